@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine: `make demo`, `make test`.
+PYTHON ?= python3
+BIN    := .venv/bin
+UV     ?= uv
+LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
+
+.PHONY: demo test lint format lock sample clean help
+
+help:            ## this list
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+
+.venv/core: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/core requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox; exit 3 is its right answer
+	@$(BIN)/esign-import demo; code=$$?; \
+	if [ $$code -eq 3 ]; then exit 0; else echo "make demo: expected exit 3, got $$code" >&2; exit 1; fi
+
+test: .venv/dev  ## all tests
+	$(BIN)/python -m pytest -q
+
+lint: .venv/dev  ## ruff, mypy --strict, the house test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+format: .venv/dev ## let ruff lay the lines
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:            ## renew both lock files (needs uv)
+	$(LOCK) pyproject.toml --all-extras --group build --output-file requirements.lock
+	$(LOCK) pyproject.toml --all-extras --group build --group dev --output-file requirements-dev.lock
+
+sample: .venv/dev ## draw sample_data/ again
+	$(BIN)/python sample_data/make.py
+
+clean:           ## forget the environment and the demo
+	rm -rf .venv demo
