@@ -1,0 +1,194 @@
+"""The HTTP skin of the world: sockets, headers, waiting, faults, and the truth for tests in other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import random
+import socket
+import struct
+from collections.abc import Sequence
+from email.utils import formatdate
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from pipeline.clock import Clock, SystemClock
+from pipeline.sandbox import truth
+from pipeline.sandbox.call import Call, Role, read_call
+from pipeline.sandbox.faults import (
+    Fault,
+    Faults,
+    Reply,
+    broken,
+    instead_of_executing,
+    spoiled,
+)
+from pipeline.sandbox.world import World
+
+HOST = "127.0.0.1"
+READ_LIMIT = 256 * 1024 * 1024  # bytes; what is longer is cut here and fails on its size, or on its signature
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
+
+
+class Sandbox:
+    """A world on a loopback socket: ``async with Sandbox(world) as sandbox: … sandbox.url``.
+
+    ``latency``: seconds each answer takes. ``arrival_jitter``: a call reaches the limiter up to so many seconds after
+    it came, uniformly (``seed``). ``two_ports``: one address for each host role, as in production; else one address
+    plays both. Port 0 lets the system choose. ``truth_file`` keeps the seals across restarts.
+    """
+
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        faults: Sequence[Fault] = (),
+        latency: float = 0.0,
+        arrival_jitter: float = 0.0,
+        seed: int | None = None,
+        port: int = 0,
+        file_port: int = 0,
+        two_ports: bool = False,
+        clock: Clock | None = None,
+        truth_file: Path | None = None,
+    ) -> None:
+        self.world = world or World()
+        self.url = ""  # set by start()
+        self.file_url = ""
+        self._faults = Faults(faults)
+        self._latency = latency
+        self._jitter = arrival_jitter
+        self._random = random.Random(seed)  # noqa: S311  chance for a rehearsal, no secret
+        self._ports = (port, file_port)
+        self._two_ports = two_ports
+        self._clock = clock or SystemClock()
+        self._truth_file = truth_file
+        self._runners: list[web.ServerRunner] = []
+
+    async def start(self) -> None:
+        """Recall the truth file and listen; ``url`` and ``file_url`` are known from here on."""
+        if self._truth_file is not None:
+            self.world.restore(truth.recall(self._truth_file))
+        if self._two_ports:
+            self.url = await self._listen("general", self._ports[0])
+            self.file_url = await self._listen("file", self._ports[1])
+        else:
+            self.url = self.file_url = await self._listen("both", self._ports[0])
+
+    async def stop(self) -> None:
+        """Stop listening; answers still held back are never given."""
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def serve(self) -> None:
+        """Start, and answer until the task is cancelled."""
+        async with self:
+            await asyncio.get_running_loop().create_future()
+
+    async def _listen(self, role: Role, port: int) -> str:
+        server = web.Server(partial(self._handle, role), access_log=None, auto_decompress=False)
+        runner = web.ServerRunner(server, shutdown_timeout=0.01)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.TCPSite(runner, HOST, port).start()
+        return f"http://{HOST}:{runner.addresses[0][1]}"
+
+    async def _handle(self, role: Role, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/_truth":
+            return self._tell_truth(request)
+        if request.path != "/":
+            return web.Response(status=404, headers={"Server": "nginx"})
+        arrived = self._clock.monotonic()
+        body, whole = await _read(request)
+        call = read_call(
+            body,
+            headers=request.headers,
+            role=role,
+            method=request.method,
+            query=request.rel_url.raw_query_string,
+            connection="{}:{}".format(*(request.get_extra_info("peername") or ("", 0))[:2]),
+        )
+        if not whole:
+            self.world.lose(call, "incomplete", steady=self._clock.monotonic(), arrived=arrived)
+            return _end(request, Reply(end="close"), 0.0)
+        struck = self._faults.strike(call)
+        skew = sum(fault.seconds for fault in struck if fault.kind == "clock_skew")
+        reply = await self._answer(call, struck, arrived=arrived, skew=skew)
+        return _end(request, reply, self._clock.now() + skew)
+
+    async def _answer(self, call: Call, struck: Sequence[Fault], *, arrived: float, skew: float) -> Reply:
+        names = tuple(fault.name for fault in struck)
+        await self._wait(_seconds(struck, "delay_before") + self._jitter * self._random.random())
+        steady = self._clock.monotonic()
+        for fault in struck:
+            if fault.breaks_before:
+                self.world.lose(call, fault.name, steady=steady, arrived=arrived, faults=names)
+                return broken(fault)
+        answer = self.world.receive(
+            call,
+            now=self._clock.now(),
+            steady=steady,
+            arrived=arrived,
+            skew=skew,
+            instead=instead_of_executing(struck, rate=self.world.rules.rate, language=call.language),
+            faults=names,
+        )
+        if answer.seal is not None and self._truth_file is not None:
+            truth.remember(self._truth_file, answer.seal)
+        first = self.world.seals[0].seal_id if self.world.seals else None
+        await self._wait(self._latency + _seconds(struck, "delay_after"))
+        return spoiled(answer, struck, first_seal_id=first)
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            await self._clock.sleep(seconds)
+
+    def _tell_truth(self, request: web.BaseRequest) -> web.Response:
+        if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104  an address that is refused
+            return web.Response(status=404)
+        body = json.dumps(self.world.truth(), ensure_ascii=False).encode()
+        return web.Response(body=body, headers={"Content-Type": "application/json"})
+
+
+def _seconds(faults: Sequence[Fault], kind: str) -> float:
+    return sum(fault.seconds for fault in faults if fault.kind == kind)
+
+
+async def _read(request: web.BaseRequest) -> tuple[bytes, bool]:
+    """Return the body, and whether it came whole."""
+    body = bytearray()
+    try:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > READ_LIMIT:
+                break
+    except (ConnectionError, web.RequestPayloadError):
+        return bytes(body), False
+    return bytes(body), True
+
+
+def _end(request: web.BaseRequest, reply: Reply, now: float) -> web.Response:
+    """Write the reply, or end the connection; what is returned after an end goes nowhere."""
+    headers = {"Server": "nginx", "Date": formatdate(now, usegmt=True), "Content-Type": reply.content_type}
+    if reply.location is not None:
+        headers["Location"] = reply.location
+    transport = request.transport
+    if reply.end != "answer" and transport is not None:
+        if reply.end == "reset":
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            transport.abort()
+        else:
+            transport.close()
+    return web.Response(status=reply.status, body=reply.body, headers=headers)

@@ -1,0 +1,165 @@
+"""Fault files: what they may say, which calls they strike, how a bad one is refused."""
+
+import json
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.sandbox.call import read_call
+from pipeline.sandbox.fault_file import load_faults, parse_faults
+from pipeline.sandbox.faults import KINDS, Fault, Faults, Match
+from pipeline.sandbox.world import CREATE
+
+EXAMPLE = """
+faults:
+  - match: {action: ChannelCreatePreparedPersonalEsign, nth: [3, 7]}
+    do: reset_after
+  - match: {user_name: 张三}
+    do: {delay_after: 60}
+  - match: {action: UploadFiles, from: 10, to: 20, share: 0.5, seed: 7}
+    do: {code: {code: ResourceNotFound.File, message: 文件不存在。}}
+  - match: {seal_name: 李四处方章, nth: 1}
+    do: {internal_error_after: InternalError.DbInsert}
+  - match: {every: true}
+    do: {http_502: before}
+  - match: {every: 5}
+    do: {clock_skew: -600}
+  - do: {redirect: "http://127.0.0.1:9/"}
+"""
+
+
+def call(action=CREATE, **parameters):
+    return read_call(json.dumps(parameters).encode(), headers={"X-TC-Action": action})
+
+
+def struck(fault, calls):
+    faults = Faults([fault])
+    return [number for number, one in enumerate(calls, 1) if faults.strike(one)]
+
+
+def test_a_yaml_file_becomes_faults(tmp_path):
+    path = tmp_path / "faults.yaml"
+    path.write_text(EXAMPLE, encoding="utf-8")
+    assert load_faults(path) == (
+        Fault("reset_after", Match(action=CREATE, nth=(3, 7))),
+        Fault("delay_after", Match(user_name="张三"), seconds=60.0),
+        Fault(
+            "code",
+            Match(action="UploadFiles", first=10, last=20, share=0.5, seed=7),
+            code="ResourceNotFound.File",
+            message="文件不存在。",
+        ),
+        Fault("internal_error_after", Match(seal_name="李四处方章", nth=(1,)), code="InternalError.DbInsert"),
+        Fault("http_502", Match(), when="before"),
+        Fault("clock_skew", Match(every=5), seconds=-600.0),
+        Fault("redirect", Match(), url="http://127.0.0.1:9/"),
+    )
+
+
+def test_a_json_file_does_as_well(tmp_path):
+    path = tmp_path / "faults.json"
+    path.write_text(json.dumps({"faults": [{"match": {"nth": 2}, "do": "throttle"}]}), encoding="utf-8")
+    assert load_faults(path) == (Fault("throttle", Match(nth=(2,))),)
+
+
+def test_every_kind_can_be_written_in_a_file():
+    values = {"delay_before": 1, "delay_after": 1, "clock_skew": 1, "code": "InvalidParameter"}
+    file = {"faults": [{"do": {kind: values[kind]} if kind in values else kind} for kind in KINDS]}
+    assert [fault.kind for fault in parse_faults(file)] == list(KINDS)
+
+
+def test_calls_are_numbered_among_those_that_fit():
+    calls = [
+        call("UploadFiles"),
+        call(UserName="甲"),
+        call(UserName="乙"),
+        call(UserName="甲"),
+        call(UserName="甲"),
+    ]
+    assert struck(Fault("throttle", Match(action=CREATE, nth=(1, 4))), calls) == [2, 5]
+    assert struck(Fault("throttle", Match(user_name="甲", nth=(2,))), calls) == [4]
+    assert struck(Fault("throttle", Match(seal_name="丙")), calls) == []
+
+
+def test_ranges_and_every():
+    calls = [call()] * 10
+    assert struck(Fault("throttle"), calls) == list(range(1, 11))
+    assert struck(Fault("throttle", Match(first=4, last=6)), calls) == [4, 5, 6]
+    assert struck(Fault("throttle", Match(every=3)), calls) == [3, 6, 9]
+
+
+def test_a_share_strikes_the_same_calls_in_every_run():
+    calls = [call()] * 2000
+    first, again, other = (
+        struck(Fault("throttle", Match(share=0.3, seed=seed)), calls) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    assert 500 < len(first) < 700
+    assert struck(Fault("throttle", Match(share=0.0)), calls) == []
+    assert struck(Fault("throttle", Match(share=1.0)), calls) == list(range(1, 2001))
+
+
+def test_several_faults_may_strike_one_call():
+    faults = Faults(
+        [Fault("charset"), Fault("delay_after", seconds=1.0), Fault("reset_after", Match(nth=(2,)))]
+    )
+    assert [fault.kind for fault in faults.strike(call())] == ["charset", "delay_after"]
+    assert [fault.kind for fault in faults.strike(call())] == ["charset", "delay_after", "reset_after"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ([], "must be an object"),
+        ({"fault": []}, "must be an object"),
+        ({"faults": {}}, "must be an object"),
+        ({"faults": ["reset"]}, "faults[0]: needs do"),
+        ({"faults": [{"match": {}}]}, "faults[0]: needs do"),
+        ({"faults": [{"do": "throttle", "when": "before"}]}, "faults[0]: needs do"),
+        ({"faults": [{"do": "throttle"}, {"do": "explode"}]}, "faults[1].do: 'explode' is none of throttle"),
+        ({"faults": [{"do": {"close": "after", "charset": None}}]}, "faults[0].do: must be a name"),
+        ({"faults": [{"do": "delay_after"}]}, "faults[0].do.delay_after: needs seconds"),
+        ({"faults": [{"do": {"delay_before": -1}}]}, "delay_before: needs seconds"),
+        ({"faults": [{"do": {"clock_skew": True}}]}, "clock_skew: needs seconds"),
+        ({"faults": [{"do": {"http_502": "during"}}]}, "http_502: takes before or after, not 'during'"),
+        ({"faults": [{"do": {"redirect": 5}}]}, "redirect: takes a url"),
+        ({"faults": [{"do": {"charset": "gbk"}}]}, "charset: takes no value"),
+        ({"faults": [{"do": "code"}]}, "code: takes a code"),
+        ({"faults": [{"do": {"code": {"code": "X", "text": "y"}}}]}, "code: takes a code"),
+        ({"faults": [{"do": {"code": "Strange.Thing"}}]}, "Strange.Thing needs a message"),
+        ({"faults": [{"match": [], "do": "throttle"}]}, "faults[0].match: must be an object"),
+        ({"faults": [{"match": {"name": "x"}, "do": "throttle"}]}, "faults[0].match.name: is none of action"),
+        (
+            {"faults": [{"match": {"action": "Create"}, "do": "throttle"}]},
+            "faults[0].match.action: is none of",
+        ),
+        ({"faults": [{"match": {"user_name": 5}, "do": "throttle"}]}, "match.user_name: must be text"),
+        ({"faults": [{"match": {"nth": [0]}, "do": "throttle"}]}, "match.nth: must be a whole number from 1"),
+        ({"faults": [{"match": {"nth": ["3"]}, "do": "throttle"}]}, "match.nth: must be a whole number"),
+        ({"faults": [{"match": {"every": False}, "do": "throttle"}]}, "match.every: must be a whole number"),
+        ({"faults": [{"match": {"share": 1.5}, "do": "throttle"}]}, "match.share: must lie between 0 and 1"),
+    ],
+)
+def test_what_is_wrong_in_a_fault_file_is_said_with_its_place(data, words):
+    with pytest.raises(UsageError) as refused:
+        parse_faults(data)
+    assert words in refused.value.en
+    assert refused.value.zh != refused.value.en
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"faults: [", "not YAML"), (b"\xff\xfe", "cannot be read")])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, content, words):
+    path = tmp_path / "faults.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=words) as refused:
+        load_faults(path)
+    assert str(path) in refused.value.zh
+
+
+def test_a_missing_file_and_a_bad_place_name_the_file(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.yaml"):
+        load_faults(tmp_path / "none.yaml")
+    path = tmp_path / "faults.yaml"
+    path.write_text("faults: [{do: explode}]", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"faults\.yaml: faults\[0\]\.do"):
+        load_faults(path)

@@ -1,0 +1,125 @@
+"""The sandbox's verifier agrees with the published vectors, and says what is wrong with anything else."""
+
+import base64
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox.answers import Refusal
+from pipeline.sandbox.signature import Credential, verify
+from pipeline.sandbox.world import World
+
+VECTORS = json.loads((Path(__file__).parents[1] / "data" / "tc3_vectors.json").read_text(encoding="utf-8"))[
+    "vectors"
+]
+AGENT = json.loads(
+    next(v["input"]["body"] for v in VECTORS if v["name"] == "essbasic-create-fileid-utf8-compact")
+)
+CREATE = next(v for v in VECTORS if v["name"] == "essbasic-create-fileid-utf8-compact")
+
+
+def body_of(vector):
+    return vector["input"]["body"].encode() if "body" in vector["input"] else five_mebibytes()
+
+
+@cache
+def five_mebibytes():
+    """The body that one vector gives as a recipe."""
+    image = base64.b64encode(bytes((i * 7 + 3) & 0xFF for i in range(5 * 1024 * 1024))).decode()
+    person = {"UserName": "李四", "IdCardNumber": "110101199003070732", "SealName": "李四处方章"}
+    return json.dumps({"Agent": AGENT["Agent"], **person, "SealImage": image}).encode()
+
+
+def check(vector, *, now=None, body=None, secret_key=None, token=..., service=None, **headers):
+    given = vector["input"]
+    lower = {name.lower(): value for name, value in vector["headers"].items()}
+    lower["authorization"] = vector["authorization"]
+    lower |= {name.replace("_", "-"): value for name, value in headers.items()}
+    token = given["token"] if token is ... else token
+    return verify(
+        method="POST",
+        query="",
+        headers=lower,
+        body=body_of(vector) if body is None else body,
+        credentials={given["secret_id"]: Credential(secret_key or given["secret_key"], token)},
+        service=service or given["service"],
+        now=given["timestamp"] if now is None else now,
+    )
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_every_vector_verifies(vector):
+    assert check(vector) == vector["input"]["secret_id"]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_no_vector_verifies_with_another_key(vector):
+    with pytest.raises(Refusal, match="SignatureFailure"):
+        check(vector, secret_key="another")
+
+
+def test_one_changed_byte_of_the_body_fails():
+    with pytest.raises(Refusal, match="SignatureFailure"):
+        check(CREATE, body=body_of(CREATE) + b" ")
+
+
+def test_a_content_type_other_than_the_signed_one_fails():
+    with pytest.raises(Refusal, match="SignatureFailure"):
+        check(CREATE, **{"content-type": "application/json; charset=utf-8"})
+
+
+@pytest.mark.parametrize("off", [-300, 300])
+def test_five_minutes_off_is_still_accepted(off):
+    assert check(CREATE, now=CREATE["input"]["timestamp"] + off)
+
+
+@pytest.mark.parametrize("off", [-301, 301])
+def test_more_than_five_minutes_off_is_expired(off):
+    with pytest.raises(Refusal, match="SignatureExpire"):
+        check(CREATE, now=CREATE["input"]["timestamp"] + off)
+
+
+def test_the_scope_holds_the_utc_date_of_the_timestamp_and_the_service(ask, create):
+    """Each with a signature that is right for the scope it names."""
+    assert ask(World(), create()).code == "ok"
+    assert ask(World(), create(), more={"date": "2026-11-19"}).code == "AuthFailure.SignatureFailure"
+    assert ask(World(), create(), more={"service": "ess"}).code == "AuthFailure.SignatureFailure"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "SKIP",
+        "TC3-HMAC-SHA256",
+        CREATE["authorization"].replace("TC3-HMAC-SHA256", "HMAC-SHA1"),
+        CREATE["authorization"].replace("content-type;host", "host"),
+        CREATE["authorization"].replace("content-type;host", "host;content-type"),
+        CREATE["authorization"].replace("tc3_request", "aws4_request"),
+        CREATE["authorization"][:-1],
+    ],
+)
+def test_an_authorization_of_another_form_is_invalid(authorization):
+    with pytest.raises(Refusal, match="InvalidAuthorization"):
+        check(CREATE, authorization=authorization)
+
+
+def test_a_signed_header_that_did_not_arrive_fails():
+    three = next(v for v in VECTORS if v["name"] == "essbasic-create-three-signed-headers")
+    missing = {**three, "headers": {k: v for k, v in three["headers"].items() if k != "X-TC-Action"}}
+    with pytest.raises(Refusal, match="SignatureFailure"):
+        check(missing)
+
+
+def test_an_unknown_secret_id_is_not_found():
+    with pytest.raises(Refusal, match="SecretIdNotFound"):
+        check(CREATE, authorization=CREATE["authorization"].replace("AKIDEXAMPLE", "AKIDanother"))
+
+
+def test_a_temporary_credential_needs_its_token_and_a_lasting_one_takes_none():
+    with pytest.raises(Refusal, match="TokenFailure"):
+        check(CREATE, token="expected")
+    with pytest.raises(Refusal, match="TokenFailure"):
+        check(CREATE, **{"x-tc-token": "unexpected"})
