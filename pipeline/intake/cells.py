@@ -1,0 +1,131 @@
+"""What every reader of rosters hands over: a book of sheets, a sheet of lines, a line of filled cells.
+
+A new format is a function ``read(data: bytes) -> Book`` and an entry in ``read.py``; nothing behind it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from functools import cache
+from typing import NamedTuple
+
+from pipeline.model import Cell, CellKind, Field
+
+
+class RawCell(NamedTuple):
+    """A filled cell: its type in the file, its value before any conversion, the text a person sees."""
+
+    kind: CellKind
+    value: object
+    shown: str
+
+
+class Line(NamedTuple):
+    """A line that holds something: its number as Excel shows it, and its filled cells by column (0 = A)."""
+
+    number: int
+    cells: dict[int, RawCell]  # ascending columns
+    hidden: bool = False
+    end: int = 0  # the last physical line of a text record that spans several; 0 where it is ``number``
+
+    @property
+    def last(self) -> int:
+        """The number of the last physical line it occupies."""
+        return self.end or self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One sheet; ``lines`` can be walked once, ascending, without lines that hold nothing."""
+
+    name: str | None  # None for text files
+    lines: Iterator[Line] = field(repr=False)
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One roster file as a reader gives it; ``results`` marks a workbook that this program wrote."""
+
+    sheets: Iterator[Sheet] = field(repr=False)
+    results: bool = False
+
+
+class Fields(Mapping[Field, Cell]):
+    """The cells that mean something, seen through the header: a view, so that a row is not held twice."""
+
+    __slots__ = ("_cells", "_places")
+
+    def __init__(self, cells: tuple[Cell, ...], places: Mapping[Field, int]) -> None:
+        self._cells = cells
+        self._places = places
+
+    def __getitem__(self, name: Field) -> Cell:
+        return self._cells[self._places[name]]
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __repr__(self) -> str:
+        return f"Fields({', '.join(self._places)})"
+
+
+@cache
+def letters(column: int) -> str:
+    """Return a column's letters: 0 is A, 26 is AA."""
+    name = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+@cache
+def index(name: str) -> int:
+    """Return a column's index by its letters; ValueError for what is none of Excel's 16,384."""
+    column = 0
+    for letter in name.upper():
+        if not "A" <= letter <= "Z":
+            raise ValueError(name)
+        column = column * 26 + ord(letter) - 64
+    if not 1 <= column <= 16_384:
+        raise ValueError(name)
+    return column - 1
+
+
+def text_cell(text: str) -> RawCell:
+    """Return a text cell, exactly as written."""
+    return RawCell(CellKind.TEXT, text, text)
+
+
+def number_cell(value: float) -> RawCell:
+    """Return a number: whole ones without a point, from 1e15 on in exponent form, as Excel shows them."""
+    if abs(value) >= 1e15:
+        return RawCell(CellKind.NUMBER, value, f"{value:.5E}")
+    whole = isinstance(value, int) or value.is_integer()
+    return RawCell(CellKind.NUMBER, value, str(int(value)) if whole else repr(value))
+
+
+def date_cell(value: date | time) -> RawCell:
+    """Return a date, a moment or a time of day, shown in ISO 8601; midnight is left out of a moment."""
+    if isinstance(value, datetime) and value.time() == time():
+        return RawCell(CellKind.DATE, value, value.date().isoformat())
+    if isinstance(value, datetime):
+        return RawCell(CellKind.DATE, value, value.isoformat(" ", "seconds"))
+    return RawCell(CellKind.DATE, value, value.isoformat())
+
+
+def filled(cell: RawCell | None) -> bool:
+    """Tell whether a cell shows anything but white space; an error or a formula without value is something."""
+    return cell is not None and (
+        cell.kind is CellKind.NO_VALUE or not (cell.shown == "" or cell.shown.isspace())
+    )

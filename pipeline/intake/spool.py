@@ -1,0 +1,34 @@
+"""The ``work`` folder: pictures as they will be sent, each under the name of its own digest (DESIGN §3)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pipeline.intake import pictures
+
+
+def keep(payload: bytes, work: Path, suffix: str) -> tuple[Path, str]:
+    """Return (path, sha256) of a file in ``work`` that holds these bytes; written whole or not at all, once.
+
+    Equal bytes are one file, and one that is no longer what its name says is replaced. The folder is made 0700, the
+    file 0600. Raises OSError where that cannot be.
+    """
+    sha256 = hashlib.sha256(payload).hexdigest()
+    path = work / (sha256 + suffix)
+    try:
+        if pictures.read(path) == payload:
+            return path, sha256
+    except OSError:  # not there yet, or no regular file: the move below puts ours in its place
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=work)  # 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(payload)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path, sha256

@@ -1,0 +1,183 @@
+"""Rows into doctors: every row gives exactly one, with all its troubles at once and no picture yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from pipeline.intake.choices import read_license_type, read_scene, read_yes_no
+from pipeline.intake.folding import BROKEN, Reading, quote, shown, trim
+from pipeline.intake.identity import Identity, lifetime, read_identity, refuse_doubtful
+from pipeline.intake.mobile import read_mobile
+from pipeline.intake.names import read_name
+from pipeline.intake.seal_name import read_seal_name
+from pipeline.model import Cell, CellKind, ContractName, Doctor, Field, Problem, Row
+from pipeline.problems import problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What holds where a row says nothing, and what is allowed; from the config."""
+
+    scene_key: str | None
+    enable_auto_sign: bool | None
+    license_type: int | None
+    seal_image_compress: bool | None
+    allow_other_card_type: bool
+    seal_name_ascii: bool = False
+    contract: ContractName
+
+
+class Identify(Protocol):
+    """The site key's digests (DESIGN §4)."""
+
+    def person(self, number: str) -> str:
+        """Return the key of a person, from the lifetime number."""
+
+    def row(self, parts: Sequence[str], nth: int) -> str:
+        """Return the id of a row's content, the nth (from 0) among equal rows."""
+
+
+def validate(
+    rows: Sequence[Row], *, defaults: Defaults, today: date, identify: Identify | None
+) -> list[Doctor]:
+    """Judge every row: one doctor a row, in the same order.
+
+    ``today`` is the local day that ages are counted to. Without ``identify`` (no site key at hand) ``key`` and
+    ``row_id`` are None.
+    """
+    identities = _identities(rows, defaults, today)
+    row_ids = _row_ids(rows, identify)
+    return [
+        _doctor(row, identity, row_id, defaults, identify)
+        for row, identity, row_id in zip(rows, identities, row_ids, strict=True)
+    ]
+
+
+def _identities(rows: Sequence[Row], defaults: Defaults, today: date) -> list[Identity]:
+    """Judge the numbers, then those that end in 000 once more by the company they keep in their file."""
+    alone = [read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows]
+    damaged = {row.origin.path for row, identity in zip(rows, alone, strict=True) if identity.damaged}
+    return [
+        refuse_doubtful(identity, row.address(Field.NUMBER))
+        if identity.doubtful and row.origin.path in damaged
+        else identity
+        for row, identity in zip(rows, alone, strict=True)
+    ]
+
+
+def _row_ids(rows: Sequence[Row], identify: Identify | None) -> Iterator[str | None]:
+    """Yield each row's id: its mapped cells as shown, and how many equal rows stand before it in the run."""
+    before: Counter[tuple[str, ...]] = Counter()
+    for row in rows:
+        if identify is None:
+            yield None
+            continue
+        parts = tuple(f"{field}={row.fields[field].shown}" for field in Field if field in row.fields)
+        yield identify.row(parts, before[parts])
+        before[parts] += 1
+
+
+def _doctor(
+    row: Row, identity: Identity, row_id: str | None, defaults: Defaults, identify: Identify | None
+) -> Doctor:
+    name = _read(row, Field.NAME, read_name)
+    seal_name = _read(row, Field.SEAL_NAME, partial(read_seal_name, ascii_allowed=defaults.seal_name_ascii))
+    scene = _read_or(row, Field.SCENE_KEY, read_scene, defaults.scene_key)
+    auto_sign = _read_or(
+        row, Field.ENABLE_AUTO_SIGN, partial(read_yes_no, Field.ENABLE_AUTO_SIGN), defaults.enable_auto_sign
+    )
+    licence = _read_or(row, Field.LICENSE_TYPE, read_license_type, defaults.license_type)
+    if defaults.contract == "inline" and auto_sign.value and licence == Reading(None):
+        licence = _unsaid_licence(row)
+    compress = _read_or(
+        row,
+        Field.SEAL_IMAGE_COMPRESS,
+        partial(read_yes_no, Field.SEAL_IMAGE_COMPRESS),
+        defaults.seal_image_compress,
+    )
+    mobile = _read(row, Field.MOBILE, partial(read_mobile, auto_sign=auto_sign.value is True))
+    readings: tuple[Reading[Any] | Identity, ...] = (
+        name,
+        identity,
+        mobile,
+        seal_name,
+        scene,
+        auto_sign,
+        licence,
+        compress,
+    )
+    return Doctor(
+        row=row,
+        row_id=row_id,
+        key=_key(identity, identify),
+        name=name.value,
+        number=identity.number,
+        id_type=identity.id_type,
+        mobile=mobile.value,
+        staff_no=_text(row, Field.STAFF_NO),
+        department=_text(row, Field.DEPARTMENT),
+        seal_name=seal_name.value,
+        scene_key=scene.value,
+        enable_auto_sign=auto_sign.value,
+        license_type=licence.value,
+        seal_image_compress=compress.value,
+        problems=(*_of_the_row(row), *(told for reading in readings for told in reading.problems)),
+        changes=tuple(change for reading in readings for change in reading.changes),
+    )
+
+
+def _key(identity: Identity, identify: Identify | None) -> str | None:
+    if identify is None or identity.number is None or identity.id_type is None:
+        return None
+    return identify.person(lifetime(identity.number, identity.id_type))
+
+
+def _of_the_row(row: Row) -> Iterator[Problem]:
+    """Yield what concerns the row as a whole, and the mapped cells whose formula has no usable value."""
+    if row.hidden:
+        yield problem("ROW_HIDDEN")
+    if not any(cell.kind in BROKEN for cell in row.cells):
+        return
+    for field in Field:
+        cell = row.fields.get(field)
+        if cell is not None and cell.kind is CellKind.ERROR:
+            yield problem("FORMULA_ERROR", field, row.address(field), found=quote(cell.shown))
+        elif cell is not None and cell.kind is CellKind.NO_VALUE:
+            yield problem("FORMULA_NO_VALUE", field, row.address(field))
+
+
+def _read(row: Row, field: Field, reader: Callable[[Cell | None, str | None], Reading[T]]) -> Reading[T]:
+    """Read one field; a broken formula has its problem already and is neither blank nor wrong beside it."""
+    cell = row.fields.get(field)
+    return Reading(None) if cell is not None and cell.kind in BROKEN else reader(cell, row.address(field))
+
+
+def _read_or(
+    row: Row, field: Field, reader: Callable[[Cell | None, str | None], Reading[T]], default: T | None
+) -> Reading[T]:
+    """Read one field; where its cell is blank or absent, the default holds."""
+    cell = row.fields.get(field)
+    blank = cell is None or (cell.kind not in BROKEN and not trim(shown(cell)))
+    return Reading(default) if blank else _read(row, field, reader)
+
+
+def _unsaid_licence(row: Row) -> Reading[int]:
+    """Refuse auto-sign without a word on the licence: not sending it binds a paid one (api.md §1.1)."""
+    cell = row.fields.get(Field.LICENSE_TYPE)
+    detail = {"found": "", "field": cell.header if cell else Field.LICENSE_TYPE.value, "expected": "0, 1"}
+    return Reading(
+        None,
+        (Problem("VALUE_INVALID", "error", Field.LICENSE_TYPE, row.address(Field.LICENSE_TYPE), detail),),
+    )
+
+
+def _text(row: Row, field: Field) -> str | None:
+    cell = row.fields.get(field)
+    return None if cell is not None and cell.kind in BROKEN else trim(shown(cell)) or None
