@@ -1,0 +1,120 @@
+"""What each run said of each row, kept as runs of equal nights.
+
+An entry holds from its first run to its last. A night that says the same moves the last run on, and writes some
+sixty bytes a row in place of the row's whole line. Only an entry that ended with the night before is moved, so that
+no night is said to have seen what it did not: the night before is the newest earlier run of the same command over
+the same rosters, and a retry at noon does not tear the nights apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from operator import attrgetter
+
+from pipeline.ledger.protocol import LedgerConflict, SeenRow
+
+DIGEST_BYTES = 16
+
+
+def see(connection: sqlite3.Connection, run: str, rows: Sequence[SeenRow]) -> None:
+    """Enter what a run says of these rows, in place of what it said of them before."""
+    number, before = _run_and_the_one_before(connection, run)
+    connection.execute("UPDATE run SET saw_rows = 1 WHERE number = ?", (number,))
+    entries = {
+        row_id: entry  # of two entries of a row the later one is this run's own
+        for row_id, *entry in connection.execute(
+            "SELECT row_id, first_run, last_run, digest, line FROM row_seen WHERE last_run IN (?, ?) "
+            "ORDER BY row_id, first_run",
+            (number, before),
+        )
+    }
+    moved: list[tuple[int, str, int]] = []
+    replaced: list[tuple[SeenRow, bytes, int]] = []
+    entered: list[tuple[SeenRow, bytes]] = []
+    for row in sorted(rows, key=attrgetter("row_id")):  # in the order they lie in: pages are touched once
+        digest = _digest(row)
+        if (entry := entries.get(row.row_id)) is None:
+            entered.append((row, digest))
+            continue
+        first, last, said, line = entry
+        if said == digest:
+            if last != number:
+                moved.append((number, row.row_id, first))
+        elif first == number:
+            replaced.append((row, digest, line))
+        else:
+            if last == number:  # moved on by this run's first word, which is now taken back
+                moved.append((before, row.row_id, first))
+            entered.append((row, digest))
+    connection.executemany("UPDATE row_seen SET last_run = ? WHERE row_id = ? AND first_run = ?", moved)
+    _replace(connection, number, replaced)
+    _enter(connection, number, entered)
+
+
+def said_by(connection: sqlite3.Connection, run: str) -> list[SeenRow]:
+    """Return what a run said of its rows, by file, sheet and row."""
+    rows = connection.execute(
+        "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
+        "FROM run AS asked JOIN row_seen AS s ON asked.number BETWEEN s.first_run AND s.last_run "
+        "JOIN row_line AS l ON l.id = s.line "
+        "WHERE asked.run = ? AND asked.saw_rows AND s.first_run IN "
+        "(SELECT number FROM run AS began WHERE began.command = asked.command AND began.rosters = asked.rosters) "
+        "ORDER BY l.file, l.sheet, l.row, s.row_id",
+        (run,),
+    )
+    return [
+        SeenRow(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
+        for row_id, key, file, sheet, row, status, codes, line in rows
+    ]
+
+
+def _run_and_the_one_before(connection: sqlite3.Connection, run: str) -> tuple[int, int]:
+    """Return the number of a run, and of the run whose words it may carry on (0: none)."""
+    found = connection.execute(
+        "SELECT number, coalesce((SELECT max(number) FROM run AS earlier WHERE earlier.command = this.command "
+        "AND earlier.rosters = this.rosters AND earlier.number < this.number AND earlier.saw_rows), 0) "
+        "FROM run AS this WHERE run = ?",
+        (run,),
+    ).fetchone()
+    if found is None:
+        raise LedgerConflict("run")
+    number, before = found
+    return number, before
+
+
+def _digest(row: SeenRow) -> bytes:
+    words = "\0".join(
+        (row.key or "", row.file, row.sheet or "", str(row.row), row.status, ",".join(row.codes), row.line)
+    )
+    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+
+
+def _columns(row: SeenRow) -> tuple[object, ...]:
+    return row.key, row.file, row.sheet, row.row, row.status, json.dumps(row.codes), row.line
+
+
+def _replace(connection: sqlite3.Connection, number: int, rows: Sequence[tuple[SeenRow, bytes, int]]) -> None:
+    connection.executemany(
+        "UPDATE row_line SET key = ?, file = ?, sheet = ?, row = ?, status = ?, codes = ?, line = ? WHERE id = ?",
+        ((*_columns(row), line) for row, _, line in rows),
+    )
+    connection.executemany(
+        "UPDATE row_seen SET digest = ? WHERE row_id = ? AND first_run = ?",
+        ((digest, row.row_id, number) for row, digest, _ in rows),
+    )
+
+
+def _enter(connection: sqlite3.Connection, number: int, rows: Sequence[tuple[SeenRow, bytes]]) -> None:
+    newest: int = connection.execute("SELECT coalesce(max(id), 0) FROM row_line").fetchone()[0]
+    numbered = [(line, row, digest) for line, (row, digest) in enumerate(rows, start=newest + 1)]
+    connection.executemany(
+        "INSERT INTO row_line (key, file, sheet, row, status, codes, line, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        ((*_columns(row), line) for line, row, _ in numbered),
+    )
+    connection.executemany(
+        "INSERT INTO row_seen (row_id, first_run, last_run, digest, line) VALUES (?, ?, ?, ?, ?)",
+        ((row.row_id, number, number, digest, line) for line, row, digest in numbered),
+    )

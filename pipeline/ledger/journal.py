@@ -1,0 +1,89 @@
+"""The statements that enter an attempt and its verdict; the tables' constraints are what refuses one."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import astuple
+
+from pipeline.ledger.people import CONTENT
+from pipeline.ledger.protocol import Attempt, LedgerConflict
+from pipeline.model import Verdict
+
+ORPHANED = "process ended before the answer"
+WITHDRAWN = "cancelled before the first byte"
+
+
+def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
+    """Enter a create before it is sent; the first one of a person freezes the seal name."""
+    connection.execute(
+        "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) "
+        "ON CONFLICT (key) DO UPDATE SET name = excluded.name, id_masked = excluded.id_masked",
+        (attempt.key, attempt.name, attempt.id_masked),
+    )
+    connection.execute(
+        "INSERT INTO seal_name (seal_name, key) SELECT ?1, ?2 "
+        "WHERE NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = ?1 AND key = ?2)",
+        (attempt.seal_name, attempt.key),
+    )
+    connection.execute(
+        "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
+        (attempt.seal_name, attempt.key),
+    )
+    connection.execute(
+        f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT}) "  # noqa: S608 - our own words
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            attempt.uuid,
+            attempt.key,
+            attempt.run,
+            attempt.row_id,
+            attempt.contract,
+            attempt.host,
+            attempt.signed_at,
+            attempt.seal_name,
+            *astuple(attempt.content),
+        ),
+    )
+
+
+def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, at: float) -> None:
+    """Enter an attempt's verdict and, when it is ``sealed``, the seal with what the attempt was made from."""
+    settled = connection.execute(
+        "UPDATE attempt SET verdict = ?, settled_at = ?, http_status = ?, request_id = ?, code = ?, message = ?, "
+        "seal_id = ? WHERE uuid = ?",
+        (
+            verdict.kind,
+            at,
+            verdict.http_status,
+            verdict.request_id,
+            verdict.code,
+            verdict.message,
+            verdict.seal_id,
+            uuid,
+        ),
+    )
+    if settled.rowcount != 1:
+        raise LedgerConflict("settled")
+    if verdict.kind == "sealed":
+        connection.execute(
+            "INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, request_id, at, after_attempt, "  # noqa: S608 - our own words
+            f"{CONTENT}) SELECT seal_id, key, seal_name, 'sent', run, uuid, request_id, settled_at, number, {CONTENT} "
+            "FROM attempt WHERE uuid = ?",
+            (uuid,),
+        )
+
+
+def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
+    """Settle an attempt, if it was entered at all, whose caller was cancelled before it could send."""
+    connection.execute(
+        "UPDATE attempt SET verdict = 'not_executed', settled_at = ?, message = ? WHERE uuid = ? AND verdict IS NULL",
+        (at, WITHDRAWN, uuid),
+    )
+
+
+def recover(connection: sqlite3.Connection, at: float) -> int:
+    """Turn the attempts that a dead process left without a verdict into unknown ones; return how many."""
+    return connection.execute(
+        "UPDATE attempt SET verdict = 'unknown', settled_at = ?, message = ? WHERE verdict IS NULL",
+        (at, ORPHANED),
+    ).rowcount

@@ -1,0 +1,118 @@
+"""The run lock: one process at a time writes a ledger, and the one that is turned away learns who holds it.
+
+The kernel holds the lock and lets go of it when the process dies, however it dies. The lock file is never deleted:
+two processes could then hold two files of one name.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from pipeline.clock import stamp
+from pipeline.errors import LedgerError, Locked
+from pipeline.ledger import private
+
+HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
+
+
+class RunLock:
+    """``<ledger>.lock``, taken without waiting; ``<ledger>.holder`` beside it says by whom.
+
+    The holder's file is for the message alone and proves nothing: one that a killed process left is overwritten.
+    """
+
+    def __init__(self, ledger: Path) -> None:
+        self._path = ledger.with_name(f"{ledger.name}.lock")
+        self._holder = ledger.with_name(f"{ledger.name}.holder")
+        self._lock = FileLock(
+            self._path,
+            blocking=False,
+            mode=private.FILE_MODE,
+            thread_local=False,
+            fallback_to_soft=False,
+            preserve_lock_file=True,
+        )
+
+    def acquire(self, *, run: str, now: float) -> Self:
+        """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
+        try:
+            private.make_folder(self._path.parent)
+            self._lock.acquire()
+        except Timeout:
+            raise self._locked() from None
+        except (OSError, NotImplementedError) as error:
+            raise LedgerError(
+                f"The run lock {self._path} cannot be taken ({error}); put the ledger on a local disk of this machine.",
+                f"无法取得运行锁 {self._path}（{error}）；请把台账放在本机磁盘上。",
+            ) from error
+        self._tell(
+            {
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "user": user(),
+                "run": run,
+                "since": stamp(now),
+            }
+        )
+        return self
+
+    def release(self) -> None:
+        """Let go; without the lock it does nothing."""
+        if self._lock.is_locked:
+            with suppress(OSError):
+                self._holder.unlink()
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _tell(self, holder: dict[str, str | int]) -> None:
+        draft = private.draft_of(self._holder)
+        try:
+            private.create(draft)
+            draft.write_text(json.dumps(holder), encoding="utf-8")
+            draft.replace(self._holder)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            self._lock.release()
+            raise LedgerError(
+                f"Nothing can be written beside the ledger ({error}); make room on its disk or repair it.",
+                f"无法在台账旁写入文件（{error}）；请腾出磁盘空间或修复磁盘。",
+            ) from error
+
+    def _locked(self) -> Locked:
+        try:
+            holder = json.loads(self._holder.read_text(encoding="utf-8"))
+            host, pid, name, run, since = (holder[field] for field in HOLDER_FIELDS)
+        except (OSError, ValueError, KeyError, TypeError):
+            # it has the lock and has not yet said who it is
+            return Locked(
+                f"Another process holds the lock {self._path}; try again once it has ended.",
+                f"另一个进程正持有运行锁 {self._path}；请待其结束后再试。",
+            )
+        return Locked(
+            f"Run {run} holds the ledger since {since}: process {pid} of {name} on {host}. Try again once it has ended.",
+            f"运行 {run} 自 {since} 起正在使用台账：主机 {host}，用户 {name}，进程 {pid}。请待其结束后再试。",
+        )
+
+
+def user() -> str:
+    """Return who runs this process; a container may know no name for it."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid()) if hasattr(os, "getuid") else "?"

@@ -1,0 +1,155 @@
+"""Open a tenant's ledger, or begin one where that cannot make every doctor new again (DESIGN §4)."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from hmac import compare_digest
+from pathlib import Path
+from secrets import token_bytes
+
+from pipeline.errors import LedgerError, UsageError
+from pipeline.ledger import journal, private, schema
+from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
+from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
+
+RECEIPTS = "receipts.jsonl"
+
+
+def key_path(ledger: Path) -> Path:
+    """Return where a ledger's site key lies."""
+    return ledger.with_name(f"{ledger.name}.key")
+
+
+def open_ledger(
+    path: Path,
+    tenant: str,
+    *,
+    now: float,
+    evidence: str | None = None,
+    force_new: bool = False,
+    readonly: bool = False,
+    recover: bool = False,
+) -> tuple[SqliteLedger, SiteKey]:
+    """Return the ledger of a tenant and its site key, both made where there is none and a new one is allowed.
+
+    ``evidence`` is the path of a run.json of this tenant that counts a create call, if there is one: it or receipts
+    beside the ledger forbid a new one, unless ``force_new``, which changes nothing for a ledger that is there.
+    ``readonly`` takes no lock and changes nothing in a ledger that is there. ``recover``, for the holder of the run
+    lock alone, makes unknown what an earlier process left without a verdict, at ``now`` (unix seconds).
+
+    Raises LedgerError for a ledger or key that is lost, damaged, strange or too new, UsageError for another tenant's
+    ledger and for a new one that is refused.
+    """
+    _require_sqlite()
+    try:
+        if not path.exists():
+            if not force_new:
+                _refuse_unexplained(path, evidence)
+            _begin(path, tenant, now)
+        site_key = SiteKey(_read_key(path), tenant)
+        _examine(path, site_key)
+        if not readonly:
+            _take_over(path, now=now, recover=recover)
+        ledger = SqliteLedger(path, digest=site_key.digest, readonly=readonly)
+    except sqlite3.Error as error:
+        raise read_failed(path, error) from error
+    except OSError as error:
+        raise LedgerError(
+            f"The ledger {path} cannot be opened ({error}).", f"无法打开台账 {path}（{error}）。"
+        ) from error
+    return ledger, site_key
+
+
+def _begin(path: Path, tenant: str, now: float) -> None:
+    """Make the key, then the ledger: each appears whole, and one that another process has just made is used."""
+    private.make_folder(path.parent)
+    if not key_path(path).exists():
+        with private.published(key_path(path)) as draft:
+            draft.write_bytes(token_bytes(KEY_BYTES))
+    check = SiteKey(_read_key(path), tenant).check()
+    with private.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        schema.migrate(connection)
+        connection.execute(
+            "INSERT INTO meta (id, tenant, key_check, key_format, created) VALUES (1, ?, ?, ?, ?)",
+            (tenant, check, KEY_FORMAT, now),
+        )
+
+
+def _read_key(path: Path) -> bytes:
+    place = key_path(path)
+    try:
+        secret = place.read_bytes()
+    except FileNotFoundError:
+        secret = b""
+    if len(secret) != KEY_BYTES:
+        raise LedgerError(
+            f"The ledger's site key {place} is missing or damaged, and without it no doctor is known again. Put it back "
+            "from your backup, or restore ledger and key together with `esign-import ledger restore`.",
+            f"台账密钥 {place} 缺失或已损坏，没有它就认不出任何医生。请从备份放回该文件，"
+            "或用 `esign-import ledger restore` 一并恢复台账与密钥。",
+        )
+    return secret
+
+
+def _examine(path: Path, site_key: SiteKey) -> None:
+    """Refuse a file that is damaged, no ledger, too new, another tenant's or another key's; nothing in it changes."""
+    with closing(connect(path, readonly=True)) as connection:
+        if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise read_failed(path, sqlite3.DatabaseError(found))
+        if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+            raise read_failed(path, sqlite3.DatabaseError("this file is not a ledger of esign-import"))
+        schema.require_known(schema.version_of(connection))
+        tenant, check = connection.execute("SELECT tenant, key_check FROM meta").fetchone()
+    if tenant != site_key.tenant:
+        raise UsageError(
+            f"The ledger {path} belongs to {tenant}, the configuration speaks for {site_key.tenant}: give each its own "
+            "ledger under `ledger:`.",
+            f"台账 {path} 属于 {tenant}，而配置是 {site_key.tenant}；请在 ledger: 中为它们各设一个台账。",
+        )
+    if not compare_digest(check, site_key.check()):
+        raise LedgerError(
+            f"The site key {key_path(path)} is not the one this ledger was begun with. Put the right one back from your "
+            "backup, or restore ledger and key together with `esign-import ledger restore`.",
+            f"密钥 {key_path(path)} 不是本台账创建时的密钥。请从备份放回正确的密钥，"
+            "或用 `esign-import ledger restore` 一并恢复台账与密钥。",
+        )
+
+
+def _take_over(path: Path, *, now: float, recover: bool) -> None:
+    """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
+    key_path(path).chmod(private.FILE_MODE)
+    path.chmod(private.FILE_MODE)
+    with closing(connect(path, readonly=False)) as connection:
+        schema.migrate(connection)
+        if recover:
+            journal.recover(connection, now)
+
+
+def _refuse_unexplained(path: Path, evidence: str | None) -> None:
+    """Refuse a new ledger where something tells of an old one: it would make every doctor new."""
+    receipts = path.with_name(RECEIPTS)
+    found = str(receipts) if receipts.exists() else evidence
+    if found is None:
+        return
+    raise UsageError(
+        f"There is no ledger at {path}, but {found} tells of seals made earlier: with a new ledger every doctor would be "
+        "created again. Restore a backup (`esign-import ledger restore`), rebuild it from the receipts (`esign-import "
+        "ledger rebuild`), enter the seals you know (`esign-import adopt FILE`) or, if nothing was ever created here, "
+        "run with `--new-ledger`.",
+        f"{path} 处没有台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import "
+        "ledger restore`）、由回执重建（`esign-import ledger rebuild`）、登记已有印章（`esign-import adopt FILE`）；"
+        "若确实从未创建过，请用 `esign-import run --new-ledger`。",
+    )
+
+
+def _require_sqlite() -> None:
+    if sqlite3.sqlite_version_info < schema.OLDEST_SQLITE:
+        needed = ".".join(map(str, schema.OLDEST_SQLITE))
+        raise LedgerError(
+            f"This Python brings SQLite {sqlite3.sqlite_version}; the ledger needs {needed} or newer. Use a Python from "
+            "python.org or uv.",
+            f"当前 Python 自带 SQLite {sqlite3.sqlite_version}，台账需要 {needed} 或更新；请改用 python.org 或 uv 提供的 Python。",
+        )

@@ -1,0 +1,82 @@
+"""Every person of the ledger at one moment, as the plan wants them.
+
+A person's key and seal name turn up in every table, runs and scenes with every person: such strings are kept once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from sys import intern
+from typing import Any
+
+from pipeline.errors import LedgerError
+from pipeline.ledger.schema import OPEN_ATTEMPT
+from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
+
+CONTENT = (
+    "content_name, content_number, content_id_type, content_scene_key, content_mobile, content_seal_name, "
+    "content_picture, content_pixels"
+)  # in the order of model.Content's fields
+
+# after_attempt and not the time of day: clocks are set back
+_REFUSED_SINCE_THE_LAST_SEAL = (
+    "verdict = 'refused' AND number > "
+    "coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
+)
+
+
+def snapshot(connection: sqlite3.Connection) -> Snapshot:
+    """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
+    seals = dict(_live_seals(connection))
+    unsettled = dict(_tries(connection, OPEN_ATTEMPT))
+    refusals: defaultdict[str, list[Try]] = defaultdict(list)
+    for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
+        refusals[key].append(tried)
+    creates = dict(connection.execute("SELECT key, count(*) FROM attempt GROUP BY key"))
+    people = {
+        (same := intern(key)): Past(
+            same,
+            seal_name and intern(seal_name),
+            seals.get(key),
+            unsettled.get(key),
+            tuple(refusals.get(key, ())),
+            creates.get(key, 0),
+        )
+        for key, seal_name in connection.execute("SELECT key, seal_name FROM person")
+    }
+    names = connection.execute("SELECT seal_name, key FROM seal_name")
+    return Snapshot(people, {intern(seal_name): intern(key) for seal_name, key in names})
+
+
+def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:
+    """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
+    rows = connection.execute(
+        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, {CONTENT} "  # noqa: S608 - our own words
+        f"FROM attempt WHERE {which} ORDER BY number"
+    )
+    for key, uuid, run, verdict, at, host, code, message, request_id, *content in rows:
+        told = verdict or "unknown"
+        tried = Try(uuid, run, told, at, host, _content(content), code, message, request_id)
+        yield key, tried
+
+
+def _live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]]:
+    rows = connection.execute(
+        f"SELECT key, seal_id, seal_name, run, at, request_id, attempt, {CONTENT} "  # noqa: S608 - our own words
+        "FROM seal NOT INDEXED WHERE ended_by IS NULL"  # nearly all are live: from front to back is twice as fast
+    )
+    for key, seal_id, seal_name, run, at, request_id, attempt, *content in rows:
+        if run is None:
+            raise LedgerError(
+                "The ledger holds seals that a newer esign-import has adopted; update esign-import and run again.",
+                "台账中有新版 esign-import 登记的印章；请升级 esign-import 后再运行。",
+            )
+        seal = LiveSeal(seal_id, intern(seal_name), intern(run), at, _content(content), request_id, attempt)
+        yield key, seal
+
+
+def _content(columns: list[Any]) -> Content:
+    name, number, id_type, scene_key, *rest = columns
+    return Content(name, number, intern(id_type), scene_key and intern(scene_key), *rest)

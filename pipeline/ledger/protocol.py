@@ -1,0 +1,143 @@
+"""What the night asks of a ledger, and the records that pass between them.
+
+Durability is part of every promise below: a method that returns has its facts on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as _field
+from typing import Protocol
+
+from pipeline.model import Content, FileStat, Snapshot, Verdict
+
+
+class LedgerConflict(Exception):
+    """The ledger's constraints forbid it, and nothing was written.
+
+    ``constraint`` says which one:
+
+    ================ ===================================================================
+    live_seal        the person has a seal already
+    open_attempt     an earlier create of the person is not settled
+    frozen_name      the person's seal name was frozen as another one
+    seal_name        the seal name belongs to another person
+    seal_id          the SealId is known already
+    attempt          this attempt is known already
+    settled          no attempt of this uuid waits for a verdict
+    run              this run is known already, or no such run was begun
+    ================ ===================================================================
+
+    Anything else is the database's own words, which name columns and never values.
+    """
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One create about to be sent; ``uuid`` goes with it as X-TC-TraceId."""
+
+    uuid: str
+    key: str
+    run: str
+    row_id: str
+    name: str = _field(repr=False)  # the person's, for listings
+    id_masked: str
+    seal_name: str
+    contract: str
+    host: str
+    signed_at: float  # unix seconds
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run: what it was asked to do and, once it is over, how it ended."""
+
+    run: str
+    command: str
+    started: float  # unix seconds
+    host: str
+    pid: int
+    user: str
+    rosters: tuple[str, ...]  # the arguments, resolved by the caller
+    seals: str | None
+    out: str
+    contract: str | None
+    config_digest: str
+    version: str
+    finished: float | None = None  # None: the run is under way or was killed
+    exit: int | None = None
+    record: str | None = None  # run.json
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRow:
+    """What a run said of one row of a roster.
+
+    ``line`` is its line of outcomes.jsonl. Leave the run's id out of it: lines that are equal from night to night
+    are kept once.
+    """
+
+    row_id: str
+    key: str | None
+    file: str
+    sheet: str | None
+    row: int
+    status: str
+    codes: tuple[str, ...]
+    line: str = _field(repr=False)
+
+
+class Ledger(Protocol):
+    """One tenant's journal. Only the holder of the run lock writes."""
+
+    def snapshot(self) -> Snapshot:
+        """Return every person at one moment; an attempt without a verdict counts as unknown."""
+
+    def known_files(self) -> Mapping[str, FileStat]:
+        """Return the remembered files: ask it by path."""
+
+    def remember_files(self, stats: Mapping[str, FileStat]) -> None:
+        """Remember files by path, in place of what was remembered of them."""
+
+    def begin_run(self, record: RunRecord) -> None:
+        """Enter a run, before anything that refers to it."""
+
+    def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
+        """Enter what this run says of these rows, in place of what it said of them before."""
+
+    async def open_attempt(self, attempt: Attempt) -> None:
+        """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
+
+        Cancelled, it leaves no open attempt: the caller has not sent, for it was never told that it may.
+        """
+
+    async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+        """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well.
+
+        A SealId that is known already raises LedgerConflict and leaves the attempt open: the caller settles it
+        as unknown. Cancelling the caller does not cancel the entry.
+        """
+
+    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
+        """Enter how a run ended; ``record`` is its run.json."""
+
+    def run(self, run: str) -> RunRecord | None:
+        """Return one run, or None."""
+
+    def runs(self, limit: int) -> list[RunRecord]:
+        """Return the newest runs, newest first."""
+
+    def last_run(self, *, complete: bool = False) -> RunRecord | None:
+        """Return the newest run, or the newest that came to its end."""
+
+    def rows_of(self, run: str) -> list[SeenRow]:
+        """Return what a run said of its rows, by file, sheet and row."""
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the files."""

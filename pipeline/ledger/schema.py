@@ -1,0 +1,249 @@
+"""The ledger's tables, the constraints that guard the promise, and how an older ledger becomes a newer one.
+
+A person has at most one live seal or one open attempt, never both, whatever the code above believes. Facts are
+kept as they were said: a verdict is never rewritten, a human's decision is a row that the attempt or the seal it
+settles points to.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from pipeline.errors import LedgerError
+
+APPLICATION_ID = 0x6573696D  # "esim", in the file's header: tells a ledger from any other SQLite file
+OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+
+OPEN_ATTEMPT = "decision IS NULL AND (verdict IS NULL OR verdict IN ('unknown', 'exists'))"
+
+# Digests stand for numbers and mobiles (sitekey.py). content_seal_name is the roster's own name, seal_name what was
+# sent. An adopted seal was
+# made by no run, and what it was made from may not be known.
+VERSION_1 = (
+    """
+    CREATE TABLE meta (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        tenant TEXT NOT NULL,
+        key_check TEXT NOT NULL,
+        key_format INTEGER NOT NULL,
+        created REAL NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE run (
+        number INTEGER PRIMARY KEY,
+        run TEXT NOT NULL UNIQUE,
+        command TEXT NOT NULL,
+        started REAL NOT NULL,
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        user TEXT NOT NULL,
+        rosters TEXT NOT NULL,
+        seals TEXT,
+        out TEXT NOT NULL,
+        contract TEXT,
+        config_digest TEXT NOT NULL,
+        version TEXT NOT NULL,
+        saw_rows INTEGER NOT NULL DEFAULT 0 CHECK (saw_rows IN (0, 1)),
+        finished REAL,
+        exit INTEGER,
+        record TEXT
+    ) STRICT
+    """,
+    """
+    CREATE TABLE person (
+        key TEXT PRIMARY KEY,
+        name TEXT,
+        id_masked TEXT,
+        seal_name TEXT,
+        FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE seal_name (
+        seal_name TEXT PRIMARY KEY,
+        key TEXT NOT NULL REFERENCES person (key),
+        UNIQUE (seal_name, key)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE decision (
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        who TEXT NOT NULL,
+        why TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        key TEXT REFERENCES person (key),
+        attempt TEXT REFERENCES attempt (uuid),
+        seal_id TEXT,
+        detail TEXT
+    ) STRICT
+    """,
+    """
+    CREATE TABLE attempt (
+        number INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        key TEXT NOT NULL REFERENCES person (key),
+        run TEXT NOT NULL REFERENCES run (run),
+        row_id TEXT NOT NULL,
+        contract TEXT NOT NULL,
+        host TEXT NOT NULL,
+        signed_at REAL NOT NULL,
+        seal_name TEXT NOT NULL,
+        content_name TEXT NOT NULL,
+        content_number TEXT NOT NULL,
+        content_id_type TEXT NOT NULL,
+        content_scene_key TEXT,
+        content_mobile TEXT,
+        content_seal_name TEXT,
+        content_picture TEXT NOT NULL,
+        content_pixels TEXT,
+        verdict TEXT CHECK (verdict IN ('sealed', 'refused', 'not_executed', 'unknown', 'exists')),
+        settled_at REAL,
+        http_status INTEGER,
+        request_id TEXT,
+        code TEXT,
+        message TEXT,
+        seal_id TEXT,
+        decision INTEGER REFERENCES decision (id),
+        FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key),
+        CHECK ((verdict IS NULL) = (settled_at IS NULL)),
+        CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
+        CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')
+    ) STRICT
+    """,
+    "CREATE INDEX attempt_of_person ON attempt (key, number)",
+    f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
+    """
+    CREATE TABLE seal (
+        id INTEGER PRIMARY KEY,
+        seal_id TEXT NOT NULL UNIQUE CHECK (seal_id <> ''),
+        key TEXT NOT NULL REFERENCES person (key),
+        seal_name TEXT,
+        source TEXT NOT NULL CHECK (source IN ('sent', 'resolved', 'adopted', 'receipt')),
+        run TEXT,
+        attempt TEXT REFERENCES attempt (uuid),
+        request_id TEXT,
+        at REAL NOT NULL,
+        after_attempt INTEGER NOT NULL,
+        content_name TEXT,
+        content_number TEXT,
+        content_id_type TEXT,
+        content_scene_key TEXT,
+        content_mobile TEXT,
+        content_seal_name TEXT,
+        content_picture TEXT,
+        content_pixels TEXT,
+        decision INTEGER REFERENCES decision (id),
+        ended_by INTEGER REFERENCES decision (id),
+        FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key),
+        CHECK (source <> 'sent' OR attempt IS NOT NULL),
+        CHECK (source = 'adopted' OR (run IS NOT NULL AND seal_name IS NOT NULL AND content_name IS NOT NULL
+               AND content_number IS NOT NULL AND content_id_type IS NOT NULL AND content_picture IS NOT NULL)),
+        CHECK (source <> 'adopted' OR run IS NULL)
+    ) STRICT
+    """,
+    "CREATE INDEX seal_of_person ON seal (key, after_attempt)",
+    "CREATE UNIQUE INDEX one_live_seal ON seal (key) WHERE ended_by IS NULL",
+    """
+    CREATE TRIGGER no_attempt_beside_a_live_seal BEFORE INSERT ON attempt
+    WHEN EXISTS (SELECT 1 FROM seal WHERE key = NEW.key AND ended_by IS NULL)
+    BEGIN SELECT RAISE (ABORT, 'live_seal'); END
+    """,
+    f"""
+    CREATE TRIGGER no_live_seal_beside_an_open_attempt BEFORE INSERT ON seal
+    WHEN NEW.ended_by IS NULL AND EXISTS (SELECT 1 FROM attempt WHERE key = NEW.key AND {OPEN_ATTEMPT})
+    BEGIN SELECT RAISE (ABORT, 'open_attempt'); END
+    """,  # noqa: S608 - our own words
+    """
+    CREATE TRIGGER an_attempt_carries_the_frozen_name BEFORE INSERT ON attempt
+    WHEN NEW.seal_name IS NOT (SELECT seal_name FROM person WHERE key = NEW.key)
+    BEGIN SELECT RAISE (ABORT, 'frozen_name'); END
+    """,
+    """
+    CREATE TRIGGER a_verdict_is_final BEFORE UPDATE OF verdict ON attempt
+    WHEN OLD.verdict IS NOT NULL
+    BEGIN SELECT RAISE (ABORT, 'settled'); END
+    """,
+    # row_seen moves every night and is narrow; the wide words of row_line are written when they change, and no more.
+    """
+    CREATE TABLE row_line (
+        id INTEGER PRIMARY KEY,
+        key TEXT,
+        file TEXT NOT NULL,
+        sheet TEXT,
+        row INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        codes TEXT NOT NULL,
+        line TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX row_line_of_person ON row_line (key)",
+    """
+    CREATE TABLE row_seen (
+        row_id TEXT NOT NULL,
+        first_run INTEGER NOT NULL REFERENCES run (number),
+        last_run INTEGER NOT NULL REFERENCES run (number),
+        digest BLOB NOT NULL,
+        line INTEGER NOT NULL REFERENCES row_line (id),
+        PRIMARY KEY (row_id, first_run),
+        CHECK (first_run <= last_run)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE file_stat (
+        path TEXT PRIMARY KEY,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        sha256 TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+STEPS: Sequence[Sequence[str]] = (VERSION_1,)  # step n leads from version n to n + 1
+
+# The database names the columns of a broken constraint; triggers speak for themselves.
+CONSTRAINTS = {
+    "UNIQUE constraint failed: attempt.key": "open_attempt",
+    "UNIQUE constraint failed: attempt.uuid": "attempt",
+    "UNIQUE constraint failed: run.run": "run",
+    "UNIQUE constraint failed: seal.key": "live_seal",
+    "UNIQUE constraint failed: seal.seal_id": "seal_id",
+    "UNIQUE constraint failed: seal_name.seal_name": "seal_name",
+}
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema version a ledger file carries."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def require_known(version: int, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
+    """Raise LedgerError for a ledger that a newer program has written."""
+    if version > len(steps):
+        raise LedgerError(
+            f"The ledger has version {version}, this program knows {len(steps)}: update esign-import and run again.",
+            f"台账版本为 {version}，本程序只认识到 {len(steps)}；请升级 esign-import 后再运行。",
+        )
+
+
+def migrate(connection: sqlite3.Connection, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
+    """Bring a ledger to the newest version, each step whole or not at all.
+
+    ``connection`` is in autocommit mode. Raises LedgerError for a ledger newer than this program.
+    """
+    version = version_of(connection)
+    require_known(version, steps=steps)
+    for number, statements in enumerate(steps[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

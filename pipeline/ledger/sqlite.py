@@ -1,0 +1,218 @@
+"""The ledger in an SQLite file (write-ahead log, every commit flushed)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.errors import LedgerError
+from pipeline.ledger import history, journal, people
+from pipeline.ledger.protocol import Attempt, LedgerConflict, RunRecord, SeenRow
+from pipeline.ledger.writer import Operation, Writer
+from pipeline.model import FileStat, Snapshot, Verdict
+
+Result = TypeVar("Result")
+
+BUSY_SECONDS = 5.0
+_RUN_COLUMNS = [field.name for field in fields(RunRecord)]
+_RUN = ", ".join(_RUN_COLUMNS)
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open the file as the ledger wants it, in autocommit mode; read-only, not a byte of it can change."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    if not readonly:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: flush the drive's cache as well
+        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+class SqliteLedger:
+    """A :class:`~pipeline.ledger.protocol.Ledger`; made by :func:`~pipeline.ledger.open.open_ledger`.
+
+    Writing goes through one thread; every read has its own connection and sees one moment. ``digest`` stands in for
+    the paths of remembered files, for a picture's name may be an identity number.
+    """
+
+    def __init__(self, path: Path, *, digest: Callable[[str], str], readonly: bool) -> None:
+        self._path = path
+        self._digest = digest
+        self._writer = None if readonly else Writer(connect(path, readonly=False))
+
+    def snapshot(self) -> Snapshot:
+        """Return every person at one moment; an attempt without a verdict counts as unknown."""
+        with self._reading() as connection:
+            return people.snapshot(connection)
+
+    def known_files(self) -> Mapping[str, FileStat]:
+        """Return the remembered files: ask it by path."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT path, size, mtime_ns, sha256 FROM file_stat")
+            return KnownFiles({path: FileStat(*stat) for path, *stat in rows}, self._digest)
+
+    def remember_files(self, stats: Mapping[str, FileStat]) -> None:
+        """Remember files by path, in place of what was remembered of them."""
+        rows = [(self._digest(path), stat.size, stat.mtime_ns, stat.sha256) for path, stat in stats.items()]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO file_stat (path, size, mtime_ns, sha256) VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE "
+                "SET size = excluded.size, mtime_ns = excluded.mtime_ns, sha256 = excluded.sha256",
+                rows,
+            )
+
+        if rows:
+            self._write(write)
+
+    def begin_run(self, record: RunRecord) -> None:
+        """Enter a run, before anything that refers to it."""
+        columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
+        columns["rosters"] = json.dumps(record.rosters, ensure_ascii=False)
+        values = list(columns.values())
+        statement = f"INSERT INTO run ({_RUN}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own words
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(statement, values)
+
+        self._write(write)
+
+    def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
+        """Enter what this run says of these rows, in place of what it said of them before."""
+        self._write(lambda connection: history.see(connection, run, rows))
+
+    async def open_attempt(self, attempt: Attempt) -> None:
+        """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
+
+        After the first write that the disk refused every further one raises LedgerError: verdicts are still taken.
+        """
+        writer = self._writing()
+
+        def write(connection: sqlite3.Connection) -> None:
+            if writer.failure is not None:
+                raise LedgerError(writer.failure.en, writer.failure.zh)
+            journal.enter_attempt(connection, attempt)
+
+        entered = writer.submit(write)
+        try:
+            await asyncio.wrap_future(entered)
+        except asyncio.CancelledError:
+            # where it is too late to cancel, it is on the disk and its caller never learnt that it may send
+            if not entered.cancel():
+                writer.submit(lambda ledger: journal.withdraw(ledger, attempt.uuid, attempt.signed_at))
+            raise
+
+    async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+        """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well."""
+        settled = self._writing().submit(lambda ledger: journal.enter_verdict(ledger, uuid, verdict, at))
+        await asyncio.shield(asyncio.wrap_future(settled))
+
+    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
+        """Enter how a run ended; ``record`` is its run.json."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            ended = connection.execute(
+                "UPDATE run SET exit = ?, finished = ?, record = ? WHERE run = ?",
+                (exit, finished, record, run),
+            )
+            if ended.rowcount != 1:
+                raise LedgerConflict("run")
+
+        self._write(write)
+
+    def run(self, run: str) -> RunRecord | None:
+        """Return one run, or None."""
+        return next(iter(self._runs("WHERE run = ?", run)), None)
+
+    def runs(self, limit: int) -> list[RunRecord]:
+        """Return the newest runs, newest first."""
+        return self._runs("ORDER BY number DESC LIMIT ?", limit)
+
+    def last_run(self, *, complete: bool = False) -> RunRecord | None:
+        """Return the newest run, or the newest that came to its end."""
+        ended = "WHERE finished IS NOT NULL" if complete else ""
+        return next(iter(self._runs(f"{ended} ORDER BY number DESC LIMIT ?", 1)), None)
+
+    def rows_of(self, run: str) -> list[SeenRow]:
+        """Return what a run said of its rows, by file, sheet and row."""
+        with self._reading() as connection:
+            return history.said_by(connection, run)
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the files."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _runs(self, which: str, value: str | int) -> list[RunRecord]:
+        with self._reading() as connection:
+            rows = connection.execute(f"SELECT {_RUN} FROM run {which}", (value,)).fetchall()  # noqa: S608 - our own words
+        return [_record(row) for row in rows]
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise RuntimeError("the ledger was opened for reading")
+        return self._writer
+
+    def _write(self, operation: Operation[Result]) -> Result:
+        return self._writing().submit(operation).result()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = connect(self._path, readonly=True)
+        except sqlite3.Error as error:
+            raise read_failed(self._path, error) from error
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as error:
+            raise read_failed(self._path, error) from error
+        finally:
+            connection.close()
+
+
+def _record(row: Sequence[Any]) -> RunRecord:
+    columns = dict(zip(_RUN_COLUMNS, row, strict=True))
+    columns["rosters"] = tuple(json.loads(columns["rosters"]))
+    return RunRecord(**columns)
+
+
+class KnownFiles(Mapping[str, FileStat]):
+    """Remembered files by path. The paths are not kept, only digests of them; iterating gives the digests."""
+
+    def __init__(self, stats: Mapping[str, FileStat], digest: Callable[[str], str]) -> None:
+        self._stats = stats
+        self._digest = digest
+
+    def __getitem__(self, path: str) -> FileStat:
+        found = self._stats.get(self._digest(path))
+        return self._stats[path] if found is None else found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stats)
+
+    def __len__(self) -> int:
+        return len(self._stats)
+
+
+def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
+    """Say that the ledger is damaged or cannot be read, and how to restore it."""
+    return LedgerError(
+        f"The ledger {path} cannot be read ({error}). Keep the file as it is and restore a backup with `esign-import "
+        "ledger restore`, or rebuild it from receipts.jsonl with `esign-import ledger rebuild`.",
+        f"无法读取台账 {path}（{error}）。请保留该文件，用 `esign-import ledger restore` 恢复备份，"
+        "或用 `esign-import ledger rebuild` 由 receipts.jsonl 重建。",
+    )

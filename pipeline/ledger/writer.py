@@ -1,0 +1,154 @@
+"""The one thread that writes: it commits whatever is queued, and waits for nothing else.
+
+While one commit reaches the disk the next ones gather behind it and share theirs: a lone write is not delayed by a
+timer, and twenty at once cost one flush (performance.md §7).
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from dataclasses import field as _field
+from typing import Any, TypeVar
+
+from pipeline.errors import LedgerError
+from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.schema import CONSTRAINTS
+
+Result = TypeVar("Result")
+Operation = Callable[[sqlite3.Connection], Result]
+
+MOST_IN_A_COMMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    operation: Operation[Any]
+    future: Future[Any] = _field(default_factory=Future)
+
+
+class Writer:
+    """Owns the writing connection. An operation is a function of it that runs within the shared transaction.
+
+    Each operation has its own savepoint: one that fails takes nothing of its neighbours with it. When the disk fails a
+    commit, that stands in ``failure`` from then on, and its operations are tried once more, one by one: a verdict may
+    still find room where a longer one did not.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.failure: LedgerError | None = None  # the first write the disk refused
+        self._connection = connection
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Operation[Result]) -> Future[Result]:
+        """Queue an operation; the future resolves once the commit that holds it is on the disk.
+
+        It raises LedgerConflict for a broken constraint, LedgerError for a disk that failed, and whatever the operation
+        itself raised. A future that is cancelled before its turn is not executed.
+        """
+        if self._closed:
+            raise RuntimeError("the ledger is closed")
+        job = _Job(operation)
+        self._queue.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Finish the queue, fold the write-ahead log into the ledger and close the connection."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
+            if jobs:
+                self._commit(jobs)
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass  # everything is durable in the write-ahead log; the next opening folds it in
+        finally:
+            self._connection.close()
+
+    def _next_batch(self) -> list[_Job] | None:
+        """Wait for one job and take all that came with it; None once the queue was closed and is empty."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < MOST_IN_A_COMMIT:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._queue.put(None)
+                break
+            batch.append(job)
+        return batch
+
+    def _commit(self, jobs: Sequence[_Job]) -> None:
+        try:
+            outcomes = self._transact(jobs)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to the thread
+            outcome = self._failed(error) if isinstance(error, sqlite3.Error) else error
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._commit([job])
+                return
+            outcomes = [outcome]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                job.future.set_exception(outcome)
+            else:
+                job.future.set_result(outcome)
+
+    def _transact(self, jobs: Sequence[_Job]) -> list[Any]:
+        """Run the jobs in one transaction; return each one's result, or the exception that undid it alone."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [self._run(job.operation) for job in jobs]
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _run(self, operation: Operation[Result]) -> Result | Exception:
+        connection = self._connection
+        connection.execute("SAVEPOINT operation")
+        try:
+            result: Result | Exception = operation(connection)
+        except sqlite3.IntegrityError as error:
+            result = LedgerConflict(CONSTRAINTS.get(str(error), str(error)))
+        except (LedgerConflict, LedgerError) as error:
+            result = error
+        if isinstance(result, Exception):
+            connection.execute("ROLLBACK TO operation")
+        connection.execute("RELEASE operation")
+        return result
+
+    def _failed(self, error: sqlite3.Error) -> LedgerError:
+        failure = write_failed(error)
+        self.failure = self.failure or failure
+        return failure
+
+
+def write_failed(error: sqlite3.Error) -> LedgerError:
+    """Say that the ledger could not be written."""
+    return LedgerError(
+        f"The ledger could not be written ({error}); nothing further is sent. Make room on its disk, or repair it, "
+        "and run again: what was sent without a verdict is kept as unknown.",
+        f"无法写入台账（{error}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
+    )

@@ -1,0 +1,165 @@
+"""A ledger on a real disk, and short ways to say what is put into it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.ledger.open import open_ledger
+from pipeline.ledger.protocol import Attempt, RunRecord, SeenRow
+from pipeline.ledger.sqlite import SqliteLedger, connect
+from pipeline.model import Content, Verdict
+
+ROOT = Path(__file__).parents[2]
+TENANT = "sandbox/app/org"
+NOW = 1_795_000_000.0
+
+CONTENT = Content(
+    "王小明", "n" * 32, "ID_CARD", "E_PRESCRIPTION_AUTO_SIGN", "m" * 32, None, "a" * 64, "b" * 64
+)
+RUN = RunRecord(
+    "r1", "run", NOW, "host", 7, "it", ("/in/名单.xlsx",), "/seals", "/out", "file_id", "digest", "0.1.0"
+)
+ATTEMPT = Attempt(
+    "u", "p1", "r1", "row", "王小明", "**************0011", "王小明处方章", "file_id", "h", NOW, CONTENT
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where the ledger is to be."""
+    return tmp_path / "state" / "ledger.sqlite3"
+
+
+@pytest.fixture
+def opened(place: Path) -> Iterator[Callable[..., SqliteLedger]]:
+    """Open the ledger; it is closed after the test, whatever the test did."""
+    ledgers = []
+
+    def open_it(tenant: str = TENANT, **options: object) -> SqliteLedger:
+        ledger, _ = open_ledger(place, tenant, now=NOW, **options)
+        ledgers.append(ledger)
+        return ledger
+
+    yield open_it
+    for ledger in ledgers:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(opened: Callable[..., SqliteLedger]) -> SqliteLedger:
+    """A new ledger in which the run r1 has begun."""
+    ledger = opened()
+    ledger.begin_run(RUN)
+    return ledger
+
+
+@pytest.fixture
+def attempt() -> Callable[..., Attempt]:
+    """One create of a person, whose seal name follows from the key unless it is given."""
+
+    def make(key: str = "p1", **changes: object) -> Attempt:
+        return replace(
+            ATTEMPT, **{"uuid": str(uuid.uuid4()), "key": key, "seal_name": f"{key}处方章", **changes}
+        )
+
+    return make
+
+
+@pytest.fixture
+def run_record() -> Callable[..., RunRecord]:
+    """A run over the usual roster."""
+
+    def make(run: str, **changes: object) -> RunRecord:
+        return replace(RUN, run=run, **changes)
+
+    return make
+
+
+@pytest.fixture
+def seen() -> Callable[..., SeenRow]:
+    """What a run says of one row."""
+
+    def make(row_id: str, status: str, **changes: object) -> SeenRow:
+        usual = SeenRow(row_id, f"k{row_id}", "名单.xlsx", "内科", 3, status, (), f'{{"status":"{status}"}}')
+        return replace(usual, **changes)
+
+    return make
+
+
+@pytest.fixture
+def sealed() -> Callable[..., Verdict]:
+    """The service's word that a seal was made."""
+
+    def make(seal_id: str) -> Verdict:
+        return Verdict("sealed", seal_id=seal_id, request_id=f"request-{seal_id}", http_status=200)
+
+    return make
+
+
+@pytest.fixture
+def raw(place: Path):
+    """Ask or change the file behind the ledger's back."""
+
+    def execute(statement: str, *values: object) -> list[tuple]:
+        with closing(connect(place, readonly=False)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    return execute
+
+
+@pytest.fixture
+def held():
+    """Keep a ledger's writer busy, so that what is queued meanwhile shares one commit."""
+
+    @contextmanager
+    def hold(ledger: SqliteLedger) -> Iterator[None]:
+        begun, go = threading.Event(), threading.Event()
+
+        def wait(_connection) -> None:
+            begun.set()
+            go.wait(10)
+
+        waiting = ledger._writer.submit(wait)
+        assert begun.wait(10)
+        try:
+            yield
+        finally:
+            go.set()
+            waiting.result(10)
+
+    return hold
+
+
+@pytest.fixture
+def process(place: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Start a real process that runs a script with ``place`` at hand; what it prints first is awaited."""
+    started = []
+
+    def start(script: str) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-c", f"from pathlib import Path\nplace = Path({str(place)!r})\n{script}"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()

@@ -1,0 +1,207 @@
+"""The constraints refuse what must never be, through the ledger and behind its back."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from pipeline.ledger.protocol import LedgerConflict
+from pipeline.model import Verdict
+
+
+async def test_a_person_has_one_open_attempt(ledger, attempt):
+    await ledger.open_attempt(attempt("p1"))
+    with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
+        await ledger.open_attempt(attempt("p1"))
+
+
+@pytest.mark.parametrize("kind", ["unknown", "exists"])
+async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kind):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict(kind), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
+        await ledger.open_attempt(attempt("p1"))
+
+
+@pytest.mark.parametrize("kind", ["refused", "not_executed"])
+async def test_a_proven_refusal_leaves_room_for_the_next_attempt(ledger, attempt, kind):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict(kind), at=2.0)
+    await ledger.open_attempt(attempt("p1"))
+
+
+async def test_a_person_with_a_live_seal_gets_no_attempt(ledger, attempt, sealed):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^live_seal$"):
+        await ledger.open_attempt(attempt("p1"))
+
+
+async def test_a_seal_id_belongs_to_one_person_and_the_attempt_stays_open_for_unknown(
+    ledger, attempt, sealed, raw
+):
+    first, second = attempt("p1"), attempt("p2")
+    await ledger.open_attempt(first)
+    await ledger.open_attempt(second)
+    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^seal_id$"):
+        await ledger.settle(second.uuid, sealed("s1"), at=2.0)
+    assert raw("SELECT verdict, seal_id FROM attempt WHERE uuid = ?", second.uuid) == [(None, None)]
+    await ledger.settle(second.uuid, Verdict("unknown", seal_id="s1"), at=3.0)
+    people = ledger.snapshot().people
+    assert (people["p2"].seal, people["p2"].unsettled.verdict) == (None, "unknown")
+    assert raw("SELECT seal_id FROM attempt WHERE uuid = ?", second.uuid) == [("s1",)], "kept as evidence"
+
+
+async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_nothing(ledger, attempt):
+    await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
+    with pytest.raises(LedgerConflict, match=r"^seal_name$"):
+        await ledger.open_attempt(attempt("p2", seal_name="张伟处方章"))
+    assert set(ledger.snapshot().people) == {"p1"}
+
+
+async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
+    first = attempt("p1", seal_name="甲处方章")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
+        await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
+    assert ledger.snapshot().seal_names == {"甲处方章": "p1"}
+
+
+async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    with pytest.raises(LedgerConflict, match=r"^attempt$"):
+        await ledger.open_attempt(attempt("p2", uuid=first.uuid))
+    await ledger.settle(first.uuid, Verdict("not_executed"), at=2.0)
+    for uuid in (first.uuid, "never entered"):
+        with pytest.raises(LedgerConflict, match=r"^settled$"):
+            await ledger.settle(uuid, sealed("s1"), at=3.0)
+    assert ledger.snapshot().people["p1"].seal is None
+
+
+async def test_a_success_without_a_seal_id_is_refused(ledger, attempt):
+    for number, seal_id in enumerate([None, ""]):
+        first = attempt(f"p{number}")
+        await ledger.open_attempt(first)
+        with pytest.raises(LedgerConflict, match="CHECK constraint failed"):
+            await ledger.settle(first.uuid, Verdict("sealed", seal_id=seal_id), at=2.0)
+
+
+async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_record):
+    with pytest.raises(LedgerConflict, match="FOREIGN KEY"):
+        await ledger.open_attempt(attempt("p1", run="never begun"))
+    with pytest.raises(LedgerConflict, match=r"^run$"):
+        ledger.begin_run(run_record("r1"))
+    with pytest.raises(LedgerConflict, match=r"^run$"):
+        ledger.see_rows("never begun", [])
+    with pytest.raises(LedgerConflict, match=r"^run$"):
+        ledger.finish_run("never begun", exit=0, finished=1.0, record="{}")
+
+
+@pytest.fixture
+async def three_people(ledger, attempt, sealed):
+    """One with a seal, one refused, one whose attempt is open; the key says which."""
+    for key, verdict in (("sealed", sealed("s1")), ("refused", Verdict("refused")), ("open", None)):
+        one = attempt(key)
+        await ledger.open_attempt(one)
+        if verdict:
+            await ledger.settle(one.uuid, verdict, at=2.0)
+
+
+SEAL = (
+    "INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, at, after_attempt, content_name, content_number, "
+    "content_id_type, content_picture) VALUES ({}, {}, {}, {}, 'r1', {}, 1.0, 1, 'n', 'n', 'ID_CARD', 'p')"
+)
+OPENED = (
+    "INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, content_name, content_number, "
+    "content_id_type, content_picture) VALUES ('x', {}, 'r1', 'r', 'file_id', 'h', 1.0, {}, 'n', 'n', 'ID_CARD', 'p')"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "refusal"),
+    [
+        (
+            SEAL.format("'s9'", "'sealed'", "'sealed处方章'", "'receipt'", "NULL"),
+            "UNIQUE constraint failed: seal.key",
+        ),
+        (SEAL.format("'s1'", "'refused'", "'refused处方章'", "'receipt'", "NULL"), "UNIQUE .* seal.seal_id"),
+        (SEAL.format("'s9'", "'open'", "'open处方章'", "'receipt'", "NULL"), "open_attempt"),
+        (SEAL.format("'s9'", "'refused'", "'sealed处方章'", "'receipt'", "NULL"), "FOREIGN KEY"),
+        (SEAL.format("'s9'", "'nobody'", "NULL", "'receipt'", "NULL"), "CHECK|FOREIGN KEY"),
+        (SEAL.format("'s9'", "'refused'", "'refused处方章'", "'sent'", "NULL"), "CHECK"),
+        (SEAL.format("''", "'refused'", "'refused处方章'", "'receipt'", "NULL"), "CHECK"),
+        (SEAL.format("'s9'", "'refused'", "'refused处方章'", "'guessed'", "NULL"), "CHECK"),
+        (OPENED.format("'sealed'", "'sealed处方章'"), "live_seal"),
+        (OPENED.format("'open'", "'open处方章'"), "UNIQUE constraint failed: attempt.key"),
+        (OPENED.format("'refused'", "'sealed处方章'"), "frozen_name"),
+        ("UPDATE attempt SET verdict = 'refused' WHERE key = 'sealed'", "settled"),
+        ("UPDATE attempt SET verdict = 'lucky', settled_at = 1.0 WHERE key = 'open'", "CHECK"),
+        ("UPDATE attempt SET verdict = 'unknown' WHERE key = 'open'", "CHECK"),
+        ("UPDATE attempt SET decision = 1 WHERE key = 'refused'", "CHECK"),
+        ("UPDATE attempt SET decision = 1 WHERE key = 'open'", "CHECK"),
+        ("UPDATE attempt SET signed_at = 'yesterday' WHERE key = 'open'", "cannot store TEXT"),
+        ("UPDATE seal_name SET key = 'refused' WHERE key = 'sealed'", "FOREIGN KEY"),
+        ("UPDATE person SET seal_name = 'sealed处方章' WHERE key = 'refused'", "FOREIGN KEY"),
+        ("UPDATE seal SET ended_by = 99", "FOREIGN KEY"),
+        ("DELETE FROM person WHERE key = 'sealed'", "FOREIGN KEY"),
+        ("INSERT INTO meta VALUES (2, 't', 'c', 1, 1.0)", "CHECK"),
+    ],
+)
+async def test_the_tables_themselves_refuse(three_people, raw, statement, refusal):
+    with pytest.raises(sqlite3.IntegrityError, match=refusal):
+        raw(statement)
+
+
+async def test_a_decision_releases_an_unknown_attempt_and_what_was_said_stays(ledger, attempt, raw):
+    """The seam of `resolve --not-created` and `--probe`: the person may be sent again, the verdict is kept."""
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict("unknown"), at=2.0)
+    _decide(raw, "not_created", first.uuid)
+    raw("UPDATE attempt SET decision = 1 WHERE uuid = ?", first.uuid)
+    assert ledger.snapshot().people["p1"].unsettled is None
+    await ledger.open_attempt(attempt("p1"))
+    assert ledger.snapshot().people["p1"].creates == 2
+    assert raw("SELECT verdict FROM attempt WHERE uuid = ?", first.uuid) == [("unknown",)]
+
+
+async def test_a_decision_ends_a_seal_and_its_person_may_have_a_new_one(ledger, attempt, sealed, raw):
+    """The seam of `resolve --replace --seal-name`: the old SealId and name stay the person's."""
+    first = attempt("p1", seal_name="旧处方章")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    _decide(raw, "replace", first.uuid)
+    raw("UPDATE seal SET ended_by = 1 WHERE seal_id = 's1'")
+    raw("INSERT INTO seal_name VALUES ('新处方章', 'p1')")
+    raw("UPDATE person SET seal_name = '新处方章' WHERE key = 'p1'")
+    second = attempt("p1", seal_name="新处方章")
+    await ledger.open_attempt(second)
+    await ledger.settle(second.uuid, sealed("s2"), at=3.0)
+    past = ledger.snapshot().people["p1"]
+    assert (past.seal.seal_id, past.seal.seal_name, past.creates) == ("s2", "新处方章", 2)
+    assert ledger.snapshot().seal_names == {"旧处方章": "p1", "新处方章": "p1"}
+
+
+def test_an_adopted_seal_may_have_no_content_and_this_program_says_so(ledger, raw):
+    """The seam of `adopt`: until a program knows what to make of it, the person must not pass for new."""
+    from pipeline.errors import LedgerError
+
+    raw("INSERT INTO person (key) VALUES ('p1')")
+    raw("INSERT INTO seal (seal_id, key, source, at, after_attempt) VALUES ('s1', 'p1', 'adopted', 1.0, 0)")
+    with pytest.raises(LedgerError, match="adopted"):
+        ledger.snapshot()
+
+
+def _decide(raw, kind, uuid):
+    raw(
+        "INSERT INTO decision (at, who, why, kind, key, attempt) VALUES (3.0, 'it', 'seen', ?, 'p1', ?)",
+        kind,
+        uuid,
+    )

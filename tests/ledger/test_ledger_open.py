@@ -1,0 +1,235 @@
+"""A ledger is begun where that is safe, and refused with a way out where it is not."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+
+import pytest
+
+from pipeline.errors import LedgerError, UsageError
+from pipeline.ledger import schema
+from pipeline.ledger.open import key_path, open_ledger
+from pipeline.ledger.private import published
+from pipeline.ledger.sqlite import connect
+
+TENANT = "sandbox/app/org"
+NOW = 1_795_000_000.0
+WAYS_OUT = ("ledger rebuild", "ledger restore", "adopt", "--new-ledger")
+
+
+@pytest.fixture
+def begun(opened, place):
+    """The place of a ledger that was begun and closed."""
+    opened().close()
+    return place
+
+
+def files(folder):
+    """The files that say something: a reader of a write-ahead log leaves an empty one and an index of it."""
+    if not folder.exists():
+        return {}
+    held = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+    return {name: content for name, content in held.items() if content or not name.endswith("-wal")}
+
+
+def refused(place, kind=LedgerError, *, tenant=TENANT, **options):
+    """Open, expect a refusal, and see that it left the folder as it was."""
+    before = files(place.parent)
+    with pytest.raises(kind) as error:
+        open_ledger(place, tenant, now=NOW, **options)
+    assert files(place.parent) == before
+    assert error.value.zh != error.value.en
+    return error.value
+
+
+def test_a_new_ledger_and_its_key_are_their_owners_alone_whatever_the_umask(place, ledger):
+    """Also the files that SQLite makes beside it."""
+    ledger.close()
+    for path in place.parent.iterdir():
+        path.unlink()
+    place.parent.rmdir()
+    before = os.umask(0)
+    try:
+        fresh, _ = open_ledger(place, TENANT, now=NOW)
+    finally:
+        os.umask(before)
+    with closing(fresh):
+        fresh.remember_files({})
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in place.parent.iterdir()}
+    assert modes == dict.fromkeys(
+        ["ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key"], 0o600
+    )
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+
+
+def test_a_ledger_put_back_with_a_loose_mode_is_closed_again(begun, opened):
+    for path in (begun, key_path(begun)):
+        path.chmod(0o644)
+    opened()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (begun, key_path(begun))} == {0o600}
+
+
+def test_the_same_key_comes_back(begun):
+    keys = []
+    for _ in range(2):
+        ledger, key = open_ledger(begun, TENANT, now=NOW)
+        ledger.close()
+        keys.append(key.person("1"))
+    assert keys[0] == keys[1]
+
+
+def test_a_key_without_a_ledger_is_used_again(begun):
+    key = key_path(begun).read_bytes()
+    begun.unlink()
+    open_ledger(begun, TENANT, now=NOW)[0].close()
+    assert key_path(begun).read_bytes() == key
+
+
+def test_a_ledger_without_its_key_is_refused(begun):
+    key_path(begun).unlink()
+    assert "ledger restore" in str(refused(begun))
+    assert not key_path(begun).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
+def test_a_damaged_key_is_refused_with_and_without_a_ledger(begun, content):
+    key_path(begun).write_bytes(content)
+    assert "missing or damaged" in str(refused(begun))
+    begun.unlink()
+    refused(begun)
+
+
+def test_another_key_is_refused(begun):
+    key_path(begun).write_bytes(bytes(32))
+    assert "not the one this ledger was begun with" in str(refused(begun, recover=True))
+
+
+def test_another_tenants_ledger_is_refused_naming_both(begun):
+    error = refused(begun, UsageError, tenant="production/app/org")
+    assert "sandbox/app/org" in str(error)
+    assert "production/app/org" in str(error)
+
+
+def test_a_ledger_of_a_newer_program_is_refused(begun):
+    with closing(connect(begun, readonly=False)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
+    for options in ({"readonly": True}, {"recover": True}):
+        assert "update esign-import" in str(refused(begun, **options))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"not a database at all" * 500,
+        lambda content: content[:8192] + b"\xff" * (len(content) - 8192),
+        lambda content: content[:-4096] + b"\xff" * 4096,
+        lambda content: content[:-4096],
+        lambda _: b"",
+    ],
+)
+def test_a_damaged_ledger_is_refused_with_a_way_back(begun, damage):
+    begun.write_bytes(damage(begun.read_bytes()))
+    for options in ({"readonly": True}, {"recover": True}):
+        error = refused(begun, **options)
+        assert "ledger restore" in str(error)
+        assert "ledger rebuild" in str(error)
+
+
+def test_of_two_that_appear_at_once_the_first_stays(tmp_path):
+    with published(tmp_path / "key") as draft:
+        draft.write_bytes(b"second")
+        (tmp_path / "key").write_bytes(b"first")
+    assert files(tmp_path) == {"key": b"first"}
+
+
+def test_what_fails_half_way_never_appears(tmp_path):
+    with pytest.raises(OSError, match="half way"), published(tmp_path / "key"):
+        raise OSError("half way")
+    assert files(tmp_path) == {}
+
+
+def test_another_programs_database_is_refused_and_left_alone(begun):
+    begun.unlink()
+    with closing(sqlite3.connect(begun)) as connection:
+        connection.execute("CREATE TABLE patients (name)")
+    assert "not a ledger" in str(refused(begun))
+
+
+def test_a_folder_in_the_ledgers_place_is_refused(place):
+    place.mkdir(parents=True)
+    key_path(place).write_bytes(bytes(32))
+    with pytest.raises(LedgerError):
+        open_ledger(place, TENANT, now=NOW)
+
+
+def test_a_new_ledger_is_refused_where_receipts_lie(place, opened):
+    place.parent.mkdir()
+    (place.parent / "receipts.jsonl").write_text("")
+    error = refused(place, UsageError)
+    assert "receipts.jsonl" in str(error)
+    for way in WAYS_OUT:
+        assert way in error.en
+        assert way in error.zh
+    assert opened(force_new=True).snapshot().people == {}
+
+
+def test_a_new_ledger_is_refused_where_a_run_tells_of_creates(place, opened):
+    error = refused(place, UsageError, evidence="/out/20261125-020000/run.json", readonly=True)
+    assert "/out/20261125-020000/run.json" in str(error)
+    assert opened(evidence="/out/20261125-020000/run.json", force_new=True).snapshot().people == {}
+
+
+def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_there(ledger, opened, place):
+    (place.parent / "receipts.jsonl").write_text("{}")
+    again = opened(evidence="/out/run.json", force_new=True)
+    assert again.run("r1") == ledger.run("r1")
+
+
+def test_a_reader_begins_the_empty_ledger_that_check_needs(place, opened):
+    assert opened(readonly=True).snapshot().people == {}
+    assert files(place.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
+
+
+BEGIN = """
+import sys
+from pipeline.ledger.open import open_ledger
+sys.stdin.readline()
+ledger, key = open_ledger(place, "sandbox/app/org", now=1.0)
+print(key.person("1"), flush=True)
+ledger.close()
+"""
+
+
+def test_processes_that_begin_one_ledger_at_once_end_with_one_key(process, place):
+    children = [process(BEGIN) for _ in range(4)]
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    assert len({child.stdout.readline() for child in children}) == 1
+    for child in children:
+        assert child.wait(20) == 0
+    assert files(place.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
+
+
+def test_an_older_ledger_is_brought_forward_and_keeps_what_it_holds(begun):
+    steps = (*schema.STEPS, ("CREATE TABLE later (x)", "ALTER TABLE person ADD COLUMN note TEXT"))
+    with closing(connect(begun, readonly=False)) as connection:
+        connection.execute("INSERT INTO person (key) VALUES ('p1')")
+        schema.migrate(connection, steps=steps)
+        schema.migrate(connection, steps=steps)
+        assert schema.version_of(connection) == len(steps)
+        assert connection.execute("SELECT key, note FROM person").fetchall() == [("p1", None)]
+
+
+def test_a_step_forward_that_fails_is_not_taken(begun):
+    steps = (*schema.STEPS, ("CREATE TABLE later (x)", "CREATE TABLE later (x)"))
+    with closing(connect(begun, readonly=False)) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="later"):
+            schema.migrate(connection, steps=steps)
+        assert schema.version_of(connection) == len(schema.STEPS)
+        assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'later'").fetchone() == (
+            0,
+        )
