@@ -1,0 +1,252 @@
+"""The HTTP client: one call, one answer, and what of it was put on the wire (DESIGN §5 "Evidence").
+
+The official SDK's clients are not used: they look for errors in some Content-Types only, and their retryer
+sends again after a success. Here a redirect is not followed, nothing is decompressed, the answer's size and
+time are bounded, TLS is always verified, and a call is never repeated by the transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import ssl
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+
+import aiohttp
+from yarl import URL
+
+from pipeline import __version__
+from pipeline.clock import Clock
+from pipeline.esign.contract import UPLOAD, VERSION
+from pipeline.esign.signing import Credentials, authorization
+
+CONNECT_SECONDS = 10.0
+ANSWER_BYTES = 1 << 20
+_TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
+
+Gate = Callable[[], Awaitable[None]]
+"""Runs with the connection open, before the first byte: the slot, then whatever must be durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer: HTTP status, body bytes, and how far the server's clock is ahead (seconds) if it said."""
+
+    status: int
+    body: bytes
+    skew: float | None
+
+
+class NotSent(Exception):
+    """The headers never left: the call was not executed. ``tls`` when the server's certificate was refused."""
+
+    def __init__(self, reason: str, *, tls: bool = False) -> None:
+        super().__init__(reason)
+        self.tls = tls
+
+
+class NoAnswer(Exception):
+    """The headers left and no whole answer came: the call may have been executed."""
+
+
+_gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
+
+
+class _GatedConnector(aiohttp.TCPConnector):
+    """Holds an open connection at the gate of its call, so that a slot is never spent on a handshake."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's signature
+        connection = await super().connect(req, traces, timeout)
+        gate = _gate.get()
+        try:
+            if gate is not None:
+                await gate()
+            transport = connection.transport
+            if transport is None or transport.is_closing():
+                raise NotSent("the server closed the connection before anything was sent")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class Client:
+    """Signs and sends calls to the general host and to the file host; use as an async context manager."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        file_endpoint: str,
+        credentials: Credentials,
+        clock: Clock,
+        timeout: float,
+        region: str | None = None,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        self._urls = {"general": URL(endpoint).with_path("/"), "file": URL(file_endpoint).with_path("/")}
+        self._credentials = credentials
+        self._clock = clock
+        self._timeout = timeout  # seconds for the answer, from the last byte sent
+        self._region = region
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self.offset = 0.0  # seconds to add to our clock: what the service's Date taught us
+
+    async def __aenter__(self) -> Self:
+        """Open nothing yet; connections are made by the calls."""
+        context = ssl.create_default_context(cafile=self._ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_headers_ready)
+        trace.on_request_chunk_sent.append(_chunk_sent)
+        connectors = {
+            # A create never uses a used connection: a silent death of it would leave the outcome open.
+            "general": _GatedConnector(ssl=context, limit=0, force_close=True),
+            "file": _GatedConnector(ssl=context, limit=0, keepalive_timeout=10.0),
+        }
+        for role, connector in connectors.items():
+            self._sessions[role] = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS
+                ),
+                trace_configs=[trace],
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                raise_for_status=False,
+            )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close what is open."""
+        for session in self._sessions.values():
+            await session.close()
+
+    def host(self, action: str) -> str:
+        """Return the host (with a port where it is not the usual one) that an action goes to."""
+        url = self._urls["file" if action == UPLOAD else "general"]
+        return url.host_port_subcomponent or url.host or ""
+
+    def now(self) -> float:
+        """Return unix seconds as the service sees them."""
+        return self._clock.now() + self.offset
+
+    async def call(self, action: str, body: bytes, *, trace_id: str, gate: Gate) -> Reply:
+        """Send one signed call and return its whole answer.
+
+        ``gate`` is awaited on the open connection; the signature is made after it, so a late slot never
+        carries an old timestamp. Raises NotSent or NoAnswer; whatever ``gate`` raises passes through.
+        """
+        role = "file" if action == UPLOAD else "general"
+        headers = self._headers(action, trace_id)
+        digest = hashlib.sha256(body).hexdigest()
+        sending = _Sending(self._timeout)
+
+        async def at_the_gate() -> None:
+            await gate()
+            timestamp = int(self.now())
+            signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
+            sending.late_headers = {
+                "X-TC-Timestamp": str(timestamp),
+                "Authorization": authorization(self._credentials, signed, digest, timestamp=timestamp),
+            }
+
+        token = _gate.set(at_the_gate)
+        try:
+            async with (
+                asyncio.timeout(None) as sending.timer,
+                self._sessions[role].post(
+                    self._urls[role],
+                    data=io.BytesIO(body),
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                    trace_request_ctx=sending,
+                ) as response,
+            ):
+                content = await _bounded(response)
+                return Reply(response.status, content, self._skew(response.headers.get("Date")))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            if sending.begun:
+                raise NoAnswer(_reason(error)) from error
+            raise NotSent(_reason(error), tls=isinstance(error, _TLS_ERRORS)) from error
+        finally:
+            _gate.reset(token)
+
+    def _headers(self, action: str, trace_id: str) -> dict[str, str]:
+        headers = {
+            "Host": self.host(action),
+            "Content-Type": "application/json",
+            "User-Agent": f"esign-import/{__version__}",
+            "Accept-Encoding": "identity",
+            "X-TC-Action": action,
+            "X-TC-Version": VERSION,
+            "X-TC-Language": "zh-CN",
+            "X-TC-TraceId": trace_id,
+        }
+        if self._region:
+            headers["X-TC-Region"] = self._region
+        if self._credentials.token:
+            headers["X-TC-Token"] = self._credentials.token
+        return headers
+
+    def _skew(self, date: str | None) -> float | None:
+        """Return how far the server's Date header is ahead of our own clock, in seconds."""
+        if date is None:
+            return None
+        try:
+            return parsedate_to_datetime(date).timestamp() - self._clock.now()
+        except ValueError:
+            return None
+
+
+class _Sending:
+    """One call under way: its late headers, whether bytes may have left, and the answer's clock."""
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.late_headers: dict[str, str] = {}
+        self.begun = False
+        self.timer: asyncio.Timeout | None = None
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    while chunk := await response.content.readany():
+        content += chunk
+        if len(content) > ANSWER_BYTES:
+            raise NoAnswer(f"the answer is larger than {ANSWER_BYTES} bytes")
+    return bytes(content)
+
+
+def _reason(error: BaseException) -> str:
+    """Return an exception's kind and words; aiohttp's words name hosts, never a body or a key."""
+    words = str(error).strip()
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+async def _headers_ready(
+    _: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    """Add what could only be known after the gate; aiohttp calls this just before it writes the headers."""
+    sending: _Sending = context.trace_request_ctx
+    params.headers.update(sending.late_headers)
+    sending.begun = True
+
+
+async def _chunk_sent(
+    _: aiohttp.ClientSession, context: Any, __: aiohttp.TraceRequestChunkSentParams
+) -> None:
+    """Start the answer's clock anew with each piece of the body: it runs from the last one."""
+    sending: _Sending = context.trace_request_ctx
+    assert sending.timer is not None
+    sending.timer.reschedule(asyncio.get_running_loop().time() + sending.timeout)

@@ -1,0 +1,101 @@
+"""Where SecretId and SecretKey come from (DESIGN §6): the first complete pair wins, never mixed."""
+
+from __future__ import annotations
+
+import configparser
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pipeline.errors import CredentialsMissing
+from pipeline.esign.signing import Credentials
+
+Found = Mapping[str, str]  # secret_id, secret_key, token
+TOKEN_NAMES = ("TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN")
+
+
+def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None = None) -> Credentials:
+    """Return the first complete pair, looked for in secret files, environment, ~/.tencentcloud, ~/.tccli.
+
+    CredentialsMissing lists every place and what was there.
+    """
+    places: list[tuple[str, Callable[[], Found]]] = []
+    if folder := environment.get("CREDENTIALS_DIRECTORY"):
+        places.append((f"$CREDENTIALS_DIRECTORY ({folder})", lambda: _secret_files(Path(folder))))
+    if secrets_dir is not None:
+        places.append((f"secrets_dir ({secrets_dir})", lambda: _secret_files(secrets_dir)))
+    ini, tccli = home / ".tencentcloud" / "credentials", home / ".tccli" / "default.credential"
+    places += [
+        ("TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY", lambda: _environment(environment)),
+        (str(ini), lambda: _ini(ini)),
+        (str(tccli), lambda: _tccli(tccli)),
+    ]
+    seen = []
+    for place, read in places:
+        try:
+            found = read()
+        except (OSError, ValueError, configparser.Error) as error:
+            seen.append((place, type(error).__name__, type(error).__name__))
+            continue
+        secret_id, secret_key = found.get("secret_id", ""), found.get("secret_key", "")
+        if secret_id and secret_key:
+            return Credentials(secret_id, secret_key, found.get("token") or None, place)
+        seen.append((place, *_lacking(secret_id, secret_key)))
+    raise CredentialsMissing(
+        "No complete pair of SecretId and SecretKey was found. Looked at, in this order:\n"
+        + "\n".join(f"  {place}: {why}" for place, why, _ in seen)
+        + "\nPut tencent__secret_id and tencent__secret_key into secrets_dir, or set the two variables.",
+        "没有找到成对的 SecretId 和 SecretKey。依次查找了：\n"
+        + "\n".join(f"  {place}：{why}" for place, _, why in seen)
+        + "\n请把 tencent__secret_id 和 tencent__secret_key 两个文件放入 secrets_dir，或设置上述两个环境变量。",
+    )
+
+
+def _lacking(secret_id: str, secret_key: str) -> tuple[str, str]:
+    if secret_id:
+        return "SecretId only, no SecretKey", "只有 SecretId，没有 SecretKey"
+    if secret_key:
+        return "SecretKey only, no SecretId", "只有 SecretKey，没有 SecretId"
+    return "nothing", "没有"
+
+
+def _clean(value: object) -> str:
+    """Strip what editors leave round a key: white space, a BOM, quotes."""
+    return str(value or "").strip().strip("\ufeff").strip().strip("\"'")
+
+
+def _secret_files(folder: Path) -> Found:
+    names = ("secret_id", "secret_key", "token")
+    files = {name: folder / f"tencent__{name}" for name in names}
+    return {
+        name: _clean(path.read_text(encoding="utf-8-sig")) for name, path in files.items() if path.is_file()
+    }
+
+
+def _environment(environment: Mapping[str, str]) -> Found:
+    token = next((environment[name] for name in TOKEN_NAMES if environment.get(name)), "")
+    return {
+        "secret_id": _clean(environment.get("TENCENTCLOUD_SECRET_ID")),
+        "secret_key": _clean(environment.get("TENCENTCLOUD_SECRET_KEY")),
+        "token": _clean(token),
+    }
+
+
+def _ini(path: Path) -> Found:
+    if not path.is_file():
+        return {}
+    parser = configparser.RawConfigParser()
+    parser.read_string(path.read_text(encoding="utf-8-sig"))
+    if not parser.has_section("default"):
+        return {}
+    return {name: _clean(value) for name, value in parser.items("default")}
+
+
+def _tccli(path: Path) -> Found:
+    if not path.is_file():
+        return {}
+    document = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(document, dict):
+        return {}
+    names = {"secretId": "secret_id", "secretKey": "secret_key", "token": "token"}
+    return {ours: _clean(document.get(theirs)) for theirs, ours in names.items()}

@@ -1,0 +1,110 @@
+"""Even pacing: one queue of slots for each action, shared by first tries and re-sends (performance.md §3).
+
+Slots are a fixed spacing apart, a little wider than 1/limit: at exactly 1/limit every jitter of the network
+puts 21 calls into some second of the server, and a refused call counts too. A throttle holds everyone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from pipeline.clock import Clock
+
+MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
+WINDOW = 1.0  # seconds over which the service counts
+HOLD = 1.0  # seconds that everybody waits after a throttle: the counted second must pass
+
+
+class Limiter(Protocol):
+    """What `submit` needs of a limiter; one on a database server can take its place."""
+
+    async def acquire(self, action: str) -> None:
+        """Wait for this action's next slot; returns at the moment the call may leave."""
+
+    async def leave(self, action: str) -> None:
+        """Note that the call leaves now, after waiting while a full second's worth left in the last second."""
+
+    def throttled(self, action: str, granted: int | None) -> None:
+        """Note that the service refused a call for its rate; ``granted`` is the limit its message names."""
+
+    def departures(self, action: str) -> tuple[float, ...]:
+        """Return the monotonic seconds at which this process's calls of an action left."""
+
+
+class EvenLimiter:
+    """In-process limiter: ``requests_per_second`` for each action, no bursts, no catching up after a stall."""
+
+    def __init__(self, requests_per_second: float, clock: Clock) -> None:
+        self._rate = requests_per_second
+        self._clock = clock
+        self._queues: dict[str, _Queue] = {}
+
+    def _queue(self, action: str) -> _Queue:
+        return self._queues.setdefault(action, _Queue(self._rate, self._clock))
+
+    async def acquire(self, action: str) -> None:
+        """Wait for this action's next slot."""
+        await self._queue(action).acquire()
+
+    async def leave(self, action: str) -> None:
+        """Note a departure; waits while the last second is full."""
+        await self._queue(action).leave()
+
+    def throttled(self, action: str, granted: int | None) -> None:
+        """Hold everyone for a second, widen the spacing, believe a lower limit that the message names."""
+        self._queue(action).throttled(granted)
+
+    def departures(self, action: str) -> tuple[float, ...]:
+        """Return the monotonic seconds at which this action's calls left."""
+        return tuple(self._queue(action).left)
+
+
+class _Queue:
+    """The slots of one action."""
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._clock = clock
+        self._full = max(1, int(rate))
+        self._spacing = MARGIN / rate
+        self._next = clock.monotonic()
+        self._turn = asyncio.Lock()  # first come, first served
+        self._door = asyncio.Lock()
+        self._recent: deque[float] = deque(maxlen=self._full)
+        self.left: list[float] = []
+
+    async def acquire(self) -> None:
+        async with self._turn:
+            # A throttle may move the next slot while somebody waits for it, so look again after waiting.
+            while (wait := self._next - self._clock.monotonic()) > 0:
+                await self._clock.sleep(wait)
+            self._next = max(self._next, self._clock.monotonic() - self._spacing / 2) + self._spacing
+
+    async def leave(self) -> None:
+        async with self._door:
+            while len(self._recent) == self._full:
+                wait = self._recent[0] + WINDOW - self._clock.monotonic()
+                if wait < 0:
+                    break
+                await self._clock.sleep(wait + 0.001)
+            now = self._clock.monotonic()
+            self._recent.append(now)
+            self.left.append(now)
+
+    def throttled(self, granted: int | None) -> None:
+        if granted is not None and granted < self._full:
+            self._full = granted
+            self._recent = deque(self._recent, maxlen=granted)
+        self._spacing = max(self._spacing, MARGIN / self._full) + 0.0003 * 20 / self._full
+        self._next = max(self._next, self._clock.monotonic() + HOLD)
+
+
+def most_in_a_second(moments: tuple[float, ...]) -> int:
+    """Return the largest number of ``moments`` (ascending seconds) within any rolling second."""
+    most = first = 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] >= WINDOW:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

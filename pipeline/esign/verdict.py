@@ -1,0 +1,91 @@
+"""What an answer proves (DESIGN §5 "Evidence"): pure readings of a whole reply to a create or an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.esign import codes
+from pipeline.esign.client import Reply
+from pipeline.esign.contract import file_id_of, parse
+from pipeline.model import Verdict, VerdictKind
+
+HTTP_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A create's verdict, and what its code means for the run (None for a success or an unreadable answer)."""
+
+    verdict: Verdict
+    meaning: codes.Meaning | None
+    tally: str  # under what the call is counted in run.json: ok, a service code, http_502, unreadable
+
+
+def of_create(reply: Reply) -> Reading:
+    """Read a create's answer: success is status 200, a body that parses, no Error, a non-empty SealId."""
+    answer = parse(reply.body)
+    if reply.status != HTTP_OK:
+        return _unknown(reply, f"http_{reply.status}", answer.text("SealId") if answer else None)
+    if answer is None:
+        return _unknown(reply, "unreadable")
+    if answer.code is None:
+        seal_id = answer.text("SealId")
+        if seal_id is None:
+            return _unknown(reply, "no_seal_id", request_id=answer.request_id)
+        return Reading(
+            Verdict("sealed", seal_id, answer.request_id, http_status=reply.status), meaning=None, tally="ok"
+        )
+    message = answer.message or ""
+    meaning = codes.of_create(answer.code, message)
+    kind: VerdictKind = _KINDS.get(meaning, "not_executed")
+    verdict = Verdict(
+        kind,
+        request_id=answer.request_id,
+        code=answer.code,
+        message=message,
+        http_status=reply.status,
+    )
+    return Reading(verdict, meaning, answer.code)
+
+
+_KINDS: Mapping[codes.Meaning, VerdictKind] = {
+    "row": "refused",
+    "exists": "refused",
+    "unknown": "unknown",
+}
+
+
+def _unknown(reply: Reply, tally: str, seal_id: str | None = None, request_id: str | None = None) -> Reading:
+    """Keep what little an unreadable answer tells; a SealId in it is evidence, not success."""
+    verdict = Verdict("unknown", seal_id, request_id, code=tally, http_status=reply.status)
+    return Reading(verdict, None, tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload's answer: a FileId with the unix second of its death, or why there is none."""
+
+    file_id: str | None
+    dies: float
+    meaning: codes.Meaning | None  # None with a FileId; "unknown" where nothing can be told: sent again
+    code: str | None
+    message: str | None
+    request_id: str | None
+    tally: str
+
+
+def of_upload(reply: Reply, *, now: float) -> Upload:
+    """Read an upload's answer; whatever is in doubt is simply uploaded again, for an upload creates nothing."""
+    answer = parse(reply.body) if reply.status == HTTP_OK else None
+    if answer is None:
+        tally = "unreadable" if reply.status == HTTP_OK else f"http_{reply.status}"
+        return Upload(None, 0.0, "unknown", tally, None, None, tally)
+    if answer.code is not None:
+        message = answer.message or ""
+        meaning = codes.of_upload(answer.code, message)
+        return Upload(None, 0.0, meaning, answer.code, message, answer.request_id, answer.code)
+    found = file_id_of(answer, now=now)
+    if found is None:
+        return Upload(None, 0.0, "unknown", "no_file_id", None, answer.request_id, "no_file_id")
+    return Upload(found[0], found[1], None, None, None, answer.request_id, "ok")

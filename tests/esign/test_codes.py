@@ -1,0 +1,94 @@
+"""What service codes mean; the table is compared with the official SDK's list."""
+
+import pytest
+from tencentcloud.essbasic.v20210526 import errorcodes
+
+from pipeline.esign.codes import (
+    CODES,
+    STOPPING,
+    has_reason,
+    of_create,
+    of_upload,
+    picture_ignored,
+    stated_limit,
+)
+
+SDK_CODES = sorted(value for name, value in vars(errorcodes).items() if name.isupper())
+
+
+def test_every_code_of_the_sdk_is_in_the_table():
+    """A new SDK release with a new code fails here, loudly."""
+    assert len(SDK_CODES) >= 191
+    assert [code for code in SDK_CODES if code not in CODES] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("RequestLimitExceeded", "throttle"),
+        ("RequestLimitExceeded.IPLimitExceeded", "throttle"),
+        ("AuthFailure.SignatureExpire", "clock"),
+        ("AuthFailure.SignatureFailure", "credentials"),
+        ("UnauthorizedOperation.NoPermissionFeature", "permission"),
+        ("ResourceNotFound.Organization", "account"),
+        ("FailedOperation.LicenseNoQuota", "quota"),
+        ("MissingParameter.SealImage", "contract"),
+        ("InvalidParameter.CardNumber", "row"),
+        ("FailedOperation", "row"),
+        ("FailedOperation.ExistSameSealName", "exists"),
+        ("ResourceNotFound.File", "upload_again"),
+        ("InternalError", "unknown"),
+        ("InternalError.DbInsert", "unknown"),
+        ("ServiceUnavailable", "unknown"),
+        ("ResourceInsufficient", "unknown"),
+        ("ResourceNotFound", "unknown"),
+        ("SomethingNobodyHasSeen.Yet", "unknown"),
+        ("FailedOperation.SomethingNew", "unknown"),
+    ],
+)
+def test_of_create(code, meaning):
+    assert meaning == of_create(code, "")
+
+
+def test_the_text_refines_what_the_code_leaves_open():
+    assert of_create("FailedOperation", "印章名称重名，请修改") == "exists"
+    assert of_create("LimitExceeded", "超过了每秒频率上限") == "throttle"
+    assert of_create("LimitExceeded", "超过配额限制") == "quota"
+
+
+def test_an_unlisted_code_of_an_upload_counts_as_its_first_part():
+    assert of_upload("AuthFailure.SomethingNew", "") == "credentials"
+    assert of_upload("InternalError.SomethingNew", "") == "unknown"
+    assert of_upload("Unheard.Of", "") == "unknown"
+
+
+@pytest.mark.parametrize(
+    "message", ["", "操作失败", "操作失败，请稍后重试。", "Operation failed.", "FailedOperation"]
+)
+def test_a_bare_refusal_gives_no_reason(message):
+    assert not has_reason("FailedOperation", message)
+
+
+def test_a_refusal_with_words_gives_one():
+    assert has_reason("FailedOperation", "姓名与证件号码不一致")
+    assert has_reason("InvalidParameter.CardNumber", "")
+
+
+def test_a_throttle_states_the_limit():
+    assert stated_limit("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == 20
+    assert (
+        stated_limit(
+            "Your current request times equals to `21` in a second, which exceeds the frequency limit `20`"
+        )
+        == 20
+    )
+    assert None is stated_limit("慢一点")
+
+
+def test_a_refusal_that_misses_the_picture_is_recognised():
+    assert picture_ignored("印章图片不能为空")
+    assert not picture_ignored("印章图片含有敏感内容")
+
+
+def test_what_stops_a_run_never_counts_as_a_row():
+    assert not STOPPING & {"row", "exists", "unknown", "throttle", "clock", "upload_again"}
