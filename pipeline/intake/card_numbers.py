@@ -80,7 +80,7 @@ def _judge_eighteen(number: str, address: str | None, today: date) -> tuple[Prob
         found.append(problem("ID_AGE", Field.NUMBER, address, found=age))
     expected = check_character(number[:17])
     if number[17] != expected and has_lost_tail(number):
-        found.append(problem("ID_PRECISION_LOST", Field.NUMBER, address))
+        found.append(problem("ID_PRECISION_LOST", Field.NUMBER, address, tail=number[-3:]))
     elif number[17] != expected:
         found.append(problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected))
     return tuple(found)

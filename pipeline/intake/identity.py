@@ -40,6 +40,7 @@ _MASKED = re.compile(r"[*×✕✖●○•■□█#]{2,}")
 _NO_NUMBER = re.compile(r"X{3,}|\A[^0-9]*\Z")  # masked with letters, or words
 _PLAIN = re.compile(r"[0-9]{17}[0-9X]")  # nothing to normalise: nearly every number
 
+_GROUPED = re.compile(r"[0-9]{6}[\s-]+[0-9]{8}[\s-]+[0-9]{4}")
 _HYPHENS = re.compile(r"[-‐‑‒–—−]")
 _X_LOOKALIKE = re.compile(r"([0-9]{17})[×✕✖✗✘╳⨯*ΧχХхⅩⅹ]")
 _UPPER = {ord(small): small.upper() for small in "abcdefghijklmnopqrstuvwxyz"}
@@ -66,16 +67,6 @@ class Identity:
     id_type: CardType | None
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = ()
-
-    @property
-    def damaged(self) -> bool:
-        """Whether a spreadsheet has certainly eaten digits of this number."""
-        return any(found.code == "ID_PRECISION_LOST" for found in self.problems)
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether the number is in order and yet could be one that lost its last three digits."""
-        return self.number is not None and has_lost_tail(self.number)
 
 
 def lifetime(number: str, id_type: CardType) -> str:
@@ -113,20 +104,23 @@ def read_identity(row: Row, *, allow_other: bool, today: date) -> Identity:
 
     card, form = judge(number.value, declared.value, row.address(Field.NUMBER), today)
     agreed = _agree(row, declared.value, card, usable=not any(found.severity == "error" for found in form))
-    problems = (*number.problems, *form, *agreed.problems)
+    tail = () if form else _lost_tail(number, row.address(Field.NUMBER))
+    problems = (*number.problems, *form, *tail, *agreed.problems)
     if any(found.severity == "error" for found in problems):
         return Identity(None, None, problems)
     return Identity(number.value, card, problems, (*number.changes, *agreed.changes))
 
 
-def refuse_doubtful(identity: Identity, address: str | None) -> Identity:
-    """Refuse a number that ends in 000 although its check digit fits.
+def _lost_tail(number: Reading[str], address: str | None) -> tuple[Problem, ...]:
+    """Doubt a number that ends in 000 although its check digit fits, unless a person wrote it in groups.
 
-    One honest number in about 1,100 ends so, and one in eleven that lost its tail fits by chance (rosters.md §0):
-    its own text cannot tell which it is, other damaged numbers in the same file can.
+    One honest number in about 1,100 ends so, and one in eleven that lost its tail fits by chance (rosters.md §0).
+    No spreadsheet groups digits by 6, 8 and 4: a number written 110101 19900307 1000 was typed from the card.
     """
-    lost = problem("ID_PRECISION_LOST", Field.NUMBER, address)
-    return Identity(None, None, (*identity.problems, lost))
+    grouped = any(_GROUPED.search(change.before) for change in number.changes)
+    if number.value is None or grouped or not has_lost_tail(number.value):
+        return ()
+    return (problem("ID_PRECISION_LOST", Field.NUMBER, address, tail=number.value[-3:]),)
 
 
 def _read(row: Row, declared: CardType | None) -> Reading[str]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from pipeline.intake.choices import read_license_type, read_scene, read_yes_no
 from pipeline.intake.folding import BROKEN, Reading, quote, shown, trim
-from pipeline.intake.identity import Identity, lifetime, read_identity, refuse_doubtful
+from pipeline.intake.identity import Identity, lifetime, read_identity
 from pipeline.intake.mobile import read_mobile
 from pipeline.intake.names import read_name
 from pipeline.intake.seal_name import read_seal_name
@@ -52,23 +52,11 @@ def validate(
     ``today`` is the local day that ages are counted to. Without ``identify`` (no site key at hand) ``key`` and
     ``row_id`` are None.
     """
-    identities = _identities(rows, defaults, today)
+    identities = (read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows)
     row_ids = _row_ids(rows, identify)
     return [
         _doctor(row, identity, row_id, defaults, identify)
         for row, identity, row_id in zip(rows, identities, row_ids, strict=True)
-    ]
-
-
-def _identities(rows: Sequence[Row], defaults: Defaults, today: date) -> list[Identity]:
-    """Judge the numbers, then those that end in 000 once more by the company they keep in their file."""
-    alone = [read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows]
-    damaged = {row.origin.path for row, identity in zip(rows, alone, strict=True) if identity.damaged}
-    return [
-        refuse_doubtful(identity, row.address(Field.NUMBER))
-        if identity.doubtful and row.origin.path in damaged
-        else identity
-        for row, identity in zip(rows, alone, strict=True)
     ]
 
 

@@ -11,10 +11,16 @@ from pipeline.model import Verdict
 
 ORPHANED = "process ended before the answer"
 WITHDRAWN = "cancelled before the first byte"
+# a bare FailedOperation may hide a seal (DESIGN §5)
+SURELY_REFUSED = "(coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND code <> 'FailedOperation'))"
 
 
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
-    """Enter a create before it is sent; the first one of a person freezes the seal name."""
+    """Enter a create before it is sent; the first one of a person freezes the seal name.
+
+    It thaws only while every earlier create was surely refused: then a human may have renamed the seal, for
+    instance because the name was taken.
+    """
     connection.execute(
         "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) "
         "ON CONFLICT (key) DO UPDATE SET name = excluded.name, id_masked = excluded.id_masked",
@@ -26,7 +32,8 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
         (attempt.seal_name, attempt.key),
     )
     connection.execute(
-        "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
+        "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
+        f"(SELECT 1 FROM attempt WHERE key = ?2 AND NOT {SURELY_REFUSED})",
         (attempt.seal_name, attempt.key),
     )
     connection.execute(

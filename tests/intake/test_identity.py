@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pipeline.intake.card_numbers import check_character
@@ -55,7 +55,9 @@ def valid_numbers(draw):
     """Numbers of people from 18 to 100 in every province, whatever their county, with every check character."""
     region = draw(st.sampled_from(PROVINCES)) + draw(st.from_regex(r"[0-9]{4}", fullmatch=True))
     birth = draw(st.dates(TODAY - timedelta(days=36_500), TODAY - timedelta(days=6_580)))
-    return whole(f"{region}{birth:%Y%m%d}{draw(st.integers(0, 999)):03}")
+    number = whole(f"{region}{birth:%Y%m%d}{draw(st.integers(0, 999)):03}")
+    assume(not number.endswith("000"))  # such a number is doubted: see test_validate
+    return number
 
 
 def test_the_check_character_is_that_of_independent_worked_examples():

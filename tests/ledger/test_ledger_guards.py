@@ -73,6 +73,21 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     assert ledger.snapshot().seal_names == {"甲处方章": "p1"}
 
 
+@pytest.mark.parametrize(
+    "verdict",
+    [Verdict("not_executed"), Verdict("refused", code="FailedOperation.ExistSameSealName")],
+    ids=lambda verdict: verdict.kind,
+)
+async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdict):
+    first = attempt("p1", seal_name="甲处方章")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, verdict, at=2.0)
+    await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
+    known = ledger.snapshot()
+    assert known.people["p1"].seal_name == "乙处方章"
+    assert known.seal_names == {"甲处方章": "p1", "乙处方章": "p1"}
+
+
 async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
