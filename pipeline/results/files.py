@@ -1,0 +1,102 @@
+"""Files that are there whole or not at all, and readable by their owner alone (0600, folders 0700)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+Json = Mapping[str, object]
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder and its missing parents with 0700, whatever the umask; one that exists is left as it is."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700)
+    return path
+
+
+def write_atomically(
+    path: Path,
+    fill: Callable[[Path], None],
+    *,
+    numbered: bool = False,
+    replace: Callable[[Path, Path], None] = os.replace,
+) -> Path:
+    """Let ``fill`` write a temporary file in the same folder, make it durable, then move it over ``path``.
+
+    With ``numbered`` a target that another program holds open (Excel on Windows) is left alone and a sibling
+    ``name (2).ext`` takes its place. Returns the path that was written; after an error nothing is left behind.
+    """
+    private_folder(path.parent)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=f".{path.name}", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        fill(temporary)
+        temporary.chmod(0o600)
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        target = _move(temporary, path, numbered=numbered, replace=replace)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return target
+
+
+def write_json(path: Path, value: Json) -> Path:
+    """Write one JSON object, indented, UTF-8."""
+
+    def fill(temporary: Path) -> None:
+        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", "utf-8", "replace")
+
+    return write_atomically(path, fill)
+
+
+def write_jsonl(path: Path, lines: Iterable[Json]) -> Path:
+    """Write one JSON object a line, UTF-8; the lines may be a generator."""
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
+            for line in lines:
+                stream.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    return write_atomically(path, fill)
+
+
+def copy_into(folder: Path, source: Path, name: str) -> Path:
+    """Copy a file into ``folder`` under ``name``, atomically; a copy open in Excel gets a numbered sibling."""
+
+    def fill(temporary: Path) -> None:
+        shutil.copyfile(source, temporary)
+
+    return write_atomically(folder / name, fill, numbered=True)
+
+
+def _move(temporary: Path, path: Path, *, numbered: bool, replace: Callable[[Path, Path], None]) -> Path:
+    siblings = [path.with_name(f"{path.stem} ({n}){path.suffix}") for n in range(2, 100)] if numbered else []
+    *others, last = [path, *siblings]
+    for target in others:
+        try:
+            replace(temporary, target)
+        except PermissionError:
+            continue
+        return target
+    replace(temporary, last)
+    return last
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name durable too, where a folder can be opened (not on Windows)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,64 @@
+"""Rows to fix, sorted by the form of the roster they came from: each form gets a sheet with its own columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.model import Cell, Doctor, Field, Outcome, Status
+from pipeline.results.reasons import needs_fixing
+from pipeline.results.words import WORDS
+
+_ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
+_OURS = frozenset(
+    word for key in ("fix.status", "fix.reason", "fix.advice", "fix.origin") for word in WORDS[key]
+)
+
+
+@dataclass(slots=True)
+class Layout:
+    """One form of roster: its columns in order, and the rows that have it."""
+
+    headers: tuple[str, ...]
+    mapped: Mapping[Field, int]
+    rows: list[tuple[Outcome, dict[str, int]]] = field(default_factory=list)  # with column letter -> place
+
+
+def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
+    """Sort the rows to fix by the form of their roster, those to correct first."""
+    wanted = [outcome for outcome in outcomes if needs_fixing(outcome)]
+    found: dict[object, Layout] = {}
+    for status in _ORDER:
+        for outcome in wanted:
+            if outcome.status is not status:
+                continue
+            cells = own_cells(outcome.doctor)
+            places = {cell.column: place for place, cell in enumerate(cells)}
+            headers = tuple(cell.header for cell in cells)
+            mapped = {
+                name: places[cell.column]
+                for name, cell in outcome.doctor.row.fields.items()
+                if cell.column in places
+            }
+            # rows that reach beyond the titles must not make a sheet of their own
+            titled = len(headers) - next(
+                (n for n, text in enumerate(reversed(headers)) if text), len(headers)
+            )
+            key = (headers[:titled], tuple(sorted(mapped.items())))
+            layout = found.setdefault(key, Layout(headers, mapped))
+            if len(headers) > len(layout.headers):
+                layout.headers = headers
+            layout.rows.append((outcome, places))
+    return list(found.values())
+
+
+def own_cells(doctor: Doctor) -> Sequence[Cell]:
+    """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
+    cells = doctor.row.cells
+    return cells if doctor.row.ticket is None else [cell for cell in cells if cell.header not in _OURS]
+
+
+def shown_at(outcome: Outcome, place: int) -> str:
+    """Return what stands in a column of the layout, or an empty text beyond the row's end."""
+    cells = own_cells(outcome.doctor)
+    return cells[place].shown if place < len(cells) else ""

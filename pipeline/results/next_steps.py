@@ -1,0 +1,83 @@
+"""What the reader should do after a run, in order, each step with the command to type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.model import Night, Status
+from pipeline.results.facts import UNSETTLED
+from pipeline.results.privacy import Numbers, mask_path
+from pipeline.results.reasons import is_spare_copy, needs_fixing
+from pipeline.results.words import say, status_word
+
+WORKBOOK = "results.xlsx"
+_WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do; ``command`` is typed as it stands."""
+
+    text: str
+    command: str | None = None
+
+
+def waiting(night: Night) -> int:
+    """Return how many rows wait for somebody: all but those that are well and the spare copies."""
+    return sum(outcome.status not in _WELL and not is_spare_copy(outcome) for outcome in night.outcomes)
+
+
+def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
+    """Yield the steps: what blocks everything first, then the clerk's, then the console, then decisions."""
+    counts = Counter(outcome.status for outcome in night.outcomes)
+    faulty = Counter(outcome.status for outcome in night.outcomes if needs_fixing(outcome))
+    sheets = {name: say(f"sheet.{name}", language) for name in ("all", "fix", "unknown")}
+    some = False
+    for step in (
+        *_before_all(night, language),
+        *_for_the_clerk(night, faulty, sheets["fix"], numbers, language),
+        *_for_the_rest(counts, sheets, language),
+    ):
+        some = True
+        yield step
+    if not some:
+        yield Step(say("next.nothing", language))
+
+
+def _before_all(night: Night, language: str) -> Iterator[Step]:
+    if night.halted and night.halted.exit == 4:
+        yield Step(say("next.halted", language))
+    refused = sum(report.status == "refused" for report in night.files)
+    if refused:
+        yield Step(say("next.files", language, n=refused))
+
+
+def _for_the_clerk(
+    night: Night, faulty: Counter[Status], sheet: str, numbers: Numbers, language: str
+) -> Iterator[Step]:
+    if night.command == "check":
+        if faulty:
+            yield Step(say("next.check", language, sheet=sheet), "esign-import check")
+        return
+    workbook = mask_path(night.out / WORKBOOK, numbers)
+    retry = f'esign-import retry "{workbook}"' if " " in workbook else f"esign-import retry {workbook}"
+    if wrong := faulty[Status.REJECTED]:
+        yield Step(say("next.fix", language, n=wrong, sheet=sheet), retry)
+    if refused := faulty[Status.FAILED]:
+        key, command = ("next.failed_too", None) if wrong else ("next.failed", retry)
+        yield Step(say(key, language, n=refused, sheet=sheet), command)
+
+
+def _for_the_rest(counts: Counter[Status], sheets: dict[str, str], language: str) -> Iterator[Step]:
+    unsettled = sum(counts[status] for status in UNSETTLED)
+    if unsettled:
+        yield Step(say("next.unknown", language, n=unsettled, sheet=sheets["unknown"]))
+    if changed := counts[Status.CHANGED]:
+        word = status_word(Status.CHANGED, language)
+        yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word))
+    if waits := counts[Status.NOT_SENT]:
+        yield Step(say("next.again", language, n=waits), "esign-import run")
+    if ready := counts[Status.READY]:
+        yield Step(say("next.run", language, n=ready), "esign-import run")

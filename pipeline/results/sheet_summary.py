@@ -1,0 +1,268 @@
+"""The sheet Summary: what happened, why, and what to do next, on one page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.clock import stamp
+from pipeline.model import FileReport, Night, Status
+from pipeline.problems import CATALOGUE
+from pipeline.results.canvas import LAST, Canvas, Look, Part
+from pipeline.results.frame import by_department
+from pipeline.results.next_steps import next_steps, waiting
+from pipeline.results.privacy import Numbers, mask_path, mask_text
+from pipeline.results.reasons import counted, label, sentence
+from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
+from pipeline.results.words import STATUS_MEANINGS, say, status_word
+
+_MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
+_BAR = 22  # blocks of a full bar
+_NUMBER: Look = {"num_format": "#,##0", "align": "right"}
+_BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
+_BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
+
+
+def write_summary(
+    book: Workbook,
+    night: Night,
+    counts: Mapping[Status, int],
+    styles: Styles,
+    numbers: Numbers,
+    *,
+    language: str,
+) -> None:
+    """Write the page from top to bottom; ``counts`` are the checked sums."""
+    canvas = Canvas(book, say("sheet.summary", language), styles, language)
+    _banner(canvas, night, numbers, language)
+    _steps(canvas, night, numbers, language)
+    _statuses(canvas, counts, language)
+    _reasons(canvas, night, language)
+    _departments(canvas, night, numbers, language)
+    _files(canvas, night, numbers, language)
+    _facts(canvas, night, language)
+
+
+def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+    title = say("title.check" if night.command == "check" else "title.run", language)
+    canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=34)
+    started, finished = stamp(night.started), stamp(night.finished)
+    when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
+    canvas.line([(f"{when}　{night.command} {night.run}", LAST, {"font_color": MUTED})])
+    if night.halted:
+        message = mask_text(night.halted.message, numbers)
+        text = say("halted", language, code=night.halted.code, message=message)
+        fill, ink = COLOURS[Status.FAILED]
+        look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
+        canvas.line([(text, LAST, {**_BANNER, **look})], points=34)
+    text, status = _verdict(night, language)
+    fill, ink = COLOURS[status]
+    canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=34)
+
+
+def _verdict(night: Night, language: str) -> tuple[str, Status]:
+    """Return the page's first sentence and the status whose colour it has."""
+    rows, todo = len(night.outcomes), waiting(night)
+    if todo:
+        return say("verdict.people", language, rows=rows, good=rows - todo, todo=todo), Status.REJECTED
+    if any(report.status == "refused" for report in night.files):
+        return say("verdict.refused_only", language), Status.FAILED
+    if not rows:
+        return say("verdict.nothing", language), Status.UNCHANGED
+    if night.command == "check":
+        return say("verdict.ready", language, rows=rows), Status.SEALED
+    return say("verdict.done", language, rows=rows), Status.SEALED
+
+
+def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+    canvas.heading(say("head.next", language))
+    for number, step in enumerate(next_steps(night, numbers, language), start=1):
+        canvas.line([(step.text, LAST, {"text_wrap": True})], mark=str(number))
+        if step.command:
+            look = {"font_name": "Consolas", "bg_color": "#EEF1F4", "font_color": HEAD, "indent": 1}
+            canvas.line([(step.command, LAST, look)])
+
+
+def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> None:
+    canvas.heading(say("head.statuses", language))
+    canvas.titles(
+        [
+            (say("col.status", language), 0),
+            (say("col.rows", language), 1),
+            (say("col.share", language), 2),
+            ("", 4),
+            (say("col.meaning", language), 9),
+        ],
+        numbers={1, 2},
+    )
+    total = sum(counts.values())
+    first = canvas.row
+    shown = [status for status, rows in counts.items() if rows]
+    for status in shown:
+        rows = counts[status]
+        zh, en = STATUS_MEANINGS[status]
+        fill, ink = COLOURS[status]
+        chip = {"bold": True, "bg_color": fill, "font_color": ink, "align": "center"}
+        canvas.line(
+            [
+                (status_word(status, language), 0, chip),
+                (rows, 1, {**_NUMBER, "bold": True}),
+                (rows / total, 2, {"num_format": "0.0%", "font_color": MUTED, "align": "right"}),
+                (_bar(rows, total, 12), 4, {**_BLOCKS, "font_color": ink}),
+                (zh if language == "zh" else en, 9, {"text_wrap": True, "font_color": MUTED}),
+            ],
+            ruled=True,
+        )
+    if shown:
+        canvas.doughnut(first, [COLOURS[status][1] for status in shown])
+    canvas.line(
+        [
+            (say("col.total", language), 0, {"bold": True, "align": "center"}),
+            (total, 1, {**_NUMBER, "bold": True}),
+        ]
+    )
+    canvas.leave_room(first + 8)
+
+
+def _reasons(canvas: Canvas, night: Night, language: str) -> None:
+    found = Counter(code for outcome in night.outcomes for code in counted(outcome))
+    if not found:
+        return
+    most = found.most_common()
+    canvas.new_page()
+    canvas.heading(say("head.reasons", language))
+    canvas.titles(
+        [
+            (say("col.reason", language), 3),
+            (say("col.rows", language), 4),
+            ("", 8),
+            (say("col.who", language), 10),
+            ("", LAST),
+        ],
+        numbers={1},
+    )
+    for code, rows in most[:_MOST_REASONS]:
+        who = CATALOGUE[code].who if code in CATALOGUE else "clerk"
+        canvas.line(
+            [
+                (label(code, language), 3, {"text_wrap": True}),
+                (rows, 4, {**_NUMBER, "bold": True}),
+                (
+                    _bar(rows, most[0][1], _BAR),
+                    8,
+                    {**_BLOCKS, "font_color": COLOURS[Status.REJECTED][1]},
+                ),
+                (say(f"who.{who}", language), 10, {}),
+                (code, LAST, {"font_color": MUTED, "font_size": 8}),
+            ],
+            ruled=True,
+        )
+    rest = most[_MOST_REASONS:]
+    if rest:
+        text = say("other.reasons", language, n=len(rest))
+        quiet = {"font_color": MUTED}
+        canvas.line([(text, 3, quiet), (sum(rows for _, rows in rest), 4, {**_NUMBER, **quiet})])
+
+
+def _departments(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+    pivot = by_department(night.outcomes)
+    if not any(pivot.departments):
+        return
+    canvas.heading(say("head.departments", language))
+    words = [status_word(status, language) for status in pivot.statuses]
+    names = [say("col.department", language), say("col.total", language), *words]
+    canvas.titles([(name, place) for place, name in enumerate(names)], numbers=range(1, len(names)))
+    table = [
+        (mask_text(name, numbers) if name else say("no.department", language), counts)
+        for name, counts in zip(pivot.departments, pivot.counts, strict=True)
+    ]
+    rest = table[_MOST_DEPARTMENTS:]
+    if rest:
+        summed = tuple(map(sum, zip(*(counts for _, counts in rest), strict=True)))
+        table[_MOST_DEPARTMENTS:] = [(say("other.departments", language, n=len(rest)), summed)]
+    for name, counts in table:
+        canvas.line([(name, 0, {}), *_counts(counts, pivot.statuses)], ruled=True)
+
+
+def _counts(counts: Sequence[int], statuses: Sequence[Status]) -> Iterator[Part]:
+    yield sum(counts), 1, {**_NUMBER, "bold": True}
+    for place, (rows, status) in enumerate(zip(counts, statuses, strict=True), start=2):
+        fill, ink = COLOURS[status]
+        look = {**_NUMBER, "bg_color": fill, "font_color": ink}
+        yield (rows, place, look) if rows else ("", place, {})
+
+
+def _files(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+    if not night.files:
+        return
+    canvas.heading(say("head.files", language))
+    canvas.titles(
+        [
+            (say("col.file", language), 3),
+            (say("col.status", language), 4),
+            (say("col.rows", language), 5),
+            (f"　{say('col.note', language)}", LAST),
+        ],
+        numbers={2},
+    )
+    well = [report for report in night.files if report.status != "refused"]
+    refused = [report for report in night.files if report.status == "refused"]
+    for report in (*refused, *well[:_MOST_FILES]):
+        colour = COLOURS[
+            {"read": Status.SEALED, "refused": Status.FAILED, "deferred": Status.NOT_SENT}[report.status]
+        ]
+        canvas.line(
+            [
+                (mask_path(report.path, numbers), 3, {"text_wrap": True}),
+                (
+                    say(f"file.{report.status}", language),
+                    4,
+                    {"bold": True, "align": "center", "bg_color": colour[0], "font_color": colour[1]},
+                ),
+                (report.rows, 5, _NUMBER),
+                (
+                    _file_notes(report, numbers, language),
+                    LAST,
+                    {"text_wrap": True, "font_color": MUTED, "indent": 1},
+                ),
+            ],
+            ruled=True,
+        )
+
+    more = len(well) - _MOST_FILES
+    if more > 0:
+        canvas.line([(say("other.files", language, n=more), LAST, {"font_color": MUTED})])
+
+
+def _file_notes(report: FileReport, numbers: Numbers, language: str) -> str:
+    said = [sentence(problem, language, numbers) for problem in report.problems]
+    return "\n".join([*said, *(mask_text(note, numbers) for note in report.notes[:3])])
+
+
+def _facts(canvas: Canvas, night: Night, language: str) -> None:
+    canvas.heading(say("head.facts", language))
+    traffic = night.traffic
+    facts = {
+        "fact.tenant": " · ".join(filter(None, (night.tenant, night.contract))) or "—",
+        "fact.exit": str(night.exit),
+    }
+    if traffic.requests:
+        facts["fact.requests"] = "\n".join(
+            f"{action}: " + ", ".join(f"{code} {calls}" for code, calls in codes.items())
+            for action, codes in traffic.requests.items()
+        )
+        facts["fact.rate"] = say(
+            "fact.rate.text",
+            language,
+            limit=f"{traffic.limit:g}",
+            share=f"{traffic.used_share:.1%}",
+            most=traffic.max_in_second,
+            throttled=traffic.throttled,
+        )
+    for key, text in facts.items():
+        canvas.line([(say(key, language), 1, {"font_color": MUTED}), (text, LAST, {"text_wrap": True})])
+
+
+def _bar(rows: int, of: int, blocks: int) -> str:
+    """Return a bar of blocks: unlike a data bar it looks the same in every program and on paper."""
+    return "█" * max(1, round(blocks * rows / of))

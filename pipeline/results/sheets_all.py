@@ -1,0 +1,144 @@
+"""The sheet All: every row of the roster once, with its status, its reasons and what the service gave it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+
+from pipeline.model import Night, Outcome, Status
+from pipeline.results.facts import id_masked, name_of, seal_id_of, seal_name_of, when
+from pipeline.results.privacy import Numbers, mask_text
+from pipeline.results.reasons import reasons
+from pipeline.results.style import (
+    MUTED,
+    Column,
+    Styles,
+    Workbook,
+    Worksheet,
+    close_table,
+    height,
+    open_table,
+    put,
+    row_height,
+)
+from pipeline.results.text import lines, width
+from pipeline.results.words import say, status_word
+
+Thumbnail = Callable[[Path], bytes | None]
+
+MOST_THUMBNAILS = 2_000  # rows; beyond that the file grows heavy and slow to open
+_SIDE = 56  # pixels a thumbnail may take
+_REASON = 42  # columns
+_SEAL = 6  # place of the thumbnails
+_MEASURED, _WIDEST = 1_000, 28  # rows that decide a column's width; columns
+
+
+def write_all_sheet(
+    book: Workbook,
+    night: Night,
+    styles: Styles,
+    numbers: Numbers,
+    *,
+    language: str,
+    thumbnail: Thumbnail | None,
+) -> None:
+    """Write a row an outcome, in the roster's order."""
+    pictured = thumbnail if len(night.outcomes) <= MOST_THUMBNAILS else None
+    columns = _columns(night, language, pictured=pictured is not None)
+    sheet = open_table(book, say("sheet.all", language), columns, styles, frozen=1, language=language)
+    plain, wrapped = styles.cell(), styles.cell(text_wrap=True)
+    quiet = styles.cell(font_color=MUTED)
+    whole = styles.cell(font_color=MUTED, num_format="0", align="center")
+    strong = styles.cell(bold=True)
+    words = {status: (status_word(status, language), styles.status(status)) for status in Status}
+
+    def hide(text: str | None) -> str:
+        return mask_text(text, numbers) if text else ""
+
+    for row, outcome in enumerate(night.outcomes, start=1):
+        doctor = outcome.doctor
+        origin = doctor.row.origin
+        said = "\n".join(reasons(outcome, language, numbers))
+        image = _image(outcome, pictured) if pictured else None
+        tall = max(height(lines(said, _REASON)), 50 if image else 0)
+        row_height(sheet, row, tall)
+        texts = [
+            (hide(name_of(doctor)), strong),
+            words[outcome.status],
+            (said, wrapped),
+            (id_masked(doctor) or "", plain),
+            (hide(doctor.staff_no), plain),
+            (hide(doctor.department), plain),
+            *([("", plain)] if pictured else []),
+            (hide(seal_name_of(outcome)), plain),
+            (seal_id_of(outcome) or "", plain),
+            (when(outcome), quiet),
+        ]
+        for column, (text, form) in enumerate(texts):
+            put(sheet, row, column, text, form)
+        column = len(texts)
+        picture = doctor.picture.path.name if doctor.picture else ""
+        for offset, source in enumerate((picture, origin.file, origin.sheet)):
+            put(sheet, row, column + offset, hide(source), quiet)
+        sheet.write_number(row, column + 3, origin.row, whole)
+        sheet.write_number(row, column + 4, outcome.attempts, whole)
+        put(sheet, row, column + 5, outcome.request_id or "", quiet)
+        if image:
+            _place(sheet, row, image, tall)
+    close_table(sheet, columns, len(night.outcomes))
+    # on paper the text stays readable without the last two columns, which only a search needs
+    sheet.print_area(0, 0, max(1, len(night.outcomes)), len(columns) - 3)
+
+
+def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
+    first = night.outcomes[:_MEASURED]
+    rows = [outcome.doctor for outcome in first]
+    widths = [
+        ("col.name", 12),
+        ("col.status", 11),
+        ("col.reason", _REASON),
+        ("col.number", 20),
+        ("col.staff_no", _fitted(10, [row.staff_no for row in rows])),
+        ("col.department", _fitted(10, [row.department for row in rows])),
+        *([("col.seal", 9.5)] if pictured else []),
+        ("col.seal_name", _fitted(14, map(seal_name_of, first))),
+        ("col.seal_id", 34),
+        ("col.time", 19),
+        ("col.picture", _fitted(14, [row.picture.path.name for row in rows if row.picture])),
+        ("col.file", _fitted(12, [row.row.origin.file for row in rows])),
+        ("col.sheet", _fitted(9, [row.row.origin.sheet for row in rows])),
+        ("col.row", 7),
+        ("col.attempts", 9),
+        ("col.request_id", 38),
+    ]
+    return [Column(say(key, language), wide) for key, wide in widths]
+
+
+def _fitted(least: int, texts: Iterable[str | None]) -> int:
+    """Return a width that shows the longest of these texts, within reason."""
+    return max(least, min(_WIDEST, 2 + max((width(text) for text in texts if text), default=0)))
+
+
+def _image(outcome: Outcome, thumbnail: Thumbnail) -> bytes | None:
+    """Return the picture small; an unchanged row's is not opened, for nothing happened to it."""
+    picture = outcome.doctor.picture
+    return thumbnail(picture.path) if picture and outcome.status is not Status.UNCHANGED else None
+
+
+def _place(sheet: Worksheet, row: int, png: bytes, tall: float) -> None:
+    """Put a PNG into the middle of its cell, so that it hides and sorts with the row."""
+    wide, high = struct.unpack(">II", png[16:24])
+    scale = min(1.0, _SIDE / max(wide, high, 1))
+    room = tall * 4 / 3  # points to pixels
+    options = {
+        "image_data": BytesIO(png),
+        "x_scale": scale,
+        "y_scale": scale,
+        "x_offset": max(2, (71 - wide * scale) / 2),
+        "y_offset": max(2, (room - high * scale) / 2),
+        "object_position": 1,
+        "decorative": True,
+    }
+    sheet.insert_image(row, _SEAL, "seal.png", options)

@@ -1,0 +1,233 @@
+"""The sheet To fix: the roster's own rows that somebody must correct, ready to be edited and read again.
+
+It is the only place where full numbers stand (DESIGN §7). Every cell is text, so that no program can damage a
+number; a number that Excel had already damaged is left empty, for as text it would look whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from xlsxwriter.utility import xl_rowcol_to_cell
+
+from pipeline.model import Doctor, Field, Night, Outcome, Problem
+from pipeline.results.facts import shown
+from pipeline.results.fix_layout import Layout, layouts, own_cells, shown_at
+from pipeline.results.privacy import Numbers
+from pipeline.results.reasons import advice, errors_of, reasons, sentence
+from pipeline.results.style import (
+    FAULT,
+    FAULT_RULE,
+    MUTED,
+    Column,
+    Styles,
+    Workbook,
+    Worksheet,
+    close_table,
+    height,
+    open_table,
+    print_setup,
+    put,
+    row_height,
+)
+from pipeline.results.text import clean, lines, width
+from pipeline.results.words import CARD_WORDS, say, status_word
+
+ROW_ID, CHECK = "row_id", "check"  # headings of the hidden columns; intake looks for these
+MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
+_REASON, _ADVICE, _ORIGIN = 52, 26, 24  # columns
+_ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
+
+
+def write_fix_sheets(
+    book: Workbook,
+    night: Night,
+    styles: Styles,
+    numbers: Numbers,
+    *,
+    language: str,
+    ticket_check: Callable[[str], str],
+) -> None:
+    """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
+    name = say("sheet.fix", language)
+    found = layouts(night.outcomes)
+    if not found:
+        _write_empty(book, name, language)
+    notes = _Notes(MOST_NOTES)
+    for number, layout in enumerate(found, start=1):
+        title = name if number == 1 else f"{name} {number}"
+        writer = _Writer(styles, numbers, language, ticket_check, night.seals, notes)
+        writer.write(book, title, layout)
+
+
+def _write_empty(book: Workbook, name: str, language: str) -> None:
+    """Say it in a drawing: a cell's text would be taken for a header that is missing."""
+    sheet = book.add_worksheet(name)
+    print_setup(sheet, language)
+    sheet.hide_gridlines(2)
+    sheet.insert_textbox(
+        1,
+        1,
+        say("fix.none", language),
+        {"width": 420, "height": 48, "font": {"size": 12}, "line": {"none": True}},
+    )
+
+
+@dataclass(slots=True)
+class _Notes:
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    styles: Styles
+    numbers: Numbers
+    language: str
+    ticket_check: Callable[[str], str]
+    seals: Path | None
+    notes: _Notes
+
+    def write(self, book: Workbook, title: str, layout: Layout) -> None:
+        adds_picture = Field.PICTURE not in layout.mapped
+        columns = self._columns(layout, adds_picture=adds_picture)
+        frozen = layout.mapped[Field.NAME] + 1 if Field.NAME in layout.mapped else 0
+        sheet = open_table(
+            book, title, columns, self.styles, frozen=frozen if frozen <= 4 else 0, language=self.language
+        )
+        sheet.set_comments_author("esign-import")
+        for row, (outcome, places) in enumerate(layout.rows, start=1):
+            self._row(sheet, row, outcome, places, layout, adds_picture=adds_picture)
+        self._card_list(sheet, layout)
+        close_table(sheet, columns, len(layout.rows))
+
+    def _columns(self, layout: Layout, *, adds_picture: bool) -> list[Column]:
+        sample = [outcome for outcome, _ in layout.rows[:500]]
+        own = []
+        for place, header in enumerate(layout.headers):
+            widest = max((width(shown_at(outcome, place)) for outcome in sample), default=0)
+            own.append(Column(header, min(36, max(width(header) + 4, widest + 3, 7)), ours=False))
+        if adds_picture:
+            own.append(Column(say("col.picture", self.language), 24, ours=False))
+        return [
+            *own,
+            Column(say("fix.status", self.language), 13),
+            Column(say("fix.reason", self.language), _REASON),
+            Column(say("fix.advice", self.language), _ADVICE),
+            Column(say("fix.origin", self.language), _ORIGIN),
+            Column(ROW_ID, 12, hidden=True),
+            Column(CHECK, 10, hidden=True),
+        ]
+
+    def _row(
+        self,
+        sheet: Worksheet,
+        row: int,
+        outcome: Outcome,
+        places: Mapping[str, int],
+        layout: Layout,
+        *,
+        adds_picture: bool,
+    ) -> None:
+        doctor = outcome.doctor
+        own = len(layout.headers)
+        where = partial(self._place, places=places, layout=layout, picture=own if adds_picture else None)
+
+        def tell(problem: Problem) -> str:
+            """Name the cell of this sheet: the roster's address would lead the reader astray here."""
+            place = where(problem)
+            here = problem.cell if place is None else xl_rowcol_to_cell(row, place)
+            return sentence(replace(problem, cell=here), self.language)
+
+        faults: dict[int, list[Problem]] = {}
+        for problem in errors_of(outcome):
+            if (place := where(problem)) is not None:
+                faults.setdefault(place, []).append(problem)
+        texts = {place: cell.shown for place, cell in enumerate(own_cells(doctor))}
+        for place, problems in faults.items():
+            if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
+                texts[place] = ""
+        if adds_picture:
+            texts[own] = self._picture(doctor)
+            own += 1
+        said = "\n".join(reasons(outcome, self.language, self.numbers, tell=tell))
+        what, origin = advice(outcome, self.language), self._origin(doctor)
+        tallest = max(lines(said, _REASON), lines(what, _ADVICE), lines(origin, _ORIGIN))
+        row_height(sheet, row, height(tallest))
+        plain, wrapped = self.styles.cell(), self.styles.cell(text_wrap=True)
+        faulty = self.styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
+        quiet = self.styles.cell(font_color=MUTED, text_wrap=True)
+        for place in range(own):
+            form = faulty if place in faults else plain
+            put(sheet, row, place, texts.get(place, ""), form)
+        # a corrected row that is refused once more still stands for the roster row it came from
+        ticket = doctor.row.ticket or doctor.row_id or ""
+        ours = [
+            (status_word(outcome.status, self.language), self.styles.status(outcome.status)),
+            (said, wrapped),
+            (what, wrapped),
+            (origin, quiet),
+            (ticket, plain),
+            (self.ticket_check(ticket) if ticket else "", plain),
+        ]
+        for place, (text, form) in enumerate(ours, start=own):
+            put(sheet, row, place, text, form)
+        for place, problems in faults.items():
+            retype = [self._retype(doctor) for each in problems if each.code == "ID_PRECISION_LOST"]
+            self._note(sheet, row, place, [*map(tell, problems), *retype])
+
+    def _place(
+        self, problem: Problem, *, places: Mapping[str, int], layout: Layout, picture: int | None
+    ) -> int | None:
+        """Return the place of the cell a problem is about, None where it is about the whole row."""
+        place = layout.mapped.get(problem.field) if problem.field else None
+        if place is None and problem.field is Field.PICTURE:
+            return picture
+        address = _ADDRESS.fullmatch(problem.cell or "")
+        return places.get(address[1]) if place is None and address else place
+
+    def _retype(self, doctor: Doctor) -> str:
+        return say("fix.retype", self.language, shown=shown(doctor, Field.NUMBER))
+
+    def _origin(self, doctor: Doctor) -> str:
+        origin = doctor.row.origin
+        parts = (origin.file, origin.sheet, say("fix.row", self.language, row=origin.row))
+        return " · ".join(filter(None, parts))
+
+    def _note(self, sheet: Worksheet, row: int, place: int, texts: Sequence[str]) -> None:
+        if not self.notes.left:
+            return
+        self.notes.left -= 1
+        text = clean("\n".join(texts))
+        options = {
+            "width": 260,
+            "height": 22 + 17 * lines(text, 38),
+            "font_name": "Microsoft YaHei",
+            "font_size": 9,
+        }
+        sheet.write_comment(row, place, text, options)
+
+    def _picture(self, doctor: Doctor) -> str:
+        """Return the paired file as ``retry`` will look for it: below the picture folder, with forward slashes."""
+        if doctor.picture is None:
+            return ""
+        path = doctor.picture.path
+        if self.seals is not None and path.is_relative_to(self.seals):
+            return path.relative_to(self.seals).as_posix()
+        return path.name
+
+    def _card_list(self, sheet: Worksheet, layout: Layout) -> None:
+        place = layout.mapped.get(Field.ID_TYPE)
+        if place is None:
+            return
+        options = {
+            "validate": "list",
+            "source": list(CARD_WORDS.values()),
+            "error_type": "warning",  # 身份证 and other words that intake knows stay allowed
+            "error_title": say("fix.list", self.language),
+            "error_message": say("fix.list.text", self.language),
+        }
+        sheet.data_validation(1, place, len(layout.rows), place, options)

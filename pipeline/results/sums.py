@@ -1,0 +1,75 @@
+"""The sums of a night, computed and enforced: a result that does not add up is never written (DESIGN §2, 6)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from pipeline.errors import EsignImportError
+from pipeline.model import Night, Outcome, Status
+
+HOLDING_A_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
+_SHOWN = 5  # faults named in the message
+
+
+class SumsError(EsignImportError):
+    """Rows, statuses and files do not add up: a bug, never a fact about the roster."""
+
+    exit_code = 1
+
+
+def count(night: Night) -> Mapping[Status, int]:
+    """Return the rows of each status, zeros included, once every sum holds; else raise ``SumsError``.
+
+    Every row stands once under its (path, sheet, row); what was read from a file is what is in the results
+    (a ``retry`` may take fewer); a status that promises a SealId has one; ``ready`` occurs in ``check`` alone.
+    """
+    faults = list(islice(_faults(night), _SHOWN))
+    if faults:
+        raise SumsError(
+            "The results do not add up and were not written; this is a bug: " + "; ".join(faults),
+            "结果的合计对不上，没有写出；这是程序错误：" + "；".join(faults),
+        )
+    seen = Counter(outcome.status for outcome in night.outcomes)
+    return {
+        status: seen[status] for status in Status if status is not Status.READY or night.command == "check"
+    }
+
+
+def _faults(night: Night) -> Iterator[str]:
+    yield from _twice(night)
+    yield from _against_files(night)
+    for outcome in night.outcomes:
+        if outcome.status in HOLDING_A_SEAL and not outcome.seal_id:
+            yield f"{_place(outcome)} is {outcome.status.value} without a SealId"
+        if outcome.status is Status.READY and night.command != "check":
+            yield f"{_place(outcome)} is ready after a {night.command}"
+
+
+def _twice(night: Night) -> Iterator[str]:
+    seen = set()
+    for outcome in night.outcomes:
+        origin = outcome.doctor.row.origin
+        place = (origin.path, origin.sheet, origin.row)
+        if place in seen:
+            yield f"{_place(outcome)} stands twice"
+        seen.add(place)
+
+
+def _against_files(night: Night) -> Iterator[str]:
+    read: Counter[Path] = Counter()
+    for report in night.files:
+        read[report.path] += report.rows if report.status == "read" else 0
+    found = Counter(outcome.doctor.row.origin.path for outcome in night.outcomes)
+    for number, path in enumerate(dict.fromkeys([*read, *found]), start=1):
+        some_are_enough = night.command == "retry"
+        if found[path] > read[path] or (found[path] < read[path] and not some_are_enough):
+            yield f"file {number}: {read[path]} rows read, {found[path]} in the results"
+
+
+def _place(outcome: Outcome) -> str:
+    """Name a row without its file's name, which may hold a person's."""
+    origin = outcome.doctor.row.origin
+    return f"row {origin.row}" if origin.sheet is None else f"row {origin.row} of sheet {origin.sheet!r}"

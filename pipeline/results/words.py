@@ -1,0 +1,196 @@
+"""The words of this room in Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.model import CardType, Field, Status
+
+STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
+    Status.SEALED: ("成功", "Sealed"),
+    Status.UNCHANGED: ("未变", "Unchanged"),
+    Status.CHANGED: ("有变化", "Changed"),
+    Status.REJECTED: ("待改", "To correct"),
+    Status.FAILED: ("失败", "Failed"),
+    Status.UNKNOWN: ("未知", "Unknown"),
+    Status.EXISTS: ("名称已存在", "Name exists"),
+    Status.NOT_SENT: ("未提交", "Not sent"),
+    Status.READY: ("可提交", "Ready"),
+}
+
+STATUS_MEANINGS: Mapping[Status, tuple[str, str]] = {
+    Status.SEALED: ("本次已取得印章ID", "The seal was made in this run"),
+    Status.UNCHANGED: ("以前已有印章，内容相同，没有再提交", "Has its seal, nothing new, nothing sent"),
+    Status.CHANGED: (
+        "已有印章，但名单内容变了，请人工决定",
+        "Has a seal, the roster differs: decide",
+    ),
+    Status.REJECTED: ("名单或图片有问题，没有提交", "Roster or picture at fault, not sent"),
+    Status.FAILED: ("已提交，被腾讯拒绝", "Sent and refused by the service"),
+    Status.UNKNOWN: ("已提交，没有收到结果；查清前不会重复提交", "Sent, no answer; held until it is settled"),
+    Status.EXISTS: ("同名印章已存在，需补登印章ID", "A seal of this name exists, SealId missing"),
+    Status.NOT_SENT: (
+        "还没有轮到，或没有送达；下次会提交",
+        "Not its turn or not delivered; sent later",
+    ),
+    Status.READY: ("检查通过，可以提交", "Checked, will be sent by a run"),
+}
+
+FIELD_WORDS: Mapping[str, tuple[str, str]] = {
+    Field.NAME: ("姓名", "name"),
+    Field.NUMBER: ("证件号码", "identity number"),
+    Field.ID_TYPE: ("证件类型", "card type"),
+    Field.MOBILE: ("手机号", "mobile"),
+    Field.STAFF_NO: ("工号", "staff number"),
+    Field.DEPARTMENT: ("科室", "department"),
+    Field.SEAL_NAME: ("印章名称", "seal name"),
+    Field.PICTURE: ("图片", "picture"),
+    Field.SCENE_KEY: ("场景", "scene"),
+    Field.ENABLE_AUTO_SIGN: ("自动签", "auto-sign"),
+    Field.LICENSE_TYPE: ("许可", "licence"),
+    Field.SEAL_IMAGE_COMPRESS: ("压缩", "compression"),
+}
+
+CARD_WORDS: Mapping[CardType, str] = {
+    CardType.ID_CARD: "居民身份证",
+    CardType.HONGKONG_AND_MACAO: "港澳居民来往内地通行证",
+    CardType.HONGKONG_MACAO_AND_TAIWAN: "港澳台居民居住证",
+}
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "sheet.summary": ("汇总", "Summary"),
+    "sheet.all": ("全部结果", "All"),
+    "sheet.fix": ("失败待改", "To fix"),
+    "sheet.unknown": ("未知", "Unknown"),
+    "sheet.unpaired": ("未配对印章", "Unpaired pictures"),
+    "title.run": ("电子印章导入结果", "Seal import: results"),
+    "title.check": ("电子印章导入前检查", "Seal import: check before sending"),
+    "verdict.done": ("全部 {rows} 行都已有印章，不需要处理。", "Every row has its seal ({rows}). Nothing to do."),
+    "verdict.ready": ("检查通过：{rows} 行可以提交，没有需要修改的行。", "Checked: {rows} ready to be sent, none to correct."),
+    "verdict.nothing": ("名单里没有要处理的行。", "The roster holds no rows."),
+    "verdict.people": (
+        "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need nothing, {todo} need action."),
+    "verdict.refused_only": ("名单文件没有读成，见下方“名单文件”。", "A roster file was refused: see Roster files below."),
+    "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
+    "head.next": ("接下来做什么", "What to do next"),
+    "head.statuses": ("结果", "Results"),
+    "head.reasons": ("需要处理的原因", "Reasons"),
+    "head.departments": ("各科室", "By department"),
+    "head.files": ("名单文件", "Roster files"),
+    "head.facts": ("本次运行", "This run"),
+    "col.status": ("状态", "Status"),
+    "col.rows": ("行数", "Rows"),
+    "col.share": ("占比", "Share"),
+    "col.meaning": ("含义", "Meaning"),
+    "col.reason": ("原因", "Reason"),
+    "col.who": ("谁处理", "Who acts"),
+    "col.department": ("科室", "Department"),
+    "col.total": ("合计", "Total"),
+    "col.file": ("文件", "File"),
+    "col.sheet": ("工作表", "Sheet"),
+    "col.row": ("行号", "Row"),
+    "col.note": ("说明", "Notes"),
+    "col.name": ("姓名", "Name"),
+    "col.number": ("证件号码", "Identity no."),
+    "col.staff_no": ("工号", "Staff no."),
+    "col.seal": ("印章", "Seal"),
+    "col.seal_name": ("印章名称", "Seal name"),
+    "col.seal_id": ("印章ID", "SealId"),
+    "col.attempts": ("提交次数", "Attempts"),
+    "col.time": ("提交时间", "Sent at"),
+    "col.picture": ("图片", "Picture"),
+    "col.request_id": ("RequestId", "RequestId"),
+    "col.trace_id": ("TraceId", "TraceId"),
+    "col.host": ("提交地址", "Host"),
+    "col.answer": ("腾讯的应答", "The service's answer"),
+    "col.settle": ("怎样查清", "How to settle it"),
+    "col.conclusion": ("结论", "Conclusion"),
+    "col.folder": ("文件夹（点击打开）", "Folder (click to open)"),
+    "col.what": ("怎么办", "What to do"),
+    "fix.status": ("导入状态", "Import status"),
+    "fix.reason": ("原因", "Reason"),
+    "fix.advice": ("处理办法", "What to do"),
+    "fix.origin": ("来源", "From"),
+    "fix.row": ("第 {row} 行", "row {row}"),
+    "fix.none": ("没有需要修改的行。", "There is nothing to correct."),
+    "fix.retype": ("原单元格显示 {shown}，已不可靠，所以留空。", "The cell showed {shown}, which cannot be trusted; left empty."),
+    "fix.list": ("证件类型", "Card type"),
+    "fix.list.text": ("请从列表中选择，或按名单原来的写法填写。", "Choose from the list, or write it as the roster does."),
+    "conclusion.created": ("已创建", "created"),
+    "conclusion.not_created": ("未创建", "not created"),
+    "conclusion.text": ("请选“已创建”（并填印章ID）或“未创建”。", "Choose “created” (and give the SealId) or “not created”."),
+    "who.clerk": ("名单负责人", "Roster owner"),
+    "who.it": ("信息科", "IT"),
+    "who.nobody": ("无需处理", "Nobody"),
+    "other.departments": ("其余 {n} 个科室", "{n} more departments"),
+    "other.reasons": ("其余 {n} 种", "{n} more"),
+    "other.files": ("其余 {n} 个文件均已读取", "{n} more files, all read"),
+    "no.department": ("（未填科室）", "(none given)"),
+    "file.read": ("已读取", "Read"),
+    "file.refused": ("拒绝", "Refused"),
+    "file.deferred": ("暂不读取", "Deferred"),
+    "reason.service": ("腾讯拒绝", "Refused by the service"),
+    "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
+    "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
+    "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
+    "reason.exists": ("{time} 提交未果，同名印章已存在。", "Sent at {time} without a verdict; a seal of this name exists."),
+    "reason.not_sent": ("没有轮到或没有送达，不是名单的问题。", "Not its turn or not delivered; the roster is not at fault."),
+    "advice.cells": ("改正黄色格，保存后重新提交", "Correct the yellow cells, save, retry"),
+    "advice.picture": ("换好图片，或在黄色格写图片文件名，保存后重新提交", "Replace the picture or name it in the yellow cell, save, retry"),
+    "advice.failed": ("按原因核对姓名、证件和图片，保存后重新提交", "Check name, number and picture against the reason, save, retry"),
+    "advice.not_sent": ("不用修改，重新提交即可", "Nothing to correct, just retry"),
+    "advice.it": ("请信息科按原因处理", "For IT: see the reason"),
+    "settle.unknown": (
+        "在电子签控制台的印章列表中搜索“{seal}”：找到就填印章ID并选“已创建”；确实没有就选“未创建”。",
+        "Search the console's seal list for “{seal}”: if it is there, enter its SealId and choose “created”; if it is surely not, choose “not created”."),
+    "settle.exists": (
+        "在电子签控制台的印章列表中搜索“{seal}”，核对是此人后填印章ID并选“已创建”。",
+        "Search the console's seal list for “{seal}”, make sure it is this person's, enter its SealId and choose “created”."),
+    "settle.evidence": ("应答里出现过印章ID {seal_id}，未经证实。", "The answer held the SealId {seal_id}; it is not proven."),
+    "unpaired.what": (
+        "把文件名改成医生的证件号码、工号或姓名，或在名单的“图片”列写上这个文件名",
+        "Name the file after the doctor's identity number, staff number or name, or write its name into the picture column"),
+    "unpaired.none": ("每张图片都已用上。", "Every picture was used."),
+    "unknown.none": ("没有结果未知的行。", "No row is without a verdict."),
+    "next.halted": ("先排除上面红色的停止原因；在此之前重跑没有用。", "First remove the cause in red above; a rerun will not help before."),
+    "next.again": ("稍后重新运行，没有提交的 {n} 行会接着提交：", "Rows not sent: {n}. Run again later and they go on:"),
+    "next.fix": (
+        "{n} 行要修改：打开工作表“{sheet}”，改黄色格（鼠标停在格上有说明），保存，然后运行：",
+        "Rows to correct: {n}. Open the sheet “{sheet}”, change the yellow cells (hover for the reason), save, then run:"),
+    "next.failed": (
+        "{n} 行被腾讯拒绝：原因在工作表“{sheet}”里；改好并保存，然后运行：",
+        "Rows refused by the service: {n}. See “{sheet}” for the reasons; correct, save, then run:"),
+    "next.failed_too": (
+        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，上面的命令会一起重新提交。",
+        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; the command above sends them as well."),
+    "next.unknown": (
+        "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清；查清前程序不会重复提交。",
+        "Rows without a verdict: {n}. Settle them as the sheet “{sheet}” says; they are held until then, never sent twice."),
+    "next.changed": (
+        "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定；程序不会改动已有印章。",
+        "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone."),
+    "next.files": ("{n} 个名单文件没有读成：按下方“名单文件”的说明处理后重新运行。", "Roster files refused: {n}. See Roster files below, then run again."),
+    "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. Send them:"),
+    "next.check": ("改好名单（或按“{sheet}”里的说明）后再检查一次：", "After correcting the roster (“{sheet}” says how), check again:"),
+    "next.nothing": ("不需要做任何事。", "Nothing."),
+    "fact.tenant": ("环境、机构、接口", "Environment, contract"),
+    "fact.requests": ("请求次数", "Requests"),
+    "fact.rate": ("速度", "Rate"),
+    "fact.rate.text": (
+        "上限每秒 {limit} 次，用到 {share}；任一秒内最多 {most} 次；被限流 {throttled} 次",
+        "{limit} a second allowed, {share} used; at most {most} in any second; throttled {throttled} times"),
+    "fact.exit": ("退出码", "Exit code"),
+    "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
+}  # fmt: skip
+
+
+def say(key: str, language: str, **detail: object) -> str:
+    """Return a phrase in ``zh`` or ``en`` with its blanks filled."""
+    zh, en = WORDS[key]
+    return (zh if language == "zh" else en).format_map(detail)
+
+
+def status_word(status: Status, language: str) -> str:
+    """Return a status as people read it."""
+    zh, en = STATUS_WORDS[status]
+    return zh if language == "zh" else en

@@ -1,0 +1,76 @@
+"""results.xlsx: five sheets, streamed, recognised by a document property, with nothing that is taken for a formula."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import xlsxwriter
+
+from pipeline.model import Night
+from pipeline.results.files import private_folder, write_atomically
+from pipeline.results.lines import SCHEMA
+from pipeline.results.privacy import Numbers, numbers_of
+from pipeline.results.sheet_summary import write_summary
+from pipeline.results.sheets_all import Thumbnail, write_all_sheet
+from pipeline.results.sheets_fix import write_fix_sheets
+from pipeline.results.sheets_unknown import write_unknown_sheet
+from pipeline.results.sheets_unpaired import write_unpaired_sheet
+from pipeline.results.style import FONT, FONT_SIZE, Styles
+from pipeline.results.sums import count
+from pipeline.results.words import say
+
+PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a workbook of ours
+
+
+def write_workbook(
+    night: Night,
+    path: Path,
+    *,
+    language: str,
+    ticket_check: Callable[[str], str],
+    thumbnail: Thumbnail | None,
+    numbers: Numbers | None = None,
+) -> Path:
+    """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
+
+    ``ticket_check`` gives the check value that stands beside a row_id; ``thumbnail`` a small PNG of a picture, or
+    None where it cannot be read; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` before
+    anything is written.
+    """
+    counts = count(night)
+    known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
+    private_folder(path.parent)
+
+    def fill(target: Path) -> None:
+        # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+            options = {
+                "constant_memory": True,
+                "tmpdir": folder,
+                "strings_to_formulas": False,
+                "strings_to_urls": False,
+                "strings_to_numbers": False,
+                "default_format_properties": {"font_name": FONT, "font_size": FONT_SIZE},
+            }
+            with xlsxwriter.Workbook(str(target), options) as book:
+                _describe(book, night, language)
+                styles = Styles(book)
+                write_summary(book, night, counts, styles, known, language=language)
+                write_all_sheet(book, night, styles, known, language=language, thumbnail=thumbnail)
+                write_fix_sheets(book, night, styles, known, language=language, ticket_check=ticket_check)
+                write_unknown_sheet(book, night, styles, known, language=language, ticket_check=ticket_check)
+                write_unpaired_sheet(book, night, styles, known, language=language)
+
+    return write_atomically(path, fill, numbered=True)
+
+
+def _describe(book: xlsxwriter.Workbook, night: Night, language: str) -> None:
+    title = say("title.check" if night.command == "check" else "title.run", language)
+    made = datetime.fromtimestamp(night.finished, UTC)
+    book.set_properties({"title": title, "author": "esign-import", "subject": night.run, "created": made})
+    book.set_custom_property(PROPERTY, PROPERTY_VALUE)
+    book.set_custom_property("esign-import-run", night.run)
+    book.set_custom_property("esign-import-schema", SCHEMA)

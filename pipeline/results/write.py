@@ -1,0 +1,56 @@
+"""All files of a run from one Night: the same value gives the same files, tonight or when they are rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.model import Night
+from pipeline.results.files import copy_into, write_json, write_jsonl
+from pipeline.results.lines import file_line, outcome_line, run_record
+from pipeline.results.next_steps import WORKBOOK
+from pipeline.results.privacy import numbers_of
+from pipeline.results.sheets_all import Thumbnail
+from pipeline.results.sums import count
+from pipeline.results.workbook import write_workbook
+
+OUTCOMES, PLAN, FILES, RUN = "outcomes.jsonl", "plan.jsonl", "files.jsonl", "run.json"
+
+
+def write_all(
+    night: Night,
+    *,
+    language: str,
+    ticket_check: Callable[[str], str],
+    thumbnail: Thumbnail | None = None,
+    latest: Path | None,
+) -> dict[str, Path]:
+    """Write the files of DESIGN §7 into ``night.out`` and copies of them into ``latest``.
+
+    Returns usual name -> path written; results.xlsx may be a numbered sibling. Raises ``SumsError`` before anything
+    is written, OSError where the disk refuses. The workbook comes last, for only its reader needs patience.
+    """
+    count(night)
+    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+    rows, other = (PLAN, OUTCOMES) if night.command == "check" else (OUTCOMES, PLAN)
+    lines = (
+        outcome_line(outcome, run=night.run, language=language, numbers=numbers) for outcome in night.outcomes
+    )
+    written = {
+        rows: write_jsonl(night.out / rows, lines),
+        FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),
+        RUN: write_json(night.out / RUN, run_record(night, numbers=numbers)),
+        WORKBOOK: write_workbook(
+            night,
+            night.out / WORKBOOK,
+            language=language,
+            ticket_check=ticket_check,
+            thumbnail=thumbnail,
+            numbers=numbers,
+        ),
+    }
+    if latest is not None and latest != night.out:
+        for name, path in written.items():
+            copy_into(latest, path, name)
+        (latest / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
+    return written
