@@ -19,8 +19,8 @@ Who = Literal["clerk", "it", "nobody"]
 class Entry:
     """One code: its usual severity, who acts, and a sentence with its remedy in both languages.
 
-    ``other`` is the sentence for the severity that is not the usual one, where §8 knows both, and for rows of
-    one person that differ.
+    ``other`` is the sentence for the other severity where §8 knows both, and for the case that a word of the
+    detail marks (`OTHER_CASE`).
     """
 
     code: str
@@ -114,7 +114,9 @@ IDENTITY_ENTRIES = (
        "The region code {found} in {cell} is not known; check it."),
     _e("ID_PRECISION_LOST", "{cell} 的证件号码是数字格式，Excel 已丢失末几位；请先把整列设为“文本”格式，再对照证件重新填写 18 位号码。",
        "{cell} holds the identity number as a number: Excel has lost its last digits. Format the column as text, then "
-       "type all 18 characters from the card."),
+       "type all 18 characters from the card.",
+       mild=("{cell} 的证件号码以 {tail} 结尾，像是 Excel 抹掉了末三位；请对照证件改正，确实如此就分段写：110101 19900307 1000。",
+             "The number in {cell} ends in {tail}, as if Excel had wiped it; correct it, or write it 110101 19900307 1000.")),
     _w("ID_TYPE_INFERRED", "证件类型为空，按号码判断为 {used}。", "The card type is blank; taken as {used} from the number."),
     _e("ID_TYPE_MISMATCH", "{cell} 的证件类型“{found}”与号码不符，号码属于 {used}；请改正其中之一。",
        "The card type “{found}” in {cell} does not fit the number, which is a {used}; correct one of them.",
@@ -219,6 +221,10 @@ PHRASES: Mapping[str, str] = {
 }
 
 
+# code -> the word of its detail that asks for the other sentence
+OTHER_CASE: Mapping[str, str] = {"ROW_DUPLICATE": "differs", "ID_PRECISION_LOST": "tail"}
+
+
 class _Blank(dict[str, str]):
     """Detail whose missing words are left out, so that a sentence is never lost over one of them."""
 
@@ -249,9 +255,7 @@ def message(problem: Problem, language: str) -> str:
     if "said" in problem.detail:  # recalled from an earlier run's line, where its words were not kept
         return problem.detail["said"]
     words = (entry.zh, entry.en)
-    unusual = problem.severity != entry.severity or (
-        problem.code == "ROW_DUPLICATE" and problem.detail.get("differs")
-    )
+    unusual = problem.severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
     detail = _Blank({"cell": problem.cell or "", **problem.detail})

@@ -1,0 +1,168 @@
+"""`demo` and `sandbox`: everything without an account, on this machine alone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.nightly import conduct, out_option
+from pipeline.cli.session import Session
+from pipeline.clock import run_id
+from pipeline.config import Api, Config
+from pipeline.model import Ask
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@click.command()
+@click.option("--rows", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
+@out_option
+@click.pass_obj
+def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
+    """Run the whole night on sample data; no account is needed.
+
+    The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second demo sends nothing twice. Exit code 3 is right: the
+    sample holds rows with troubles on purpose.
+    """
+    from pipeline.esign.signing import Credentials  # noqa: PLC0415
+    from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
+    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
+    from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
+
+    base = out or Path("demo")
+    sample = _sample_data()
+    clock = session.clock
+    with SandboxThread(Sandbox(latency=0.08, truth_file=base / "sandbox-seals.jsonl")) as sandbox:
+        config = Config(
+            api=Api(
+                endpoint=sandbox.url,
+                file_endpoint=sandbox.file_url,
+                app_id=SANDBOX.app_id,
+                organization_open_id=SANDBOX.organization_open_id,
+                operator_open_id=SANDBOX.operator_open_id,
+            ),
+            base=base,
+        )
+        run = run_id(clock.now())
+        results = base / "out" / run
+        ask = Ask("run", run, (sample / "roster.xlsx",), sample / "seals", results, limit=rows)
+        session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
+        code = conduct(
+            session,
+            config,
+            ask,
+            clock=clock,
+            yes=True,
+            latest=base / "out" / "latest",
+            credentials=Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
+        )
+    session.say("demo_exit", code=code)
+    session.say("demo_open", path=base / "out" / "latest" / "results.xlsx")
+    return code
+
+
+def _sample_data() -> Path:
+    """Return the sample's folder: in the repository, or inside the installed package."""
+    installed, repository = PACKAGE / "_sample_data", PACKAGE.parent / "sample_data"
+    return installed if installed.is_dir() else repository
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="On 127.0.0.1; 0 = any."
+)
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Faults to inject.",
+)
+@click.option(
+    "--limiter", type=click.Choice(["rolling", "calendar", "none"]), default="rolling", show_default=True
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="Calls a second.",
+)
+@click.option(
+    "--latency",
+    type=click.FloatRange(min=0),
+    default=0.08,
+    show_default=True,
+    help="Seconds an answer takes.",
+)
+@click.option(
+    "--jitter",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds of arrival jitter.",
+)
+@click.option(
+    "--inline",
+    type=click.Choice(["on", "transition", "ignored"]),
+    default="transition",
+    show_default=True,
+    help="How SealImage is taken.",
+)
+@click.option(
+    "--unique-names",
+    type=click.Choice(["code", "bare", "off"]),
+    default="code",
+    show_default=True,
+    help="How a taken seal name is refused.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep the seals made across restarts.",
+)
+@click.pass_obj
+def sandbox(session: Session, /, **options: Any) -> int:
+    """Run a stand-in for the service on 127.0.0.1.
+
+    It answers until Ctrl-C; GET /_truth tells what it made.
+    """
+    asyncio.run(_serve(session, options))
+    return 0
+
+
+async def _serve(session: Session, options: dict[str, Any]) -> None:
+    from pipeline.sandbox.fault_file import load_faults  # noqa: PLC0415
+    from pipeline.sandbox.rules import Rules  # noqa: PLC0415
+    from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
+    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
+    from pipeline.sandbox.world import World  # noqa: PLC0415
+
+    rules = Rules(
+        inline=options["inline"],
+        unique_names=options["unique_names"],
+        limiter=options["limiter"],
+        rate=options["rate"],
+    )
+    server = Sandbox(
+        World(rules),
+        faults=load_faults(options["faults"]) if options["faults"] else (),
+        latency=options["latency"],
+        arrival_jitter=options["jitter"],
+        port=options["port"],
+        truth_file=options["truth"],
+    )
+    async with server:
+        session.say(
+            "sandbox_at",
+            url=server.url,
+            secret_id=SANDBOX.secret_id,
+            secret_key=SANDBOX.secret_key,
+            app_id=SANDBOX.app_id,
+            organization=SANDBOX.organization_open_id,
+            operator=SANDBOX.operator_open_id,
+        )
+        await asyncio.get_running_loop().create_future()

@@ -1,0 +1,68 @@
+"""`status` and `report`: what the ledger knows, without a call and without the lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.nightly import open_for_config, ready_config
+from pipeline.cli.session import Session, usage
+from pipeline.clock import stamp
+
+
+@click.command()
+@click.pass_obj
+def status(session: Session) -> int:
+    """Tell what the ledger knows: seals, unknown rows, last run."""
+    config = ready_config(session)
+    path = config.path(config.ledger)
+    if not path.exists():
+        session.say("status_none")
+        return 0
+    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+        people = ledger.snapshot().people.values()
+        last = ledger.last_run()
+    session.say("status_ledger", path=path, tenant=site_key.tenant)
+    unsettled = [past for past in people if past.unsettled]
+    session.say(
+        "status_people",
+        sealed=sum(past.seal is not None for past in people),
+        unknown=len(unsettled),
+        refused=sum(bool(past.refusals) and past.seal is None for past in people),
+    )
+    for past in unsettled:
+        assert past.unsettled is not None
+        attempt = past.unsettled
+        session.say(
+            "status_unknown",
+            name=attempt.content.name,
+            seal_name=past.seal_name,
+            at=stamp(attempt.at),
+            trace=attempt.uuid,
+        )
+    if last is not None:
+        finished = stamp(last.finished) if last.finished else session.word("status_cut")
+        session.say("status_run", run=last.run, command=last.command, exit=last.exit, finished=finished)
+    return 0
+
+
+@click.command()
+@click.option("--run", "run_id", metavar="ID", help="The run to tell again (default: the last).")
+@click.pass_obj
+def report(session: Session, *, run_id: str | None) -> int:
+    """Rebuild a run's results from the ledger and its rosters."""
+    from pipeline.cli.telling import deliver  # noqa: PLC0415
+    from pipeline.recall import tell_again  # noqa: PLC0415
+
+    config = ready_config(session)
+    clock = session.clock
+    with open_for_config(config, clock, readonly=True) as (ledger, site_key):
+        record = ledger.run(run_id) if run_id else ledger.last_run()
+        if record is None:
+            raise usage("no_run", run=run_id) if run_id else usage("no_last_run")
+        night = tell_again(
+            record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)
+        )
+    deliver(session, night, latest=None)
+    return 0

@@ -1,0 +1,270 @@
+"""`check`, `run` and `retry`: the night from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.session import Session, usage
+from pipeline.clock import Clock, run_id
+from pipeline.config import Config
+from pipeline.model import Ask, Forecast
+
+if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
+    from pipeline.esign.signing import Credentials
+    from pipeline.ledger.sitekey import SiteKey
+    from pipeline.ledger.sqlite import SqliteLedger
+    from pipeline.model import Night
+
+PATH = click.Path(path_type=Path)
+seals_option = click.option("--seals", type=PATH, metavar="DIR", help="Folder of seal pictures.")
+out_option = click.option("--out", type=PATH, metavar="DIR", help="Folder for the results.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask before sending.")
+
+
+@click.command()
+@click.argument("rosters", type=PATH, nargs=-1, metavar="[ROSTER]...")
+@seals_option
+@out_option
+@click.pass_obj
+def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None) -> int:
+    """Read, pair, validate and plan; send nothing."""
+    from pipeline import night  # noqa: PLC0415
+    from pipeline.cli.telling import deliver  # noqa: PLC0415
+
+    clock = session.clock
+    config, why_not = _config_for_check(session)
+    ask = _ask("check", config, rosters=rosters, seals=seals, out=out, clock=clock)
+    if why_not is not None:
+        session.say("check_without_config", why=why_not)
+        done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
+    else:
+        with open_for_config(config, clock, readonly=True) as (ledger, site_key):
+            done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    return deliver(session, done, latest=_latest(config, out))
+
+
+@click.command()
+@click.argument("rosters", type=PATH, nargs=-1, metavar="[ROSTER]...")
+@seals_option
+@out_option
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
+@yes_option
+@click.option("--new-ledger", is_flag=True, help="Begin a new ledger although an earlier run sent something.")
+@click.pass_obj
+def run(
+    session: Session,
+    *,
+    rosters: tuple[Path, ...],
+    seals: Path | None,
+    out: Path | None,
+    limit: int | None,
+    yes: bool,
+    new_ledger: bool,
+) -> int:
+    """Create the seals that are missing; safe to repeat."""
+    clock = session.clock
+    config = ready_config(session)
+    ask = _ask("run", config, rosters=rosters, seals=seals, out=out, clock=clock, limit=limit)
+    if not ask.rosters:
+        session.say("empty_inbox", paths=" ".join(str(config.path(path)) for path in config.roster))
+    return conduct(
+        session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=_latest(config, out)
+    )
+
+
+@click.command()
+@click.argument("results", type=PATH, required=False, metavar="[RESULTS.xlsx]")
+@seals_option
+@out_option
+@yes_option
+@click.pass_obj
+def retry(session: Session, *, results: Path | None, seals: Path | None, out: Path | None, yes: bool) -> int:
+    """Send failed, rejected and unsent rows again.
+
+    Those of the last run, its rosters read anew, or those of an edited results workbook.
+    """
+    clock = session.clock
+    config = ready_config(session)
+    with open_for_config(config, clock, readonly=True) as (ledger, _):
+        last = ledger.last_run()
+    if last is None:
+        raise usage("no_last_run")
+    rosters = (results,) if results is not None else tuple(map(Path, last.rosters))
+    remembered = Path(last.seals) if last.seals else None
+    ask = _ask("retry", config, rosters=rosters, seals=seals or remembered, out=out, clock=clock)
+    ask = replace(ask, to_fix_only=results is not None)
+    return conduct(session, config, ask, clock=clock, yes=yes, latest=_latest(config, out))
+
+
+def conduct(
+    session: Session,
+    config: Config,
+    ask: Ask,
+    *,
+    clock: Clock,
+    latest: Path | None,
+    yes: bool = False,
+    new_ledger: bool = False,
+    credentials: Credentials | None = None,
+) -> int:
+    """Hold the lock and the ledger for one night, then deliver what it found."""
+    from pipeline.cli.logs import logging_to  # noqa: PLC0415
+    from pipeline.cli.telling import deliver  # noqa: PLC0415
+    from pipeline.esign.credentials import find  # noqa: PLC0415
+    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
+
+    if credentials is None:
+        folder = config.path(config.secrets_dir) if config.secrets_dir else None
+        credentials = find(os.environ, home=Path.home(), secrets_dir=folder)
+    with (
+        RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
+        open_for_config(config, clock, new_ledger=new_ledger) as (ledger, site_key),
+        logging_to(ask.out),
+    ):
+        evening = _Evening(session, config, ask, clock, ledger, site_key, credentials, yes=yes)
+        done = asyncio.run(evening.through())
+        if done is None:
+            session.say("declined")
+            return 0
+        return deliver(session, done, latest=latest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evening:
+    """One run with a person or a timer in front of it."""
+
+    session: Session
+    config: Config
+    ask: Ask
+    clock: Clock
+    ledger: SqliteLedger
+    site_key: SiteKey
+    credentials: Credentials
+    yes: bool
+
+    async def through(self) -> Night | None:
+        from pipeline import night  # noqa: PLC0415
+        from pipeline.cli.progress import Progress  # noqa: PLC0415
+        from pipeline.cli.signals import drain_on_signals  # noqa: PLC0415
+        from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
+
+        stop = night.Stop()
+        drain_on_signals(stop, lambda: self.session.say("stopping"))
+        with Progress(self.session, self.clock) as progress:
+
+            def confirm(forecast: Forecast) -> bool:
+                agreed = self._agreed(forecast)
+                progress.begin(forecast.creates)
+                return agreed
+
+            return await night.run(
+                self.ask,
+                self.config,
+                ledger=self.ledger,
+                site_key=self.site_key,
+                limiter=EvenLimiter(self.config.limits.requests_per_second, self.clock),
+                credentials=self.credentials,
+                clock=self.clock,
+                stop=stop,
+                confirm=confirm,
+                watch=progress,
+            )
+
+    def _agreed(self, forecast: Forecast) -> bool:
+        """Say what is about to happen; ask only where somebody can answer and something would be sent."""
+        say = self.session.say
+        say("forecast", rows=forecast.rows, creates=forecast.creates, seconds=round(forecast.seconds))
+        if forecast.licences:
+            say("licences", licences=forecast.licences)
+        if forecast.heavy:
+            say("heavy", heavy=forecast.heavy)
+        if self.yes or not forecast.creates or not sys.stdin.isatty():
+            return True
+        return click.confirm(self.session.word("confirm"), err=True)
+
+
+@contextmanager
+def open_for_config(
+    config: Config, clock: Clock, *, readonly: bool = False, new_ledger: bool = False
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
+    from pipeline.ledger.open import open_ledger  # noqa: PLC0415
+    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    path = config.path(config.ledger)
+    tenant = tenant_of(config)
+    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
+    ledger, site_key = open_ledger(
+        path,
+        tenant,
+        now=clock.now(),
+        evidence=str(evidence) if evidence else None,
+        force_new=new_ledger,
+        readonly=readonly,
+        recover=not readonly,
+    )
+    try:
+        yield ledger, site_key
+    finally:
+        ledger.close()
+
+
+def _config_for_check(session: Session) -> tuple[Config, str | None]:
+    """Return the configuration, and why it cannot speak for a tenant if it cannot."""
+    config = session.config_if_any()
+    if config is None:
+        return Config(), session.word("no_config")
+    if missing := config.api.placeholders:
+        return config, session.word("placeholders", keys=", ".join(missing))
+    return config, None
+
+
+def ready_config(session: Session) -> Config:
+    """Return a configuration that says who acts; UsageError else."""
+    config = session.config()
+    if missing := config.api.placeholders:
+        raise usage("placeholders", keys=", ".join(missing))
+    return config
+
+
+def _ask(
+    command: str,
+    config: Config,
+    *,
+    rosters: Sequence[Path],
+    seals: Path | None,
+    out: Path | None,
+    clock: Clock,
+    limit: int | None = None,
+) -> Ask:
+    """Resolve what is asked: named paths must exist, the defaults may be absent."""
+    for path in (*rosters, *([seals] if seals else [])):
+        if not path.exists():
+            raise usage("no_such_path", path=path)
+    if seals is not None and not seals.is_dir():
+        raise usage("no_zip", path=seals)
+    inboxes = [config.path(path) for path in config.roster]
+    pictures = seals or config.path(config.seals)
+    run = run_id(clock.now())
+    return Ask(
+        command=command,
+        run=run,
+        rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
+        seals=pictures if pictures.is_dir() else None,
+        out=out or config.path(config.out) / run,
+        limit=limit,
+    )
+
+
+def _latest(config: Config, out: Path | None) -> Path | None:
+    return config.path(config.out) / "latest" if out is None else None

@@ -1,0 +1,80 @@
+"""What a night says when it is over: counts, the commonest reasons, where the results are, what to type next."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from functools import partial
+from pathlib import Path
+
+import click
+
+from pipeline.cli.session import Session
+from pipeline.intake.image import thumbnail
+from pipeline.intake.ticket import check_of
+from pipeline.model import Night, Outcome, Status
+from pipeline.results.lines import run_record
+from pipeline.results.next_steps import WORKBOOK, next_steps
+from pipeline.results.privacy import Numbers, mask_text, numbers_of
+from pipeline.results.reasons import counted, label, sentence
+from pipeline.results.words import status_word
+from pipeline.results.write import write_all
+
+REASONS = 8  # shown on the screen; all are in the workbook
+THUMBNAIL = 96  # pixels
+TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
+
+
+def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
+    """Write a night's results, tell it, and return its exit code."""
+    written = write_all(
+        night,
+        language=session.language,
+        ticket_check=check_of,
+        thumbnail=partial(thumbnail, side=THUMBNAIL),
+        latest=latest,
+    )
+    if not session.quiet:
+        _tell(session, night, written[WORKBOOK])
+    if session.as_json:
+        click.echo(json.dumps(run_record(night), ensure_ascii=False))
+    return night.exit
+
+
+def _tell(session: Session, night: Night, workbook: Path) -> None:
+    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+    if night.halted is not None:
+        session.say("halted", code=night.halted.code, message=mask_text(night.halted.message, numbers))
+    for report in night.files:
+        for trouble in report.problems if report.status == "refused" else ():
+            why = sentence(trouble, session.language, numbers)
+            session.say("file_refused", file=mask_text(report.path.name, numbers), why=why)
+    rows: dict[Status, list[Outcome]] = defaultdict(list)
+    for outcome in night.outcomes:
+        rows[outcome.status].append(outcome)
+    for status in Status:
+        if rows[status]:
+            session.say("count", status=status_word(status, session.language), rows=len(rows[status]))
+            if status in TELLING:
+                _reasons(session, rows[status], numbers)
+    session.say("results", path=workbook)
+    for step in next_steps(night, numbers, session.language):
+        session.say("next", text=step.text)
+        if step.command:
+            session.say("command", command=step.command)
+
+
+def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> None:
+    """Say the commonest reasons, each with where it occurs first."""
+    found: Counter[str] = Counter()
+    first: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        for code in counted(outcome):
+            found[code] += 1
+            first.setdefault(code, outcome)
+    for code, rows in found.most_common(REASONS):
+        origin = first[code].doctor.row.origin
+        place = mask_text(origin.file, numbers)
+        session.say(
+            "reason", rows=rows, code=code, label=label(code, session.language), file=place, row=origin.row
+        )

@@ -1,0 +1,100 @@
+"""What the command line says, in Chinese and English, by key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SANDBOX_IDS = """  SecretId {secret_id}
+  SecretKey {secret_key}
+  app_id {app_id}
+  organization_open_id {organization}
+  operator_open_id {operator}"""
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "bug": (
+        "程序内部错误（{kind}）；已发送的行都记在台账里，请带上 -v 的输出联系开发者。",
+        "A bug ({kind}); what was sent is in the ledger. Report it with the output of -v.",
+    ),
+    "no_config": (
+        "这里没有 config.yaml；请用 --config 指定，或先看示例：esign-import demo",
+        "There is no config.yaml here; name one with --config, or look at an example: esign-import demo",
+    ),
+    "placeholders": (
+        "config.yaml 里还没有填写：{keys}",
+        "config.yaml still has to say: {keys}",
+    ),
+    "check_without_config": (
+        "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
+        "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
+    ),
+    "no_such_path": ("找不到 {path}", "{path} does not exist"),
+    "no_zip": (
+        "{path}：目前只能用图片文件夹，请先解压 zip。",
+        "{path}: a folder of pictures is needed, unpack the zip first.",
+    ),
+    "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
+    "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
+    "forecast": (
+        "共 {rows} 行；将为 {creates} 位医生创建印章，约 {seconds} 秒。",
+        "{rows} rows; {creates} seals will be created, about {seconds} s.",
+    ),
+    "licences": (
+        "注意：本次将绑定 {licences} 个个人许可（每个都要付费，且不能释放）。",
+        "Note: this will bind {licences} personal licences (each is paid and cannot be released).",
+    ),
+    "heavy": (
+        "{heavy} 张图片超过 2 MB，建议设置 api.seal_image_compress: true。",
+        "{heavy} pictures are over 2 MB; consider api.seal_image_compress: true.",
+    ),
+    "confirm": ("继续吗？", "Go on?"),
+    "declined": ("没有发送任何内容。", "Nothing was sent."),
+    "stopping": (
+        "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",
+        "Stopping: nothing new is sent, what is under way is awaited (once more leaves at once).",
+    ),
+    "progress": ("{done}/{total} · 成功 {sealed} · {rate}/秒", "{done}/{total} · sealed {sealed} · {rate}/s"),
+    "bar": ("提交", "sending"),
+    "halted": ("已停止：{code} {message}", "Halted: {code} {message}"),
+    "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
+    "count": ("  {status} {rows}", "  {status} {rows}"),
+    "reason": (
+        "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",
+        "      {rows} × {label} ({code}, e.g. {file} row {row})",
+    ),
+    "results": ("结果：{path}", "Results: {path}"),
+    "next": ("-> {text}", "-> {text}"),
+    "command": ("     {command}", "     {command}"),
+    "demo_exit": (
+        "示例名单里故意放了有问题的行，所以退出码是 {code}（3 = 有行需要人工处理）。",
+        "The sample holds rows with troubles on purpose, so the exit code is {code} (3 = some rows need a human).",
+    ),
+    "demo_open": ("请打开：{path}", "Open: {path}"),
+    "sandbox_at": (
+        "沙盒已启动：{url}（Ctrl-C 停止）\n" + SANDBOX_IDS,
+        "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,
+    ),
+    "config_fine": ("{path} 没有问题。", "{path} is fine."),
+    "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
+    "status_none": ("还没有台账：尚未运行过。", "No ledger yet: nothing has run."),
+    "status_people": (
+        "有印章 {sealed} 人 · 未知 {unknown} 人 · 被拒绝 {refused} 人",
+        "{sealed} people have a seal · {unknown} unknown · {refused} refused",
+    ),
+    "status_unknown": (
+        "  未知：{name} {seal_name} {at} TraceId {trace}",
+        "  unknown: {name} {seal_name} {at} TraceId {trace}",
+    ),
+    "status_run": (
+        "最近一次 {run}：{command}，退出码 {exit}，{finished}",
+        "Last run {run}: {command}, exit {exit}, {finished}",
+    ),
+    "status_cut": ("中断，未写完", "cut short"),
+    "no_run": ("台账里没有这次运行：{run}", "The ledger knows no run {run}"),
+    "no_last_run": ("台账里还没有运行记录，没有可重试的。", "The ledger knows no run yet: nothing to retry."),
+}
+
+
+def word(key: str, language: str, **details: object) -> str:
+    """Return a sentence in ``zh`` or ``en`` with its details filled in."""
+    zh, en = WORDS[key]
+    return (zh if language == "zh" else en).format(**details)

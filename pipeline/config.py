@@ -1,0 +1,286 @@
+"""config.yaml, environment and defaults -> Config: frozen, every fault found at once and named by its line.
+
+Scalars are read as they are written: ``0123`` and ``no`` stay text where a text is wanted. Unknown keys and
+unknown ``PIPELINE_…`` names are refused with the nearest known one. No secret has a place here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.errors import ConfigError
+from pipeline.ledger.tenant import is_loopback
+from pipeline.model import ContractName
+from pipeline.model import Field as Column
+from pipeline.yaml_text import Document, read_document
+
+PREFIX = "PIPELINE_"
+PLACEHOLDER = "…"
+FILE_HOSTS = {
+    "essbasic.tencentcloudapi.com": "https://file.ess.tencent.cn",
+    "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
+}
+IDS = ("app_id", "organization_open_id", "operator_open_id")
+
+
+def _fault(en: str, zh: str) -> PydanticCustomError:
+    return PydanticCustomError("ours", "{en}", {"en": en, "zh": zh})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Api(_Section):
+    """The service and who acts (DESIGN §6, ``api:``)."""
+
+    contract: ContractName = "file_id"
+    endpoint: str = "https://essbasic.tencentcloudapi.com"
+    file_endpoint: str = "https://file.ess.tencent.cn"
+    region: str | None = None
+    app_id: str = PLACEHOLDER
+    organization_open_id: str = PLACEHOLDER
+    operator_open_id: str = PLACEHOLDER
+    proxy_operator_open_id: str | None = None
+    proxy_app_id: str | None = None
+    scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = "E_PRESCRIPTION_AUTO_SIGN"
+    seal_image_compress: bool | None = None
+    enable_auto_sign: bool | None = None
+    license_type: Literal[0, 1] | None = None
+    allow_other_card_type: bool = False
+    timeout_seconds: float = Field(default=45, gt=0)
+    proxy: str | None = None
+    ca_file: Path | None = None
+
+    @field_validator("license_type", mode="before")
+    @classmethod
+    def _as_number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value in {"0", "1"} else value
+
+    @field_validator("endpoint", "file_endpoint")
+    @classmethod
+    def _allowed(cls, value: str) -> str:
+        """Let nothing leave for a host that is not the service's; plain http for this machine alone."""
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+        if parts.username or parts.query or parts.fragment or parts.path not in {"", "/"}:
+            raise _fault(
+                f"{value}: only scheme, host and port belong here", f"{value}：这里只能写协议、主机和端口"
+            )
+        if is_loopback(host) and parts.scheme in {"http", "https"}:
+            return value
+        if parts.scheme != "https":
+            raise _fault(
+                f"{value}: https is needed (http only for 127.0.0.1)",
+                f"{value}：必须用 https（只有 127.0.0.1 可用 http）",
+            )
+        known = host.endswith((".tencentcloudapi.com", ".ess.tencent.cn"))
+        if not known or (parts.port or 443) != 443:
+            raise _fault(f"{value}: not an address of Tencent e-Sign", f"{value}：不是腾讯电子签的地址")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_host_follows(cls, values: Any) -> Any:
+        """Take the file host that belongs to the endpoint where none is given."""
+        if isinstance(values, dict) and values.get("endpoint") and not values.get("file_endpoint"):
+            endpoint = str(values["endpoint"])
+            default = (
+                endpoint
+                if is_loopback(urlsplit(endpoint).hostname or "")
+                else FILE_HOSTS.get(urlsplit(endpoint).hostname or "")
+            )
+            if default:
+                return {**values, "file_endpoint": default}
+        return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        general, files = urlsplit(self.endpoint).hostname or "", urlsplit(self.file_endpoint).hostname or ""
+        if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
+            raise _fault(
+                f"endpoint {general} and file_endpoint {files} belong to two environments",
+                f"endpoint {general} 与 file_endpoint {files} 不是同一环境",
+            )
+        inline_only = [name for name in ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
+                       if getattr(self, name) is not None]  # fmt: skip
+        if self.contract == "file_id" and inline_only:
+            names = ", ".join(inline_only)
+            raise _fault(f"{names}: only with contract: inline", f"{names}：只有 contract: inline 时才能填写")
+        if self.enable_auto_sign and self.license_type is None:
+            raise _fault(
+                "enable_auto_sign: true needs license_type: without it every doctor binds a paid licence",
+                "enable_auto_sign: true 时必须填写 license_type：不填会为每位医生绑定一个付费许可",
+            )
+        return self
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The ids that still have to be filled in."""
+        return tuple(
+            f"api.{name}" for name in IDS if PLACEHOLDER in getattr(self, name) or not getattr(self, name)
+        )
+
+
+class Limits(_Section):
+    """The account's quota, of each action, and how many creates may be in flight."""
+
+    requests_per_second: float = Field(default=20, gt=0)
+    concurrency: int = Field(default=20, gt=0)
+
+
+class Config(_Section):
+    """The whole configuration; paths are still as written, `path` resolves them."""
+
+    api: Api = Api()
+    limits: Limits = Limits()
+    roster: tuple[Path, ...] = (Path("inbox"),)
+    columns: Mapping[str, Column] = {}
+    seals: Path = Path("seals")
+    seal_name: str = "{name}处方章"
+    seal_name_ascii: bool = False
+    unknown: Literal["hold", "probe"] = "hold"
+    ledger: Path = Path("state/ledger.sqlite3")
+    work: Path = Path("state/work")
+    out: Path = Path("out")
+    secrets_dir: Path | None = None
+    language: Literal["zh", "en"] | None = None
+    base: Path = Field(default=Path(), exclude=True)  # the folder of config.yaml
+
+    @field_validator("roster", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("unknown")
+    @classmethod
+    def _probe_needs_evidence(cls, value: str) -> str:
+        if value == "probe":
+            raise _fault(
+                "probe: allowed only once `certify` has recorded that this tenant refuses a second identical create",
+                "probe：只有 certify 证明本租户会拒绝第二次相同创建之后才能使用",
+            )
+        return value
+
+    @field_validator("seal_name")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        try:
+            filled = value.format(name="", staff_no="", department="")
+        except (KeyError, ValueError, IndexError, AttributeError):
+            filled = None
+        if filled is None or "{name}" not in value:
+            raise _fault(
+                f"{value}: needs {{name}}; {{staff_no}} and {{department}} may stand beside it",
+                f"{value}：必须含 {{name}}，还可以含 {{staff_no}} 和 {{department}}",
+            )
+        return value
+
+    def path(self, value: Path) -> Path:
+        """Resolve a path of this configuration against the folder of its file."""
+        return self.base / value
+
+    def digest_text(self) -> str:
+        """Return the effective settings as canonical JSON, for a run's record."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Config:
+    """Read a configuration; ``path`` None means defaults and environment alone.
+
+    Raises ConfigError with every fault: unknown keys, wrong types, values that do not fit together.
+    """
+    document = read_document(path) if path is not None else Document({}, {})
+    faults: list[tuple[str, str]] = []
+    values = _merged(document.values, environment, faults)
+    try:
+        config = Config.model_validate({**values, "base": path.parent if path is not None else Path()})
+    except ValidationError as error:
+        faults += [_told(each, document, path) for each in error.errors()]
+    else:
+        if not faults:
+            return config
+    raise ConfigError(faults)
+
+
+def _merged(
+    values: Mapping[str, Any], environment: Mapping[str, str], faults: list[tuple[str, str]]
+) -> dict[str, Any]:
+    """Lay ``PIPELINE_API__APP_ID=…`` over the file's values; an unknown name is a fault."""
+    merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
+    known = {PREFIX + "__".join(names).upper(): names for names in keys()}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            en, zh = _nearest(name, list(known))
+            faults.append((f"environment {name}: unknown{en}", f"环境变量 {name}：不认识{zh}"))
+            continue
+        *sections, last = known[name]
+        target = merged
+        for section in sections:
+            target = target.setdefault(section, {})
+        target[last] = _from_environment(last, text)
+    return merged
+
+
+def _from_environment(name: str, text: str) -> object:
+    if text in {"", "null"}:
+        return None
+    if name in {"roster", "columns"} and text[:1] in "[{":
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def keys() -> Iterator[tuple[str, ...]]:
+    """Yield every key of the configuration as its path: ("api", "app_id")."""
+    for name, info in Config.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, _Section):
+            yield from ((name, inner) for inner in info.annotation.model_fields)
+        elif not info.exclude:
+            yield (name,)
+
+
+def _nearest(name: str, known: list[str]) -> tuple[str, str]:
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return (f"; did you mean {found[0]}?", f"；是不是 {found[0]}？") if found else ("", "")
+
+
+# pydantic's kind of error -> our sentences; {…} are of its context
+_SENTENCES: Mapping[str, tuple[str, str]] = {
+    "missing": ("is missing", "缺少"),
+    "bool_parsing": ("must be true or false", "必须是 true 或 false"),
+    "int_parsing": ("must be a whole number", "必须是整数"),
+    "float_parsing": ("must be a number", "必须是数字"),
+    "greater_than": ("must be greater than {gt}", "必须大于 {gt}"),
+    "literal_error": ("must be one of {expected}", "必须是 {expected} 之一"),
+    "enum": ("must be one of {expected}", "必须是 {expected} 之一"),
+    "string_type": ("must be a text", "必须是文字"),
+    "ours": ("{en}", "{zh}"),
+}
+
+
+def _told(error: Any, document: Document, path: Path | None) -> tuple[str, str]:
+    names = tuple(str(name) for name in error["loc"])
+    line = document.line_of(names)
+    place = f"{path}:{line}: " if path is not None and line else (f"{path}: " if path is not None else "")
+    where = ".".join(name for name in names if not name.isdigit())
+    if error["type"] == "extra_forbidden":
+        siblings = [known[-1] for known in keys() if known[:-1] == names[:-1]]
+        siblings += [known[0] for known in keys() if len(names) == 1]
+        en, zh = _nearest(names[-1], siblings)
+        return f"{place}{where}: unknown key{en}", f"{place}{where}：不认识的配置项{zh}"
+    en, zh = _SENTENCES.get(error["type"], (error["msg"], error["msg"]))
+    context = error.get("ctx", {})
+    return f"{place}{where}: {en.format(**context)}", f"{place}{where}：{zh.format(**context)}"

@@ -1,0 +1,42 @@
+"""The exit code of a night (DESIGN §6): signal > 1 > 4 > 74 > 5 > 7 > 3 > 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.model import FileReport, Halt, Outcome, Status
+from pipeline.results.reasons import is_spare_copy
+
+SEVERITY = (1, 4, 74, 5, 7, 3, 0)
+DONE = frozenset({Status.SEALED, Status.UNCHANGED})
+
+
+def exit_code(
+    outcomes: Iterable[Outcome],
+    files: Sequence[FileReport],
+    halted: Halt | None,
+    *,
+    signal: int | None = None,
+    limited: frozenset[int] = frozenset(),
+) -> int:
+    """Return the code a night ends with.
+
+    ``limited`` holds the ids (`id`) of plans that ``--limit`` kept back on purpose. ``outcomes`` are those that
+    count: a retry leaves out the rows it may not touch.
+    """
+    if signal is not None:
+        return 128 + signal
+    codes = {0, halted.exit if halted else 0}
+    if any(report.status == "refused" for report in files):
+        codes.add(7)
+    for outcome in outcomes:
+        codes.add(_of_row(outcome, kept_back=id(outcome.planned) in limited))
+    return next(code for code in SEVERITY if code in codes)
+
+
+def _of_row(outcome: Outcome, *, kept_back: bool) -> int:
+    if outcome.status in DONE or outcome.status is Status.READY or kept_back:
+        return 0
+    if outcome.status is Status.NOT_SENT:
+        return 5
+    return 0 if is_spare_copy(outcome) else 3

@@ -1,0 +1,284 @@
+"""Where roster and ledger meet: what each row is already, and what would be sent for it (DESIGN §5).
+
+Pure: the same rows and the same snapshot give the same plan, whatever the rows' order. ``check`` ends here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from pipeline.model import (
+    Content,
+    Doctor,
+    Field,
+    Outcome,
+    Past,
+    Picture,
+    Planned,
+    Problem,
+    SealRequest,
+    Snapshot,
+    Status,
+    Try,
+)
+from pipeline.problems import problem
+
+NIGHTS = 3  # a refused row is sent again until it was refused on so many days
+FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
+_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a plan needs to know beside roster and ledger."""
+
+    template: str  # {name} {staff_no} {department}
+    again: bool  # an explicit retry: refused rows are sent again however old
+    digest: Callable[[str], str]  # HMAC of a number or mobile under the site key
+    same_picture: Callable[[Picture, Content], bool]  # equal bytes or equal pixels
+    day_of: Callable[[float], date]  # local calendar day of unix seconds
+    has_reason: Callable[[str, str], bool]  # does a refusal's code and message say why
+    name_problem: Callable[[str], Problem | None]  # length and characters of a seal name
+
+
+def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Planned]:
+    """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent."""
+    drawn_by = {past.seal.content.picture: past for past in snapshot.people.values() if past.seal}
+    first = [_place(doctor, snapshot, drawn_by, rules) for doctor in doctors]
+    return _with_names(first, snapshot, rules)
+
+
+def without_ledger(doctors: Sequence[Doctor], rules: Rules) -> list[Planned]:
+    """Plan a ``check`` that has no config: nobody is known, nothing has a key."""
+    return meet(doctors, Snapshot({}, {}), rules)
+
+
+def standing(planned: Planned) -> Outcome:
+    """Return the outcome of a row for which nothing is sent: what the ledger knows of its person."""
+    past = planned.past
+    known = Outcome(planned, planned.status, attempts=past.creates if past else 0, problems=planned.problems)
+    if past is None or planned.status in {Status.REJECTED, Status.READY}:
+        return known
+    if past.seal is not None:
+        seal = past.seal
+        return replace(
+            known, seal_id=seal.seal_id, request_id=seal.request_id, trace_id=seal.trace_id, at=seal.at
+        )
+    last = past.unsettled or past.refusals[-1]
+    return replace(
+        known,
+        request_id=last.request_id,
+        trace_id=last.uuid,
+        at=last.at,
+        host=last.host,
+        code=last.code,
+        message=last.message,
+    )
+
+
+def _place(doctor: Doctor, snapshot: Snapshot, drawn_by: Mapping[str, Past], rules: Rules) -> Planned:
+    past = snapshot.people.get(doctor.key) if doctor.key else None
+    settled = past is not None and (past.seal is not None or past.unsettled is not None)
+    if settled and all(error.field in FORGIVABLE for error in doctor.errors):
+        assert past is not None
+        return _known(replace(doctor, problems=_forgiven(doctor.problems)), past, rules)
+    if doctor.errors:
+        return Planned(
+            doctor, Status.REJECTED, past.seal_name if past else None, past, problems=doctor.problems
+        )
+    if stranger := _owner_of_picture(doctor, drawn_by):
+        return _rejected(doctor, past, stranger)
+    content = _content(doctor, rules)
+    if past and not rules.again and _waits(past, content, rules):
+        return Planned(doctor, Status.FAILED, past.seal_name, past, problems=doctor.problems)
+    return Planned(doctor, Status.READY, past.seal_name if past else None, past, problems=doctor.problems)
+
+
+def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple(replace(each, severity="warning") for each in problems)
+
+
+def _rejected(doctor: Doctor, past: Past | None, trouble: Problem) -> Planned:
+    return Planned(
+        doctor, Status.REJECTED, past.seal_name if past else None, past, problems=(*doctor.problems, trouble)
+    )
+
+
+def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
+    """Place a person who has a seal, or whose last create has no verdict: nothing is sent either way."""
+    if past.seal is None:
+        assert past.unsettled is not None
+        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+        return Planned(doctor, status, past.seal_name, past, problems=doctor.problems)
+    differs = _differences(doctor, past, rules)
+    if not differs:
+        return Planned(doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=doctor.problems)
+    changed = problem(
+        "CONTENT_CHANGED", differs[0], doctor.row.address(differs[0]), differs=" ".join(differs)
+    )
+    return Planned(doctor, Status.CHANGED, past.seal.seal_name, past, problems=(*doctor.problems, changed))
+
+
+def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
+    """Return the fields in which a row differs from its seal; a value with a trouble is not compared."""
+    assert past.seal is not None
+    made = past.seal.content
+    in_trouble = {each.field for each in doctor.problems if each.code != "IMAGE_NAME_FUZZY"}
+    picture_differs = (
+        doctor.picture is not None
+        and Field.PICTURE not in in_trouble
+        and not rules.same_picture(doctor.picture, made)
+    )
+    pairs = (
+        (Field.NAME, doctor.name != made.name),
+        (Field.NUMBER, doctor.number is not None and rules.digest(doctor.number) != made.number),
+        (Field.ID_TYPE, doctor.id_type != made.id_type),
+        (Field.SCENE_KEY, doctor.scene_key != made.scene_key),
+        (Field.MOBILE, doctor.mobile is not None and rules.digest(doctor.mobile) != made.mobile),
+        (Field.SEAL_NAME, doctor.seal_name is not None and doctor.seal_name != past.seal.seal_name),
+        (Field.PICTURE, picture_differs),
+    )
+    return [field for field, differs in pairs if differs]
+
+
+def _owner_of_picture(doctor: Doctor, drawn_by: Mapping[str, Past]) -> Problem | None:
+    """Return why a picture that already made somebody else's seal must not make this one's."""
+    owner = drawn_by.get(doctor.picture.sha256) if doctor.picture else None
+    if owner is None or owner.key == doctor.key:
+        return None
+    assert owner.seal is not None
+    code = "PERSON_POSSIBLY_SAME" if owner.seal.content.name == doctor.name else "IMAGE_SHARED"
+    field = Field.NUMBER if code == "PERSON_POSSIBLY_SAME" else Field.PICTURE
+    return problem(code, field, doctor.row.address(field), other=owner.seal.seal_name, file="")
+
+
+def _content(doctor: Doctor, rules: Rules) -> Content:
+    assert doctor.name
+    assert doctor.number
+    assert doctor.id_type
+    assert doctor.picture
+    return Content(
+        name=doctor.name,
+        number=rules.digest(doctor.number),
+        id_type=str(doctor.id_type),
+        scene_key=doctor.scene_key,
+        mobile=rules.digest(doctor.mobile) if doctor.mobile else None,
+        seal_name=doctor.seal_name,
+        picture=doctor.picture.sha256,
+        pixels=None,
+    )
+
+
+def _waits(past: Past, content: Content, rules: Rules) -> bool:
+    """Tell whether a refused row waits for changed content or an explicit retry (DESIGN §5)."""
+    same = [each for each in past.refusals if replace(each.content, pixels=None) == content]
+    if not same:
+        return False
+    if not rules.has_reason(same[-1].code or "", same[-1].message or ""):
+        return True
+    return len({rules.day_of(each.at) for each in same}) >= NIGHTS
+
+
+def _with_names(planned: Sequence[Planned], snapshot: Snapshot, rules: Rules) -> list[Planned]:
+    """Give every READY row its seal name: the frozen one, the roster's own, or the template's."""
+    newcomers = [each for each in planned if each.status is Status.READY and _template_applies(each)]
+    wanted = Counter(
+        name
+        for each in newcomers
+        for name in {_fill(rules.template, each.doctor), _told_apart(each.doctor, rules)}
+    )
+    own = {each.doctor.seal_name: each.doctor.key for each in planned if each.doctor.seal_name}
+    owners = {**own, **snapshot.seal_names}
+    return [_named(each, owners, wanted, rules) if each.status is Status.READY else each for each in planned]
+
+
+def _template_applies(planned: Planned) -> bool:
+    return planned.doctor.seal_name is None and (planned.past is None or planned.past.seal_name is None)
+
+
+def _named(
+    planned: Planned, owners: Mapping[str, str | None], wanted: Counter[str | None], rules: Rules
+) -> Planned:
+    doctor, past = planned.doctor, planned.past
+    troubles: list[Problem] = []
+    if doctor.seal_name is not None:
+        name = doctor.seal_name
+        if past and past.seal_name and past.seal_name != name and any(map(_suspect, past.refusals)):
+            troubles.append(_name_problem("SEAL_NAME_FROZEN", doctor, found=name, frozen=past.seal_name))
+        if owners.get(name) not in {None, doctor.key}:
+            troubles.append(_name_problem("SEAL_NAME_DUPLICATE", doctor, found=name))
+    elif past and past.seal_name:
+        name = past.seal_name
+    else:
+        name, troubles = _from_template(doctor, owners, wanted, rules)
+    if any(each.severity == "error" for each in troubles):
+        return replace(planned, status=Status.REJECTED, problems=(*planned.problems, *troubles))
+    return replace(
+        planned,
+        seal_name=name,
+        problems=(*planned.problems, *troubles),
+        request=_request(doctor, name, rules),
+    )
+
+
+def _from_template(
+    doctor: Doctor, owners: Mapping[str, str | None], wanted: Counter[str | None], rules: Rules
+) -> tuple[str, list[Problem]]:
+    """Return a newcomer's name; namesakes all get their staff number, so that the order of rows decides nothing."""
+    plain = _fill(rules.template, doctor)
+    name, warnings = plain, []
+    if wanted[plain] > 1 or plain in owners:
+        apart = _told_apart(doctor, rules)
+        if apart is None or wanted[apart] > 1 or apart in owners:
+            return plain, [_name_problem("SEAL_NAME_DUPLICATE", doctor, found=plain)]
+        name = apart
+        warnings = [_name_problem("SEAL_NAME_DUPLICATE", doctor, severity="warning", found=plain, used=name)]
+    if (trouble := rules.name_problem(name)) is not None:
+        return name, [trouble]
+    return name, warnings
+
+
+def _name_problem(code: str, doctor: Doctor, **detail: object) -> Problem:
+    return problem(code, Field.SEAL_NAME, doctor.row.address(Field.SEAL_NAME), **detail)  # type: ignore[arg-type]
+
+
+def _fill(template: str, doctor: Doctor, mark: str = "") -> str:
+    return template.format(
+        name=(doctor.name or "") + mark, staff_no=doctor.staff_no or "", department=doctor.department or ""
+    )
+
+
+def _told_apart(doctor: Doctor, rules: Rules) -> str | None:
+    """Return the template's name with the staff number in Chinese digits, else with the department."""
+    for mark in ((doctor.staff_no or "").translate(_DIGITS), doctor.department or ""):
+        if mark and rules.name_problem(name := _fill(rules.template, doctor, mark)) is None:
+            return name
+    return None
+
+
+def _suspect(refusal: Try) -> bool:
+    """Tell whether a refusal proves less than it says: a bare FailedOperation may hide a seal (DESIGN §5)."""
+    return refusal.code == "FailedOperation"
+
+
+def _request(doctor: Doctor, seal_name: str, rules: Rules) -> SealRequest:
+    assert doctor.name
+    assert doctor.number
+    assert doctor.id_type
+    return SealRequest(
+        key=doctor.key or "",
+        row_id=doctor.row_id or "",
+        name=doctor.name,
+        number=doctor.number,
+        id_type=doctor.id_type,
+        seal_name=seal_name,
+        mobile=doctor.mobile,
+        scene_key=doctor.scene_key,
+        enable_auto_sign=doctor.enable_auto_sign,
+        license_type=doctor.license_type,
+        seal_image_compress=doctor.seal_image_compress,
+        content=_content(doctor, rules),
+    )

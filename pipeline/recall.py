@@ -1,0 +1,193 @@
+"""A run told again: its results rebuilt from the ledger and, where they still lie there, its rosters.
+
+A run that was killed never wrote its results; what it did is in the ledger all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import Clock
+from pipeline.config import Config
+from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
+from pipeline.ledger.sitekey import SiteKey
+from pipeline.model import (
+    Ask,
+    CardType,
+    Doctor,
+    Field,
+    FileReport,
+    Halt,
+    Night,
+    Origin,
+    Outcome,
+    Past,
+    Planned,
+    Problem,
+    Row,
+    Status,
+    Traffic,
+)
+from pipeline.night import Draft, draft
+from pipeline.plan import standing
+from pipeline.submit import not_sent
+from pipeline.wiring import tenant_of
+
+
+def tell_again(
+    record: RunRecord,
+    config: Config,
+    *,
+    ledger: Ledger,
+    site_key: SiteKey,
+    clock: Clock,
+    out: Path,
+) -> Night:
+    """Return the night of a run as the ledger knows it now.
+
+    A row whose line has left the roster since is told without its cells, so it cannot be corrected in To fix.
+    """
+    ask = Ask(
+        command="check",
+        run=record.run,
+        rosters=tuple(path for path in map(Path, record.rosters) if path.exists()),
+        seals=Path(record.seals) if record.seals else None,
+        out=out,
+    )
+    plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    if any(report.status == "deferred" for report in plan.files):
+        plan = draft(replace(ask, to_fix_only=True), config, ledger=ledger, site_key=site_key, clock=clock)
+    here = {each.doctor.row_id: each for each in plan.planned}
+    people = ledger.snapshot().people
+    outcomes = tuple(
+        _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run)
+        for seen in ledger.rows_of(record.run)
+    )
+    return Night(
+        run=record.run,
+        command=record.command,
+        started=record.started,
+        finished=record.finished or clock.now(),
+        exit=record.exit if record.exit is not None else 5,
+        tenant=tenant_of(config),
+        contract=config.api.contract,
+        outcomes=outcomes,
+        files=tuple(_files(plan, outcomes)),
+        unclaimed=plan.unclaimed,
+        traffic=_traffic(record),
+        halted=None if record.finished else Halt("CUT_SHORT", "the run was cut short", 5),
+        out=out,
+        seals=ask.seals,
+    )
+
+
+def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str) -> Outcome:
+    line = json.loads(seen.line)
+    doctor = here.doctor if here else _doctor(seen, line)
+    problems = tuple(_problem(told, here) for told in line["problems"])
+    planned = Planned(doctor, Status(seen.status), line["seal_name"], past, problems=problems)
+    if planned.status is Status.READY:
+        return _since_the_plan(planned, run)
+    service = line["service"] or {}
+    return Outcome(
+        planned,
+        planned.status,
+        seal_id=line["seal_id"],
+        request_id=line["request_id"],
+        trace_id=line["trace_id"],
+        attempts=line["attempts"],
+        at=_moment(past, line["trace_id"]),
+        code=service.get("code"),
+        message=service.get("message"),
+        problems=problems,
+    )
+
+
+def _since_the_plan(planned: Planned, run: str) -> Outcome:
+    """Return what became of a row that was about to be sent when the run was cut short."""
+    past = planned.past
+    status = Status.NOT_SENT
+    if past is not None and past.seal is not None and past.seal.run == run:
+        status = Status.SEALED
+    elif past is not None and past.unsettled is not None and past.unsettled.run == run:
+        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+    elif past is not None and past.refusals and past.refusals[-1].run == run:
+        status = Status.FAILED
+    if status is Status.NOT_SENT:
+        return not_sent(planned)
+    return replace(standing(replace(planned, status=status)), status=status)
+
+
+def _moment(past: Past | None, trace_id: str | None) -> float | None:
+    """Return when an attempt was signed, as far as the person's past still tells."""
+    if past is None or trace_id is None:
+        return None
+    if past.seal is not None and past.seal.trace_id == trace_id:
+        return past.seal.at
+    tries = (*past.refusals, *([past.unsettled] if past.unsettled else []))
+    return next((each.at for each in tries if each.uuid == trace_id), None)
+
+
+def _problem(told: Mapping[str, str | None], here: Planned | None) -> Problem:
+    """Return a problem as it is found today, with all its words, else as the run's line told it."""
+    for problem in here.problems if here else ():
+        if (problem.code, problem.field) == (told["code"], told["field"]):
+            return replace(problem, severity="warning" if told["severity"] == "warning" else "error")
+    return Problem(
+        str(told["code"]),
+        "warning" if told["severity"] == "warning" else "error",
+        Field(told["field"]) if told["field"] else None,
+        told["cell"],
+        {"said": str(told["message"])},
+    )
+
+
+def _doctor(seen: SeenRow, line: Mapping[str, Any]) -> Doctor:
+    """Return what is left of a row that no roster holds any more."""
+    origin = Origin(Path(line["path"]), seen.sheet, seen.row)
+    return Doctor(
+        row=Row(origin, (), {}),
+        row_id=seen.row_id,
+        key=seen.key,
+        name=line["name"],
+        number=line["id_masked"],
+        id_type=CardType(line["id_card_type"]) if line["id_card_type"] else None,
+        mobile=line["mobile_masked"],
+        staff_no=line["staff_no"],
+        department=None,
+        seal_name=None,
+        scene_key=None,
+        enable_auto_sign=None,
+        license_type=None,
+        seal_image_compress=None,
+    )
+
+
+def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
+    """Return the files of the run's rows; one that changed since is told by its rows alone."""
+    counted = Counter(outcome.doctor.row.origin.path for outcome in outcomes)
+    reports = {report.path: report for report in plan.files}
+    for path, rows in counted.items():
+        report = reports.pop(path, None)
+        if report is not None and report.rows == rows:
+            yield report
+        else:
+            yield FileReport(path, None, "read", rows=rows, notes=("changed since the run",))
+    yield from (report for report in reports.values() if report.status != "read")
+
+
+def _traffic(record: RunRecord) -> Traffic:
+    told = json.loads(record.record) if record.record else {}
+    rate = told.get("rate", {})
+    return Traffic(
+        requests=told.get("requests", {}),
+        limit=rate.get("limit", 0.0),
+        used_share=rate.get("used_share", 0.0),
+        throttled=rate.get("throttled", 0),
+        max_in_second=rate.get("max_in_second", 0),
+    )

@@ -1,0 +1,340 @@
+"""One row's way over the wire: upload, create, verdict, and what each answer means for the row and the run.
+
+A create's order (DESIGN §5): its own connection, then its slot, then the attempt's commit, then the bytes; the
+verdict is committed before anything counts the row as done. Only what is proven not executed is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from pipeline.clock import Clock
+from pipeline.esign import verdict as reading
+from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
+from pipeline.esign.codes import STOPPING, Meaning, picture_ignored, stated_limit
+from pipeline.esign.contract import CREATE, UPLOAD, Agent, create_body, upload_body
+from pipeline.esign.pace import Limiter
+from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
+from pipeline.model import (
+    ContractName,
+    Halt,
+    HaltExit,
+    Planned,
+    Prepared,
+    Problem,
+    SealRequest,
+    Status,
+    Verdict,
+)
+
+LOG = logging.getLogger(__name__)
+SENDS = 4  # of one row's upload, and of its create
+BACKOFF, LONGEST = 0.5, 20.0  # seconds: full jitter doubles from the first up to the second
+OUTAGE = 5  # calls in a row without a usable answer, then the run stops
+CLOCK_STEP = 30.0  # seconds of skew worth correcting
+FILE_ID_MARGIN = 5.0  # seconds before a FileId's death at which it is no longer used
+NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
+
+
+@dataclass(slots=True)
+class Course:
+    """How the run is going, shared by all rows: why it stops, what was called, whether the service answers."""
+
+    stop: asyncio.Event  # set from outside to drain: nothing new starts, what is under way ends
+    halted: Halt | None = None
+    requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    throttled: int = 0
+    _silent: Counter[str] = field(default_factory=Counter)  # action -> calls in a row without a usable answer
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether nothing new may start."""
+        return self.halted is not None or self.stop.is_set()
+
+    def halt(self, code: str, message: str, exit_code: HaltExit) -> None:
+        """Stop the run; the first reason counts."""
+        if self.halted is None:
+            self.halted = Halt(code, message, exit_code)
+            LOG.error("halted", extra={"code": code, "exit": exit_code})
+
+    def heard(self, action: str, *, answered: bool) -> None:
+        """Count an action's calls in a row without a usable answer: an outage is no reason to try every row."""
+        self._silent[action] = 0 if answered else self._silent[action] + 1
+        if self._silent[action] >= OUTAGE:
+            self.halt(
+                "OUTAGE", f"{self._silent[action]} calls of {action} in a row without a usable answer", 5
+            )
+
+
+@dataclass(slots=True)
+class Job:
+    """One row on its way."""
+
+    index: int
+    planned: Planned
+    request: SealRequest
+    prepared: Prepared
+    canary: bool = False
+    file_id: str | None = None
+    file_dies: float = 0.0  # unix seconds, the service's
+    clock_healed: bool = False
+    uploaded_again: bool = False
+    trace_id: str | None = None
+    sent_at: float | None = None
+    sends: int = 0  # creates that may have left
+    verdict: Verdict | None = None  # the last create's, also when it could not be recorded
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a row's sending ended."""
+
+    status: Status
+    verdict: Verdict | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class _Stopped(Exception):
+    """The slot came after the run had been stopped: nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Everything one row's sending leans on, the same for all rows."""
+
+    client: Client
+    limiter: Limiter
+    ledger: Ledger
+    clock: Clock
+    agent: Agent
+    contract: ContractName
+    run: str
+    mask: Callable[[str], str]  # takes personal data out of the service's messages
+    course: Course
+    creates: asyncio.Semaphore  # creates in flight
+
+    async def send(self, job: Job, data: bytes) -> End:
+        """Send a row until it has a verdict, at most SENDS times; ``data`` are its picture's bytes."""
+        end, again = End(Status.NOT_SENT), True
+        for attempt in range(SENDS):
+            if attempt:
+                await self._pause(attempt)
+            if self.course.stopping or not again:
+                break
+            if self.contract == "file_id" and not self._file_lives(job):
+                refusal = await self._upload(job, data)
+                if refusal is not None:
+                    return refusal
+            async with self.creates:
+                end, again = await self._create(job, data)
+            if not again:
+                break
+        return end
+
+    # -- the create
+
+    async def _create(self, job: Job, data: bytes) -> tuple[End, bool]:
+        """Send one create and settle it; True when it is proven not executed and may be sent again."""
+        trace_id = str(uuid.uuid4())
+        body = (
+            create_body(self.agent, job.request, picture=data)
+            if self.contract == "inline"
+            else create_body(self.agent, job.request, file_id=job.file_id)
+        )
+
+        async def gate() -> None:
+            await self.limiter.acquire(CREATE)
+            if self.course.stopping:
+                raise _Stopped
+            await self.ledger.open_attempt(self._attempt(job, trace_id))
+            job.trace_id, job.sent_at = trace_id, self.client.now()
+            job.sends += 1
+            await self.limiter.leave(CREATE)
+
+        meaning: Meaning | None = None
+        try:
+            reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
+        except _Stopped:
+            return End(Status.NOT_SENT), False
+        except NotSent as error:
+            return await self._never_left(job, trace_id, error), not self.course.stopping
+        except NoAnswer as error:
+            verdict = Verdict("unknown", code="no_answer", message=str(error))
+            self.course.requests[CREATE]["no_answer"] += 1
+        else:
+            read = reading.of_create(reply)
+            verdict, meaning = read.verdict, read.meaning
+            self.course.requests[CREATE][read.tally] += 1
+            if meaning == "clock" and not self._heal(job, reply):
+                meaning = "credentials"
+        self.course.heard(CREATE, answered=verdict.kind == "sealed" or meaning not in {None, "unknown"})
+        if meaning == "exists" and _may_be_ours(job):
+            verdict = replace(verdict, kind="exists")
+        return await self._settled(job, verdict, meaning)
+
+    def _attempt(self, job: Job, trace_id: str) -> Attempt:
+        request = job.request
+        return Attempt(
+            uuid=trace_id,
+            key=request.key,
+            run=self.run,
+            row_id=request.row_id,
+            name=request.name,
+            id_masked="*" * (len(request.number) - 4) + request.number[-4:],
+            seal_name=request.seal_name,
+            contract=self.contract,
+            host=self.client.host(CREATE),
+            signed_at=self.client.now(),
+            content=request.content,
+        )
+
+    async def _never_left(self, job: Job, trace_id: str, error: NotSent) -> End:
+        """Settle a create whose headers never left; without an attempt in the ledger there is nothing to settle."""
+        verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
+        if job.trace_id == trace_id:
+            job.sends -= 1
+            await self.ledger.settle(trace_id, verdict, at=self.clock.now())
+        if error.tls:
+            self.course.halt("TLS", str(error), 4)
+        self.course.heard(CREATE, answered=False)
+        return End(Status.NOT_SENT, verdict)
+
+    async def _settled(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
+        """Commit the verdict, then say what it means for the row and for the run."""
+        assert job.trace_id is not None
+        job.verdict = verdict = replace(
+            verdict, message=self.mask(verdict.message) if verdict.message else None
+        )
+        try:
+            await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
+        except LedgerConflict:
+            # One SealId for two people: neither this answer nor the next ones can be trusted.
+            verdict = replace(verdict, kind="unknown", code="SEAL_ID_REUSED")
+            await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
+            self.course.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
+        match verdict.kind:
+            case "sealed":
+                return End(Status.SEALED, verdict), False
+            case "unknown":
+                return End(Status.UNKNOWN, verdict), False
+            case "exists":
+                return End(Status.EXISTS, verdict), False
+            case "refused" if job.canary and self._inline_is_off(verdict):
+                self.course.halt("CONTRACT_INLINE_IGNORED", verdict.message or "", 4)
+                return End(Status.NOT_SENT, verdict), False
+            case "refused":
+                return End(Status.FAILED, verdict), False
+            case "not_executed":
+                return self._not_executed(job, verdict, meaning)
+
+    def _inline_is_off(self, verdict: Verdict) -> bool:
+        return self.contract == "inline" and picture_ignored(verdict.message or "")
+
+    def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
+        if meaning == "throttle":
+            self._throttled(CREATE, verdict)
+        elif meaning == "upload_again":
+            if self.contract == "inline" or job.uploaded_again:
+                return End(Status.FAILED, verdict), False
+            job.file_id, job.uploaded_again = None, True
+        elif meaning in STOPPING:
+            self.course.halt(verdict.code or "", verdict.message or "", 4)
+        return End(Status.NOT_SENT, verdict), not self.course.stopping
+
+    # -- the upload
+
+    def _file_lives(self, job: Job) -> bool:
+        return job.file_id is not None and job.file_dies - FILE_ID_MARGIN > self.client.now()
+
+    async def _upload(self, job: Job, data: bytes) -> End | None:
+        """Upload one picture, again on any doubt; None once the job holds a FileId, else how the row ends."""
+        suffix = "png" if job.prepared.format == "PNG" else "jpg"
+        body = upload_body(self.agent, f"row{job.index + 1:06d}.{suffix}", data)
+        end: End | None = End(Status.NOT_SENT)
+        for attempt in range(SENDS):
+            if attempt:
+                await self._pause(attempt)
+            if self.course.stopping:
+                break
+            end, again = await self._upload_once(job, body)
+            if not again:
+                break
+        return end
+
+    async def _upload_once(self, job: Job, body: bytes) -> tuple[End | None, bool]:
+        async def gate() -> None:
+            await self.limiter.acquire(UPLOAD)
+            if self.course.stopping:
+                raise _Stopped
+            await self.limiter.leave(UPLOAD)
+
+        try:
+            reply = await self.client.call(UPLOAD, body, trace_id=str(uuid.uuid4()), gate=gate)
+        except _Stopped:
+            return End(Status.NOT_SENT), False
+        except (NotSent, NoAnswer) as error:
+            code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
+            self.course.requests[UPLOAD][code] += 1
+            self.course.heard(UPLOAD, answered=False)
+            if isinstance(error, NotSent) and error.tls:
+                self.course.halt("TLS", str(error), 4)
+            return End(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error))), True
+        answer = reading.of_upload(reply, now=self.client.now())
+        self.course.requests[UPLOAD][answer.tally] += 1
+        self.course.heard(UPLOAD, answered=answer.meaning != "unknown")
+        if answer.file_id is not None:
+            job.file_id, job.file_dies = answer.file_id, answer.dies
+            return None, False
+        return self._upload_refused(job, reply, answer)
+
+    def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[End, bool]:
+        message = self.mask(answer.message) if answer.message else None
+        refusal = Verdict("refused", None, answer.request_id, answer.code, message, reply.status)
+        match answer.meaning:
+            case "row" | "exists" | "upload_again":
+                return End(Status.FAILED, refusal), False
+            case "throttle":
+                self._throttled(UPLOAD, refusal)
+            case "clock" if self._heal(job, reply):
+                pass
+            case "unknown" | None:
+                pass
+            case _:
+                self.course.halt(refusal.code or "", refusal.message or "", 4)
+        return End(Status.NOT_SENT, refusal), True
+
+    # -- what every call teaches
+
+    def _throttled(self, action: str, verdict: Verdict) -> None:
+        self.course.throttled += 1
+        self.limiter.throttled(action, stated_limit(verdict.message or ""))
+
+    def _heal(self, job: Job, reply: Reply) -> bool:
+        """Adopt the service's clock after a refused timestamp, once a row; False when that cannot help."""
+        if job.clock_healed or reply.skew is None:
+            return False
+        job.clock_healed = True
+        if abs(reply.skew - self.client.offset) >= CLOCK_STEP:
+            self.client.offset = reply.skew
+        return True
+
+    async def _pause(self, attempt: int) -> None:
+        """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
+        most = min(BACKOFF * 2**attempt, LONGEST)
+        waiting = asyncio.ensure_future(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
+        stopped = asyncio.ensure_future(self.course.stop.wait())
+        await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        stopped.cancel()
+
+
+def _may_be_ours(job: Job) -> bool:
+    """Tell whether an earlier refusal may hide a seal: a bare FailedOperation proves less than it says."""
+    past = job.planned.past
+    return past is not None and any(refusal.code == "FailedOperation" for refusal in past.refusals)

@@ -1,0 +1,171 @@
+"""Fan out: pictures prepared ahead of the wire, one row alone first, then bounded workers, and a drain."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.errors import LedgerError
+from pipeline.esign.contract import CREATE
+from pipeline.ledger.protocol import LedgerConflict
+from pipeline.model import Field, Halt, Outcome, Picture, Planned, Prepared, Problem, Status, Verdict
+from pipeline.problems import problem
+from pipeline.sending import End, Job, Sender
+
+LOG = logging.getLogger(__name__)
+PREPARED = 64  # pictures prepared ahead of the wire
+PREPARERS = 2  # threads that decode: Pillow releases the interpreter lock
+
+Prepare = Callable[[Picture], Prepared | tuple[Problem, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of the rows, in the plan's order, and why the run stopped if it did."""
+
+    outcomes: tuple[Outcome, ...]
+    halted: Halt | None
+    requests: Mapping[str, Mapping[str, int]]  # action -> code ("ok") -> calls
+    throttled: int
+
+
+@dataclass(slots=True)
+class Submission:
+    """A night's sending; `go` runs it once. ``watch`` hears of every row as it ends."""
+
+    sender: Sender
+    prepare: Prepare
+    workers: int  # rows between upload and verdict at a time
+    watch: Callable[[Outcome], None]
+    _outcomes: dict[int, Outcome] = field(default_factory=dict)
+
+    async def go(self, planned: Sequence[Planned]) -> Submitted:
+        """Send every READY row; the first whole one goes alone until its verdict (the canary)."""
+        rows = iter(enumerate(planned))
+        await self._canary(rows)
+        ready: asyncio.Queue[Job | None] = asyncio.Queue(maxsize=PREPARED)
+        async with asyncio.TaskGroup() as tasks:
+            feeding = [tasks.create_task(self._feed(rows, ready)) for _ in range(PREPARERS)]
+            for _ in range(self.workers):
+                tasks.create_task(self._work(ready))
+            await asyncio.gather(*feeding)
+            for _ in range(self.workers):
+                await ready.put(None)
+        for index, each in enumerate(planned):
+            if index not in self._outcomes:
+                self._finish(index, not_sent(each))
+        course = self.sender.course
+        outcomes = tuple(self._outcomes[index] for index in range(len(planned)))
+        return Submitted(outcomes, course.halted, course.requests, course.throttled)
+
+    async def _canary(self, rows: Iterator[tuple[int, Planned]]) -> None:
+        """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
+        while not self.sender.course.stopping and (job := await self._next(rows)) is not None:
+            job.canary = True
+            await self._run(job)
+            if job.sends:
+                return
+
+    async def _feed(self, rows: Iterator[tuple[int, Planned]], ready: asyncio.Queue[Job | None]) -> None:
+        while not self.sender.course.stopping and (job := await self._next(rows)) is not None:
+            await ready.put(job)
+
+    async def _next(self, rows: Iterator[tuple[int, Planned]]) -> Job | None:
+        """Prepare pictures until one is fit to send; rows whose picture is not end here."""
+        for index, planned in rows:
+            picture, request = planned.doctor.picture, planned.request
+            assert picture is not None
+            assert request is not None
+            prepared = await asyncio.to_thread(self.prepare, picture)
+            if isinstance(prepared, Prepared):
+                content = replace(request.content, pixels=prepared.pixels)
+                return Job(index, planned, replace(request, content=content), prepared)
+            self._finish(index, rejected(planned, prepared))
+            if self.sender.course.stopping:
+                break
+        return None
+
+    async def _work(self, ready: asyncio.Queue[Job | None]) -> None:
+        while (job := await ready.get()) is not None:
+            if not self.sender.course.stopping:
+                await self._run(job)
+
+    async def _run(self, job: Job) -> None:
+        began = self.sender.clock.monotonic()
+        in_doubt = Status.UNKNOWN  # what a row is whose create may have left when something breaks
+        try:
+            data = await asyncio.to_thread(_checked_bytes, job.prepared)
+            end = await self.sender.send(job, data) if data is not None else _altered(job)
+        except LedgerError as error:
+            self.sender.course.halt("LEDGER", error.en, 74)
+            end = End(in_doubt if job.sends else Status.NOT_SENT, job.verdict)
+        except LedgerConflict as conflict:
+            LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})
+            self.sender.course.halt("LEDGER_CONFLICT", str(conflict), 1)
+            end = End(in_doubt if job.sends else Status.NOT_SENT, job.verdict)
+        except Exception as bug:
+            LOG.exception("a bug while sending", extra={"row_id": job.request.row_id})
+            self.sender.course.halt("BUG", type(bug).__name__, 1)
+            end = End(in_doubt if job.sends else Status.NOT_SENT, job.verdict)
+        self._finish(job.index, self._outcome(job, end, self.sender.clock.monotonic() - began))
+
+    def _outcome(self, job: Job, end: End, seconds: float) -> Outcome:
+        verdict = end.verdict or Verdict("not_executed")
+        sealed = end.status is Status.SEALED
+        message = verdict.message
+        if verdict.seal_id and not sealed:
+            message = f"SealId {verdict.seal_id} {message or ''}".strip()  # evidence for whoever settles it
+        return Outcome(
+            job.planned,
+            end.status,
+            seal_id=verdict.seal_id if sealed else None,
+            request_id=verdict.request_id,
+            trace_id=job.trace_id,
+            attempts=_creates_before(job.planned) + job.sends,
+            at=job.sent_at,
+            seconds=seconds,
+            host=self.sender.client.host(CREATE) if job.sends else None,
+            code=verdict.code,
+            message=message,
+            problems=(*job.planned.problems, *job.prepared.problems, *end.problems),
+            prepared=job.prepared,
+        )
+
+    def _finish(self, index: int, outcome: Outcome) -> None:
+        self._outcomes[index] = outcome
+        self.watch(outcome)
+
+
+def rejected(planned: Planned, troubles: tuple[Problem, ...]) -> Outcome:
+    """Return the end of a row whose picture turned out unfit when it was decoded."""
+    problems = (*planned.problems, *troubles)
+    return Outcome(planned, Status.REJECTED, attempts=_creates_before(planned), problems=problems)
+
+
+def not_sent(planned: Planned) -> Outcome:
+    """Return the end of a row whose turn did not come."""
+    return Outcome(planned, Status.NOT_SENT, attempts=_creates_before(planned), problems=planned.problems)
+
+
+def _creates_before(planned: Planned) -> int:
+    return planned.past.creates if planned.past else 0
+
+
+def _checked_bytes(prepared: Prepared) -> bytes | None:
+    """Read the bytes to send; None when they are no longer the bytes that were checked."""
+    try:
+        data = prepared.path.read_bytes()
+    except OSError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == prepared.sha256 else None
+
+
+def _altered(job: Job) -> End:
+    row = job.planned.doctor.row
+    trouble = problem(
+        "IMAGE_CORRUPT", Field.PICTURE, row.address(Field.PICTURE), file="", found="changed during the run"
+    )
+    return End(Status.REJECTED, problems=(trouble,))

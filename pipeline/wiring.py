@@ -1,0 +1,167 @@
+"""From the configuration to the plain arguments of the stages: no stage ever sees a whole Config."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from pipeline import __version__
+from pipeline.clock import Clock
+from pipeline.config import Config
+from pipeline.esign.client import Client
+from pipeline.esign.codes import has_reason
+from pipeline.esign.contract import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
+from pipeline.esign.pace import Limiter, most_in_a_second
+from pipeline.esign.signing import Credentials
+from pipeline.intake import image
+from pipeline.intake.seal_name import read_seal_name
+from pipeline.intake.validate import Defaults
+from pipeline.ledger.lock import user
+from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.sitekey import SiteKey
+from pipeline.ledger.tenant import tenant
+from pipeline.model import Ask, Cell, CellKind, Content, Forecast, Picture, Planned, Problem, Traffic
+from pipeline.plan import Rules
+from pipeline.submit import Prepare, Submitted
+
+
+def tenant_of(config: Config) -> str:
+    """Return the tenant that a configuration speaks for."""
+    return tenant(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
+
+
+def agent(config: Config) -> Agent:
+    """Return who acts."""
+    api = config.api
+    return Agent(
+        app_id=api.app_id,
+        organization_open_id=api.organization_open_id,
+        operator_open_id=api.operator_open_id,
+        proxy_operator_open_id=api.proxy_operator_open_id,
+        proxy_app_id=api.proxy_app_id,
+    )
+
+
+def client(config: Config, credentials: Credentials, clock: Clock) -> Client:
+    """Return the HTTP client, not yet opened."""
+    api = config.api
+    return Client(
+        endpoint=api.endpoint,
+        file_endpoint=api.file_endpoint,
+        credentials=credentials,
+        clock=clock,
+        timeout=api.timeout_seconds,
+        region=api.region,
+        proxy=api.proxy,
+        ca_file=str(config.path(api.ca_file)) if api.ca_file else None,
+    )
+
+
+def defaults(config: Config) -> Defaults:
+    """Return what holds where a row says nothing."""
+    api = config.api
+    return Defaults(
+        scene_key=api.scene_key,
+        enable_auto_sign=api.enable_auto_sign,
+        license_type=api.license_type,
+        seal_image_compress=api.seal_image_compress,
+        allow_other_card_type=api.allow_other_card_type,
+        seal_name_ascii=config.seal_name_ascii,
+        contract=api.contract,
+    )
+
+
+def preparer(config: Config) -> Prepare:
+    """Return the function that decodes a picture and readies the bytes to send."""
+    return partial(image.prepare, limit=LIMIT_BYTES[config.api.contract], work=config.path(config.work))
+
+
+def workers(config: Config) -> int:
+    """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
+    return config.limits.concurrency * (2 if config.api.contract == "file_id" else 1)
+
+
+def rules(ask: Ask, config: Config, site_key: SiteKey | None) -> Rules:
+    """Return what the plan needs to know beside roster and ledger."""
+    return Rules(
+        template=config.seal_name,
+        again=ask.command == "retry",
+        digest=site_key.digest if site_key else _no_digest,
+        same_picture=_same_picture,
+        day_of=lambda seconds: datetime.fromtimestamp(seconds, UTC).astimezone().date(),
+        has_reason=has_reason,
+        name_problem=partial(_name_problem, ascii_allowed=config.seal_name_ascii),
+    )
+
+
+def _no_digest(_: str) -> str:
+    """Stand in for the site key of a check without a config, where nothing is compared with a ledger."""
+    return ""
+
+
+def _same_picture(picture: Picture, made: Content) -> bool:
+    """Compare by source bytes, else by decoded pixels; only a picture that was touched is opened."""
+    if picture.sha256 == made.picture:
+        return True
+    return made.pixels is not None and image.pixels(picture.path) == made.pixels
+
+
+def _name_problem(name: str, *, ascii_allowed: bool) -> Problem | None:
+    cell = Cell("", "", name, CellKind.TEXT, name)
+    troubles = read_seal_name(cell, None, ascii_allowed=ascii_allowed).problems
+    return troubles[0] if troubles else None
+
+
+def record(ask: Ask, config: Config, started: float) -> RunRecord:
+    """Return the ledger's entry of a run that starts now."""
+    return RunRecord(
+        run=ask.run,
+        command=ask.command,
+        started=started,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        user=user(),
+        rosters=tuple(str(path.absolute()) for path in ask.rosters),
+        seals=str(ask.seals.absolute()) if ask.seals else None,
+        out=str(ask.out.absolute()),
+        contract=config.api.contract,
+        config_digest=hashlib.sha256(config.digest_text().encode()).hexdigest(),
+        version=__version__,
+    )
+
+
+def forecast(rows: int, chosen: Sequence[Planned], config: Config) -> Forecast:
+    """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract."""
+    inline = config.api.contract == "inline"
+    requests = [each.request for each in chosen if each.request]
+    pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
+    return Forecast(
+        rows=rows,
+        creates=len(requests),
+        licences=sum(each.license_type != 1 for each in requests) if inline else 0,
+        heavy=sum(
+            picture.size > ADVISED_INLINE_BYTES and not request.seal_image_compress
+            for picture, request in zip(pictures, requests, strict=True)
+        )
+        if inline
+        else 0,
+        seconds=len(requests) / config.limits.requests_per_second,
+    )
+
+
+def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:
+    """Sum up what went over the wire; the share is that of the creates, from the first to the last."""
+    moments = limiter.departures(CREATE)
+    span = moments[-1] - moments[0] if moments else 0.0
+    limit = config.limits.requests_per_second
+    return Traffic(
+        requests={action: dict(calls) for action, calls in submitted.requests.items()},
+        limit=limit,
+        used_share=round((len(moments) - 1) / span / limit, 4) if span else 0.0,
+        throttled=submitted.throttled,
+        max_in_second=most_in_a_second(moments),
+    )

@@ -1,0 +1,107 @@
+"""Kill, stop, and two at once: the command line in processes of its own."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+from pipeline.sandbox.rules import Rules
+
+
+def _until(condition, seconds=20.0):
+    """Poll a condition that another process brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+
+
+def test_kill_9_in_the_middle_then_run_again(hospital_with):
+    hospital = hospital_with(latency=0.05)
+    hospital.doctors(60)
+    first = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 20)
+    first.kill()
+    first.wait()
+    first.stderr.close()
+    _until(lambda: len(hospital.world.seals) == len(hospital.world.arrivals()))
+    made = {seal.number: seal for seal in hospital.world.seals}
+    assert 20 <= len(made) < 60
+
+    code = hospital.go("run")
+    statuses = hospital.statuses()
+    assert hospital.world.duplicates() == {}
+    assert set(statuses) <= {"sealed", "unchanged", "unknown"}
+    assert sum(statuses.values()) == 60
+    assert statuses.get("unknown", 0) <= 8  # creates that were in flight
+    assert code == (3 if "unknown" in statuses else 0)
+    by_trace = {seal.trace_id: seal for seal in hospital.world.seals}
+    for outcome in hospital.outcomes():
+        seal = by_trace.get(outcome["trace_id"])
+        if outcome["status"] == "unknown":
+            assert outcome["seal_id"] is None
+        else:
+            assert outcome["seal_id"] == seal.seal_id
+    assert {outcome["trace_id"] for outcome in hospital.outcomes()} >= {
+        seal.trace_id for seal in made.values()
+    }
+
+    before = hospital.creates()
+    assert hospital.go("run") == code
+    assert hospital.creates() == before
+
+
+def test_a_killed_run_is_told_again_by_report(hospital_with):
+    hospital = hospital_with(latency=0.05)
+    hospital.doctors(60)
+    first = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 20)
+    first.kill()
+    first.wait()
+    first.stderr.close()
+    assert hospital.go("report") == 0
+    run = hospital.runs[0]
+    lines = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
+    assert len(lines) == 60
+    known = {seal.seal_id for seal in hospital.world.seals}
+    assert {line["seal_id"] for line in lines if line["status"] == "sealed"} <= known
+    assert {line["status"] for line in lines} <= {"sealed", "unknown", "not_sent"}
+
+
+def test_sigterm_drains_and_writes_the_results(hospital_with):
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
+    hospital.doctors(60)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 5)
+    run.send_signal(signal.SIGTERM)
+    said = run.stderr.read()
+    run.stderr.close()
+    assert run.wait() == 143
+    assert "Stopping" in said
+    statuses = hospital.statuses()
+    assert set(statuses) == {"sealed", "not_sent"}
+    assert statuses["sealed"] == len(hospital.world.seals)
+    assert hospital.record()["exit"] == 143
+    assert hospital.go("run") == 0
+    assert hospital.world.duplicates() == {}
+
+
+def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(40)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.received) >= 2)
+    assert hospital.go("run") == 6
+    assert hospital.go("check") in {0, 3}  # a check needs no lock; what is in flight is unknown to it
+    assert hospital.go("status") == 0
+    run.send_signal(signal.SIGTERM)
+    run.stderr.read()
+    run.stderr.close()
+    run.wait()
+
+
+def test_nothing_personal_in_the_log(hospital):
+    hospital.doctors(3)
+    hospital.go("run")
+    (log,) = Path(hospital.folder, "out").glob("*/log.jsonl")
+    assert "110199" not in log.read_text("utf-8")

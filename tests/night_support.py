@@ -1,0 +1,21 @@
+"""Invented people: a name and a made-up, checksum-valid number for each serial."""
+
+SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章"
+GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
+
+
+def number(serial: int) -> str:
+    """Return a made-up, checksum-valid identity number; its county code was never given out."""
+    first = f"110199{1970 + serial % 30}{1 + serial % 12:02d}{1 + serial % 28:02d}{serial % 1000:03d}"
+    weights = [2 ** (17 - place) % 11 for place in range(17)]
+    return (
+        first
+        + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(first, weights, strict=True)) % 11]
+    )
+
+
+def name(serial: int) -> str:
+    pairs = len(GIVEN)
+    return (
+        SURNAMES[serial % len(SURNAMES)] + GIVEN[serial // len(SURNAMES) % pairs] + GIVEN[serial * 7 % pairs]
+    )

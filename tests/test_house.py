@@ -1,0 +1,144 @@
+"""The plan of the house (DESIGN §3), held by reading the imports of every module."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[1]
+PIPELINE = HOUSE / "pipeline"
+MODULES = sorted(PIPELINE.rglob("*.py"))
+LONGEST = 450  # lines; the catalogue of codes and the shared values are the longest rooms
+
+GROUND = {"errors", "model", "problems", "clock"}
+ROOMS = {"intake", "esign", "ledger", "results"}
+MAY_IMPORT = {
+    "errors": set(),
+    "clock": set(),
+    "model": set(),
+    "problems": {"model"},
+    "plan": {"model", "problems"},
+    "yaml_text": {"errors"},
+    "config": {"errors", "model", "yaml_text", "ledger"},
+    "sending": GROUND | {"esign", "ledger"},
+    "submit": GROUND | {"esign", "ledger", "sending"},
+    "sandbox": GROUND | {"sandbox"},
+    **{room: GROUND | {room} for room in ROOMS},
+}
+ONE_ROOM = {
+    "aiohttp": {"esign/client.py", "sandbox/server.py"},
+    "PIL": {"intake/image.py"},
+    "sqlite3": {"ledger/"},
+    "click": {"cli/"},
+    "tqdm": {"cli/"},
+    "openpyxl": {"intake/"},
+    "python_calamine": {"intake/"},
+    "defusedxml": {"intake/"},
+    "xlsxwriter": {"results/"},
+    "pandas": {"results/"},
+    "filelock": {"ledger/lock.py"},
+    "tencentcloud": {"esign/signing.py"},
+    "time": {"clock.py"},
+    "pydantic": {"config.py"},
+    "jinja2": {"results/"},
+}
+
+
+def place(path: Path) -> str:
+    return path.relative_to(PIPELINE).as_posix()
+
+
+def room(path: Path) -> str:
+    return place(path).split("/")[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{place(path)}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def ours(name: str) -> str | None:
+    """Return the room an import goes to; the version in the package itself is no room."""
+    parts = name.split(".")
+    if parts[0] != "pipeline" or len(parts) < 2 or parts[1] == "__version__":
+        return None
+    return parts[1]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_imports_run_one_way(path):
+    allowed = MAY_IMPORT.get(room(path))
+    if allowed is None:
+        return
+    strangers = {target for name in imports(path) if (target := ours(name)) and target not in allowed}
+    assert strangers == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_one_library_one_room(path):
+    for name in imports(path):
+        homes = ONE_ROOM.get(name.split(".")[0])
+        if homes is not None:
+            assert any(place(path).startswith(home) for home in homes), f"{name} in {place(path)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_only_the_clock_reads_time_or_waits(path):
+    if place(path) == "clock.py":
+        return
+    text = path.read_text("utf-8")
+    assert not re.search(r"asyncio\.sleep|datetime\.now|date\.today|\.utcnow|time\.time\(", text)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) != "sandbox"], ids=place)
+def test_only_the_command_line_knows_the_sandbox(path):
+    if room(path) != "cli":
+        assert "sandbox" not in {ours(name) for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_a_file_is_one_thing_and_says_which(path):
+    text = path.read_text("utf-8")
+    assert ast.get_docstring(ast.parse(text)), "a module says what it is"
+    assert text.count("\n") <= LONGEST
+
+
+def test_the_night_imports_no_command_line():
+    for name in ("night.py", "wiring.py", "exits.py", "recall.py"):
+        assert "cli" not in {ours(each) for each in imports(PIPELINE / name)}
+
+
+def test_stages_never_see_the_whole_config():
+    for path in MODULES:
+        if room(path) in ROOMS | {"plan", "submit", "sending", "sandbox"}:
+            assert "config" not in {ours(name) for name in imports(path)}
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = "{'aiohttp', 'pandas', 'PIL', 'openpyxl', 'pydantic', 'tencentcloud'}"
+    code = f"import sys, pipeline; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_no_registry_is_named_in_a_tracked_file():
+    """No committed file names a package registry's host."""
+    names = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org"]
+    found = subprocess.run(
+        ["git", "grep", "-lIE", "|".join(names)], cwd=HOUSE, capture_output=True, text=True, check=False
+    )
+    assert found.stdout == ""
+
+
+def test_no_mocks():
+    banned = re.compile(r"unittest\.mock|MagicMock|mocker\b|aioresponses|\bpatch\(")
+    for path in (HOUSE / "tests").rglob("*.py"):
+        if path != Path(__file__):
+            assert not banned.search(path.read_text("utf-8")), place(PIPELINE / "cli") + path.name

@@ -1,0 +1,271 @@
+"""Where roster and ledger meet: pure values in, pure values out."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.esign.codes import has_reason
+from pipeline.model import (
+    CardType,
+    Cell,
+    CellKind,
+    Content,
+    Doctor,
+    Field,
+    LiveSeal,
+    Origin,
+    Past,
+    Picture,
+    Row,
+    Snapshot,
+    Status,
+    Try,
+)
+from pipeline.plan import Rules, meet, standing
+from pipeline.problems import problem
+
+DAY = 86_400.0
+NOW = 1_795_000_000.0
+NOTHING = Snapshot({}, {})
+
+
+def rules(**changes) -> Rules:
+    given = {
+        "template": "{name}处方章",
+        "again": False,
+        "digest": lambda text: f"#{text}",
+        "same_picture": lambda picture, made: picture.sha256 == made.picture,
+        "day_of": lambda seconds: datetime.fromtimestamp(seconds, UTC).date(),
+        "has_reason": has_reason,
+        "name_problem": lambda name: problem("SEAL_NAME_LENGTH", Field.SEAL_NAME) if len(name) > 50 else None,
+    }
+    return Rules(**{**given, **changes})
+
+
+def doctor(serial: int = 1, **changes) -> Doctor:
+    cells = {
+        field: Cell(column, field, "", CellKind.TEXT, "")
+        for field, column in zip(Field, "ABCDEFGHIJKL", strict=True)
+    }
+    plain = Doctor(
+        row=Row(Origin(Path("a.xlsx"), "s", serial), (), cells),
+        row_id=f"row{serial}",
+        key=f"key{serial}",
+        name=f"张{'甲乙丙丁戊己庚辛'[serial % 8]}",
+        number=f"{serial:018d}",
+        id_type=CardType.ID_CARD,
+        mobile=None,
+        staff_no=f"{serial:03d}",
+        department="内科",
+        seal_name=None,
+        scene_key="OTHER",
+        enable_auto_sign=None,
+        license_type=None,
+        seal_image_compress=None,
+        picture=Picture(Path(f"{serial}.png"), f"sha{serial}", 10),
+        evidence="staff_no",
+    )
+    return replace(plain, **changes)
+
+
+def content(of: Doctor) -> Content:
+    return Content(
+        of.name, f"#{of.number}", "ID_CARD", "OTHER", None, of.seal_name, of.picture.sha256, "pixels"
+    )
+
+
+def sealed(of: Doctor) -> Past:
+    name = of.seal_name or f"{of.name}处方章"
+    return Past(
+        of.key, name, LiveSeal("seal-id", name, "night1", NOW, content(of), "request", "trace"), creates=1
+    )
+
+
+def attempt(of: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", at=NOW) -> Try:
+    return Try("uuid", "night1", verdict, at, "host", content(of), code, message, "request")
+
+
+def refused(of: Doctor, *, nights: int = 1, **how) -> Past:
+    tries = tuple(attempt(of, at=NOW + DAY * night, **how) for night in range(nights))
+    return Past(of.key, f"{of.name}处方章", refusals=tries, creates=nights)
+
+
+def snapshot(*pasts: Past) -> Snapshot:
+    names = {past.seal_name: past.key for past in pasts if past.seal_name}
+    return Snapshot({past.key: past for past in pasts}, names)
+
+
+def one(of: Doctor, known: Snapshot = NOTHING, **changes):
+    (planned,) = meet([of], known, rules(**changes))
+    return planned
+
+
+def test_a_newcomer_is_ready_with_a_request():
+    planned = one(doctor())
+    assert planned.status is Status.READY
+    assert planned.request.seal_name == planned.seal_name == "张乙处方章"
+    assert planned.request.content.picture == "sha1"
+
+
+def test_a_row_with_an_error_is_rejected_and_has_no_request():
+    planned = one(doctor(problems=(problem("ID_CHECKSUM", Field.NUMBER),)))
+    assert planned.status is Status.REJECTED
+    assert planned.request is None
+
+
+def test_a_sealed_doctor_with_the_same_content_is_unchanged():
+    of = doctor()
+    planned = one(of, snapshot(sealed(of)))
+    assert planned.status is Status.UNCHANGED
+    assert standing(planned).seal_id == "seal-id"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": "张新"}, "name"),
+        ({"number": "H12345678902"}, "id_card_number"),
+        ({"id_type": CardType.HONGKONG_AND_MACAO}, "id_card_type"),
+        ({"scene_key": "E_PRESCRIPTION_AUTO_SIGN"}, "scene_key"),
+        ({"mobile": "15400000001"}, "mobile"),
+        ({"seal_name": "别的章"}, "seal_name"),
+        ({"picture": Picture(Path("1.png"), "other", 10)}, "picture"),
+    ],
+)
+def test_a_sealed_doctor_whose_content_differs_is_changed(changes, field):
+    of = doctor()
+    planned = one(replace(of, **changes), snapshot(sealed(of)))
+    assert planned.status is Status.CHANGED
+    (told,) = planned.problems
+    assert (told.code, told.severity, told.detail["differs"]) == ("CONTENT_CHANGED", "warning", field)
+
+
+def test_the_roster_may_name_what_the_template_named():
+    of = doctor()
+    assert one(replace(of, seal_name="张乙处方章"), snapshot(sealed(of))).status is Status.UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("code", "field"),
+    [
+        ("IMAGE_MISSING", Field.PICTURE),
+        ("IMAGE_SHARED", Field.PICTURE),
+        ("MOBILE_INVALID", Field.MOBILE),
+        ("SEAL_NAME_CHARS", Field.SEAL_NAME),
+    ],
+)
+def test_a_sealed_doctor_needs_no_picture_mobile_or_seal_name(code, field):
+    of = doctor()
+    planned = one(replace(of, picture=None, problems=(problem(code, field),)), snapshot(sealed(of)))
+    assert planned.status is Status.UNCHANGED
+    assert [each.severity for each in planned.problems] == ["warning"]
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])
+def test_an_unsettled_create_holds_its_person(verdict, status):
+    of = doctor()
+    past = Past(of.key, "张乙处方章", unsettled=attempt(of, verdict), creates=1)
+    planned = one(of, snapshot(past), again=True)
+    assert (planned.status, planned.request) == (status, None)
+    assert standing(planned).trace_id == "uuid"
+
+
+@pytest.mark.parametrize(("nights", "status"), [(1, Status.READY), (2, Status.READY), (3, Status.FAILED)])
+def test_a_refused_row_is_sent_for_three_nights(nights, status):
+    of = doctor()
+    assert one(of, snapshot(refused(of, nights=nights))).status is status
+
+
+def test_three_refusals_in_one_day_are_one_night():
+    of = doctor()
+    past = replace(refused(of), refusals=tuple(attempt(of, at=NOW + hour) for hour in range(3)))
+    assert one(of, snapshot(past)).status is Status.READY
+
+
+def test_changed_content_or_an_explicit_retry_sends_it_again():
+    of = doctor()
+    known = snapshot(refused(of, nights=3))
+    assert one(replace(of, name="张改"), known).status is Status.READY
+    assert one(of, known, again=True).status is Status.READY
+
+
+def test_a_bare_refusal_is_repeated_only_by_an_explicit_retry():
+    of = doctor()
+    known = snapshot(refused(of, code="FailedOperation", message="操作失败"))
+    assert one(of, known).status is Status.FAILED
+    assert standing(one(of, known)).code == "FailedOperation"
+    assert one(of, known, again=True).status is Status.READY
+
+
+def test_a_seal_name_is_frozen_at_the_first_attempt():
+    of = doctor()
+    planned = one(of, snapshot(refused(of)), template="{name}新章")
+    assert planned.request.seal_name == "张乙处方章"
+
+
+def test_a_human_may_rename_what_was_surely_refused():
+    of = doctor()
+    planned = one(
+        replace(of, seal_name="张乙二章"), snapshot(refused(of, code="FailedOperation.ExistSameSealName"))
+    )
+    assert planned.request.seal_name == "张乙二章"
+
+
+def test_nobody_renames_what_may_have_been_made():
+    of = doctor()
+    known = snapshot(refused(of, code="FailedOperation", message="操作失败"))
+    planned = one(replace(of, seal_name="张乙二章"), known, again=True)
+    assert planned.status is Status.REJECTED
+    assert "SEAL_NAME_FROZEN" in {each.code for each in planned.problems}
+
+
+def test_namesakes_get_their_staff_numbers_whoever_stands_first():
+    twins = [doctor(1, name="张伟"), doctor(2, name="张伟")]
+    names = {each.doctor.key: each.seal_name for each in meet(twins, NOTHING, rules())}
+    assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟〇〇二处方章"}
+    assert names == {each.doctor.key: each.seal_name for each in meet(twins[::-1], NOTHING, rules())}
+
+
+def test_a_newcomer_beside_a_sealed_namesake():
+    first = doctor(1, name="张伟")
+    planned = one(doctor(2, name="张伟"), snapshot(sealed(first)))
+    assert planned.seal_name == "张伟〇〇二处方章"
+    assert [each.severity for each in planned.problems] == ["warning"]
+
+
+def test_without_a_staff_number_the_department_tells_apart_or_nobody_does():
+    first = doctor(1, name="张伟")
+    by_department = one(doctor(2, name="张伟", staff_no=None), snapshot(sealed(first)))
+    assert by_department.seal_name == "张伟内科处方章"
+    nothing = one(doctor(2, name="张伟", staff_no=None, department=None), snapshot(sealed(first)))
+    assert nothing.status is Status.REJECTED
+    assert "SEAL_NAME_DUPLICATE" in {each.code for each in nothing.problems}
+
+
+def test_the_rosters_own_name_that_belongs_to_another_is_refused():
+    first = doctor(1, seal_name="院长章")
+    assert one(doctor(2, seal_name="院长章"), snapshot(sealed(first))).status is Status.REJECTED
+
+
+def test_another_doctors_picture_is_never_used_again():
+    first = doctor(1)
+    stranger = one(doctor(2, picture=first.picture), snapshot(sealed(first)))
+    assert [each.code for each in stranger.problems] == ["IMAGE_SHARED"]
+    perhaps = one(doctor(2, picture=first.picture, name=first.name), snapshot(sealed(first)))
+    assert [each.code for each in perhaps.problems] == ["PERSON_POSSIBLY_SAME"]
+    assert {stranger.status, perhaps.status} == {Status.REJECTED}
+
+
+@given(st.permutations(range(8)))
+def test_the_order_of_rows_decides_nothing(order):
+    doctors = [doctor(serial, name="张伟" if serial % 3 else f"李{serial}") for serial in range(8)]
+    known = snapshot(sealed(doctors[3]), refused(doctors[4], nights=3))
+
+    def verdicts(rows):
+        return {each.doctor.key: (each.status, each.seal_name) for each in meet(rows, known, rules())}
+
+    assert verdicts([doctors[place] for place in order]) == verdicts(doctors)
