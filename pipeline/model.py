@@ -415,6 +415,7 @@ class Ask:
     out: Path
     limit: int | None = None  # at most so many people created
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
+    context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +31,7 @@ from pipeline.ledger.protocol import Ledger, SeenRow
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import (
     Ask,
+    Doctor,
     FileReport,
     FileStat,
     Forecast,
@@ -75,13 +76,24 @@ def draft(
     ask: Ask, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
 ) -> Draft:
     """Read, judge, pair, compare and plan: the offline half, the same for `check` and `run`."""
+    judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
     rows, files = read_rosters(ask.rosters, columns=config.columns, to_fix_only=ask.to_fix_only)
-    doctors = validate(rows, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
-    pairing = pair(doctors, index(ask.seals), known=ledger.known_files() if ledger else {})
-    compared = compare(pairing.doctors)
+    doctors = judge(rows)
+    others = _others(doctors, judge(read_rosters(ask.context, columns=config.columns)[0]))
+    pairing = pair([*doctors, *others], index(ask.seals), known=ledger.known_files() if ledger else {})
+    compared = compare(pairing.doctors)[: len(doctors)]
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     planned = meet(compared, snapshot, wiring.rules(ask, config, site_key))
     return Draft(tuple(planned), tuple(files), pairing.unclaimed, pairing.stats)
+
+
+def _others(doctors: Sequence[Doctor], context: Iterable[Doctor]) -> list[Doctor]:
+    """Return the rows of the context that none of ``doctors`` is the corrected copy of.
+
+    Two namesakes stay two, and a shared picture stays shared, also when only one of them is on the To fix sheet.
+    """
+    replaced = {doctor.row.ticket for doctor in doctors}
+    return [doctor for doctor in context if doctor.row_id not in replaced]
 
 
 def check(

@@ -24,7 +24,18 @@ from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
-from pipeline.model import Ask, Cell, CellKind, Content, Forecast, Picture, Planned, Problem, Traffic
+from pipeline.model import (
+    Ask,
+    Cell,
+    CellKind,
+    Content,
+    Forecast,
+    Picture,
+    Planned,
+    Problem,
+    SealRequest,
+    Traffic,
+)
 from pipeline.plan import Rules
 from pipeline.submit import Prepare, Submitted
 
@@ -142,7 +153,7 @@ def forecast(rows: int, chosen: Sequence[Planned], config: Config) -> Forecast:
     return Forecast(
         rows=rows,
         creates=len(requests),
-        licences=sum(each.license_type != 1 for each in requests) if inline else 0,
+        licences=sum(_binds(each) for each in requests) if inline else 0,
         heavy=sum(
             picture.size > ADVISED_INLINE_BYTES and not request.seal_image_compress
             for picture, request in zip(pictures, requests, strict=True)
@@ -151,6 +162,11 @@ def forecast(rows: int, chosen: Sequence[Planned], config: Config) -> Forecast:
         else 0,
         seconds=len(requests) / config.limits.requests_per_second,
     )
+
+
+def _binds(request: SealRequest) -> bool:
+    """Tell whether a create binds a paid licence: 0 asks for it, and so does auto-sign that says nothing."""
+    return request.license_type == 0 or (bool(request.enable_auto_sign) and request.license_type is None)
 
 
 def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:

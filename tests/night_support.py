@@ -1,4 +1,8 @@
-"""Invented people: a name and a made-up, checksum-valid number for each serial."""
+"""Invented people: a name, a made-up, checksum-valid number and a drawn seal for each serial."""
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw
 
 SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章"
 GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
@@ -19,3 +23,14 @@ def name(serial: int) -> str:
     return (
         SURNAMES[serial % len(SURNAMES)] + GIVEN[serial // len(SURNAMES) % pairs] + GIVEN[serial * 7 % pairs]
     )
+
+
+def draw_seal(path: Path, serial: int) -> None:
+    """Draw strokes that no other serial has; small, so that hundreds are quick."""
+    picture = Image.new("RGB", (120, 60), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.rectangle((2, 2, 117, 57), outline="red", width=3)
+    for bit in range(12):
+        if serial >> bit & 1:
+            pen.line((10 + 8 * bit, 12, 10 + 8 * bit, 48), fill="red", width=4)
+    picture.save(path)

@@ -58,7 +58,9 @@ for command in (demo, check, run, retry, status, report, config_group, sandbox):
     cli.add_command(command)
 
 
-def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
+def main(  # noqa: PLR0911 - one return for each kind of end
+    arguments: Sequence[str], *, clock: Clock | None = None
+) -> int:
     """Run one command and return its exit code; every expected trouble is one sentence on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -76,15 +78,22 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
         wrong.show()
         return wrong.exit_code
     except EsignImportError as trouble:
-        session = context.obj if context is not None and isinstance(context.obj, Session) else Session()
-        session.fail(trouble)
+        _session(context).fail(trouble)
         return trouble.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except OSError as disk:
+        _session(context).say("disk", why=disk)
+        return 74
     except Exception as bug:
-        session = context.obj if context is not None and isinstance(context.obj, Session) else Session()
+        session = _session(context)
         session.say("bug", kind=type(bug).__name__)
         logging.getLogger(__name__).exception("bug")
         if session.verbose:
             traceback.print_exc()
         return 1
+
+
+def _session(context: click.Context | None) -> Session:
+    """Return the command's session, or a plain one where its options were not read yet."""
+    return context.obj if context is not None and isinstance(context.obj, Session) else Session()

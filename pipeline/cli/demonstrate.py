@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import click
 from pipeline.cli.nightly import conduct, out_option
 from pipeline.cli.session import Session
 from pipeline.clock import run_id
-from pipeline.config import Api, Config
+from pipeline.config import load
 from pipeline.model import Ask
 
+PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -27,41 +29,58 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second demo sends nothing twice. Exit code 3 is right: the
     sample holds rows with troubles on purpose.
     """
-    from pipeline.esign.signing import Credentials  # noqa: PLC0415
     from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
-    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
     from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
 
     base = out or Path("demo")
     sample = _sample_data()
     clock = session.clock
-    with SandboxThread(Sandbox(latency=0.08, truth_file=base / "sandbox-seals.jsonl")) as sandbox:
-        config = Config(
-            api=Api(
-                endpoint=sandbox.url,
-                file_endpoint=sandbox.file_url,
-                app_id=SANDBOX.app_id,
-                organization_open_id=SANDBOX.organization_open_id,
-                operator_open_id=SANDBOX.operator_open_id,
-            ),
-            base=base,
-        )
+    truth = base / "sandbox-seals.jsonl"
+    config_file = _write_config(base, sample)
+    with SandboxThread(Sandbox(latency=0.08, truth_file=truth)) as service:
+        config = load(config_file, {"PIPELINE_API__ENDPOINT": service.url})
         run = run_id(clock.now())
         results = base / "out" / run
         ask = Ask("run", run, (sample / "roster.xlsx",), sample / "seals", results, limit=rows)
         session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
-        code = conduct(
-            session,
-            config,
-            ask,
-            clock=clock,
-            yes=True,
-            latest=base / "out" / "latest",
-            credentials=Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
-        )
+        latest = base / "out" / "latest"
+        code = conduct(session, config, ask, clock=clock, yes=True, latest=latest)
+    workbook = latest / "results.xlsx"
     session.say("demo_exit", code=code)
-    session.say("demo_open", path=base / "out" / "latest" / "results.xlsx")
+    session.say("demo_open", path=workbook)
+    session.say(
+        "demo_more",
+        sandbox=f"esign-import sandbox --truth {truth}",
+        config=config_file,
+        retry=f"esign-import --config {config_file} retry {workbook}",
+    )
     return code
+
+
+def _write_config(base: Path, sample: Path) -> Path:
+    """Write the demo's config.yaml and the sandbox's published keys, so that every command can go on from here."""
+    from pipeline.results.files import private_folder  # noqa: PLC0415
+    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
+
+    secrets = private_folder(base / "secrets")
+    (secrets / "tencent__secret_id").write_text(SANDBOX.secret_id, encoding="utf-8")
+    (secrets / "tencent__secret_key").write_text(SANDBOX.secret_key, encoding="utf-8")
+    path = base / "config.yaml"
+    path.write_text(
+        f"""\
+# The demo's configuration: the sandbox of this machine, no account. / 示例配置：本机沙盒，不需要账号。
+api:
+  endpoint: http://127.0.0.1:{PORT}
+  app_id: {SANDBOX.app_id}
+  organization_open_id: {SANDBOX.organization_open_id}
+  operator_open_id: {SANDBOX.operator_open_id}
+roster: [{json.dumps(str(sample / "roster.xlsx"), ensure_ascii=False)}]
+seals: {json.dumps(str(sample / "seals"), ensure_ascii=False)}
+secrets_dir: secrets
+""",
+        encoding="utf-8",
+    )
+    return path
 
 
 def _sample_data() -> Path:
@@ -72,7 +91,7 @@ def _sample_data() -> Path:
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="On 127.0.0.1; 0 = any."
+    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="On 127.0.0.1; 0 = any."
 )
 @click.option(
     "--faults",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Night
 
+RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
 seals_option = click.option("--seals", type=PATH, metavar="DIR", help="Folder of seal pictures.")
 out_option = click.option("--out", type=PATH, metavar="DIR", help="Folder for the results.")
@@ -95,13 +96,16 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     clock = session.clock
     config = ready_config(session)
     with open_for_config(config, clock, readonly=True) as (ledger, _):
-        last = ledger.last_run()
+        last, earlier = ledger.last_run(), ledger.runs(RUNS_SEARCHED)
     if last is None:
         raise usage("no_last_run")
     rosters = (results,) if results is not None else tuple(map(Path, last.rosters))
     remembered = Path(last.seals) if last.seals else None
     ask = _ask("retry", config, rosters=rosters, seals=seals or remembered, out=out, clock=clock)
-    ask = replace(ask, to_fix_only=results is not None)
+    if results is not None:
+        whole = next((each for each in earlier if each.command == "run"), last)
+        context = tuple(path for path in map(Path, whole.rosters) if path.exists())
+        ask = replace(ask, to_fix_only=True, context=context)
     return conduct(session, config, ask, clock=clock, yes=yes, latest=_latest(config, out))
 
 
@@ -114,7 +118,6 @@ def conduct(
     latest: Path | None,
     yes: bool = False,
     new_ledger: bool = False,
-    credentials: Credentials | None = None,
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found."""
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
@@ -122,9 +125,8 @@ def conduct(
     from pipeline.esign.credentials import find  # noqa: PLC0415
     from pipeline.ledger.lock import RunLock  # noqa: PLC0415
 
-    if credentials is None:
-        folder = config.path(config.secrets_dir) if config.secrets_dir else None
-        credentials = find(os.environ, home=Path.home(), secrets_dir=folder)
+    folder = config.path(config.secrets_dir) if config.secrets_dir else None
+    credentials = find(os.environ, home=Path.home(), secrets_dir=folder)
     with (
         RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
         open_for_config(config, clock, new_ledger=new_ledger) as (ledger, site_key),

@@ -15,6 +15,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "程序内部错误（{kind}）；已发送的行都记在台账里，请带上 -v 的输出联系开发者。",
         "A bug ({kind}); what was sent is in the ledger. Report it with the output of -v.",
     ),
+    "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
     "no_config": (
         "这里没有 config.yaml；请用 --config 指定，或先看示例：esign-import demo",
         "There is no config.yaml here; name one with --config, or look at an example: esign-import demo",
@@ -35,8 +36,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
-        "共 {rows} 行；将为 {creates} 位医生创建印章，约 {seconds} 秒。",
-        "{rows} rows; {creates} seals will be created, about {seconds} s.",
+        "共 {rows} 行；最多为 {creates} 位医生创建印章，约 {seconds} 秒。",
+        "{rows} rows; up to {creates} seals will be created, about {seconds} s.",
     ),
     "licences": (
         "注意：本次将绑定 {licences} 个个人许可（每个都要付费，且不能释放）。",
@@ -69,6 +70,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The sample holds rows with troubles on purpose, so the exit code is {code} (3 = some rows need a human).",
     ),
     "demo_open": ("请打开：{path}", "Open: {path}"),
+    "demo_more": (
+        "想接着改表重试：先在另一个终端运行\n     {sandbox}\n再用 {config} 运行上面的 retry：\n     {retry}",
+        "To go on as a clerk would: in a second terminal start\n     {sandbox}\nthen correct the workbook and type\n     {retry}",
+    ),
     "sandbox_at": (
         "沙盒已启动：{url}（Ctrl-C 停止）\n" + SANDBOX_IDS,
         "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,

@@ -90,6 +90,10 @@ def _doctor(
         partial(read_yes_no, Field.SEAL_IMAGE_COMPRESS),
         defaults.seal_image_compress,
     )
+    if defaults.contract == "file_id":
+        auto_sign = _without_meaning(row, Field.ENABLE_AUTO_SIGN, auto_sign)
+        licence = _without_meaning(row, Field.LICENSE_TYPE, licence)
+        compress = _without_meaning(row, Field.SEAL_IMAGE_COMPRESS, compress)
     mobile = _read(row, Field.MOBILE, partial(read_mobile, auto_sign=auto_sign.value is True))
     readings: tuple[Reading[Any] | Identity, ...] = (
         name,
@@ -163,6 +167,17 @@ def _unsaid_licence(row: Row) -> Reading[int]:
     return Reading(
         None,
         (Problem("VALUE_INVALID", "error", Field.LICENSE_TYPE, row.address(Field.LICENSE_TYPE), detail),),
+    )
+
+
+def _without_meaning(row: Row, field: Field, reading: Reading[T]) -> Reading[T]:
+    """Drop what the current contract does not take, and say so: only the older, inline one does (api.md §1.1)."""
+    if reading.value is None or reading.value is False:  # a "no" loses nothing
+        return Reading(None, reading.problems)
+    cell = row.fields.get(field)
+    detail = {"found": quote(shown(cell)), "field": cell.header if cell else field.value}
+    return Reading(
+        None, (*reading.problems, Problem("VALUE_INVALID", "warning", field, row.address(field), detail))
     )
 
 

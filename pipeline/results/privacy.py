@@ -23,9 +23,8 @@ _LONG_RUN = re.compile(r"[0-9]{15,}[Xx]?")
 _IDENTITY = re.compile(
     r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]"
 )
-_SHORTEST = (
-    7  # shorter texts in a number column (无, 1001) say nothing about anyone and would blot out file names
-)
+# shorter texts in a number column (无, 1001) say nothing about anyone and would blot out file names
+_SHORTEST = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.results.words import FIELD_WORDS, say
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
-_MIDDLE_DOT = {"zh": "、", "en": ", "}
+_COMMA = {"zh": "、", "en": ", "}
 
 # code -> what is counted in the Summary, where the catalogue's whole sentence would be too long
 LABELS: Mapping[str, tuple[str, str]] = {
@@ -91,7 +91,7 @@ def sentence(problem: Problem, language: str, numbers: Numbers | None = None) ->
     differs = problem.detail.get("differs")
     if differs:
         fields = [FIELD_WORDS.get(word, (word, word)) for word in differs.replace(",", " ").split()]
-        named = _MIDDLE_DOT[language].join(zh if language == "zh" else en for zh, en in fields)
+        named = _COMMA[language].join(zh if language == "zh" else en for zh, en in fields)
         problem = replace(problem, detail={**problem.detail, "differs": named})
     if numbers is None:
         return message(problem, language)

@@ -153,7 +153,7 @@ def test_the_defaults_hold_where_cells_are_blank_or_absent():
     ],
 )
 def test_choices_are_read_in_words_and_constants(field, written, used):
-    (doctor,) = judge(row(**{field: written}))
+    (doctor,) = judge(row(**{field: written}), contract="inline", license_type=1)
     assert doctor.problems == ()
     assert getattr(doctor, field) == used
 
@@ -175,9 +175,10 @@ def test_a_choice_that_is_not_understood_refuses_the_row_and_names_what_is(field
 
 def test_a_mobile_must_stand_where_auto_sign_is_on_by_row_or_default():
     assert codes(judge(row(mobile=""))[0]) == ["MOBILE_MISSING(w)"]
-    assert codes(judge(row(mobile="", enable_auto_sign="是"))[0]) == ["MOBILE_MISSING"]
     by_default = {"enable_auto_sign": True, "license_type": 1, "contract": "inline"}
     assert codes(judge(row(mobile=""), **by_default)[0]) == ["MOBILE_MISSING"]
+    by_row = {"license_type": 1, "contract": "inline"}
+    assert codes(judge(row(mobile="", enable_auto_sign="是"), **by_row)[0]) == ["MOBILE_MISSING"]
     assert codes(judge(row(mobile="", enable_auto_sign="否"), **by_default)[0]) == ["MOBILE_MISSING(w)"]
 
 
@@ -186,7 +187,21 @@ def test_auto_sign_inline_without_a_word_on_the_licence_would_bind_a_paid_one_an
     assert codes(doctor) == ["VALUE_INVALID"]
     assert doctor.problems[0].field is Field.LICENSE_TYPE
     assert codes(judge(row(enable_auto_sign="是", license_type="1"), contract="inline")[0]) == []
-    assert codes(judge(row(enable_auto_sign="是"), contract="file_id")[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "written"), [("enable_auto_sign", "是"), ("license_type", "1"), ("seal_image_compress", "是")]
+)
+def test_what_only_the_older_contract_takes_is_dropped_and_said(field, written):
+    (doctor,) = judge(row(mobile="", **{field: written}), contract="file_id")
+    assert sorted(codes(doctor)) == ["MOBILE_MISSING(w)", "VALUE_INVALID(w)"]
+    assert getattr(doctor, field) is None
+
+
+def test_a_no_loses_nothing_and_needs_no_word():
+    (doctor,) = judge(row(enable_auto_sign="否", seal_image_compress="否"), contract="file_id")
+    assert codes(doctor) == []
+    assert doctor.enable_auto_sign is None
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from night_support import name, number
-from PIL import Image, ImageDraw
+from night_support import draw_seal, name, number
 
 from pipeline.cli import main
 from pipeline.clock import SystemClock
@@ -24,17 +23,6 @@ from pipeline.sandbox.world import World
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 CREATE = "ChannelCreatePreparedPersonalEsign"
-
-
-def draw_seal(path: Path, serial: int) -> None:
-    """Draw strokes that no other serial has; small, so that hundreds are quick."""
-    picture = Image.new("RGB", (120, 60), "white")
-    pen = ImageDraw.Draw(picture)
-    pen.rectangle((2, 2, 117, 57), outline="red", width=3)
-    for bit in range(12):
-        if serial >> bit & 1:
-            pen.line((10 + 8 * bit, 12, 10 + 8 * bit, 48), fill="red", width=4)
-    picture.save(path)
 
 
 class QuickClock(SystemClock):

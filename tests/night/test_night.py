@@ -6,7 +6,7 @@ from collections import Counter
 
 import openpyxl
 import pytest
-from night_support import name, number
+from night_support import draw_seal, name, number
 from tencentcloud.essbasic.v20210526 import models
 
 from pipeline.sandbox.rules import Rules
@@ -318,3 +318,32 @@ def test_json_goes_to_stdout_and_all_else_to_stderr(hospital, capsys):
     hospital.go("--json", "run")
     out = capsys.readouterr().out
     assert json.loads(out)["statuses"]["sealed"] == 1
+
+
+def test_a_retry_remembers_the_namesake_who_is_not_on_the_sheet(hospital):
+    """The picture named after both stays nobody's, although only one of them is retried."""
+    hospital.doctors(1)
+    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
+    rows = [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")]
+    hospital.roster(rows)
+    assert hospital.go("run") == 3
+    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book["To fix"].delete_rows(3)
+    edited = hospital.folder / "edited.xlsx"
+    book.save(edited)
+    assert hospital.go("retry", str(edited)) == 3
+    assert hospital.world.seals == []
+    (outcome,) = hospital.outcomes()
+    assert "IMAGE_AMBIGUOUS" in outcome["codes"]
+
+
+def test_columns_without_meaning_in_this_contract_are_said(hospital):
+    hospital.doctors(1)
+    hospital.roster(
+        [(name(1), number(1), None, "00001", "是")],
+        headers=("姓名", "证件号码", "手机号", "工号", "开通自动签"),
+    )
+    assert hospital.go("run") == 0
+    (outcome,) = hospital.outcomes()
+    assert "VALUE_INVALID" in outcome["codes"]
+    assert hospital.world.seals[0].enable_auto_sign is None

@@ -57,9 +57,10 @@ def test_every_number_of_the_roster_is_masked_however_short_or_wrong(make):
 
 
 def test_words_in_a_number_column_do_not_blot_out_file_names(make):
-    numbers = numbers_of([make.doctor(1, texts={"D": "1001"}, usable=False)])
+    numbers = numbers_of([make.doctor(1, texts={"D": "100123"}, usable=False)])
 
-    assert mask_text("1001张伟.png", numbers) == "1001张伟.png"
+    assert mask_text("100123张伟.png", numbers) == "100123张伟.png"
+    assert mask_text("20100123张伟.png", numbers) == "20100123张伟.png"
 
 
 def test_a_change_shows_what_was_normalised_without_the_number():
