@@ -58,7 +58,7 @@ FILE_ENTRIES = (
        "Rename the columns or map them under columns: in config.yaml."),
     _e("HEADER_AMBIGUOUS", "第 {row} 行有两列都像“{field}”：{found}；请删除一列，或在 config.yaml 的 columns 中指定。",
        "Row {row} has two columns for {field}: {found}; delete one or map it under columns: in config.yaml."),
-    _e("COLUMN_MISSING", "缺少“{field}”列；请补上。", "The column for {field} is missing; add it."),
+    _e("COLUMN_MISSING", "缺少“{field}”列；请补上。看到的标题：{found}。", "The column for {field} is missing; add it. Seen: {found}."),
 )  # fmt: skip
 
 ROW_ENTRIES = (

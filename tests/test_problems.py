@@ -1,0 +1,76 @@
+"""The catalogue of codes: complete, in both languages, and its sentences never lose their place."""
+
+import re
+import string
+
+import pytest
+
+from pipeline.model import Field
+from pipeline.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
+from pipeline.results.reasons import LABELS
+
+# DESIGN §8, and what this project added to it
+DESIGN = ["FILE_ENCRYPTED", "FILE_FORMAT", "FILE_CORRUPT", "FILE_EMPTY", "FILE_TOO_LARGE", "FILE_SUSPICIOUS", "FILE_ENCODING", "HEADER_NOT_FOUND", "HEADER_AMBIGUOUS", "COLUMN_MISSING", "ROW_DUPLICATE", "FORMULA_ERROR", "FORMULA_NO_VALUE", "ROW_HIDDEN", "ROW_SUPERSEDED", "REVIEW_WRONG", "REVIEW_MISSING", "PERSON_POSSIBLY_SAME", "NAME_MISSING", "NAME_INVALID", "NAME_NORMALISED", "ID_MISSING", "ID_LENGTH", "ID_CHAR", "ID_FORMAT", "ID_15_DIGIT", "ID_CHECKSUM", "ID_BIRTH", "ID_AGE", "ID_REGION", "ID_PRECISION_LOST", "ID_TYPE_INFERRED", "ID_TYPE_MISMATCH", "ID_TYPE_UNSUPPORTED", "ID_NAME_CONFLICT", "MOBILE_MISSING", "MOBILE_INVALID", "MOBILE_AMBIGUOUS", "MOBILE_DUPLICATE", "SEAL_NAME_LENGTH", "SEAL_NAME_CHARS", "SEAL_NAME_DUPLICATE", "IMAGE_MISSING", "IMAGE_AMBIGUOUS", "IMAGE_CORRUPT", "IMAGE_FORMAT", "IMAGE_CONVERTED", "IMAGE_BLANK", "IMAGE_TOO_SMALL", "IMAGE_TOO_LARGE", "IMAGE_TOO_LARGE_FIXABLE", "IMAGE_SHARED", "IMAGE_NAME_FUZZY", "IMAGE_NAME_MISMATCH", "IMAGE_DUPLICATE_FILE", "IMAGE_PATH_REJECTED"]
+ADDED = ["VALUE_INVALID", "CONTENT_CHANGED", "SEAL_NAME_FROZEN"]
+
+
+def test_the_codes_are_those_of_the_design_and_three_more():
+    assert sorted(CATALOGUE) == sorted(DESIGN + ADDED)
+
+
+def test_every_code_has_a_short_label_in_the_results():
+    assert [code for code in CATALOGUE if code not in LABELS] == []
+
+
+def test_the_warnings_are_those_of_the_design():
+    warnings = {code for code, entry in CATALOGUE.items() if entry.severity == "warning"}
+    assert warnings == {
+        "ROW_HIDDEN",
+        "ROW_SUPERSEDED",
+        "NAME_NORMALISED",
+        "ID_TYPE_INFERRED",
+        "MOBILE_MISSING",
+        "MOBILE_DUPLICATE",
+        "IMAGE_CONVERTED",
+        "IMAGE_TOO_LARGE_FIXABLE",
+        "IMAGE_NAME_FUZZY",
+        "IMAGE_DUPLICATE_FILE",
+        "CONTENT_CHANGED",
+    }
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_both_languages_speak_of_the_same_things(code):
+    entry = CATALOGUE[code]
+
+    def names(text):
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    assert re.search("[一-鿿]", entry.zh)
+    assert not re.search("[一-鿿]", re.sub("[“”{}]", "", entry.en))
+    assert names(entry.zh) == names(entry.en)
+    if entry.other:
+        assert names(entry.other[0]) == names(entry.other[1])
+
+
+def test_a_missing_word_never_costs_the_sentence():
+    assert "C12" in message(problem("ID_CHECKSUM", Field.NUMBER, "C12"), "en")
+
+
+def test_the_other_severity_has_its_own_sentence():
+    soft = message(problem("ID_CHAR", Field.NUMBER, "C12", severity="warning", found="×"), "zh")
+    assert soft == "C12 末位的“×”已按 X 读取；请核对。"
+
+
+@pytest.mark.parametrize("code", OTHER_CASE)
+def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
+    plain = message(problem(code, Field.NUMBER, "C12", other="a.xlsx 3"), "en")
+    marked = message(problem(code, Field.NUMBER, "C12", other="a.xlsx 3", **{OTHER_CASE[code]: "x"}), "en")
+    assert plain != marked
+    assert "x" in marked
+
+
+def test_short_findings_are_said_in_chinese():
+    told = message(problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found="cut off"), "zh")
+    assert PHRASES["cut off"] in told
+    assert "cut off" not in told
