@@ -49,8 +49,9 @@ def write_all(
             numbers=numbers,
         ),
     }
+    (night.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
     if latest is not None and latest != night.out:
         for name, path in written.items():
             copy_into(latest, path, name)
-        (latest / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
+        (latest / other).unlink(missing_ok=True)
     return written
