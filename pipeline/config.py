@@ -57,7 +57,7 @@ class Api(_Section):
     license_type: Literal[0, 1] | None = None
     allow_other_card_type: bool = False
     timeout_seconds: float = Field(default=45, gt=0)
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, pattern=r"^https?://")
     ca_file: Path | None = None
 
     @field_validator("license_type", mode="before")
@@ -134,7 +134,7 @@ class Limits(_Section):
     """The account's quota, of each action, and how many creates may be in flight."""
 
     requests_per_second: float = Field(default=20, gt=0)
-    concurrency: int = Field(default=20, gt=0)
+    concurrency: float = Field(default=20, gt=0)
 
 
 class Config(_Section):
@@ -264,6 +264,11 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "int_parsing": ("must be a whole number", "必须是整数"),
     "float_parsing": ("must be a number", "必须是数字"),
     "greater_than": ("must be greater than {gt}", "必须大于 {gt}"),
+    "string_pattern_mismatch": ("must begin with http:// or https://", "必须以 http:// 或 https:// 开头"),
+    "model_type": ("must hold keys of its own, indented below it", "下面必须缩进写各配置项"),
+    "dict_type": ("must hold pairs of key: value", "必须是“键: 值”"),
+    "path_type": ("must be a path", "必须是路径"),
+    "tuple_type": ("must be a path or a list of paths", "必须是路径或路径列表"),
     "literal_error": ("must be one of {expected}", "必须是 {expected} 之一"),
     "enum": ("must be one of {expected}", "必须是 {expected} 之一"),
     "string_type": ("must be a text", "必须是文字"),

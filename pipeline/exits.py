@@ -17,12 +17,12 @@ def exit_code(
     halted: Halt | None,
     *,
     signal: int | None = None,
-    limited: frozenset[int] = frozenset(),
+    left: frozenset[int] = frozenset(),
 ) -> int:
     """Return the code a night ends with.
 
-    ``limited`` holds the ids (`id`) of plans that ``--limit`` kept back on purpose. ``outcomes`` are those that
-    count: a retry leaves out the rows it may not touch.
+    ``left`` holds the ids (`id`) of plans that were left alone on purpose: by ``--limit``, or by a retry that
+    covers other rows. ``outcomes`` are those that count.
     """
     if signal is not None:
         return 128 + signal
@@ -30,12 +30,17 @@ def exit_code(
     if any(report.status == "refused" for report in files):
         codes.add(7)
     for outcome in outcomes:
-        codes.add(_of_row(outcome, kept_back=id(outcome.planned) in limited))
+        codes.add(_of_row(outcome, left=id(outcome.planned) in left))
     return next(code for code in SEVERITY if code in codes)
 
 
-def _of_row(outcome: Outcome, *, kept_back: bool) -> int:
-    if outcome.status in DONE or outcome.status is Status.READY or kept_back:
+def graver(one: int, other: int) -> int:
+    """Return the code of the two that counts; a signal's outranks all."""
+    return next((code for code in SEVERITY if code in {one, other}), 0) if one < 128 else one
+
+
+def _of_row(outcome: Outcome, *, left: bool) -> int:
+    if outcome.status in DONE or outcome.status is Status.READY or left:
         return 0
     if outcome.status is Status.NOT_SENT:
         return 5

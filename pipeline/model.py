@@ -5,6 +5,7 @@ Personal fields carry ``repr=False``: a traceback or a log line never shows a nu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
@@ -12,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+SAME_NAME = re.compile("同名|重名|已存在")  # in a bare FailedOperation: the seal name is taken
 Severity = Literal["error", "warning"]
 ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
@@ -258,6 +260,12 @@ class Try:
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     request_id: str | None = None
+    seal_id: str | None = None  # stood in an answer that proves nothing: evidence for whoever settles it
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a refusal proves less than it says: a bare FailedOperation may hide a seal (DESIGN §5)."""
+        return self.code == "FailedOperation" and not SAME_NAME.search(self.message or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,8 +360,11 @@ class Outcome:
     at: float | None = None  # unix seconds of the last attempt
     seconds: float | None = None  # what this row's own calls took tonight
     host: str | None = None
-    code: str | None = None  # the service's
+    code: str | None = (
+        None  # the service's, or no_answer, not_sent, unreadable, … where it said nothing usable
+    )
     message: str | None = _field(default=None, repr=False)
+    evidence: str | None = None  # a SealId that stood in an answer which proves nothing
     problems: tuple[Problem, ...] = ()  # final: the plan's and the picture's
     prepared: Prepared | None = _field(default=None, repr=False)
 
@@ -401,7 +412,9 @@ class Night:
     halted: Halt | None
     out: Path
     seals: Path | None = None
-    limited: bool = False  # --limit held rows back on purpose
+    absent: int = 0  # people whose last create has no verdict and who are not in these rosters
+    invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
+    arguments: str = ""  # rosters and folders that were named
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +429,9 @@ class Ask:
     limit: int | None = None  # at most so many people created
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
+    of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
+    invocation: str = "esign-import"
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pipeline.config import Config
 from pipeline.errors import LedgerError
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.exits import exit_code
+from pipeline.exits import exit_code, graver
 from pipeline.intake.across import compare
 from pipeline.intake.pair import pair
 from pipeline.intake.pictures import index
@@ -46,11 +46,14 @@ from pipeline.model import (
 )
 from pipeline.plan import meet, standing
 from pipeline.results.lines import outcome_line, run_record
-from pipeline.results.privacy import mask_text, numbers_of
+from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
 from pipeline.sending import Course, Sender
-from pipeline.submit import PREPARERS, Prepare, Submission, not_sent, rejected
+from pipeline.submit import PREPARERS, Prepare, Submission, Submitted, not_sent, rejected
 
 LOG = logging.getLogger(__name__)
+UNDONE = frozenset(
+    {Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY}
+)  # READY: the run was cut short
 TOUCHABLE = frozenset({Status.READY, Status.REJECTED, Status.FAILED})  # what `retry` covers
 
 
@@ -70,6 +73,7 @@ class Draft:
     files: tuple[FileReport, ...]
     unclaimed: tuple[Path, ...]
     stats: Mapping[str, FileStat]  # fingerprints to remember
+    absent: int  # people whose last create has no verdict and who are not in the rosters
 
 
 def draft(
@@ -83,8 +87,9 @@ def draft(
     pairing = pair([*doctors, *others], index(ask.seals), known=ledger.known_files() if ledger else {})
     compared = compare(pairing.doctors)[: len(doctors)]
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
-    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key))
-    return Draft(tuple(planned), tuple(files), pairing.unclaimed, pairing.stats)
+    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock))
+    absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
+    return Draft(tuple(planned), tuple(files), pairing.unclaimed, pairing.stats, len(absent))
 
 
 def _others(doctors: Sequence[Doctor], context: Iterable[Doctor]) -> list[Doctor]:
@@ -94,6 +99,10 @@ def _others(doctors: Sequence[Doctor], context: Iterable[Doctor]) -> list[Doctor
     """
     replaced = {doctor.row.ticket for doctor in doctors}
     return [doctor for doctor in context if doctor.row_id not in replaced]
+
+
+def _unsettled(snapshot: Snapshot) -> set[str | None]:
+    return {past.key for past in snapshot.people.values() if past.unsettled is not None}
 
 
 def check(
@@ -119,6 +128,9 @@ def check(
         halted=None,
         out=ask.out,
         seals=ask.seals,
+        absent=plan.absent,
+        invocation=ask.invocation,
+        arguments=ask.arguments,
     )
 
 
@@ -129,7 +141,7 @@ async def run(
     ledger: Ledger,
     site_key: SiteKey,
     limiter: Limiter,
-    credentials: Credentials,
+    credentials: Callable[[], Credentials],
     clock: Clock,
     stop: Stop,
     confirm: Callable[[Forecast], bool] = lambda _: True,
@@ -137,45 +149,47 @@ async def run(
 ) -> Night | None:
     """Send what has to be sent; None when ``confirm`` said no, and then nothing happened.
 
-    ``watch`` hears of each row that is sent, as it ends.
+    ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends.
     """
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    ready = [each for each in plan.planned if each.status is Status.READY]
-    chosen = ready[: ask.limit]
-    if not confirm(wiring.forecast(len(plan.planned), chosen, config)):
+    ready = _to_send(plan, ask, ledger)
+    if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config)):
         return None
+    found = credentials() if ready else None
     ledger.remember_files(plan.stats)
     ledger.begin_run(wiring.record(ask, config, started))
     _see(ledger, ask.run, map(standing, plan.planned))
 
-    numbers = numbers_of(each.doctor for each in plan.planned)
-    async with wiring.client(config, credentials, clock) as client:
-        sender = Sender(
-            client=client,
-            limiter=limiter,
-            ledger=ledger,
-            clock=clock,
-            agent=wiring.agent(config),
-            contract=config.api.contract,
-            run=ask.run,
-            mask=partial(mask_text, numbers=numbers),
-            course=Course(stop.event),
-            creates=asyncio.Semaphore(config.limits.concurrency),
-        )
-        submission = Submission(sender, wiring.preparer(config), wiring.workers(config), watch)
-        submitted = await submission.go(chosen)
+    submitted = Submitted()
+    if found is not None:
+        async with wiring.client(config, found, clock) as client:
+            sender = Sender(
+                client=client,
+                limiter=limiter,
+                ledger=ledger,
+                clock=clock,
+                agent=wiring.agent(config),
+                contract=config.api.contract,
+                run=ask.run,
+                mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
+                course=Course(stop.event),
+                creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
+            )
+            submission = Submission(sender, wiring.preparer(config), wiring.workers(config), watch, ask.limit)
+            submitted = await submission.go(ready)
 
-    sent = {id(each): outcome for each, outcome in zip(chosen, submitted.outcomes, strict=True)}
-    kept_back = frozenset(map(id, ready[len(chosen) :]))
-    outcomes = tuple(sent.get(id(each)) or _unsent(each, kept_back) for each in plan.planned)
+    sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
+    outcomes = tuple(sent.get(id(each)) or _unsent(each) for each in plan.planned)
+    left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
+    left |= {id(each) for each in plan.planned if each.status is Status.READY and id(each) not in sent}
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
     night = Night(
         run=ask.run,
         command=ask.command,
         started=started,
         finished=clock.now(),
-        exit=exit_code(counting, plan.files, submitted.halted, signal=stop.signal, limited=kept_back),
+        exit=exit_code(counting, plan.files, submitted.halted, signal=stop.signal, left=left),
         tenant=wiring.tenant_of(config),
         contract=config.api.contract,
         outcomes=outcomes,
@@ -185,9 +199,32 @@ async def run(
         halted=submitted.halted,
         out=ask.out,
         seals=ask.seals,
-        limited=bool(kept_back),
+        absent=plan.absent,
+        invocation=ask.invocation,
+        arguments=ask.arguments,
     )
     return _closed(night, ledger)
+
+
+def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
+    """Return the rows to send: all that are ready, or of a retry those that its run left undone.
+
+    A corrected row has another id and perhaps another number: it is known by its place, too.
+    """
+    ready = [each for each in plan.planned if each.status is Status.READY]
+    if ask.of_run is None:
+        return ready
+    undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in UNDONE]
+    ids = {seen.row_id for seen in undone}
+    keys = {seen.key for seen in undone if seen.key}
+    places = {(seen.file, seen.sheet, seen.row) for seen in undone}
+    return [
+        each
+        for each in ready
+        if each.doctor.row_id in ids
+        or each.doctor.key in keys
+        or (each.doctor.row.origin.file, each.doctor.row.origin.sheet, each.doctor.row.origin.row) in places
+    ]
 
 
 def _examined(prepare: Prepare, planned: Planned) -> Outcome:
@@ -200,8 +237,8 @@ def _examined(prepare: Prepare, planned: Planned) -> Outcome:
     return replace(standing(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared)
 
 
-def _unsent(planned: Planned, kept_back: frozenset[int]) -> Outcome:
-    return not_sent(planned) if id(planned) in kept_back else standing(planned)
+def _unsent(planned: Planned) -> Outcome:
+    return not_sent(planned) if planned.status is Status.READY else standing(planned)
 
 
 def _covered(outcome: Outcome) -> bool:
@@ -210,34 +247,42 @@ def _covered(outcome: Outcome) -> bool:
 
 
 def _see(ledger: Ledger, run: str, outcomes: Iterable[Outcome]) -> None:
-    """Enter what this run says of its rows; the line leaves the run's id out, so that equal ones are kept once."""
-    seen = []
-    for outcome in outcomes:
-        line = outcome_line(outcome, run="", language="en")
-        doctor = outcome.doctor
-        assert doctor.row_id is not None
-        seen.append(
-            SeenRow(
-                row_id=doctor.row_id,
-                key=doctor.key,
-                file=str(line["file"]),
-                sheet=doctor.row.origin.sheet,
-                row=doctor.row.origin.row,
-                status=outcome.status,
-                codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),
-                line=json.dumps(line, ensure_ascii=False),
-            )
-        )
-    ledger.see_rows(run, seen)
+    """Enter what this run says of its rows.
+
+    A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
+    so that it can be told again in either language.
+    """
+    told = list(outcomes)
+    numbers = numbers_of(outcome.doctor for outcome in told)
+    ledger.see_rows(run, [_seen(outcome, numbers) for outcome in told])
+
+
+def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
+    line = outcome_line(outcome, run="", language="en", numbers=numbers)
+    line["words"] = [dict(mask_problem(each, numbers).detail) for each in outcome.problems]
+    doctor = outcome.doctor
+    assert doctor.row_id is not None
+    return SeenRow(
+        row_id=doctor.row_id,
+        key=doctor.key,
+        file=str(line["file"]),
+        sheet=doctor.row.origin.sheet,
+        row=doctor.row.origin.row,
+        status=outcome.status,
+        codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),
+        line=json.dumps(line, ensure_ascii=False),
+    )
 
 
 def _closed(night: Night, ledger: Ledger) -> Night:
-    """Enter how the run ended; a disk that fails now changes the exit code, not what happened."""
+    """Enter how the run ended; a disk that fails now may change the exit code, never what happened."""
     try:
         _see(ledger, night.run, night.outcomes)
         record = json.dumps(run_record(night), ensure_ascii=False)
         ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")
-        return replace(night, exit=74, halted=night.halted or Halt("LEDGER", error.en, 74))
+        return replace(
+            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.en, 74)
+        )
     return night

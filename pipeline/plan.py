@@ -22,11 +22,10 @@ from pipeline.model import (
     SealRequest,
     Snapshot,
     Status,
-    Try,
 )
 from pipeline.problems import problem
 
-NIGHTS = 3  # a refused row is sent again until it was refused on so many days
+NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
 _DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 
@@ -39,6 +38,7 @@ class Rules:
     again: bool  # an explicit retry: refused rows are sent again however old
     digest: Callable[[str], str]  # HMAC of a number or mobile under the site key
     same_picture: Callable[[Picture, Content], bool]  # equal bytes or equal pixels
+    today: date
     day_of: Callable[[float], date]  # local calendar day of unix seconds
     has_reason: Callable[[str, str], bool]  # does a refusal's code and message say why
     name_problem: Callable[[str], Problem | None]  # length and characters of a seal name
@@ -46,14 +46,13 @@ class Rules:
 
 def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Planned]:
     """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent."""
-    drawn_by = {past.seal.content.picture: past for past in snapshot.people.values() if past.seal}
+    drawn_by = {
+        made.content.picture: past
+        for past in snapshot.people.values()
+        if (made := past.seal or past.unsettled)
+    }
     first = [_place(doctor, snapshot, drawn_by, rules) for doctor in doctors]
     return _with_names(first, snapshot, rules)
-
-
-def without_ledger(doctors: Sequence[Doctor], rules: Rules) -> list[Planned]:
-    """Plan a ``check`` that has no config: nobody is known, nothing has a key."""
-    return meet(doctors, Snapshot({}, {}), rules)
 
 
 def standing(planned: Planned) -> Outcome:
@@ -76,14 +75,13 @@ def standing(planned: Planned) -> Outcome:
         host=last.host,
         code=last.code,
         message=last.message,
+        evidence=last.seal_id,
     )
 
 
 def _place(doctor: Doctor, snapshot: Snapshot, drawn_by: Mapping[str, Past], rules: Rules) -> Planned:
     past = snapshot.people.get(doctor.key) if doctor.key else None
-    settled = past is not None and (past.seal is not None or past.unsettled is not None)
-    if settled and all(error.field in FORGIVABLE for error in doctor.errors):
-        assert past is not None
+    if past is not None and _is_held(doctor, past):
         return _known(replace(doctor, problems=_forgiven(doctor.problems)), past, rules)
     if doctor.errors:
         return Planned(
@@ -95,6 +93,16 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn_by: Mapping[str, Past], rul
     if past and not rules.again and _waits(past, content, rules):
         return Planned(doctor, Status.FAILED, past.seal_name, past, problems=doctor.problems)
     return Planned(doctor, Status.READY, past.seal_name if past else None, past, problems=doctor.problems)
+
+
+def _is_held(doctor: Doctor, past: Past) -> bool:
+    """Tell whether what the ledger knows of a person outweighs the row's own troubles.
+
+    A create without a verdict always does, except on a spare copy of the row; a seal outweighs what it does not need.
+    """
+    if past.unsettled is not None:
+        return all(error.code != "ROW_DUPLICATE" for error in doctor.errors)
+    return past.seal is not None and all(error.field in FORGIVABLE for error in doctor.errors)
 
 
 def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
@@ -123,15 +131,10 @@ def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
 
 
 def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
-    """Return the fields in which a row differs from its seal; a value with a trouble is not compared."""
+    """Return the fields in which a row differs from its seal; what the row does not give is not compared."""
     assert past.seal is not None
     made = past.seal.content
-    in_trouble = {each.field for each in doctor.problems if each.code != "IMAGE_NAME_FUZZY"}
-    picture_differs = (
-        doctor.picture is not None
-        and Field.PICTURE not in in_trouble
-        and not rules.same_picture(doctor.picture, made)
-    )
+    picture_differs = doctor.picture is not None and not rules.same_picture(doctor.picture, made)
     pairs = (
         (Field.NAME, doctor.name != made.name),
         (Field.NUMBER, doctor.number is not None and rules.digest(doctor.number) != made.number),
@@ -149,10 +152,13 @@ def _owner_of_picture(doctor: Doctor, drawn_by: Mapping[str, Past]) -> Problem |
     owner = drawn_by.get(doctor.picture.sha256) if doctor.picture else None
     if owner is None or owner.key == doctor.key:
         return None
-    assert owner.seal is not None
-    code = "PERSON_POSSIBLY_SAME" if owner.seal.content.name == doctor.name else "IMAGE_SHARED"
+    made = owner.seal or owner.unsettled
+    assert made is not None
+    code = "PERSON_POSSIBLY_SAME" if made.content.name == doctor.name else "IMAGE_SHARED"
     field = Field.NUMBER if code == "PERSON_POSSIBLY_SAME" else Field.PICTURE
-    return problem(code, field, doctor.row.address(field), other=owner.seal.seal_name, file="")
+    sealed = owner.seal_name or ""
+    file = doctor.picture.path.name if doctor.picture else ""
+    return problem(code, field, doctor.row.address(field), other=sealed, sealed=sealed, file=file)
 
 
 def _content(doctor: Doctor, rules: Rules) -> Content:
@@ -179,7 +185,7 @@ def _waits(past: Past, content: Content, rules: Rules) -> bool:
         return False
     if not rules.has_reason(same[-1].code or "", same[-1].message or ""):
         return True
-    return len({rules.day_of(each.at) for each in same}) >= NIGHTS
+    return (rules.today - rules.day_of(same[0].at)).days >= NIGHTS
 
 
 def _with_names(planned: Sequence[Planned], snapshot: Snapshot, rules: Rules) -> list[Planned]:
@@ -206,7 +212,7 @@ def _named(
     troubles: list[Problem] = []
     if doctor.seal_name is not None:
         name = doctor.seal_name
-        if past and past.seal_name and past.seal_name != name and any(map(_suspect, past.refusals)):
+        if past and past.seal_name and past.seal_name != name and any(each.suspect for each in past.refusals):
             troubles.append(_name_problem("SEAL_NAME_FROZEN", doctor, found=name, frozen=past.seal_name))
         if owners.get(name) not in {None, doctor.key}:
             troubles.append(_name_problem("SEAL_NAME_DUPLICATE", doctor, found=name))
@@ -257,11 +263,6 @@ def _told_apart(doctor: Doctor, rules: Rules) -> str | None:
         if mark and rules.name_problem(name := _fill(rules.template, doctor, mark)) is None:
             return name
     return None
-
-
-def _suspect(refusal: Try) -> bool:
-    """Tell whether a refusal proves less than it says: a bare FailedOperation may hide a seal (DESIGN §5)."""
-    return refusal.code == "FailedOperation"
 
 
 def _request(doctor: Doctor, seal_name: str, rules: Rules) -> SealRequest:

@@ -50,7 +50,9 @@ FILE_ENTRIES = (
     _e("FILE_TOO_LARGE", "文件过大（{found}，上限 {limit}）；请拆分或删除多余内容。",
        "The file is too large ({found}, limit {limit}); split it or delete what is not needed."),
     _e("FILE_SUSPICIOUS", "文件内容可疑（{found}），为安全起见未读取；请用 Excel 另存为新文件。",
-       "The content is suspicious ({found}) and was not read; save it as a new file in Excel.", "it"),
+       "The content is suspicious ({found}) and was not read; save it as a new file in Excel.", "it",
+       mild=("“失败待改”第 {ticket} 行的隐藏标记缺失、被改或重复，文件没有读取；请不要增加、复制行或删隐藏列，新医师写进名单。",
+             "The hidden mark of row {ticket} of “To fix” is missing, changed or doubled; add new doctors to the roster.")),
     _e("FILE_ENCODING", "第 {line} 行的文字编码无法识别；请另存为 UTF-8 或 GB18030 编码的 CSV，或 .xlsx。",
        "The text encoding breaks on line {line}; save the CSV as UTF-8 or GB18030, or as .xlsx."),
     _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列）；看到的标题：{found}。请改列名，或在 config.yaml 的 "
@@ -172,7 +174,9 @@ PICTURE_ENTRIES = (
     _w("IMAGE_TOO_LARGE_FIXABLE", "图片 {file} 过大（{found}），已缩小为 {used}。",
        "The picture {file} was too large ({found}) and was brought down to {used}."),
     _e("IMAGE_SHARED", "图片 {file} 同时属于 {other}；两人都未提交，请改正。",
-       "The picture {file} is also that of {other}; none was sent, correct it."),
+       "The picture {file} is also that of {other}; none was sent, correct it.",
+       mild=("图片 {file} 已经用于另一位医生的印章“{sealed}”；没有提交，请换图片或核对名单。",
+             "The picture {file} already made another doctor's seal “{sealed}”; nothing was sent, correct it.")),
     _w("IMAGE_NAME_FUZZY", "图片文件名 {found} 去掉{why}后与 {expected} 一致，已采用；请确认。",
        "The picture's name {found} equals {expected} once {why} is taken off; it was used, please confirm.", "clerk"),
     _e("IMAGE_NAME_MISMATCH", "图片上的名字像是“{found}”，不是此人；请核对。",
@@ -203,6 +207,7 @@ PHRASES: Mapping[str, str] = {
     "0 bytes": "0 字节",
     "16 bit → 8 bit": "16 位 → 8 位",
     "absolute path": "绝对路径",
+    "bool": "逻辑值",
     "cannot be decoded": "无法解码",
     "cannot be read": "无法读取",
     "changed while reading": "读取过程中被改动",
@@ -210,12 +215,15 @@ PHRASES: Mapping[str, str] = {
     "colon": "含冒号",
     "control character": "含控制字符",
     "cut off": "文件不完整",
+    "date": "日期",
     "device name": "系统保留名称",
     "drive letter": "含盘符",
     "frames → 1": "多帧 → 一帧",
     "network path": "网络路径",
     "no header": "没有文件头",
+    "no known format": "无法识别的格式",
     "no picture folder": "没有图片文件夹",
+    "number": "数字",
     "too long": "过长",
     "trailing bytes": "多余的尾部数据",
     "unknown": "未知格式",
@@ -224,7 +232,12 @@ PHRASES: Mapping[str, str] = {
 
 
 # code -> the word of its detail that asks for the other sentence
-OTHER_CASE: Mapping[str, str] = {"ROW_DUPLICATE": "differs", "ID_PRECISION_LOST": "tail"}
+OTHER_CASE: Mapping[str, str] = {
+    "FILE_SUSPICIOUS": "ticket",
+    "ID_PRECISION_LOST": "tail",
+    "IMAGE_SHARED": "sealed",
+    "ROW_DUPLICATE": "differs",
+}
 
 
 class _Blank(dict[str, str]):
@@ -254,8 +267,6 @@ def message(problem: Problem, language: str) -> str:
     entry = CATALOGUE.get(problem.code)
     if entry is None:
         return problem.code
-    if "said" in problem.detail:  # recalled from an earlier run's line, where its words were not kept
-        return problem.detail["said"]
     words = (entry.zh, entry.en)
     unusual = problem.severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:

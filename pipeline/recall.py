@@ -80,7 +80,7 @@ def tell_again(
         files=tuple(_files(plan, outcomes)),
         unclaimed=plan.unclaimed,
         traffic=_traffic(record),
-        halted=None if record.finished else Halt("CUT_SHORT", "the run was cut short", 5),
+        halted=None if record.finished else Halt("CUT_SHORT", "", 5),
         out=out,
         seals=ask.seals,
     )
@@ -88,8 +88,8 @@ def tell_again(
 
 def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str) -> Outcome:
     line = json.loads(seen.line)
-    doctor = here.doctor if here else _doctor(seen, line)
-    problems = tuple(_problem(told, here) for told in line["problems"])
+    doctor = _there(here.doctor, seen, line) if here else _doctor(seen, line)
+    problems = tuple(map(_problem, line["problems"], line["words"]))
     planned = Planned(doctor, Status(seen.status), line["seal_name"], past, problems=problems)
     if planned.status is Status.READY:
         return _since_the_plan(planned, run)
@@ -104,6 +104,7 @@ def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str) -
         at=_moment(past, line["trace_id"]),
         code=service.get("code"),
         message=service.get("message"),
+        evidence=past.unsettled.seal_id if past and past.unsettled else None,
         problems=problems,
     )
 
@@ -133,18 +134,21 @@ def _moment(past: Past | None, trace_id: str | None) -> float | None:
     return next((each.at for each in tries if each.uuid == trace_id), None)
 
 
-def _problem(told: Mapping[str, str | None], here: Planned | None) -> Problem:
-    """Return a problem as it is found today, with all its words, else as the run's line told it."""
-    for problem in here.problems if here else ():
-        if (problem.code, problem.field) == (told["code"], told["field"]):
-            return replace(problem, severity="warning" if told["severity"] == "warning" else "error")
+def _problem(told: Mapping[str, str | None], words: Mapping[str, str]) -> Problem:
     return Problem(
         str(told["code"]),
         "warning" if told["severity"] == "warning" else "error",
         Field(told["field"]) if told["field"] else None,
         told["cell"],
-        {"said": str(told["message"])},
+        words,
     )
+
+
+def _there(doctor: Doctor, seen: SeenRow, line: Mapping[str, Any]) -> Doctor:
+    """Return a doctor as of the run: today's cells at the place where the row stood then."""
+    origin = doctor.row.origin
+    path = origin.path if origin.file == seen.file else Path(line["path"])
+    return replace(doctor, row=replace(doctor.row, origin=Origin(path, seen.sheet, seen.row)))
 
 
 def _doctor(seen: SeenRow, line: Mapping[str, Any]) -> Doctor:

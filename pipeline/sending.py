@@ -23,6 +23,7 @@ from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
 from pipeline.model import (
     ContractName,
+    Field,
     Halt,
     HaltExit,
     Planned,
@@ -32,10 +33,11 @@ from pipeline.model import (
     Status,
     Verdict,
 )
+from pipeline.problems import problem
 
 LOG = logging.getLogger(__name__)
 SENDS = 4  # of one row's upload, and of its create
-BACKOFF, LONGEST = 0.5, 20.0  # seconds: full jitter doubles from the first up to the second
+BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
 OUTAGE = 5  # calls in a row without a usable answer, then the run stops
 CLOCK_STEP = 30.0  # seconds of skew worth correcting
 FILE_ID_MARGIN = 5.0  # seconds before a FileId's death at which it is no longer used
@@ -46,7 +48,9 @@ NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
 class Course:
     """How the run is going, shared by all rows: why it stops, what was called, whether the service answers."""
 
-    stop: asyncio.Event  # set from outside to drain: nothing new starts, what is under way ends
+    stop: (
+        asyncio.Event
+    )  # set from outside, or by a halt, to drain: nothing new starts, what is under way ends
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
@@ -55,10 +59,11 @@ class Course:
     @property
     def stopping(self) -> bool:
         """Tell whether nothing new may start."""
-        return self.halted is not None or self.stop.is_set()
+        return self.stop.is_set()
 
     def halt(self, code: str, message: str, exit_code: HaltExit) -> None:
         """Stop the run; the first reason counts."""
+        self.stop.set()
         if self.halted is None:
             self.halted = Halt(code, message, exit_code)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
@@ -176,6 +181,8 @@ class Sender:
         self.course.heard(CREATE, answered=verdict.kind == "sealed" or meaning not in {None, "unknown"})
         if meaning == "exists" and _may_be_ours(job):
             verdict = replace(verdict, kind="exists")
+        if meaning == "upload_again" and (self.contract == "inline" or job.uploaded_again):
+            verdict = replace(verdict, kind="refused")
         return await self._settled(job, verdict, meaning)
 
     def _attempt(self, job: Job, trace_id: str) -> Attempt:
@@ -229,7 +236,7 @@ class Sender:
                 self.course.halt("CONTRACT_INLINE_IGNORED", verdict.message or "", 4)
                 return End(Status.NOT_SENT, verdict), False
             case "refused":
-                return End(Status.FAILED, verdict), False
+                return End(Status.FAILED, verdict, _name_is_taken(job, meaning)), False
             case "not_executed":
                 return self._not_executed(job, verdict, meaning)
 
@@ -240,8 +247,6 @@ class Sender:
         if meaning == "throttle":
             self._throttled(CREATE, verdict)
         elif meaning == "upload_again":
-            if self.contract == "inline" or job.uploaded_again:
-                return End(Status.FAILED, verdict), False
             job.file_id, job.uploaded_again = None, True
         elif meaning in STOPPING:
             self.course.halt(verdict.code or "", verdict.message or "", 4)
@@ -280,7 +285,8 @@ class Sender:
             return End(Status.NOT_SENT), False
         except (NotSent, NoAnswer) as error:
             code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
-            self.course.requests[UPLOAD][code] += 1
+            if isinstance(error, NoAnswer):
+                self.course.requests[UPLOAD][code] += 1
             self.course.heard(UPLOAD, answered=False)
             if isinstance(error, NotSent) and error.tls:
                 self.course.halt("TLS", str(error), 4)
@@ -326,15 +332,22 @@ class Sender:
 
     async def _pause(self, attempt: int) -> None:
         """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
-        most = min(BACKOFF * 2**attempt, LONGEST)
-        waiting = asyncio.ensure_future(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
+        waiting = asyncio.ensure_future(self.clock.sleep(random.uniform(0, BACKOFF * 2**attempt)))  # noqa: S311 - jitter, no secret
         stopped = asyncio.ensure_future(self.course.stop.wait())
         await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         stopped.cancel()
 
 
+def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:
+    """Return the trouble that marks the seal name's cell when the service says that the name exists."""
+    if meaning != "exists":
+        return ()
+    cell = job.planned.doctor.row.address(Field.SEAL_NAME)
+    return (problem("SEAL_NAME_DUPLICATE", Field.SEAL_NAME, cell, found=job.request.seal_name),)
+
+
 def _may_be_ours(job: Job) -> bool:
     """Tell whether an earlier refusal may hide a seal: a bare FailedOperation proves less than it says."""
     past = job.planned.past
-    return past is not None and any(refusal.code == "FailedOperation" for refusal in past.refusals)
+    return past is not None and any(refusal.suspect for refusal in past.refusals)

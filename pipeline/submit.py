@@ -26,10 +26,11 @@ Prepare = Callable[[Picture], Prepared | tuple[Problem, ...]]
 class Submitted:
     """What became of the rows, in the plan's order, and why the run stopped if it did."""
 
-    outcomes: tuple[Outcome, ...]
-    halted: Halt | None
-    requests: Mapping[str, Mapping[str, int]]  # action -> code ("ok") -> calls
-    throttled: int
+    outcomes: tuple[Outcome, ...] = ()
+    halted: Halt | None = None
+    requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # action -> code ("ok") -> calls
+    throttled: int = 0
+    kept_back: frozenset[int] = frozenset()  # places in the plan that ``limit`` left for later
 
 
 @dataclass(slots=True)
@@ -40,7 +41,10 @@ class Submission:
     prepare: Prepare
     workers: int  # rows between upload and verdict at a time
     watch: Callable[[Outcome], None]
+    limit: int | None = None  # rows to send at most
     _outcomes: dict[int, Outcome] = field(default_factory=dict)
+    _handed_out: int = 0
+    _kept_back: bool = False
 
     async def go(self, planned: Sequence[Planned]) -> Submitted:
         """Send every READY row; the first whole one goes alone until its verdict (the canary)."""
@@ -54,12 +58,13 @@ class Submission:
             await asyncio.gather(*feeding)
             for _ in range(self.workers):
                 await ready.put(None)
-        for index, each in enumerate(planned):
-            if index not in self._outcomes:
-                self._finish(index, not_sent(each))
         course = self.sender.course
+        left = [index for index in range(len(planned)) if index not in self._outcomes]
+        for index in left:
+            self._finish(index, not_sent(planned[index]))
         outcomes = tuple(self._outcomes[index] for index in range(len(planned)))
-        return Submitted(outcomes, course.halted, course.requests, course.throttled)
+        kept_back = frozenset(left) if self._kept_back and not course.stopping else frozenset()
+        return Submitted(outcomes, course.halted, course.requests, course.throttled, kept_back)
 
     async def _canary(self, rows: Iterator[tuple[int, Planned]]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
@@ -76,16 +81,35 @@ class Submission:
     async def _next(self, rows: Iterator[tuple[int, Planned]]) -> Job | None:
         """Prepare pictures until one is fit to send; rows whose picture is not end here."""
         for index, planned in rows:
-            picture, request = planned.doctor.picture, planned.request
-            assert picture is not None
-            assert request is not None
-            prepared = await asyncio.to_thread(self.prepare, picture)
+            if self.limit is not None and self._handed_out >= self.limit:
+                self._kept_back = True
+                return None
+            self._handed_out += 1
+            prepared = await self._prepared(planned)
+            if prepared is None:
+                return None
             if isinstance(prepared, Prepared):
+                request = planned.request
+                assert request is not None
                 content = replace(request.content, pixels=prepared.pixels)
                 return Job(index, planned, replace(request, content=content), prepared)
+            self._handed_out -= 1
             self._finish(index, rejected(planned, prepared))
             if self.sender.course.stopping:
                 break
+        return None
+
+    async def _prepared(self, planned: Planned) -> Prepared | tuple[Problem, ...] | None:
+        """Decode a row's picture in a thread; None when that broke, and then the run drains."""
+        picture = planned.doctor.picture
+        assert picture is not None
+        try:
+            return await asyncio.to_thread(self.prepare, picture)
+        except OSError as error:
+            self.sender.course.halt("DISK", str(error), 74)
+        except Exception as bug:
+            LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
+            self.sender.course.halt("BUG", type(bug).__name__, 1)
         return None
 
     async def _work(self, ready: asyncio.Queue[Job | None]) -> None:
@@ -115,9 +139,6 @@ class Submission:
     def _outcome(self, job: Job, end: End, seconds: float) -> Outcome:
         verdict = end.verdict or Verdict("not_executed")
         sealed = end.status is Status.SEALED
-        message = verdict.message
-        if verdict.seal_id and not sealed:
-            message = f"SealId {verdict.seal_id} {message or ''}".strip()  # evidence for whoever settles it
         return Outcome(
             job.planned,
             end.status,
@@ -129,14 +150,30 @@ class Submission:
             seconds=seconds,
             host=self.sender.client.host(CREATE) if job.sends else None,
             code=verdict.code,
-            message=message,
+            message=verdict.message,
+            evidence=None if sealed else verdict.seal_id,
             problems=(*job.planned.problems, *job.prepared.problems, *end.problems),
             prepared=job.prepared,
         )
 
     def _finish(self, index: int, outcome: Outcome) -> None:
         self._outcomes[index] = outcome
-        self.watch(outcome)
+        LOG.info(
+            "row",
+            extra={
+                "row_id": outcome.doctor.row_id,
+                "status": outcome.status.value,
+                "code": outcome.code,
+                "trace_id": outcome.trace_id,
+                "request_id": outcome.request_id,
+                "attempts": outcome.attempts,
+                "seconds": round(outcome.seconds, 3) if outcome.seconds is not None else None,
+            },
+        )
+        try:
+            self.watch(outcome)
+        except Exception:
+            LOG.exception("whoever watches failed")  # a broken pipe must not end a night
 
 
 def rejected(planned: Planned, troubles: tuple[Problem, ...]) -> Outcome:
@@ -165,7 +202,6 @@ def _checked_bytes(prepared: Prepared) -> bytes | None:
 
 def _altered(job: Job) -> End:
     row = job.planned.doctor.row
-    trouble = problem(
-        "IMAGE_CORRUPT", Field.PICTURE, row.address(Field.PICTURE), file="", found="changed during the run"
-    )
+    file, found = job.prepared.source.path.name, "changed during the run"
+    trouble = problem("IMAGE_CORRUPT", Field.PICTURE, row.address(Field.PICTURE), file=file, found=found)
     return End(Status.REJECTED, problems=(trouble,))

@@ -93,16 +93,22 @@ def preparer(config: Config) -> Prepare:
 
 def workers(config: Config) -> int:
     """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
-    return config.limits.concurrency * (2 if config.api.contract == "file_id" else 1)
+    return creates_in_flight(config) * (2 if config.api.contract == "file_id" else 1)
 
 
-def rules(ask: Ask, config: Config, site_key: SiteKey | None) -> Rules:
+def creates_in_flight(config: Config) -> int:
+    """Return how many creates may be under way at once: a whole number, at least one."""
+    return max(1, int(config.limits.concurrency))
+
+
+def rules(ask: Ask, config: Config, site_key: SiteKey | None, clock: Clock) -> Rules:
     """Return what the plan needs to know beside roster and ledger."""
     return Rules(
         template=config.seal_name,
         again=ask.command == "retry",
         digest=site_key.digest if site_key else _no_digest,
         same_picture=_same_picture,
+        today=clock.today(),
         day_of=lambda seconds: datetime.fromtimestamp(seconds, UTC).astimezone().date(),
         has_reason=has_reason,
         name_problem=partial(_name_problem, ascii_allowed=config.seal_name_ascii),
@@ -137,6 +143,7 @@ def record(ask: Ask, config: Config, started: float) -> RunRecord:
         pid=os.getpid(),
         user=user(),
         rosters=tuple(str(path.absolute()) for path in ask.rosters),
+        context=tuple(str(path.absolute()) for path in ask.context),
         seals=str(ask.seals.absolute()) if ask.seals else None,
         out=str(ask.out.absolute()),
         contract=config.api.contract,

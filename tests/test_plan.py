@@ -1,7 +1,7 @@
 """Where roster and ledger meet: pure values in, pure values out."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,7 @@ def rules(**changes) -> Rules:
         "again": False,
         "digest": lambda text: f"#{text}",
         "same_picture": lambda picture, made: picture.sha256 == made.picture,
+        "today": date(2026, 11, 19),  # NOW
         "day_of": lambda seconds: datetime.fromtimestamp(seconds, UTC).date(),
         "has_reason": has_reason,
         "name_problem": lambda name: problem("SEAL_NAME_LENGTH", Field.SEAL_NAME) if len(name) > 50 else None,
@@ -174,23 +175,24 @@ def test_an_unsettled_create_holds_its_person(verdict, status):
     assert standing(planned).trace_id == "uuid"
 
 
-@pytest.mark.parametrize(("nights", "status"), [(1, Status.READY), (2, Status.READY), (3, Status.FAILED)])
-def test_a_refused_row_is_sent_for_three_nights(nights, status):
+@pytest.mark.parametrize(
+    ("night", "status"),
+    [(0, Status.READY), (1, Status.READY), (2, Status.READY), (3, Status.FAILED), (9, Status.FAILED)],
+)
+def test_a_refused_row_is_sent_until_its_first_refusal_is_three_nights_old(night, status):
     of = doctor()
-    assert one(of, snapshot(refused(of, nights=nights))).status is status
-
-
-def test_three_refusals_in_one_day_are_one_night():
-    of = doctor()
+    today = datetime.fromtimestamp(NOW, UTC).date() + timedelta(days=night)
+    assert one(of, snapshot(refused(of)), today=today).status is status
     past = replace(refused(of), refusals=tuple(attempt(of, at=NOW + hour) for hour in range(3)))
-    assert one(of, snapshot(past)).status is Status.READY
+    assert one(of, snapshot(past), today=today).status is status
 
 
 def test_changed_content_or_an_explicit_retry_sends_it_again():
     of = doctor()
-    known = snapshot(refused(of, nights=3))
-    assert one(replace(of, name="张改"), known).status is Status.READY
-    assert one(of, known, again=True).status is Status.READY
+    known, later = snapshot(refused(of)), date(2026, 12, 24)
+    assert one(of, known, today=later).status is Status.FAILED
+    assert one(replace(of, name="张改"), known, today=later).status is Status.READY
+    assert one(of, known, today=later, again=True).status is Status.READY
 
 
 def test_a_bare_refusal_is_repeated_only_by_an_explicit_retry():

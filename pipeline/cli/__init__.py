@@ -54,6 +54,8 @@ def cli(
     context.obj = Session(config_path, lang, verbose=verbose, quiet=quiet, as_json=as_json, clock=context.obj)
 
 
+logging.getLogger("pipeline").addHandler(logging.NullHandler())  # nothing reaches the screen but what is said
+
 for command in (demo, check, run, retry, status, report, config_group, sandbox):
     cli.add_command(command)
 
@@ -64,9 +66,8 @@ def main(  # noqa: PLR0911 - one return for each kind of end
     """Run one command and return its exit code; every expected trouble is one sentence on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="replace"
-            )  # a console that cannot carry a character must not end a night
+            # a console that cannot carry a character must not end a night
+            stream.reconfigure(errors="replace")
     context = None
     try:
         with cli.make_context("esign-import", list(arguments), obj=clock or SystemClock()) as context:
@@ -83,12 +84,11 @@ def main(  # noqa: PLR0911 - one return for each kind of end
     except (KeyboardInterrupt, click.Abort):
         return 130
     except OSError as disk:
-        _session(context).say("disk", why=disk)
+        _session(context).alarm("disk", why=disk)
         return 74
-    except Exception as bug:
+    except Exception as bug:  # noqa: BLE001 - the outermost net: one line for the user, the traceback in log.jsonl
         session = _session(context)
-        session.say("bug", kind=type(bug).__name__)
-        logging.getLogger(__name__).exception("bug")
+        session.alarm("bug", kind=type(bug).__name__)
         if session.verbose:
             traceback.print_exc()
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import urlsplit
 
 import click
 from ruamel.yaml import YAML
@@ -21,7 +22,7 @@ def validate(session: Session) -> int:
     """Find every fault of the configuration; exit 2 if there is one."""
     config = session.config()
     if missing := config.api.placeholders:
-        session.say("placeholders", keys=", ".join(missing))
+        session.alarm("placeholders", file=session.config_name, keys=", ".join(missing))
         return 2
     session.say("config_fine", path=session.config_name)
     return 0
@@ -35,6 +36,17 @@ def show(session: Session) -> int:
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()
-    yaml.dump(config.model_dump(mode="json"), text)
+    effective = config.model_dump(mode="json")
+    if config.api.proxy:
+        effective["api"]["proxy"] = _without_password(config.api.proxy)
+    yaml.dump(effective, text)
     click.echo(text.getvalue(), nl=False)
     return 0
+
+
+def _without_password(url: str) -> str:
+    """Return a proxy's address as it may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=parts.netloc.replace(parts.password, "***", 1)).geturl()

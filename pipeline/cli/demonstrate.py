@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipeline.cli.nightly import conduct, out_option
-from pipeline.cli.session import Session
+from pipeline.cli.session import Session, usage
 from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.model import Ask
@@ -29,7 +29,9 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second demo sends nothing twice. Exit code 3 is right: the
     sample holds rows with troubles on purpose.
     """
+    from pipeline.esign.signing import Credentials  # noqa: PLC0415
     from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
+    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
     from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
 
     base = out or Path("demo")
@@ -41,18 +43,34 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
         config = load(config_file, {"PIPELINE_API__ENDPOINT": service.url})
         run = run_id(clock.now())
         results = base / "out" / run
-        ask = Ask("run", run, (sample / "roster.xlsx",), sample / "seals", results, limit=rows)
+        ask = Ask(
+            "run",
+            run,
+            (sample / "roster.xlsx",),
+            sample / "seals",
+            results,
+            limit=rows,
+            invocation=f"{session.invocation} --config {config_file}",
+        )
         session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
         latest = base / "out" / "latest"
-        code = conduct(session, config, ask, clock=clock, yes=True, latest=latest)
+        code = conduct(
+            session,
+            config,
+            ask,
+            clock=clock,
+            yes=True,
+            latest=latest,
+            credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
+        )
     workbook = latest / "results.xlsx"
-    session.say("demo_exit", code=code)
+    if code == 3:
+        session.say("demo_exit", code=code)
     session.say("demo_open", path=workbook)
     session.say(
         "demo_more",
-        sandbox=f"esign-import sandbox --truth {truth}",
-        config=config_file,
-        retry=f"esign-import --config {config_file} retry {workbook}",
+        sandbox=f"{session.invocation} sandbox --truth {truth}",
+        retry=f"{session.invocation} --config {config_file} retry {workbook}",
     )
     return code
 
@@ -63,10 +81,11 @@ def _write_config(base: Path, sample: Path) -> Path:
     from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
 
     secrets = private_folder(base / "secrets")
-    (secrets / "tencent__secret_id").write_text(SANDBOX.secret_id, encoding="utf-8")
-    (secrets / "tencent__secret_key").write_text(SANDBOX.secret_key, encoding="utf-8")
+    _write_private(secrets / "tencent__secret_id", SANDBOX.secret_id)
+    _write_private(secrets / "tencent__secret_key", SANDBOX.secret_key)
     path = base / "config.yaml"
-    path.write_text(
+    _write_private(
+        path,
         f"""\
 # The demo's configuration: the sandbox of this machine, no account. / 示例配置：本机沙盒，不需要账号。
 api:
@@ -78,9 +97,13 @@ roster: [{json.dumps(str(sample / "roster.xlsx"), ensure_ascii=False)}]
 seals: {json.dumps(str(sample / "seals"), ensure_ascii=False)}
 secrets_dir: secrets
 """,
-        encoding="utf-8",
     )
     return path
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
 
 
 def _sample_data() -> Path:
@@ -174,7 +197,11 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
         port=options["port"],
         truth_file=options["truth"],
     )
-    async with server:
+    try:
+        await server.start()
+    except OSError as error:
+        raise usage("port_taken", port=options["port"]) from error
+    try:
         session.say(
             "sandbox_at",
             url=server.url,
@@ -185,3 +212,5 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
             operator=SANDBOX.operator_open_id,
         )
         await asyncio.get_running_loop().create_future()
+    finally:
+        await server.stop()

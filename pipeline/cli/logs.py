@@ -19,7 +19,7 @@ QUIET = ("aiohttp", "asyncio", "filelock", "PIL")  # libraries that would speak 
 def logging_to(folder: Path) -> Iterator[None]:
     """Write this process's log records to ``folder``/log.jsonl (0600) while the block runs."""
     path = private_folder(folder) / "log.jsonl"
-    os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+    os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(
         JsonFormatter(

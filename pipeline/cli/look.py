@@ -15,11 +15,15 @@ from pipeline.clock import stamp
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
+    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
     config = ready_config(session)
     path = config.path(config.ledger)
     if not path.exists():
-        session.say("status_none")
-        return 0
+        sent = run_that_sent(config.path(config.out), tenant_of(config))
+        session.say("status_lost", path=sent) if sent else session.say("status_none")
+        return 74 if sent else 0
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         people = ledger.snapshot().people.values()
         last = ledger.last_run()

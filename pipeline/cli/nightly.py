@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,8 @@ import click
 
 from pipeline.cli.session import Session, usage
 from pipeline.clock import Clock, run_id
-from pipeline.config import Config
+from pipeline.config import Config, load
+from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
@@ -24,6 +28,7 @@ if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Night
 
+LOG = logging.getLogger(__name__)
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
 seals_option = click.option("--seals", type=PATH, metavar="DIR", help="Folder of seal pictures.")
@@ -43,14 +48,14 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
 
     clock = session.clock
     config, why_not = _config_for_check(session)
-    ask = _ask("check", config, rosters=rosters, seals=seals, out=out, clock=clock)
+    ask = _ask("check", session, config, rosters=rosters, seals=seals, out=out)
     if why_not is not None:
         session.say("check_without_config", why=why_not)
         done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
     else:
         with open_for_config(config, clock, readonly=True) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    return deliver(session, done, latest=_latest(config, out))
+    return deliver(session, done, latest=_latest(config) if out is None else None)
 
 
 @click.command()
@@ -72,14 +77,17 @@ def run(
     new_ledger: bool,
 ) -> int:
     """Create the seals that are missing; safe to repeat."""
+    from pipeline.intake.read import expand, run_of  # noqa: PLC0415
+
     clock = session.clock
     config = ready_config(session)
-    ask = _ask("run", config, rosters=rosters, seals=seals, out=out, clock=clock, limit=limit)
-    if not ask.rosters:
-        session.say("empty_inbox", paths=" ".join(str(config.path(path)) for path in config.roster))
-    return conduct(
-        session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=_latest(config, out)
-    )
+    ask = _ask("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
+    if not expand(ask.rosters):
+        session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+        return 0
+    if any(run_of(path) is not None for path in rosters if path.is_file()):
+        raise usage("use_retry")
+    return conduct(session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=_latest(config))
 
 
 @click.command()
@@ -93,20 +101,37 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
 
     Those of the last run, its rosters read anew, or those of an edited results workbook.
     """
-    clock = session.clock
+    from pipeline.intake.read import run_of  # noqa: PLC0415
+
     config = ready_config(session)
-    with open_for_config(config, clock, readonly=True) as (ledger, _):
-        last, earlier = ledger.last_run(), ledger.runs(RUNS_SEARCHED)
-    if last is None:
+    if results is not None and not results.exists():
+        raise usage("no_such_path", path=results)
+    writer = run_of(results) if results is not None else None
+    if results is not None and writer is None:
+        raise usage("not_results", path=results)
+    with open_for_config(config, session.clock, readonly=True) as (ledger, _):
+        earlier = ledger.runs(RUNS_SEARCHED)
+        wrote = ledger.run(writer) if writer else None
+    whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
+    if whole is None:
         raise usage("no_last_run")
-    rosters = (results,) if results is not None else tuple(map(Path, last.rosters))
-    remembered = Path(last.seals) if last.seals else None
-    ask = _ask("retry", config, rosters=rosters, seals=seals or remembered, out=out, clock=clock)
-    if results is not None:
-        whole = next((each for each in earlier if each.command == "run"), last)
-        context = tuple(path for path in map(Path, whole.rosters) if path.exists())
-        ask = replace(ask, to_fix_only=True, context=context)
-    return conduct(session, config, ask, clock=clock, yes=yes, latest=_latest(config, out))
+    rosters = tuple(map(Path, whole.rosters))
+    if wrote is not None:
+        rosters = tuple(map(Path, wrote.context or wrote.rosters))
+    pictures = (wrote or whole).seals
+    ask = _ask(
+        "retry",
+        session,
+        config,
+        rosters=(results,) if results is not None else rosters,
+        seals=seals or (Path(pictures) if pictures else None),
+        out=out,
+    )
+    if results is None:
+        ask = replace(ask, of_run=whole.run)
+    else:
+        ask = replace(ask, to_fix_only=True, context=tuple(path for path in rosters if path.exists()))
+    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=_latest(config))
 
 
 def conduct(
@@ -118,6 +143,7 @@ def conduct(
     latest: Path | None,
     yes: bool = False,
     new_ledger: bool = False,
+    credentials: Callable[[], Credentials] | None = None,
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found."""
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
@@ -126,18 +152,23 @@ def conduct(
     from pipeline.ledger.lock import RunLock  # noqa: PLC0415
 
     folder = config.path(config.secrets_dir) if config.secrets_dir else None
-    credentials = find(os.environ, home=Path.home(), secrets_dir=folder)
+    found = credentials or partial(find, os.environ, home=Path.home(), secrets_dir=folder)
     with (
         RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
         open_for_config(config, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out),
     ):
-        evening = _Evening(session, config, ask, clock, ledger, site_key, credentials, yes=yes)
-        done = asyncio.run(evening.through())
-        if done is None:
-            session.say("declined")
-            return 0
-        return deliver(session, done, latest=latest)
+        evening = _Evening(session, config, ask, clock, ledger, site_key, found, yes=yes)
+        try:
+            done = asyncio.run(evening.through())
+            if done is None:
+                session.say("declined")
+                return 0
+            return deliver(session, done, latest=latest)
+        except Exception as trouble:
+            if not isinstance(trouble, EsignImportError):
+                LOG.exception("the run broke")
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +181,7 @@ class _Evening:
     clock: Clock
     ledger: SqliteLedger
     site_key: SiteKey
-    credentials: Credentials
+    credentials: Callable[[], Credentials]
     yes: bool
 
     async def through(self) -> Night | None:
@@ -160,11 +191,11 @@ class _Evening:
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
 
         stop = night.Stop()
-        drain_on_signals(stop, lambda: self.session.say("stopping"))
         with Progress(self.session, self.clock) as progress:
 
             def confirm(forecast: Forecast) -> bool:
-                agreed = self._agreed(forecast)
+                agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
+                drain_on_signals(stop, lambda: self.session.say("stopping"))
                 progress.begin(forecast.creates)
                 return agreed
 
@@ -225,9 +256,9 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it cannot speak for a tenant if it cannot."""
     config = session.config_if_any()
     if config is None:
-        return Config(), session.word("no_config")
+        return load(None, os.environ), session.word("no_config")
     if missing := config.api.placeholders:
-        return config, session.word("placeholders", keys=", ".join(missing))
+        return config, session.word("placeholders", file=session.config_name, keys=", ".join(missing))
     return config, None
 
 
@@ -235,18 +266,20 @@ def ready_config(session: Session) -> Config:
     """Return a configuration that says who acts; UsageError else."""
     config = session.config()
     if missing := config.api.placeholders:
-        raise usage("placeholders", keys=", ".join(missing))
+        raise usage("placeholders", file=session.config_name, keys=", ".join(missing))
+    if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
+        raise usage("no_such_path", path=config.path(config.api.ca_file))
     return config
 
 
 def _ask(
     command: str,
+    session: Session,
     config: Config,
     *,
     rosters: Sequence[Path],
     seals: Path | None,
     out: Path | None,
-    clock: Clock,
     limit: int | None = None,
 ) -> Ask:
     """Resolve what is asked: named paths must exist, the defaults may be absent."""
@@ -257,7 +290,8 @@ def _ask(
         raise usage("no_zip", path=seals)
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
-    run = run_id(clock.now())
+    run = run_id(session.clock.now())
+    named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return Ask(
         command=command,
         run=run,
@@ -265,8 +299,11 @@ def _ask(
         seals=pictures if pictures.is_dir() else None,
         out=out or config.path(config.out) / run,
         limit=limit,
+        invocation=session.invocation,
+        arguments=shlex.join(named) if command != "retry" else "",
     )
 
 
-def _latest(config: Config, out: Path | None) -> Path | None:
-    return config.path(config.out) / "latest" if out is None else None
+def _latest(config: Config) -> Path:
+    """Return where a copy of the last run's results lies: also what `run_that_sent` finds after ``--out``."""
+    return config.path(config.out) / "latest"

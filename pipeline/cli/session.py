@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import locale
 import os
+import shlex
+import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +50,10 @@ class Session:
         """Return a sentence in the session's language."""
         return word(key, self.language, **details)
 
+    def alarm(self, key: str, **details: object) -> None:
+        """Say a sentence on stderr also with ``-q``: somebody has to know."""
+        click.echo(word(key, self.language, **details), err=True)
+
     def fail(self, trouble: EsignImportError) -> None:
         """Say why a command ends, also with ``-q``."""
         click.echo(trouble.say(self.language), err=True)
@@ -66,6 +73,15 @@ class Session:
         config = load(path, os.environ)
         self._configured = config.language
         return config
+
+    @property
+    def invocation(self) -> str:
+        """How the program was called, for the commands that are suggested."""
+        program = "esign-import"
+        if shutil.which(program) is None:  # installed, but its folder is not on the PATH
+            called = Path(sys.argv[0])
+            program = str(called) if called.name == program else f"{sys.executable} -m pipeline"
+        return f"{program} --config {shlex.quote(str(self.config_path))}" if self.config_path else program
 
     @property
     def config_name(self) -> Path:

@@ -17,7 +17,7 @@ from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
-from pipeline.results.words import status_word
+from pipeline.results.words import halt_word, status_word
 from pipeline.results.write import write_all
 
 REASONS = 8  # shown on the screen; all are in the workbook
@@ -34,21 +34,30 @@ def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
         thumbnail=partial(thumbnail, side=THUMBNAIL),
         latest=latest,
     )
+    if "edited" in written:
+        session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
+    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+    _alarm(session, night, numbers)
     if not session.quiet:
-        _tell(session, night, written[WORKBOOK])
+        _tell(session, night, numbers, written[WORKBOOK])
     if session.as_json:
         click.echo(json.dumps(run_record(night), ensure_ascii=False))
     return night.exit
 
 
-def _tell(session: Session, night: Night, workbook: Path) -> None:
-    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
+    """Say what stopped the run and which rosters were refused, also with ``-q``."""
     if night.halted is not None:
-        session.say("halted", code=night.halted.code, message=mask_text(night.halted.message, numbers))
+        message = mask_text(night.halted.message, numbers)
+        text = halt_word(night.halted.code, message, session.language)
+        session.alarm("halted", code=night.halted.code, message=text)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
             why = sentence(trouble, session.language, numbers)
-            session.say("file_refused", file=mask_text(report.path.name, numbers), why=why)
+            session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
+
+
+def _tell(session: Session, night: Night, numbers: Numbers, workbook: Path) -> None:
     rows: dict[Status, list[Outcome]] = defaultdict(list)
     for outcome in night.outcomes:
         rows[outcome.status].append(outcome)
@@ -69,7 +78,7 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
     found: Counter[str] = Counter()
     first: dict[str, Outcome] = {}
     for outcome in outcomes:
-        for code in counted(outcome):
+        for code in counted(outcome) or filter(None, [outcome.code]):
             found[code] += 1
             first.setdefault(code, outcome)
     for code, rows in found.most_common(REASONS):

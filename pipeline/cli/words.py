@@ -21,14 +21,30 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "There is no config.yaml here; name one with --config, or look at an example: esign-import demo",
     ),
     "placeholders": (
-        "config.yaml 里还没有填写：{keys}",
-        "config.yaml still has to say: {keys}",
+        "{file} 里还没有填写：{keys}",
+        "{file} still has to say: {keys}",
     ),
     "check_without_config": (
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
     "no_such_path": ("找不到 {path}", "{path} does not exist"),
+    "use_retry": (
+        "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
+        "This is a results workbook, not a roster; to send its corrected rows, use retry.",
+    ),
+    "port_taken": (
+        "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
+        "Port {port} of 127.0.0.1 is taken; choose another with --port.",
+    ),
+    "kept_edits": (
+        "{path} 在写出之后被改过，已保留为 {kept}。",
+        "{path} was edited after it had been written; it is kept as {kept}.",
+    ),
+    "not_results": (
+        "{path} 不是本程序写出的结果表；请写某次运行的 results.xlsx。",
+        "{path} is not a results workbook of this program; name the results.xlsx of a run.",
+    ),
     "no_zip": (
         "{path}：目前只能用图片文件夹，请先解压 zip。",
         "{path}: a folder of pictures is needed, unpack the zip first.",
@@ -55,7 +71,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "progress": ("{done}/{total} · 成功 {sealed} · {rate}/秒", "{done}/{total} · sealed {sealed} · {rate}/s"),
     "bar": ("提交", "sending"),
-    "halted": ("已停止：{code} {message}", "Halted: {code} {message}"),
+    "halted": ("已停止：{message}（{code}）", "Halted: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
     "count": ("  {status} {rows}", "  {status} {rows}"),
     "reason": (
@@ -71,7 +87,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "demo_open": ("请打开：{path}", "Open: {path}"),
     "demo_more": (
-        "想接着改表重试：先在另一个终端运行\n     {sandbox}\n再用 {config} 运行上面的 retry：\n     {retry}",
+        "想接着改表重试：先在另一个终端运行\n     {sandbox}\n改好结果表并保存，再运行\n     {retry}",
         "To go on as a clerk would: in a second terminal start\n     {sandbox}\nthen correct the workbook and type\n     {retry}",
     ),
     "sandbox_at": (
@@ -81,6 +97,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "config_fine": ("{path} 没有问题。", "{path} is fine."),
     "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
     "status_none": ("还没有台账：尚未运行过。", "No ledger yet: nothing has run."),
+    "status_lost": (
+        "找不到台账，但 {path} 说明以前发送过；请先恢复台账文件和它的 .key。",
+        "The ledger is not there, but {path} tells that something was sent; restore the ledger and its .key first.",
+    ),
     "status_people": (
         "有印章 {sealed} 人 · 未知 {unknown} 人 · 被拒绝 {refused} 人",
         "{sealed} people have a seal · {unknown} unknown · {refused} refused",

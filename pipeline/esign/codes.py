@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from pipeline.model import SAME_NAME
+
 Meaning = Literal[
     "throttle",  # refused before the back end: wait, send again
     "clock",  # refused for its timestamp: adopt the server's time, send again
@@ -150,7 +152,6 @@ _UPLOAD: Mapping[str, Meaning] = {
     "OperationDenied.Forbid": "permission",
     "OperationDenied.NoIdentityVerify": "permission",
 }
-_SAME_NAME = re.compile("同名|重名|已存在")
 _FREQUENCY = re.compile("每秒|频率|frequency", re.IGNORECASE)
 _RATE = re.compile(r"`(\d+)`.*?`(\d+)`", re.DOTALL)
 _EMPTY_WORDS = re.compile(
@@ -163,7 +164,7 @@ _PICTURE_MISSING = re.compile(
 
 def of_create(code: str, message: str) -> Meaning:
     """Return what an error answer to a create means; the text only refines codes that leave it open."""
-    if code == "FailedOperation" and _SAME_NAME.search(message):
+    if code == "FailedOperation" and SAME_NAME.search(message):
         return "exists"
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"

@@ -26,7 +26,8 @@ def of_create(reply: Reply) -> Reading:
     """Read a create's answer: success is status 200, a body that parses, no Error, a non-empty SealId."""
     answer = parse(reply.body)
     if reply.status != HTTP_OK:
-        return _unknown(reply, f"http_{reply.status}", answer.text("SealId") if answer else None)
+        seal_id, request_id = (answer.text("SealId"), answer.request_id) if answer else (None, None)
+        return _unknown(reply, f"http_{reply.status}", seal_id, request_id)
     if answer is None:
         return _unknown(reply, "unreadable")
     if answer.code is None:

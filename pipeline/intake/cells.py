@@ -47,10 +47,15 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One roster file as a reader gives it; ``results`` marks a workbook that this program wrote."""
+    """One roster file as a reader gives it; ``run`` is set for a workbook that this program wrote: its run."""
 
     sheets: Iterator[Sheet] = field(repr=False)
-    results: bool = False
+    run: str | None = None
+
+    @property
+    def results(self) -> bool:
+        """Whether this program wrote it."""
+        return self.run is not None
 
 
 class Fields(Mapping[Field, Cell]):

@@ -82,6 +82,14 @@ def read_roster(path: Path, vocabulary: Vocabulary, *, to_fix_only: bool) -> tup
     )
 
 
+def run_of(path: Path) -> str | None:
+    """Return the run whose results workbook a file is; None when it is anything else."""
+    try:
+        return _open(_bytes(path), path, Vocabulary.of({})).run
+    except FileRefused:
+        return None
+
+
 def _in_folder(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         known = file.suffix.lower() in ROSTER_SUFFIXES | SPREADSHEET_SUFFIXES
@@ -117,6 +125,8 @@ def _tables(book: Book, path: Path, vocabulary: Vocabulary) -> Iterator[Table]:
 
 def _whole(tables: Sequence[Table], vocabulary: Vocabulary, *, ours: bool) -> None:
     """Refuse a file that holds no table, or whose tickets occur twice; an empty To fix sheet is good news."""
+    if ours and not tables:
+        raise FileRefused("HEADER_NOT_FOUND", {"found": "≠ " + " / ".join(TO_FIX)})
     if ours:
         _tickets_once(tables)
     read = [each.report.status for each in tables]
@@ -131,8 +141,8 @@ def _tickets_once(tables: Sequence[Table]) -> None:
     for row in (row for each in tables for row in each.rows):
         first = seen.setdefault(row.ticket or "", row)
         if first is not row:
-            found = f"row_id, 第 {first.origin.row} = {row.origin.row} 行 / rows {first.origin.row} = {row.origin.row}"
-            raise FileRefused("FILE_SUSPICIOUS", {"found": found})
+            twice = f"{first.origin.row} = {row.origin.row}"
+            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": twice})
 
 
 def _problem(refused: FileRefused) -> Problem:

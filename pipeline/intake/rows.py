@@ -146,14 +146,12 @@ class _Form:
         assert self._ticket is not None
         row_id, check = (line.cells[column].shown if column in line.cells else "" for column in self._ticket)
         if not row_id or check != check_of(row_id):
-            raise FileRefused(
-                "FILE_SUSPICIOUS", {"found": f"row_id, 第 {line.number} 行 / row {line.number}"}
-            )
+            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(line.number)})
         return row_id
 
 
 def _ticket_columns(header: Header) -> tuple[int, int]:
     places = {title: column for column, title in header.titles.items()}
     if ROW_ID not in places or CHECK not in places:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": f"row_id, 第 {header.row} 行 / row {header.row}"})
+        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(header.row)})
     return places[ROW_ID], places[CHECK]

@@ -13,6 +13,7 @@ from pipeline.intake.worksheet import lines, shared_strings
 
 OWN_PROPERTY = "esign-import"  # custom document property of the workbooks this program writes
 OWN_VALUE = "results"
+OWN_RUN = "esign-import-run"
 
 
 def read(data: bytes) -> Book:
@@ -27,7 +28,7 @@ def read(data: bytes) -> Book:
     workbook = package.tree(part)
     if workbook.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
-    return Book(_sheets(package, part, workbook), results=_is_ours(package))
+    return Book(_sheets(package, part, workbook), run=_run_of(package))
 
 
 def _sheets(package: Package, part: str, workbook: Element) -> Iterator[Sheet]:
@@ -57,14 +58,13 @@ def _styles(package: Package, part: str) -> list[Format]:
     return formats(package.tree(styles)) if styles else []
 
 
-def _is_ours(package: Package) -> bool:
+def _run_of(package: Package) -> str | None:
+    """Return the run that wrote this workbook, if this program did (an empty text where it does not say which)."""
     part = package.related("", "custom-properties")
     if part is None:
-        return False
-    return any(
-        entry.get("name") == OWN_PROPERTY and "".join(entry.itertext()).strip() == OWN_VALUE
-        for entry in package.tree(part)
-    )
+        return None
+    said = {entry.get("name"): "".join(entry.itertext()).strip() for entry in package.tree(part)}
+    return said.get(OWN_RUN, "") if said.get(OWN_PROPERTY) == OWN_VALUE else None
 
 
 def _foreign(package: Package, part: str | None) -> str:

@@ -11,8 +11,12 @@ from pipeline.model import Verdict
 
 ORPHANED = "process ended before the answer"
 WITHDRAWN = "cancelled before the first byte"
-# a bare FailedOperation may hide a seal (DESIGN §5)
-SURELY_REFUSED = "(coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND code <> 'FailedOperation'))"
+# a bare FailedOperation may hide a seal (model.Try.suspect)
+SURELY_REFUSED = (
+    "(coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
+    "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
+    "OR instr(coalesce(message, ''), '已存在'))))"
+)
 
 
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:

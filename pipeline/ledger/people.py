@@ -20,6 +20,9 @@ CONTENT = (
     "content_picture, content_pixels"
 )  # in the order of model.Content's fields
 
+# an attempt that is not executed and got no answer never left; everything else may have
+SENT = "SELECT key, sum(verdict IS NOT 'not_executed' OR http_status IS NOT NULL) FROM attempt GROUP BY key"
+
 # after_attempt and not the time of day: clocks are set back
 _REFUSED_SINCE_THE_LAST_SEAL = (
     "verdict = 'refused' AND number > "
@@ -34,7 +37,7 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
     refusals: defaultdict[str, list[Try]] = defaultdict(list)
     for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
         refusals[key].append(tried)
-    creates = dict(connection.execute("SELECT key, count(*) FROM attempt GROUP BY key"))
+    creates = dict(connection.execute(SENT))
     people = {
         (same := intern(key)): Past(
             same,
@@ -53,12 +56,12 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
 def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:
     """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
     rows = connection.execute(
-        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, {CONTENT} "  # noqa: S608 - our own words
+        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, {CONTENT} "  # noqa: S608 - our own words
         f"FROM attempt WHERE {which} ORDER BY number"
     )
-    for key, uuid, run, verdict, at, host, code, message, request_id, *content in rows:
+    for key, uuid, run, verdict, at, host, code, message, request_id, seal_id, *content in rows:
         told = verdict or "unknown"
-        tried = Try(uuid, run, told, at, host, _content(content), code, message, request_id)
+        tried = Try(uuid, run, told, at, host, _content(content), code, message, request_id, seal_id)
         yield key, tried
 
 

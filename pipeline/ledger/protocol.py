@@ -73,6 +73,7 @@ class RunRecord:
     finished: float | None = None  # None: the run is under way or was killed
     exit: int | None = None
     record: str | None = None  # run.json
+    context: tuple[str, ...] = ()  # of a retry of a workbook: the rosters its rows were compared with
 
 
 @dataclass(frozen=True, slots=True)

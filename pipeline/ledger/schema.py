@@ -40,6 +40,7 @@ VERSION_1 = (
         pid INTEGER NOT NULL,
         user TEXT NOT NULL,
         rosters TEXT NOT NULL,
+        context TEXT NOT NULL,
         seals TEXT,
         out TEXT NOT NULL,
         contract TEXT,

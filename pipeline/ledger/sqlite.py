@@ -81,7 +81,8 @@ class SqliteLedger:
     def begin_run(self, record: RunRecord) -> None:
         """Enter a run, before anything that refers to it."""
         columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
-        columns["rosters"] = json.dumps(record.rosters, ensure_ascii=False)
+        for paths in ("rosters", "context"):
+            columns[paths] = json.dumps(columns[paths], ensure_ascii=False)
         values = list(columns.values())
         statement = f"INSERT INTO run ({_RUN}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own words
 
@@ -186,7 +187,8 @@ class SqliteLedger:
 
 def _record(row: Sequence[Any]) -> RunRecord:
     columns = dict(zip(_RUN_COLUMNS, row, strict=True))
-    columns["rosters"] = tuple(json.loads(columns["rosters"]))
+    for paths in ("rosters", "context"):
+        columns[paths] = tuple(json.loads(columns[paths]))
     return RunRecord(**columns)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -100,3 +102,36 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def set_edited_aside(path: Path) -> Path | None:
+    """Keep a workbook that somebody changed since it was written here: rename it, and return its new name.
+
+    `remember_written` notes what was written; without a note the file is taken for ours.
+    """
+    try:
+        written = _note(path).read_text("ascii").strip()
+        if hashlib.sha256(path.read_bytes()).hexdigest() == written:
+            return None
+    except FileNotFoundError:
+        return None
+    for number in itertools.count(1):
+        kept = path.with_name(f"{path.stem} (edited{'' if number == 1 else f' {number}'}){path.suffix}")
+        if not kept.exists():
+            path.rename(kept)
+            return kept
+    raise AssertionError
+
+
+def remember_written(path: Path) -> None:
+    """Note what a workbook looked like when it was written."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    write_atomically(_note(path), lambda temporary: _fill(temporary, digest))
+
+
+def _fill(temporary: Path, text: str) -> None:
+    temporary.write_text(text, "ascii")
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")

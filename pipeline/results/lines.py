@@ -66,7 +66,7 @@ def outcome_line(
         "request_id": outcome.request_id,
         "trace_id": outcome.trace_id,
         "attempts": outcome.attempts,
-        "service": {"code": outcome.code, "message": _masked(outcome.message, known)}
+        "service": {"code": outcome.code, "message": _said(outcome, known)}
         if outcome.code or outcome.message
         else None,
     }
@@ -146,6 +146,12 @@ def _changes(outcome: Outcome, numbers: Numbers) -> Iterator[dict[str, str]]:
     for change in outcome.doctor.changes:
         before, after = mask_change(change, numbers)
         yield {"field": change.field.value, "from": before, "to": after, "why": change.why}
+
+
+def _said(outcome: Outcome, numbers: Numbers) -> str | None:
+    """Return the service's words, with a SealId that proves nothing but is evidence."""
+    message = _masked(outcome.message, numbers)
+    return f"SealId {outcome.evidence} {message or ''}".strip() if outcome.evidence else message
 
 
 def _masked(text: str | None, numbers: Numbers) -> str | None:

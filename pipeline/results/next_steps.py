@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
     for step in (
         *_before_all(night, language),
         *_for_the_clerk(night, faulty, sheets["fix"], numbers, language),
-        *_for_the_rest(counts, sheets, language),
+        *_for_the_rest(night, counts, sheets, numbers, language),
     ):
         some = True
         yield step
@@ -48,7 +49,9 @@ def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
 
 def _before_all(night: Night, language: str) -> Iterator[Step]:
     if night.halted and night.halted.exit == 4:
-        yield Step(say("next.halted", language))
+        yield Step(say("next.halted", language), _command(night, "run"))
+    if deferred := sum(report.status == "deferred" for report in night.files):
+        yield Step(say("next.deferred", language, n=deferred))
     refused = sum(report.status == "refused" for report in night.files)
     if refused:
         yield Step(say("next.files", language, n=refused))
@@ -59,10 +62,9 @@ def _for_the_clerk(
 ) -> Iterator[Step]:
     if night.command == "check":
         if faulty:
-            yield Step(say("next.check", language, sheet=sheet), "esign-import check")
+            yield Step(say("next.check", language, sheet=sheet), _command(night, "check"))
         return
-    workbook = mask_path(night.out / WORKBOOK, numbers)
-    retry = f'esign-import retry "{workbook}"' if " " in workbook else f"esign-import retry {workbook}"
+    retry = _retry(night, numbers)
     if wrong := faulty[Status.REJECTED]:
         yield Step(say("next.fix", language, n=wrong, sheet=sheet), retry)
     if refused := faulty[Status.FAILED]:
@@ -70,14 +72,29 @@ def _for_the_clerk(
         yield Step(say(key, language, n=refused, sheet=sheet), command)
 
 
-def _for_the_rest(counts: Counter[Status], sheets: dict[str, str], language: str) -> Iterator[Step]:
+def _for_the_rest(
+    night: Night, counts: Counter[Status], sheets: dict[str, str], numbers: Numbers, language: str
+) -> Iterator[Step]:
     unsettled = sum(counts[status] for status in UNSETTLED)
     if unsettled:
         yield Step(say("next.unknown", language, n=unsettled, sheet=sheets["unknown"]))
     if changed := counts[Status.CHANGED]:
         word = status_word(Status.CHANGED, language)
         yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word))
-    if waits := counts[Status.NOT_SENT]:
-        yield Step(say("next.again", language, n=waits), "esign-import run")
+    if night.absent:
+        yield Step(say("next.absent", language, n=night.absent), f"{night.invocation} status")
+    waits = counts[Status.NOT_SENT]
+    if waits and not (night.halted and night.halted.exit == 4):
+        again = _retry(night, numbers) if night.command == "retry" else _command(night, "run")
+        yield Step(say("next.again", language, n=waits), again)
     if ready := counts[Status.READY]:
-        yield Step(say("next.run", language, n=ready), "esign-import run")
+        yield Step(say("next.run", language, n=ready), _command(night, "run"))
+
+
+def _retry(night: Night, numbers: Numbers) -> str:
+    return f"{night.invocation} retry {shlex.quote(mask_path(night.out / WORKBOOK, numbers))}"
+
+
+def _command(night: Night, command: str) -> str:
+    """Return a command as it was called tonight, with the rosters and folders that were named."""
+    return " ".join(filter(None, (night.invocation, command, night.arguments)))

@@ -14,7 +14,7 @@ from pipeline.results.next_steps import next_steps, waiting
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
-from pipeline.results.words import STATUS_MEANINGS, say, status_word
+from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
 _BAR = 22  # blocks of a full bar
@@ -50,7 +50,7 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
     when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
     canvas.line([(f"{when}　{night.command} {night.run}", LAST, {"font_color": MUTED})])
     if night.halted:
-        message = mask_text(night.halted.message, numbers)
+        message = halt_word(night.halted.code, mask_text(night.halted.message, numbers), language)
         text = say("halted", language, code=night.halted.code, message=message)
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}

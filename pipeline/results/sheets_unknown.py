@@ -103,8 +103,8 @@ def _columns(language: str) -> list[Column]:
 
 def _settle(outcome: Outcome, language: str) -> Iterator[str]:
     yield say(f"settle.{outcome.status.value}", language, seal=seal_name_of(outcome) or "—")
-    if outcome.seal_id:
-        yield say("settle.evidence", language, seal_id=outcome.seal_id)
+    if outcome.evidence:
+        yield say("settle.evidence", language, seal_id=outcome.evidence)
 
 
 def _answer(outcome: Outcome) -> str:

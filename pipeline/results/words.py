@@ -152,7 +152,24 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Name the file after the doctor's identity number, staff number or name, or write its name into the picture column"),
     "unpaired.none": ("每张图片都已用上。", "Every picture was used."),
     "unknown.none": ("没有结果未知的行。", "No row is without a verdict."),
-    "next.halted": ("先排除上面红色的停止原因；在此之前重跑没有用。", "First remove the cause in red above; a rerun will not help before."),
+    "next.halted": ("先排除停止的原因（在此之前重跑没有用），然后运行：", "First remove the cause of the halt (a rerun will not help before), then run:"),
+    "next.deferred": (
+        "{n} 个文件是结果表，没有当作名单读取；要提交其中改好的行，请用 retry 命令并写上它的路径。",
+        "Results workbooks among the rosters, not read: {n}. To send their corrected rows, use retry with their path."),
+    "next.absent": (
+        "另有 {n} 人上次提交没有结论，不在这次的名单里：",
+        "People whose last create has no verdict and who are not in these rosters: {n}."),
+    "halt.OUTAGE": ("服务连续多次没有可用的应答", "several calls in a row without a usable answer"),
+    "halt.CUT_SHORT": ("运行被中断", "the run was cut short"),
+    "halt.SEAL_ID_REUSED": ("服务返回了属于另一人的印章ID", "the service answered with another person's SealId"),
+    "halt.TLS": ("服务器证书无法验证：{message}", "the server's certificate was refused: {message}"),
+    "halt.DISK": ("磁盘或文件出错：{message}", "disk or file trouble: {message}"),
+    "halt.LEDGER": ("台账无法写入：{message}", "the ledger cannot be written: {message}"),
+    "halt.BUG": ("程序内部错误：{message}", "a bug: {message}"),
+    "halt.LEDGER_CONFLICT": ("台账拒绝了一次提交：{message}", "the ledger refused an attempt: {message}"),
+    "halt.CONTRACT_INLINE_IGNORED": (
+        "旧接口（inline）不再接受请求里的图片，请改用 contract: file_id：{message}",
+        "the inline contract takes no picture any more, use contract: file_id: {message}"),
     "next.again": ("稍后重新运行，没有提交的 {n} 行会接着提交：", "Rows not sent: {n}. Run again later and they go on:"),
     "next.fix": (
         "{n} 行要修改：打开工作表“{sheet}”，改黄色格（鼠标停在格上有说明），保存，然后运行：",
@@ -188,6 +205,12 @@ def say(key: str, language: str, **detail: object) -> str:
     """Return a phrase in ``zh`` or ``en`` with its blanks filled."""
     zh, en = WORDS[key]
     return (zh if language == "zh" else en).format_map(detail)
+
+
+def halt_word(code: str, message: str, language: str) -> str:
+    """Return why a run halted; the service's own codes speak by their message."""
+    key = f"halt.{code}"
+    return say(key, language, message=message) if key in WORDS else message
 
 
 def status_word(status: Status, language: str) -> str:

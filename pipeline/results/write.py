@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.model import Night
-from pipeline.results.files import copy_into, write_json, write_jsonl
+from pipeline.results.files import copy_into, remember_written, set_edited_aside, write_json, write_jsonl
 from pipeline.results.lines import file_line, outcome_line, run_record
 from pipeline.results.next_steps import WORKBOOK
 from pipeline.results.privacy import numbers_of
@@ -27,7 +27,8 @@ def write_all(
 ) -> dict[str, Path]:
     """Write the files of DESIGN §7 into ``night.out`` and copies of them into ``latest``.
 
-    Returns usual name -> path written; results.xlsx may be a numbered sibling. Raises ``SumsError`` before anything
+    Returns usual name -> path written; results.xlsx may be a numbered sibling. A workbook that a clerk has edited
+    since is set aside, never overwritten: it stands under "edited". Raises ``SumsError`` before anything
     is written, OSError where the disk refuses. The workbook comes last, for only its reader needs patience.
     """
     count(night)
@@ -36,6 +37,8 @@ def write_all(
     lines = (
         outcome_line(outcome, run=night.run, language=language, numbers=numbers) for outcome in night.outcomes
     )
+    folders = {night.out, latest or night.out}
+    aside = [set_edited_aside(folder / WORKBOOK) for folder in folders]
     written = {
         rows: write_jsonl(night.out / rows, lines),
         FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),
@@ -54,4 +57,8 @@ def write_all(
         for name, path in written.items():
             copy_into(latest, path, name)
         (latest / other).unlink(missing_ok=True)
-    return written
+    for folder in folders:
+        if (folder / WORKBOOK).exists():
+            remember_written(folder / WORKBOOK)
+    kept = next(filter(None, aside), None)
+    return written if kept is None else {**written, "edited": kept}

@@ -136,16 +136,16 @@ def test_our_own_workbook_is_deferred_in_a_night_and_read_on_demand(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "place"),
     [
-        ([line("r1"), line("r2", check="00000000")], "row 3"),
-        ([line("r1"), line("r2", check=check_of("r1"))], "row 3"),
-        ([line("r1"), line("")], "row 3"),
-        ([line("r1"), line("r2"), line("r1")], "rows 2 = 4"),
+        ([line("r1"), line("r2", check="00000000")], "3"),
+        ([line("r1"), line("r2", check=check_of("r1"))], "3"),
+        ([line("r1"), line("")], "3"),
+        ([line("r1"), line("r2"), line("r1")], "2 = 4"),
     ],
 )
 def test_a_damaged_swapped_or_doubled_ticket_refuses_the_file(tmp_path, lines, place):
     rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", *lines)], to_fix_only=True)
     assert (rows, report.codes) == ([], ("FILE_SUSPICIOUS",))
-    assert place in report.problems[0].detail["found"]
+    assert report.problems[0].detail["ticket"] == place
 
 
 def test_a_to_fix_sheet_without_its_hidden_columns_or_header_is_refused(tmp_path):
@@ -158,9 +158,13 @@ def test_a_to_fix_sheet_without_its_hidden_columns_or_header_is_refused(tmp_path
 
 
 def test_nothing_to_fix_is_no_fault(tmp_path):
-    for path in (results(tmp_path / "r.xlsx", titles=()), results(tmp_path / "s.xlsx", sheet="全部结果")):
-        rows, (report,) = read_rosters([path], to_fix_only=True)
-        assert (rows, report.status, report.rows) == ([], "read", 0)
+    rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", titles=())], to_fix_only=True)
+    assert (rows, report.status, report.rows) == ([], "read", 0)
+
+
+def test_a_workbook_whose_to_fix_sheet_was_renamed_is_refused(tmp_path):
+    rows, (report,) = read_rosters([results(tmp_path / "s.xlsx", sheet="Sheet1")], to_fix_only=True)
+    assert (rows, report.codes) == ([], ("HEADER_NOT_FOUND",))
 
 
 def test_retry_takes_no_foreign_file(tmp_path):

@@ -192,7 +192,7 @@ def test_unknown_rows_tell_what_settles_them_and_have_room_for_the_answer(write,
 
 
 def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene):
-    scene.outcomes = [make.outcome(make.doctor(1), Status.UNKNOWN, seal_id="yDmaybe")]
+    scene.outcomes = [make.outcome(make.doctor(1), Status.UNKNOWN, evidence="yDmaybe")]
     book = openpyxl.load_workbook(write(scene.night()))
 
     assert "yDmaybe" in book["未知"]["F2"].value
