@@ -133,7 +133,7 @@ class Api(_Section):
 class Limits(_Section):
     """The account's quota, of each action, and how many creates may be in flight."""
 
-    requests_per_second: float = Field(default=20, gt=0)
+    requests_per_second: float = Field(default=20, gt=0, allow_inf_nan=False)
     concurrency: float = Field(default=20, gt=0)
 
 
@@ -263,6 +263,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "bool_parsing": ("must be true or false", "必须是 true 或 false"),
     "int_parsing": ("must be a whole number", "必须是整数"),
     "float_parsing": ("must be a number", "必须是数字"),
+    "finite_number": ("must be a finite number", "必须是有限的数字"),
     "greater_than": ("must be greater than {gt}", "必须大于 {gt}"),
     "string_pattern_mismatch": ("must begin with http:// or https://", "必须以 http:// 或 https:// 开头"),
     "model_type": ("must hold keys of its own, indented below it", "下面必须缩进写各配置项"),

@@ -18,7 +18,9 @@ from pathlib import Path
 from pipeline import wiring
 from pipeline.clock import Clock
 from pipeline.config import Config
+from pipeline.course import Course
 from pipeline.errors import LedgerError
+from pipeline.esign.contract import CREATE, UPLOAD
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.exits import exit_code, graver
@@ -47,7 +49,7 @@ from pipeline.model import (
 from pipeline.plan import meet, standing
 from pipeline.results.lines import outcome_line, run_record
 from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
-from pipeline.sending import Course, Sender
+from pipeline.sending import Sender
 from pipeline.submit import PREPARERS, Prepare, Submission, Submitted, not_sent, rejected
 
 LOG = logging.getLogger(__name__)
@@ -175,6 +177,7 @@ async def run(
                 mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
                 course=Course(stop.event),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
+                doors={action: asyncio.Semaphore(wiring.doors(config)) for action in (CREATE, UPLOAD)},
             )
             submission = Submission(sender, wiring.preparer(config), wiring.workers(config), watch, ask.limit)
             submitted = await submission.go(ready)

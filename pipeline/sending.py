@@ -7,106 +7,37 @@ verdict is committed before anything counts the row as done. Only what is proven
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 
 from pipeline.clock import Clock
+from pipeline.course import Course, End, Job
 from pipeline.esign import verdict as reading
 from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
 from pipeline.esign.codes import STOPPING, Meaning, picture_ignored, stated_limit
 from pipeline.esign.contract import CREATE, UPLOAD, Agent, create_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
-from pipeline.model import (
-    ContractName,
-    Field,
-    Halt,
-    HaltExit,
-    Planned,
-    Prepared,
-    Problem,
-    SealRequest,
-    Status,
-    Verdict,
-)
+from pipeline.model import ContractName, Field, Problem, Status, Verdict
 from pipeline.problems import problem
 
-LOG = logging.getLogger(__name__)
 SENDS = 4  # of one row's upload, and of its create
 BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
-OUTAGE = 5  # calls in a row without a usable answer, then the run stops
+STALE = 5  # waits of one row that may outlast a connection or a FileId
 CLOCK_STEP = 30.0  # seconds of skew worth correcting
 FILE_ID_MARGIN = 5.0  # seconds before a FileId's death at which it is no longer used
 NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
 
 
-@dataclass(slots=True)
-class Course:
-    """How the run is going, shared by all rows: why it stops, what was called, whether the service answers."""
-
-    stop: (
-        asyncio.Event
-    )  # set from outside, or by a halt, to drain: nothing new starts, what is under way ends
-    halted: Halt | None = None
-    requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    throttled: int = 0
-    _silent: Counter[str] = field(default_factory=Counter)  # action -> calls in a row without a usable answer
-
-    @property
-    def stopping(self) -> bool:
-        """Tell whether nothing new may start."""
-        return self.stop.is_set()
-
-    def halt(self, code: str, message: str, exit_code: HaltExit) -> None:
-        """Stop the run; the first reason counts."""
-        self.stop.set()
-        if self.halted is None:
-            self.halted = Halt(code, message, exit_code)
-            LOG.error("halted", extra={"code": code, "exit": exit_code})
-
-    def heard(self, action: str, *, answered: bool) -> None:
-        """Count an action's calls in a row without a usable answer: an outage is no reason to try every row."""
-        self._silent[action] = 0 if answered else self._silent[action] + 1
-        if self._silent[action] >= OUTAGE:
-            self.halt(
-                "OUTAGE", f"{self._silent[action]} calls of {action} in a row without a usable answer", 5
-            )
-
-
-@dataclass(slots=True)
-class Job:
-    """One row on its way."""
-
-    index: int
-    planned: Planned
-    request: SealRequest
-    prepared: Prepared
-    canary: bool = False
-    file_id: str | None = None
-    file_dies: float = 0.0  # unix seconds, the service's
-    clock_healed: bool = False
-    uploaded_again: bool = False
-    trace_id: str | None = None
-    sent_at: float | None = None
-    sends: int = 0  # creates that may have left
-    verdict: Verdict | None = None  # the last create's, also when it could not be recorded
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a row's sending ended."""
-
-    status: Status
-    verdict: Verdict | None = None
-    problems: tuple[Problem, ...] = ()
-
-
 class _Stopped(Exception):
-    """The slot came after the run had been stopped: nothing was sent."""
+    """The run was stopped before the slot came: nothing was sent."""
+
+
+class _Stale(Exception):
+    """Connection or FileId died while the slot was awaited: nothing was sent, all is begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +54,9 @@ class Sender:
     mask: Callable[[str], str]  # takes personal data out of the service's messages
     course: Course
     creates: asyncio.Semaphore  # creates in flight
+    doors: Mapping[
+        str, asyncio.Semaphore
+    ]  # action -> open connections that wait: a server tires of silent ones
 
     async def send(self, job: Job, data: bytes) -> End:
         """Send a row until it has a verdict, at most SENDS times; ``data`` are its picture's bytes."""
@@ -147,43 +81,73 @@ class Sender:
     async def _create(self, job: Job, data: bytes) -> tuple[End, bool]:
         """Send one create and settle it; True when it is proven not executed and may be sent again."""
         trace_id = str(uuid.uuid4())
+        try:
+            read = await self._exchange(job, data, trace_id)
+        except _Stopped:
+            return End(Status.NOT_SENT), False
+        except _Stale:
+            return await self._again(job, data)
+        except NotSent as error:
+            return await self._never_left(job, trace_id, error), not self.course.stopping
+        self.course.requests[CREATE][read.tally] += 1
+        answered = read.verdict.kind == "sealed" or read.meaning not in {None, "unknown"}
+        self.course.heard(CREATE, answered=answered)
+        return await self._settled(job, self._weighed(job, read), read.meaning)
+
+    async def _again(self, job: Job, data: bytes) -> tuple[End, bool]:
+        """Begin anew after a wait that was too long for connection or FileId; no create was spent on it."""
+        job.stale += 1
+        if job.stale > STALE:
+            return End(
+                Status.NOT_SENT, Verdict("not_executed", code=NOT_EXECUTED_BY_US, message="stale")
+            ), False
+        if self.contract == "file_id" and not self._file_lives(job):
+            refusal = await self._upload(job, data)
+            if refusal is not None:
+                return refusal, False
+        return await self._create(job, data)
+
+    async def _exchange(self, job: Job, data: bytes, trace_id: str) -> reading.Reading:
+        """Put one create on the wire and read its answer; the attempt is committed before the first byte."""
         body = (
             create_body(self.agent, job.request, picture=data)
             if self.contract == "inline"
             else create_body(self.agent, job.request, file_id=job.file_id)
         )
+        async with AsyncExitStack() as door:
+            await door.enter_async_context(self.doors[CREATE])
 
-        async def gate() -> None:
-            await self.limiter.acquire(CREATE)
-            if self.course.stopping:
-                raise _Stopped
-            await self.ledger.open_attempt(self._attempt(job, trace_id))
-            job.trace_id, job.sent_at = trace_id, self.client.now()
-            job.sends += 1
-            await self.limiter.leave(CREATE)
+            async def gate(alive: Callable[[], bool]) -> None:
+                await self._slot(CREATE)
+                await door.aclose()
+                if not alive() or (self.contract == "file_id" and not self._file_lives(job)):
+                    raise _Stale
+                await self.ledger.open_attempt(self._attempt(job, trace_id))
+                job.trace_id, job.sent_at, job.in_doubt = trace_id, self.client.now(), True
+                job.sends += 1
+                await self.limiter.leave(CREATE)
 
-        meaning: Meaning | None = None
-        try:
-            reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
-        except _Stopped:
-            return End(Status.NOT_SENT), False
-        except NotSent as error:
-            return await self._never_left(job, trace_id, error), not self.course.stopping
-        except NoAnswer as error:
-            verdict = Verdict("unknown", code="no_answer", message=str(error))
-            self.course.requests[CREATE]["no_answer"] += 1
-        else:
-            read = reading.of_create(reply)
-            verdict, meaning = read.verdict, read.meaning
-            self.course.requests[CREATE][read.tally] += 1
-            if meaning == "clock" and not self._heal(job, reply):
-                meaning = "credentials"
-        self.course.heard(CREATE, answered=verdict.kind == "sealed" or meaning not in {None, "unknown"})
-        if meaning == "exists" and _may_be_ours(job):
-            verdict = replace(verdict, kind="exists")
-        if meaning == "upload_again" and (self.contract == "inline" or job.uploaded_again):
-            verdict = replace(verdict, kind="refused")
-        return await self._settled(job, verdict, meaning)
+            try:
+                reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
+            except NoAnswer as error:
+                verdict = Verdict("unknown", code="no_answer", message=str(error))
+                return reading.Reading(verdict, meaning=None, tally="no_answer")
+        read = reading.of_create(reply)
+        if read.meaning == "clock" and not self._heal(job, reply):
+            return replace(read, meaning="credentials")
+        return read
+
+    def _weighed(self, job: Job, read: reading.Reading) -> Verdict:
+        """Weigh a verdict by what else is known of the person, the row and the run."""
+        verdict = read.verdict
+        if read.meaning == "exists" and _may_be_ours(job):
+            return replace(verdict, kind="exists")
+        if read.meaning == "upload_again" and (self.contract == "inline" or job.uploaded_again):
+            return replace(verdict, kind="refused")
+        if self._inline_is_off(verdict):
+            self.course.halt("CONTRACT_INLINE_IGNORED", self.mask(verdict.message or ""), 4)
+            return replace(verdict, kind="not_executed")
+        return verdict
 
     def _attempt(self, job: Job, trace_id: str) -> Attempt:
         request = job.request
@@ -207,6 +171,7 @@ class Sender:
         if job.trace_id == trace_id:
             job.sends -= 1
             await self.ledger.settle(trace_id, verdict, at=self.clock.now())
+            job.in_doubt = False
         if error.tls:
             self.course.halt("TLS", str(error), 4)
         self.course.heard(CREATE, answered=False)
@@ -225,23 +190,28 @@ class Sender:
             verdict = replace(verdict, kind="unknown", code="SEAL_ID_REUSED")
             await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
             self.course.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
+        job.in_doubt = False
         match verdict.kind:
             case "sealed":
+                self.course.sealed = True
                 return End(Status.SEALED, verdict), False
             case "unknown":
                 return End(Status.UNKNOWN, verdict), False
             case "exists":
                 return End(Status.EXISTS, verdict), False
-            case "refused" if job.canary and self._inline_is_off(verdict):
-                self.course.halt("CONTRACT_INLINE_IGNORED", verdict.message or "", 4)
-                return End(Status.NOT_SENT, verdict), False
             case "refused":
                 return End(Status.FAILED, verdict, _name_is_taken(job, meaning)), False
             case "not_executed":
                 return self._not_executed(job, verdict, meaning)
 
     def _inline_is_off(self, verdict: Verdict) -> bool:
-        return self.contract == "inline" and picture_ignored(verdict.message or "")
+        """Tell whether a refusal says that no picture came, in a run where no row got through yet."""
+        inline = self.contract == "inline" and not self.course.sealed
+        return inline and verdict.kind == "refused" and picture_ignored(verdict.message or "")
+
+    async def _slot(self, action: str) -> None:
+        if not await self.course.unless_stopped(self.limiter.acquire(action)):
+            raise _Stopped
 
     def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
         if meaning == "throttle":
@@ -273,16 +243,23 @@ class Sender:
         return end
 
     async def _upload_once(self, job: Job, body: bytes) -> tuple[End | None, bool]:
-        async def gate() -> None:
-            await self.limiter.acquire(UPLOAD)
-            if self.course.stopping:
-                raise _Stopped
+        door = AsyncExitStack()
+
+        async def gate(alive: Callable[[], bool]) -> None:
+            await self._slot(UPLOAD)
+            await door.aclose()
+            if not alive():
+                raise _Stale
             await self.limiter.leave(UPLOAD)
 
         try:
-            reply = await self.client.call(UPLOAD, body, trace_id=str(uuid.uuid4()), gate=gate)
+            async with door:
+                await door.enter_async_context(self.doors[UPLOAD])
+                reply = await self.client.call(UPLOAD, body, trace_id=str(uuid.uuid4()), gate=gate)
         except _Stopped:
             return End(Status.NOT_SENT), False
+        except _Stale:
+            return End(Status.NOT_SENT), True
         except (NotSent, NoAnswer) as error:
             code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
             if isinstance(error, NoAnswer):
@@ -332,11 +309,8 @@ class Sender:
 
     async def _pause(self, attempt: int) -> None:
         """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
-        waiting = asyncio.ensure_future(self.clock.sleep(random.uniform(0, BACKOFF * 2**attempt)))  # noqa: S311 - jitter, no secret
-        stopped = asyncio.ensure_future(self.course.stop.wait())
-        await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        stopped.cancel()
+        most = BACKOFF * 2**attempt
+        await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
 
 
 def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:

@@ -8,12 +8,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from pipeline.course import End, Job
 from pipeline.errors import LedgerError
 from pipeline.esign.contract import CREATE
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.model import Field, Halt, Outcome, Picture, Planned, Prepared, Problem, Status, Verdict
 from pipeline.problems import problem
-from pipeline.sending import End, Job, Sender
+from pipeline.sending import Sender
 
 LOG = logging.getLogger(__name__)
 PREPARED = 64  # pictures prepared ahead of the wire
@@ -69,7 +70,6 @@ class Submission:
     async def _canary(self, rows: Iterator[tuple[int, Planned]]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
         while not self.sender.course.stopping and (job := await self._next(rows)) is not None:
-            job.canary = True
             await self._run(job)
             if job.sends:
                 return
@@ -125,15 +125,15 @@ class Submission:
             end = await self.sender.send(job, data) if data is not None else _altered(job)
         except LedgerError as error:
             self.sender.course.halt("LEDGER", error.en, 74)
-            end = End(in_doubt if job.sends else Status.NOT_SENT, job.verdict)
+            end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         except LedgerConflict as conflict:
             LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})
             self.sender.course.halt("LEDGER_CONFLICT", str(conflict), 1)
-            end = End(in_doubt if job.sends else Status.NOT_SENT, job.verdict)
+            end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         except Exception as bug:
             LOG.exception("a bug while sending", extra={"row_id": job.request.row_id})
             self.sender.course.halt("BUG", type(bug).__name__, 1)
-            end = End(in_doubt if job.sends else Status.NOT_SENT, job.verdict)
+            end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         self._finish(job.index, self._outcome(job, end, self.sender.clock.monotonic() - began))
 
     def _outcome(self, job: Job, end: End, seconds: float) -> Outcome:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
 
 from pipeline import __version__
 from pipeline.clock import Clock
@@ -99,6 +100,11 @@ def workers(config: Config) -> int:
 def creates_in_flight(config: Config) -> int:
     """Return how many creates may be under way at once: a whole number, at least one."""
     return max(1, int(config.limits.concurrency))
+
+
+def doors(config: Config) -> int:
+    """Return how many open connections may wait for a slot: a second's worth, so that none waits long."""
+    return ceil(min(config.limits.requests_per_second, creates_in_flight(config)))
 
 
 def rules(ask: Ask, config: Config, site_key: SiteKey | None, clock: Clock) -> Rules:

@@ -29,8 +29,11 @@ CONNECT_SECONDS = 10.0
 ANSWER_BYTES = 1 << 20
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 
-Gate = Callable[[], Awaitable[None]]
-"""Runs with the connection open, before the first byte: the slot, then whatever must be durable."""
+Gate = Callable[[Callable[[], bool]], Awaitable[None]]
+"""Runs with the connection open, before the first byte: the slot, then whatever must be durable.
+
+It is given a function that tells whether the connection is still open: a server may tire of waiting.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,15 @@ class _GatedConnector(aiohttp.TCPConnector):
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's signature
         connection = await super().connect(req, traces, timeout)
         gate = _gate.get()
+
+        def alive() -> bool:
+            transport = connection.transport
+            return transport is not None and not transport.is_closing()
+
         try:
             if gate is not None:
-                await gate()
-            transport = connection.transport
-            if transport is None or transport.is_closing():
+                await gate(alive)
+            if not alive():
                 raise NotSent("the server closed the connection before anything was sent")
         except BaseException:
             connection.close()
@@ -151,8 +158,8 @@ class Client:
         digest = hashlib.sha256(body).hexdigest()
         sending = _Sending(self._timeout)
 
-        async def at_the_gate() -> None:
-            await gate()
+        async def at_the_gate(alive: Callable[[], bool]) -> None:
+            await gate(alive)
             timestamp = int(self.now())
             signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
             sending.late_headers = {

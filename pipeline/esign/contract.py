@@ -103,7 +103,7 @@ class Answer:
     def text(self, name: str) -> str | None:
         """Return a field when it is a non-empty text."""
         value = self.fields.get(name)
-        return value if isinstance(value, str) and value else None
+        return _whole(value) if isinstance(value, str) and value else None
 
 
 def parse(body: bytes) -> Answer | None:
@@ -121,8 +121,13 @@ def parse(body: bytes) -> Answer | None:
     if error is not None:
         if not isinstance(error, dict) or not isinstance(error.get("Code"), str) or not error["Code"]:
             return None
-        code, message = error["Code"], str(error.get("Message") or "")
-    return Answer(request_id if isinstance(request_id, str) else None, code, message, response)
+        code, message = _whole(error["Code"]), _whole(str(error.get("Message") or ""))
+    return Answer(_whole(request_id) if isinstance(request_id, str) else None, code, message, response)
+
+
+def _whole(text: str) -> str:
+    """Replace halves of characters: JSON may hold them, no file and no database can."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def file_id_of(answer: Answer, *, now: float) -> tuple[str, float] | None:

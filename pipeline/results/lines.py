@@ -67,7 +67,7 @@ def outcome_line(
         "trace_id": outcome.trace_id,
         "attempts": outcome.attempts,
         "service": {"code": outcome.code, "message": _said(outcome, known)}
-        if outcome.code or outcome.message
+        if outcome.code or outcome.message or outcome.evidence
         else None,
     }
 

@@ -1,0 +1,87 @@
+"""How a run is going, shared by all its rows: why it stops, what was called, whether the service answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.model import Halt, HaltExit, Planned, Prepared, Problem, SealRequest, Status, Verdict
+
+LOG = logging.getLogger(__name__)
+GRAVITY: tuple[HaltExit, ...] = (1, 4, 74, 5)  # of two reasons to stop, the graver counts
+OUTAGE = 5  # calls of an action in a row without a usable answer, then the run stops
+
+
+@dataclass(slots=True)
+class Course:
+    """How the run is going, shared by all rows: why it stops, what was called, whether the service answers."""
+
+    stop: asyncio.Event  # set from outside or by a halt: nothing new starts, what is under way ends
+    halted: Halt | None = None
+    requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    throttled: int = 0
+    sealed: bool = False  # whether any row of this run has its seal
+    _silent: Counter[str] = field(default_factory=Counter)  # action -> calls in a row without a usable answer
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether nothing new may start."""
+        return self.stop.is_set()
+
+    def halt(self, code: str, message: str, exit_code: HaltExit) -> None:
+        """Stop the run; the gravest reason counts, of equals the first."""
+        self.stop.set()
+        if self.halted is None or GRAVITY.index(exit_code) < GRAVITY.index(self.halted.exit):
+            self.halted = Halt(code, message, exit_code)
+            LOG.error("halted", extra={"code": code, "exit": exit_code})
+
+    async def unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> bool:
+        """Wait for something, or until the run is stopped; tell whether it came about."""
+        coming, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(self.stop.wait())
+        try:
+            await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
+            return coming.done() and not self.stopping
+        finally:
+            coming.cancel()
+            stopped.cancel()
+
+    def heard(self, action: str, *, answered: bool) -> None:
+        """Count an action's calls in a row without a usable answer: an outage is no reason to try every row."""
+        self._silent[action] = 0 if answered else self._silent[action] + 1
+        if self._silent[action] >= OUTAGE:
+            self.halt(
+                "OUTAGE", f"{self._silent[action]} calls of {action} in a row without a usable answer", 5
+            )
+
+
+@dataclass(slots=True)
+class Job:
+    """One row on its way."""
+
+    index: int
+    planned: Planned
+    request: SealRequest
+    prepared: Prepared
+    file_id: str | None = None
+    file_dies: float = 0.0  # unix seconds, the service's
+    clock_healed: bool = False
+    uploaded_again: bool = False
+    trace_id: str | None = None
+    sent_at: float | None = None
+    stale: int = 0  # waits for a slot that a connection or FileId did not survive
+    sends: int = 0  # creates that may have left
+    in_doubt: bool = False  # a create was entered, and its verdict is not yet on the disk
+    verdict: Verdict | None = None  # the last create's, also when it could not be recorded
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a row's sending ended."""
+
+    status: Status
+    verdict: Verdict | None = None
+    problems: tuple[Problem, ...] = ()
