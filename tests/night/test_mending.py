@@ -178,6 +178,27 @@ def test_a_workbook_is_retried_with_the_pictures_and_the_company_of_its_own_run(
     assert hospital.world.pictures[seal.picture] == (hospital.folder / "a" / "00001.png").read_bytes()
 
 
+def test_a_workbook_is_retried_beside_the_namesakes_of_its_own_run(hospital):
+    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
+    hospital.roster(
+        [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")], file="a.xlsx"
+    )
+    inbox = hospital.folder / "inbox"
+    assert hospital.go("run", str(inbox / "a.xlsx")) == 3
+    first = hospital.runs[0] / "results.xlsx"
+    hospital.doctors(1, start=9, file="b.xlsx")
+    assert hospital.go("run", str(inbox / "b.xlsx")) == 0
+    book = openpyxl.load_workbook(first)
+    book["To fix"].delete_rows(3)
+    book.save(hospital.folder / "edited.xlsx")
+    assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
+    again = (
+        hospital.folder / "out" / "latest" / "results.xlsx"
+    )  # and once more, from the retry's own workbook
+    assert hospital.go("retry", str(again)) == 3
+    assert [seal.name for seal in hospital.world.seals if seal.name == "张伟"] == []
+
+
 def test_the_picture_of_an_unsettled_create_is_nobody_elses(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after")])
     hospital.doctors(2)

@@ -181,7 +181,8 @@ def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_night(hospital_wit
         set_limits(hospital, 8, 6)
         assert hospital.go("run") == 5
     first = hospital.statuses()
-    assert set(first) == {"sealed", "not_sent"}
+    assert set(first) <= {"sealed", "not_sent"}
+    assert hospital.record()["halted"] is None  # a wait that was too long is no outage
     assert {each["attempts"] for each in hospital.outcomes() if each["status"] == "not_sent"} == {0}
     hospital.configure(contract="inline")
     assert hospital.go("run") == 0
