@@ -45,7 +45,7 @@ class SystemClock:
 
     def today(self) -> date:
         """Return the local calendar day."""
-        return datetime.fromtimestamp(time.time()).astimezone().date()
+        return datetime.fromtimestamp(self.now(), UTC).astimezone().date()
 
 
 class ManualClock:

@@ -261,11 +261,12 @@ class Try:
     message: str | None = _field(default=None, repr=False)
     request_id: str | None = None
     seal_id: str | None = None  # stood in an answer that proves nothing: evidence for whoever settles it
+    upload: bool = False  # refused before its create: nothing can have been made
 
     @property
     def suspect(self) -> bool:
         """Whether a refusal proves less than it says: a bare FailedOperation may hide a seal (DESIGN §5)."""
-        return self.code == "FailedOperation" and not SAME_NAME.search(self.message or "")
+        return not self.upload and self.code == "FailedOperation" and not SAME_NAME.search(self.message or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
 from pipeline.esign.codes import STOPPING, Meaning, picture_ignored, stated_limit
 from pipeline.esign.contract import CREATE, UPLOAD, Agent, create_body, upload_body
 from pipeline.esign.pace import Limiter
+from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
 from pipeline.model import ContractName, Field, Problem, Status, Verdict
 from pipeline.problems import problem
@@ -252,10 +253,11 @@ class Sender:
                 raise _Stale
             await self.limiter.leave(UPLOAD)
 
+        trace_id = str(uuid.uuid4())
         try:
             async with door:
                 await door.enter_async_context(self.doors[UPLOAD])
-                reply = await self.client.call(UPLOAD, body, trace_id=str(uuid.uuid4()), gate=gate)
+                reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
         except _Stopped:
             return End(Status.NOT_SENT), False
         except _Stale:
@@ -274,7 +276,19 @@ class Sender:
         if answer.file_id is not None:
             job.file_id, job.file_dies = answer.file_id, answer.dies
             return None, False
-        return self._upload_refused(job, reply, answer)
+        end, again = self._upload_refused(job, reply, answer)
+        if end.status is Status.FAILED:
+            await self._remember(job, trace_id, end)
+        return end, again
+
+    async def _remember(self, job: Job, trace_id: str, end: End) -> None:
+        """Enter an upload's refusal, so that later nights know how old it is; no create was sent."""
+        assert end.verdict is not None
+        attempt = replace(
+            self._attempt(job, trace_id), contract=REFUSED_UPLOAD, host=self.client.host(UPLOAD)
+        )
+        await self.ledger.open_attempt(attempt)
+        await self.ledger.settle(trace_id, end.verdict, at=self.clock.now())
 
     def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[End, bool]:
         message = self.mask(answer.message) if answer.message else None

@@ -13,7 +13,7 @@ ORPHANED = "process ended before the answer"
 WITHDRAWN = "cancelled before the first byte"
 # a bare FailedOperation may hide a seal (model.Try.suspect)
 SURELY_REFUSED = (
-    "(coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
+    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
     "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
     "OR instr(coalesce(message, ''), '已存在'))))"
 )

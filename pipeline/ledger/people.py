@@ -12,6 +12,7 @@ from sys import intern
 from typing import Any
 
 from pipeline.errors import LedgerError
+from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import OPEN_ATTEMPT
 from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
 
@@ -20,8 +21,11 @@ CONTENT = (
     "content_picture, content_pixels"
 )  # in the order of model.Content's fields
 
-# an attempt that is not executed and got no answer never left; everything else may have
-SENT = "SELECT key, sum(verdict IS NOT 'not_executed' OR http_status IS NOT NULL) FROM attempt GROUP BY key"
+# an attempt that is not executed and got no answer never left; a refused upload is no create; all else may have left
+SENT = (
+    "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload') "
+    "FROM attempt GROUP BY key"
+)
 
 # after_attempt and not the time of day: clocks are set back
 _REFUSED_SINCE_THE_LAST_SEAL = (
@@ -56,12 +60,24 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
 def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:
     """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
     rows = connection.execute(
-        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, {CONTENT} "  # noqa: S608 - our own words
+        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {CONTENT} "  # noqa: S608 - our own words
         f"FROM attempt WHERE {which} ORDER BY number"
     )
-    for key, uuid, run, verdict, at, host, code, message, request_id, seal_id, *content in rows:
+    for key, uuid, run, verdict, at, host, code, message, request_id, seal_id, contract, *content in rows:
         told = verdict or "unknown"
-        tried = Try(uuid, run, told, at, host, _content(content), code, message, request_id, seal_id)
+        tried = Try(
+            uuid,
+            run,
+            told,
+            at,
+            host,
+            _content(content),
+            code,
+            message,
+            request_id,
+            seal_id,
+            contract == UPLOAD,
+        )
         yield key, tried
 
 

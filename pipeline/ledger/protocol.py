@@ -37,6 +37,11 @@ class LedgerConflict(Exception):
         self.constraint = constraint
 
 
+UPLOAD = (
+    "upload"  # contract of an attempt that was refused at its upload: a night counts it, no create was sent
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One create about to be sent; ``uuid`` goes with it as X-TC-TraceId."""

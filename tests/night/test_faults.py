@@ -2,6 +2,8 @@
 
 import pytest
 
+from pipeline.cli import main
+from pipeline.clock import SystemClock
 from pipeline.sandbox.rules import Rules
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
@@ -183,3 +185,38 @@ def test_throttled_for_ever_is_not_sent_and_a_rerun_helps(hospital_with):
     assert hospital.statuses() == {"sealed": 1, "not_sent": 1}
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 1}
+
+
+class Days(SystemClock):
+    """The machine's clock some days away, for service and program alike; waits take a fiftieth of their time."""
+
+    days = -6
+
+    def now(self):
+        return super().now() + 86_400 * self.days
+
+    async def sleep(self, seconds):
+        await super().sleep(seconds / 50)
+
+
+@pytest.mark.parametrize(("action", "creates"), [(UPLOAD, 0), (CREATE, 3)])
+def test_a_refused_row_is_sent_for_three_nights_and_then_waits(hospital_with, action, creates):
+    """Refused at its upload or at its create: the age of the first refusal counts."""
+    refused = {"code": {"code": "InvalidParameter.Image", "message": "图片不正确。"}}
+    clock = Days()
+    hospital = hospital_with(faults=[{"match": {"action": action}, "do": refused}], clock=clock)
+    hospital.doctors(1)
+    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en"]
+    calls = []
+    for _ in range(6):
+        before = len(hospital.world.arrivals(action))
+        assert main([*words, "run"], clock=clock) == 3
+        assert hospital.statuses() == {"failed": 1}
+        calls.append(len(hospital.world.arrivals(action)) - before)
+        clock.days += 1
+    assert calls == [1, 1, 1, 0, 0, 0]
+    (outcome,) = hospital.outcomes()
+    assert outcome["attempts"] == creates
+    assert outcome["service"]["code"] == "InvalidParameter.Image"
+    assert main([*words, "retry"], clock=clock) == 3
+    assert len(hospital.world.arrivals(action)) == 4
