@@ -99,9 +99,8 @@ class Sender:
         """Begin anew after a wait that was too long for connection or FileId; no create was spent on it."""
         job.stale += 1
         if job.stale > STALE:
-            return End(
-                Status.NOT_SENT, Verdict("not_executed", code=NOT_EXECUTED_BY_US, message="stale")
-            ), False
+            verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message="waited too long for a slot")
+            return End(Status.NOT_SENT, verdict), False
         if self.contract == "file_id" and not self._file_lives(job):
             refusal = await self._upload(job, data)
             if refusal is not None:

@@ -26,8 +26,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     """Run the whole night on sample data; no account is needed.
 
-    The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second demo sends nothing twice. Exit code 3 is right: the
-    sample holds rows with troubles on purpose.
+    The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second
+    demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.
     """
     from pipeline.esign.signing import Credentials  # noqa: PLC0415
     from pipeline.sandbox.server import Sandbox  # noqa: PLC0415

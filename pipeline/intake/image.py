@@ -102,14 +102,11 @@ class _Encoded:
     faithful: bool = True  # nothing was given up to save bytes
 
 
-def prepare(
-    picture: Picture, *, limit: int, work: Path, compress_fixable: bool = True
-) -> Prepared | tuple[Problem, ...]:
+def prepare(picture: Picture, *, limit: int, work: Path) -> Prepared | tuple[Problem, ...]:
     """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
     The bytes are read once; they must still be those of ``picture.sha256``. A re-encoded picture lies in ``work`` (see
-    ``spool``), any other is sent from where it is. With ``compress_fixable=False`` a picture that only fits after scaling or
-    stronger compression is IMAGE_TOO_LARGE. Raises OSError where ``work`` cannot be written: no fault of a row.
+    ``spool``), any other is sent from where it is. Raises OSError where ``work`` cannot be written: no fault of a row.
     """
     file = stems.shown(picture.path.name)
     try:
@@ -124,8 +121,6 @@ def prepare(
             raise _Refused("IMAGE_BLANK")
         encoded = _fit(data, decoded, limit)
         shrunk = not encoded.faithful or (len(data) > limit and not decoded.flaws)
-        if shrunk and not compress_fixable:
-            raise _Refused("IMAGE_TOO_LARGE", found=_bytes(len(data)), limit=_bytes(limit))
     except _Refused as refused:
         return (_problem(refused.code, file, **refused.detail),)
     warnings = []

@@ -18,8 +18,7 @@ OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 OPEN_ATTEMPT = "decision IS NULL AND (verdict IS NULL OR verdict IN ('unknown', 'exists'))"
 
 # Digests stand for numbers and mobiles (sitekey.py). content_seal_name is the roster's own name, seal_name what was
-# sent. An adopted seal was
-# made by no run, and what it was made from may not be known.
+# sent. An adopted seal was made by no run, and what it was made from may not be known.
 VERSION_1 = (
     """
     CREATE TABLE meta (
