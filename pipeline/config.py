@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.errors import ConfigError
 from pipeline.ledger.tenant import is_loopback
 from pipeline.model import ContractName
-from pipeline.model import Field as Column
+from pipeline.roster import Field as Column
 from pipeline.yaml_text import Document, read_document
 
 PREFIX = "PIPELINE_"

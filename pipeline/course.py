@@ -9,7 +9,8 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.model import Halt, HaltExit, Planned, Prepared, Problem, SealRequest, Status, Verdict
+from pipeline.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
+from pipeline.roster import Prepared, Problem
 
 LOG = logging.getLogger(__name__)
 GRAVITY: tuple[HaltExit, ...] = (1, 4, 74, 5)  # of two reasons to stop, the graver counts

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.model import FileReport, Halt, Outcome, Status
+from pipeline.model import Halt, Outcome, Status
 from pipeline.results.reasons import is_spare_copy
+from pipeline.roster import FileReport
 
 SEVERITY = (1, 4, 74, 5, 7, 3, 0)
 DONE = frozenset({Status.SEALED, Status.UNCHANGED})

@@ -31,24 +31,11 @@ from pipeline.intake.read import read_rosters
 from pipeline.intake.validate import validate
 from pipeline.ledger.protocol import Ledger, SeenRow
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import (
-    Ask,
-    Doctor,
-    FileReport,
-    FileStat,
-    Forecast,
-    Halt,
-    Night,
-    Outcome,
-    Planned,
-    Prepared,
-    Snapshot,
-    Status,
-    Traffic,
-)
+from pipeline.model import Ask, Forecast, Halt, Night, Outcome, Planned, Snapshot, Status, Traffic
 from pipeline.plan import meet, standing
 from pipeline.results.lines import outcome_line, run_record
 from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
+from pipeline.roster import Doctor, FileReport, FileStat, Prepared
 from pipeline.sending import Sender
 from pipeline.submit import PREPARERS, Prepare, Submission, Submitted, not_sent, rejected
 

@@ -10,20 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pipeline.model import (
-    Content,
-    Doctor,
-    Field,
-    Outcome,
-    Past,
-    Picture,
-    Planned,
-    Problem,
-    SealRequest,
-    Snapshot,
-    Status,
-)
+from pipeline.model import Content, Outcome, Past, Planned, SealRequest, Snapshot, Status
 from pipeline.problems import problem
+from pipeline.roster import Doctor, Field, Picture, Problem
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them

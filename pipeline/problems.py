@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.model import Field, Problem, Severity
+from pipeline.roster import Field, Problem, Severity
 
 Who = Literal["clerk", "it", "nobody"]
 

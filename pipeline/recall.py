@@ -16,25 +16,10 @@ from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import (
-    Ask,
-    CardType,
-    Doctor,
-    Field,
-    FileReport,
-    Halt,
-    Night,
-    Origin,
-    Outcome,
-    Past,
-    Planned,
-    Problem,
-    Row,
-    Status,
-    Traffic,
-)
+from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Status, Traffic
 from pipeline.night import Draft, draft
 from pipeline.plan import standing
+from pipeline.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
 from pipeline.submit import not_sent
 from pipeline.wiring import tenant_of
 

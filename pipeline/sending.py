@@ -22,8 +22,9 @@ from pipeline.esign.contract import CREATE, UPLOAD, Agent, create_body, upload_b
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
-from pipeline.model import ContractName, Field, Problem, Status, Verdict
+from pipeline.model import ContractName, Status, Verdict
 from pipeline.problems import problem
+from pipeline.roster import Field, Problem
 
 SENDS = 4  # of one row's upload, and of its create
 BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow

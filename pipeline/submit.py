@@ -12,8 +12,9 @@ from pipeline.course import End, Job
 from pipeline.errors import LedgerError
 from pipeline.esign.contract import CREATE
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.model import Field, Halt, Outcome, Picture, Planned, Prepared, Problem, Status, Verdict
+from pipeline.model import Halt, Outcome, Planned, Status, Verdict
 from pipeline.problems import problem
+from pipeline.roster import Field, Picture, Prepared, Problem
 from pipeline.sending import Sender
 
 LOG = logging.getLogger(__name__)

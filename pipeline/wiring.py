@@ -25,19 +25,9 @@ from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
-from pipeline.model import (
-    Ask,
-    Cell,
-    CellKind,
-    Content,
-    Forecast,
-    Picture,
-    Planned,
-    Problem,
-    SealRequest,
-    Traffic,
-)
+from pipeline.model import Ask, Content, Forecast, Planned, SealRequest, Traffic
 from pipeline.plan import Rules
+from pipeline.roster import Cell, CellKind, Picture, Problem
 from pipeline.submit import Prepare, Submitted
 
 

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.exits import exit_code
-from pipeline.model import FileReport, Halt, Outcome, Planned, Status
+from pipeline.model import Halt, Outcome, Planned, Status
 from pipeline.problems import problem
+from pipeline.roster import FileReport
 
 
 def outcome(status: Status, *problems) -> Outcome:

@@ -14,20 +14,21 @@ PIPELINE = HOUSE / "pipeline"
 MODULES = sorted(PIPELINE.rglob("*.py"))
 LONGEST = 450  # lines; the catalogue of codes and the shared values are the longest rooms
 
-GROUND = {"errors", "model", "problems", "clock"}
+GROUND = {"errors", "roster", "model", "problems", "clock"}
 ROOMS = {"intake", "esign", "ledger", "results"}
 MAY_IMPORT = {
     "errors": set(),
     "clock": set(),
-    "model": set(),
-    "problems": {"model"},
-    "plan": {"model", "problems"},
+    "roster": set(),
+    "model": {"roster"},
+    "problems": {"roster"},
+    "plan": {"model", "roster", "problems"},
     "yaml_text": {"errors"},
-    "config": {"errors", "model", "yaml_text", "ledger"},
+    "config": {"errors", "model", "roster", "yaml_text", "ledger"},
     "course": GROUND,
     "sending": GROUND | {"esign", "ledger", "course"},
     "submit": GROUND | {"esign", "ledger", "course", "sending"},
-    "exits": {"model", "results"},
+    "exits": {"model", "roster", "results"},
     "night": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "sending", "course", "exits"},
     "wiring": GROUND | ROOMS | {"config", "plan", "submit"},
     "recall": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "night"},

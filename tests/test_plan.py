@@ -9,24 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.esign.codes import has_reason
-from pipeline.model import (
-    CardType,
-    Cell,
-    CellKind,
-    Content,
-    Doctor,
-    Field,
-    LiveSeal,
-    Origin,
-    Past,
-    Picture,
-    Row,
-    Snapshot,
-    Status,
-    Try,
-)
+from pipeline.model import Content, LiveSeal, Past, Snapshot, Status, Try
 from pipeline.plan import Rules, meet, standing
 from pipeline.problems import problem
+from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
 
 DAY = 86_400.0
 NOW = 1_795_000_000.0

@@ -5,9 +5,9 @@ import string
 
 import pytest
 
-from pipeline.model import Field
 from pipeline.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
 from pipeline.results.reasons import LABELS
+from pipeline.roster import Field
 
 # DESIGN §8, and what this project added to it
 DESIGN = [

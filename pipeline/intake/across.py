@@ -13,8 +13,8 @@ from itertools import islice
 from pipeline.intake import stems
 from pipeline.intake.folding import shown, trim
 from pipeline.intake.identity import lifetime
-from pipeline.model import Doctor, Field, Problem
 from pipeline.problems import problem
+from pipeline.roster import Doctor, Field, Problem
 
 _NAMED_AT_MOST = 3  # other rows, in one message
 

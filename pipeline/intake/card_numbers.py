@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from datetime import date
 
 from pipeline.intake.folding import spell_each
-from pipeline.model import CardType, Field, Problem
 from pipeline.problems import problem
+from pipeline.roster import CardType, Field, Problem
 
 YOUNGEST, OLDEST = 18, 100  # years of age, both allowed
 OTHER_LENGTH = 64  # characters: our own bound, the API page names none

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from functools import cache
 from typing import NamedTuple
 
-from pipeline.model import Cell, CellKind, Field
+from pipeline.roster import Cell, CellKind, Field
 
 
 class RawCell(NamedTuple):

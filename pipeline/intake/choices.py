@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import TypeVar
 
 from pipeline.intake.folding import Reading, drop_invisible, drop_spaces, quote, shown, trim
-from pipeline.model import CardType, Cell, CellKind, Field, Problem
 from pipeline.problems import problem
+from pipeline.roster import CardType, Cell, CellKind, Field, Problem
 
 T = TypeVar("T")
 

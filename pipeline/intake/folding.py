@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pipeline.model import Cell, CellKind, Change, Field, Problem
+from pipeline.roster import Cell, CellKind, Change, Field, Problem
 
 T = TypeVar("T")
 Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it does

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import FileRefused
 from pipeline.intake.cells import Line, letters
-from pipeline.model import CellKind, Field
+from pipeline.roster import CellKind, Field
 
 SEARCHED = 50  # lines that hold something, from the top of a sheet
 

@@ -28,8 +28,8 @@ from pipeline.intake.folding import (
     shown,
     walk,
 )
-from pipeline.model import CardType, Cell, CellKind, Change, Field, Problem, Row
 from pipeline.problems import problem
+from pipeline.roster import CardType, Cell, CellKind, Change, Field, Problem, Row
 
 _NUMERIC_LOOK = re.compile(
     r"[+-]?[0-9](?:\.[0-9]*)?E\+?[0-9]{1,3}"  # 1.10101E+17

@@ -27,8 +27,8 @@ from PIL import (
 )
 
 from pipeline.intake import pictures, sniff, spool, stems
-from pipeline.model import Field, Picture, Prepared, Problem
 from pipeline.problems import problem
+from pipeline.roster import Field, Picture, Prepared, Problem
 
 MAX_PIXELS = 40_000_000  # an A4 page at 600 dpi has 35, a phone's photo 12: more is no seal, and costs 160 MB
 MAX_SIDE = 10_000  # pixels

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pipeline.intake.cells import Line, RawCell, filled
 from pipeline.intake.headers import Header
-from pipeline.model import CellKind, Field
+from pipeline.roster import CellKind, Field
 
 Why = Literal["title", "header", "blank", "total", "note"]
 

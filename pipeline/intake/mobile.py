@@ -22,8 +22,8 @@ from pipeline.intake.folding import (
     trim,
     walk,
 )
-from pipeline.model import Cell, CellKind, Change, Field, Severity
 from pipeline.problems import problem
+from pipeline.roster import Cell, CellKind, Change, Field, Severity
 
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _SEVERAL = re.compile(r"(?:1[3-9][0-9]{9}){2,}")

@@ -24,8 +24,8 @@ from pipeline.intake.folding import (
     spell_each,
     walk,
 )
-from pipeline.model import Cell, Change, Field
 from pipeline.problems import problem
+from pipeline.roster import Cell, Change, Field
 
 SHORTEST, LONGEST = 2, 50  # code points; 50 is what registers must hold (民委发〔2016〕33号)
 

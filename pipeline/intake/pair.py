@@ -27,8 +27,8 @@ from pipeline.intake import pictures, pointer, stems
 from pipeline.intake.folding import shown, trim
 from pipeline.intake.identity import lifetime
 from pipeline.intake.pictures import Candidate, Library
-from pipeline.model import Doctor, Field, FileStat, Picture, Problem
 from pipeline.problems import problem
+from pipeline.roster import Doctor, Field, FileStat, Picture, Problem
 
 _COLUMN, _NUMBER, _STAFF_NO, _NAME = "column", "id_card_number", "staff_no", "name"
 _STRENGTH = {_COLUMN: 0, _NUMBER: 1, _STAFF_NO: 2, _NAME: 3}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.intake import stems
-from pipeline.model import FileStat
+from pipeline.roster import FileStat
 
 MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
 

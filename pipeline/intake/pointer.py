@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pipeline.intake import stems
 from pipeline.intake.folding import shown, trim
 from pipeline.intake.pictures import Candidate, Library
-from pipeline.model import CellKind, Doctor, Field
+from pipeline.roster import CellKind, Doctor, Field
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -16,8 +16,8 @@ from pipeline.intake.cells import Book
 from pipeline.intake.formats import ROSTER_SUFFIXES, SPREADSHEET_SUFFIXES, kind_of
 from pipeline.intake.headers import Vocabulary, missing
 from pipeline.intake.rows import Table, table
-from pipeline.model import FileReport, Problem, Row
 from pipeline.problems import CATALOGUE
+from pipeline.roster import FileReport, Problem, Row
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 TO_FIX = ("失败待改", "To fix")  # how the sheets of our own workbook that a clerk corrects are called

@@ -13,7 +13,7 @@ from pipeline.intake.cells import Fields, Line, RawCell, Sheet, filled, letters
 from pipeline.intake.headers import SEARCHED, Header, Vocabulary, header_of
 from pipeline.intake.lines import Why, why_not
 from pipeline.intake.ticket import check_of
-from pipeline.model import Cell, CellKind, Field, Origin, Row, SheetReport, SkippedLine
+from pipeline.roster import Cell, CellKind, Field, Origin, Row, SheetReport, SkippedLine
 
 ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns of a To fix sheet
 _DIGIT = re.compile(r"\d")

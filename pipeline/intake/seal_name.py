@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from pipeline.intake.folding import HAN, Reading, quote, shown, spell_each, trim
-from pipeline.model import Cell, Field, Problem
 from pipeline.problems import problem
+from pipeline.roster import Cell, Field, Problem
 
 LONGEST = 50  # code points
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from pipeline.intake.cells import RawCell, date_cell, number_cell
-from pipeline.model import CellKind
+from pipeline.roster import CellKind
 
 EPOCH_1900 = datetime(1899, 12, 30)  # noqa: DTZ001  a sheet's dates have no zone
 EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001  a sheet's dates have no zone

@@ -15,8 +15,9 @@ from pipeline.intake.identity import Identity, lifetime, read_identity
 from pipeline.intake.mobile import read_mobile
 from pipeline.intake.names import read_name
 from pipeline.intake.seal_name import read_seal_name
-from pipeline.model import Cell, CellKind, ContractName, Doctor, Field, Problem, Row
+from pipeline.model import ContractName
 from pipeline.problems import problem
+from pipeline.roster import Cell, CellKind, Doctor, Field, Problem, Row
 
 T = TypeVar("T")
 

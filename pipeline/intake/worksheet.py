@@ -15,7 +15,7 @@ from pipeline.errors import FileRefused
 from pipeline.intake.cells import Line, RawCell, date_cell, index, text_cell
 from pipeline.intake.package import CHUNK, Package, parser
 from pipeline.intake.styles import GENERAL, Format, styled_number
-from pipeline.model import CellKind
+from pipeline.roster import CellKind
 
 # ST_Xstring, ECMA-376 part 1 §22.9.2.19; half a surrogate pair is no character and stays as written
 _ESCAPED = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")

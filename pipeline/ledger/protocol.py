@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
 
-from pipeline.model import Content, FileStat, Snapshot, Verdict
+from pipeline.model import Content, Snapshot, Verdict
+from pipeline.roster import FileStat
 
 
 class LedgerConflict(Exception):

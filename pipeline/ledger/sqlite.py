@@ -15,7 +15,8 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import history, journal, people
 from pipeline.ledger.protocol import Attempt, LedgerConflict, RunRecord, SeenRow
 from pipeline.ledger.writer import Operation, Writer
-from pipeline.model import FileStat, Snapshot, Verdict
+from pipeline.model import Snapshot, Verdict
+from pipeline.roster import FileStat
 
 Result = TypeVar("Result")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pipeline.clock import stamp
-from pipeline.model import CellKind, Doctor, Field, Outcome, Status
+from pipeline.model import Outcome, Status
 from pipeline.results.privacy import mask_id, mask_mobile
 from pipeline.results.sums import HOLDING_A_SEAL
+from pipeline.roster import CellKind, Doctor, Field
 
 UNSETTLED = frozenset({Status.UNKNOWN, Status.EXISTS})
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.model import Cell, Doctor, Field, Outcome, Status
+from pipeline.model import Outcome, Status
 from pipeline.results.reasons import needs_fixing
 from pipeline.results.words import WORDS
+from pipeline.roster import Cell, Doctor, Field
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
 _OURS = frozenset(

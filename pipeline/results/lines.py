@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pipeline import __version__
 from pipeline.clock import stamp
-from pipeline.model import FileReport, Night, Outcome
+from pipeline.model import Night, Outcome
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.results.privacy import (
     NO_NUMBERS,
@@ -20,6 +20,7 @@ from pipeline.results.privacy import (
 )
 from pipeline.results.reasons import sentence
 from pipeline.results.sums import count
+from pipeline.roster import FileReport
 
 SCHEMA = 1
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
 
-from pipeline.model import Change, Doctor, Field, Problem
+from pipeline.roster import Change, Doctor, Field, Problem
 
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _NOT_ALNUM = re.compile(r"[^0-9A-Za-z]+")

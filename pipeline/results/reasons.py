@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from pipeline.model import Field, Outcome, Problem, Status
+from pipeline.model import Outcome, Status
 from pipeline.problems import CATALOGUE, message
 from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.results.words import FIELD_WORDS, say
+from pipeline.roster import Field, Problem
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 _COMMA = {"zh": "、", "en": ", "}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.clock import stamp
-from pipeline.model import FileReport, Night, Status
+from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
 from pipeline.results.frame import by_department
@@ -15,6 +15,7 @@ from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
+from pipeline.roster import FileReport
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
 _BAR = 22  # blocks of a full bar

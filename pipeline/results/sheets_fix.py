@@ -14,7 +14,7 @@ from pathlib import Path
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
-from pipeline.model import Doctor, Field, Night, Outcome, Problem
+from pipeline.model import Night, Outcome
 from pipeline.results.facts import shown
 from pipeline.results.fix_layout import Layout, layouts, own_cells, shown_at
 from pipeline.results.privacy import Numbers
@@ -36,6 +36,7 @@ from pipeline.results.style import (
 )
 from pipeline.results.text import clean, lines, width
 from pipeline.results.words import CARD_WORDS, say, status_word
+from pipeline.roster import Doctor, Field, Problem
 
 ROW_ID, CHECK = "row_id", "check"  # headings of the hidden columns; intake looks for these
 MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file

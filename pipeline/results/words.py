@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.model import CardType, Field, Status
+from pipeline.model import Status
+from pipeline.roster import CardType, Field
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("成功", "Sealed"),

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake.across import compare
-from pipeline.model import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
 from pipeline.problems import problem
+from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
 
 ANNA, BERT = "110199199003071232", "110199198501011239"
 COLUMNS = dict(zip(Field, "ABCDEFGHIJKL", strict=True))

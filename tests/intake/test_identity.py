@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.intake.card_numbers import check_character
 from pipeline.intake.choices import CARD_TYPES
 from pipeline.intake.identity import Identity, lifetime, normalise, read_identity
-from pipeline.model import CardType, Cell, CellKind, Change, Field, Origin, Row
+from pipeline.roster import CardType, Cell, CellKind, Change, Field, Origin, Row
 
 TODAY = date(2026, 11, 25)
 LAST_PROVINCE = {1: 15, 2: 23, 3: 37, 4: 46, 5: 54, 6: 65}  # by region of the country

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.intake import image, pictures
-from pipeline.model import Picture, Prepared
+from pipeline.roster import Picture, Prepared
 
 INLINE = 5_000_000
 RED = (200, 0, 0, 255)

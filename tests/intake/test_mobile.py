@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake.mobile import normalise, read_mobile
-from pipeline.model import Cell, CellKind
+from pipeline.roster import Cell, CellKind
 
 PLAIN = "13800138000"
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake.names import normalise, read_name
-from pipeline.model import Cell, CellKind
+from pipeline.roster import Cell, CellKind
 
 
 def read(text, kind=CellKind.TEXT):

@@ -9,8 +9,8 @@ import pytest
 from pipeline.intake import pictures, stems
 from pipeline.intake.pair import Pairing, pair
 from pipeline.intake.pointer import refusal
-from pipeline.model import CardType, Cell, CellKind, Doctor, Field, FileStat, Origin, Row
 from pipeline.problems import message
+from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, FileStat, Origin, Row
 
 # made up; the check digits fit
 NUMBER = "110101199003070732"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.intake import pictures, stems
-from pipeline.model import FileStat
+from pipeline.roster import FileStat
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links need privileges on Windows")
 

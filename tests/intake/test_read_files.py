@@ -11,8 +11,8 @@ import xlsxwriter
 
 from pipeline.intake.read import read_rosters
 from pipeline.intake.ticket import check_of
-from pipeline.model import Field
 from pipeline.problems import message
+from pipeline.roster import Field
 
 NUMBER = "11010119900307123X"
 TABLE = f"姓名,身份证号\n张三,{NUMBER}\n".encode()

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.intake.headers import ALIASES, fold
 from pipeline.intake.read import read_rosters
-from pipeline.model import Field
+from pipeline.roster import Field
 
 NUMBER = "11010119900307123X"
 

@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from pipeline.intake.read import read_rosters
-from pipeline.model import Field
+from pipeline.roster import Field
 
 NUMBER = "11010119900307123X"
 TITLES = ("序号", "姓名", "身份证号", "手机号", "工号", "科室", "证件类型")

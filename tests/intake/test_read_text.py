@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.intake.read import read_rosters
-from pipeline.model import CellKind, Field
+from pipeline.roster import CellKind, Field
 
 NUMBER = "11010119900307123X"
 TABLE = f"工号,姓名,身份证号码\r\n0012,欧阳䶮,{NUMBER}\r\n"

@@ -19,7 +19,7 @@ from python_calamine import CalamineWorkbook
 
 from pipeline.intake import xlsx
 from pipeline.intake.read import read_rosters
-from pipeline.model import CellKind, Field
+from pipeline.roster import CellKind, Field
 
 NUMBER = "11010119900307123X"
 NEW_YEAR = datetime.fromisoformat("2026-01-01")

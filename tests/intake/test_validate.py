@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.intake.card_numbers import check_character
 from pipeline.intake.validate import Defaults, validate
-from pipeline.model import CardType, Cell, CellKind, Doctor, Field, Origin, Row
+from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Row
 
 TODAY = date(2026, 11, 25)
 DEFAULTS = {

@@ -12,7 +12,8 @@ import pytest
 from pipeline.errors import LedgerError
 from pipeline.ledger.journal import ORPHANED
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.model import FileStat, Verdict
+from pipeline.model import Verdict
+from pipeline.roster import FileStat
 
 OPEN_AND_WAIT = """
 import asyncio, sys

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pipeline.ledger import people
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict, RunRecord
-from pipeline.model import Content, FileStat, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.model import Content, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.roster import FileStat
 
 CONTENT = Content("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 

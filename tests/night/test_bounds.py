@@ -14,8 +14,9 @@ from pipeline.config import Api, Config
 from pipeline.esign.client import ANSWER_BYTES, Client, NoAnswer
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
-from pipeline.model import CardType, Content, Picture, Planned, SealRequest, Status
+from pipeline.model import Content, Planned, SealRequest, Status
 from pipeline.results.past import run_that_sent
+from pipeline.roster import CardType, Picture
 
 
 def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):

@@ -165,7 +165,8 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital.doctors(1)
     hospital.go("run")
     from pipeline.esign.contract import Agent, create_body, upload_body
-    from pipeline.model import CardType, Content, SealRequest
+    from pipeline.model import Content, SealRequest
+    from pipeline.roster import CardType
 
     content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
@@ -208,7 +209,8 @@ def _strangers(body: dict, model) -> list[str]:
 
 def test_keys_without_a_value_are_left_out():
     from pipeline.esign.contract import Agent, create_body
-    from pipeline.model import CardType, Content, SealRequest
+    from pipeline.model import Content, SealRequest
+    from pipeline.roster import CardType
 
     content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(

@@ -19,7 +19,8 @@ from pipeline.esign.contract import Agent, file_id_of, parse
 from pipeline.esign.pace import EvenLimiter
 from pipeline.esign.verdict import of_create, of_upload
 from pipeline.exits import exit_code
-from pipeline.model import FileReport, Halt, Status
+from pipeline.model import Halt, Status
+from pipeline.roster import FileReport
 from pipeline.sandbox.rules import Rules
 from pipeline.sending import Course
 

@@ -12,31 +12,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.model import (
+from pipeline.model import Content, Night, Outcome, Past, Planned, Status, Traffic, Try
+from pipeline.problems import problem
+from pipeline.results.workbook import write_workbook
+from pipeline.roster import (
     CardType,
     Cell,
     CellKind,
     Change,
-    Content,
     Doctor,
     Field,
     FileReport,
-    Night,
     Origin,
-    Outcome,
-    Past,
     Picture,
-    Planned,
     Problem,
     Row,
     SheetReport,
     SkippedLine,
-    Status,
-    Traffic,
-    Try,
 )
-from pipeline.problems import problem
-from pipeline.results.workbook import write_workbook
 
 NAMES = (  # noqa: SIM905  a list of sixty quoted names is unreadable
     "赵明远 钱秀兰 孙立新 李若彤 周建国 吴晓燕 郑国栋 王雅琴 冯子墨 陈思源 褚文静 卫东升 蒋梦洁 沈家豪 韩雪梅 杨振华 "

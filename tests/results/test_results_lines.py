@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.model import CellKind, Change, Field, FileReport, Halt, SheetReport, SkippedLine, Status
+from pipeline.model import Halt, Status
 from pipeline.problems import CATALOGUE, problem
 from pipeline.results.lines import file_line, outcome_line, run_record
 from pipeline.results.reasons import LABELS
+from pipeline.roster import CellKind, Change, Field, FileReport, SheetReport, SkippedLine
 
 OUTCOME = (  # noqa: SIM905  as DESIGN lists them
     "schema run file path sheet row row_id key status codes problems changes staff_no name id_masked id_card_type "

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.model import Change, Field
 from pipeline.problems import problem
 from pipeline.results.privacy import (
     NO_NUMBERS,
@@ -20,6 +19,7 @@ from pipeline.results.privacy import (
     numbers_of,
 )
 from pipeline.results.reasons import sentence
+from pipeline.roster import Change, Field
 
 
 def test_identity_numbers_and_mobiles_keep_what_design_allows(make):

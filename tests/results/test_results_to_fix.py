@@ -12,8 +12,9 @@ import pytest
 
 from pipeline.intake.read import read_rosters
 from pipeline.intake.ticket import check_of
-from pipeline.model import CellKind, Field, Status
+from pipeline.model import Status
 from pipeline.problems import problem
+from pipeline.roster import CellKind, Field
 
 YELLOW = "FFFFE98A"
 CSV_COLUMNS = (

@@ -9,8 +9,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from pipeline.model import FileReport, Halt, Status
+from pipeline.model import Halt, Status
 from pipeline.problems import problem
+from pipeline.roster import FileReport
 
 HOSTILE = [
     "=cmd|'/c calc'!A1",

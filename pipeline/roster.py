@@ -1,0 +1,215 @@
+"""What flows out of the intake: rows as their files hold them, doctors as they are understood, files as they were read.
+
+Frozen values, no behaviour beyond reading themselves. Personal fields carry ``repr=False``: a traceback or a log line
+never shows a number, a name or a picture's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as _field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+class Field(StrEnum):
+    """A column the program understands; the values are the names used in files and in ``columns:``."""
+
+    NAME = "name"
+    NUMBER = "id_card_number"
+    ID_TYPE = "id_card_type"
+    MOBILE = "mobile"
+    STAFF_NO = "staff_no"
+    DEPARTMENT = "department"
+    SEAL_NAME = "seal_name"
+    PICTURE = "picture"
+    SCENE_KEY = "scene_key"
+    ENABLE_AUTO_SIGN = "enable_auto_sign"
+    LICENSE_TYPE = "license_type"
+    SEAL_IMAGE_COMPRESS = "seal_image_compress"
+
+
+class CellKind(StrEnum):
+    """The type a cell has in its file, before anything is converted."""
+
+    EMPTY = "empty"
+    TEXT = "text"
+    NUMBER = "number"
+    BOOL = "bool"
+    DATE = "date"
+    ERROR = "error"  # #N/A and its kin
+    NO_VALUE = "no_value"  # a formula that no program has computed yet
+
+
+class CardType(StrEnum):
+    """IdCardType (api.md §1.1)."""
+
+    ID_CARD = "ID_CARD"
+    HONGKONG_AND_MACAO = "HONGKONG_AND_MACAO"
+    HONGKONG_MACAO_AND_TAIWAN = "HONGKONG_MACAO_AND_TAIWAN"
+    OTHER_CARD_TYPE = "OTHER_CARD_TYPE"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a row stands: the row Excel shows, or the physical line on which a text record starts."""
+
+    path: Path = _field(repr=False)  # as given by the caller: relative stays relative
+    sheet: str | None
+    row: int
+
+    @property
+    def file(self) -> str:
+        """The base name."""
+        return self.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell as its file holds it; ``header`` is the heading as written."""
+
+    column: str  # letter: A, B, …, AA
+    header: str
+    value: object = _field(repr=False)
+    kind: CellKind
+    shown: str = _field(repr=False)  # what a person sees, number format applied where the file tells it
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a roster: every cell in sheet order, and which of them mean something."""
+
+    origin: Origin
+    cells: tuple[Cell, ...] = _field(repr=False)
+    fields: Mapping[Field, Cell] = _field(repr=False)
+    ticket: str | None = None  # row_id that a row of our own To fix sheet carries
+    hidden: bool = False
+
+    def address(self, name: Field) -> str | None:
+        """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
+        cell = self.fields.get(name)
+        return f"{cell.column}{self.origin.row}" if cell else None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One trouble of one row: a code of the catalogue, its place, and the words that fill its sentence."""
+
+    code: str
+    severity: Severity
+    field: Field | None = None
+    cell: str | None = None  # C12
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A normalisation that was applied to a field: what stood there, what is used, why (a short token)."""
+
+    field: Field
+    before: str = _field(repr=False)
+    after: str = _field(repr=False)
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture file by its bytes: ``sha256`` identifies it, the path only finds it."""
+
+    path: Path = _field(repr=False)
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture that was decoded whole and lies on disk as it will be sent, byte for byte."""
+
+    source: Picture
+    path: Path = _field(repr=False)  # source.path itself when nothing had to be done
+    sha256: str  # of the bytes to send
+    size: int  # bytes
+    format: Literal["PNG", "JPEG"]
+    width: int  # pixels
+    height: int
+    pixels: str  # digest of the decoded source, turned upright: equal for equal pictures
+    problems: tuple[Problem, ...] = ()  # warnings alone
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What is remembered of a file so that an unchanged one need not be opened (ledger table file_stat)."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """What one row says once it is read: normalised values, its picture, and all its troubles at once.
+
+    A value that could not be used is None and an error stands in ``problems``.
+    """
+
+    row: Row
+    row_id: str | None
+    key: str | None  # the person; None where the number is unusable or no site key is at hand
+    name: str | None = _field(repr=False)
+    number: str | None = _field(repr=False)
+    id_type: CardType | None
+    mobile: str | None = _field(repr=False)
+    staff_no: str | None
+    department: str | None
+    seal_name: str | None  # the roster's own, if it has one
+    scene_key: str | None
+    enable_auto_sign: bool | None
+    license_type: int | None
+    seal_image_compress: bool | None
+    picture: Picture | None = _field(default=None, repr=False)
+    evidence: str | None = None  # column | id_card_number | staff_no | name
+    problems: tuple[Problem, ...] = ()
+    changes: tuple[Change, ...] = _field(default=(), repr=False)
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The troubles that keep the row from being sent."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLine:
+    """Lines of a sheet that are no doctor, and why; blank stretches are one entry."""
+
+    sheet: str | None
+    first: int
+    last: int
+    why: str  # title | header | blank | total | note
+
+
+@dataclass(frozen=True, slots=True)
+class SheetReport:
+    """One sheet of a roster file."""
+
+    sheet: str | None
+    status: Literal["read", "hidden", "no_header", "empty"]
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One roster file: a line of files.jsonl (DESIGN §7)."""
+
+    path: Path
+    sha256: str | None
+    status: Literal["read", "refused", "deferred"]
+    codes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    rows: int = 0
+    sheets: tuple[SheetReport, ...] = ()
+    skipped: tuple[SkippedLine, ...] = ()
+    notes: tuple[str, ...] = ()
