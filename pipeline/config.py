@@ -13,10 +13,19 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import ConfigError
+from pipeline.intake.manner import MAX_ROWS
 from pipeline.ledger.tenant import is_loopback
 from pipeline.model import ContractName
 from pipeline.roster import Field as Column
@@ -137,11 +146,28 @@ class Limits(_Section):
     concurrency: float = Field(default=20, gt=0)
 
 
+class Intake(_Section):
+    """How rosters are read."""
+
+    max_rows: int = Field(default=MAX_ROWS, gt=0)  # of one file
+    password: SecretStr | None = None  # of encrypted workbooks; better kept in a secret file
+
+
+class Pictures(_Section):
+    """What may be done to pictures beyond what the service needs; all off by default."""
+
+    trim: bool = False  # to the ink
+    transparent: bool = False  # white paper made clear
+    ocr: bool = False  # compare the name in the picture; needs the extra "ocr"
+
+
 class Config(_Section):
     """The whole configuration; paths are still as written, `path` resolves them."""
 
     api: Api = Api()
     limits: Limits = Limits()
+    intake: Intake = Intake()
+    pictures: Pictures = Pictures()
     roster: tuple[Path, ...] = (Path("inbox"),)
     columns: Mapping[str, Column] = {}
     seals: Path = Path("seals")

@@ -231,6 +231,7 @@ class Ask:
     out: Path
     limit: int | None = None  # at most so many people created
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
+    passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"

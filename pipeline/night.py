@@ -70,10 +70,11 @@ def draft(
 ) -> Draft:
     """Read, judge, pair, compare and plan: the offline half, the same for `check` and `run`."""
     judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
-    rows, files = read_rosters(ask.rosters, columns=config.columns, to_fix_only=ask.to_fix_only)
-    doctors = judge(rows)
-    others = _others(doctors, judge(read_rosters(ask.context, columns=config.columns)[0]))
-    pairing = pair([*doctors, *others], index(ask.seals), known=ledger.known_files() if ledger else {})
+    read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
+    rows, files = read(ask.rosters, to_fix_only=ask.to_fix_only)
+    doctors, others = _beside(judge(rows), judge(read(ask.context)[0]))
+    known = ledger.known_files() if ledger else {}
+    pairing = pair([*doctors, *others], index(ask.seals), known=known, keep=wiring.keeper(config))
     compared = compare(pairing.doctors)[: len(doctors)]
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock))
@@ -81,13 +82,22 @@ def draft(
     return Draft(tuple(planned), tuple(files), pairing.unclaimed, pairing.stats, len(absent))
 
 
-def _others(doctors: Sequence[Doctor], context: Iterable[Doctor]) -> list[Doctor]:
-    """Return the rows of the context that none of ``doctors`` is the corrected copy of.
+def _beside(doctors: Sequence[Doctor], context: Sequence[Doctor]) -> tuple[list[Doctor], list[Doctor]]:
+    """Return the rows with the pictures of those they are the corrected copies of, and the context's other rows.
 
     Two namesakes stay two, and a shared picture stays shared, also when only one of them is on the To fix sheet.
     """
+    pictures = {doctor.row_id: doctor.row.pictures for doctor in context if doctor.row_id}
+    whole = [
+        replace(
+            doctor, row=replace(doctor.row, pictures=pictures.get(doctor.row.ticket, doctor.row.pictures))
+        )
+        if doctor.row.ticket
+        else doctor
+        for doctor in doctors
+    ]
     replaced = {doctor.row.ticket for doctor in doctors}
-    return [doctor for doctor in context if doctor.row_id not in replaced]
+    return whole, [doctor for doctor in context if doctor.row_id not in replaced]
 
 
 def _unsettled(snapshot: Snapshot) -> set[str | None]:

@@ -43,6 +43,9 @@ class CellKind(StrEnum):
     DATE = "date"
     ERROR = "error"  # #N/A and its kin
     NO_VALUE = "no_value"  # a formula that no program has computed yet
+    PICTURE = (
+        "picture"  # a picture placed in the cell; ``value`` is its Embedded, or None where it cannot be had
+    )
 
 
 class CardType(StrEnum):
@@ -80,6 +83,37 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture by its bytes: ``sha256`` identifies it, ``path`` tells a person where it is."""
+
+    path: Path = _field(repr=False)  # for one in a zip or a cell: seals.zip/内科/张伟.png, a.xlsx/内科!H12
+    sha256: str
+    size: int  # bytes
+    stored: Path | None = _field(default=None, repr=False)  # where the bytes lie if not at ``path``
+
+    @property
+    def file(self) -> Path:
+        """The regular file that holds the bytes."""
+        return self.stored or self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A picture inside a workbook: placed in a cell, or floating with its centre over one."""
+
+    column: str  # letters
+    row: int  # as Excel shows it
+    picture: Picture = _field(repr=False)
+    floating: bool = False
+    straddles: bool = False  # it also covers part of a neighbour row
+
+    @property
+    def address(self) -> str:
+        """The cell, as Excel writes it (``H12``)."""
+        return f"{self.column}{self.row}"
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of a roster: every cell in sheet order, and which of them mean something."""
 
@@ -88,6 +122,7 @@ class Row:
     fields: Mapping[Field, Cell] = _field(repr=False)
     ticket: str | None = None  # row_id that a row of our own To fix sheet carries
     hidden: bool = False
+    pictures: tuple[Embedded, ...] = _field(default=(), repr=False)  # in its cells or floating over them
 
     def address(self, name: Field) -> str | None:
         """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
@@ -117,20 +152,11 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture file by its bytes: ``sha256`` identifies it, the path only finds it."""
-
-    path: Path = _field(repr=False)
-    sha256: str
-    size: int  # bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Prepared:
     """A picture that was decoded whole and lies on disk as it will be sent, byte for byte."""
 
     source: Picture
-    path: Path = _field(repr=False)  # source.path itself when nothing had to be done
+    path: Path = _field(repr=False)  # source.file itself when nothing had to be done
     sha256: str  # of the bytes to send
     size: int  # bytes
     format: Literal["PNG", "JPEG"]
@@ -188,7 +214,7 @@ class SkippedLine:
     sheet: str | None
     first: int
     last: int
-    why: str  # title | header | blank | total | note
+    why: str  # title | header | blank | total | note | example
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from pipeline.esign.codes import has_reason
 from pipeline.esign.contract import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
 from pipeline.esign.pace import Limiter, most_in_a_second
 from pipeline.esign.signing import Credentials
-from pipeline.intake import image
+from pipeline.intake import image, spool
+from pipeline.intake.manner import Keep, Manner
 from pipeline.intake.seal_name import read_seal_name
 from pipeline.intake.validate import Defaults
 from pipeline.ledger.lock import user
@@ -82,6 +83,21 @@ def preparer(config: Config) -> Prepare:
     return partial(image.prepare, limit=LIMIT_BYTES[config.api.contract], work=config.path(config.work))
 
 
+def manner(ask: Ask, config: Config) -> Manner:
+    """Return how rosters are read."""
+    return Manner(
+        max_rows=config.intake.max_rows,
+        passwords=ask.passwords,
+        keep=keeper(config),
+    )
+
+
+def keeper(config: Config) -> Keep:
+    """Return what puts the bytes of a picture out of a workbook or zip into the work folder."""
+    work = config.path(config.work)
+    return lambda payload, suffix: spool.keep(payload, work, suffix)
+
+
 def workers(config: Config) -> int:
     """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
     return creates_in_flight(config) * (2 if config.api.contract == "file_id" else 1)
@@ -120,7 +136,7 @@ def _same_picture(picture: Picture, made: Content) -> bool:
     """Compare by source bytes, else by decoded pixels; only a picture that was touched is opened."""
     if picture.sha256 == made.picture:
         return True
-    return made.pixels is not None and image.pixels(picture.path) == made.pixels
+    return made.pixels is not None and image.pixels(picture.file) == made.pixels
 
 
 def _name_problem(name: str, *, ascii_allowed: bool) -> Problem | None:

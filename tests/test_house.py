@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "problems": {"roster"},
     "plan": {"model", "roster", "problems"},
     "yaml_text": {"errors"},
-    "config": {"errors", "model", "roster", "yaml_text", "ledger"},
+    "config": {"errors", "model", "roster", "yaml_text", "ledger", "intake"},
     "course": GROUND,
     "sending": GROUND | {"esign", "ledger", "course"},
     "submit": GROUND | {"esign", "ledger", "course", "sending"},

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import is_zipfile
 
 import click
 
+from pipeline.cli.passwords import passwords
 from pipeline.cli.session import Session, usage
 from pipeline.clock import Clock, run_id
 from pipeline.config import Config, load
@@ -31,7 +33,7 @@ if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
 LOG = logging.getLogger(__name__)
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
-seals_option = click.option("--seals", type=PATH, metavar="DIR", help="Folder of seal pictures.")
+seals_option = click.option("--seals", type=PATH, metavar="DIR|ZIP", help="Seal pictures: a folder or a zip.")
 out_option = click.option("--out", type=PATH, metavar="DIR", help="Folder for the results.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask before sending.")
 
@@ -286,8 +288,8 @@ def _ask(
     for path in (*rosters, *([seals] if seals else [])):
         if not path.exists():
             raise usage("no_such_path", path=path)
-    if seals is not None and not seals.is_dir():
-        raise usage("no_zip", path=seals)
+    if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
+        raise usage("no_pictures", path=seals)
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
     run = run_id(session.clock.now())
@@ -296,9 +298,10 @@ def _ask(
         command=command,
         run=run,
         rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
-        seals=pictures if pictures.is_dir() else None,
+        seals=pictures if pictures.exists() else None,
         out=out or config.path(config.out) / run,
         limit=limit,
+        passwords=passwords(config, os.environ),
         invocation=session.invocation,
         arguments=shlex.join(named) if command != "retry" else "",
     )

@@ -45,9 +45,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} 不是本程序写出的结果表；请写某次运行的 results.xlsx。",
         "{path} is not a results workbook of this program; name the results.xlsx of a run.",
     ),
-    "no_zip": (
-        "{path}：目前只能用图片文件夹，请先解压 zip。",
-        "{path}: a folder of pictures is needed, unpack the zip first.",
+    "no_pictures": (
+        "{path}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
+        "{path} is neither a folder of pictures nor a zip; name one of these.",
     ),
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),

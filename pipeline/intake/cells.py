@@ -5,13 +5,13 @@ A new format is a function ``read(data: bytes) -> Book`` and an entry in ``read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cache
 from typing import NamedTuple
 
-from pipeline.roster import Cell, CellKind, Field
+from pipeline.roster import Cell, CellKind, Embedded, Field
 
 
 class RawCell(NamedTuple):
@@ -36,13 +36,28 @@ class Line(NamedTuple):
         return self.end or self.number
 
 
+class Merge(NamedTuple):
+    """Cells merged into one: rows as Excel numbers them, columns from 0 = A, all inclusive."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sheet; ``lines`` can be walked once, ascending, without lines that hold nothing."""
+    """One sheet; ``lines`` can be walked once, ascending, without lines that hold nothing.
 
-    name: str | None  # None for text files
+    Everything else is known before the first line is walked.
+    """
+
+    name: str | None  # None for text files and HTML tables
     lines: Iterator[Line] = field(repr=False)
     hidden: bool = False
+    merges: Sequence[Merge] = ()
+    hidden_columns: frozenset[int] = frozenset()
+    pictures: Sequence[Embedded] = field(default=(), repr=False)  # floating over the sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,7 @@ class Book:
 
     sheets: Iterator[Sheet] = field(repr=False)
     run: str | None = None
+    notes: tuple[str, ...] = ()  # for files.jsonl: what this format does not tell
 
     @property
     def results(self) -> bool:
@@ -130,7 +146,7 @@ def date_cell(value: date | time) -> RawCell:
 
 
 def filled(cell: RawCell | None) -> bool:
-    """Tell whether a cell shows anything but white space; an error or a formula without value is something."""
+    """Tell whether a cell shows anything but white space; an error, a picture or a formula without value is something."""
     return cell is not None and (
-        cell.kind is CellKind.NO_VALUE or not (cell.shown == "" or cell.shown.isspace())
+        cell.kind in (CellKind.NO_VALUE, CellKind.PICTURE) or not (cell.shown == "" or cell.shown.isspace())
     )

@@ -129,7 +129,7 @@ def prepare(picture: Picture, *, limit: int, work: Path) -> Prepared | tuple[Pro
     if shrunk:
         used = f"{_bytes(len(encoded.payload))}, {_dimensions((encoded.width, encoded.height))}"
         warnings.append(_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=_bytes(len(data)), used=used))
-    path, sha256 = picture.path, picture.sha256
+    path, sha256 = picture.file, picture.sha256
     if encoded.payload is not data:
         path, sha256 = spool.keep(encoded.payload, work, ".png" if encoded.format == "PNG" else ".jpg")
     return Prepared(
@@ -169,7 +169,7 @@ def thumbnail(path: Path, side: int) -> bytes | None:
 
 def _read(picture: Picture) -> bytes:
     try:
-        data = pictures.read(picture.path)
+        data = pictures.read(picture.file)
     except OSError:
         raise _Refused("IMAGE_CORRUPT", found="cannot be read") from None
     if len(data) > pictures.MAX_BYTES:

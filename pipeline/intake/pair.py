@@ -26,6 +26,7 @@ from pathlib import Path
 from pipeline.intake import pictures, pointer, stems
 from pipeline.intake.folding import shown, trim
 from pipeline.intake.identity import lifetime
+from pipeline.intake.manner import Keep
 from pipeline.intake.pictures import Candidate, Library
 from pipeline.problems import problem
 from pipeline.roster import Doctor, Field, FileStat, Picture, Problem
@@ -81,7 +82,13 @@ class _Fingerprints:
         return {name: stat for name, stat in self._taken.items() if stat != self._known.get(name)}
 
 
-def pair(doctors: Sequence[Doctor], library: Library, *, known: Mapping[str, FileStat]) -> Pairing:
+def pair(
+    doctors: Sequence[Doctor],
+    library: Library,
+    *,
+    known: Mapping[str, FileStat],
+    keep: Keep | None = None,  # noqa: ARG001
+) -> Pairing:
     """Give every doctor the picture that is certainly theirs, or the problem that tells why there is none.
 
     Only files that somebody may mean are opened, and of these only the ones that differ from ``known`` (the ledger's

@@ -15,6 +15,7 @@ from pipeline.intake import text, xlsx
 from pipeline.intake.cells import Book
 from pipeline.intake.formats import ROSTER_SUFFIXES, SPREADSHEET_SUFFIXES, kind_of
 from pipeline.intake.headers import Vocabulary, missing
+from pipeline.intake.manner import PLAIN, Manner
 from pipeline.intake.rows import Table, table
 from pipeline.problems import CATALOGUE
 from pipeline.roster import FileReport, Problem, Row
@@ -25,7 +26,11 @@ NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
 def read_rosters(
-    paths: Sequence[Path], *, columns: Mapping[str, str] = NO_COLUMNS, to_fix_only: bool = False
+    paths: Sequence[Path],
+    *,
+    columns: Mapping[str, str] = NO_COLUMNS,
+    to_fix_only: bool = False,
+    manner: Manner = PLAIN,
 ) -> tuple[list[Row], list[FileReport]]:
     """Read files, and the roster files directly in folders, in the order given and then by name.
 
@@ -37,7 +42,7 @@ def read_rosters(
     rows: list[Row] = []
     reports: list[FileReport] = []
     for path in expand(paths):
-        found, report = read_roster(path, vocabulary, to_fix_only=to_fix_only)
+        found, report = read_roster(path, vocabulary, to_fix_only=to_fix_only, manner=manner)
         rows += found
         reports.append(report)
     return rows, reports
@@ -52,14 +57,16 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     return list(once.values())
 
 
-def read_roster(path: Path, vocabulary: Vocabulary, *, to_fix_only: bool) -> tuple[list[Row], FileReport]:
+def read_roster(
+    path: Path, vocabulary: Vocabulary, *, to_fix_only: bool, manner: Manner
+) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
     digest = None
     tables: list[Table] = []
     try:
         data = _bytes(path)
         digest = hashlib.sha256(data).hexdigest()
-        book = _open(data, path, vocabulary)
+        book = _open(data, path, vocabulary, manner)
         del data
         if book.results and not to_fix_only:
             return [], FileReport(path, digest, "deferred", notes=("esign-import results",))
@@ -85,7 +92,7 @@ def read_roster(path: Path, vocabulary: Vocabulary, *, to_fix_only: bool) -> tup
 def run_of(path: Path) -> str | None:
     """Return the run whose results workbook a file is; None when it is anything else."""
     try:
-        return _open(_bytes(path), path, Vocabulary.of({})).run
+        return _open(_bytes(path), path, Vocabulary.of({}), PLAIN).run
     except FileRefused:
         return None
 
@@ -111,7 +118,7 @@ def _bytes(path: Path) -> bytes:
         raise FileRefused("FILE_CORRUPT", {"found": error.strerror or "I/O"}) from error
 
 
-def _open(data: bytes, path: Path, vocabulary: Vocabulary) -> Book:
+def _open(data: bytes, path: Path, vocabulary: Vocabulary, manner: Manner) -> Book:  # noqa: ARG001
     return xlsx.read(data) if kind_of(data, path) == "xlsx" else text.read(data, vocabulary)
 
 

@@ -124,7 +124,7 @@ def _fitted(least: int, texts: Iterable[str | None]) -> int:
 def _image(outcome: Outcome, thumbnail: Thumbnail) -> bytes | None:
     """Return the picture small; an unchanged row's is not opened, for nothing happened to it."""
     picture = outcome.doctor.picture
-    return thumbnail(picture.path) if picture and outcome.status is not Status.UNCHANGED else None
+    return thumbnail(picture.file) if picture and outcome.status is not Status.UNCHANGED else None
 
 
 def _place(sheet: Worksheet, row: int, png: bytes, tall: float) -> None:

@@ -213,7 +213,7 @@ class _Writer:
 
     def _picture(self, doctor: Doctor) -> str:
         """Return the paired file as ``retry`` will look for it: below the picture folder, with forward slashes."""
-        if doctor.picture is None:
+        if doctor.picture is None or doctor.evidence == "cell":  # retry finds it in its cell again
             return ""
         path = doctor.picture.path
         if self.seals is not None and path.is_relative_to(self.seals):

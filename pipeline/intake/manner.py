@@ -1,0 +1,23 @@
+"""How rosters are read beside their titles: bounds, passwords, and where pictures of cells are put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MAX_ROWS = 200_000  # lines that hold something, in one file
+
+Keep = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where they lie, their sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What the configuration says of reading."""
+
+    max_rows: int = MAX_ROWS
+    passwords: tuple[str, ...] = field(default=(), repr=False)  # tried in turn on an encrypted workbook
+    keep: Keep | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
+
+
+PLAIN = Manner()
