@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 UV     ?= uv
+EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
 .PHONY: demo test lint format lock sample clean help
@@ -17,6 +18,10 @@ help:            ## this list
 
 .venv/dev: .venv/core requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/ocr: .venv/dev requirements-ocr.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ocr.lock
 	@touch $@
 
 demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox; exit 3 is its right answer
@@ -37,8 +42,9 @@ format: .venv/dev ## let ruff lay the lines
 	$(BIN)/ruff format .
 
 lock:            ## renew both lock files (needs uv)
-	$(LOCK) pyproject.toml --all-extras --group build --output-file requirements.lock
-	$(LOCK) pyproject.toml --all-extras --group build --group dev --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml $(EXTRAS) --group build --output-file requirements.lock
+	$(LOCK) pyproject.toml $(EXTRAS) --group build --group dev --output-file requirements-dev.lock
+	$(LOCK) pyproject.toml $(EXTRAS) --extra ocr --group build --group dev --output-file requirements-ocr.lock
 
 sample: .venv/dev ## draw sample_data/ again
 	$(BIN)/python sample_data/make.py
