@@ -23,6 +23,7 @@ from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
 from pipeline.model import ContractName, Status, Verdict
+from pipeline.points import reach
 from pipeline.problems import problem
 from pipeline.roster import Field, Problem
 
@@ -192,6 +193,7 @@ class Sender:
             await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
             self.course.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
         job.in_doubt = False
+        reach("create: settled")
         match verdict.kind:
             case "sealed":
                 self.course.sealed = True

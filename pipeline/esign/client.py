@@ -24,6 +24,7 @@ from pipeline import __version__
 from pipeline.clock import Clock
 from pipeline.esign.contract import UPLOAD, VERSION
 from pipeline.esign.signing import Credentials, authorization
+from pipeline.points import reach
 
 CONNECT_SECONDS = 10.0
 ANSWER_BYTES = 1 << 20
@@ -160,6 +161,7 @@ class Client:
 
         async def at_the_gate(alive: Callable[[], bool]) -> None:
             await gate(alive)
+            reach(f"{action}: before the headers")
             timestamp = int(self.now())
             signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
             sending.late_headers = {
@@ -180,7 +182,9 @@ class Client:
                     trace_request_ctx=sending,
                 ) as response,
             ):
+                reach(f"{action}: before the body of the answer")
                 content = await _bounded(response)
+                reach(f"{action}: answered")
                 return Reply(response.status, content, self._skew(response.headers.get("Date")))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if sending.begun:
@@ -255,5 +259,6 @@ async def _chunk_sent(
 ) -> None:
     """Start the answer's clock anew with each piece of the body: it runs from the last one."""
     sending: _Sending = context.trace_request_ctx
+    reach("a piece of the body is sent")
     assert sending.timer is not None
     sending.timer.reschedule(asyncio.get_running_loop().time() + sending.timeout)

@@ -92,9 +92,11 @@ def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
     )
 
 
-def recover(connection: sqlite3.Connection, at: float) -> int:
-    """Turn the attempts that a dead process left without a verdict into unknown ones; return how many."""
-    return connection.execute(
+def recover(connection: sqlite3.Connection, at: float) -> list[str]:
+    """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids."""
+    orphans = [uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt WHERE verdict IS NULL")]
+    connection.execute(
         "UPDATE attempt SET verdict = 'unknown', settled_at = ?, message = ? WHERE verdict IS NULL",
         (at, ORPHANED),
-    ).rowcount
+    )
+    return orphans

@@ -5,15 +5,20 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from hmac import compare_digest
+from itertools import count
 from pathlib import Path
 from secrets import token_bytes
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import journal, private, schema
+from pipeline.ledger import facts, journal, private, receipts, schema
+from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
 
-RECEIPTS = "receipts.jsonl"
+
+def receipts_path(ledger: Path) -> Path:
+    """Return where a ledger's receipts lie."""
+    return ledger.with_name(receipts.NAME)
 
 
 def key_path(ledger: Path) -> Path:
@@ -36,7 +41,8 @@ def open_ledger(
     ``evidence`` is the path of a run.json of this tenant that counts a create call, if there is one: it or receipts
     beside the ledger forbid a new one, unless ``force_new``, which changes nothing for a ledger that is there.
     ``readonly`` takes no lock and changes nothing in a ledger that is there. ``recover``, for the holder of the run
-    lock alone, makes unknown what an earlier process left without a verdict, at ``now`` (unix seconds).
+    lock alone, makes unknown what an earlier process left without a verdict, at ``now`` (unix seconds), and keeps
+    receipts from then on.
 
     Raises LedgerError for a ledger or key that is lost, damaged, strange or too new, UsageError for another tenant's
     ledger and for a new one that is refused.
@@ -49,9 +55,8 @@ def open_ledger(
             _begin(path, tenant, now)
         site_key = SiteKey(_read_key(path), tenant)
         _examine(path, site_key)
-        if not readonly:
-            _take_over(path, now=now, recover=recover)
-        ledger = SqliteLedger(path, digest=site_key.digest, readonly=readonly)
+        kept = None if readonly else _take_over(path, now=now, recover=recover)
+        ledger = SqliteLedger(path, digest=site_key.digest, readonly=readonly, receipts=kept)
     except sqlite3.Error as error:
         raise read_failed(path, error) from error
     except OSError as error:
@@ -118,20 +123,67 @@ def _examine(path: Path, site_key: SiteKey) -> None:
         )
 
 
-def _take_over(path: Path, *, now: float, recover: bool) -> None:
+def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
     """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
     key_path(path).chmod(private.FILE_MODE)
     path.chmod(private.FILE_MODE)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
-        if recover:
-            journal.recover(connection, now)
+        return _recovered(path, connection, now) if recover else None
+
+
+def _recovered(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
+    """Settle what a dead process left, from its receipts where they know more, and return the receipts to go on with."""
+    place = receipts_path(path)
+    mark = facts.mark_of(connection)
+    whole = mark.n > 0 and receipts.reaches(place, mark)
+    if not whole and place.exists():
+        place.rename(_aside(place))
+    behind = _readable(place, mark) if whole else []
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        changed = facts.take_up(connection, behind)
+        for uuid in journal.recover(connection, now):
+            changed += facts.of_verdict(uuid)
+        if not whole:
+            mark = receipts.write_all(place, facts.every(connection))
+            changed = []
+        kept = Receipts(place, mark)
+        if changed:
+            mark = kept.append(facts.told(connection, changed))
+        facts.remember(connection, mark)
+        connection.execute("COMMIT")
+        kept.keep(mark)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return kept
+
+
+def _readable(place: Path, mark: receipts.Mark) -> list[receipts.Receipt]:
+    """Return what lies behind the mark, up to where it cannot be read: it was being written when the process died."""
+    found = []
+    try:
+        for receipt in receipts.read(place, after=mark):
+            found.append(receipt)  # noqa: PERF402 - what was read before a fault counts
+    except receipts.ReceiptsDamaged:
+        pass
+    return found
+
+
+def _aside(place: Path) -> Path:
+    """Return a free name for receipts that do not belong to this ledger, or not any more."""
+    numbers = count(1)
+    return next(
+        free for number in numbers if not (free := place.with_name(f"receipts.{number}.jsonl")).exists()
+    )
 
 
 def _refuse_unexplained(path: Path, evidence: str | None) -> None:
     """Refuse a new ledger where something tells of an old one: it would make every doctor new."""
-    receipts = path.with_name(RECEIPTS)
-    found = str(receipts) if receipts.exists() else evidence
+    place = receipts_path(path)
+    found = str(place) if place.exists() else evidence
     if found is None:
         return
     raise UsageError(

@@ -201,7 +201,14 @@ VERSION_1 = (
     """,
 )
 
-STEPS: Sequence[Sequence[str]] = (VERSION_1,)  # step n leads from version n to n + 1
+# how far receipts.jsonl reaches (receipts.Mark), moved by the very transaction that its lines belong to
+VERSION_2 = (
+    "ALTER TABLE meta ADD COLUMN receipts_n INTEGER NOT NULL DEFAULT 0",
+    f"ALTER TABLE meta ADD COLUMN receipts_sha256 TEXT NOT NULL DEFAULT '{'0' * 64}'",
+    "ALTER TABLE meta ADD COLUMN receipts_size INTEGER NOT NULL DEFAULT 0",
+)
+
+STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)  # step n leads from version n to n + 1
 
 # The database names the columns of a broken constraint; triggers speak for themselves.
 CONSTRAINTS = {

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError
-from pipeline.ledger import history, journal, people
+from pipeline.ledger import facts, history, journal, people
+from pipeline.ledger.facts import Fact
 from pipeline.ledger.protocol import Attempt, LedgerConflict, RunRecord, SeenRow
+from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.writer import Operation, Writer
 from pipeline.model import Snapshot, Verdict
 from pipeline.roster import FileStat
@@ -49,10 +51,12 @@ class SqliteLedger:
     the paths of remembered files, for a picture's name may be an identity number.
     """
 
-    def __init__(self, path: Path, *, digest: Callable[[str], str], readonly: bool) -> None:
+    def __init__(
+        self, path: Path, *, digest: Callable[[str], str], readonly: bool, receipts: Receipts | None = None
+    ) -> None:
         self._path = path
         self._digest = digest
-        self._writer = None if readonly else Writer(connect(path, readonly=False))
+        self._writer = None if readonly else Writer(connect(path, readonly=False), receipts)
 
     def snapshot(self) -> Snapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""
@@ -90,7 +94,7 @@ class SqliteLedger:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(statement, values)
 
-        self._write(write)
+        self._write(write, facts.of_run(record.run))
 
     def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
@@ -108,18 +112,23 @@ class SqliteLedger:
                 raise LedgerError(writer.failure.en, writer.failure.zh)
             journal.enter_attempt(connection, attempt)
 
-        entered = writer.submit(write)
+        entered = writer.submit(write, facts.of_attempt(attempt.uuid, attempt.key, attempt.seal_name))
         try:
             await asyncio.wrap_future(entered)
         except asyncio.CancelledError:
             # where it is too late to cancel, it is on the disk and its caller never learnt that it may send
             if not entered.cancel():
-                writer.submit(lambda ledger: journal.withdraw(ledger, attempt.uuid, attempt.signed_at))
+                writer.submit(
+                    lambda ledger: journal.withdraw(ledger, attempt.uuid, attempt.signed_at),
+                    facts.of_verdict(attempt.uuid),
+                )
             raise
 
     async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
         """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well."""
-        settled = self._writing().submit(lambda ledger: journal.enter_verdict(ledger, uuid, verdict, at))
+        settled = self._writing().submit(
+            lambda ledger: journal.enter_verdict(ledger, uuid, verdict, at), facts.of_verdict(uuid)
+        )
         await asyncio.shield(asyncio.wrap_future(settled))
 
     def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
@@ -133,7 +142,7 @@ class SqliteLedger:
             if ended.rowcount != 1:
                 raise LedgerConflict("run")
 
-        self._write(write)
+        self._write(write, facts.of_run(run))
 
     def run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""
@@ -168,8 +177,8 @@ class SqliteLedger:
             raise RuntimeError("the ledger was opened for reading")
         return self._writer
 
-    def _write(self, operation: Operation[Result]) -> Result:
-        return self._writing().submit(operation).result()
+    def _write(self, operation: Operation[Result], told: Sequence[Fact] = ()) -> Result:
+        return self._writing().submit(operation, told).result()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -16,8 +16,11 @@ from dataclasses import field as _field
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError
+from pipeline.ledger.facts import Fact, remember, told
 from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.receipts import Mark, Receipts
 from pipeline.ledger.schema import CONSTRAINTS
+from pipeline.points import reach
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]
@@ -28,6 +31,7 @@ MOST_IN_A_COMMIT = 500
 @dataclass(frozen=True, slots=True)
 class _Job:
     operation: Operation[Any]
+    facts: Sequence[Fact] = ()  # what it sets, for the receipts
     future: Future[Any] = _field(default_factory=Future)
 
 
@@ -36,26 +40,39 @@ class Writer:
 
     Each operation has its own savepoint: one that fails takes nothing of its neighbours with it. When the disk fails a
     commit, that stands in ``failure`` from then on, and its operations are tried once more, one by one: a verdict may
-    still find room where a longer one did not.
+    still find room where a longer one did not, or in the room that ``relieve`` makes.
+
+    Receipts are durable before the commit they belong to. Where that fails for good they stay, beyond the mark that the
+    ledger remembers: the next opening takes them up.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        receipts: Receipts | None = None,
+        relieve: Callable[[], None] = lambda: None,
+    ) -> None:
         self.failure: LedgerError | None = None  # the first write the disk refused
         self._connection = connection
+        self._receipts = receipts
+        self._relieve = relieve
+        self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation[Result]) -> Future[Result]:
+    def submit(self, operation: Operation[Result], told: Sequence[Fact] = ()) -> Future[Result]:
         """Queue an operation; the future resolves once the commit that holds it is on the disk.
+
+        ``told`` names the guarded rows that it sets: they go into the receipts.
 
         It raises LedgerConflict for a broken constraint, LedgerError for a disk that failed, and whatever the operation
         itself raised. A future that is cancelled before its turn is not executed.
         """
         if self._closed:
             raise RuntimeError("the ledger is closed")
-        job = _Job(operation)
+        job = _Job(operation, told)
         self._queue.put(job)
         return job.future
 
@@ -78,6 +95,8 @@ class Writer:
             pass  # everything is durable in the write-ahead log; the next opening folds it in
         finally:
             self._connection.close()
+            if self._receipts is not None:
+                self._receipts.close()
 
     def _next_batch(self) -> list[_Job] | None:
         """Wait for one job and take all that came with it; None once the queue was closed and is empty."""
@@ -96,14 +115,14 @@ class Writer:
             batch.append(job)
         return batch
 
-    def _commit(self, jobs: Sequence[_Job]) -> None:
+    def _commit(self, jobs: Sequence[_Job], *, last: bool = False) -> None:
         try:
-            outcomes = self._transact(jobs)
+            outcomes = self._transact(jobs, last=last)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to the thread
-            outcome = self._failed(error) if isinstance(error, sqlite3.Error) else error
-            if len(jobs) > 1:
+            outcome = self._failed(error) if isinstance(error, (sqlite3.Error, OSError)) else error
+            if len(jobs) > 1 or not last:
                 for job in jobs:
-                    self._commit([job])
+                    self._commit([job], last=True)
                 return
             outcomes = [outcome]
         for job, outcome in zip(jobs, outcomes, strict=True):
@@ -112,18 +131,62 @@ class Writer:
             else:
                 job.future.set_result(outcome)
 
-    def _transact(self, jobs: Sequence[_Job]) -> list[Any]:
-        """Run the jobs in one transaction; return each one's result, or the exception that undid it alone."""
-        connection = self._connection
+    def _transact(self, jobs: Sequence[_Job], *, last: bool) -> list[Any]:
+        """Run the jobs in one transaction; return each one's result, or the exception that undid it alone.
+
+        ``last``: nobody tries again, so the receipts of a commit that fails are kept.
+        """
+        connection, mark = self._connection, None
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._run(job.operation) for job in jobs]
+            reach("ledger: before the receipts")
+            mark = self._receipted(jobs, outcomes, last=last)
+            if mark is not None and not self._behind:
+                remember(connection, mark)
+            reach("ledger: before the commit")
             connection.execute("COMMIT")
+            reach("ledger: after the commit")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if mark is not None and self._receipts is not None:
+                if last:
+                    self._receipts.keep(mark)
+                    self._behind = True
+                else:
+                    self._receipts.rewind()
             raise
+        if mark is not None and self._receipts is not None:
+            self._receipts.keep(mark)
         return outcomes
+
+    def _receipted(self, jobs: Sequence[_Job], outcomes: Sequence[Any], *, last: bool) -> Mark | None:
+        """Append the receipts of what succeeded; None where there is nothing to tell.
+
+        A verdict that finds no room in the receipts is still committed (``last``): the ledger counts, and the next
+        opening writes the receipts anew.
+        """
+        if self._receipts is None:
+            return None
+        facts = [
+            fact
+            for job, outcome in zip(jobs, outcomes, strict=True)
+            if not isinstance(outcome, Exception)
+            for fact in job.facts
+        ]
+        if not facts:
+            return None
+        try:
+            return self._receipts.append(told(self._connection, facts))
+        except OSError as error:
+            self._failed(error)
+            if not last:
+                raise
+            self._receipts.close()
+            self._receipts = None
+            self._connection.execute("UPDATE meta SET receipts_n = 0")
+            return None
 
     def _run(self, operation: Operation[Result]) -> Result | Exception:
         connection = self._connection
@@ -139,13 +202,15 @@ class Writer:
         connection.execute("RELEASE operation")
         return result
 
-    def _failed(self, error: sqlite3.Error) -> LedgerError:
+    def _failed(self, error: sqlite3.Error | OSError) -> LedgerError:
         failure = write_failed(error)
-        self.failure = self.failure or failure
+        if self.failure is None:
+            self.failure = failure
+            self._relieve()
         return failure
 
 
-def write_failed(error: sqlite3.Error) -> LedgerError:
+def write_failed(error: sqlite3.Error | OSError) -> LedgerError:
     """Say that the ledger could not be written."""
     return LedgerError(
         f"The ledger could not be written ({error}); nothing further is sent. Make room on its disk, or repair it, "

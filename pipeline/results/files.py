@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from pipeline.points import reach
+
 Json = Mapping[str, object]
 
 
@@ -42,8 +44,10 @@ def write_atomically(
     try:
         fill(temporary)
         temporary.chmod(0o600)
+        reach(f"results: before the fsync of {path.name}")
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
+        reach(f"results: before {path.name} takes its name")
         target = _move(temporary, path, numbered=numbered, replace=replace)
     finally:
         temporary.unlink(missing_ok=True)

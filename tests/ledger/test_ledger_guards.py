@@ -166,7 +166,10 @@ OPENED = (
         ("UPDATE person SET seal_name = 'sealed处方章' WHERE key = 'refused'", "FOREIGN KEY"),
         ("UPDATE seal SET ended_by = 99", "FOREIGN KEY"),
         ("DELETE FROM person WHERE key = 'sealed'", "FOREIGN KEY"),
-        ("INSERT INTO meta VALUES (2, 't', 'c', 1, 1.0)", "CHECK"),
+        (
+            "INSERT INTO meta (id, tenant, key_check, key_format, created) VALUES (2, 't', 'c', 1, 1.0)",
+            "CHECK",
+        ),
     ],
 )
 async def test_the_tables_themselves_refuse(three_people, raw, statement, refusal):

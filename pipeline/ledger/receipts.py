@@ -1,0 +1,179 @@
+"""receipts.jsonl: the ledger's facts once more, in a file that is only ever appended to, each line chained to the last.
+
+A line is ``{"n", "prev", "table", "id", "set"}``: what a row of a guarded table holds from now on. The last word on each
+column counts, so the file alone restores the ledger (``rebuild``). Lines are durable before the commit they belong to;
+the ledger remembers how far they reach. What lies behind that mark was cut off by a crash between the two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.ledger import private
+from pipeline.points import reach
+
+NAME = "receipts.jsonl"
+START = "0" * 64  # ``prev`` of the first line
+_TAIL = 1 << 16  # bytes read to find where the last line starts; a line is some hundred
+
+
+class Mark(NamedTuple):
+    """How far the receipts reach: number and sha256 of the last line, and the size of the file up to its end."""
+
+    n: int = 0
+    sha256: str = START
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One line: the columns of a row of ``table`` that are set from now on; ``id`` is the row's primary key."""
+
+    table: str
+    id: str | int
+    columns: Mapping[str, Any]
+
+
+class ReceiptsDamaged(Exception):
+    """The chain breaks: a line was changed, lost or put in; ``line`` is its number."""
+
+    def __init__(self, path: Path, line: int) -> None:
+        super().__init__(f"{path}: line {line}")
+        self.path = path
+        self.line = line
+
+
+class Receipts:
+    """The file, open for appending; one process at a time (the holder of the run lock)."""
+
+    def __init__(self, path: Path, mark: Mark) -> None:
+        """Go on behind ``mark``; what lies beyond it is cut off, for no commit ever followed."""
+        self.mark = mark
+        self._file = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), private.FILE_MODE)
+        os.ftruncate(self._file, mark.size)
+
+    def append(self, receipts: Sequence[Receipt]) -> Mark:
+        """Write lines and make them durable; returns the new mark, which counts once ``keep`` is told so.
+
+        Raises OSError where the disk refuses, and then nothing was added.
+        """
+        n, previous, size = self.mark
+        lines = []
+        for receipt in receipts:
+            n += 1
+            line = _line(n, previous, receipt)
+            previous = hashlib.sha256(line).hexdigest()
+            lines.append(line)
+        data = b"".join(lines)
+        try:
+            os.ftruncate(self._file, size)  # lines of a commit that did not come about
+            os.lseek(self._file, size, os.SEEK_SET)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            reach("receipts: before the fsync")
+            os.fsync(self._file)
+        except OSError:
+            self.rewind()
+            raise
+        return Mark(n, previous, size + len(data))
+
+    def keep(self, mark: Mark) -> None:
+        """Let ``mark`` be the end: the commit that remembers it is durable."""
+        self.mark = mark
+
+    def rewind(self) -> None:
+        """Cut off what was appended since the last ``keep``: its commit failed."""
+        try:
+            os.ftruncate(self._file, self.mark.size)
+        except OSError:  # a disk that is gone; the ledger's own mark tells at the next opening
+            return
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+
+def read(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
+    """Yield the receipts behind a mark (None: all), the chain checked as it is read; a torn last line is none.
+
+    Raises ReceiptsDamaged where the chain breaks, OSError where the file cannot be read.
+    """
+    n, previous, size = after or Mark()
+    with path.open("rb") as file:
+        file.seek(size)
+        for line in file:
+            if not line.endswith(b"\n"):  # cut off while it was written
+                return
+            n += 1
+            yield _checked(path, line, n, previous)
+            previous = hashlib.sha256(line).hexdigest()
+
+
+def end(path: Path) -> Mark:
+    """Return the mark behind the last whole line, the chain checked from the start."""
+    mark = Mark()
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            _checked(path, line, mark.n + 1, mark.sha256)
+            mark = Mark(mark.n + 1, hashlib.sha256(line).hexdigest(), mark.size + len(line))
+    return mark
+
+
+def reaches(path: Path, mark: Mark) -> bool:
+    """Tell whether the file holds the line that the mark names at the place it names; one line is read."""
+    if mark.n == 0:
+        return path.exists()
+    try:
+        with path.open("rb") as file:
+            start = max(0, mark.size - _TAIL)
+            file.seek(start)
+            before = file.read(mark.size - start)
+    except OSError:
+        return False
+    if len(before) != mark.size - start or not before.endswith(b"\n"):
+        return False
+    return hashlib.sha256(before[before.rfind(b"\n", 0, -1) + 1 :]).hexdigest() == mark.sha256
+
+
+def write_all(path: Path, receipts: Sequence[Receipt]) -> Mark:
+    """Write a file anew, whole or not at all, in place of what was there."""
+    draft = private.draft_of(path)
+    private.create(draft)
+    try:
+        fresh = Receipts(draft, Mark())
+        try:
+            mark = fresh.append(receipts)
+        finally:
+            fresh.close()
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    private.sync_folder(path.parent)
+    return mark
+
+
+def _line(n: int, previous: str, receipt: Receipt) -> bytes:
+    told = {"n": n, "prev": previous, "table": receipt.table, "id": receipt.id, "set": dict(receipt.columns)}
+    return (
+        json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+    )
+
+
+def _checked(path: Path, line: bytes, n: int, previous: str) -> Receipt:
+    try:
+        told = json.loads(line.decode("utf-8", "surrogatepass"))
+        if told["n"] != n or told["prev"] != previous:
+            raise ReceiptsDamaged(path, n)
+        return Receipt(told["table"], told["id"], told["set"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReceiptsDamaged(path, n) from error

@@ -1,0 +1,187 @@
+"""receipts.jsonl: a second copy of the guarded rows, chained, and what the next opening makes of it."""
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import closing
+
+import pytest
+
+from pipeline.ledger import facts, receipts, schema
+from pipeline.ledger.open import receipts_path
+from pipeline.ledger.sqlite import connect
+from pipeline.model import Verdict
+from pipeline.points import arm
+
+TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
+
+
+def told(place):
+    return list(receipts.read(receipts_path(place)))
+
+
+def contents(connection):
+    left_out = {"receipts_n", "receipts_sha256", "receipts_size", "record", "saw_rows", "number"}
+    found = {}
+    for table in TABLES:
+        rows = connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in rows.description]
+        found[table] = sorted(
+            (
+                tuple((name, value) for name, value in zip(names, row, strict=True) if name not in left_out)
+                for row in rows
+            ),
+            key=repr,
+        )
+    return found
+
+
+async def seal(ledger, attempt, verdict):
+    await ledger.open_attempt(attempt)
+    if verdict is not None:
+        await ledger.settle(attempt.uuid, verdict, at=9.0)
+
+
+def filled(opened, attempt, run_record, sealed):
+    """A ledger with one person of every kind."""
+    ledger = opened(recover=True)
+    ledger.begin_run(run_record("r1"))
+    for key, verdict in {
+        "p1": sealed("S1"),
+        "p2": Verdict("refused", code="InvalidParameter.Name", message="姓名错误", http_status=200),
+        "p3": Verdict("unknown", code="no_answer"),
+        "p4": Verdict("exists", code="FailedOperation.ExistSameSealName"),
+        "p5": Verdict("not_executed", code="RequestLimitExceeded"),
+    }.items():
+        asyncio.run(seal(ledger, attempt(key), verdict))
+    asyncio.run(seal(ledger, attempt("p5"), sealed("S5")))
+    return ledger
+
+
+def test_the_receipts_alone_make_the_ledger_again(opened, place, attempt, run_record, sealed, tmp_path):
+    ledger = filled(opened, attempt, run_record, sealed)
+    ledger.finish_run("r1", exit=3, finished=9.5, record="{}")
+    ledger.close()
+    with (
+        closing(connect(place, readonly=True)) as old,
+        closing(connect(_empty(tmp_path / "new"), readonly=False)) as new,
+    ):
+        schema.migrate(new)
+        facts.restore(new, told(place))
+        assert contents(new) == contents(old)
+        with pytest.raises(Exception, match="live_seal"):  # the triggers are back
+            new.execute(
+                "INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, content_name, "
+                "content_number, content_id_type, content_picture) VALUES ('x','p1','r1','','','',1,'p1处方章','','','','')"
+            )
+
+
+def _empty(path):
+    path.touch()
+    return path
+
+
+def test_every_line_carries_the_digest_of_the_one_before(opened, place, attempt, run_record, sealed):
+    filled(opened, attempt, run_record, sealed).close()
+    path = receipts_path(place)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert receipts.end(path).size == path.stat().st_size
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(
+        b"".join(lines[:4]) + lines[4].replace("p1处".encode(), "p9处".encode()) + b"".join(lines[5:])
+    )
+    assert lines != path.read_bytes().splitlines(keepends=True)
+    with pytest.raises(receipts.ReceiptsDamaged) as damaged:
+        receipts.end(path)
+    assert damaged.value.line == 6
+
+
+@pytest.mark.parametrize("lines_kept", [0, 3])
+def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
+    opened, place, attempt, run_record, sealed, lines_kept
+):
+    filled(opened, attempt, run_record, sealed).close()
+    path = receipts_path(place)
+    whole = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(whole[:lines_kept]))
+    opened(recover=True).close()
+    assert path.with_name("receipts.1.jsonl").read_bytes() == b"".join(whole[:lines_kept])
+    with closing(connect(place, readonly=True)) as connection:
+        assert len(told(place)) == len(facts.every(connection))
+
+
+def test_a_ledger_of_before_the_receipts_gets_them(opened, place, attempt, run_record, sealed):
+    ledger = opened()
+    ledger.begin_run(run_record("r1"))
+    asyncio.run(seal(ledger, attempt("p1"), sealed("S1")))
+    ledger.close()
+    assert not receipts_path(place).exists()
+    opened(recover=True).close()
+    assert [line.columns["seal_id"] for line in told(place) if line.table == "seal"] == ["S1"]
+
+
+def killed_at(point, passes, opened, attempt, run_record, verdict):
+    """In a child: begin, send one create, and die at the nth pass of a point."""
+    child = os.fork()
+    if child == 0:
+        left = [passes]
+
+        def act(name):
+            if name == point:
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        ledger = opened(recover=True)
+        ledger.begin_run(run_record("r1"))
+        arm(act)
+        asyncio.run(seal(ledger, attempt("p1", uuid="u1"), verdict))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the point was not reached"
+
+
+@pytest.mark.parametrize(
+    ("point", "verdict", "seal_id"),
+    [
+        ("ledger: before the receipts", "unknown", None),
+        ("ledger: before the commit", "sealed", "S1"),  # the receipts have it, the ledger has not
+        ("ledger: after the commit", "sealed", "S1"),
+    ],
+)
+def test_a_verdict_that_reached_the_receipts_survives_a_kill(
+    opened, place, attempt, run_record, sealed, raw, point, verdict, seal_id
+):
+    killed_at(point, 2, opened, attempt, run_record, sealed("S1"))
+    opened(recover=True).close()
+    assert raw("SELECT verdict, seal_id FROM attempt") == [(verdict, seal_id)]
+    with closing(connect(place, readonly=True)) as connection:
+        assert facts.mark_of(connection) == receipts.end(receipts_path(place))
+
+
+def test_an_attempt_that_only_the_receipts_know_never_left(opened, attempt, run_record, sealed, raw, place):
+    killed_at("ledger: before the commit", 1, opened, attempt, run_record, sealed("S1"))
+    opened(recover=True).close()
+    assert raw("SELECT * FROM attempt") == []
+    assert [line.table for line in told(place)].count("attempt") == 0
+
+
+def test_a_torn_last_line_is_none(opened, place, attempt, run_record, sealed):
+    filled(opened, attempt, run_record, sealed).close()
+    path = receipts_path(place)
+    before = told(place)
+    with path.open("ab") as file:
+        file.write(b'{"n":99,"prev":')
+    assert told(place) == before
+    opened(recover=True).close()
+    assert told(place) == before
+
+
+def test_a_surrogate_in_a_message_is_kept(opened, place, attempt, run_record):
+    ledger = opened(recover=True)
+    ledger.begin_run(run_record("r1"))
+    asyncio.run(seal(ledger, attempt("p1"), Verdict("refused", code="X", message="行\n尾")))
+    ledger.close()
+    assert [line.columns["message"] for line in told(place) if line.columns.get("code")] == ["行\n尾"]
+    assert all(json.loads(line) for line in receipts_path(place).read_text("utf-8").splitlines())
