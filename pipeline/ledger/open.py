@@ -10,7 +10,7 @@ from pathlib import Path
 from secrets import token_bytes
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import facts, journal, private, receipts, schema
+from pipeline.ledger import ballast, facts, journal, private, receipts, schema
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
@@ -53,8 +53,8 @@ def open_ledger(
             if not force_new:
                 _refuse_unexplained(path, evidence)
             _begin(path, tenant, now)
-        site_key = SiteKey(_read_key(path), tenant)
-        _examine(path, site_key)
+        site_key = SiteKey(read_key(path), tenant)
+        examine(path, site_key)
         kept = None if readonly else _take_over(path, now=now, recover=recover)
         ledger = SqliteLedger(path, digest=site_key.digest, readonly=readonly, receipts=kept)
     except sqlite3.Error as error:
@@ -72,7 +72,7 @@ def _begin(path: Path, tenant: str, now: float) -> None:
     if not key_path(path).exists():
         with private.published(key_path(path)) as draft:
             draft.write_bytes(token_bytes(KEY_BYTES))
-    check = SiteKey(_read_key(path), tenant).check()
+    check = SiteKey(read_key(path), tenant).check()
     with private.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
@@ -83,7 +83,8 @@ def _begin(path: Path, tenant: str, now: float) -> None:
         )
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """Return a ledger's site key; LedgerError where it is missing or damaged."""
     place = key_path(path)
     try:
         secret = place.read_bytes()
@@ -99,7 +100,7 @@ def _read_key(path: Path) -> bytes:
     return secret
 
 
-def _examine(path: Path, site_key: SiteKey) -> None:
+def examine(path: Path, site_key: SiteKey) -> None:
     """Refuse a file that is damaged, no ledger, too new, another tenant's or another key's; nothing in it changes."""
     with closing(connect(path, readonly=True)) as connection:
         if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -127,6 +128,8 @@ def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
     """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
     key_path(path).chmod(private.FILE_MODE)
     path.chmod(private.FILE_MODE)
+    if recover:
+        ballast.take(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
         return _recovered(path, connection, now) if recover else None

@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError
-from pipeline.ledger import facts, history, journal, people
+from pipeline.ledger import ballast, facts, history, journal, people
 from pipeline.ledger.facts import Fact
 from pipeline.ledger.protocol import Attempt, LedgerConflict, RunRecord, SeenRow
 from pipeline.ledger.receipts import Receipts
@@ -56,7 +57,11 @@ class SqliteLedger:
     ) -> None:
         self._path = path
         self._digest = digest
-        self._writer = None if readonly else Writer(connect(path, readonly=False), receipts)
+        self._writer = (
+            None
+            if readonly
+            else Writer(connect(path, readonly=False), receipts, partial(ballast.give_up, path))
+        )
 
     def snapshot(self) -> Snapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""

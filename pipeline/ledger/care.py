@@ -1,0 +1,254 @@
+"""Looking after a ledger: a backup in one file, the way back from it, the way back from the receipts, and a check-up.
+
+None of this is done while a run holds the lock, but for the backup, which reads one moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from pipeline.errors import LedgerError, UsageError
+from pipeline.ledger import facts, private, receipts, schema
+from pipeline.ledger.open import examine, key_path, read_key, receipts_path
+from pipeline.ledger.receipts import Mark
+from pipeline.ledger.sitekey import SiteKey
+from pipeline.ledger.sqlite import connect, read_failed
+
+_KEY, _RECEIPTS = "key", "receipts"
+_KEPT = "kept_file"  # the table of a backup that holds the files beside the ledger
+_SIDE = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restored or rebuilt ledger holds."""
+
+    people: int
+    seals: int
+    unsettled: int
+    aside: Path | None  # where a damaged ledger was put
+    newer_receipts: bool = False  # the receipts beside it reached further than the backup, and were used
+
+
+def backup(path: Path, target: Path) -> None:
+    """Copy ledger, key and receipts into one file (0600), as they are at one moment; SQLite's own backup API.
+
+    Raises UsageError where the target exists, LedgerError where ledger or disk fail.
+    """
+    if target.exists():
+        raise UsageError(f"{target} exists already: name a new file.", f"{target} 已存在，请换一个文件名。")
+    secret = read_key(path)
+    try:
+        with (
+            private.published(target) as draft,
+            closing(connect(path, readonly=True)) as source,
+            closing(sqlite3.connect(draft)) as copy,
+        ):
+            source.backup(copy)
+            mark = facts.mark_of(copy)
+            place = receipts_path(path)
+            told = place.read_bytes()[: mark.size] if mark.n and receipts.reaches(place, mark) else b""
+            copy.execute(f"CREATE TABLE {_KEPT} (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT")
+            copy.executemany(
+                f"INSERT INTO {_KEPT} VALUES (?, ?)",  # noqa: S608 - our own words
+                [(_KEY, secret), (_RECEIPTS, told)],
+            )
+            copy.commit()
+            copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise read_failed(path, error) from error
+    except OSError as error:
+        raise LedgerError(
+            f"The backup {target} could not be written ({error}).", f"无法写入备份 {target}（{error}）。"
+        ) from error
+
+
+def restore(path: Path, source: Path, tenant: str) -> Restored:
+    """Put a backup in a ledger's place; receipts beside it that go on from the backup are entered as well.
+
+    A ledger that is there and can be read is never replaced. Raises UsageError for that, for a file that is no backup
+    and for another tenant's, LedgerError where the disk fails or the receipts tell another story.
+    """
+    secret, told = _kept(source)
+    aside = _make_room(path, SiteKey(secret, tenant))
+    private.make_folder(path.parent)
+    place = receipts_path(path)
+    with closing(connect(source, readonly=True)) as backed_up:
+        mark = facts.mark_of(backed_up)
+    newer = place.exists() and mark.n > 0 and receipts.reaches(place, mark)
+    if place.exists() and not newer:
+        raise UsageError(
+            f"{place} does not go on from this backup: it tells of another past. Use a newer backup, or `esign-import "
+            "ledger rebuild`, which needs nothing but that file and the key.",
+            f"{place} 与此备份接不上，记录的是另一段历史。请用更新的备份，或用 `esign-import ledger rebuild`"
+            "（只需要该文件和密钥）。",
+        )
+    _put_key(path, secret)
+    if not newer:
+        if told:
+            with private.published(place) as draft:
+                draft.write_bytes(told)
+        with (
+            private.published(path) as draft,
+            closing(connect(source, readonly=True)) as old,
+            closing(sqlite3.connect(draft)) as new,
+        ):
+            old.backup(new)
+            new.execute(f"DROP TABLE {_KEPT}")
+            new.commit()
+            examine(draft, SiteKey(secret, tenant))
+        return _counted(path, aside)
+    return rebuild(path, tenant, aside=aside, newer=True)
+
+
+def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool = False) -> Restored:
+    """Make the ledger again from its receipts and its key; a damaged one is set aside, a readable one left alone.
+
+    An attempt without a verdict becomes unknown, as after any crash. Raises UsageError where a readable ledger is there,
+    LedgerError where key or receipts are missing, damaged or another's.
+    """
+    site_key = SiteKey(read_key(path), tenant)
+    aside = aside or _make_room(path, site_key)
+    place = receipts_path(path)
+    try:
+        held = list(receipts.read(place))
+        mark = receipts.end(place)
+    except FileNotFoundError:
+        raise LedgerError(
+            f"There are no receipts at {place}: restore a backup (`esign-import ledger restore`) or enter the seals you "
+            "know (`esign-import adopt FILE`).",
+            f"{place} 处没有回执；请恢复备份（`esign-import ledger restore`）或登记已有印章（`esign-import adopt FILE`）。",
+        ) from None
+    except (OSError, receipts.ReceiptsDamaged) as error:
+        raise _receipts_damaged(place, error) from error
+    try:
+        with private.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
+            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            schema.migrate(connection)
+            facts.restore(connection, held)
+            facts.remember(connection, mark)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            examine(draft, site_key)
+    except sqlite3.Error as error:
+        raise _receipts_damaged(place, error) from error
+    restored = _counted(path, aside)
+    return Restored(restored.people, restored.seals, restored.unsettled, aside, newer)
+
+
+def check(path: Path, tenant: str) -> list[str]:
+    """Return what is wrong with ledger, key and receipts, in words no language needs; nothing is empty.
+
+    Raises LedgerError or UsageError for a ledger that cannot even be opened.
+    """
+    site_key = SiteKey(read_key(path), tenant)
+    examine(path, site_key)
+    found = []
+    with closing(connect(path, readonly=True)) as connection:
+        found += [
+            f"integrity_check: {word}"
+            for (word,) in connection.execute("PRAGMA integrity_check")
+            if word != "ok"
+        ]
+        found += [f"foreign_key_check: {row[0]}" for row in connection.execute("PRAGMA foreign_key_check")]
+        found += _against_receipts(connection, receipts_path(path))
+    return found
+
+
+def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[str]:
+    """Yield where the receipts break, or say something else than the ledger."""
+    mark = facts.mark_of(connection)
+    if mark == Mark():
+        return  # a ledger in which nothing was ever written under the lock
+    if not receipts.reaches(place, mark):
+        yield f"{place.name}: ends before line {mark.n}"
+        return
+    said: dict[tuple[str, str | int], dict[str, object]] = {}
+    try:
+        for receipt in receipts.read(place):
+            said.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
+    except receipts.ReceiptsDamaged as damaged:
+        yield f"{place.name}: line {damaged.line}"
+        return
+    held = {(each.table, each.id): dict(each.columns) for each in facts.every(connection)}
+    for table, identity in sorted(
+        {key for key in said.keys() | held.keys() if _differ(key, said, held)}, key=str
+    ):
+        yield f"{place.name} ≠ {table} {identity if table in {'run', 'attempt'} else '…'}"
+
+
+def _differ(
+    key: tuple[str, str | int],
+    said: dict[tuple[str, str | int], dict[str, object]],
+    held: dict[tuple[str, str | int], dict[str, object]],
+) -> bool:
+    return key[0] != "run" and said.get(key) != held.get(key)  # what a run saw is no receipt
+
+
+def _kept(source: Path) -> tuple[bytes, bytes]:
+    """Return key and receipts out of a backup."""
+    try:
+        with closing(connect(source, readonly=True)) as connection:
+            files = dict(connection.execute(f"SELECT name, data FROM {_KEPT}"))  # noqa: S608 - our own words
+        return files[_KEY], files[_RECEIPTS]
+    except (sqlite3.Error, KeyError) as error:
+        raise UsageError(
+            f"{source} is no backup of esign-import (`esign-import ledger backup FILE` writes one).",
+            f"{source} 不是本程序的备份（由 `esign-import ledger backup FILE` 写出）。",
+        ) from error
+
+
+def _make_room(path: Path, site_key: SiteKey) -> Path | None:
+    """Set a ledger aside that cannot be read; UsageError for one that can."""
+    if not path.exists():
+        return None
+    try:
+        examine(path, site_key)
+    except (LedgerError, sqlite3.Error):
+        pass
+    else:
+        raise UsageError(
+            f"The ledger {path} is there and in order; it is not replaced. Move it away first if you mean it.",
+            f"台账 {path} 完好，不会被覆盖；如确需替换，请先把它移走。",
+        )
+    free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())
+    path.rename(free)
+    for suffix in _SIDE:
+        side = path.with_name(path.name + suffix)
+        if side.exists():
+            side.rename(free.with_name(free.name + suffix))
+    return free
+
+
+def _put_key(path: Path, secret: bytes) -> None:
+    place = key_path(path)
+    if place.exists():
+        if place.read_bytes() == secret:
+            return
+        place.rename(
+            next(name for n in count(1) if not (name := place.with_name(f"{place.name}.{n}")).exists())
+        )
+    with private.published(place) as draft:
+        draft.write_bytes(secret)
+
+
+def _counted(path: Path, aside: Path | None) -> Restored:
+    with closing(connect(path, readonly=True)) as connection:
+        (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
+        (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
+        (unsettled,) = connection.execute(
+            f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
+        ).fetchone()
+    return Restored(people, seals, unsettled, aside)
+
+
+def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
+    return LedgerError(
+        f"The receipts do not make a ledger ({error}). Keep {place} as it is and restore a backup (`esign-import ledger "
+        "restore`).",
+        f"回执无法还原台账（{error}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
+    )
