@@ -1,7 +1,8 @@
-"""Even pacing: one queue of slots for each action, shared by first tries and re-sends (performance.md §3).
+"""Even pacing that learns: one queue of slots for each action, shared by first tries and re-sends (performance.md §3).
 
-Slots are a fixed spacing apart, a little wider than 1/limit: at exactly 1/limit every jitter of the network
-puts 21 calls into some second of the server, and a refused call counts too. A throttle holds everyone.
+Slots start a little more than 1/limit apart: at exactly 1/limit every jitter of the network puts 21 calls into some
+second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly; a
+throttle holds everyone for a second, widens it again and forbids narrowing for a while, longer each time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,18 @@ from pipeline.clock import Clock
 MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
 WINDOW = 1.0  # seconds over which the service counts
 HOLD = 1.0  # seconds that everybody waits after a throttle: the counted second must pass
+# Steps of the spacing at 20 a second, in seconds; at another limit they are in proportion.
+NARROWEST = 0.05002
+NARROWER = 0.0001  # after PROVEN seconds' worth of calls without a throttle
+WIDER = 0.0003  # after a throttle
+PROVEN = 10.0  # seconds at full pace
+STEADY = (
+    60.0  # seconds without narrowing after the first throttle, twice as many after each further one, at most
+)
+LONGEST = 1800.0
+SAME = 3.0  # seconds in which throttles are one event: calls that were under way together
+HARD = 30.0  # seconds: a throttle so soon after the one before means a limit that is much lower
+HARDER = 1.25  # then the spacing grows by this factor
 
 
 class Limiter(Protocol):
@@ -67,7 +80,12 @@ class _Queue:
     def __init__(self, rate: float, clock: Clock) -> None:
         self._clock = clock
         self._full = max(1, int(rate))
+        self._unit = 20 / rate  # how much longer than at 20 a second every step is
         self._spacing = MARGIN / rate
+        self._clean = 0  # calls at full pace since the spacing was last changed
+        self._steady = STEADY / 2
+        self._quiet_until = float("-inf")  # no narrowing before
+        self._answered = float("-inf")  # when the spacing was last widened
         self._next = clock.monotonic()
         self._turn = asyncio.Lock()  # first come, first served
         self._door = asyncio.Lock()
@@ -76,10 +94,14 @@ class _Queue:
 
     async def acquire(self) -> None:
         async with self._turn:
+            waited = False
             # A throttle may move the next slot while somebody waits for it, so look again after waiting.
             while (wait := self._next - self._clock.monotonic()) > 0:
+                waited = True
                 await self._clock.sleep(wait)
             self._next = max(self._next, self._clock.monotonic() - self._spacing / 2) + self._spacing
+            if waited:
+                self._narrow()
 
     async def leave(self) -> None:
         async with self._door:
@@ -92,12 +114,36 @@ class _Queue:
             self._recent.append(now)
             self.left.append(now)
 
+    def _narrow(self) -> None:
+        """Count a call at full pace; enough of them without a throttle prove that there is room."""
+        self._clean += 1
+        now = self._clock.monotonic()
+        if self._clean * self._spacing < PROVEN or now < self._quiet_until:
+            return
+        self._clean = 0
+        start = MARGIN * self._unit / 20
+        step = max(NARROWER * self._unit, (self._spacing - start) / 4)  # far above the start it is quicker
+        self._spacing = max(NARROWEST * self._unit, self._spacing - step)
+
     def throttled(self, granted: int | None) -> None:
-        if granted is not None and granted < self._full:
+        now = self._clock.monotonic()
+        self._next = max(self._next, now + HOLD)
+        self._clean = 0
+        lowered = granted is not None and granted < self._full
+        if granted is not None and lowered:
             self._full = granted
             self._recent = deque(self._recent, maxlen=granted)
-        self._spacing = max(self._spacing, MARGIN / self._full) + 0.0003 * 20 / self._full
-        self._next = max(self._next, self._clock.monotonic() + HOLD)
+            self._unit = 20 / granted
+            self._spacing = max(self._spacing, MARGIN / granted)
+        since = now - self._answered
+        if since < SAME:
+            return
+        self._answered = now
+        if since < HARD and not lowered:
+            self._spacing *= HARDER
+        self._spacing += WIDER * self._unit
+        self._steady = min(2 * self._steady, LONGEST)
+        self._quiet_until = now + self._steady
 
 
 def most_in_a_second(moments: tuple[float, ...]) -> int:

@@ -92,3 +92,75 @@ def test_most_in_a_second_counts_a_rolling_window():
     assert most_in_a_second(()) == 0
     assert most_in_a_second((0.0, 0.5, 0.999, 1.0)) == 3
     assert most_in_a_second((0.0, 1.0, 1.5, 2.6)) == 2
+
+
+async def _spacing(limiter: EvenLimiter, clock: ManualClock, seconds: float) -> float:
+    """Send at full pace for a while; return the spacing at its end."""
+    sending = asyncio.ensure_future(_send(limiter, 1_000_000))
+    await clock.advance(seconds)
+    sending.cancel()
+    await settle()
+    left = limiter.departures(ACTION)
+    return left[-1] - left[-2]
+
+
+async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
+    limiter = EvenLimiter(20, clock)
+    assert await _spacing(limiter, clock, 9.9) == pytest.approx(0.0515)
+    assert await _spacing(limiter, clock, 5) == pytest.approx(0.0514)
+    assert await _spacing(limiter, clock, 200) == pytest.approx(0.05002)
+    assert most_in_a_second(limiter.departures(ACTION)) == 20
+
+
+async def test_a_throttle_widens_it_and_forbids_narrowing_longer_each_time(clock):
+    limiter = EvenLimiter(20, clock)
+    await _spacing(limiter, clock, 200)
+    limiter.throttled(ACTION, 20)
+    assert await _spacing(limiter, clock, 55) == pytest.approx(0.05032)
+    assert await _spacing(limiter, clock, 9) == pytest.approx(0.05022)
+    limiter.throttled(ACTION, 20)
+    assert await _spacing(limiter, clock, 115) == pytest.approx(0.05052)
+    assert await _spacing(limiter, clock, 9) == pytest.approx(0.05042)
+
+
+async def test_throttles_of_calls_that_were_under_way_together_are_one(clock):
+    limiter = EvenLimiter(20, clock)
+    await _spacing(limiter, clock, 1)
+    for _ in range(5):
+        limiter.throttled(ACTION, 20)
+    assert await _spacing(limiter, clock, 5) == pytest.approx(0.0518)
+
+
+async def test_a_much_lower_limit_that_no_message_names_is_found_in_a_few_throttles(clock):
+    """Five a second are granted; every call counts, and the sixth of a rolling second is refused."""
+    limiter = EvenLimiter(20, clock)
+    refused = []
+
+    async def send() -> None:
+        while True:
+            await _send(limiter, 1)
+            now = clock.monotonic()
+            if sum(now - left < 1 for left in limiter.departures(ACTION)[-21:]) > 5:
+                refused.append(now)
+                limiter.throttled(ACTION, None)
+
+    sending = asyncio.ensure_future(send())
+    await clock.advance(600)
+    sending.cancel()
+    assert len([moment for moment in refused if moment > 120]) <= 10
+    assert len(limiter.departures(ACTION)) > 0.9 * 5 * 600
+
+
+async def test_an_idle_limiter_learns_nothing(clock):
+    limiter = EvenLimiter(20, clock)
+    for _ in range(400):
+        await _send(limiter, 1)
+        await clock.advance(1)
+    assert await _spacing(limiter, clock, 1) == pytest.approx(0.0515)
+
+
+@pytest.mark.parametrize("rate", [0.5, 3, 20, 50, 1000])
+async def test_no_second_of_ours_holds_more_than_the_limit_at_any_rate(clock, rate):
+    limiter = EvenLimiter(rate, clock)
+    await _spacing(limiter, clock, 60)
+    assert most_in_a_second(limiter.departures(ACTION)) <= max(1, rate)
