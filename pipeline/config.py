@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -153,6 +154,34 @@ class Intake(_Section):
     password: SecretStr | None = None  # of encrypted workbooks; better kept in a secret file
 
 
+class Guards(_Section):
+    """Where a night stops (DESIGN §6); null is never."""
+
+    new_rows: int | None = Field(
+        default=200, ge=0
+    )  # never seen before, or new_share of the live seals if more
+    new_share: float = Field(default=0.2, ge=0, le=1)
+    shrunk: float | None = Field(
+        default=0.3, ge=0, le=1
+    )  # share of the rows missing since the last complete run
+    unknown: int | None = Field(default=20, ge=0)  # rows that became unknown in this run
+    same_refusal: bool = True  # the first 20 answers, or 90 of the last 100
+    deadline: time | None = None  # local: "06:00"
+    give_up_minutes: float = Field(default=15, gt=0)  # without a usable answer
+
+    @field_validator("deadline", mode="before")
+    @classmethod
+    def _of_the_clock(cls, value: object) -> object:
+        if value is None or isinstance(value, time):
+            return value
+        try:
+            return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, local by meaning
+        except ValueError:
+            raise _fault(
+                f'{value}: a time of day is meant, "06:00"', f'{value}：应为时刻，如 "06:00"'
+            ) from None
+
+
 class Pictures(_Section):
     """What may be done to pictures beyond what the service needs; all off by default."""
 
@@ -168,6 +197,7 @@ class Config(_Section):
     limits: Limits = Limits()
     intake: Intake = Intake()
     pictures: Pictures = Pictures()
+    guards: Guards = Guards()
     roster: tuple[Path, ...] = (Path("inbox"),)
     columns: Mapping[str, Column] = {}
     seals: Path = Path("seals")
@@ -290,6 +320,8 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "int_parsing": ("must be a whole number", "必须是整数"),
     "float_parsing": ("must be a number", "必须是数字"),
     "finite_number": ("must be a finite number", "必须是有限的数字"),
+    "greater_than_equal": ("must be at least {ge}", "不能小于 {ge}"),
+    "less_than_equal": ("must be at most {le}", "不能大于 {le}"),
     "greater_than": ("must be greater than {gt}", "必须大于 {gt}"),
     "string_pattern_mismatch": ("must begin with http:// or https://", "必须以 http:// 或 https:// 开头"),
     "model_type": ("must hold keys of its own, indented below it", "下面必须缩进写各配置项"),

@@ -9,12 +9,14 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.breaker import Breaker
+from pipeline.clock import Clock
+from pipeline.guards import Watch
 from pipeline.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
 from pipeline.roster import Prepared, Problem
 
 LOG = logging.getLogger(__name__)
 GRAVITY: tuple[HaltExit, ...] = (1, 4, 74, 5)  # of two reasons to stop, the graver counts
-OUTAGE = 5  # calls of an action in a row without a usable answer, then the run stops
 
 
 @dataclass(slots=True)
@@ -22,11 +24,22 @@ class Course:
     """How the run is going, shared by all rows: why it stops, what was called, whether the service answers."""
 
     stop: asyncio.Event  # set from outside or by a halt: nothing new starts, what is under way ends
+    clock: Clock
+    watch: Watch = field(default_factory=Watch)
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
     sealed: bool = False  # whether any row of this run has its seal
-    _silent: Counter[str] = field(default_factory=Counter)  # action -> calls in a row without a usable answer
+    breaker: Breaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let nobody through while the service is silent, and give up in the end."""
+        self.breaker = Breaker(
+            self.clock,
+            patience=self.watch.guards.patience,
+            wait=lambda seconds: self.unless_stopped(self.clock.sleep(seconds)),
+            give_up=lambda why: self.halt("OUTAGE", why, 5),
+        )
 
     @property
     def stopping(self) -> bool:
@@ -50,13 +63,17 @@ class Course:
             coming.cancel()
             stopped.cancel()
 
-    def heard(self, action: str, *, answered: bool) -> None:
-        """Count an action's calls in a row without a usable answer: an outage is no reason to try every row."""
-        self._silent[action] = 0 if answered else self._silent[action] + 1
-        if self._silent[action] >= OUTAGE:
-            self.halt(
-                "OUTAGE", f"{self._silent[action]} calls of {action} in a row without a usable answer", 5
-            )
+    def ended(self, status: Status, code: str | None) -> None:
+        """Hear of a row that was sent; what the answers have in common may stop the run."""
+        self._obey(self.watch.ended(status, code))
+
+    def resent(self, why: str) -> None:
+        """Hear of a call that is made again; too many of them stop the run."""
+        self._obey(self.watch.resent(why))
+
+    def _obey(self, halt: Halt | None) -> None:
+        if halt is not None and not self.stopping:
+            self.halt(halt.code, halt.message, halt.exit)
 
 
 @dataclass(slots=True)

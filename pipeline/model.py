@@ -230,6 +230,7 @@ class Ask:
     seals: Path | None
     out: Path
     limit: int | None = None  # at most so many people created
+    accept_guards: bool = False
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent

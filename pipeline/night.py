@@ -24,12 +24,13 @@ from pipeline.esign.contract import CREATE, UPLOAD
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.exits import exit_code, graver
+from pipeline.guards import Guards, Watch, before
 from pipeline.intake.across import compare
 from pipeline.intake.pair import pair
 from pipeline.intake.pictures import index
 from pipeline.intake.read import read_rosters
 from pipeline.intake.validate import validate
-from pipeline.ledger.protocol import Ledger, SeenRow
+from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Ask, Forecast, Halt, Night, Outcome, Planned, Snapshot, Status, Traffic
 from pipeline.plan import meet, standing
@@ -63,6 +64,7 @@ class Draft:
     unclaimed: tuple[Path, ...]
     stats: Mapping[str, FileStat]  # fingerprints to remember
     absent: int  # people whose last create has no verdict and who are not in the rosters
+    seals: int  # live ones in the ledger
 
 
 def draft(
@@ -79,7 +81,8 @@ def draft(
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock))
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
-    return Draft(tuple(planned), tuple(files), pairing.unclaimed, pairing.stats, len(absent))
+    seals = sum(past.seal is not None for past in snapshot.people.values())
+    return Draft(tuple(planned), tuple(files), pairing.unclaimed, pairing.stats, len(absent), seals)
 
 
 def _beside(doctors: Sequence[Doctor], context: Sequence[Doctor]) -> tuple[list[Doctor], list[Doctor]]:
@@ -152,15 +155,18 @@ async def run(
     """
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
     if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config)):
         return None
-    found = credentials() if ready else None
+    record = wiring.record(ask, config, started)
+    forbidden = _guarded(ready, plan, limits, record, ledger)
+    found = credentials() if ready and forbidden is None else None
     ledger.remember_files(plan.stats)
-    ledger.begin_run(wiring.record(ask, config, started))
+    ledger.begin_run(record)
     _see(ledger, ask.run, map(standing, plan.planned))
 
-    submitted = Submitted()
+    submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
     if found is not None:
         async with wiring.client(config, found, clock) as client:
             sender = Sender(
@@ -172,11 +178,18 @@ async def run(
                 contract=config.api.contract,
                 run=ask.run,
                 mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
-                course=Course(stop.event),
+                course=Course(stop.event, clock, Watch(limits)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors={action: asyncio.Semaphore(wiring.doors(config)) for action in (CREATE, UPLOAD)},
             )
-            submission = Submission(sender, wiring.preparer(config), wiring.workers(config), watch, ask.limit)
+            submission = Submission(
+                sender,
+                wiring.preparer(config),
+                wiring.workers(config),
+                watch,
+                ask.limit,
+                wiring.stops_at(limits, clock),
+            )
             submitted = await submission.go(ready)
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
@@ -206,14 +219,31 @@ async def run(
     return _closed(night, ledger)
 
 
+def _guarded(
+    ready: Sequence[Planned], plan: Draft, limits: Guards, record: RunRecord, ledger: Ledger
+) -> Halt | None:
+    """Return why the night does not begin, if it does not; rows of a refused file are no rows that went away."""
+    whole = all(report.status == "read" for report in plan.files)
+    return before(
+        ready,
+        len(plan.planned),
+        limits,
+        seals=plan.seals,
+        seen=ledger.seen_before,
+        last_rows=wiring.rows_last_time(ledger, record) if whole else None,
+    )
+
+
 def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     """Return the rows to send: all that are ready, or of a retry those that its run left undone.
 
-    A corrected row has another id and perhaps another number: it is known by its place, too.
+    A corrected row has another id and perhaps another number: it is known by its place, too. First go those whose turn
+    did not come the last time.
     """
     ready = [each for each in plan.planned if each.status is Status.READY]
     if ask.of_run is None:
-        return ready
+        waiting = wiring.left_over(ledger)
+        return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
     undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in UNDONE]
     ids = {seen.row_id for seen in undone}
     keys = {seen.key for seen in undone if seen.key}

@@ -18,7 +18,7 @@ from pipeline.course import Course, End, Job
 from pipeline.esign import verdict as reading
 from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
 from pipeline.esign.codes import STOPPING, Meaning, picture_ignored, stated_limit
-from pipeline.esign.contract import CREATE, UPLOAD, Agent, create_body, upload_body
+from pipeline.esign.contract import CREATE, PROBE, UPLOAD, Agent, create_body, probe_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
@@ -37,6 +37,10 @@ NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
 
 class _Stopped(Exception):
     """The run was stopped before the slot came: nothing was sent."""
+
+
+class _Held(Exception):
+    """The breaker opened while the slot was awaited: nothing was sent, the row waits with the others."""
 
 
 class _Stale(Exception):
@@ -85,16 +89,17 @@ class Sender:
         """Send one create and settle it; True when it is proven not executed and may be sent again."""
         trace_id = str(uuid.uuid4())
         try:
-            read = await self._exchange(job, data, trace_id)
+            async with self.course.breaker.passage(self._probe) as opened:
+                read = await self._exchange(job, data, trace_id, opened)
         except _Stopped:
             return End(Status.NOT_SENT), False
+        except _Held:
+            return await self._create(job, data)
         except _Stale:
             return await self._again(job, data)
         except NotSent as error:
             return await self._never_left(job, trace_id, error), not self.course.stopping
         self.course.requests[CREATE][read.tally] += 1
-        answered = read.verdict.kind == "sealed" or read.meaning not in {None, "unknown"}
-        self.course.heard(CREATE, answered=answered)
         return await self._settled(job, self._weighed(job, read), read.meaning)
 
     async def _again(self, job: Job, data: bytes) -> tuple[End, bool]:
@@ -109,7 +114,7 @@ class Sender:
                 return refusal, False
         return await self._create(job, data)
 
-    async def _exchange(self, job: Job, data: bytes, trace_id: str) -> reading.Reading:
+    async def _exchange(self, job: Job, data: bytes, trace_id: str, opened: int) -> reading.Reading:
         """Put one create on the wire and read its answer; the attempt is committed before the first byte."""
         body = (
             create_body(self.agent, job.request, picture=data)
@@ -120,7 +125,7 @@ class Sender:
             await door.enter_async_context(self.doors[CREATE])
 
             async def gate(alive: Callable[[], bool]) -> None:
-                await self._slot(CREATE)
+                await self._slot(CREATE, opened)
                 await door.aclose()
                 if not alive() or (self.contract == "file_id" and not self._file_lives(job)):
                     raise _Stale
@@ -131,10 +136,16 @@ class Sender:
 
             try:
                 reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
+            except NotSent:
+                self.course.breaker.heard(CREATE, answered=False)
+                raise
             except NoAnswer as error:
+                self.course.breaker.heard(CREATE, answered=False)
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
                 return reading.Reading(verdict, meaning=None, tally="no_answer")
         read = reading.of_create(reply)
+        answered = read.verdict.kind == "sealed" or read.meaning not in {None, "unknown"}
+        self.course.breaker.heard(CREATE, answered=answered)
         if read.meaning == "clock" and not self._heal(job, reply):
             return replace(read, meaning="credentials")
         return read
@@ -176,7 +187,7 @@ class Sender:
             job.in_doubt = False
         if error.tls:
             self.course.halt("TLS", str(error), 4)
-        self.course.heard(CREATE, answered=False)
+        self.course.resent("transport")
         return End(Status.NOT_SENT, verdict)
 
     async def _settled(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
@@ -212,9 +223,28 @@ class Sender:
         inline = self.contract == "inline" and not self.course.sealed
         return inline and verdict.kind == "refused" and picture_ignored(verdict.message or "")
 
-    async def _slot(self, action: str) -> None:
+    async def _slot(self, action: str, opened: int) -> None:
         if not await self.course.unless_stopped(self.limiter.acquire(action)):
             raise _Stopped
+        if self.course.breaker.opened != opened:
+            raise _Held
+
+    async def _probe(self) -> bool:
+        """Ask something that changes nothing; whatever answers in the service's own form is alive."""
+
+        async def gate(_: Callable[[], bool]) -> None:
+            if not await self.course.unless_stopped(self.limiter.acquire(PROBE)):
+                raise _Stopped
+
+        try:
+            reply = await self.client.call(
+                PROBE, probe_body(self.agent), trace_id=str(uuid.uuid4()), gate=gate
+            )
+        except (_Stopped, NotSent, NoAnswer):
+            return False
+        tally, alive = reading.of_probe(reply)
+        self.course.requests[PROBE][tally] += 1
+        return alive
 
     def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
         if meaning == "throttle":
@@ -247,9 +277,10 @@ class Sender:
 
     async def _upload_once(self, job: Job, body: bytes) -> tuple[End | None, bool]:
         door = AsyncExitStack()
+        opened = 0
 
         async def gate(alive: Callable[[], bool]) -> None:
-            await self._slot(UPLOAD)
+            await self._slot(UPLOAD, opened)
             await door.aclose()
             if not alive():
                 raise _Stale
@@ -257,24 +288,20 @@ class Sender:
 
         trace_id = str(uuid.uuid4())
         try:
-            async with door:
+            async with self.course.breaker.passage(self._probe) as opened, door:
                 await door.enter_async_context(self.doors[UPLOAD])
                 reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
+                answer = reading.of_upload(reply, now=self.client.now())
+                self.course.breaker.heard(UPLOAD, answered=answer.meaning != "unknown")
         except _Stopped:
             return End(Status.NOT_SENT), False
+        except _Held:
+            return await self._upload_once(job, body)
         except _Stale:
             return End(Status.NOT_SENT), True
         except (NotSent, NoAnswer) as error:
-            code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
-            if isinstance(error, NoAnswer):
-                self.course.requests[UPLOAD][code] += 1
-            self.course.heard(UPLOAD, answered=False)
-            if isinstance(error, NotSent) and error.tls:
-                self.course.halt("TLS", str(error), 4)
-            return End(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error))), True
-        answer = reading.of_upload(reply, now=self.client.now())
+            return self._upload_unanswered(error), True
         self.course.requests[UPLOAD][answer.tally] += 1
-        self.course.heard(UPLOAD, answered=answer.meaning != "unknown")
         if answer.file_id is not None:
             job.file_id, job.file_dies = answer.file_id, answer.dies
             return None, False
@@ -282,6 +309,18 @@ class Sender:
         if end.status is Status.FAILED:
             await self._remember(job, trace_id, end)
         return end, again
+
+    def _upload_unanswered(self, error: NotSent | NoAnswer) -> End:
+        code = "no_answer"
+        if isinstance(error, NotSent):
+            code = NOT_EXECUTED_BY_US
+            if error.tls:
+                self.course.halt("TLS", str(error), 4)
+        else:
+            self.course.requests[UPLOAD][code] += 1
+        self.course.breaker.heard(UPLOAD, answered=False)
+        self.course.resent("transport")
+        return End(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error)))
 
     async def _remember(self, job: Job, trace_id: str, end: End) -> None:
         """Enter an upload's refusal, so that later nights know how old it is; no create was sent."""
@@ -303,7 +342,7 @@ class Sender:
             case "clock" if self._heal(job, reply):
                 pass
             case "unknown" | None:
-                pass
+                self.course.resent("transport")
             case _:
                 self.course.halt(refusal.code or "", refusal.message or "", 4)
         return End(Status.NOT_SENT, refusal), True
@@ -312,6 +351,7 @@ class Sender:
 
     def _throttled(self, action: str, verdict: Verdict) -> None:
         self.course.throttled += 1
+        self.course.resent("throttle")
         self.limiter.throttled(action, stated_limit(verdict.message or ""))
 
     def _heal(self, job: Job, reply: Reply) -> bool:

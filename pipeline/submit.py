@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from pipeline.clock import stamp
 from pipeline.course import End, Job
 from pipeline.errors import LedgerError
 from pipeline.esign.contract import CREATE
@@ -19,6 +20,7 @@ from pipeline.sending import Sender
 
 LOG = logging.getLogger(__name__)
 PREPARED = 64  # pictures prepared ahead of the wire
+WATCHED = 30.0  # seconds between two looks at the wall clock, which may be set
 PREPARERS = 2  # threads that decode: Pillow releases the interpreter lock
 
 Prepare = Callable[[Picture], Prepared | tuple[Problem, ...]]
@@ -44,12 +46,28 @@ class Submission:
     workers: int  # rows between upload and verdict at a time
     watch: Callable[[Outcome], None]
     limit: int | None = None  # rows to send at most
+    deadline: float | None = None  # unix seconds at which nothing new is begun any more
     _outcomes: dict[int, Outcome] = field(default_factory=dict)
     _handed_out: int = 0
     _kept_back: bool = False
 
     async def go(self, planned: Sequence[Planned]) -> Submitted:
         """Send every READY row; the first whole one goes alone until its verdict (the canary)."""
+        watching = asyncio.create_task(self._watch_the_clock())
+        try:
+            return await self._go(planned)
+        finally:
+            watching.cancel()
+
+    async def _watch_the_clock(self) -> None:
+        if self.deadline is None:
+            return
+        clock = self.sender.clock
+        while (left := self.deadline - clock.now()) > 0:
+            await clock.sleep(min(left, WATCHED))
+        self.sender.course.halt("DEADLINE", stamp(self.deadline), 5)
+
+    async def _go(self, planned: Sequence[Planned]) -> Submitted:
         rows = iter(enumerate(planned))
         await self._canary(rows)
         ready: asyncio.Queue[Job | None] = asyncio.Queue(maxsize=PREPARED)
@@ -136,6 +154,7 @@ class Submission:
             self.sender.course.halt("BUG", type(bug).__name__, 1)
             end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         self._finish(job.index, self._outcome(job, end, self.sender.clock.monotonic() - began))
+        self.sender.course.ended(end.status, end.verdict.code if end.verdict else None)
 
     def _outcome(self, job: Job, end: End, seconds: float) -> Outcome:
         verdict = end.verdict or Verdict("not_executed")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil
@@ -18,18 +20,21 @@ from pipeline.esign.codes import has_reason
 from pipeline.esign.contract import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
 from pipeline.esign.pace import Limiter, most_in_a_second
 from pipeline.esign.signing import Credentials
+from pipeline.guards import Guards, deadline
 from pipeline.intake import image, spool
 from pipeline.intake.manner import Keep, Manner
 from pipeline.intake.seal_name import read_seal_name
 from pipeline.intake.validate import Defaults
 from pipeline.ledger.lock import user
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
 from pipeline.model import Ask, Content, Forecast, Planned, SealRequest, Traffic
 from pipeline.plan import Rules
 from pipeline.roster import Cell, CellKind, Picture, Problem
 from pipeline.submit import Prepare, Submitted
+
+RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
 
 
 def tenant_of(config: Config) -> str:
@@ -96,6 +101,47 @@ def keeper(config: Config) -> Keep:
     """Return what puts the bytes of a picture out of a workbook or zip into the work folder."""
     work = config.path(config.work)
     return lambda payload, suffix: spool.keep(payload, work, suffix)
+
+
+def guards(ask: Ask, config: Config) -> Guards:
+    """Return where this night stops; a retry is not judged by what is new or gone."""
+    said = config.guards
+    chosen = Guards(
+        new_rows=said.new_rows,
+        new_share=said.new_share,
+        shrunk=said.shrunk,
+        unknown=said.unknown,
+        same_refusal=said.same_refusal,
+        deadline=said.deadline,
+        patience=said.give_up_minutes * 60,
+    )
+    if ask.command == "retry":
+        chosen = replace(chosen, new_rows=None, shrunk=None)
+    return chosen.accepted() if ask.accept_guards else chosen
+
+
+def stops_at(limits: Guards, clock: Clock) -> float | None:
+    """Return the unix second at which this night has to stop."""
+    moment = deadline(limits, datetime.fromtimestamp(clock.now(), UTC).astimezone())
+    return moment.timestamp() if moment else None
+
+
+def rows_last_time(ledger: Ledger, record: RunRecord) -> int | None:
+    """Return how many rows the last complete run over the same rosters had."""
+    for earlier in ledger.runs(RUNS_SEARCHED):
+        if earlier.command == "run" and earlier.rosters == record.rosters and earlier.record:
+            told = json.loads(earlier.record)
+            if (told.get("halted") or {}).get("code") != "ROSTER_SHRUNK":
+                return int(told["rows"])
+    return None
+
+
+def left_over(ledger: Ledger) -> frozenset[str]:
+    """Return the row_ids whose turn did not come in the last run that ended."""
+    last = ledger.last_run(complete=True)
+    if last is None or not last.record or not json.loads(last.record)["statuses"].get("not_sent"):
+        return frozenset()
+    return frozenset(seen.row_id for seen in ledger.rows_of(last.run) if seen.status == "not_sent")
 
 
 def workers(config: Config) -> int:

@@ -66,6 +66,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
 @out_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
 @yes_option
+@click.option("--accept-guards", is_flag=True, help="Pass this night although a guard would stop it.")
 @click.option("--new-ledger", is_flag=True, help="Begin a new ledger although an earlier run sent something.")
 @click.pass_obj
 def run(
@@ -76,6 +77,7 @@ def run(
     out: Path | None,
     limit: int | None,
     yes: bool,
+    accept_guards: bool,
     new_ledger: bool,
 ) -> int:
     """Create the seals that are missing; safe to repeat."""
@@ -84,6 +86,7 @@ def run(
     clock = session.clock
     config = ready_config(session)
     ask = _ask("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
+    ask = replace(ask, accept_guards=accept_guards)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
         return 0

@@ -15,6 +15,7 @@ from pipeline.model import ContractName, SealRequest
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
+PROBE = "ChannelDescribeOrganizationSeals"  # reads, changes nothing (api.md §4)
 VERSION = "2021-05-26"
 LIMIT_BYTES: Mapping[ContractName, int] = {"inline": 5_000_000, "file_id": 7_999_999}  # of the picture
 ADVISED_INLINE_BYTES = 2_000_000  # above it the older page advises SealImageCompress
@@ -89,6 +90,11 @@ def upload_body(agent: Agent, file_name: str, picture: bytes) -> bytes:
         FileInfos=[{"FileName": file_name, "FileBody": _HOLE}],
     )
     return _spliced(body, "FileBody", picture)
+
+
+def probe_body(agent: Agent) -> bytes:
+    """Return the smallest question that the service can answer without changing anything."""
+    return _dump({"Agent": agent.body(), "Limit": 1, "Offset": 0})
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,3 +90,13 @@ def of_upload(reply: Reply, *, now: float) -> Upload:
     if found is None:
         return Upload(None, 0.0, "unknown", "no_file_id", None, answer.request_id, "no_file_id")
     return Upload(found[0], found[1], None, None, None, answer.request_id, "ok")
+
+
+def of_probe(reply: Reply) -> tuple[str, bool]:
+    """Return under what a read-only call is counted, and whether the service is alive: it refuses in its own words, too."""
+    answer = parse(reply.body) if reply.status == HTTP_OK else None
+    if answer is None:
+        return ("unreadable" if reply.status == HTTP_OK else f"http_{reply.status}"), False
+    if answer.code is None:
+        return "ok", True
+    return answer.code, codes.of_create(answer.code, answer.message or "") != "unknown"

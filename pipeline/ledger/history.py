@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 
 from pipeline.ledger.protocol import LedgerConflict, SeenRow
@@ -52,6 +52,17 @@ def see(connection: sqlite3.Connection, run: str, rows: Sequence[SeenRow]) -> No
     connection.executemany("UPDATE row_seen SET last_run = ? WHERE row_id = ? AND first_run = ?", moved)
     _replace(connection, number, replaced)
     _enter(connection, number, entered)
+
+
+def seen_before(connection: sqlite3.Connection, row_ids: Collection[str]) -> set[str]:
+    """Return which rows an earlier run has seen; one that the guard on new rows stopped saw them for nothing."""
+    rows = connection.execute(
+        "SELECT DISTINCT row_id FROM row_seen JOIN json_each(?) ON row_id = value WHERE EXISTS (SELECT 1 FROM run "
+        "WHERE number BETWEEN first_run AND last_run "
+        "AND coalesce(json_extract(record, '$.halted.code'), '') <> 'TOO_MANY_NEW')",
+        (json.dumps(list(row_ids)),),
+    )
+    return {row_id for (row_id,) in rows}
 
 
 def said_by(connection: sqlite3.Connection, run: str) -> list[SeenRow]:

@@ -5,7 +5,7 @@ Durability is part of every promise below: a method that returns has its facts o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
@@ -145,6 +145,9 @@ class Ledger(Protocol):
 
     def rows_of(self, run: str) -> list[SeenRow]:
         """Return what a run said of its rows, by file, sheet and row."""
+
+    def seen_before(self, row_ids: Collection[str]) -> set[str]:
+        """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
 
     def close(self) -> None:
         """Finish what is queued and let go of the files."""

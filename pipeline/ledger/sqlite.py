@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
@@ -166,6 +166,11 @@ class SqliteLedger:
         """Return what a run said of its rows, by file, sheet and row."""
         with self._reading() as connection:
             return history.said_by(connection, run)
+
+    def seen_before(self, row_ids: Collection[str]) -> set[str]:
+        """Return which of these rows an earlier run has seen."""
+        with self._reading() as connection:
+            return history.seen_before(connection, row_ids)
 
     def close(self) -> None:
         """Finish what is queued and let go of the files."""

@@ -160,7 +160,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "next.absent": (
         "另有 {n} 人上次提交没有结论，不在这次的名单里：",
         "People whose last create has no verdict and who are not in these rosters: {n}."),
-    "halt.OUTAGE": ("服务连续多次没有可用的应答", "several calls in a row without a usable answer"),
+    "halt.OUTAGE": ("服务一直没有可用的应答（{message}）", "the service gave no usable answer ({message})"),
+    "halt.TOO_MANY_NEW": (
+        "新出现的医生太多（{message}），一个也没有提交。请核对名单是不是放错了；确实如此就用 run --accept-guards 放行这一晚，或调大 guards.new_rows",
+        "too many doctors are new ({message}); nothing was sent. Is it the right roster? If so, pass this night with run --accept-guards, or raise guards.new_rows"),
+    "halt.ROSTER_SHRUNK": (
+        "名单比上次少了很多（{message} 行），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
+        "the roster has far fewer rows than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
+    "halt.TOO_MANY_UNKNOWN": (
+        "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并到控制台核对“未知”表",
+        "{message} rows have no verdict tonight. Look at the network and the service, and settle the sheet Unknown"),
+    "halt.SAME_REFUSAL": (
+        "几乎人人被同一原因拒绝（{message}），多半是设置或权限的问题，请先排除；确实如此就用 run --accept-guards",
+        "nearly everybody is refused for the same reason ({message}): settings or permissions, most likely. If it is the rows, use run --accept-guards"),
+    "halt.DEADLINE": ("到了设定的截止时间 {message}，余下的明晚先做", "the deadline {message} has come; the rest goes first tomorrow"),
+    "halt.ATTEMPT_BUDGET": ("重发次数太多，先停下，稍后再运行", "too many calls had to be made again; run again later"),
     "halt.CUT_SHORT": ("运行被中断", "the run was cut short"),
     "halt.SEAL_ID_REUSED": ("服务返回了属于另一人的印章ID", "the service answered with another person's SealId"),
     "halt.TLS": ("服务器证书无法验证：{message}", "the server's certificate was refused: {message}"),

@@ -55,6 +55,7 @@ class Hospital:
         }
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
         text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
+        text += "guards: {give_up_minutes: 0.02}\n"
         (self.folder / "config.yaml").write_text(text, "utf-8")
 
     def doctors(self, count: int, *, start: int = 1, file: str = "roster.xlsx") -> None:

@@ -51,12 +51,12 @@ def test_severity(halt, statuses, refused, signal, code):
 
 
 def test_five_in_a_row_and_no_less():
-    course = Course(asyncio.Event())
+    breaker = Course(asyncio.Event(), ManualClock()).breaker
     for answered in (False, False, False, False, True, False, False, False, False):
-        course.heard(CREATE, answered=answered)
-    assert course.halted is None
-    course.heard(CREATE, answered=False)
-    assert course.halted.code == "OUTAGE"
+        breaker.heard(CREATE, answered=answered)
+    assert breaker.closed
+    breaker.heard(CREATE, answered=False)
+    assert not breaker.closed
 
 
 def test_every_create_that_left_is_counted(hospital_with):
@@ -292,7 +292,7 @@ def test_half_a_character_in_an_answer_costs_no_results(hospital_with, half):
 
 
 def test_the_graver_reason_to_stop_counts():
-    course = Course(asyncio.Event())
+    course = Course(asyncio.Event(), ManualClock())
     course.halt("OUTAGE", "", 5)
     course.halt("UnauthorizedOperation", "", 4)
     course.halt("LEDGER", "", 74)
