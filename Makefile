@@ -5,7 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test lint format lock sample clean help
+.PHONY: demo test crash lint format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -30,6 +30,9 @@ demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox
 
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -q
+
+crash: .venv/dev ## kill -9 and failing writes at every position, second kills, 360 random kills in a storm (about 15 min)
+	CRASH=1 $(BIN)/python -m pytest -q tests/night/test_crash.py
 
 lint: .venv/dev  ## ruff, mypy --strict, the house test
 	$(BIN)/ruff check .

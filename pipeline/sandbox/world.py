@@ -44,8 +44,12 @@ class World:
     ) -> None:
         self.rules = rules or Rules()
         self.tenants = tuple(tenants)
-        self.received: list[Received] = []
         self._random = random.Random(seed)  # noqa: S311  identifiers of a stand-in guard nothing
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: nothing was ever received, nobody has a seal."""
+        self.received: list[Received] = []
         self._gateway = Gateway(self.tenants, Limiter(self.rules.limiter, self.rules.rate))
         self._service = Service(self.rules, self._random)
 

@@ -1,0 +1,89 @@
+"""A process that has imported everything and forks a run at a time: killed, or failing, at the point it is told.
+
+Reads one JSON object a line, ``{"words", "name", "pass", "fail", "random"}``, answers with one: ``{"code", "signal",
+"points"}``. The child dies by SIGKILL when it passes the point of this name for the ``pass``-th time, or with ``fail`` (an
+errno) meets a disk that fails there; ``random`` kills it after so many seconds, wherever it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections import Counter
+
+from pipeline import points
+from pipeline.cli import main
+from pipeline.clock import SystemClock
+
+
+class QuickClock(SystemClock):
+    """The machine's clock, on which back-off takes a fiftieth of its time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 50)
+
+
+def run(order: dict, log: int) -> int:
+    """In the child: count the points that are reached, and die or fail at the chosen one."""
+    passed: Counter[str] = Counter()
+
+    def act(name: str) -> None:
+        passed[name] += 1
+        os.write(log, f"{name}\n".encode())
+        if (name, passed[name]) != (order.get("name"), order.get("pass")):
+            return
+        if not order.get("fail"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "commit" in name:
+            raise sqlite3.OperationalError("disk I/O error")
+        raise OSError(order["fail"], os.strerror(order["fail"]))
+
+    points.arm(act)
+    if seconds := order.get("random"):
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    devnull = os.open(os.devnull, os.O_RDWR)
+    os.dup2(devnull, 2)
+    return main(order["words"], clock=QuickClock())
+
+
+def serve() -> None:
+    """Answer orders until the input ends."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            try:
+                code = run(order, writing)
+            except BaseException:  # noqa: BLE001 - told by its code
+                code = 99
+            os._exit(code)
+        os.close(writing)
+        told = b""
+        while chunk := os.read(reading, 1 << 16):
+            told += chunk
+        os.close(reading)
+        _, status = os.waitpid(child, 0)
+        killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+        answer = {"code": code, "signal": killed, "points": told.decode().splitlines()}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    import aiohttp  # noqa: F401 - whatever a run would import is imported once, here
+    import pandas as pd  # noqa: F401
+    import xlsxwriter  # noqa: F401
+
+    import pipeline.cli.telling
+    import pipeline.night
+    import pipeline.results.frame
+    import pipeline.results.workbook  # noqa: F401
+
+    serve()
