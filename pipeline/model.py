@@ -76,10 +76,10 @@ class LiveSeal:
     """The one seal a person has."""
 
     seal_id: str
-    seal_name: str
-    run: str
+    seal_name: str  # "" for an adopted seal whose name is not known
+    run: str  # "" for an adopted one
     at: float
-    content: Content
+    content: Content | None  # None for an adopted one: nobody knows what it was made from
     request_id: str | None = None
     trace_id: str | None = None
 

@@ -38,7 +38,7 @@ def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Pl
     drawn_by = {
         made.content.picture: past
         for past in snapshot.people.values()
-        if (made := past.seal or past.unsettled)
+        if (made := past.seal or past.unsettled) and made.content is not None
     }
     first = [_place(doctor, snapshot, drawn_by, rules) for doctor in doctors]
     return _with_names(first, snapshot, rules)
@@ -123,6 +123,8 @@ def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
     """Return the fields in which a row differs from its seal; what the row does not give is not compared."""
     assert past.seal is not None
     made = past.seal.content
+    if made is None:  # adopted: nobody knows what it was made from
+        return []
     picture_differs = doctor.picture is not None and not rules.same_picture(doctor.picture, made)
     pairs = (
         (Field.NAME, doctor.name != made.name),
@@ -143,6 +145,7 @@ def _owner_of_picture(doctor: Doctor, drawn_by: Mapping[str, Past]) -> Problem |
         return None
     made = owner.seal or owner.unsettled
     assert made is not None
+    assert made.content is not None
     code = "PERSON_POSSIBLY_SAME" if made.content.name == doctor.name else "IMAGE_SHARED"
     field = Field.NUMBER if code == "PERSON_POSSIBLY_SAME" else Field.PICTURE
     sealed = owner.seal_name or ""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from sys import intern
 from typing import Any
 
-from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import OPEN_ATTEMPT
 from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
@@ -87,12 +86,8 @@ def _live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]
         "FROM seal NOT INDEXED WHERE ended_by IS NULL"  # nearly all are live: from front to back is twice as fast
     )
     for key, seal_id, seal_name, run, at, request_id, attempt, *content in rows:
-        if run is None:
-            raise LedgerError(
-                "The ledger holds seals that a newer esign-import has adopted; update esign-import and run again.",
-                "台账中有新版 esign-import 登记的印章；请升级 esign-import 后再运行。",
-            )
-        seal = LiveSeal(seal_id, intern(seal_name), intern(run), at, _content(content), request_id, attempt)
+        made = None if content[0] is None else _content(content)
+        seal = LiveSeal(seal_id, intern(seal_name or ""), intern(run or ""), at, made, request_id, attempt)
         yield key, seal
 
 

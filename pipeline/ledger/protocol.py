@@ -25,6 +25,7 @@ class LedgerConflict(Exception):
     frozen_name      the person's seal name was frozen as another one
     seal_name        the seal name belongs to another person
     seal_id          the SealId is known already
+    no_live_seal     the person has no seal that could be kept or replaced
     attempt          this attempt is known already
     settled          no attempt of this uuid waits for a verdict
     run              this run is known already, or no such run was begun
@@ -100,6 +101,50 @@ class SeenRow:
     line: str = _field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a human decided about a person, and why.
+
+    ``created``: the open ``attempt`` made ``seal_id``. ``not_created``: it made nothing. ``probe``: it is settled by the
+    identical request, sent again. ``keep``: ``content`` is what the live seal is compared with from now on.
+    ``replace``: the live seal is ended, the next create goes under the name in ``detail``.
+    """
+
+    kind: str
+    key: str
+    at: float  # unix seconds
+    who: str
+    why: str
+    attempt: str | None = None
+    seal_id: str | None = None
+    detail: str | None = None
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A seal that was made elsewhere."""
+
+    key: str
+    seal_id: str
+    name: str | None = _field(repr=False)
+    id_masked: str
+    seal_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A decision as the ledger holds it."""
+
+    at: float
+    who: str
+    why: str
+    kind: str
+    key: str | None
+    attempt: str | None
+    seal_id: str | None
+
+
 class Ledger(Protocol):
     """One tenant's journal. Only the holder of the run lock writes."""
 
@@ -148,6 +193,15 @@ class Ledger(Protocol):
 
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
+
+    def decide(self, decision: Decision) -> None:
+        """Enter a human's decision and what follows from it; LedgerConflict where it cannot stand."""
+
+    def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
+        """Enter seals that were made elsewhere, all or none; LedgerConflict names the constraint that forbids one."""
+
+    def decisions(self, kind: str | None = None) -> list[Told]:
+        """Return the decisions, oldest first."""
 
     def close(self) -> None:
         """Finish what is queued and let go of the files."""

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError
-from pipeline.ledger import ballast, facts, history, journal, people
-from pipeline.ledger.facts import Fact
-from pipeline.ledger.protocol import Attempt, LedgerConflict, RunRecord, SeenRow
+from pipeline.ledger import ballast, decisions, facts, history, journal, people
+from pipeline.ledger.protocol import Adopted, Attempt, Decision, LedgerConflict, RunRecord, SeenRow, Told
 from pipeline.ledger.receipts import Receipts
-from pipeline.ledger.writer import Operation, Writer
+from pipeline.ledger.writer import Operation, Telling, Writer
 from pipeline.model import Snapshot, Verdict
 from pipeline.roster import FileStat
 
@@ -172,6 +171,30 @@ class SqliteLedger:
         with self._reading() as connection:
             return history.seen_before(connection, row_ids)
 
+    def decide(self, decision: Decision) -> None:
+        """Enter a human's decision and what follows from it."""
+        self._write(
+            lambda ledger: decisions.enter(ledger, decision),
+            lambda number: decisions.facts_of(decision, number),
+        )
+
+    def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
+        """Enter seals that were made elsewhere, all or none."""
+        self._write(
+            lambda ledger: decisions.adopt(ledger, seals, at, who, why), decisions.facts_of_adopted(seals)
+        )
+
+    def decisions(self, kind: str | None = None) -> list[Told]:
+        """Return the decisions, oldest first."""
+        with self._reading() as connection:
+            return [
+                Told(*row)
+                for row in connection.execute(
+                    "SELECT at, who, why, kind, key, attempt, seal_id FROM decision WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
+                    (kind,),
+                )
+            ]
+
     def close(self) -> None:
         """Finish what is queued and let go of the files."""
         if self._writer is not None:
@@ -187,7 +210,7 @@ class SqliteLedger:
             raise RuntimeError("the ledger was opened for reading")
         return self._writer
 
-    def _write(self, operation: Operation[Result], told: Sequence[Fact] = ()) -> Result:
+    def _write(self, operation: Operation[Result], told: Telling = ()) -> Result:
         return self._writing().submit(operation, told).result()
 
     @contextmanager

@@ -24,6 +24,7 @@ from pipeline.points import reach
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]
+Telling = Sequence[Fact] | Callable[[Any], Sequence[Fact]]  # what an operation sets, perhaps from its result
 
 MOST_IN_A_COMMIT = 500
 
@@ -31,7 +32,7 @@ MOST_IN_A_COMMIT = 500
 @dataclass(frozen=True, slots=True)
 class _Job:
     operation: Operation[Any]
-    facts: Sequence[Fact] = ()  # what it sets, for the receipts
+    facts: Telling = ()  # what it sets, for the receipts
     future: Future[Any] = _field(default_factory=Future)
 
 
@@ -62,7 +63,7 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation[Result], told: Sequence[Fact] = ()) -> Future[Result]:
+    def submit(self, operation: Operation[Result], told: Telling = ()) -> Future[Result]:
         """Queue an operation; the future resolves once the commit that holds it is on the disk.
 
         ``told`` names the guarded rows that it sets: they go into the receipts.
@@ -173,7 +174,7 @@ class Writer:
             fact
             for job, outcome in zip(jobs, outcomes, strict=True)
             if not isinstance(outcome, Exception)
-            for fact in job.facts
+            for fact in (job.facts(outcome) if callable(job.facts) else job.facts)
         ]
         if not facts:
             return None

@@ -1,0 +1,158 @@
+"""What a human decides about a person, entered beside the facts: the attempt or seal it concerns points to it.
+
+Every decision says who took it, when and why. The constraints decide whether it can stand.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
+
+from pipeline.ledger.facts import Fact
+from pipeline.ledger.people import CONTENT
+from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
+
+
+def enter(connection: sqlite3.Connection, decision: Decision) -> int:
+    """Enter a decision and what follows from it; returns its number. Raises LedgerConflict where it cannot stand."""
+    number = _note(connection, decision)
+    match decision.kind:
+        case "created":
+            _settle(connection, decision, number)
+            connection.execute(
+                "INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, request_id, at, after_attempt, "  # noqa: S608 - our own words
+                f"decision, {CONTENT}) SELECT ?, key, seal_name, 'resolved', run, uuid, request_id, ?, number, ?, "
+                f"{CONTENT} FROM attempt WHERE uuid = ?",
+                (decision.seal_id, decision.at, number, decision.attempt),
+            )
+        case "not_created" | "probe":
+            _settle(connection, decision, number)
+        case "keep":
+            _keep(connection, decision, number)
+        case "replace":
+            _replace(connection, decision, number)
+        case _:
+            raise LedgerConflict(decision.kind)
+    return number
+
+
+def facts_of(decision: Decision, number: int) -> Sequence[Fact]:
+    """Return what a decision sets."""
+    facts = [
+        Fact("person", "key", decision.key),
+        Fact("seal_name", "key", decision.key),
+        Fact("decision", "id", number),
+    ]
+    if decision.attempt is not None:
+        facts.append(Fact("attempt", "uuid", decision.attempt))
+    return (*facts, Fact("seal", "key", decision.key))
+
+
+def adopt(connection: sqlite3.Connection, seals: Sequence[Adopted], at: float, who: str, why: str) -> None:
+    """Enter seals that were made elsewhere, all or none."""
+    (before,) = connection.execute("SELECT coalesce(max(number), 0) FROM attempt").fetchone()
+    for seal in seals:
+        connection.execute(
+            "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
+            (seal.key, seal.name, seal.id_masked),
+        )
+        _own_name(connection, seal.key, seal.seal_name)
+        if seal.seal_name:
+            connection.execute(
+                "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
+                (seal.seal_name, seal.key),
+            )
+        number = _note(connection, Decision("adopt", seal.key, at, who, why, seal_id=seal.seal_id))
+        connection.execute(
+            "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
+            "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
+            (seal.seal_id, seal.key, seal.seal_name, at, before, number),
+        )
+
+
+def facts_of_adopted(seals: Sequence[Adopted]) -> Sequence[Fact]:
+    """Return what adopting sets."""
+    return [
+        Fact(table, "key", seal.key)
+        for seal in seals
+        for table in ("person", "seal_name", "decision", "seal")
+    ]
+
+
+def _note(connection: sqlite3.Connection, decision: Decision) -> int:
+    made = connection.execute(
+        "INSERT INTO decision (at, who, why, kind, key, attempt, seal_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            decision.at,
+            decision.who,
+            decision.why,
+            decision.kind,
+            decision.key,
+            decision.attempt,
+            decision.seal_id,
+            decision.detail,
+        ),
+    )
+    assert made.lastrowid is not None
+    return made.lastrowid
+
+
+def _settle(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+    """Let the open attempt point to its decision."""
+    settled = connection.execute(
+        "UPDATE attempt SET decision = ? WHERE uuid = ? AND key = ? AND decision IS NULL "
+        "AND verdict IN ('unknown', 'exists')",
+        (number, decision.attempt, decision.key),
+    )
+    if settled.rowcount != 1:
+        raise LedgerConflict("settled")
+
+
+def _keep(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+    """Let the roster's content be what the live seal is compared with from now on."""
+    assert decision.content is not None
+    old = connection.execute(
+        f"SELECT {CONTENT} FROM seal WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
+        (decision.key,),
+    ).fetchone()
+    if old is None:
+        raise LedgerConflict("no_live_seal")
+    before = dict(zip(asdict(decision.content), old, strict=True))
+    connection.execute(
+        "UPDATE decision SET detail = ? WHERE id = ?", (json.dumps(before, ensure_ascii=False), number)
+    )
+    assignments = ", ".join(f"{column} = ?" for column in CONTENT.split(", "))
+    connection.execute(
+        f"UPDATE seal SET {assignments} WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
+        (*astuple(decision.content), decision.key),
+    )
+
+
+def _replace(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+    """End the live seal; the next create of the person goes under the new name."""
+    ended = connection.execute(
+        "UPDATE seal SET ended_by = ? WHERE key = ? AND ended_by IS NULL", (number, decision.key)
+    )
+    if ended.rowcount != 1:
+        raise LedgerConflict("no_live_seal")
+    taken = connection.execute(
+        "SELECT 1 FROM attempt WHERE key = ?1 AND seal_name = ?2 UNION SELECT 1 FROM seal WHERE key = ?1 AND seal_name = ?2",
+        (decision.key, decision.detail),
+    ).fetchone()
+    if taken is not None:
+        raise LedgerConflict("seal_name")
+    _own_name(connection, decision.key, decision.detail)
+    connection.execute("UPDATE person SET seal_name = ? WHERE key = ?", (decision.detail, decision.key))
+
+
+def _own_name(connection: sqlite3.Connection, key: str, seal_name: str | None) -> None:
+    """Let a seal name belong to a person; LedgerConflict where it is another's."""
+    if not seal_name:
+        return
+    connection.execute(
+        "INSERT INTO seal_name (seal_name, key) SELECT ?1, ?2 "
+        "WHERE NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = ?1 AND key = ?2)",
+        (seal_name, key),
+    )
