@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "night": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "sending", "course", "exits", "guards"},
     "wiring": GROUND | ROOMS | {"config", "plan", "submit", "guards"},
     "recall": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "night"},
+    "desk": GROUND | ROOMS | {"desk", "config", "wiring", "night", "plan"},
     "sandbox": GROUND | {"sandbox"},
     **{room: GROUND | {room} for room in ROOMS},
 }

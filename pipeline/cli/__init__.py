@@ -14,9 +14,11 @@ import click
 from pipeline import __version__
 from pipeline.cli.configure import config_group
 from pipeline.cli.demonstrate import demo, sandbox
+from pipeline.cli.keep import ledger_group
 from pipeline.cli.look import report, status
 from pipeline.cli.nightly import check, retry, run
 from pipeline.cli.session import Session
+from pipeline.cli.settle import resolve
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import EsignImportError
 
@@ -56,7 +58,7 @@ def cli(
 
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # nothing reaches the screen but what is said
 
-for command in (demo, check, run, retry, status, report, config_group, sandbox):
+for command in (demo, check, run, retry, status, report, resolve, ledger_group, config_group, sandbox):
     cli.add_command(command)
 
 

@@ -50,7 +50,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
 
     clock = session.clock
     config, why_not = _config_for_check(session)
-    ask = _ask("check", session, config, rosters=rosters, seals=seals, out=out)
+    ask = ask_of("check", session, config, rosters=rosters, seals=seals, out=out)
     if why_not is not None:
         session.say("check_without_config", why=why_not)
         done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
@@ -85,7 +85,7 @@ def run(
 
     clock = session.clock
     config = ready_config(session)
-    ask = _ask("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
+    ask = ask_of("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
     ask = replace(ask, accept_guards=accept_guards)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
@@ -124,7 +124,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     if wrote is not None:
         rosters = tuple(map(Path, wrote.context or wrote.rosters))
     pictures = (wrote or whole).seals
-    ask = _ask(
+    ask = ask_of(
         "retry",
         session,
         config,
@@ -277,14 +277,14 @@ def ready_config(session: Session) -> Config:
     return config
 
 
-def _ask(
+def ask_of(
     command: str,
     session: Session,
     config: Config,
     *,
-    rosters: Sequence[Path],
-    seals: Path | None,
-    out: Path | None,
+    rosters: Sequence[Path] = (),
+    seals: Path | None = None,
+    out: Path | None = None,
     limit: int | None = None,
 ) -> Ask:
     """Resolve what is asked: named paths must exist, the defaults may be absent."""

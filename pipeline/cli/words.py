@@ -15,6 +15,72 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "程序内部错误（{kind}）；已发送的行都记在台账里，请带上 -v 的输出联系开发者。",
         "A bug ({kind}); what was sent is in the ledger. Report it with the output of -v.",
     ),
+    "resolve_nothing": ("没有待查清的行。", "Nothing waits for a decision."),
+    "resolve_unknown": (
+        "未知  {name}（{place}）：{at} 提交，印章名称“{seal_name}”，TraceId {trace}，{host}",
+        "unknown  {name} ({place}): sent {at} as “{seal_name}”, trace id {trace}, {host}",
+    ),
+    "resolve_exists": (
+        "已存在  {name}（{place}）：{at} 提交后名称“{seal_name}”已存在，TraceId {trace}，{host}",
+        "exists  {name} ({place}): the name “{seal_name}” exists after {at}, trace id {trace}, {host}",
+    ),
+    "resolve_changed": (
+        "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同",
+        "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id}",
+    ),
+    "resolve_evidence": (
+        "      应答里出现过印章ID {seal_id}，未经证实",
+        "      an answer held the SealId {seal_id}; it is not proven",
+    ),
+    "resolve_ways": (
+        """先在控制台的印章列表里按印章名称查找，再登记结论：
+  {program} resolve 姓名 --seal-id 印章ID   已创建
+  {program} resolve 姓名 --not-created      确实没有创建
+  {program} resolve 姓名 --keep | --replace 内容有变的行""",
+        """Search the console's seal list for the seal name, then enter what you found:
+  {program} resolve NAME --seal-id ID       it was created
+  {program} resolve NAME --not-created      it surely was not
+  {program} resolve NAME --keep | --replace for a changed row""",
+    ),
+    "resolve_one_way": (
+        "每次只能用一种方式；--seal-name 只和 --replace 一起用。",
+        "One way at a time; --seal-name goes with --replace alone.",
+    ),
+    "resolve_nobody": (
+        "没有待查清的行与“{query}”相符。",
+        "Nothing that waits for a decision answers to “{query}”.",
+    ),
+    "resolve_many": (
+        "有 {n} 行与“{query}”相符；请用 TraceId 或工号指明是哪一行。",
+        "{n} rows answer to “{query}”; name the one by its trace id or staff number.",
+    ),
+    "resolve_not_yet": ("{way} 需要先运行 certify。", "{way} needs `certify` first."),
+    "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
+    "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
+    "resolved_lines": ("已登记 {settled} 行，{left} 行未登记。", "{settled} lines entered, {left} not."),
+    "no_ledger": (
+        "{path} 处没有台账；请用 ledger restore 或 ledger rebuild 恢复。",
+        "There is no ledger at {path}; bring it back with ledger restore or ledger rebuild.",
+    ),
+    "ledger_backed_up": (
+        "已备份到 {path}（含密钥，请妥善保管）。",
+        "Backed up to {path} (it holds the key: keep it safe).",
+    ),
+    "ledger_aside": ("损坏的台账已移到 {path}。", "The damaged ledger was set aside as {path}."),
+    "ledger_newer": (
+        "旁边的 receipts.jsonl 比备份新，已一并恢复。",
+        "receipts.jsonl beside it was newer than the backup and was used as well.",
+    ),
+    "ledger_restored": (
+        "台账已恢复：{people} 人，{seals} 枚印章，{unsettled} 行结果未知。",
+        "The ledger is back: {people} people, {seals} seals, {unsettled} without a verdict.",
+    ),
+    "ledger_sound": ("台账、密钥和回执一致：{path}", "Ledger, key and receipts agree: {path}"),
+    "ledger_trouble": ("  不一致：{what}", "  not as it should be: {what}"),
+    "ledger_ways_back": (
+        "请先保留全部文件，再用备份恢复（ledger restore FILE）或由回执重建（ledger rebuild）。",
+        "Keep all files, then restore a backup (ledger restore FILE) or rebuild from the receipts (ledger rebuild).",
+    ),
     "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
     "no_config": (
         "这里没有 config.yaml；请用 --config 指定，或先看示例：esign-import demo",

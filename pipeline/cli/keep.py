@@ -1,0 +1,106 @@
+"""`ledger`: look after the ledger — a backup in one file, the ways back, a check-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.nightly import ready_config
+from pipeline.cli.session import Session, usage
+
+if TYPE_CHECKING:
+    from pipeline.ledger.care import Restored
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group("ledger")
+def ledger_group() -> None:
+    """Look after the ledger: backup, restore, rebuild, check."""
+
+
+@ledger_group.command()
+@click.argument("file", type=FILE)
+@click.pass_obj
+def backup(session: Session, *, file: Path) -> int:
+    """Copy ledger, key and receipts into one new FILE (0600); may be done during a run."""
+    from pipeline.ledger import care  # noqa: PLC0415
+
+    path, _ = _place(session)
+    if not path.exists():
+        raise usage("no_ledger", path=path)
+    care.backup(path, file)
+    session.say("ledger_backed_up", path=file)
+    return 0
+
+
+@ledger_group.command()
+@click.argument("file", type=FILE)
+@click.pass_obj
+def restore(session: Session, *, file: Path) -> int:
+    """Put the backup FILE in the place of a ledger that is lost or damaged."""
+    from pipeline.ledger import care  # noqa: PLC0415
+
+    if not file.exists():
+        raise usage("no_such_path", path=file)
+    with _locked(session) as (path, tenant):
+        _tell(session, care.restore(path, file, tenant))
+    return 0
+
+
+@ledger_group.command()
+@click.pass_obj
+def rebuild(session: Session) -> int:
+    """Make a lost or damaged ledger again from receipts.jsonl and the key."""
+    from pipeline.ledger import care  # noqa: PLC0415
+
+    with _locked(session) as (path, tenant):
+        _tell(session, care.rebuild(path, tenant))
+    return 0
+
+
+@ledger_group.command()
+@click.pass_obj
+def check(session: Session) -> int:
+    """Compare ledger, key and receipts; exit 74 where something is wrong."""
+    from pipeline.ledger import care  # noqa: PLC0415
+
+    path, tenant = _place(session)
+    if not path.exists():
+        raise usage("no_ledger", path=path)
+    found = care.check(path, tenant)
+    for trouble in found:
+        session.alarm("ledger_trouble", what=trouble)
+    if found:
+        session.alarm("ledger_ways_back")
+        return 74
+    session.say("ledger_sound", path=path)
+    return 0
+
+
+def _place(session: Session) -> tuple[Path, str]:
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    config = ready_config(session)
+    return config.path(config.ledger), tenant_of(config)
+
+
+@contextmanager
+def _locked(session: Session) -> Iterator[tuple[Path, str]]:
+    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
+
+    path, tenant = _place(session)
+    with RunLock(path).acquire(run="ledger", now=session.clock.now()):
+        yield path, tenant
+
+
+def _tell(session: Session, restored: Restored) -> None:
+    if restored.aside is not None:
+        session.say("ledger_aside", path=restored.aside)
+    if restored.newer_receipts:
+        session.say("ledger_newer")
+    session.say("ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unsettled)

@@ -1,0 +1,192 @@
+"""`resolve`: list what waits for a decision, and enter decisions one at a time or by the Unknown sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.nightly import ask_of, open_for_config, ready_config
+from pipeline.cli.session import Session, usage
+from pipeline.clock import stamp
+
+if TYPE_CHECKING:
+    from pipeline.desk.cases import Case
+    from pipeline.desk.settle import Who
+    from pipeline.ledger.sitekey import SiteKey
+    from pipeline.ledger.sqlite import SqliteLedger
+
+WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
+
+
+@click.command()
+@click.argument("query", required=False, metavar="[QUERY|RESULTS.xlsx]")
+@click.option("--seal-id", metavar="ID", help="It was created: this is its SealId.")
+@click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
+@click.option(
+    "--probe", is_flag=True, help="Send the identical request again (only once `certify` allows it)."
+)
+@click.option("--look-up", is_flag=True, help="Ask the service; it can confirm, never refute.")
+@click.option("--keep", is_flag=True, help="The roster's present content is right, the seal stays.")
+@click.option("--replace", "replaced", is_flag=True, help="Give the seal up: the next run makes a new one.")
+@click.option("--seal-name", metavar="N", help="With --replace: the name of the new seal.")
+@click.option("--why", metavar="TEXT", help="Kept with the decision.")
+@click.pass_obj
+def resolve(
+    session: Session, /, *, query: str | None, seal_name: str | None, why: str | None, **ways: object
+) -> int:
+    """Settle rows that are unknown, exist already or have changed.
+
+    Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a
+    results workbook settles the lines of its Unknown sheet that are filled in.
+    """
+    chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
+    if len(chosen) > 1 or (seal_name and "replace" not in chosen):
+        raise usage("resolve_one_way")
+    with _desk(session, changes=bool(chosen) or _is_workbook(query)) as (site_key, ledger, found):
+        who = _who(session, why)
+        if query is None:
+            return _list(session, found)
+        if _is_workbook(query) and not chosen:
+            return _by_workbook(session, ledger, found, Path(query), who)
+        case = _one(session, found, query)
+        if not chosen:
+            return _list(session, [case])
+        _settle(
+            session,
+            site_key,
+            ledger,
+            case,
+            who,
+            seal_name=seal_name,
+            way=chosen.pop(),
+            value=ways.get("seal_id"),
+        )
+    return 0
+
+
+def _settle(
+    session: Session,
+    site_key: SiteKey,
+    ledger: SqliteLedger,
+    case: Case,
+    who: Who,
+    *,
+    seal_name: str | None,
+    way: str,
+    value: object,
+) -> None:
+    from pipeline.desk import settle  # noqa: PLC0415
+    from pipeline.desk.content import accepted_content, replacement_name  # noqa: PLC0415
+
+    match way:
+        case "seal_id":
+            settle.created(ledger, case, str(value), who)
+        case "not_created":
+            settle.not_created(ledger, case, who)
+        case "keep":
+            settle.keep(ledger, case, accepted_content(case, site_key.digest), who)
+        case "replace":
+            settle.replace_seal(ledger, case, replacement_name(case, seal_name), who)
+        case _:
+            raise usage("resolve_not_yet", way=way)
+    session.say("resolved", name=case.name, way=way.replace("_", "-"))
+
+
+def _is_workbook(query: str | None) -> bool:
+    return query is not None and query.lower().endswith((".xlsx", ".xls")) and Path(query).is_file()
+
+
+def _who(session: Session, why: str | None) -> Who:
+    from pipeline.desk.settle import Who  # noqa: PLC0415
+    from pipeline.ledger.lock import user  # noqa: PLC0415
+
+    return Who(user(), session.clock.now(), why or "resolve")
+
+
+@contextmanager
+def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteLedger, list[Case]]]:
+    """Read the configured rosters and the ledger; the lock is taken only where something will be entered."""
+    from pipeline.desk.cases import cases  # noqa: PLC0415
+    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
+    from pipeline.night import draft  # noqa: PLC0415
+
+    config = ready_config(session)
+    clock = session.clock
+    path = config.path(config.ledger)
+    if not path.exists():
+        raise usage("no_ledger", path=path)
+    ask = replace(ask_of("resolve", session, config), command="check")
+    lock = RunLock(path)
+    try:
+        if changes:
+            lock.acquire(run="resolve", now=clock.now())
+        with open_for_config(config, clock, readonly=not changes) as (ledger, site_key):
+            plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+            yield site_key, ledger, cases(plan.planned, ledger.snapshot())
+    finally:
+        lock.release()
+
+
+def _one(session: Session, found: list[Case], query: str) -> Case:
+    fitting = [case for case in found if case.answers_to(query)]
+    if not fitting:
+        raise usage("resolve_nobody", query=query)
+    if len(fitting) > 1:
+        _list(session, fitting)
+        raise usage("resolve_many", query=query, n=len(fitting))
+    return fitting[0]
+
+
+def _list(session: Session, found: list[Case]) -> int:
+    if not found:
+        session.say("resolve_nothing")
+    for case in found:
+        doctor = case.planned.doctor if case.planned else None
+        place = (
+            f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}"
+            if doctor
+            else "—"
+        )
+        if case.attempt is not None:
+            session.say(
+                f"resolve_{case.status.value}",
+                name=case.name,
+                place=place,
+                seal_name=case.seal_name,
+                at=stamp(case.attempt.at),
+                trace=case.attempt.uuid,
+                host=case.attempt.host,
+            )
+            if case.attempt.seal_id:
+                session.say("resolve_evidence", seal_id=case.attempt.seal_id)
+        else:
+            assert case.past.seal is not None
+            session.say(
+                "resolve_changed",
+                name=case.name,
+                place=place,
+                seal_name=case.seal_name,
+                seal_id=case.past.seal.seal_id,
+            )
+    if found:
+        session.say("resolve_ways", program=session.invocation)
+    return 3 if found else 0
+
+
+def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path: Path, who: Who) -> int:
+    from pipeline.desk.settle import by_sheet  # noqa: PLC0415
+    from pipeline.desk.unknown_sheet import answers  # noqa: PLC0415
+
+    told = by_sheet(ledger, found, answers(path), replace(who, why=f"{who.why}: {path.name}"))
+    for row, trouble in told.items():
+        if trouble is not None:
+            zh, _, en = trouble.partition(" / ")
+            session.alarm("resolve_line", row=row, why=zh if session.language == "zh" else en)
+    settled = sum(trouble is None for trouble in told.values())
+    session.say("resolved_lines", settled=settled, left=len(told) - settled)
+    return 3 if settled < len(told) else 0

@@ -1,0 +1,49 @@
+"""What a changed row says now: the content that `--keep` accepts, the name under which `--replace` goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.desk.cases import Case
+from pipeline.desk.settle import require_changed
+from pipeline.errors import UsageError
+from pipeline.intake import image
+from pipeline.model import Content
+
+
+def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
+    """Return the seal's content with everything that the row gives in its place; what it does not give stays."""
+    require_changed(case)
+    assert case.planned is not None
+    assert case.past.seal is not None
+    made = case.past.seal.content
+    assert made is not None
+    doctor = case.planned.doctor
+    content = replace(
+        made,
+        name=doctor.name or made.name,
+        number=digest(doctor.number) if doctor.number else made.number,
+        id_type=str(doctor.id_type) if doctor.id_type else made.id_type,
+        scene_key=doctor.scene_key,
+        mobile=digest(doctor.mobile) if doctor.mobile else made.mobile,
+        seal_name=doctor.seal_name or made.seal_name,
+    )
+    if doctor.picture is None:
+        return content
+    return replace(content, picture=doctor.picture.sha256, pixels=image.pixels(doctor.picture.file))
+
+
+def replacement_name(case: Case, given: str | None) -> str:
+    """Return the new seal's name: what is given, else the roster's own where it is a new one; UsageError else."""
+    require_changed(case)
+    assert case.planned is not None
+    own = case.planned.doctor.seal_name
+    if given:
+        return given
+    if own and own != case.seal_name:
+        return own
+    raise UsageError(
+        f"{case.name}: the old seal keeps the name “{case.seal_name}”; name the new one with --seal-name.",
+        f"{case.name}：原印章仍占用名称“{case.seal_name}”；请用 --seal-name 给新印章起名。",
+    )

@@ -1,0 +1,82 @@
+"""The Unknown sheet of a results workbook, as it comes back: two columns that a human has filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.desk.settle import Answer
+from pipeline.errors import FileRefused, UsageError
+from pipeline.intake import xlsx
+from pipeline.intake.cells import Line, Sheet
+from pipeline.intake.ticket import check_of
+from pipeline.results.words import WORDS
+
+_TITLES = ("col.trace_id", "col.seal_id", "col.conclusion")
+_ROW_ID, _CHECK = "row_id", "check"
+
+
+def answers(path: Path) -> list[Answer]:
+    """Return the lines of the Unknown sheets; UsageError for a workbook that is none of ours or has lost a column.
+
+    A line whose hidden row_id does not fit its check was pasted or sorted in part: the file is refused.
+    """
+    try:
+        book = xlsx.read(path.read_bytes())
+    except FileRefused as refused:
+        raise _damaged(path, refused.code) from refused
+    if book.run is None:
+        raise UsageError(
+            f"{path} is not a results workbook of this program.", f"{path} 不是本程序写出的结果表。"
+        )
+    found = [
+        answer
+        for sheet in book.sheets
+        if (sheet.name or "").startswith(WORDS["sheet.unknown"])
+        for answer in _answers(sheet, path)
+    ]
+    twice = {
+        answer.trace_id for answer in found if sum(other.trace_id == answer.trace_id for other in found) > 1
+    }
+    if twice:
+        raise _damaged(path, "TraceId")
+    return found
+
+
+def _answers(sheet: Sheet, path: Path) -> Iterator[Answer]:
+    lines = iter(sheet.lines)
+    header = next(lines, None)
+    if header is None:
+        return
+    places = _places(header, path)
+    for line in lines:
+        trace, seal_id, conclusion, row_id, check = (_text(line, place) for place in places)
+        if not trace:
+            continue
+        if row_id and check_of(row_id) != check:
+            raise _damaged(path, f"{_ROW_ID} {line.number}")
+        yield Answer(line.number, trace, seal_id, conclusion)
+
+
+def _places(header: Line, path: Path) -> Sequence[int]:
+    titles = {cell.shown.strip(): column for column, cell in header.cells.items()}
+    places = []
+    for key in (*_TITLES, _ROW_ID, _CHECK):
+        names = WORDS.get(key, (key,))
+        place = next((titles[name] for name in names if name in titles), None)
+        if place is None:
+            raise _damaged(path, names[0])
+        places.append(place)
+    return places
+
+
+def _text(line: Line, place: int) -> str:
+    cell = line.cells.get(place)
+    return cell.shown.strip() if cell is not None else ""
+
+
+def _damaged(path: Path, what: str) -> UsageError:
+    return UsageError(
+        f"{path}: the Unknown sheet is damaged ({what}); take a fresh one with `esign-import report`.",
+        f"{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
+    )

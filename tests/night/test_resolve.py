@@ -1,0 +1,194 @@
+"""`resolve`: a human settles what the wire left open, and what changed since the seal was made."""
+
+import openpyxl
+import pytest
+from night_support import draw_seal, name
+from wire_support import fault
+
+from pipeline.cli import main
+from pipeline.clock import SystemClock
+from pipeline.results.words import WORDS
+
+ID = "yD" + "a1B2" * 7 + "zz"
+
+
+class Later(SystemClock):
+    """The machine's clock some minutes on, beyond the fence of every signature sent so far."""
+
+    def now(self):
+        return super().now() + 400
+
+
+@pytest.fixture
+def night(hospital_with):
+    """Doctor 2's answer was lost after executing, doctor 3's before."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))])
+    hospital.doctors(4)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 2, "unknown": 2}
+    return hospital
+
+
+def go(hospital, *words, clock=None):
+    return main(
+        ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *words], clock=clock or Later()
+    )
+
+
+def unknown(hospital):
+    return {row["name"]: row for row in hospital.outcomes() if row["status"] == "unknown"}
+
+
+def made(hospital):
+    return {seal.name: seal.seal_id for seal in hospital.world.seals}
+
+
+def test_the_list_says_what_to_search_for(night, capsys):
+    assert go(night, "resolve") == 3
+    told = capsys.readouterr().err
+    for who, row in unknown(night).items():
+        assert who in told
+        assert row["trace_id"] in told
+        assert row["seal_name"] in told
+    assert "--seal-id" in told
+
+
+def test_each_kind_of_answer(night):
+    lost, never = sorted(unknown(night), key=lambda who: who not in made(night))
+    assert go(night, "resolve", lost, "--seal-id", made(night)[lost], "--why", "seen in the console") == 0
+    assert go(night, "resolve", never, "--not-created") == 0
+    sent = night.creates()
+    assert night.go("run") == 0
+    assert night.statuses() == {"sealed": 1, "unchanged": 3}
+    assert night.creates() == sent + 1
+    assert night.world.duplicates() == {}
+    assert made(night) == {row["name"]: row["seal_id"] for row in night.outcomes()}
+
+
+@pytest.mark.parametrize("query", ["name", "staff_no", "trace_id", "seal_name", "last four"])
+def test_who_is_meant(night, query):
+    row = next(iter(unknown(night).values()))
+    word = row["id_masked"][-4:] if query == "last four" else row[query]
+    assert go(night, "resolve", word, "--seal-id", ID) == 0
+
+
+def test_a_known_seal_id_or_a_strange_one_settles_nothing(night, capsys):
+    who = next(iter(unknown(night)))
+    sealed = next(row["seal_id"] for row in night.outcomes() if row["seal_id"])
+    assert go(night, "resolve", who, "--seal-id", sealed) == 2
+    assert "another person" in capsys.readouterr().err
+    assert go(night, "resolve", who, "--seal-id", "见控制台") == 2
+    assert go(night, "resolve") == 3
+
+
+def test_not_created_waits_for_the_signatures_fence(night, capsys):
+    who = next(iter(unknown(night)))
+    assert go(night, "resolve", who, "--not-created", clock=SystemClock()) == 2
+    assert "may still be carried out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--seal-id", ID, "--not-created"),
+        ("--keep", "--replace"),
+        ("--seal-name", "x"),
+        ("--keep",),
+    ],
+)
+def test_what_makes_no_sense_is_refused(night, words):
+    assert go(night, "resolve", next(iter(unknown(night))), *words) == 2
+
+
+def test_nobody_and_too_many(night):
+    assert go(night, "resolve", "没有此人", "--not-created") == 2
+    assert go(night, "resolve", "", "--not-created") == 2
+
+
+def fill(hospital, answers, **changes):
+    """Fill in the Unknown sheet of the last results: name -> (SealId, conclusion)."""
+    path = hospital.folder / "out" / "latest" / "results.xlsx"
+    book = openpyxl.load_workbook(path)
+    sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
+    titles = {cell.value: cell.column for cell in sheet[1]}
+    for row in range(2, sheet.max_row + 1):
+        seal_id, conclusion = answers.get(sheet.cell(row, titles["Name"]).value, (None, None))
+        sheet.cell(row, titles["SealId"], seal_id)
+        sheet.cell(row, titles["Conclusion"], conclusion)
+        for title, value in changes.items():
+            sheet.cell(row, titles[title], value)
+    target = hospital.folder / "filled.xlsx"
+    book.save(target)
+    return str(target)
+
+
+def test_many_at_once_by_the_sheet(night, capsys):
+    lost, never = sorted(unknown(night), key=lambda who: who not in made(night))
+    path = fill(night, {lost: (made(night)[lost], "created"), never: (None, "未创建")})
+    assert go(night, "resolve", path) == 0
+    assert "2 lines entered" in capsys.readouterr().err
+    assert go(night, "resolve", path) == 3, "the second time there is nothing to settle"
+    assert night.go("run") == 0
+    assert night.statuses() == {"sealed": 1, "unchanged": 3}
+
+
+@pytest.mark.parametrize("answer", [(None, "已创建"), (ID, "未创建"), ("?", "已创建"), (ID, "maybe")])
+def test_a_line_that_contradicts_itself_is_not_entered(night, answer):
+    who = next(iter(unknown(night)))
+    assert go(night, "resolve", fill(night, {who: answer})) == 3
+    assert who in unknown(night)
+
+
+def test_an_empty_sheet_settles_nothing(night):
+    assert go(night, "resolve", fill(night, {})) == 0
+
+
+def test_a_damaged_sheet_is_refused(night):
+    assert go(night, "resolve", fill(night, {}, check="00000000")) == 2
+    assert go(night, "resolve", str(night.folder / "inbox" / "roster.xlsx")) == 2
+
+
+@pytest.fixture
+def changed(hospital):
+    """Doctor 1's picture was replaced after the seal was made."""
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    draw_seal(hospital.folder / "seals" / "00001.png", 77)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"changed": 1, "unchanged": 2}
+    return hospital
+
+
+def test_kept_content_is_silent_in_later_nights(changed):
+    assert go(changed, "resolve", name(1), "--keep") == 0
+    sent = changed.creates()
+    assert changed.go("run") == 0
+    assert changed.statuses() == {"unchanged": 3}
+    assert changed.creates() == sent
+    draw_seal(changed.folder / "seals" / "00001.png", 78)
+    assert changed.go("run") == 3, "another change is another question"
+
+
+def test_a_replaced_seal_is_made_anew_under_its_own_name(changed):
+    assert go(changed, "resolve", name(1), "--replace") == 2, "the old name is taken"
+    assert go(changed, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
+    assert changed.go("run") == 0
+    assert changed.statuses() == {"sealed": 1, "unchanged": 2}
+    assert [seal.seal_name for seal in changed.world.seals if seal.name == name(1)][-1] == "新处方章"
+    assert changed.go("run") == 0
+    assert changed.statuses() == {"unchanged": 3}
+
+
+def test_a_changed_row_has_no_create_to_settle(changed):
+    assert go(changed, "resolve", name(1), "--seal-id", ID) == 2
+
+
+def test_every_decision_says_who_when_and_why(night):
+    import sqlite3
+    from contextlib import closing
+
+    who = next(iter(unknown(night)))
+    assert go(night, "resolve", who, "--seal-id", ID, "--why", "ticket 7") == 0
+    with closing(sqlite3.connect(night.folder / "state" / "ledger.sqlite3")) as connection:
+        ((user, why, at),) = connection.execute("SELECT who, why, at FROM decision").fetchall()
+    assert (bool(user), why, at > 1.7e9) == (True, "ticket 7", True)
