@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from pipeline import __version__
+from pipeline.cli.adopting import adopt
 from pipeline.cli.configure import config_group
 from pipeline.cli.demonstrate import demo, sandbox
 from pipeline.cli.keep import ledger_group
@@ -58,7 +59,7 @@ def cli(
 
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # nothing reaches the screen but what is said
 
-for command in (demo, check, run, retry, status, report, resolve, ledger_group, config_group, sandbox):
+for command in (demo, check, run, retry, status, report, resolve, adopt, ledger_group, config_group, sandbox):
     cli.add_command(command)
 
 

@@ -58,6 +58,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
     "resolved_lines": ("已登记 {settled} 行，{left} 行未登记。", "{settled} lines entered, {left} not."),
+    "adopted": (
+        "登记了 {n} 枚印章（{known} 枚台账已有），{left} 行没有登记。",
+        "{n} seals were entered ({known} were known already), {left} lines were not.",
+    ),
+    "adopt_left": ("  {place}：{why}", "  {place}: {why}"),
     "no_ledger": (
         "{path} 处没有台账；请用 ledger restore 或 ledger rebuild 恢复。",
         "There is no ledger at {path}; bring it back with ledger restore or ledger rebuild.",

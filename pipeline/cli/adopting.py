@@ -1,0 +1,52 @@
+"""`adopt`: enter seals that were made elsewhere, so that nobody gets a second one."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from pipeline.cli.nightly import ask_of, open_for_config, ready_config
+from pipeline.cli.session import Session, usage
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--why", metavar="TEXT", help="Kept with every seal.")
+@click.pass_obj
+def adopt(session: Session, *, file: Path, why: str | None) -> int:
+    """Enter seals made elsewhere: a sheet with number and SealId, or an old results.xlsx.
+
+    They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
+    """
+    from pipeline import wiring  # noqa: PLC0415
+    from pipeline.desk import adopt as desk  # noqa: PLC0415
+    from pipeline.intake.read import read_rosters  # noqa: PLC0415
+    from pipeline.intake.validate import validate  # noqa: PLC0415
+    from pipeline.ledger.lock import RunLock, user  # noqa: PLC0415
+
+    config = ready_config(session)
+    clock = session.clock
+    if not file.is_file():
+        raise usage("no_such_path", path=file)
+    ask = ask_of("adopt", session, config)
+    with (
+        RunLock(config.path(config.ledger)).acquire(run="adopt", now=clock.now()),
+        open_for_config(config, clock, new_ledger=True) as (ledger, site_key),
+    ):
+        judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
+        read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
+        snapshot = ledger.snapshot()
+        if desk.is_results(file):
+            found = desk.of_results(file, judge(read(ask.rosters)[0]), snapshot)
+        else:
+            rows, files = read([file])
+            found = desk.of_sheet(rows, judge(rows), files, snapshot)
+        if found.seals:
+            ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
+    for place, reason in found.left.items():
+        zh, _, en = reason.partition(" / ")
+        session.alarm("adopt_left", place=place, why=zh if session.language == "zh" else en)
+    session.say("adopted", n=len(found.seals), known=found.known, left=len(found.left))
+    return 3 if found.left else 0

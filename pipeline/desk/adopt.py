@@ -1,0 +1,185 @@
+"""Seals made elsewhere: read from a sheet with number and SealId, or from an old results workbook of ours.
+
+Of a results workbook only the SealIds are new: its numbers are masked, so its rows are matched with the present
+rosters by name and last four digits, and by these only where they mean one person on both sides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.desk.settle import SEAL_ID
+from pipeline.errors import FileRefused, UsageError
+from pipeline.intake import xlsx
+from pipeline.intake.headers import fold
+from pipeline.intake.read import run_of
+from pipeline.ledger.protocol import Adopted
+from pipeline.model import Snapshot
+from pipeline.results.words import WORDS
+from pipeline.roster import Doctor, FileReport, Row
+
+TITLES = frozenset(
+    fold(title)
+    for title in ("印章ID", "印章编号", "印章编码", "电子印章ID", "签章ID", "SealId", "seal_id", "Seal ID")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a file gives: seals to enter, and the lines that give none, each with why (zh / en)."""
+
+    seals: tuple[Adopted, ...]
+    known: int  # lines whose seal the ledger holds already
+    left: Mapping[str, str]  # place -> why
+
+
+def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Found:
+    """Read an old results workbook; ``doctors`` are those of the present rosters."""
+    people: dict[tuple[str, str], set[str]] = {}
+    by_key: dict[str, Doctor] = {}
+    for doctor in doctors:
+        if doctor.key and doctor.name and doctor.number:
+            people.setdefault((doctor.name, doctor.number[-4:]), set()).add(doctor.key)
+            by_key[doctor.key] = doctor
+    lines = [line for line in _lines_of_results(path) if line.seal_id]
+    claims = Counter((line.name, line.number[-4:]) for line in lines)
+    left: dict[str, str] = {}
+    claimed: list[tuple[str, Doctor, _Line]] = []
+    for line in lines:
+        who = (line.name, line.number[-4:])
+        keys = people.get(who, set())
+        if len(keys) != 1 or claims[who] != 1:
+            left[line.place] = (
+                "现有名单里没有此人 / nobody in the present rosters"
+                if not keys
+                else "同名且末四位相同的不止一人 / more than one person has this name and last four digits"
+            )
+            continue
+        (key,) = keys
+        claimed.append((key, by_key[key], line))
+    return _found(
+        [(key, doctor, line.seal_id, line.seal_name, line.place) for key, doctor, line in claimed],
+        left,
+        snapshot,
+    )
+
+
+def of_sheet(
+    rows: Sequence[Row], doctors: Sequence[Doctor], files: Sequence[FileReport], snapshot: Snapshot
+) -> Found:
+    """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
+    for report in files:
+        if report.status != "read":
+            raise UsageError(
+                f"{report.path} cannot be read as a sheet: {', '.join(report.codes)}",
+                f"无法读取 {report.path}：{', '.join(report.codes)}",
+            )
+    left: dict[str, str] = {}
+    claimed = []
+    for row, doctor in zip(rows, doctors, strict=True):
+        place = f"{row.origin.sheet or row.origin.file} {row.origin.row}"
+        seal_id = _seal_id(row)
+        if doctor.key is None or doctor.number is None:
+            left[place] = "证件号码不能用 / the identity number cannot be used"
+        elif not seal_id:
+            left[place] = "没有印章ID / no SealId"
+        else:
+            claimed.append((doctor.key, doctor, seal_id, doctor.seal_name, place))
+    if rows and not claimed and not any(_has_title(row) for row in rows):
+        raise UsageError("The sheet has no column of SealIds (印章ID, SealId).", "表里没有“印章ID”列。")
+    return _found(claimed, left, snapshot)
+
+
+def is_results(path: Path) -> bool:
+    """Tell whether a file is a results workbook of ours."""
+    return run_of(path) is not None
+
+
+def _found(
+    claimed: Iterable[tuple[str, Doctor, str, str | None, str]], left: dict[str, str], snapshot: Snapshot
+) -> Found:
+    seals: list[Adopted] = []
+    known = 0
+    claims = list(claimed)
+    people = Counter(key for key, *_ in claims)
+    ids = Counter(seal_id for _, _, seal_id, _, _ in claims)
+    owners = {past.seal.seal_id: key for key, past in snapshot.people.items() if past.seal}
+    for key, doctor, seal_id, seal_name, place in claims:
+        past = snapshot.people.get(key)
+        if SEAL_ID.fullmatch(seal_id) is None:
+            left[place] = f"“{seal_id}”不是印章ID / “{seal_id}” is no SealId"
+        elif past is not None and past.seal is not None and past.seal.seal_id == seal_id:
+            known += 1
+        elif past is not None and past.seal is not None:
+            left[place] = (
+                f"台账中已有印章 {past.seal.seal_id} / the ledger has seal {past.seal.seal_id} for this person"
+            )
+        elif past is not None and past.unsettled is not None:
+            left[place] = "上次提交没有结论，请用 resolve 登记 / a create has no verdict: use resolve"
+        elif people[key] > 1 or ids[seal_id] > 1 or owners.get(seal_id, key) != key:
+            left[place] = "同一人或同一印章ID不止一行 / the person or the SealId stands on more than one line"
+        else:
+            assert doctor.number is not None
+            masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
+            free = seal_name if seal_name and snapshot.seal_names.get(seal_name, key) == key else None
+            seals.append(Adopted(key, seal_id, doctor.name, masked, free))
+    return Found(tuple(seals), known, left)
+
+
+def _has_title(row: Row) -> bool:
+    return any(fold(cell.header) in TITLES for cell in row.cells)
+
+
+def _seal_id(row: Row) -> str:
+    return next((cell.shown.strip() for cell in row.cells if fold(cell.header) in TITLES), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    place: str
+    name: str
+    number: str  # masked
+    seal_id: str
+    seal_name: str
+
+
+def _lines_of_results(path: Path) -> Iterator[_Line]:
+    try:
+        book = xlsx.read(path.read_bytes())
+        for sheet in book.sheets:
+            if (sheet.name or "") not in WORDS["sheet.all"]:
+                continue
+            places: dict[str, int] | None = None
+            for line in sheet.lines:
+                texts = {column: cell.shown.strip() for column, cell in line.cells.items()}
+                if places is None:
+                    places = _places(texts)
+                    continue
+                told = {field: texts.get(column, "") for field, column in places.items()}
+                yield _Line(f"{sheet.name} {line.number}", **told)
+    except FileRefused as refused:
+        raise UsageError(
+            f"{path} cannot be read ({refused.code}).", f"无法读取 {path}（{refused.code}）。"
+        ) from refused
+
+
+def _places(texts: Mapping[int, str]) -> dict[str, int]:
+    wanted = {
+        "name": "col.name",
+        "number": "col.number",
+        "seal_id": "col.seal_id",
+        "seal_name": "col.seal_name",
+    }
+    found = {}
+    for field, key in wanted.items():
+        place = next((column for column, text in texts.items() if text in WORDS[key]), None)
+        if place is None:
+            raise UsageError(
+                f"The sheet of all results has no column “{WORDS[key][1]}”.",
+                f"“全部结果”表里没有“{WORDS[key][0]}”列。",
+            )
+        found[field] = place
+    return found

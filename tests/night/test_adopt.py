@@ -1,0 +1,102 @@
+"""`adopt`: seals made elsewhere are nobody's second ones."""
+
+import shutil
+
+import openpyxl
+import pytest
+from night_support import name, number
+
+
+def seal_id(serial):
+    return f"yD{serial:030d}"
+
+
+def sheet(hospital, rows, headers=("姓名", "身份证号", "印章ID")):
+    book = openpyxl.Workbook()
+    book.active.append(headers)
+    for row in rows:
+        book.active.append(row)
+    path = hospital.folder / "seals-of-old.xlsx"
+    book.save(path)
+    return str(path)
+
+
+def test_adopted_doctors_are_unchanged_from_then_on(hospital, capsys):
+    hospital.doctors(4)
+    path = sheet(hospital, [(name(1), number(1), seal_id(1)), (name(2), number(2), seal_id(2))])
+    assert hospital.go("adopt", path, "--why", "the old system") == 0
+    assert "2 seals were entered" in capsys.readouterr().err
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 2, "unchanged": 2}
+    assert hospital.creates() == 2
+    told = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
+    assert (told[name(1)], told[name(2)]) == (seal_id(1), seal_id(2))
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.go("adopt", path) == 0, "a second time nothing is new"
+
+
+@pytest.mark.parametrize(
+    ("row", "word"),
+    [
+        ((name(1), number(1), "见系统"), "no SealId"),
+        ((name(1), number(1), None), "no SealId"),
+        ((name(1), "110101199003070000", seal_id(1)), "cannot be used"),
+    ],
+)
+def test_a_line_that_gives_no_seal_says_why(hospital, capsys, row, word):
+    path = sheet(hospital, [row, (name(2), number(2), seal_id(2))])
+    assert hospital.go("adopt", path) == 3
+    told = capsys.readouterr().err
+    assert word in told
+    assert "1 seals were entered" in told
+
+
+def test_one_seal_for_two_people_and_two_for_one_are_entered_for_nobody(hospital):
+    rows = [
+        (name(1), number(1), seal_id(1)),
+        (name(2), number(2), seal_id(1)),
+        (name(3), number(3), seal_id(3)),
+        (name(3), number(3), seal_id(4)),
+    ]
+    assert hospital.go("adopt", sheet(hospital, rows)) == 3
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 3}
+
+
+def test_a_sheet_without_seal_ids_is_refused(hospital):
+    assert (
+        hospital.go("adopt", sheet(hospital, [(name(1), number(1), "x")], ("姓名", "身份证号", "备注"))) == 2
+    )
+    assert hospital.go("adopt", str(hospital.folder / "config.yaml")) == 2
+    assert hospital.go("adopt", "nowhere.xlsx") == 2
+
+
+def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hospital, tmp_path):
+    hospital.doctors(4)
+    assert hospital.go("run", "--limit", "3") == 0
+    made = {row["name"]: row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
+    kept = tmp_path / "kept.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept)
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("run") == 2
+    assert hospital.go("adopt", str(kept)) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 3}
+    assert hospital.creates() == 4
+    told = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
+    assert {who: told[who] for who in made} == made
+
+
+def test_whoever_waits_for_a_verdict_is_not_adopted_away(hospital_with, capsys):
+    from wire_support import fault
+
+    hospital = hospital_with(faults=[fault("truncated_json", nth=(2,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 3
+    rows = [(name(serial), number(serial), seal_id(serial)) for serial in (1, 2)]
+    assert hospital.go("adopt", sheet(hospital, rows)) == 3
+    told = capsys.readouterr().err
+    assert "use resolve" in told
+    assert "the ledger has seal" in told
