@@ -216,16 +216,6 @@ class Config(_Section):
     def _one_or_many(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
-    @field_validator("unknown")
-    @classmethod
-    def _probe_needs_evidence(cls, value: str) -> str:
-        if value == "probe":
-            raise _fault(
-                "probe: allowed only once `certify` has recorded that this tenant refuses a second identical create",
-                "probe：只有 certify 证明本租户会拒绝第二次相同创建之后才能使用",
-            )
-        return value
-
     @field_validator("seal_name")
     @classmethod
     def _template(cls, value: str) -> str:

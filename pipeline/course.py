@@ -88,6 +88,7 @@ class Job:
     file_dies: float = 0.0  # unix seconds, the service's
     clock_healed: bool = False
     uploaded_again: bool = False
+    released: bool = False  # an earlier create without a verdict is left to this one
     trace_id: str | None = None
     sent_at: float | None = None
     stale: int = 0  # waits for a slot that a connection or FileId did not survive

@@ -231,6 +231,7 @@ class Ask:
     out: Path
     limit: int | None = None  # at most so many people created
     accept_guards: bool = False
+    only: frozenset[str] = frozenset()  # keys: nobody else is sent (resolve --probe)
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent

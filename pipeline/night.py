@@ -155,6 +155,7 @@ async def run(
     """
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    wiring.require_certificate(config, ledger, started)
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
     if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config)):
@@ -197,6 +198,8 @@ async def run(
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
     left |= {id(each) for each in plan.planned if each.status is Status.READY and id(each) not in sent}
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
+    if ask.only:
+        counting = [each for each in outcomes if each.doctor.key in ask.only]
     night = Night(
         run=ask.run,
         command=ask.command,
@@ -241,6 +244,8 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     did not come the last time.
     """
     ready = [each for each in plan.planned if each.status is Status.READY]
+    if ask.only:
+        return [each for each in ready if each.doctor.key in ask.only]
     if ask.of_run is None:
         waiting = wiring.left_over(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)

@@ -31,6 +31,9 @@ class Rules:
     day_of: Callable[[float], date]  # local calendar day of unix seconds
     has_reason: Callable[[str, str], bool]  # does a refusal's code and message say why
     name_problem: Callable[[str], Problem | None]  # length and characters of a seal name
+    may_probe: Callable[[Past], bool] = lambda _: (
+        False
+    )  # may an unknown create be settled by the identical request
 
 
 def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Planned]:
@@ -70,6 +73,8 @@ def standing(planned: Planned) -> Outcome:
 
 def _place(doctor: Doctor, snapshot: Snapshot, drawn_by: Mapping[str, Past], rules: Rules) -> Planned:
     past = snapshot.people.get(doctor.key) if doctor.key else None
+    if past is not None and _is_probed(doctor, past, rules):
+        return Planned(doctor, Status.READY, past.seal_name, past, problems=doctor.problems)
     if past is not None and _is_held(doctor, past):
         return _known(replace(doctor, problems=_forgiven(doctor.problems)), past, rules)
     if doctor.errors:
@@ -82,6 +87,13 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn_by: Mapping[str, Past], rul
     if past and not rules.again and _waits(past, content, rules):
         return Planned(doctor, Status.FAILED, past.seal_name, past, problems=doctor.problems)
     return Planned(doctor, Status.READY, past.seal_name if past else None, past, problems=doctor.problems)
+
+
+def _is_probed(doctor: Doctor, past: Past, rules: Rules) -> bool:
+    """Tell whether a row is, to the letter, the create that has no verdict, and may be sent once more."""
+    if past.unsettled is None or doctor.errors or not rules.may_probe(past):
+        return False
+    return replace(past.unsettled.content, pixels=None) == _content(doctor, rules)
 
 
 def _is_held(doctor: Doctor, past: Past) -> bool:

@@ -21,7 +21,7 @@ from pipeline.esign.codes import STOPPING, Meaning, picture_ignored, stated_limi
 from pipeline.esign.contract import CREATE, PROBE, UPLOAD, Agent, create_body, probe_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
-from pipeline.ledger.protocol import Attempt, Ledger, LedgerConflict
+from pipeline.ledger.protocol import Attempt, Decision, Ledger, LedgerConflict
 from pipeline.model import ContractName, Status, Verdict
 from pipeline.points import reach
 from pipeline.problems import problem
@@ -129,6 +129,7 @@ class Sender:
                 await door.aclose()
                 if not alive() or (self.contract == "file_id" and not self._file_lives(job)):
                     raise _Stale
+                await self._release(job)
                 await self.ledger.open_attempt(self._attempt(job, trace_id))
                 job.trace_id, job.sent_at, job.in_doubt = trace_id, self.client.now(), True
                 job.sends += 1
@@ -161,6 +162,17 @@ class Sender:
             self.course.halt("CONTRACT_INLINE_IGNORED", self.mask(verdict.message or ""), 4)
             return replace(verdict, kind="not_executed")
         return verdict
+
+    async def _release(self, job: Job) -> None:
+        """Let an earlier create without a verdict be settled by this one, which is the same to the letter."""
+        tried = job.planned.past.unsettled if job.planned.past else None
+        if tried is None or job.released:
+            return
+        decision = Decision(
+            "probe", job.request.key, self.clock.now(), "esign-import", self.run, attempt=tried.uuid
+        )
+        await asyncio.to_thread(self.ledger.decide, decision)
+        job.released = True
 
     def _attempt(self, job: Job, trace_id: str) -> Attempt:
         request = job.request
@@ -380,4 +392,6 @@ def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:
 def _may_be_ours(job: Job) -> bool:
     """Tell whether an earlier refusal may hide a seal: a bare FailedOperation proves less than it says."""
     past = job.planned.past
-    return past is not None and any(refusal.suspect for refusal in past.refusals)
+    if past is None:
+        return False
+    return past.unsettled is not None or any(refusal.suspect for refusal in past.refusals)

@@ -15,11 +15,12 @@ from math import ceil
 from pipeline import __version__
 from pipeline.clock import Clock
 from pipeline.config import Config
+from pipeline.errors import UsageError
 from pipeline.esign.client import Client
 from pipeline.esign.codes import has_reason
 from pipeline.esign.contract import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
 from pipeline.esign.pace import Limiter, most_in_a_second
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import FENCE, Credentials
 from pipeline.guards import Guards, deadline
 from pipeline.intake import image, spool
 from pipeline.intake.manner import Keep, Manner
@@ -29,11 +30,13 @@ from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
-from pipeline.model import Ask, Content, Forecast, Planned, SealRequest, Traffic
+from pipeline.model import Ask, Content, Forecast, Past, Planned, SealRequest, Traffic
 from pipeline.plan import Rules
 from pipeline.roster import Cell, CellKind, Picture, Problem
 from pipeline.submit import Prepare, Submitted
 
+CERTIFIED, NOT_CERTIFIED = "certify", "certify_failed"  # kinds of decisions
+CERTIFICATE_DAYS = 90
 RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
 
 
@@ -170,7 +173,37 @@ def rules(ask: Ask, config: Config, site_key: SiteKey | None, clock: Clock) -> R
         day_of=lambda seconds: datetime.fromtimestamp(seconds, UTC).astimezone().date(),
         has_reason=has_reason,
         name_problem=partial(_name_problem, ascii_allowed=config.seal_name_ascii),
+        may_probe=partial(_may_probe, config=config, ask=ask, now=clock.now()),
     )
+
+
+def _may_probe(past: Past, *, config: Config, ask: Ask, now: float) -> bool:
+    """Tell whether a create may be sent once more to settle it: where that is wanted, and its signature is dead."""
+    if config.unknown != "probe" or ask.command == "check" or (ask.only and past.key not in ask.only):
+        return False
+    tried = past.unsettled
+    return tried is not None and tried.verdict == "unknown" and now >= tried.at + FENCE
+
+
+def require_certificate(config: Config, ledger: Ledger, now: float) -> None:
+    """Raise UsageError where ``unknown: probe`` has no evidence that this tenant refuses a second identical create."""
+    if config.unknown != "probe":
+        return
+    told = [each for each in ledger.decisions() if each.kind in (CERTIFIED, NOT_CERTIFIED)]
+    last = told[-1] if told else None
+    contract = config.api.contract
+    if (
+        last is None
+        or last.kind != CERTIFIED
+        or last.at < now - CERTIFICATE_DAYS * 86_400
+        or not last.why.startswith(contract)
+    ):
+        raise UsageError(
+            "unknown: probe needs evidence that this tenant refuses a second identical create, not older than "
+            f"{CERTIFICATE_DAYS} days and for contract {contract}: run `esign-import certify`, or set unknown: hold.",
+            f"unknown: probe 需要证据：{CERTIFICATE_DAYS} 天内、接口 {contract} 下，本租户会拒绝第二次相同的创建。"
+            "请运行 `esign-import certify`，或改为 unknown: hold。",
+        )
 
 
 def _no_digest(_: str) -> str:

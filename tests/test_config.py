@@ -107,10 +107,6 @@ def test_an_unknown_name_in_the_environment_is_refused(tmp_path):
     assert "did you mean PIPELINE_API__APP_ID?" in told
 
 
-def test_probing_needs_evidence_first(tmp_path):
-    assert "certify" in _faults(tmp_path, "unknown: probe\n")
-
-
 @pytest.mark.parametrize("template", ["处方章", "{name}{nr}", "{name", "{name.x}"])
 def test_a_template_must_name_the_doctor(tmp_path, template):
     assert "needs {name}" in _faults(tmp_path, f"seal_name: '{template}'\n")

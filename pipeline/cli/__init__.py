@@ -19,7 +19,7 @@ from pipeline.cli.keep import ledger_group
 from pipeline.cli.look import report, status
 from pipeline.cli.nightly import check, retry, run
 from pipeline.cli.session import Session
-from pipeline.cli.settle import resolve
+from pipeline.cli.settle import certify, resolve
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import EsignImportError
 
@@ -59,7 +59,20 @@ def cli(
 
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # nothing reaches the screen but what is said
 
-for command in (demo, check, run, retry, status, report, resolve, adopt, ledger_group, config_group, sandbox):
+for command in (
+    demo,
+    check,
+    run,
+    retry,
+    status,
+    report,
+    resolve,
+    certify,
+    adopt,
+    ledger_group,
+    config_group,
+    sandbox,
+):
     cli.add_command(command)
 
 

@@ -57,7 +57,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     else:
         with open_for_config(config, clock, readonly=True) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    return deliver(session, done, latest=_latest(config) if out is None else None)
+    return deliver(session, done, latest=latest_of(config) if out is None else None)
 
 
 @click.command()
@@ -92,7 +92,9 @@ def run(
         return 0
     if any(run_of(path) is not None for path in rosters if path.is_file()):
         raise usage("use_retry")
-    return conduct(session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=_latest(config))
+    return conduct(
+        session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
+    )
 
 
 @click.command()
@@ -136,7 +138,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         ask = replace(ask, of_run=whole.run)
     else:
         ask = replace(ask, to_fix_only=True, context=tuple(path for path in rosters if path.exists()))
-    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=_latest(config))
+    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
 
 
 def conduct(
@@ -310,6 +312,6 @@ def ask_of(
     )
 
 
-def _latest(config: Config) -> Path:
+def latest_of(config: Config) -> Path:
     """Return where a copy of the last run's results lies: also what `run_that_sent` finds after ``--out``."""
     return config.path(config.out) / "latest"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,10 +17,13 @@ from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.desk.cases import Case
     from pipeline.desk.settle import Who
+    from pipeline.esign.signing import Credentials
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
+    from pipeline.model import Planned
 
 WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 
@@ -47,6 +52,8 @@ def resolve(
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
     if len(chosen) > 1 or (seal_name and "replace" not in chosen):
         raise usage("resolve_one_way")
+    if "probe" in chosen:
+        return _probe(session, query)
     with _desk(session, changes=bool(chosen) or _is_workbook(query)) as (site_key, ledger, found):
         who = _who(session, why)
         if query is None:
@@ -56,6 +63,8 @@ def resolve(
         case = _one(session, found, query)
         if not chosen:
             return _list(session, [case])
+        if "look_up" in chosen:
+            return _look_up(session, ledger, case, who)
         _settle(
             session,
             site_key,
@@ -93,8 +102,59 @@ def _settle(
         case "replace":
             settle.replace_seal(ledger, case, replacement_name(case, seal_name), who)
         case _:
-            raise usage("resolve_not_yet", way=way)
+            raise AssertionError(way)
     session.say("resolved", name=case.name, way=way.replace("_", "-"))
+
+
+def _probe(session: Session, query: str | None) -> int:
+    """Send one create again, as a night of one row; config and certificate must allow it, the fence be passed."""
+    from pipeline.cli.nightly import conduct, latest_of  # noqa: PLC0415
+    from pipeline.desk.settle import require_fence  # noqa: PLC0415
+
+    config = ready_config(session)
+    if config.unknown != "probe":
+        raise usage("probe_not_allowed")
+    with _desk(session, changes=False) as (_, _ledger, found):
+        case = _one(session, found, query or "")
+        if case.attempt is None or case.planned is None:
+            raise usage("probe_nothing", name=case.name)
+        require_fence(case, session.clock.now())
+    ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
+    return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
+
+
+def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> int:
+    """Ask the service about the doctor; what it confirms is entered, all else is only said."""
+    from pipeline.desk import lookup, settle  # noqa: PLC0415
+    from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
+
+    config = ready_config(session)
+    if case.attempt is None:
+        raise usage("probe_nothing", name=case.name)
+    known = {past.seal.seal_id for past in ledger.snapshot().people.values() if past.seal}
+    told = asyncio.run(
+        lookup.look_up(
+            case,
+            config,
+            known=known,
+            limiter=EvenLimiter(config.limits.requests_per_second, session.clock),
+            credentials=_credentials(config),
+            clock=session.clock,
+        )
+    )
+    if told.seal_id is None:
+        session.alarm("looked_up_nothing", name=case.name, words=told.words)
+        return 3
+    settle.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))
+    session.say("looked_up", name=case.name, seal_id=told.seal_id)
+    return 0
+
+
+def _credentials(config: Config) -> Credentials:
+    from pipeline.esign.credentials import find  # noqa: PLC0415
+
+    folder = config.path(config.secrets_dir) if config.secrets_dir else None
+    return find(os.environ, home=Path.home(), secrets_dir=folder)
 
 
 def _is_workbook(query: str | None) -> bool:
@@ -190,3 +250,58 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
     return 3 if settled < len(told) else 0
+
+
+@click.command()
+@click.argument("query", metavar="QUERY")
+@click.option(
+    "--yes", is_flag=True, help="The doctor consents to a second seal, should the service make one."
+)
+@click.pass_obj
+def certify(session: Session, *, query: str, yes: bool) -> int:
+    """Find out whether this tenant refuses a second identical create.
+
+    QUERY names one sealed doctor (name, staff number, seal name or SealId) whose create is sent again. Where it is
+    refused, `unknown: probe` and `resolve --probe` are allowed for 90 days; else the doctor has a second seal.
+    """
+    from pipeline import wiring  # noqa: PLC0415
+    from pipeline.desk import certify as desk  # noqa: PLC0415
+    from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
+    from pipeline.ledger.lock import RunLock, user  # noqa: PLC0415
+    from pipeline.night import draft  # noqa: PLC0415
+
+    config = ready_config(session)
+    clock = session.clock
+    with (
+        RunLock(config.path(config.ledger)).acquire(run="certify", now=clock.now()),
+        open_for_config(config, clock) as (ledger, site_key),
+    ):
+        ask = replace(ask_of("certify", session, config), command="check")
+        planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
+        fitting = [each for each in planned if _sealed_as(each, query)]
+        if len(fitting) != 1:
+            raise usage("certify_who", query=query, n=len(fitting))
+        request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
+        if not yes and not click.confirm(session.word("certify_sure", name=request.name), err=True):
+            return 2
+        found = asyncio.run(
+            desk.certify(
+                request,
+                prepared,
+                config,
+                ledger=ledger,
+                limiter=EvenLimiter(config.limits.requests_per_second, clock),
+                credentials=_credentials(config),
+                clock=clock,
+                who=user(),
+            )
+        )
+    key = "certified" if found.refused else "not_certified"
+    session.alarm(key, code=found.code, request_id=found.request_id, seal_id=found.seal_id, name=request.name)
+    return 0 if found.refused else 3
+
+
+def _sealed_as(planned: Planned, query: str) -> bool:
+    seal = planned.past.seal if planned.past else None
+    doctor = planned.doctor
+    return seal is not None and query in (doctor.name, doctor.staff_no, seal.seal_name, seal.seal_id)

@@ -54,7 +54,38 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "有 {n} 行与“{query}”相符；请用 TraceId 或工号指明是哪一行。",
         "{n} rows answer to “{query}”; name the one by its trace id or staff number.",
     ),
-    "resolve_not_yet": ("{way} 需要先运行 certify。", "{way} needs `certify` first."),
+    "looked_up": (
+        "{name}：腾讯确认已创建，印章ID {seal_id}，已登记。请在控制台核对图案。",
+        "{name}: the service confirms SealId {seal_id}; it is entered. Compare the picture in the console.",
+    ),
+    "looked_up_nothing": (
+        "{name}：没有查到（{words}）。这不能说明没有创建。",
+        "{name}: nothing was found ({words}). That does not mean that nothing was created.",
+    ),
+    "probe_not_allowed": (
+        "配置里是 unknown: hold；先用 certify 验证，再设 unknown: probe。",
+        "The configuration says unknown: hold; certify first, then set unknown: probe.",
+    ),
+    "probe_nothing": (
+        "{name}：没有可以重发的提交（不在名单里，或没有待查清的提交）。",
+        "{name}: there is no create to send again (not in the rosters, or none without a verdict).",
+    ),
+    "certify_who": (
+        "有 {n} 位已有印章的医生与“{query}”相符；请指明一位。",
+        "{n} sealed doctors answer to “{query}”; name one.",
+    ),
+    "certify_sure": (
+        "将再次为 {name} 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？",
+        "The create of {name} will be sent again; if the service does not refuse it, there will be a second seal. Go on?",
+    ),
+    "certified": (
+        "腾讯拒绝了相同的创建（{code}，RequestId {request_id}）：90 天内可以用 unknown: probe。",
+        "The identical create was refused ({code}, RequestId {request_id}): unknown: probe is allowed for 90 days.",
+    ),
+    "not_certified": (
+        "腾讯没有拒绝：{name} 现在有第二枚印章 {seal_id}，请在控制台停用它。不能用 unknown: probe。",
+        "It was not refused: {name} has a second seal {seal_id} now, disable it in the console. unknown: probe stays forbidden.",
+    ),
     "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
     "resolved_lines": ("已登记 {settled} 行，{left} 行未登记。", "{settled} lines entered, {left} not."),

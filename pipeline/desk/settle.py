@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pipeline.clock import stamp
 from pipeline.desk.cases import Case
 from pipeline.errors import UsageError
+from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.model import Content, Status
 
-FENCE = 360.0  # seconds: the signature dies after 300, and what arrived in time is worked off (reliability.md §3.7)
 SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters (api.md §1.2)
 CREATED, NOT_CREATED = frozenset({"已创建", "created"}), frozenset({"未创建", "not created"})
 

@@ -11,6 +11,10 @@ from pipeline.clock import utc_date
 ALGORITHM = "TC3-HMAC-SHA256"
 SERVICE = "essbasic"  # also on the file host and in the test environment
 
+# seconds: a signature dies after 300, and what arrived in time is worked off within 60 (reliability.md §3.7): a create
+# that has not taken effect by then never will
+FENCE = 360.0
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:

@@ -33,6 +33,8 @@ def enter(connection: sqlite3.Connection, decision: Decision) -> int:
             _keep(connection, decision, number)
         case "replace":
             _replace(connection, decision, number)
+        case "certify" | "certify_failed":
+            pass  # evidence; nothing follows from it
         case _:
             raise LedgerConflict(decision.kind)
     return number

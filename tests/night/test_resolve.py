@@ -2,21 +2,14 @@
 
 import openpyxl
 import pytest
+from desk_support import go, made, unknown
 from night_support import draw_seal, name
 from wire_support import fault
 
-from pipeline.cli import main
 from pipeline.clock import SystemClock
 from pipeline.results.words import WORDS
 
 ID = "yD" + "a1B2" * 7 + "zz"
-
-
-class Later(SystemClock):
-    """The machine's clock some minutes on, beyond the fence of every signature sent so far."""
-
-    def now(self):
-        return super().now() + 400
 
 
 @pytest.fixture
@@ -27,20 +20,6 @@ def night(hospital_with):
     assert hospital.go("run") == 3
     assert hospital.statuses() == {"sealed": 2, "unknown": 2}
     return hospital
-
-
-def go(hospital, *words, clock=None):
-    return main(
-        ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *words], clock=clock or Later()
-    )
-
-
-def unknown(hospital):
-    return {row["name"]: row for row in hospital.outcomes() if row["status"] == "unknown"}
-
-
-def made(hospital):
-    return {seal.name: seal.seal_id for seal in hospital.world.seals}
 
 
 def test_the_list_says_what_to_search_for(night, capsys):

@@ -1,0 +1,73 @@
+"""Ask the service about one doctor's auto-sign (`ChannelDescribeUserAutoSignStatus`, api.md §4): it can confirm a create.
+
+It tells the SealId only of doctors who have opened auto-sign, so an empty answer refutes nothing; and a SealId that the
+ledger knows already is an older seal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pipeline import wiring
+from pipeline.clock import Clock
+from pipeline.config import Config
+from pipeline.desk.calling import call
+from pipeline.desk.cases import Case
+from pipeline.errors import UsageError
+from pipeline.esign.client import NoAnswer, NotSent
+from pipeline.esign.contract import parse
+from pipeline.esign.pace import Limiter
+from pipeline.esign.signing import Credentials
+
+ACTION = "ChannelDescribeUserAutoSignStatus"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the service said."""
+
+    seal_id: str | None  # one that may be this create's; None proves nothing
+    request_id: str | None
+    words: str  # the code, or what was told, for the human
+
+
+async def look_up(
+    case: Case,
+    config: Config,
+    *,
+    known: Collection[str],
+    limiter: Limiter,
+    credentials: Credentials,
+    clock: Clock,
+) -> Told:
+    """Ask once; ``known`` are the SealIds of the ledger. Raises UsageError where there is nothing to ask with."""
+    doctor = case.planned.doctor if case.planned else None
+    if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
+        raise UsageError(
+            f"{case.name} is not in the rosters: the service wants name and number.",
+            f"{case.name} 不在名单里：查询需要姓名和证件号码。",
+        )
+    body = {
+        "Agent": wiring.agent(config).body(),
+        "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
+        "UserInfo": {"Name": doctor.name, "IdCardType": str(doctor.id_type), "IdCardNumber": doctor.number},
+    }
+
+    async with wiring.client(config, credentials, clock) as client:
+        try:
+            reply = await call(client, limiter, ACTION, json.dumps(body, ensure_ascii=False).encode())
+        except (NotSent, NoAnswer) as error:
+            return Told(None, None, str(error))
+    answer = parse(reply.body) if reply.status == 200 else None
+    if answer is None:
+        return Told(None, None, f"HTTP {reply.status}")
+    if answer.code is not None:
+        return Told(None, answer.request_id, answer.code)
+    seal_id = answer.text("SealId") if answer.fields.get("IsOpen") is True else None
+    if seal_id is None:
+        return Told(None, answer.request_id, "IsOpen = false")
+    if seal_id in known:
+        return Told(None, answer.request_id, f"{seal_id} (older)")
+    return Told(seal_id, answer.request_id, seal_id)

@@ -1,0 +1,149 @@
+"""Certify, probe, look up: evidence from the service itself, and what it is worth."""
+
+import pytest
+from desk_support import Later, go, made, unknown
+from wire_support import fault
+
+from pipeline.sandbox.rules import Rules
+
+
+def probing(hospital):
+    path = hospital.folder / "config.yaml"
+    path.write_text(path.read_text("utf-8") + "unknown: probe\n", "utf-8")
+
+
+def hospital_of(hospital_with, *, names="code", do="reset_after"):
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names=names), faults=[fault(do, nth=(3,))])
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 2, "unknown": 1}
+    return hospital
+
+
+def sealed(hospital):
+    return next(row["name"] for row in hospital.outcomes() if row["status"] == "sealed")
+
+
+def opens_auto_sign(hospital, who, seal_id):
+    """Let a doctor have opened auto-sign with a seal."""
+    person = next(seal.person for seal in hospital.world.seals if seal.name == who)
+    hospital.world._service._auto_sign[person] = seal_id
+
+
+@pytest.mark.parametrize("names", ["code", "bare"])
+def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, names):
+    hospital = hospital_of(hospital_with, names=names)
+    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    probing(hospital)
+    sent = hospital.creates()
+    assert go(hospital, "run") == 3
+    assert hospital.statuses() == {"unchanged": 2, "exists": 1}, (
+        "the name exists: the lost create took effect"
+    )
+    assert hospital.creates() == sent + 1
+    assert go(hospital, "run") == 3
+    assert hospital.creates() == sent + 1, "what exists is not probed again"
+    assert hospital.world.duplicates() == {}
+
+
+def test_a_create_that_never_took_effect_is_made_by_its_probe(hospital_with):
+    hospital = hospital_of(hospital_with, do="reset_before")
+    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    probing(hospital)
+    assert go(hospital, "run") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+
+
+def test_a_tenant_that_does_not_refuse_is_never_probed(hospital_with, capsys):
+    hospital = hospital_of(hospital_with, names="off")
+    assert go(hospital, "certify", sealed(hospital), "--yes") == 3
+    assert "second seal" in capsys.readouterr().err
+    probing(hospital)
+    sent = hospital.creates()
+    assert go(hospital, "run") == 2
+    assert hospital.creates() == sent
+
+
+def test_without_evidence_nothing_is_probed(hospital_with, capsys):
+    hospital = hospital_of(hospital_with)
+    probing(hospital)
+    assert go(hospital, "run") == 2
+    assert "certify" in capsys.readouterr().err
+    assert go(hospital, "resolve", next(iter(unknown(hospital))), "--probe") == 2
+
+
+def test_the_evidence_expires(hospital_with):
+    class MuchLater(Later):
+        def now(self):
+            return super().now() + 91 * 86_400
+
+    hospital = hospital_of(hospital_with)
+    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    probing(hospital)
+    assert go(hospital, "run", clock=MuchLater()) == 2
+
+
+def test_nothing_is_probed_before_the_fence(hospital_with):
+    hospital = hospital_of(hospital_with)
+    assert hospital.go("certify", sealed(hospital), "--yes") == 0
+    probing(hospital)
+    sent = hospital.creates()
+    assert hospital.go("run") == 3
+    assert hospital.creates() == sent
+    assert hospital.go("resolve", next(iter(unknown(hospital))), "--probe") == 2
+
+
+def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
+    from night_support import draw_seal
+
+    hospital = hospital_of(hospital_with)
+    who = next(iter(unknown(hospital)))
+    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    probing(hospital)
+    staff_no = unknown(hospital)[who]["staff_no"]
+    draw_seal(hospital.folder / "seals" / f"{staff_no}.png", 99)
+    sent = hospital.creates()
+    assert go(hospital, "run") == 3
+    assert hospital.creates() == sent
+
+
+def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
+    hospital = hospital_of(hospital_with, do="reset_before")
+    hospital.doctors(5)
+    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    probing(hospital)
+    sent = hospital.creates()
+    assert go(hospital, "resolve", next(iter(unknown(hospital))), "--probe") == 0
+    assert hospital.creates() == sent + 1
+    assert len(hospital.world.seals) == 3
+
+
+def test_probing_needs_the_configuration(hospital_with):
+    hospital = hospital_of(hospital_with)
+    assert go(hospital, "resolve", next(iter(unknown(hospital))), "--probe") == 2
+
+
+def test_whoever_is_asked_for_twice_must_be_sealed_and_named(hospital_with):
+    hospital = hospital_of(hospital_with)
+    assert go(hospital, "certify", "没有此人", "--yes") == 2
+    assert go(hospital, "certify", next(iter(unknown(hospital))), "--yes") == 2
+
+
+def test_a_look_up_confirms_and_never_refutes(hospital_with, capsys):
+    hospital = hospital_of(hospital_with)
+    who = next(iter(unknown(hospital)))
+    assert go(hospital, "resolve", who, "--look-up") == 3
+    assert "does not mean" in capsys.readouterr().err
+    assert who in unknown(hospital)
+    opens_auto_sign(hospital, who, made(hospital)[who])
+    assert go(hospital, "resolve", who, "--look-up") == 0
+    assert go(hospital, "run") == 0
+    assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == made(hospital)
+
+
+def test_an_older_seal_confirms_nothing(hospital_with):
+    hospital = hospital_of(hospital_with)
+    who = next(iter(unknown(hospital)))
+    older = next(row["seal_id"] for row in hospital.outcomes() if row["status"] == "sealed")
+    opens_auto_sign(hospital, who, older)
+    assert go(hospital, "resolve", who, "--look-up") == 3
