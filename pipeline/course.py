@@ -16,6 +16,7 @@ from pipeline.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
 from pipeline.roster import Prepared, Problem
 
 LOG = logging.getLogger(__name__)
+JUMP = 30.0  # seconds by which the wall clock moves against the steady one
 GRAVITY: tuple[HaltExit, ...] = (1, 4, 74, 5)  # of two reasons to stop, the graver counts
 
 
@@ -31,9 +32,11 @@ class Course:
     throttled: int = 0
     sealed: bool = False  # whether any row of this run has its seal
     breaker: Breaker = field(init=False)
+    _drift: float = field(init=False)  # wall clock minus steady clock
 
     def __post_init__(self) -> None:
         """Let nobody through while the service is silent, and give up in the end."""
+        self._drift = self.clock.now() - self.clock.monotonic()
         self.breaker = Breaker(
             self.clock,
             patience=self.watch.guards.patience,
@@ -62,6 +65,15 @@ class Course:
         finally:
             coming.cancel()
             stopped.cancel()
+
+    def clock_jumped(self) -> bool:
+        """Tell, once, that the wall clock has moved against the steady one: suspended, or set."""
+        drift = self.clock.now() - self.clock.monotonic()
+        if abs(drift - self._drift) < JUMP:
+            return False
+        LOG.warning("the clock jumped", extra={"seconds": round(drift - self._drift)})
+        self._drift = drift
+        return True
 
     def ended(self, status: Status, code: str | None) -> None:
         """Hear of a row that was sent; what the answers have in common may stop the run."""

@@ -30,7 +30,6 @@ from pipeline.roster import Field, Problem
 SENDS = 4  # of one row's upload, and of its create
 BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
 STALE = 5  # waits of one row that may outlast a connection or a FileId
-CLOCK_STEP = 30.0  # seconds of skew worth correcting
 FILE_ID_MARGIN = 5.0  # seconds before a FileId's death at which it is no longer used
 NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
 
@@ -88,6 +87,7 @@ class Sender:
     async def _create(self, job: Job, data: bytes) -> tuple[End, bool]:
         """Send one create and settle it; True when it is proven not executed and may be sent again."""
         trace_id = str(uuid.uuid4())
+        await self._after_a_jump()
         try:
             async with self.course.breaker.passage(self._probe) as opened:
                 read = await self._exchange(job, data, trace_id, opened)
@@ -145,6 +145,8 @@ class Sender:
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
                 return reading.Reading(verdict, meaning=None, tally="no_answer")
         read = reading.of_create(reply)
+        if read.from_service:
+            self.client.learn(reply)
         answered = read.verdict.kind == "sealed" or read.meaning not in {None, "unknown"}
         self.course.breaker.heard(CREATE, answered=answered)
         if read.meaning == "clock" and not self._heal(job, reply):
@@ -255,6 +257,8 @@ class Sender:
         except (_Stopped, NotSent, NoAnswer):
             return False
         tally, alive = reading.of_probe(reply)
+        if alive:
+            self.client.learn(reply)
         self.course.requests[PROBE][tally] += 1
         return alive
 
@@ -305,6 +309,8 @@ class Sender:
                 reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
                 answer = reading.of_upload(reply, now=self.client.now())
                 self.course.breaker.heard(UPLOAD, answered=answer.meaning != "unknown")
+                if answer.request_id is not None:
+                    self.client.learn(reply)
         except _Stopped:
             return End(Status.NOT_SENT), False
         except _Held:
@@ -371,9 +377,14 @@ class Sender:
         if job.clock_healed or reply.skew is None:
             return False
         job.clock_healed = True
-        if abs(reply.skew - self.client.offset) >= CLOCK_STEP:
-            self.client.offset = reply.skew
+        self.client.set_clock(reply.skew)
         return True
+
+    async def _after_a_jump(self) -> None:
+        """Ask something harmless first where the machine's clock has jumped: it was suspended, or somebody set it."""
+        if self.course.clock_jumped():
+            self.client.set_clock(None)
+            await self._probe()
 
     async def _pause(self, attempt: int) -> None:
         """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""

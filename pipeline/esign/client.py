@@ -11,10 +11,12 @@ import asyncio
 import hashlib
 import io
 import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from statistics import median
 from typing import Any, Self
 
 import aiohttp
@@ -27,6 +29,8 @@ from pipeline.esign.signing import Credentials, authorization
 from pipeline.points import reach
 
 CONNECT_SECONDS = 10.0
+CLOCK_STEP = 30.0  # seconds of skew worth correcting
+SKEWS = 5  # last answers whose Date counts
 ANSWER_BYTES = 1 << 20
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 
@@ -107,6 +111,7 @@ class Client:
         self._ca_file = ca_file
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self.offset = 0.0  # seconds to add to our clock: what the service's Date taught us
+        self._skews: deque[float] = deque(maxlen=SKEWS)
 
     async def __aenter__(self) -> Self:
         """Open nothing yet; connections are made by the calls."""
@@ -147,6 +152,23 @@ class Client:
     def now(self) -> float:
         """Return unix seconds as the service sees them."""
         return self._clock.now() + self.offset
+
+    def learn(self, reply: Reply) -> None:
+        """Take the Date of an answer that is surely the service's; the clock is set by the middle one of the last."""
+        if reply.skew is None:
+            return
+        self._skews.append(reply.skew)
+        usual = median(self._skews)
+        if abs(usual - self.offset) >= CLOCK_STEP:
+            self.offset = usual
+
+    def set_clock(self, skew: float | None) -> None:
+        """Begin anew with the clock: by the Date of a refused timestamp, or (None) after the machine's own has jumped."""
+        self._skews.clear()
+        if skew is not None:
+            self._skews.append(skew)
+            if abs(skew - self.offset) >= CLOCK_STEP:
+                self.offset = skew
 
     async def call(self, action: str, body: bytes, *, trace_id: str, gate: Gate) -> Reply:
         """Send one signed call and return its whole answer.

@@ -21,6 +21,11 @@ class Reading:
     meaning: codes.Meaning | None
     tally: str  # under what the call is counted in run.json: ok, a service code, http_502, unreadable
 
+    @property
+    def from_service(self) -> bool:
+        """Whether the answer is surely the service's own, and its Date worth something."""
+        return self.verdict.request_id is not None
+
 
 def of_create(reply: Reply) -> Reading:
     """Read a create's answer: success is status 200, a body that parses, no Error, a non-empty SealId."""

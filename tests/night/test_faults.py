@@ -1,6 +1,7 @@
 """What the wire can do to a create, and what a row may then be called: never a success that was not one."""
 
 import pytest
+from wire_support import set_limits
 
 from pipeline.cli import main
 from pipeline.clock import SystemClock
@@ -222,3 +223,43 @@ def test_a_refused_row_is_sent_for_three_nights_and_then_waits(hospital_with, ac
     assert outcome["service"]["code"] == "InvalidParameter.Image"
     assert main([*words, "retry"], clock=clock) == 3
     assert len(hospital.world.arrivals(action)) == 4
+
+
+class Jumping(SystemClock):
+    """The machine's clock, which is found ten minutes ahead once some seconds' worth of calls have passed."""
+
+    jumped_after = 25  # readings of the wall clock by the sender, roughly a few rows
+
+    def __init__(self):
+        self.readings = 0
+
+    def now(self):
+        self.readings += 1
+        return super().now() + (600 if self.readings > self.jumped_after else 0)
+
+    async def sleep(self, seconds):
+        await super().sleep(seconds / 50)
+
+
+@pytest.mark.parametrize("jumped_after", [25, 60])
+def test_a_clock_that_jumps_in_the_middle_wastes_at_most_one_call(hospital_with, jumped_after):
+    hospital = hospital_with()
+    hospital.doctors(12)
+    set_limits(hospital, 1000, 1)
+    clock = Jumping()
+    clock.jumped_after = jumped_after
+    assert main(["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run"], clock=clock) == 0
+    assert hospital.statuses() == {"sealed": 12}
+    refused = [call for call in hospital.world.received if call.code == "AuthFailure.SignatureExpire"]
+    assert 1 <= len(refused) <= 2, "the read-only call, and what was under way"
+    assert sum(call.action == CREATE for call in refused) <= 1
+
+
+@pytest.mark.parametrize("seconds", [-200, 200])
+def test_a_clock_that_is_wrong_by_less_than_the_tolerance_is_learned_from_the_first_answer(
+    hospital_with, seconds
+):
+    hospital = hospital_with(faults=[{"match": {"every": True}, "do": {"clock_skew": seconds}}])
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    assert len(hospital.world.received) == 6
