@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import ConfigError
-from pipeline.intake.manner import MAX_ROWS
+from pipeline.intake.manner import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
 from pipeline.model import ContractName
 from pipeline.roster import Field as Column
@@ -150,7 +150,7 @@ class Limits(_Section):
 class Intake(_Section):
     """How rosters are read."""
 
-    max_rows: int = Field(default=MAX_ROWS, gt=0)  # of one file
+    max_rows: int = Field(default=MAX_DOCTORS, gt=0)  # doctors of one file, beside its header
     password: SecretStr | None = None  # of encrypted workbooks; better kept in a secret file
 
 

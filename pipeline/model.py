@@ -216,6 +216,7 @@ class Night:
     out: Path
     seals: Path | None = None
     absent: int = 0  # people whose last create has no verdict and who are not in these rosters
+    unread: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
 

@@ -26,6 +26,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.exits import exit_code, graver
 from pipeline.guards import Guards, Watch, before
 from pipeline.intake.across import compare
+from pipeline.intake.ocr import cross_check
 from pipeline.intake.pair import pair
 from pipeline.intake.pictures import index
 from pipeline.intake.read import read_rosters
@@ -62,6 +63,7 @@ class Draft:
     planned: tuple[Planned, ...]
     files: tuple[FileReport, ...]
     unclaimed: tuple[Path, ...]
+    unread: Sequence[tuple[str, str]]  # places of pictures that could not be read, and why
     stats: Mapping[str, FileStat]  # fingerprints to remember
     absent: int  # people whose last create has no verdict and who are not in the rosters
     seals: int  # live ones in the ledger
@@ -76,13 +78,24 @@ def draft(
     rows, files = read(ask.rosters, to_fix_only=ask.to_fix_only)
     doctors, others = _beside(judge(rows), judge(read(ask.context)[0]))
     known = ledger.known_files() if ledger else {}
-    pairing = pair([*doctors, *others], index(ask.seals), known=known, keep=wiring.keeper(config))
+    library = index(ask.seals)
+    pairing = pair([*doctors, *others], library, known=known, keep=wiring.keeper(config))
     compared = compare(pairing.doctors)[: len(doctors)]
+    if config.pictures.ocr:
+        compared = cross_check(compared, beside=others, work=config.path(config.work))
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock))
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
-    return Draft(tuple(planned), tuple(files), pairing.unclaimed, pairing.stats, len(absent), seals)
+    return Draft(
+        planned=tuple(planned),
+        files=tuple(files),
+        unclaimed=pairing.unclaimed,
+        unread=library.unreadable,
+        stats=pairing.stats,
+        absent=len(absent),
+        seals=seals,
+    )
 
 
 def _beside(doctors: Sequence[Doctor], context: Sequence[Doctor]) -> tuple[list[Doctor], list[Doctor]]:
@@ -126,6 +139,7 @@ def check(
         outcomes=outcomes,
         files=plan.files,
         unclaimed=plan.unclaimed,
+        unread=plan.unread,
         traffic=Traffic(limit=config.limits.requests_per_second),
         halted=None,
         out=ask.out,
@@ -211,6 +225,7 @@ async def run(
         outcomes=outcomes,
         files=plan.files,
         unclaimed=plan.unclaimed,
+        unread=plan.unread,
         traffic=wiring.traffic(config, limiter, submitted),
         halted=submitted.halted,
         out=ask.out,

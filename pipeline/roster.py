@@ -6,7 +6,7 @@ never shows a number, a name or a picture's path.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 from enum import StrEnum
@@ -118,7 +118,7 @@ class Row:
     """One line of a roster: every cell in sheet order, and which of them mean something."""
 
     origin: Origin
-    cells: tuple[Cell, ...] = _field(repr=False)
+    cells: Sequence[Cell] = _field(repr=False)
     fields: Mapping[Field, Cell] = _field(repr=False)
     ticket: str | None = None  # row_id that a row of our own To fix sheet carries
     hidden: bool = False
@@ -197,7 +197,7 @@ class Doctor:
     license_type: int | None
     seal_image_compress: bool | None
     picture: Picture | None = _field(default=None, repr=False)
-    evidence: str | None = None  # column | id_card_number | staff_no | name
+    evidence: str | None = None  # column | cell | id_card_number | staff_no | name
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = _field(default=(), repr=False)
 

@@ -23,8 +23,8 @@ from pipeline.esign.pace import Limiter, most_in_a_second
 from pipeline.esign.signing import FENCE, Credentials
 from pipeline.guards import Guards, deadline
 from pipeline.intake import image, spool
-from pipeline.intake.manner import Keep, Manner
-from pipeline.intake.seal_name import read_seal_name
+from pipeline.intake.manner import HEADER, Keep, Manner
+from pipeline.intake.seal_name import objections
 from pipeline.intake.validate import Defaults
 from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -32,7 +32,7 @@ from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
 from pipeline.model import Ask, Content, Forecast, Past, Planned, SealRequest, Traffic
 from pipeline.plan import Rules
-from pipeline.roster import Cell, CellKind, Picture, Problem
+from pipeline.roster import Picture, Problem
 from pipeline.submit import Prepare, Submitted
 
 CERTIFIED, NOT_CERTIFIED = "certify", "certify_failed"  # kinds of decisions
@@ -88,13 +88,19 @@ def defaults(config: Config) -> Defaults:
 
 def preparer(config: Config) -> Prepare:
     """Return the function that decodes a picture and readies the bytes to send."""
-    return partial(image.prepare, limit=LIMIT_BYTES[config.api.contract], work=config.path(config.work))
+    return partial(
+        image.prepare,
+        limit=LIMIT_BYTES[config.api.contract],
+        work=config.path(config.work),
+        trim=config.pictures.trim,
+        transparent=config.pictures.transparent,
+    )
 
 
 def manner(ask: Ask, config: Config) -> Manner:
     """Return how rosters are read."""
     return Manner(
-        max_rows=config.intake.max_rows,
+        max_rows=config.intake.max_rows + HEADER,
         passwords=ask.passwords,
         keep=keeper(config),
     )
@@ -219,8 +225,7 @@ def _same_picture(picture: Picture, made: Content) -> bool:
 
 
 def _name_problem(name: str, *, ascii_allowed: bool) -> Problem | None:
-    cell = Cell("", "", name, CellKind.TEXT, name)
-    troubles = read_seal_name(cell, None, ascii_allowed=ascii_allowed).problems
+    troubles = objections(name, None, ascii_allowed=ascii_allowed)
     return troubles[0] if troubles else None
 
 

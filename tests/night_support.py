@@ -30,6 +30,10 @@ def draw_seal(path: Path, serial: int) -> None:
     picture = Image.new("RGB", (120, 60), "white")
     pen = ImageDraw.Draw(picture)
     pen.rectangle((2, 2, 117, 57), outline="red", width=3)
+    pen.line(
+        (12, 30, 108, 30), fill="red", width=4
+    )  # a frame around one stroke would pass for an empty frame
+    pen.line((30, 20, 90, 42), fill="red", width=3)
     for bit in range(12):
         if serial >> bit & 1:
             pen.line((10 + 8 * bit, 12, 10 + 8 * bit, 48), fill="red", width=4)

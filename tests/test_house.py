@@ -41,7 +41,11 @@ MAY_IMPORT = {
 }
 ONE_ROOM = {
     "aiohttp": {"esign/client.py", "sandbox/server.py"},
-    "PIL": {"intake/image.py"},
+    "PIL": {"intake/image/"},
+    "pillow_heif": {"intake/image/heic.py"},
+    "rapidocr": {"intake/ocr.py"},
+    "olefile": {"intake/ole.py"},
+    "msoffcrypto": {"intake/encrypted.py"},
     "sqlite3": {"ledger/"},
     "click": {"cli/"},
     "tqdm": {"cli/"},

@@ -13,6 +13,7 @@ from pipeline.cli.session import Session
 from pipeline.intake.image import thumbnail
 from pipeline.intake.ticket import check_of
 from pipeline.model import Night, Outcome, Status
+from pipeline.problems import PHRASES
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
@@ -51,6 +52,9 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
         message = mask_text(night.halted.message, numbers)
         text = halt_word(night.halted.code, message, session.language)
         session.alarm("halted", code=night.halted.code, message=text)
+    for place, why in night.unread:
+        phrase = PHRASES.get(why, why) if session.language == "zh" else why
+        session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
             why = sentence(trouble, session.language, numbers)

@@ -117,6 +117,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "请先保留全部文件，再用备份恢复（ledger restore FILE）或由回执重建（ledger rebuild）。",
         "Keep all files, then restore a backup (ledger restore FILE) or rebuild from the receipts (ledger rebuild).",
     ),
+    "pictures_unread": (
+        "印章图片 {place} 无法读取（{why}）；其中的图片没有用上。",
+        "Pictures in {place} cannot be read ({why}); none of them was used.",
+    ),
     "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
     "no_config": (
         "这里没有 config.yaml；请用 --config 指定，或先看示例：esign-import demo",

@@ -14,8 +14,8 @@ from pathlib import Path
 from pipeline.desk.settle import SEAL_ID
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake import xlsx
-from pipeline.intake.headers import fold
 from pipeline.intake.read import run_of
+from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
 from pipeline.model import Snapshot
 from pipeline.results.words import WORDS

@@ -5,14 +5,15 @@ Every decision looks at the whole roster at once; the order of the rows only say
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from pipeline.intake import stems
-from pipeline.intake.folding import shown, trim
-from pipeline.intake.identity import lifetime
+from pipeline.intake.folding import is_dash, shown
+from pipeline.intake.names import first_differs
+from pipeline.intake.persons import persons, staff_no
 from pipeline.problems import problem
 from pipeline.roster import Doctor, Field, Problem
 
@@ -26,34 +27,31 @@ def compare(doctors: Sequence[Doctor]) -> list[Doctor]:
     """Return the doctors in the same order, with the problems that only the others beside them show.
 
     Two people: the same picture (``IMAGE_SHARED``) or own seal name (``SEAL_NAME_DUPLICATE``) stops them all, the
-    same mobile (``MOBILE_DUPLICATE``) is said. One person on several rows: two names stop them all
-    (``ID_NAME_CONFLICT``), and so does other content that is given on two rows and differs (``ROW_DUPLICATE``
-    with ``differs`` in its detail); otherwise the first row without an error stays, and the others get
-    ``ROW_DUPLICATE`` that names it. A row whose number cannot be used counts as a person of its own, for nobody
-    knows whose it is.
+    same mobile (``MOBILE_DUPLICATE``) is said. The same name and the same staff number or mobile under two numbers
+    stops them all (``PERSON_POSSIBLY_SAME``): one number is wrong, or one person has two cards. One person on several
+    rows: two names stop them all (``ID_NAME_CONFLICT``), and so does other content that is given on two rows and
+    differs (``ROW_DUPLICATE`` with ``differs`` in its detail); otherwise the first row without an error stays, and
+    the others get ``ROW_DUPLICATE`` that names it. A row whose number cannot be used keeps nobody's row from being
+    sent but where it may be another person who claims the same (``persons``).
     """
-    people: list[Hashable] = [_person(doctor, place) for place, doctor in enumerate(doctors)]
+    people = persons(doctors)
     found: defaultdict[int, list[Problem]] = defaultdict(list)
-    for place, trouble in _between_people(doctors, people):
+    for place, trouble in (*_possibly_same(doctors, people), *_between_people(doctors, people)):
         found[place].append(trouble)
     stopped = {
         place
         for place, doctor in enumerate(doctors)
         if any(trouble.severity == "error" for trouble in (*doctor.problems, *found.get(place, ())))
     }
-    for places in _shared(people):
+    for places in _shared(
+        token if doctor.number else None for doctor, token in zip(doctors, people, strict=True)
+    ):
         for place, trouble in _one_person(doctors, places, stopped):
             found[place].append(trouble)
     return [
         replace(doctor, problems=(*doctor.problems, *found[place])) if place in found else doctor
         for place, doctor in enumerate(doctors)
     ]
-
-
-def _person(doctor: Doctor, place: int) -> Hashable:
-    if doctor.number is None or doctor.id_type is None:
-        return place
-    return lifetime(doctor.number, doctor.id_type)
 
 
 def _shared(claims: Iterable[Hashable | None]) -> Iterator[Places]:
@@ -65,6 +63,26 @@ def _shared(claims: Iterable[Hashable | None]) -> Iterator[Places]:
     return (places for places in groups.values() if len(places) > 1)
 
 
+def _rivals(places: Places, people: Sequence[Hashable]) -> Iterator[tuple[int, list[int]]]:
+    """Yield every place that shares a claim with other people, and the first places of these.
+
+    No more of them than a message names are looked up, so that a thousand rows with one mobile cost a thousand steps.
+    """
+    first: list[int] = []
+    counts: Counter[Hashable] = Counter()
+    for place in places:
+        if counts[people[place]] <= _NAMED_AT_MOST:
+            first.append(place)
+            counts[people[place]] += 1
+        if len(first) - max(counts.values()) > _NAMED_AT_MOST:
+            break
+    if len(counts) == 1:
+        return
+    for place in places:
+        if others := [other for other in first if people[other] != people[place]]:
+            yield place, others
+
+
 def _between_people(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Iterator[Found]:
     """Yield a problem for every row that claims what a row of another person claims as well."""
     claims: tuple[tuple[Callable[[Doctor], str | None], Callable[[Doctor, str], Problem]], ...] = (
@@ -74,10 +92,31 @@ def _between_people(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> It
     )
     for claim, tell in claims:
         for places in _shared(map(claim, doctors)):
-            for place in places:
-                others = [other for other in places if people[other] != people[place]]
-                if others:
-                    yield place, tell(doctors[place], _name_rows(doctors, others))
+            for place, others in _rivals(places, people):
+                yield place, tell(doctors[place], _name_rows(doctors, others))
+
+
+def _possibly_same(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Iterator[Found]:
+    """Yield a problem for every usable row whose name and staff number, or mobile, stand with another number as well."""
+    for namesakes in _shared(doctor.name if doctor.number else None for doctor in doctors):
+        alike: defaultdict[int, dict[int, list[Field]]] = defaultdict(dict)
+        for field, mark in _MARKS.items():
+            for places in _shared(mark(doctors[place]) for place in namesakes):
+                for place, others in _rivals([namesakes[index] for index in places], people):
+                    for other in others:
+                        alike[place].setdefault(other, []).append(field)
+        for place, shared in alike.items():
+            address = doctors[place].row.address(Field.NUMBER)
+            same = ", ".join(dict.fromkeys(field for fields in shared.values() for field in fields))
+            named = _name_rows(doctors, sorted(shared))
+            yield place, problem("PERSON_POSSIBLY_SAME", Field.NUMBER, address, other=named, same=same)
+
+
+# what two people of one name do not share by chance
+_MARKS: Mapping[Field, Callable[[Doctor], str | None]] = {
+    Field.STAFF_NO: staff_no,
+    Field.MOBILE: lambda doctor: doctor.mobile,
+}
 
 
 def _picture(doctor: Doctor) -> str | None:
@@ -101,7 +140,7 @@ def _mobile_shared(doctor: Doctor, other: str) -> Problem:
 def _one_person(doctors: Sequence[Doctor], places: Places, stopped: set[int]) -> Iterator[Found]:
     """Yield the problems of several rows of one person; ``stopped`` are the rows that have an error already."""
     rows = [doctors[place] for place in places]
-    if len({doctor.name for doctor in rows if doctor.name is not None}) > 1:
+    if _two_names(rows):
         for place in places:
             others = _name_rows(doctors, (other for other in places if other != place))
             address = doctors[place].row.address(Field.NUMBER)
@@ -118,6 +157,13 @@ def _one_person(doctors: Sequence[Doctor], places: Places, stopped: set[int]) ->
             if place not in kept:
                 address = doctors[place].row.address(Field.NUMBER)
                 yield place, problem("ROW_DUPLICATE", Field.NUMBER, address, other=first)
+
+
+def _two_names(rows: Sequence[Doctor]) -> bool:
+    """Tell whether the rows give two names; one that could not be read is another where it begins like none of them."""
+    read = {doctor.name for doctor in rows if doctor.name is not None}
+    written = (shown(doctor.row.fields.get(Field.NAME)) for doctor in rows if doctor.name is None)
+    return len(read) > 1 or any(first_differs(text, name) for text in written for name in read)
 
 
 # What a seal is made from and what its creation costs (DESIGN §5, "changed"; api.md §1.1). Staff number and
@@ -146,7 +192,7 @@ def _differing(rows: Sequence[Doctor]) -> list[Field]:
 
 def _said(doctor: Doctor, field: Field, value: object) -> object:
     """Return the value if the row itself gives it: a default that fills a blank cell is no word of the roster."""
-    return value if trim(shown(doctor.row.fields.get(field))) else None
+    return None if is_dash(shown(doctor.row.fields.get(field))) else value
 
 
 def _name_rows(doctors: Sequence[Doctor], places: Iterable[int]) -> str:

@@ -5,13 +5,13 @@ A new format is a function ``read(data: bytes) -> Book`` and an entry in ``read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cache
 from typing import NamedTuple
 
-from pipeline.roster import Cell, CellKind, Embedded, Field
+from pipeline.roster import CellKind, Embedded
 
 
 class RawCell(NamedTuple):
@@ -72,31 +72,6 @@ class Book:
     def results(self) -> bool:
         """Whether this program wrote it."""
         return self.run is not None
-
-
-class Fields(Mapping[Field, Cell]):
-    """The cells that mean something, seen through the header: a view, so that a row is not held twice."""
-
-    __slots__ = ("_cells", "_places")
-
-    def __init__(self, cells: tuple[Cell, ...], places: Mapping[Field, int]) -> None:
-        self._cells = cells
-        self._places = places
-
-    def __getitem__(self, name: Field) -> Cell:
-        return self._cells[self._places[name]]
-
-    def __iter__(self) -> Iterator[Field]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
-
-    def __repr__(self) -> str:
-        return f"Fields({', '.join(self._places)})"
 
 
 @cache

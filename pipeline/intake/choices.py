@@ -11,18 +11,31 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
-from pipeline.intake.folding import Reading, drop_invisible, drop_spaces, quote, shown, trim
+from pipeline.intake.folding import (
+    Reading,
+    drop_invisible,
+    drop_spaces,
+    is_placeholder,
+    quote,
+    shown,
+    trim,
+    unquote,
+)
 from pipeline.problems import problem
 from pipeline.roster import CardType, Cell, CellKind, Field, Problem
 
 T = TypeVar("T")
 
 _BRACKETS = re.compile(r"\([^()]*\)")
+# 01居民身份证, 1-身份证: hospital systems put their code before it
+_CODE = re.compile(r"\A[0-9]{1,2}[-.、:_]?(?=[^0-9])")
+_SIMPLE = str.maketrans("證証來內陸臺灣護軍國號碼門簽電處開啟許", "证证来内陆台湾护军国号码门签电处开启许")
 
 
 def word(text: str) -> str:
-    """Return the text as it is looked up: NFKC, lower case, without spaces and invisible characters."""
-    return drop_spaces(drop_invisible(unicodedata.normalize("NFKC", text))).casefold()
+    """Return the text as it is looked up: NFKC, lower case, simplified, no spaces, quotes and invisible characters."""
+    plain = unquote(drop_spaces(drop_invisible(unicodedata.normalize("NFKC", text))))
+    return plain.rstrip(":").casefold().translate(_SIMPLE)
 
 
 def _table(words: Mapping[T, str]) -> Mapping[str, T]:
@@ -34,12 +47,13 @@ def _table(words: Mapping[T, str]) -> Mapping[str, T]:
 CARD_TYPES = _table(
     {
         CardType.ID_CARD: """
-            ID_CARD IDCARD 身份证 居民身份证 中国居民身份证 中华人民共和国居民身份证 大陆居民身份证 内地居民身份证
+            ID_CARD IDCARD ID-CARD ID 身份证 身份证号 身份证号码 身份证件 身分证 公民身份证 公民身份号码 居民身份证 居民身份证号
+            居民身份证号码 中国身份证 中国居民身份证 中华人民共和国居民身份证 大陆居民身份证 内地居民身份证
             大陆身份证 内地身份证 二代身份证 第二代身份证 二代居民身份证 第二代居民身份证 二代证 临时身份证 临时居民身份证
         """,
         CardType.HONGKONG_AND_MACAO: """
             HONGKONG_AND_MACAO 港澳居民来往内地通行证 港澳居民往来内地通行证 港澳居民来往大陆通行证 港澳来往内地通行证
-            港澳居民通行证 港澳通行证 来往内地通行证 回乡证 港澳回乡证
+            港澳往来内地通行证 香港居民来往内地通行证 澳门居民来往内地通行证 港澳台居民来往内地通行证 港澳台通行证 港澳居民通行证 港澳通行证 来往内地通行证 回乡证 港澳回乡证
         """,
         CardType.HONGKONG_MACAO_AND_TAIWAN: """
             HONGKONG_MACAO_AND_TAIWAN 港澳台居民居住证 港澳台居住证 港澳居民居住证 港澳居住证 台湾居民居住证 台湾居住证
@@ -47,7 +61,7 @@ CARD_TYPES = _table(
         """,
         CardType.OTHER_CARD_TYPE: """
             OTHER_CARD_TYPE OTHER 其他 其它 其他证件 其它证件 其他证件类型 护照 中国护照 外国护照 普通护照 PASSPORT
-            台胞证 台湾居民来往大陆通行证 台湾居民来往内地通行证 台湾通行证 军官证 士兵证 士官证 文职干部证 警官证
+            护照号 护照号码 台胞证 台湾居民来往大陆通行证 台湾居民来往内地通行证 台湾通行证 军官证 士兵证 士官证 文职干部证 警官证
             人民警察证 外国人永久居留证 外国人永久居留身份证 外国人居留证 外国人居留许可
         """,
     }
@@ -82,16 +96,18 @@ _SCENES_EXPECTED = "E_PRESCRIPTION_AUTO_SIGN (电子处方), OTHER (其他)"
 
 
 def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool) -> Reading[CardType]:
-    """Read IdCardType; a blank cell gives no value and no problem, for the number tells it then.
+    """Read IdCardType; a cell that says nothing gives no value and no problem, for the number tells it then.
 
     OTHER_CARD_TYPE is open to accounts on Tencent's white list alone: without ``allow_other`` it is refused, and
     so is every word that is no card's name.
     """
     text = trim(shown(cell))
-    if not text:
+    if is_placeholder(text):
         return Reading(None)
     key = word(text)
-    chosen = CARD_TYPES.get(key) or CARD_TYPES.get(_BRACKETS.sub("", key))
+    bare = _BRACKETS.sub("", key)
+    spellings = (key, bare, _CODE.sub("", bare))
+    chosen = next((CARD_TYPES[spelling] for spelling in spellings if spelling in CARD_TYPES), None)
     if chosen is None or (chosen is CardType.OTHER_CARD_TYPE and not allow_other):
         return Reading(None, (problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote(text)),))
     return Reading(chosen)

@@ -20,15 +20,15 @@ Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it 
 # Formulas without a usable value: told of once, where all cells of a row are seen.
 BROKEN = (CellKind.ERROR, CellKind.NO_VALUE)
 
-# 3400–4DBF, 4E00–9FFF, the twelve unified characters among the compatibility ones, extensions B–I
+# 3400–4DBF, 4E00–9FFF, the twelve unified characters among the compatibility ones, extensions B–J
 # (rosters.md §3: [\u4e00-\u9fa5] refuses people)
 HAN = (
     "\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
-    "\U00020000-\U0002ee5d\U00030000-\U000323af"
+    "\U00020000-\U0002ee5d\U00030000-\U00033479"
 )
 
 _HAN = re.compile(f"[{HAN}]")
-_LONG_DIGITS = re.compile(r"[0-9０-９]{5,}")
+_LONG_DIGITS = re.compile(r"\d{5,}")
 
 # Format and control characters without a glyph, Hangul fillers and variation selectors. White space is not
 # among them: whether it counts depends on the field.
@@ -38,12 +38,13 @@ _UNSEEN = (
 )
 _INVISIBLE = re.compile(f"[{_UNSEEN}]")
 _ENDS = re.compile(rf"\A[\s{_UNSEEN}]+|[\s{_UNSEEN}]+\Z")
-_FORMULA_TEXT = re.compile(r'\s*=\s*"([^"]*)"\s*')
+_FORMULA_TEXT = re.compile(r"""\s*['‘’]?\s*=\s*["“”]+([^"“”]*)["“”]+\s*""")
 _QUOTES = "'\"`´‘’‚‛“”„‟′″"
 _WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
 _PLACEHOLDER = re.compile(
-    "无|没有|暂无|暂缺|缺|空|待补充?|待定|待填|待提供|未知|未提供|未填|不详|null|none|nil|nan|na|#?n/a"
-    r"|[-‐‑‒–—―－/／\\._、。…~～]*"
+    "(?:无|没有|暂无|未提供|未填写?|缺)(?:手机|电话|联系方式|身份证|证件|工号)?(?:号码?)?"
+    "|暂缺|空|空缺|空白|缺失|待|待(?:补充?|定|填写?|提供|录入|核实|确认|完善|办理?|报|查)|未知|未办理?|不详"
+    r"|null|none|nil|nan|na|#?n/a|[-‐‑‒–—―－/／\\._、。…~～]*"
 )
 
 
@@ -117,14 +118,22 @@ WIDTH: Step = ("width", narrow)
 FORMULA_TEXT: Step = ("formula_text", unwrap)
 QUOTES: Step = ("quotes", unquote)
 SPACES: Step = ("spaces", drop_spaces)
+ENDS: Step = ("spaces", trim)
 
 
 def is_placeholder(text: str) -> bool:
     """Tell whether the text only says that there is nothing: blank, 无, 待补, N/A, a dash."""
-    if text.isdecimal():  # nearly every number and mobile
-        return False
-    core = drop_spaces(drop_invisible(narrow(text))).strip(_QUOTES).casefold()
-    return _PLACEHOLDER.fullmatch(core) is not None
+    if not text or text.isdecimal():  # nearly every blank, and nearly every number and mobile
+        return not text
+    core = narrow(text)
+    if not core.isalnum():
+        core = drop_spaces(drop_invisible(core)).strip(_QUOTES)
+    return _PLACEHOLDER.fullmatch(core.casefold()) is not None
+
+
+def is_dash(text: str) -> bool:
+    """Tell whether there is nothing but signs that stand for nothing: blank, ``-``, ``/``, ``……``."""
+    return is_placeholder(text) and not any(map(str.isalnum, text))
 
 
 def spell(text: str) -> str:

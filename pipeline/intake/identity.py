@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from pipeline.intake.card_numbers import has_lost_tail, judge
+from pipeline.intake.card_numbers import judge
 from pipeline.intake.choices import read_card_type
 from pipeline.intake.folding import (
     BROKEN,
@@ -31,19 +31,22 @@ from pipeline.intake.folding import (
 from pipeline.problems import problem
 from pipeline.roster import CardType, Cell, CellKind, Change, Field, Problem, Row
 
-_NUMERIC_LOOK = re.compile(
-    r"[+-]?[0-9](?:\.[0-9]*)?E\+?[0-9]{1,3}"  # 1.10101E+17
-    r"|[0-9]{15,}\.[0-9]*"  # 110101199003071000.0
+# what is left of a number that some program took for one: 1.10101E+17, 110101199003071e3, 1.1*10^17
+_EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:[ED][+-]?|[*×X]10\^?)[0-9]{1,3}\.?")
+# the same where no card of another kind is written so: 5E12 may be a passport
+_POINTED = re.compile(r"[0-9]+[.,][0-9]*E[+-]?[0-9]{1,3}|[0-9]+E[+-][0-9]{1,3}")
+_FLOAT = re.compile(
+    r"[0-9]{15,}\.[0-9]+"  # 110101199003071000.0
     r"|[0-9]{1,3}(?:,[0-9]{3}){4,}(?:\.[0-9]*)?"  # 110,101,199,003,071,000
 )
-_MASKED = re.compile(r"[*×✕✖●○•■□█#]{2,}")
-_NO_NUMBER = re.compile(r"X{3,}|\A[^0-9]*\Z")  # masked with letters, or words
+_MASKED = re.compile(r"[*×✕✖●○•■□█▇#]{2,}|X{3,}", re.IGNORECASE)
 _PLAIN = re.compile(r"[0-9]{17}[0-9X]")  # nothing to normalise: nearly every number
 
+_TAIL = re.compile(r"(?<=\A[0-9]{15})000\Z|(?<=\A[0-9]{16})00\Z")
 _GROUPED = re.compile(r"[0-9]{6}[\s-]+[0-9]{8}[\s-]+[0-9]{4}")
-_HYPHENS = re.compile(r"[-‐‑‒–—−]")
-_X_LOOKALIKE = re.compile(r"([0-9]{17})[×✕✖✗✘╳⨯*ΧχХхⅩⅹ]")
-_UPPER = {ord(small): small.upper() for small in "abcdefghijklmnopqrstuvwxyz"}
+_HYPHENS = re.compile(r"[-‐‑‒–—―−﹘﹣]")
+_X_LOOKALIKE = re.compile(r"([0-9]{17})[×✕✖✗✘☓❌╳⨉⨯⤫⤬*∗ΧχХхⅩⅹꓫ乂㐅𝐗𝑿𝖷𝗫𝚇𝐱𝑥𝗑𝘅𝚡]")
+_CASE = re.compile(r"\A[hm]|x\Z")
 
 _LOOKALIKE = "x_lookalike"
 _STEPS: tuple[Step, ...] = (
@@ -53,7 +56,7 @@ _STEPS: tuple[Step, ...] = (
     QUOTES,
     SPACES,
     ("hyphens", lambda text: _HYPHENS.sub("", text)),
-    ("case", lambda text: text.translate(_UPPER)),
+    ("case", lambda text: _CASE.sub(lambda letter: letter[0].upper(), text)),
     (_LOOKALIKE, lambda text: f"{match[1]}X" if (match := _X_LOOKALIKE.fullmatch(text)) else text),
 )
 _STEPS_OTHER: tuple[Step, ...] = (INVISIBLE, WIDTH, FORMULA_TEXT, QUOTES, ("spaces", str.strip))
@@ -104,23 +107,26 @@ def read_identity(row: Row, *, allow_other: bool, today: date) -> Identity:
 
     card, form = judge(number.value, declared.value, row.address(Field.NUMBER), today)
     agreed = _agree(row, declared.value, card, usable=not any(found.severity == "error" for found in form))
-    tail = () if form else _lost_tail(number, row.address(Field.NUMBER))
-    problems = (*number.problems, *form, *tail, *agreed.problems)
+    problems = (*number.problems, *_with_tail(number, form, row.address(Field.NUMBER)), *agreed.problems)
     if any(found.severity == "error" for found in problems):
         return Identity(None, None, problems)
     return Identity(number.value, card, problems, (*number.changes, *agreed.changes))
 
 
-def _lost_tail(number: Reading[str], address: str | None) -> tuple[Problem, ...]:
-    """Doubt a number that ends in 000 although its check digit fits, unless a person wrote it in groups.
+def _with_tail(number: Reading[str], form: tuple[Problem, ...], address: str | None) -> tuple[Problem, ...]:
+    """Doubt a number that lost its tail: one that ends in 000, and one in 00 that its check digit does not fit.
 
-    One honest number in about 1,100 ends so, and one in eleven that lost its tail fits by chance (rosters.md §0).
-    No spreadsheet groups digits by 6, 8 and 4: a number written 110101 19900307 1000 was typed from the card.
+    One honest number in about 1,100 ends in 000, and one in eleven that was cut to 15 digits fits by chance; of those
+    that end in 00 most are honest (rosters.md §0). No spreadsheet groups digits by 6, 8 and 4: a number written
+    110101 19900307 1000 was typed from the card.
     """
-    grouped = any(_GROUPED.search(change.before) for change in number.changes)
-    if number.value is None or grouped or not has_lost_tail(number.value):
-        return ()
-    return (problem("ID_PRECISION_LOST", Field.NUMBER, address, tail=number.value[-3:]),)
+    tail = _TAIL.search(number.value or "")
+    if tail is None or any(_GROUPED.search(change.before) for change in number.changes):
+        return form
+    if tail[0] != "000" and all(found.code != "ID_CHECKSUM" for found in form):
+        return form
+    lost = problem("ID_PRECISION_LOST", Field.NUMBER, address, tail=tail[0])
+    return (*(found for found in form if found.code != "ID_CHECKSUM"), lost)
 
 
 def _read(row: Row, declared: CardType | None) -> Reading[str]:
@@ -132,15 +138,30 @@ def _read(row: Row, declared: CardType | None) -> Reading[str]:
         return Reading(None, (_typed_as_number(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
         return Reading(None, (problem("ID_FORMAT", Field.NUMBER, address, why=cell.kind.value),))
-    text = shown(cell)
-    other = declared is CardType.OTHER_CARD_TYPE
+    return _read_text(shown(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
+
+
+def _read_text(text: str, address: str | None, *, other: bool) -> Reading[str]:
     number, changes = normalise(text, other=other)
-    if is_placeholder(text) or _MASKED.search(number) or (not other and _NO_NUMBER.search(number)):
+    if _PLAIN.fullmatch(number):
+        return Reading(number, _lookalike(changes, address), changes)
+    if is_placeholder(text) or _says_nothing(number):
         hidden = re.sub(r"\d", "*", quote(text))
         return Reading(None, (problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
-    if _NUMERIC_LOOK.fullmatch(drop_spaces(number).translate(_UPPER)):
+    if _was_a_number(number, other=other):
         return Reading(None, (problem("ID_PRECISION_LOST", Field.NUMBER, address),))
     return Reading(number, _lookalike(changes, address), changes)
+
+
+def _says_nothing(number: str) -> bool:
+    """Tell a masked number, and words in a number's place."""
+    return _MASKED.search(number) is not None or not any(map(str.isnumeric, number))
+
+
+def _was_a_number(text: str, *, other: bool) -> bool:
+    """Tell what a spreadsheet or a program made of a number that it calculated with."""
+    compact = drop_spaces(text).upper()
+    return any(form.fullmatch(compact) for form in (_POINTED if other else _EXPONENT, _FLOAT))
 
 
 def _typed_as_number(cell: Cell, address: str | None, declared: CardType | None) -> Problem:

@@ -6,81 +6,175 @@ When in doubt a line is a doctor: a refused row is seen by a human, a skipped li
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
+from pipeline.intake import line_words as words
 from pipeline.intake.cells import Line, RawCell, filled
+from pipeline.intake.examples import is_example
 from pipeline.intake.headers import Header
 from pipeline.roster import CellKind, Field
 
-Why = Literal["title", "header", "blank", "total", "note"]
+Why = Literal["title", "header", "blank", "total", "note", "example"]
 
-_TOTAL = re.compile(
-    r"(本页|本科室?|科室|全院|人数|以上)?(合计|小计|总计|共计|总数)(人数)?[::]?\d*人?|共\d+[人行条页].*"
+_DIGITS = re.compile(r"\d")
+_ENOUGH = 7  # digits: no count of people has as many
+_STAFF_NO = 4  # digits: beside a label, fewer are a count
+_PHONE_OR_DATE = re.compile(r"\+?[\d./年月日-]{7,14}(?:\d\d:.*)?")
+# what a formula leaves that was drawn down in advance: ="" & "处方章"
+_LEFT_OVER = re.compile(
+    r"(?:的?(?:电子)?(?:处方|个人|医师|医生)?(?:印章|签章|签名|章)?|none|null)(?:[.](?:png|jpe?g|bmp))?"
 )
-_NOTE = re.compile(
-    r"(制表|填表|填报|审核|复核|审批|经办|负责|单位负责|科室负责|主管|联系|盖章|签字|签名|打印|导出|制单)"
-    r"(人|单位|日期|时间|处|电话)?(签字|签名|盖章)?[::].*|(填表|填写)?(说明|注意?|备注|提示|要求)(事项)?[::].*|第\d+页.*"
-)
-_UNIT = re.compile(r".*[科室部组院区处站所班]|.*(中心|诊所|门诊|病房|医生|医师|人员|名单)")
-_SENTENCE = re.compile(r".*[,，。;；:：!！?？、\d].*")
-_COUNT = re.compile(r"\d{1,6}(\.0+)?[人名位]?")
 # one of these in a line makes somebody of it; department, card type and the like are filled down in advance
-_SOMEBODY = (Field.NAME, Field.MOBILE, Field.STAFF_NO, Field.PICTURE, Field.SEAL_NAME)
+_SOMEBODY = (Field.MOBILE, Field.STAFF_NO, Field.PICTURE, Field.SEAL_NAME)
 
 
-def why_not(line: Line, header: Header) -> Why | None:
-    """Return why a line under the header is no doctor; None if it is one, or could be."""
-    place = header.places[Field.NUMBER]
-    number = line.cells.get(place)
-    if (
-        number is not None
-        and filled(number)
-        and not _label(number)
-        and not _COUNT.fullmatch(_compact(number))
-    ):
+def why_not(line: Line, header: Header, *, across: bool = False) -> Why | None:
+    """Return why a line under the header is no doctor; None if it is one, or could be.
+
+    ``across`` where its only cell is merged over the name and number columns: that is nobody's name.
+    """
+    if not line.cells:
+        return "blank"
+    if is_example(line, header):
+        return "example"
+    number = line.cells.get(header.places[Field.NUMBER])
+    name = line.cells.get(header.places[Field.NAME])
+    if number is not None and _is_number(number, name):
         return None
-    full = {column: cell for column, cell in line.cells.items() if filled(cell)}
+    full = {column: cell for column, cell in line.cells.items() if _counts(cell)}
     if not full:
         return "blank"
-    name = full.get(header.places[Field.NAME])
-    label = _label(next(iter(full.values()))) or (_label(name) if name else None)
-    if label or place in full:
+    if all(cell.kind is CellKind.PICTURE for cell in full.values()):
+        return "note"
+    return _judge(full, header, across=across)
+
+
+def _is_number(number: RawCell, name: RawCell | None) -> bool:
+    """Tell whether the number cell alone makes a doctor of the line: too many digits for a count or a telephone."""
+    text = words.compact(number.shown)
+    if len(_DIGITS.findall(text)) < _ENOUGH or words.is_note(text):
+        return False
+    signed = name is not None and _label(words.compact(name.shown)) is not None
+    return not (signed and _PHONE_OR_DATE.fullmatch(text))
+
+
+def _counts(cell: RawCell) -> bool:
+    """Tell whether a cell holds anything: neither dashes nor the 0 of a formula that points to an empty cell."""
+    if not filled(cell) or (cell.kind is CellKind.NUMBER and not cell.value):
+        return False
+    return cell.kind is not CellKind.TEXT or not words.is_nothing(cell.shown[:400])
+
+
+def _judge(full: Mapping[int, RawCell], header: Header, *, across: bool) -> Why | None:
+    """Judge a line whose number cell is empty, a word, or a count."""
+    texts = {column: words.compact(cell.shown) for column, cell in full.items()}
+    name, number = (texts.get(header.places[field]) for field in (Field.NAME, Field.NUMBER))
+    first = next(iter(texts.values()))
+    if name is not None and number is not None and words.are_ordinals(list(texts.values())):
+        return "header"  # each column's number, as forms have it under the titles
+    named = name is not None and _names(full[header.places[Field.NAME]], name)
+    if label := _said(texts, header, named=named):
         return label
+    if number is not None and not _idle(full[header.places[Field.NUMBER]], number):
+        hinted = words.is_hint(number) and (not name or words.is_hint(name))
+        return "note" if hinted else None
     if len(full) == 1:
-        return _alone(next(iter(full.values())), is_name=name is not None)
-    return _together(full, header)
+        return _alone(full, first, header, named=named, across=across)
+    return _together(full, texts, header, named=named)
 
 
-def _together(full: dict[int, RawCell], header: Header) -> Why | None:
-    """Judge several cells without a number: one that belongs to a person makes somebody of the line."""
-    if any(header.places.get(field) in full for field in _SOMEBODY):
-        return None
-    mapped = set(header.places.values())
-    return "note" if any(_says(cell) for column, cell in full.items() if column not in mapped) else "blank"
+def _said(texts: Mapping[int, str], header: Header, *, named: bool) -> Why | None:
+    """Return what a label says of the line, if no person beside it speaks against it."""
+    first, name = next(iter(texts)), header.places[Field.NAME]
+    somebody = any(_speaks(field, texts.get(header.places.get(field, -1), "")) for field in _SOMEBODY)
+    if first != name and (words.opens(texts[first]) or words.is_label(texts[first])):
+        return "note"  # the cell beside it is who signed
+    if named:
+        return "note" if not somebody and ":" in texts[first] and words.is_note(texts[first]) else None
+    for column in (first, name, header.places[Field.NUMBER]):
+        label = _label(texts.get(column, ""))
+        if label and not (column == name and words.is_label(texts[name]) and somebody):
+            return label
+    return "total" if not somebody and any(map(words.is_total, texts.values())) else None
 
 
-def _alone(cell: RawCell, *, is_name: bool) -> Why | None:
-    """Judge the only cell of a line: a name without anything is still somebody, a department's title is not."""
-    if cell.kind in (CellKind.ERROR, CellKind.NO_VALUE):
-        return None if is_name else "blank"
-    if not _says(cell):
-        return "blank"
-    if is_name and not _UNIT.fullmatch(_compact(cell)) and not _SENTENCE.fullmatch(_compact(cell)):
-        return None
-    return "title"
-
-
-def _says(cell: RawCell) -> bool:
-    """Tell words from prepared numbers, ticks and formulas."""
-    return cell.kind is CellKind.TEXT and not _compact(cell).isdecimal()
-
-
-def _label(cell: RawCell) -> Why | None:
-    text = _compact(cell)
-    if _TOTAL.fullmatch(text):
+def _label(text: str) -> Why | None:
+    if words.is_total(text):
         return "total"
-    return "note" if _NOTE.fullmatch(text) else None
+    return "note" if words.is_note(text) or words.is_label(text) else None
 
 
-def _compact(cell: RawCell) -> str:
-    return "".join(cell.shown.split()).replace("：", ":")
+def _names(cell: RawCell, text: str) -> bool:
+    """Tell whether the name cell may hold somebody's name, or a formula that should."""
+    if cell.kind in (CellKind.ERROR, CellKind.NO_VALUE):
+        return True
+    if cell.kind is not CellKind.TEXT or words.is_count(text) or words.is_hint(text):
+        return False
+    return not (_label(text) or words.is_unit(text) or words.is_sentence(text))
+
+
+def _personal(text: str) -> bool:
+    """Tell whether a cell of a person's own holds something of theirs."""
+    return bool(text) and not (_label(text) or words.is_hint(text) or _LEFT_OVER.fullmatch(text))
+
+
+def _speaks(field: Field, text: str) -> bool:
+    """Tell whether a cell of a person's own weighs more than a label in its line."""
+    if field in (Field.MOBILE, Field.STAFF_NO) and not (text.isascii() and len(text) >= _STAFF_NO):
+        return False
+    return _personal(text)
+
+
+def _idle(cell: RawCell, text: str) -> bool:
+    """Tell a number cell that says nothing of a person; 无, #N/A and a count that nothing labels do."""
+    return cell.kind not in (CellKind.ERROR, CellKind.NO_VALUE) and _label(text) is not None
+
+
+def _alone(
+    full: Mapping[int, RawCell], text: str, header: Header, *, named: bool, across: bool
+) -> Why | None:
+    """Judge the only cell of a line: a name without anything is still somebody, a department's title is not."""
+    ((column, cell),) = full.items()
+    if across:
+        return "title" if _says(cell, text) else "blank"
+    coded = text.isascii() and len(_DIGITS.findall(text)) >= _STAFF_NO
+    filed = not (words.is_unit(text) or words.is_sentence(text)) and _personal(text)
+    places = header.places
+    if (
+        named
+        or (coded and column in (places.get(Field.MOBILE), places.get(Field.STAFF_NO)))
+        or (filed and column in (places.get(Field.PICTURE), places.get(Field.SEAL_NAME)))
+    ):
+        return None
+    return "title" if _says(cell, text) else "blank"
+
+
+def _together(
+    full: Mapping[int, RawCell], texts: Mapping[int, str], header: Header, *, named: bool
+) -> Why | None:
+    """Judge several cells without a number: one that belongs to a person makes somebody of the line."""
+    places = header.places
+    own = [places[field] for field in _SOMEBODY if places.get(field, -1) in full]
+    if named or any(full[column].kind is not CellKind.TEXT or _personal(texts[column]) for column in own):
+        return None
+    name = texts.get(places[Field.NAME])
+    if name is not None:
+        return _no_name(name)
+    mapped = set(places.values())
+    said = (_says(cell, texts[column]) for column, cell in full.items() if column not in mapped)
+    return "note" if any(said) else "blank"
+
+
+def _no_name(text: str) -> Why | None:
+    """Judge what stands in the name column and is no name."""
+    if words.is_hint(text):
+        return "note"
+    if words.is_count(text):
+        return "total"
+    return "title" if words.is_unit(text) else None
+
+
+def _says(cell: RawCell, text: str) -> bool:
+    """Tell words from prepared numbers, ticks and formulas."""
+    return cell.kind is CellKind.TEXT and not text.isdecimal()

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MAX_ROWS = 200_000  # lines that hold something, in one file
+MAX_DOCTORS = 200_000  # of one roster file
+HEADER = 1  # line above them
 
 Keep = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where they lie, their sha256
 
@@ -15,7 +16,7 @@ Keep = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where the
 class Manner:
     """What the configuration says of reading."""
 
-    max_rows: int = MAX_ROWS
+    max_rows: int = MAX_DOCTORS + HEADER  # lines that hold something, in one file
     passwords: tuple[str, ...] = field(default=(), repr=False)  # tried in turn on an encrypted workbook
     keep: Keep | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
 

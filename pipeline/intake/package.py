@@ -1,6 +1,7 @@
 """Office Open XML packages, opened with suspicion: bounded sizes, no DOCTYPE, parts found by relationship.
 
-Limits: rosters.md §5 (hostile set), DESIGN §8. Sizes are the directory's own; ``zipfile`` never unpacks more.
+Limits: rosters.md §5 (hostile set), DESIGN §8. Sizes are the directory's own; ``zipfile`` never unpacks more of a
+member, and what is unpacked in all is counted, so that a part named by a thousand sheets is not read a thousand times.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import io
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Protocol
 from xml.etree.ElementTree import Element, ParseError
 
 # expat itself, not a tree builder: its handlers are set by hand below and refuse every DOCTYPE
@@ -23,61 +24,124 @@ from defusedxml.ElementTree import fromstring
 from pipeline.errors import FileRefused
 
 MEGABYTE = 1_000_000
-MAX_UNPACKED = 200 * MEGABYTE
+MAX_UNPACKED = 600 * MEGABYTE  # a million formatted empty rows are 250 MB, a picture a row can be 400 MB
 MAX_RATIO = 200  # for a member above RATIO_FROM; small parts of spaces are honest
 RATIO_FROM = 10 * 1024 * 1024
 MAX_MEMBERS = 20_000
+MAX_TREE = 32 * MEGABYTE  # of a part that is held whole; sheets and strings are streamed
 CHUNK = 1 << 18
+_PASSES = 3  # a sheet is surveyed, measured for its drawings, and read
+_ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory (APPNOTE 4.3.12)
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of ECMA-376 part 2; others unpack without a bound
+# what the zip library raises over a damaged member
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+
+Relations = Mapping[str, tuple[str, str]]
+
+
+class Readable(Protocol):
+    """A part that is being read."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, at most ``size`` of them."""
 
 
 class Package:
     """A zip of parts that passed the guards."""
 
     def __init__(self, data: bytes) -> None:
+        if (entries := data.count(_ENTRY)) > MAX_MEMBERS:  # before the library makes an object of each
+            raise _too_many(entries)
         with _honest("zip"):
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         members = self._zip.infolist()
-        _guard(members)
-        self._names = {_plain(member.filename): member.filename for member in members}
+        self._left = _PASSES * _guard(members)
+        self._members = {_plain(member.filename): member for member in members}
+        self._relations: dict[str, Relations] = {}
 
     def __contains__(self, part: str) -> bool:
-        return _plain(part) in self._names
+        return _plain(part) in self._members
 
     @contextmanager
-    def open(self, part: str) -> Iterator[IO[bytes]]:
+    def open(self, part: str) -> Iterator[Readable]:
         """Open a part for streaming; what is missing or broken refuses the file."""
-        name = self._names.get(_plain(part))
-        if name is None:
-            raise FileRefused("FILE_CORRUPT", {"found": f"missing part: {part}"})
-        with _honest(part), self._zip.open(name) as stream:
-            yield stream
+        member = self._member(part)
+        _require_honest(member)
+        with _honest(part), self._zip.open(member) as stream:
+            yield _Metered(stream, self._spend)
 
     def tree(self, part: str) -> Element:
         """Return a small part as an element tree."""
+        size = self._member(part).file_size
+        if size > MAX_TREE:
+            found, limit = f"{part}: {size / MEGABYTE:.0f} MB", f"{MAX_TREE // MEGABYTE} MB"
+            raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": limit})
         with self.open(part) as stream:
             root: Element = fromstring(stream.read(), forbid_dtd=True)
             return root
 
-    def relations(self, part: str) -> dict[str, tuple[str, str]]:
-        """Return the relationships of a part (``""``: the package): id -> (last word of the type, target part)."""
-        folder, name = posixpath.split(part)
-        source = posixpath.join(folder, "_rels", f"{name}.rels")
-        if source not in self:
-            return {}
-        found = {}
-        for relation in self.tree(source):
-            if relation.get("TargetMode") != "External":
-                target = relation.get("Target", "").replace("\\", "/")
-                kind = relation.get("Type", "").rsplit("/", 1)[-1]
-                found[relation.get("Id", "")] = (
-                    kind,
-                    posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/"),
-                )
+    def payload(self, part: str, limit: int) -> bytes | None:
+        """Return the bytes of a part that is no XML; None where it is missing, damaged, a bomb or above the limit."""
+        member = self._members.get(_plain(part))
+        if member is None or member.file_size > limit or _is_bomb(member):
+            return None
+        self._spend(member.file_size)
+        try:
+            return self._zip.read(member)
+        except (*_DAMAGE, ValueError):  # a name that is no text among them
+            return None
+
+    def relations(self, part: str) -> Relations:
+        """Return the relationships of a part (``""``: the package): id -> (last word of the type, target part).
+
+        Targets outside the package are left out: nothing here is ever fetched.
+        """
+        found = self._relations.get(part)
+        if found is None:
+            found = self._relations[part] = dict(self._related(part))
         return found
 
     def related(self, part: str, kind: str) -> str | None:
         """Return the first part of a kind that a part refers to."""
         return next((target for type_, target in self.relations(part).values() if type_ == kind), None)
+
+    def _related(self, part: str) -> Iterator[tuple[str, tuple[str, str]]]:
+        folder, name = posixpath.split(part)
+        source = posixpath.join(folder, "_rels", f"{name}.rels")
+        seen = set()
+        for relation in self.tree(source) if source in self else ():
+            identifier = relation.get("Id", "")
+            if identifier in seen:  # which one is meant decides whose picture it is
+                raise FileRefused("FILE_CORRUPT", {"found": f"{source}: {identifier} = {identifier}"})
+            seen.add(identifier)
+            if relation.get("TargetMode") != "External":
+                target = relation.get("Target", "").replace("\\", "/")
+                place = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+                yield identifier, (relation.get("Type", "").rsplit("/", 1)[-1], place)
+
+    def _member(self, part: str) -> zipfile.ZipInfo:
+        member = self._members.get(_plain(part))
+        if member is None:
+            raise FileRefused("FILE_CORRUPT", {"found": f"missing part: {part}"})
+        return member
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise FileRefused("FILE_SUSPICIOUS", {"found": f"zip: parts read > {_PASSES} ×"})
+
+
+class _Metered:
+    """A stream whose bytes are counted."""
+
+    def __init__(self, stream: IO[bytes], spend: Callable[[int], None]) -> None:
+        self._stream, self._spend = stream, spend
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, at most ``size`` of them."""
+        data = self._stream.read(size)
+        self._spend(len(data))
+        return data
 
 
 @contextmanager
@@ -87,7 +151,7 @@ def _honest(part: str) -> Iterator[None]:
         yield
     except DefusedXmlException as error:
         raise FileRefused("FILE_SUSPICIOUS", {"found": f"DOCTYPE: {part}"}) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"zip: {part}"}) from error
     except (expat.ExpatError, ParseError, ValueError, LookupError) as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
@@ -110,17 +174,35 @@ def _plain(part: str) -> str:
     return part.replace("\\", "/").lstrip("/").casefold()
 
 
-def _guard(members: list[zipfile.ZipInfo]) -> None:
+def _guard(members: list[zipfile.ZipInfo]) -> int:
+    """Return what the members unpack to in all, in bytes; FileRefused where they are not to be touched."""
     total = sum(member.file_size for member in members)
     if total > MAX_UNPACKED:
         found = f"{total / MEGABYTE:.0f} MB"
         raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": f"{MAX_UNPACKED // MEGABYTE} MB"})
     if len(members) > MAX_MEMBERS:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": f"zip: {len(members)} members"})
+        raise _too_many(len(members))
     if len({_plain(member.filename) for member in members}) < len(members):
         raise FileRefused("FILE_SUSPICIOUS", {"found": "zip: two members of one name"})
     for member in members:
         if member.flag_bits & 1:
             raise FileRefused("FILE_ENCRYPTED")
-        if member.file_size > RATIO_FROM and member.file_size > MAX_RATIO * max(member.compress_size, 1):
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"zip: {member.filename} 1:{MAX_RATIO}+"})
+        if member.compress_type not in _METHODS:
+            found = f"zip: {member.filename}: method {member.compress_type}"
+            raise FileRefused("FILE_SUSPICIOUS", {"found": found})
+        if "/media/" not in _plain(member.filename):  # a picture is judged when somebody means it
+            _require_honest(member)
+    return total
+
+
+def _too_many(members: int) -> FileRefused:
+    return FileRefused("FILE_SUSPICIOUS", {"found": f"zip: {members} members"})
+
+
+def _is_bomb(member: zipfile.ZipInfo) -> bool:
+    return member.file_size > RATIO_FROM and member.file_size > MAX_RATIO * max(member.compress_size, 1)
+
+
+def _require_honest(member: zipfile.ZipInfo) -> None:
+    if _is_bomb(member):
+        raise FileRefused("FILE_SUSPICIOUS", {"found": f"zip: {member.filename} 1:{MAX_RATIO}+"})

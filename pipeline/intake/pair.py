@@ -2,39 +2,33 @@
 
 How a doctor's picture is found:
 
-1. The picture column. A file it names wins over every other evidence. An entry that can only mean a file and finds
-   none is IMAGE_MISSING and nothing else is tried: an older picture of the same name must not stand in for it. An
-   entry that means no file (已交, √) is passed over.
-2. Otherwise the stem of a file, expected from the row and looked up in the index: the identity number; the staff
-   number; the name; and the name written together with either number (张伟_1001, 1001张伟), which counts as that
-   number. The first of these that finds something gives the evidence, but all of them are looked up: two files of
-   different content are two candidates, whatever named them, and then nobody gets one.
-3. A file whose name fits two people by staff number or name is evidence for neither, even where one of them has a
-   better file: who else it could belong to is not ours to say.
+1. The picture column. A file it names wins over every other file. An entry that can only mean a file and finds none is
+   IMAGE_MISSING and nothing else is tried: an older picture of the same name must not stand in for it. An entry that
+   means no file (已交, √) is passed over.
+2. Otherwise the files whose stem is one that the row leads to expect, see ``claims``. The strongest gives the
+   evidence, but all of them are looked at.
+3. A picture in the row's own cell, see ``embedded``, counts beside either.
 
-A stem fits exactly, or (IMAGE_NAME_FUZZY, a warning) exactly after width, Unicode form, case and a known suffix are
-taken off; see ``stems``.
+All that is found must be one picture, by its bytes or by its pixels: two different ones are two candidates, whatever
+named them, and then nobody gets one. A file whose name fits two people by staff number or name is evidence for neither,
+even where one of them has a better file: who else it could belong to is not ours to say.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.intake import pictures, pointer, stems
-from pipeline.intake.folding import shown, trim
-from pipeline.intake.identity import lifetime
+from pipeline.intake import embedded, pictures, pointer, stems
+from pipeline.intake.candidates import Candidate, Library
+from pipeline.intake.claims import CELL, COLUMN, MOST, STRENGTH, Claim, Claims, names, survey
 from pipeline.intake.manner import Keep
-from pipeline.intake.pictures import Candidate, Library
+from pipeline.intake.sources import Sources, Unusable, one_picture
 from pipeline.problems import problem
-from pipeline.roster import Doctor, Field, FileStat, Picture, Problem
+from pipeline.roster import Doctor, Embedded, Field, FileStat, Picture, Problem
 
-_COLUMN, _NUMBER, _STAFF_NO, _NAME = "column", "id_card_number", "staff_no", "name"
-_STRENGTH = {_COLUMN: 0, _NUMBER: 1, _STAFF_NO: 2, _NAME: 3}
-_SHAREABLE = frozenset({_STAFF_NO, _NAME})  # two people may have the same; an identity number belongs to one
-_JOINTS = ("", "_", "-", " ")  # between a name and a number
 _LISTED = 5  # file names in one sentence
 _LONGEST_ENTRY = 80  # characters of a refused entry that are repeated
 # suggestions cost a comparison with every file: no more of them than a person reads
@@ -47,39 +41,37 @@ class Pairing:
     """The doctors with their pictures, in the order given; the files nobody claimed; fingerprints to remember."""
 
     doctors: tuple[Doctor, ...]
-    unclaimed: tuple[Path, ...] = field(repr=False)
+    unclaimed: tuple[Path, ...] = field(
+        repr=False
+    )  # as a person finds them; one in a zip as seals.zip/张伟.png
     stats: Mapping[str, FileStat] = field(repr=False)  # read in this run, by str(path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """One file that one row may mean, why, and whether its name is the expected one to the letter."""
+class _Refused(Exception):
+    """A row whose candidates cannot be compared; the argument is its problem."""
 
-    candidate: Candidate
-    evidence: str
-    expected: str
-    exact: bool
+    def __init__(self, fault: Problem) -> None:
+        super().__init__(fault.code)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A picture that may be the doctor's: a claimed file's, or the one in a cell."""
+
+    picture: Picture
+    source: Claim | Embedded
 
     @property
-    def order(self) -> tuple[int, bool, str]:
-        return _STRENGTH[self.evidence], not self.exact, self.candidate.relative
+    def order(self) -> tuple[int, bool, bool, str]:
+        if isinstance(self.source, Claim):
+            return self.source.order
+        return STRENGTH[CELL], False, False, self.source.address
 
-
-class _Fingerprints:
-    """Digests of files, each taken at most once in a run."""
-
-    def __init__(self, known: Mapping[str, FileStat]) -> None:
-        self._known = known
-        self._taken: dict[str, FileStat] = {}
-
-    def of(self, candidate: Candidate) -> FileStat:
-        name = str(candidate.path)
-        if name not in self._taken:
-            self._taken[name] = pictures.fingerprint(candidate.path, self._known)
-        return self._taken[name]
-
-    def new(self) -> dict[str, FileStat]:
-        return {name: stat for name, stat in self._taken.items() if stat != self._known.get(name)}
+    def shown(self, doctor: Doctor) -> str:
+        if isinstance(self.source, Claim):
+            return _shown(self.source.candidate.relative, doctor)
+        return f"▣ {self.source.address}"
 
 
 def pair(
@@ -87,195 +79,167 @@ def pair(
     library: Library,
     *,
     known: Mapping[str, FileStat],
-    keep: Keep | None = None,  # noqa: ARG001
+    keep: Keep | None = None,
 ) -> Pairing:
     """Give every doctor the picture that is certainly theirs, or the problem that tells why there is none.
 
     Only files that somebody may mean are opened, and of these only the ones that differ from ``known`` (the ledger's
-    file_stat, by ``str(path)``). A row whose number is unusable is paired as well, so that all its troubles show at
-    once. Whether two people use the same picture is told by ``across.compare``.
+    file_stat, by ``str(path)``). ``keep`` puts away the bytes of a picture that lies in a zip; without it there is
+    nothing to send. A row whose number is unusable is paired as well, so that all its troubles show at once. Whether
+    two people use the same picture is told by ``across.compare``. Raises OSError where ``keep`` cannot write.
     """
-    people = [_person(doctor, place) for place, doctor in enumerate(doctors)]
-    claims = [list(_claims(doctor, library)) for doctor in doctors]
-    rivals = _rivals(people, claims)
-    prints = _Fingerprints(known)
-    used: set[Path] = set()
+    claims = survey(doctors, library)
+    used: set[Candidate] = set()
     paired = list(doctors)
     missing: list[int] = []
-    for place, doctor in enumerate(doctors):
-        written = pointer.entry(doctor)
-        if written and (why := pointer.refusal(written)):
-            found = stems.shown(written[:_LONGEST_ENTRY])
-            paired[place] = _with(doctor, _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=why))
-            continue
-        fitting = _named(written, library) if written else []
-        if not fitting and not (written and pointer.names_a_file(written)):
-            fitting = claims[place]
-        usable = [
-            claim for claim in fitting if claim.evidence == _COLUMN or claim.candidate.path not in rivals
-        ]
-        used.update(claim.candidate.path for claim in usable or fitting)
-        if usable:
-            paired[place] = _decide(doctor, sorted(usable, key=lambda claim: claim.order), prints)
-        elif fitting:
-            rows = {
-                row
-                for claim in fitting
-                for row in rivals[claim.candidate.path]
-                if people[row] != people[place]
-            }
-            paired[place] = _with(doctor, _contested(doctor, fitting, [doctors[row] for row in sorted(rows)]))
-        else:
-            missing.append(place)
-    unclaimed = [candidate for candidate in library.candidates if candidate.path not in used]
-    forms = {form: candidate for candidate in unclaimed for form in stems.undressed(candidate.stem)}
+    with Sources(known, keep) as sources:
+        for place, doctor in enumerate(doctors):
+            written = pointer.entry(doctor)
+            if written and (why := pointer.refusal(written)):
+                found = stems.shown(written[:_LONGEST_ENTRY])
+                paired[place] = _with(doctor, _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=why))
+                continue
+            fitting: Sequence[Claim] = _named(written, library) if written else ()
+            cells = embedded.counting(doctor.row)
+            if not fitting and written and pointer.names_a_file(written):
+                cells = ()
+            elif not fitting:
+                fitting = claims.of[place]
+            usable = _readable(claims.usable(fitting), cells)
+            used.update(claim.candidate for claim in usable or fitting)
+            if usable or cells:
+                paired[place] = _decide(doctor, usable, cells, sources)
+            elif fitting:
+                paired[place] = _with(doctor, _contested(doctor, place, fitting, doctors, claims))
+            else:
+                missing.append(place)
+    unclaimed = [candidate for candidate in library.candidates if candidate not in used]
+    forms = {stems.tight(left): each for each in unclaimed for left, _ in stems.undressed(each.stem)}
     for count, place in enumerate(missing):
-        hint = _hint(doctors[place], forms) if count < _HINT_ROWS and len(forms) <= _HINT_FORMS else ""
-        paired[place] = _with(doctors[place], _missing(doctors[place], library, hint))
-    return Pairing(tuple(paired), tuple(candidate.path for candidate in unclaimed), prints.new())
+        near = _near(doctors[place], forms) if count < _HINT_ROWS and len(forms) <= _HINT_FORMS else ""
+        paired[place] = _with(doctors[place], _missing(doctors[place], library, near))
+    return Pairing(tuple(paired), tuple(candidate.path for candidate in unclaimed), sources.new_stats())
 
 
-def _person(doctor: Doctor, place: int) -> tuple[str, object]:
-    """Return what tells this row's person from others; a row that says nothing of it is a person of its own."""
-    if doctor.key:
-        return "key", doctor.key
-    if doctor.number:
-        return "number", lifetime(doctor.number, doctor.id_type) if doctor.id_type else doctor.number
-    written = trim(shown(doctor.row.fields.get(Field.NUMBER)))
-    return ("written", written) if written else ("row", place)
+def _named(written: str, library: Library) -> list[Claim]:
+    return [Claim(candidate, COLUMN, written, why) for candidate, why in pointer.find(written, library)]
 
 
-def _names(doctor: Doctor) -> list[str]:
-    """Return the name as it is used and as the roster writes it (阿依古丽.买买提): files follow either."""
-    written = trim(shown(doctor.row.fields.get(Field.NAME)))
-    return [name for name in dict.fromkeys((doctor.name, written)) if name]
+def _readable(usable: Sequence[Claim], cells: Sequence[Embedded]) -> Sequence[Claim]:
+    """Leave out members of a zip that nobody can read, where there is anything else: a locked copy decides nothing."""
+    readable = [claim for claim in usable if not claim.candidate.fault]
+    return readable if readable or cells else usable
 
 
-def _named(written: str, library: Library) -> list[_Claim]:
-    found, exact = pointer.find(written, library)
-    return [_Claim(candidate, _COLUMN, written, exact) for candidate in found]
-
-
-def _claims(doctor: Doctor, library: Library) -> Iterator[_Claim]:
-    """Yield the files whose stem is one that this doctor's row leads to expect, each once, by its best evidence."""
-    seen: set[Path] = set()
-    for evidence, expected, folded in _expected(doctor):
-        for candidate in library.by_stem.get(folded, ()):
-            if candidate.path not in seen:
-                seen.add(candidate.path)
-                exact = candidate.stem == expected or (
-                    evidence == _NUMBER and candidate.stem == _small_x(expected, doctor.number)
-                )
-                yield _Claim(candidate, evidence, expected, exact)
-
-
-def _expected(doctor: Doctor) -> Iterator[tuple[str, str, str]]:
-    """Yield (evidence, stem, folded stem), the strongest evidence first.
-
-    Folding a joined text is joining the folded parts, so each part is folded once.
-    """
-    names = [(name, stems.fold(name)) for name in _names(doctor)]
-    for evidence, number in ((_NUMBER, doctor.number), (_STAFF_NO, doctor.staff_no)):
-        if number:
-            folded = stems.fold(number)
-            yield evidence, number, folded
-            for name, folded_name in names:
-                for joint in _JOINTS:
-                    yield evidence, f"{name}{joint}{number}", f"{folded_name}{joint}{folded}"
-                    yield evidence, f"{number}{joint}{name}", f"{folded}{joint}{folded_name}"
-    for name, folded_name in names:
-        yield _NAME, name, folded_name
-
-
-def _small_x(expected: str, number: str | None) -> str:
-    return expected.replace(number, number[:-1] + number[-1].lower()) if number else expected
-
-
-def _rivals(
-    people: Sequence[tuple[str, object]], claims: Sequence[Sequence[_Claim]]
-) -> dict[Path, list[int]]:
-    """Return the files whose names fit more than one person, each with the places of the rows."""
-    rows: dict[Path, list[int]] = {}
-    for place, own in enumerate(claims):
-        for claim in own:
-            if claim.evidence in _SHAREABLE:
-                rows.setdefault(claim.candidate.path, []).append(place)
-    return {path: places for path, places in rows.items() if len({people[place] for place in places}) > 1}
-
-
-def _decide(doctor: Doctor, claims: Sequence[_Claim], prints: _Fingerprints) -> Doctor:
-    """Give the doctor the one picture that all these files are; ``claims`` is in order of strength."""
-    for claim in claims:
-        if fault := _unusable(doctor, claim.candidate, prints):
-            return _with(doctor, fault)
-    if len({prints.of(claim.candidate).sha256 for claim in claims}) > 1:
-        return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=_listed(claims, doctor)))
-    first = claims[0]
+def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], sources: Sources) -> Doctor:
+    """Give the doctor the one picture that all of these are, or say that they are several."""
+    if len(claims) >= MOST:
+        found = _listed([_shown(claim.candidate.relative, doctor) for claim in claims])
+        return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
+    found_in: list[Claim | Embedded] = [*claims, *cells]
+    try:
+        offers = [_Offer(_picture(doctor, source, sources), source) for source in found_in]
+    except _Refused as refused:
+        return _with(doctor, refused.fault)
+    if len(offers) > 1:
+        offers.sort(key=lambda offer: offer.order)
+    first = offers[0]
     warnings = []
-    if not first.exact:
-        detail = {
-            "found": _shown(first.candidate.relative, doctor),
-            "why": stems.taken_off(first.candidate.stem, first.expected),
-            "expected": _shown(first.expected, doctor),
-        }
-        warnings.append(_problem("IMAGE_NAME_FUZZY", doctor, **detail))
-    if len(claims) > 1:
-        warnings.append(_problem("IMAGE_DUPLICATE_FILE", doctor, found=_listed(claims, doctor)))
-    stat = prints.of(first.candidate)
-    picture = Picture(first.candidate.path, stat.sha256, stat.size)
-    problems = (*doctor.problems, *warnings)
-    return replace(doctor, picture=picture, evidence=first.evidence, problems=problems)
+    if isinstance(first.source, Claim):
+        evidence = first.source.evidence
+        if first.source.why:
+            expected = _shown(first.source.expected, doctor)
+            detail = {"found": first.shown(doctor), "why": first.source.why, "expected": expected}
+            warnings.append(_problem("IMAGE_NAME_FUZZY", doctor, **detail))
+    else:
+        evidence = CELL
+        if first.source.straddles:
+            warnings.append(replace(_problem("IMAGE_AMBIGUOUS", doctor), severity="warning"))
+    if len(offers) > 1:
+        found = _listed([offer.shown(doctor) for offer in offers])
+        if not one_picture(offer.picture for offer in offers):
+            return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
+        warnings.append(_problem("IMAGE_DUPLICATE_FILE", doctor, found=found))
+    return replace(doctor, picture=first.picture, evidence=evidence, problems=(*doctor.problems, *warnings))
 
 
-def _unusable(doctor: Doctor, candidate: Candidate, prints: _Fingerprints) -> Problem | None:
-    """Return what keeps a file from being compared at all."""
-    if candidate.size > pictures.MAX_BYTES:
+def _picture(doctor: Doctor, source: Claim | Embedded, sources: Sources) -> Picture:
+    """Return what a claimed file or a cell holds. Raises _Refused where it cannot even be compared."""
+    if isinstance(source, Embedded):
+        return _something(doctor, source.picture, f"▣ {source.address}")
+    candidate = source.candidate
+    if candidate.size > pictures.MAX_BYTES and not candidate.fault:
         found, limit = (f"{size / 1_000_000:.1f} MB" for size in (candidate.size, pictures.MAX_BYTES))
         file = _shown(candidate.relative, doctor)
-        return _problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit)
+        raise _Refused(_problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit))
     try:
-        if prints.of(candidate).size:
-            return None
-        found = (
-            "0 bytes"  # not left to its digest: all empty files have the same, and would look like one shared
-        )
-    except OSError:
-        found = "cannot be read"
-    return _problem("IMAGE_CORRUPT", doctor, file=_shown(candidate.relative, doctor), found=found)
+        picture = sources.picture(candidate)
+    except Unusable as unusable:
+        file = _shown(candidate.relative, doctor)
+        raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=file, found=str(unusable))) from None
+    return picture if picture.size else _something(doctor, picture, _shown(candidate.relative, doctor))
 
 
-def _contested(doctor: Doctor, claims: Sequence[_Claim], others: Sequence[Doctor]) -> Problem:
-    rows = ", ".join(_place(other) for other in others[:_LISTED])
-    found = f"{_listed(claims, doctor)} ↔ {rows}" + (" …" if len(others) > _LISTED else "")
-    return _problem("IMAGE_AMBIGUOUS", doctor, found=found, other=rows)
+def _something(doctor: Doctor, picture: Picture, shown: str) -> Picture:
+    """Refuse an empty file here: all of them have the same digest, and would look like one that is shared."""
+    if not picture.size:
+        raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=shown, found="0 bytes"))
+    return picture
 
 
-def _missing(doctor: Doctor, library: Library, hint: str) -> Problem:
-    """Tell what was looked for, without the whole identity number."""
+def _contested(
+    doctor: Doctor, place: int, fitting: Sequence[Claim], doctors: Sequence[Doctor], claims: Claims
+) -> Problem:
+    """Tell which files fit this row and another person's, or lie in another department than the doctor's."""
+    files = _listed([_shown(claim.candidate.relative, doctor) for claim in fitting])
+    others = {
+        row
+        for claim in fitting
+        for row in claims.rivals.get(claim.candidate, ())
+        if claims.people[row] != claims.people[place]
+    }
+    if not others:
+        found = f"{files} ≠ {stems.shown(doctor.department or '')}".strip()
+        return _problem("IMAGE_AMBIGUOUS", doctor, found=found)
+    rows = _listed([_place(doctors[row]) for row in sorted(others)])
+    return _problem("IMAGE_AMBIGUOUS", doctor, found=f"{files} ↔ {rows}", other=rows)
+
+
+def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
+    """Tell what was looked for, without the whole identity number, and what is there instead."""
+    beside = embedded.elsewhere(doctor.row)
+    if address := embedded.lost(doctor):
+        beside = ", ".join(filter(None, (f"▣ {address}", "cannot be read", beside)))
     if library.folder is None:
-        return _problem("IMAGE_MISSING", doctor, tried="no picture folder", hint="")
+        return _problem("IMAGE_MISSING", doctor, tried="no picture folder", hint=beside)
     written = pointer.entry(doctor) or ""
     looked_for = [stems.shown(written[:_LONGEST_ENTRY])]
+    wanted = [stems.split(written)[0]]
     if not pointer.names_a_file(written):
         looked_for.append(stems.mask(doctor.number) if doctor.number else "")
-        looked_for += (stems.shown(text) for text in (doctor.staff_no or "", *_names(doctor)[:1]))
-    unreadable = "".join(f" ⚠ {stems.shown(folder)}/" for folder in library.unreadable[:_LISTED])
-    return _problem(
-        "IMAGE_MISSING", doctor, tried=", ".join(filter(None, looked_for)), hint=(hint + unreadable).strip()
-    )
+        looked_for += (stems.shown(text) for text in (doctor.staff_no or "", *names(doctor)[:1]))
+        wanted += (doctor.number or "", doctor.staff_no or "", *names(doctor))
+    else:
+        beside = ", ".join(
+            filter(None, (*(f"▣ {each.address}" for each in embedded.counting(doctor.row)), beside))
+        )
+    strangers = [library.strangers.get(stems.tight(text)) for text in wanted]
+    passed = [*dict.fromkeys(filter(None, strangers)), *library.unreadable[:_LISTED]]
+    barred = [text for each in passed for text in (f"⚠ {_shown(each.place, doctor)}", each.why)]
+    hint = ", ".join(filter(None, (near, beside, *barred)))
+    return _problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, looked_for)), hint=hint)
 
 
-def _hint(doctor: Doctor, forms: Mapping[str, Candidate]) -> str:
+def _near(doctor: Doctor, forms: Mapping[str, Candidate]) -> str:
     """Return the nearest name of a file that nobody claimed: a suggestion to a person, evidence for nothing."""
     written = pointer.entry(doctor) or ""
-    wanted = stems.split(written)[0] if pointer.names_a_file(written) else "".join(_names(doctor)[:1])
-    near = difflib.get_close_matches(stems.fold(wanted), forms, n=1, cutoff=0.5)
+    wanted = stems.split(written)[0] if pointer.names_a_file(written) else "".join(names(doctor)[:1])
+    near = difflib.get_close_matches(stems.tight(wanted), forms, n=1, cutoff=0.5)
     return f"≈ {_shown(forms[near[0]].relative, doctor)}" if near else ""
 
 
-def _listed(claims: Sequence[_Claim], doctor: Doctor) -> str:
-    more = " …" if len(claims) > _LISTED else ""
-    return ", ".join(_shown(claim.candidate.relative, doctor) for claim in claims[:_LISTED]) + more
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:_LISTED]) + (" …" if len(texts) > _LISTED else "")
 
 
 def _shown(name: str, doctor: Doctor) -> str:

@@ -1,6 +1,6 @@
-"""The picture folder as an index of names, and the fingerprints of its files; no picture is decoded here.
+"""The picture folder or zip as a library of names, and the fingerprints of its files; no picture is decoded here.
 
-The index is made from directory entries alone. A file is opened only to be hashed (``fingerprint``) or prepared, and
+The library is made from directory entries alone. A file is opened only to be hashed (``fingerprint``) or prepared, and
 then so that a link, a pipe or a device put in its place is refused, not followed or waited for (reliability.md §5.2).
 """
 
@@ -9,18 +9,40 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.intake import stems
+from pipeline.intake import archive, candidates, encodings, stems
+from pipeline.intake.candidates import Candidate, Library, Passed, Place
 from pipeline.roster import FileStat
 
 MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
 
-_DEBRIS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_DEBRIS = frozenset(
+    {
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "__macosx",
+        "icon\r",
+        "$recycle.bin",
+        "system volume information",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "lost+found",
+    }
+)
 _DEBRIS_STARTS = (".", "~$")  # with the dot: ._张伟.png and .DS_Store of macOS, whatever else is hidden
+_STREAM = "zone.identifier"  # Windows' note where a file came from, as another system shows it
+_ZIP = ".zip"
+_OTHER_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
+# a member that only somebody with a purpose names so; nothing is ever put where its name says
+_ESCAPES = re.compile(r"\A/|\A[A-Za-z]:|(?:\A|/)\.\.(?:/|\Z)|\x00")
+_DEEPEST = 64  # folders above a member of a zip
 _CHUNK = 1 << 20
 # Windows has neither flag, POSIX no O_BINARY
 _OPEN_FLAGS = (
@@ -28,67 +50,34 @@ _OPEN_FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One file of the folder that may be a seal picture, as its directory entry tells it."""
+@dataclass(slots=True)
+class _Found:
+    """What the walk came upon."""
 
-    path: Path = field(repr=False)
-    relative: str = field(repr=False)  # below the folder, with "/" on every system
-    stem: str = field(repr=False)  # the base name without a picture extension
-    size: int  # bytes
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """The candidates of a folder in the order of their relative paths, and dictionaries of what they are called.
-
-    All keys are folded (``stems.fold``); ``by_stem`` also knows each stem without its known suffixes. ``by_name`` and
-    ``by_path`` hold the base name and the relative path, each with and without the extension.
-    """
-
-    folder: Path | None = field(repr=False)  # None: no folder was given, or it does not exist
-    candidates: tuple[Candidate, ...] = field(default=(), repr=False)
-    by_stem: Mapping[str, Sequence[Candidate]] = field(default_factory=dict, repr=False)
-    by_name: Mapping[str, Sequence[Candidate]] = field(default_factory=dict, repr=False)
-    by_path: Mapping[str, Sequence[Candidate]] = field(default_factory=dict, repr=False)
-    unreadable: tuple[str, ...] = field(default=(), repr=False)  # sub-folders that could not be listed
+    candidates: list[Candidate] = field(default_factory=list)
+    unreadable: list[Passed] = field(default_factory=list)
+    strangers: list[Passed] = field(default_factory=list)
 
 
 def index(folder: Path | None) -> Library:
-    """Return the index of a folder and its sub-folders; the result does not depend on the order of directory entries.
+    """Return the library of a folder with its sub-folders and zips, or of a zip; the order of entries has no part in it.
 
     Taken are regular files with a picture extension in any case, or with none. Links are not followed, wherever they
     lead; debris of macOS, Windows and Office is passed over. A folder that does not exist gives an empty library with
-    ``folder=None``, one that cannot be listed stands in ``unreadable``.
+    ``folder=None``; what cannot be listed (a folder, a damaged zip, a zip in a zip) stands in ``unreadable``.
     """
-    if folder is None or not folder.is_dir():
+    if folder is None or not folder.exists():
         return Library(None)
-    candidates: list[Candidate] = []
-    unreadable: list[str] = []
-    waiting = [(folder, "")]
-    while waiting:
-        place, prefix = waiting.pop()
-        try:
-            with os.scandir(place) as entries:
-                for entry in entries:
-                    if _is_debris(entry.name):
-                        continue
-                    relative = prefix + entry.name
-                    status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(status.st_mode) and not _is_junction(status):
-                        waiting.append((place / entry.name, relative + "/"))
-                    elif stat.S_ISREG(status.st_mode):
-                        stem, extension = stems.split(entry.name)
-                        if not extension or extension in stems.EXTENSIONS:
-                            path = place / entry.name
-                            candidates.append(
-                                Candidate(path, relative, stem, status.st_size, status.st_mtime_ns)
-                            )
-        except OSError:
-            unreadable.append(prefix.rstrip("/") or ".")
-    candidates.sort(key=lambda candidate: candidate.relative)
-    return _library(folder, candidates, sorted(unreadable))
+    found = _Found()
+    if folder.is_dir():
+        _walk(Place(folder, folder, (), ()), found)
+    else:
+        _open(
+            Place(folder, folder.resolve(), (), ()), found
+        )  # what is named may be a link, what is found may not
+    return candidates.library(
+        folder, found.candidates, unreadable=found.unreadable, strangers=found.strangers
+    )
 
 
 def fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
@@ -101,7 +90,7 @@ def fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
     before = known.get(str(path))
     if before and (before.size, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
         return before
-    with os.fdopen(_open_regular(path), "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         status = os.fstat(
             file.fileno()
         )  # taken before the bytes: a later change shows in the next comparison
@@ -116,35 +105,12 @@ def read(path: Path, *, limit: int = MAX_BYTES) -> bytes:
 
     Raises OSError where the file is gone, unreadable, or no regular file.
     """
-    with os.fdopen(_open_regular(path), "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return file.read(limit + 1)
 
 
-def _library(folder: Path, candidates: list[Candidate], unreadable: list[str]) -> Library:
-    by_stem: dict[str, list[Candidate]] = {}
-    by_name: dict[str, list[Candidate]] = {}
-    by_path: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        for form in stems.undressed(candidate.stem):
-            by_stem.setdefault(form, []).append(candidate)
-        place, slash, name = candidate.relative.rpartition("/")
-        for written in dict.fromkeys((name, candidate.stem)):
-            by_name.setdefault(stems.fold(written), []).append(candidate)
-            by_path.setdefault(stems.fold(place + slash + written), []).append(candidate)
-    return Library(folder, tuple(candidates), by_stem, by_name, by_path, tuple(unreadable))
-
-
-def _is_debris(name: str) -> bool:
-    return name.lower() in _DEBRIS or name.startswith(_DEBRIS_STARTS)
-
-
-def _is_junction(status: os.stat_result) -> bool:
-    """Tell whether a Windows directory entry leads elsewhere; lstat calls it a directory (absent on POSIX)."""
-    tag: int = getattr(status, "st_reparse_tag", 0)
-    return tag != 0 and tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
-
-
-def _open_regular(path: Path) -> int:
+def open_regular(path: Path) -> int:
+    """Return a descriptor of a regular file, opened for reading. Raises OSError for anything else."""
     _require_regular(
         os.lstat(path), path
     )  # a pipe is not even opened; what is put there since then is caught below
@@ -155,6 +121,131 @@ def _open_regular(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _walk(top: Place, found: _Found) -> None:
+    waiting = [top]
+    while waiting:
+        place = waiting.pop()
+        try:
+            with os.scandir(place.path) as entries:
+                listed = [entry for entry in entries if not _is_debris(entry.name)]
+        except OSError:
+            found.unreadable.append(Passed("/".join(place.parts) or ".", "cannot be read"))
+            continue
+        for entry in listed:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:  # gone since it was listed
+                continue
+            if stat.S_ISDIR(status.st_mode) and not _is_junction(status):
+                waiting.append(place.within(entry.name, path=place.path / entry.name))
+            elif stat.S_ISREG(status.st_mode):
+                _take(place, entry, status, found)
+            else:
+                why = "link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+                found.strangers.append(Passed(_shown(place, entry.name), why))
+
+
+def _take(place: Place, entry: os.DirEntry[str], status: os.stat_result, found: _Found) -> None:
+    stem, extension = stems.split(entry.name)
+    if stems.is_picture(extension):
+        found.candidates.append(
+            Candidate(
+                place,
+                place.path / entry.name,
+                entry.name,
+                stem,
+                extension,
+                status.st_size,
+                status.st_mtime_ns,
+            )
+        )
+    elif extension == _ZIP:
+        _open(place.within(entry.name, path=place.path / entry.name), found)
+    else:
+        _pass(_shown(place, entry.name), extension, found)
+
+
+def _pass(shown: str, extension: str, found: _Found) -> None:
+    if extension in _OTHER_ARCHIVES:
+        found.unreadable.append(Passed(shown, "not a zip"))
+    else:
+        found.strangers.append(Passed(shown, extension[1:].upper()))
+
+
+def _open(zipped: Place, found: _Found) -> None:
+    """List the pictures of a zip; one that cannot be listed is said."""
+    shown = "/".join(zipped.parts) or zipped.path.name
+    try:
+        descriptor = open_regular(zipped.path)
+        status = os.fstat(descriptor)
+        places: dict[tuple[str, ...], Place] = {
+            (): replace(zipped, stamp=(status.st_size, status.st_mtime_ns))
+        }
+        with archive.open_zip(descriptor) as opened:
+            for member in archive.members(opened):
+                _take_member(member, places, shown, found)
+    except (archive.Unreadable, OSError) as error:
+        why = str(error) if isinstance(error, archive.Unreadable) else "cannot be read"
+        found.unreadable.append(Passed(shown, why))
+
+
+def _take_member(
+    member: archive.Member, places: dict[tuple[str, ...], Place], zipped: str, found: _Found
+) -> None:
+    *folders, name = member.name.removeprefix("./").split("/")
+    shown = f"{zipped}/{encodings.readable(member.name)}"
+    stem, extension = stems.split(name)
+    if _ESCAPES.search(member.name):
+        found.unreadable.append(Passed(shown, ".."))
+    elif any(map(_is_debris, (*folders, name))):
+        return
+    elif len(folders) > _DEEPEST:
+        found.unreadable.append(Passed(f"{zipped}/{folders[0]}", "too long"))
+    elif not member.regular:
+        found.strangers.append(Passed(shown, "link"))
+    elif stems.is_picture(extension):
+        place = _inner(places, tuple(folders))
+        found.candidates.append(
+            Candidate(
+                place,
+                place.path,
+                name,
+                stem,
+                extension,
+                member.info.file_size,
+                member=member.info,
+                fault=member.fault,
+            )
+        )
+    elif extension == _ZIP:
+        found.unreadable.append(Passed(shown, "zip in a zip"))
+    else:
+        _pass(shown, extension, found)
+
+
+def _inner(places: dict[tuple[str, ...], Place], folders: tuple[str, ...]) -> Place:
+    """Return the place of a folder inside a zip, each made once."""
+    for depth in range(1, len(folders) + 1):
+        if folders[:depth] not in places:
+            places[folders[:depth]] = places[folders[: depth - 1]].within(folders[depth - 1])
+    return places[folders]
+
+
+def _shown(place: Place, name: str) -> str:
+    return "/".join((*place.parts, encodings.readable(name)))
+
+
+def _is_debris(name: str) -> bool:
+    lower = name.lower()
+    return lower in _DEBRIS or name.startswith(_DEBRIS_STARTS) or _STREAM in lower
+
+
+def _is_junction(status: os.stat_result) -> bool:
+    """Tell whether a Windows directory entry leads elsewhere; lstat calls it a directory (absent on POSIX)."""
+    tag: int = getattr(status, "st_reparse_tag", 0)
+    return tag != 0 and tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
 
 
 def _require_regular(status: os.stat_result, path: Path) -> None:

@@ -1,6 +1,6 @@
 """What the picture column of a roster may say, and the files it means.
 
-An entry is a base name or a path below the picture folder, with or without extension. It is looked up in the index
+An entry is a base name or a path below the picture folder, with or without extension. It is looked up in the library
 and never joined to a path, so no entry can reach outside the folder; entries that try to are refused by name, since
 somebody wrote them for a reason (reliability.md §5.2, Image names).
 """
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.intake import stems
+from pipeline.intake.candidates import Candidate, Form, Library
 from pipeline.intake.folding import shown, trim
-from pipeline.intake.pictures import Candidate, Library
 from pipeline.roster import CellKind, Doctor, Field
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\Z", re.IGNORECASE)
-_WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE})
+_WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
 
 
 def entry(doctor: Doctor) -> str | None:
@@ -55,23 +55,56 @@ def names_a_file(written: str) -> bool:
     return bool(stems.split(written)[1]) or "/" in written or "\\" in written
 
 
-def find(written: str, library: Library) -> tuple[Sequence[Candidate], bool]:
-    """Return the files an entry means, and whether it is their name to the letter.
+def find(written: str, library: Library) -> list[tuple[Candidate, str]]:
+    """Return the files an entry means, each with what was taken off its name, ``""`` for one named to the letter.
 
-    Where no name is exact, those are meant that differ in width, Unicode form or case alone. A base name is looked
-    for in every sub-folder, a path only where it points.
+    Where no name is exact, those are meant that differ in width, Unicode form, case, blanks, dots or encoding alone. A
+    base name is looked for in every sub-folder and zip, a path where folders so named end it; the longest way counts,
+    and the picture folder's own name may lead it.
     """
-    wanted = "/".join(part for part in re.split(r"[/\\]", written) if part not in ("", "."))
-    names = library.by_path if "/" in wanted else library.by_name
-    found = names.get(stems.fold(wanted), ())
-    exact = [candidate for candidate in found if _is_exact(wanted, candidate)]
-    return exact or found, bool(exact)
+    *folders, name = [part for part in re.split(r"[/\\]", written) if part not in ("", ".")] or [""]
+    stem, extension = stems.split(name)
+    if not stems.is_picture(extension):
+        stem, extension = name, ""
+    wanted = stems.tight(stem)
+    if not wanted:
+        return []
+    found: dict[Candidate, str] = {}
+    for form in library.forms.get(stems.key(wanted), ()):
+        if form.suffix or form.tight != wanted or not _has_extension(form.candidate, extension):
+            continue
+        steps = [*_folder_steps(folders, form.candidate), _stem_step(stem, form)]
+        if None not in steps:
+            told = " + ".join(dict.fromkeys(step for step in steps if step))
+            found[form.candidate] = min(found.get(form.candidate, told), told, key=len)
+    fitting = [each for each in found.items() if not each[1]] or list(found.items())
+    outermost = [each for each in fitting if folders and len(each[0].place.parts) == len(folders)]
+    return outermost or fitting
 
 
-def _is_exact(wanted: str, candidate: Candidate) -> bool:
-    """Compare to the letter, but for the extension's case: nobody chooses that."""
-    stem, extension = stems.split(wanted)
-    if extension not in stems.EXTENSIONS:
-        stem, extension = wanted, ""
-    path, own = stems.split(candidate.relative)
-    return extension in ("", own) and stem in (path, candidate.stem)
+def _has_extension(candidate: Candidate, extension: str) -> bool:
+    """Compare without case: nobody chooses that. Windows hides the last of several extensions."""
+    return extension in ("", candidate.extension) or candidate.extension.startswith(extension + ".")
+
+
+def _stem_step(stem: str, form: Form) -> str:
+    if not form.encoding and form.stem == stem:
+        return ""
+    told = stems.taken_off(form.stem, (form.left, form.suffix), stem) if form.stem != stem else ""
+    return " + ".join(filter(None, (form.encoding, told)))
+
+
+def _folder_steps(folders: Sequence[str], candidate: Candidate) -> Iterator[str | None]:
+    """Yield for each folder of an entry what was taken off the candidate's, None where it is another one."""
+    place = candidate.place
+    parts = (place.root.name, *place.parts)
+    called = ({stems.tight(place.root.name): ""}, *place.called)
+    if len(folders) > len(parts):
+        yield None
+        return
+    for folder, part, names in zip(reversed(folders), reversed(parts), reversed(called), strict=False):
+        encoding = names.get(stems.tight(folder))
+        if encoding is None or encoding or folder == part:
+            yield encoding
+        else:
+            yield stems.taken_off(part, (part, ""), folder)

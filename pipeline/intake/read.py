@@ -6,22 +6,37 @@ A file that cannot be read whole gives no row at all; its report says why, and t
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.errors import FileRefused
-from pipeline.intake import text, xlsx
-from pipeline.intake.cells import Book
-from pipeline.intake.formats import ROSTER_SUFFIXES, SPREADSHEET_SUFFIXES, kind_of
+from pipeline.intake import biff, encrypted, html, ods, text, xlsb, xlsx, xml2003
+from pipeline.intake.bounds import too_many_bytes
+from pipeline.intake.cells import Book, Line, filled
+from pipeline.intake.formats import SUFFIXES, ZIP, kind_of
 from pipeline.intake.headers import Vocabulary, missing
 from pipeline.intake.manner import PLAIN, Manner
-from pipeline.intake.rows import Table, table
+from pipeline.intake.rows import Table, table, without_examples
+from pipeline.intake.tally import Tally
 from pipeline.problems import CATALOGUE
 from pipeline.roster import FileReport, Problem, Row
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
+_DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
+# Windows has no O_NONBLOCK, POSIX no O_BINARY
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 TO_FIX = ("失败待改", "To fix")  # how the sheets of our own workbook that a clerk corrects are called
+_READERS = {
+    "xls": biff.read,
+    "xlsb": xlsb.read,
+    "ods": ods.read,
+    "html": html.read,
+    "xml2003": xml2003.read,
+}
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -49,11 +64,11 @@ def read_rosters(
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
-    """Return the files meant, each once; a folder gives its spreadsheets, without debris and sub-folders."""
-    files = [file for path in paths for file in (_in_folder(path) if path.is_dir() else [path])]
+    """Return the files meant, each once; a folder gives what may be a roster, without debris and sub-folders."""
     once: dict[Path, Path] = {}
-    for file in files:
-        once.setdefault(file.resolve(), file)
+    for path in paths:
+        for file in _in_folder(path) if _is_folder(path) else (path,):
+            once.setdefault(_resolved(file), file)
     return list(once.values())
 
 
@@ -61,7 +76,7 @@ def read_roster(
     path: Path, vocabulary: Vocabulary, *, to_fix_only: bool, manner: Manner
 ) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
-    digest = None
+    digest = book = None
     tables: list[Table] = []
     try:
         data = _bytes(path)
@@ -72,11 +87,21 @@ def read_roster(
             return [], FileReport(path, digest, "deferred", notes=("esign-import results",))
         if to_fix_only and not book.results:
             raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
-        tables.extend(_tables(book, path, vocabulary))
+        tables.extend(_tables(book, path, vocabulary, manner.max_rows))
         _whole(tables, vocabulary, ours=book.results)
+        tables = tables if book.results else without_examples(tables)
     except FileRefused as refused:
-        sheets = tuple(each.report for each in tables)
-        return [], FileReport(path, digest, "refused", (refused.code,), (_problem(refused),), sheets=sheets)
+        if refused.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
+            refused.detail.setdefault("hint", encrypted.UNSUPPORTED)
+        return [], FileReport(
+            path,
+            digest,
+            "refused",
+            (refused.code,),
+            (_problem(refused),),
+            sheets=tuple(each.report for each in tables),
+            notes=book.notes if book else (),
+        )
     rows = [row for each in tables for row in each.rows]
     return rows, FileReport(
         path,
@@ -85,49 +110,99 @@ def read_roster(
         rows=len(rows),
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
-        notes=tuple(note for each in tables for note in each.notes),
+        notes=book.notes + tuple(note for each in tables for note in each.notes),
     )
 
 
 def run_of(path: Path) -> str | None:
     """Return the run whose results workbook a file is; None when it is anything else."""
     try:
-        return _open(_bytes(path), path, Vocabulary.of({}), PLAIN).run
+        if not _bytes(path, first=4).startswith(ZIP):
+            return None
+        return xlsx.read(_bytes(path), path=path).run
     except FileRefused:
         return None
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        known = file.suffix.lower() in ROSTER_SUFFIXES | SPREADSHEET_SUFFIXES
-        if known and not file.name.startswith(("~$", ".")) and file.is_file():
+    """Yield what may be a roster, by name; links that lead nowhere and pipes are told of when they are opened."""
+    try:
+        files = sorted(folder.iterdir(), key=lambda file: file.name)
+    except OSError:
+        yield folder  # opened like a file it says that it cannot be
+        return
+    for file in files:
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(_DEBRIS) and not _is_folder(file):
             yield file
 
 
-def _bytes(path: Path) -> bytes:
-    """Return a regular file's bytes; a pipe or a device would never end."""
+def _is_folder(path: Path) -> bool:
     try:
-        if not path.is_file():
-            raise FileRefused("FILE_CORRUPT", {"found": "不是文件 / not a file"})
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            found, limit = f"{size / 1e6:.0f} MB", f"{MAX_BYTES // 1_000_000} MB"
-            raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": limit})
-        return path.read_bytes()
+        return path.is_dir()
+    except OSError:  # whoever opens it will say why
+        return False
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
+        return path.absolute()
+
+
+def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
+    """Return a regular file's bytes, or the first of them; a pipe or a device would never end."""
+    try:
+        _require_regular(path.stat())
+        with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
+            status = os.fstat(file.fileno())
+            _require_regular(status)
+            if status.st_size > MAX_BYTES:
+                raise too_many_bytes(status.st_size, MAX_BYTES)
+            return file.read(min(status.st_size, first))
     except OSError as error:
-        raise FileRefused("FILE_CORRUPT", {"found": error.strerror or "I/O"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": error.strerror or "cannot be read"}) from error
+    except ValueError as error:  # a NUL in the name
+        raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error
 
 
-def _open(data: bytes, path: Path, vocabulary: Vocabulary, manner: Manner) -> Book:  # noqa: ARG001
-    return xlsx.read(data) if kind_of(data, path) == "xlsx" else text.read(data, vocabulary)
+def _require_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise FileRefused("FILE_CORRUPT", {"found": "a folder that cannot be listed"})
+    if not stat.S_ISREG(status.st_mode):
+        raise FileRefused("FILE_CORRUPT", {"found": "not a file"})
 
 
-def _tables(book: Book, path: Path, vocabulary: Vocabulary) -> Iterator[Table]:
+def _open(data: bytes, path: Path, vocabulary: Vocabulary, manner: Manner) -> Book:
+    kind = kind_of(data)
+    if kind == "encrypted":
+        data = encrypted.decrypt(data, manner.passwords)
+        kind = kind_of(data)
+    if kind == "encrypted":  # twice
+        raise FileRefused("FILE_ENCRYPTED")
+    if kind == "xlsx":
+        return xlsx.read(data, path=path, manner=manner)
+    if kind == "text":
+        return text.read(data, vocabulary, manner)
+    return _READERS[kind](data, manner=manner)
+
+
+def _tables(book: Book, path: Path, vocabulary: Vocabulary, max_rows: int) -> Iterator[Table]:
+    tally = Tally(max_rows)
     for sheet in book.sheets:
+        counted = replace(sheet, lines=_counted(sheet.lines, tally))
         if not book.results:
-            yield table(sheet, path, vocabulary)
+            yield table(counted, path, vocabulary)
         elif (sheet.name or "").startswith(TO_FIX):
-            yield table(sheet, path, vocabulary, ticketed=True)
+            yield table(counted, path, vocabulary, ticketed=True)
+
+
+def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:
+    """Count the lines of a file that hold something, whatever its reader promised before."""
+    for line in lines:
+        if any(map(filled, line.cells.values())):
+            tally.rows(1)
+        yield line
 
 
 def _whole(tables: Sequence[Table], vocabulary: Vocabulary, *, ours: bool) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.errors import FileRefused
-from pipeline.intake.cells import Fields, Line, RawCell, Sheet, filled, letters
-from pipeline.intake.headers import SEARCHED, Header, Vocabulary, header_of
-from pipeline.intake.lines import Why, why_not
-from pipeline.intake.ticket import check_of
-from pipeline.roster import Cell, CellKind, Field, Origin, Row, SheetReport, SkippedLine
+from pipeline.intake.ahead import Ahead
+from pipeline.intake.cells import Line, Sheet, filled
+from pipeline.intake.examples import MOST, is_example_sheet
+from pipeline.intake.header_rows import find_header
+from pipeline.intake.headers import SEARCHED, Vocabulary
+from pipeline.intake.merged import Merged
+from pipeline.intake.sheet_reader import SheetReader
+from pipeline.intake.skips import Skips
+from pipeline.roster import Row, SheetReport, SkippedLine
 
-ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns of a To fix sheet
-_DIGIT = re.compile(r"\d")
-_REMEMBERED = 4096  # texts of a column that are kept as one cell: a department is not held 100,000 times
+_LOOKS = 100_000  # cells
 
 
 @dataclass(slots=True)
@@ -32,126 +31,64 @@ class Table:
 
 
 def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = False) -> Table:
-    """Read one sheet; ``ticketed`` for a To fix sheet, whose two hidden columns become each row's ticket."""
+    """Read one sheet; ``ticketed`` for a To fix sheet, whose two hidden columns become each row's ticket.
+
+    Every line from the first to the last that holds something is a row or in ``skipped``, exactly once. Raises
+    FileRefused HEADER_AMBIGUOUS, and FILE_SUSPICIOUS for a ticket that is not ours.
+    """
     if sheet.hidden:
         return Table(SheetReport(sheet.name, "hidden"))
-    lines = (line for line in sheet.lines if any(map(filled, line.cells.values())))
-    top = list(islice(lines, SEARCHED))
+    lines = Ahead(line for line in sheet.lines if any(map(filled, line.cells.values())))
+    top = _searched(lines.peek(SEARCHED))
     if not top:
         return Table(SheetReport(sheet.name, "empty"))
-    found = next(
-        ((place, header) for place, line in enumerate(top) if (header := header_of(line, vocabulary))), None
-    )
+    merged = Merged(sheet.merges)
+    found = find_header(top, vocabulary, merged)
     if found is None:
         return Table(SheetReport(sheet.name, "no_header"), top=top)
-    place, header = found
-    skips = _Skips(sheet.name)
-    for line in top[:place]:
-        skips.add(line, "title")
-    skips.add(top[place], "header")
-    made = Table(SheetReport(sheet.name, "read"))
-    form = _Form(header, ticketed=ticketed)
-    for line in chain(top[place + 1 :], lines):
-        again = _repeated(line, form.header, vocabulary)
-        if again:  # a later page may order its columns anew
-            form = _Form(again, ticketed=ticketed)
-        why: Why | None = "header" if again else why_not(line, form.header)
-        skips.add(line, why)
-        if why is None:
-            made.rows.append(form.row(line, Origin(path, sheet.name, line.number)))
-            if sheet.name is None and max(line.cells) > form.last:
-                made.notes.append(f"line {line.number}: more fields than titles")
-    made.skipped = skips.found
-    made.report = SheetReport(sheet.name, "read", len(made.rows))
-    return made
-
-
-def _repeated(line: Line, header: Header, vocabulary: Vocabulary) -> Header | None:
-    """Return the header that a later line repeats; a digit in the number column tells that it is none."""
-    number = line.cells.get(header.places[Field.NUMBER])
-    if number is not None and _DIGIT.search(number.shown):
-        return None
-    return header_of(line, vocabulary)
-
-
-class _Skips:
-    """Lines that are no doctor: neighbours of one kind are one entry, gaps between lines are blank stretches."""
-
-    def __init__(self, sheet: str | None) -> None:
-        self.found: list[SkippedLine] = []
-        self._sheet = sheet
-        self._last = 0
-
-    def add(self, line: Line, why: Why | None) -> None:
-        if line.number > self._last + 1:
-            self._enter(self._last + 1, line.number - 1, "blank")
-        if why is not None:
-            self._enter(line.number, line.last, why)
-        self._last = line.last
-
-    def _enter(self, first: int, last: int, why: Why) -> None:
-        before = self.found[-1] if self.found else None
-        if before and before.why == why and before.last == first - 1:
-            self.found[-1] = SkippedLine(self._sheet, before.first, last, why)
+    first, last, header = found
+    reader = SheetReader(sheet, path, vocabulary, merged, ticketed=ticketed)
+    for line in lines.take(first):
+        reader.skip(line, "title")
+    reader.open(header, lines.take(last - first + 1))
+    for line in lines:
+        if (again := reader.repeated(line, lines)) is not None:
+            reader.open(again, [line, *lines.take_to(again.last)])
         else:
-            self.found.append(SkippedLine(self._sheet, first, last, why))
+            reader.read(line)
+    reader.close()
+    report = SheetReport(sheet.name, "read", len(reader.rows))
+    return Table(report, reader.rows, reader.skips.found, notes=reader.notes())
 
 
-class _Form:
-    """Makes rows under one header: every titled cell, empty ones too, and filled cells beyond the titles."""
-
-    def __init__(self, header: Header, *, ticketed: bool) -> None:
-        self.header = header
-        self.last = max(header.titles)
-        self._ticket = _ticket_columns(header) if ticketed else None
-        self._empty = {
-            column: Cell(letters(column), title, None, CellKind.EMPTY, "")
-            for column, title in header.titles.items()
-            if column not in (self._ticket or ())
-        }
-        self._columns = tuple(self._empty)
-        self._places: dict[tuple[int, ...], dict[Field, int]] = {}
-        self._known: defaultdict[int, dict[str, Cell]] = defaultdict(dict)
-
-    def row(self, line: Line, origin: Origin) -> Row:
-        """Return the line as a row."""
-        beyond = line.cells.keys() - self.header.titles.keys()
-        columns = tuple(sorted(beyond | self._empty.keys())) if beyond else self._columns
-        places = self._places.get(columns)
-        if places is None:
-            places = {name: columns.index(column) for name, column in self.header.places.items()}
-            self._places[columns] = places
-        cells = tuple([self._cell(column, line) for column in columns])
-        ticket = self._checked(line) if self._ticket else None
-        return Row(origin, cells, Fields(cells, places), ticket, line.hidden)
-
-    def _cell(self, column: int, line: Line) -> Cell:
-        raw = line.cells.get(column)
-        if raw is None:
-            return self._empty[column]
-        if raw.kind is not CellKind.TEXT:
-            return self._made(column, raw)
-        known = self._known[column]
-        cell = known.get(raw.shown)
-        if cell is None:
-            cell = self._made(column, raw)
-            if len(known) < _REMEMBERED:
-                known[raw.shown] = cell
-        return cell
-
-    def _made(self, column: int, raw: RawCell) -> Cell:
-        return Cell(letters(column), self.header.titles.get(column, ""), raw.value, raw.kind, raw.shown)
-
-    def _checked(self, line: Line) -> str:
-        assert self._ticket is not None
-        row_id, check = (line.cells[column].shown if column in line.cells else "" for column in self._ticket)
-        if not row_id or check != check_of(row_id):
-            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(line.number)})
-        return row_id
+def _searched(lines: list[Line]) -> list[Line]:
+    """Return the first lines, as many of them as a header is looked for in: 16,384 columns make few."""
+    cells = 0
+    for place, line in enumerate(lines):
+        cells += len(line.cells)
+        if place and cells > _LOOKS:
+            return lines[:place]
+    return lines
 
 
-def _ticket_columns(header: Header) -> tuple[int, int]:
-    places = {title: column for column, title in header.titles.items()}
-    if ROW_ID not in places or CHECK not in places:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(header.row)})
-    return places[ROW_ID], places[CHECK]
+def without_examples(tables: Sequence[Table]) -> list[Table]:
+    """Return a file's tables with the people of example sheets skipped, if another sheet is the roster.
+
+    An example sheet is one whose name says so (填写说明, 示例, Instructions) and that holds no more people than an
+    example does; alone in its file it is the roster, for somebody filled it in.
+    """
+    shown = [is_example_sheet(each.report.sheet) for each in tables]
+    if not any(
+        each.report.status == "read" and not example for each, example in zip(tables, shown, strict=True)
+    ):
+        return list(tables)
+    return [_shown(each) if example else each for each, example in zip(tables, shown, strict=True)]
+
+
+def _shown(example: Table) -> Table:
+    if len(example.rows) > MOST:
+        return example
+    name = example.report.sheet
+    skips = Skips(name, example.skipped)
+    skips.set_aside((row.origin.row, row.origin.row) for row in example.rows)
+    return replace(example, report=replace(example.report, rows=0), rows=[], skipped=skips.found)

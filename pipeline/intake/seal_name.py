@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import re
 
-from pipeline.intake.folding import HAN, Reading, quote, shown, spell_each, trim
+from pipeline.intake.folding import (
+    ENDS,
+    FORMULA_TEXT,
+    HAN,
+    INVISIBLE,
+    QUOTES,
+    Reading,
+    Step,
+    is_placeholder,
+    quote,
+    shown,
+    spell_each,
+    walk,
+)
+from pipeline.intake.names import COMPATIBILITY, DOTS, RADICALS
 from pipeline.problems import problem
 from pipeline.roster import Cell, Field, Problem
 
@@ -12,19 +26,30 @@ LONGEST = 50  # code points
 
 _STRANGE = re.compile(f"[^{HAN}·〇]")  # the Chinese digits are Han characters but for 〇
 _STRANGE_BESIDE_ASCII = re.compile(f"[^{HAN}·〇 -~]")
+_STEPS: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS, RADICALS, COMPATIBILITY)
 
 
 def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: bool) -> Reading[str]:
-    """Read the roster's own seal name, trimmed and otherwise as written; blank gives no value."""
-    name = trim(shown(cell))
-    if not name:
+    """Read the roster's own seal name; what nobody sees is taken off, and a cell that says nothing gives no value.
+
+    White space inside, width and brackets are left as the roster wants them, and refused where they are not allowed.
+    """
+    text = shown(cell)
+    if is_placeholder(text):
         return Reading(None)
+    name, changes = walk(Field.SEAL_NAME, text, _STEPS if ascii_allowed else (*_STEPS, DOTS))
+    found = objections(name, address, ascii_allowed=ascii_allowed)
+    return Reading(None, found) if found else Reading(name, (), changes)
+
+
+def objections(name: str, address: str | None, *, ascii_allowed: bool) -> tuple[Problem, ...]:
+    """Return what keeps a name from being sent as it stands, one that a template made as well."""
     found: list[Problem] = []
-    if len(name) > LONGEST:
+    if not 1 <= len(name) <= LONGEST:
         found.append(
             problem("SEAL_NAME_LENGTH", Field.SEAL_NAME, address, found=quote(name), length=len(name))
         )
     if strange := (_STRANGE_BESIDE_ASCII if ascii_allowed else _STRANGE).findall(name):
         bad = spell_each(strange)
         found.append(problem("SEAL_NAME_CHARS", Field.SEAL_NAME, address, found=quote(name), bad=bad))
-    return Reading(None if found else name, tuple(found))
+    return tuple(found)

@@ -1,89 +1,84 @@
-"""Rosters as text: encoding, delimiter, and records that remember the physical line on which they start."""
+"""Rosters as text: which delimiter the header speaks for, and records that remember their physical line."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from pipeline.errors import FileRefused
+from pipeline.intake.bounds import too_many_bytes, too_many_rows
 from pipeline.intake.cells import Book, Line, Sheet, text_cell
+from pipeline.intake.charset import Charset, detect
 from pipeline.intake.headers import SEARCHED, Vocabulary
+from pipeline.intake.manner import PLAIN, Manner
+from pipeline.intake.records import LONGEST, NOTHING, Record, records
 
 MAX_BYTES = 100_000_000
+MAX_LINES = 5_000_000  # physical ones, blank ones too: each costs time
 DELIMITERS = ",\t;"
+_FOREIGN = "|，｜、；:：^~\x01 \u3000"  # a header may be cut by them, but nobody may guess that rows are
+_HEADER = 2  # known titles that make one: a name and a number at least
+_DECLARED = re.compile(r'"?sep=([^\w"\'\s]|\t)"?\s*', re.IGNORECASE)  # what Excel looks for on the first line
 
 
-def read(data: bytes, vocabulary: Vocabulary) -> Book:
+def read(data: bytes, vocabulary: Vocabulary, manner: Manner = PLAIN) -> Book:
     """Open a text roster as one sheet without a name.
 
     Every field is text, exactly as written: ``="1101…"`` and a leading TAB or apostrophe included.
-    Raises FileRefused for text that no encoding fits; the lines themselves raise it for broken quotes.
+    Raises FileRefused for text that no encoding fits, that is too long, or that is delimited by a sign not
+    understood; the lines themselves raise it for broken quotes.
     """
     if len(data) > MAX_BYTES:
-        found, limit = f"{len(data) / 1e6:.0f} MB", f"{MAX_BYTES // 1_000_000} MB"
-        raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": limit})
-    text = decode(data)
-    nul = text.find("\0")
-    if nul >= 0:
-        raise FileRefused(
-            "FILE_CORRUPT", {"found": f"NUL, 第 {_line(text[:nul])} 行 / line {_line(text[:nul])}"}
-        )
-    return Book(iter([Sheet(None, _records(text, delimiter(text, vocabulary)))]))
+        raise too_many_bytes(len(data), MAX_BYTES)
+    ends = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")  # never fewer than there are records
+    if ends > MAX_LINES:
+        raise too_many_rows(MAX_LINES)
+    charset = detect(data)
+    separator = _delimiter(data, charset, vocabulary)
+    if ends >= manner.max_rows and any(islice(_records(data, charset, separator), manner.max_rows, None)):
+        raise too_many_rows(manner.max_rows)
+    return Book(iter([Sheet(None, _lines(data, charset, separator))]))
 
 
-def decode(data: bytes) -> str:
-    """Decode strictly: UTF-8 with or without BOM, UTF-16 by its BOM, else GB18030 (rosters.md §1.4).
+def _lines(data: bytes, charset: Charset, separator: str) -> Iterator[Line]:
+    for record in _records(data, charset, separator):
+        cells = {column: text_cell(field) for column, field in enumerate(record.fields) if field}
+        yield Line(record.start, cells, end=record.end)
 
-    FILE_ENCODING names the physical line at which the encoding that came furthest breaks.
+
+def _records(data: bytes, charset: Charset, separator: str) -> Iterator[Record]:
+    return records(charset.lines(data, LONGEST), separator)
+
+
+def _delimiter(data: bytes, charset: Charset, vocabulary: Vocabulary) -> str:
+    """Return the delimiter under which one of the first records holds most known titles, then most fields.
+
+    A first line ``sep=`` adds its sign to the three and breaks a tie. Raises FileRefused where only another sign
+    makes a header, and where nothing shows that zeros between the characters meant UTF-16.
     """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings = ["utf-16"]
-    elif data.startswith(codecs.BOM_UTF8):
-        data, encodings = data[len(codecs.BOM_UTF8) :], ["utf-8"]
-    else:
-        encodings = ["utf-8", "gb18030"]
-    furthest, line = -1, 1
-    for encoding in encodings:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError as error:
-            if error.start > furthest:
-                furthest, line = error.start, _line(data[: error.start].decode(encoding, "ignore"))
-    raise FileRefused("FILE_ENCODING", {"line": str(line)})
+    head = list(
+        islice((line for line in charset.lines(data, LONGEST) if line.strip(NOTHING + '"')), SEARCHED)
+    )
+    known = {sign: _titles(head, sign, vocabulary) for sign in DELIMITERS + _FOREIGN}
+    declared = _DECLARED.fullmatch(head[0]) if head else None
+    if declared:
+        known = {declared[1]: _titles(head, declared[1], vocabulary)} | known
+    chosen = max((declared[1] if declared else "") + DELIMITERS, key=known.__getitem__)
+    foreign = max(_FOREIGN, key=known.__getitem__)
+    if known[chosen][0] < _HEADER <= known[foreign][0]:
+        raise FileRefused("FILE_FORMAT", {"found": f"分隔符 / delimiter {foreign!r}"})
+    if charset.guessed and not known[chosen][0]:
+        raise FileRefused("FILE_ENCODING", {"line": "1"})
+    return chosen
 
 
-def delimiter(text: str, vocabulary: Vocabulary) -> str:
-    """Return the delimiter under which one of the first lines holds most known titles, then most fields."""
-    head = list(islice((line for line in io.StringIO(text, newline="") if line.strip()), SEARCHED))
-
-    def score(candidate: str) -> tuple[int, int]:
-        split = [line.split(candidate) for line in head]
-        return max(((sum(map(vocabulary.knows, fields)), len(fields)) for fields in split), default=(0, 0))
-
-    return max(DELIMITERS, key=score)
-
-
-def _records(text: str, separator: str) -> Iterator[Line]:
-    # newline="" keeps every line end, so that csv counts CR, LF and CRLF alike and nothing else ends a line
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    start = 1
-    while True:
-        try:
-            record = next(reader, None)
-        except csv.Error as error:
-            found = f"第 {start} 行引号 / quotes of the record on line {start}"
-            raise FileRefused("FILE_CORRUPT", {"found": found}) from error
-        if record is None:
-            return
-        cells = {column: text_cell(field) for column, field in enumerate(record) if field}
-        if cells:
-            yield Line(start, cells, end=reader.line_num)
-        start = reader.line_num + 1
-
-
-def _line(before: str) -> int:
-    """Return the number of the physical line on which a text goes on after ``before``."""
-    return before.count("\n") + before.count("\r") - before.count("\r\n") + 1
+def _titles(head: Sequence[str], separator: str, vocabulary: Vocabulary) -> tuple[int, int]:
+    """Return how many known titles, then fields, the best record among the first lines holds."""
+    best = (0, 0)
+    try:
+        for record in records(iter(head), separator):
+            best = max(best, (sum(map(vocabulary.knows, record.fields)), len(record.fields)))
+    except FileRefused:  # quotes that this delimiter breaks; told of when it is the one
+        pass
+    return best

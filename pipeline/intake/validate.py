@@ -9,15 +9,17 @@ from datetime import date
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from pipeline.intake.choices import read_license_type, read_scene, read_yes_no
-from pipeline.intake.folding import BROKEN, Reading, quote, shown, trim
+from pipeline.intake.choices import read_card_type, read_license_type, read_scene, read_yes_no
+from pipeline.intake.folding import BROKEN, Reading, is_dash, quote, shown
 from pipeline.intake.identity import Identity, lifetime, read_identity
 from pipeline.intake.mobile import read_mobile
 from pipeline.intake.names import read_name
 from pipeline.intake.seal_name import read_seal_name
+from pipeline.intake.tails import doubt
+from pipeline.intake.workplace import read_department, read_staff_no
 from pipeline.model import ContractName
 from pipeline.problems import problem
-from pipeline.roster import Cell, CellKind, Doctor, Field, Problem, Row
+from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
 
 T = TypeVar("T")
 
@@ -53,7 +55,8 @@ def validate(
     ``today`` is the local day that ages are counted to. Without ``identify`` (no site key at hand) ``key`` and
     ``row_id`` are None.
     """
-    identities = (read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows)
+    judged = [read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows]
+    identities = doubt(rows, judged)
     row_ids = _row_ids(rows, identify)
     return [
         _doctor(row, identity, row_id, defaults, identify)
@@ -76,7 +79,9 @@ def _row_ids(rows: Sequence[Row], identify: Identify | None) -> Iterator[str | N
 def _doctor(
     row: Row, identity: Identity, row_id: str | None, defaults: Defaults, identify: Identify | None
 ) -> Doctor:
-    name = _read(row, Field.NAME, read_name)
+    name = _read(row, Field.NAME, partial(read_name, latin=_is_foreign(row, defaults)))
+    staff_no = _read(row, Field.STAFF_NO, read_staff_no)
+    department = _read(row, Field.DEPARTMENT, read_department)
     seal_name = _read(row, Field.SEAL_NAME, partial(read_seal_name, ascii_allowed=defaults.seal_name_ascii))
     scene = _read_or(row, Field.SCENE_KEY, read_scene, defaults.scene_key)
     auto_sign = _read_or(
@@ -100,6 +105,8 @@ def _doctor(
         name,
         identity,
         mobile,
+        staff_no,
+        department,
         seal_name,
         scene,
         auto_sign,
@@ -114,8 +121,8 @@ def _doctor(
         number=identity.number,
         id_type=identity.id_type,
         mobile=mobile.value,
-        staff_no=_text(row, Field.STAFF_NO),
-        department=_text(row, Field.DEPARTMENT),
+        staff_no=staff_no.value,
+        department=department.value,
         seal_name=seal_name.value,
         scene_key=scene.value,
         enable_auto_sign=auto_sign.value,
@@ -124,6 +131,14 @@ def _doctor(
         problems=(*_of_the_row(row), *(told for reading in readings for told in reading.problems)),
         changes=tuple(change for reading in readings for change in reading.changes),
     )
+
+
+def _is_foreign(row: Row, defaults: Defaults) -> bool:
+    """Tell whether the row names a card that foreigners hold, and such cards are open."""
+    cell = row.fields.get(Field.ID_TYPE)
+    if not defaults.allow_other_card_type:
+        return False
+    return read_card_type(cell, None, allow_other=True).value is CardType.OTHER_CARD_TYPE
 
 
 def _key(identity: Identity, identify: Identify | None) -> str | None:
@@ -157,7 +172,7 @@ def _read_or(
 ) -> Reading[T]:
     """Read one field; where its cell is blank or absent, the default holds."""
     cell = row.fields.get(field)
-    blank = cell is None or (cell.kind not in BROKEN and not trim(shown(cell)))
+    blank = cell is None or (cell.kind not in BROKEN and is_dash(shown(cell)))
     return Reading(default) if blank else _read(row, field, reader)
 
 
@@ -180,8 +195,3 @@ def _without_meaning(row: Row, field: Field, reading: Reading[T]) -> Reading[T]:
     return Reading(
         None, (*reading.problems, Problem("VALUE_INVALID", "warning", field, row.address(field), detail))
     )
-
-
-def _text(row: Row, field: Field) -> str | None:
-    cell = row.fields.get(field)
-    return None if cell is not None and cell.kind in BROKEN else trim(shown(cell)) or None

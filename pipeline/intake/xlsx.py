@@ -2,60 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from pipeline.errors import FileRefused
-from pipeline.intake.cells import Book, RawCell, Sheet
+from pipeline.intake.blips import relation
+from pipeline.intake.cell_pictures import Album, CellPictures
+from pipeline.intake.cells import Book, Sheet
+from pipeline.intake.drawings import floating
+from pipeline.intake.grid import grid
+from pipeline.intake.manner import PLAIN, Manner
+from pipeline.intake.media import Media
+from pipeline.intake.numerals import is_true
 from pipeline.intake.package import Package
-from pipeline.intake.styles import EPOCH_1900, EPOCH_1904, Format, formats
-from pipeline.intake.worksheet import lines, shared_strings
+from pipeline.intake.rich_values import RichValues
+from pipeline.intake.shared_strings import shared_strings
+from pipeline.intake.styles import EPOCH_1900, EPOCH_1904, formats
+from pipeline.intake.survey import Survey, survey
+from pipeline.intake.tally import Tally
+from pipeline.intake.worksheet import lines
+from pipeline.roster import Embedded
 
 OWN_PROPERTY = "esign-import"  # custom document property of the workbooks this program writes
 OWN_VALUE = "results"
 OWN_RUN = "esign-import-run"
 
+_NOTED = 50  # troubles of single pictures that are told one by one
 
-def read(data: bytes) -> Book:
-    """Open a workbook; its sheets are streamed as they are walked.
 
-    Raises FileRefused for a zip that is no workbook, is damaged, locked, oversized or hostile.
+@dataclass(slots=True)
+class _Page:
+    """A sheet that is surveyed, but not read."""
+
+    name: str
+    part: str | None = None  # None: hidden
+    survey: Survey = field(default_factory=Survey)
+    floating: list[Embedded] = field(default_factory=list)
+    pictures: CellPictures | None = None
+
+
+def read(data: bytes, *, path: Path = Path(), manner: Manner = PLAIN) -> Book:
+    """Open a workbook: its visible sheets are surveyed now, and read as they are walked.
+
+    ``path`` is how a person knows the file. Pictures in its sheets are put away by ``manner.keep``, or left alone.
+    Raises FileRefused for a zip that is no workbook, is damaged, locked, oversized or hostile; the lines raise it for
+    damaged cells.
     """
     package = Package(data)
     part = package.related("", "officeDocument")
     if part is None or part.endswith(".bin"):
         raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
-    workbook = package.tree(part)
-    if workbook.tag.rpartition("}")[2] != "workbook":
+    root = package.tree(part)
+    if root.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
-    return Book(_sheets(package, part, workbook), run=_run_of(package))
+    workbook = _Workbook(package, part, root, path, manner)
+    run = _run_of(package)
+    if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
+        return Book(workbook.sheets(workbook.pages(None)), run=run)
+    pages = list(workbook.pages(Tally(manner.max_rows)))
+    notes = workbook.notes[:_NOTED]
+    if len(workbook.notes) > _NOTED:
+        notes.append(f"{len(workbook.notes) - _NOTED} more pictures not used")
+    return Book(workbook.sheets(pages), notes=tuple(notes))
 
 
-def _sheets(package: Package, part: str, workbook: Element) -> Iterator[Sheet]:
-    relations = package.relations(part)
-    properties = workbook.find("{*}workbookPr")
-    since_1904 = properties is not None and properties.get("date1904") in ("1", "true")
-    strings: list[RawCell] | None = None  # read with the first sheet that needs them, shared by all
-    styles = _styles(package, part)
-    for entry in workbook.iterfind("{*}sheets/{*}sheet"):
-        name = entry.get("name", "")
-        identifier = next((value for key, value in entry.items() if key.endswith("}id")), "")
-        kind, target = relations.get(identifier, ("", ""))
-        if kind != "worksheet":  # chart, dialog and macro sheets hold no roster
-            continue
-        if entry.get("state", "visible") != "visible":
-            yield Sheet(name, iter(()), hidden=True)
-            continue
-        if strings is None:
-            shared = package.related(part, "sharedStrings")
-            strings = shared_strings(package, shared) if shared else []
-        epoch = EPOCH_1904 if since_1904 else EPOCH_1900
-        yield Sheet(name, lines(package, target, strings=strings, formats=styles, epoch=epoch))
+class _Workbook:
+    """The parts that its sheets share; the strings are read with the first sheet that is walked."""
 
+    def __init__(self, package: Package, part: str, root: Element, path: Path, manner: Manner) -> None:
+        properties = root.find("{*}workbookPr")
+        since_1904 = properties is not None and is_true(properties.get("date1904"))
+        self.notes: list[str] = []  # on pictures, as far as the sheets are surveyed
+        self._package, self._part, self._root = package, part, root
+        self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
+        self._tally = Tally(manner.max_rows)
+        self._media = Media(package, manner.keep, path) if manner.keep else None
+        self._album, self._values = Album(package, part), RichValues(package, part)
 
-def _styles(package: Package, part: str) -> list[Format]:
-    styles = package.related(part, "styles")
-    return formats(package.tree(styles)) if styles else []
+    def pages(self, tally: Tally | None) -> Iterator[_Page]:
+        """Survey the sheets in their order."""
+        relations = self._package.relations(self._part)
+        seen = set()
+        for entry in self._root.iterfind("{*}sheets/{*}sheet"):
+            name = entry.get("name", "")
+            kind, target = relations.get(relation(entry, "id") or "", ("", ""))
+            if kind != "worksheet":  # chart, dialog and macro sheets hold no roster
+                continue
+            if entry.get("state", "visible") != "visible":
+                yield _Page(name)
+                continue
+            if target in seen:
+                raise FileRefused("FILE_SUSPICIOUS", {"found": f"{target}: two sheets"})
+            seen.add(target)
+            page = _Page(name, target, survey(self._package, target, tally))
+            if self._media is not None:
+                page.pictures = CellPictures(self._album, self._values, self._media, name)
+                self._lay(page, self._media)
+            yield page
+
+    def sheets(self, pages: Iterable[_Page]) -> Iterator[Sheet]:
+        """Return the sheets of surveyed pages, their lines still to be walked."""
+        styles = self._package.related(self._part, "styles")
+        shared = self._package.related(self._part, "sharedStrings")
+        codes = formats(self._package.tree(styles)) if styles else []
+        strings: list[str] | None = None
+        for page in pages:
+            if page.part is None:
+                yield Sheet(page.name, iter(()), hidden=True)
+                continue
+            if strings is None:
+                strings = shared_strings(self._package, shared) if shared else []
+            read = lines(
+                self._package,
+                page.part,
+                strings=strings,
+                formats=codes,
+                epoch=self._epoch,
+                tally=self._tally,
+                pictures=page.pictures,
+            )
+            yield Sheet(
+                page.name,
+                read,
+                merges=page.survey.merges,
+                hidden_columns=frozenset(page.survey.hidden_columns),
+                pictures=page.floating,
+            )
+
+    def _lay(self, page: _Page, media: Media) -> None:
+        """Find the pictures that float over a sheet."""
+        assert page.part is not None
+        kind, drawing = self._package.relations(page.part).get(page.survey.drawing or "", ("", ""))
+        if kind == "drawing" and drawing in self._package:
+            measure = partial(grid, self._package, page.part)
+            page.floating, notes = floating(self._package, drawing, page.name, media=media, measure=measure)
+            self.notes += notes
 
 
 def _run_of(package: Package) -> str | None:

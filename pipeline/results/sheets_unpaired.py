@@ -41,7 +41,7 @@ def write_unpaired_sheet(
     tall = height(lines(what, _WHAT))
     for row, path in enumerate(night.unclaimed, start=1):
         row_height(sheet, row, tall)
-        folder = path.parent
+        folder = _folder_of(path)
         shown = mask_path(_below(folder, night.seals), numbers)
         target = _target(folder, night.out)
         put(sheet, row, 0, mask_text(path.name, numbers), plain)
@@ -54,6 +54,12 @@ def write_unpaired_sheet(
     if not night.unclaimed:
         sheet.write_string(1, 0, say("unpaired.none", language), styles.get(font_color=MUTED))
     close_table(sheet, columns, len(night.unclaimed))
+
+
+def _folder_of(path: Path) -> Path:
+    """Return the folder that can be opened: a member of a zip lies in none, its zip does."""
+    container = next((parent for parent in path.parents if parent.is_file()), None)
+    return path.parent if container is None else container.parent
 
 
 def _below(folder: Path, seals: Path | None) -> Path:

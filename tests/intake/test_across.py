@@ -16,23 +16,32 @@ COLUMNS = dict(zip(Field, "ABCDEFGHIJKL", strict=True))
 BROKEN = problem("IMAGE_MISSING", Field.PICTURE)
 
 
-def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, **more):  # fmt: skip
-    """A doctor of row ``place``; ``scene`` is what the row itself says of its scene."""
-    written = {Field.NUMBER: number, Field.MOBILE: mobile, Field.SEAL_NAME: seal_name, Field.SCENE_KEY: scene}
+def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
+    """A doctor of row ``place``; ``scene`` is what the row itself says of its scene.
+
+    ``written`` and ``called`` are what stands in the cells of number and name where it could not be read.
+    """
+    written = {
+        Field.NAME: called,
+        Field.NUMBER: number or written,
+        Field.MOBILE: mobile,
+        Field.SEAL_NAME: seal_name,
+        Field.SCENE_KEY: scene,
+    }
     cells = {
         field: Cell(COLUMNS[field], field.value, value, CellKind.TEXT, value)
         for field, value in written.items()
         if value is not None
     }
     return Doctor(
-        row=Row(Origin(Path("in/roster.xlsx"), "内科", place), tuple(cells.values()), cells),
+        row=Row(Origin(Path("in") / file, sheet, place), tuple(cells.values()), cells),
         row_id=None,
         key=None,
         name=name,
         number=number,
         id_type=card if number else None,
         mobile=mobile,
-        staff_no=None,
+        staff_no=staff,
         department=None,
         seal_name=seal_name,
         scene_key=scene or "E_PRESCRIPTION_AUTO_SIGN",
@@ -168,7 +177,7 @@ def test_the_messages_name_the_rows_of_other_people_and_not_too_many():
 
 def test_a_shared_mobile_is_said_and_a_shared_seal_name_stops_both():
     one = doctor(2, mobile="13800138000", seal_name="处方章")
-    two = doctor(3, BERT, picture="p2", mobile="13800138000", seal_name="处方章")
+    two = doctor(3, BERT, name="李四", picture="p2", mobile="13800138000", seal_name="处方章")
     assert new([one, two]) == {place: ["SEAL_NAME_DUPLICATE", "MOBILE_DUPLICATE (w)"] for place in (2, 3)}
 
 
@@ -176,6 +185,178 @@ def test_a_row_stopped_by_another_person_is_not_the_one_that_stays():
     rows = [doctor(2, seal_name="处方章"), doctor(3), doctor(4, BERT, picture="p2", seal_name="处方章")]
     told = new(rows)
     assert told == {2: ["SEAL_NAME_DUPLICATE", "ROW_DUPLICATE"], 3: [], 4: ["SEAL_NAME_DUPLICATE"]}
+
+
+# ---- one person under two numbers ---------------------------------------------------------------------------------
+
+
+def same_name(**two):
+    """Two rows of 张三 under two usable numbers, each with a picture of its own."""
+    return [doctor(2, **two), doctor(3, BERT, picture="p2", **two)]
+
+
+def test_the_same_name_and_staff_number_under_two_numbers_stop_both():
+    rows = [*same_name(staff="1001"), doctor(4, BERT, picture="p2", name="李四", staff="1001", broken=True)]
+    assert new(rows[:2]) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
+    (told,) = compare(rows[:2])[0].problems
+    assert (told.severity, told.field, told.cell) == ("error", Field.NUMBER, "B2")
+    assert told.detail == {"other": "roster.xlsx 内科 3", "same": "staff_no"}
+
+
+def test_the_same_name_and_mobile_under_two_numbers_stop_both():
+    told = new(same_name(mobile="13800138000"))
+    assert told == {place: ["PERSON_POSSIBLY_SAME", "MOBILE_DUPLICATE (w)"] for place in (2, 3)}
+
+
+def test_all_that_is_the_same_is_told_at_once():
+    (told, _) = compare(same_name(staff="1001", mobile="13800138000"))[0].problems
+    assert told.detail["same"] == "staff_no, mobile"
+
+
+def test_a_staff_number_is_the_same_with_other_zeros_and_case():
+    one, two = same_name()
+    rows = [replace(one, staff_no="0a12"), replace(two, staff_no="A12")]
+    assert new(rows) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
+
+
+def test_namesakes_are_two_people():
+    assert new([doctor(2, staff="1001"), doctor(3, BERT, picture="p2", staff="1002")]) == {2: [], 3: []}
+    assert new(same_name()) == {2: [], 3: []}
+
+
+def test_a_staff_number_of_two_names_is_no_one_person():
+    rows = [doctor(2, staff="1001"), doctor(3, BERT, picture="p2", name="李四", staff="1001")]
+    assert new(rows) == {2: [], 3: []}
+
+
+def test_a_second_number_stops_all_rows_of_the_first():
+    rows = [doctor(2, staff="1"), doctor(3, staff="1"), doctor(4, BERT, picture="p2", staff="1")]
+    assert new(rows) == {place: ["PERSON_POSSIBLY_SAME"] for place in (2, 3, 4)}
+
+
+def test_a_row_with_another_error_counts_as_well():
+    rows = same_name(staff="1001")
+    rows[1] = replace(rows[1], problems=(BROKEN,))
+    assert new(rows) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
+
+
+# ---- a row whose number is damaged beside the good row of the same person ------------------------------------------
+
+
+def test_a_damaged_row_does_not_stop_the_good_one_of_the_same_name_and_staff_number():
+    good = doctor(2, staff="1001", mobile="13800138000", seal_name="章")
+    damaged = doctor(
+        3, None, staff="1001", mobile="13800138000", seal_name="章", broken=True, written="1.1E+17"
+    )
+    assert new([good, damaged]) == {2: [], 3: []}
+    assert new([damaged, good]) == {2: [], 3: []}
+
+
+@pytest.mark.parametrize("left", ["110199199003071000", "1.10199199003071E+17", "110199199003071000.0"])
+def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(left):
+    damaged = doctor(3, None, broken=True, written=left)
+    assert new([doctor(2), damaged]) == {2: [], 3: []}
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"name": "李四", "staff": "1001"},
+        {"staff": "1002"},
+        {"written": "1.10199E+17"},  # of the place alone: a namesake may come from there
+        {"written": "110199198501011000"},
+        {"written": "1.10199199003071E+16"},  # seventeen digits: one more is lost, nobody knows which
+        {"name": "李四", "written": "110199199003071000"},
+    ],
+)
+def test_without_such_a_trace_a_damaged_row_may_be_anybody_s(stranger):
+    rows = [doctor(2, staff="1001"), doctor(3, None, broken=True, **stranger)]
+    assert new(rows) == {2: ["IMAGE_SHARED"], 3: ["IMAGE_SHARED"]}
+
+
+def test_a_trace_counts_only_together_with_the_name():
+    damaged = [
+        doctor(3, None, picture="p3", broken=True),
+        doctor(4, None, name="李四", staff="1001", broken=True),
+    ]
+    assert new([doctor(2, staff="1001"), *damaged]) == {2: ["IMAGE_SHARED"], 3: [], 4: ["IMAGE_SHARED"]}
+
+
+def test_two_rows_with_one_name_and_one_damaged_number_are_one_person():
+    rows = [doctor(place, None, broken=True, written="110199") for place in (2, 3)]
+    assert new(rows) == {2: [], 3: []}
+    others = [
+        doctor(4, None, name="李四", broken=True, written="110199"),
+        doctor(5, None, name=None, broken=True, written="110199"),
+    ]
+    assert new([*rows, *others]) == {place: ["IMAGE_SHARED"] for place in (2, 3, 4, 5)}
+
+
+@pytest.mark.parametrize("garbled", ["1.1.1E17", ".E5", "1E999", "E17", "1e", "９.9E+17"])
+def test_nothing_is_read_out_of_a_garbled_exponent(garbled):
+    assert new([doctor(2), doctor(3, None, picture="p2", broken=True, written=garbled)]) == {2: [], 3: []}
+
+
+def test_a_damaged_row_that_two_people_fit_is_neither_s():
+    rows = [doctor(2, staff="1", picture="p1"), doctor(3, BERT, staff="1", picture="p2"), doctor(4, None, staff="1", broken=True)]  # fmt: skip
+    assert new(rows)[4] == ["IMAGE_SHARED"]
+
+
+# ---- names that cannot be read ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("called", "conflict"),
+    [("李四（返聘）", True), ("张三（返聘）", False), ("张*", False), ("zhangsan", False), ("?", False)],
+)
+def test_an_unreadable_name_that_begins_otherwise_is_a_second_name(called, conflict):
+    rows = [doctor(2), doctor(3, name=None, broken=True, called=called)]
+    expected = (
+        {2: ["ID_NAME_CONFLICT"], 3: ["ID_NAME_CONFLICT"]} if conflict else {2: [], 3: ["ROW_DUPLICATE"]}
+    )
+    assert new(rows) == expected
+
+
+# ---- files and sheets ---------------------------------------------------------------------------------------------
+
+
+def test_rows_of_all_files_and_sheets_of_a_run_are_compared():
+    rows = [
+        doctor(2, file="a.xlsx", sheet="内科"),
+        doctor(3, file="a.xlsx", sheet="外科"),
+        doctor(4, file="b.csv", sheet=None),
+    ]
+    assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"], 4: ["ROW_DUPLICATE"]}
+    assert {one.problems[-1].detail["other"] for one in compare(rows)[1:]} == {"a.xlsx 内科 2"}
+    rows[2] = doctor(4, file="b.csv", sheet=None, name="李四")
+    told = compare(rows)[0].problems[-1]
+    assert (told.code, told.detail["other"]) == ("ID_NAME_CONFLICT", "a.xlsx 外科 3, b.csv 4")
+
+
+def test_a_thousand_rows_with_one_mobile_are_compared_in_no_time():
+    """No row is compared with every other: 20,000 of them would take 400,000,000 steps."""
+    rows = [
+        doctor(place, f"{place}", name=f"{place}", picture=None, mobile="13800138000")
+        for place in range(20_000)
+    ]
+    compared = compare(rows)
+    assert (
+        compared[0].problems[-1].detail["other"]
+        == "roster.xlsx 内科 1, roster.xlsx 内科 2, roster.xlsx 内科 3 …"
+    )
+    assert (
+        compared[2].problems[-1].detail["other"]
+        == "roster.xlsx 内科 0, roster.xlsx 内科 1, roster.xlsx 内科 3 …"
+    )
+
+
+def test_many_rows_of_one_person_do_not_hide_the_other():
+    rows = [*(doctor(place) for place in range(2, 12)), doctor(20, BERT, name="李四")]
+    told = compare(rows)
+    assert told[0].problems[0].detail["other"] == "roster.xlsx 内科 20"
+    assert (
+        told[-1].problems[0].detail["other"] == "roster.xlsx 内科 2, roster.xlsx 内科 3, roster.xlsx 内科 4 …"
+    )
 
 
 people = st.builds(
@@ -187,6 +368,8 @@ people = st.builds(
     mobile=st.sampled_from(["13800138000", "13900139000", None]),
     seal_name=st.sampled_from(["甲章", None, None]),
     scene=st.sampled_from(["OTHER", None]),
+    staff=st.sampled_from(["1001", "1002", None]),
+    written=st.sampled_from(["110199199003071000", "1.1E+17", None]),
     broken=st.booleans(),
 )
 
@@ -219,6 +402,14 @@ def test_never_more_than_one_row_of_a_person_and_one_person_of_a_picture_is_left
     assert len({after.number for after in left}) == len(left)
     pictures = [after.picture.sha256 for after in left if after.picture]
     assert len(set(pictures)) == len(pictures)
+
+
+@given(st.lists(people, max_size=7))
+def test_of_two_numbers_with_one_name_and_staff_number_or_mobile_neither_is_sent(roster):
+    left = [after for after in compare(roster) if not after.errors and after.number and after.name]
+    for mark in ("staff_no", "mobile"):
+        claims = {(one.name, getattr(one, mark), one.number) for one in left if getattr(one, mark)}
+        assert len({claim[:2] for claim in claims}) == len(claims)
 
 
 @given(st.lists(people, max_size=7))

@@ -1,5 +1,6 @@
 """Identity numbers: no wrong digit passes, none is ever changed, and each refusal says what is wrong."""
 
+import unicodedata
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -53,7 +54,9 @@ def codes(identity):
 @st.composite
 def valid_numbers(draw):
     """Numbers of people from 18 to 100 in every province, whatever their county, with every check character."""
-    region = draw(st.sampled_from(PROVINCES)) + draw(st.from_regex(r"[0-9]{4}", fullmatch=True))
+    province = draw(st.sampled_from(PROVINCES))
+    county = "0000" if province == "71" else draw(st.from_regex(r"(?!00)[0-9]{4}", fullmatch=True))
+    region = province + county
     birth = draw(st.dates(TODAY - timedelta(days=36_500), TODAY - timedelta(days=6_580)))
     number = whole(f"{region}{birth:%Y%m%d}{draw(st.integers(0, 999)):03}")
     assume(not number.endswith("000"))  # such a number is doubted: see test_validate
@@ -103,6 +106,24 @@ def test_normalising_is_idempotent_and_adds_or_changes_no_digit(text, other):
     assert digits(once) == digits(text)
 
 
+@given(
+    st.text(
+        alphabet=st.one_of(st.characters(), st.sampled_from("0123456789Xx*×HM- '=\"\u200b")), max_size=30
+    ),
+    st.booleans(),
+)
+@example(GOOD.replace("0", "٠"), True)
+def test_whatever_is_accepted_is_whole_and_each_of_its_digits_stands_in_the_cell_in_order(text, other):
+    identity = read(text, "护照" if other else None, allow_other=other)
+    if identity.number is None:
+        assert any(problem.severity == "error" for problem in identity.problems)
+        return
+    if identity.id_type in (CardType.ID_CARD, CardType.HONGKONG_MACAO_AND_TAIWAN):
+        assert identity.number == whole(identity.number[:17])
+    source = iter(unicodedata.normalize("NFKC", text).upper())
+    assert all(digit in source for digit in identity.number if digit.isdigit())
+
+
 dressings = st.sampled_from(
     ["", " ", "\t", "\u00a0", "\u200b", "\ufeff", "\u202d", "-", "－", "'", "“", "　"]
 )
@@ -126,6 +147,19 @@ def test_a_dressed_number_comes_out_bare_with_its_steps(number, between, wide):
         assert (changes[0].before, changes[-1].after) == (dressed, number)
 
 
+WRAPS = ["={}", "=“{}”", '=""{}""', '\'="{}"', '="\t{}"', "＝＂{}＂"]
+
+
+@pytest.mark.parametrize("hyphen", "-‐‑‒–—―−﹘﹣－")
+def test_every_hyphen_between_the_groups_comes_off(hyphen):
+    assert read(hyphen.join((GOOD[:6], GOOD[6:14], GOOD[14:]))).number == GOOD
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_formula_text_in_every_dress_is_unwrapped_but_a_bare_formula_is_not(wrap):
+    assert (read(wrap.format(GOOD)).number == GOOD) == (wrap != "={}")
+
+
 def test_the_formula_text_trick_is_unwrapped():
     assert read(f'="{GOOD}"').number == GOOD
     assert read(f'="{GOOD}"').changes == (Change(Field.NUMBER, f'="{GOOD}"', GOOD, "formula_text"),)
@@ -136,7 +170,7 @@ ENDS_IN_X = next(
 )
 
 
-@pytest.mark.parametrize("lookalike", "×ΧХ✕*＊хχ")
+@pytest.mark.parametrize("lookalike", [*"×ΧХ✕*＊хχ✖✗✘☓╳ⅩⅹⅩ乂㐅𝐗", "✖\ufe0f", " ×"])
 def test_a_lookalike_of_x_in_last_place_is_taken_and_told(lookalike):
     identity = read(ENDS_IN_X[:17] + lookalike)
     assert identity.number == ENDS_IN_X
@@ -173,11 +207,47 @@ def test_a_lookalike_is_refused_where_the_sum_asks_for_a_digit_and_everywhere_bu
         (born(TODAY + timedelta(days=1)), ["ID_BIRTH"]),
         (born(date(1890, 1, 1)), ["ID_AGE"]),
         ("99010119900231123" + "0", ["ID_REGION", "ID_BIRTH", "ID_CHECKSUM"]),
-        ("1.10101E+17", ["ID_PRECISION_LOST"]),
-        ("1.10101199003071e17", ["ID_PRECISION_LOST"]),
+        *(
+            (exponent, ["ID_PRECISION_LOST"])
+            for exponent in (
+                "1.10101E+17",
+                "1.10101199003071e17",
+                "１．１０１０１Ｅ＋１７",
+                "1.1E17",
+                "1,10101E+17",
+                "1.10101 E+17",
+                "110101E+12",
+                "11.0101E+16",
+                "1.10101D+17",
+                "1.10101E+017",
+                "-1.1E+17",
+                "1.1×10^17",
+                "1.1*10^17",
+                "110101199003071e3",
+                '="1.10101E+17"',
+                "'1.10101E+17",
+                "\t1.10101E+17",
+            )
+        ),
+        ("110101199003071232.00", ["ID_PRECISION_LOST"]),
+        (GOOD + ".", ["ID_CHAR"]),
         ("110101199003071000.0", ["ID_PRECISION_LOST"]),
         ("110,101,199,003,071,000", ["ID_PRECISION_LOST"]),
         ("110101199003071000", ["ID_PRECISION_LOST"]),
+        ("110101199003071200", ["ID_PRECISION_LOST"]),  # what is left of 16 digits
+        ("110101 19900307 1000", ["ID_CHECKSUM"]),  # typed in groups: one digit is wrong, none is lost
+        (GOOD + "(新)", ["ID_CHAR"]),
+        (GOOD + "张伟", ["ID_CHAR"]),
+        ("身份证：" + GOOD, ["ID_CHAR"]),
+        ("/".join((GOOD[:6], GOOD[6:14], GOOD[14:])), ["ID_CHAR"]),
+        (GOOD + "、" + GOOD, ["ID_FORMAT"]),
+        (f"{GOOD} {GOOD}", ["ID_FORMAT"]),
+        ("110101xxxxxxxx0732", ["ID_MISSING"]),
+        ("110101████████0732", ["ID_MISSING"]),
+        ("########", ["ID_MISSING"]),
+        ("未办理", ["ID_MISSING"]),
+        ("身份证", ["ID_MISSING"]),
+        (GOOD[:9] + "*" + GOOD[10:], ["ID_CHAR"]),
     ],
 )
 def test_a_text_that_is_no_number_is_refused_for_all_its_faults(number, expected):
@@ -185,6 +255,46 @@ def test_a_text_that_is_no_number_is_refused_for_all_its_faults(number, expected
     assert codes(identity) == expected
     assert (identity.number, identity.id_type) == (None, None)
     assert {problem.cell for problem in identity.problems} == {"B12"}
+
+
+FOREIGN_DIGITS = {
+    "Arabic-Indic": "٠١٢٣٤٥٦٧٨٩",
+    "mathematical": "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗",
+    "circled": "⓪①②③④⑤⑥⑦⑧⑨",
+    "superscript": "⁰¹²³⁴⁵⁶⁷⁸⁹",
+    "Han": "〇一二三四五六七八九",
+}
+
+
+@pytest.mark.parametrize("digits", FOREIGN_DIGITS.values(), ids=FOREIGN_DIGITS)
+def test_digits_of_other_scripts_are_no_digits(digits):
+    assert "ID_CHAR" in codes(read("".join(digits[int(digit)] for digit in GOOD)))
+
+
+@pytest.mark.parametrize(("wrong", "place"), [("O", 3), ("o", 3), ("l", 1), ("I", 1), ("Ο", 3), ("零", 3)])
+def test_a_strange_character_is_told_as_written_with_its_place(wrong, place):
+    (refused,) = read(GOOD[: place - 1] + wrong + GOOD[place:]).problems
+    assert (refused.code, refused.detail) == ("ID_CHAR", {"found": wrong, "place": str(place)})
+
+
+def test_many_strange_characters_are_told_once_each_and_not_all_places():
+    (refused, _) = read("1O1O1O1O1O1O1").problems
+    assert refused.detail == {"found": "O", "place": "2, 4, 6, 8, 10…"}
+
+
+@pytest.mark.parametrize(
+    ("region", "found"), [("110001", "1100"), ("810001", "8100"), ("830101", "8301"), ("710101", "7101")]
+)
+def test_a_place_that_no_code_can_mean_is_said_and_sent(region, found):
+    identity = read(born(date(1985, 6, 1), region))
+    assert identity.number
+    told = [problem for problem in identity.problems if problem.code == "ID_REGION"]
+    assert [(problem.severity, problem.detail["found"]) for problem in told] == [("warning", found)]
+
+
+@pytest.mark.parametrize("region", ["441900", "110199", "710000", "820000"])
+def test_counties_are_not_asked_for(region):
+    assert "ID_REGION(w)" not in codes(read(born(date(1985, 6, 1), region)))
 
 
 def test_no_message_holds_more_than_the_wrong_part_of_a_number():
@@ -256,6 +366,12 @@ RESIDENT = born(date(1985, 6, 1), "810000")
         (HK_PERMIT, "身份证", None, ["ID_TYPE_MISMATCH"]),
         (RESIDENT, "港澳居民来往内地通行证", None, ["ID_TYPE_MISMATCH"]),
         (GOOD, "港澳台居民居住证", None, ["ID_TYPE_MISMATCH"]),
+        ("ｈ１２３４５６７８０１", None, CardType.HONGKONG_AND_MACAO, ["ID_TYPE_INFERRED(w)"]),
+        ("HA1234567", "港澳居民来往内地通行证", None, ["ID_FORMAT"]),
+        ("ma1234567", None, None, ["ID_FORMAT"]),
+        ("H12345678(01)", None, None, ["ID_CHAR"]),
+        ("H123456780", None, None, ["ID_LENGTH"]),
+        ("H123456780123", None, None, ["ID_LENGTH"]),
         ("H12345678", "港澳居民来往内地通行证", None, ["ID_LENGTH"]),
         ("H12345678", "身份证", None, ["ID_LENGTH", "ID_TYPE_MISMATCH"]),
         ("H12345678O1", None, None, ["ID_CHAR"]),
@@ -264,7 +380,18 @@ RESIDENT = born(date(1985, 6, 1), "810000")
         ("E12345678", "护照", None, ["ID_TYPE_UNSUPPORTED"]),
         ("12345678", "台胞证", None, ["ID_TYPE_UNSUPPORTED"]),
         (GOOD, "军官证", None, ["ID_TYPE_UNSUPPORTED"]),
-        (GOOD, "身分證明", None, ["ID_TYPE_UNSUPPORTED"]),
+        (GOOD, "身份证明", None, ["ID_TYPE_UNSUPPORTED"]),
+        (GOOD, "香港身份证", None, ["ID_TYPE_UNSUPPORTED"]),
+        (GOOD, "身份证/护照", None, ["ID_TYPE_UNSUPPORTED"]),
+        (GOOD, "01", None, ["ID_TYPE_UNSUPPORTED"]),
+        *((GOOD, blank, CardType.ID_CARD, ["ID_TYPE_INFERRED(w)"]) for blank in ("无", "-", "/", "待补")),
+        *(
+            (GOOD, written, CardType.ID_CARD, [])
+            for written in ("身份證", "居民身份証", "身份证号码", "身分证", "01居民身份证", "1-身份证", "“身份证”", "身份证：", "ID", "ＩＤ＿Card")
+        ),
+        (HK_PERMIT, "港澳居民來往內地通行證", CardType.HONGKONG_AND_MACAO, []),
+        (HK_PERMIT, "香港居民来往内地通行证", CardType.HONGKONG_AND_MACAO, []),
+        (RESIDENT, "港澳臺居民居住證", CardType.HONGKONG_MACAO_AND_TAIWAN, []),
         ("", "护照", None, ["ID_MISSING", "ID_TYPE_UNSUPPORTED"]),
     ],
 )  # fmt: skip
@@ -273,6 +400,11 @@ def test_card_type_and_number_are_judged_against_each_other(number, card, id_typ
     assert codes(identity) == expected
     assert identity.id_type is id_type
     assert (identity.number is None) == (id_type is None)
+
+
+def test_a_permit_without_its_renewals_is_told_what_is_missing():
+    (refused,) = read("H12345678").problems
+    assert refused.detail == {"length": "9", "expected": "11", "renewals": "2"}
 
 
 def test_a_card_type_set_right_is_recorded():
@@ -286,14 +418,25 @@ def test_a_card_type_set_right_is_recorded():
     [
         (" Ｅ１２３４５６７８ ", []),
         ("e1234-567", []),  # case and hyphen may belong to it
-        ("A" * 64, []),
-        ("A" * 65, ["ID_LENGTH"]),
+        ("CHN123456789012", []),
+        ("A1" * 8, ["ID_CHAR", "ID_LENGTH", "ID_TYPE_MISMATCH"]),  # longer than any other card's
+        ("9111011990030712345", ["ID_LENGTH", "ID_TYPE_MISMATCH"]),
+        ("PASSPORT", ["ID_MISSING"]),
+        ("5E12", []),
+        ("1.1E+11", ["ID_PRECISION_LOST"]),
         ("E123 456", ["ID_CHAR"]),
         ("军字12345", ["ID_CHAR"]),
         ("E12****78", ["ID_MISSING"]),
         ("无", ["ID_MISSING"]),
         (GOOD, ["ID_TYPE_MISMATCH"]),
         ("911101199003071234", []),  # a foreigner's residence card is no identity card
+        # a citizen's number that is damaged must not pass as another card's
+        (GOOD[:-1] + "0", ["ID_CHECKSUM", "ID_TYPE_MISMATCH"]),
+        (GOOD[:-1], ["ID_LENGTH", "ID_TYPE_MISMATCH"]),
+        (GOOD + "1", ["ID_LENGTH", "ID_TYPE_MISMATCH"]),
+        ("110101900307123", ["ID_15_DIGIT", "ID_TYPE_MISMATCH"]),
+        ("110101199003071000", ["ID_PRECISION_LOST", "ID_TYPE_MISMATCH"]),
+        (HK_PERMIT, ["ID_TYPE_MISMATCH"]),
     ],
 )
 def test_other_cards_pass_only_where_they_are_open_and_then_as_visible_ascii(number, expected):

@@ -4,95 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import io
-import random
 import stat
 import struct
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
+from image_support import (
+    INLINE,
+    RED,
+    chunk,
+    encoded,
+    noise,
+    prepare,
+    put,
+    ready,
+    refused,
+    seal,
+    turned,
+    why,
+    with_chunk,
+)
 from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.intake import image, pictures
 from pipeline.roster import Picture, Prepared
-
-INLINE = 5_000_000
-RED = (200, 0, 0, 255)
-
-
-def seal(side: int = 120, *, mode: str = "RGBA", width: int | None = None) -> Image.Image:
-    """Draw a frame with an unsymmetric stroke: no turn leaves it as it is."""
-    drawn = Image.new("RGBA", (width or side, side), (0, 0, 0, 0))
-    pen = ImageDraw.Draw(drawn)
-    pen.rectangle((4, 4, drawn.width - 5, side - 5), outline=RED, width=3)
-    pen.line((10, 10, drawn.width // 2, side // 3), fill=(200, 0, 0, 160), width=5)
-    if mode == "RGBA":
-        return drawn
-    return Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert(mode)
-
-
-def noise(width: int, height: int, channels: int = 3) -> Image.Image:
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
-    return Image.frombytes(mode, (width, height), random.Random(7).randbytes(width * height * channels))
-
-
-def encoded(picture: Image.Image, form: str, **settings: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, form, **settings)
-    return buffer.getvalue()
-
-
-def put(folder: Path, data: bytes, name: str = "张伟.png") -> Picture:
-    path = folder / name
-    path.write_bytes(data)
-    return Picture(path, hashlib.sha256(data).hexdigest(), len(data))
-
-
-def prepare(folder: Path, data: bytes, *, limit: int = INLINE, **settings: Any):
-    return image.prepare(put(folder, data), limit=limit, work=folder / "work", **settings)
-
-
-def ready(folder: Path, data: bytes, **settings: Any) -> Prepared:
-    prepared = prepare(folder, data, **settings)
-    assert isinstance(prepared, Prepared), prepared
-    assert prepared.sha256 == hashlib.sha256(prepared.path.read_bytes()).hexdigest()
-    assert prepared.size == prepared.path.stat().st_size
-    with Image.open(prepared.path) as opened:
-        assert (opened.format, opened.size) == (prepared.format, (prepared.width, prepared.height))
-    return prepared
-
-
-def refused(folder: Path, data: bytes, **settings: Any) -> tuple[str, dict[str, str]]:
-    problems = prepare(folder, data, **settings)
-    assert not isinstance(problems, Prepared), problems
-    (problem,) = problems
-    assert problem.severity == "error"
-    assert problem.detail["file"] == "张伟.png"
-    return problem.code, dict(problem.detail)
-
-
-def why(prepared: Prepared) -> str:
-    (problem,) = prepared.problems
-    assert (problem.code, problem.severity) == ("IMAGE_CONVERTED", "warning")
-    return problem.detail["why"]
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
-
-
-def with_chunk(png: bytes, *chunks: bytes) -> bytes:
-    """Put chunks behind the header."""
-    return png[:33] + b"".join(chunks) + png[33:]
-
-
-def turned(orientation: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
 
 
 @pytest.mark.parametrize(
@@ -260,11 +198,16 @@ def test_half_a_file_of_a_converted_format_is_damaged(tmp_path, form):
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b"%PDF-1.7\n", "PDF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "EPS"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00", "HEIC"),
-        (b"\x00\x00\x00\x18ftypmif1\x00\x00", "HEIC"),
+        (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1avif", "AVIF"),
+        (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isomavc1", "MP4"),
         (b"\x00\x00\x00\x18ftypavif\x00\x00", "AVIF"),
         (b"PK\x03\x04", "ZIP"),
         (b"8BPS\x00\x01", "PSD"),
+        (b"\xd7\xcd\xc6\x9a\x00\x00", "WMF"),
+        (b"\x01\x00\x09\x00\x00\x03", "WMF"),
+        (b"\x01\x00\x00\x00" + bytes(36) + b" EMF", "EMF"),
+        (b"\x1f\x8b\x08\x00", "GZIP"),
+        (b"II+\x00\x08\x00\x00\x00", "BigTIFF"),
         (b"hello", "unknown"),
     ],
 )

@@ -1,5 +1,7 @@
 """Mobiles: every dress that rosters give them comes off, and nothing is made up."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +45,21 @@ def test_a_plain_mobile_is_taken_without_a_word():
         "'13800138000",
         '="13800138000"',
         "\t13800138000",
+        "13,800,138,000",
+        "13800138000;",
+        "13800138000，",
+        "13800138000.",
+        "手机：13800138000",
+        "Tel: +86 13800138000",
+        "☎13800138000",
+        "(138)0013-8000",
+        "+86(138)00138000",
+        "[+86]13800138000",
+        "138/0013/8000",
+        "138_0013_8000",
+        "1 3 8 0 0 1 3 8 0 0 0",
+        "13800138000/13800138000",
+        "13800138000\n13800138000",
     ],
 )
 def test_each_dress_comes_off_and_is_recorded(dressed):
@@ -70,6 +87,21 @@ def test_a_whole_number_is_exact_whatever_its_format_shows(value):
         "138****8000",
         "13800138OOO",
         "张三",
+        "13800138000-801",
+        "13800138000转801",
+        "13800138000(妻子)",
+        "13800138000*",
+        "1380013800O",
+        "l3800138000",
+        "138xxxx8000",
+        "١٣٨٠٠١٣٨٠٠٠",
+        "1.3800138E+10",
+        "+1 650 555 1234",
+        "85251234567",
+        "075588888888",
+        "11111111111",
+        "同上",
+        "13800138000/661234",
     ],
 )
 def test_anything_else_refuses_the_row(wrong):
@@ -85,13 +117,15 @@ def test_a_fraction_is_no_mobile():
 
 @pytest.mark.parametrize(
     "two",
-    ["13800138000/13900139000", "1380013800013900139000", "13800138000(13900139000)", "13800138000 13900139000", "13800138000、010-12345678", "13800138000\n13900139000"],
+    ["13800138000/13900139000", "1380013800013900139000", "13800138000(13900139000)", "13800138000 13900139000", "13800138000、010-12345678", "13800138000\n13900139000", "8613800138000 8613900139000", "13800138000 或 010-88888888", "13800138000~13900139000"],
 )  # fmt: skip
 def test_two_numbers_in_a_cell_are_not_chosen_from(two):
     assert codes(read(two)) == [("MOBILE_AMBIGUOUS", "error")]
 
 
-@pytest.mark.parametrize("blank", ["", " ", "无", "-", "暂无"])
+@pytest.mark.parametrize(
+    "blank", ["", " ", "无", "-", "暂无", "无手机", "没有电话号码", "0", "00000000000", "0.0"]
+)
 def test_a_blank_is_said_and_stops_the_row_only_for_auto_sign(blank):
     assert codes(read(blank)) == [("MOBILE_MISSING", "warning")]
     assert codes(read(blank, auto_sign=True)) == [("MOBILE_MISSING", "error")]
@@ -106,6 +140,14 @@ def test_the_message_shows_no_more_of_a_number_than_the_results_do():
 def test_normalising_is_idempotent(text):
     once, _ = normalise(text)
     assert normalise(once) == (once, ())
+
+
+@given(st.text(alphabet=st.sampled_from("0123456789+-. ()/（）86'\"１３８;"), max_size=30))
+def test_each_digit_of_what_is_taken_stands_in_the_cell_in_order(text):
+    mobile = read(text).value
+    if mobile is not None:
+        source = iter(unicodedata.normalize("NFKC", text))
+        assert all(digit in source for digit in mobile)
 
 
 @given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True))

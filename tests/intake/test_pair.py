@@ -2,75 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, paired
 
 from pipeline.intake import pictures, stems
-from pipeline.intake.pair import Pairing, pair
+from pipeline.intake.pair import pair
 from pipeline.intake.pointer import refusal
 from pipeline.problems import message
-from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, FileStat, Origin, Row
-
-# made up; the check digits fit
-NUMBER = "110101199003070732"
-OTHER_NUMBER = "110101198505051232"
-X_NUMBER = "11010119900307109X"
-
-
-def doctor(
-    name: str | None = "张伟",
-    *,
-    number: str | None = NUMBER,
-    staff_no: str | None = None,
-    picture: str | None = None,
-    row: int = 2,
-    key: str | None = None,
-    written: dict[Field, str] | None = None,
-    kind: CellKind = CellKind.TEXT,
-    id_type: CardType = CardType.ID_CARD,
-) -> Doctor:
-    texts = {Field.NAME: name or "", Field.NUMBER: number or "", **(written or {})}
-    if picture is not None:
-        texts[Field.PICTURE] = picture
-    cells = {
-        field: Cell(
-            "ABCDEFGH"[place], field.value, text, kind if field is Field.PICTURE else CellKind.TEXT, text
-        )
-        for place, (field, text) in enumerate(texts.items())
-    }
-    return Doctor(
-        row=Row(Origin(Path("名单.xlsx"), "内科", row), tuple(cells.values()), cells),
-        row_id=None, key=key, name=name, number=number, id_type=id_type, mobile=None, staff_no=staff_no, department=None,
-        seal_name=None, scene_key=None, enable_auto_sign=None, license_type=None, seal_image_compress=None,
-    )  # fmt: skip
-
-
-def fill(folder: Path, files: dict[str, bytes]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def paired(tmp_path: Path, files: dict[str, bytes], *doctors: Doctor) -> Pairing:
-    return pair(doctors, pictures.index(fill(tmp_path / "seals", files)), known={})
-
-
-def got(
-    tmp_path: Path, files: dict[str, bytes], *doctors: Doctor
-) -> list[tuple[str | None, str | None, list[str]]]:
-    """Return (relative path, evidence, codes) of every doctor."""
-    folder = tmp_path / "seals"
-    return [
-        (
-            one.picture.path.relative_to(folder).as_posix() if one.picture else None,
-            one.evidence,
-            [problem.code for problem in one.problems],
-        )
-        for one in paired(tmp_path, files, *doctors).doctors
-    ]
+from pipeline.roster import CardType, CellKind, Field, FileStat
 
 
 @pytest.mark.parametrize(
@@ -106,8 +45,16 @@ def test_the_case_of_a_last_x_is_nobodys_choice(tmp_path, stem):
         "张伟明.png",  # another name begins like this one
         "小张伟.png",
         "张伟A.png",
-        "张伟的印章.png",
+        "张伟章.png",  # 章 may be the name's last character
+        "1张伟.png",  # a running number, or somebody's staff number
+        "01.张伟.png",
         "张伟(12).png",  # may be staff number 12
+        "张伟_2.png",
+        "张伟-.png",
+        "_张伟.png",
+        "张伟_1001_.png",
+        "张伟_签名_王芳.png",
+        "小张伟的章.png",
         "100.png",
         "10010.png",
         "01001.png",
@@ -167,6 +114,14 @@ def test_the_name_as_the_roster_writes_it_is_expected_too(tmp_path):
         ("w1", "w1.png", []),
         ("w1.PNG", "w1.png", []),
         ("w1.png", "内科/w1.png", []),
+        ("内科/w1.png", "新/内科/w1.png", []),
+        ("seals/内科/w1.png", "内科/w1.png", []),
+        ("w1.jpg.png", "w1.jpg.png", []),
+        ("w1.jpg", "w1.jpg.png", []),  # so Windows shows it
+        ("内科/W 1.png", "内科/w1.png", ["IMAGE_NAME_FUZZY"]),
+        ("外科/w1", "ＷＡＩ/外科/w1.png", []),
+        ("ICU/w1", "icu/w1.png", ["IMAGE_NAME_FUZZY"]),
+        ("阿依古丽.买买提.png", "阿依古丽·买买提.png", ["IMAGE_NAME_FUZZY"]),
         ("内科/w1.png", "内科/w1.png", []),
         ("内科\\w1", "内科/w1.png", []),
         ("./内科//w1.png", "内科/w1.png", []),
@@ -187,6 +142,34 @@ def test_a_named_file_that_is_not_there_is_not_replaced_by_another(tmp_path):
     assert row.problems[0].cell == "C2"
     assert row.problems[0].detail == {"tried": "张伟新.png", "hint": "≈ 张伟.png"}
     assert "张伟新.png" in message(row.problems[0], "zh")
+
+
+@pytest.mark.parametrize(
+    ("entry", "file"),
+    [
+        ("外科/w1.png", "内科/w1.png"),
+        ("other/内科/w1.png", "内科/w1.png"),
+        ("other/seals/内科/w1.png", "内科/w1.png"),
+        ("w1.png", "w1.jpg"),
+        ("w1.png", "w1印章.png"),
+        ("w1.png.png", "w1.png"),
+        ("w1.png", "w-1.png"),
+    ],
+)
+def test_an_entry_names_one_place_one_name_and_one_kind(tmp_path, entry, file):
+    assert got(tmp_path, {file: b"seal"}, doctor(picture=entry)) == [(None, None, ["IMAGE_MISSING"])]
+
+
+@pytest.mark.parametrize("entry", ["./", ".", "\u3000.png", "()"])
+def test_an_entry_of_nothing_names_nothing(tmp_path, entry):
+    files = {"\u3000.png": b"blank", "_.png": b"line"}
+    assert got(tmp_path, files, doctor(picture=entry))[0][0] is None
+
+
+def test_the_outermost_of_two_places_is_the_one_that_is_written(tmp_path):
+    files = {"内科/a.png": b"one", "旧/内科/a.png": b"two"}
+    assert got(tmp_path, files, doctor(picture="内科/a.png")) == [("内科/a.png", "column", [])]
+    assert got(tmp_path, files, doctor(picture="旧/内科/a.png")) == [("旧/内科/a.png", "column", [])]
 
 
 @pytest.mark.parametrize("entry", ["已交", "√", "  ", "", '=DISPIMG("ID_0F",1)'])
@@ -291,6 +274,16 @@ def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
     assert pairing.unclaimed == ()
 
 
+def test_a_contested_row_is_told_of_other_people_alone(tmp_path):
+    rows = doctor(row=2), doctor(row=5), doctor(number=OTHER_NUMBER, row=7)
+    found = paired(tmp_path, {"张伟.png": b"seal"}, *rows).doctors
+    assert [one.problems[0].detail["other"] for one in found] == [
+        "名单.xlsx 内科 7",
+        "名单.xlsx 内科 7",
+        "名单.xlsx 内科 2, 名单.xlsx 内科 5",
+    ]
+
+
 def test_namesakes_are_told_apart_by_better_evidence(tmp_path):
     files = {f"{NUMBER}.png": b"one", "张伟_2002.png": b"two", "张伟.png": b"whose"}
     first, second = doctor(row=2, staff_no="1001"), doctor(number=OTHER_NUMBER, row=3, staff_no="2002")
@@ -315,18 +308,25 @@ def test_a_staff_number_that_two_people_have_is_no_evidence(tmp_path):
 
 
 def test_a_suffix_that_may_be_part_of_another_name_decides_nothing(tmp_path):
+    rows = doctor("欧阳文"), doctor("欧阳文章", number=OTHER_NUMBER)
+    assert got(tmp_path, {"欧阳文章.png": b"whose"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+def test_a_seal_sign_glued_to_a_short_name_may_be_its_last_character(tmp_path):
     rows = doctor("李文"), doctor("李文章", number=OTHER_NUMBER)
-    assert got(tmp_path, {"李文章.png": b"whose"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+    assert got(tmp_path, {"李文章.png": b"seal"}, *rows) == [
+        (None, None, ["IMAGE_MISSING"]),
+        ("李文章.png", "name", []),
+    ]
 
 
 @pytest.mark.parametrize(
     ("one", "two"),
     [
         (doctor(), doctor(row=3)),
-        (doctor(key="k"), doctor(key="k", number=OTHER_NUMBER, row=3)),
         (
-            doctor(number=None, written={Field.NUMBER: "bad"}),
-            doctor(number=None, written={Field.NUMBER: "bad"}, row=3),
+            doctor(number=None, written={Field.NUMBER: "110101199003"}),
+            doctor(number=None, written={Field.NUMBER: "110101199003"}, row=3),
         ),
         (
             doctor(number="H1234567801", id_type=CardType.HONGKONG_AND_MACAO),
@@ -411,6 +411,9 @@ def test_only_files_somebody_may_mean_are_read_and_only_once_a_change(tmp_path):
     (row,) = pair([doctor()], pictures.index(folder), known=remembered).doctors
     assert row.picture
     assert row.picture.sha256 == "remembered"
+    for size, age in ((5, 0), (4, 1)):
+        outdated = {str(path): FileStat(size, path.stat().st_mtime_ns - age, "outdated")}
+        assert pair([doctor()], pictures.index(folder), known=outdated).stats == first.stats
 
 
 def test_problems_found_earlier_stay_in_front(tmp_path):

@@ -36,10 +36,20 @@ def test_takes_picture_extensions_in_any_case_and_none_from_every_sub_folder(tmp
         "a.webp",
         "名单.xlsx",
         "x.heic",
+        "x.JFIF",
     ):
         put(tmp_path / name)
     assert relatives(pictures.index(tmp_path)) == sorted(
-        ["b.PNG", "内科/张伟.jpg", "内科/深/李四.Tiff", "无扩展名", "阿依古丽.买买提", "a.webp"]
+        [
+            "b.PNG",
+            "内科/张伟.jpg",
+            "内科/深/李四.Tiff",
+            "无扩展名",
+            "阿依古丽.买买提",
+            "a.webp",
+            "x.heic",
+            "x.JFIF",
+        ]
     )
 
 
@@ -51,8 +61,8 @@ def test_the_index_does_not_depend_on_the_order_in_which_files_were_made(tmp_pat
             put(tmp_path / place / name)
     one, two = (pictures.index(tmp_path / place) for place in ("one", "two"))
     assert relatives(one) == relatives(two) == sorted(names)
-    assert {key: [c.relative for c in found] for key, found in one.by_stem.items()} == {
-        key: [c.relative for c in found] for key, found in two.by_stem.items()
+    assert {key: [form.candidate.relative for form in found] for key, found in one.forms.items()} == {
+        key: [form.candidate.relative for form in found] for key, found in two.forms.items()
     }
 
 
@@ -65,6 +75,10 @@ def test_debris_of_macos_windows_and_office_is_no_picture(tmp_path):
         "desktop.ini",
         "~$张伟.png",
         "__MACOSX/张伟.png",
+        "$RECYCLE.BIN/张伟.png",
+        "@eaDir/张伟.png",
+        "张伟.png:Zone.Identifier",
+        "Icon\r",
     ):
         put(tmp_path / name)
     put(tmp_path / "张伟.png")
@@ -81,7 +95,15 @@ def test_links_and_pipes_are_passed_over_and_circles_end(tmp_path):
     (folder / "elsewhere").symlink_to(outside.parent, target_is_directory=True)
     (folder / "circle").symlink_to(folder, target_is_directory=True)
     os.mkfifo(folder / "pipe.png")
-    assert relatives(pictures.index(folder)) == ["a.png"]
+    library = pictures.index(folder)
+    assert relatives(library) == ["a.png"]
+    assert {name: passed.why for name, passed in library.strangers.items()} == {
+        "out": "link",
+        "inside": "link",
+        "elsewhere": "link",
+        "circle": "link",
+        "pipe": "not a regular file",
+    }
 
 
 def test_an_absent_folder_is_an_empty_library_that_says_so(tmp_path):
@@ -97,7 +119,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
     closed.chmod(0)
     library = pictures.index(tmp_path)
     closed.chmod(0o700)
-    assert (relatives(library), library.unreadable) == (["a.png"], ("closed",))
+    assert (relatives(library), library.unreadable) == (["a.png"], (("closed", "cannot be read"),))
 
 
 def test_a_file_is_opened_only_where_size_or_time_differ(tmp_path):
@@ -138,20 +160,78 @@ def test_reading_is_bounded_and_shows_the_excess(tmp_path):
 @pytest.mark.parametrize(
     ("stem", "forms"),
     [
-        ("张伟", ("张伟",)),
-        ("张伟印章", ("张伟印章", "张伟")),
-        ("张伟_签名", ("张伟_签名", "张伟")),
-        ("张伟 - 副本 (2)", ("张伟 - 副本 (2)", "张伟 - 副本", "张伟")),
-        ("张伟（2）", ("张伟(2)", "张伟")),
-        ("张伟签名章", ("张伟签名章", "张伟签名", "张伟")),
-        ("Ｄ００１", ("d001",)),
-        ("印章", ("印章",)),
-        ("张伟(12)", ("张伟(12)",)),
-        ("张伟的印", ("张伟的印",)),
+        ("张伟", [("张伟", "")]),
+        ("张伟印章", [("张伟印章", ""), ("张伟", "印章")]),
+        ("张伟_签名", [("张伟_签名", ""), ("张伟", "签名")]),
+        ("张伟电子签章图片", [("张伟电子签章图片", ""), ("张伟", "电子签章图片")]),
+        ("张伟的章", [("张伟的章", ""), ("张伟", "的章")]),
+        ("张伟的电子签名", [("张伟的电子签名", ""), ("张伟", "的电子签名")]),
+        ("张伟 章", [("张伟 章", ""), ("张伟", "章")]),
+        ("张伟处方章", [("张伟处方章", ""), ("张伟", "处方章")]),
+        ("欧阳文章", [("欧阳文章", ""), ("欧阳文", "章")]),
+        ("1001章", [("1001章", ""), ("1001", "章")]),
+        ("12印", [("12印", ""), ("12", "印")]),
+        ("张伟 - 副本 (2)", [("张伟 - 副本 (2)", ""), ("张伟 - 副本", "(2)"), ("张伟", "副本 (2)")]),
+        ("张伟 副本 12", [("张伟 副本 12", ""), ("张伟", "副本 12")]),
+        ("张伟 拷贝", [("张伟 拷贝", ""), ("张伟", "拷贝")]),
+        ("张伟 Copy 2", [("张伟 Copy 2", ""), ("张伟", "Copy 2")]),
+        ("张伟（2）", [("张伟(2)", ""), ("张伟", "(2)")]),
+        ("张伟签名章", [("张伟签名章", ""), ("张伟", "签名章")]),
+        ("Ｄ００１", [("D001", "")]),
+        (" 张伟 ", [("张伟", "")]),
+        ("印章", [("印章", "")]),
+        ("李文章", [("李文章", "")]),
+        ("张伟(12)", [("张伟(12)", "")]),
+        ("d001copy", [("d001copy", "")]),
+        ("张伟2", [("张伟2", "")]),
+        ("张伟主任", [("张伟主任", "")]),
+        ("张伟\n", []),
+        ("张\x07伟", []),
     ],
 )
 def test_undressing_takes_known_suffixes_off_and_nothing_else(stem, forms):
-    assert stems.undressed(stem) == forms
+    assert list(stems.undressed(stem)) == forms
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("张伟.PNG", ("张伟", ".png")),
+        ("张伟.png.png", ("张伟", ".png.png")),
+        ("张伟.bmp.JPG", ("张伟", ".bmp.jpg")),
+        ("张伟。png", ("张伟", ".png")),
+        ("张伟．ｊｐｇ", ("张伟", ".jpg")),
+        ("张伟.png. ", ("张伟", ".png")),
+        ("阿依古丽.买买提", ("阿依古丽.买买提", "")),
+        ("阿依古丽.买买提.jpeg", ("阿依古丽.买买提", ".jpeg")),
+        ("张伟.2026.png", ("张伟.2026", ".png")),
+        ("张伟", ("张伟", "")),
+        ("张伟png", ("张伟png", "")),
+        ("张伟.pdf", ("张伟", ".pdf")),
+        (".png", ("", ".png")),
+    ],
+)
+def test_an_extension_is_told_from_a_name(name, parts):
+    assert stems.split(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "tight"),
+    [
+        ("张伟", "张伟"),
+        ("张　伟", "张伟"),
+        ("张\u00a0\u200b伟", "张伟"),
+        ("Ｄ００１", "d001"),
+        ("阿依古丽.买买提", "阿依古丽·买买提"),
+        ("阿依古丽•买买提", "阿依古丽·买买提"),
+        ("阿依古丽・买买提", "阿依古丽·买买提"),
+        ("張偉", "張偉"),
+        ("张-伟", "张-伟"),
+        ("Jose\u0301", "josé"),
+    ],
+)
+def test_tightening_leaves_every_character_that_is_part_of_a_name(text, tight):
+    assert stems.tight(text) == tight
 
 
 @pytest.mark.parametrize(

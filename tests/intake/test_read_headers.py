@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.intake.headers import ALIASES, fold
 from pipeline.intake.read import read_rosters
+from pipeline.intake.titles import ALIASES, fold
 from pipeline.roster import Field
 
 NUMBER = "11010119900307123X"

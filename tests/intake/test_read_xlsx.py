@@ -16,6 +16,7 @@ import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
+from xlsx_support import TITLES, inline, raw
 
 from pipeline.intake import xlsx
 from pipeline.intake.read import read_rosters
@@ -38,38 +39,6 @@ def workbook(path: Path, lines, sheet="医生", **more):
             page.append(line)
     book.save(path)
     return path
-
-
-def raw(path: Path, sheet_data: str, *, strings="", root="worksheet", before="", extra=None) -> Path:
-    """Write the smallest package around a ``sheetData``, so that the XML is exactly what the test says."""
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006/relationships"
-    prefix, _, _ = root.rpartition(":")
-    namespace = f'xmlns:{prefix}="{main}"' if prefix else f'xmlns="{main}"'
-    parts = {
-        "_rels/.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1" Type="{office}/officeDocument"'
-        ' Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="a" sheetId="1"'
-        ' r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}"><Relationship Id="r1"'
-        f' Type="{office}/worksheet" Target="/xl/worksheets/sheet1.xml"/><Relationship Id="r2"'
-        f' Type="{office}/sharedStrings" Target="SharedStrings.xml"/></Relationships>',
-        "xl/sharedStrings.xml": f'<sst xmlns="{main}">{strings}</sst>',
-        "xl/worksheets/sheet1.xml": f"{before}<{root} {namespace}>{sheet_data}</{root}>",
-        **(extra or {}),
-    }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return path
-
-
-def inline(reference: str, text: str) -> str:
-    return f'<c r="{reference}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
-
-
-TITLES = f'<row r="1">{inline("A1", "姓名")}{inline("B1", "身份证号")}{inline("C1", "工号")}</row>'
 
 
 def one(path: Path, **options):
@@ -377,15 +346,9 @@ def test_a_doctype_is_refused_before_any_entity_counts(tmp_path):
 
 
 def test_a_bomb_is_refused_unopened(tmp_path):
-    bomb = raw(tmp_path / "a.xlsx", "<sheetData/>", extra={"xl/worksheets/sheet1.xml": b"\0" * 30_000_000})
-    assert refused(bomb).code == "FILE_SUSPICIOUS"
-    huge = raw(tmp_path / "b.xlsx", "<sheetData/>", extra={"xl/media/1.bin": b"\0" * 201_000_000})
-    problem = refused(huge)
-    assert (problem.code, problem.detail["found"], problem.detail["limit"]) == (
-        "FILE_TOO_LARGE",
-        "201 MB",
-        "200 MB",
-    )
+    for part in ("xl/worksheets/sheet1.xml", "docProps/nobody/asks.xml"):
+        bomb = raw(tmp_path / "a.xlsx", "<sheetData/>", extra={part: b"\0" * 30_000_000})
+        assert refused(bomb).code == "FILE_SUSPICIOUS"
 
 
 def test_a_broken_workbook_is_refused(tmp_path):

@@ -1,0 +1,148 @@
+"""Zips of pictures, opened with suspicion: their members as they are named, their bytes one by one.
+
+A member's name never becomes a path: its bytes are put away under their digest. Names follow rosters.md §2: the UTF-8
+flag; Info-ZIP's Unicode path; without either strict UTF-8 first, for macOS writes it without the flag, else GB18030.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+MEGABYTE = 1_000_000
+MAX_MEMBERS = 20_000
+MAX_UNPACKED = 4_000 * MEGABYTE  # of all members; only those that somebody claims are ever unpacked
+MAX_DIRECTORY = 16 * MEGABYTE  # bytes of names and offsets that zipfile would take into memory
+MAX_RATIO = 200  # for a member above RATIO_FROM; small ones cost nothing
+RATIO_FROM = 10 * MEGABYTE
+
+_UTF_8 = 0x800  # flag: the name is UTF-8
+_ENCRYPTED = 0x1
+_UNICODE_PATH = 0x7075  # Info-ZIP extra field: version, CRC of the other name, name in UTF-8
+_METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})  # zipfile bounds what comes out of these two alone
+_UNIX, _MACOS = 3, 19  # systems that keep a file's mode in the upper half of the attributes
+_CHUNK = 1 << 20
+_FAULTS = (
+    BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+)
+
+
+class Unreadable(Exception):
+    """A zip or a member whose bytes cannot be had; the argument is a short phrase that says why."""
+
+
+class Member(NamedTuple):
+    """A file in a zip."""
+
+    info: ZipInfo
+    name: str  # with "/", surrogates for bytes that are in no known encoding
+    fault: str  # why its bytes cannot be had, or ""
+    regular: bool  # no link, pipe or device
+
+
+class _Bounded(io.BufferedReader):
+    """A file that is never read into memory as a whole, whatever length its directory is said to have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as any file does."""
+        if size is not None and size > MAX_DIRECTORY:
+            raise Unreadable("zip: too many members")
+        return super().read(size)
+
+
+@contextmanager
+def open_zip(descriptor: int) -> Iterator[ZipFile]:
+    """Lend a zip that passed the guards; the descriptor is closed with it. Raises Unreadable."""
+    with _Bounded(io.FileIO(descriptor)) as file:
+        try:
+            archive = ZipFile(file)
+            length = file.seek(0, io.SEEK_END)
+        except _FAULTS:
+            raise Unreadable("damaged zip") from None
+        _guard(archive.infolist(), length)
+        yield archive
+
+
+def _guard(infos: Sequence[ZipInfo], length: int) -> None:
+    if len(infos) > MAX_MEMBERS:
+        raise Unreadable(f"zip: {len(infos)} members")
+    if (total := sum(info.file_size for info in infos)) > MAX_UNPACKED:
+        raise Unreadable(f"zip: {total // MEGABYTE} MB")
+    if sum(info.compress_size for info in infos) > length:
+        raise Unreadable("zip: overlapping members")
+
+
+def members(archive: ZipFile) -> Iterator[Member]:
+    """Yield the files of a zip, in the order of its directory."""
+    for info in archive.infolist():
+        name = _name(info)
+        if not name.endswith("/"):
+            mode = info.external_attr >> 16 if info.create_system in (_UNIX, _MACOS) else 0
+            yield Member(info, name, _fault(info), stat.S_IFMT(mode) in (0, stat.S_IFREG))
+
+
+def read(archive: ZipFile, info: ZipInfo) -> bytes:
+    """Return the bytes of a member; its check sum is proven. Raises Unreadable."""
+    try:
+        with archive.open(info) as stream:
+            # by pieces: as a whole it would be unpacked first and then cut to the size the directory tells
+            return b"".join(iter(partial(stream.read, _CHUNK), b""))
+    except _FAULTS:
+        raise Unreadable("damaged zip") from None
+
+
+def _fault(info: ZipInfo) -> str:
+    if info.flag_bits & _ENCRYPTED:
+        return "encrypted"
+    if info.compress_type not in _METHODS:
+        return f"zip: method {info.compress_type}"
+    if info.file_size > max(RATIO_FROM, MAX_RATIO * info.compress_size):
+        return f"zip: 1:{MAX_RATIO}+"
+    return ""
+
+
+def _name(info: ZipInfo) -> str:
+    """Return a member's name as it was meant, with ``/`` between folders."""
+    name = info.orig_filename  # zipfile takes for cp437 what has no flag: all 256 bytes can be had back
+    if not info.flag_bits & _UTF_8:
+        raw = name.encode("cp437")
+        name = _unicode_path(info.extra, raw) or _decoded(raw)
+    return re.sub(r"[\\/]+", "/", name)  # in characters: the second byte of 誠 in GBK is a backslash
+
+
+def _decoded(raw: bytes) -> str:
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> str | None:
+    """Return the name of the Unicode path field, if it still belongs to the other name (APPNOTE 4.6.9)."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        body, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == _UNICODE_PATH and len(body) > 5 and body[0] == 1:
+            (crc,) = struct.unpack_from("<L", body, 1)
+            try:
+                return body[5:].decode("utf-8") if crc == zlib.crc32(raw) else None
+            except UnicodeDecodeError:
+                return None
+    return None

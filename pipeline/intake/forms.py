@@ -1,0 +1,99 @@
+"""Rows under one header: every titled cell, empty ones too, and the filled cells beyond the titles."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from pipeline.errors import FileRefused
+from pipeline.intake.cells import Line, RawCell, filled
+from pipeline.intake.compact import Cells, Fields, Shape, Value, pack
+from pipeline.intake.headers import Header
+from pipeline.intake.ticket import check_of
+from pipeline.roster import Embedded, Origin, Row
+
+ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns of a To fix sheet
+WIDEST = 200  # columns that are carried over; farther to the right only what means something
+_REMEMBERED = 4096  # texts of a column that are kept once: a department is not held 100,000 times
+
+
+class Form:
+    """Makes the rows of one table."""
+
+    def __init__(self, header: Header, *, ticketed: bool) -> None:
+        self.header = header
+        self.last = max(header.titles)
+        self._ticket = _ticket_columns(header) if ticketed else None
+        meant = set(header.places.values())
+        self._titled = frozenset(
+            column
+            for column in header.titles
+            if (column < WIDEST or column in meant) and column not in (self._ticket or ())
+        )
+        self._shape = self._shaped(self._titled)
+        self._wider: dict[frozenset[int], Shape] = {}
+        self._known: defaultdict[int, dict[str, str]] = defaultdict(dict)
+
+    def row(
+        self,
+        line: Line,
+        origin: Origin,
+        *,
+        inherited: Mapping[int, RawCell] | None = None,
+        pictures: tuple[Embedded, ...] = (),
+    ) -> Row:
+        """Return the line as a row; ``inherited`` are cells that lines above give it."""
+        shape = self._shape_of(line)
+        cells = {**line.cells, **inherited} if inherited else line.cells
+        places = shape.at
+        values: list[Value] = [None] * len(shape)
+        last = 0
+        for column, raw in cells.items():
+            place = places.get(column)
+            if place is not None:
+                values[place] = self._packed(column, raw)
+                last = max(last, place + 1)
+        held = tuple(values[:last])
+        ticket = self._checked(line) if self._ticket else None
+        return Row(origin, Cells(shape, held), Fields(shape, held), ticket, line.hidden, pictures)
+
+    def ticketed(self, line: Line) -> bool:
+        """Tell whether a line of a To fix sheet carries a ticket: it was a doctor's, whatever is left of it."""
+        return self._ticket is not None and filled(line.cells.get(self._ticket[0]))
+
+    def _shape_of(self, line: Line) -> Shape:
+        if line.cells.keys() <= self._titled:
+            return self._shape
+        columns = self._titled.union(
+            column for column in line.cells if column < WIDEST and column not in self.header.titles
+        )
+        if columns == self._titled:
+            return self._shape
+        shape = self._wider.get(columns)
+        if shape is None:
+            shape = self._wider[columns] = self._shaped(columns)
+        return shape
+
+    def _shaped(self, columns: frozenset[int]) -> Shape:
+        return Shape(sorted(columns), self.header.titles, self.header.places)
+
+    def _packed(self, column: int, raw: RawCell) -> Value:
+        value = pack(raw)
+        if not isinstance(value, str):
+            return value
+        known = self._known[column]
+        return known.setdefault(value, value) if len(known) < _REMEMBERED else known.get(value, value)
+
+    def _checked(self, line: Line) -> str:
+        assert self._ticket is not None
+        row_id, check = (line.cells[column].shown if column in line.cells else "" for column in self._ticket)
+        if not row_id or check != check_of(row_id):
+            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(line.number)})
+        return row_id
+
+
+def _ticket_columns(header: Header) -> tuple[int, int]:
+    places = {title: column for column, title in header.titles.items()}
+    if ROW_ID not in places or CHECK not in places:
+        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(header.row)})
+    return places[ROW_ID], places[CHECK]

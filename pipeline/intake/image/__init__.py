@@ -1,0 +1,154 @@
+"""Pictures: decoded whole, judged, and made ready to be sent. The only room for Pillow.
+
+A PNG or JPEG that needs nothing is sent byte for byte. Anything else that can be read is re-encoded once, and what was
+done is said. Sizes are judged from the header before anything is unpacked; every function may run in several threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from pipeline.intake import pictures, spool, stems
+from pipeline.intake.image import arrangements, cleanup
+from pipeline.intake.image.appearance import look, on_white
+from pipeline.intake.image.arrangements import WHOLE
+from pipeline.intake.image.decoding import TAIL, Decoded, Refused, Structure, decode, structure
+from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, as_mode, fit, save, size_of
+from pipeline.problems import problem
+from pipeline.roster import Field, Picture, Prepared, Problem
+
+__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "thumbnail", "views"]
+
+_LARGE = (
+    16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
+)
+_one_large = Lock()
+
+
+def prepare(
+    picture: Picture, *, limit: int, work: Path, trim: bool = False, transparent: bool = False
+) -> Prepared | tuple[Problem, ...]:
+    """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
+
+    ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
+    are read once; they must still be those of ``picture.sha256``. A re-encoded picture lies in ``work`` (see
+    ``spool``), any other is sent from where it is. Raises OSError where ``work`` cannot be written: no fault of a row.
+    """
+    file = stems.shown(picture.path.name)
+    try:
+        data = _read(picture)
+        found = structure(data)
+        with _room_for(found):
+            decoded = _with_tail(decode(found), data)
+            seen = look(decoded.image)
+            if min(decoded.image.size) < MIN_SIDE:
+                least = f"{MIN_SIDE}×{MIN_SIDE}"
+                raise Refused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
+            if seen.is_blank(decoded.image.size):
+                raise Refused("IMAGE_BLANK")
+            if trim or transparent:
+                cleaned, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)
+                decoded = replace(decoded, image=cleaned, flaws=(*decoded.flaws, *done))
+            encoded = fit(data, decoded, limit)
+    except Refused as refused:
+        return (_problem(refused.code, file, **refused.detail),)
+    warnings = []
+    if decoded.flaws:
+        warnings.append(_problem("IMAGE_CONVERTED", file, why=", ".join(decoded.flaws)))
+    if not encoded.faithful or (len(data) > limit and not decoded.flaws):
+        used = f"{size_of(len(encoded.payload))}, {_dimensions((encoded.width, encoded.height))}"
+        warnings.append(_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=size_of(len(data)), used=used))
+    path, sha256 = picture.file, picture.sha256
+    if encoded.payload is not data:
+        path, sha256 = spool.keep(encoded.payload, work, ".png" if encoded.format == "PNG" else ".jpg")
+    return Prepared(
+        source=picture,
+        path=path,
+        sha256=sha256,
+        size=len(encoded.payload),
+        format=encoded.format,
+        width=encoded.width,
+        height=encoded.height,
+        pixels=seen.pixels,
+        problems=tuple(warnings),
+    )
+
+
+def pixels(path: Path) -> str | None:
+    """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
+
+    What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
+    """
+    try:
+        found = structure(pictures.read(path))
+        with _room_for(found):
+            return look(decode(found).image).pixels
+    except (Refused, OSError):
+        return None
+
+
+def thumbnail(path: Path, side: int) -> bytes | None:
+    """Return the picture on white as a PNG that fits in ``side`` x ``side`` pixels; None if it is unreadable."""
+    try:
+        found = structure(pictures.read(path))
+        with _room_for(found):
+            image = as_mode(decode(found, draft=2 * side).image, "RGBA")
+            image.thumbnail((side, side))
+    except (Refused, OSError):
+        return None
+    return save(on_white(image), "PNG")
+
+
+def views(picture: Picture) -> Iterator[tuple[str, bytes]]:
+    """Yield (kind, PNG) of the ways in which a picture's characters may be read; none where it is unreadable or blank.
+
+    The last is of kind ``WHOLE``: the picture as it is. All others hold one line of characters.
+    """
+    try:
+        found = structure(_read(picture))
+        with _room_for(found):
+            seal = arrangements.seal(decode(found).image)
+    except Refused:
+        return
+    if seal is not None:
+        yield from arrangements.views(seal)
+
+
+@contextmanager
+def _room_for(found: Structure) -> Iterator[None]:
+    """Let large pictures through one by one: each costs some 400 MB while it is worked on."""
+    width, height = found.layout.size
+    large = width * height > _LARGE or found.kind == "HEIC"  # which tells its size when it is read
+    with _one_large if large else nullcontext():
+        yield
+
+
+def _read(picture: Picture) -> bytes:
+    try:
+        data = pictures.read(picture.file)
+    except OSError:
+        raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
+    if len(data) > pictures.MAX_BYTES:
+        found, limit = f"> {size_of(pictures.MAX_BYTES)}", size_of(pictures.MAX_BYTES)
+        raise Refused("IMAGE_TOO_LARGE", found=found, limit=limit)
+    if hashlib.sha256(data).hexdigest() != picture.sha256:
+        raise Refused("IMAGE_CORRUPT", found="changed while reading")
+    return data
+
+
+def _with_tail(decoded: Decoded, data: bytes) -> Decoded:
+    tail = (TAIL,) if decoded.layout.end < len(data) else ()
+    return replace(decoded, flaws=(*decoded.flaws, *tail))
+
+
+def _problem(code: str, file: str, **detail: str) -> Problem:
+    return problem(code, Field.PICTURE, severity=None, file=file, **detail)
+
+
+def _dimensions(size: tuple[int, int]) -> str:
+    return f"{size[0]}×{size[1]}"

@@ -1,0 +1,73 @@
+"""Which rows are the same person, as far as rows can tell.
+
+The lifetime number tells it. A row whose number cannot be used is a person of its own, for nobody knows whose it is,
+unless what is left of it tells: the same name, and the staff number or the digits that a spreadsheet kept of the
+number, are those of exactly one row's person with a usable number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from decimal import Decimal
+
+from pipeline.intake.folding import drop_spaces, narrow, shown, trim
+from pipeline.intake.identity import lifetime
+from pipeline.roster import Cell, CellKind, Doctor, Field
+
+_WHOLE = 18
+_KEPT = 15  # digits of a number in a spreadsheet's cell: place, birth date and one more
+_CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
+
+
+def persons(doctors: Sequence[Doctor]) -> list[Hashable]:
+    """Return a token for each row, equal for rows of one person."""
+    tokens = [_own(doctor, place) for place, doctor in enumerate(doctors)]
+    lost = {doctor.name for doctor in doctors if not doctor.number}
+    known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
+    for doctor, token in zip(doctors, tokens, strict=True):
+        if doctor.number and doctor.name in lost:
+            for trace in _traces(doctor, doctor.number[:_KEPT]):
+                known[trace].add(token)
+    return [
+        token if doctor.number else _recognised(doctor, known, token)
+        for doctor, token in zip(doctors, tokens, strict=True)
+    ]
+
+
+def _own(doctor: Doctor, place: int) -> Hashable:
+    if doctor.number and doctor.id_type:
+        return lifetime(doctor.number, doctor.id_type)
+    written = trim(shown(doctor.row.fields.get(Field.NUMBER)))
+    return (doctor.name, written) if doctor.name and any(map(str.isdigit, written)) else place
+
+
+def _recognised(doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], token: Hashable) -> Hashable:
+    traces = _traces(doctor, _kept(doctor.row.fields.get(Field.NUMBER)))
+    people = set().union(*(known.get(trace, ()) for trace in traces))
+    return people.pop() if len(people) == 1 else token
+
+
+def _traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
+    """Return what tells a person beside the whole number, each together with the name."""
+    if doctor.name is None:
+        return []
+    marks = (f"staff {staff_no(doctor)}" if doctor.staff_no else None, digits)
+    return [(doctor.name, mark) for mark in marks if mark]
+
+
+def staff_no(doctor: Doctor) -> str | None:
+    """Return the staff number as two rows may write it differently: case and leading zeros do not count."""
+    return (doctor.staff_no.casefold().lstrip("0") or doctor.staff_no) if doctor.staff_no else None
+
+
+def _kept(cell: Cell | None) -> str | None:
+    """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
+    if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
+        return None
+    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(narrow(cell.shown))
+    if not _CUT.fullmatch(text):
+        return None
+    digits = f"{Decimal(text):f}".partition(".")[0]
+    return digits[:_KEPT] if len(digits) == _WHOLE else None

@@ -1,0 +1,124 @@
+"""From candidates to pictures: digests of files, bytes out of zips, and whether two pictures are one.
+
+Each file is fingerprinted at most once in a run, and an unchanged one is not opened; each zip is opened once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+from zipfile import ZipFile
+
+from pipeline.intake import archive, image, pictures
+from pipeline.intake.candidates import Candidate, Place
+from pipeline.intake.manner import Keep
+from pipeline.roster import FileStat, Picture
+
+_COMPARED = 8  # pictures decoded for one row: who has more of them has to tidy up
+
+
+class Unusable(Exception):
+    """A candidate whose bytes cannot be had; the argument is a short phrase that says why."""
+
+
+class Sources(AbstractContextManager["Sources"]):
+    """What the candidates hold, for as long as the context lasts.
+
+    ``known`` are remembered fingerprints by ``str(path)``; ``keep`` puts the bytes of a zip's member away, and without
+    it such a picture has a digest and nothing more.
+    """
+
+    def __init__(self, known: Mapping[str, FileStat], keep: Keep | None) -> None:
+        self._known = known
+        self._keep = keep
+        self._stats: dict[str, FileStat] = {}
+        self._kept: dict[Candidate, Picture | Unusable] = {}
+        self._zips: dict[Path, ZipFile | Unusable] = {}
+        self._open = ExitStack()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the zips."""
+        self._open.close()
+
+    def picture(self, candidate: Candidate) -> Picture:
+        """Return a candidate's picture. Raises Unusable, and OSError where ``keep`` cannot write."""
+        if candidate.member is None:
+            stat = self._fingerprint(candidate)
+            path, file = candidate.path, candidate.file
+            return Picture(path, stat.sha256, stat.size, None if file is path else file)
+        if candidate not in self._kept:
+            self._kept[candidate] = self._unpacked(candidate)
+        found = self._kept[candidate]
+        if isinstance(found, Unusable):
+            raise found
+        return found
+
+    def new_stats(self) -> dict[str, FileStat]:
+        """Return the fingerprints that were not known before."""
+        return {name: stat for name, stat in self._stats.items() if stat != self._known.get(name)}
+
+    def _fingerprint(self, candidate: Candidate) -> FileStat:
+        name = str(candidate.file)
+        if name not in self._stats:
+            stat = self._known.get(name)
+            if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
+                try:
+                    stat = pictures.fingerprint(candidate.file, self._known)
+                except OSError:
+                    raise Unusable("cannot be read") from None
+            self._stats[name] = stat
+        return self._stats[name]
+
+    def _unpacked(self, candidate: Candidate) -> Picture | Unusable:
+        assert candidate.member is not None
+        if candidate.fault:
+            return Unusable(candidate.fault)
+        opened = self._zip(candidate.place)
+        if isinstance(opened, Unusable):
+            return opened
+        try:
+            payload = archive.read(opened, candidate.member)
+        except archive.Unreadable as error:
+            return Unusable(str(error))
+        if self._keep is None:
+            return Picture(candidate.path, hashlib.sha256(payload).hexdigest(), len(payload))
+        stored, sha256 = self._keep(payload, candidate.extension)
+        return Picture(candidate.path, sha256, len(payload), stored)
+
+    def _zip(self, place: Place) -> ZipFile | Unusable:
+        if place.path not in self._zips:
+            self._zips[place.path] = self._opened(place)
+        return self._zips[place.path]
+
+    def _opened(self, place: Place) -> ZipFile | Unusable:
+        try:
+            descriptor = pictures.open_regular(place.path)
+            status = os.fstat(descriptor)
+            opened = self._open.enter_context(archive.open_zip(descriptor))
+        except archive.Unreadable as error:
+            return Unusable(str(error))
+        except OSError:
+            return Unusable("cannot be read")
+        changed = place.stamp != (status.st_size, status.st_mtime_ns)
+        return Unusable("changed while reading") if changed else opened
+
+
+def one_picture(these: Iterable[Picture]) -> bool:
+    """Tell whether all of these are the same picture: by their bytes, else by their decoded pixels.
+
+    The same drawing saved as PNG and as BMP is one. Only where the bytes differ is anything opened.
+    """
+    by_digest = {picture.sha256: picture for picture in these}
+    if len(by_digest) < 2:
+        return True
+    if len(by_digest) > _COMPARED:
+        return False
+    first, *others = by_digest.values()
+    pixels = image.pixels(first.file)
+    return pixels is not None and all(image.pixels(other.file) == pixels for other in others)

@@ -1,0 +1,131 @@
+"""What shows nothing of a name is blank, whatever it is made of; what shows it faintly, small or on dirt is not."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from image_support import encoded, noise, ready, refused, seal
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+SIZES = ((100, 60), (300, 200), (1000, 800))
+WHITE = (255, 255, 255)
+
+
+def paper(size: tuple[int, int], grain: float = 2, level: int = 245) -> Image.Image:
+    """Return a sheet as a scanner sees it."""
+    dice = random.Random(9)
+    small = Image.frombytes(
+        "L", (500, 500), bytes(max(0, min(255, int(dice.gauss(level, grain)))) for _ in range(250_000))
+    )
+    sheet = Image.new("L", size)
+    for left in range(0, size[0], 500):
+        for top in range(0, size[1], 500):
+            sheet.paste(small, (left, top))
+    return sheet
+
+
+def lit(size: tuple[int, int]) -> Image.Image:
+    """Return a sheet with a lamp over its middle: 250 there, 165 in the corners."""
+    return Image.radial_gradient("L").resize(size).point(lambda level: 250 - level // 3)
+
+
+def name(size: tuple[int, int], ink: tuple[int, ...], share: float, *, frame: bool = False) -> Image.Image:
+    """Write something like a character of a share of the longer side into the middle: five strokes."""
+    drawn = Image.new("RGB", size, WHITE)
+    pen = ImageDraw.Draw(drawn)
+    side, (x, y) = int(max(size) * share), (size[0] // 2, size[1] // 2)
+    wide = max(1, side // 12)
+    for part in (-0.4, 0, 0.4):
+        pen.line((x - side / 2, y + side * part, x + side / 2, y + side * part), fill=ink, width=wide)
+    pen.line((x, y - side / 2, x, y + side / 2), fill=ink, width=wide)
+    pen.line((x, y, x + side / 2, y + side / 2), fill=ink, width=wide)
+    if frame:
+        pen.rectangle((2, 2, size[0] - 3, size[1] - 3), outline=ink, width=max(1, min(size) // 60))
+    return drawn
+
+
+def blank(tmp_path, drawn: Image.Image, form: str = "PNG", **settings: int) -> bool:
+    return refused(tmp_path, encoded(drawn, form, **settings))[0] == "IMAGE_BLANK"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_paper_with_nothing_on_it_is_blank(tmp_path, size):
+    assert blank(tmp_path, Image.new("L", size, 255))
+    assert blank(tmp_path, paper(size))
+    assert blank(tmp_path, paper(size), "JPEG", quality=60)
+    assert blank(tmp_path, lit(size))
+    assert blank(tmp_path, ImageChops.subtract(lit(size), paper(size, 3, 10)), "JPEG", quality=70)
+
+
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_dust_is_no_ink(tmp_path, size):
+    sheet = paper(size)
+    dice = random.Random(6)
+    for _ in range(6):
+        x, y, wide = dice.randrange(size[0]), dice.randrange(size[1]), min(size) // 150
+        ImageDraw.Draw(sheet).ellipse((x, y, x + wide, y + wide), fill=60)
+    assert blank(tmp_path, sheet)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("at", ["inset", "edge"])
+def test_a_frame_with_nothing_in_it_is_blank(tmp_path, size, at):
+    for clear in (False, True):
+        drawn = Image.new("RGBA", size, (255, 255, 255, 0 if clear else 255))
+        inset = min(size) // 10 if at == "inset" else 0
+        box = (inset, inset, size[0] - 1 - inset, size[1] - 1 - inset)
+        ImageDraw.Draw(drawn).rectangle(box, outline=(200, 20, 20, 255), width=max(1, min(size) // 40))
+        assert blank(tmp_path, drawn)
+
+
+def test_a_block_of_colour_is_blank(tmp_path):
+    drawn = Image.new("RGB", (300, 300), WHITE)
+    drawn.paste((200, 20, 20), (60, 60, 240, 240))
+    assert blank(tmp_path, drawn)
+
+
+def test_ink_in_the_colour_of_the_paper_is_blank(tmp_path):
+    for drawn in (seal(), seal().resize((500, 500))):
+        drawn.paste(WHITE, mask=Image.new("L", drawn.size, 255).point([0] * 256))
+        white = Image.merge("RGBA", (*Image.new("RGB", drawn.size, WHITE).split(), drawn.getchannel("A")))
+        assert blank(tmp_path, white)
+        assert blank(tmp_path, white, "WEBP", lossless=1)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("ink", [(200, 20, 30), (30, 30, 30), (170, 170, 170), (90, 90, 220)])
+def test_a_name_is_seen_small_or_large_framed_or_not(tmp_path, size, ink):
+    for share in (0.15, 0.4):
+        for frame in (False, True):
+            drawn = name(size, ink, share, frame=frame)
+            ready(tmp_path, encoded(drawn, "PNG"))
+            ready(tmp_path, encoded(drawn, "JPEG", quality=60))
+
+
+def test_a_faint_name_on_unevenly_lit_paper_is_seen(tmp_path):
+    size = (1000, 800)
+    sheet = ImageChops.multiply(lit(size).convert("RGB"), name(size, (215, 190, 190), 0.1))
+    ready(tmp_path, encoded(sheet, "JPEG", quality=80))
+
+
+def test_a_name_in_white_on_colour_is_seen(tmp_path):
+    ready(tmp_path, encoded(ImageChops.invert(name((300, 300), (55, 200, 200), 0.6)), "PNG"))
+
+
+def test_a_name_out_of_focus_is_seen(tmp_path):
+    ready(tmp_path, encoded(name((400, 300), (150, 20, 30), 0.5).filter(ImageFilter.GaussianBlur(4)), "JPEG"))
+
+
+def test_a_tiny_name_fills_the_least_picture(tmp_path):
+    ready(tmp_path, encoded(name((20, 20), (0, 0, 0), 0.9), "PNG"))
+    ready(tmp_path, encoded(noise(20, 20), "PNG"))
+
+
+def test_two_strokes_far_apart_are_no_frame(tmp_path):
+    drawn = Image.new("L", (600, 200), 255)
+    pen = ImageDraw.Draw(drawn)
+    for left in (10, 530):
+        pen.line((left, 100, left + 60, 150), fill=0, width=6)
+        pen.line((left, 150, left + 60, 100), fill=0, width=6)
+    ready(tmp_path, encoded(drawn, "PNG"))

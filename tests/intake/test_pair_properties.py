@@ -1,0 +1,144 @@
+"""What holds for every roster and every folder (issue 3): order changes nothing, nobody is told two things."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from night_support import number
+from pair_support import doctor, fill
+
+from pipeline.intake import pictures
+from pipeline.intake.across import compare
+from pipeline.intake.pair import pair
+from pipeline.roster import Field
+
+NAMES = ["张伟", "李文", "李文章", "欧阳文", "欧阳文章", "姚平", "阿依古丽·买买提"]
+DEPARTMENTS = [None, "内科", "外科", "无"]
+STAFF = [None, "1", "12", "1001", "A-01", "张伟"]
+ENTRIES = [None, "", "张伟.png", "李文", "../a.png", "内科/1.png", "已交"]
+STEMS = [
+    "张伟",
+    "李文",
+    "李文章",
+    "欧阳文章",
+    "Ҧƽ",
+    "阿依古丽.买买提",
+    "1",
+    "1001",
+    "A-01",
+    number(0),
+    number(1),
+]
+JOINTS = ["", "_", "-", " ", "."]
+SUFFIXES = ["", "", "印章", " (2)", "章", " - 副本"]
+FOLDERS = ["", "内科/", "外科/", "旧/内科/", "2026/"]
+
+rows = st.lists(
+    st.tuples(
+        st.sampled_from(NAMES),
+        st.one_of(st.none(), st.integers(0, 4)),
+        st.sampled_from(STAFF),
+        st.sampled_from(DEPARTMENTS),
+        st.sampled_from(ENTRIES),
+    ),
+    min_size=1,
+    max_size=6,
+)
+files = st.dictionaries(
+    st.builds(
+        lambda folder, first, joint, second, suffix, end: f"{folder}{first}{joint}{second}{suffix}{end}",
+        st.sampled_from(FOLDERS),
+        st.sampled_from(STEMS),
+        st.sampled_from(JOINTS),
+        st.sampled_from(["", "", "", "1001", "内科", "张伟"]),
+        st.sampled_from(SUFFIXES),
+        st.sampled_from([".png", ".jpg", ""]),
+    ),
+    st.sampled_from([b"one", b"two", b"three"]),
+    max_size=6,
+)
+
+
+def doctors_of(people):
+    return [
+        doctor(
+            name,
+            number=None if serial is None else number(serial),
+            staff_no=staff_no,
+            department=department,
+            picture=entry,
+            row=place + 2,
+            written={} if serial is not None else {Field.NUMBER: "待补"},
+        )
+        for place, (name, serial, staff_no, department, entry) in enumerate(people)
+    ]
+
+
+def outcomes(doctors, content, folder):
+    """Return row -> (path, evidence, codes), after pairing."""
+    library = pictures.index(fill(folder, content))
+    paired = pair(doctors, library, known={}).doctors
+    return paired, {
+        one.row.origin.row: (
+            one.picture.path.relative_to(folder).as_posix() if one.picture else None,
+            one.evidence,
+            tuple(each.code for each in one.problems),
+        )
+        for one in paired
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows, files, st.randoms(use_true_random=False))
+def test_order_changes_no_pair_and_every_row_ends_in_one_lane(people, content, shuffler: random.Random):
+    doctors = doctors_of(people)
+    with tempfile.TemporaryDirectory() as folder:
+        paired, first = outcomes(doctors, content, Path(folder) / "a")
+        shuffled, names = doctors[:], list(content.items())
+        shuffler.shuffle(shuffled)
+        shuffler.shuffle(names)
+        _, second = outcomes(shuffled, dict(names), Path(folder) / "b")
+    assert first == second
+    for path, evidence, codes in first.values():
+        errors = [code for code in codes if code not in ("IMAGE_NAME_FUZZY", "IMAGE_DUPLICATE_FILE")]
+        assert len(errors) == (path is None)
+        assert (path is None) == (evidence is None)
+        assert all(code.startswith("IMAGE_") for code in errors)
+    compared = compare(paired)
+    owners: dict[str, set[str]] = {}
+    for one in compared:
+        if one.picture and not one.errors:
+            assert one.number is not None or one.picture
+            owners.setdefault(one.picture.sha256, set()).add(one.number or str(one.row.origin.row))
+    assert all(len(people) == 1 for people in owners.values())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows, files, files)
+def test_one_file_more_takes_pictures_away_or_gives_a_missing_one(people, content, more):
+    doctors = doctors_of(people)
+    with tempfile.TemporaryDirectory() as folder:
+        _, before = outcomes(doctors, content, Path(folder) / "a")
+        _, after = outcomes(doctors, more | content, Path(folder) / "b")
+    for row, (path, _, codes) in before.items():
+        now, _, told = after[row]
+        if path is not None and now is not None and now != path:
+            assert more.get(now) == content[path]  # another file of the same picture, with a better name
+        if path is not None and now is None:
+            assert "IMAGE_AMBIGUOUS" in told
+        if "IMAGE_AMBIGUOUS" in codes or "IMAGE_PATH_REJECTED" in codes:
+            assert now is None or "IMAGE_AMBIGUOUS" in codes
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows, st.lists(st.text("张李文章王x1_-. ", min_size=1, max_size=8), max_size=6))
+def test_a_name_that_holds_more_than_what_is_expected_is_nobodys(people, stems_):
+    doctors = doctors_of(people)
+    content = {f"王{stem.strip(' ._-') or 'x'}王.png": b"stranger" for stem in stems_}
+    with tempfile.TemporaryDirectory() as folder:
+        _, found = outcomes(doctors, content, Path(folder) / "a")
+    assert {path for path, _, _ in found.values()} == {None}

@@ -1,0 +1,232 @@
+"""Where a picture that floats over a sheet stands: it belongs to the row under its centre, or to nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openpyxl
+import pytest
+import xlsxwriter
+from openpyxl.drawing.image import Image as Drawing
+from xlsx_support import (
+    absolute,
+    drawn,
+    extent,
+    floating,
+    height,
+    marker,
+    pic,
+    read,
+    seal,
+    single,
+    two,
+)
+
+TALL = height(*[30] * 9)  # nine rows of 30 points
+
+
+@pytest.fixture
+def work(tmp_path):
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.xlsx"
+
+
+@pytest.mark.parametrize(
+    ("anchor", "address", "straddles"),
+    [
+        (two(4, 2, 4, 28, pic()), "C5", False),
+        (single(4, 2, 26, pic()), "C5", False),
+        (absolute(122, 26, pic()), "C5", False),
+        (two(3, 28, 4, 28, pic()), "C5", False),  # begins in the row above by 2 of 30 points
+        (two(3, 20, 4, 25, pic()), "C5", True),
+        (two(4, 10, 5, 10, pic()), "C5", True),
+        (single(4, 20, 26, pic()), "C6", True),
+        (single(3, 27, 30, pic()), "C5", False),  # exactly a tenth of it above
+        (single(3, 26.8, 30, pic()), "C5", True),
+        (single(4, 3.2, 30, pic()), "C5", True),
+        (absolute(110, 26, pic()), "C5", True),
+        (two(4, 0, 5, 0, pic()), "C5", False),
+        (single(8, 5, 20, pic()), "C9", False),
+    ],
+)
+def test_a_picture_belongs_to_the_row_under_its_centre(path, work, anchor, address, straddles):
+    assert floating(drawn(path, anchor, rows=TALL), work) == [(address, 1, straddles)]
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        single(3, 0, 90, pic()),  # three rows, a third in each
+        single(3, 0, 60, pic()),  # two rows, its centre on the line between them
+        two(4, 10, 4, 10, pic()),  # of no height
+        two(6, 0, 4, 0, pic()),  # upside down
+    ],
+)
+def test_a_picture_over_several_rows_belongs_to_none(path, work, anchor):
+    book = read(drawn(path, anchor, rows=TALL), work)
+    assert next(book.sheets).pictures == []
+    assert len(book.notes) == 1
+    assert book.notes[0].startswith(("a!C4: ", "a!C5: ", "a!C7: "))
+    assert "without a row of its own" in book.notes[0]
+
+
+def test_pictures_too_tall_for_their_rows_shift_nobody_by_one(path, work):
+    """openpyxl hangs a picture at the corner of its cell; three rows of the usual height lie under each."""
+    book = openpyxl.Workbook()
+    for row in range(2, 6):
+        picture = Drawing(_file(path.parent, row))
+        picture.width, picture.height = 80, 60  # pixels: 45 points over rows of 15
+        book.active.add_image(picture, f"C{row}")
+    book.save(path)
+    assert floating(path, work) == []
+
+
+def test_openpyxl_and_xlsxwriter_place_alike(tmp_path, work):
+    rows = {2: 60, 3: 20, 4: 75, 7: 40}  # points
+    book = openpyxl.Workbook()
+    for row, points in rows.items():
+        book.active.row_dimensions[row].height = points
+        picture = Drawing(_file(tmp_path, row))
+        picture.width, picture.height = 40, int(points * 4 / 3) - 4
+        book.active.add_image(picture, f"C{row}")
+    book.save(tmp_path / "a.xlsx")
+    expected = [(f"C{row}", row, False) for row in rows]
+    assert floating(tmp_path / "a.xlsx", work) == expected
+    for position in (1, 2, 3):  # moves and sizes with cells, moves alone, neither
+        other = xlsxwriter.Workbook(tmp_path / "b.xlsx")
+        sheet = other.add_worksheet()
+        for row, points in rows.items():
+            sheet.set_row(row - 1, points)
+        for row, points in rows.items():
+            scale = {"x_scale": 2, "y_scale": (points * 4 / 3 - 4) / 8}
+            sheet.insert_image(
+                row - 1, 2, _file(tmp_path, row), {"y_offset": 2, "object_position": position, **scale}
+            )
+        other.close()
+        assert floating(tmp_path / "b.xlsx", work) == expected
+
+
+def test_rows_are_as_high_as_the_sheet_says(path, work):
+    """Default height, hidden rows of no height, rows left out, and rows without numbers."""
+    head = '<sheetFormatPr defaultRowHeight="40"/>'
+    rows = '<row r="2" ht="10"/><row ht="60"/><row r="5" hidden="1"/><row r="6" ht="0"/><row r="7" ht="1e9"/>'
+    # tops: 0 40 50 110 150 150 150 190
+    anchors = (
+        absolute(45, 4, pic("p1")) + absolute(120, 20, pic("p2")) + absolute(160, 20, pic("p3"))
+        + absolute(40 * 1000 - 2 * 40 - 30 + 20 + 5, 20, pic("p1"))
+    )  # fmt: skip
+    assert floating(drawn(path, anchors, head=head, rows=rows), work) == [
+        ("C2", 1, False),
+        ("C4", 2, False),
+        ("C7", 3, False),
+        ("C1001", 1, False),
+    ]
+
+
+def test_a_picture_over_hidden_rows_belongs_to_the_row_that_shows_it(path, work):
+    rows = height(30, 30, None, None, 30, 30)
+    anchors = two(1, 5, 4, 2, pic("p1")) + single(4, 2, 26, pic("p2"))
+    assert floating(drawn(path, anchors, rows=rows), work) == [("C2", 1, False), ("C5", 2, False)]
+
+
+def test_a_picture_that_starts_in_a_hidden_row_stays_there(path, work):
+    """A filter hides its row: the picture shrinks to nothing, or drifts over a row that is another doctor's."""
+    rows = '<row r="1" ht="30"/><row r="2" ht="30" hidden="1"/><row r="3" ht="30" hidden="1"/><row r="4" ht="30"/>'
+    rows += '<row r="5" ht="0"/><row r="6" ht="30"/>'
+    anchors = (
+        two(1, 2, 1, 28, pic("p1"))
+        + single(2, 2, 26, pic("p2"))
+        + two(2, 0, 2, 0, pic("p3"))
+        + single(3, 2, 26, pic("p1"))
+        + single(4, 1, 13, pic("p2"))
+    )
+    assert floating(drawn(path, anchors, rows=rows), work) == [
+        ("C2", 1, False),
+        ("C3", 2, False),
+        ("C3", 3, False),
+        ("C4", 1, False),
+        ("C5", 2, False),
+    ]
+
+
+def test_rows_that_are_hidden_by_default_have_no_height(path, work):
+    head = '<sheetFormatPr defaultRowHeight="20" zeroHeight="1"/>'
+    rows = '<row r="1"/><row r="5"/><row r="9" ht="30"/>'
+    anchors = absolute(22, 16, pic("p1")) + absolute(45, 20, pic("p2")) + absolute(90, 20, pic("p3"))
+    assert floating(drawn(path, anchors, head=head, rows=rows), work) == [
+        ("C5", 1, False),
+        ("C9", 2, False),
+    ]
+
+
+def test_the_column_is_the_one_under_the_centre(path, work):
+    head = (
+        '<sheetFormatPr defaultRowHeight="30" defaultColWidth="10"/>'
+        '<cols><col min="1" max="2" width="20"/><col min="3" max="3" width="5" hidden="1"/></cols>'
+    )
+    wide = 140 * 0.75  # points of a column of 20 characters
+    anchors = (
+        absolute(2, 26, pic("p1"), left=5)
+        + absolute(2, 26, pic("p2"), left=wide + 5)
+        + absolute(2, 26, pic("p3"), left=2 * wide + 2)
+    )
+    assert [each[0] for each in floating(drawn(path, anchors, head=head), work)] == ["A1", "B1", "D1"]
+    inside = two(0, 2, 0, 28, pic()).replace("<xdr:col>3</xdr:col>", "<xdr:col>2</xdr:col>")
+    assert floating(drawn(path, inside, head=head), work) == [("C1", 1, False)]
+
+
+def test_pictures_in_groups_stand_where_they_are_drawn(path, work):
+    """The group's children live in coordinates of their own; groups hold groups."""
+
+    def at(y: int, embed: str) -> str:
+        return pic(embed, transform=f'<a:xfrm><a:off x="1000" y="{y}"/><a:ext cx="100" cy="100"/></a:xfrm>')
+
+    def group(content: str, own: str = "", space: str = "") -> str:
+        return f"<xdr:grpSp><xdr:nvGrpSpPr/><xdr:grpSpPr><a:xfrm>{own}{space}</a:xfrm></xdr:grpSpPr>{content}</xdr:grpSp>"
+
+    space = '<a:chOff x="1000" y="5000"/><a:chExt cx="100" cy="300"/>'
+    inner_own = '<a:off x="1000" y="5200"/><a:ext cx="100" cy="100"/>'
+    inner_space = '<a:chOff x="1000" y="0"/><a:chExt cx="100" cy="100"/>'
+    children = at(5000, "p1") + at(5100, "p2") + group(at(0, "p3"), inner_own, inner_space)
+    anchor = two(2, 0, 5, 0, group(children, "", space))
+    assert floating(drawn(path, anchor, rows=TALL), work) == [
+        ("C3", 1, False),
+        ("C4", 2, False),
+        ("C5", 3, False),
+    ]
+    unplaced = two(2, 2, 2, 28, group(pic("p1") + group(pic("p2"))))
+    assert floating(drawn(path, unplaced, rows=TALL), work) == [("C3", 1, False), ("C3", 2, False)]
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        two(1, 2, 1, 28, pic()).replace("<xdr:row>1<", f"<xdr:row>{10**30}<", 1),
+        two(1, 2, 1, 28, pic()).replace("<xdr:row>1<", "<xdr:row>-1<", 1),
+        two(1, 2, 1, 28, pic()).replace("<xdr:row>1<", f"<xdr:row>{'9' * 5_000}<", 1),
+        two(1, 2, 1, 28, pic()).replace("<xdr:row>1<", "<xdr:row>１<", 1),
+        two(1, 2, 1, 28, pic()).replace("<xdr:col>2<", "<xdr:col>16384<"),
+        two(1, 2, 1, 28, pic()).replace(f"<xdr:rowOff>{28 * 12_700}<", f"<xdr:rowOff>{10**40}<"),
+        two(1, 2, 1, 28, pic()).replace("xdr:to>", "xdr:till>"),
+        single(1, 2, 26, pic()).replace(extent(26), ""),
+        single(1, 2, 26, pic()).replace('cy="', 'cy="NaN'),
+        absolute(2, 26, pic()).replace('y="', 'y="1e'),
+        absolute(20_000_000, 26, pic()),
+        f"<xdr:twoCellAnchor>{pic()}</xdr:twoCellAnchor>",
+        f"<xdr:oneCellAnchor>{marker('from', 1).replace('<xdr:row>1</xdr:row>', '')}{extent(9)}{pic()}</xdr:oneCellAnchor>",
+    ],
+)
+def test_an_anchor_that_makes_no_sense_holds_nothing(path, work, anchor):
+    book = read(drawn(path, anchor, rows=TALL), work)
+    assert next(book.sheets).pictures == []
+    assert "without a row" in book.notes[0]
+
+
+def _file(folder: Path, serial: int) -> str:
+    file = folder / f"{serial}.png"
+    file.write_bytes(seal(serial))
+    return str(file)

@@ -1,0 +1,98 @@
+"""What `pictures:` in the configuration asks for reaches the wire, and what could not be read is said."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+
+import pytest
+from night_support import number
+from PIL import Image, ImageDraw
+
+
+def wide_margin(path):
+    """Draw a seal in the middle of much paper."""
+    picture = Image.new("RGB", (400, 300), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.rectangle((150, 110, 250, 190), outline="red", width=4)
+    pen.line((160, 120, 240, 180), fill="red", width=6)
+    pen.line((160, 180, 240, 120), fill="red", width=6)
+    picture.save(path)
+
+
+def sent(hospital) -> Image.Image:
+    (data,) = hospital.world.pictures.values()
+    return Image.open(io.BytesIO(data))
+
+
+def asked(hospital, **pictures):
+    path = hospital.folder / "config.yaml"
+    path.write_text(
+        path.read_text("utf-8") + f"pictures: {{{', '.join(f'{k}: true' for k in pictures)}}}\n", "utf-8"
+    )
+
+
+def test_a_clean_up_is_off_unless_asked_for(hospital):
+    hospital.doctors(1)
+    path = hospital.folder / "seals" / "00001.png"
+    wide_margin(path)
+    assert hospital.go("run", "--yes") == 0
+    assert list(hospital.world.pictures.values()) == [path.read_bytes()]
+
+
+def test_trim_and_transparent_reach_the_wire_and_are_said(hospital):
+    hospital.doctors(1)
+    wide_margin(hospital.folder / "seals" / "00001.png")
+    asked(hospital, trim=True, transparent=True)
+    assert hospital.go("run", "--yes") == 0
+    seal = sent(hospital)
+    assert seal.width < 200 > seal.height
+    assert seal.convert("RGBA").getpixel((1, 1))[3] == 0
+    (row,) = hospital.outcomes()
+    assert row["codes"] == ["IMAGE_CONVERTED"]
+
+
+def test_a_zip_that_cannot_be_read_is_told(hospital, capsys):
+    hospital.doctors(1)
+    (hospital.folder / "seals" / "more.zip").write_bytes(b"PK\x03\x04 no zip at all")
+    assert hospital.go("run", "--yes") == 0
+    assert "more.zip cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rapidocr") is not None, reason='the extra "ocr" is installed')
+def test_asking_for_the_names_without_the_extra_is_a_usage_error(hospital, capsys):
+    hospital.doctors(1)
+    asked(hospital, ocr=True)
+    assert hospital.go("run", "--yes") == 2
+    assert "ocr" in capsys.readouterr().err
+    assert not hospital.world.received
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="make ocr")
+def test_swapped_seals_are_stopped_by_check_and_run(hospital, drawn):
+    """Two doctors whose files were exchanged: neither is sent; a third one's seal shows her own name and is."""
+    people = ["李建国", "张伟", "欧阳慧"]
+    hospital.roster(
+        [(person, number(at), None, f"{at:05}", "内科") for at, person in enumerate(people, start=1)]
+    )
+    for at, shown in enumerate(["张伟", "李建国", "欧阳慧"], start=1):
+        (hospital.folder / "seals" / f"{at:05}.png").write_bytes(drawn(shown))
+    asked(hospital, ocr=True)
+    for command in (["check"], ["run", "--yes"]):
+        assert hospital.go(*command) == 3
+        told = {
+            row["name"]: "IMAGE_NAME_MISMATCH" in row["codes"]
+            for row in hospital.outcomes("plan.jsonl" if command == ["check"] else "outcomes.jsonl")
+        }
+        assert told == {"李建国": True, "张伟": True, "欧阳慧": False}
+    assert [seal.name for seal in hospital.world.seals] == ["欧阳慧"]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return what draws a name with the fonts of the sample."""
+    monkeypatch.syspath_prepend("sample_data")
+    import drawing
+    import people
+
+    return lambda name: drawing.draw(people.Drawing("x.png", name, people.Look("strip", "red", "white")))
