@@ -5,7 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test crash lint format lock sample clean help
+.PHONY: demo test crash trap ocr lint format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -29,10 +29,16 @@ demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox
 	if [ $$code -eq 3 ]; then exit 0; else echo "make demo: expected exit 3, got $$code" >&2; exit 1; fi
 
 test: .venv/dev  ## all tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 crash: .venv/dev ## kill -9 and failing writes at every position, second kills, 360 random kills in a storm (about 15 min)
 	CRASH=1 $(BIN)/python -m pytest -q tests/night/test_crash.py
+
+trap: .venv/dev  ## twenty more hospitals full of traps, beside the three of every test run (about 5 min)
+	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/traps/test_traps.py
+
+ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
+	$(BIN)/python -m pytest -q tests/intake/test_ocr.py tests/night/test_pictures_config.py
 
 lint: .venv/dev  ## ruff, mypy --strict, the house test
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ Written apart from the program's own intake on purpose, so that two readings of 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 ID, PERMIT, RESIDENCE = "ID_CARD", "HONGKONG_AND_MACAO", "HONGKONG_MACAO_AND_TAIWAN"
 CARD_WORDS = {
@@ -19,7 +19,7 @@ SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋�
 GIVEN = "伟芳娜敏静丽强磊军勇艳杰娟涛明超秀霞平刚桂英华玉兰红建国志海波辉飞鹏宇浩然子涵轩怡佳雨欣思琪梦瑶俊晨阳博雪莹婷慧玲琳萍春梅珍凤云莲荣爱月莺媛瑞凡嘉聪澜纯毓悦昭冰爽琬茗羽宁馨"
 COMPOUND = ("欧阳", "诸葛", "司马", "上官", "尉迟", "东方", "夏侯", "皇甫")
 # names as registers hold them: rare and four-byte characters, traditional ones, long ones with a dot
-RARE = ("㼆明远", "䶮文海", "王𠮷安", "李𫖯思", "𬭎子宁", "周喆堃", "马骉云", "𰻞承宇", "𡇙书云", "张〇一")
+RARE = ("㼆明远", "䶮文海", "王𠮷安", "李𫖯思", "𬭎子宁", "周喆堃", "马骉云", "𰻞承宇", "𡇙书云")
 TRADITIONAL = ("陳嘉儀", "黃詠詩", "歐陽慧嫻", "鄧麗華", "羅志強", "劉偉傑")
 ETHNIC = (
     "阿依古丽·买买提",
@@ -29,20 +29,26 @@ ETHNIC = (
     "热依汗古丽·阿布都克里木",
     "扎西·旺堆",
 )
+# their counties were never given out
 PREFIXES = (
-    "110101",
-    "310115",
-    "330106",
-    "440301",
-    "510104",
-    "420102",
-    "610113",
-    "370202",
-    "650102",
-    "320583",
+    "110199",
+    "319915",
+    "330199",
+    "449901",
+    "510199",
+    "420199",
+    "619913",
+    "370299",
+    "659902",
+    "329983",
 )
+NO_OPERATOR = ("154", "160", "161", "163", "164", "168", "169", "174", "179")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-TODAY = date.today
+
+
+def today() -> date:
+    """Return the local day, to which ages are counted."""
+    return datetime.now(UTC).astimezone().date()
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Crowd:
             name or self._once(self._name),
             self.number(card),
             card,
-            self._once(lambda: f"1{self.dice.choice('3456789')}{self.dice.randrange(10**9):09}"),
+            self._once(lambda: f"{self.dice.choice(NO_OPERATOR)}{self.dice.randrange(10**8):08}"),
             f"0{self._staff.pop()}",
             self.dice.choice(DEPARTMENTS),
         )
@@ -122,6 +128,10 @@ class Crowd:
             name = self.dice.choice(SURNAMES) + self.dice.choice("喆堃㙓䶮𠮷𫖯") + self.dice.choice(GIVEN)
         return self.person(name=self._once(lambda: name)) if name not in self._taken else self.special(kind)
 
+    def stranger(self) -> str:
+        """Return the name of somebody who is no doctor; it may be one of theirs."""
+        return self._name()
+
     def namesakes(self, count: int = 2) -> list[Person]:
         """Return different people with one name."""
         first = self.person()
@@ -132,9 +142,20 @@ class Crowd:
         while True:
             number = self._permit() if card == PERMIT else self._eighteen(card, born)
             fits = ends is None or number[-1] == ends
-            if fits and not number.endswith("00") and number not in self._taken:
+            if fits and number[-2:] != "00" and number not in self._taken:
                 self._taken.add(number)
                 return number
+
+    def claim(self, text: str) -> str:
+        """Return the text, a name or number made outside, so that nobody else gets it."""
+        if text in self._taken:
+            raise ValueError(f"{text} is somebody's")
+        self._taken.add(text)
+        return text
+
+    def knows(self, text: str) -> bool:
+        """Tell whether somebody has it."""
+        return text in self._taken
 
     def _permit(self) -> str:
         return f"{self.dice.choice('HM')}{self.dice.randrange(10**7, 10**8)}{self.dice.randrange(1, 9):02}"
