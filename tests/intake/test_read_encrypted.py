@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,6 +12,7 @@ import encrypted_support as encrypted
 import openpyxl
 import pytest
 from biff_support import compound, label, record, sheet, stream
+from desktop import office
 
 from pipeline.intake import encrypted as intake
 from pipeline.intake import formats
@@ -242,10 +242,7 @@ LIBRARIES = """<?xml version="1.0" encoding="UTF-8"?>
 
 def test_what_libreoffice_encrypted_is_opened(tmp_path):
     """One program that is not msoffcrypto: its .xls and .xlsx open, its .ods is refused as what it is."""
-    soffice = shutil.which("soffice")
-    if soffice is None:
-        pytest.skip("LibreOffice is not installed")
-    command = [soffice, f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
+    command = office(tmp_path)
     subprocess.run([*command, "--terminate_after_init"], check=True, capture_output=True, timeout=120)
     (tmp_path / "plain.xlsx").write_bytes(workbook())
     basic = tmp_path / "profile" / "user" / "basic"

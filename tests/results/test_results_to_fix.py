@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import openpyxl
 import pytest
+from desktop import convert
 
 from pipeline.intake.read import read_rosters
 from pipeline.intake.ticket import check_of
@@ -247,14 +245,6 @@ def test_the_ticket_is_the_one_intake_checks(make):
 
 
 def test_libreoffice_saves_the_sheet_without_damage(write, hospital, tmp_path):
-    soffice = shutil.which("soffice")
-    if soffice is None and os.environ.get("REQUIRE_DESKTOP") != "1":
-        pytest.skip("LibreOffice is not installed")
-    assert soffice, "REQUIRE_DESKTOP=1 asks for LibreOffice"
-    saved = tmp_path / "saved"
-    command = [soffice, f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
-    command += ["--convert-to", "xlsx:Calc MS Excel 2007 XML", "--outdir", str(saved), str(write())]
+    saved = convert(write(), "xlsx:Calc MS Excel 2007 XML", tmp_path / "saved", tmp_path)
 
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-
-    _is_whole(_read_back(saved / "results.xlsx"), hospital)
+    _is_whole(_read_back(saved), hospital)

@@ -1,0 +1,60 @@
+"""The programs people look at our files with: LibreOffice, a browser. Where one is missing its tests are skipped,
+under REQUIRE_DESKTOP=1 they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+# without these Chromium looks for its maker's hosts at every start
+_QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def found(program: str) -> str:
+    """Return the path of a program, or skip (REQUIRE_DESKTOP=1: fail) the test that needs it."""
+    path = shutil.which(program)
+    if path is None and os.environ.get("REQUIRE_DESKTOP") != "1":
+        pytest.skip(f"{program} is not installed")
+    assert path, f"REQUIRE_DESKTOP=1 asks for {program}"
+    return path
+
+
+def office(tmp_path: Path) -> list[str]:
+    """Return the beginning of a LibreOffice command with a profile of its own."""
+    return [found("soffice"), f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
+
+
+def convert(source: Path, form: str, folder: Path, tmp_path: Path) -> Path:
+    """Let LibreOffice save a file in another form ("xls:MS Excel 97") and return it."""
+    command = [*office(tmp_path), "--convert-to", form, "--outdir", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return folder / f"{source.stem}.{form.split(':', maxsplit=1)[0]}"
+
+
+@contextmanager
+def browser() -> Iterator:
+    """Open Debian's Chromium under playwright; yields its Browser (sync API)."""
+    path = found("chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        opened = player.chromium.launch(executable_path=path, args=list(_QUIET))
+        try:
+            yield opened
+        finally:
+            opened.close()
