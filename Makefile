@@ -5,7 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test crash trap ocr lint format lock sample clean help
+.PHONY: demo test crash gauntlet trap ocr lint format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -33,6 +33,9 @@ test: .venv/dev  ## all tests
 
 crash: .venv/dev ## kill -9 and failing writes at every position, second kills, 360 random kills in a storm (about 15 min)
 	CRASH=1 $(BIN)/python -m pytest -q tests/night/test_crash.py
+
+gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates, false successes, false failures (3 min)
+	$(BIN)/python bench/gauntlet.py
 
 trap: .venv/dev  ## twenty more hospitals full of traps, beside the three of every test run (about 5 min)
 	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/traps/test_traps.py
