@@ -14,6 +14,7 @@ from pipeline.intake.image import thumbnail
 from pipeline.intake.ticket import check_of
 from pipeline.model import Night, Outcome, Status
 from pipeline.problems import PHRASES
+from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
@@ -88,6 +89,5 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
     for code, rows in found.most_common(REASONS):
         origin = first[code].doctor.row.origin
         place = mask_text(origin.file, numbers)
-        session.say(
-            "reason", rows=rows, code=code, label=label(code, session.language), file=place, row=origin.row
-        )
+        named = label(code, session.language, unsettled=first[code].status in UNSETTLED)
+        session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)

@@ -76,13 +76,22 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "IMAGE_NAME_MISMATCH": ("图片上的姓名不是此人", "Picture shows another name"),
     "IMAGE_DUPLICATE_FILE": ("同一张图片有多个文件", "Same picture more than once"),
     "IMAGE_PATH_REJECTED": ("图片列的写法不被接受", "Picture entry not accepted"),
+    # not the service's words: what became of a call (esign/verdict.py)
+    "no_answer": ("没有收到完整的应答", "No whole answer came"),
+    "unreadable": ("应答无法辨认", "The answer proves nothing"),
+    "no_seal_id": ("应答里没有印章ID", "The answer held no SealId"),
+    "not_sent": ("请求没有送达", "The call did not leave"),
 }
 
 
-def label(code: str, language: str) -> str:
-    """Return a code's short name; all codes of the service share one."""
+def label(code: str, language: str, *, unsettled: bool = False) -> str:
+    """Return a code's short name; all codes of the service share one, by whether they settled their row."""
+    if code.startswith("http_"):
+        code = "unreadable"
     if code not in LABELS:
-        return code if code in CATALOGUE else say("reason.service", language)
+        return (
+            code if code in CATALOGUE else say("reason.doubtful" if unsettled else "reason.service", language)
+        )
     zh, en = LABELS[code]
     return zh if language == "zh" else en
 

@@ -131,6 +131,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "file.refused": ("拒绝", "Refused"),
     "file.deferred": ("暂不读取", "Deferred"),
     "reason.service": ("腾讯拒绝", "Refused by the service"),
+    "reason.doubtful": ("应答说不清结果", "The answer does not tell what happened"),
     "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
