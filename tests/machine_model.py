@@ -55,7 +55,9 @@ class State:
 
     kind: Literal["free", "open", "live"] = "free"
     content: Content | None = None  # of the open create or the seal; an adopted seal's is not known
-    refused: tuple[tuple[Content, bool], ...] = ()  # since the last seal: what was refused, and was there a reason
+    refused: tuple[
+        tuple[Content, bool], ...
+    ] = ()  # since the last seal: what was refused, and was there a reason
     hidden: bool = False  # a bare refusal lied: the service made a seal of this name
     exists: bool = False  # the service said that the name exists: open under another word
     seal_id: str | None = None  # of a live one, once it was told
@@ -70,7 +72,7 @@ class End:
     creates: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Person:
     """A doctor, the row as it is now, and what the world may hold."""
 
@@ -81,6 +83,14 @@ class Person:
     states: tuple[State, ...] = (State(),)
     allowed: int = 1  # seals there may be: one, and one more for each that a human gave up
     given_up: set[str] = field(default_factory=set)  # SealIds
+
+    def __repr__(self) -> str:
+        row = "".join(
+            "-" if each is None else str(each)
+            for each in (self.content.name, self.content.mobile, self.content.picture)
+        )
+        states = " or ".join(f"{state.kind}{' hidden' * state.hidden}" for state in self.states)
+        return f"<{self.serial} {row}{'' if self.sound else ' damaged'} in {self.files}: {states}>"
 
     @property
     def number(self) -> str:
