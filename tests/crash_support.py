@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
             cwd=TESTS.parent,
+            env={**os.environ, "PYTHONPATH": str(TESTS.parent)},  # this house, not another that is installed
         )
         return self
 

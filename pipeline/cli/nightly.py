@@ -25,6 +25,7 @@ from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
+    from pipeline.cli.signals import Signals
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
@@ -154,6 +155,7 @@ def conduct(
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found."""
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
+    from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
     from pipeline.esign.credentials import find  # noqa: PLC0415
     from pipeline.ledger.lock import RunLock  # noqa: PLC0415
@@ -164,8 +166,9 @@ def conduct(
         RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
         open_for_config(config, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out),
+        Signals() as signals,
     ):
-        evening = _Evening(session, config, ask, clock, ledger, site_key, found, yes=yes)
+        evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
         try:
             done = asyncio.run(evening.through())
             if done is None:
@@ -189,12 +192,12 @@ class _Evening:
     ledger: SqliteLedger
     site_key: SiteKey
     credentials: Callable[[], Credentials]
+    signals: Signals
     yes: bool
 
     async def through(self) -> Night | None:
         from pipeline import night  # noqa: PLC0415
         from pipeline.cli.progress import Progress  # noqa: PLC0415
-        from pipeline.cli.signals import drain_on_signals  # noqa: PLC0415
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
 
         stop = night.Stop()
@@ -202,7 +205,7 @@ class _Evening:
 
             def confirm(forecast: Forecast) -> bool:
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
-                drain_on_signals(stop, lambda: self.session.say("stopping"))
+                self.signals.drain(stop, lambda: self.session.say("stopping"))
                 progress.begin(forecast.creates)
                 return agreed
 

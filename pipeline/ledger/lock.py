@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from pipeline.clock import stamp
 from pipeline.errors import LedgerError, Locked
 from pipeline.ledger import private
+from pipeline.ledger.disk import require_local
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 
@@ -44,6 +45,7 @@ class RunLock:
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
+        require_local(self._path)
         try:
             private.make_folder(self._path.parent)
             self._lock.acquire()

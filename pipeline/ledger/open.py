@@ -11,6 +11,7 @@ from secrets import token_bytes
 
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import ballast, facts, journal, private, receipts, schema
+from pipeline.ledger.disk import require_local
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
@@ -68,6 +69,7 @@ def open_ledger(
 
 def _begin(path: Path, tenant: str, now: float) -> None:
     """Make the key, then the ledger: each appears whole, and one that another process has just made is used."""
+    require_local(path)
     private.make_folder(path.parent)
     if not key_path(path).exists():
         with private.published(key_path(path)) as draft:
