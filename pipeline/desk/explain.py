@@ -113,9 +113,8 @@ class Desk:
             }
             rows = {
                 line["row_id"]
-                for name in filter(None, {*names, life.name})
-                for line in known(name)[1]
-                if line["key"] is None and _owner(line, known) == who.key
+                for line in self.ledger.unnumbered(sorted(filter(None, {*names, life.name})))
+                if _owner(line, known) == who.key
             }
             if rows:
                 life = self.ledger.life(who.key, rows)

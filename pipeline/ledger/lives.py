@@ -6,11 +6,14 @@ Nothing here reads everybody's past: a word is looked for in whole columns, a li
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from pipeline.ledger.protocol import Create, Life, Made, Said, SeenRow, Told
+
+_SPECIAL = re.compile("[%_|]")  # in a LIKE pattern: of all ways to search a text, SQLite's quickest
 
 _PEOPLE = """
     SELECT key FROM person WHERE ?1 IN (key, name, seal_name) OR substr(id_masked, -4) = ?1
@@ -52,9 +55,19 @@ def named(connection: sqlite3.Connection, word: str) -> tuple[set[str], list[dic
     A line is what a run said of a row (`protocol.SeenRow.line`), read; case does not count in it.
     """
     keys = {key for (key,) in connection.execute(_PEOPLE, (word,))}
-    ending = json.dumps(word, ensure_ascii=False)[1:].lower()
-    lines = connection.execute("SELECT line FROM row_line WHERE instr(lower(line), ?)", (ending,))
+    ending = _SPECIAL.sub(r"|\g<0>", json.dumps(word, ensure_ascii=False)[1:])
+    lines = connection.execute("SELECT line FROM row_line WHERE line LIKE ? ESCAPE '|'", (f"%{ending}%",))
     return keys, [json.loads(line) for (line,) in lines]
+
+
+def unnumbered(connection: sqlite3.Connection, names: Collection[str]) -> list[dict[str, Any]]:
+    """Return the lines of rows that bear one of these names and no usable number."""
+    lines = connection.execute(
+        "SELECT line FROM row_line WHERE key IS NULL "
+        "AND json_extract(line, '$.name') IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(names)),),
+    )
+    return [json.loads(line) for (line,) in lines]
 
 
 def everybody(connection: sqlite3.Connection) -> Iterator[tuple[str | None, str | None]]:

@@ -283,6 +283,9 @@ class Ledger(Protocol):
     def named(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
         """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it."""
 
+    def unnumbered(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Return the lines of rows that bear one of these names and no usable number."""
+
     def everybody(self) -> list[tuple[str | None, str | None]]:
         """Return name and staff number of everybody who was ever seen or has a seal."""
 

@@ -209,6 +209,11 @@ class SqliteLedger:
         with self._reading() as connection:
             return lives.named(connection, word)
 
+    def unnumbered(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Return the lines of rows that bear one of these names and no usable number."""
+        with self._reading() as connection:
+            return lives.unnumbered(connection, names)
+
     def everybody(self) -> list[tuple[str | None, str | None]]:
         """Return name and staff number of everybody who was ever seen or has a seal."""
         with self._reading() as connection:

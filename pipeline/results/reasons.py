@@ -11,6 +11,7 @@ from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.results.words import FIELD_WORDS, say
 from pipeline.roster import Field, Problem
+from pipeline.service_advice import ANSWERS
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 _COMMA = {"zh": "、", "en": ", "}
@@ -80,7 +81,9 @@ LABELS: Mapping[str, tuple[str, str]] = {
 
 
 def label(code: str, language: str) -> str:
-    """Return a code's short name; all codes of the service share one."""
+    """Return a code's short name; all codes of the service share one, answers that told nothing have theirs."""
+    if code in ANSWERS:
+        return ANSWERS[code].what(language).rstrip("。.")
     if code not in LABELS:
         return code if code in CATALOGUE else say("reason.service", language)
     zh, en = LABELS[code]
