@@ -103,6 +103,7 @@ class Job:
     released: bool = False  # an earlier create without a verdict is left to this one
     trace_id: str | None = None
     sent_at: float | None = None
+    sent_steady: float = 0.0  # the same moment on the steady clock
     stale: int = 0  # waits for a slot that a connection or FileId did not survive
     sends: int = 0  # creates that may have left
     in_doubt: bool = False  # a create was entered, and its verdict is not yet on the disk

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pipeline.roster import Field, Problem, Severity
 
-Who = Literal["clerk", "it", "nobody"]
+Who = Literal["clerk", "it", "tencent", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pipeline.clock import Clock
 from pipeline.course import Course, End, Job
 from pipeline.esign import verdict as reading
 from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
-from pipeline.esign.codes import STOPPING, Meaning, picture_ignored, stated_limit
+from pipeline.esign.codes import STOPPING, picture_ignored, stated_limit
 from pipeline.esign.contract import CREATE, PROBE, UPLOAD, Agent, create_body, probe_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
@@ -26,6 +26,7 @@ from pipeline.model import ContractName, Status, Verdict
 from pipeline.points import reach
 from pipeline.problems import problem
 from pipeline.roster import Field, Problem
+from pipeline.service_codes import Meaning
 
 SENDS = 4  # of one row's upload, and of its create
 BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
@@ -132,6 +133,7 @@ class Sender:
                 await self._release(job)
                 await self.ledger.open_attempt(self._attempt(job, trace_id))
                 job.trace_id, job.sent_at, job.in_doubt = trace_id, self.client.now(), True
+                job.sent_steady = self.clock.monotonic()
                 job.sends += 1
                 await self.limiter.leave(CREATE)
 
@@ -197,7 +199,7 @@ class Sender:
         verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
         if job.trace_id == trace_id:
             job.sends -= 1
-            await self.ledger.settle(trace_id, verdict, at=self.clock.now())
+            await self.ledger.settle(trace_id, verdict, at=self._heard_at(job))
             job.in_doubt = False
         if error.tls:
             self.course.halt("TLS", str(error), 4)
@@ -211,11 +213,11 @@ class Sender:
             verdict, message=self.mask(verdict.message) if verdict.message else None
         )
         try:
-            await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
+            await self.ledger.settle(job.trace_id, verdict, at=self._heard_at(job))
         except LedgerConflict:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
             verdict = replace(verdict, kind="unknown", code="SEAL_ID_REUSED")
-            await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
+            await self.ledger.settle(job.trace_id, verdict, at=self._heard_at(job))
             self.course.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
         job.in_doubt = False
         reach("create: settled")
@@ -231,6 +233,11 @@ class Sender:
                 return End(Status.FAILED, verdict, _name_is_taken(job, meaning)), False
             case "not_executed":
                 return self._not_executed(job, verdict, meaning)
+
+    def _heard_at(self, job: Job) -> float:
+        """Return the present on the clock that signed the create, whatever was learnt of it since: waits stay true."""
+        assert job.sent_at is not None
+        return job.sent_at + self.clock.monotonic() - job.sent_steady
 
     def _inline_is_off(self, verdict: Verdict) -> bool:
         """Tell whether a refusal says that no picture came, in a run where no row got through yet."""
@@ -347,7 +354,7 @@ class Sender:
             self._attempt(job, trace_id), contract=REFUSED_UPLOAD, host=self.client.host(UPLOAD)
         )
         await self.ledger.open_attempt(attempt)
-        await self.ledger.settle(trace_id, end.verdict, at=self.clock.now())
+        await self.ledger.settle(trace_id, end.verdict, at=self.client.now())
 
     def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[End, bool]:
         message = self.mask(answer.message) if answer.message else None

@@ -14,7 +14,7 @@ PIPELINE = HOUSE / "pipeline"
 MODULES = sorted(PIPELINE.rglob("*.py"))
 LONGEST = 450  # lines; the catalogue of codes and the shared values are the longest rooms
 
-GROUND = {"errors", "roster", "model", "problems", "clock", "points"}
+GROUND = {"errors", "roster", "model", "problems", "clock", "points", "service_codes", "service_advice"}
 ROOMS = {"intake", "esign", "ledger", "results"}
 MAY_IMPORT = {
     "errors": set(),
@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "roster": set(),
     "model": {"roster"},
     "problems": {"roster"},
+    "service_codes": set(),
+    "service_advice": {"problems", "service_codes"},
     "plan": {"model", "roster", "problems"},
     "yaml_text": {"errors"},
     "config": {"errors", "model", "roster", "yaml_text", "ledger", "intake"},

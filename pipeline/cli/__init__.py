@@ -15,6 +15,7 @@ from pipeline import __version__
 from pipeline.cli.adopting import adopt
 from pipeline.cli.configure import config_group
 from pipeline.cli.demonstrate import demo, sandbox
+from pipeline.cli.explain import explain
 from pipeline.cli.keep import ledger_group
 from pipeline.cli.look import report, status
 from pipeline.cli.nightly import check, retry, run
@@ -65,6 +66,7 @@ for command in (
     run,
     retry,
     status,
+    explain,
     report,
     resolve,
     certify,

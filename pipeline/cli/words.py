@@ -220,6 +220,17 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Last run {run}: {command}, exit {exit}, {finished}",
     ),
     "status_cut": ("中断，未写完", "cut short"),
+    "explain_nobody": (
+        """没有医生与“{query}”相符。
+  查过：台账 {path}，以及 {out} 里各次运行的结果
+  按：姓名、工号、证件末四位、印章名称、印章ID、RequestId、TraceId（都要写完整）
+  还没有运行过的名单不在其中，请用 check 查看。""",
+        """No doctor answers to “{query}”.
+  Searched: the ledger {path}, and the runs in {out}
+  For: a whole name, staff number, last four, seal name, SealId, RequestId or trace id
+  A roster that no run has read yet is not among them; check looks at it.""",
+    ),
+    "explain_similar": ("  相近的有：{names}", "  Similar: {names}"),
     "no_run": ("台账里没有这次运行：{run}", "The ledger knows no run {run}"),
     "no_last_run": ("台账里还没有运行记录，没有可重试的。", "The ledger knows no run yet: nothing to retry."),
 }

@@ -13,8 +13,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError
-from pipeline.ledger import ballast, decisions, facts, history, journal, people
-from pipeline.ledger.protocol import Adopted, Attempt, Decision, LedgerConflict, RunRecord, SeenRow, Told
+from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people
+from pipeline.ledger.protocol import (
+    Adopted,
+    Attempt,
+    Decision,
+    LedgerConflict,
+    Life,
+    RunRecord,
+    SeenRow,
+    Told,
+)
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.writer import Operation, Telling, Writer
 from pipeline.model import Snapshot, Verdict
@@ -194,6 +203,31 @@ class SqliteLedger:
                     (kind,),
                 )
             ]
+
+    def named(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
+        """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it."""
+        with self._reading() as connection:
+            return lives.named(connection, word)
+
+    def unnumbered(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Return the lines of rows that bear one of these names and no usable number."""
+        with self._reading() as connection:
+            return lives.unnumbered(connection, names)
+
+    def everybody(self) -> list[tuple[str | None, str | None]]:
+        """Return name and staff number of everybody who was ever seen or has a seal."""
+        with self._reading() as connection:
+            return list(lives.everybody(connection))
+
+    def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
+        """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
+        with self._reading() as connection:
+            return lives.life(connection, key, row_ids)
+
+    def runs_with_rows(self) -> set[str]:
+        """Return the runs whose words of their rows the ledger holds."""
+        with self._reading() as connection:
+            return lives.runs_with_rows(connection)
 
     def close(self) -> None:
         """Finish what is queued and let go of the files."""

@@ -11,6 +11,7 @@ from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.results.words import FIELD_WORDS, say
 from pipeline.roster import Field, Problem
+from pipeline.service_advice import ANSWERS
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 _COMMA = {"zh": "、", "en": ", "}
@@ -76,18 +77,15 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "IMAGE_NAME_MISMATCH": ("图片上的姓名不是此人", "Picture shows another name"),
     "IMAGE_DUPLICATE_FILE": ("同一张图片有多个文件", "Same picture more than once"),
     "IMAGE_PATH_REJECTED": ("图片列的写法不被接受", "Picture entry not accepted"),
-    # not the service's words: what became of a call (esign/verdict.py)
-    "no_answer": ("没有收到完整的应答", "No whole answer came"),
-    "unreadable": ("应答无法辨认", "The answer proves nothing"),
-    "no_seal_id": ("应答里没有印章ID", "The answer held no SealId"),
-    "not_sent": ("请求没有送达", "The call did not leave"),
 }
 
 
 def label(code: str, language: str, *, unsettled: bool = False) -> str:
     """Return a code's short name; all codes of the service share one, by whether they settled their row."""
     if code.startswith("http_"):
-        code = "unreadable"
+        code = "http_502"  # they all prove as little
+    if code in ANSWERS:
+        return ANSWERS[code].what(language).rstrip("。.")
     if code not in LABELS:
         return (
             code if code in CATALOGUE else say("reason.doubtful" if unsettled else "reason.service", language)

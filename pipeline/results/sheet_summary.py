@@ -16,6 +16,7 @@ from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 from pipeline.roster import FileReport
+from pipeline.service_advice import advice_on
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
 _BAR = 22  # blocks of a full bar
@@ -143,7 +144,7 @@ def _reasons(canvas: Canvas, night: Night, language: str) -> None:
         numbers={1},
     )
     for code, rows in most[:_MOST_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else "clerk"
+        who = CATALOGUE[code].who if code in CATALOGUE else advice_on(code).who
         canvas.line(
             [
                 (label(code, language), 3, {"text_wrap": True}),

@@ -122,6 +122,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "conclusion.text": ("请选“已创建”（并填印章ID）或“未创建”。", "Choose “created” (and give the SealId) or “not created”."),
     "who.clerk": ("名单负责人", "Roster owner"),
     "who.it": ("信息科", "IT"),
+    "who.tencent": ("腾讯客户经理", "Tencent account manager"),
     "who.nobody": ("无需处理", "Nobody"),
     "other.departments": ("其余 {n} 个科室", "{n} more departments"),
     "other.reasons": ("其余 {n} 种", "{n} more"),
