@@ -10,7 +10,7 @@ from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
 from pipeline.results.frame import by_department
-from pipeline.results.next_steps import next_steps, waiting
+from pipeline.results.next_steps import next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
@@ -56,23 +56,9 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
         canvas.line([(text, LAST, {**_BANNER, **look})], points=34)
-    text, status = _verdict(night, language)
+    text, status = verdict(night, language)
     fill, ink = COLOURS[status]
     canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=34)
-
-
-def _verdict(night: Night, language: str) -> tuple[str, Status]:
-    """Return the page's first sentence and the status whose colour it has."""
-    rows, todo = len(night.outcomes), waiting(night)
-    if todo:
-        return say("verdict.people", language, rows=rows, good=rows - todo, todo=todo), Status.REJECTED
-    if any(report.status == "refused" for report in night.files):
-        return say("verdict.refused_only", language), Status.FAILED
-    if not rows:
-        return say("verdict.nothing", language), Status.UNCHANGED
-    if night.command == "check":
-        return say("verdict.ready", language, rows=rows), Status.SEALED
-    return say("verdict.done", language, rows=rows), Status.SEALED
 
 
 def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.model import Status
+from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
@@ -212,6 +213,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "上限每秒 {limit} 次，用到 {share}；任一秒内最多 {most} 次；被限流 {throttled} 次",
         "{limit} a second allowed, {share} used; at most {most} in any second; throttled {throttled} times"),
     "fact.exit": ("退出码", "Exit code"),
+    **REPORT_WORDS,
     "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
 }  # fmt: skip
 
