@@ -161,7 +161,9 @@ class _Step:
 
     calls: Counter[str] = field(default_factory=Counter)  # that left
     answers: Counter[str] = field(default_factory=Counter)  # to calls that left in it
-    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))  # these took, together
+    seconds: defaultdict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # these took, together
     throttled: int = 0
     lost: int = 0
     silent: float = 0.0  # seconds of it in which nothing was sent because the service did not answer

@@ -16,7 +16,10 @@ from typing import Literal
 from pipeline.roster import CardType, Doctor, FileReport, Prepared, Problem
 
 SAME_NAME = re.compile("同名|重名|已存在")  # in a bare FailedOperation: the seal name is taken
-SHORTEST, PER_DECADE = 0.001, 20  # of the bins of a Spread: where the first ends in seconds; how fine they are
+SHORTEST, PER_DECADE = (
+    0.001,
+    20,
+)  # of the bins of a Spread: where the first ends in seconds; how fine they are
 ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 HaltExit = Literal[1, 4, 5, 74]  # a bug, somebody must act, a rerun helps, ledger or disk

@@ -12,10 +12,28 @@ from dataclasses import dataclass
 from pipeline.clock import stamp
 from pipeline.model import Spread, Timing
 
-LEFT, RIGHT, TOP, BOTTOM = 40, 10, 16, 26  # pixels around the plot
+RIGHT, TOP, BOTTOM = 10, 18, 26  # pixels around the plot
+ROOM_FOR_COUNTS, ROOM_FOR_TIMES = 36, 66  # pixels left of it, for the words there
 TICK_ROOM = 90  # pixels a time below the axis takes
 FAR = 5.0  # a limit so many times above the busiest step would flatten everything: it is told, not drawn
-_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600)  # seconds between ticks
+_TIMES = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14_400,
+    21_600,
+)  # seconds between ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +115,13 @@ def pace(timing: Timing, actions: Sequence[str], limit: float, *, width: int, he
     rates = {action: [calls / timing.step for calls in timing.calls[action]] for action in actions}
     busiest = max((rate for series in rates.values() for rate in series), default=0.0)
     near = limit <= FAR * busiest
-    plot = _Plot(width, height, len(timing.throttled), max(busiest, limit if near else 0.0) * 1.12)
+    plot = _Plot(
+        width, height, len(timing.throttled), max(busiest, limit if near else 0.0) * 1.12, ROOM_FOR_COUNTS
+    )
     return Chart(
         width,
         height,
-        LEFT,
+        plot.left,
         plot.bottom,
         plot.right,
         lines=tuple(plot.stairs(action, rates[action]) for action in actions),
@@ -118,11 +138,11 @@ def latency_over_time(
     """Draw the mean time to the answer of each action."""
     series = {action: timing.latency[action] for action in actions}
     slowest = max((value for means in series.values() for value in means if value is not None), default=0.0)
-    plot = _Plot(width, height, len(timing.throttled), slowest * 1.12)
+    plot = _Plot(width, height, len(timing.throttled), slowest * 1.12, ROOM_FOR_TIMES)
     return Chart(
         width,
         height,
-        LEFT,
+        plot.left,
         plot.bottom,
         plot.right,
         lines=tuple(Line(action, plot.polyline(means), "") for action, means in series.items()),
@@ -212,13 +232,13 @@ def _steps(plot: _Plot, timing: Timing, rates: dict[str, list[float]]) -> Iterat
 class _Plot:
     """A plane whose x are steps of time and whose y are values from 0 to ``most``."""
 
-    def __init__(self, width: int, height: int, count: int, most: float) -> None:
-        self.count, self.most = count, most or 1.0
+    def __init__(self, width: int, height: int, count: int, most: float, left: int) -> None:
+        self.count, self.most, self.left = count, most or 1.0, left
         self.bottom, self.right = height - BOTTOM, width - RIGHT
-        self.wide = (self.right - LEFT) / max(1, count)
+        self.wide = (self.right - self.left) / max(1, count)
 
     def x(self, place: float) -> float:
-        return round(LEFT + place * self.wide, 1)
+        return round(self.left + place * self.wide, 1)
 
     def y(self, value: float) -> float:
         return round(self.bottom - value / self.most * (self.bottom - TOP), 1)
@@ -226,7 +246,7 @@ class _Plot:
     def stairs(self, action: str, series: Sequence[float]) -> Line:
         """Return a line that is level within each step."""
         points = "".join(f"V{self.y(value)}H{self.x(place + 1)}" for place, value in enumerate(series))
-        path = f"M{LEFT} {self.bottom}{points}V{self.bottom}"
+        path = f"M{self.left} {self.bottom}{points}V{self.bottom}"
         return Line(action, path, f"{path}Z")
 
     def polyline(self, series: Sequence[float | None]) -> str:
@@ -240,7 +260,7 @@ class _Plot:
     def times(self, timing: Timing) -> Iterator[Tick]:
         """Yield full minutes or seconds, as many as there is room for."""
         span = self.count * timing.step
-        fit = max(1, (self.right - LEFT) // TICK_ROOM)
+        fit = max(1, (self.right - self.left) // TICK_ROOM)
         every = next((each for each in _TIMES if span / each <= fit), 43_200)
         moment = math.ceil(timing.began / every) * every
         while moment <= timing.began + span:

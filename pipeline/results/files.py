@@ -63,7 +63,9 @@ def write_json(path: Path, value: Json) -> Path:
     def fill(temporary: Path) -> None:
         text = json.dumps(value, ensure_ascii=False, indent=2)
         # a line break stands in no JSON text, so this is never inside one
-        text = _NUMBERS.sub(lambda found: re.sub(r"\n\s*", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text)
+        text = _NUMBERS.sub(
+            lambda found: re.sub(r"\n\s*", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text
+        )
         temporary.write_text(text + "\n", "utf-8", "replace")
 
     return write_atomically(path, fill)

@@ -29,6 +29,7 @@ def render(template: str, language: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     room.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    room.filters["grouped"] = lambda number: f"{number:,}"
     room.globals["t"] = partial(say, language=language)
     stem = template.removesuffix(".html")
     style = (TEMPLATES / f"{stem}.css").read_text("utf-8")

@@ -30,7 +30,7 @@ MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12
 LONGEST = 400  # characters of a text in the table
 CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
-WIDE, NARROW = 860, 340  # pixels of a picture on a desk and on a phone
+WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
 
 
 def write_report(night: Night, path: Path, *, language: str, numbers: Numbers | None = None) -> Path:
@@ -149,18 +149,18 @@ def _wire(night: Night, language: str) -> dict[str, object]:
             {
                 "kind": kind,
                 "pace": charts.pace(timing, actions, traffic.limit, width=width, height=230),
-                "latency": charts.latency_over_time(timing, actions, tell, width=width, height=150)
-                if len(timing.throttled) > 2  # noqa: PLR2004 - fewer make no line
-                else None,
             }
             for kind, width in (("wide", WIDE), ("narrow", NARROW))
         ],
+        "latency": charts.latency_over_time(timing, actions, tell, width=NARROW + 150, height=140)
+        if len(timing.throttled) > 2
+        else None,
         "answers": [
             {
                 "action": action,
                 "name": _action(action, language),
                 "figures": _figures(spread, tell),
-                "chart": charts.histogram(spread, tell, width=NARROW + 60, height=150),
+                "chart": charts.histogram(spread, tell, width=NARROW + 150, height=140),
             }
             for action, spread in timing.answers.items()
             if action in actions
@@ -196,11 +196,13 @@ def _action(action: str, language: str) -> str:
 def told(seconds: float, language: str) -> str:
     """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""
     if seconds < 1:
-        return say("unit.ms", language, n=f"{seconds * 1000:.2g}" if seconds < 0.01 else round(seconds * 1000))
-    if seconds < 60:  # noqa: PLR2004 - a minute
+        return say(
+            "unit.ms", language, n=f"{seconds * 1000:.2g}" if seconds < 0.01 else round(seconds * 1000)
+        )
+    if seconds < 60:
         return say("unit.s", language, n=f"{seconds:.1f}".removesuffix(".0"))
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004 - an hour
+    if minutes < 60:
         return say("unit.min", language, n=minutes, s=rest)
     return say("unit.h", language, n=minutes // 60, m=minutes % 60)
 
@@ -223,7 +225,9 @@ def _rows(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
     def own(text: str | None) -> str:
         return _cut(mask_text(text, numbers)) if text else ""
 
-    blanks = {blank: f"{{{blank}}}" for blank in ("shown", "total", "n", "file", "sheet", "row")}  # for the script
+    blanks = {
+        blank: f"{{{blank}}}" for blank in ("shown", "total", "n", "file", "sheet", "row")
+    }  # for the script
     lines = []
     for outcome in chosen:
         doctor = outcome.doctor
@@ -259,6 +263,7 @@ def _rows(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
         "data": {
             "texts": list(words),
             "rows": lines,
+            "oneFile": len({outcome.doctor.row.origin.path for outcome in chosen}) == 1,
             "statuses": {status.value: status_word(status, language) for status in Status},
             "words": {
                 name: say(f"report.{name}", language, **blanks) for name in ("shown", "more", "none", "place")
@@ -291,7 +296,9 @@ def _chosen(every: Sequence[Outcome]) -> Sequence[Outcome]:
     """Return the rows the page holds, in the roster's order: all, or those that need somebody first."""
     if len(every) <= MOST_ROWS:
         return every
-    places = sorted(range(len(every)), key=lambda place: (not needs_somebody(every[place]), place))[:MOST_ROWS]
+    places = sorted(range(len(every)), key=lambda place: (not needs_somebody(every[place]), place))[
+        :MOST_ROWS
+    ]
     return [every[place] for place in sorted(places)]
 
 

@@ -14,7 +14,8 @@
   const search = document.getElementById("search"), clear = document.getElementById("clear");
   const code = document.getElementById("code"), department = document.getElementById("department");
   const chips = Array.from(document.querySelectorAll("#chips button"));
-  let status = "", found = rows, drawn = 0;
+  const pressed = chips.find(function (chip) { return chip.getAttribute("aria-pressed") === "true"; });
+  let status = pressed.dataset.status, found = rows, drawn = 0;
 
   function fill(pattern, values) {
     return pattern.replace(/\{(\w+)\}/g, function (_, name) { return values[name]; });
@@ -25,8 +26,9 @@
     if (text !== undefined) made.textContent = text;
     return made;
   }
-  function place(row) {
-    return fill(data.words.place, { file: texts[row[FILE]], sheet: texts[row[SHEET]], row: row[ROW] }).replace(/\s+/g, " ");
+  function place(row, short) {
+    const values = { file: short && data.oneFile ? "" : texts[row[FILE]], sheet: texts[row[SHEET]], row: row[ROW] };
+    return fill(data.words.place, values).replace(/\s+/g, " ").trim();
   }
   function haystack(row) {
     return [row[NAME], row[STAFF], row[NUMBER].slice(-4), row[SEAL_NAME], row[SEAL_ID], row[REQUEST], row[TRACE], row[PICTURE],
@@ -40,8 +42,8 @@
     const why = line.appendChild(element("td", "why"));
     row[REASONS].forEach(function (reason) { why.appendChild(element("div", "", reason)); });
     line.appendChild(element("td", "small", texts[row[DEPARTMENT]]));
-    line.appendChild(element("td", "small", row[STAFF]));
-    line.appendChild(element("td", "small", place(row)));
+    line.appendChild(element("td", "small staff", row[STAFF]));
+    line.appendChild(element("td", "small", place(row, true)));
     const button = line.appendChild(element("td", "open")).appendChild(element("button", "", "\u203a"));
     button.type = "button";
     button.setAttribute("aria-expanded", "false");
@@ -93,7 +95,7 @@
     body.textContent = "";
     drawn = 0;
     next();
-    shown.textContent = found.length ? fill(data.words.shown, { shown: found.length, total: rows.length }) : data.words.none;
+    shown.textContent = found.length ? fill(data.words.shown, { shown: found.length.toLocaleString("en"), total: rows.length.toLocaleString("en") }) : data.words.none;
     clear.hidden = !(wanted || status || about >= 0 || where >= 0);
   }
 
