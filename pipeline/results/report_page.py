@@ -195,11 +195,10 @@ def _action(action: str, language: str) -> str:
 
 def told(seconds: float, language: str) -> str:
     """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""
-    if seconds < 1:
-        return say(
-            "unit.ms", language, n=f"{seconds * 1000:.2g}" if seconds < 0.01 else round(seconds * 1000)
-        )
-    if seconds < 60:
+    if round(seconds, 3) < 1:
+        thousandths = seconds * 1000
+        return say("unit.ms", language, n=f"{thousandths:.2g}" if thousandths < 10 else round(thousandths))
+    if round(seconds, 1) < 60:
         return say("unit.s", language, n=f"{seconds:.1f}".removesuffix(".0"))
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
