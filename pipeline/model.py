@@ -16,6 +16,10 @@ from typing import Literal
 from pipeline.roster import CardType, Doctor, FileReport, Prepared, Problem
 
 SAME_NAME = re.compile("同名|重名|已存在")  # in a bare FailedOperation: the seal name is taken
+SHORTEST, PER_DECADE = (
+    0.001,
+    20,
+)  # of the bins of a Spread: where the first ends in seconds; how fine they are
 ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 HaltExit = Literal[1, 4, 5, 74]  # a bug, somebody must act, a rerun helps, ledger or disk
@@ -187,6 +191,41 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How long something took, many times, in seconds; ``bins`` are counts from bin ``first`` on."""
+
+    count: int
+    total: float
+    longest: float
+    median: float
+    p95: float
+    first: int
+    bins: tuple[int, ...]
+
+    @staticmethod
+    def edges(place: int) -> tuple[float, float]:
+        """Return the seconds between which a bin's times lie: 20 bins, of growing width, up to ten times as long."""
+        high = SHORTEST * 10 ** (place / PER_DECADE)
+        return (0.0 if place == 0 else SHORTEST * 10 ** ((place - 1) / PER_DECADE)), high
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the calls went over time: a value for each of at most 240 steps of ``step`` seconds, from ``began`` on."""
+
+    began: float  # unix seconds
+    step: float
+    calls: Mapping[str, tuple[int, ...]]  # action -> calls that left
+    latency: Mapping[str, tuple[float | None, ...]]  # action -> mean seconds until their answers
+    throttled: tuple[int, ...]
+    lost: tuple[int, ...]  # calls that left and were not answered
+    silent: tuple[float, ...]  # seconds in which nothing was sent because the service did not answer
+    sends: Mapping[str, tuple[int, ...]]  # action -> calls that were a row's first send, its second, …
+    answers: Mapping[str, Spread]  # action -> seconds from the first byte sent to the whole answer
+    waits: Mapping[str, Spread]  # slot | back_off | outage -> seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """What went over the wire tonight."""
 
@@ -195,6 +234,7 @@ class Traffic:
     used_share: float = 0.0  # of the limit, creates, first to last
     throttled: int = 0
     max_in_second: int = 0  # most creates in any rolling second
+    timing: Timing | None = None  # None: nothing was sent, or nobody measured it
 
 
 @dataclass(frozen=True, slots=True)

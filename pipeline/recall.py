@@ -16,7 +16,7 @@ from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Status, Traffic
+from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Spread, Status, Timing, Traffic
 from pipeline.night import Draft, draft
 from pipeline.plan import standing
 from pipeline.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
@@ -179,4 +179,30 @@ def _traffic(record: RunRecord) -> Traffic:
         used_share=rate.get("used_share", 0.0),
         throttled=rate.get("throttled", 0),
         max_in_second=rate.get("max_in_second", 0),
+        timing=_timing(rate.get("timing")),
+    )
+
+
+def _timing(told: Mapping[str, Any] | None) -> Timing | None:
+    """Return the calls over time; None for a run that was cut short or is older than the measuring."""
+    if told is None:
+        return None
+
+    def spreads(each: Mapping[str, Any]) -> dict[str, Spread]:
+        return {name: Spread(**{**spread, "bins": tuple(spread["bins"])}) for name, spread in each.items()}
+
+    def series(each: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+        return {name: tuple(values) for name, values in each.items()}
+
+    return Timing(
+        began=told["began"],
+        step=told["step"],
+        calls=series(told["calls"]),
+        latency=series(told["latency"]),
+        throttled=tuple(told["throttled"]),
+        lost=tuple(told["lost"]),
+        silent=tuple(told["silent"]),
+        sends=series(told["sends"]),
+        answers=spreads(told["answers"]),
+        waits=spreads(told["waits"]),
     )

@@ -22,6 +22,7 @@ from pipeline.esign.contract import CREATE, PROBE, UPLOAD, Agent, create_body, p
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.ledger.protocol import Attempt, Decision, Ledger, LedgerConflict
+from pipeline.meter import BACK_OFF
 from pipeline.model import ContractName, Status, Verdict
 from pipeline.points import reach
 from pipeline.problems import problem
@@ -122,6 +123,7 @@ class Sender:
             if self.contract == "inline"
             else create_body(self.agent, job.request, file_id=job.file_id)
         )
+        measured = self.course.meter.call(CREATE)
         async with AsyncExitStack() as door:
             await door.enter_async_context(self.doors[CREATE])
 
@@ -136,16 +138,20 @@ class Sender:
                 job.sent_steady = self.clock.monotonic()
                 job.sends += 1
                 await self.limiter.leave(CREATE)
+                measured.left(job.sends)
 
             try:
                 reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
             except NotSent:
+                measured.lost()
                 self.course.breaker.heard(CREATE, answered=False)
                 raise
             except NoAnswer as error:
+                measured.lost()
                 self.course.breaker.heard(CREATE, answered=False)
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
                 return reading.Reading(verdict, meaning=None, tally="no_answer")
+        measured.answered()
         read = reading.of_create(reply)
         if read.from_service:
             self.client.learn(reply)
@@ -293,12 +299,13 @@ class Sender:
                 await self._pause(attempt)
             if self.course.stopping:
                 break
-            end, again = await self._upload_once(job, body)
+            end, again = await self._upload_once(job, body, send=attempt + 1)
             if not again:
                 break
         return end
 
-    async def _upload_once(self, job: Job, body: bytes) -> tuple[End | None, bool]:
+    async def _upload_once(self, job: Job, body: bytes, *, send: int) -> tuple[End | None, bool]:
+        measured = self.course.meter.call(UPLOAD)
         door = AsyncExitStack()
         opened = 0
 
@@ -308,12 +315,15 @@ class Sender:
             if not alive():
                 raise _Stale
             await self.limiter.leave(UPLOAD)
+            measured.left(send)
 
         trace_id = str(uuid.uuid4())
         try:
             async with self.course.breaker.passage(self._probe) as opened, door:
+                measured.asks()
                 await door.enter_async_context(self.doors[UPLOAD])
                 reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
+                measured.answered()
                 answer = reading.of_upload(reply, now=self.client.now())
                 self.course.breaker.heard(UPLOAD, answered=answer.meaning != "unknown")
                 if answer.request_id is not None:
@@ -321,10 +331,11 @@ class Sender:
         except _Stopped:
             return End(Status.NOT_SENT), False
         except _Held:
-            return await self._upload_once(job, body)
+            return await self._upload_once(job, body, send=send)
         except _Stale:
             return End(Status.NOT_SENT), True
         except (NotSent, NoAnswer) as error:
+            measured.lost()
             return self._upload_unanswered(error), True
         self.course.requests[UPLOAD][answer.tally] += 1
         if answer.file_id is not None:
@@ -376,6 +387,7 @@ class Sender:
 
     def _throttled(self, action: str, verdict: Verdict) -> None:
         self.course.throttled += 1
+        self.course.meter.throttled()
         self.course.resent("throttle")
         self.limiter.throttled(action, stated_limit(verdict.message or ""))
 
@@ -396,7 +408,8 @@ class Sender:
     async def _pause(self, attempt: int) -> None:
         """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
         most = BACKOFF * 2**attempt
-        await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
+        with self.course.meter.waiting(BACK_OFF):
+            await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
 
 
 def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:

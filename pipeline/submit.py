@@ -13,7 +13,7 @@ from pipeline.course import End, Job
 from pipeline.errors import LedgerError
 from pipeline.esign.contract import CREATE
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.model import Halt, Outcome, Planned, Status, Verdict
+from pipeline.model import Halt, Outcome, Planned, Status, Timing, Verdict
 from pipeline.problems import problem
 from pipeline.roster import Field, Picture, Prepared, Problem
 from pipeline.sending import Sender
@@ -35,6 +35,7 @@ class Submitted:
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # action -> code ("ok") -> calls
     throttled: int = 0
     kept_back: frozenset[int] = frozenset()  # places in the plan that ``limit`` left for later
+    timing: Timing | None = None
 
 
 @dataclass(slots=True)
@@ -84,7 +85,8 @@ class Submission:
             self._finish(index, not_sent(planned[index]))
         outcomes = tuple(self._outcomes[index] for index in range(len(planned)))
         kept_back = frozenset(left) if self._kept_back and not course.stopping else frozenset()
-        return Submitted(outcomes, course.halted, course.requests, course.throttled, kept_back)
+        timing = course.meter.read()
+        return Submitted(outcomes, course.halted, course.requests, course.throttled, kept_back, timing)
 
     async def _canary(self, rows: Iterator[tuple[int, Planned]]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""

@@ -283,4 +283,5 @@ def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:
         used_share=round((len(moments) - 1) / span / limit, 4) if span else 0.0,
         throttled=submitted.throttled,
         max_in_second=most_in_a_second(moments),
+        timing=submitted.timing,
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.model import Night, Status
+from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.privacy import Numbers, mask_path
 from pipeline.results.reasons import is_spare_copy, needs_fixing
@@ -27,7 +27,26 @@ class Step:
 
 def waiting(night: Night) -> int:
     """Return how many rows wait for somebody: all but those that are well and the spare copies."""
-    return sum(outcome.status not in _WELL and not is_spare_copy(outcome) for outcome in night.outcomes)
+    return sum(map(needs_somebody, night.outcomes))
+
+
+def needs_somebody(outcome: Outcome) -> bool:
+    """Tell whether a row waits for somebody."""
+    return outcome.status not in _WELL and not is_spare_copy(outcome)
+
+
+def verdict(night: Night, language: str) -> tuple[str, Status]:
+    """Return the first sentence about a night, and the status whose colour it has."""
+    rows, todo = len(night.outcomes), waiting(night)
+    if todo:
+        return say("verdict.people", language, rows=rows, good=rows - todo, todo=todo), Status.REJECTED
+    if any(report.status == "refused" for report in night.files):
+        return say("verdict.refused_only", language), Status.FAILED
+    if not rows:
+        return say("verdict.nothing", language), Status.UNCHANGED
+    if night.command == "check":
+        return say("verdict.ready", language, rows=rows), Status.SEALED
+    return say("verdict.done", language, rows=rows), Status.SEALED
 
 
 def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:

@@ -9,10 +9,11 @@ from pipeline.clock import stamp
 from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
+from pipeline.results.facts import UNSETTLED
 from pipeline.results.frame import by_department
-from pipeline.results.next_steps import next_steps, waiting
+from pipeline.results.next_steps import next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
-from pipeline.results.reasons import counted, label, sentence
+from pipeline.results.reasons import counted, label, needs_fixing, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 from pipeline.roster import FileReport
@@ -37,6 +38,7 @@ def write_summary(
     """Write the page from top to bottom; ``counts`` are the checked sums."""
     canvas = Canvas(book, say("sheet.summary", language), styles, language)
     _banner(canvas, night, numbers, language)
+    _links(canvas, night, language)
     _steps(canvas, night, numbers, language)
     _statuses(canvas, counts, language)
     _reasons(canvas, night, language)
@@ -57,23 +59,26 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
         canvas.line([(text, LAST, {**_BANNER, **look})], points=34)
-    text, status = _verdict(night, language)
+    text, status = verdict(night, language)
     fill, ink = COLOURS[status]
     canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=34)
 
 
-def _verdict(night: Night, language: str) -> tuple[str, Status]:
-    """Return the page's first sentence and the status whose colour it has."""
-    rows, todo = len(night.outcomes), waiting(night)
-    if todo:
-        return say("verdict.people", language, rows=rows, good=rows - todo, todo=todo), Status.REJECTED
-    if any(report.status == "refused" for report in night.files):
-        return say("verdict.refused_only", language), Status.FAILED
-    if not rows:
-        return say("verdict.nothing", language), Status.UNCHANGED
-    if night.command == "check":
-        return say("verdict.ready", language, rows=rows), Status.SEALED
-    return say("verdict.done", language, rows=rows), Status.SEALED
+def _links(canvas: Canvas, night: Night, language: str) -> None:
+    """Lead to the other sheets, each with what it holds."""
+    rows = {
+        "all": len(night.outcomes),
+        "fix": sum(map(needs_fixing, night.outcomes)),
+        "unknown": sum(outcome.status in UNSETTLED for outcome in night.outcomes),
+        "unpaired": len(night.unclaimed),
+    }
+    named = [(say(f"sheet.{name}", language), held) for name, held in rows.items()]
+    canvas.links(
+        [
+            (say("link.sheet", language, sheet=sheet, n=held), last, sheet)
+            for (sheet, held), last in zip(named, (2, 5, 8, LAST), strict=True)
+        ]
+    )
 
 
 def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.model import Status
+from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
@@ -72,6 +73,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "verdict.people": (
         "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need nothing, {todo} need action."),
     "verdict.refused_only": ("名单文件没有读成，见下方“名单文件”。", "A roster file was refused: see Roster files below."),
+    "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),
     "head.statuses": ("结果", "Results"),
@@ -214,6 +216,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "上限每秒 {limit} 次，用到 {share}；任一秒内最多 {most} 次；被限流 {throttled} 次",
         "{limit} a second allowed, {share} used; at most {most} in any second; throttled {throttled} times"),
     "fact.exit": ("退出码", "Exit code"),
+    **REPORT_WORDS,
     "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from pipeline.results.files import copy_into, remember_written, set_edited_aside
 from pipeline.results.lines import file_line, outcome_line, run_record
 from pipeline.results.next_steps import WORKBOOK
 from pipeline.results.privacy import numbers_of
+from pipeline.results.report_page import REPORT, write_report
 from pipeline.results.sheets_all import Thumbnail
 from pipeline.results.sums import count
 from pipeline.results.workbook import write_workbook
@@ -43,6 +44,7 @@ def write_all(
         rows: write_jsonl(night.out / rows, lines),
         FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),
         RUN: write_json(night.out / RUN, run_record(night, numbers=numbers)),
+        REPORT: write_report(night, night.out / REPORT, language=language, numbers=numbers),
         WORKBOOK: write_workbook(
             night,
             night.out / WORKBOOK,
