@@ -119,6 +119,9 @@ def test_nothing_is_printed_and_no_logger_is_touched(hospital, config, capfd):
     hospital.doctors(2)
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
     before = (logging.getLogger().handlers[:], logging.getLogger().level)
+    code = f"import pipeline; pipeline.run({str(hospital.folder / 'config.yaml')!r})"
+    alone = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, check=True)
+    assert (alone.stdout, alone.stderr) == (b"", b""), "where nobody has set up logging, too"
     done = pipeline.run(config)
     assert (done.exit, done.halted.code, done.halted.exit) == (4, "AuthFailure.SignatureFailure", 4)
     assert done.counts == {Status.NOT_SENT: 2}
