@@ -162,13 +162,16 @@ async def run(
     stop: Stop,
     confirm: Callable[[Forecast], bool] = lambda _: True,
     watch: Callable[[Outcome], None] = lambda _: None,
+    aside: bool = False,
 ) -> Night | None:
     """Send what has to be sent; None when ``confirm`` said no, and then nothing happened.
 
     ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends.
+    ``aside`` does the offline half in a thread, for a loop that has other work as well.
     """
     started = clock.now()
-    plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    prepare = partial(draft, ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    plan = await asyncio.to_thread(prepare) if aside else prepare()
     wiring.require_certificate(config, ledger, started)
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)

@@ -37,6 +37,9 @@ MAY_IMPORT = {
     "exits": {"model", "roster", "results"},
     "night": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "sending", "course", "exits", "guards"},
     "wiring": GROUND | ROOMS | {"config", "plan", "submit", "guards"},
+    "passwords": {"errors", "config"},
+    "session": GROUND | ROOMS | {"config", "wiring", "passwords"},
+    "api": GROUND | ROOMS | {"config", "wiring", "session", "night"},
     "recall": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "night"},
     "desk": GROUND | ROOMS | {"desk", "config", "wiring", "night", "plan"},
     "sandbox": GROUND | {"sandbox"},
@@ -129,7 +132,7 @@ def test_a_file_is_one_thing_and_says_which(path):
 
 
 def test_the_night_imports_no_command_line():
-    for name in ("night.py", "wiring.py", "exits.py", "recall.py"):
+    for name in ("night.py", "wiring.py", "exits.py", "recall.py", "session.py", "passwords.py", "api.py"):
         assert "cli" not in {ours(each) for each in imports(PIPELINE / name)}
 
 
@@ -140,7 +143,7 @@ def test_stages_never_see_the_whole_config():
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    heavy = "{'aiohttp', 'pandas', 'PIL', 'openpyxl', 'pydantic', 'tencentcloud'}"
+    heavy = {"aiohttp", "pandas", "PIL", "openpyxl", "pydantic", "tencentcloud", "click", "tqdm"}
     code = f"import sys, pipeline; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 

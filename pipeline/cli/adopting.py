@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.nightly import ask_of, open_for_config, ready_config
+from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
+from pipeline.session import open_for_config
 
 
 @click.command()

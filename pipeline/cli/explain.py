@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.nightly import open_for_config, ready_config
+from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
+from pipeline.session import open_for_config
 
 if TYPE_CHECKING:
     from pipeline.config import Config

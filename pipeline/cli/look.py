@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.nightly import open_for_config, ready_config
+from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
+from pipeline.session import open_for_config
 
 
 @click.command()

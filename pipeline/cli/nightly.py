@@ -5,30 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import is_zipfile
 
 import click
 
-from pipeline.cli.passwords import passwords
+from pipeline import session as surroundings
 from pipeline.cli.session import Session, usage
-from pipeline.clock import Clock, run_id
+from pipeline.clock import Clock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast
+from pipeline.session import latest_of, open_for_config
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.cli.signals import Signals
     from pipeline.esign.signing import Credentials
+    from pipeline.ledger.protocol import Ledger
     from pipeline.ledger.sitekey import SiteKey
-    from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Night
 
 LOG = logging.getLogger(__name__)
@@ -82,7 +79,7 @@ def run(
     new_ledger: bool,
 ) -> int:
     """Create the seals that are missing; safe to repeat."""
-    from pipeline.intake.read import expand, run_of  # noqa: PLC0415
+    from pipeline.intake.read import expand  # noqa: PLC0415
 
     clock = session.clock
     config = ready_config(session)
@@ -91,8 +88,7 @@ def run(
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
         return 0
-    if any(run_of(path) is not None for path in rosters if path.is_file()):
-        raise usage("use_retry")
+    surroundings.refuse_results(rosters)
     return conduct(
         session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
     )
@@ -157,14 +153,10 @@ def conduct(
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
-    from pipeline.esign.credentials import find  # noqa: PLC0415
-    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
 
-    folder = config.path(config.secrets_dir) if config.secrets_dir else None
-    found = credentials or partial(find, os.environ, home=Path.home(), secrets_dir=folder)
+    found = credentials or surroundings.credentials_of(config)
     with (
-        RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
-        open_for_config(config, clock, new_ledger=new_ledger) as (ledger, site_key),
+        surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out),
         Signals() as signals,
     ):
@@ -189,7 +181,7 @@ class _Evening:
     config: Config
     ask: Ask
     clock: Clock
-    ledger: SqliteLedger
+    ledger: Ledger
     site_key: SiteKey
     credentials: Callable[[], Credentials]
     signals: Signals
@@ -235,33 +227,6 @@ class _Evening:
         return click.confirm(self.session.word("confirm"), err=True)
 
 
-@contextmanager
-def open_for_config(
-    config: Config, clock: Clock, *, readonly: bool = False, new_ledger: bool = False
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
-    """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
-    from pipeline.ledger.open import open_ledger  # noqa: PLC0415
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
-    from pipeline.wiring import tenant_of  # noqa: PLC0415
-
-    path = config.path(config.ledger)
-    tenant = tenant_of(config)
-    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
-    ledger, site_key = open_ledger(
-        path,
-        tenant,
-        now=clock.now(),
-        evidence=str(evidence) if evidence else None,
-        force_new=new_ledger,
-        readonly=readonly,
-        recover=not readonly,
-    )
-    try:
-        yield ledger, site_key
-    finally:
-        ledger.close()
-
-
 def _config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it cannot speak for a tenant if it cannot."""
     config = session.config_if_any()
@@ -275,10 +240,7 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
 def ready_config(session: Session) -> Config:
     """Return a configuration that says who acts; UsageError else."""
     config = session.config()
-    if missing := config.api.placeholders:
-        raise usage("placeholders", file=session.config_name, keys=", ".join(missing))
-    if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
-        raise usage("no_such_path", path=config.path(config.api.ca_file))
+    surroundings.require_ready(config, session.config_name)
     return config
 
 
@@ -293,28 +255,13 @@ def ask_of(
     limit: int | None = None,
 ) -> Ask:
     """Resolve what is asked: named paths must exist, the defaults may be absent."""
-    for path in (*rosters, *([seals] if seals else [])):
-        if not path.exists():
-            raise usage("no_such_path", path=path)
-    if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
-        raise usage("no_pictures", path=seals)
-    inboxes = [config.path(path) for path in config.roster]
-    pictures = seals or config.path(config.seals)
-    run = run_id(session.clock.now())
-    named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
-    return Ask(
-        command=command,
-        run=run,
-        rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
-        seals=pictures if pictures.exists() else None,
-        out=out or config.path(config.out) / run,
+    return surroundings.ask_of(
+        command,
+        config,
+        session.clock,
+        rosters=rosters,
+        seals=seals,
+        out=out,
         limit=limit,
-        passwords=passwords(config, os.environ),
         invocation=session.invocation,
-        arguments=shlex.join(named) if command != "retry" else "",
     )
-
-
-def latest_of(config: Config) -> Path:
-    """Return where a copy of the last run's results lies: also what `run_that_sent` finds after ``--out``."""
-    return config.path(config.out) / "latest"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import locale
 import os
 import shlex
 import shutil
@@ -16,6 +15,7 @@ from pipeline.cli.words import word
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError, UsageError
+from pipeline.session import PROGRAM, locale_language
 
 DEFAULT = Path("config.yaml")
 
@@ -37,9 +37,7 @@ class Session:
         """``--lang``, else the configuration's, else the locale's: ``zh`` or ``en``."""
         if chosen := self.lang or self._configured or os.environ.get("PIPELINE_LANGUAGE"):
             return chosen
-        names = (os.environ.get("LC_ALL"), os.environ.get("LANG"), locale.getlocale()[0])
-        first = next((name for name in names if name), "")
-        return "zh" if first.lower().startswith(("zh", "chinese")) else "en"
+        return locale_language()
 
     def say(self, key: str, **details: object) -> None:
         """Say a sentence on stderr, unless ``-q``."""
@@ -77,7 +75,7 @@ class Session:
     @property
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
-        program = "esign-import"
+        program = PROGRAM
         if shutil.which(program) is None:  # installed, but its folder is not on the PATH
             called = Path(sys.argv[0])
             program = str(called) if called.name == program else f"{sys.executable} -m pipeline"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,15 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import ask_of, open_for_config, ready_config
+from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
+from pipeline.session import credentials_of, latest_of, open_for_config
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from pipeline.desk.cases import Case
     from pipeline.desk.settle import Who
-    from pipeline.esign.signing import Credentials
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Planned
@@ -108,7 +106,7 @@ def _settle(
 
 def _probe(session: Session, query: str | None) -> int:
     """Send one create again, as a night of one row; config and certificate must allow it, the fence be passed."""
-    from pipeline.cli.nightly import conduct, latest_of  # noqa: PLC0415
+    from pipeline.cli.nightly import conduct  # noqa: PLC0415
     from pipeline.desk.settle import require_fence  # noqa: PLC0415
 
     config = ready_config(session)
@@ -138,7 +136,7 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
             config,
             known=known,
             limiter=EvenLimiter(config.limits.requests_per_second, session.clock),
-            credentials=_credentials(config),
+            credentials=credentials_of(config)(),
             clock=session.clock,
         )
     )
@@ -148,13 +146,6 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
     settle.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))
     session.say("looked_up", name=case.name, seal_id=told.seal_id)
     return 0
-
-
-def _credentials(config: Config) -> Credentials:
-    from pipeline.esign.credentials import find  # noqa: PLC0415
-
-    folder = config.path(config.secrets_dir) if config.secrets_dir else None
-    return find(os.environ, home=Path.home(), secrets_dir=folder)
 
 
 def _is_workbook(query: str | None) -> bool:
@@ -291,7 +282,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
                 config,
                 ledger=ledger,
                 limiter=EvenLimiter(config.limits.requests_per_second, clock),
-                credentials=_credentials(config),
+                credentials=credentials_of(config)(),
                 clock=clock,
                 who=user(),
             )

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from functools import partial
 from pathlib import Path
 
 import click
 
 from pipeline.cli.session import Session
-from pipeline.intake.image import thumbnail
-from pipeline.intake.ticket import check_of
 from pipeline.model import Night, Outcome, Status
 from pipeline.problems import PHRASES
 from pipeline.results.facts import UNSETTLED
@@ -20,22 +17,15 @@ from pipeline.results.next_steps import WORKBOOK, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.words import halt_word, status_word
-from pipeline.results.write import write_all
+from pipeline.session import write_results
 
 REASONS = 8  # shown on the screen; all are in the workbook
-THUMBNAIL = 96  # pixels
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
 def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
     """Write a night's results, tell it, and return its exit code."""
-    written = write_all(
-        night,
-        language=session.language,
-        ticket_check=check_of,
-        thumbnail=partial(thumbnail, side=THUMBNAIL),
-        latest=latest,
-    )
+    written = write_results(night, language=session.language, latest=latest)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)

@@ -135,10 +135,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
     "no_such_path": ("找不到 {path}", "{path} does not exist"),
-    "use_retry": (
-        "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
-        "This is a results workbook, not a roster; to send its corrected rows, use retry.",
-    ),
     "port_taken": (
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
         "Port {port} of 127.0.0.1 is taken; choose another with --port.",
@@ -150,10 +146,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "not_results": (
         "{path} 不是本程序写出的结果表；请写某次运行的 results.xlsx。",
         "{path} is not a results workbook of this program; name the results.xlsx of a run.",
-    ),
-    "no_pictures": (
-        "{path}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
-        "{path} is neither a folder of pictures nor a zip; name one of these.",
     ),
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),

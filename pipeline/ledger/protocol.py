@@ -223,7 +223,11 @@ class Life:
 
 
 class Ledger(Protocol):
-    """One tenant's journal. Only the holder of the run lock writes."""
+    """One tenant's journal. Only the holder of the run lock writes.
+
+    Every write takes effect whole or not at all. Coroutines are called in the event loop, all else from any thread.
+    tests/ledger/test_ledger_contract.py asks every promise below of every implementation.
+    """
 
     def snapshot(self) -> Snapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""
