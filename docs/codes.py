@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from pipeline.advice import Advice
+from pipeline.frequent_codes import OWN
 from pipeline.problems import (
     FILE_ENTRIES,
     IDENTITY_ENTRIES,
@@ -20,7 +22,7 @@ from pipeline.problems import (
 )
 from pipeline.results.reasons import LABELS
 from pipeline.results.words import say as result_word
-from pipeline.service_advice import ANSWERS, HALTS, MEANINGS, OWN, Advice
+from pipeline.service_advice import ANSWERS, HALTS, MEANINGS
 from pipeline.service_codes import CODES
 
 HERE = Path(__file__).parent

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.frequent_codes import OWN
 from pipeline.problems import CATALOGUE, OTHER_CASE, message, parted, problem
 from pipeline.results.words import WORDS
 from pipeline.roster import Field
-from pipeline.service_advice import ANSWERS, HALTS, MEANINGS, OWN, advice_on, known
+from pipeline.service_advice import ANSWERS, HALTS, MEANINGS, advice_on, known
 from pipeline.service_codes import CODES
 
 HOUSE = Path(__file__).parents[1]
