@@ -28,6 +28,10 @@ class Advice:
         """Return what to do, and who does it is in ``who``."""
         return (self.zh if language == "zh" else self.en)[1]
 
+    def told(self, language: str) -> str:
+        """Return both as one text."""
+        return ("" if language == "zh" else " ").join((self.what(language), self.todo(language)))
+
 
 def advise(who: Who, rerun: Rerun, *words: str) -> Advice:
     """Make an advice; ``words`` are what it means and what to do in Chinese, then both in English."""
