@@ -156,11 +156,13 @@ def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[
         if entry.code not in OTHER_CASE:
             severity = "warning" if severity == "error" else "error"
         cases.append((*parted(entry.other[place]), severity))
-    for means, todo, severity in cases:
+    for number, (means, todo, severity) in enumerate(cases):
         who = entry.who if todo else "nobody"
-        rerun = (
-            "held" if entry.code == "CONTENT_CHANGED" else "needless" if severity == "warning" else "after"
-        )
+        rerun = "needless" if severity == "warning" else "after"
+        if entry.code == "ROW_DUPLICATE" and not number:  # an equal copy: nobody has to act
+            who, rerun = "nobody", "needless"
+        if entry.code == "CONTENT_CHANGED":
+            rerun = "held"
         yield (
             f"`{entry.code}`",
             _blanks(means).rstrip("。."),
