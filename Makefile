@@ -5,7 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test crash gauntlet trap ocr lint format lock sample clean help
+.PHONY: demo test crash gauntlet trap ocr lint docs pictures format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -48,6 +48,9 @@ lint: .venv/dev  ## ruff, mypy --strict, the house test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_house.py
+
+docs: .venv/dev  ## write docs/{zh,en}/codes.md again from the catalogues
+	PYTHONPATH=. $(BIN)/python docs/codes.py
 
 format: .venv/dev ## let ruff lay the lines
 	$(BIN)/ruff check --fix .

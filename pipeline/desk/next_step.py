@@ -84,8 +84,8 @@ def _refused(story: Story, program: Program, record: RunRecord | None, language:
     advice = advice_on(story.refused.code or "" if story.refused else "")
     if advice.who == "clerk":
         step = _fix(program, record, language, advice.who)
-        return replace(step, notes=(advice.todo(language), say("next.waits", language)))
-    text = say("next.failed", language, todo=advice.todo(language))
+        return replace(step, notes=(advice.told(language), say("next.waits", language)))
+    text = say("next.failed", language, todo=advice.told(language))
     return Step(text, (program.command("retry"),), advice.who)
 
 
@@ -107,7 +107,7 @@ def _again(story: Story, program: Program, record: RunRecord | None, language: s
     advice = (HALTS.get(halted["code"]) or advice_on(halted["code"])) if halted else None
     if advice is None or advice.rerun == "itself":
         return Step(say("next.again", language), (program.run(record),))
-    return Step(say("next.failed", language, todo=advice.todo(language)), (program.run(record),), advice.who)
+    return Step(say("next.failed", language, todo=advice.told(language)), (program.run(record),), advice.who)
 
 
 def _fixer(story: Story) -> Who:

@@ -22,7 +22,10 @@ def told(
     out. A folder that cannot be read is passed over: the ledger counts, this is what is left beside it.
     """
     usual = [path for path in out.iterdir() if path.name not in {*held, "latest"}] if out.is_dir() else []
-    for folder in sorted({*usual, *folders}, reverse=True)[:MOST]:
+    that_ran = [
+        path for path in {*usual, *folders} if (path / LINES).is_file()
+    ]  # a check leaves a plan alone
+    for folder in sorted(that_ran, reverse=True)[:MOST]:
         try:
             record = json.loads((folder / "run.json").read_text("utf-8"))
             if record["tenant"] != tenant or record["run"] in held:

@@ -104,7 +104,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Open the sheet “{sheet}” of {path}, correct the yellow cells of this row, save, then run:"),
     "next.fix_roster": ("改正名单里的这一行并保存，然后运行：", "Correct this row of the roster, save, then run:"),
     "next.again": ("不用修改，再运行一次即可：", "Nothing to correct; run once more:"),
-    "next.failed": ("{todo}命令：", "{todo} The command:"),
+    "next.failed": ("{todo}然后：", "{todo} The command:"),
     "next.unseen": ("把此人写进名单，然后运行：", "Put the doctor into a roster, then run:"),
     "next.waits": (
         "名单里没有变化的失败行，三晚之后不再自动提交；retry 会立即再提交一次。",

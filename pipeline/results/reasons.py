@@ -11,7 +11,7 @@ from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.results.words import FIELD_WORDS, say
 from pipeline.roster import Field, Problem
-from pipeline.service_advice import ANSWERS
+from pipeline.service_advice import ANSWERS, advice_on, known
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 _COMMA = {"zh": "、", "en": ", "}
@@ -163,9 +163,19 @@ def advice(outcome: Outcome, language: str) -> str:
     if outcome.status is Status.NOT_SENT and not errors:
         return say("advice.not_sent", language)
     if outcome.status is Status.FAILED and not errors:
-        return say("advice.failed", language)
+        return _service_advice(outcome.code, language)
     if any(CATALOGUE[error.code].who == "it" for error in errors if error.code in CATALOGUE):
         return say("advice.it", language)
     if errors and all(error.field is Field.PICTURE for error in errors):
         return say("advice.picture", language)
     return say("advice.cells", language)
+
+
+def _service_advice(code: str | None, language: str) -> str:
+    """Return what a refusal asks for, and of whom where it is not the sheet's reader."""
+    if code is None or not known(code):
+        return say("advice.failed", language)
+    told = advice_on(code)
+    if told.who == "clerk":
+        return told.todo(language)
+    return f"{say(f'who.{told.who}', language)}{'：' if language == 'zh' else ': '}{told.todo(language)}"

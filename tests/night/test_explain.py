@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 
+import openpyxl
 import pytest
 from desk_support import go, made, unknown
 from night_support import draw_seal, name, number
 from wire_support import fault
 
+from pipeline.clock import SystemClock
 from pipeline.desk.story_text import columns
 from pipeline.ledger.lock import RunLock
 
@@ -246,3 +248,48 @@ def test_a_ledger_that_is_not_there(hospital_with, explain):
     code, text = explain(hospital, "00001")
     assert code == 2
     assert "no ledger" in text
+
+
+def test_a_seal_made_elsewhere(hospital_with, facts):
+    hospital = hospital_with()
+    hospital.doctors(1)
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    book.active.append((name(1), number(1), "yD" + "0" * 30))
+    book.save(hospital.folder / "old.xlsx")
+    assert hospital.go("adopt", str(hospital.folder / "old.xlsx"), "--why", "the old system") == 0
+    told = facts(hospital, "yD" + "0" * 30)["doctor"]
+    assert (told["name"], told["status"], told["seal"]["source"], told["creates"]) == (
+        name(1),
+        "sealed",
+        "adopted",
+        0,
+    )
+    assert (told["history"][0]["kind"], told["history"][0]["why"]) == ("adopt", "the old system")
+    assert told["seen"] is None
+
+
+def test_a_halted_night_names_what_has_to_be_put_right_first(hospital_with, explain, facts):
+    refused = {"code": {"code": "AuthFailure.SignatureFailure", "message": "签名错误"}}
+    hospital = hospital_with(faults=[fault(refused, nth=(1,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 4
+    step = facts(hospital, "00001")["doctor"]["next"]
+    assert step["who"] == "it"
+    assert "SecretKey" in step["text"]
+    assert step["commands"][0].endswith(" run")
+    assert "AuthFailure.SignatureFailure" in explain(hospital, "00002", language="zh")[1]
+
+
+def test_a_wait_is_told_by_the_clock_that_signed(hospital_with, facts):
+    """The machine is minutes ahead of the service, learns it from the first answer, and the wait stays a wait."""
+
+    class Ahead(SystemClock):
+        def now(self):
+            return super().now() + 200
+
+    hospital = hospital_with()
+    hospital.doctors(1)
+    assert go(hospital, "run", clock=Ahead()) == 0
+    (create,) = facts(hospital, "00001")["doctor"]["history"][0]["creates"]
+    assert 0 <= create["wait_seconds"] < 3
