@@ -94,6 +94,9 @@ class Person:
         states = " or ".join(f"{state.kind}{' hidden' * state.hidden}" for state in self.states)
         return f"<{self.serial} {row}{'' if self.sound else ' damaged'} in {self.files}: {states}>"
 
+    def _repr_pretty_(self, printer, _):
+        printer.text(repr(self))
+
     @property
     def number(self) -> str:
         return number(self.serial)
