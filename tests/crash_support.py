@@ -67,6 +67,15 @@ def ledger_seals(hospital) -> set[str]:
     return found
 
 
+def in_the_air(hospital) -> set[str]:
+    """The trace ids of the creates that had no verdict when the process died."""
+    path = hospital.folder / "state" / "receipts.jsonl"
+    told = [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    attempts = [each for each in told if each["table"] == "attempt"]
+    settled = {each["id"] for each in attempts if each["set"].get("verdict")}
+    return {each["id"] for each in attempts} - settled
+
+
 def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:
     """Assert what holds once a run came to its end after kills; return how many rows are unknown."""
     world = hospital.world

@@ -36,6 +36,8 @@ FAULTS = {
     "no_seal_id": "no_seal_id",
     "strange_code": {"code": {"code": "Unheard.Of", "message": "?"}},
 }
+# what lets the service's own refusal through: it strikes nothing, or the answer of a create that was carried out
+ANSWERED = frozenset({None, "throttle", "lie", "internal_error_after", "no_seal_id"})
 LATE = {"late_before": {"delay_before": 2.2}, "late_after": {"delay_after": 2.2}}  # beyond a time-out of 2 s
 UNDONE = frozenset({"failed", "rejected", "not_sent"})
 
@@ -91,6 +93,9 @@ class Person:
         )
         states = " or ".join(f"{state.kind}{' hidden' * state.hidden}" for state in self.states)
         return f"<{self.serial} {row}{'' if self.sound else ' damaged'} in {self.files}: {states}>"
+
+    def _repr_pretty_(self, printer, _):
+        printer.text(repr(self))
 
     @property
     def number(self) -> str:
@@ -159,24 +164,21 @@ def _end(state: State, content: Content, fault: str | None, *, enforced: bool, a
 
 def _sent(state: State, content: Content, fault: str | None, *, taken: bool) -> End:
     """Say what a create does; ``taken``: the service finds a seal of this name and refuses, whatever else it would do."""
-    exists = End("exists", replace(state, kind="open", content=content, exists=True), 1)
+    creates = 2 if fault == "throttle" else 1
+    if taken and fault in ANSWERED:
+        return End("exists", replace(state, kind="open", content=content, exists=True), creates)
     match fault:
-        case None:
-            return exists if taken else End("sealed", State("live", content), 1)
-        case "throttle":
-            return replace(exists if taken else End("sealed", State("live", content)), creates=2)
-        case "refused" | "bare":
+        case None | "throttle":
+            return End("sealed", State("live", content), creates)
+        case "refused" | "bare" | "lie":
             refused = (*state.refused, (content, fault == "refused"))
-            return End("failed", replace(state, refused=refused), 1)
-        case "lie":
-            refused = (*state.refused, (content, False))
-            return exists if taken else End("failed", replace(state, refused=refused, hidden=True), 1)
+            return End(
+                "failed", replace(state, refused=refused, hidden=state.hidden or fault == "lie"), creates
+            )
         case "halt":
-            return End("not_sent", state, 1)
-        case "internal_error_after" | "no_seal_id" if taken:  # they spoil the answer of what was executed
-            return exists
+            return End("not_sent", state, creates)
         case _:
-            return End("unknown", replace(state, kind="open", content=content), 1)
+            return End("unknown", replace(state, kind="open", content=content), creates)
 
 
 def _same(made: Content | None, content: Content) -> bool:

@@ -17,12 +17,13 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from pipeline.clock import stamp
+from pipeline.clock import pause, stamp
 from pipeline.errors import LedgerError, Locked
 from pipeline.ledger import private
 from pipeline.ledger.disk import require_local
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
+LOOKS, BETWEEN = 5, 0.02  # looks at the holder's file; seconds: it is written just after the lock is taken
 
 
 class RunLock:
@@ -97,11 +98,15 @@ class RunLock:
             ) from error
 
     def _locked(self) -> Locked:
-        try:
-            holder = json.loads(self._holder.read_text(encoding="utf-8"))
-            host, pid, name, run, since = (holder[field] for field in HOLDER_FIELDS)
-        except (OSError, ValueError, KeyError, TypeError):
-            # it has the lock and has not yet said who it is
+        for look in range(LOOKS):
+            pause(BETWEEN if look else 0)
+            try:
+                holder = json.loads(self._holder.read_text(encoding="utf-8"))
+                host, pid, name, run, since = (holder[field] for field in HOLDER_FIELDS)
+                break
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # it has the lock and has not yet said who it is
+        else:
             return Locked(
                 f"Another process holds the lock {self._path}; try again once it has ended.",
                 f"另一个进程正持有运行锁 {self._path}；请待其结束后再试。",
