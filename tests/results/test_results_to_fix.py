@@ -112,11 +112,21 @@ def test_the_last_two_columns_are_hidden_and_carry_the_ticket(sheet, hospital, m
 
 
 def test_the_card_type_is_chosen_from_a_list(sheet):
-    (choice,) = sheet.data_validations.dataValidation
+    choice = next(each for each in sheet.data_validations.dataValidation if each.type == "list")
 
     assert str(choice.sqref) == "C2:C10"
     assert choice.formula1 == '"居民身份证,港澳居民来往内地通行证,港澳台居民居住证"'
     assert choice.errorStyle == "warning", "other words that intake knows stay allowed"
+
+
+def test_lengths_are_checked_and_what_is_right_all_the_same_may_stay(sheet):
+    checks = {str(each.sqref): each for each in sheet.data_validations.dataValidation}
+
+    number, mobile = checks["D2:D10"], checks["E2:E10"]
+    assert number.formula1 == 'OR(LEN(SUBSTITUTE(D2," ",""))=18,LEN(SUBSTITUTE(D2," ",""))=11)'
+    assert mobile.formula1 == 'LEN(SUBSTITUTE(E2," ",""))=11'
+    assert {number.errorStyle, mobile.errorStyle} == {"warning"}
+    assert number.allowBlank, "an empty cell is told of by its note"
 
 
 def test_each_form_of_roster_has_a_sheet_of_its_own(write, make, scene):
