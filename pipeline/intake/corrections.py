@@ -94,25 +94,27 @@ def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: Identi
     for row in fixed:
         claims[row.ticket or ""].append(row)
     used: dict[str, Row] = {}
-    older: list[Row] = []
-    for ticket in claims.keys() & at.keys():
-        newest = max(runs[row.origin.path] for row in claims[ticket])
-        latest = [row for row in claims[ticket] if runs[row.origin.path] == newest]
-        older += [row for row in claims[ticket] if runs[row.origin.path] != newest]
-        used[ticket] = _agreed(at[ticket], latest)
-    gone = [row for row in fixed if row.ticket not in at]
-    counted = Counter(row.origin.path for ticket in used for row in claims[ticket] if row not in older)
+    counted: Counter[Path] = Counter()
+    gone: defaultdict[Path, list[Row]] = defaultdict(list)
+    older: defaultdict[Path, list[Row]] = defaultdict(list)
+    for ticket, rivals in claims.items():
+        newest = max(runs[row.origin.path] for row in rivals)
+        latest = [row for row in rivals if runs[row.origin.path] == newest]
+        for row in rivals:
+            if ticket not in at:
+                gone[row.origin.path].append(row)
+            elif runs[row.origin.path] != newest:
+                older[row.origin.path].append(row)
+        if ticket in at:
+            counted.update(row.origin.path for row in latest)
+            used[ticket] = _agreed(at[ticket], latest)
     told = [
-        _told(report, counted[report.path], _of(report, gone), _of(report, older))
+        _told(report, counted[report.path], gone[report.path], older[report.path])
         if report.run is not None and report.status == "read"
         else report
         for report in reports
     ]
     return Gathered([used.get(row_id or "", row) for row, row_id in zip(roster, ids, strict=True)], ids, told)
-
-
-def _of(report: FileReport, rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.origin.path == report.path]
 
 
 def _told(report: FileReport, used: int, gone: Sequence[Row], older: Sequence[Row]) -> FileReport:
