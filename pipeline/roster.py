@@ -125,6 +125,11 @@ class Row:
     pictures: tuple[Embedded, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
 
+    @property
+    def corrected(self) -> bool:
+        """Whether a results workbook gave its content, in place of what the roster says."""
+        return self.ticket is not None or any(each.code == "ROW_SUPERSEDED" for each in self.problems)
+
     def address(self, name: Field) -> str | None:
         """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
         cell = self.fields.get(name)

@@ -106,8 +106,9 @@ def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: Identi
             elif runs[row.origin.path] != newest:
                 older[row.origin.path].append(row)
         if ticket in at:
-            counted.update(row.origin.path for row in latest)
             used[ticket] = _agreed(at[ticket], latest)
+            if used[ticket].corrected:
+                counted.update(row.origin.path for row in latest)
     told = [
         _told(report, counted[report.path], gone[report.path], older[report.path])
         if report.run is not None and report.status == "read"
@@ -155,7 +156,7 @@ def _agreed(standing: Row, claims: Sequence[Row]) -> Row:
         contents = {texts: row for texts, row in contents.items() if _edits(row, standing)} or contents
     if len(contents) == 1:
         (row,) = contents.values()
-        return _replaced(standing, row)
+        return _replaced(standing, row) if _says_more(row, standing) else standing
     fields = sorted({field for texts in contents for field, _ in set(texts) ^ set(next(iter(contents)))})
     places = ", ".join(_place(row) for row in contents.values())
     dispute = problem("ROW_DUPLICATE", other=places, differs=" ".join(fields))
@@ -164,6 +165,12 @@ def _agreed(standing: Row, claims: Sequence[Row]) -> Row:
 
 def _texts(row: Row) -> Texts:
     return tuple((field, trim(shown(row.fields.get(field)))) for field in Field if field in row.fields)
+
+
+def _says_more(row: Row, standing: Row) -> bool:
+    """Tell whether anything in a workbook's row is not in the roster's; a picture that is named there may be typed."""
+    added = any(text and field not in standing.fields for field, text in _texts(row))
+    return added or bool(row.pictures) or _edits(row, standing)
 
 
 def _edits(row: Row, standing: Row) -> bool:

@@ -20,11 +20,7 @@ def counting(row: Row) -> tuple[Embedded, ...]:
 
     A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
     """
-    if (
-        not row.pictures
-        or row.ticket is not None
-        or any(each.code == "ROW_SUPERSEDED" for each in row.problems)
-    ):
+    if not row.pictures or row.corrected:
         return row.pictures
     return tuple(each for each in row.pictures if _counts(each, row))
 

@@ -504,9 +504,14 @@ def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_p
     book = openpyxl.load_workbook(latest(hospital))
     sheet = book["Unknown"]
     heads = [cell.value for cell in sheet[1]]
-    sheet.cell(2, heads.index("Conclusion") + 1).value = "not created"
+    sheet.cell(2, heads.index("Conclusion") + 1).value = "created"
+    who = sheet.cell(2, 1).value
+    made = {seal.name: seal.seal_id for seal in hospital.world.seals}
+    sheet.cell(2, heads.index("SealId") + 1).value = made[who]
     sheet.title = "Sheet2"
     (tmp_path / "e").mkdir()
     book.save(tmp_path / "e" / "results.xlsx")
     saved = convert(tmp_path / "e" / "results.xlsx", FORMS["xls"], tmp_path / "saved", tmp_path)
     assert hospital.go("resolve", str(saved)) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 2}
