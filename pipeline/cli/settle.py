@@ -158,7 +158,11 @@ def _credentials(config: Config) -> Credentials:
 
 
 def _is_workbook(query: str | None) -> bool:
-    return query is not None and query.lower().endswith((".xlsx", ".xls")) and Path(query).is_file()
+    return (
+        query is not None
+        and query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods"))
+        and Path(query).is_file()
+    )
 
 
 def _who(session: Session, why: str | None) -> Who:

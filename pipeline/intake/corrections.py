@@ -132,7 +132,10 @@ def _listed(rows: Sequence[Row]) -> str:
 def _at_home(
     fixed: Sequence[Row], files: Sequence[FileReport], at: Mapping[str, Row]
 ) -> tuple[list[Row], list[FileReport]]:
-    """Leave out the workbooks whose tickets stand at other rows than they were given to: they are refused."""
+    """Leave out the workbooks whose tickets stand at other rows than they were given to: they are refused.
+
+    Left out are also the lines that somebody has emptied: they are left alone like deleted ones.
+    """
     by_file: defaultdict[Path, list[Row]] = defaultdict(list)
     for row in fixed:
         by_file[row.origin.path].append(row)
@@ -144,7 +147,8 @@ def _at_home(
         else report
         for report in files
     ]
-    return [row for row in fixed if row.origin.path not in astray], reports
+    kept = [row for row in fixed if row.origin.path not in astray and any(text for _, text in _texts(row))]
+    return kept, reports
 
 
 def _agreed(standing: Row, claims: Sequence[Row]) -> Row:

@@ -46,9 +46,17 @@ def run_of_compound(data: bytes) -> str | None:
     if _STREAM not in compound.streams:
         return None
     try:
-        return _run(dict(_user_defined(compound.read(_STREAM))))
-    except (error, ValueError, LookupError, FileRefused):
-        return None  # a damaged property set is nobody's mark, and no reason to refuse a roster
+        return run_of_set(compound.read(_STREAM))
+    except FileRefused:
+        return None
+
+
+def run_of_set(stream: bytes) -> str | None:
+    """Return the same of a property set stream; a damaged one is nobody's mark, and no reason to refuse a roster."""
+    try:
+        return _run(dict(_user_defined(stream)))
+    except (error, ValueError, LookupError):
+        return None
 
 
 def _run(said: Mapping[str, str]) -> str | None:
@@ -78,7 +86,7 @@ def _section(section: bytes) -> Iterator[tuple[str, str]]:
             continue
         kind, size = unpack_from("<I I", section, at)
         if kind == _WIDE:
-            yield name, section[at + 8 : at + 8 + 2 * size].decode("utf-16-le").rstrip("\0")
+            yield name, section[at + 8 : at + 8 + 2 * size].decode("utf-16-le").partition("\0")[0]
         elif kind == _BYTES:
             yield name, _text(section[at + 8 : at + 8 + size], page)
 
@@ -96,4 +104,4 @@ def _dictionary(section: bytes, at: int, page: int) -> Iterator[tuple[int, str]]
 
 def _text(raw: bytes, page: int) -> str:
     """Return a text; our names and values are ASCII, so every other code page is read as that."""
-    return raw.decode("utf-16-le" if page == _UTF16 else "ascii", "replace").rstrip("\0")
+    return raw.decode("utf-16-le" if page == _UTF16 else "ascii", "replace").partition("\0")[0]

@@ -17,6 +17,12 @@ MOBILE = "15400000001"
 FORMS = {suffix: f"{suffix}:{program}" for suffix, program in FILTERS.items()}
 
 
+@pytest.fixture(scope="module")
+def office_profile(tmp_path_factory):
+    """A LibreOffice whose first start, the slow one, is over for all tests of a worker."""
+    return tmp_path_factory.mktemp("office")
+
+
 @pytest.fixture
 def ward(hospital):
     """Four doctors: the first is well, two lack a digit of their number or mobile, the fourth was mistyped as a name."""
@@ -86,17 +92,19 @@ def drop_in(hospital, workbook: Path, called="改好.xlsx") -> None:
 
 
 @pytest.mark.parametrize("form", ["xlsx", "xls", "ods"])
-def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(ward, tmp_path, form):
+def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(
+    ward, tmp_path, office_profile, form
+):
     right = {who: RIGHT[who] for who in ("00002", "00003")}
     workbook = corrected(latest(ward), right, tmp_path / "edited" / "results.xlsx", drop=["00004"])
-    saved = convert(workbook, FORMS[form], tmp_path / "saved", tmp_path)
+    saved = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
     assert ward.go("retry", str(saved)) == 0
     assert ward.statuses() == {"sealed": 2}
     assert {seal.name for seal in ward.world.seals} == {name(1), name(2), name(3)}
     assert ward.creates() == 3
 
 
-def test_what_a_clerk_does_in_libreoffice_itself_comes_back_from_every_form(ward, tmp_path):
+def test_what_a_clerk_does_in_libreoffice_itself_comes_back_from_every_form(ward, tmp_path, office_profile):
     """One cell is typed, two columns are deleted, one is moved to the front, the rows are turned round."""
     statements = f"""
 s = d.Sheets.getByName("To fix")
@@ -117,7 +125,7 @@ s.moveRange(s.getCellRangeByName("A1").CellAddress, s.getCellRangeByName("C1:C4"
 s.Name = "Sheet9"
 """
     targets = [tmp_path / f"edited.{suffix}" for suffix in FILTERS]
-    edit(latest(ward), statements, targets, tmp_path)
+    edit(latest(ward), statements, targets, office_profile)
     for target in targets:
         assert ward.go("retry", str(target)) == 0, target
         expected = {"sealed": 3} if target == targets[0] else {"unchanged": 3}
@@ -136,6 +144,19 @@ def test_columns_may_be_moved_and_deleted_and_what_is_gone_is_as_the_roster_has_
     workbook = corrected(latest(ward), {"00009": {"手机号": MOBILE}}, tmp_path / "e" / "r.xlsx", alter=alter)
     assert ward.go("retry", str(workbook)) == 0
     assert [seal.seal_name for seal in ward.world.seals if seal.name == name(9)] == ["九号章"]
+
+
+def test_a_line_that_was_emptied_is_left_alone_like_a_deleted_one(ward, tmp_path):
+    def alter(sheet):
+        for cell in sheet[4][:8]:
+            cell.value = None
+
+    workbook = corrected(latest(ward), RIGHT, tmp_path / "e" / "results.xlsx", alter=alter)
+    drop_in(ward, workbook)
+    assert ward.go("retry", str(workbook)) == 0
+    assert ward.statuses() == {"sealed": 2}
+    assert ward.go("run") == 3
+    assert by_staff_no(ward)["00004"]["codes"][0] == "NAME_INVALID"
 
 
 def test_rows_sorted_with_their_tickets_stay_theirs(ward, tmp_path):
@@ -205,12 +226,12 @@ def test_a_row_that_becomes_the_copy_of_a_good_one_is_no_mischief(ward, tmp_path
 
 @pytest.mark.parametrize("form", ["xlsx", "xls"])
 def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_and_later_nights(
-    ward, tmp_path, form
+    ward, tmp_path, office_profile, form
 ):
     right = {who: RIGHT[who] for who in ("00002", "00003")}
     workbook = corrected(latest(ward), right, tmp_path / "e" / "results.xlsx", drop=["00004"])
     if form == "xls":
-        workbook = convert(workbook, FORMS[form], tmp_path / "saved", tmp_path)
+        workbook = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
     drop_in(ward, workbook, f"改好.{form}")
     assert ward.go("check") == 3
     assert ward.statuses() == {"unchanged": 1, "ready": 2, "rejected": 1}
@@ -476,7 +497,7 @@ def test_a_row_still_at_fault_comes_back_with_what_was_corrected(ward, tmp_path)
     assert by_staff_no(ward)["00002"]["status"] == "sealed"
 
 
-def test_text_that_could_do_harm_comes_back_as_it_was(ward, tmp_path):
+def test_text_that_could_do_harm_comes_back_as_it_was(ward, tmp_path, office_profile):
     ward.roster(
         [
             (name(2), number(2), "154000", "00002", "@SUM(1+1)*cmd|' /C calc'!A0"),
@@ -491,12 +512,12 @@ def test_text_that_could_do_harm_comes_back_as_it_was(ward, tmp_path):
     assert {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row} <= {"s", "n"}
     right = {who: {"手机号": f"1540000{who}"[:11].ljust(11, "0")} for who in ("00002", "00003", "00005")}
     book = corrected(workbook, right, tmp_path / "e" / "results.xlsx")
-    saved = convert(book, FORMS["xls"], tmp_path / "saved", tmp_path)
+    saved = convert(book, FORMS["xls"], tmp_path / "saved", office_profile)
     assert ward.go("retry", str(saved)) == 0
     assert ward.statuses() == {"sealed": 3}
 
 
-def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_path):
+def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_path, office_profile):
     lost = {"match": {"action": "ChannelCreatePreparedPersonalEsign", "nth": [2]}, "do": "reset_after"}
     hospital = hospital_with(faults=[lost])
     hospital.doctors(2)
@@ -511,7 +532,7 @@ def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_p
     sheet.title = "Sheet2"
     (tmp_path / "e").mkdir()
     book.save(tmp_path / "e" / "results.xlsx")
-    saved = convert(tmp_path / "e" / "results.xlsx", FORMS["xls"], tmp_path / "saved", tmp_path)
+    saved = convert(tmp_path / "e" / "results.xlsx", FORMS["xls"], tmp_path / "saved", office_profile)
     assert hospital.go("resolve", str(saved)) == 0
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 2}
