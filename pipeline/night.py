@@ -26,6 +26,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.exits import exit_code, graver
 from pipeline.guards import Guards, Watch, before
 from pipeline.intake.across import compare
+from pipeline.intake.corrections import gather
 from pipeline.intake.ocr import cross_check
 from pipeline.intake.pair import pair
 from pipeline.intake.pictures import index
@@ -37,7 +38,7 @@ from pipeline.model import Ask, Forecast, Halt, Night, Outcome, Planned, Snapsho
 from pipeline.plan import meet, standing
 from pipeline.results.lines import outcome_line, run_record
 from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
-from pipeline.roster import Doctor, FileReport, FileStat, Prepared
+from pipeline.roster import FileReport, FileStat, Prepared
 from pipeline.sending import Sender
 from pipeline.submit import PREPARERS, Prepare, Submission, Submitted, not_sent, rejected
 
@@ -75,8 +76,9 @@ def draft(
     """Read, judge, pair, compare and plan: the offline half, the same for `check` and `run`."""
     judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
-    rows, files = read(ask.rosters, to_fix_only=ask.to_fix_only)
-    doctors, others = _beside(judge(rows), judge(read(ask.context)[0]))
+    found = gather(read, ask.rosters, ask.context, to_fix_only=ask.to_fix_only, identify=site_key)
+    doctors = judge(found.rows, ids=found.row_ids)
+    others = judge(found.others, ids=found.other_ids)
     known = ledger.known_files() if ledger else {}
     library = index(ask.seals)
     pairing = pair([*doctors, *others], library, known=known, keep=wiring.keeper(config))
@@ -89,31 +91,13 @@ def draft(
     seals = sum(past.seal is not None for past in snapshot.people.values())
     return Draft(
         planned=tuple(planned),
-        files=tuple(files),
+        files=tuple(found.files),
         unclaimed=pairing.unclaimed,
         unread=library.unreadable,
         stats=pairing.stats,
         absent=len(absent),
         seals=seals,
     )
-
-
-def _beside(doctors: Sequence[Doctor], context: Sequence[Doctor]) -> tuple[list[Doctor], list[Doctor]]:
-    """Return the rows with the pictures of those they are the corrected copies of, and the context's other rows.
-
-    Two namesakes stay two, and a shared picture stays shared, also when only one of them is on the To fix sheet.
-    """
-    pictures = {doctor.row_id: doctor.row.pictures for doctor in context if doctor.row_id}
-    whole = [
-        replace(
-            doctor, row=replace(doctor.row, pictures=pictures.get(doctor.row.ticket, doctor.row.pictures))
-        )
-        if doctor.row.ticket
-        else doctor
-        for doctor in doctors
-    ]
-    replaced = {doctor.row.ticket for doctor in doctors}
-    return whole, [doctor for doctor in context if doctor.row_id not in replaced]
 
 
 def _unsettled(snapshot: Snapshot) -> set[str | None]:

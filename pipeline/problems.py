@@ -74,7 +74,9 @@ ROW_ENTRIES = (
        "{cell} is a formula without a value; open and save the file in Excel once, or type the text."),
     _w("ROW_HIDDEN", "该行在表格中是隐藏的，仍已读取；如不需要请删除。", "The row is hidden in the sheet and was read; "
        "delete it if it is not wanted.", "clerk"),
-    _w("ROW_SUPERSEDED", "该行已由 {other} 中的修改行代替。", "This row is replaced by its corrected copy in {other}."),
+    _w("ROW_SUPERSEDED", "该行已由 {other} 中的修改行代替。", "This row is replaced by its corrected copy in {other}.",
+       hard=("结果表：{used} 行代替了名单中的原行。原行已不在名单中或已改过，没有采用：{gone}。另有更新的结果表，没有采用：{older}。",
+             "A results workbook. Rows that replace the roster's: {used}. Roster row gone or changed, left alone: {gone}. In a newer workbook: {older}.")),
     _e("REVIEW_WRONG", "核对时被判为错误，未提交；请更换印章图片或改正名单。",
        "Judged wrong in the review and not sent; replace the picture or correct the roster."),
     _e("REVIEW_MISSING", "尚未核对，未提交；请在 review.html 中核对。",
@@ -284,6 +286,7 @@ OTHER_CASE: Mapping[str, str] = {
     "IMAGE_SHARED": "sealed",
     "PERSON_POSSIBLY_SAME": "same",
     "ROW_DUPLICATE": "differs",
+    "ROW_SUPERSEDED": "gone",
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.config import Config
+from pipeline.intake.read import run_of
 from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Spread, Status, Timing, Traffic
@@ -43,10 +44,11 @@ def tell_again(
         rosters=tuple(path for path in map(Path, record.rosters) if path.exists()),
         seals=Path(record.seals) if record.seals else None,
         out=out,
+        context=tuple(path for path in map(Path, record.context) if path.exists()),
     )
+    of_workbook = record.command == "retry" and any(run_of(path) is not None for path in ask.rosters)
+    ask = replace(ask, to_fix_only=of_workbook)
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    if any(report.status == "deferred" for report in plan.files):
-        plan = draft(replace(ask, to_fix_only=True), config, ledger=ledger, site_key=site_key, clock=clock)
     here = {each.doctor.row_id: each for each in plan.planned}
     people = ledger.snapshot().people
     outcomes = tuple(
@@ -167,7 +169,7 @@ def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
             yield report
         else:
             yield FileReport(path, None, "read", rows=rows, notes=("changed since the run",))
-    yield from (report for report in reports.values() if report.status != "read")
+    yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 
 def _traffic(record: RunRecord) -> Traffic:

@@ -149,7 +149,11 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
 
 
 def _is_workbook(query: str | None) -> bool:
-    return query is not None and query.lower().endswith((".xlsx", ".xls")) and Path(query).is_file()
+    return (
+        query is not None
+        and query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods"))
+        and Path(query).is_file()
+    )
 
 
 def _who(session: Session, why: str | None) -> Who:

@@ -37,9 +37,9 @@ def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
             places = {cell.column: place for place, cell in enumerate(cells)}
             headers = tuple(cell.header for cell in cells)
             mapped = {
-                name: places[cell.column]
-                for name, cell in outcome.doctor.row.fields.items()
-                if cell.column in places
+                name: place
+                for name, field in outcome.doctor.row.fields.items()
+                if (place := _place(field, cells, places)) is not None
             }
             # rows that reach beyond the titles must not make a sheet of their own
             titled = len(headers) - next(
@@ -56,7 +56,21 @@ def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
 def own_cells(doctor: Doctor) -> Sequence[Cell]:
     """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
     cells = doctor.row.cells
-    return cells if doctor.row.ticket is None else [cell for cell in cells if cell.header not in _OURS]
+    if doctor.row.ticket is not None:
+        return [cell for cell in cells if cell.header not in _OURS or cell.column == ""]
+    picture = doctor.row.fields.get(Field.PICTURE)
+    if picture is None or picture.column:
+        return cells
+    return [
+        cell for cell in cells if cell is not picture
+    ]  # of our own picture column, in a row put into its place
+
+
+def _place(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int | None:
+    """Return the place of a field's cell; those that another file gave have no column and are told by themselves."""
+    if field.column:
+        return places.get(field.column)
+    return next((place for place, cell in enumerate(cells) if cell is field), None)
 
 
 def shown_at(outcome: Outcome, place: int) -> str:

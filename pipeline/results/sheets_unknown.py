@@ -24,7 +24,7 @@ from pipeline.results.style import (
 from pipeline.results.text import lines
 from pipeline.results.words import say, status_word
 
-_SETTLE, _ANSWER, _ID = 42, 34, 27  # columns; a uuid takes two lines
+_SETTLE, _ANSWER, _ID = 42, 28, 21  # columns; a uuid takes two lines
 _SEAL_ID, _CONCLUSION = 6, 7  # places of the columns to fill in
 
 
@@ -55,7 +55,7 @@ def write_unknown_sheet(
             (status_word(outcome.status, language), styles.status(outcome.status)),
             (mask_text(seal_name_of(outcome) or "", numbers), plain),
             (id_masked(outcome.doctor) or "", plain),
-            (when(outcome), plain),
+            (when(outcome), wrapped),
             (settle, wrapped),
             ("", blank),
             ("", blank),
@@ -84,11 +84,11 @@ def write_unknown_sheet(
 
 def _columns(language: str) -> list[Column]:
     return [
-        Column(say("col.name", language), 12),
+        Column(say("col.name", language), 10),
         Column(say("col.status", language), 12),
-        Column(say("col.seal_name", language), 20),
+        Column(say("col.seal_name", language), 18),
         Column(say("col.number", language), 21),
-        Column(say("col.time", language), 19),
+        Column(say("col.time", language), 12),
         Column(say("col.settle", language), _SETTLE),
         Column(say("col.seal_id", language), 30, fill_in=True),
         Column(say("col.conclusion", language), 12, fill_in=True),

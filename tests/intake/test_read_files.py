@@ -401,8 +401,11 @@ def test_nothing_to_fix_is_no_fault(tmp_path):
     assert (rows, report.status, report.rows) == ([], "read", 0)
 
 
-def test_a_workbook_whose_to_fix_sheet_was_renamed_is_refused(tmp_path):
-    rows, (report,) = read_rosters([results(tmp_path / "s.xlsx", sheet="Sheet1")], to_fix_only=True)
+def test_a_to_fix_sheet_that_was_renamed_is_known_by_its_hidden_columns(tmp_path):
+    (row,), _ = read_rosters([results(tmp_path / "s.xlsx", line("r1"), sheet="Sheet1")], to_fix_only=True)
+    assert row.ticket == "r1"
+    path = results(tmp_path / "t.xlsx", ("张三", NUMBER), sheet="Sheet1", titles=("姓名", "身份证号"))
+    rows, (report,) = read_rosters([path], to_fix_only=True)
     assert (rows, report.codes) == ([], ("HEADER_NOT_FOUND",))
 
 
