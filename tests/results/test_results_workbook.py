@@ -273,7 +273,9 @@ def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make)
 
     assert [cell.value for cell in cells] == [f"{'*' * 14}{number[-4:]}.png"] * 3 + [None]
     assert cells[0].hyperlink.target.replace("\\", "/").endswith("/seals/内科")
-    assert [cell.hyperlink for cell in cells[1:]] == [None] * 3, "an address can be neither masked nor ambiguous"
+    assert [cell.hyperlink for cell in cells[1:]] == [None] * 3, (
+        "an address can be neither masked nor ambiguous"
+    )
 
 
 def test_a_great_night_links_what_was_worked_on_within_excels_limit(write, scene, make):
@@ -289,7 +291,10 @@ def test_a_great_night_links_what_was_worked_on_within_excels_limit(write, scene
 def test_the_summary_leads_to_every_sheet_with_what_it_holds(write, hospital):
     book = openpyxl.load_workbook(write())
     links = {
-        cell.value: cell.hyperlink.location for row in book["汇总"].iter_rows() for cell in row if cell.hyperlink
+        cell.value: cell.hyperlink.location
+        for row in book["汇总"].iter_rows()
+        for cell in row
+        if cell.hyperlink
     }
 
     assert links == {
