@@ -27,7 +27,7 @@ from pipeline.results.words import say  # noqa: E402
 LANGUAGES = ("zh", "en")
 SHEETS = ("summary", "all", "fix")
 DOTS = 110  # an inch
-COLOURS = 200
+COLOURS = 255
 HEAVIEST = 200_000  # bytes
 DEMO_ENDS_WITH = 3  # the sample holds troubles on purpose
 TALLEST = {"summary": 560, "all": 640, "fix": 560}  # pixels
@@ -139,7 +139,7 @@ def cropped(picture: Image.Image, tallest: int) -> Image.Image:
 def save(picture: Image.Image, name: str) -> None:
     """Save a small PNG."""
     path = HERE / name
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE).save(path, optimize=True)
     if path.stat().st_size > HEAVIEST:
         raise SystemExit(f"{name} has {path.stat().st_size} bytes")
 
