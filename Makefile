@@ -5,7 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test crash gauntlet trap ocr lint docs pictures format lock sample clean help
+.PHONY: demo test crash gauntlet trap ocr bench lint docs pictures format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -63,6 +63,9 @@ lock:            ## renew both lock files (needs uv)
 
 sample: .venv/dev ## draw sample_data/ again
 	$(BIN)/python sample_data/make.py
+
+pictures: .venv/dev ## draw docs/img/ again: a demo night's workbook and pages (needs LibreOffice, poppler-utils, chromium)
+	$(BIN)/python docs/img/make.py
 
 clean:           ## forget the environment and the demo
 	rm -rf .venv demo

@@ -16,6 +16,7 @@ from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
+from pipeline.results.report_page import REPORT
 from pipeline.results.words import halt_word, status_word
 from pipeline.session import write_results
 
@@ -31,7 +32,7 @@ def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
     if not session.quiet:
-        _tell(session, night, numbers, written[WORKBOOK])
+        _tell(session, night, numbers, written)
     if session.as_json:
         click.echo(json.dumps(run_record(night), ensure_ascii=False))
     return night.exit
@@ -52,7 +53,7 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
             session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
 
 
-def _tell(session: Session, night: Night, numbers: Numbers, workbook: Path) -> None:
+def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, Path]) -> None:
     rows: dict[Status, list[Outcome]] = defaultdict(list)
     for outcome in night.outcomes:
         rows[outcome.status].append(outcome)
@@ -61,7 +62,8 @@ def _tell(session: Session, night: Night, numbers: Numbers, workbook: Path) -> N
             session.say("count", status=status_word(status, session.language), rows=len(rows[status]))
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
-    session.say("results", path=workbook)
+    session.say("results", path=written[WORKBOOK])
+    session.say("report", path=written[REPORT])
     for step in next_steps(night, numbers, session.language):
         session.say("next", text=step.text)
         if step.command:

@@ -177,6 +177,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "      {rows} × {label} ({code}, e.g. {file} row {row})",
     ),
     "results": ("结果：{path}", "Results: {path}"),
+    "report": ("发生了什么：{path}", "What happened: {path}"),
     "next": ("-> {text}", "-> {text}"),
     "command": ("     {command}", "     {command}"),
     "demo_exit": (

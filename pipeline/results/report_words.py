@@ -47,8 +47,8 @@ REPORT_WORDS: Mapping[str, tuple[str, str]] = {
     "report.send": ("第 {n} 次", "send {n}"),
     "report.no_resends": ("没有一次重发。", "Nothing was sent a second time."),
     "report.resends": (
-        "{n} 次是重发：只有证明前一次没有执行，才会再发。",
-        "Sent again: {n}. A create is repeated only when the one before it was proven not executed."),
+        "{n} 次是重发。创建只有在证明前一次没有执行时才会再发；上传不产生印章，可以重发。",
+        "Sent again: {n}. A create is repeated only when the one before it was proven not executed; an upload makes no seal."),
     "report.requests": ("请求与应答代码", "Requests by answer"),
     "report.action": ("接口", "Action"),
     "report.ok": ("成功", "ok"),

@@ -54,9 +54,12 @@ def test_every_call_of_a_night_is_measured_and_told_again(hospital_with):
     assert json.loads((run / "run.json").read_text("utf-8"))["rate"] == record["rate"]
 
 
-def test_names_stand_in_the_page_and_not_in_the_record(hospital):
+def test_names_stand_in_the_page_and_not_in_the_record(hospital, capsys):
     hospital.doctors(2)
     assert hospital.go("run") == 0
+
+    (run,) = hospital.runs
+    assert f"What happened: {run / 'report.html'}" in capsys.readouterr().err
 
     latest = hospital.folder / "out" / "latest"
     assert name(1) in (latest / "report.html").read_text("utf-8")

@@ -311,19 +311,19 @@ def test_only_its_own_style_and_script_are_allowed(chromium, report):
     page.close()
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_it_fits_a_phone(show, report, language):
-    page = show(report(language=language), wide=390)
+@pytest.mark.parametrize(("language", "wide"), [("zh", 390), ("en", 390), ("en", 790)])
+def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
+    page = show(report(language=language), wide=wide)
 
     page.page.locator("#chips button[data-status='']").click()
     page.page.locator("#rows .open button").first.click()
-    assert page.page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.page.evaluate("document.documentElement.scrollWidth") == wide
     beyond = page.page.evaluate(
-        "Array.from(document.querySelectorAll('main *')).filter(e => e.getBoundingClientRect().right > 391).length"
+        "Array.from(document.querySelectorAll('main *')).filter(e => e.getBoundingClientRect().right > innerWidth + 1).length"
     )
     assert beyond == 0
-    assert page.page.locator("#pace svg.narrow").is_visible()
-    assert not page.page.locator("#pace svg.wide").is_visible()
+    assert page.page.locator("#pace svg.narrow").is_visible() == (wide == 390)
+    assert page.page.locator("#pace svg.wide").is_visible() == (wide != 390)
 
 
 def test_it_is_dark_where_the_reader_likes_it_dark(show, report):
