@@ -12,7 +12,8 @@ from typing import Any
 
 from pipeline.desk.run_folders import told
 from pipeline.desk.story import Story, line_of, story_of
-from pipeline.ledger.protocol import Ledger, Life, RunRecord, Said
+from pipeline.ledger.archive import Archive, Life, Said
+from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.sitekey import SiteKey
 
 SUGGESTED = 5
@@ -38,7 +39,7 @@ class Who:
 class Desk:
     """Where stories are looked up."""
 
-    ledger: Ledger
+    ledger: Archive
     site_key: SiteKey
     out: Path
 

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.ledger.protocol import Said, SeenRow
+from pipeline.ledger.archive import Said
+from pipeline.ledger.protocol import SeenRow
 
 LINES = "outcomes.jsonl"
 MOST = 200  # folders, newest first

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any
 
-from pipeline.ledger.protocol import Create, Life, Made, RunRecord, Said, Told
+from pipeline.ledger.archive import Create, Life, Made, Said
+from pipeline.ledger.protocol import RunRecord, Told
 from pipeline.model import Status
 
 _HOLDING = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})

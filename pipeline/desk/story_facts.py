@@ -9,7 +9,8 @@ from typing import Any
 from pipeline.clock import stamp
 from pipeline.desk.next_step import Step
 from pipeline.desk.story import Chapter, Story, line_of
-from pipeline.ledger.protocol import UPLOAD, Create, Said, Told
+from pipeline.ledger.archive import Create, Said
+from pipeline.ledger.protocol import UPLOAD, Told
 from pipeline.problems import CATALOGUE
 from pipeline.results.privacy import mask_text
 from pipeline.results.reasons import sentence

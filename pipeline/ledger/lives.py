@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from pipeline.ledger.protocol import Create, Life, Made, Said, SeenRow, Told
+from pipeline.ledger.archive import Create, Life, Made, Said
+from pipeline.ledger.protocol import SeenRow, Told
 
 _SPECIAL = re.compile("[%_|]")  # in a LIKE pattern: of all ways to search a text, SQLite's quickest
 

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError
 from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people
+from pipeline.ledger.archive import Life
 from pipeline.ledger.protocol import (
     Adopted,
     Attempt,
     Decision,
     LedgerConflict,
-    Life,
     RunRecord,
     SeenRow,
     Told,
@@ -54,7 +54,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 
 class SqliteLedger:
-    """A :class:`~pipeline.ledger.protocol.Ledger`; made by :func:`~pipeline.ledger.open.open_ledger`.
+    """A Ledger (protocol.py) and an Archive (archive.py); made by :func:`~pipeline.ledger.open.open_ledger`.
 
     Writing goes through one thread; every read has its own connection and sees one moment. ``digest`` stands in for
     the paths of remembered files, for a picture's name may be an identity number.
