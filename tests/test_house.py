@@ -32,7 +32,10 @@ MAY_IMPORT = {
     "sending": GROUND | {"esign", "ledger", "course"},
     "submit": GROUND | {"esign", "ledger", "course", "sending"},
     "exits": {"model", "roster", "results"},
-    "night": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "sending", "course", "exits", "guards"},
+    "review": {"errors", "model"},
+    "night": GROUND
+    | ROOMS
+    | {"config", "wiring", "plan", "submit", "sending", "course", "exits", "guards", "review"},
     "wiring": GROUND | ROOMS | {"config", "plan", "submit", "guards"},
     "recall": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "night"},
     "desk": GROUND | ROOMS | {"desk", "config", "wiring", "night", "plan"},

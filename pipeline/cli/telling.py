@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.session import Session
+from pipeline.config import Config
 from pipeline.intake.image import thumbnail
 from pipeline.intake.ticket import check_of
 from pipeline.model import Night, Outcome, Status
@@ -20,19 +21,21 @@ from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.words import halt_word, status_word
 from pipeline.results.write import write_all
+from pipeline.wiring import preview
 
 REASONS = 8  # shown on the screen; all are in the workbook
 THUMBNAIL = 96  # pixels
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
-def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
+def deliver(session: Session, config: Config, night: Night, *, latest: Path | None) -> int:
     """Write a night's results, tell it, and return its exit code."""
     written = write_all(
         night,
         language=session.language,
         ticket_check=check_of,
         thumbnail=partial(thumbnail, side=THUMBNAIL),
+        look=preview(config),
         latest=latest,
     )
     if "edited" in written:
