@@ -22,7 +22,7 @@ def cards(hospital) -> dict[str, dict[str, str]]:
     found = {}
     for card in CARD.finditer(page(hospital)):
         text = card.group()
-        told = dict(re.findall(r'data-(\w+)="([^"]*)"', text.split("<figure>", maxsplit=1)[0]))
+        told = dict(re.findall(r'data-(\w+)="([^"]*)"', text.split("<figure", maxsplit=1)[0]))
         found[re.search(r"<h2>(.*?)</h2>", text).group(1)] = {**told, "html": text}
     return found
 

@@ -325,7 +325,7 @@ def test_cards_say_why_and_warn(scene, make, shown):
     text = page.inner_text("main")
     assert text.count("2 位同名医生") == 2
     assert text.count("看起来相同") == 2
-    assert "文件名是此人的工号" in text
+    assert "文件名就是工号" in text
     assert make.number(0) not in page.content()
     assert make.number(0)[-4:] in text
 

@@ -21,9 +21,11 @@ SIDE = 256  # pixels: sharp at the size of a card, some 8 KB, 3,000 of them in o
 
 _QUALITY = 72
 _FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
-_WHITE = 225  # level above which a point is paper
-_PAPER = 0.25  # share of white points below which a seal does not stand on paper …
-_COLOURS = 150  # … if there are as many shades (5 bits a channel): a full-bleed drawing has a few
+_WHITE = 238  # level above which a point is paper
+_GREY = (
+    48  # levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
+)
+_EDGE = 0.6  # share of such points around the edge that makes a photo
 
 
 def make(image: Image.Image) -> Preview:
@@ -67,13 +69,20 @@ def _hints(paper: Image.Image) -> list[str]:
     assert isinstance(strongest, (int, float))
     if strongest < _FAINT:
         found.append("faint")
-    grey = paper.convert("L").histogram()
-    white = sum(grey[_WHITE:]) / sum(grey)
-    if white < _PAPER and _shades(paper) > _COLOURS:
+    edge = _edge(paper)
+    if sum(max(point) < _WHITE and max(point) - min(point) < _GREY for point in edge) > _EDGE * len(edge):
         found.append("photo")
     return found
 
 
-def _shades(paper: Image.Image) -> int:
-    coarse = paper.point([level & 0xF8 for level in range(256)] * 3)
-    return len(coarse.getcolors(paper.width * paper.height) or ())
+def _edge(paper: Image.Image) -> list[tuple[int, ...]]:
+    """Return the points along the four sides."""
+    width, height = paper.size
+    sides = (
+        (0, 0, width, 1),
+        (0, height - 1, width, height),
+        (0, 0, 1, height),
+        (width - 1, 0, width, height),
+    )
+    strips = [paper.crop(side).tobytes() for side in sides]
+    return [tuple(strip[place : place + 3]) for strip in strips for place in range(0, len(strip), 3)]

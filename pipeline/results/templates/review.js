@@ -243,6 +243,7 @@
     setTimeout(() => URL.revokeObjectURL(address), 60000);
     unsaved = false;
     at("saved").hidden = false;
+    at("toast").classList.remove("shown");
   }
 
   async function open(file) {
@@ -273,7 +274,7 @@
   const measure = () => {
     document.documentElement.style.setProperty("--top", `${document.querySelector(".top").offsetHeight}px`);
   };
-  addEventListener("resize", measure);
+  new ResizeObserver(measure).observe(document.querySelector(".top"));
   measure();
 
   let waiting = 0;
