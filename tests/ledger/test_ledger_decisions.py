@@ -9,7 +9,7 @@ import pytest
 from pipeline.ledger import care, facts
 from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
 from pipeline.ledger.sqlite import connect
-from pipeline.model import Verdict
+from pipeline.model import Judgement, Verdict
 
 TENANT = "sandbox/app/org"
 UNKNOWN = Verdict("unknown", code="no_answer")
@@ -184,3 +184,25 @@ def test_receipts_and_rebuild_know_every_decision(desk, attempt, sealed, place):
     with closing(connect(place, readonly=True)) as connection:
         after = {(each.table, each.id): each.columns for each in facts.every(connection)}
     assert after == before
+
+
+def test_judgements_are_kept_and_the_later_one_counts(opened):
+    ledger = opened()
+    ledger.judge({"a" * 32: "wrong", "b" * 32: "right"}, at=1.0, who="me", why="review of r1")
+    ledger.judge({"a" * 32: "right"}, at=2.0, who="me", why="review of r2")
+    assert ledger.judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
+    assert [(told.kind, told.why) for told in ledger.decisions()] == [
+        ("review", "review of r1"),
+        ("review", "review of r2"),
+    ]
+
+
+def test_ten_thousand_judgements_are_short_lines_of_the_receipts(opened, place):
+    ledger = opened(recover=True)
+    many = {f"{serial:032x}": "right" for serial in range(10_000)}
+    ledger.judge(many, at=1.0, who="me", why="review of r1")
+    ledger.close()
+    assert len(opened(recover=True).judgements()) == 10_000
+    assert [path.name for path in place.parent.glob("receipts*")] == ["receipts.jsonl"], (
+        "found again, not begun anew"
+    )

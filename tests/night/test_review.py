@@ -307,18 +307,3 @@ def test_judgements_come_back_from_the_receipts(hospital):
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("run", "--yes") == 3
     assert codes(hospital, 1) == ["REVIEW_WRONG"]
-
-
-def test_ten_thousand_judgements_are_entered_at_once(hospital):
-    hospital.doctors(1)
-    hospital.go("check")
-    many = {f"{serial:032x}": "right" for serial in range(10_000)}
-    path = saved(hospital, {1: "wrong"})
-    told = json.loads((hospital.folder / path).read_text("utf-8"))
-    told |= {"judgements": {**told["judgements"], **many}, "right": 10_000}
-    (hospital.folder / path).write_text(json.dumps(told), "utf-8")
-    assert hospital.go("run", "--yes", "--review", path) == 3
-    assert hospital.go("ledger", "check") == 0
-    assert hospital.go("run", "--yes") == 3, (
-        "a line of the receipts that is too long could not be found again"
-    )
