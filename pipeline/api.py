@@ -26,7 +26,7 @@ import shlex
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -131,6 +131,7 @@ def run(
     seals: StrPath | None = None,
     out: StrPath | None = None,
     limit: int | None = None,
+    review: StrPath | None = None,
     accept_guards: bool = False,
     new_ledger: bool = False,
     write: bool = True,
@@ -162,6 +163,7 @@ def run(
             seals=seals,
             out=out,
             limit=limit,
+            review=review,
             accept_guards=accept_guards,
             new_ledger=new_ledger,
             write=write,
@@ -183,6 +185,7 @@ async def run_async(
     seals: StrPath | None = None,
     out: StrPath | None = None,
     limit: int | None = None,
+    review: StrPath | None = None,
     accept_guards: bool = False,
     new_ledger: bool = False,
     write: bool = True,
@@ -199,7 +202,7 @@ async def run_async(
     * ``config``: a `Config`, or the path of a config.yaml.
     * ``rosters`` (files or folders), ``seals`` (a folder or zip), ``out``: by default the configuration's. Paths given
       here are relative to the current folder.
-    * ``limit``: at most so many people created. ``accept_guards``, ``new_ledger``: as on the command line.
+    * ``limit``: at most so many people created. ``review``: judgements that the review page saved. ``accept_guards``, ``new_ledger``: as on the command line.
     * ``write``: False writes no result files; state and work folders are kept all the same. ``language``: the files'.
     * ``ledger``: used as it is given, in place of the configured SQLite file: opening, locking and closing it are the
       caller's. ``site_key``, 32 secret bytes, belongs to it for ever: with another one every doctor would be new.
@@ -225,6 +228,8 @@ async def run_async(
         limit=limit,
         accept_guards=accept_guards,
     )
+    if review is not None:
+        ask = replace(ask, review=session.existing(Path(review)))
     session.refuse_results(_paths(rosters))
     if not expand(ask.rosters):
         return Result(_nothing(ask, chosen, clock))
@@ -393,5 +398,7 @@ def _written(done: Night, config: Config, *, write: bool, language: Language | N
     if not write:
         return Result(done)
     words = language or config.language or session.locale_language()
-    files = session.write_results(done, language=words, latest=session.latest_of(config) if latest else None)
+    files = session.write_results(
+        done, config, language=words, latest=session.latest_of(config) if latest else None
+    )
     return Result(done, files)

@@ -206,6 +206,7 @@ class Config(_Section):
     seal_name: str = "{name}处方章"
     seal_name_ascii: bool = False
     unknown: Literal["hold", "probe"] = "hold"
+    require_review: bool = False  # only what a human judged right in review.html is sent
     ledger: Path = Path("state/ledger.sqlite3")
     work: Path = Path("state/work")
     out: Path = Path("out")

@@ -22,6 +22,7 @@ SHORTEST, PER_DECADE = (
 )  # of the bins of a Spread: where the first ends in seconds; how fine they are
 ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
+Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 HaltExit = Literal[1, 4, 5, 74]  # a bug, somebody must act, a rerun helps, ledger or disk
 
 
@@ -127,8 +128,27 @@ class SealRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a human judged, and when."""
+
+    judged: Judged
+    at: float  # unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a human judges of a row: the pairing that ``id`` stands for, and what was judged so far."""
+
+    id: str  # HMAC of key, name, seal name and picture's sha256: the judgement counts while all four are the same
+    judged: Judged | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """A row after roster and ledger met: the status it has already, or READY and what will be sent."""
+    """A row after roster and ledger met: the status it has already, or READY and what will be sent.
+
+    NOT_SENT is a row that waits for a review.
+    """
 
     doctor: Doctor
     status: Status
@@ -136,6 +156,7 @@ class Planned:
     past: Past | None
     request: SealRequest | None = None  # with READY alone
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
+    review: Review | None = None  # of a row that would be sent, where there is a site key
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +278,9 @@ class Night:
     seals: Path | None = None
     absent: int = 0  # people whose last create has no verdict and who are not in these rosters
     unread: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
+    reviews: str | None = (
+        None  # by which a file of judgements is known as this tenant's; None: for looking only
+    )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
 
@@ -276,6 +300,7 @@ class Ask:
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
+    review: Path | None = None  # a file of judgements, saved by a review page
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
     arguments: str = ""
@@ -290,3 +315,4 @@ class Forecast:
     licences: int  # personal licences that the creates will bind: each is paid
     heavy: int  # inline pictures over 2 MB without seal_image_compress
     seconds: float  # at the granted rate
+    judged: tuple[int, int, int] | None = None  # of a review: right, wrong, of no row that could be sent

@@ -70,6 +70,7 @@ def tell_again(
         halted=None if record.finished else Halt("CUT_SHORT", "", 5),
         out=out,
         seals=ask.seals,
+        reviews=site_key.reviews(),
     )
 
 
@@ -77,7 +78,14 @@ def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str) -
     line = json.loads(seen.line)
     doctor = _there(here.doctor, seen, line) if here else _doctor(seen, line)
     problems = tuple(map(_problem, line["problems"], line["words"]))
-    planned = Planned(doctor, Status(seen.status), line["seal_name"], past, problems=problems)
+    planned = Planned(
+        doctor,
+        Status(seen.status),
+        line["seal_name"],
+        past,
+        problems=problems,
+        review=here.review if here else None,
+    )
     if planned.status is Status.READY:
         return _since_the_plan(planned, run)
     service = line["service"] or {}

@@ -173,6 +173,14 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """A small copy of a picture, on white paper, for people to look at."""
+
+    webp: bytes = _field(repr=False)
+    hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
+
+
+@dataclass(frozen=True, slots=True)
 class FileStat:
     """What is remembered of a file so that an unchanged one need not be opened (ledger table file_stat)."""
 

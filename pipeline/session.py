@@ -60,8 +60,7 @@ def ask_of(
 ) -> Ask:
     """Resolve what is asked: named paths must exist (UsageError), the configured ones may be absent."""
     for path in (*rosters, *([seals] if seals else [])):
-        if not path.exists():
-            raise _no_such_path(path)
+        existing(path)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
         raise UsageError(
             f"{seals} is neither a folder of pictures nor a zip; name one of these.",
@@ -83,6 +82,13 @@ def ask_of(
         invocation=invocation,
         arguments=shlex.join(named) if command != "retry" else "",
     )
+
+
+def existing(path: Path) -> Path:
+    """Return a path that was named. Raises UsageError where there is nothing."""
+    if not path.exists():
+        raise _no_such_path(path)
+    return path
 
 
 def refuse_results(rosters: Iterable[Path]) -> None:
@@ -150,17 +156,19 @@ def latest_of(config: Config) -> Path:
     return config.path(config.out) / "latest"
 
 
-def write_results(night: Night, *, language: str, latest: Path | None) -> dict[str, Path]:
+def write_results(night: Night, config: Config, *, language: str, latest: Path | None) -> dict[str, Path]:
     """Write a night's files, and copies of them into ``latest``; see `pipeline.results.write.write_all`."""
     from pipeline.intake.image import thumbnail  # noqa: PLC0415
     from pipeline.intake.ticket import check_of  # noqa: PLC0415
     from pipeline.results.write import write_all  # noqa: PLC0415
+    from pipeline.wiring import preview  # noqa: PLC0415
 
     return write_all(
         night,
         language=language,
         ticket_check=check_of,
         thumbnail=partial(thumbnail, side=THUMBNAIL),
+        look=preview(config),
         latest=latest,
     )
 

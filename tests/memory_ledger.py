@@ -24,7 +24,7 @@ from pipeline.ledger.protocol import (
     SeenRow,
     Told,
 )
-from pipeline.model import SAME_NAME, Content, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.model import SAME_NAME, Content, Judged, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
 from pipeline.roster import FileStat
 
 
@@ -95,6 +95,7 @@ class Tables:
     runs: dict[str, RunRecord] = field(default_factory=dict)  # in the order they began
     seen: dict[str, dict[str, SeenRow]] = field(default_factory=dict)  # run -> row_id -> row
     files: dict[str, FileStat] = field(default_factory=dict)
+    judged: dict[str, Judgement] = field(default_factory=dict)  # by what was looked at
 
     def copy(self) -> Tables:
         seen = {run: dict(rows) for run, rows in self.seen.items()}
@@ -107,6 +108,7 @@ class Tables:
             dict(self.runs),
             seen,
             dict(self.files),
+            dict(self.judged),
         )
 
     def live(self, key: str) -> tuple[str, Seal] | None:
@@ -283,6 +285,14 @@ class MemoryLedger:
                 self._note(tables, Decision("adopt", seal.key, at, who, why, seal_id=seal.seal_id))
                 made = LiveSeal(seal.seal_id, seal.seal_name or "", "", at, None)
                 tables.add_seal(seal.key, made, len(tables.sent))
+
+    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+        with self._transaction() as tables:
+            tables.decisions.append(Told(at, who, why, "review", None, None, None))
+            tables.judged.update({each: Judgement(judged, at) for each, judged in judgements.items()})
+
+    def judgements(self) -> Mapping[str, Judgement]:
+        return dict(self._tables.judged)
 
     def decisions(self, kind: str | None = None) -> list[Told]:
         return [told for told in self._tables.decisions if kind in {None, told.kind}]

@@ -37,7 +37,10 @@ MAY_IMPORT = {
     "sending": GROUND | {"esign", "ledger", "course", "meter"},
     "submit": GROUND | {"esign", "ledger", "course", "sending"},
     "exits": {"model", "roster", "results"},
-    "night": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "sending", "course", "exits", "guards"},
+    "review": {"errors", "model"},
+    "night": GROUND
+    | ROOMS
+    | {"config", "wiring", "plan", "submit", "sending", "course", "exits", "guards", "review"},
     "wiring": GROUND | ROOMS | {"config", "plan", "submit", "guards"},
     "passwords": {"errors", "config"},
     "session": GROUND | ROOMS | {"config", "wiring", "passwords"},

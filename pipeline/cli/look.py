@@ -69,5 +69,5 @@ def report(session: Session, *, run_id: str | None) -> int:
         night = tell_again(
             record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)
         )
-    deliver(session, night, latest=None)
+    deliver(session, config, night, latest=None)
     return 0

@@ -55,7 +55,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     else:
         with open_for_config(config, clock, readonly=True) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    return deliver(session, done, latest=latest_of(config) if out is None else None)
+    return deliver(session, config, done, latest=latest_of(config) if out is None else None)
 
 
 @click.command()
@@ -63,6 +63,9 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
 @seals_option
 @out_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
+@click.option(
+    "--review", type=PATH, metavar="FILE", help="Judgements saved by review.html: what is wrong stays."
+)
 @yes_option
 @click.option("--accept-guards", is_flag=True, help="Pass this night although a guard would stop it.")
 @click.option("--new-ledger", is_flag=True, help="Begin a new ledger although an earlier run sent something.")
@@ -74,6 +77,7 @@ def run(
     seals: Path | None,
     out: Path | None,
     limit: int | None,
+    review: Path | None,
     yes: bool,
     accept_guards: bool,
     new_ledger: bool,
@@ -84,7 +88,9 @@ def run(
     clock = session.clock
     config = ready_config(session)
     ask = ask_of("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
-    ask = replace(ask, accept_guards=accept_guards)
+    if review is not None and not review.is_file():
+        raise usage("no_such_path", path=review)
+    ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
         return 0
@@ -166,7 +172,7 @@ def conduct(
             if done is None:
                 session.say("declined")
                 return 0
-            return deliver(session, done, latest=latest)
+            return deliver(session, config, done, latest=latest)
         except Exception as trouble:
             if not isinstance(trouble, EsignImportError):
                 LOG.exception("the run broke")
@@ -218,6 +224,11 @@ class _Evening:
         """Say what is about to happen; ask only where somebody can answer and something would be sent."""
         say = self.session.say
         say("forecast", rows=forecast.rows, creates=forecast.creates, seconds=round(forecast.seconds))
+        if forecast.judged is not None:
+            right, wrong, elsewhere = forecast.judged
+            say("judged", right=right, wrong=wrong)
+            if elsewhere:
+                say("judged_elsewhere", rows=elsewhere)
         if forecast.licences:
             say("licences", licences=forecast.licences)
         if forecast.heavy:

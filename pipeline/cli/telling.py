@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.session import Session
+from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
 from pipeline.problems import PHRASES
 from pipeline.results.facts import UNSETTLED
@@ -24,9 +25,9 @@ REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
-def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
+def deliver(session: Session, config: Config, night: Night, *, latest: Path | None) -> int:
     """Write a night's results, tell it, and return its exit code."""
-    written = write_results(night, language=session.language, latest=latest)
+    written = write_results(night, config, language=session.language, latest=latest)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)

@@ -153,6 +153,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "共 {rows} 行；最多为 {creates} 位医生创建印章，约 {seconds} 秒。",
         "{rows} rows; up to {creates} seals will be created, about {seconds} s.",
     ),
+    "judged": (
+        "核对结果：判对 {right}，判错 {wrong}。",
+        "The review: {right} right, {wrong} wrong.",
+    ),
+    "judged_elsewhere": (
+        "其中 {rows} 条与现在可提交的行不符（已有印章，或姓名、印章名称、图片后来改过），不起作用。",
+        "{rows} of them fit no row that could be sent now (sealed already, or name, seal name or picture changed).",
+    ),
     "licences": (
         "注意：本次将绑定 {licences} 个个人许可（每个都要付费，且不能释放）。",
         "Note: this will bind {licences} personal licences (each is paid and cannot be released).",

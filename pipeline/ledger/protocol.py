@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
 
-from pipeline.model import Content, Snapshot, Verdict
+from pipeline.model import Content, Judged, Judgement, Snapshot, Verdict
 from pipeline.roster import FileStat
 
 
@@ -207,6 +207,12 @@ class Ledger(Protocol):
 
     def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
         """Enter seals that were made elsewhere, all or none; LedgerConflict names the constraint that forbids one."""
+
+    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+        """Enter a review's judgements, all or none: from now on they count in every run."""
+
+    def judgements(self) -> Mapping[str, Judgement]:
+        """Return what was judged last of each content that was ever reviewed."""
 
     def decisions(self, kind: str | None = None) -> list[Told]:
         """Return the decisions, oldest first."""

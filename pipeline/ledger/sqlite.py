@@ -26,7 +26,7 @@ from pipeline.ledger.protocol import (
 )
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.writer import Operation, Telling, Writer
-from pipeline.model import Snapshot, Verdict
+from pipeline.model import Judged, Judgement, Snapshot, Verdict
 from pipeline.roster import FileStat
 
 Result = TypeVar("Result")
@@ -192,6 +192,18 @@ class SqliteLedger:
         self._write(
             lambda ledger: decisions.adopt(ledger, seals, at, who, why), decisions.facts_of_adopted(seals)
         )
+
+    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+        """Enter a review's judgements, all or none: from now on they count in every run."""
+        self._write(
+            lambda ledger: decisions.judge(ledger, judgements, at, who, why),
+            lambda numbers: [facts.Fact("decision", "id", number) for number in numbers],
+        )
+
+    def judgements(self) -> Mapping[str, Judgement]:
+        """Return what was judged last of each content that was ever reviewed."""
+        with self._reading() as connection:
+            return decisions.judgements(connection)
 
     def decisions(self, kind: str | None = None) -> list[Told]:
         """Return the decisions, oldest first."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.privacy import Numbers, mask_path
-from pipeline.results.reasons import is_spare_copy, needs_fixing
+from pipeline.results.reasons import is_spare_copy, needs_fixing, waits_for_review
 from pipeline.results.words import say, status_word
 
 WORKBOOK = "results.xlsx"
+REVIEW_PAGE = "review.html"
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 
 
@@ -102,12 +103,29 @@ def _for_the_rest(
         yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word))
     if night.absent:
         yield Step(say("next.absent", language, n=night.absent), f"{night.invocation} status")
-    waits = counts[Status.NOT_SENT]
+    reviewable = sum(map(waits_for_review, night.outcomes))
+    if reviewable:
+        page = mask_path(night.out / REVIEW_PAGE, numbers)
+        yield Step(say("next.review", language, n=reviewable, page=page), review_command(night))
+    waits = counts[Status.NOT_SENT] - reviewable
     if waits and not (night.halted and night.halted.exit == 4):
         again = _retry(night, numbers) if night.command == "retry" else _command(night, "run")
         yield Step(say("next.again", language, n=waits), again)
     if ready := counts[Status.READY]:
+        if night.reviews and not reviewable:
+            page = mask_path(night.out / REVIEW_PAGE, numbers)
+            yield Step(say("next.look", language, page=page), review_command(night))
         yield Step(say("next.run", language, n=ready), _command(night, "run"))
+
+
+def review_command(night: Night) -> str:
+    """Return the command that takes up what was judged on the night's review page."""
+    return f"{_command(night, 'run')} --review {review_file(night.run)}"
+
+
+def review_file(run: str) -> str:
+    """Return the name under which a page's judgements are saved."""
+    return f"review-{run}.json"
 
 
 def _retry(night: Night, numbers: Numbers) -> str:

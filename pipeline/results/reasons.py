@@ -116,6 +116,13 @@ def is_spare_copy(outcome: Outcome) -> bool:
     )
 
 
+def waits_for_review(outcome: Outcome) -> bool:
+    """Tell whether a row was not sent because nobody has judged it right yet."""
+    return outcome.status is Status.NOT_SENT and any(
+        error.code == "REVIEW_MISSING" for error in errors_of(outcome)
+    )
+
+
 def needs_fixing(outcome: Outcome) -> bool:
     """Tell whether the row belongs on the To fix sheet and into ``retry``."""
     return outcome.status in TO_FIX and not is_spare_copy(outcome)
@@ -152,7 +159,7 @@ def counted(outcome: Outcome) -> list[str]:
         return [outcome.code or "—"]
     if outcome.status is Status.CHANGED:
         return ["CONTENT_CHANGED"]
-    if outcome.status is not Status.REJECTED or is_spare_copy(outcome):
+    if outcome.status not in {Status.REJECTED, Status.NOT_SENT} or is_spare_copy(outcome):
         return []
     return list(dict.fromkeys(problem.code for problem in errors_of(outcome)))
 
@@ -164,6 +171,8 @@ def advice(outcome: Outcome, language: str) -> str:
         return say("advice.not_sent", language)
     if outcome.status is Status.FAILED and not errors:
         return _service_advice(outcome.code, language)
+    if waits_for_review(outcome):
+        return say("advice.review", language)
     if any(CATALOGUE[error.code].who == "it" for error in errors if error.code in CATALOGUE):
         return say("advice.it", language)
     if errors and all(error.field is Field.PICTURE for error in errors):

@@ -151,6 +151,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "advice.picture": ("换好图片，或在黄色格写图片文件名，保存后重新提交", "Replace the picture or name it in the yellow cell, save, retry"),
     "advice.failed": ("按原因核对姓名、证件和图片，保存后重新提交", "Check name, number and picture against the reason, save, retry"),
     "advice.not_sent": ("不用修改，重新提交即可", "Nothing to correct, just retry"),
+    "advice.review": ("不用修改；请先在 review.html 中核对", "Nothing to correct; judge it in review.html first"),
     "advice.it": ("请信息科按原因处理", "For IT: see the reason"),
     "settle.unknown": (
         "在电子签控制台的印章列表中搜索“{seal}”：找到就填印章ID并选“已创建”；确实没有就选“未创建”。",
@@ -214,6 +215,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone."),
     "next.files": ("{n} 个名单文件没有读成：按下方“名单文件”的说明处理后重新运行。", "Roster files refused: {n}. See Roster files below, then run again."),
     "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. Send them:"),
+    "next.look": (
+        "想先逐个看图核对：打开 {page}，核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
+        "To look at every seal first: open {page}, judge, save, then run (the saved file is in the browser's downloads):"),
+    "next.review": (
+        "{n} 行等待核对：打开 {page}，逐个核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
+        "Rows that wait for a review: {n}. Open {page}, judge, save, then run (the saved file is in the browser's downloads):"),
     "next.check": ("改好名单（或按“{sheet}”里的说明）后再检查一次：", "After correcting the roster (“{sheet}” says how), check again:"),
     "next.nothing": ("不需要做任何事。", "Nothing."),
     "fact.tenant": ("环境、机构、接口", "Environment, contract"),

@@ -18,7 +18,7 @@ from memory_ledger import MemoryLedger
 
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RunRecord, SeenRow
-from pipeline.model import Content, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.model import Content, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
 from pipeline.roster import FileStat
 
 KINDS = ("sqlite", "memory")
@@ -583,3 +583,13 @@ def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
                     ],
                 )
         assert {run: {row.row_id: row.status for row in ledger.rows_of(run)} for run in said} == said
+
+
+def test_judgements_are_kept_and_the_later_one_counts(ledger):
+    ledger.judge({"a" * 32: "wrong", "b" * 32: "right"}, at=1.0, who="me", why="review of r1")
+    ledger.judge({"a" * 32: "right"}, at=2.0, who="me", why="review of r2")
+    assert ledger.judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
+    assert [(told.kind, told.why) for told in ledger.decisions()] == [
+        ("review", "review of r1"),
+        ("review", "review of r2"),
+    ]

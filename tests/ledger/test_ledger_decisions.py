@@ -52,3 +52,14 @@ def test_receipts_and_rebuild_know_every_decision(desk, attempt, sealed, place):
     with closing(connect(place, readonly=True)) as connection:
         after = {(each.table, each.id): each.columns for each in facts.every(connection)}
     assert after == before
+
+
+def test_ten_thousand_judgements_are_short_lines_of_the_receipts(opened, place):
+    ledger = opened(recover=True)
+    many = {f"{serial:032x}": "right" for serial in range(10_000)}
+    ledger.judge(many, at=1.0, who="me", why="review of r1")
+    ledger.close()
+    assert len(opened(recover=True).judgements()) == 10_000
+    assert [path.name for path in place.parent.glob("receipts*")] == ["receipts.jsonl"], (
+        "found again, not begun anew"
+    )
