@@ -22,19 +22,21 @@ class Layout:
 
     headers: tuple[str, ...]
     mapped: Mapping[Field, int]
-    rows: list[tuple[Outcome, dict[str, int]]] = field(default_factory=list)  # with column letter -> place
+    rows: list[tuple[Outcome, Mapping[str, int]]] = field(default_factory=list)  # with column letter -> place
 
 
 def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
     """Sort the rows to fix by the form of their roster, those to correct first."""
     wanted = [outcome for outcome in outcomes if needs_fixing(outcome)]
     found: dict[object, Layout] = {}
+    shared: dict[tuple[str, ...], dict[str, int]] = {}  # one for all rows of a shape: 100,000 of them add up
     for status in _ORDER:
         for outcome in wanted:
             if outcome.status is not status:
                 continue
             cells = own_cells(outcome.doctor)
-            places = {cell.column: place for place, cell in enumerate(cells)}
+            columns = tuple(cell.column for cell in cells)
+            places = shared.setdefault(columns, {column: place for place, column in enumerate(columns)})
             headers = tuple(cell.header for cell in cells)
             mapped = {
                 name: place

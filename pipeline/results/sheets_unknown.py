@@ -24,7 +24,7 @@ from pipeline.results.style import (
 from pipeline.results.text import lines
 from pipeline.results.words import say, status_word
 
-_SETTLE, _ANSWER, _ID = 42, 28, 21  # columns; a uuid takes two lines
+_SETTLE, _ANSWER, _ID = 42, 34, 27  # columns; a uuid takes two lines
 _SEAL_ID, _CONCLUSION = 6, 7  # places of the columns to fill in
 
 
@@ -80,6 +80,8 @@ def write_unknown_sheet(
     else:
         sheet.write_string(1, 0, say("unknown.none", language), styles.get(font_color=MUTED))
     close_table(sheet, columns, len(rows))
+    # on paper the text stays readable without the RequestId, which an unanswered create has not
+    sheet.print_area(0, 0, max(1, len(rows)), len(columns) - 4)
 
 
 def _columns(language: str) -> list[Column]:
