@@ -114,7 +114,12 @@ def _sample_data() -> Path:
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="On 127.0.0.1; 0 = any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    metavar="PORT",
+    help="On 127.0.0.1; 0 = any.",
 )
 @click.option(
     "--faults",
@@ -123,12 +128,17 @@ def _sample_data() -> Path:
     help="Faults to inject.",
 )
 @click.option(
-    "--limiter", type=click.Choice(["rolling", "calendar", "none"]), default="rolling", show_default=True
+    "--limiter",
+    type=click.Choice(["rolling", "calendar", "none"]),
+    default="rolling",
+    show_default=True,
+    help="How calls are counted.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
     default=20.0,
+    metavar="N",
     show_default=True,
     help="Calls a second.",
 )
@@ -136,6 +146,7 @@ def _sample_data() -> Path:
     "--latency",
     type=click.FloatRange(min=0),
     default=0.08,
+    metavar="SECONDS",
     show_default=True,
     help="Seconds an answer takes.",
 )
@@ -143,6 +154,7 @@ def _sample_data() -> Path:
     "--jitter",
     type=click.FloatRange(min=0),
     default=0.0,
+    metavar="SECONDS",
     show_default=True,
     help="Seconds of arrival jitter.",
 )

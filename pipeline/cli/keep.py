@@ -32,7 +32,7 @@ def backup(session: Session, *, file: Path) -> int:
 
     path, _ = _place(session)
     if not path.exists():
-        raise usage("no_ledger", path=path)
+        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     care.backup(path, file)
     session.say("ledger_backed_up", path=file)
     return 0
@@ -71,7 +71,7 @@ def check(session: Session) -> int:
 
     path, tenant = _place(session)
     if not path.exists():
-        raise usage("no_ledger", path=path)
+        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     found = care.check(path, tenant)
     for trouble in found:
         session.alarm("ledger_trouble", what=trouble)

@@ -64,7 +64,11 @@ def report(session: Session, *, run_id: str | None) -> int:
     with open_for_config(config, clock, readonly=True) as (ledger, site_key):
         record = ledger.run(run_id) if run_id else ledger.last_run()
         if record is None:
-            raise usage("no_run", run=run_id) if run_id else usage("no_last_run")
+            raise (
+                usage("no_run", run=run_id, then=("status",))
+                if run_id
+                else usage("no_last_run", then=("run",))
+            )
         night = tell_again(
             record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from pipeline.clock import Clock, run_id
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast
+from pipeline.shell import join
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.esign.signing import Credentials
@@ -89,9 +89,10 @@ def run(
     ask = replace(ask, accept_guards=accept_guards)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+        session.then(session.word("next_rosters"), session.again)
         return 0
     if any(run_of(path) is not None for path in rosters if path.is_file()):
-        raise usage("use_retry")
+        raise usage("use_retry", then=("retry", *map(str, rosters[:1])))
     return conduct(
         session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
     )
@@ -121,7 +122,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         wrote = ledger.run(writer) if writer else None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
     if whole is None:
-        raise usage("no_last_run")
+        raise usage("no_last_run", then=("run",))
     rosters = tuple(map(Path, whole.rosters))
     if wrote is not None:
         rosters = tuple(map(Path, wrote.context or wrote.rosters))
@@ -163,13 +164,14 @@ def conduct(
     with (
         RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
         open_for_config(config, clock, new_ledger=new_ledger) as (ledger, site_key),
-        logging_to(ask.out),
+        logging_to(ask.out, loud=session.verbose),
     ):
         evening = _Evening(session, config, ask, clock, ledger, site_key, found, yes=yes)
         try:
             done = asyncio.run(evening.through())
             if done is None:
                 session.say("declined")
+                session.then(session.word("next_again"), session.again)
                 return 0
             return deliver(session, done, latest=latest)
         except Exception as trouble:
@@ -195,15 +197,17 @@ class _Evening:
         from pipeline import night  # noqa: PLC0415
         from pipeline.cli.progress import Progress  # noqa: PLC0415
         from pipeline.cli.signals import drain_on_signals  # noqa: PLC0415
+        from pipeline.esign.contract import CREATE  # noqa: PLC0415
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
 
         stop = night.Stop()
-        with Progress(self.session, self.clock) as progress:
+        limiter = EvenLimiter(self.config.limits.requests_per_second, self.clock)
+        async with Progress(self.session, self.clock, self.config.limits.requests_per_second) as progress:
 
             def confirm(forecast: Forecast) -> bool:
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
-                drain_on_signals(stop, lambda: self.session.say("stopping"))
-                progress.begin(forecast.creates)
+                drain_on_signals(stop, lambda: progress.say("stopping"))
+                progress.begin(forecast.creates, partial(limiter.departures, CREATE))
                 return agreed
 
             return await night.run(
@@ -211,7 +215,7 @@ class _Evening:
                 self.config,
                 ledger=self.ledger,
                 site_key=self.site_key,
-                limiter=EvenLimiter(self.config.limits.requests_per_second, self.clock),
+                limiter=limiter,
                 credentials=self.credentials,
                 clock=self.clock,
                 stop=stop,
@@ -273,7 +277,12 @@ def ready_config(session: Session) -> Config:
     """Return a configuration that says who acts; UsageError else."""
     config = session.config()
     if missing := config.api.placeholders:
-        raise usage("placeholders", file=session.config_name, keys=", ".join(missing))
+        raise usage(
+            "placeholders",
+            file=session.config_name,
+            keys=", ".join(missing),
+            then=("config", "validate"),
+        )
     if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
         raise usage("no_such_path", path=config.path(config.api.ca_file))
     return config
@@ -308,7 +317,7 @@ def ask_of(
         limit=limit,
         passwords=passwords(config, os.environ),
         invocation=session.invocation,
-        arguments=shlex.join(named) if command != "retry" else "",
+        arguments=join(named) if command != "retry" else "",
     )
 
 

@@ -179,7 +179,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     clock = session.clock
     path = config.path(config.ledger)
     if not path.exists():
-        raise usage("no_ledger", path=path)
+        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     ask = replace(ask_of("resolve", session, config), command="check")
     lock = RunLock(path)
     try:
@@ -195,7 +195,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
 def _one(session: Session, found: list[Case], query: str) -> Case:
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
-        raise usage("resolve_nobody", query=query)
+        raise usage("resolve_nobody", query=query, then=("resolve",))
     if len(fitting) > 1:
         _list(session, fitting)
         raise usage("resolve_many", query=query, n=len(fitting))
@@ -246,7 +246,7 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
     for row, trouble in told.items():
         if trouble is not None:
             zh, _, en = trouble.partition(" / ")
-            session.alarm("resolve_line", row=row, why=zh if session.language == "zh" else en)
+            session.alarm("resolve_line", row=row, why=zh if session.spoken == "zh" else en)
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
     return 3 if settled < len(told) else 0

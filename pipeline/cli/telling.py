@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.intake.ticket import check_of
 from pipeline.model import Night, Outcome, Status
 from pipeline.problems import PHRASES
 from pipeline.results.lines import run_record
-from pipeline.results.next_steps import WORKBOOK, next_steps
+from pipeline.results.next_steps import WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.words import halt_word, status_word
@@ -39,10 +40,10 @@ def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
-    if not session.quiet:
-        _tell(session, night, numbers, written[WORKBOOK])
     if session.as_json:
         click.echo(json.dumps(run_record(night), ensure_ascii=False))
+    if not session.quiet:
+        _tell(session, night, numbers, written[WORKBOOK])
     return night.exit
 
 
@@ -50,14 +51,14 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
     """Say what stopped the run and which rosters were refused, also with ``-q``."""
     if night.halted is not None:
         message = mask_text(night.halted.message, numbers)
-        text = halt_word(night.halted.code, message, session.language)
+        text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        phrase = PHRASES.get(why, why) if session.language == "zh" else why
+        phrase = PHRASES.get(why, why) if session.spoken == "zh" else why
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
-            why = sentence(trouble, session.language, numbers)
+            why = sentence(trouble, session.spoken, numbers)
             session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
 
 
@@ -67,14 +68,29 @@ def _tell(session: Session, night: Night, numbers: Numbers, workbook: Path) -> N
         rows[outcome.status].append(outcome)
     for status in Status:
         if rows[status]:
-            session.say("count", status=status_word(status, session.language), rows=len(rows[status]))
+            session.say("count", status=status_word(status, session.spoken), rows=len(rows[status]))
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
     session.say("results", path=workbook)
-    for step in next_steps(night, numbers, session.language):
-        session.say("next", text=step.text)
-        if step.command:
-            session.say("command", command=step.command)
+    _say_steps(session, next_steps(night, numbers, session.spoken))
+
+
+def _say_steps(session: Session, steps: Iterable[Step]) -> None:
+    """Say the steps so that the first stands last: above the prompt, and the command to type at the very end."""
+    for text, command in _by_command(steps):
+        if command:
+            session.then(text, command)
+        else:
+            session.say("next", text=text)
+
+
+def _by_command(steps: Iterable[Step]) -> list[tuple[str, str | None]]:
+    """Return texts and commands, those without a command first; what one command does is said once."""
+    texts: dict[str | None, list[str]] = {}
+    for step in steps:
+        texts.setdefault(step.command, []).append(step.text)
+    alone = [(text, None) for text in texts.pop(None, [])]
+    return [*alone, *(("\n   ".join(said), command) for command, said in reversed(texts.items()))]
 
 
 def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> None:
@@ -89,5 +105,5 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
         origin = first[code].doctor.row.origin
         place = mask_text(origin.file, numbers)
         session.say(
-            "reason", rows=rows, code=code, label=label(code, session.language), file=place, row=origin.row
+            "reason", rows=rows, code=code, label=label(code, session.spoken), file=place, row=origin.row
         )
