@@ -49,4 +49,5 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         zh, _, en = reason.partition(" / ")
         session.alarm("adopt_left", place=place, why=zh if session.spoken == "zh" else en)
     session.say("adopted", n=len(found.seals), known=found.known, left=len(found.left))
+    session.proceed("next_check", "check")
     return 3 if found.left else 0

@@ -22,8 +22,13 @@ def status(session: Session) -> int:
     path = config.path(config.ledger)
     if not path.exists():
         sent = run_that_sent(config.path(config.out), tenant_of(config))
-        session.say("status_lost", path=sent) if sent else session.say("status_none")
-        return 74 if sent else 0
+        if sent:
+            session.alarm("status_lost", path=sent)
+            session.proceed("next_rebuild", "ledger", "rebuild")
+            return 74
+        session.say("status_none")
+        session.proceed("next_check", "check")
+        return 0
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         people = ledger.snapshot().people.values()
         last = ledger.last_run()
@@ -48,6 +53,10 @@ def status(session: Session) -> int:
     if last is not None:
         finished = stamp(last.finished) if last.finished else session.word("status_cut")
         session.say("status_run", run=last.run, command=last.command, exit=last.exit, finished=finished)
+    if unsettled:
+        session.proceed("next_list", "resolve")
+    else:
+        session.proceed("next_run", "run")
     return 0
 
 

@@ -122,7 +122,9 @@ class Progress:
     def _left(self, rate: float) -> str:
         """Return how long the rest will take: never less than the limit allows, unknown while nothing leaves."""
         rows = self._total - self._done
-        steady = len(self._departures()) > self._limit  # before that, the limit is the best guess
+        # before a second's worth of calls has left, the limit is the best guess
+        early = self._clock.monotonic() - self._began < RECENT
+        steady = len(self._departures()) > self._limit or not early
         if steady and not rate:
             return "?"
         seconds = round(rows / (min(rate, self._limit) if steady else self._limit))

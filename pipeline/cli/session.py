@@ -66,6 +66,10 @@ class Session:
         self.say("next", text=text)
         self.say("command", command=command)
 
+    def proceed(self, key: str, *words: str) -> None:
+        """Say what to do next, with a command of this program."""
+        self.then(self.word(key), f"{self.invocation} {join(words)}")
+
     @staticmethod
     def _write(text: str) -> None:
         with suppress(OSError):  # whoever read it has gone; that is no reason to end a night

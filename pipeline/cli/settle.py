@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import ask_of, open_for_config, ready_config
+from pipeline.cli.nightly import ask_of, latest_of, open_for_config, ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Planned
 
+WORKBOOK = "results.xlsx"
 WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 
 
@@ -104,11 +105,12 @@ def _settle(
         case _:
             raise AssertionError(way)
     session.say("resolved", name=case.name, way=way.replace("_", "-"))
+    session.proceed("next_list", "resolve")
 
 
 def _probe(session: Session, query: str | None) -> int:
     """Send one create again, as a night of one row; config and certificate must allow it, the fence be passed."""
-    from pipeline.cli.nightly import conduct, latest_of  # noqa: PLC0415
+    from pipeline.cli.nightly import conduct  # noqa: PLC0415
     from pipeline.desk.settle import require_fence  # noqa: PLC0415
 
     config = ready_config(session)
@@ -144,9 +146,11 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
     )
     if told.seal_id is None:
         session.alarm("looked_up_nothing", name=case.name, words=told.words)
+        session.proceed("next_list", "resolve")
         return 3
     settle.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))
     session.say("looked_up", name=case.name, seal_id=told.seal_id)
+    session.proceed("next_list", "resolve")
     return 0
 
 
@@ -205,6 +209,7 @@ def _one(session: Session, found: list[Case], query: str) -> Case:
 def _list(session: Session, found: list[Case]) -> int:
     if not found:
         session.say("resolve_nothing")
+        session.proceed("next_run", "run")
     for case in found:
         doctor = case.planned.doctor if case.planned else None
         place = (
@@ -235,6 +240,11 @@ def _list(session: Session, found: list[Case]) -> int:
             )
     if found:
         session.say("resolve_ways", program=session.invocation)
+        workbook = latest_of(ready_config(session)) / WORKBOOK
+        if workbook.exists() and any(case.attempt for case in found):
+            session.proceed("next_sheet", "resolve", str(workbook))
+        else:
+            session.proceed("next_help", "resolve", "--help")
     return 3 if found else 0
 
 
@@ -249,6 +259,7 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
             session.alarm("resolve_line", row=row, why=zh if session.spoken == "zh" else en)
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
+    session.proceed("next_list", "resolve")
     return 3 if settled < len(told) else 0
 
 
@@ -283,6 +294,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
             raise usage("certify_who", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
         if not yes and not click.confirm(session.word("certify_sure", name=request.name), err=True):
+            session.then(session.word("next_again"), session.again)
             return 2
         found = asyncio.run(
             desk.certify(
@@ -298,6 +310,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         )
     key = "certified" if found.refused else "not_certified"
     session.alarm(key, code=found.code, request_id=found.request_id, seal_id=found.seal_id, name=request.name)
+    session.proceed("next_list", "resolve")
     return 0 if found.refused else 3
 
 
