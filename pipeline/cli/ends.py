@@ -55,7 +55,9 @@ def told(session: Session, trouble: BaseException) -> int:
         for line in traceback.format_exception(trouble):
             sys.stderr.write(mask_text(line))
     loud = () if session.verbose else ("-v",)
-    session.then(session.word("next_bug"), f"{session.program} {join((*loud, *session.arguments))}")
+    session.then(
+        session.word("next_bug"), mask_text(f"{session.program} {join((*loud, *session.arguments))}")
+    )
     return 1
 
 

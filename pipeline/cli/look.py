@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -81,5 +82,5 @@ def report(session: Session, *, run_id: str | None) -> int:
         night = tell_again(
             record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)
         )
-    deliver(session, night, latest=None)
+    deliver(session, replace(night, invocation=session.invocation), latest=None)
     return 0

@@ -16,6 +16,7 @@ from pipeline.cli.words import word
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError, UsageError
+from pipeline.results.privacy import mask_text
 from pipeline.shell import join, quote
 
 DEFAULT = Path("config.yaml")
@@ -105,7 +106,7 @@ class Session:
     @property
     def again(self) -> str:
         """The command as it was typed."""
-        return f"{self.program} {join(self.arguments)}"
+        return mask_text(f"{self.program} {join(self.arguments)}")
 
     @property
     def config_name(self) -> Path:

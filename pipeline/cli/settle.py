@@ -207,13 +207,15 @@ def _one(session: Session, found: list[Case], query: str) -> Case:
 
 
 def _list(session: Session, found: list[Case]) -> int:
+    from pipeline.results.privacy import mask_text  # noqa: PLC0415
+
     if not found:
         session.say("resolve_nothing")
         session.proceed("next_run", "run")
     for case in found:
         doctor = case.planned.doctor if case.planned else None
         place = (
-            f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}"
+            mask_text(f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}")
             if doctor
             else "—"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.model import Night, Status
 from pipeline.results.facts import UNSETTLED
-from pipeline.results.privacy import Numbers, mask_path
+from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import is_spare_copy, needs_fixing
 from pipeline.results.words import say, status_word
 from pipeline.shell import quote
@@ -106,4 +106,4 @@ def _on_workbook(night: Night, numbers: Numbers, command: str, path: Path | None
 
 def _command(night: Night, command: str) -> str:
     """Return a command as it was called tonight, with the rosters and folders that were named."""
-    return " ".join(filter(None, (night.invocation, command, night.arguments)))
+    return " ".join(filter(None, (night.invocation, command, mask_text(night.arguments))))

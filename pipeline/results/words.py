@@ -193,8 +193,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{n} 行被腾讯拒绝：原因在工作表“{sheet}”里；改好并保存，然后运行：",
         "Rows refused by the service: {n}. See “{sheet}” for the reasons; correct, save, then run:"),
     "next.failed_too": (
-        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，上面的命令会一起重新提交。",
-        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; the command above sends them as well."),
+        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
+        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; retry sends them as well."),
     "next.unknown": (
         "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
         "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
