@@ -62,6 +62,11 @@ class LedgerError(EsignImportError):
 
     exit_code = 74
 
+    @property
+    def reason(self) -> str:
+        """What the disk or the database said, in English; the whole sentence where it said nothing."""
+        return reason_of(self.__cause__)[0] if self.__cause__ is not None else self.en
+
 
 class FileRefused(Exception):
     """A roster file is refused as a whole: a file code of DESIGN §8 and the words for its sentence."""
@@ -116,6 +121,10 @@ _DATABASE: Mapping[str, tuple[str, str]] = {
     "attempt to write a readonly database": ("it is read-only", "只读，不能写入"),
     "unable to open database file": ("the file cannot be opened", "文件打不开"),
 }
+
+
+# both tables as phrases: English -> Chinese
+REASONS: Mapping[str, str] = dict((*_SYSTEM.values(), *_DATABASE.values()))
 
 
 def reason_of(error: BaseException) -> tuple[str, str]:

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "language": set(),
     "roster": set(),
     "model": {"roster"},
-    "problems": {"roster"},
+    "problems": {"roster", "errors"},
     "plan": {"model", "roster", "problems"},
     "yaml_text": {"errors"},
     "config": {"errors", "model", "roster", "yaml_text", "ledger", "intake"},

@@ -9,14 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.cli.click_words import speak
-
-# isort: split
-# click takes its words from where the line above has put them
 import click
 
 from pipeline import __version__, language
 from pipeline.cli.adopting import adopt
+from pipeline.cli.click_words import speak
 from pipeline.cli.configure import config_group
 from pipeline.cli.demonstrate import demo, sandbox
 from pipeline.cli.ends import told
@@ -90,8 +87,8 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
             # a console that cannot carry a character must not end a night
             stream.reconfigure(errors="backslashreplace")
     chosen = language.find(arguments, os.environ, default=DEFAULT)
+    set_language(cli, speakable(chosen))  # notes click's own help options in English, so before click speaks
     speak(speakable(chosen))
-    set_language(cli, speakable(chosen))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
         with cli.make_context("esign-import", list(arguments), obj=session) as context:

@@ -1,13 +1,15 @@
 """click's own words in Chinese.
 
-click asks the standard library's `gettext` and `ngettext` for every word it says. Both are answered here, from the
-language that was chosen last; so this module is imported before click is, which binds the two names for itself.
+click asks the standard library's `gettext` for every word it says, and `gettext` reads compiled catalogues:
+``locale/zh/LC_MESSAGES/esign-import.mo`` is this table, made by ``python tests/compile_words.py``.
 """
 
 from __future__ import annotations
 
 import gettext
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 CHINESE: Mapping[str, str] = {
     "Usage:": "用法：",
@@ -80,22 +82,25 @@ CHINESE: Mapping[str, str] = {
     "Windows error: {error}": "Windows 错误：{error}",
 }
 
-_answers: Mapping[str, str] = {}
+# the same in the plural, where click asks for one of two
+PLURALS: Mapping[str, str] = {
+    "Got unexpected extra argument ({args})": "Got unexpected extra arguments ({args})",
+    "Takes {nargs} values but 1 was given.": "Takes {nargs} values but {len} were given.",
+    "{len_type} values are required, but {len_value} was given.": (
+        "{len_type} values are required, but {len_value} were given."
+    ),
+    "{value!r} is not {choice}.": "{value!r} is not one of {choices}.",
+    "{value!r} does not match the format {format}.": "{value!r} does not match the formats {formats}.",
+    "Did you mean {possibility}?": "(Did you mean one of: {possibilities}?)",
+    "Option {name!r} requires an argument.": "Option {name!r} requires {nargs} arguments.",
+}
+
+DOMAIN = "esign-import"
+LOCALE = Path(__file__).with_name("locale")
 
 
 def speak(language: str) -> None:
     """Let click speak ``zh`` or ``en`` from now on."""
-    global _answers  # noqa: PLW0603 - click asks a plain function, and one process speaks one language at a time
-    _answers = CHINESE if language == "zh" else {}
-
-
-def _gettext(message: str) -> str:
-    return _answers.get(message, message)
-
-
-def _ngettext(msgid1: str, msgid2: str, n: int) -> str:
-    return _gettext(msgid1 if n == 1 else msgid2)
-
-
-gettext.gettext = _gettext
-gettext.ngettext = _ngettext
+    gettext.bindtextdomain(DOMAIN, LOCALE)
+    gettext.textdomain(DOMAIN)
+    os.environ["LANGUAGE"] = language  # where gettext looks first

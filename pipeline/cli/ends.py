@@ -66,7 +66,7 @@ def _misused(session: Session, wrong: click.ClickException) -> int:
     context = wrong.ctx if isinstance(wrong, click.UsageError) else None
     path = context.command_path.split()[1:] if context is not None else []
     if context is not None:
-        click.echo(f"{context.get_usage()}\n", err=True)
+        session.write(f"{context.get_usage()}\n")
     session.alarm("misused", message=wrong.format_message())
     session.then(session.word("next_help"), join_to(session.program, *path, "--help"))
     return wrong.exit_code

@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
-
 from pipeline import language
 from pipeline.cli.words import word
 from pipeline.clock import Clock, SystemClock
@@ -56,11 +54,11 @@ class Session:
 
     def alarm(self, key: str, **details: object) -> None:
         """Say a sentence on stderr also with ``-q``: somebody has to know."""
-        self._write(self.word(key, **details))
+        self.write(self.word(key, **details))
 
     def fail(self, trouble: EsignImportError) -> None:
         """Say why a command ends, also with ``-q``."""
-        self._write(trouble.say(self.spoken))
+        self.write(trouble.say(self.spoken))
 
     def then(self, text: str, command: str) -> None:
         """Say what to do next; its command ends what is said, alone on its line, to be typed as it stands."""
@@ -72,9 +70,10 @@ class Session:
         self.then(self.word(key), f"{self.invocation} {join(words)}")
 
     @staticmethod
-    def _write(text: str) -> None:
+    def write(text: str) -> None:
+        """Write a line to stderr as the console can: click would take an ASCII one for UTF-8."""
         with suppress(OSError):  # whoever read it has gone; that is no reason to end a night
-            click.echo(text, err=True)
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks
 
     def config(self) -> Config:
         """Return the configuration; UsageError where there is none."""

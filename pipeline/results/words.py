@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.model import Status
+from pipeline.problems import PHRASES
 from pipeline.roster import CardType, Field
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
@@ -225,6 +226,8 @@ def say(key: str, language: str, **detail: object) -> str:
 def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
+    if language == "zh":
+        message = PHRASES.get(message, message)
     return say(key, language, message=message) if key in WORDS else message
 
 
