@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
+import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
@@ -39,11 +39,13 @@ from pipeline.errors import UsageError
 from pipeline.esign.pace import EvenLimiter, Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.read import expand
+from pipeline.language import of_locale
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.sitekey import KEY_BYTES, SiteKey
 from pipeline.model import Ask, Halt, Night, Outcome, Status, Traffic
 from pipeline.results.frame import to_frame
 from pipeline.results.sums import count
+from pipeline.shell import quote
 from pipeline.wiring import tenant_of
 
 if TYPE_CHECKING:
@@ -339,7 +341,7 @@ def _invocation(config: Config | StrPath | None) -> str:
     """Return how the command line would be called, for the commands that the results suggest."""
     if config is None or isinstance(config, Config):
         return session.PROGRAM
-    return f"{session.PROGRAM} --config {shlex.quote(str(config))}"
+    return f"{session.PROGRAM} --config {quote(str(config))}"
 
 
 def _paths(rosters: Rosters) -> tuple[Path, ...]:
@@ -397,7 +399,7 @@ def _written(done: Night, config: Config, *, write: bool, language: Language | N
     count(done)  # a night that does not add up is told to nobody
     if not write:
         return Result(done)
-    words = language or config.language or session.locale_language()
+    words = language or config.language or of_locale(os.environ)
     files = session.write_results(
         done, config, language=words, latest=session.latest_of(config) if latest else None
     )

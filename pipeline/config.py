@@ -334,7 +334,12 @@ def _nearest(name: str, known: list[str]) -> tuple[str, str]:
 # pydantic's kind of error -> our sentences; {…} are of its context
 _SENTENCES: Mapping[str, tuple[str, str]] = {
     "missing": ("is missing", "缺少"),
+    "bool_type": ("must be true or false", "必须是 true 或 false"),
     "bool_parsing": ("must be true or false", "必须是 true 或 false"),
+    "int_type": ("must be a whole number", "必须是整数"),
+    "int_from_float": ("must be a whole number", "必须是整数"),
+    "int_parsing_size": ("is too large", "过大"),
+    "float_type": ("must be a number", "必须是数字"),
     "int_parsing": ("must be a whole number", "必须是整数"),
     "float_parsing": ("must be a number", "必须是数字"),
     "finite_number": ("must be a finite number", "必须是有限的数字"),
@@ -365,4 +370,8 @@ def _told(error: Any, document: Document, path: Path | None) -> tuple[str, str]:
         return f"{place}{where}: unknown key{en}", f"{place}{where}：不认识的配置项{zh}"
     en, zh = _SENTENCES.get(error["type"], (error["msg"], error["msg"]))
     context = error.get("ctx", {})
-    return f"{place}{where}: {en.format(**context)}", f"{place}{where}：{zh.format(**context)}"
+    choices = str(context.get("expected", "")).replace(" or ", " 或 ")
+    return (
+        f"{place}{where}: {en.format(**context)}",
+        f"{place}{where}：{zh.format(**{**context, 'expected': choices})}",
+    )

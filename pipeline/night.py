@@ -363,6 +363,6 @@ def _closed(night: Night, ledger: Ledger) -> Night:
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")
         return replace(
-            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.en, 74)
+            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.reason, 74)
         )
     return night

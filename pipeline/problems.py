@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.errors import REASONS
 from pipeline.roster import Field, Problem, Severity
 
 Who = Literal["clerk", "it", "tencent", "nobody"]
@@ -277,6 +278,7 @@ PHRASES: Mapping[str, str] = {
     "zip in a zip": "压缩包里的压缩包",
     "zip: overlapping members": "压缩包内容可疑",
     "zip: too many members": "压缩包里文件过多",
+    **REASONS,
 }
 
 

@@ -5,9 +5,7 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 
 from __future__ import annotations
 
-import locale
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +18,7 @@ from pipeline.config import Config
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Night
 from pipeline.passwords import passwords
+from pipeline.shell import join
 
 if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
@@ -30,18 +29,13 @@ THUMBNAIL = 96  # pixels
 PROGRAM = "esign-import"
 
 
-def locale_language() -> str:
-    """Return the language of this process's locale: ``zh`` or ``en``."""
-    names = (os.environ.get("LC_ALL"), os.environ.get("LANG"), locale.getlocale()[0])
-    first = next((name for name in names if name), "")
-    return "zh" if first.lower().startswith(("zh", "chinese")) else "en"
-
-
 def require_ready(config: Config, place: Path | str) -> None:
     """Raise UsageError for a configuration that does not say who acts; ``place`` is where it would stand."""
     if missing := config.api.placeholders:
         keys = ", ".join(missing)
-        raise UsageError(f"{place} still has to say: {keys}", f"{place} 里还没有填写：{keys}")
+        raise UsageError(
+            f"{place} still has to say: {keys}", f"{place} 里还没有填写：{keys}", then=("config", "validate")
+        )
     if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
         raise _no_such_path(config.path(config.api.ca_file))
 
@@ -80,7 +74,7 @@ def ask_of(
         accept_guards=accept_guards,
         passwords=passwords(config, os.environ),
         invocation=invocation,
-        arguments=shlex.join(named) if command != "retry" else "",
+        arguments=join(named) if command != "retry" else "",
     )
 
 
@@ -91,11 +85,16 @@ def existing(path: Path) -> Path:
     return path
 
 
-def refuse_results(rosters: Iterable[Path]) -> None:
-    """Raise UsageError where a named roster is a results workbook of ours."""
+def any_results(rosters: Iterable[Path]) -> bool:
+    """Tell whether a named roster is a results workbook of ours."""
     from pipeline.intake.read import run_of  # noqa: PLC0415
 
-    if any(run_of(path) is not None for path in rosters if path.is_file()):
+    return any(run_of(path) is not None for path in rosters if path.is_file())
+
+
+def refuse_results(rosters: Iterable[Path]) -> None:
+    """Raise UsageError where a named roster is a results workbook of ours."""
+    if any_results(rosters):
         raise UsageError(
             "This is a results workbook, not a roster; to send its corrected rows, use retry.",
             "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",

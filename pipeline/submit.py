@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.clock import stamp
 from pipeline.course import End, Job
-from pipeline.errors import LedgerError
+from pipeline.errors import LedgerError, reason_of
 from pipeline.esign.contract import CREATE
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.model import Halt, Outcome, Planned, Status, Timing, Verdict
@@ -127,7 +127,7 @@ class Submission:
         try:
             return await asyncio.to_thread(self.prepare, picture)
         except OSError as error:
-            self.sender.course.halt("DISK", str(error), 74)
+            self.sender.course.halt("DISK", reason_of(error)[0], 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
             self.sender.course.halt("BUG", type(bug).__name__, 1)
@@ -145,7 +145,7 @@ class Submission:
             data = await asyncio.to_thread(_checked_bytes, job.prepared)
             end = await self.sender.send(job, data) if data is not None else _altered(job)
         except LedgerError as error:
-            self.sender.course.halt("LEDGER", error.en, 74)
+            self.sender.course.halt("LEDGER", error.reason, 74)
             end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         except LedgerConflict as conflict:
             LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})

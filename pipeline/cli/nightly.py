@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,10 @@ def run(
     ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+        session.then(session.word("next_rosters"), session.again)
         return 0
-    surroundings.refuse_results(rosters)
+    if surroundings.any_results(rosters):
+        raise usage("use_retry", then=("retry", *map(str, rosters[:1])))
     return conduct(
         session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
     )
@@ -124,7 +127,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         wrote = ledger.run(writer) if writer else None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
     if whole is None:
-        raise usage("no_last_run")
+        raise usage("no_last_run", then=("run",))
     rosters = tuple(map(Path, whole.rosters))
     if wrote is not None:
         rosters = tuple(map(Path, wrote.context or wrote.rosters))
@@ -163,7 +166,7 @@ def conduct(
     found = credentials or surroundings.credentials_of(config)
     with (
         surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
-        logging_to(ask.out),
+        logging_to(ask.out, loud=session.verbose),
         Signals() as signals,
     ):
         evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
@@ -171,6 +174,7 @@ def conduct(
             done = asyncio.run(evening.through())
             if done is None:
                 session.say("declined")
+                session.then(session.word("next_again"), session.again)
                 return 0
             return deliver(session, config, done, latest=latest)
         except Exception as trouble:
@@ -196,15 +200,17 @@ class _Evening:
     async def through(self) -> Night | None:
         from pipeline import night  # noqa: PLC0415
         from pipeline.cli.progress import Progress  # noqa: PLC0415
+        from pipeline.esign.contract import CREATE  # noqa: PLC0415
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
 
         stop = night.Stop()
-        with Progress(self.session, self.clock) as progress:
+        limiter = EvenLimiter(self.config.limits.requests_per_second, self.clock)
+        async with Progress(self.session, self.clock, self.config.limits.requests_per_second) as progress:
 
             def confirm(forecast: Forecast) -> bool:
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
-                self.signals.drain(stop, lambda: self.session.say("stopping"))
-                progress.begin(forecast.creates)
+                self.signals.drain(stop, lambda: progress.say("stopping"))
+                progress.begin(forecast.creates, partial(limiter.departures, CREATE))
                 return agreed
 
             return await night.run(
@@ -212,7 +218,7 @@ class _Evening:
                 self.config,
                 ledger=self.ledger,
                 site_key=self.site_key,
-                limiter=EvenLimiter(self.config.limits.requests_per_second, self.clock),
+                limiter=limiter,
                 credentials=self.credentials,
                 clock=self.clock,
                 stop=stop,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Planned
 
+WORKBOOK = "results.xlsx"
 WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 
 
@@ -102,6 +103,7 @@ def _settle(
         case _:
             raise AssertionError(way)
     session.say("resolved", name=case.name, way=way.replace("_", "-"))
+    session.proceed("next_list", "resolve")
 
 
 def _probe(session: Session, query: str | None) -> int:
@@ -142,9 +144,11 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
     )
     if told.seal_id is None:
         session.alarm("looked_up_nothing", name=case.name, words=told.words)
+        session.proceed("next_list", "resolve")
         return 3
     settle.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))
     session.say("looked_up", name=case.name, seal_id=told.seal_id)
+    session.proceed("next_list", "resolve")
     return 0
 
 
@@ -174,7 +178,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     clock = session.clock
     path = config.path(config.ledger)
     if not path.exists():
-        raise usage("no_ledger", path=path)
+        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     ask = replace(ask_of("resolve", session, config), command="check")
     lock = RunLock(path)
     try:
@@ -190,7 +194,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
 def _one(session: Session, found: list[Case], query: str) -> Case:
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
-        raise usage("resolve_nobody", query=query)
+        raise usage("resolve_nobody", query=query, then=("resolve",))
     if len(fitting) > 1:
         _list(session, fitting)
         raise usage("resolve_many", query=query, n=len(fitting))
@@ -198,12 +202,15 @@ def _one(session: Session, found: list[Case], query: str) -> Case:
 
 
 def _list(session: Session, found: list[Case]) -> int:
+    from pipeline.results.privacy import mask_text  # noqa: PLC0415
+
     if not found:
         session.say("resolve_nothing")
+        session.proceed("next_run", "run")
     for case in found:
         doctor = case.planned.doctor if case.planned else None
         place = (
-            f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}"
+            mask_text(f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}")
             if doctor
             else "—"
         )
@@ -230,6 +237,11 @@ def _list(session: Session, found: list[Case]) -> int:
             )
     if found:
         session.say("resolve_ways", program=session.invocation)
+        workbook = latest_of(ready_config(session)) / WORKBOOK
+        if workbook.exists() and any(case.attempt for case in found):
+            session.proceed("next_sheet", "resolve", str(workbook))
+        else:
+            session.proceed("next_help", "resolve", "--help")
     return 3 if found else 0
 
 
@@ -241,9 +253,10 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
     for row, trouble in told.items():
         if trouble is not None:
             zh, _, en = trouble.partition(" / ")
-            session.alarm("resolve_line", row=row, why=zh if session.language == "zh" else en)
+            session.alarm("resolve_line", row=row, why=zh if session.spoken == "zh" else en)
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
+    session.proceed("next_list", "resolve")
     return 3 if settled < len(told) else 0
 
 
@@ -278,6 +291,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
             raise usage("certify_who", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
         if not yes and not click.confirm(session.word("certify_sure", name=request.name), err=True):
+            session.then(session.word("next_again"), session.again)
             return 2
         found = asyncio.run(
             desk.certify(
@@ -293,6 +307,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         )
     key = "certified" if found.refused else "not_certified"
     session.alarm(key, code=found.code, request_id=found.request_id, seal_id=found.seal_id, name=request.name)
+    session.proceed("next_list", "resolve")
     return 0 if found.refused else 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from pipeline.model import Night, Outcome, Status
 from pipeline.problems import PHRASES
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
-from pipeline.results.next_steps import WORKBOOK, next_steps
+from pipeline.results.next_steps import WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.report_page import REPORT
@@ -32,10 +33,10 @@ def deliver(session: Session, config: Config, night: Night, *, latest: Path | No
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
-    if not session.quiet:
-        _tell(session, night, numbers, written)
     if session.as_json:
         click.echo(json.dumps(run_record(night), ensure_ascii=False))
+    if not session.quiet:
+        _tell(session, night, numbers, written)
     return night.exit
 
 
@@ -43,14 +44,14 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
     """Say what stopped the run and which rosters were refused, also with ``-q``."""
     if night.halted is not None:
         message = mask_text(night.halted.message, numbers)
-        text = halt_word(night.halted.code, message, session.language)
+        text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        phrase = PHRASES.get(why, why) if session.language == "zh" else why
+        phrase = PHRASES.get(why, why) if session.spoken == "zh" else why
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
-            why = sentence(trouble, session.language, numbers)
+            why = sentence(trouble, session.spoken, numbers)
             session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
 
 
@@ -60,15 +61,30 @@ def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, P
         rows[outcome.status].append(outcome)
     for status in Status:
         if rows[status]:
-            session.say("count", status=status_word(status, session.language), rows=len(rows[status]))
+            session.say("count", status=status_word(status, session.spoken), rows=len(rows[status]))
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
     session.say("results", path=written[WORKBOOK])
     session.say("report", path=written[REPORT])
-    for step in next_steps(night, numbers, session.language):
-        session.say("next", text=step.text)
-        if step.command:
-            session.say("command", command=step.command)
+    _say_steps(session, next_steps(night, numbers, session.spoken))
+
+
+def _say_steps(session: Session, steps: Iterable[Step]) -> None:
+    """Say the steps so that the first stands last: above the prompt, and the command to type at the very end."""
+    for text, command in _by_command(steps):
+        if command:
+            session.then(text, command)
+        else:
+            session.say("next", text=text)
+
+
+def _by_command(steps: Iterable[Step]) -> list[tuple[str, str | None]]:
+    """Return texts and commands, those without a command first; what one command does is said once."""
+    texts: dict[str | None, list[str]] = {}
+    for step in steps:
+        texts.setdefault(step.command, []).append(step.text)
+    alone = [(text, None) for text in texts.pop(None, [])]
+    return [*alone, *(("\n   ".join(said), command) for command, said in reversed(texts.items()))]
 
 
 def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> None:
@@ -82,5 +98,5 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
     for code, rows in found.most_common(REASONS):
         origin = first[code].doctor.row.origin
         place = mask_text(origin.file, numbers)
-        named = label(code, session.language, unsettled=first[code].status in UNSETTLED)
+        named = label(code, session.spoken, unsettled=first[code].status in UNSETTLED)
         session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)

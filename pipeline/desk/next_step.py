@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.problems import CATALOGUE, Who
 from pipeline.results.next_steps import WORKBOOK
 from pipeline.results.words import say as result_word
 from pipeline.service_advice import HALTS, advice_on
+from pipeline.shell import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Program:
 
     def command(self, *words: str) -> str:
         """Return a command line."""
-        return " ".join((self.invocation, *(shlex.quote(word) for word in words)))
+        return " ".join((self.invocation, *(quote(word) for word in words)))
 
     def run(self, record: RunRecord | None) -> str:
         """Return the `run` that reads the same rosters again."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.errors import FileRefused
+from pipeline.errors import FileRefused, reason_of
 from pipeline.intake import biff, encrypted, html, ods, ole, text, xlsb, xlsx, xml2003
 from pipeline.intake.ahead import Ahead
 from pipeline.intake.bounds import too_many_bytes
@@ -187,7 +187,7 @@ def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
                 raise too_many_bytes(status.st_size, MAX_BYTES)
             return file.read(min(status.st_size, first))
     except OSError as error:
-        raise FileRefused("FILE_CORRUPT", {"found": error.strerror or "cannot be read"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": reason_of(error)[0]}) from error
     except ValueError as error:  # a NUL in the name
         raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error
 

@@ -18,7 +18,7 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from pipeline.clock import pause, stamp
-from pipeline.errors import LedgerError, Locked
+from pipeline.errors import LedgerError, Locked, reason_of
 from pipeline.ledger import private
 from pipeline.ledger.disk import require_local
 
@@ -54,8 +54,8 @@ class RunLock:
             raise self._locked() from None
         except (OSError, NotImplementedError) as error:
             raise LedgerError(
-                f"The run lock {self._path} cannot be taken ({error}); put the ledger on a local disk of this machine.",
-                f"无法取得运行锁 {self._path}（{error}）；请把台账放在本机磁盘上。",
+                f"The run lock {self._path} cannot be taken ({reason_of(error)[0]}); put the ledger on a local disk of this machine.",
+                f"无法取得运行锁 {self._path}（{reason_of(error)[1]}）；请把台账放在本机磁盘上。",
             ) from error
         self._tell(
             {
@@ -93,8 +93,8 @@ class RunLock:
             draft.unlink(missing_ok=True)
             self._lock.release()
             raise LedgerError(
-                f"Nothing can be written beside the ledger ({error}); make room on its disk or repair it.",
-                f"无法在台账旁写入文件（{error}）；请腾出磁盘空间或修复磁盘。",
+                f"Nothing can be written beside the ledger ({reason_of(error)[0]}); make room on its disk or repair it.",
+                f"无法在台账旁写入文件（{reason_of(error)[1]}）；请腾出磁盘空间或修复磁盘。",
             ) from error
 
     def _locked(self) -> Locked:

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from secrets import token_bytes
 
-from pipeline.errors import LedgerError, UsageError
+from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger import ballast, facts, journal, private, receipts, schema
 from pipeline.ledger.disk import require_local
 from pipeline.ledger.receipts import Receipts
@@ -62,7 +62,8 @@ def open_ledger(
         raise read_failed(path, error) from error
     except OSError as error:
         raise LedgerError(
-            f"The ledger {path} cannot be opened ({error}).", f"无法打开台账 {path}（{error}）。"
+            f"The ledger {path} cannot be opened ({reason_of(error)[0]}).",
+            f"无法打开台账 {path}（{reason_of(error)[1]}）。",
         ) from error
     return ledger, site_key
 

@@ -1,17 +1,18 @@
-"""What the reader should do after a run, in order, each step with the command to type."""
+"""What the reader should do after a run, in order, each step with the command to type; there is always one."""
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
-from pipeline.results.privacy import Numbers, mask_path
+from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import is_spare_copy, needs_fixing, waits_for_review
 from pipeline.results.words import say, status_word
+from pipeline.shell import quote
 
 WORKBOOK = "results.xlsx"
 REVIEW_PAGE = "review.html"
@@ -57,24 +58,30 @@ def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
     sheets = {name: say(f"sheet.{name}", language) for name in ("all", "fix", "unknown")}
     some = False
     for step in (
-        *_before_all(night, language),
+        *_before_all(night, numbers, language),
         *_for_the_clerk(night, faulty, sheets["fix"], numbers, language),
         *_for_the_rest(night, counts, sheets, numbers, language),
     ):
         some = True
         yield step
     if not some:
-        yield Step(say("next.nothing", language))
+        yield Step(
+            say("next.nothing", language), _command(night, "check" if night.command == "check" else "run")
+        )
 
 
-def _before_all(night: Night, language: str) -> Iterator[Step]:
+def _before_all(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
     if night.halted and night.halted.exit == 4:
         yield Step(say("next.halted", language), _command(night, "run"))
-    if deferred := sum(report.status == "deferred" for report in night.files):
-        yield Step(say("next.deferred", language, n=deferred))
+    if deferred := [report.path for report in night.files if report.status == "deferred"]:
+        yield Step(
+            say("next.deferred", language, n=len(deferred)),
+            _on_workbook(night, numbers, "retry", deferred[0]),
+        )
     refused = sum(report.status == "refused" for report in night.files)
     if refused:
-        yield Step(say("next.files", language, n=refused))
+        again = "check" if night.command == "check" else "run"
+        yield Step(say("next.files", language, n=refused), _command(night, again))
 
 
 def _for_the_clerk(
@@ -84,7 +91,7 @@ def _for_the_clerk(
         if faulty:
             yield Step(say("next.check", language, sheet=sheet), _command(night, "check"))
         return
-    retry = _retry(night, numbers)
+    retry = _on_workbook(night, numbers, "retry")
     if wrong := faulty[Status.REJECTED]:
         yield Step(say("next.fix", language, n=wrong, sheet=sheet), retry)
     if refused := faulty[Status.FAILED]:
@@ -97,10 +104,12 @@ def _for_the_rest(
 ) -> Iterator[Step]:
     unsettled = sum(counts[status] for status in UNSETTLED)
     if unsettled:
-        yield Step(say("next.unknown", language, n=unsettled, sheet=sheets["unknown"]))
+        settle = _on_workbook(night, numbers, "resolve")
+        yield Step(say("next.unknown", language, n=unsettled, sheet=sheets["unknown"]), settle)
     if changed := counts[Status.CHANGED]:
         word = status_word(Status.CHANGED, language)
-        yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word))
+        listing = f"{night.invocation} resolve"
+        yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word), listing)
     if night.absent:
         yield Step(say("next.absent", language, n=night.absent), f"{night.invocation} status")
     reviewable = sum(map(waits_for_review, night.outcomes))
@@ -109,7 +118,7 @@ def _for_the_rest(
         yield Step(say("next.review", language, n=reviewable, page=page), review_command(night))
     waits = counts[Status.NOT_SENT] - reviewable
     if waits and not (night.halted and night.halted.exit == 4):
-        again = _retry(night, numbers) if night.command == "retry" else _command(night, "run")
+        again = _on_workbook(night, numbers, "retry") if night.command == "retry" else _command(night, "run")
         yield Step(say("next.again", language, n=waits), again)
     if ready := counts[Status.READY]:
         if night.reviews and not reviewable:
@@ -128,10 +137,10 @@ def review_file(run: str) -> str:
     return f"review-{run}.json"
 
 
-def _retry(night: Night, numbers: Numbers) -> str:
-    return f"{night.invocation} retry {shlex.quote(mask_path(night.out / WORKBOOK, numbers))}"
+def _on_workbook(night: Night, numbers: Numbers, command: str, path: Path | None = None) -> str:
+    return f"{night.invocation} {command} {quote(mask_path(path or night.out / WORKBOOK, numbers))}"
 
 
 def _command(night: Night, command: str) -> str:
     """Return a command as it was called tonight, with the rosters and folders that were named."""
-    return " ".join(filter(None, (night.invocation, command, night.arguments)))
+    return " ".join(filter(None, (night.invocation, command, mask_text(night.arguments))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.model import Status
+from pipeline.problems import PHRASES
 from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
 
@@ -167,8 +168,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "unknown.none": ("没有结果未知的行。", "No row is without a verdict."),
     "next.halted": ("先排除停止的原因（在此之前重跑没有用），然后运行：", "First remove the cause of the halt (a rerun will not help before), then run:"),
     "next.deferred": (
-        "{n} 个文件是结果表，没有当作名单读取；要提交其中改好的行，请用 retry 命令并写上它的路径。",
-        "Results workbooks among the rosters, not read: {n}. To send their corrected rows, use retry with their path."),
+        "{n} 个文件是结果表，没有当作名单读取；要提交其中改好的行，请运行：",
+        "Results workbooks among the rosters, not read: {n}. To send their corrected rows, run:"),
     "next.absent": (
         "另有 {n} 人上次提交没有结论，不在这次的名单里：",
         "People whose last create has no verdict and who are not in these rosters: {n}."),
@@ -205,15 +206,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{n} 行被腾讯拒绝：原因在工作表“{sheet}”里；改好并保存，然后运行：",
         "Rows refused by the service: {n}. See “{sheet}” for the reasons; correct, save, then run:"),
     "next.failed_too": (
-        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，上面的命令会一起重新提交。",
-        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; the command above sends them as well."),
+        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
+        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; retry sends them as well."),
     "next.unknown": (
-        "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清；查清前程序不会重复提交。",
-        "Rows without a verdict: {n}. Settle them as the sheet “{sheet}” says; they are held until then, never sent twice."),
+        "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
+        "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
     "next.changed": (
-        "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定；程序不会改动已有印章。",
-        "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone."),
-    "next.files": ("{n} 个名单文件没有读成：按下方“名单文件”的说明处理后重新运行。", "Roster files refused: {n}. See Roster files below, then run again."),
+        "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
+        "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone. How to enter it:"),
+    "next.files": ("{n} 个名单文件没有读成：按“名单文件”的说明处理后重新运行：", "Roster files refused: {n}. See Roster files for the reason, then run again:"),
     "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. Send them:"),
     "next.look": (
         "想先逐个看图核对：打开 {page}，核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
@@ -222,7 +223,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{n} 行等待核对：打开 {page}，逐个核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
         "Rows that wait for a review: {n}. Open {page}, judge, save, then run (the saved file is in the browser's downloads):"),
     "next.check": ("改好名单（或按“{sheet}”里的说明）后再检查一次：", "After correcting the roster (“{sheet}” says how), check again:"),
-    "next.nothing": ("不需要做任何事。", "Nothing."),
+    "next.nothing": ("现在不需要做任何事。名单更新后再运行：", "Nothing now. When the roster has changed, run again:"),
     "fact.tenant": ("环境、机构、接口", "Environment, contract"),
     "fact.requests": ("请求次数", "Requests"),
     "fact.rate": ("速度", "Rate"),
@@ -244,6 +245,8 @@ def say(key: str, language: str, **detail: object) -> str:
 def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
+    if language == "zh":
+        message = PHRASES.get(message, message)
     return say(key, language, message=message) if key in WORDS else message
 
 
