@@ -14,7 +14,7 @@ from pipeline.cli.session import Session
 from pipeline.intake.image import thumbnail
 from pipeline.intake.ticket import check_of
 from pipeline.model import Night, Outcome, Status
-from pipeline.problems import PHRASES
+from pipeline.problems import CATALOGUE, PHRASES
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
@@ -102,8 +102,10 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
             found[code] += 1
             first.setdefault(code, outcome)
     for code, rows in found.most_common(REASONS):
+        refused = code in CATALOGUE or counted(
+            first[code]
+        )  # else an answer came, or none, that proves nothing
+        named = label(code, session.spoken) if refused else session.word("no_verdict")
         origin = first[code].doctor.row.origin
         place = mask_text(origin.file, numbers)
-        session.say(
-            "reason", rows=rows, code=code, label=label(code, session.spoken), file=place, row=origin.row
-        )
+        session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)

@@ -186,6 +186,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",
         "      {rows} × {label} ({code}, e.g. {file} row {row})",
     ),
+    "no_verdict": ("没有得到明确的应答", "No clear answer"),
     "results": ("结果：{path}", "Results: {path}"),
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
