@@ -6,7 +6,7 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -85,19 +85,16 @@ def existing(path: Path) -> Path:
     return path
 
 
-def any_results(rosters: Iterable[Path]) -> bool:
-    """Tell whether a named roster is a results workbook of ours."""
+def refuse_results(rosters: Sequence[Path]) -> None:
+    """Raise UsageError where a named roster is a results workbook of ours."""
     from pipeline.intake.read import run_of  # noqa: PLC0415
 
-    return any(run_of(path) is not None for path in rosters if path.is_file())
-
-
-def refuse_results(rosters: Iterable[Path]) -> None:
-    """Raise UsageError where a named roster is a results workbook of ours."""
-    if any_results(rosters):
+    ours = [path for path in rosters if path.is_file() and run_of(path) is not None]
+    if ours:
         raise UsageError(
             "This is a results workbook, not a roster; to send its corrected rows, use retry.",
             "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
+            then=("retry", str(ours[0])),
         )
 
 

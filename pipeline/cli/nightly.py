@@ -96,8 +96,7 @@ def run(
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
         session.then(session.word("next_rosters"), session.again)
         return 0
-    if surroundings.any_results(rosters):
-        raise usage("use_retry", then=("retry", *map(str, rosters[:1])))
+    surroundings.refuse_results(rosters)
     return conduct(
         session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
     )

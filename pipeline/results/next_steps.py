@@ -121,10 +121,10 @@ def _for_the_rest(
         again = _on_workbook(night, numbers, "retry") if night.command == "retry" else _command(night, "run")
         yield Step(say("next.again", language, n=waits), again)
     if ready := counts[Status.READY]:
+        yield Step(say("next.run", language, n=ready), _command(night, "run"))
         if night.reviews and not reviewable:
             page = mask_path(night.out / REVIEW_PAGE, numbers)
             yield Step(say("next.look", language, page=page), review_command(night))
-        yield Step(say("next.run", language, n=ready), _command(night, "run"))
 
 
 def review_command(night: Night) -> str:
