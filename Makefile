@@ -31,8 +31,8 @@ demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-crash: .venv/dev ## kill -9 and failing writes at every position, second kills, 360 random kills in a storm (about 15 min)
-	CRASH=1 $(BIN)/python -m pytest -q tests/night/test_crash.py
+crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 25 min)
+	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/night/test_crash.py tests/night/test_machine.py
 
 gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py
