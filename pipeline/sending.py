@@ -17,7 +17,7 @@ from pipeline.clock import Clock
 from pipeline.course import Course, End, Job
 from pipeline.esign import verdict as reading
 from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
-from pipeline.esign.codes import STOPPING, picture_ignored, stated_limit
+from pipeline.esign.codes import STOPPING, picture_ignored, stated_rate
 from pipeline.esign.contract import CREATE, PROBE, UPLOAD, Agent, create_body, probe_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
@@ -389,7 +389,7 @@ class Sender:
         self.course.throttled += 1
         self.course.meter.throttled()
         self.course.resent("throttle")
-        self.limiter.throttled(action, stated_limit(verdict.message or ""))
+        self.limiter.throttled(action, *stated_rate(verdict.message or ""))
 
     def _heal(self, job: Job, reply: Reply) -> bool:
         """Adopt the service's clock after a refused timestamp, once a row; False when that cannot help."""

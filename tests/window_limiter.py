@@ -17,7 +17,7 @@ class WindowLimiter:
         self._calls = calls
         self._left: defaultdict[str, list[float]] = defaultdict(list)
         self._queue = asyncio.Lock()
-        self.told: list[tuple[str, int | None]] = []  # throttles it was told of
+        self.told: list[tuple[str, int | None, int | None]] = []  # throttles it was told of
         self.waiting: defaultdict[str, int] = defaultdict(int)  # slots given and not yet used
 
     async def acquire(self, action: str) -> None:
@@ -31,8 +31,8 @@ class WindowLimiter:
                 await self._clock.sleep(left[-self._calls] + 1.001 - self._clock.monotonic())
             left.append(self._clock.monotonic())
 
-    def throttled(self, action: str, granted: int | None) -> None:
-        self.told.append((action, granted))
+    def throttled(self, action: str, granted: int | None, counted: int | None) -> None:
+        self.told.append((action, granted, counted))
 
     def departures(self, action: str) -> tuple[float, ...]:
         return tuple(self._left[action])

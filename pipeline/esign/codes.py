@@ -55,7 +55,10 @@ def picture_ignored(message: str) -> bool:
     return bool(_PICTURE_MISSING.search(message))
 
 
-def stated_limit(message: str) -> int | None:
-    """Return the calls a second that a throttle's message grants: its second number in backquotes."""
+def stated_rate(message: str) -> tuple[int | None, int | None]:
+    """Return the calls a second that a throttle's message grants and those it counted, as far as it says so.
+
+    It names them in backquotes: first what was counted, then the limit.
+    """
     match = _RATE.search(message)
-    return int(match[2]) if match and int(match[2]) > 0 else None
+    return (int(match[2]), int(match[1])) if match and int(match[2]) > 0 else (None, None)

@@ -2,7 +2,8 @@
 
 Slots start a little more than 1/limit apart: at exactly 1/limit every jitter of the network puts 21 calls into some
 second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly; a
-throttle holds everyone for a second, widens it again and forbids narrowing for a while, longer each time.
+throttle widens it again and forbids narrowing for a while, longer each time. Everyone waits, too: one slot where the
+message says that it was a call or two too many, a whole second else.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ from pipeline.clock import Clock
 MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
 WINDOW = 1.0  # seconds over which the service counts
 HOLD = 1.0  # seconds that everybody waits after a throttle: the counted second must pass
+JUST_OVER = (
+    2  # so many calls above the limit are jitter: the next call is no likelier to be one than any other
+)
 # Steps of the spacing at 20 a second, in seconds; at another limit they are in proportion.
 NARROWEST = 0.05002
 NARROWER = 0.0001  # after PROVEN seconds' worth of calls without a throttle
-WIDER = 0.0003  # after a throttle
-PROVEN = 10.0  # seconds at full pace
+WIDER = 0.0001  # after a throttle, and so much more …
+WIDER_SHARE = 0.15  # … of what the spacing had above 1/limit: it shows how great the jitter is
+PROVEN = 8.0  # seconds at full pace
 STEADY = (
     60.0  # seconds without narrowing after the first throttle, twice as many after each further one, at most
 )
 LONGEST = 1800.0
 SAME = 3.0  # seconds in which throttles are one event: calls that were under way together
-HARD = 30.0  # seconds: a throttle so soon after the one before means a limit that is much lower
+HARD = 30.0  # seconds: a throttle so soon after the one before means a limit that is much lower …
+HARD_JITTERS = 4  # … and so do so many in that time that were just over: somebody else is calling, too
 HARDER = 1.25  # then the spacing grows by this factor
 
 
@@ -39,8 +45,11 @@ class Limiter(Protocol):
     async def leave(self, action: str) -> None:
         """Note that the call leaves now, after waiting while a full second's worth left in the last second."""
 
-    def throttled(self, action: str, granted: int | None) -> None:
-        """Note that the service refused a call for its rate; ``granted`` is the limit its message names."""
+    def throttled(self, action: str, granted: int | None, counted: int | None) -> None:
+        """Note that the service refused a call for its rate.
+
+        Its message may name the limit (``granted``) and how many calls it counted in that second (``counted``).
+        """
 
     def departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this process's calls of an action left."""
@@ -65,9 +74,9 @@ class EvenLimiter:
         """Note a departure; waits while the last second is full."""
         await self._queue(action).leave()
 
-    def throttled(self, action: str, granted: int | None) -> None:
-        """Hold everyone for a second, widen the spacing, believe a lower limit that the message names."""
-        self._queue(action).throttled(granted)
+    def throttled(self, action: str, granted: int | None, counted: int | None) -> None:
+        """Hold everyone, widen the spacing, believe a lower limit that the message names."""
+        self._queue(action).throttled(granted, counted)
 
     def departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this action's calls left."""
@@ -88,6 +97,7 @@ class _Queue:
         self._answered = float("-inf")  # when the spacing was last widened
         self._next = clock.monotonic()
         self._turn = asyncio.Lock()  # first come, first served
+        self._jitters: deque[float] = deque(maxlen=HARD_JITTERS)  # throttles that were just over
         self._door = asyncio.Lock()
         self._recent: deque[float] = deque(maxlen=self._full)
         self.left: list[float] = []
@@ -125,25 +135,35 @@ class _Queue:
         step = max(NARROWER * self._unit, (self._spacing - start) / 4)  # far above the start it is quicker
         self._spacing = max(NARROWEST * self._unit, self._spacing - step)
 
-    def throttled(self, granted: int | None) -> None:
+    def throttled(self, granted: int | None, counted: int | None) -> None:
         now = self._clock.monotonic()
-        self._next = max(self._next, now + HOLD)
-        self._clean = 0
         lowered = granted is not None and granted < self._full
         if granted is not None and lowered:
-            self._full = granted
-            self._recent = deque(self._recent, maxlen=granted)
-            self._unit = 20 / granted
-            self._spacing = max(self._spacing, MARGIN / granted)
+            self._believe(granted)
+        over = None if granted is None or counted is None or lowered else max(1, counted - granted)
+        jitter = over is not None and over <= JUST_OVER
+        self._next = max(self._next, now + (HOLD if over is None or not jitter else over * self._spacing))
+        self._clean = 0
         since = now - self._answered
         if since < SAME:
             return
         self._answered = now
+        if jitter:
+            self._jitters.append(now)
+            since = now - self._jitters[0] if len(self._jitters) == HARD_JITTERS else HARD
         if since < HARD and not lowered:
             self._spacing *= HARDER
-        self._spacing += WIDER * self._unit
+        margin = min(self._spacing * self._full - 1, MARGIN - 1) / self._full
+        self._spacing += WIDER * self._unit + WIDER_SHARE * margin
         self._steady = min(2 * self._steady, LONGEST)
         self._quiet_until = now + self._steady
+
+    def _believe(self, granted: int) -> None:
+        """Take over a lower limit than the one that was set."""
+        self._full = granted
+        self._recent = deque(self._recent, maxlen=granted)
+        self._unit = 20 / granted
+        self._spacing = max(self._spacing, MARGIN / granted)
 
 
 def most_in_a_second(moments: tuple[float, ...]) -> int:

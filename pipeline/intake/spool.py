@@ -28,8 +28,9 @@ def keep(payload: bytes, work: Path, suffix: str) -> tuple[Path, str]:
 
 
 def put(path: Path, payload: bytes) -> None:
-    """Write a file (0600) whole or not at all, over what was there; its folder is made 0700. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write a file (0600) whole or not at all, over what was there; its folders are made 0700. Raises OSError."""
+    for folder in reversed(path.parents):  # mkdir's own way up would leave them open
+        folder.mkdir(mode=0o700, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -10,7 +10,7 @@ from pipeline.esign.codes import (
     of_create,
     of_upload,
     picture_ignored,
-    stated_limit,
+    stated_rate,
 )
 
 SDK_CODES = sorted(value for name, value in vars(errorcodes).items() if name.isupper())
@@ -74,15 +74,11 @@ def test_a_refusal_with_words_gives_one():
     assert has_reason("InvalidParameter.CardNumber", "")
 
 
-def test_a_throttle_states_the_limit():
-    assert stated_limit("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == 20
-    assert (
-        stated_limit(
-            "Your current request times equals to `21` in a second, which exceeds the frequency limit `20`"
-        )
-        == 20
-    )
-    assert None is stated_limit("慢一点")
+def test_a_throttle_states_the_limit_and_what_was_counted():
+    assert stated_rate("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == (20, 23)
+    english = "Your current request times equals to `21` in a second, which exceeds the frequency limit `20`"
+    assert stated_rate(english) == (20, 21)
+    assert stated_rate("慢一点") == (None, None)
 
 
 def test_a_refusal_that_misses_the_picture_is_recognised():

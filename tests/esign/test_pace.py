@@ -46,7 +46,7 @@ async def test_a_throttle_holds_everyone_for_a_second(clock):
     await _send(limiter, 1)
     waiting = [asyncio.ensure_future(_send(limiter, 1)) for _ in range(3)]
     await settle()
-    limiter.throttled(ACTION, 20)
+    limiter.throttled(ACTION, 20, 25)
     await clock.advance(0.99)
     assert not any(task.done() for task in waiting)
     await clock.advance(0.3)
@@ -56,7 +56,7 @@ async def test_a_throttle_holds_everyone_for_a_second(clock):
 async def test_a_lower_limit_in_a_throttle_is_believed(clock):
     limiter = EvenLimiter(20, clock)
     await _send(limiter, 1)
-    limiter.throttled(ACTION, 5)
+    limiter.throttled(ACTION, 5, 6)
     sending = asyncio.ensure_future(_send(limiter, 20))
     await clock.advance(10)
     await sending
@@ -106,7 +106,7 @@ async def _spacing(limiter: EvenLimiter, clock: ManualClock, seconds: float) -> 
 
 async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
     limiter = EvenLimiter(20, clock)
-    assert await _spacing(limiter, clock, 9.9) == pytest.approx(0.0515)
+    assert await _spacing(limiter, clock, 7.9) == pytest.approx(0.0515)
     assert await _spacing(limiter, clock, 5) == pytest.approx(0.0514)
     assert await _spacing(limiter, clock, 200) == pytest.approx(0.05002)
     assert most_in_a_second(limiter.departures(ACTION)) == 20
@@ -115,20 +115,51 @@ async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
 async def test_a_throttle_widens_it_and_forbids_narrowing_longer_each_time(clock):
     limiter = EvenLimiter(20, clock)
     await _spacing(limiter, clock, 200)
-    limiter.throttled(ACTION, 20)
-    assert await _spacing(limiter, clock, 55) == pytest.approx(0.05032)
-    assert await _spacing(limiter, clock, 9) == pytest.approx(0.05022)
-    limiter.throttled(ACTION, 20)
-    assert await _spacing(limiter, clock, 115) == pytest.approx(0.05052)
-    assert await _spacing(limiter, clock, 9) == pytest.approx(0.05042)
+    limiter.throttled(ACTION, 20, 25)
+    assert await _spacing(limiter, clock, 55) == pytest.approx(0.050123)
+    assert await _spacing(limiter, clock, 9) == pytest.approx(0.050023)
+    limiter.throttled(ACTION, 20, 25)
+    assert await _spacing(limiter, clock, 115) == pytest.approx(0.050126, abs=1e-6)
+    assert await _spacing(limiter, clock, 9) == pytest.approx(0.050026, abs=1e-6)
+
+
+async def test_the_wider_the_spacing_that_was_refused_the_wider_the_step_back(clock):
+    limiter = EvenLimiter(20, clock)
+    await _spacing(limiter, clock, 1)
+    limiter.throttled(ACTION, 20, 21)
+    assert await _spacing(limiter, clock, 5) == pytest.approx(0.051825)
+
+
+@pytest.mark.parametrize(("counted", "held"), [(21, 1), (22, 2), (23, None), (None, None)])
+async def test_one_call_too_many_costs_a_slot_and_not_a_second(clock, counted, held):
+    """Jitter put it into a second of twenty others; more than two too many are no jitter."""
+    limiter = EvenLimiter(20, clock)
+    await _send(limiter, 1)
+    await clock.advance(1)
+    limiter.throttled(ACTION, 20, counted)
+    waiting = asyncio.ensure_future(_send(limiter, 1))
+    seconds = 1.0 if held is None else held * 0.0515
+    await clock.advance(seconds - 0.001)
+    assert not waiting.done()
+    await clock.advance(0.002)
+    assert waiting.done()
+
+
+async def test_many_throttles_that_are_just_over_mean_that_somebody_else_is_calling(clock):
+    limiter = EvenLimiter(20, clock)
+    for _ in range(3):
+        limiter.throttled(ACTION, 20, 21)
+        assert await _spacing(limiter, clock, 5) < 0.053
+    limiter.throttled(ACTION, 20, 21)
+    assert await _spacing(limiter, clock, 5) > 0.064
 
 
 async def test_throttles_of_calls_that_were_under_way_together_are_one(clock):
     limiter = EvenLimiter(20, clock)
     await _spacing(limiter, clock, 1)
     for _ in range(5):
-        limiter.throttled(ACTION, 20)
-    assert await _spacing(limiter, clock, 5) == pytest.approx(0.0518)
+        limiter.throttled(ACTION, 20, 25)
+    assert await _spacing(limiter, clock, 5) == pytest.approx(0.051825)
 
 
 async def test_a_much_lower_limit_that_no_message_names_is_found_in_a_few_throttles(clock):
@@ -142,7 +173,7 @@ async def test_a_much_lower_limit_that_no_message_names_is_found_in_a_few_thrott
             now = clock.monotonic()
             if sum(now - left < 1 for left in limiter.departures(ACTION)[-21:]) > 5:
                 refused.append(now)
-                limiter.throttled(ACTION, None)
+                limiter.throttled(ACTION, None, None)
 
     sending = asyncio.ensure_future(send())
     await clock.advance(600)

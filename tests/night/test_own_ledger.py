@@ -173,7 +173,7 @@ def test_the_own_limiter_hears_of_throttles(hospital_with):
     limiter = WindowLimiter(1000, SystemClock())
     done = pipeline.run(pipeline.Config.load(hospital.folder / "config.yaml"), limiter=limiter)
     assert done.counts == {Status.SEALED: 1}
-    assert [action for action, _ in limiter.told] == [CREATE]
+    assert [action for action, *_ in limiter.told] == [CREATE]
     assert done.night.traffic.throttled == 1
 
 

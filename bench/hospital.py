@@ -1,0 +1,172 @@
+"""A hospital of any size on disk, its people and pictures invented, and a sandbox in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import struct
+import subprocess
+import sys
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import xlsxwriter
+
+from bench.measure import REPOSITORY, Child, measured
+from pipeline.sandbox.tenant import SANDBOX
+
+HEADERS = (
+    *("序号", "姓名", "证件号码", "手机号", "工号", "科室"),
+    *("职称", "院区", "入职日期", "学历", "电子邮箱", "备注"),
+)
+SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章"
+GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
+DEPARTMENTS = ("内科", "外科", "儿科", "妇产科", "急诊科", "放射科", "检验科", "药剂科")
+SIDE = 100  # pixels of the smallest picture
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """A folder with config, roster, pictures and keys."""
+
+    folder: Path
+
+    @property
+    def roster(self) -> Path:
+        return self.folder / "inbox" / "roster.xlsx"
+
+    @property
+    def seals(self) -> Path:
+        return self.folder / "seals"
+
+    def configure(
+        self, url: str, *, rate: float = 20, concurrency: int = 20, contract: str = "file_id"
+    ) -> None:
+        """Write config.yaml for a sandbox at ``url``."""
+        (self.folder / "config.yaml").write_text(
+            f"api: {{endpoint: '{url}', contract: {contract}, app_id: {SANDBOX.app_id}, "
+            f"organization_open_id: {SANDBOX.organization_open_id}, operator_open_id: {SANDBOX.operator_open_id}}}\n"
+            f"limits: {{requests_per_second: {rate}, concurrency: {concurrency}}}\nsecrets_dir: secrets\n",
+            "utf-8",
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line that runs the program on this hospital."""
+        config = str(self.folder / "config.yaml")
+        return [sys.executable, "-m", "pipeline", "--config", config, "--lang", "en", *arguments]
+
+    def night(self) -> Child:
+        """Run one night in a process of its own, start to end."""
+        return measured(self.command("run", "--yes", "--accept-guards"), log=self.folder / "said.log")
+
+    def record(self) -> dict:
+        """Return run.json of the last night."""
+        return json.loads((self.folder / "out" / "latest" / "run.json").read_text("utf-8"))
+
+    def forget(self) -> None:
+        """Begin anew: no ledger, no results."""
+        import shutil
+
+        for name in ("state", "out"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+
+def number(serial: int) -> str:
+    """Return a checksum-valid identity number in a county that was never given out, another for each serial."""
+    day = serial // 729
+    tail = f"{1 + serial % 9}{1 + serial // 9 % 9}{1 + serial // 81 % 9}"  # no zeros: they look like Excel's damage
+    first = f"110199{1950 + day // 336 % 50}{1 + day // 28 % 12:02d}{1 + day % 28:02d}{tail}"
+    total = sum(int(digit) * (2 ** (17 - place) % 11) for place, digit in enumerate(first))
+    return first + "10X98765432"[total % 11]
+
+
+def name(serial: int) -> str:
+    """Return a Han name; a roster of thousands has namesakes, as real ones have."""
+    given = GIVEN[serial // len(SURNAMES) % len(GIVEN)] + GIVEN[serial * 7 % len(GIVEN)]
+    return SURNAMES[serial % len(SURNAMES)] + given
+
+
+def make(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:
+    """Make a hospital of so many clean rows × 12 columns, a picture each of at least so many bytes."""
+    hospital = Hospital(folder)
+    for path in (hospital.roster.parent, hospital.seals, folder / "secrets"):
+        path.mkdir(parents=True)
+    (folder / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
+    (folder / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
+    with xlsxwriter.Workbook(str(hospital.roster)) as book:
+        sheet = book.add_worksheet("医生名册")
+        for line, cells in enumerate([HEADERS, *map(_row, range(1, rows + 1))]):
+            for column, text in enumerate(cells):
+                sheet.write_string(line, column, text)
+    for serial in range(1, rows + 1):
+        (hospital.seals / f"{serial:06d}.png").write_bytes(picture(serial, picture_bytes))
+    return hospital
+
+
+def _row(serial: int) -> tuple[str, ...]:
+    return (
+        *(str(serial), name(serial), number(serial), f"154{serial:08d}", f"{serial:06d}"),
+        *(DEPARTMENTS[serial % len(DEPARTMENTS)], "主治医师", "东院区", "2019-07-01", "硕士研究生"),
+        *(f"doctor{serial}@hospital.invalid", f"第{serial}号"),
+    )
+
+
+def picture(serial: int, size: int = 0) -> bytes:
+    """Return a grey PNG of a frame and strokes, another for each serial; grain makes it ``size`` bytes or a few more."""
+    chance = Random(serial)
+    side = max(SIDE, int((size * 1.07) ** 0.5) + 1)
+    paper = bytes([255]) * side
+    rows = [bytearray(paper) for _ in range(side)]
+    if size:
+        rows = [bytearray(chance.randbytes(side)) for _ in range(side)]  # incompressible: a byte a pixel
+    for line in rows[: side // 2 : 3]:
+        _stroke(line, side // 4, side // 4 + serial % 40)
+    for bit in range(20):
+        if serial >> bit & 1:
+            _stroke(rows[side // 2 + bit], side // 8, side // 2)
+    return _png(side, rows)
+
+
+def _stroke(line: bytearray, first: int, length: int) -> None:
+    line[first : first + length] = bytes(length)
+
+
+def _png(side: int, rows: list[bytearray]) -> bytes:
+    body = zlib.compress(b"".join(b"\0" + row for row in rows), 1)
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        _chunk(*part) for part in ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@contextlib.contextmanager
+def sandbox(*options: str) -> Iterator[str]:
+    """Run the sandbox in a process of its own; gives its address."""
+    command = [sys.executable, "-m", "pipeline", "--lang", "en", "sandbox", "--port", "0", *options]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        said = ""
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+", said)):
+            line = process.stderr.readline()
+            assert line, "the sandbox did not start: " + said
+            said += line
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def truth(url: str) -> dict:
+    """Return what the sandbox knows to be true."""
+    with urllib.request.urlopen(url + "/_truth") as answer:
+        return json.load(answer)

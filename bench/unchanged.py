@@ -1,0 +1,188 @@
+"""A night in which nothing changed, beside reading and writing as many rows with the bare libraries.
+
+The ledger is filled as a first night would have left it, without its calls; one night follows that learns the pictures'
+fingerprints, and the nights after it are measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+from bench.hospital import Hospital, make
+from bench.measure import Figure, load, measured, say, table
+
+COLUMNS = 15  # of the bare workbook
+AT_A_TIME = 500  # attempts under way while the ledger is filled
+
+
+def seed(hospital: Hospital) -> None:
+    """Enter a seal for every row of the roster, as if a first night had made them."""
+    from pipeline import night, wiring
+    from pipeline.cli.nightly import ask_of, open_for_config
+    from pipeline.cli.session import Session
+    from pipeline.clock import SystemClock
+    from pipeline.config import load as load_config
+
+    clock = SystemClock()
+    session = Session(
+        hospital.folder / "config.yaml", "en", verbose=False, quiet=True, as_json=False, clock=clock
+    )
+    config = load_config(hospital.folder / "config.yaml", {})
+    ask = ask_of("run", session, config)
+    with open_for_config(config, clock) as (ledger, site_key):
+        plan = night.draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+        ledger.begin_run(wiring.record(ask, config, clock.now()))
+        asyncio.run(_sealed(ledger, ask.run, plan.planned, clock.now()))
+
+
+async def _sealed(ledger, run, planned, now) -> None:
+    from pipeline.ledger.protocol import Attempt
+    from pipeline.model import Verdict
+
+    rows = iter(planned)
+
+    async def worker() -> None:
+        for each in rows:
+            request = each.request
+            attempt = Attempt(
+                uuid=str(uuid.uuid4()),
+                key=request.key,
+                run=run,
+                row_id=request.row_id,
+                name=request.name,
+                id_masked="*" * 14 + request.number[-4:],
+                seal_name=request.seal_name,
+                contract="file_id",
+                host="127.0.0.1",
+                signed_at=now,
+                content=request.content,
+            )
+            await ledger.open_attempt(attempt)
+            await ledger.settle(attempt.uuid, Verdict("sealed", uuid.uuid4().hex, str(uuid.uuid4())), at=now)
+
+    await asyncio.gather(*[worker() for _ in range(AT_A_TIME)])
+
+
+def bare(roster: str, target: str) -> None:
+    """Read a roster with calamine and write as many rows × 15 columns with XlsxWriter, nothing in between."""
+    import xlsxwriter
+    from python_calamine import CalamineWorkbook
+
+    rows = list(CalamineWorkbook.from_path(roster).get_sheet_by_index(0).iter_rows())
+    with xlsxwriter.Workbook(target, {"constant_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for line, cells in enumerate(rows):
+            for column in range(COLUMNS):
+                sheet.write_string(line, column, cells[column % len(cells)])
+
+
+def watched(config: str) -> int:
+    """Run a night in this process and print how many pictures were opened."""
+    from pipeline.cli import main
+
+    seals = str(Path(config).parent / "seals")
+    opened = []
+    sys.addaudithook(
+        lambda event, given: (
+            opened.append(given[0]) if event == "open" and str(given[0]).startswith(seals + "/") else None
+        )
+    )
+    code = main(["--config", config, "-q", "run", "--yes"])
+    print(json.dumps({"code": code, "opened": len(opened)}))
+    return 0
+
+
+def figures(rows: int, times: int) -> list[Figure]:
+    """Measure; ``times`` nights and as many bare ones, in turn."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        say(f"unchanged: making {rows} rows and pictures")
+        hospital = make(folder / "hospital", rows)
+        hospital.configure("http://127.0.0.1:9")
+        seed(hospital)
+        say("unchanged: the night that learns the fingerprints")
+        first = hospital.night()
+        assert first.code == 0, (hospital.folder / "said.log").read_text()
+        nights, bares = [], []
+        for turn in range(times):
+            say(f"unchanged: night {turn + 1} of {times}")
+            target = str(folder / "bare.xlsx")
+            bares.append(
+                measured([sys.executable, "-m", "bench.unchanged", "--bare", str(hospital.roster), target])
+            )
+            nights.append(hospital.night())
+            assert nights[-1].code == 0
+        record = hospital.record()
+        assert record["statuses"]["unchanged"] == rows, record["statuses"]
+        calls = sum(sum(codes.values()) for codes in record["requests"].values())
+        log = folder / "watched.log"
+        measured(
+            [sys.executable, "-m", "bench.unchanged", "--watched", str(hospital.folder / "config.yaml")],
+            log=log,
+        )
+        seen = json.loads(log.read_text().splitlines()[-1])
+        assert seen["code"] == 0
+    now = load()
+    wall, bare_wall = (statistics.median(each.wall for each in runs) for runs in (nights, bares))
+    cpu, bare_cpu = (statistics.median(each.cpu for each in runs) for runs in (nights, bares))
+    peak = max(each.peak for each in nights)
+    whole = rows >= 100_000
+    return [
+        Figure(
+            f"unchanged night, {rows} rows: wall",
+            f"{wall:.1f} s",
+            f"{bare_wall:.1f} s bare read + write",
+            f"{wall / bare_wall:.2f} x",
+            "<= 2 x",
+            wall / bare_wall <= 2,
+            now,
+        ),
+        Figure(
+            f"unchanged night, {rows} rows: CPU",
+            f"{cpu:.1f} s",
+            f"{bare_cpu:.1f} s bare read + write",
+            f"{cpu / bare_cpu:.2f} x",
+            "(<= 2 x)",
+            cpu / bare_cpu <= 2,
+            now,
+        ),
+        Figure("unchanged night: calls", str(calls), "", "", "0", calls == 0, now),
+        Figure(
+            "unchanged night: pictures opened", str(seen["opened"]), "", "", "0", seen["opened"] == 0, now
+        ),
+        Figure(
+            f"unchanged night, {rows} rows: memory",
+            f"{peak:.0f} MB",
+            f"{max(each.peak for each in bares):.0f} MB bare",
+            "",
+            "<= 400 MB at 100,000",
+            peak <= 400 if whole else None,
+            now,
+        ),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--quick", action="store_true", help="10,000 rows, once")
+    parser.add_argument("--bare", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--watched", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.bare:
+        bare(*chosen.bare)
+    elif chosen.watched:
+        watched(chosen.watched)
+    else:
+        print(table(figures(10_000, 1) if chosen.quick else figures(chosen.rows, 5)))
+
+
+if __name__ == "__main__":
+    main()
