@@ -196,6 +196,7 @@ class Life(RuleBasedStateMachine):
         expected = self.ends(faults)
         sent = self.creates()
         code, said = self.go("run", *words)
+        self.quiet()
         self.strike([])
         rows = self.judge(expected, limit=limit, halts="halt" in faults.values())
         least, most = self.learn(expected, rows)

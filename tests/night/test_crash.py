@@ -194,7 +194,7 @@ def test_a_signal_at_every_point(small, signals):
     hospitals = [small("a"), small("b")]
     everywhere = positions(hospitals[0])[:: 1 if LONG else 6]
     tally = in_two(hospitals, everywhere, partial(stopped, signals=signals))
-    assert tally.positions > 0.9 * len(everywhere)
+    assert tally.positions > 0.8 * len(everywhere)
     if len(signals) == 1:
         assert tally.unknown == 0
         assert {"after the night", "ledger: before the commit"} < tally.points

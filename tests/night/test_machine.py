@@ -126,6 +126,7 @@ class Hospital(Life):
         expected = self.ends(faults, again=True)
         before = set(self.folder.glob("out/2*"))
         code, said = self.go("retry")
+        self.quiet()
         self.strike([])
         if code == 2:
             assert self.must_retry in (None, set()), said
@@ -148,6 +149,7 @@ class Hospital(Life):
         faults = self.draw_faults(data)
         expected = {p: ends for p, ends in self.ends(faults, again=True).items() if p in self.to_fix}
         code, said = self.go("retry", str(self.folder / "out" / "latest" / "results.xlsx"))
+        self.quiet()
         self.strike([])
         assert code in {0, 3, 4, 5}, said
         told = self.rows()
