@@ -7,64 +7,33 @@ verdict is committed before anything counts the row as done. Only what is proven
 from __future__ import annotations
 
 import asyncio
-import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from pipeline.clock import Clock
-from pipeline.course import Course, End, Job
+from pipeline.course import End, Job
 from pipeline.esign import verdict as reading
-from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
-from pipeline.esign.codes import STOPPING, picture_ignored, stated_rate
-from pipeline.esign.contract import CREATE, PROBE, UPLOAD, Agent, create_body, probe_body, upload_body
-from pipeline.esign.pace import Limiter
-from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
-from pipeline.ledger.protocol import Attempt, Decision, Ledger, LedgerConflict
-from pipeline.meter import BACK_OFF
-from pipeline.model import ContractName, Status, Verdict
+from pipeline.esign.client import NoAnswer, NotSent
+from pipeline.esign.codes import STOPPING, picture_ignored
+from pipeline.esign.contract import CREATE, create_body
+from pipeline.ledger.protocol import Decision, LedgerConflict
+from pipeline.line import NOT_EXECUTED_BY_US, SENDS, Held, Stale, Stopped
+from pipeline.model import Status, Verdict
 from pipeline.points import reach
 from pipeline.problems import problem
 from pipeline.roster import Field, Problem
 from pipeline.service_codes import Meaning
+from pipeline.uploading import Uploader
 
-SENDS = 4  # of one row's upload, and of its create
-BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
 STALE = 5  # waits of one row that may outlast a connection or a FileId
-FILE_ID_MARGIN = 5.0  # seconds before a FileId's death at which it is no longer used
-NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
-
-
-class _Stopped(Exception):
-    """The run was stopped before the slot came: nothing was sent."""
-
-
-class _Held(Exception):
-    """The breaker opened while the slot was awaited: nothing was sent, the row waits with the others."""
-
-
-class _Stale(Exception):
-    """Connection or FileId died while the slot was awaited: nothing was sent, all is begun again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Everything one row's sending leans on, the same for all rows."""
+class Sender(Uploader):
+    """Sends rows until they have a verdict."""
 
-    client: Client
-    limiter: Limiter
-    ledger: Ledger
-    clock: Clock
-    agent: Agent
-    contract: ContractName
-    run: str
-    mask: Callable[[str], str]  # takes personal data out of the service's messages
-    course: Course
     creates: asyncio.Semaphore  # creates in flight
-    doors: Mapping[
-        str, asyncio.Semaphore
-    ]  # action -> open connections that wait: a server tires of silent ones
 
     async def send(self, job: Job, data: bytes) -> End:
         """Send a row until it has a verdict, at most SENDS times; ``data`` are its picture's bytes."""
@@ -84,8 +53,6 @@ class Sender:
                 break
         return end
 
-    # -- the create
-
     async def _create(self, job: Job, data: bytes) -> tuple[End, bool]:
         """Send one create and settle it; True when it is proven not executed and may be sent again."""
         trace_id = str(uuid.uuid4())
@@ -93,11 +60,11 @@ class Sender:
         try:
             async with self.course.breaker.passage(self._probe) as opened:
                 read = await self._exchange(job, data, trace_id, opened)
-        except _Stopped:
+        except Stopped:
             return End(Status.NOT_SENT), False
-        except _Held:
+        except Held:
             return await self._create(job, data)
-        except _Stale:
+        except Stale:
             return await self._again(job, data)
         except NotSent as error:
             return await self._never_left(job, trace_id, error), not self.course.stopping
@@ -131,7 +98,7 @@ class Sender:
                 await self._slot(CREATE, opened)
                 await door.aclose()
                 if not alive() or (self.contract == "file_id" and not self._file_lives(job)):
-                    raise _Stale
+                    raise Stale
                 await self._release(job)
                 await self.ledger.open_attempt(self._attempt(job, trace_id))
                 job.trace_id, job.sent_at, job.in_doubt = trace_id, self.client.now(), True
@@ -184,22 +151,6 @@ class Sender:
         await asyncio.to_thread(self.ledger.decide, decision)
         job.released = True
 
-    def _attempt(self, job: Job, trace_id: str) -> Attempt:
-        request = job.request
-        return Attempt(
-            uuid=trace_id,
-            key=request.key,
-            run=self.run,
-            row_id=request.row_id,
-            name=request.name,
-            id_masked="*" * (len(request.number) - 4) + request.number[-4:],
-            seal_name=request.seal_name,
-            contract=self.contract,
-            host=self.client.host(CREATE),
-            signed_at=self.client.now(),
-            content=request.content,
-        )
-
     async def _never_left(self, job: Job, trace_id: str, error: NotSent) -> End:
         """Settle a create whose headers never left; without an attempt in the ledger there is nothing to settle."""
         verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
@@ -250,31 +201,6 @@ class Sender:
         inline = self.contract == "inline" and not self.course.sealed
         return inline and verdict.kind == "refused" and picture_ignored(verdict.message or "")
 
-    async def _slot(self, action: str, opened: int) -> None:
-        if not await self.course.unless_stopped(self.limiter.acquire(action)):
-            raise _Stopped
-        if self.course.breaker.opened != opened:
-            raise _Held
-
-    async def _probe(self) -> bool:
-        """Ask something that changes nothing; whatever answers in the service's own form is alive."""
-
-        async def gate(_: Callable[[], bool]) -> None:
-            if not await self.course.unless_stopped(self.limiter.acquire(PROBE)):
-                raise _Stopped
-
-        try:
-            reply = await self.client.call(
-                PROBE, probe_body(self.agent), trace_id=str(uuid.uuid4()), gate=gate
-            )
-        except (_Stopped, NotSent, NoAnswer):
-            return False
-        tally, alive = reading.of_probe(reply)
-        if alive:
-            self.client.learn(reply)
-        self.course.requests[PROBE][tally] += 1
-        return alive
-
     def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
         if meaning == "throttle":
             self._throttled(CREATE, verdict)
@@ -283,133 +209,6 @@ class Sender:
         elif meaning in STOPPING:
             self.course.halt(verdict.code or "", verdict.message or "", 4)
         return End(Status.NOT_SENT, verdict), not self.course.stopping
-
-    # -- the upload
-
-    def _file_lives(self, job: Job) -> bool:
-        return job.file_id is not None and job.file_dies - FILE_ID_MARGIN > self.client.now()
-
-    async def _upload(self, job: Job, data: bytes) -> End | None:
-        """Upload one picture, again on any doubt; None once the job holds a FileId, else how the row ends."""
-        suffix = "png" if job.prepared.format == "PNG" else "jpg"
-        body = upload_body(self.agent, f"row{job.index + 1:06d}.{suffix}", data)
-        end: End | None = End(Status.NOT_SENT)
-        for attempt in range(SENDS):
-            if attempt:
-                await self._pause(attempt)
-            if self.course.stopping:
-                break
-            end, again = await self._upload_once(job, body, send=attempt + 1)
-            if not again:
-                break
-        return end
-
-    async def _upload_once(self, job: Job, body: bytes, *, send: int) -> tuple[End | None, bool]:
-        measured = self.course.meter.call(UPLOAD)
-        door = AsyncExitStack()
-        opened = 0
-
-        async def gate(alive: Callable[[], bool]) -> None:
-            await self._slot(UPLOAD, opened)
-            await door.aclose()
-            if not alive():
-                raise _Stale
-            await self.limiter.leave(UPLOAD)
-            measured.left(send)
-
-        trace_id = str(uuid.uuid4())
-        try:
-            async with self.course.breaker.passage(self._probe) as opened, door:
-                measured.asks()
-                await door.enter_async_context(self.doors[UPLOAD])
-                reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
-                measured.answered()
-                answer = reading.of_upload(reply, now=self.client.now())
-                self.course.breaker.heard(UPLOAD, answered=answer.meaning != "unknown")
-                if answer.request_id is not None:
-                    self.client.learn(reply)
-        except _Stopped:
-            return End(Status.NOT_SENT), False
-        except _Held:
-            return await self._upload_once(job, body, send=send)
-        except _Stale:
-            return End(Status.NOT_SENT), True
-        except (NotSent, NoAnswer) as error:
-            measured.lost()
-            return self._upload_unanswered(error), True
-        self.course.requests[UPLOAD][answer.tally] += 1
-        if answer.file_id is not None:
-            job.file_id, job.file_dies = answer.file_id, answer.dies
-            return None, False
-        end, again = self._upload_refused(job, reply, answer)
-        if end.status is Status.FAILED:
-            await self._remember(job, trace_id, end)
-        return end, again
-
-    def _upload_unanswered(self, error: NotSent | NoAnswer) -> End:
-        code = "no_answer"
-        if isinstance(error, NotSent):
-            code = NOT_EXECUTED_BY_US
-            if error.tls:
-                self.course.halt("TLS", str(error), 4)
-        else:
-            self.course.requests[UPLOAD][code] += 1
-        self.course.breaker.heard(UPLOAD, answered=False)
-        self.course.resent("transport")
-        return End(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error)))
-
-    async def _remember(self, job: Job, trace_id: str, end: End) -> None:
-        """Enter an upload's refusal, so that later nights know how old it is; no create was sent."""
-        assert end.verdict is not None
-        attempt = replace(
-            self._attempt(job, trace_id), contract=REFUSED_UPLOAD, host=self.client.host(UPLOAD)
-        )
-        await self.ledger.open_attempt(attempt)
-        await self.ledger.settle(trace_id, end.verdict, at=self.client.now())
-
-    def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[End, bool]:
-        message = self.mask(answer.message) if answer.message else None
-        refusal = Verdict("refused", None, answer.request_id, answer.code, message, reply.status)
-        match answer.meaning:
-            case "row" | "exists" | "upload_again":
-                return End(Status.FAILED, refusal), False
-            case "throttle":
-                self._throttled(UPLOAD, refusal)
-            case "clock" if self._heal(job, reply):
-                pass
-            case "unknown" | None:
-                self.course.resent("transport")
-            case _:
-                self.course.halt(refusal.code or "", refusal.message or "", 4)
-        return End(Status.NOT_SENT, refusal), True
-
-    # -- what every call teaches
-
-    def _throttled(self, action: str, verdict: Verdict) -> None:
-        self.course.throttled += 1
-        self.course.meter.throttled()
-        self.course.resent("throttle")
-        self.limiter.throttled(action, *stated_rate(verdict.message or ""))
-
-    def _heal(self, job: Job, reply: Reply) -> bool:
-        """Adopt the service's clock after a refused timestamp, once a row; False when that cannot help."""
-        if job.clock_healed or reply.skew is None:
-            return False
-        job.clock_healed = True
-        self.client.set_clock(reply.skew)
-        return True
-
-    async def _after_a_jump(self) -> None:
-        """Ask something harmless first where the machine's clock has jumped: it was suspended, or somebody set it."""
-        if self.course.clock_jumped():
-            self.client.set_clock(None)
-            await self._probe()
-
-    async def _pause(self, attempt: int) -> None:
-        """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
-        most = BACKOFF * 2**attempt
-        with self.course.meter.waiting(BACK_OFF):
-            await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
 
 
 def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:

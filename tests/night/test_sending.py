@@ -14,6 +14,7 @@ from night_support import number
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
 from pipeline.clock import ManualClock
+from pipeline.course import Course
 from pipeline.esign.client import Reply
 from pipeline.esign.contract import Agent, file_id_of, parse
 from pipeline.esign.pace import EvenLimiter
@@ -22,7 +23,6 @@ from pipeline.exits import exit_code
 from pipeline.model import Halt, Status
 from pipeline.roster import FileReport
 from pipeline.sandbox.rules import Rules
-from pipeline.sending import Course
 
 
 def ends(status, problems=()):

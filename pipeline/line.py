@@ -1,0 +1,121 @@
+"""What every call over the wire leans on: slot, breaker, clock and pause; and what each of them teaches."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pipeline.clock import Clock
+from pipeline.course import Course, Job
+from pipeline.esign import verdict as reading
+from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
+from pipeline.esign.codes import stated_rate
+from pipeline.esign.contract import CREATE, PROBE, Agent, probe_body
+from pipeline.esign.pace import Limiter
+from pipeline.ledger.protocol import Attempt, Ledger
+from pipeline.meter import BACK_OFF
+from pipeline.model import ContractName, Verdict
+
+SENDS = 4  # of one row's upload, and of its create
+BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
+NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
+
+
+class Stopped(Exception):
+    """The run was stopped before the slot came: nothing was sent."""
+
+
+class Held(Exception):
+    """The breaker opened while the slot was awaited: nothing was sent, the row waits with the others."""
+
+
+class Stale(Exception):
+    """Connection or FileId died while the slot was awaited: nothing was sent, all is begun again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The way to the service, the same for all rows of a run."""
+
+    client: Client
+    limiter: Limiter
+    ledger: Ledger
+    clock: Clock
+    agent: Agent
+    contract: ContractName
+    run: str
+    mask: Callable[[str], str]  # takes personal data out of the service's messages
+    course: Course
+    doors: Mapping[
+        str, asyncio.Semaphore
+    ]  # action -> open connections that wait: a server tires of silent ones
+
+    async def _slot(self, action: str, opened: int) -> None:
+        if not await self.course.unless_stopped(self.limiter.acquire(action)):
+            raise Stopped
+        if self.course.breaker.opened != opened:
+            raise Held
+
+    async def _probe(self) -> bool:
+        """Ask something that changes nothing; whatever answers in the service's own form is alive."""
+
+        async def gate(_: Callable[[], bool]) -> None:
+            if not await self.course.unless_stopped(self.limiter.acquire(PROBE)):
+                raise Stopped
+
+        try:
+            reply = await self.client.call(
+                PROBE, probe_body(self.agent), trace_id=str(uuid.uuid4()), gate=gate
+            )
+        except (Stopped, NotSent, NoAnswer):
+            return False
+        tally, alive = reading.of_probe(reply)
+        if alive:
+            self.client.learn(reply)
+        self.course.requests[PROBE][tally] += 1
+        return alive
+
+    def _attempt(self, job: Job, trace_id: str) -> Attempt:
+        request = job.request
+        return Attempt(
+            uuid=trace_id,
+            key=request.key,
+            run=self.run,
+            row_id=request.row_id,
+            name=request.name,
+            id_masked="*" * (len(request.number) - 4) + request.number[-4:],
+            seal_name=request.seal_name,
+            contract=self.contract,
+            host=self.client.host(CREATE),
+            signed_at=self.client.now(),
+            content=request.content,
+        )
+
+    def _throttled(self, action: str, verdict: Verdict) -> None:
+        self.course.throttled += 1
+        self.course.meter.throttled()
+        self.course.resent("throttle")
+        self.limiter.throttled(action, *stated_rate(verdict.message or ""))
+
+    def _heal(self, job: Job, reply: Reply) -> bool:
+        """Adopt the service's clock after a refused timestamp, once a row; False when that cannot help."""
+        if job.clock_healed or reply.skew is None:
+            return False
+        job.clock_healed = True
+        self.client.set_clock(reply.skew)
+        return True
+
+    async def _after_a_jump(self) -> None:
+        """Ask something harmless first where the machine's clock has jumped: it was suspended, or somebody set it."""
+        if self.course.clock_jumped():
+            self.client.set_clock(None)
+            await self._probe()
+
+    async def _pause(self, attempt: int) -> None:
+        """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
+        most = BACKOFF * 2**attempt
+        with self.course.meter.waiting(BACK_OFF):
+            await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
