@@ -7,24 +7,22 @@ credentials and clock come from outside.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from pipeline import review, wiring
 from pipeline.clock import Clock
+from pipeline.closing import closed, see
 from pipeline.config import Config
 from pipeline.course import Course
-from pipeline.errors import LedgerError
 from pipeline.esign.contract import CREATE, UPLOAD
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.exits import exit_code, graver
+from pipeline.examine import examine, unsent
+from pipeline.exits import exit_code
 from pipeline.guards import Guards, Watch, before
 from pipeline.intake.across import compare
 from pipeline.intake.corrections import gather
@@ -33,17 +31,15 @@ from pipeline.intake.pair import pair
 from pipeline.intake.pictures import index
 from pipeline.intake.read import read_rosters
 from pipeline.intake.validate import validate
-from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
+from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Ask, Forecast, Halt, Judgement, Night, Outcome, Planned, Snapshot, Status, Traffic
 from pipeline.plan import meet, standing
-from pipeline.results.lines import outcome_line, run_record
-from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
-from pipeline.roster import FileReport, FileStat, Prepared
+from pipeline.results.privacy import mask_text, numbers_of
+from pipeline.roster import FileReport, FileStat
 from pipeline.sending import Sender
-from pipeline.submit import PREPARERS, Prepare, Submission, Submitted, not_sent, rejected
+from pipeline.submit import Submission, Submitted, not_sent
 
-LOG = logging.getLogger(__name__)
 UNDONE = frozenset(
     {Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY}
 )  # what `retry` covers; READY: the run was cut short
@@ -120,7 +116,7 @@ def check(
     """Find everything that a run would find, pictures decoded, without a call."""
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    outcomes = _examine(plan.planned, wiring.preparer(config))
+    outcomes = examine(plan.planned, wiring.preparer(config))
     return Night(
         run=ask.run,
         command=ask.command,
@@ -183,7 +179,7 @@ async def run(
     if saved and said:
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
-    _see(ledger, ask.run, map(standing, plan.planned))
+    see(ledger, ask.run, map(standing, plan.planned))
 
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
     if found is not None:
@@ -213,7 +209,9 @@ async def run(
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
     rest = [each for each in plan.planned if id(each) not in sent]
-    sent |= {id(each): outcome for each, outcome in zip(rest, _unsent(rest, config), strict=True)}
+    sent |= {
+        id(each): outcome for each, outcome in zip(rest, unsent(rest, wiring.preparer(config)), strict=True)
+    }
     outcomes = tuple(sent[id(each)] for each in plan.planned)
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
     left |= {id(each) for each in rest if each.status is Status.READY}
@@ -241,7 +239,7 @@ async def run(
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
-    return _closed(night, ledger)
+    return closed(night, ledger)
 
 
 def _guarded(
@@ -284,36 +282,6 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     ]
 
 
-def _examine(planned: Iterable[Planned], prepare: Prepare) -> tuple[Outcome, ...]:
-    """Return how rows stand for which nothing is sent, the pictures of those that could be sent decoded."""
-    with ThreadPoolExecutor(PREPARERS) as threads:
-        return tuple(threads.map(partial(_examined, prepare), planned))
-
-
-def _examined(prepare: Prepare, planned: Planned) -> Outcome:
-    """Decode the picture of a row that would be sent: what a run would find just before its upload."""
-    if planned.status not in {Status.READY, Status.NOT_SENT} or planned.doctor.picture is None:
-        return standing(planned)
-    prepared = prepare(planned.doctor.picture)
-    if not isinstance(prepared, Prepared):
-        own = [
-            each for each in planned.problems if each.code != "REVIEW_MISSING"
-        ]  # there is nothing to review
-        return rejected(replace(planned, problems=tuple(own)), prepared)
-    return replace(standing(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared)
-
-
-def _unsent(rest: Sequence[Planned], config: Config) -> Iterator[Outcome]:
-    """Yield how the rows end for which nothing was sent; what waits for a review is examined as in a check."""
-    waiting = [each for each in rest if each.status is Status.NOT_SENT]
-    examined = iter(_examine(waiting, wiring.preparer(config)))
-    for each in rest:
-        if each.status is Status.NOT_SENT:
-            yield next(examined)
-        else:
-            yield not_sent(each) if each.status is Status.READY else standing(each)
-
-
 def _open_to_review(planned: Iterable[Planned]) -> Iterator[str]:
     """Yield the ids of the judgements on which it depends whether something is sent."""
     for each in planned:
@@ -324,45 +292,3 @@ def _open_to_review(planned: Iterable[Planned]) -> Iterator[str]:
 def _covered(outcome: Outcome) -> bool:
     """Tell whether a row is one that `retry` may touch: its exit code counts no others."""
     return outcome.planned.status in UNDONE
-
-
-def _see(ledger: Ledger, run: str, outcomes: Iterable[Outcome]) -> None:
-    """Enter what this run says of its rows.
-
-    A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
-    so that it can be told again in either language.
-    """
-    told = list(outcomes)
-    numbers = numbers_of(outcome.doctor for outcome in told)
-    ledger.see_rows(run, [_seen(outcome, numbers) for outcome in told])
-
-
-def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
-    line = outcome_line(outcome, run="", language="en", numbers=numbers)
-    line["words"] = [dict(mask_problem(each, numbers).detail) for each in outcome.problems]
-    doctor = outcome.doctor
-    assert doctor.row_id is not None
-    return SeenRow(
-        row_id=doctor.row_id,
-        key=doctor.key,
-        file=str(line["file"]),
-        sheet=doctor.row.origin.sheet,
-        row=doctor.row.origin.row,
-        status=outcome.status,
-        codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),
-        line=json.dumps(line, ensure_ascii=False),
-    )
-
-
-def _closed(night: Night, ledger: Ledger) -> Night:
-    """Enter how the run ended; a disk that fails now may change the exit code, never what happened."""
-    try:
-        _see(ledger, night.run, night.outcomes)
-        record = json.dumps(run_record(night), ensure_ascii=False)
-        ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
-    except LedgerError as error:
-        LOG.exception("the run's end could not be recorded")
-        return replace(
-            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.reason, 74)
-        )
-    return night

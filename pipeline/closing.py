@@ -1,0 +1,59 @@
+"""What a run leaves in the ledger: its word on every row, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pipeline.errors import LedgerError
+from pipeline.exits import graver
+from pipeline.ledger.protocol import Ledger, SeenRow
+from pipeline.model import Halt, Night, Outcome
+from pipeline.results.lines import outcome_line, run_record
+from pipeline.results.privacy import Numbers, mask_problem, numbers_of
+
+LOG = logging.getLogger(__name__)
+
+
+def see(ledger: Ledger, run: str, outcomes: Iterable[Outcome]) -> None:
+    """Enter what this run says of its rows.
+
+    A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
+    so that it can be told again in either language.
+    """
+    told = list(outcomes)
+    numbers = numbers_of(outcome.doctor for outcome in told)
+    ledger.see_rows(run, [_seen(outcome, numbers) for outcome in told])
+
+
+def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
+    line = outcome_line(outcome, run="", language="en", numbers=numbers)
+    line["words"] = [dict(mask_problem(each, numbers).detail) for each in outcome.problems]
+    doctor = outcome.doctor
+    assert doctor.row_id is not None
+    return SeenRow(
+        row_id=doctor.row_id,
+        key=doctor.key,
+        file=str(line["file"]),
+        sheet=doctor.row.origin.sheet,
+        row=doctor.row.origin.row,
+        status=outcome.status,
+        codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),
+        line=json.dumps(line, ensure_ascii=False),
+    )
+
+
+def closed(night: Night, ledger: Ledger) -> Night:
+    """Enter how the run ended; a disk that fails now may change the exit code, never what happened."""
+    try:
+        see(ledger, night.run, night.outcomes)
+        record = json.dumps(run_record(night), ensure_ascii=False)
+        ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
+    except LedgerError as error:
+        LOG.exception("the run's end could not be recorded")
+        return replace(
+            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.reason, 74)
+        )
+    return night
