@@ -44,7 +44,9 @@ class Hospital:
     def seals(self) -> Path:
         return self.folder / "seals"
 
-    def configure(self, url: str, *, rate: float = 20, concurrency: int = 20, contract: str = "file_id") -> None:
+    def configure(
+        self, url: str, *, rate: float = 20, concurrency: int = 20, contract: str = "file_id"
+    ) -> None:
         """Write config.yaml for a sandbox at ``url``."""
         (self.folder / "config.yaml").write_text(
             f"api: {{endpoint: '{url}', contract: {contract}, app_id: {SANDBOX.app_id}, "
@@ -137,7 +139,9 @@ def _stroke(line: bytearray, first: int, length: int) -> None:
 def _png(side: int, rows: list[bytearray]) -> bytes:
     body = zlib.compress(b"".join(b"\0" + row for row in rows), 1)
     head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in ((b"IHDR", head), (b"IDAT", body), (b"IEND", b"")))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        _chunk(*part) for part in ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -31,7 +31,9 @@ def seed(hospital: Hospital) -> None:
     from pipeline.config import load as load_config
 
     clock = SystemClock()
-    session = Session(hospital.folder / "config.yaml", "en", verbose=False, quiet=True, as_json=False, clock=clock)
+    session = Session(
+        hospital.folder / "config.yaml", "en", verbose=False, quiet=True, as_json=False, clock=clock
+    )
     config = load_config(hospital.folder / "config.yaml", {})
     ask = ask_of("run", session, config)
     with open_for_config(config, clock) as (ledger, site_key):
@@ -112,14 +114,19 @@ def figures(rows: int, times: int) -> list[Figure]:
         for turn in range(times):
             say(f"unchanged: night {turn + 1} of {times}")
             target = str(folder / "bare.xlsx")
-            bares.append(measured([sys.executable, "-m", "bench.unchanged", "--bare", str(hospital.roster), target]))
+            bares.append(
+                measured([sys.executable, "-m", "bench.unchanged", "--bare", str(hospital.roster), target])
+            )
             nights.append(hospital.night())
             assert nights[-1].code == 0
         record = hospital.record()
         assert record["statuses"]["unchanged"] == rows, record["statuses"]
         calls = sum(sum(codes.values()) for codes in record["requests"].values())
         log = folder / "watched.log"
-        measured([sys.executable, "-m", "bench.unchanged", "--watched", str(hospital.folder / "config.yaml")], log=log)
+        measured(
+            [sys.executable, "-m", "bench.unchanged", "--watched", str(hospital.folder / "config.yaml")],
+            log=log,
+        )
         seen = json.loads(log.read_text().splitlines()[-1])
         assert seen["code"] == 0
     now = load()
@@ -147,7 +154,9 @@ def figures(rows: int, times: int) -> list[Figure]:
             now,
         ),
         Figure("unchanged night: calls", str(calls), "", "", "0", calls == 0, now),
-        Figure("unchanged night: pictures opened", str(seen["opened"]), "", "", "0", seen["opened"] == 0, now),
+        Figure(
+            "unchanged night: pictures opened", str(seen["opened"]), "", "", "0", seen["opened"] == 0, now
+        ),
         Figure(
             f"unchanged night, {rows} rows: memory",
             f"{peak:.0f} MB",
