@@ -5,7 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test crash trap ocr lint format lock sample clean help
+.PHONY: demo test crash gauntlet trap ocr bench lint docs pictures format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -31,8 +31,11 @@ demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-crash: .venv/dev ## kill -9 and failing writes at every position, second kills, 360 random kills in a storm (about 15 min)
-	CRASH=1 $(BIN)/python -m pytest -q tests/night/test_crash.py
+crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 25 min)
+	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/night/test_crash.py tests/night/test_machine.py
+
+gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates, false successes, false failures (3 min)
+	$(BIN)/python bench/gauntlet.py
 
 trap: .venv/dev  ## twenty more hospitals full of traps, beside the three of every test run (about 5 min)
 	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/traps/test_traps.py
@@ -46,6 +49,9 @@ lint: .venv/dev  ## ruff, mypy --strict, the house test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_house.py
 
+docs: .venv/dev  ## write docs/{zh,en}/codes.md again from the catalogues
+	PYTHONPATH=. $(BIN)/python docs/codes.py
+
 format: .venv/dev ## let ruff lay the lines
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -57,6 +63,9 @@ lock:            ## renew both lock files (needs uv)
 
 sample: .venv/dev ## draw sample_data/ again
 	$(BIN)/python sample_data/make.py
+
+pictures: .venv/dev ## draw docs/img/ again: a demo night's workbook and pages (needs LibreOffice, poppler-utils, chromium)
+	$(BIN)/python docs/img/make.py
 
 clean:           ## forget the environment and the demo
 	rm -rf .venv demo

@@ -1,3 +1,35 @@
-"""esign-import: a hospital's electronic doctor seals from a roster and a folder of pictures, never twice."""
+"""esign-import: a hospital's electronic doctor seals from a roster and a folder of pictures, never twice.
+
+The Python API (README, "From Python") is fetched when it is first used: ``import pipeline`` alone loads nothing heavy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.api import Result, check, run, run_async
+    from pipeline.config import Config
+    from pipeline.esign.signing import Credentials
 
 __version__ = "0.1.0"
+__all__ = ["Config", "Credentials", "Result", "__version__", "check", "run", "run_async"]
+
+_HOMES = {
+    "Config": "pipeline.config",
+    "Credentials": "pipeline.esign.signing",
+    "Result": "pipeline.api",
+    "check": "pipeline.api",
+    "run": "pipeline.api",
+    "run_async": "pipeline.api",
+}
+
+if not TYPE_CHECKING:  # else every misspelt name would pass for one of ours
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -48,6 +48,11 @@ class SystemClock:
         return datetime.fromtimestamp(self.now(), UTC).astimezone().date()
 
 
+def pause(seconds: float) -> None:
+    """Wait a moment outside any event loop: for a file that another process is about to write."""
+    time.sleep(seconds)
+
+
 class ManualClock:
     """A clock whose hand is moved by ``advance``: no test waits for real seconds.
 

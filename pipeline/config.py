@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -204,6 +206,7 @@ class Config(_Section):
     seal_name: str = "{name}处方章"
     seal_name_ascii: bool = False
     unknown: Literal["hold", "probe"] = "hold"
+    require_review: bool = False  # only what a human judged right in review.html is sent
     ledger: Path = Path("state/ledger.sqlite3")
     work: Path = Path("state/work")
     out: Path = Path("out")
@@ -230,6 +233,19 @@ class Config(_Section):
             )
         return value
 
+    @classmethod
+    def load(
+        cls, path: Path | str | None = None, *, environment: Mapping[str, str] | None = None, **values: Any
+    ) -> Config:
+        """Return the configuration of a file, of keyword values, or of both: ``Config.load("config.yaml", seals="图片")``.
+
+        ``values`` are keys of config.yaml, sections as mappings (``limits={"concurrency": 5}``); they outrank the
+        ``environment`` (this process's, unless one is given), which outranks the file. Relative paths count from the
+        file's folder, without a file from the current one. Raises ConfigError, which names every fault.
+        """
+        file = Path(path) if path is not None else None
+        return load(file, os.environ if environment is None else environment, values)
+
     def path(self, value: Path) -> Path:
         """Resolve a path of this configuration against the folder of its file."""
         return self.base / value
@@ -239,16 +255,18 @@ class Config(_Section):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
 
 
-def load(path: Path | None, environment: Mapping[str, str]) -> Config:
-    """Read a configuration; ``path`` None means defaults and environment alone.
+def load(
+    path: Path | None, environment: Mapping[str, str], values: Mapping[str, Any] = MappingProxyType({})
+) -> Config:
+    """Read a configuration; ``path`` None means defaults and environment alone; ``values`` outrank both.
 
     Raises ConfigError with every fault: unknown keys, wrong types, values that do not fit together.
     """
     document = read_document(path) if path is not None else Document({}, {})
     faults: list[tuple[str, str]] = []
-    values = _merged(document.values, environment, faults)
+    merged = _overlaid(_merged(document.values, environment, faults), values)
     try:
-        config = Config.model_validate({**values, "base": path.parent if path is not None else Path()})
+        config = Config.model_validate({**merged, "base": path.parent if path is not None else Path()})
     except ValidationError as error:
         faults += [_told(each, document, path) for each in error.errors()]
     else:
@@ -276,6 +294,16 @@ def _merged(
             target = target.setdefault(section, {})
         target[last] = _from_environment(last, text)
     return merged
+
+
+def _overlaid(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others, a section key by key."""
+    return below | {
+        name: {**below[name], **value}
+        if isinstance(value, Mapping) and isinstance(below.get(name), dict)
+        else value
+        for name, value in above.items()
+    }
 
 
 def _from_environment(name: str, text: str) -> object:
@@ -306,7 +334,12 @@ def _nearest(name: str, known: list[str]) -> tuple[str, str]:
 # pydantic's kind of error -> our sentences; {…} are of its context
 _SENTENCES: Mapping[str, tuple[str, str]] = {
     "missing": ("is missing", "缺少"),
+    "bool_type": ("must be true or false", "必须是 true 或 false"),
     "bool_parsing": ("must be true or false", "必须是 true 或 false"),
+    "int_type": ("must be a whole number", "必须是整数"),
+    "int_from_float": ("must be a whole number", "必须是整数"),
+    "int_parsing_size": ("is too large", "过大"),
+    "float_type": ("must be a number", "必须是数字"),
     "int_parsing": ("must be a whole number", "必须是整数"),
     "float_parsing": ("must be a number", "必须是数字"),
     "finite_number": ("must be a finite number", "必须是有限的数字"),
@@ -337,4 +370,8 @@ def _told(error: Any, document: Document, path: Path | None) -> tuple[str, str]:
         return f"{place}{where}: unknown key{en}", f"{place}{where}：不认识的配置项{zh}"
     en, zh = _SENTENCES.get(error["type"], (error["msg"], error["msg"]))
     context = error.get("ctx", {})
-    return f"{place}{where}: {en.format(**context)}", f"{place}{where}：{zh.format(**context)}"
+    choices = str(context.get("expected", "")).replace(" or ", " 或 ")
+    return (
+        f"{place}{where}: {en.format(**context)}",
+        f"{place}{where}：{zh.format(**{**context, 'expected': choices})}",
+    )

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.breaker import Breaker
 from pipeline.clock import Clock
 from pipeline.guards import Watch
+from pipeline.meter import OUTAGE, Meter
 from pipeline.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
 from pipeline.roster import Prepared, Problem
 
@@ -32,15 +33,17 @@ class Course:
     throttled: int = 0
     sealed: bool = False  # whether any row of this run has its seal
     breaker: Breaker = field(init=False)
+    meter: Meter = field(init=False)
     _drift: float = field(init=False)  # wall clock minus steady clock
 
     def __post_init__(self) -> None:
         """Let nobody through while the service is silent, and give up in the end."""
         self._drift = self.clock.now() - self.clock.monotonic()
+        self.meter = Meter(self.clock)
         self.breaker = Breaker(
             self.clock,
             patience=self.watch.guards.patience,
-            wait=lambda seconds: self.unless_stopped(self.clock.sleep(seconds)),
+            wait=self._sit_out,
             give_up=lambda why: self.halt("OUTAGE", why, 5),
         )
 
@@ -55,6 +58,11 @@ class Course:
         if self.halted is None or GRAVITY.index(exit_code) < GRAVITY.index(self.halted.exit):
             self.halted = Halt(code, message, exit_code)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
+
+    async def _sit_out(self, seconds: float) -> bool:
+        """Wait while the service is silent; False when the run was stopped meanwhile."""
+        with self.meter.waiting(OUTAGE):
+            return await self.unless_stopped(self.clock.sleep(seconds))
 
     async def unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> bool:
         """Wait for something, or until the run is stopped; tell whether it came about."""
@@ -103,6 +111,7 @@ class Job:
     released: bool = False  # an earlier create without a verdict is left to this one
     trace_id: str | None = None
     sent_at: float | None = None
+    sent_steady: float = 0.0  # the same moment on the steady clock
     stale: int = 0  # waits for a slot that a connection or FileId did not survive
     sends: int = 0  # creates that may have left
     in_doubt: bool = False  # a create was entered, and its verdict is not yet on the disk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pipeline.model import Halt, Outcome, Status
-from pipeline.results.reasons import is_spare_copy
+from pipeline.results.reasons import is_spare_copy, waits_for_review
 from pipeline.roster import FileReport
 
 SEVERITY = (1, 4, 74, 5, 7, 3, 0)
@@ -44,5 +44,5 @@ def _of_row(outcome: Outcome, *, left: bool) -> int:
     if outcome.status in DONE or outcome.status is Status.READY or left:
         return 0
     if outcome.status is Status.NOT_SENT:
-        return 5
+        return 3 if waits_for_review(outcome) else 5
     return 0 if is_spare_copy(outcome) else 3

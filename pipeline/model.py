@@ -16,8 +16,13 @@ from typing import Literal
 from pipeline.roster import CardType, Doctor, FileReport, Prepared, Problem
 
 SAME_NAME = re.compile("同名|重名|已存在")  # in a bare FailedOperation: the seal name is taken
+SHORTEST, PER_DECADE = (
+    0.001,
+    20,
+)  # of the bins of a Spread: where the first ends in seconds; how fine they are
 ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
+Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 HaltExit = Literal[1, 4, 5, 74]  # a bug, somebody must act, a rerun helps, ledger or disk
 
 
@@ -123,8 +128,27 @@ class SealRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a human judged, and when."""
+
+    judged: Judged
+    at: float  # unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a human judges of a row: the pairing that ``id`` stands for, and what was judged so far."""
+
+    id: str  # HMAC of key, name, seal name and picture's sha256: the judgement counts while all four are the same
+    judged: Judged | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """A row after roster and ledger met: the status it has already, or READY and what will be sent."""
+    """A row after roster and ledger met: the status it has already, or READY and what will be sent.
+
+    NOT_SENT is a row that waits for a review.
+    """
 
     doctor: Doctor
     status: Status
@@ -132,6 +156,7 @@ class Planned:
     past: Past | None
     request: SealRequest | None = None  # with READY alone
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
+    review: Review | None = None  # of a row that would be sent, where there is a site key
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +212,41 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How long something took, many times, in seconds; ``bins`` are counts from bin ``first`` on."""
+
+    count: int
+    total: float
+    longest: float
+    median: float
+    p95: float
+    first: int
+    bins: tuple[int, ...]
+
+    @staticmethod
+    def edges(place: int) -> tuple[float, float]:
+        """Return the seconds between which a bin's times lie: 20 bins, of growing width, up to ten times as long."""
+        high = SHORTEST * 10 ** (place / PER_DECADE)
+        return (0.0 if place == 0 else SHORTEST * 10 ** ((place - 1) / PER_DECADE)), high
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the calls went over time: a value for each of at most 240 steps of ``step`` seconds, from ``began`` on."""
+
+    began: float  # unix seconds
+    step: float
+    calls: Mapping[str, tuple[int, ...]]  # action -> calls that left
+    latency: Mapping[str, tuple[float | None, ...]]  # action -> mean seconds until their answers
+    throttled: tuple[int, ...]
+    lost: tuple[int, ...]  # calls that left and were not answered
+    silent: tuple[float, ...]  # seconds in which nothing was sent because the service did not answer
+    sends: Mapping[str, tuple[int, ...]]  # action -> calls that were a row's first send, its second, …
+    answers: Mapping[str, Spread]  # action -> seconds from the first byte sent to the whole answer
+    waits: Mapping[str, Spread]  # slot | back_off | outage -> seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """What went over the wire tonight."""
 
@@ -195,6 +255,7 @@ class Traffic:
     used_share: float = 0.0  # of the limit, creates, first to last
     throttled: int = 0
     max_in_second: int = 0  # most creates in any rolling second
+    timing: Timing | None = None  # None: nothing was sent, or nobody measured it
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +278,9 @@ class Night:
     seals: Path | None = None
     absent: int = 0  # people whose last create has no verdict and who are not in these rosters
     unread: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
+    reviews: str | None = (
+        None  # by which a file of judgements is known as this tenant's; None: for looking only
+    )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
 
@@ -236,6 +300,7 @@ class Ask:
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
+    review: Path | None = None  # a file of judgements, saved by a review page
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
     arguments: str = ""
@@ -250,3 +315,4 @@ class Forecast:
     licences: int  # personal licences that the creates will bind: each is paid
     heavy: int  # inline pictures over 2 MB without seal_image_compress
     seconds: float  # at the granted rate
+    judged: tuple[int, int, int] | None = None  # of a review: right, wrong, of no row that could be sent

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
-from pipeline import wiring
+from pipeline import review, wiring
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.course import Course
@@ -26,6 +27,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.exits import exit_code, graver
 from pipeline.guards import Guards, Watch, before
 from pipeline.intake.across import compare
+from pipeline.intake.corrections import gather
 from pipeline.intake.ocr import cross_check
 from pipeline.intake.pair import pair
 from pipeline.intake.pictures import index
@@ -33,19 +35,18 @@ from pipeline.intake.read import read_rosters
 from pipeline.intake.validate import validate
 from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import Ask, Forecast, Halt, Night, Outcome, Planned, Snapshot, Status, Traffic
+from pipeline.model import Ask, Forecast, Halt, Judgement, Night, Outcome, Planned, Snapshot, Status, Traffic
 from pipeline.plan import meet, standing
 from pipeline.results.lines import outcome_line, run_record
 from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
-from pipeline.roster import Doctor, FileReport, FileStat, Prepared
+from pipeline.roster import FileReport, FileStat, Prepared
 from pipeline.sending import Sender
 from pipeline.submit import PREPARERS, Prepare, Submission, Submitted, not_sent, rejected
 
 LOG = logging.getLogger(__name__)
 UNDONE = frozenset(
     {Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY}
-)  # READY: the run was cut short
-TOUCHABLE = frozenset({Status.READY, Status.REJECTED, Status.FAILED})  # what `retry` covers
+)  # what `retry` covers; READY: the run was cut short
 
 
 @dataclass(slots=True)
@@ -70,13 +71,23 @@ class Draft:
 
 
 def draft(
-    ask: Ask, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
+    ask: Ask,
+    config: Config,
+    *,
+    ledger: Ledger | None,
+    site_key: SiteKey | None,
+    clock: Clock,
+    judged: Mapping[str, Judgement] = MappingProxyType({}),
 ) -> Draft:
-    """Read, judge, pair, compare and plan: the offline half, the same for `check` and `run`."""
+    """Read, judge, pair, compare and plan: the offline half, the same for `check` and `run`.
+
+    ``judged`` is what a review says beside what the ledger remembers of earlier ones.
+    """
     judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
-    rows, files = read(ask.rosters, to_fix_only=ask.to_fix_only)
-    doctors, others = _beside(judge(rows), judge(read(ask.context)[0]))
+    found = gather(read, ask.rosters, ask.context, to_fix_only=ask.to_fix_only, identify=site_key)
+    doctors = judge(found.rows, ids=found.row_ids)
+    others = judge(found.others, ids=found.other_ids)
     known = ledger.known_files() if ledger else {}
     library = index(ask.seals)
     pairing = pair([*doctors, *others], library, known=known, keep=wiring.keeper(config))
@@ -84,36 +95,19 @@ def draft(
     if config.pictures.ocr:
         compared = cross_check(compared, beside=others, work=config.path(config.work))
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
-    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock))
+    judged = {**(ledger.judgements() if ledger else {}), **judged}
+    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock, judged))
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
     return Draft(
         planned=tuple(planned),
-        files=tuple(files),
+        files=tuple(found.files),
         unclaimed=pairing.unclaimed,
         unread=library.unreadable,
         stats=pairing.stats,
         absent=len(absent),
         seals=seals,
     )
-
-
-def _beside(doctors: Sequence[Doctor], context: Sequence[Doctor]) -> tuple[list[Doctor], list[Doctor]]:
-    """Return the rows with the pictures of those they are the corrected copies of, and the context's other rows.
-
-    Two namesakes stay two, and a shared picture stays shared, also when only one of them is on the To fix sheet.
-    """
-    pictures = {doctor.row_id: doctor.row.pictures for doctor in context if doctor.row_id}
-    whole = [
-        replace(
-            doctor, row=replace(doctor.row, pictures=pictures.get(doctor.row.ticket, doctor.row.pictures))
-        )
-        if doctor.row.ticket
-        else doctor
-        for doctor in doctors
-    ]
-    replaced = {doctor.row.ticket for doctor in doctors}
-    return whole, [doctor for doctor in context if doctor.row_id not in replaced]
 
 
 def _unsettled(snapshot: Snapshot) -> set[str | None]:
@@ -126,8 +120,7 @@ def check(
     """Find everything that a run would find, pictures decoded, without a call."""
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    with ThreadPoolExecutor(PREPARERS) as threads:
-        outcomes = tuple(threads.map(partial(_examined, wiring.preparer(config)), plan.planned))
+    outcomes = _examine(plan.planned, wiring.preparer(config))
     return Night(
         run=ask.run,
         command=ask.command,
@@ -145,6 +138,7 @@ def check(
         out=ask.out,
         seals=ask.seals,
         absent=plan.absent,
+        reviews=site_key.reviews() if site_key else None,
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
@@ -162,23 +156,33 @@ async def run(
     stop: Stop,
     confirm: Callable[[Forecast], bool] = lambda _: True,
     watch: Callable[[Outcome], None] = lambda _: None,
+    aside: bool = False,
 ) -> Night | None:
     """Send what has to be sent; None when ``confirm`` said no, and then nothing happened.
 
     ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends.
+    ``aside`` does the offline half in a thread, for a loop that has other work as well.
     """
     started = clock.now()
-    plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    saved = review.read(ask.review, site_key.reviews()) if ask.review else None
+    said = review.anew(saved, ledger.judgements()) if saved else {}
+    judged = {identity: Judgement(each, started) for identity, each in said.items()}
+    prepare = partial(draft, ask, config, ledger=ledger, site_key=site_key, clock=clock, judged=judged)
+    plan = await asyncio.to_thread(prepare) if aside else prepare()
     wiring.require_certificate(config, ledger, started)
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
-    if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config)):
+    told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
+    if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config, told)):
         return None
     record = wiring.record(ask, config, started)
     forbidden = _guarded(ready, plan, limits, record, ledger)
     found = credentials() if ready and forbidden is None else None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)
+    if saved and said:
+        at = min(saved.saved, started)  # a browser's clock may be ahead
+        ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
     _see(ledger, ask.run, map(standing, plan.planned))
 
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
@@ -208,9 +212,11 @@ async def run(
             submitted = await submission.go(ready)
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
-    outcomes = tuple(sent.get(id(each)) or _unsent(each) for each in plan.planned)
+    rest = [each for each in plan.planned if id(each) not in sent]
+    sent |= {id(each): outcome for each, outcome in zip(rest, _unsent(rest, config), strict=True)}
+    outcomes = tuple(sent[id(each)] for each in plan.planned)
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
-    left |= {id(each) for each in plan.planned if each.status is Status.READY and id(each) not in sent}
+    left |= {id(each) for each in rest if each.status is Status.READY}
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
     if ask.only:
         counting = [each for each in outcomes if each.doctor.key in ask.only]
@@ -231,6 +237,7 @@ async def run(
         out=ask.out,
         seals=ask.seals,
         absent=plan.absent,
+        reviews=site_key.reviews(),
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
@@ -277,23 +284,46 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     ]
 
 
+def _examine(planned: Iterable[Planned], prepare: Prepare) -> tuple[Outcome, ...]:
+    """Return how rows stand for which nothing is sent, the pictures of those that could be sent decoded."""
+    with ThreadPoolExecutor(PREPARERS) as threads:
+        return tuple(threads.map(partial(_examined, prepare), planned))
+
+
 def _examined(prepare: Prepare, planned: Planned) -> Outcome:
     """Decode the picture of a row that would be sent: what a run would find just before its upload."""
-    if planned.status is not Status.READY or planned.doctor.picture is None:
+    if planned.status not in {Status.READY, Status.NOT_SENT} or planned.doctor.picture is None:
         return standing(planned)
     prepared = prepare(planned.doctor.picture)
     if not isinstance(prepared, Prepared):
-        return rejected(planned, prepared)
+        own = [
+            each for each in planned.problems if each.code != "REVIEW_MISSING"
+        ]  # there is nothing to review
+        return rejected(replace(planned, problems=tuple(own)), prepared)
     return replace(standing(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared)
 
 
-def _unsent(planned: Planned) -> Outcome:
-    return not_sent(planned) if planned.status is Status.READY else standing(planned)
+def _unsent(rest: Sequence[Planned], config: Config) -> Iterator[Outcome]:
+    """Yield how the rows end for which nothing was sent; what waits for a review is examined as in a check."""
+    waiting = [each for each in rest if each.status is Status.NOT_SENT]
+    examined = iter(_examine(waiting, wiring.preparer(config)))
+    for each in rest:
+        if each.status is Status.NOT_SENT:
+            yield next(examined)
+        else:
+            yield not_sent(each) if each.status is Status.READY else standing(each)
+
+
+def _open_to_review(planned: Iterable[Planned]) -> Iterator[str]:
+    """Yield the ids of the judgements on which it depends whether something is sent."""
+    for each in planned:
+        if each.review is not None and each.status in {Status.READY, Status.NOT_SENT, Status.REJECTED}:
+            yield each.review.id
 
 
 def _covered(outcome: Outcome) -> bool:
     """Tell whether a row is one that `retry` may touch: its exit code counts no others."""
-    return outcome.planned.status in TOUCHABLE
+    return outcome.planned.status in UNDONE
 
 
 def _see(ledger: Ledger, run: str, outcomes: Iterable[Outcome]) -> None:
@@ -333,6 +363,6 @@ def _closed(night: Night, ledger: Ledger) -> Night:
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")
         return replace(
-            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.en, 74)
+            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.reason, 74)
         )
     return night

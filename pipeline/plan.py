@@ -7,12 +7,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
-from pipeline.model import Content, Outcome, Past, Planned, SealRequest, Snapshot, Status
+from pipeline.model import (
+    Content,
+    Judged,
+    Judgement,
+    Outcome,
+    Past,
+    Planned,
+    Review,
+    SealRequest,
+    Snapshot,
+    Status,
+)
 from pipeline.problems import problem
-from pipeline.roster import Doctor, Field, Picture, Problem
+from pipeline.roster import Doctor, Field, Picture, Problem, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
@@ -34,6 +45,11 @@ class Rules:
     may_probe: Callable[[Past], bool] = lambda _: (
         False
     )  # may an unknown create be settled by the identical request
+    judgement_id: Callable[[str, str, str, str], str] | None = (
+        None  # of key, name, seal name, picture's sha256
+    )
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    require_review: bool = False  # only what was judged right is sent
 
 
 def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Planned]:
@@ -44,14 +60,14 @@ def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Pl
         if (made := past.seal or past.unsettled) and made.content is not None
     }
     first = [_place(doctor, snapshot, drawn_by, rules) for doctor in doctors]
-    return _with_names(first, snapshot, rules)
+    return [_reviewed(each, rules) for each in _with_names(first, snapshot, rules)]
 
 
 def standing(planned: Planned) -> Outcome:
     """Return the outcome of a row for which nothing is sent: what the ledger knows of its person."""
     past = planned.past
     known = Outcome(planned, planned.status, attempts=past.creates if past else 0, problems=planned.problems)
-    if past is None or planned.status in {Status.REJECTED, Status.READY}:
+    if past is None or planned.status in {Status.REJECTED, Status.READY, Status.NOT_SENT}:
         return known
     if past.seal is not None:
         seal = past.seal
@@ -203,6 +219,43 @@ def _with_names(planned: Sequence[Planned], snapshot: Snapshot, rules: Rules) ->
     own = {each.doctor.seal_name: each.doctor.key for each in planned if each.doctor.seal_name}
     owners = {**own, **snapshot.seal_names}
     return [_named(each, owners, wanted, rules) if each.status is Status.READY else each for each in planned]
+
+
+def _reviewed(planned: Planned, rules: Rules) -> Planned:
+    """Let what a human judged of a row's pairing decide: wrong is never sent; where it is required, nor is not right."""
+    doctor, past = planned.doctor, planned.past
+    concerned = planned.status in {Status.READY, Status.FAILED} or (
+        rules.judgements and planned.status is not Status.REJECTED
+    )
+    if rules.judgement_id is None or not concerned or not (doctor.key and doctor.name and planned.seal_name):
+        return planned
+    if doctor.picture is None:
+        return planned
+    identity = rules.judgement_id(doctor.key, doctor.name, planned.seal_name, doctor.picture.sha256)
+    known = rules.judgements.get(identity)
+    judged = known.judged if known else None
+    planned = replace(planned, review=Review(identity, judged))
+    barred = judged == "wrong" or (rules.require_review and judged != "right")
+    if planned.status is Status.READY and barred:
+        if (
+            past is not None and past.unsettled is not None
+        ):  # a probe: the create without a verdict is held again
+            return replace(_known(doctor, past, rules), review=planned.review)
+        return _barred(planned, judged)
+    if judged == "wrong" and past is not None and past.seal is not None:
+        return replace(planned, problems=(*planned.problems, _judged_wrong(doctor, severity="warning")))
+    return planned
+
+
+def _barred(planned: Planned, judged: Judged | None) -> Planned:
+    wrong = judged == "wrong"
+    trouble = _judged_wrong(planned.doctor) if wrong else problem("REVIEW_MISSING")
+    status = Status.REJECTED if wrong else Status.NOT_SENT
+    return replace(planned, status=status, request=None, problems=(*planned.problems, trouble))
+
+
+def _judged_wrong(doctor: Doctor, severity: Severity = "error") -> Problem:
+    return problem("REVIEW_WRONG", Field.PICTURE, doctor.row.address(Field.PICTURE), severity=severity)
 
 
 def _template_applies(planned: Planned) -> bool:

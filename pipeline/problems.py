@@ -10,15 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.errors import REASONS
 from pipeline.roster import Field, Problem, Severity
 
-Who = Literal["clerk", "it", "nobody"]
+Who = Literal["clerk", "it", "tencent", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One code: its usual severity, who acts, and a sentence with its remedy in both languages.
 
+    Its first semicolon parts what is wrong from what to do; a sentence without one asks nothing of anybody.
     ``other`` is the sentence for the other severity where §8 knows both, and for the case that a word of the
     detail marks (`OTHER_CASE`).
     """
@@ -52,15 +54,15 @@ FILE_ENTRIES = (
     _e("FILE_SUSPICIOUS", "文件内容可疑（{found}），为安全起见未读取；请用 Excel 另存为新文件。",
        "The content is suspicious ({found}) and was not read; save it as a new file in Excel.", "it",
        mild=("“失败待改”第 {ticket} 行的隐藏标记缺失、被改或重复，文件没有读取；请不要增加、复制行或删隐藏列，新医师写进名单。",
-             "The hidden mark of row {ticket} of “To fix” is missing, changed or doubled; add new doctors to the roster.")),
+             "The hidden mark of row {ticket} of “To fix” is missing, changed or doubled; add no rows there, new doctors go into the roster.")),
     _e("FILE_ENCODING", "第 {line} 行的文字编码无法识别；请另存为 UTF-8 或 GB18030 编码的 CSV，或 .xlsx。",
        "The text encoding breaks on line {line}; save the CSV as UTF-8 or GB18030, or as .xlsx."),
-    _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列）；看到的标题：{found}。请改列名，或在 config.yaml 的 "
-       "columns 中指定。", "No header row was found (a name and an identity number column are needed); seen: {found}. "
-       "Rename the columns or map them under columns: in config.yaml."),
+    _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列），看到的标题：{found}；请改列名，或在 config.yaml 的 "
+       "columns 中指定。", "No header row was found (a name and an identity number column are needed), seen: {found}; "
+       "rename the columns or map them under columns: in config.yaml."),
     _e("HEADER_AMBIGUOUS", "第 {row} 行有两列都像“{field}”：{found}；请删除一列，或在 config.yaml 的 columns 中指定。",
        "Row {row} has two columns for {field}: {found}; delete one or map it under columns: in config.yaml."),
-    _e("COLUMN_MISSING", "缺少“{field}”列；请补上。看到的标题：{found}。", "The column for {field} is missing; add it. Seen: {found}."),
+    _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}；请补上。", "The column for {field} is missing, seen: {found}; add it."),
 )  # fmt: skip
 
 ROW_ENTRIES = (
@@ -73,9 +75,13 @@ ROW_ENTRIES = (
        "{cell} is a formula without a value; open and save the file in Excel once, or type the text."),
     _w("ROW_HIDDEN", "该行在表格中是隐藏的，仍已读取；如不需要请删除。", "The row is hidden in the sheet and was read; "
        "delete it if it is not wanted.", "clerk"),
-    _w("ROW_SUPERSEDED", "该行已由 {other} 中的修改行代替。", "This row is replaced by its corrected copy in {other}."),
+    _w("ROW_SUPERSEDED", "该行已由 {other} 中的修改行代替。", "This row is replaced by its corrected copy in {other}.",
+       hard=("结果表：{used} 行代替了名单中的原行。原行已不在名单中或已改过，没有采用：{gone}。另有更新的结果表，没有采用：{older}。",
+             "A results workbook. Rows that replace the roster's: {used}. Roster row gone or changed, left alone: {gone}. In a newer workbook: {older}.")),
     _e("REVIEW_WRONG", "核对时被判为错误，未提交；请更换印章图片或改正名单。",
-       "Judged wrong in the review and not sent; replace the picture or correct the roster."),
+       "Judged wrong in the review and not sent; replace the picture or correct the roster.",
+       mild=("核对时被判为错误，但这枚印章已经创建；请到控制台停用它，更换图片后用 resolve --replace 重新创建。",
+             "Judged wrong in the review, but the seal exists: disable it in the console, replace the picture, resolve --replace.")),
     _e("REVIEW_MISSING", "尚未核对，未提交；请在 review.html 中核对。",
        "Not reviewed yet and not sent; judge it in review.html."),
     _e("VALUE_INVALID", "{cell} 的“{field}”写作“{found}”，不认识；可用：{expected}。",
@@ -123,15 +129,15 @@ IDENTITY_ENTRIES = (
        mild=("{cell} 的证件号码地区码 {found} 少见，已照常提交；请核对。",
              "The region code {found} in {cell} is unusual; it was sent, check it.")),
     _e("ID_PRECISION_LOST", "{cell} 的证件号码是数字格式，Excel 已丢失末几位；请先把整列设为“文本”格式，再对照证件重新填写 18 位号码。",
-       "{cell} holds the identity number as a number: Excel has lost its last digits. Format the column as text, then "
+       "{cell} holds the identity number as a number: Excel has lost its last digits; format the column as text, then "
        "type all 18 characters from the card.",
        mild=("{cell} 的证件号码以 {tail} 结尾，像是 Excel 抹掉了末几位；请对照证件改正，确实如此就分段写：110101 19900307 1000。",
              "The number in {cell} ends in {tail}, as if Excel had wiped its last digits; correct it, or write it 110101 19900307 1000.")),
-    _w("ID_TYPE_INFERRED", "证件类型为空，按号码判断为 {used}。", "The card type is blank; taken as {used} from the number."),
+    _w("ID_TYPE_INFERRED", "证件类型为空，按号码判断为 {used}。", "The card type is blank and taken as {used} from the number."),
     _e("ID_TYPE_MISMATCH", "{cell} 的证件类型“{found}”与号码不符，号码属于 {used}；请改正其中之一。",
        "The card type “{found}” in {cell} does not fit the number, which is a {used}; correct one of them.",
        mild=("{cell} 写的是“{found}”，但号码属于 {used}，已按后者提交。",
-             "{cell} says “{found}”, but the number is a {used}; it is sent as that.")),
+             "{cell} says “{found}”, but the number is a {used} and is sent as that.")),
     _e("ID_TYPE_UNSUPPORTED", "{cell} 的证件类型“{found}”不能办理；请改正；若确为其他证件且腾讯已为贵院开通，可把 api.allow_other_card_type 设为 true。",
        "The card type “{found}” in {cell} is not supported; correct it, or where Tencent has opened other cards for you, set "
        "api.allow_other_card_type to true."),
@@ -272,6 +278,7 @@ PHRASES: Mapping[str, str] = {
     "zip in a zip": "压缩包里的压缩包",
     "zip: overlapping members": "压缩包内容可疑",
     "zip: too many members": "压缩包里文件过多",
+    **REASONS,
 }
 
 
@@ -283,6 +290,7 @@ OTHER_CASE: Mapping[str, str] = {
     "IMAGE_SHARED": "sealed",
     "PERSON_POSSIBLY_SAME": "same",
     "ROW_DUPLICATE": "differs",
+    "ROW_SUPERSEDED": "gone",
 }
 
 
@@ -319,7 +327,18 @@ def message(problem: Problem, language: str) -> str:
         words = entry.other
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     if language != "zh":
-        return words[1].format_map(detail).strip()
+        return _placed(words[1], problem.cell, ": ").format_map(detail).strip()
     for name, text in problem.detail.items():
         detail[name] = "、".join(PHRASES.get(part, part) for part in text.split(", "))
-    return words[0].format_map(detail).strip()
+    return _placed(words[0], problem.cell, "：").format_map(detail).strip()
+
+
+def parted(sentence: str) -> tuple[str, str]:
+    """Return a catalogue's sentence as what is wrong and what to do, which may be empty; its blanks are left."""
+    wrong, _, todo = sentence.partition("；" if "；" in sentence else "; ")
+    return wrong, todo
+
+
+def _placed(sentence: str, cell: str | None, colon: str) -> str:
+    """Return a sentence that names its cell, before all else where it does not do so by itself."""
+    return sentence if cell is None or "{cell}" in sentence else f"{cell}{colon}{sentence}"

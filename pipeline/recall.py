@@ -14,9 +14,10 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.config import Config
+from pipeline.intake.read import run_of
 from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Status, Traffic
+from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Spread, Status, Timing, Traffic
 from pipeline.night import Draft, draft
 from pipeline.plan import standing
 from pipeline.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
@@ -43,10 +44,11 @@ def tell_again(
         rosters=tuple(path for path in map(Path, record.rosters) if path.exists()),
         seals=Path(record.seals) if record.seals else None,
         out=out,
+        context=tuple(path for path in map(Path, record.context) if path.exists()),
     )
+    of_workbook = record.command == "retry" and any(run_of(path) is not None for path in ask.rosters)
+    ask = replace(ask, to_fix_only=of_workbook)
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    if any(report.status == "deferred" for report in plan.files):
-        plan = draft(replace(ask, to_fix_only=True), config, ledger=ledger, site_key=site_key, clock=clock)
     here = {each.doctor.row_id: each for each in plan.planned}
     people = ledger.snapshot().people
     outcomes = tuple(
@@ -68,6 +70,7 @@ def tell_again(
         halted=None if record.finished else Halt("CUT_SHORT", "", 5),
         out=out,
         seals=ask.seals,
+        reviews=site_key.reviews(),
     )
 
 
@@ -75,7 +78,14 @@ def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str) -
     line = json.loads(seen.line)
     doctor = _there(here.doctor, seen, line) if here else _doctor(seen, line)
     problems = tuple(map(_problem, line["problems"], line["words"]))
-    planned = Planned(doctor, Status(seen.status), line["seal_name"], past, problems=problems)
+    planned = Planned(
+        doctor,
+        Status(seen.status),
+        line["seal_name"],
+        past,
+        problems=problems,
+        review=here.review if here else None,
+    )
     if planned.status is Status.READY:
         return _since_the_plan(planned, run)
     service = line["service"] or {}
@@ -167,7 +177,7 @@ def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
             yield report
         else:
             yield FileReport(path, None, "read", rows=rows, notes=("changed since the run",))
-    yield from (report for report in reports.values() if report.status != "read")
+    yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 
 def _traffic(record: RunRecord) -> Traffic:
@@ -179,4 +189,30 @@ def _traffic(record: RunRecord) -> Traffic:
         used_share=rate.get("used_share", 0.0),
         throttled=rate.get("throttled", 0),
         max_in_second=rate.get("max_in_second", 0),
+        timing=_timing(rate.get("timing")),
+    )
+
+
+def _timing(told: Mapping[str, Any] | None) -> Timing | None:
+    """Return the calls over time; None for a run that was cut short or is older than the measuring."""
+    if told is None:
+        return None
+
+    def spreads(each: Mapping[str, Any]) -> dict[str, Spread]:
+        return {name: Spread(**{**spread, "bins": tuple(spread["bins"])}) for name, spread in each.items()}
+
+    def series(each: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+        return {name: tuple(values) for name, values in each.items()}
+
+    return Timing(
+        began=told["began"],
+        step=told["step"],
+        calls=series(told["calls"]),
+        latency=series(told["latency"]),
+        throttled=tuple(told["throttled"]),
+        lost=tuple(told["lost"]),
+        silent=tuple(told["silent"]),
+        sends=series(told["sends"]),
+        answers=spreads(told["answers"]),
+        waits=spreads(told["waits"]),
     )

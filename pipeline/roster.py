@@ -75,7 +75,7 @@ class Origin:
 class Cell:
     """One cell as its file holds it; ``header`` is the heading as written."""
 
-    column: str  # letter: A, B, …, AA
+    column: str  # letter: A, B, …, AA; "" for one that does not stand in the row's own file
     header: str
     value: object = _field(repr=False)
     kind: CellKind
@@ -123,11 +123,17 @@ class Row:
     ticket: str | None = None  # row_id that a row of our own To fix sheet carries
     hidden: bool = False
     pictures: tuple[Embedded, ...] = _field(default=(), repr=False)  # in its cells or floating over them
+    problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
+
+    @property
+    def corrected(self) -> bool:
+        """Whether a results workbook gave its content, in place of what the roster says."""
+        return self.ticket is not None or any(each.code == "ROW_SUPERSEDED" for each in self.problems)
 
     def address(self, name: Field) -> str | None:
         """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
         cell = self.fields.get(name)
-        return f"{cell.column}{self.origin.row}" if cell else None
+        return f"{cell.column}{self.origin.row}" if cell and cell.column else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,14 @@ class Prepared:
     height: int
     pixels: str  # digest of the decoded source, turned upright: equal for equal pictures
     problems: tuple[Problem, ...] = ()  # warnings alone
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A small copy of a picture, on white paper, for people to look at."""
+
+    webp: bytes = _field(repr=False)
+    hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +253,4 @@ class FileReport:
     sheets: tuple[SheetReport, ...] = ()
     skipped: tuple[SkippedLine, ...] = ()
     notes: tuple[str, ...] = ()
+    run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say

@@ -17,15 +17,17 @@ from pipeline.clock import Clock
 from pipeline.course import Course, End, Job
 from pipeline.esign import verdict as reading
 from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
-from pipeline.esign.codes import STOPPING, Meaning, picture_ignored, stated_rate
+from pipeline.esign.codes import STOPPING, picture_ignored, stated_rate
 from pipeline.esign.contract import CREATE, PROBE, UPLOAD, Agent, create_body, probe_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.ledger.protocol import Attempt, Decision, Ledger, LedgerConflict
+from pipeline.meter import BACK_OFF
 from pipeline.model import ContractName, Status, Verdict
 from pipeline.points import reach
 from pipeline.problems import problem
 from pipeline.roster import Field, Problem
+from pipeline.service_codes import Meaning
 
 SENDS = 4  # of one row's upload, and of its create
 BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
@@ -121,6 +123,7 @@ class Sender:
             if self.contract == "inline"
             else create_body(self.agent, job.request, file_id=job.file_id)
         )
+        measured = self.course.meter.call(CREATE)
         async with AsyncExitStack() as door:
             await door.enter_async_context(self.doors[CREATE])
 
@@ -132,18 +135,23 @@ class Sender:
                 await self._release(job)
                 await self.ledger.open_attempt(self._attempt(job, trace_id))
                 job.trace_id, job.sent_at, job.in_doubt = trace_id, self.client.now(), True
+                job.sent_steady = self.clock.monotonic()
                 job.sends += 1
                 await self.limiter.leave(CREATE)
+                measured.left(job.sends)
 
             try:
                 reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
             except NotSent:
+                measured.lost()
                 self.course.breaker.heard(CREATE, answered=False)
                 raise
             except NoAnswer as error:
+                measured.lost()
                 self.course.breaker.heard(CREATE, answered=False)
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
                 return reading.Reading(verdict, meaning=None, tally="no_answer")
+        measured.answered()
         read = reading.of_create(reply)
         if read.from_service:
             self.client.learn(reply)
@@ -197,7 +205,7 @@ class Sender:
         verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
         if job.trace_id == trace_id:
             job.sends -= 1
-            await self.ledger.settle(trace_id, verdict, at=self.clock.now())
+            await self.ledger.settle(trace_id, verdict, at=self._heard_at(job))
             job.in_doubt = False
         if error.tls:
             self.course.halt("TLS", str(error), 4)
@@ -211,11 +219,11 @@ class Sender:
             verdict, message=self.mask(verdict.message) if verdict.message else None
         )
         try:
-            await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
+            await self.ledger.settle(job.trace_id, verdict, at=self._heard_at(job))
         except LedgerConflict:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
             verdict = replace(verdict, kind="unknown", code="SEAL_ID_REUSED")
-            await self.ledger.settle(job.trace_id, verdict, at=self.clock.now())
+            await self.ledger.settle(job.trace_id, verdict, at=self._heard_at(job))
             self.course.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
         job.in_doubt = False
         reach("create: settled")
@@ -231,6 +239,11 @@ class Sender:
                 return End(Status.FAILED, verdict, _name_is_taken(job, meaning)), False
             case "not_executed":
                 return self._not_executed(job, verdict, meaning)
+
+    def _heard_at(self, job: Job) -> float:
+        """Return the present on the clock that signed the create, whatever was learnt of it since: waits stay true."""
+        assert job.sent_at is not None
+        return job.sent_at + self.clock.monotonic() - job.sent_steady
 
     def _inline_is_off(self, verdict: Verdict) -> bool:
         """Tell whether a refusal says that no picture came, in a run where no row got through yet."""
@@ -286,12 +299,13 @@ class Sender:
                 await self._pause(attempt)
             if self.course.stopping:
                 break
-            end, again = await self._upload_once(job, body)
+            end, again = await self._upload_once(job, body, send=attempt + 1)
             if not again:
                 break
         return end
 
-    async def _upload_once(self, job: Job, body: bytes) -> tuple[End | None, bool]:
+    async def _upload_once(self, job: Job, body: bytes, *, send: int) -> tuple[End | None, bool]:
+        measured = self.course.meter.call(UPLOAD)
         door = AsyncExitStack()
         opened = 0
 
@@ -301,12 +315,15 @@ class Sender:
             if not alive():
                 raise _Stale
             await self.limiter.leave(UPLOAD)
+            measured.left(send)
 
         trace_id = str(uuid.uuid4())
         try:
             async with self.course.breaker.passage(self._probe) as opened, door:
+                measured.asks()
                 await door.enter_async_context(self.doors[UPLOAD])
                 reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
+                measured.answered()
                 answer = reading.of_upload(reply, now=self.client.now())
                 self.course.breaker.heard(UPLOAD, answered=answer.meaning != "unknown")
                 if answer.request_id is not None:
@@ -314,10 +331,11 @@ class Sender:
         except _Stopped:
             return End(Status.NOT_SENT), False
         except _Held:
-            return await self._upload_once(job, body)
+            return await self._upload_once(job, body, send=send)
         except _Stale:
             return End(Status.NOT_SENT), True
         except (NotSent, NoAnswer) as error:
+            measured.lost()
             return self._upload_unanswered(error), True
         self.course.requests[UPLOAD][answer.tally] += 1
         if answer.file_id is not None:
@@ -347,7 +365,7 @@ class Sender:
             self._attempt(job, trace_id), contract=REFUSED_UPLOAD, host=self.client.host(UPLOAD)
         )
         await self.ledger.open_attempt(attempt)
-        await self.ledger.settle(trace_id, end.verdict, at=self.clock.now())
+        await self.ledger.settle(trace_id, end.verdict, at=self.client.now())
 
     def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[End, bool]:
         message = self.mask(answer.message) if answer.message else None
@@ -369,6 +387,7 @@ class Sender:
 
     def _throttled(self, action: str, verdict: Verdict) -> None:
         self.course.throttled += 1
+        self.course.meter.throttled()
         self.course.resent("throttle")
         self.limiter.throttled(action, *stated_rate(verdict.message or ""))
 
@@ -389,7 +408,8 @@ class Sender:
     async def _pause(self, attempt: int) -> None:
         """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
         most = BACKOFF * 2**attempt
-        await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
+        with self.course.meter.waiting(BACK_OFF):
+            await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
 
 
 def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:

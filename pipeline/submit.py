@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.clock import stamp
 from pipeline.course import End, Job
-from pipeline.errors import LedgerError
+from pipeline.errors import LedgerError, reason_of
 from pipeline.esign.contract import CREATE
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.model import Halt, Outcome, Planned, Status, Verdict
+from pipeline.model import Halt, Outcome, Planned, Status, Timing, Verdict
 from pipeline.problems import problem
 from pipeline.roster import Field, Picture, Prepared, Problem
 from pipeline.sending import Sender
@@ -35,6 +35,7 @@ class Submitted:
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # action -> code ("ok") -> calls
     throttled: int = 0
     kept_back: frozenset[int] = frozenset()  # places in the plan that ``limit`` left for later
+    timing: Timing | None = None
 
 
 @dataclass(slots=True)
@@ -84,7 +85,8 @@ class Submission:
             self._finish(index, not_sent(planned[index]))
         outcomes = tuple(self._outcomes[index] for index in range(len(planned)))
         kept_back = frozenset(left) if self._kept_back and not course.stopping else frozenset()
-        return Submitted(outcomes, course.halted, course.requests, course.throttled, kept_back)
+        timing = course.meter.read()
+        return Submitted(outcomes, course.halted, course.requests, course.throttled, kept_back, timing)
 
     async def _canary(self, rows: Iterator[tuple[int, Planned]]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
@@ -125,7 +127,7 @@ class Submission:
         try:
             return await asyncio.to_thread(self.prepare, picture)
         except OSError as error:
-            self.sender.course.halt("DISK", str(error), 74)
+            self.sender.course.halt("DISK", reason_of(error)[0], 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
             self.sender.course.halt("BUG", type(bug).__name__, 1)
@@ -143,7 +145,7 @@ class Submission:
             data = await asyncio.to_thread(_checked_bytes, job.prepared)
             end = await self.sender.send(job, data) if data is not None else _altered(job)
         except LedgerError as error:
-            self.sender.course.halt("LEDGER", error.en, 74)
+            self.sender.course.halt("LEDGER", error.reason, 74)
             end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         except LedgerConflict as conflict:
             LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})

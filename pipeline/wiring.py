@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -30,13 +30,14 @@ from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
-from pipeline.model import Ask, Content, Forecast, Past, Planned, SealRequest, Traffic
+from pipeline.model import Ask, Content, Forecast, Judgement, Past, Planned, SealRequest, Traffic
 from pipeline.plan import Rules
-from pipeline.roster import Picture, Problem
+from pipeline.roster import Picture, Preview, Problem
 from pipeline.submit import Prepare, Submitted
 
 CERTIFIED, NOT_CERTIFIED = "certify", "certify_failed"  # kinds of decisions
 CERTIFICATE_DAYS = 90
+PREVIEWS = "previews"  # below the work folder: small copies of pictures
 RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
 
 
@@ -94,7 +95,14 @@ def preparer(config: Config) -> Prepare:
         work=config.path(config.work),
         trim=config.pictures.trim,
         transparent=config.pictures.transparent,
+        shelf=config.path(config.work) / PREVIEWS,
     )
+
+
+def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:
+    """Return the function that gives the small copy of a picture; it may open the picture only where it is told."""
+    shelf = config.path(config.work) / PREVIEWS
+    return lambda picture, opening: image.preview(picture, shelf=shelf, opening=opening)
 
 
 def manner(ask: Ask, config: Config) -> Manner:
@@ -168,7 +176,13 @@ def doors(config: Config) -> int:
     return ceil(min(config.limits.requests_per_second, creates_in_flight(config)))
 
 
-def rules(ask: Ask, config: Config, site_key: SiteKey | None, clock: Clock) -> Rules:
+def rules(
+    ask: Ask,
+    config: Config,
+    site_key: SiteKey | None,
+    clock: Clock,
+    judgements: Mapping[str, Judgement],
+) -> Rules:
     """Return what the plan needs to know beside roster and ledger."""
     return Rules(
         template=config.seal_name,
@@ -180,6 +194,9 @@ def rules(ask: Ask, config: Config, site_key: SiteKey | None, clock: Clock) -> R
         has_reason=has_reason,
         name_problem=partial(_name_problem, ascii_allowed=config.seal_name_ascii),
         may_probe=partial(_may_probe, config=config, ask=ask, now=clock.now()),
+        judgement_id=site_key.judgement if site_key else None,
+        judgements=judgements,
+        require_review=config.require_review,
     )
 
 
@@ -248,8 +265,13 @@ def record(ask: Ask, config: Config, started: float) -> RunRecord:
     )
 
 
-def forecast(rows: int, chosen: Sequence[Planned], config: Config) -> Forecast:
-    """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract."""
+def forecast(
+    rows: int, chosen: Sequence[Planned], config: Config, judged: tuple[int, int, int] | None = None
+) -> Forecast:
+    """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
+
+    ``judged`` counts the judgements of a review that was given (``review.tally``).
+    """
     inline = config.api.contract == "inline"
     requests = [each.request for each in chosen if each.request]
     pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
@@ -264,6 +286,7 @@ def forecast(rows: int, chosen: Sequence[Planned], config: Config) -> Forecast:
         if inline
         else 0,
         seconds=len(requests) / config.limits.requests_per_second,
+        judged=judged,
     )
 
 
@@ -283,4 +306,5 @@ def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:
         used_share=round((len(moments) - 1) / span / limit, 4) if span else 0.0,
         throttled=submitted.throttled,
         max_in_second=most_in_a_second(moments),
+        timing=submitted.timing,
     )

@@ -11,8 +11,25 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, reason_of
 
+# the parser's words, or a part of them -> what they mean to whoever edits the file
+_PARSER: Mapping[str, str] = {
+    r"'\t' that cannot start": "缩进要用空格，不能用制表符",
+    "that cannot start any token": "不能以这个字符开头；值里有特殊字符时请加引号",
+    "',' or '}'": "花括号里缺少逗号或右括号",
+    "',' or ']'": "方括号里缺少逗号或右括号",
+    "mapping values are not allowed": "这里不能再有“键: 值”；值里有冒号时请加引号",
+    "could not find expected ':'": "缺少冒号",
+    "expected <block end>": "缩进没有对齐",
+    "expected the node content": "这里缺少值",
+    "unexpected end of stream": "引号没有配对",
+    "unknown escape character": "双引号里的反斜杠写法不对",
+    "undefined alias": "不接受 YAML 别名",
+    "expected a single document": "只能有一份文档，不能有 ---",
+    "tag": "不接受 YAML 标签",
+    "not YAML": "不是 YAML 文件",
+}
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -35,9 +52,8 @@ def read_document(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ConfigError(
-            [(f"{path}: cannot be read ({error.strerror})", f"{path}：无法读取（{error.strerror}）")]
-        ) from error
+        en, zh = reason_of(error)
+        raise ConfigError([(f"{path}: cannot be read ({en})", f"{path}：无法读取（{zh}）")]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([(f"{path}: is not UTF-8", f"{path}：不是 UTF-8 编码")]) from error
     try:
@@ -46,7 +62,9 @@ def read_document(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         why = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError([(f"{path}:{line}: {why}", f"{path}:{line}：YAML 写法有误（{why}）")]) from error
+        zh = next((told for words, told in _PARSER.items() if words in why), "")
+        told = f"YAML 写法有误（{zh}）" if zh else "YAML 写法有误"
+        raise ConfigError([(f"{path}:{line}: {why}", f"{path}:{line}：{told}")]) from error
     reader = _Reader(path)
     values = reader.value(root, ()) if root is not None else {}
     if not isinstance(values, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Zygote:
             stdout=subprocess.PIPE,
             text=True,
             cwd=TESTS.parent,
+            env={**os.environ, "PYTHONPATH": str(TESTS.parent)},  # this house, not another that is installed
         )
         return self
 
@@ -63,6 +65,15 @@ def ledger_seals(hospital) -> set[str]:
             if told["table"] == "attempt" and told["set"].get("verdict") == "sealed":
                 found.add(told["set"]["seal_id"])
     return found
+
+
+def in_the_air(hospital) -> set[str]:
+    """The trace ids of the creates that had no verdict when the process died."""
+    path = hospital.folder / "state" / "receipts.jsonl"
+    told = [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    attempts = [each for each in told if each["table"] == "attempt"]
+    settled = {each["id"] for each in attempts if each["set"].get("verdict")}
+    return {each["id"] for each in attempts} - settled
 
 
 def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:

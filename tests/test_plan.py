@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.esign.codes import has_reason
-from pipeline.model import Content, LiveSeal, Past, Snapshot, Status, Try
+from pipeline.model import Content, Judgement, LiveSeal, Past, Review, Snapshot, Status, Try
 from pipeline.plan import Rules, meet, standing
 from pipeline.problems import problem
 from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
@@ -257,3 +257,70 @@ def test_the_order_of_rows_decides_nothing(order):
         return {each.doctor.key: (each.status, each.seal_name) for each in meet(rows, known, rules())}
 
     assert verdicts([doctors[place] for place in order]) == verdicts(doctors)
+
+
+def reviewing(**said) -> Rules:
+    """Rules with judgements: the id of a pairing is made of its four parts, joined."""
+    judged = {identity: Judgement(word, NOW) for identity, word in said.pop("said", {}).items()}
+    return rules(judgement_id=lambda *parts: "|".join(parts), judgements=judged, **said)
+
+
+ID = "key1|张乙|张乙处方章|sha1"
+
+
+def test_every_row_that_would_be_sent_can_be_judged():
+    (planned,) = meet([doctor()], NOTHING, reviewing())
+    assert (planned.status, planned.review) == (Status.READY, Review(ID))
+
+
+def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
+    (planned,) = meet([doctor()], NOTHING, reviewing(said={ID: "wrong"}))
+    assert (planned.status, planned.request, planned.review) == (
+        Status.REJECTED,
+        None,
+        Review(ID, "wrong"),
+    )
+    assert [(each.code, each.field, each.cell) for each in planned.problems] == [
+        ("REVIEW_WRONG", Field.PICTURE, "H1")
+    ]
+
+
+@pytest.mark.parametrize("said", [{}, {ID: "right"}, {ID: "wrong"}])
+def test_where_a_review_is_required_only_right_is_sent(said):
+    (planned,) = meet([doctor()], NOTHING, reviewing(said=said, require_review=True))
+    expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[said.get(ID)]
+    assert planned.status is expected
+    assert standing(planned).status is expected
+
+
+@pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
+def test_a_judgement_belongs_to_all_four(part):
+    other = {"picture": Picture(Path("b.png"), "shaB", 10)}.get(part, "别")
+    (planned,) = meet([doctor(**{part: other})], NOTHING, reviewing(said={ID: "wrong"}))
+    assert planned.status is Status.READY
+
+
+def test_a_seal_that_exists_is_kept_and_its_wrong_said():
+    (planned,) = meet(
+        [doctor()], snapshot(sealed(doctor())), reviewing(said={ID: "wrong"}, require_review=True)
+    )
+    assert planned.status is Status.UNCHANGED
+    assert [(each.code, each.severity) for each in planned.problems] == [("REVIEW_WRONG", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("said", "required", "status"),
+    [
+        ({}, False, Status.READY),
+        ({ID: "wrong"}, False, Status.UNKNOWN),
+        ({}, True, Status.UNKNOWN),
+        ({ID: "right"}, True, Status.READY),
+    ],
+)
+def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_probe(said, required, status):
+    tried = replace(attempt(doctor(), verdict="unknown"))
+    past = Past("key1", seal_name="张乙处方章", unsettled=tried, creates=1)
+    ruled = reviewing(said=said, require_review=required, may_probe=lambda _: True)
+    (planned,) = meet([doctor()], snapshot(past), ruled)
+    assert planned.status is status
+    assert standing(planned).status is status

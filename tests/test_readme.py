@@ -23,16 +23,18 @@ def readme(request):
     return (HOUSE / request.param).read_text("utf-8")
 
 
-def test_the_help_block_is_the_programs_own(readme):
-    environment = {**os.environ, "COLUMNS": "100"}
+@pytest.mark.parametrize(("name", "language"), list(zip(READMES, ("en", "zh"), strict=True)))
+def test_the_help_block_is_the_programs_own(name, language):
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     own = subprocess.run(
-        [sys.executable, "-m", "pipeline", "--help"],
+        [sys.executable, "-m", "pipeline", "--lang", language, "--help"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env=environment,
         check=True,
     )
-    (block,) = re.findall(r"```text\n(Usage.*?)\n```", readme, re.DOTALL)
+    text = (HOUSE / name).read_text("utf-8")
+    (block,) = re.findall(r"```text\n((?:Usage|用法).*?)\n```", text, re.DOTALL)
     assert block == own.stdout.rstrip()
 
 

@@ -1,8 +1,9 @@
 """A process that has imported everything and forks a run at a time: killed, or failing, at the point it is told.
 
-Reads one JSON object a line, ``{"words", "name", "pass", "fail", "random"}``, answers with one: ``{"code", "signal",
-"points"}``. The child dies by SIGKILL when it passes the point of this name for the ``pass``-th time, or with ``fail`` (an
-errno) meets a disk that fails there; ``random`` kills it after so many seconds, wherever it is.
+Reads one JSON object a line, ``{"words", "name", "pass", "signals", "fail", "random"}``, answers with one: ``{"code",
+"signal", "points"}``. The child gets signals (SIGKILL unless told) when it passes the point of this name for the
+``pass``-th time, or with ``fail`` (an errno) meets a disk that fails there; ``random`` kills it after so many seconds,
+wherever it is.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def run(order: dict, log: int) -> int:
         if (name, passed[name]) != (order.get("name"), order.get("pass")):
             return
         if not order.get("fail"):
-            os.kill(os.getpid(), signal.SIGKILL)
+            for number in order.get("signals", [signal.SIGKILL]):
+                os.kill(os.getpid(), number)
+            return
         if "commit" in name:
             raise sqlite3.OperationalError("disk I/O error")
         raise OSError(order["fail"], os.strerror(order["fail"]))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.nightly import ask_of, open_for_config, ready_config
+from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
+from pipeline.session import open_for_config
 
 
 @click.command()
@@ -47,6 +48,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
             ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
     for place, reason in found.left.items():
         zh, _, en = reason.partition(" / ")
-        session.alarm("adopt_left", place=place, why=zh if session.language == "zh" else en)
+        session.alarm("adopt_left", place=place, why=zh if session.spoken == "zh" else en)
     session.say("adopted", n=len(found.seals), known=found.known, left=len(found.left))
+    session.proceed("next_check", "check")
     return 3 if found.left else 0

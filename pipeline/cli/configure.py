@@ -23,8 +23,10 @@ def validate(session: Session) -> int:
     config = session.config()
     if missing := config.api.placeholders:
         session.alarm("placeholders", file=session.config_name, keys=", ".join(missing))
+        session.proceed("next_after", "config", "validate")
         return 2
     session.say("config_fine", path=session.config_name)
+    session.proceed("next_check", "check")
     return 0
 
 

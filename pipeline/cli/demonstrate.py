@@ -14,6 +14,7 @@ from pipeline.cli.session import Session, usage
 from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.model import Ask
+from pipeline.shell import join, quote
 
 PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -50,7 +51,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             sample / "seals",
             results,
             limit=rows,
-            invocation=f"{session.invocation} --config {config_file}",
+            invocation=f"{session.program} --config {quote(str(config_file))}",
         )
         session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
         latest = base / "out" / "latest"
@@ -67,11 +68,10 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     if code == 3:
         session.say("demo_exit", code=code)
     session.say("demo_open", path=workbook)
-    session.say(
-        "demo_more",
-        sandbox=f"{session.invocation} sandbox --truth {truth}",
-        retry=f"{session.invocation} --config {config_file} retry {workbook}",
-    )
+    sandbox_command = f"{session.program} {join(['sandbox', '--truth', str(truth)])}"
+    session.say("demo_more", sandbox=sandbox_command)
+    retry = join(["--config", str(config_file), "retry", str(workbook)])
+    session.then(session.word("demo_retry"), f"{session.program} {retry}")
     return code
 
 
@@ -114,7 +114,12 @@ def _sample_data() -> Path:
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="On 127.0.0.1; 0 = any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    metavar="PORT",
+    help="On 127.0.0.1; 0 = any.",
 )
 @click.option(
     "--faults",
@@ -123,12 +128,17 @@ def _sample_data() -> Path:
     help="Faults to inject.",
 )
 @click.option(
-    "--limiter", type=click.Choice(["rolling", "calendar", "none"]), default="rolling", show_default=True
+    "--limiter",
+    type=click.Choice(["rolling", "calendar", "none"]),
+    default="rolling",
+    show_default=True,
+    help="How calls are counted.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
     default=20.0,
+    metavar="N",
     show_default=True,
     help="Calls a second.",
 )
@@ -136,6 +146,7 @@ def _sample_data() -> Path:
     "--latency",
     type=click.FloatRange(min=0),
     default=0.08,
+    metavar="SECONDS",
     show_default=True,
     help="Seconds an answer takes.",
 )
@@ -143,6 +154,7 @@ def _sample_data() -> Path:
     "--jitter",
     type=click.FloatRange(min=0),
     default=0.0,
+    metavar="SECONDS",
     show_default=True,
     help="Seconds of arrival jitter.",
 )

@@ -32,9 +32,10 @@ def backup(session: Session, *, file: Path) -> int:
 
     path, _ = _place(session)
     if not path.exists():
-        raise usage("no_ledger", path=path)
+        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     care.backup(path, file)
     session.say("ledger_backed_up", path=file)
+    session.proceed("next_run", "ledger", "check")
     return 0
 
 
@@ -71,14 +72,16 @@ def check(session: Session) -> int:
 
     path, tenant = _place(session)
     if not path.exists():
-        raise usage("no_ledger", path=path)
+        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     found = care.check(path, tenant)
     for trouble in found:
         session.alarm("ledger_trouble", what=trouble)
     if found:
         session.alarm("ledger_ways_back")
+        session.proceed("next_rebuild", "ledger", "rebuild")
         return 74
     session.say("ledger_sound", path=path)
+    session.proceed("next_run", "run")
     return 0
 
 
@@ -104,3 +107,4 @@ def _tell(session: Session, restored: Restored) -> None:
     if restored.newer_receipts:
         session.say("ledger_newer")
     session.say("ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unsettled)
+    session.proceed("next_check", "check")

@@ -1,40 +1,67 @@
-"""log.jsonl: codes, row ids and trace ids; no name, no number, no key."""
+"""log.jsonl: codes, row ids and trace ids; no name, no number, no key, also not inside a traceback."""
 
 from __future__ import annotations
 
 import logging
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
 from pipeline.results.files import private_folder
+from pipeline.results.privacy import mask_text
 
-QUIET = ("aiohttp", "asyncio", "filelock", "PIL")  # libraries that would speak of hosts and paths at DEBUG
+OURS = "pipeline"
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class _Formatter(JsonFormatter):
+    """Says where something broke and of which kind it was: an exception's own words may quote a path or a cell."""
+
+    def formatException(self, exc_info: ExcInfo) -> str:  # noqa: N802 - logging's name
+        lines = []
+        error = exc_info[1]
+        while error is not None:
+            number = f" {error.errno}" if isinstance(error, OSError) and error.errno else ""
+            lines.append("".join(traceback.format_tb(error.__traceback__)) + type(error).__name__ + number)
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\n".join(reversed(lines))
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        log_data["message"] = mask_text(str(log_data.get("message", "")))
+        return super().process_log_record(log_data)
 
 
 @contextmanager
-def logging_to(folder: Path) -> Iterator[None]:
-    """Write this process's log records to ``folder``/log.jsonl (0600) while the block runs."""
+def logging_to(folder: Path, *, loud: bool = False) -> Iterator[None]:
+    """Write this process's log records to ``folder``/log.jsonl (0600) while the block runs; ``loud`` is DEBUG.
+
+    Libraries are heard from WARNING on: at DEBUG they would speak of hosts, paths and bodies.
+    """
     path = private_folder(folder) / "log.jsonl"
     os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(
-        JsonFormatter(
+        _Formatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
             json_ensure_ascii=False,
         )
     )
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger(OURS)
+    before = root.level, ours.level
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
+    ours.setLevel(logging.DEBUG if loud else logging.INFO)
     try:
         yield
     finally:
         root.removeHandler(handler)
+        root.setLevel(before[0])
+        ours.setLevel(before[1])
         handler.close()

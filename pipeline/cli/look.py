@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from pipeline.cli.nightly import open_for_config, ready_config
+from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
+from pipeline.session import open_for_config
 
 
 @click.command()
@@ -22,8 +24,13 @@ def status(session: Session) -> int:
     path = config.path(config.ledger)
     if not path.exists():
         sent = run_that_sent(config.path(config.out), tenant_of(config))
-        session.say("status_lost", path=sent) if sent else session.say("status_none")
-        return 74 if sent else 0
+        if sent:
+            session.alarm("status_lost", path=sent)
+            session.proceed("next_rebuild", "ledger", "rebuild")
+            return 74
+        session.say("status_none")
+        session.proceed("next_check", "check")
+        return 0
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         people = ledger.snapshot().people.values()
         last = ledger.last_run()
@@ -48,6 +55,10 @@ def status(session: Session) -> int:
     if last is not None:
         finished = stamp(last.finished) if last.finished else session.word("status_cut")
         session.say("status_run", run=last.run, command=last.command, exit=last.exit, finished=finished)
+    if unsettled:
+        session.proceed("next_list", "resolve")
+    else:
+        session.proceed("next_run", "run")
     return 0
 
 
@@ -64,9 +75,13 @@ def report(session: Session, *, run_id: str | None) -> int:
     with open_for_config(config, clock, readonly=True) as (ledger, site_key):
         record = ledger.run(run_id) if run_id else ledger.last_run()
         if record is None:
-            raise usage("no_run", run=run_id) if run_id else usage("no_last_run")
+            raise (
+                usage("no_run", run=run_id, then=("status",))
+                if run_id
+                else usage("no_last_run", then=("run",))
+            )
         night = tell_again(
             record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)
         )
-    deliver(session, night, latest=None)
+    deliver(session, config, replace(night, invocation=session.invocation), latest=None)
     return 0

@@ -5,29 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import is_zipfile
 
 import click
 
-from pipeline.cli.passwords import passwords
+from pipeline import session as surroundings
 from pipeline.cli.session import Session, usage
-from pipeline.clock import Clock, run_id
+from pipeline.clock import Clock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast
+from pipeline.session import latest_of, open_for_config
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
+    from pipeline.cli.signals import Signals
     from pipeline.esign.signing import Credentials
+    from pipeline.ledger.protocol import Ledger
     from pipeline.ledger.sitekey import SiteKey
-    from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Night
 
 LOG = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     else:
         with open_for_config(config, clock, readonly=True) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    return deliver(session, done, latest=latest_of(config) if out is None else None)
+    return deliver(session, config, done, latest=latest_of(config) if out is None else None)
 
 
 @click.command()
@@ -65,6 +64,9 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
 @seals_option
 @out_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
+@click.option(
+    "--review", type=PATH, metavar="FILE", help="Judgements saved by review.html: what is wrong stays."
+)
 @yes_option
 @click.option("--accept-guards", is_flag=True, help="Pass this night although a guard would stop it.")
 @click.option("--new-ledger", is_flag=True, help="Begin a new ledger although an earlier run sent something.")
@@ -76,22 +78,25 @@ def run(
     seals: Path | None,
     out: Path | None,
     limit: int | None,
+    review: Path | None,
     yes: bool,
     accept_guards: bool,
     new_ledger: bool,
 ) -> int:
     """Create the seals that are missing; safe to repeat."""
-    from pipeline.intake.read import expand, run_of  # noqa: PLC0415
+    from pipeline.intake.read import expand  # noqa: PLC0415
 
     clock = session.clock
     config = ready_config(session)
     ask = ask_of("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
-    ask = replace(ask, accept_guards=accept_guards)
+    if review is not None and not review.is_file():
+        raise usage("no_such_path", path=review)
+    ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+        session.then(session.word("next_rosters"), session.again)
         return 0
-    if any(run_of(path) is not None for path in rosters if path.is_file()):
-        raise usage("use_retry")
+    surroundings.refuse_results(rosters)
     return conduct(
         session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
     )
@@ -121,7 +126,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         wrote = ledger.run(writer) if writer else None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
     if whole is None:
-        raise usage("no_last_run")
+        raise usage("no_last_run", then=("run",))
     rosters = tuple(map(Path, whole.rosters))
     if wrote is not None:
         rosters = tuple(map(Path, wrote.context or wrote.rosters))
@@ -154,24 +159,23 @@ def conduct(
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found."""
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
+    from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
-    from pipeline.esign.credentials import find  # noqa: PLC0415
-    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
 
-    folder = config.path(config.secrets_dir) if config.secrets_dir else None
-    found = credentials or partial(find, os.environ, home=Path.home(), secrets_dir=folder)
+    found = credentials or surroundings.credentials_of(config)
     with (
-        RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
-        open_for_config(config, clock, new_ledger=new_ledger) as (ledger, site_key),
-        logging_to(ask.out),
+        surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
+        logging_to(ask.out, loud=session.verbose),
+        Signals() as signals,
     ):
-        evening = _Evening(session, config, ask, clock, ledger, site_key, found, yes=yes)
+        evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
         try:
             done = asyncio.run(evening.through())
             if done is None:
                 session.say("declined")
+                session.then(session.word("next_again"), session.again)
                 return 0
-            return deliver(session, done, latest=latest)
+            return deliver(session, config, done, latest=latest)
         except Exception as trouble:
             if not isinstance(trouble, EsignImportError):
                 LOG.exception("the run broke")
@@ -186,24 +190,26 @@ class _Evening:
     config: Config
     ask: Ask
     clock: Clock
-    ledger: SqliteLedger
+    ledger: Ledger
     site_key: SiteKey
     credentials: Callable[[], Credentials]
+    signals: Signals
     yes: bool
 
     async def through(self) -> Night | None:
         from pipeline import night  # noqa: PLC0415
         from pipeline.cli.progress import Progress  # noqa: PLC0415
-        from pipeline.cli.signals import drain_on_signals  # noqa: PLC0415
+        from pipeline.esign.contract import CREATE  # noqa: PLC0415
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
 
         stop = night.Stop()
-        with Progress(self.session, self.clock) as progress:
+        limiter = EvenLimiter(self.config.limits.requests_per_second, self.clock)
+        async with Progress(self.session, self.clock, self.config.limits.requests_per_second) as progress:
 
             def confirm(forecast: Forecast) -> bool:
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
-                drain_on_signals(stop, lambda: self.session.say("stopping"))
-                progress.begin(forecast.creates)
+                self.signals.drain(stop, lambda: progress.say("stopping"))
+                progress.begin(forecast.creates, partial(limiter.departures, CREATE))
                 return agreed
 
             return await night.run(
@@ -211,7 +217,7 @@ class _Evening:
                 self.config,
                 ledger=self.ledger,
                 site_key=self.site_key,
-                limiter=EvenLimiter(self.config.limits.requests_per_second, self.clock),
+                limiter=limiter,
                 credentials=self.credentials,
                 clock=self.clock,
                 stop=stop,
@@ -223,6 +229,11 @@ class _Evening:
         """Say what is about to happen; ask only where somebody can answer and something would be sent."""
         say = self.session.say
         say("forecast", rows=forecast.rows, creates=forecast.creates, seconds=round(forecast.seconds))
+        if forecast.judged is not None:
+            right, wrong, elsewhere = forecast.judged
+            say("judged", right=right, wrong=wrong)
+            if elsewhere:
+                say("judged_elsewhere", rows=elsewhere)
         if forecast.licences:
             say("licences", licences=forecast.licences)
         if forecast.heavy:
@@ -230,33 +241,6 @@ class _Evening:
         if self.yes or not forecast.creates or not sys.stdin.isatty():
             return True
         return click.confirm(self.session.word("confirm"), err=True)
-
-
-@contextmanager
-def open_for_config(
-    config: Config, clock: Clock, *, readonly: bool = False, new_ledger: bool = False
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
-    """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
-    from pipeline.ledger.open import open_ledger  # noqa: PLC0415
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
-    from pipeline.wiring import tenant_of  # noqa: PLC0415
-
-    path = config.path(config.ledger)
-    tenant = tenant_of(config)
-    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
-    ledger, site_key = open_ledger(
-        path,
-        tenant,
-        now=clock.now(),
-        evidence=str(evidence) if evidence else None,
-        force_new=new_ledger,
-        readonly=readonly,
-        recover=not readonly,
-    )
-    try:
-        yield ledger, site_key
-    finally:
-        ledger.close()
 
 
 def _config_for_check(session: Session) -> tuple[Config, str | None]:
@@ -272,10 +256,7 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
 def ready_config(session: Session) -> Config:
     """Return a configuration that says who acts; UsageError else."""
     config = session.config()
-    if missing := config.api.placeholders:
-        raise usage("placeholders", file=session.config_name, keys=", ".join(missing))
-    if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
-        raise usage("no_such_path", path=config.path(config.api.ca_file))
+    surroundings.require_ready(config, session.config_name)
     return config
 
 
@@ -290,28 +271,13 @@ def ask_of(
     limit: int | None = None,
 ) -> Ask:
     """Resolve what is asked: named paths must exist, the defaults may be absent."""
-    for path in (*rosters, *([seals] if seals else [])):
-        if not path.exists():
-            raise usage("no_such_path", path=path)
-    if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
-        raise usage("no_pictures", path=seals)
-    inboxes = [config.path(path) for path in config.roster]
-    pictures = seals or config.path(config.seals)
-    run = run_id(session.clock.now())
-    named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
-    return Ask(
-        command=command,
-        run=run,
-        rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
-        seals=pictures if pictures.exists() else None,
-        out=out or config.path(config.out) / run,
+    return surroundings.ask_of(
+        command,
+        config,
+        session.clock,
+        rosters=rosters,
+        seals=seals,
+        out=out,
         limit=limit,
-        passwords=passwords(config, os.environ),
         invocation=session.invocation,
-        arguments=shlex.join(named) if command != "retry" else "",
     )
-
-
-def latest_of(config: Config) -> Path:
-    """Return where a copy of the last run's results lies: also what `run_that_sent` finds after ``--out``."""
-    return config.path(config.out) / "latest"

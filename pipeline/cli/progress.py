@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Never, Self
 
@@ -11,49 +15,119 @@ from tqdm import tqdm
 from pipeline.cli.session import Session
 from pipeline.clock import Clock
 from pipeline.model import Outcome, Status
+from pipeline.results.words import status_word
 
 EVERY = 30.0  # seconds between plain lines
+REFRESH = 1.0  # seconds after which the bar is drawn again although no row has ended
+RECENT = 10.0  # seconds over which the rate is taken
+BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 
 
 class Progress:
-    """Counts rows as they end; `begin` says how many there will be."""
+    """Counts rows as they end; `begin` says how many there will be and where their calls are counted."""
 
-    def __init__(self, session: Session, clock: Clock) -> None:
+    def __init__(self, session: Session, clock: Clock, limit: float) -> None:
         self._session = session
         self._clock = clock
+        self._limit = limit  # calls a second
         self._bar: tqdm[Never] | None = None
-        self._total = self._done = self._sealed = 0
-        self._began = self._said = clock.monotonic()
+        self._beat: asyncio.Task[None] | None = None
+        self._total = self._done = 0
+        self._began = 0.0
+        self._ended: Counter[Status] = Counter()
+        self._departures: Callable[[], Sequence[float]] = tuple
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
         if self._bar is not None:
             self._bar.close()
 
-    def begin(self, total: int) -> None:
-        """Start with so many rows to send."""
-        self._total = total
-        self._began = self._said = self._clock.monotonic()
-        if sys.stderr.isatty() and not self._session.quiet and total:
+    def begin(self, total: int, departures: Callable[[], Sequence[float]]) -> None:
+        """Start with so many rows to send; ``departures`` are the steady seconds at which creates left."""
+        self._total, self._departures = total, departures
+        self._began = self._clock.monotonic()
+        if not total or self._session.quiet:
+            return
+        if sys.stderr.isatty():
             self._bar = tqdm(
-                total=total, desc=self._session.word("bar"), file=sys.stderr, unit="", leave=False
+                total=total,
+                desc=self._session.word("bar"),
+                file=sys.stderr,
+                bar_format=BAR,
+                dynamic_ncols=True,
+                leave=False,
             )
+            self._draw()
+        self._beat = asyncio.create_task(self._go_on())
 
     def __call__(self, outcome: Outcome) -> None:
         """Hear of a row that ended."""
         self._done += 1
-        self._sealed += outcome.status is Status.SEALED
+        self._ended[outcome.status] += 1
         if self._bar is not None:
+            self._bar.set_postfix_str(self._told(), refresh=False)
             self._bar.update()
-            return
+
+    def say(self, key: str) -> None:
+        """Say a sentence without cutting the bar in two."""
+        if self._bar is not None:
+            self._bar.clear()
+        self._session.say(key)
+        if self._bar is not None:
+            self._draw()
+
+    async def _go_on(self) -> None:
+        """Show that the program is there, also while the service is silent and no row ends."""
+        while True:
+            await self._clock.sleep(EVERY if self._bar is None else REFRESH)
+            if self._bar is not None:
+                self._draw()
+            else:
+                share = f"{self._done / self._total:.0%}"
+                self._session.say(
+                    "progress", done=self._done, total=self._total, share=share, told=self._told()
+                )
+
+    def _draw(self) -> None:
+        assert self._bar is not None
+        self._bar.set_postfix_str(self._told())
+
+    def _told(self) -> str:
+        """Return rate, share of the limit, time left and how many rows ended how."""
+        rate = self._rate()
+        words = [
+            self._session.word("rate", rate=f"{rate:.1f}", share=f"{rate / self._limit:.0%}"),
+            self._session.word("left", time=self._left(rate)),
+        ]
+        words += [
+            f"{status_word(each, self._session.spoken)} {self._ended[each]}"
+            for each in Status
+            if self._ended[each]
+        ]
+        return " · ".join(words)
+
+    def _rate(self) -> float:
+        """Return the creates a second of the last moments."""
         now = self._clock.monotonic()
-        if now - self._said >= EVERY:
-            self._said = now
-            rate = self._done / (now - self._began)
-            self._session.say(
-                "progress", done=self._done, total=self._total, sealed=self._sealed, rate=f"{rate:.1f}"
-            )
+        span = min(max(now - self._began, 1.0), RECENT)
+        moments = self._departures()
+        return (len(moments) - bisect_left(moments, now - span)) / span
+
+    def _left(self, rate: float) -> str:
+        """Return how long the rest will take: never less than the limit allows, unknown while nothing leaves."""
+        rows = self._total - self._done
+        # before a second's worth of calls has left, the limit is the best guess
+        early = self._clock.monotonic() - self._began < RECENT
+        steady = len(self._departures()) > self._limit or not early
+        if steady and not rate:
+            return "?"
+        seconds = round(rows / (min(rate, self._limit) if steady else self._limit))
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import locale
 import os
-import shlex
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
-
+from pipeline import language
 from pipeline.cli.words import word
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError, UsageError
+from pipeline.results.privacy import mask_text
+from pipeline.session import PROGRAM
+from pipeline.shell import join, quote
 
 DEFAULT = Path("config.yaml")
 
@@ -26,43 +27,59 @@ class Session:
 
     config_path: Path | None = None
     lang: str | None = None
+    arguments: tuple[str, ...] = field(default=(), kw_only=True)
     verbose: bool = field(default=False, kw_only=True)
     quiet: bool = field(default=False, kw_only=True)
     as_json: bool = field(default=False, kw_only=True)
     clock: Clock = field(default_factory=SystemClock, kw_only=True)
-    _configured: str | None = field(default=None, init=False)
 
     @property
     def language(self) -> str:
-        """``--lang``, else the configuration's, else the locale's: ``zh`` or ``en``."""
-        if chosen := self.lang or self._configured or os.environ.get("PIPELINE_LANGUAGE"):
-            return chosen
-        names = (os.environ.get("LC_ALL"), os.environ.get("LANG"), locale.getlocale()[0])
-        first = next((name for name in names if name), "")
-        return "zh" if first.lower().startswith(("zh", "chinese")) else "en"
+        """The language of the results: ``zh`` or ``en``, by default the locale's."""
+        return self.lang or language.of_locale(os.environ)
+
+    @property
+    def spoken(self) -> str:
+        """The language of what is said here: the same, unless the console cannot write it."""
+        return speakable(self.language)
 
     def say(self, key: str, **details: object) -> None:
         """Say a sentence on stderr, unless ``-q``."""
         if not self.quiet:
-            click.echo(word(key, self.language, **details), err=True)
+            self.alarm(key, **details)
 
     def word(self, key: str, **details: object) -> str:
-        """Return a sentence in the session's language."""
-        return word(key, self.language, **details)
+        """Return a sentence in the language that is spoken."""
+        return word(key, self.spoken, **details)
 
     def alarm(self, key: str, **details: object) -> None:
         """Say a sentence on stderr also with ``-q``: somebody has to know."""
-        click.echo(word(key, self.language, **details), err=True)
+        self.write(self.word(key, **details))
 
     def fail(self, trouble: EsignImportError) -> None:
         """Say why a command ends, also with ``-q``."""
-        click.echo(trouble.say(self.language), err=True)
+        self.write(trouble.say(self.spoken))
+
+    def then(self, text: str, command: str) -> None:
+        """Say what to do next; its command ends what is said, alone on its line, to be typed as it stands."""
+        self.say("next", text=text)
+        self.say("command", command=command)
+
+    def proceed(self, key: str, *words: str) -> None:
+        """Say what to do next, with a command of this program."""
+        self.then(self.word(key), f"{self.invocation} {join(words)}")
+
+    @staticmethod
+    def write(text: str) -> None:
+        """Write a line to stderr as the console can: click would take an ASCII one for UTF-8."""
+        with suppress(OSError):  # whoever read it has gone; that is no reason to end a night
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks
 
     def config(self) -> Config:
         """Return the configuration; UsageError where there is none."""
         found = self.config_if_any()
         if found is None:
-            raise usage("no_config")
+            raise usage("no_config", then=("demo",))
         return found
 
     def config_if_any(self) -> Config | None:
@@ -70,18 +87,25 @@ class Session:
         path = self.config_path or (DEFAULT if DEFAULT.exists() else None)
         if path is None:
             return None
-        config = load(path, os.environ)
-        self._configured = config.language
-        return config
+        return load(path, os.environ)
+
+    @property
+    def program(self) -> str:
+        """What to type to call the program, before any option."""
+        if shutil.which(PROGRAM) is not None:
+            return PROGRAM
+        called = Path(sys.argv[0])  # installed, but its folder is not on the PATH
+        return quote(str(called)) if called.stem == PROGRAM else f"{quote(sys.executable)} -m pipeline"
 
     @property
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
-        program = "esign-import"
-        if shutil.which(program) is None:  # installed, but its folder is not on the PATH
-            called = Path(sys.argv[0])
-            program = str(called) if called.name == program else f"{sys.executable} -m pipeline"
-        return f"{program} --config {shlex.quote(str(self.config_path))}" if self.config_path else program
+        return f"{self.program} --config {quote(str(self.config_path))}" if self.config_path else self.program
+
+    @property
+    def again(self) -> str:
+        """The command as it was typed."""
+        return mask_text(f"{self.program} {join(self.arguments)}")
 
     @property
     def config_name(self) -> Path:
@@ -89,6 +113,16 @@ class Session:
         return self.config_path or DEFAULT
 
 
-def usage(key: str, **details: object) -> UsageError:
-    """Make a UsageError of a catalogued sentence."""
-    return UsageError(word(key, "en", **details), word(key, "zh", **details))
+def speakable(chosen: str) -> str:
+    """Return the language, or ``en`` where the console cannot write Chinese: question marks help nobody."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            "中文".encode(getattr(stream, "encoding", None) or "utf-8")
+        except (UnicodeEncodeError, LookupError):
+            return "en"
+    return chosen
+
+
+def usage(key: str, *, then: tuple[str, ...] = (), **details: object) -> UsageError:
+    """Make a UsageError of a catalogued sentence; ``then`` are the words of the command to type next."""
+    return UsageError(word(key, "en", **details), word(key, "zh", **details), then=then)

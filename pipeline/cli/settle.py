@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,19 +11,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import ask_of, open_for_config, ready_config
+from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
+from pipeline.session import credentials_of, latest_of, open_for_config
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from pipeline.desk.cases import Case
     from pipeline.desk.settle import Who
-    from pipeline.esign.signing import Credentials
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Planned
 
+WORKBOOK = "results.xlsx"
 WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 
 
@@ -104,11 +103,12 @@ def _settle(
         case _:
             raise AssertionError(way)
     session.say("resolved", name=case.name, way=way.replace("_", "-"))
+    session.proceed("next_list", "resolve")
 
 
 def _probe(session: Session, query: str | None) -> int:
     """Send one create again, as a night of one row; config and certificate must allow it, the fence be passed."""
-    from pipeline.cli.nightly import conduct, latest_of  # noqa: PLC0415
+    from pipeline.cli.nightly import conduct  # noqa: PLC0415
     from pipeline.desk.settle import require_fence  # noqa: PLC0415
 
     config = ready_config(session)
@@ -138,27 +138,26 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
             config,
             known=known,
             limiter=EvenLimiter(config.limits.requests_per_second, session.clock),
-            credentials=_credentials(config),
+            credentials=credentials_of(config)(),
             clock=session.clock,
         )
     )
     if told.seal_id is None:
         session.alarm("looked_up_nothing", name=case.name, words=told.words)
+        session.proceed("next_list", "resolve")
         return 3
     settle.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))
     session.say("looked_up", name=case.name, seal_id=told.seal_id)
+    session.proceed("next_list", "resolve")
     return 0
 
 
-def _credentials(config: Config) -> Credentials:
-    from pipeline.esign.credentials import find  # noqa: PLC0415
-
-    folder = config.path(config.secrets_dir) if config.secrets_dir else None
-    return find(os.environ, home=Path.home(), secrets_dir=folder)
-
-
 def _is_workbook(query: str | None) -> bool:
-    return query is not None and query.lower().endswith((".xlsx", ".xls")) and Path(query).is_file()
+    return (
+        query is not None
+        and query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods"))
+        and Path(query).is_file()
+    )
 
 
 def _who(session: Session, why: str | None) -> Who:
@@ -179,7 +178,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     clock = session.clock
     path = config.path(config.ledger)
     if not path.exists():
-        raise usage("no_ledger", path=path)
+        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     ask = replace(ask_of("resolve", session, config), command="check")
     lock = RunLock(path)
     try:
@@ -195,7 +194,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
 def _one(session: Session, found: list[Case], query: str) -> Case:
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
-        raise usage("resolve_nobody", query=query)
+        raise usage("resolve_nobody", query=query, then=("resolve",))
     if len(fitting) > 1:
         _list(session, fitting)
         raise usage("resolve_many", query=query, n=len(fitting))
@@ -203,12 +202,15 @@ def _one(session: Session, found: list[Case], query: str) -> Case:
 
 
 def _list(session: Session, found: list[Case]) -> int:
+    from pipeline.results.privacy import mask_text  # noqa: PLC0415
+
     if not found:
         session.say("resolve_nothing")
+        session.proceed("next_run", "run")
     for case in found:
         doctor = case.planned.doctor if case.planned else None
         place = (
-            f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}"
+            mask_text(f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}")
             if doctor
             else "—"
         )
@@ -235,6 +237,11 @@ def _list(session: Session, found: list[Case]) -> int:
             )
     if found:
         session.say("resolve_ways", program=session.invocation)
+        workbook = latest_of(ready_config(session)) / WORKBOOK
+        if workbook.exists() and any(case.attempt for case in found):
+            session.proceed("next_sheet", "resolve", str(workbook))
+        else:
+            session.proceed("next_help", "resolve", "--help")
     return 3 if found else 0
 
 
@@ -246,9 +253,10 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
     for row, trouble in told.items():
         if trouble is not None:
             zh, _, en = trouble.partition(" / ")
-            session.alarm("resolve_line", row=row, why=zh if session.language == "zh" else en)
+            session.alarm("resolve_line", row=row, why=zh if session.spoken == "zh" else en)
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
+    session.proceed("next_list", "resolve")
     return 3 if settled < len(told) else 0
 
 
@@ -283,6 +291,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
             raise usage("certify_who", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
         if not yes and not click.confirm(session.word("certify_sure", name=request.name), err=True):
+            session.then(session.word("next_again"), session.again)
             return 2
         found = asyncio.run(
             desk.certify(
@@ -291,13 +300,14 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
                 config,
                 ledger=ledger,
                 limiter=EvenLimiter(config.limits.requests_per_second, clock),
-                credentials=_credentials(config),
+                credentials=credentials_of(config)(),
                 clock=clock,
                 who=user(),
             )
         )
     key = "certified" if found.refused else "not_certified"
     session.alarm(key, code=found.code, request_id=found.request_id, seal_id=found.seal_id, name=request.name)
+    session.proceed("next_list", "resolve")
     return 0 if found.refused else 3
 
 

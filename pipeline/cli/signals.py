@@ -5,29 +5,71 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 from pipeline.night import Stop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def drain_on_signals(stop: Stop, said: Callable[[], None]) -> None:
-    """Let the running event loop turn a signal into ``stop``; ``said`` tells the user at once.
+class Signals:
+    """What the two signals do from `drain` on until the results are written; then it is as before.
 
-    A second signal leaves without waiting: what is under way is in the ledger and unknown at the next start.
+    The handlers are the process's, not the event loop's: a loop that closes gives the signals back their deadly
+    default, and the results of the night are written only after that.
     """
-    loop = asyncio.get_running_loop()
 
-    def on_signal(number: int) -> None:
-        if stop.signal is not None:
-            os._exit(128 + number)
-        stop.signal = number
-        stop.event.set()
-        said()
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+        self._wires: tuple[socket.socket, ...] = ()
 
-    for number in SIGNALS:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._wires:
+            signal.set_wakeup_fd(-1)
+        for wire in self._wires:
+            wire.close()
+
+    def drain(self, stop: Stop, said: Callable[[], None]) -> None:
+        """Let a signal set ``stop`` in the running event loop; ``said`` tells the user at once.
+
+        One that comes after the loop ends finds everything in the ledger: the results are still written. A second
+        signal leaves without waiting: what is under way is in the ledger and unknown at the next start.
+        """
+        loop = asyncio.get_running_loop()
+
+        def stopping() -> None:
+            stop.event.set()
+            said()
+
+        def on_signal(number: int, _: FrameType | None) -> None:
+            if stop.signal is not None:
+                os._exit(128 + number)
+            stop.signal = number
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(stopping)
+
+        self._wake(loop)
+        for number in SIGNALS:
+            self._before[number] = signal.signal(number, on_signal)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have a signal wake the loop from its wait, also one that comes just before it falls asleep."""
+        reading, writing = self._wires = socket.socketpair()
+        for wire in self._wires:
+            wire.setblocking(False)
         try:
-            loop.add_signal_handler(number, on_signal, number)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda caught, _: loop.call_soon_threadsafe(on_signal, caught))
+            loop.add_reader(reading, reading.recv, 64)
+        except NotImplementedError:  # Windows: its loop has a wire of its own
+            return
+        signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)

@@ -4,45 +4,39 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from pipeline.cli.session import Session
-from pipeline.intake.image import thumbnail
-from pipeline.intake.ticket import check_of
+from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
 from pipeline.problems import PHRASES
+from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
-from pipeline.results.next_steps import WORKBOOK, next_steps
+from pipeline.results.next_steps import WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
+from pipeline.results.report_page import REPORT
 from pipeline.results.words import halt_word, status_word
-from pipeline.results.write import write_all
+from pipeline.session import write_results
 
 REASONS = 8  # shown on the screen; all are in the workbook
-THUMBNAIL = 96  # pixels
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
-def deliver(session: Session, night: Night, *, latest: Path | None) -> int:
+def deliver(session: Session, config: Config, night: Night, *, latest: Path | None) -> int:
     """Write a night's results, tell it, and return its exit code."""
-    written = write_all(
-        night,
-        language=session.language,
-        ticket_check=check_of,
-        thumbnail=partial(thumbnail, side=THUMBNAIL),
-        latest=latest,
-    )
+    written = write_results(night, config, language=session.language, latest=latest)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
-    if not session.quiet:
-        _tell(session, night, numbers, written[WORKBOOK])
     if session.as_json:
         click.echo(json.dumps(run_record(night), ensure_ascii=False))
+    if not session.quiet:
+        _tell(session, night, numbers, written)
     return night.exit
 
 
@@ -50,31 +44,47 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
     """Say what stopped the run and which rosters were refused, also with ``-q``."""
     if night.halted is not None:
         message = mask_text(night.halted.message, numbers)
-        text = halt_word(night.halted.code, message, session.language)
+        text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        phrase = PHRASES.get(why, why) if session.language == "zh" else why
+        phrase = PHRASES.get(why, why) if session.spoken == "zh" else why
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
-            why = sentence(trouble, session.language, numbers)
+            why = sentence(trouble, session.spoken, numbers)
             session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
 
 
-def _tell(session: Session, night: Night, numbers: Numbers, workbook: Path) -> None:
+def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, Path]) -> None:
     rows: dict[Status, list[Outcome]] = defaultdict(list)
     for outcome in night.outcomes:
         rows[outcome.status].append(outcome)
     for status in Status:
         if rows[status]:
-            session.say("count", status=status_word(status, session.language), rows=len(rows[status]))
+            session.say("count", status=status_word(status, session.spoken), rows=len(rows[status]))
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
-    session.say("results", path=workbook)
-    for step in next_steps(night, numbers, session.language):
-        session.say("next", text=step.text)
-        if step.command:
-            session.say("command", command=step.command)
+    session.say("results", path=written[WORKBOOK])
+    session.say("report", path=written[REPORT])
+    _say_steps(session, next_steps(night, numbers, session.spoken))
+
+
+def _say_steps(session: Session, steps: Iterable[Step]) -> None:
+    """Say the steps so that the first stands last: above the prompt, and the command to type at the very end."""
+    for text, command in _by_command(steps):
+        if command:
+            session.then(text, command)
+        else:
+            session.say("next", text=text)
+
+
+def _by_command(steps: Iterable[Step]) -> list[tuple[str, str | None]]:
+    """Return texts and commands, those without a command first; what one command does is said once."""
+    texts: dict[str | None, list[str]] = {}
+    for step in steps:
+        texts.setdefault(step.command, []).append(step.text)
+    alone = [(text, None) for text in texts.pop(None, [])]
+    return [*alone, *(("\n   ".join(said), command) for command, said in reversed(texts.items()))]
 
 
 def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> None:
@@ -88,6 +98,5 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
     for code, rows in found.most_common(REASONS):
         origin = first[code].doctor.row.origin
         place = mask_text(origin.file, numbers)
-        session.say(
-            "reason", rows=rows, code=code, label=label(code, session.language), file=place, row=origin.row
-        )
+        named = label(code, session.spoken, unsettled=first[code].status in UNSETTLED)
+        session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)

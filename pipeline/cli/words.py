@@ -135,10 +135,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
     "no_such_path": ("找不到 {path}", "{path} does not exist"),
-    "use_retry": (
-        "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
-        "This is a results workbook, not a roster; to send its corrected rows, use retry.",
-    ),
     "port_taken": (
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
         "Port {port} of 127.0.0.1 is taken; choose another with --port.",
@@ -151,15 +147,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} 不是本程序写出的结果表；请写某次运行的 results.xlsx。",
         "{path} is not a results workbook of this program; name the results.xlsx of a run.",
     ),
-    "no_pictures": (
-        "{path}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
-        "{path} is neither a folder of pictures nor a zip; name one of these.",
-    ),
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
         "共 {rows} 行；最多为 {creates} 位医生创建印章，约 {seconds} 秒。",
         "{rows} rows; up to {creates} seals will be created, about {seconds} s.",
+    ),
+    "judged": (
+        "核对结果：判对 {right}，判错 {wrong}。",
+        "The review: {right} right, {wrong} wrong.",
+    ),
+    "judged_elsewhere": (
+        "其中 {rows} 条与现在可提交的行不符（已有印章，或姓名、印章名称、图片后来改过），不起作用。",
+        "{rows} of them fit no row that could be sent now (sealed already, or name, seal name or picture changed).",
     ),
     "licences": (
         "注意：本次将绑定 {licences} 个个人许可（每个都要付费，且不能释放）。",
@@ -175,7 +175,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",
         "Stopping: nothing new is sent, what is under way is awaited (once more leaves at once).",
     ),
-    "progress": ("{done}/{total} · 成功 {sealed} · {rate}/秒", "{done}/{total} · sealed {sealed} · {rate}/s"),
+    "progress": ("已完成 {done}/{total}（{share}）{told}", "done {done}/{total} ({share}) {told}"),
+    "rate": ("{rate} 次/秒（上限的 {share}）", "{rate}/s ({share} of the limit)"),
+    "left": ("还需 {time}", "{time} left"),
     "bar": ("提交", "sending"),
     "halted": ("已停止：{message}（{code}）", "Halted: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
@@ -185,6 +187,22 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "      {rows} × {label} ({code}, e.g. {file} row {row})",
     ),
     "results": ("结果：{path}", "Results: {path}"),
+    "report": ("发生了什么：{path}", "What happened: {path}"),
+    "misused": ("错误：{message}", "Error: {message}"),
+    "interrupted": ("已中断。", "Interrupted."),
+    "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),
+    "next_again": ("要继续，请输入：", "To go on, type:"),
+    "next_bug": ("要看详细原因，请输入：", "To see more of the reason, type:"),
+    "next_rosters": ("放入名单后，请输入：", "With a roster in its place, type:"),
+    "next_run": ("接下来，请输入：", "Next, type:"),
+    "next_check": ("先检查一遍，请输入：", "To check first, type:"),
+    "next_list": ("要看待查清的行，请输入：", "To see what waits for a decision, type:"),
+    "next_sheet": (
+        "也可以在结果表的“未知”表里填好两个黄色列并保存，然后输入：",
+        "Or fill in the two yellow columns of the sheet Unknown, save, and type:",
+    ),
+    "next_rebuild": ("要由回执重建，请输入：", "To rebuild it from the receipts, type:"),
+    "next_help": ("用法说明，请输入：", "To read how it is used, type:"),
     "next": ("-> {text}", "-> {text}"),
     "command": ("     {command}", "     {command}"),
     "demo_exit": (
@@ -193,9 +211,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "demo_open": ("请打开：{path}", "Open: {path}"),
     "demo_more": (
-        "想接着改表重试：先在另一个终端运行\n     {sandbox}\n改好结果表并保存，再运行\n     {retry}",
-        "To go on as a clerk would: in a second terminal start\n     {sandbox}\nthen correct the workbook and type\n     {retry}",
+        "想接着改表重试：先在另一个终端运行\n     {sandbox}",
+        "To go on as a clerk would: in a second terminal start\n     {sandbox}",
     ),
+    "demo_retry": ("改好结果表并保存，再输入：", "Then correct the workbook, save it, and type:"),
     "sandbox_at": (
         "沙盒已启动：{url}（Ctrl-C 停止）\n" + SANDBOX_IDS,
         "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,
@@ -220,6 +239,17 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Last run {run}: {command}, exit {exit}, {finished}",
     ),
     "status_cut": ("中断，未写完", "cut short"),
+    "explain_nobody": (
+        """没有医生与“{query}”相符。
+  查过：台账 {path}，以及 {out} 里各次运行的结果
+  按：姓名、工号、证件末四位、印章名称、印章ID、RequestId、TraceId（都要写完整）
+  还没有运行过的名单不在其中，请用 check 查看。""",
+        """No doctor answers to “{query}”.
+  Searched: the ledger {path}, and the runs in {out}
+  For: a whole name, staff number, last four, seal name, SealId, RequestId or trace id
+  A roster that no run has read yet is not among them; check looks at it.""",
+    ),
+    "explain_similar": ("  相近的有：{names}", "  Similar: {names}"),
     "no_run": ("台账里没有这次运行：{run}", "The ledger knows no run {run}"),
     "no_last_run": ("台账里还没有运行记录，没有可重试的。", "The ledger knows no run yet: nothing to retry."),
 }

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from pipeline.desk.settle import SEAL_ID
 from pipeline.errors import FileRefused, UsageError
-from pipeline.intake import xlsx
-from pipeline.intake.read import run_of
+from pipeline.intake.read import open_results, run_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
 from pipeline.model import Snapshot
@@ -148,7 +147,7 @@ class _Line:
 
 def _lines_of_results(path: Path) -> Iterator[_Line]:
     try:
-        book = xlsx.read(path.read_bytes())
+        book = open_results(path)
         for sheet in book.sheets:
             if (sheet.name or "") not in WORDS["sheet.all"]:
                 continue

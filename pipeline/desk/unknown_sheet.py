@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.desk.settle import Answer
 from pipeline.errors import FileRefused, UsageError
-from pipeline.intake import xlsx
 from pipeline.intake.cells import Line, Sheet
+from pipeline.intake.read import open_results
 from pipeline.intake.ticket import check_of
 from pipeline.results.words import WORDS
 
@@ -22,19 +22,14 @@ def answers(path: Path) -> list[Answer]:
     A line whose hidden row_id does not fit its check was pasted or sorted in part: the file is refused.
     """
     try:
-        book = xlsx.read(path.read_bytes())
+        book = open_results(path)
+        found = [answer for sheet in book.sheets for answer in _answers(sheet, path)]
     except FileRefused as refused:
+        if refused.code == "FILE_FORMAT":
+            raise UsageError(
+                f"{path} is not a results workbook of this program.", f"{path} 不是本程序写出的结果表。"
+            ) from refused
         raise _damaged(path, refused.code) from refused
-    if book.run is None:
-        raise UsageError(
-            f"{path} is not a results workbook of this program.", f"{path} 不是本程序写出的结果表。"
-        )
-    found = [
-        answer
-        for sheet in book.sheets
-        if (sheet.name or "").startswith(WORDS["sheet.unknown"])
-        for answer in _answers(sheet, path)
-    ]
     twice = {
         answer.trace_id for answer in found if sum(other.trace_id == answer.trace_id for other in found) > 1
     }
@@ -46,7 +41,7 @@ def answers(path: Path) -> list[Answer]:
 def _answers(sheet: Sheet, path: Path) -> Iterator[Answer]:
     lines = iter(sheet.lines)
     header = next(lines, None)
-    if header is None:
+    if header is None or not _is_unknown(sheet, header):
         return
     places = _places(header, path)
     for line in lines:
@@ -56,6 +51,13 @@ def _answers(sheet: Sheet, path: Path) -> Iterator[Answer]:
         if row_id and check_of(row_id) != check:
             raise _damaged(path, f"{_ROW_ID} {line.number}")
         yield Answer(line.number, trace, seal_id, conclusion)
+
+
+def _is_unknown(sheet: Sheet, header: Line) -> bool:
+    """Tell the sheet by its name, or where that was changed by the columns that no other sheet has."""
+    titles = {cell.shown.strip() for cell in header.cells.values()}
+    named = (sheet.name or "").startswith(WORDS["sheet.unknown"])
+    return named or (_ROW_ID in titles and not titles.isdisjoint(WORDS["col.conclusion"]))
 
 
 def _places(header: Line, path: Path) -> Sequence[int]:

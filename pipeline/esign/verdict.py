@@ -9,6 +9,7 @@ from pipeline.esign import codes
 from pipeline.esign.client import Reply
 from pipeline.esign.contract import file_id_of, parse
 from pipeline.model import Verdict, VerdictKind
+from pipeline.service_codes import Meaning
 
 HTTP_OK = 200
 
@@ -18,7 +19,7 @@ class Reading:
     """A create's verdict, and what its code means for the run (None for a success or an unreadable answer)."""
 
     verdict: Verdict
-    meaning: codes.Meaning | None
+    meaning: Meaning | None
     tally: str  # under what the call is counted in run.json: ok, a service code, http_502, unreadable
 
     @property
@@ -55,7 +56,7 @@ def of_create(reply: Reply) -> Reading:
     return Reading(verdict, meaning, answer.code)
 
 
-_KINDS: Mapping[codes.Meaning, VerdictKind] = {
+_KINDS: Mapping[Meaning, VerdictKind] = {
     "row": "refused",
     "exists": "refused",
     "unknown": "unknown",
@@ -74,7 +75,7 @@ class Upload:
 
     file_id: str | None
     dies: float
-    meaning: codes.Meaning | None  # None with a FileId; "unknown" where nothing can be told: sent again
+    meaning: Meaning | None  # None with a FileId; "unknown" where nothing can be told: sent again
     code: str | None
     message: str | None
     request_id: str | None

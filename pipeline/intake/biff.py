@@ -40,6 +40,7 @@ from pipeline.intake.binary import Budget, Reader, Survey, height_of
 from pipeline.intake.bounds import too_many_bytes
 from pipeline.intake.cells import Book, Sheet
 from pipeline.intake.manner import Manner
+from pipeline.intake.properties import OWN_SHEETS, run_of_compound
 from pipeline.intake.styles import EPOCH_1900, EPOCH_1904, formats_of
 
 BARE = (b"\x09\x08\x08\x00", b"\x09\x08\x10\x00")  # how records begin that no compound file surrounds
@@ -84,12 +85,14 @@ def read(data: bytes, *, manner: Manner) -> Book:
 
     Raises FileRefused for one that is locked, damaged, oversized or hostile; the lines raise it for damaged cells.
     """
-    budget = Budget(manner.max_rows)
+    run = None if data.startswith(BARE) else run_of_compound(data)
+    budget = Budget(manner.max_rows * (1 if run is None else OWN_SHEETS))
     with _whole():
         stream = stream_of(data)
         found = _globals(stream, budget)
         surveys = [None if hidden else _survey(stream, place, budget) for _, place, hidden in found.sheets]
-    return Book(_sheets(stream, found, surveys, budget), notes=(PICTURES,) if found.pictures else ())
+    notes = (PICTURES,) if found.pictures and run is None else ()
+    return Book(_sheets(stream, found, surveys, budget), run, notes)
 
 
 def stream_of(data: bytes) -> bytes:

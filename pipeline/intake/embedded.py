@@ -18,9 +18,9 @@ _LONGEST = 20  # characters of a title that are repeated
 def counting(row: Row) -> tuple[Embedded, ...]:
     """Return the pictures of a row that are meant as its doctor's seal.
 
-    A row of a To fix sheet has those of the row it corrects, which were judged under its own titles: all of them count.
+    A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
     """
-    if not row.pictures or row.ticket is not None:
+    if not row.pictures or row.corrected:
         return row.pictures
     return tuple(each for each in row.pictures if _counts(each, row))
 

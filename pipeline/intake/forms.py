@@ -57,6 +57,10 @@ class Form:
         ticket = self._checked(line) if self._ticket else None
         return Row(origin, Cells(shape, held), Fields(shape, held), ticket, line.hidden, pictures)
 
+    def is_ticket(self, column: int) -> bool:
+        """Tell whether a column holds the tickets of a To fix sheet: we hid it ourselves."""
+        return self._ticket is not None and column in self._ticket
+
     def ticketed(self, line: Line) -> bool:
         """Tell whether a line of a To fix sheet carries a ticket: it was a doctor's, whatever is left of it."""
         return self._ticket is not None and filled(line.cells.get(self._ticket[0]))

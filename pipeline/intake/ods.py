@@ -16,6 +16,7 @@ from pipeline.intake.manner import Manner
 from pipeline.intake.numerals import whole
 from pipeline.intake.ods_cells import BREAK, SPACE, TAB, Names, cell_of, paragraph
 from pipeline.intake.package import CHUNK, MEGABYTE, Package, parser
+from pipeline.intake.properties import OWN_SHEETS, run_of_package
 from pipeline.intake.streamed import Outline, count_rows, sheets
 from pipeline.intake.tally import Tally
 
@@ -39,14 +40,18 @@ def read(data: bytes, *, manner: Manner) -> Book:
     package = Package(data)
     if b"encryption-data" in (package.payload(MANIFEST, 10 * MEGABYTE) or b""):
         raise FileRefused("FILE_ENCRYPTED")
-    count_rows(_chunks(package), b"<table:table-row", _HOLDS, Tally(manner.max_rows))
-    outline = _Reader(Tally(manner.max_rows))
+    run = run_of_package(package)
+    most = manner.max_rows * (1 if run is None else OWN_SHEETS)
+    count_rows(_chunks(package), b"<table:table-row", _HOLDS, Tally(most))
+    outline = _Reader(Tally(most))
     for _ in outline.lines(package):
         pass
     if not outline.body:
         raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.odt)"})
-    again = _Reader(Tally(manner.max_rows)).lines(package)
-    return Book(sheets(outline.outlines, again), notes=(PICTURES,) if outline.pictures else ())
+    again = _Reader(Tally(most)).lines(package)
+    return Book(
+        sheets(outline.outlines, again), run, notes=(PICTURES,) if outline.pictures and run is None else ()
+    )
 
 
 def _chunks(package: Package) -> Iterator[bytes]:

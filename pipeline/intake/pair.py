@@ -101,7 +101,9 @@ def pair(
                 continue
             fitting: Sequence[Claim] = _named(written, library) if written else ()
             cells = embedded.counting(doctor.row)
-            if not fitting and written and pointer.names_a_file(written):
+            if written and pointer.cell_named(written):
+                fitting = ()
+            elif not fitting and written and pointer.names_a_file(written):
                 cells = ()
             elif not fitting:
                 fitting = claims.of[place]

@@ -20,6 +20,7 @@ _MAX_COMPONENT = 255  # bytes: no file system has longer names
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\Z", re.IGNORECASE)
+_CELL = re.compile(r"▣ ?([A-Z]{1,3})[1-9][0-9]*\b")  # how a picture in a cell is called everywhere
 _WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
 
 
@@ -29,6 +30,12 @@ def entry(doctor: Doctor) -> str | None:
     if cell is None or cell.kind in _WORDLESS:
         return None
     return trim(shown(cell)) or None
+
+
+def cell_named(written: str) -> str | None:
+    """Return the column of the roster cell whose picture an entry means (``▣ H12``, as To fix writes it), or None."""
+    found = _CELL.match(written)
+    return found[1] if found else None
 
 
 def refusal(written: str) -> str | None:
@@ -52,6 +59,8 @@ def refusal(written: str) -> str | None:
 
 def names_a_file(written: str) -> bool:
     """Tell whether an entry can only mean a file: it has an extension or a folder. 已交 and √ have neither."""
+    if cell_named(written):
+        return False
     return bool(stems.split(written)[1]) or "/" in written or "\\" in written
 
 

@@ -13,23 +13,28 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.errors import FileRefused
-from pipeline.intake import biff, encrypted, html, ods, text, xlsb, xlsx, xml2003
+from pipeline.errors import FileRefused, reason_of
+from pipeline.intake import biff, encrypted, html, ods, ole, text, xlsb, xlsx, xml2003
+from pipeline.intake.ahead import Ahead
 from pipeline.intake.bounds import too_many_bytes
-from pipeline.intake.cells import Book, Line, filled
+from pipeline.intake.cells import Book, Line, Sheet, filled
 from pipeline.intake.formats import SUFFIXES, ZIP, kind_of
+from pipeline.intake.forms import CHECK, ROW_ID
 from pipeline.intake.headers import Vocabulary, missing
 from pipeline.intake.manner import PLAIN, Manner
+from pipeline.intake.package import Package
+from pipeline.intake.properties import TO_FIX, run_of_compound, run_of_package
 from pipeline.intake.rows import Table, table, without_examples
 from pipeline.intake.tally import Tally
-from pipeline.problems import CATALOGUE
+from pipeline.problems import CATALOGUE, problem
 from pipeline.roster import FileReport, Problem, Row
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 _DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-TO_FIX = ("失败待改", "To fix")  # how the sheets of our own workbook that a clerk corrects are called
+_SETTLES = frozenset({"结论", "Conclusion"})  # a column of the sheet Unknown, whose lines have tickets, too
+_TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 _READERS = {
     "xls": biff.read,
     "xlsb": xlsb.read,
@@ -45,19 +50,23 @@ def read_rosters(
     *,
     columns: Mapping[str, str] = NO_COLUMNS,
     to_fix_only: bool = False,
+    corrections: bool = False,
     manner: Manner = PLAIN,
 ) -> tuple[list[Row], list[FileReport]]:
     """Read files, and the roster files directly in folders, in the order given and then by name.
 
     ``columns`` maps a header to the value of a Field, before the built-in titles. ``to_fix_only`` takes nothing
-    but our own results workbooks, of which only the To fix sheets are read; without it those are deferred.
+    but our own results workbooks, of which only the To fix sheets are read; with ``corrections`` those among the rosters
+    are read so as well, and their rows have tickets; without either they are deferred.
     Never raises for a bad file: its report has the status ``refused``, its codes, and no rows.
     """
     vocabulary = Vocabulary.of(columns)
     rows: list[Row] = []
     reports: list[FileReport] = []
     for path in expand(paths):
-        found, report = read_roster(path, vocabulary, to_fix_only=to_fix_only, manner=manner)
+        found, report = read_roster(
+            path, vocabulary, to_fix_only=to_fix_only, corrections=corrections, manner=manner
+        )
         rows += found
         reports.append(report)
     return rows, reports
@@ -73,7 +82,7 @@ def expand(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_roster(
-    path: Path, vocabulary: Vocabulary, *, to_fix_only: bool, manner: Manner
+    path: Path, vocabulary: Vocabulary, *, to_fix_only: bool, corrections: bool, manner: Manner
 ) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
     digest = book = None
@@ -83,24 +92,25 @@ def read_roster(
         digest = hashlib.sha256(data).hexdigest()
         book = _open(data, path, vocabulary, manner)
         del data
-        if book.results and not to_fix_only:
-            return [], FileReport(path, digest, "deferred", notes=("esign-import results",))
+        if book.results and not (to_fix_only or corrections):
+            return [], FileReport(path, digest, "deferred", notes=("esign-import results",), run=book.run)
         if to_fix_only and not book.results:
             raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
         tables.extend(_tables(book, path, vocabulary, manner.max_rows))
         _whole(tables, vocabulary, ours=book.results)
         tables = tables if book.results else without_examples(tables)
-    except FileRefused as refused:
-        if refused.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
-            refused.detail.setdefault("hint", encrypted.UNSUPPORTED)
+    except FileRefused as refusal:
+        if refusal.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
+            refusal.detail.setdefault("hint", encrypted.UNSUPPORTED)
         return [], FileReport(
             path,
             digest,
             "refused",
-            (refused.code,),
-            (_problem(refused),),
+            (refusal.code,),
+            (_problem(refusal),),
             sheets=tuple(each.report for each in tables),
             notes=book.notes if book else (),
+            run=book.run if book else None,
         )
     rows = [row for each in tables for row in each.rows]
     return rows, FileReport(
@@ -111,17 +121,33 @@ def read_roster(
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
         notes=book.notes + tuple(note for each in tables for note in each.notes),
+        run=book.run,
     )
+
+
+def refused(report: FileReport, code: str, **detail: object) -> FileReport:
+    """Return the report of a file that was read and turns out to be none to rely on."""
+    said = problem(code, **detail)  # type: ignore[arg-type]
+    return replace(report, status="refused", codes=(code,), problems=(said,), rows=0, skipped=())
 
 
 def run_of(path: Path) -> str | None:
     """Return the run whose results workbook a file is; None when it is anything else."""
     try:
-        if not _bytes(path, first=4).startswith(ZIP):
-            return None
-        return xlsx.read(_bytes(path), path=path).run
+        head = _bytes(path, first=len(ole.MAGIC))
+        if head.startswith(ole.MAGIC):
+            return run_of_compound(_bytes(path))
+        return run_of_package(Package(_bytes(path))) if head.startswith(ZIP) else None
     except FileRefused:
         return None
+
+
+def open_results(path: Path) -> Book:
+    """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
+    book = _open(_bytes(path), path, Vocabulary.of({}), PLAIN)
+    if not book.results:
+        raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
+    return book
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
@@ -161,7 +187,7 @@ def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
                 raise too_many_bytes(status.st_size, MAX_BYTES)
             return file.read(min(status.st_size, first))
     except OSError as error:
-        raise FileRefused("FILE_CORRUPT", {"found": error.strerror or "cannot be read"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": reason_of(error)[0]}) from error
     except ValueError as error:  # a NUL in the name
         raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error
 
@@ -190,11 +216,20 @@ def _open(data: bytes, path: Path, vocabulary: Vocabulary, manner: Manner) -> Bo
 def _tables(book: Book, path: Path, vocabulary: Vocabulary, max_rows: int) -> Iterator[Table]:
     tally = Tally(max_rows)
     for sheet in book.sheets:
-        counted = replace(sheet, lines=_counted(sheet.lines, tally))
+        ahead = Ahead(sheet.lines)
+        counted = replace(sheet, lines=_counted(ahead, tally))
         if not book.results:
             yield table(counted, path, vocabulary)
-        elif (sheet.name or "").startswith(TO_FIX):
+        elif _is_to_fix(sheet, ahead):
             yield table(counted, path, vocabulary, ticketed=True)
+
+
+def _is_to_fix(sheet: Sheet, lines: Ahead) -> bool:
+    """Tell a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
+    if (sheet.name or "").startswith(TO_FIX):
+        return True
+    titles = [{cell.shown.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
+    return any({ROW_ID, CHECK} <= each and not each & _SETTLES for each in titles)
 
 
 def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:

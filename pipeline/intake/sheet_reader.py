@@ -73,7 +73,9 @@ class SheetReader:
         self._spread = Spread(self._merged, header)
         fields = {column: f" ({name})" for name, column in header.places.items()}
         self._hidden |= {
-            column: fields.get(column, "") for column in self._sheet.hidden_columns & header.titles.keys()
+            column: fields.get(column, "")
+            for column in self._sheet.hidden_columns & header.titles.keys()
+            if not self._form.is_ticket(column)
         }
         self._widest = max(self._widest, self._form.last)
 

@@ -22,8 +22,16 @@ def keep(payload: bytes, work: Path, suffix: str) -> tuple[Path, str]:
         if pictures.read(path) == payload:
             return path, sha256
     except OSError:  # not there yet, or no regular file: the move below puts ours in its place
-        work.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=work)  # 0600
+        pass
+    put(path, payload)
+    return path, sha256
+
+
+def put(path: Path, payload: bytes) -> None:
+    """Write a file (0600) whole or not at all, over what was there; its folders are made 0700. Raises OSError."""
+    for folder in reversed(path.parents):  # mkdir's own way up would leave them open
+        folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(payload)
@@ -31,4 +39,3 @@ def keep(payload: bytes, work: Path, suffix: str) -> tuple[Path, str]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return path, sha256

@@ -48,23 +48,28 @@ class Identify(Protocol):
 
 
 def validate(
-    rows: Sequence[Row], *, defaults: Defaults, today: date, identify: Identify | None
+    rows: Sequence[Row],
+    *,
+    defaults: Defaults,
+    today: date,
+    identify: Identify | None,
+    ids: Sequence[str | None] | None = None,
 ) -> list[Doctor]:
     """Judge every row: one doctor a row, in the same order.
 
     ``today`` is the local day that ages are counted to. Without ``identify`` (no site key at hand) ``key`` and
-    ``row_id`` are None.
+    ``row_id`` are None. ``ids`` are the rows' ids where they are known already.
     """
     judged = [read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows]
     identities = doubt(rows, judged)
-    row_ids = _row_ids(rows, identify)
+    known = row_ids(rows, identify) if ids is None else ids
     return [
         _doctor(row, identity, row_id, defaults, identify)
-        for row, identity, row_id in zip(rows, identities, row_ids, strict=True)
+        for row, identity, row_id in zip(rows, identities, known, strict=True)
     ]
 
 
-def _row_ids(rows: Sequence[Row], identify: Identify | None) -> Iterator[str | None]:
+def row_ids(rows: Sequence[Row], identify: Identify | None) -> Iterator[str | None]:
     """Yield each row's id: its mapped cells as shown, and how many equal rows stand before it in the run."""
     before: Counter[tuple[str, ...]] = Counter()
     for row in rows:
@@ -149,6 +154,7 @@ def _key(identity: Identity, identify: Identify | None) -> str | None:
 
 def _of_the_row(row: Row) -> Iterator[Problem]:
     """Yield what concerns the row as a whole, and the mapped cells whose formula has no usable value."""
+    yield from row.problems
     if row.hidden:
         yield problem("ROW_HIDDEN")
     if not any(cell.kind in BROKEN for cell in row.cells):

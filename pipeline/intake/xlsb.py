@@ -19,6 +19,7 @@ from pipeline.intake.bounds import too_many_bytes
 from pipeline.intake.cells import Book, Sheet
 from pipeline.intake.manner import Manner
 from pipeline.intake.package import CHUNK, Package
+from pipeline.intake.properties import OWN_SHEETS, run_of_package
 from pipeline.intake.styles import EPOCH_1900, EPOCH_1904, Format, formats_of
 from pipeline.intake.xlsb_cells import (
     BLANK,
@@ -69,13 +70,15 @@ def read(data: bytes, *, manner: Manner) -> Book:
 
     Raises FileRefused for one that is damaged, oversized or hostile; the lines raise it for damaged cells.
     """
-    found = _Workbook(Package(data), Budget(manner.max_rows))
+    package = Package(data)
+    run = run_of_package(package)
+    found = _Workbook(package, Budget(manner.max_rows * (1 if run is None else OWN_SHEETS)))
     part = found.package.related("", "officeDocument") or ""
     with _whole():
         _open(found, part)
         surveys = [None if hidden else _survey(found, target) for _, target, hidden in found.sheets]
     pictures = any(_has_pictures(found.package, target) for _, target, hidden in found.sheets if not hidden)
-    return Book(_sheets(found, surveys), notes=(PICTURES,) if pictures else ())
+    return Book(_sheets(found, surveys), run, notes=(PICTURES,) if pictures and run is None else ())
 
 
 def _sheets(found: _Workbook, surveys: list[Survey | None]) -> Iterator[Sheet]:

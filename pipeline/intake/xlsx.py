@@ -18,6 +18,7 @@ from pipeline.intake.manner import PLAIN, Manner
 from pipeline.intake.media import Media
 from pipeline.intake.numerals import is_true
 from pipeline.intake.package import Package
+from pipeline.intake.properties import TO_FIX, run_of_package
 from pipeline.intake.rich_values import RichValues
 from pipeline.intake.shared_strings import shared_strings
 from pipeline.intake.styles import EPOCH_1900, EPOCH_1904, formats
@@ -25,10 +26,6 @@ from pipeline.intake.survey import Survey, survey
 from pipeline.intake.tally import Tally
 from pipeline.intake.worksheet import lines
 from pipeline.roster import Embedded
-
-OWN_PROPERTY = "esign-import"  # custom document property of the workbooks this program writes
-OWN_VALUE = "results"
-OWN_RUN = "esign-import-run"
 
 _NOTED = 50  # troubles of single pictures that are told one by one
 
@@ -59,7 +56,7 @@ def read(data: bytes, *, path: Path = Path(), manner: Manner = PLAIN) -> Book:
     if root.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
     workbook = _Workbook(package, part, root, path, manner)
-    run = _run_of(package)
+    run = run_of_package(package)
     if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
         return Book(workbook.sheets(workbook.pages(None)), run=run)
     pages = list(workbook.pages(Tally(manner.max_rows)))
@@ -98,7 +95,8 @@ class _Workbook:
                 raise FileRefused("FILE_SUSPICIOUS", {"found": f"{target}: two sheets"})
             seen.add(target)
             page = _Page(name, target, survey(self._package, target, tally))
-            if self._media is not None:
+            # of a workbook of ours the thumbnails are nobody's picture
+            if self._media is not None and (tally is not None or name.startswith(TO_FIX)):
                 page.pictures = CellPictures(self._album, self._values, self._media, name)
                 self._lay(page, self._media)
             yield page
@@ -140,15 +138,6 @@ class _Workbook:
             measure = partial(grid, self._package, page.part)
             page.floating, notes = floating(self._package, drawing, page.name, media=media, measure=measure)
             self.notes += notes
-
-
-def _run_of(package: Package) -> str | None:
-    """Return the run that wrote this workbook, if this program did (an empty text where it does not say which)."""
-    part = package.related("", "custom-properties")
-    if part is None:
-        return None
-    said = {entry.get("name"): "".join(entry.itertext()).strip() for entry in package.tree(part)}
-    return said.get(OWN_RUN, "") if said.get(OWN_PROPERTY) == OWN_VALUE else None
 
 
 def _foreign(package: Package, part: str | None) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from pipeline.errors import LedgerError, UsageError
+from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger import facts, private, receipts, schema
 from pipeline.ledger.open import examine, key_path, read_key, receipts_path
 from pipeline.ledger.receipts import Mark
@@ -64,7 +64,8 @@ def backup(path: Path, target: Path) -> None:
         raise read_failed(path, error) from error
     except OSError as error:
         raise LedgerError(
-            f"The backup {target} could not be written ({error}).", f"无法写入备份 {target}（{error}）。"
+            f"The backup {target} could not be written ({reason_of(error)[0]}).",
+            f"无法写入备份 {target}（{reason_of(error)[1]}）。",
         ) from error
 
 
@@ -248,7 +249,7 @@ def _counted(path: Path, aside: Path | None) -> Restored:
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
     return LedgerError(
-        f"The receipts do not make a ledger ({error}). Keep {place} as it is and restore a backup (`esign-import ledger "
+        f"The receipts do not make a ledger ({reason_of(error)[0]}). Keep {place} as it is and restore a backup (`esign-import ledger "
         "restore`).",
-        f"回执无法还原台账（{error}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
+        f"回执无法还原台账（{reason_of(error)[1]}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
     )

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
 from pipeline.ledger.facts import Fact
 from pipeline.ledger.people import CONTENT
 from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
+from pipeline.model import Judged, Judgement
+
+REVIEW = "review"  # kind of a decision that concerns pictures, not one person
+_TOGETHER = 500  # judgements of one decision
 
 
 def enter(connection: sqlite3.Connection, decision: Decision) -> int:
@@ -72,6 +76,35 @@ def adopt(connection: sqlite3.Connection, seals: Sequence[Adopted], at: float, w
             "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
             (seal.seal_id, seal.key, seal.seal_name, at, before, number),
         )
+
+
+def judge(
+    connection: sqlite3.Connection, judgements: Mapping[str, Judged], at: float, who: str, why: str
+) -> list[int]:
+    """Enter a review's judgements, some hundred a decision; returns the decisions' numbers.
+
+    A receipt is one line, and the search for the last one looks back no further than 64 KB.
+    """
+    numbers = []
+    every = list(judgements.items())
+    for first in range(0, len(every), _TOGETHER):
+        detail = json.dumps(dict(every[first : first + _TOGETHER]), separators=(",", ":"))
+        made = connection.execute(
+            "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
+            (at, who, why, REVIEW, detail),
+        )
+        assert made.lastrowid is not None
+        numbers.append(made.lastrowid)
+    return numbers
+
+
+def judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
+    """Return every judgement that was entered; of two on the same content the one entered later counts."""
+    told: dict[str, Judgement] = {}
+    entered = connection.execute("SELECT at, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,))
+    for at, detail in entered:
+        told.update({identity: Judgement(judged, at) for identity, judged in json.loads(detail).items()})
+    return told
 
 
 def facts_of_adopted(seals: Sequence[Adopted]) -> Sequence[Fact]:

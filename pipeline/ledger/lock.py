@@ -17,11 +17,13 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from pipeline.clock import stamp
-from pipeline.errors import LedgerError, Locked
+from pipeline.clock import pause, stamp
+from pipeline.errors import LedgerError, Locked, reason_of
 from pipeline.ledger import private
+from pipeline.ledger.disk import require_local
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
+LOOKS, BETWEEN = 5, 0.02  # looks at the holder's file; seconds: it is written just after the lock is taken
 
 
 class RunLock:
@@ -44,6 +46,7 @@ class RunLock:
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
+        require_local(self._path)
         try:
             private.make_folder(self._path.parent)
             self._lock.acquire()
@@ -51,8 +54,8 @@ class RunLock:
             raise self._locked() from None
         except (OSError, NotImplementedError) as error:
             raise LedgerError(
-                f"The run lock {self._path} cannot be taken ({error}); put the ledger on a local disk of this machine.",
-                f"无法取得运行锁 {self._path}（{error}）；请把台账放在本机磁盘上。",
+                f"The run lock {self._path} cannot be taken ({reason_of(error)[0]}); put the ledger on a local disk of this machine.",
+                f"无法取得运行锁 {self._path}（{reason_of(error)[1]}）；请把台账放在本机磁盘上。",
             ) from error
         self._tell(
             {
@@ -90,16 +93,20 @@ class RunLock:
             draft.unlink(missing_ok=True)
             self._lock.release()
             raise LedgerError(
-                f"Nothing can be written beside the ledger ({error}); make room on its disk or repair it.",
-                f"无法在台账旁写入文件（{error}）；请腾出磁盘空间或修复磁盘。",
+                f"Nothing can be written beside the ledger ({reason_of(error)[0]}); make room on its disk or repair it.",
+                f"无法在台账旁写入文件（{reason_of(error)[1]}）；请腾出磁盘空间或修复磁盘。",
             ) from error
 
     def _locked(self) -> Locked:
-        try:
-            holder = json.loads(self._holder.read_text(encoding="utf-8"))
-            host, pid, name, run, since = (holder[field] for field in HOLDER_FIELDS)
-        except (OSError, ValueError, KeyError, TypeError):
-            # it has the lock and has not yet said who it is
+        for look in range(LOOKS):
+            pause(BETWEEN if look else 0)
+            try:
+                holder = json.loads(self._holder.read_text(encoding="utf-8"))
+                host, pid, name, run, since = (holder[field] for field in HOLDER_FIELDS)
+                break
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # it has the lock and has not yet said who it is
+        else:
             return Locked(
                 f"Another process holds the lock {self._path}; try again once it has ended.",
                 f"另一个进程正持有运行锁 {self._path}；请待其结束后再试。",

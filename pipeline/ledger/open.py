@@ -9,8 +9,9 @@ from itertools import count
 from pathlib import Path
 from secrets import token_bytes
 
-from pipeline.errors import LedgerError, UsageError
+from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger import ballast, facts, journal, private, receipts, schema
+from pipeline.ledger.disk import require_local
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
@@ -61,13 +62,15 @@ def open_ledger(
         raise read_failed(path, error) from error
     except OSError as error:
         raise LedgerError(
-            f"The ledger {path} cannot be opened ({error}).", f"无法打开台账 {path}（{error}）。"
+            f"The ledger {path} cannot be opened ({reason_of(error)[0]}).",
+            f"无法打开台账 {path}（{reason_of(error)[1]}）。",
         ) from error
     return ledger, site_key
 
 
 def _begin(path: Path, tenant: str, now: float) -> None:
     """Make the key, then the ledger: each appears whole, and one that another process has just made is used."""
+    require_local(path)
     private.make_folder(path.parent)
     if not key_path(path).exists():
         with private.published(key_path(path)) as draft:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
 
-from pipeline.model import Content, Snapshot, Verdict
+from pipeline.model import Content, Judged, Judgement, Snapshot, Verdict
 from pipeline.roster import FileStat
 
 
@@ -143,10 +143,18 @@ class Told:
     key: str | None
     attempt: str | None
     seal_id: str | None
+    number: int = 0  # what attempts and seals point to
+    detail: str | None = _field(
+        default=None, repr=False
+    )  # replace: the new name; keep: what it was compared with
 
 
 class Ledger(Protocol):
-    """One tenant's journal. Only the holder of the run lock writes."""
+    """One tenant's journal. Only the holder of the run lock writes.
+
+    Every write takes effect whole or not at all. Coroutines are called in the event loop, all else from any thread.
+    tests/ledger/test_ledger_contract.py asks every promise below of every implementation.
+    """
 
     def snapshot(self) -> Snapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""
@@ -199,6 +207,12 @@ class Ledger(Protocol):
 
     def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
         """Enter seals that were made elsewhere, all or none; LedgerConflict names the constraint that forbids one."""
+
+    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+        """Enter a review's judgements, all or none: from now on they count in every run."""
+
+    def judgements(self) -> Mapping[str, Judgement]:
+        """Return what was judged last of each content that was ever reviewed."""
 
     def decisions(self, kind: str | None = None) -> list[Told]:
         """Return the decisions, oldest first."""

@@ -35,6 +35,14 @@ class SiteKey:
         """Return what stands for a whole number, a mobile or a path."""
         return self._digest("text", text)
 
+    def judgement(self, key: str, name: str, seal_name: str, picture: str) -> str:
+        """Return what a review's judgement belongs to: person, name, seal name and the picture's sha256."""
+        return self._digest("judgement", key, name, seal_name, picture)
+
+    def reviews(self) -> str:
+        """Return the mark by which a file of judgements is known as this tenant's."""
+        return self._digest("reviews", self.tenant)
+
     def check(self) -> str:
         """Return what a ledger keeps to know its key again."""
         return self._digest("check")

@@ -12,12 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.errors import LedgerError
-from pipeline.ledger import ballast, decisions, facts, history, journal, people
-from pipeline.ledger.protocol import Adopted, Attempt, Decision, LedgerConflict, RunRecord, SeenRow, Told
+from pipeline.errors import LedgerError, reason_of
+from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people
+from pipeline.ledger.archive import Life
+from pipeline.ledger.protocol import (
+    Adopted,
+    Attempt,
+    Decision,
+    LedgerConflict,
+    RunRecord,
+    SeenRow,
+    Told,
+)
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.writer import Operation, Telling, Writer
-from pipeline.model import Snapshot, Verdict
+from pipeline.model import Judged, Judgement, Snapshot, Verdict
 from pipeline.roster import FileStat
 
 Result = TypeVar("Result")
@@ -45,7 +54,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 
 class SqliteLedger:
-    """A :class:`~pipeline.ledger.protocol.Ledger`; made by :func:`~pipeline.ledger.open.open_ledger`.
+    """A Ledger (protocol.py) and an Archive (archive.py); made by :func:`~pipeline.ledger.open.open_ledger`.
 
     Writing goes through one thread; every read has its own connection and sees one moment. ``digest`` stands in for
     the paths of remembered files, for a picture's name may be an identity number.
@@ -113,7 +122,7 @@ class SqliteLedger:
 
         def write(connection: sqlite3.Connection) -> None:
             if writer.failure is not None:
-                raise LedgerError(writer.failure.en, writer.failure.zh)
+                raise LedgerError(writer.failure.en, writer.failure.zh) from writer.failure.__cause__
             journal.enter_attempt(connection, attempt)
 
         entered = writer.submit(write, facts.of_attempt(attempt.uuid, attempt.key, attempt.seal_name))
@@ -184,6 +193,18 @@ class SqliteLedger:
             lambda ledger: decisions.adopt(ledger, seals, at, who, why), decisions.facts_of_adopted(seals)
         )
 
+    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+        """Enter a review's judgements, all or none: from now on they count in every run."""
+        self._write(
+            lambda ledger: decisions.judge(ledger, judgements, at, who, why),
+            lambda numbers: [facts.Fact("decision", "id", number) for number in numbers],
+        )
+
+    def judgements(self) -> Mapping[str, Judgement]:
+        """Return what was judged last of each content that was ever reviewed."""
+        with self._reading() as connection:
+            return decisions.judgements(connection)
+
     def decisions(self, kind: str | None = None) -> list[Told]:
         """Return the decisions, oldest first."""
         with self._reading() as connection:
@@ -194,6 +215,31 @@ class SqliteLedger:
                     (kind,),
                 )
             ]
+
+    def named(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
+        """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it."""
+        with self._reading() as connection:
+            return lives.named(connection, word)
+
+    def unnumbered(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Return the lines of rows that bear one of these names and no usable number."""
+        with self._reading() as connection:
+            return lives.unnumbered(connection, names)
+
+    def everybody(self) -> list[tuple[str | None, str | None]]:
+        """Return name and staff number of everybody who was ever seen or has a seal."""
+        with self._reading() as connection:
+            return list(lives.everybody(connection))
+
+    def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
+        """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
+        with self._reading() as connection:
+            return lives.life(connection, key, row_ids)
+
+    def runs_with_rows(self) -> set[str]:
+        """Return the runs whose words of their rows the ledger holds."""
+        with self._reading() as connection:
+            return lives.runs_with_rows(connection)
 
     def close(self) -> None:
         """Finish what is queued and let go of the files."""
@@ -256,8 +302,8 @@ class KnownFiles(Mapping[str, FileStat]):
 def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
     """Say that the ledger is damaged or cannot be read, and how to restore it."""
     return LedgerError(
-        f"The ledger {path} cannot be read ({error}). Keep the file as it is and restore a backup with `esign-import "
+        f"The ledger {path} cannot be read ({reason_of(error)[0]}). Keep the file as it is and restore a backup with `esign-import "
         "ledger restore`, or rebuild it from receipts.jsonl with `esign-import ledger rebuild`.",
-        f"无法读取台账 {path}（{error}）。请保留该文件，用 `esign-import ledger restore` 恢复备份，"
+        f"无法读取台账 {path}（{reason_of(error)[1]}）。请保留该文件，用 `esign-import ledger restore` 恢复备份，"
         "或用 `esign-import ledger rebuild` 由 receipts.jsonl 重建。",
     )

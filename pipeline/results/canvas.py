@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from pipeline.results.style import HEAD, LINE, PAPER, RULE, Styles, Workbook, print_setup
+from pipeline.results.style import HEAD, LINE, LINK, PAPER, RULE, Styles, Workbook, print_setup
 from pipeline.results.text import clean, lines
 
 Look = Mapping[str, object]
@@ -47,6 +47,15 @@ class Canvas:
             self._write(first, last, value, form)
             first = last + 1
         self.row += 1
+
+    def links(self, parts: Sequence[tuple[str, int, str]]) -> None:
+        """Write one row of links: what stands there, the last grid column it fills, the sheet it leads to."""
+        form = self._styles.get(font_color=LINK, underline=1)
+        self.line([(text, last, {"font_color": LINK, "underline": 1}) for text, last, _ in parts])
+        first = 0
+        for text, last, sheet in parts:
+            self._sheet.write_url(self.row - 1, first + 1, f"internal:'{sheet}'!A1", form, clean(text))
+            first = last + 1
 
     def heading(self, text: str) -> None:
         """Leave a gap and write a section's title."""

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from pipeline.points import reach
 
 Json = Mapping[str, object]
+_NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
 def private_folder(path: Path) -> Path:
@@ -56,10 +58,15 @@ def write_atomically(
 
 
 def write_json(path: Path, value: Json) -> Path:
-    """Write one JSON object, indented, UTF-8."""
+    """Write one JSON object, indented but for its lists of plain numbers, UTF-8."""
 
     def fill(temporary: Path) -> None:
-        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", "utf-8", "replace")
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+        # a line break stands in no JSON text, so this is never inside one
+        text = _NUMBERS.sub(
+            lambda found: re.sub(r"\n\s*", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text
+        )
+        temporary.write_text(text + "\n", "utf-8", "replace")
 
     return write_atomically(path, fill)
 

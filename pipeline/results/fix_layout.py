@@ -22,24 +22,26 @@ class Layout:
 
     headers: tuple[str, ...]
     mapped: Mapping[Field, int]
-    rows: list[tuple[Outcome, dict[str, int]]] = field(default_factory=list)  # with column letter -> place
+    rows: list[tuple[Outcome, Mapping[str, int]]] = field(default_factory=list)  # with column letter -> place
 
 
 def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
     """Sort the rows to fix by the form of their roster, those to correct first."""
     wanted = [outcome for outcome in outcomes if needs_fixing(outcome)]
     found: dict[object, Layout] = {}
+    shared: dict[tuple[str, ...], dict[str, int]] = {}  # one for all rows of a shape: 100,000 of them add up
     for status in _ORDER:
         for outcome in wanted:
             if outcome.status is not status:
                 continue
             cells = own_cells(outcome.doctor)
-            places = {cell.column: place for place, cell in enumerate(cells)}
+            columns = tuple(cell.column for cell in cells)
+            places = shared.setdefault(columns, {column: place for place, column in enumerate(columns)})
             headers = tuple(cell.header for cell in cells)
             mapped = {
-                name: places[cell.column]
-                for name, cell in outcome.doctor.row.fields.items()
-                if cell.column in places
+                name: place
+                for name, field in outcome.doctor.row.fields.items()
+                if (place := _place(field, cells, places)) is not None
             }
             # rows that reach beyond the titles must not make a sheet of their own
             titled = len(headers) - next(
@@ -56,7 +58,21 @@ def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
 def own_cells(doctor: Doctor) -> Sequence[Cell]:
     """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
     cells = doctor.row.cells
-    return cells if doctor.row.ticket is None else [cell for cell in cells if cell.header not in _OURS]
+    if doctor.row.ticket is not None:
+        return [cell for cell in cells if cell.header not in _OURS or cell.column == ""]
+    picture = doctor.row.fields.get(Field.PICTURE)
+    if picture is None or picture.column:
+        return cells
+    return [
+        cell for cell in cells if cell is not picture
+    ]  # of our own picture column, in a row put into its place
+
+
+def _place(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int | None:
+    """Return the place of a field's cell; those that another file gave have no column and are told by themselves."""
+    if field.column:
+        return places.get(field.column)
+    return next((place for place, cell in enumerate(cells) if cell is field), None)
 
 
 def shown_at(outcome: Outcome, place: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from pipeline import __version__
 from pipeline.clock import stamp
@@ -125,6 +126,7 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
             "used_share": night.traffic.used_share,
             "throttled": night.traffic.throttled,
             "max_in_second": night.traffic.max_in_second,
+            **({"timing": asdict(night.traffic.timing)} if night.traffic.timing else {}),
         },
         "halted": {"code": night.halted.code, "message": anonymous(night.halted.message)}
         if night.halted

@@ -11,6 +11,7 @@ from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.results.words import FIELD_WORDS, say
 from pipeline.roster import Field, Problem
+from pipeline.service_advice import ANSWERS, advice_on, known
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 _COMMA = {"zh": "、", "en": ", "}
@@ -79,10 +80,16 @@ LABELS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def label(code: str, language: str) -> str:
-    """Return a code's short name; all codes of the service share one."""
+def label(code: str, language: str, *, unsettled: bool = False) -> str:
+    """Return a code's short name; all codes of the service share one, by whether they settled their row."""
+    if code.startswith("http_"):
+        code = "http_502"  # they all prove as little
+    if code in ANSWERS:
+        return ANSWERS[code].what(language).rstrip("。.")
     if code not in LABELS:
-        return code if code in CATALOGUE else say("reason.service", language)
+        return (
+            code if code in CATALOGUE else say("reason.doubtful" if unsettled else "reason.service", language)
+        )
     zh, en = LABELS[code]
     return zh if language == "zh" else en
 
@@ -106,6 +113,13 @@ def is_spare_copy(outcome: Outcome) -> bool:
         outcome.status is Status.REJECTED
         and bool(errors)
         and all(error.code == "ROW_DUPLICATE" and not error.detail.get("differs") for error in errors)
+    )
+
+
+def waits_for_review(outcome: Outcome) -> bool:
+    """Tell whether a row was not sent because nobody has judged it right yet."""
+    return outcome.status is Status.NOT_SENT and any(
+        error.code == "REVIEW_MISSING" for error in errors_of(outcome)
     )
 
 
@@ -145,7 +159,7 @@ def counted(outcome: Outcome) -> list[str]:
         return [outcome.code or "—"]
     if outcome.status is Status.CHANGED:
         return ["CONTENT_CHANGED"]
-    if outcome.status is not Status.REJECTED or is_spare_copy(outcome):
+    if outcome.status not in {Status.REJECTED, Status.NOT_SENT} or is_spare_copy(outcome):
         return []
     return list(dict.fromkeys(problem.code for problem in errors_of(outcome)))
 
@@ -156,9 +170,21 @@ def advice(outcome: Outcome, language: str) -> str:
     if outcome.status is Status.NOT_SENT and not errors:
         return say("advice.not_sent", language)
     if outcome.status is Status.FAILED and not errors:
-        return say("advice.failed", language)
+        return _service_advice(outcome.code, language)
+    if waits_for_review(outcome):
+        return say("advice.review", language)
     if any(CATALOGUE[error.code].who == "it" for error in errors if error.code in CATALOGUE):
         return say("advice.it", language)
     if errors and all(error.field is Field.PICTURE for error in errors):
         return say("advice.picture", language)
     return say("advice.cells", language)
+
+
+def _service_advice(code: str | None, language: str) -> str:
+    """Return what a refusal asks for, and of whom where it is not the sheet's reader."""
+    if code is None or not known(code):
+        return say("advice.failed", language)
+    told = advice_on(code)
+    if told.who == "clerk":
+        return told.todo(language)
+    return f"{say(f'who.{told.who}', language)}{'：' if language == 'zh' else ': '}{told.todo(language)}"

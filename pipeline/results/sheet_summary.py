@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.clock import stamp
 from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
-from pipeline.results.frame import by_department
-from pipeline.results.next_steps import next_steps, waiting
+from pipeline.results.facts import UNSETTLED
+from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
+from pipeline.results.next_steps import next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
-from pipeline.results.reasons import counted, label, sentence
+from pipeline.results.reasons import label, needs_fixing, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 from pipeline.roster import FileReport
+from pipeline.service_advice import advice_on
+
+if TYPE_CHECKING:
+    from pipeline.results.frame import Frame
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
 _BAR = 22  # blocks of a full bar
@@ -36,10 +41,12 @@ def write_summary(
     """Write the page from top to bottom; ``counts`` are the checked sums."""
     canvas = Canvas(book, say("sheet.summary", language), styles, language)
     _banner(canvas, night, numbers, language)
+    _links(canvas, night, language)
     _steps(canvas, night, numbers, language)
     _statuses(canvas, counts, language)
-    _reasons(canvas, night, language)
-    _departments(canvas, night, numbers, language)
+    table = to_frame(night.outcomes, COUNTED, numbers=numbers)
+    _reasons(canvas, table, language)
+    _departments(canvas, table, language)
     _files(canvas, night, numbers, language)
     _facts(canvas, night, language)
 
@@ -56,23 +63,26 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
         canvas.line([(text, LAST, {**_BANNER, **look})], points=34)
-    text, status = _verdict(night, language)
+    text, status = verdict(night, language)
     fill, ink = COLOURS[status]
     canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=34)
 
 
-def _verdict(night: Night, language: str) -> tuple[str, Status]:
-    """Return the page's first sentence and the status whose colour it has."""
-    rows, todo = len(night.outcomes), waiting(night)
-    if todo:
-        return say("verdict.people", language, rows=rows, good=rows - todo, todo=todo), Status.REJECTED
-    if any(report.status == "refused" for report in night.files):
-        return say("verdict.refused_only", language), Status.FAILED
-    if not rows:
-        return say("verdict.nothing", language), Status.UNCHANGED
-    if night.command == "check":
-        return say("verdict.ready", language, rows=rows), Status.SEALED
-    return say("verdict.done", language, rows=rows), Status.SEALED
+def _links(canvas: Canvas, night: Night, language: str) -> None:
+    """Lead to the other sheets, each with what it holds."""
+    rows = {
+        "all": len(night.outcomes),
+        "fix": sum(map(needs_fixing, night.outcomes)),
+        "unknown": sum(outcome.status in UNSETTLED for outcome in night.outcomes),
+        "unpaired": len(night.unclaimed),
+    }
+    named = [(say(f"sheet.{name}", language), held) for name, held in rows.items()]
+    canvas.links(
+        [
+            (say("link.sheet", language, sheet=sheet, n=held), last, sheet)
+            for (sheet, held), last in zip(named, (2, 5, 8, LAST), strict=True)
+        ]
+    )
 
 
 def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
@@ -125,11 +135,10 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
     canvas.leave_room(first + 8)
 
 
-def _reasons(canvas: Canvas, night: Night, language: str) -> None:
-    found = Counter(code for outcome in night.outcomes for code in counted(outcome))
-    if not found:
+def _reasons(canvas: Canvas, outcomes: Frame, language: str) -> None:
+    most = by_reason(outcomes)
+    if not most:
         return
-    most = found.most_common()
     canvas.new_page()
     canvas.heading(say("head.reasons", language))
     canvas.titles(
@@ -143,7 +152,7 @@ def _reasons(canvas: Canvas, night: Night, language: str) -> None:
         numbers={1},
     )
     for code, rows in most[:_MOST_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else "clerk"
+        who = CATALOGUE[code].who if code in CATALOGUE else advice_on(code).who
         canvas.line(
             [
                 (label(code, language), 3, {"text_wrap": True}),
@@ -165,8 +174,8 @@ def _reasons(canvas: Canvas, night: Night, language: str) -> None:
         canvas.line([(text, 3, quiet), (sum(rows for _, rows in rest), 4, {**_NUMBER, **quiet})])
 
 
-def _departments(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
-    pivot = by_department(night.outcomes)
+def _departments(canvas: Canvas, outcomes: Frame, language: str) -> None:
+    pivot = by_department(outcomes)
     if not any(pivot.departments):
         return
     canvas.heading(say("head.departments", language))
@@ -174,7 +183,7 @@ def _departments(canvas: Canvas, night: Night, numbers: Numbers, language: str) 
     names = [say("col.department", language), say("col.total", language), *words]
     canvas.titles([(name, place) for place, name in enumerate(names)], numbers=range(1, len(names)))
     table = [
-        (mask_text(name, numbers) if name else say("no.department", language), counts)
+        (name or say("no.department", language), counts)
         for name, counts in zip(pivot.departments, pivot.counts, strict=True)
     ]
     rest = table[_MOST_DEPARTMENTS:]

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import id_masked, name_of, seal_id_of, seal_name_of, when
+from pipeline.results.links import FolderLinks
 from pipeline.results.privacy import Numbers, mask_text
 from pipeline.results.reasons import reasons
 from pipeline.results.style import (
+    LINK,
     MUTED,
     Column,
     Styles,
@@ -23,12 +25,13 @@ from pipeline.results.style import (
     put,
     row_height,
 )
-from pipeline.results.text import lines, width
+from pipeline.results.text import clean, lines, width
 from pipeline.results.words import say, status_word
 
 Thumbnail = Callable[[Path], bytes | None]
 
 MOST_THUMBNAILS = 2_000  # rows; beyond that the file grows heavy and slow to open
+MOST_LINKS = 20_000  # Excel allows 65,530 a sheet and opens slowly long before
 _SIDE = 56  # pixels a thumbnail may take
 _REASON = 42  # columns
 _SEAL = 6  # place of the thumbnails
@@ -52,11 +55,13 @@ def write_all_sheet(
     quiet = styles.cell(font_color=MUTED)
     whole = styles.cell(font_color=MUTED, num_format="0", align="center")
     strong = styles.cell(bold=True)
+    link = styles.cell(font_color=LINK, underline=1)
     words = {status: (status_word(status, language), styles.status(status)) for status in Status}
 
     def hide(text: str | None) -> str:
         return mask_text(text, numbers) if text else ""
 
+    links = _Links(night, numbers)
     for row, outcome in enumerate(night.outcomes, start=1):
         doctor = outcome.doctor
         origin = doctor.row.origin
@@ -80,7 +85,11 @@ def write_all_sheet(
             put(sheet, row, column, text, form)
         column = len(texts)
         picture = doctor.picture.path.name if doctor.picture else ""
-        for offset, source in enumerate((picture, origin.file, origin.sheet)):
+        if target := links.target(outcome):
+            sheet.write_url(row, column, f"external:{target}", link, clean(hide(picture)))
+        else:
+            put(sheet, row, column, hide(picture), quiet)
+        for offset, source in enumerate((origin.file, origin.sheet), start=1):
             put(sheet, row, column + offset, hide(source), quiet)
         sheet.write_number(row, column + 3, origin.row, whole)
         sheet.write_number(row, column + 4, outcome.attempts, whole)
@@ -90,6 +99,24 @@ def write_all_sheet(
     close_table(sheet, columns, len(night.outcomes))
     # on paper the text stays readable without the last two columns, which only a search needs
     sheet.print_area(0, 0, max(1, len(night.outcomes)), len(columns) - 3)
+
+
+class _Links:
+    """To the folders of the pictures, as many as a sheet opens quickly with; in a large night the unchanged go without."""
+
+    def __init__(self, night: Night, numbers: Numbers) -> None:
+        self._folders = FolderLinks(night.out, numbers)
+        self._all = len(night.outcomes) <= MOST_LINKS
+        self._left = MOST_LINKS
+
+    def target(self, outcome: Outcome) -> str | None:
+        """Return the address behind a row's picture, or None for a picture that is only named."""
+        picture = outcome.doctor.picture
+        if picture is None or not self._left or not (self._all or outcome.status is not Status.UNCHANGED):
+            return None
+        target = self._folders.target(self._folders.folder(picture.path))
+        self._left -= target is not None
+        return target
 
 
 def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:

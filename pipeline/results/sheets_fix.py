@@ -16,6 +16,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 from pipeline.model import Night, Outcome
 from pipeline.results.facts import shown
+from pipeline.results.fix_checks import add_checks
 from pipeline.results.fix_layout import Layout, layouts, own_cells, shown_at
 from pipeline.results.privacy import Numbers
 from pipeline.results.reasons import advice, errors_of, reasons, sentence
@@ -35,7 +36,7 @@ from pipeline.results.style import (
     row_height,
 )
 from pipeline.results.text import clean, lines, width
-from pipeline.results.words import CARD_WORDS, say, status_word
+from pipeline.results.words import say, status_word
 from pipeline.roster import Doctor, Field, Problem
 
 ROW_ID, CHECK = "row_id", "check"  # headings of the hidden columns; intake looks for these
@@ -102,7 +103,7 @@ class _Writer:
         sheet.set_comments_author("esign-import")
         for row, (outcome, places) in enumerate(layout.rows, start=1):
             self._row(sheet, row, outcome, places, layout, adds_picture=adds_picture)
-        self._card_list(sheet, layout)
+        add_checks(sheet, layout, self.language)
         close_table(sheet, columns, len(layout.rows))
 
     def _columns(self, layout: Layout, *, adds_picture: bool) -> list[Column]:
@@ -147,13 +148,8 @@ class _Writer:
         for problem in errors_of(outcome):
             if (place := where(problem)) is not None:
                 faults.setdefault(place, []).append(problem)
-        texts = {place: cell.shown for place, cell in enumerate(own_cells(doctor))}
-        for place, problems in faults.items():
-            if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
-                texts[place] = ""
-        if adds_picture:
-            texts[own] = self._picture(doctor)
-            own += 1
+        texts = self._texts(doctor, faults, layout)
+        own += adds_picture
         said = "\n".join(reasons(outcome, self.language, self.numbers, tell=tell))
         what, origin = advice(outcome, self.language), self._origin(doctor)
         tallest = max(lines(said, _REASON), lines(what, _ADVICE), lines(origin, _ORIGIN))
@@ -179,6 +175,21 @@ class _Writer:
         for place, problems in faults.items():
             retype = [self._retype(doctor) for each in problems if each.code == "ID_PRECISION_LOST"]
             self._note(sheet, row, place, [*map(tell, problems), *retype])
+
+    def _texts(
+        self, doctor: Doctor, faults: Mapping[int, Sequence[Problem]], layout: Layout
+    ) -> dict[int, str]:
+        """Return what stands in the roster's columns and in the picture column, by place."""
+        texts = {place: cell.shown for place, cell in enumerate(own_cells(doctor))}
+        for place, problems in faults.items():
+            if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
+                texts[place] = ""
+        picture = layout.mapped.get(Field.PICTURE)
+        if picture is None:
+            texts[len(layout.headers)] = self._picture(doctor)
+        elif not texts.get(picture):
+            texts[picture] = self._in_cell(doctor)
+        return texts
 
     def _place(
         self, problem: Problem, *, places: Mapping[str, int], layout: Layout, picture: int | None
@@ -212,23 +223,21 @@ class _Writer:
         sheet.write_comment(row, place, text, options)
 
     def _picture(self, doctor: Doctor) -> str:
-        """Return the paired file as ``retry`` will look for it: below the picture folder, with forward slashes."""
-        if doctor.picture is None or doctor.evidence == "cell":  # retry finds it in its cell again
-            return ""
+        """Return the paired file as ``retry`` will look for it: below the picture folder, with forward slashes.
+
+        Where none was found, what a corrected row said before.
+        """
+        if doctor.picture is None:
+            return shown(doctor, Field.PICTURE)
+        if doctor.evidence == "cell":
+            return self._in_cell(doctor)
         path = doctor.picture.path
         if self.seals is not None and path.is_relative_to(self.seals):
             return path.relative_to(self.seals).as_posix()
         return path.name
 
-    def _card_list(self, sheet: Worksheet, layout: Layout) -> None:
-        place = layout.mapped.get(Field.ID_TYPE)
-        if place is None:
-            return
-        options = {
-            "validate": "list",
-            "source": list(CARD_WORDS.values()),
-            "error_type": "warning",  # 身份证 and other words that intake knows stay allowed
-            "error_title": say("fix.list", self.language),
-            "error_message": say("fix.list.text", self.language),
-        }
-        sheet.data_validation(1, place, len(layout.rows), place, options)
+    def _in_cell(self, doctor: Doctor) -> str:
+        """Return how a picture that lies in a cell of the roster is called; left as it is, it is found there again."""
+        held = (each for each in doctor.row.pictures if each.picture == doctor.picture)
+        found = next(held, None) if doctor.evidence == "cell" else None
+        return say("fix.in_cell", self.language, cell=found.address) if found else ""

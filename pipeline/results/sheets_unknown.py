@@ -55,7 +55,7 @@ def write_unknown_sheet(
             (status_word(outcome.status, language), styles.status(outcome.status)),
             (mask_text(seal_name_of(outcome) or "", numbers), plain),
             (id_masked(outcome.doctor) or "", plain),
-            (when(outcome), plain),
+            (when(outcome), wrapped),
             (settle, wrapped),
             ("", blank),
             ("", blank),
@@ -80,15 +80,17 @@ def write_unknown_sheet(
     else:
         sheet.write_string(1, 0, say("unknown.none", language), styles.get(font_color=MUTED))
     close_table(sheet, columns, len(rows))
+    # on paper the text stays readable without the RequestId, which an unanswered create has not
+    sheet.print_area(0, 0, max(1, len(rows)), len(columns) - 4)
 
 
 def _columns(language: str) -> list[Column]:
     return [
-        Column(say("col.name", language), 12),
+        Column(say("col.name", language), 10),
         Column(say("col.status", language), 12),
-        Column(say("col.seal_name", language), 20),
+        Column(say("col.seal_name", language), 18),
         Column(say("col.number", language), 21),
-        Column(say("col.time", language), 19),
+        Column(say("col.time", language), 12),
         Column(say("col.settle", language), _SETTLE),
         Column(say("col.seal_id", language), 30, fill_in=True),
         Column(say("col.conclusion", language), 12, fill_in=True),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pipeline.model import Night
+from pipeline.results.links import FolderLinks
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.style import (
+    LINK,
     MUTED,
     Column,
     Styles,
@@ -35,18 +36,18 @@ def write_unpaired_sheet(
         Column(say("col.what", language), _WHAT),
     ]
     sheet = open_table(book, say("sheet.unpaired", language), columns, styles, frozen=1, language=language)
-    plain, link = styles.cell(), styles.cell(font_color="#1A5FB4", underline=1)
+    plain, link = styles.cell(), styles.cell(font_color=LINK, underline=1)
     wrapped = styles.cell(text_wrap=True, font_color=MUTED)
     what = say("unpaired.what", language)
     tall = height(lines(what, _WHAT))
+    links = FolderLinks(night.out, numbers)
     for row, path in enumerate(night.unclaimed, start=1):
         row_height(sheet, row, tall)
-        folder = _folder_of(path)
+        folder = links.folder(path)
         shown = mask_path(_below(folder, night.seals), numbers)
-        target = _target(folder, night.out)
+        target = links.target(folder)
         put(sheet, row, 0, mask_text(path.name, numbers), plain)
-        # a link's address cannot be masked: a folder named by a number gets none
-        if row <= MOST_LINKS and mask_text(target, numbers) == target:
+        if row <= MOST_LINKS and target is not None:
             sheet.write_url(row, 1, f"external:{target}", link, clean(shown))
         else:
             put(sheet, row, 1, shown, plain)
@@ -56,22 +57,8 @@ def write_unpaired_sheet(
     close_table(sheet, columns, len(night.unclaimed))
 
 
-def _folder_of(path: Path) -> Path:
-    """Return the folder that can be opened: a member of a zip lies in none, its zip does."""
-    container = next((parent for parent in path.parents if parent.is_file()), None)
-    return path.parent if container is None else container.parent
-
-
 def _below(folder: Path, seals: Path | None) -> Path:
     """Return the folder as a person knows it: from the picture folder on."""
     if seals is not None and folder.is_relative_to(seals):
         return Path(seals.name) / folder.relative_to(seals)
     return folder
-
-
-def _target(folder: Path, out: Path) -> str:
-    """Return the folder as seen from the workbook, so that a moved tree keeps its links; else absolute."""
-    try:
-        return os.path.relpath(folder, out)
-    except ValueError:  # another drive
-        return str(folder.absolute())

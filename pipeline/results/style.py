@@ -13,6 +13,7 @@ from pipeline.results.words import say
 FONT, FONT_SIZE = "Microsoft YaHei", 10
 LINE = 16.5  # points a line of text takes
 INK, MUTED, RULE, HEAD, PAPER = "#1F2933", "#616E7C", "#D9DEE4", "#24405E", "#F4F6F8"
+LINK = "#1A5FB4"
 FAULT, FAULT_RULE = "#FFE98A", "#D9A400"
 
 # status -> (fill, ink); the ink alone colours bars and the chart

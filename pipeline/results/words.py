@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.model import Status
+from pipeline.problems import PHRASES
+from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
@@ -72,6 +74,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "verdict.people": (
         "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need nothing, {todo} need action."),
     "verdict.refused_only": ("名单文件没有读成，见下方“名单文件”。", "A roster file was refused: see Roster files below."),
+    "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),
     "head.statuses": ("结果", "Results"),
@@ -115,13 +118,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fix.row": ("第 {row} 行", "row {row}"),
     "fix.none": ("没有需要修改的行。", "There is nothing to correct."),
     "fix.retype": ("原单元格显示 {shown}，已不可靠，所以留空。", "The cell showed {shown}, which cannot be trusted; left empty."),
-    "fix.list": ("证件类型", "Card type"),
-    "fix.list.text": ("请从列表中选择，或按名单原来的写法填写。", "Choose from the list, or write it as the roster does."),
+    "fix.in_cell": ("▣ {cell} 单元格里的图片", "▣ {cell} the picture in the cell"),
+    "fix.check.id_card_number": ("证件号码的位数", "Identity number"),
+    "fix.check.id_card_number.text": ("居民身份证和居住证是 18 位，港澳通行证是 11 位。确实如此请继续。", "An identity card or residence permit has 18 characters, a HKMO permit 11. Go on if it is right."),
+    "fix.check.mobile": ("手机号的位数", "Mobile"),
+    "fix.check.mobile.text": ("手机号是 11 位；不填可以清空。", "A mobile has 11 digits; it may be left empty."),
+    "fix.check.seal_name": ("印章名称的长度", "Seal name"),
+    "fix.check.seal_name.text": ("印章名称是 1–50 个字。", "A seal name has 1 to 50 characters."),
+    "fix.check.id_card_type": ("证件类型", "Card type"),
+    "fix.check.id_card_type.text": ("请从列表中选择，或按名单原来的写法填写。", "Choose from the list, or write it as the roster does."),
     "conclusion.created": ("已创建", "created"),
     "conclusion.not_created": ("未创建", "not created"),
     "conclusion.text": ("请选“已创建”（并填印章ID）或“未创建”。", "Choose “created” (and give the SealId) or “not created”."),
     "who.clerk": ("名单负责人", "Roster owner"),
     "who.it": ("信息科", "IT"),
+    "who.tencent": ("腾讯客户经理", "Tencent account manager"),
     "who.nobody": ("无需处理", "Nobody"),
     "other.departments": ("其余 {n} 个科室", "{n} more departments"),
     "other.reasons": ("其余 {n} 种", "{n} more"),
@@ -131,6 +142,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "file.refused": ("拒绝", "Refused"),
     "file.deferred": ("暂不读取", "Deferred"),
     "reason.service": ("腾讯拒绝", "Refused by the service"),
+    "reason.doubtful": ("应答说不清结果", "The answer does not tell what happened"),
     "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
@@ -140,6 +152,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "advice.picture": ("换好图片，或在黄色格写图片文件名，保存后重新提交", "Replace the picture or name it in the yellow cell, save, retry"),
     "advice.failed": ("按原因核对姓名、证件和图片，保存后重新提交", "Check name, number and picture against the reason, save, retry"),
     "advice.not_sent": ("不用修改，重新提交即可", "Nothing to correct, just retry"),
+    "advice.review": ("不用修改；请先在 review.html 中核对", "Nothing to correct; judge it in review.html first"),
     "advice.it": ("请信息科按原因处理", "For IT: see the reason"),
     "settle.unknown": (
         "在电子签控制台的印章列表中搜索“{seal}”：找到就填印章ID并选“已创建”；确实没有就选“未创建”。",
@@ -155,8 +168,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "unknown.none": ("没有结果未知的行。", "No row is without a verdict."),
     "next.halted": ("先排除停止的原因（在此之前重跑没有用），然后运行：", "First remove the cause of the halt (a rerun will not help before), then run:"),
     "next.deferred": (
-        "{n} 个文件是结果表，没有当作名单读取；要提交其中改好的行，请用 retry 命令并写上它的路径。",
-        "Results workbooks among the rosters, not read: {n}. To send their corrected rows, use retry with their path."),
+        "{n} 个文件是结果表，没有当作名单读取；要提交其中改好的行，请运行：",
+        "Results workbooks among the rosters, not read: {n}. To send their corrected rows, run:"),
     "next.absent": (
         "另有 {n} 人上次提交没有结论，不在这次的名单里：",
         "People whose last create has no verdict and who are not in these rosters: {n}."),
@@ -193,18 +206,24 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{n} 行被腾讯拒绝：原因在工作表“{sheet}”里；改好并保存，然后运行：",
         "Rows refused by the service: {n}. See “{sheet}” for the reasons; correct, save, then run:"),
     "next.failed_too": (
-        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，上面的命令会一起重新提交。",
-        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; the command above sends them as well."),
+        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
+        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; retry sends them as well."),
     "next.unknown": (
-        "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清；查清前程序不会重复提交。",
-        "Rows without a verdict: {n}. Settle them as the sheet “{sheet}” says; they are held until then, never sent twice."),
+        "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
+        "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
     "next.changed": (
-        "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定；程序不会改动已有印章。",
-        "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone."),
-    "next.files": ("{n} 个名单文件没有读成：按下方“名单文件”的说明处理后重新运行。", "Roster files refused: {n}. See Roster files below, then run again."),
+        "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
+        "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone. How to enter it:"),
+    "next.files": ("{n} 个名单文件没有读成：按“名单文件”的说明处理后重新运行：", "Roster files refused: {n}. See Roster files for the reason, then run again:"),
     "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. Send them:"),
+    "next.look": (
+        "想先逐个看图核对：打开 {page}，核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
+        "To look at every seal first: open {page}, judge, save, then run (the saved file is in the browser's downloads):"),
+    "next.review": (
+        "{n} 行等待核对：打开 {page}，逐个核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
+        "Rows that wait for a review: {n}. Open {page}, judge, save, then run (the saved file is in the browser's downloads):"),
     "next.check": ("改好名单（或按“{sheet}”里的说明）后再检查一次：", "After correcting the roster (“{sheet}” says how), check again:"),
-    "next.nothing": ("不需要做任何事。", "Nothing."),
+    "next.nothing": ("现在不需要做任何事。名单更新后再运行：", "Nothing now. When the roster has changed, run again:"),
     "fact.tenant": ("环境、机构、接口", "Environment, contract"),
     "fact.requests": ("请求次数", "Requests"),
     "fact.rate": ("速度", "Rate"),
@@ -212,6 +231,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "上限每秒 {limit} 次，用到 {share}；任一秒内最多 {most} 次；被限流 {throttled} 次",
         "{limit} a second allowed, {share} used; at most {most} in any second; throttled {throttled} times"),
     "fact.exit": ("退出码", "Exit code"),
+    **REPORT_WORDS,
     "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
 }  # fmt: skip
 
@@ -225,6 +245,8 @@ def say(key: str, language: str, **detail: object) -> str:
 def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
+    if language == "zh":
+        message = PHRASES.get(message, message)
     return say(key, language, message=message) if key in WORDS else message
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from pipeline.model import Night
 from pipeline.results.files import copy_into, remember_written, set_edited_aside, write_json, write_jsonl
 from pipeline.results.lines import file_line, outcome_line, run_record
-from pipeline.results.next_steps import WORKBOOK
+from pipeline.results.next_steps import REVIEW_PAGE, WORKBOOK
 from pipeline.results.privacy import numbers_of
+from pipeline.results.report_page import REPORT, write_report
+from pipeline.results.review_page import Look, write_review
 from pipeline.results.sheets_all import Thumbnail
 from pipeline.results.sums import count
 from pipeline.results.workbook import write_workbook
@@ -23,6 +25,7 @@ def write_all(
     language: str,
     ticket_check: Callable[[str], str],
     thumbnail: Thumbnail | None = None,
+    look: Look | None = None,
     latest: Path | None,
 ) -> dict[str, Path]:
     """Write the files of DESIGN §7 into ``night.out`` and copies of them into ``latest``.
@@ -43,6 +46,14 @@ def write_all(
         rows: write_jsonl(night.out / rows, lines),
         FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),
         RUN: write_json(night.out / RUN, run_record(night, numbers=numbers)),
+        REPORT: write_report(night, night.out / REPORT, language=language, numbers=numbers),
+        REVIEW_PAGE: write_review(
+            night,
+            night.out / REVIEW_PAGE,
+            language=language,
+            numbers=numbers,
+            look=look or (lambda _picture, _opening: None),
+        ),
         WORKBOOK: write_workbook(
             night,
             night.out / WORKBOOK,

@@ -20,7 +20,7 @@ from typing import Any, TypeGuard
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.sandbox.answers import MESSAGES
 from pipeline.sandbox.checks import SHAPES
 from pipeline.sandbox.faults import EITHER_SIDE, KINDS, TIMED, Fault, Kind, Match
@@ -34,11 +34,10 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}", f"{path}：无法读取：{error}") from error
+        en, zh = reason_of(error) if isinstance(error, OSError) else ("not UTF-8", "不是 UTF-8 编码")
+        raise UsageError(f"{path}: cannot be read: {en}", f"{path}：无法读取：{zh}") from error
     except YAMLError as error:
-        raise UsageError(
-            f"{path}: not YAML or JSON: {error}", f"{path}：不是 YAML 或 JSON：{error}"
-        ) from error
+        raise UsageError(f"{path}: not YAML or JSON: {error}", f"{path}：不是 YAML 或 JSON") from error
     try:
         return parse_faults(data)
     except UsageError as error:

@@ -241,7 +241,7 @@ def test_what_cannot_be_opened_is_reported_and_never_waited_for(tmp_path):
     (tmp_path / "dangling.csv").symlink_to("nowhere.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     (tmp_path / "device.csv").symlink_to("/dev/zero")
-    found = ["not a file", "No such file or directory", "not a file", "Too many levels of symbolic links"]
+    found = ["not a file", "there is no such file or folder", "not a file", "the links go round in a circle"]
     for given in (tmp_path, *[[tmp_path / f"{name}.csv" for name in ("a", "dangling", "device", "loop")]]):
         _, reports = read_rosters([given] if isinstance(given, Path) else given)
         assert [(report.codes, report.problems[0].detail["found"]) for report in reports] == [
@@ -251,7 +251,7 @@ def test_what_cannot_be_opened_is_reported_and_never_waited_for(tmp_path):
             "every reason is translated"
         )
     _, (report,) = read_rosters([tmp_path / "absent.csv"])
-    assert report.problems[0].detail["found"] == "No such file or directory"
+    assert report.problems[0].detail["found"] == "there is no such file or folder"
     _, (report,) = read_rosters([tmp_path / "a\0.csv"])
     assert report.problems[0].detail["found"] == "cannot be read"
 
@@ -401,8 +401,11 @@ def test_nothing_to_fix_is_no_fault(tmp_path):
     assert (rows, report.status, report.rows) == ([], "read", 0)
 
 
-def test_a_workbook_whose_to_fix_sheet_was_renamed_is_refused(tmp_path):
-    rows, (report,) = read_rosters([results(tmp_path / "s.xlsx", sheet="Sheet1")], to_fix_only=True)
+def test_a_to_fix_sheet_that_was_renamed_is_known_by_its_hidden_columns(tmp_path):
+    (row,), _ = read_rosters([results(tmp_path / "s.xlsx", line("r1"), sheet="Sheet1")], to_fix_only=True)
+    assert row.ticket == "r1"
+    path = results(tmp_path / "t.xlsx", ("张三", NUMBER), sheet="Sheet1", titles=("姓名", "身份证号"))
+    rows, (report,) = read_rosters([path], to_fix_only=True)
     assert (rows, report.codes) == ([], ("HEADER_NOT_FOUND",))
 
 

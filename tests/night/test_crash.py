@@ -162,6 +162,43 @@ def test_a_failure_of_every_write(small, fault):
     assert tally.unknown <= 2, "a verdict that one write refused finds its way by another"
 
 
+def stopped(hospital, zygote, position, tally, *, signals):
+    """Send signals at a position, look, run to the end, and look again."""
+    name, count = position
+    ended = zygote.run(hospital, **{"name": name, "pass": count, "signals": signals})
+    context = f"stopped at {name} ({count}): {ended['code']}, {ended['signal']}"
+    if ended["signal"] is not None:  # the roster was still being read: nothing is to be drained
+        assert ended["signal"] in signals, context
+        assert not hospital.world.received, context
+    elif len(signals) == 1:
+        assert ended["code"] in {143, 0}, context  # 0: the night was over, its results are still written
+        rows = outcomes(hospital)
+        assert (len(rows), {row["status"] for row in rows} <= {"sealed", "not_sent"}) == (ROWS, True), context
+        assert {row["seal_id"] for row in rows} - {None} == {seal.seal_id for seal in hospital.world.seals}
+        tally.points |= {name} if ended["code"] == 143 else {"after the night"}
+    else:
+        assert ended["code"] in {130, 143}, context
+    tally.positions += 1
+    durable = ledger_seals(hospital)
+    again = zygote.run(hospital)
+    doubted = check_after(hospital, durable, in_flight=IN_FLIGHT, context=context)
+    assert again["code"] == (3 if doubted else 0), context
+    tally.unknown += doubted
+
+
+@pytest.mark.parametrize("signals", [[15], [2, 15]], ids=["drains", "the second leaves at once"])
+def test_a_signal_at_every_point(small, signals):
+    hospitals = [small("a"), small("b")]
+    everywhere = positions(hospitals[0])[:: 1 if LONG else 6]
+    tally = in_two(hospitals, everywhere, partial(stopped, signals=signals))
+    assert tally.positions == len(everywhere)
+    if len(signals) == 1:
+        assert tally.unknown == 0
+        assert {"after the night", "ledger: before the commit"} < tally.points
+    else:
+        assert tally.unknown or not LONG
+
+
 @pytest.mark.skipif(not LONG, reason="make crash")
 def test_a_kill_at_every_point_and_another_in_the_recovery(small):
     hospitals = [small("a"), small("b")]

@@ -43,7 +43,7 @@ def fault(do, *, action=CREATE, nth=(2,)):
         pytest.param({"code": "AuthFailure.SignatureExpire"}, "sealed", 3, 4, 0, id="clock: sent again once"),
     ],
 )
-def test_one_create_goes_wrong(hospital_with, do, status, made, creates, exit_code):
+def test_one_create_goes_wrong(hospital_with, capsys, do, status, made, creates, exit_code):
     hospital = hospital_with(faults=[fault(do)], api={"timeout_seconds": 1})
     hospital.doctors(3)
     assert hospital.go("run") == exit_code
@@ -58,6 +58,7 @@ def test_one_create_goes_wrong(hospital_with, do, status, made, creates, exit_co
         assert bool(outcome["seal_id"]) == (outcome["status"] == "sealed")
 
     if status == "unknown":  # held: the next night sends nothing for it and still says so
+        assert "Refused" not in capsys.readouterr().err, "nothing was refused"
         assert hospital.go("run") == 3
         assert hospital.statuses() == {"unchanged": 2, "unknown": 1}
         assert hospital.creates() == creates

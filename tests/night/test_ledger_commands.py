@@ -62,3 +62,42 @@ def test_without_a_ledger_there_is_nothing_to_look_after(hospital):
     assert hospital.go("ledger", "backup", "x") == 2
     assert hospital.go("ledger", "check") == 2
     assert hospital.go("ledger", "rebuild") == 74
+
+
+@pytest.mark.parametrize("way", ["changed", "a line lost", "begun anew"])
+def test_receipts_that_were_tampered_with_are_no_ledger_and_the_way_out_is_told(night, tmp_path, capsys, way):
+    assert night.go("ledger", "backup", str(tmp_path / "b")) == 0
+    path = night.folder / "state" / "receipts.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    middle = next(place for place, line in enumerate(lines) if b'"sealed"' in line)
+    if way == "changed":
+        lines[middle] = lines[middle].replace(b'"sealed"', b'"refused"')
+    else:
+        del lines[0 if way == "begun anew" else middle]
+    path.write_bytes(b"".join(lines))
+    assert night.go("ledger", "check") == 74
+    lose(night)
+    assert night.go("run") == 2
+    capsys.readouterr()
+    assert night.go("ledger", "rebuild") == 74
+    assert "ledger restore" in capsys.readouterr().err
+    path.rename(path.with_name("tampered.jsonl"))
+    sent = night.creates()
+    assert night.go("ledger", "restore", str(tmp_path / "b")) == 0
+    assert night.go("run") == 3
+    assert night.creates() == sent
+    capsys.readouterr()
+
+
+def test_a_torn_ledger_stops_the_run_and_names_the_ways_back(night, capsys):
+    place = night.folder / "state" / "ledger.sqlite3"
+    place.write_bytes(place.read_bytes()[:5000])
+    sent = len(night.world.received)
+    assert night.go("run") == 74
+    assert len(night.world.received) == sent
+    told = capsys.readouterr().err
+    assert "ledger rebuild" in told
+    assert "ledger restore" in told
+    assert night.go("ledger", "rebuild") == 0
+    assert night.go("run") == 3
+    assert night.statuses() == {"unchanged": 3, "unknown": 1}

@@ -1,6 +1,7 @@
 """Kill, stop, and two at once: the command line in processes of its own."""
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -98,6 +99,28 @@ def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
     run.stderr.read()
     run.stderr.close()
     run.wait()
+
+
+def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_with):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(8)
+    both = {run.pid: run for run in (hospital.start("run"), hospital.start("run"))}
+    ended = []
+    how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    _until(lambda: ended.extend(pid for pid in both if os.waitid(os.P_PID, pid, how)) or ended)
+    _, status, used = os.wait4(ended[0], 0)
+    loser = both.pop(ended[0])
+    loser.returncode = os.waitstatus_to_exitcode(status)
+    (winner,) = both.values()
+    assert loser.returncode == 6
+    with loser.stderr as said:
+        assert f"process {winner.pid}" in said.read()
+    assert used.ru_utime + used.ru_stime < 1, "it is away within a second"
+    with winner.stderr:
+        winner.stderr.read()
+    assert winner.wait() == 0
+    assert hospital.statuses() == {"sealed": 8}
+    assert hospital.creates() == 8
 
 
 def test_nothing_personal_in_the_log(hospital):

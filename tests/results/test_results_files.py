@@ -30,7 +30,7 @@ def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, make, umas
     files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
     assert {_mode(path) for path in files} == {0o600}
     assert {_mode(path) for path in folders} == {0o700}
-    assert len(files) == 2 * (len(written) + 1) == 10, (
+    assert len(files) == 2 * (len(written) + 1) == 14, (
         "the note of what was written beside it, nothing temporary"
     )
 
@@ -96,11 +96,25 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
     checked = scene.night(command="check", out=scene.folder / "out" / "c")
 
     ran = write_all(hospital.night(), language="zh", ticket_check=make.check, latest=latest)
-    assert list(ran) == ["outcomes.jsonl", "files.jsonl", "run.json", "results.xlsx"]
+    assert list(ran) == [
+        "outcomes.jsonl",
+        "files.jsonl",
+        "run.json",
+        "report.html",
+        "review.html",
+        "results.xlsx",
+    ]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(ran)
 
     plan = write_all(checked, language="en", ticket_check=make.check, latest=latest)
-    assert list(plan) == ["plan.jsonl", "files.jsonl", "run.json", "results.xlsx"]
+    assert list(plan) == [
+        "plan.jsonl",
+        "files.jsonl",
+        "run.json",
+        "report.html",
+        "review.html",
+        "results.xlsx",
+    ]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(plan), "latest tells one run"
     assert json.loads(plan["plan.jsonl"].read_text())["status"] == "ready"
 

@@ -41,7 +41,7 @@ def test_an_outcome_line_has_designs_fields_in_designs_order(make):
             "field": "name",
             "cell": "B4",
             "severity": "warning",
-            "message": "姓名“钱 秀兰”已规范为“钱秀兰”。",
+            "message": "B4：姓名“钱 秀兰”已规范为“钱秀兰”。",
         }
     ]
     assert line["changes"] == [{"field": "name", "from": "钱 秀兰", "to": "钱秀兰", "why": "inner_space"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -12,14 +13,20 @@ from pipeline.intake.read import read_rosters
 from pipeline.intake.ticket import check_of
 from pipeline.model import Status
 from pipeline.problems import problem
-from pipeline.roster import CellKind, Field
+from pipeline.roster import CellKind, Embedded, Field, Picture
 
+CONVERTED = {"xlsx": "Calc MS Excel 2007 XML", "xls": "MS Excel 97"}
 YELLOW = "FFFFE98A"
 CSV_COLUMNS = (
     ("A", "姓名", Field.NAME),
     ("B", "身份证号码", Field.NUMBER),
     ("C", "印章图片", Field.PICTURE),
 )
+
+
+@pytest.fixture(scope="module")
+def office_profile(tmp_path_factory):
+    return tmp_path_factory.mktemp("office")
 
 
 @pytest.fixture
@@ -112,11 +119,21 @@ def test_the_last_two_columns_are_hidden_and_carry_the_ticket(sheet, hospital, m
 
 
 def test_the_card_type_is_chosen_from_a_list(sheet):
-    (choice,) = sheet.data_validations.dataValidation
+    choice = next(each for each in sheet.data_validations.dataValidation if each.type == "list")
 
     assert str(choice.sqref) == "C2:C10"
     assert choice.formula1 == '"居民身份证,港澳居民来往内地通行证,港澳台居民居住证"'
     assert choice.errorStyle == "warning", "other words that intake knows stay allowed"
+
+
+def test_lengths_are_checked_and_what_is_right_all_the_same_may_stay(sheet):
+    checks = {str(each.sqref): each for each in sheet.data_validations.dataValidation}
+
+    number, mobile = checks["D2:D10"], checks["E2:E10"]
+    assert number.formula1 == 'OR(LEN(SUBSTITUTE(D2," ",""))=18,LEN(SUBSTITUTE(D2," ",""))=11)'
+    assert mobile.formula1 == 'LEN(SUBSTITUTE(E2," ",""))=11'
+    assert {number.errorStyle, mobile.errorStyle} == {"warning"}
+    assert number.allowBlank, "an empty cell is told of by its note"
 
 
 def test_each_form_of_roster_has_a_sheet_of_its_own(write, make, scene):
@@ -190,8 +207,6 @@ def _field_of(make, cell):
 
 
 def test_without_row_ids_the_sheet_is_for_looking_only(write, make, scene):
-    from dataclasses import replace
-
     scene.outcomes = [make.outcome(replace(make.doctor(1), row_id=None), Status.NOT_SENT)]
 
     _, (row,) = _table(openpyxl.load_workbook(write(scene.night(command="check")))["失败待改"])
@@ -244,7 +259,68 @@ def test_the_ticket_is_the_one_intake_checks(make):
     assert make.check("abc") == check_of("abc")
 
 
-def test_libreoffice_saves_the_sheet_without_damage(write, hospital, tmp_path):
-    saved = convert(write(), "xlsx:Calc MS Excel 2007 XML", tmp_path / "saved", tmp_path)
+def test_libreoffice_saves_the_sheet_without_damage(write, hospital, tmp_path, office_profile):
+    saved = convert(write(), "xlsx:Calc MS Excel 2007 XML", tmp_path / "saved", office_profile)
 
     _is_whole(_read_back(saved), hospital)
+
+
+HOSTILE = (
+    "=cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "+1",
+    "-1",
+    "a\x00b\x07",
+    "x\ud800y",
+    "长" * 40_000,
+    "<r>1</r>",
+    "_x0041_",
+)
+
+
+@pytest.mark.parametrize("form", ["", *CONVERTED])
+def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path, office_profile, form):
+    scene.outcomes = [
+        make.outcome(make.doctor(place, texts={"G": text, "H": text}), Status.NOT_SENT)
+        for place, text in enumerate(HOSTILE)
+    ]
+    path = write(scene.night())
+    if form:
+        path = convert(path, f"{form}:{CONVERTED[form]}", tmp_path / "saved", office_profile)
+
+    rows, (report,) = read_rosters([path], to_fix_only=True)
+
+    assert report.status == "read"
+    assert [row.ticket for row in rows] == [outcome.doctor.row_id for outcome in scene.outcomes]
+    for row, text in zip(rows, HOSTILE, strict=True):
+        cell = row.fields[Field.DEPARTMENT]
+        assert cell.kind is CellKind.TEXT
+        readable = text.replace("\x00", "\ufffd").replace("\x07", "\ufffd").replace("\ud800", "\ufffd")
+        assert cell.shown[:30_000].rstrip() == readable[:30_000]
+
+
+def test_a_picture_in_a_cell_is_called_by_its_address(write, make, scene):
+    picture = Picture(Path("inbox/a.xlsx/医师!J3"), "9" * 64, 60_000, Path("work/9"))
+    doctor = make.doctor(1)
+    row = replace(doctor.row, pictures=(Embedded("J", 3, picture, floating=True),))
+    scene.outcomes = [
+        make.outcome(replace(doctor, row=row, picture=picture, evidence="cell"), Status.NOT_SENT)
+    ]
+
+    _, (line,) = _table(openpyxl.load_workbook(write(scene.night()))["失败待改"])
+
+    assert line["图片"] == "▣ J3 单元格里的图片"
+
+
+def test_a_picture_in_the_rosters_own_picture_column_is_named_there(write, make, scene):
+    picture = Picture(Path("inbox/a.xlsx/医师!C3"), "9" * 64, 60_000, Path("work/9"))
+    doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1", "C": ""})
+    row = replace(doctor.row, pictures=(Embedded("C", 3, picture),))
+    scene.outcomes = [
+        make.outcome(replace(doctor, row=row, picture=picture, evidence="cell"), Status.NOT_SENT)
+    ]
+
+    header, (line,) = _table(openpyxl.load_workbook(write(scene.night()))["失败待改"])
+
+    assert "图片" not in header
+    assert line["印章图片"] == "▣ C3 单元格里的图片"

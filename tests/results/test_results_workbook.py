@@ -251,3 +251,57 @@ def test_every_sheet_prints_on_landscape_pages_one_wide(write):
         assert sheet.page_setup.orientation == "landscape"
         assert sheet.page_setup.fitToHeight == 0
         assert sheet.title == "汇总" or sheet.print_title_rows == "$1:$1"
+
+
+def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make):
+    number = make.number(5)
+    folders = ["seals/内科", f"seals/{number}", "seals/a#b"]
+    scene.outcomes = [
+        make.outcome(
+            replace(
+                doctor := make.doctor(place),
+                picture=replace(doctor.picture, path=Path(folder) / f"{number}.png"),
+            ),
+            Status.SEALED,
+        )
+        for place, folder in enumerate(folders)
+    ]
+    scene.outcomes.append(make.outcome(make.doctor(9, picture=None), Status.REJECTED))
+    sheet = openpyxl.load_workbook(write(scene.night()))["全部结果"]
+    column = [cell.value for cell in sheet[1]].index("图片") + 1
+    cells = [sheet.cell(row, column) for row in range(2, 6)]
+
+    assert [cell.value for cell in cells] == [f"{'*' * 14}{number[-4:]}.png"] * 3 + [None]
+    assert cells[0].hyperlink.target.replace("\\", "/").endswith("/seals/内科")
+    assert [cell.hyperlink for cell in cells[1:]] == [None] * 3, (
+        "an address can be neither masked nor ambiguous"
+    )
+
+
+def test_a_great_night_links_what_was_worked_on_within_excels_limit(write, scene, make):
+    scene.outcomes = [
+        make.outcome(make.doctor(place), Status.UNCHANGED if place < 20_000 else Status.SEALED)
+        for place in range(20_003)
+    ]
+    with zipfile.ZipFile(write(scene.night())) as archive:
+        links = archive.read("xl/worksheets/_rels/sheet2.xml.rels").count(b"/hyperlink")
+    assert links == 3
+
+
+def test_the_summary_leads_to_every_sheet_with_what_it_holds(write, hospital):
+    book = openpyxl.load_workbook(write())
+    links = {
+        cell.value: cell.hyperlink.location
+        for row in book["汇总"].iter_rows()
+        for cell in row
+        if cell.hyperlink
+    }
+
+    assert links == {
+        "→ 全部结果（55）": "'全部结果'!A1",
+        "→ 失败待改（9）": "'失败待改'!A1",
+        "→ 未知（3）": "'未知'!A1",
+        "→ 未配对印章（0）": "'未配对印章'!A1",
+    }
+    assert {location.split("'")[1] for location in links.values()} <= set(book.sheetnames)
+    assert len(book["汇总"]._charts) == 1

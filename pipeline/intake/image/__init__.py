@@ -15,14 +15,15 @@ from threading import Lock
 
 from pipeline.intake import pictures, spool, stems
 from pipeline.intake.image import arrangements, cleanup
+from pipeline.intake.image import preview as previews
 from pipeline.intake.image.appearance import look, on_white
 from pipeline.intake.image.arrangements import WHOLE
 from pipeline.intake.image.decoding import TAIL, Decoded, Refused, Structure, decode, structure
 from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, as_mode, fit, save, size_of
 from pipeline.problems import problem
-from pipeline.roster import Field, Picture, Prepared, Problem
+from pipeline.roster import Field, Picture, Prepared, Preview, Problem
 
-__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "thumbnail", "views"]
+__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "preview", "thumbnail", "views"]
 
 _LARGE = (
     16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
@@ -31,13 +32,20 @@ _one_large = Lock()
 
 
 def prepare(
-    picture: Picture, *, limit: int, work: Path, trim: bool = False, transparent: bool = False
+    picture: Picture,
+    *,
+    limit: int,
+    work: Path,
+    trim: bool = False,
+    transparent: bool = False,
+    shelf: Path | None = None,
 ) -> Prepared | tuple[Problem, ...]:
     """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
     ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
     are read once; they must still be those of ``picture.sha256``. A re-encoded picture lies in ``work`` (see
-    ``spool``), any other is sent from where it is. Raises OSError where ``work`` cannot be written: no fault of a row.
+    ``spool``), any other is sent from where it is. A small copy for the review is put on the ``shelf``. Raises OSError
+    where ``work`` cannot be written: no fault of a row.
     """
     file = stems.shown(picture.path.name)
     try:
@@ -46,6 +54,8 @@ def prepare(
         with _room_for(found):
             decoded = _with_tail(decode(found), data)
             seen = look(decoded.image)
+            if shelf is not None and not previews.is_kept(picture.sha256, shelf):
+                previews.keep(picture.sha256, previews.make(decoded.image), shelf)
             if min(decoded.image.size) < MIN_SIDE:
                 least = f"{MIN_SIDE}×{MIN_SIDE}"
                 raise Refused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
@@ -102,6 +112,23 @@ def thumbnail(path: Path, side: int) -> bytes | None:
     except (Refused, OSError):
         return None
     return save(on_white(image), "PNG")
+
+
+def preview(picture: Picture, *, shelf: Path, opening: bool) -> Preview | None:
+    """Return the small copy of a picture from the ``shelf``; with ``opening`` it is made where there is none.
+
+    None where there is none, or the picture cannot be read.
+    """
+    if (known := previews.stored(picture.sha256, shelf)) is not None or not opening:
+        return known
+    try:
+        found = structure(_read(picture))
+        with _room_for(found):
+            made = previews.make(decode(found, draft=2 * previews.SIDE).image)
+    except Refused:
+        return None
+    previews.keep(picture.sha256, made, shelf)
+    return made
 
 
 def views(picture: Picture) -> Iterator[tuple[str, bytes]]:

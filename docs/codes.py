@@ -1,0 +1,204 @@
+"""Writes docs/zh/codes.md and docs/en/codes.md from the catalogues: every code, who acts, what to do, whether a rerun helps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pipeline.advice import Advice
+from pipeline.frequent_codes import OWN
+from pipeline.problems import (
+    FILE_ENTRIES,
+    IDENTITY_ENTRIES,
+    MOBILE_ENTRIES,
+    NAME_ENTRIES,
+    OTHER_CASE,
+    PICTURE_ENTRIES,
+    ROW_ENTRIES,
+    SEAL_NAME_ENTRIES,
+    Entry,
+    parted,
+)
+from pipeline.results.reasons import LABELS
+from pipeline.results.words import say as result_word
+from pipeline.service_advice import ANSWERS, HALTS, MEANINGS
+from pipeline.service_codes import CODES
+
+HERE = Path(__file__).parent
+LANGUAGES = ("zh", "en")
+FEW = 6  # codes that share their advice and fit into one cell
+Say = Callable[[str], str]
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "title": ("代码一览：谁处理，怎么办，重跑有没有用", "Every code: who acts, what to do, whether a rerun helps"),
+    "made": (
+        "<!-- 由 docs/codes.py 生成，请勿手改；修改目录后运行 make docs -->",
+        "<!-- Made by docs/codes.py from the catalogues: do not edit, run make docs -->"),
+    "intro": (
+        """结果表、outcomes.jsonl、日志和 `esign-import explain` 里出现的代码都在这里，用 Ctrl-F 查找即可。
+
+谁处理：**名单负责人**改名单和图片，**信息科**改设置、网络和密钥，**腾讯客户经理**开通权限和额度。""",
+        """Every code that stands in the results, in outcomes.jsonl, in logs and in `esign-import explain`: search this page.
+
+Who acts: the **roster owner** corrects roster and pictures, **IT** settings, network and keys, the **Tencent account
+manager** opens functions and quotas."""),
+    "ours": ("我们自己的检查", "Our own checks"),
+    "ours.intro": (
+        "“不提交”的行改好后，`retry` 结果表或等下一晚即可；“提醒”的行已照常处理。",
+        "A row that was not sent goes on with `retry` of the corrected workbook, or the next night; a warning stops nothing."),
+    "group.file": ("名单文件", "Roster files"),
+    "group.row": ("行", "Rows"),
+    "group.name": ("姓名", "Names"),
+    "group.identity": ("证件", "Identity numbers"),
+    "group.mobile": ("手机号", "Mobiles"),
+    "group.seal_name": ("印章名称", "Seal names"),
+    "group.picture": ("图片", "Pictures"),
+    "service": ("腾讯的错误码", "Codes of the service"),
+    "service.intro": (
+        "按含义分组；没有列出的错误码一律按“不能断定”处理。",
+        "Grouped by what they mean; a code that is not listed counts as one that proves nothing."),
+    "meaning.throttle": ("调用太快", "Too many calls"),
+    "meaning.clock": ("时钟", "Clock"),
+    "meaning.credentials": ("密钥（停止运行）", "Keys (stops the run)"),
+    "meaning.permission": ("权限（停止运行）", "Permission (stops the run)"),
+    "meaning.account": ("应用、机构、经办人（停止运行）", "Application, organisation, operator (stops the run)"),
+    "meaning.quota": ("额度（停止运行）", "Quota (stops the run)"),
+    "meaning.contract": ("接口用法（停止运行）", "Contract (stops the run)"),
+    "meaning.row": ("这一行被拒绝", "This row is refused"),
+    "meaning.exists": ("名称已存在", "The name exists"),
+    "meaning.upload_again": ("图片已失效", "The upload has expired"),
+    "meaning.unknown": ("不能断定是否已创建", "Nothing is proven"),
+    "rest": ("其余 {n} 个", "{n} others"),
+    "rest.list": ("其余 {n} 个：{codes}", "The {n} others: {codes}"),
+    "answers": ("没有可用的应答", "Answers that told nothing"),
+    "answers.intro": (
+        "腾讯没有给出可用的应答时，结果里写的是我们自己的词。",
+        "Where the service said nothing usable, the results hold a word of our own."),
+    "halts": ("运行为什么提前停止", "Why a run stops early"),
+    "halts.intro": (
+        "run.json 的 halted.code；腾讯的错误码也会使运行停止，见上。",
+        "halted.code in run.json; the service's own codes stop a run as well, see above."),
+    "col.code": ("代码", "Code"),
+    "col.means": ("含义", "Meaning"),
+    "col.effect": ("后果", "Effect"),
+    "col.who": ("谁处理", "Who acts"),
+    "col.todo": ("怎么办", "What to do"),
+    "col.rerun": ("重跑有用吗", "Does a rerun help?"),
+    "effect.error": ("不提交", "not sent"),
+    "effect.warning": ("提醒", "sent, said"),
+    "effect.file": ("整个文件不读", "file not read"),
+    "rerun.after": ("改好之后", "once put right"),
+    "rerun.itself": ("有用", "yes"),
+    "rerun.held": ("没有，先 resolve", "no, resolve it first"),
+    "rerun.needless": ("不需要", "not needed"),
+}  # fmt: skip
+
+GROUPS: Mapping[str, tuple[Entry, ...]] = {
+    "file": FILE_ENTRIES,
+    "row": ROW_ENTRIES,
+    "name": NAME_ENTRIES,
+    "identity": IDENTITY_ENTRIES,
+    "mobile": MOBILE_ENTRIES,
+    "seal_name": SEAL_NAME_ENTRIES,
+    "picture": PICTURE_ENTRIES,
+}
+
+
+def page(language: str) -> str:
+    """Return the page in ``zh`` or ``en``."""
+
+    def say(key: str) -> str:
+        return WORDS[key][LANGUAGES.index(language)]
+
+    lines = [
+        f"# {say('title')}",
+        "",
+        say("made"),
+        "",
+        say("intro"),
+        "",
+        f"## {say('ours')}",
+        "",
+        say("ours.intro"),
+    ]
+    for name, entries in GROUPS.items():
+        lines += ["", f"### {say(f'group.{name}')}", ""]
+        rows = (row for entry in entries for row in _entry(entry, name, language, say))
+        lines += _table(("code", "means", "effect", "who", "todo", "rerun"), rows, say)
+    lines += ["", f"## {say('service')}", "", say("service.intro")]
+    for meaning, advice in MEANINGS.items():
+        codes = [code for code, each in CODES.items() if each == meaning]
+        own = [code for code in codes if code in OWN]
+        rest = [f"`{code}`" for code in codes if code not in OWN]
+        lines += ["", f"### {say(f'meaning.{meaning}')}", ""]
+        rows = [(f"`{code}`", *_advice(OWN[code], language, say)) for code in own]
+        few = len(rest) <= FEW
+        if rest:
+            first = "<br>".join(rest) if few else say("rest").format(n=len(rest))
+            rows.append((first, *_advice(advice, language, say)))
+        lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)
+        if not few:
+            lines += ["", say("rest.list").format(n=len(rest), codes=" ".join(rest))]
+    for name, advised in (("answers", ANSWERS), ("halts", HALTS)):
+        lines += ["", f"## {say(name)}", "", say(f"{name}.intro"), ""]
+        rows = [(f"`{code}`", *_advice(each, language, say)) for code, each in advised.items()]
+        lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)
+    return "\n".join(lines) + "\n"
+
+
+def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[str, ...]]:
+    """Yield a code's row, and one for its other sentence: the other severity, or the other case."""
+    place = LANGUAGES.index(language)
+    cases = [(LABELS[entry.code][place], parted((entry.zh, entry.en)[place])[1], entry.severity)]
+    if entry.other:
+        severity = entry.severity
+        if entry.code not in OTHER_CASE:
+            severity = "warning" if severity == "error" else "error"
+        cases.append((*parted(entry.other[place]), severity))
+    for number, (means, todo, severity) in enumerate(cases):
+        who = entry.who if todo else "nobody"
+        rerun = "needless" if severity == "warning" else "after"
+        if entry.code == "ROW_DUPLICATE" and not number:  # an equal copy: nobody has to act
+            who, rerun = "nobody", "needless"
+        if entry.code == "CONTENT_CHANGED":
+            rerun = "held"
+        yield (
+            f"`{entry.code}`",
+            _blanks(means).rstrip("。."),
+            say("effect.file" if group == "file" else f"effect.{severity}"),
+            result_word(f"who.{who}", language),
+            _blanks(todo) or "—",
+            say(f"rerun.{rerun}"),
+        )
+
+
+def _advice(advice: Advice, language: str, say: Say) -> tuple[str, ...]:
+    who = result_word(f"who.{advice.who}", language)
+    return advice.what(language), who, advice.todo(language), say(f"rerun.{advice.rerun}")
+
+
+def _blanks(sentence: str) -> str:
+    """Return a catalogue's words without what only a row can fill in."""
+    plain = re.sub(r"\s*\{(hint|other)\}$", "", sentence).replace("{cell}", "C12")
+    plain = re.sub(r"\{[a-z_]+\}", "…", plain).strip()
+    return plain[:1].upper() + plain[1:]
+
+
+def _table(names: Iterable[str], rows: Iterable[tuple[str, ...]], say: Say) -> Iterator[str]:
+    heads = [say(f"col.{name}") for name in names]
+    yield f"| {' | '.join(heads)} |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |"
+
+
+def path(language: str) -> Path:
+    """Return where the page of a language lies."""
+    return HERE / language / "codes.md"
+
+
+if __name__ == "__main__":
+    for each in LANGUAGES:
+        path(each).parent.mkdir(exist_ok=True)
+        path(each).write_text(page(each), encoding="utf-8")

@@ -1,0 +1,148 @@
+"""Draws the pictures of the READMEs: the workbook's sheets and the pages of a demo night, in both languages.
+
+`make pictures` calls it. It needs LibreOffice, pdftoppm, pdftotext and Chromium; everything shown is invented.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops
+
+HERE = Path(__file__).resolve().parent
+HOUSE = HERE.parents[1]
+sys.path[:0] = [str(HOUSE), str(HOUSE / "tests")]
+
+from desktop import browser, convert, found  # noqa: E402
+
+from pipeline.results.words import say  # noqa: E402
+
+LANGUAGES = ("zh", "en")
+SHEETS = ("summary", "all", "fix")
+DOTS = 110  # an inch
+COLOURS = 255
+HEAVIEST = 200_000  # bytes
+DEMO_ENDS_WITH = 3  # the sample holds troubles on purpose
+TALLEST = {"summary": 560, "all": 640, "fix": 560}  # pixels
+
+
+def main() -> None:
+    """Draw all of it."""
+    os.environ["REQUIRE_DESKTOP"] = "1"
+    os.environ["TZ"] = "Asia/Shanghai"
+    with tempfile.TemporaryDirectory() as name:
+        for language in LANGUAGES:
+            folder = Path(name) / language
+            folder.mkdir()
+            results = demo(folder, language)
+            for sheet, picture in sheets(results / "results.xlsx", folder, language):
+                save(cropped(picture, TALLEST[sheet]), f"{sheet}.{language}.png")
+            for page, picture in pages(results, folder):
+                save(picture, f"{page}.{language}.png")
+
+
+def demo(folder: Path, language: str) -> Path:
+    """Run the demo's night and return the folder of its results."""
+    bin_folder = Path(
+        sys.executable
+    ).parent  # where esign-import is: the pictures show commands as people type them
+    environment = {**os.environ, "PYTHONPATH": str(HOUSE), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "pipeline", "--lang", language, "-q", "demo"]
+    ended = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603
+    if ended.returncode != DEMO_ENDS_WITH:
+        raise SystemExit(f"the demo ended with {ended.returncode}")
+    return folder / "demo" / "out" / "latest"
+
+
+def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, Image.Image]]:
+    """Yield the first printed page of each sheet; the footer of a page names its sheet."""
+    pdf = convert(workbook, "pdf", folder, folder)
+    named = subprocess.run(  # noqa: S603
+        [found("pdftotext"), "-layout", str(pdf), "-"], check=True, capture_output=True, text=True
+    ).stdout.split("\f")
+    for sheet in SHEETS:
+        title = say(f"sheet.{sheet}", language)
+        number = next(
+            place for place, text in enumerate(named, start=1) if re.search(rf"\s{title}\s*$", text.rstrip())
+        )
+        target = folder / sheet
+        pages = ["-f", str(number), "-l", str(number), "-singlefile"]
+        subprocess.run(  # noqa: S603
+            [found("pdftoppm"), "-r", str(DOTS), *pages, "-png", str(pdf), str(target)], check=True
+        )
+        yield sheet, Image.open(target.with_suffix(".png")).convert("RGB")
+
+
+def pages(results: Path, folder: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Yield what Chromium shows of the pages: the report on a desk and on a phone at night, the review where there is one."""
+    with browser() as chromium:
+        yield "report", shot(chromium, results / "report.html", folder, size=(1180, 1010), at="#pace")
+        phone = shot(chromium, results / "report.html", folder, size=(390, 780), scheme="dark", scale=1.5)
+        yield "report-phone", phone
+        review = results / "review.html"
+        if review.exists():
+            yield "review", shot(chromium, review, folder, size=(1180, 820))
+
+
+def shot(
+    chromium: Any,
+    page: Path,
+    folder: Path,
+    *,
+    size: tuple[int, int],
+    at: str = "",
+    scheme: str = "light",
+    scale: float = 1,
+) -> Image.Image:
+    """Return a window on a page, from the element ``at`` downwards."""
+    width, height = size
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=scale
+    )
+    window = context.new_page()
+    window.goto(page.as_uri())
+    if at:
+        window.evaluate("at => window.scrollTo(0, document.querySelector(at).offsetTop - 14)", at)
+    target = folder / "shot.png"
+    window.screenshot(path=target)
+    context.close()
+    return Image.open(target).convert("RGB")
+
+
+def cropped(picture: Image.Image, tallest: int) -> Image.Image:
+    """Cut the white margin away, and what lies below ``tallest`` pixels."""
+    white = Image.new("RGB", picture.size, "white")
+    left, top, right, _ = ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
+    without_footer = picture.crop((0, 0, picture.width, round(picture.height * 0.94)))
+    bottom = (
+        ImageChops.difference(without_footer, white.crop((0, 0, *without_footer.size))).getbbox()
+        or (0, 0, 0, 0)
+    )[3]
+    edge = 14
+    return picture.crop(
+        (
+            max(0, left - edge),
+            max(0, top - edge),
+            min(picture.width, right + edge),
+            min(bottom + edge, top + tallest),
+        )
+    )
+
+
+def save(picture: Image.Image, name: str) -> None:
+    """Save a small PNG."""
+    path = HERE / name
+    picture.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE).save(path, optimize=True)
+    if path.stat().st_size > HEAVIEST:
+        raise SystemExit(f"{name} has {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A command that could not do its work: one sentence why, the exit code, and the next command to type."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+from pipeline.cli.session import Session
+from pipeline.errors import (
+    ConfigError,
+    EsignImportError,
+    LedgerError,
+    Locked,
+    UsageError,
+    reason_of,
+)
+from pipeline.results.privacy import mask_text
+from pipeline.shell import join
+
+AFTER: Mapping[type[EsignImportError], tuple[str, ...]] = {
+    ConfigError: ("config", "validate"),
+    LedgerError: ("ledger", "check"),
+    Locked: ("status",),
+}
+INTERRUPTED = 130
+DISK = 74
+
+
+def told(session: Session, trouble: BaseException) -> int:
+    """Say what happened, also with ``-q``, and what to type next; return the exit code.
+
+    Numbers are masked: the name of a picture or a roster may hold one.
+    """
+    if isinstance(trouble, click.ClickException):
+        return _misused(session, trouble)
+    if isinstance(trouble, EsignImportError):
+        session.fail(trouble)
+        session.then(session.word("next_after"), _after(session, trouble))
+        return trouble.exit_code
+    if isinstance(trouble, KeyboardInterrupt | click.Abort):
+        session.alarm("interrupted")
+        session.then(session.word("next_again"), session.again)
+        return INTERRUPTED
+    if isinstance(trouble, OSError):
+        reason = reason_of(trouble)[session.spoken == "zh"]
+        place = mask_text(str(trouble.filename)) if trouble.filename else ""
+        session.alarm("disk", why=": ".join(filter(None, (place, reason))))
+        session.then(session.word("next_after"), join_to(session.invocation, "ledger", "check"))
+        return DISK
+    session.alarm("bug", kind=type(trouble).__name__)
+    if session.verbose:
+        for line in traceback.format_exception(trouble):
+            sys.stderr.write(mask_text(line))
+    loud = () if session.verbose else ("-v",)
+    session.then(
+        session.word("next_bug"), mask_text(f"{session.program} {join((*loud, *session.arguments))}")
+    )
+    return 1
+
+
+def _misused(session: Session, wrong: click.ClickException) -> int:
+    """Tell wrong words with click's sentence: how the command is used, what is wrong, where to read more."""
+    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    path = context.command_path.split()[1:] if context is not None else []
+    if context is not None:
+        session.write(f"{context.get_usage()}\n")
+    session.alarm("misused", message=wrong.format_message())
+    session.then(session.word("next_help"), join_to(session.program, *path, "--help"))
+    return wrong.exit_code
+
+
+def _after(session: Session, trouble: EsignImportError) -> str:
+    """Return the command that helps on: the exception's own, its kind's, how to use this one, or the same again."""
+    words = trouble.then or next((words for kind, words in AFTER.items() if isinstance(trouble, kind)), ())
+    if words:
+        return join_to(session.invocation, *words)
+    if isinstance(trouble, UsageError):
+        return join_to(session.program, *_commands(session.arguments), "--help")
+    return session.again
+
+
+def _commands(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the command, and the command in its group, that these arguments name."""
+    from pipeline.cli import cli  # noqa: PLC0415 - the program imports this module
+
+    group: click.Command | None = cli
+    for word in arguments:
+        if isinstance(group, click.Group) and word in group.commands:
+            yield word
+            group = group.commands[word]
+
+
+def join_to(program: str, *words: str) -> str:
+    """Return a command line; the program may be several words already."""
+    return f"{program} {join(words)}"

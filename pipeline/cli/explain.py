@@ -1,0 +1,110 @@
+"""`explain`: one doctor's whole life across nights, without a call and without the lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.nightly import ready_config
+from pipeline.cli.session import Session, usage
+from pipeline.session import open_for_config
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.desk.explain import Desk
+    from pipeline.desk.next_step import Program
+    from pipeline.desk.story import Story
+
+SHOWN = 20  # of the doctors whom a query fits
+
+
+@click.command()
+@click.argument("query", nargs=-1, required=True, metavar="QUERY...")
+@click.pass_obj
+def explain(session: Session, *, query: tuple[str, ...]) -> int:
+    """Tell one doctor's history across nights.
+
+    QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several
+    words all must fit the doctor.
+    """
+    from pipeline.desk.explain import Desk  # noqa: PLC0415
+
+    config = ready_config(session)
+    path = config.path(config.ledger)
+    if not path.exists():
+        raise usage("no_ledger", path=path)
+    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+        desk = Desk(ledger, site_key, config.path(config.out))
+        found = desk.find(query) or desk.find([" ".join(query)])
+        if not found:
+            return _nobody(session, desk, query, path=path, out=config.path(config.out))
+        if len(found) > 1:
+            return _many(session, found, query)
+        return _tell(session, desk, found[0], config)
+
+
+def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
+    from pipeline.desk.next_step import next_step  # noqa: PLC0415
+    from pipeline.desk.story_facts import facts  # noqa: PLC0415
+    from pipeline.desk.story_text import story_lines  # noqa: PLC0415
+
+    step = next_step(story, _program(session, config), cache(desk.ledger.run), session.language)
+    told = facts(story, step, session.language)
+    if session.as_json:
+        return _json(query_fits=1, doctor=told)
+    for line in story_lines(told, session.language, config.base.absolute()):
+        click.echo(line)
+    return 0
+
+
+def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int:
+    """List whom the query fits, and show how to say which."""
+    from pipeline.desk.story_facts import brief  # noqa: PLC0415
+    from pipeline.desk.story_text import candidates  # noqa: PLC0415
+    from pipeline.desk.story_words import say  # noqa: PLC0415
+    from pipeline.results.privacy import mask_text  # noqa: PLC0415
+
+    people = [brief(story) for story in found]
+    if session.as_json:
+        _json(query_fits=len(found), people=people)
+        return 2
+    language = session.language
+    click.echo(say("many", language, n=len(found), query=mask_text(" ".join(query))))
+    for line in candidates(people[:SHOWN], language):
+        click.echo(line)
+    if len(found) > SHOWN:
+        click.echo(say("many.more", language, n=len(found) - SHOWN))
+    first = people[0]
+    word = first["staff_no"] or (first["id_masked"] or "")[-4:] or first["key"]
+    click.echo(say("many.narrow", language), err=True)
+    click.echo(f"     {session.invocation} explain {first['name']} {word}", err=True)
+    return 2
+
+
+def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object, out: object) -> int:
+    from pipeline.results.privacy import mask_text  # noqa: PLC0415
+
+    near = desk.similar(query)
+    if session.as_json:
+        _json(query_fits=0, similar=near)
+    session.alarm("explain_nobody", query=mask_text(" ".join(query)), path=path, out=out)
+    if near:
+        comma = "、" if session.language == "zh" else ", "
+        session.alarm("explain_similar", names=comma.join(near))
+    return 2
+
+
+def _json(**told: Any) -> int:
+    click.echo(json.dumps({"schema": 1, **told}, ensure_ascii=False))
+    return 0
+
+
+def _program(session: Session, config: Config) -> Program:
+    from pipeline.desk.next_step import Program  # noqa: PLC0415
+
+    rosters = tuple(str(config.path(each).absolute()) for each in config.roster)
+    return Program(session.invocation, rosters, str(config.path(config.seals).absolute()))

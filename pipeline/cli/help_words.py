@@ -1,0 +1,108 @@
+"""The help of every command and option in Chinese, by its English paragraph (in one line)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HELP: Mapping[str, str] = {
+    # the program
+    "Create doctors' electronic seals from a roster and a folder of pictures, never twice.": (
+        "按医生名单和印章图片文件夹创建电子印章，绝不重复创建。"
+    ),
+    "Exit codes: 0 done · 1 bug · 2 usage or configuration · 3 some rows need a human "
+    "4 halted, a rerun cannot help · 5 stopped early, a rerun will help · 6 another run "
+    "holds the lock · 7 a roster was refused · 74 ledger or disk · 130/143 interrupted": (
+        "退出码：0 完成 · 1 程序错误 · 2 用法或配置有误 · 3 有行需要人工处理\n"
+        "4 已停止，重跑无用 · 5 提前停止，重跑有用 · 6 另一个运行正占用台账\n"
+        "7 名单未被接受 · 74 台账或磁盘出错 · 130/143 被中断"
+    ),
+    "Configuration (default: config.yaml in the current folder).": "配置文件（默认：当前文件夹的 config.yaml）。",
+    "Language of messages and results.": "提示和结果所用的语言。",
+    "Say more; show the traceback of a bug.": "多说一些；程序出错时显示调用栈。",
+    "Say nothing but errors.": "只说错误。",
+    "Print run.json to stdout at the end.": "结束时在标准输出打印 run.json。",
+    # check, run, retry
+    "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
+    "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",
+    "Send failed, rejected and unsent rows again.": "重新提交失败、待改和未提交的行。",
+    "Those of the last run, its rosters read anew, or those of an edited results workbook.": (
+        "不写文件：上次运行留下的行，名单重新读取；写结果表：其中改好的行。"
+    ),
+    "Seal pictures: a folder or a zip.": "印章图片：文件夹或 zip。",
+    "Folder for the results.": "存放结果的文件夹。",
+    "Create at most N seals.": "最多创建 N 枚印章。",
+    "Do not ask before sending.": "发送前不再询问。",
+    "Pass this night although a guard would stop it.": "即使触发保护条件，这一晚也放行。",
+    "Begin a new ledger although an earlier run sent something.": "即使以前发送过，也开始新的台账。",
+    "Judgements saved by review.html: what is wrong stays.": "review.html 保存的核对结果：判错的不提交。",
+    # status, report, explain
+    "Tell one doctor's history across nights.": "一位医生各晚的完整经过。",
+    "QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several "
+    "words all must fit the doctor.": (
+        "QUERY 是姓名、工号、证件后四位或完整号码、印章名称、印章ID、RequestId 或 TraceId；写几个词时须同时符合。"
+    ),
+    "Tell what the ledger knows: seals, unknown rows, last run.": "台账的现状：印章、结果未知的行、最近一次运行。",
+    "Rebuild a run's results from the ledger and its rosters.": "用台账和名单重新生成某次运行的结果。",
+    "The run to tell again (default: the last).": "要重新生成的运行（默认：最近一次）。",
+    # resolve, certify
+    "Settle rows that are unknown, exist already or have changed.": "登记结果未知、名称已存在或内容有变的行的结论。",
+    "Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a "
+    "results workbook settles the lines of its Unknown sheet that are filled in.": (
+        "不写 QUERY 就列出全部。QUERY 是姓名、工号、证件后四位、印章名称或 TraceId；"
+        "写结果表，就登记其“未知”表里填好的行。"
+    ),
+    "It was created: this is its SealId.": "已创建：这是它的印章ID。",
+    "It was not created: the next run sends it again.": "没有创建：下次运行会再提交。",
+    "Send the identical request again (only once `certify` allows it).": "再发一次相同的请求（须先由 certify 验证）。",
+    "Ask the service; it can confirm, never refute.": "向腾讯查询；只能证实，不能否定。",
+    "The roster's present content is right, the seal stays.": "名单现在的内容是对的，印章不变。",
+    "Give the seal up: the next run makes a new one.": "放弃这枚印章：下次运行会新建一枚。",
+    "With --replace: the name of the new seal.": "与 --replace 同用：新印章的名称。",
+    "Kept with the decision.": "与结论一起保存的理由。",
+    "Find out whether this tenant refuses a second identical create.": "验证本租户是否会拒绝第二次相同的创建。",
+    "QUERY names one sealed doctor (name, staff number, seal name or SealId) whose create is sent again. Where it is "
+    "refused, `unknown: probe` and `resolve --probe` are allowed for 90 days; else the doctor has a second seal.": (
+        "QUERY 指定一位已有印章的医生（姓名、工号、印章名称或印章ID），其创建请求会再发一次。"
+        "若被拒绝，90 天内可以用 unknown: probe 和 resolve --probe；否则该医生会有第二枚印章。"
+    ),
+    "The doctor consents to a second seal, should the service make one.": "该医生同意：万一创建出第二枚印章也可以。",
+    # adopt, ledger
+    "Enter seals made elsewhere: a sheet with number and SealId, or an old results.xlsx.": (
+        "登记在别处创建的印章：含证件号码和印章ID的表，或旧的 results.xlsx。"
+    ),
+    "They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.": (
+        "登记之后它们就是“未变”。台账丢失后，也可以用它开始新的台账。"
+    ),
+    "Kept with every seal.": "与每枚印章一起保存的理由。",
+    "Look after the ledger: backup, restore, rebuild, check.": "台账的备份、恢复、重建和核对。",
+    "Copy ledger, key and receipts into one new FILE (0600); may be done during a run.": (
+        "把台账、密钥和回执复制到一个新文件 FILE（0600）；运行期间也可以做。"
+    ),
+    "Put the backup FILE in the place of a ledger that is lost or damaged.": "用备份 FILE 恢复丢失或损坏的台账。",
+    "Make a lost or damaged ledger again from receipts.jsonl and the key.": "由 receipts.jsonl 和密钥重建丢失或损坏的台账。",
+    "Compare ledger, key and receipts; exit 74 where something is wrong.": "核对台账、密钥和回执；不一致时退出码为 74。",
+    # config
+    "Look at the configuration.": "查看配置。",
+    "Find every fault of the configuration; exit 2 if there is one.": "找出配置的全部错误；有错误时退出码为 2。",
+    "Print the configuration as it takes effect: file, environment and defaults together.": (
+        "打印实际生效的配置：文件、环境变量和默认值合在一起。"
+    ),
+    # demo, sandbox
+    "Run the whole night on sample data; no account is needed.": "用示例数据把整个流程跑一遍；不需要账号。",
+    "The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second "
+    "demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.": (
+        "服务是本机 127.0.0.1 上的内置沙盒。台账和结果留在 demo/ 里：第二次运行不会重复提交。"
+        "退出码 3 是对的：示例名单里故意放了有问题的行。"
+    ),
+    "Run a stand-in for the service on 127.0.0.1.": "在 127.0.0.1 上运行一个替身服务（沙盒）。",
+    "It answers until Ctrl-C; GET /_truth tells what it made.": "按 Ctrl-C 停止；GET /_truth 可以看到它创建了什么。",
+    "On 127.0.0.1; 0 = any.": "127.0.0.1 的端口；0 = 任意。",
+    "Faults to inject.": "要注入的故障。",
+    "How calls are counted.": "怎样限流。",
+    "Calls a second.": "每秒次数。",
+    "Seconds an answer takes.": "每次应答要几秒。",
+    "Seconds of arrival jitter.": "到达时间的抖动，秒。",
+    "How SealImage is taken.": "怎样对待 SealImage。",
+    "How a taken seal name is refused.": "印章名称已被占用时怎样拒绝。",
+    "Keep the seals made across restarts.": "重启后仍保留已创建的印章。",
+}

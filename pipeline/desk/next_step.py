@@ -1,0 +1,133 @@
+"""What has to be done next for one doctor, with the very commands to type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.clock import stamp
+from pipeline.desk.story import Story
+from pipeline.desk.story_words import say
+from pipeline.esign.signing import FENCE
+from pipeline.ledger.protocol import RunRecord
+from pipeline.model import Status
+from pipeline.problems import CATALOGUE, Who
+from pipeline.results.next_steps import WORKBOOK
+from pipeline.results.words import say as result_word
+from pipeline.service_advice import HALTS, advice_on
+from pipeline.shell import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do; each command is typed as it stands, but for what is written in capitals."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+    who: Who | None = None  # acts; None: nobody has to, or whoever runs the program
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """How the program is called, and what it reads when nothing is named."""
+
+    invocation: str
+    rosters: tuple[str, ...]
+    seals: str | None
+
+    def command(self, *words: str) -> str:
+        """Return a command line."""
+        return " ".join((self.invocation, *(quote(word) for word in words)))
+
+    def run(self, record: RunRecord | None) -> str:
+        """Return the `run` that reads the same rosters again."""
+        if record is None or record.command != "run" or set(record.rosters) == set(self.rosters):
+            return self.command("run")
+        seals = ("--seals", record.seals) if record.seals and record.seals != self.seals else ()
+        return self.command("run", *record.rosters, *seals)
+
+
+def next_step(story: Story, program: Program, run: Callable[[str], RunRecord | None], language: str) -> Step:
+    """Return what to do next about a doctor."""
+    record = run(story.newest.last) if story.newest else None
+    match story.status:
+        case Status.UNKNOWN | Status.EXISTS:
+            return _settle(story, program, language)
+        case Status.CHANGED:
+            return _decide(story, program, language)
+        case Status.FAILED:
+            return _refused(story, program, record, language)
+        case Status.REJECTED:
+            return _fix(program, record, language, _fixer(story))
+        case Status.NOT_SENT | Status.READY:
+            return _again(story, program, record, language)
+        case _:
+            return Step(say("next.gone" if story.gone else "next.nothing", language))
+
+
+def _settle(story: Story, program: Program, language: str) -> Step:
+    assert story.open is not None
+    seal, trace = story.open.seal_name, story.open.uuid
+    found = program.command("resolve", trace, "--seal-id", "SEALID")
+    if story.status is Status.EXISTS:
+        return Step(say("next.exists", language, seal=seal), (found,), "it")
+    moment = _short(stamp(story.open.at + FENCE))
+    nothing = program.command("resolve", trace, "--not-created")
+    return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it")
+
+
+def _refused(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
+    """Return what the service's code asks for; rows are corrected in To fix, all else is no matter of the row."""
+    advice = advice_on(story.refused.code or "" if story.refused else "")
+    if advice.who == "clerk":
+        step = _fix(program, record, language, advice.who)
+        return replace(step, notes=(advice.told(language), say("next.waits", language)))
+    text = say("next.failed", language, todo=advice.told(language))
+    return Step(text, (program.command("retry"),), advice.who)
+
+
+def _decide(story: Story, program: Program, language: str) -> Step:
+    assert story.seal is not None
+    seal = story.seal.seal_id
+    commands = (
+        program.command("resolve", seal, "--keep"),
+        program.command("resolve", seal, "--replace", "--seal-name", "NAME"),
+    )
+    return Step(say("next.changed", language), commands, "clerk")
+
+
+def _again(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
+    """Return how a row goes on whose turn did not come: at once, or after what stopped the run was removed."""
+    if story.newest is None or story.gone:
+        return Step(say("next.unseen", language), (program.run(None),))
+    halted = (json.loads(record.record) if record and record.record else {}).get("halted")
+    advice = (HALTS.get(halted["code"]) or advice_on(halted["code"])) if halted else None
+    if advice is None or advice.rerun == "itself":
+        return Step(say("next.again", language), (program.run(record),))
+    return Step(say("next.failed", language, todo=advice.told(language)), (program.run(record),), advice.who)
+
+
+def _fixer(story: Story) -> Who:
+    """Return who can put a refused row right."""
+    errors = [each["code"] for each in story.line.get("problems", ()) if each["severity"] == "error"]
+    return (
+        "it"
+        if errors and all(CATALOGUE[code].who == "it" for code in errors if code in CATALOGUE)
+        else "clerk"
+    )
+
+
+def _fix(program: Program, record: RunRecord | None, language: str, who: Who) -> Step:
+    workbook = Path(record.out) / WORKBOOK if record else None
+    if workbook is None or not workbook.is_file():
+        return Step(say("next.fix_roster", language), (program.run(record),), who)
+    sheet = result_word("sheet.fix", language)
+    text = say("next.fix", language, path=workbook, sheet=sheet)
+    return Step(text, (program.command("retry", str(workbook)),), who)
+
+
+def _short(moment: str) -> str:
+    return moment[:19].replace("T", " ")

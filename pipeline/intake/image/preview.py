@@ -1,0 +1,88 @@
+"""Small copies of pictures for people to look at, kept on a shelf: an unchanged picture is not opened again.
+
+A file is named by the sha256 of the picture's own bytes. Its first line holds the hints, the rest is WebP.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.intake import pictures, spool
+from pipeline.intake.image import ink
+from pipeline.intake.image.appearance import on_white
+from pipeline.intake.image.encoding import as_mode, packed
+from pipeline.roster import Preview
+
+SIDE = 256  # pixels: sharp at the size of a card, some 8 KB, 3,000 of them in one page
+
+_QUALITY = 72
+_FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
+_WHITE = 238  # level above which a point is paper
+_GREY = (
+    48  # levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
+)
+_EDGE = 0.6  # share of such points around the edge that makes a photo
+
+
+def make(image: Image.Image) -> Preview:
+    """Return the small copy of an upright picture, as it looks on white paper."""
+    small = as_mode(image, "RGBA") if image.has_transparency_data else packed(image)
+    scale = SIDE / max(small.size)
+    if scale < 1:
+        size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
+        small = small.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    paper = on_white(small) if small.mode == "RGBA" else small.convert("RGB")
+    buffer = io.BytesIO()
+    paper.save(buffer, "WEBP", quality=_QUALITY, method=2, exif=b"", icc_profile=None)
+    return Preview(buffer.getvalue(), tuple(_hints(paper)))
+
+
+def stored(sha256: str, shelf: Path) -> Preview | None:
+    """Return the small copy that was kept of a picture, or None."""
+    try:
+        first, _, webp = pictures.read(shelf / sha256).partition(b"\n")
+    except OSError:
+        return None
+    if not webp.startswith(b"RIFF"):
+        return None
+    return Preview(webp, tuple(first.decode("ascii", "replace").split()))
+
+
+def keep(sha256: str, preview: Preview, shelf: Path) -> None:
+    """Keep the small copy of a picture, if the disk takes it: no night ends because there is nothing to look at."""
+    with suppress(OSError):
+        spool.put(shelf / sha256, " ".join(preview.hints).encode("ascii") + b"\n" + preview.webp)
+
+
+def is_kept(sha256: str, shelf: Path) -> bool:
+    """Tell whether there is a small copy, without reading it."""
+    return (shelf / sha256).is_file()
+
+
+def _hints(paper: Image.Image) -> list[str]:
+    found = []
+    strongest = ink.darkness(paper).getextrema()[1]
+    assert isinstance(strongest, (int, float))
+    if strongest < _FAINT:
+        found.append("faint")
+    edge = _edge(paper)
+    if sum(max(point) < _WHITE and max(point) - min(point) < _GREY for point in edge) > _EDGE * len(edge):
+        found.append("photo")
+    return found
+
+
+def _edge(paper: Image.Image) -> list[tuple[int, ...]]:
+    """Return the points along the four sides."""
+    width, height = paper.size
+    sides = (
+        (0, 0, width, 1),
+        (0, height - 1, width, height),
+        (0, 0, 1, height),
+        (width - 1, 0, width, height),
+    )
+    strips = [paper.crop(side).tobytes() for side in sides]
+    return [tuple(strip[place : place + 3]) for strip in strips for place in range(0, len(strip), 3)]

@@ -1,0 +1,63 @@
+"""Which language a person reads: found before anything that speaks is imported (click, for one).
+
+First of: ``--lang``, ``PIPELINE_LANGUAGE``, the configuration's ``language``, the locale. A value that is neither ``zh``
+nor ``en`` is passed over here; whoever owns it refuses it.
+"""
+
+from __future__ import annotations
+
+import locale
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+LANGUAGES = ("zh", "en")
+_CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
+# One key at the margin. The whole file is read later, and every fault of it told, in the language found here.
+_KEY = re.compile(
+    r"""^\ufeff?["']?language["']?[ \t]*:[ \t]*["']?(zh|en)["']?[ \t]*(?:\#.*)?$""", re.MULTILINE
+)
+
+
+def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str:
+    """Return ``zh`` or ``en``; ``default`` is the configuration that is read where ``--config`` names none."""
+    told = (
+        _given(arguments, "--lang"),
+        environment.get("PIPELINE_LANGUAGE"),
+        _configured(Path(_given(arguments, "--config") or default)),
+    )
+    return next((each for each in told if each in LANGUAGES), None) or of_locale(environment)
+
+
+def of_locale(environment: Mapping[str, str]) -> str:
+    """Return the language of the machine's user."""
+    names = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    name = next(filter(None, names), None)
+    if name is None and sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - Windows alone
+
+        return "zh" if ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF == _CHINESE else "en"
+    name = name or locale.getlocale()[0] or ""
+    return "zh" if name.lower().startswith(("zh", "chinese")) else "en"
+
+
+def _given(arguments: Sequence[str], option: str) -> str | None:
+    """Return the value of an option of the program itself, the last one as click takes it."""
+    found = None
+    for place, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word == option and place + 1 < len(arguments):
+            found = arguments[place + 1]
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found
+
+
+def _configured(path: Path) -> str | None:
+    try:
+        told = _KEY.search(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told[1] if told else None

@@ -1,0 +1,163 @@
+"""What an error of the service asks for: what it means, who acts, what to do, whether a rerun helps.
+
+Every code has the advice of its meaning; the frequent ones have their own. Beside the service's codes stand our own
+words for answers that told nothing, and the reasons for which a night stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.advice import Advice
+from pipeline.advice import advise as _a
+from pipeline.frequent_codes import OWN
+from pipeline.service_codes import CODES, Meaning
+
+MEANINGS: Mapping[Meaning, Advice] = {
+    "throttle": _a(
+        "nobody", "itself",
+        "调用太快，请求没有执行。", "程序会放慢并自动重发；经常出现时，查一查谁还在用同一额度，或调低 limits.requests_per_second。",
+        "Too many calls; the request was not carried out.",
+        "It is sent again, more slowly; if it happens often, find out who else uses the quota, or lower limits.requests_per_second."),
+    "clock": _a(
+        "it", "after",
+        "本机时钟与腾讯相差超过五分钟，请求没有执行。", "程序会按腾讯的时间校正并重发一次；请给本机打开自动对时。",
+        "This machine's clock is more than five minutes off; the request was not carried out.",
+        "It is set right by the service's time and sent once more; switch the machine's time synchronisation on."),
+    "credentials": _a(
+        "it", "after",
+        "密钥没有被接受。", "核对 SecretId、SecretKey 是否完整、未停用、属于这个环境，改好后重新运行。",
+        "The keys were not accepted.",
+        "Make sure that SecretId and SecretKey are whole, enabled and of this environment, then run again."),
+    "permission": _a(
+        "tencent", "after",
+        "没有使用这个功能的权限。", "把错误码和 RequestId 发给腾讯客户经理，请其开通，然后重新运行。",
+        "The account may not use this function.",
+        "Send the code and a RequestId to your Tencent account manager, have it opened, then run again."),
+    "account": _a(
+        "it", "after",
+        "应用、机构或经办人的标识不对，或状态不正常。", "核对 api.app_id、api.organization_open_id、api.operator_open_id，改好后重新运行。",
+        "The ids of application, organisation or operator are wrong, or their state is.",
+        "Check api.app_id, api.organization_open_id and api.operator_open_id, then run again."),
+    "quota": _a(
+        "tencent", "after",
+        "额度已用完。", "请腾讯客户经理增加额度，然后重新运行。",
+        "The quota is used up.",
+        "Ask your Tencent account manager for more, then run again."),
+    "contract": _a(
+        "it", "after",
+        "这个应答不属于本接口：地址、版本或 api.contract 不对，或程序版本过旧。",
+        "核对 api.endpoint 和 api.contract，升级程序；仍然如此就把 RequestId 交给开发者。",
+        "This answer does not belong to the call: endpoint, version or api.contract is wrong, or the program is too old.",
+        "Check api.endpoint and api.contract, update the program; if it stays, give the RequestId to the developers."),
+    "row": _a(
+        "clerk", "after",
+        "腾讯拒绝了这一行，没有创建印章。", "按应答里的说明核对姓名、证件、手机号和图片，在“失败待改”里改好，再 retry。",
+        "The service refused this row; no seal was made.",
+        "Check name, number, mobile and picture against the answer's words, correct them in To fix, then retry."),
+    "exists": _a(
+        "it", "after",
+        "本机构已有同名印章。", "在控制台按名称查找：是此人的就用 adopt 登记，是别人的就换一个印章名称，再 retry。",
+        "The organisation has a seal of this name already.",
+        "Look it up in the console: adopt it if it is this doctor's, else choose another seal name, then retry."),
+    "upload_again": _a(
+        "nobody", "itself",
+        "上传的图片已失效。", "程序会重新上传并再提交一次。",
+        "The uploaded picture has expired.",
+        "It is uploaded again and the row is sent once more."),
+    "unknown": _a(
+        "it", "held",
+        "不能断定是否已创建印章，此行先搁置。", "在控制台的印章列表中按名称查找，再用 resolve 登记结论；查清前程序不会重复提交。",
+        "It cannot be told whether a seal was made; the row is held.",
+        "Look for the seal's name in the console's seal list and enter what you found with resolve; until then nothing is sent."),
+}  # fmt: skip
+
+# our own words where the service said nothing usable (Outcome.code)
+ANSWERS: Mapping[str, Advice] = {
+    "no_answer": _a(
+        "it", "held",
+        "请求已发出，没有等到应答。", MEANINGS["unknown"].zh[1],
+        "The request left, no answer came back.", MEANINGS["unknown"].en[1]),
+    "not_sent": _a(
+        "it", "itself",
+        "没有连上服务，请求没有发出。", "下次运行会自动提交；一直如此就检查网络、DNS、代理和防火墙。",
+        "The service was not reached; nothing was sent.", "The next run sends it; if it stays so, look at network, DNS, proxy and firewall."),
+    "unreadable": _a(
+        "it", "held",
+        "应答读不懂，可能是代理的页面。", "检查代理；印章是否已创建按“未知”的办法查清。",
+        "The answer cannot be read; perhaps it is a proxy's page.", "Look at the proxy; settle the row as an unknown one."),
+    "no_seal_id": _a(
+        "it", "held",
+        "应答里没有印章ID。", MEANINGS["unknown"].zh[1],
+        "The answer held no SealId.", MEANINGS["unknown"].en[1]),
+    "no_file_id": _a(
+        "it", "itself",
+        "上传的应答里没有文件编号。", "程序会重新上传；一直如此就把 RequestId 发给腾讯客户经理。",
+        "The upload's answer held no FileId.", "It is uploaded again; if it stays so, send RequestIds to your account manager."),
+    "http_502": _a(
+        "it", "held",
+        "应答的状态不是 200（数字就是状态码），可能已经创建了印章。", MEANINGS["unknown"].zh[1],
+        "The answer's status was not 200 (the number says which); the seal may have been made.", MEANINGS["unknown"].en[1]),
+    "SEAL_ID_REUSED": _a(
+        "tencent", "held",
+        "服务返回了属于另一人的印章ID，运行已停止。", "把两个 RequestId 发给腾讯客户经理；查清后用 resolve 登记。",
+        "The service answered with another person's SealId, and the run was stopped.", "Send both RequestIds to your account manager; enter the outcome with resolve."),
+}  # fmt: skip
+
+# why a night stops before its end (run.json, halted.code)
+HALTS: Mapping[str, Advice] = {
+    "OUTAGE": _a(
+        "it", "itself", "服务一直没有可用的应答。", "检查网络；恢复后再运行，没有提交的行会接着提交。",
+        "The service gave no usable answer for a long time.", "Look at the network; run again later, what was not sent goes on."),
+    "TOO_MANY_NEW": _a(
+        "it", "after", "新出现的医生太多，一个也没有提交。", "核对名单是不是放错了；确实如此就用 run --accept-guards。",
+        "Too many doctors are new; nothing was sent.", "Is it the right roster? If so, run --accept-guards."),
+    "ROSTER_SHRUNK": _a(
+        "it", "after", "名单比上次少了很多，一个也没有提交。", "核对名单是否完整；确实如此就用 run --accept-guards。",
+        "The roster has far fewer rows than last time; nothing was sent.", "Is it whole? If so, run --accept-guards."),
+    "TOO_MANY_UNKNOWN": _a(
+        "it", "itself", "这一晚没有结论的行太多。", "检查网络，查清“未知”表里的行，再运行。",
+        "Too many rows have no verdict tonight.", "Look at the network, settle the sheet Unknown, then run again."),
+    "SAME_REFUSAL": _a(
+        "it", "after", "几乎人人被同一原因拒绝。", "按那个错误码检查设置和权限；确实是名单的问题就用 run --accept-guards。",
+        "Nearly everybody is refused for the same reason.", "Check settings and permissions by that code; if it is the rows, run --accept-guards."),
+    "DEADLINE": _a(
+        "nobody", "itself", "到了 guards.deadline 设定的时刻。", "不用处理；余下的行下一晚先提交。",
+        "The moment set as guards.deadline has come.", "Nothing; the rest goes first the next night."),
+    "ATTEMPT_BUDGET": _a(
+        "nobody", "itself", "重发的次数太多。", "稍后再运行。",
+        "Too many calls had to be made again.", "Run again later."),
+    "CUT_SHORT": _a(
+        "nobody", "itself", "运行被中断。", "再运行一次；已发出的都记在台账里。",
+        "The run was cut short.", "Run again; what was sent is in the ledger."),
+    "SEAL_ID_REUSED": ANSWERS["SEAL_ID_REUSED"],
+    "CONTRACT_INLINE_IGNORED": OWN["MissingParameter.SealImage"],
+    "TLS": _a(
+        "it", "after", "服务器证书无法验证。", "检查代理是否替换了证书；自有证书写在 api.ca_file。",
+        "The server's certificate was refused.", "Does a proxy replace certificates? Name its authority as api.ca_file."),
+    "DISK": _a(
+        "it", "after", "磁盘或文件出错。", "检查磁盘空间和权限，再运行。",
+        "Disk or file trouble.", "Look at the disk's space and the permissions, then run again."),
+    "LEDGER": _a(
+        "it", "after", "台账无法写入。", "检查磁盘；台账损坏就用 ledger restore 或 ledger rebuild。",
+        "The ledger cannot be written.", "Look at the disk; bring a damaged ledger back with ledger restore or ledger rebuild."),
+    "LEDGER_CONFLICT": _a(
+        "it", "after", "台账拒绝了一次提交，防止了重复创建。", "保留 state/ 和 log.jsonl，交给开发者。",
+        "The ledger refused an attempt and so prevented a second seal.", "Keep state/ and log.jsonl for the developers."),
+    "BUG": _a(
+        "it", "after", "程序内部错误。", "已发送的都记在台账里；带上 -v 的输出联系开发者。",
+        "A bug.", "What was sent is in the ledger; report it with the output of -v."),
+}  # fmt: skip
+
+
+def known(code: str) -> bool:
+    """Tell whether a code is one that there is advice on."""
+    return code in CODES or code in OWN or code in ANSWERS or code.startswith("http_")
+
+
+def advice_on(code: str) -> Advice:
+    """Return the advice on what a create was answered with; a code that nobody lists proves nothing."""
+    own = OWN.get(code) or ANSWERS.get(code)
+    if own is not None:
+        return own
+    return ANSWERS["http_502"] if code.startswith("http_") else MEANINGS[CODES.get(code, "unknown")]

@@ -1,0 +1,173 @@
+"""What a night stands on, the same for the command line and the Python API: its order, ledger, keys and results.
+
+Nothing here prints or asks. What is heavy is imported where it is needed, so that ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import is_zipfile
+
+from pipeline.clock import Clock, run_id
+from pipeline.config import Config
+from pipeline.errors import UsageError
+from pipeline.model import Ask, Night
+from pipeline.passwords import passwords
+from pipeline.shell import join
+
+if TYPE_CHECKING:
+    from pipeline.esign.signing import Credentials
+    from pipeline.ledger.sitekey import SiteKey
+    from pipeline.ledger.sqlite import SqliteLedger
+
+THUMBNAIL = 96  # pixels
+PROGRAM = "esign-import"
+
+
+def require_ready(config: Config, place: Path | str) -> None:
+    """Raise UsageError for a configuration that does not say who acts; ``place`` is where it would stand."""
+    if missing := config.api.placeholders:
+        keys = ", ".join(missing)
+        raise UsageError(
+            f"{place} still has to say: {keys}", f"{place} 里还没有填写：{keys}", then=("config", "validate")
+        )
+    if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
+        raise _no_such_path(config.path(config.api.ca_file))
+
+
+def ask_of(
+    command: str,
+    config: Config,
+    clock: Clock,
+    *,
+    rosters: Sequence[Path] = (),
+    seals: Path | None = None,
+    out: Path | None = None,
+    limit: int | None = None,
+    accept_guards: bool = False,
+    invocation: str = PROGRAM,
+) -> Ask:
+    """Resolve what is asked: named paths must exist (UsageError), the configured ones may be absent."""
+    for path in (*rosters, *([seals] if seals else [])):
+        existing(path)
+    if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
+        raise UsageError(
+            f"{seals} is neither a folder of pictures nor a zip; name one of these.",
+            f"{seals}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
+        )
+    inboxes = [config.path(path) for path in config.roster]
+    pictures = seals or config.path(config.seals)
+    run = run_id(clock.now())
+    named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
+    return Ask(
+        command=command,
+        run=run,
+        rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
+        seals=pictures if pictures.exists() else None,
+        out=out or config.path(config.out) / run,
+        limit=limit,
+        accept_guards=accept_guards,
+        passwords=passwords(config, os.environ),
+        invocation=invocation,
+        arguments=join(named) if command != "retry" else "",
+    )
+
+
+def existing(path: Path) -> Path:
+    """Return a path that was named. Raises UsageError where there is nothing."""
+    if not path.exists():
+        raise _no_such_path(path)
+    return path
+
+
+def refuse_results(rosters: Sequence[Path]) -> None:
+    """Raise UsageError where a named roster is a results workbook of ours."""
+    from pipeline.intake.read import run_of  # noqa: PLC0415
+
+    ours = [path for path in rosters if path.is_file() and run_of(path) is not None]
+    if ours:
+        raise UsageError(
+            "This is a results workbook, not a roster; to send its corrected rows, use retry.",
+            "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
+            then=("retry", str(ours[0])),
+        )
+
+
+def credentials_of(config: Config) -> Callable[[], Credentials]:
+    """Return what looks for SecretId and SecretKey when they are needed; it may raise CredentialsMissing."""
+    from pipeline.esign.credentials import find  # noqa: PLC0415
+
+    folder = config.path(config.secrets_dir) if config.secrets_dir else None
+    return partial(find, os.environ, home=Path.home(), secrets_dir=folder)
+
+
+@contextmanager
+def open_for_config(
+    config: Config, clock: Clock, *, readonly: bool = False, new_ledger: bool = False
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
+    from pipeline.ledger.open import open_ledger  # noqa: PLC0415
+    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    path = config.path(config.ledger)
+    tenant = tenant_of(config)
+    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
+    ledger, site_key = open_ledger(
+        path,
+        tenant,
+        now=clock.now(),
+        evidence=str(evidence) if evidence else None,
+        force_new=new_ledger,
+        readonly=readonly,
+        recover=not readonly,
+    )
+    try:
+        yield ledger, site_key
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def hold(
+    config: Config, ask: Ask, clock: Clock, *, new_ledger: bool = False
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Hold the run lock and the configured ledger for one night; raises Locked where another run has them."""
+    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
+
+    with (
+        RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
+        open_for_config(config, clock, new_ledger=new_ledger) as opened,
+    ):
+        yield opened
+
+
+def latest_of(config: Config) -> Path:
+    """Return where a copy of the last run's results lies: also what `run_that_sent` finds after ``--out``."""
+    return config.path(config.out) / "latest"
+
+
+def write_results(night: Night, config: Config, *, language: str, latest: Path | None) -> dict[str, Path]:
+    """Write a night's files, and copies of them into ``latest``; see `pipeline.results.write.write_all`."""
+    from pipeline.intake.image import thumbnail  # noqa: PLC0415
+    from pipeline.intake.ticket import check_of  # noqa: PLC0415
+    from pipeline.results.write import write_all  # noqa: PLC0415
+    from pipeline.wiring import preview  # noqa: PLC0415
+
+    return write_all(
+        night,
+        language=language,
+        ticket_check=check_of,
+        thumbnail=partial(thumbnail, side=THUMBNAIL),
+        look=preview(config),
+        latest=latest,
+    )
+
+
+def _no_such_path(path: Path) -> UsageError:
+    return UsageError(f"{path} does not exist", f"找不到 {path}")

@@ -1,0 +1,222 @@
+"""Which language is spoken, that all of it exists in both, and that no console is too poor for it."""
+
+import ast
+import os
+import re
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from compile_words import TARGET, compiled
+
+from pipeline import language
+from pipeline.cli import cli, main
+from pipeline.cli.click_words import CHINESE, PLURALS
+from pipeline.cli.help import columns, untranslated, wrapped
+from pipeline.cli.words import WORDS
+from pipeline.config import keys, load
+from pipeline.errors import ConfigError, reason_of
+from pipeline.results.words import WORDS as RESULT_WORDS
+
+HAN = re.compile(r"[\u3400-\u9fff]")
+HERE = Path(__file__).parents[2]
+NOWHERE = Path("no such file")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "text", "spoken"),
+    [
+        (["--lang", "zh", "run"], {"PIPELINE_LANGUAGE": "en"}, "language: en", "zh"),
+        (["--lang=zh", "run"], {"PIPELINE_LANGUAGE": "en"}, "language: en", "zh"),
+        (["run"], {"PIPELINE_LANGUAGE": "zh"}, "language: en", "zh"),
+        (["run"], {"LC_ALL": "en_US.UTF-8"}, "api: {}\nlanguage: 'zh'  # ours\n", "zh"),
+        (["run"], {"LC_ALL": "zh_CN.UTF-8"}, "language: null", "zh"),
+        (["run"], {"LC_ALL": "", "LC_MESSAGES": "zh_CN", "LANG": "en_US"}, "", "zh"),
+        (["run"], {"LC_ALL": "C", "LANG": "zh_CN"}, "", "en"),
+        (["run"], {"LANG": "zh_TW.Big5"}, "api:\n  language: en\n", "zh"),
+        (["--lang", "fr", "run"], {"PIPELINE_LANGUAGE": "de", "LANG": "zh_CN"}, "language: it", "zh"),
+        (["--", "--lang", "zh"], {"LANG": "en_US"}, "", "en"),
+    ],
+)
+def test_the_first_that_says_something_counts(tmp_path, arguments, environment, text, spoken):
+    (tmp_path / "c.yaml").write_text(text, "utf-8")
+    config = ["--config", str(tmp_path / "c.yaml")]
+    assert language.find([*config, *arguments], environment, default=NOWHERE) == spoken
+    assert language.find(arguments, environment, default=tmp_path / "c.yaml") == spoken
+
+
+def test_the_language_is_found_before_click_is_there():
+    code = "import sys, pipeline.language; print('click' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=HERE).strip() == "False"
+
+
+def test_every_word_of_click_has_its_chinese():
+    """A newer click that says something new is noticed here, not by a clerk."""
+    of_programmers = re.compile(
+        r"defined twice|declar|start character|DeprecationWarning|standard stream|color|Choice\(|Editing"
+    )
+    said, plurals = set(), {}
+    for path in Path(click.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in {"_", "ngettext"}
+            ):
+                texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                said |= {text for text in texts if len(text) > 1}
+                plurals |= {texts[0]: texts[1]} if node.func.id == "ngettext" else {}
+    said = {text for text in said if not of_programmers.search(text) and "%(prog)s" not in text}
+    said -= {"Boolean option {decl!r} cannot use the same flag for true/false."}
+    assert sorted(said - set(CHINESE)) == []
+    assert plurals == PLURALS
+
+
+def test_the_compiled_catalogue_is_this_one():
+    assert TARGET.read_bytes() == compiled(), "run python tests/compile_words.py"
+
+
+def test_every_command_and_option_explains_itself_in_chinese():
+    assert untranslated(cli) == []
+
+
+@pytest.mark.parametrize("catalogue", [WORDS, RESULT_WORDS], ids=["cli", "results"])
+def test_both_languages_say_the_same_things(catalogue):
+    def blanks(text):
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+    for key, (zh, en) in catalogue.items():
+        assert blanks(zh) == blanks(en), key
+        assert not HAN.search(en), key
+
+
+def test_click_words_have_the_blanks_that_click_fills():
+    for en, zh in CHINESE.items():
+        names = set(re.findall(r"\{(\w+)", zh))
+        assert names <= set(re.findall(r"\{(\w+)", en)), en
+
+
+def commands(command, words=()):
+    yield words, command
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands(each, (*words, name))
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands(cli)], ids=" ".join)
+def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
+    assert main(["--lang", "zh", *words, "--help"]) == 0
+    told = capsys.readouterr().out
+    for line in told.splitlines():
+        assert columns(line) <= 80, line
+    without = re.sub(r"[\w./|<>=\[\]-]*[A-Z_/.=-][\w./|<>=\[\]-]*|`[^`]*`|--?\w[\w-]*|\[[\w|]+\]", "", told)
+    assert not re.search(r"\b(the|of|and|is|default|Show|Options|Usage)\b", without), told
+    assert main(["--lang", "en", *words, "--help"]) == 0
+    assert not HAN.search(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "", "rnu", "run --limt 3", "run --limit x", "run --limit 0", "run --limit", "run nowhere.xlsx",
+        "sandbox --limiter x", "sandbox --port 99999", "sandbox --faults nowhere", "sandbox --faults .", "sandbox a b",
+        "ledger", "ledger backup", "ledger rebuild x", "certify", "config shwo", "--lang fr run", "check --out",
+        "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run",
+    ],
+)  # fmt: skip
+def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--lang", "zh", *words.split()] if "fr" not in words else words.split()) in {0, 2}
+    said = capsys.readouterr()
+    told = said.err + said.out
+    if "fr" not in words:
+        assert HAN.search(told)
+        for english in ("Error", "Usage", "Missing", "Invalid", "such", "Try", "Got", "requires", "No "):
+            assert english not in told
+    if words not in {"", "ledger"}:
+        assert (
+            " -m pipeline " in told.rstrip("\n").splitlines()[-1] or "esign-import " in told.splitlines()[-1]
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("api:\n\tcontract: inline\n", 2),
+        ("api: {contract: file_id\nseals: x\n", 2),
+        ("a: b: c\n", 1),
+        ("- a\nb: c\n", 2),
+        ("a: 'open\n", 2),
+        ("a: &x 1\nb: *x\n", 2),
+        ("a: @x\n", 1),
+        ("a: |3x\n", 1),
+        ("%YAML 9\n---\n", 1),
+    ],
+)
+def test_what_is_wrong_in_the_yaml_is_told_in_chinese(tmp_path, capsys, text, line):
+    (tmp_path / "c.yaml").write_text(text, "utf-8")
+    assert main(["--lang", "zh", "--config", str(tmp_path / "c.yaml"), "config", "validate"]) == 2
+    told = capsys.readouterr().err.splitlines()[0].replace(str(tmp_path), "")
+    assert HAN.search(told)
+    assert not re.search(r"[a-z]{4,}", told.replace("yaml", "")), told
+
+
+WRONG = ("x y", "[]", "{}", "[[1]]", "{a: b}", "null", "1e999", "-1", "1.5", "nan", '""', "9" * 5000)
+
+
+def test_every_kind_of_wrong_value_is_told_in_chinese(tmp_path):
+    english = re.compile(r"\b(should|must|Input|valid|unable|expected|or)\b", re.IGNORECASE)
+    told = set()
+    for key in keys():
+        for value in WRONG:
+            text = f"{key[0]}: {{{key[1]}: {value}}}" if len(key) > 1 else f"{key[0]}: {value}"
+            (tmp_path / "c.yaml").write_text(text, "utf-8")
+            try:
+                load(tmp_path / "c.yaml", {})
+            except ConfigError as error:
+                told.add(error.zh.replace(str(tmp_path), ""))
+    assert len(told) > 80
+    assert [each for each in told if english.search(each) or not HAN.search(each)] == []
+
+
+def test_what_the_system_says_is_told_in_both_languages():
+    for number in range(1, 134):
+        en, zh = reason_of(OSError(number, os.strerror(number)))
+        assert HAN.search(zh)
+        assert not HAN.search(en)
+
+
+def test_lines_break_between_wide_characters_and_never_before_a_stop():
+    assert wrapped("一二三四五，六七八九十。", 10) == ["一二三四", "五，六七八", "九十。"]
+    assert wrapped("用 esign-import 运行", 12) == ["用", "esign-import", "运行"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "spoken"), [("gbk", "zh"), ("cp437", "zh"), ("ascii", "zh"), ("ascii", "en")]
+)
+def test_no_console_is_too_poor(tmp_path, encoding, spoken):
+    """Names with 𠮷 and · are written as the console can; where it has no Chinese at all, English is spoken."""
+    (tmp_path / "名单𠮷.csv").write_text("姓名,证件号码\n𠮷田·古丽,1101\n张三,\n", "utf-8")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PIPELINE_"))
+    }
+    environment |= {"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8", "PYTHONPATH": str(HERE)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "--lang", spoken, "--json", "check", "名单𠮷.csv", "--out", "o"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    said = done.stderr.decode(encoding)
+    assert done.returncode == 3, said
+    assert "Traceback" not in said
+    chinese = spoken == "zh" and encoding == "gbk"
+    assert ("待改" in said) == chinese
+    assert (
+        said.splitlines()[-1].strip().endswith("check 名单𠮷.csv --out o") or "check" in said.splitlines()[-1]
+    )
+    assert b'"run"' in done.stdout
+    assert "𠮷田·古丽" in (tmp_path / "o" / "plan.jsonl").read_text("utf-8")

@@ -1,0 +1,595 @@
+"""What every ledger promises (pipeline/ledger/protocol.py), asked of the SQLite one and of one made of dictionaries."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_support import SEALS, UNKNOWN, decision, send
+from memory_ledger import MemoryLedger
+
+from pipeline.ledger.open import open_ledger
+from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RunRecord, SeenRow
+from pipeline.model import Content, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.roster import FileStat
+
+KINDS = ("sqlite", "memory")
+CONTENT = Content("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
+
+
+@pytest.fixture(params=KINDS)
+def empty(request, opened: Callable[..., Ledger]) -> Ledger:
+    """A new ledger of each kind."""
+    return opened(recover=True) if request.param == "sqlite" else MemoryLedger()
+
+
+@pytest.fixture
+def ledger(empty, run_record) -> Ledger:
+    """A ledger in which the run r1 has begun."""
+    empty.begin_run(run_record("r1"))
+    return empty
+
+
+@contextmanager
+def fresh(kind: str) -> Iterator[Ledger]:
+    """A new ledger for each example that hypothesis finds."""
+    with TemporaryDirectory() as folder:
+        ledger = open_ledger(Path(folder) / "l", "t", now=1.0)[0] if kind == "sqlite" else MemoryLedger()
+        yield ledger
+        ledger.close()
+
+
+def test_the_ledger_is_what_the_night_asks_for(ledger):
+    asked: Ledger = ledger
+    assert [name for name in dir(Ledger) if not name.startswith("_") and not hasattr(asked, name)] == []
+
+
+# -- one attempt, one seal
+
+
+async def test_a_person_has_one_open_attempt(ledger, attempt):
+    await ledger.open_attempt(attempt("p1"))
+    with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
+        await ledger.open_attempt(attempt("p1"))
+
+
+@pytest.mark.parametrize("kind", ["unknown", "exists"])
+async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kind):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict(kind), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
+        await ledger.open_attempt(attempt("p1"))
+
+
+@pytest.mark.parametrize("kind", ["refused", "not_executed"])
+async def test_a_proven_refusal_leaves_room_for_the_next_attempt(ledger, attempt, kind):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict(kind), at=2.0)
+    await ledger.open_attempt(attempt("p1"))
+
+
+async def test_a_person_with_a_live_seal_gets_no_attempt(ledger, attempt, sealed):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^live_seal$"):
+        await ledger.open_attempt(attempt("p1"))
+
+
+async def test_a_seal_id_belongs_to_one_person_and_the_attempt_stays_open_for_unknown(
+    ledger, attempt, sealed
+):
+    first, second = attempt("p1"), attempt("p2")
+    await ledger.open_attempt(first)
+    await ledger.open_attempt(second)
+    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^seal_id$"):
+        await ledger.settle(second.uuid, sealed("s1"), at=2.0)
+    still = ledger.snapshot().people["p2"].unsettled
+    assert (still.uuid, still.verdict, still.seal_id) == (second.uuid, "unknown", None)
+    await ledger.settle(second.uuid, Verdict("unknown", seal_id="s1"), at=3.0)
+    people = ledger.snapshot().people
+    assert (people["p2"].seal, people["p2"].unsettled.verdict) == (None, "unknown")
+    assert people["p2"].unsettled.seal_id == "s1", "kept as evidence"
+
+
+async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_nothing(ledger, attempt):
+    await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
+    with pytest.raises(LedgerConflict, match=r"^seal_name$"):
+        await ledger.open_attempt(attempt("p2", seal_name="张伟处方章"))
+    assert set(ledger.snapshot().people) == {"p1"}
+
+
+async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
+    first = attempt("p1", seal_name="甲处方章")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
+        await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
+    assert ledger.snapshot().seal_names == {"甲处方章": "p1"}
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [Verdict("not_executed"), Verdict("refused", code="FailedOperation.ExistSameSealName")],
+    ids=lambda verdict: verdict.kind,
+)
+async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdict):
+    first = attempt("p1", seal_name="甲处方章")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, verdict, at=2.0)
+    await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
+    known = ledger.snapshot()
+    assert known.people["p1"].seal_name == "乙处方章"
+    assert known.seal_names == {"甲处方章": "p1", "乙处方章": "p1"}
+
+
+async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    with pytest.raises(LedgerConflict, match=r"^attempt$"):
+        await ledger.open_attempt(attempt("p2", uuid=first.uuid))
+    await ledger.settle(first.uuid, Verdict("not_executed"), at=2.0)
+    for uuid in (first.uuid, "never entered"):
+        with pytest.raises(LedgerConflict, match=r"^settled$"):
+            await ledger.settle(uuid, sealed("s1"), at=3.0)
+    assert ledger.snapshot().people["p1"].seal is None
+
+
+async def test_a_success_without_a_seal_id_is_refused(ledger, attempt):
+    for number, seal_id in enumerate([None, ""]):
+        first = attempt(f"p{number}")
+        await ledger.open_attempt(first)
+        with pytest.raises(LedgerConflict):
+            await ledger.settle(first.uuid, Verdict("sealed", seal_id=seal_id), at=2.0)
+
+
+async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_record):
+    with pytest.raises(LedgerConflict):
+        await ledger.open_attempt(attempt("p1", run="never begun"))
+    with pytest.raises(LedgerConflict, match=r"^run$"):
+        ledger.begin_run(run_record("r1"))
+    with pytest.raises(LedgerConflict, match=r"^run$"):
+        ledger.see_rows("never begun", [])
+    with pytest.raises(LedgerConflict, match=r"^run$"):
+        ledger.finish_run("never begun", exit=0, finished=1.0, record="{}")
+
+
+# -- what a human decides
+
+
+@pytest.mark.parametrize("verdict", [UNKNOWN, Verdict("exists", code="FailedOperation.ExistSameSealName")])
+def test_created_gives_the_seal(ledger, attempt, verdict):
+    sent = attempt("p1")
+    send(ledger, sent, verdict)
+    ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
+    past = ledger.snapshot().people["p1"]
+    assert (past.seal.seal_id, past.seal.seal_name, past.unsettled) == ("S1", "p1处方章", None)
+    assert past.seal.content == sent.content
+    assert [(told.kind, told.who, told.why, told.seal_id) for told in ledger.decisions()] == [
+        ("created", "it", "looked it up", "S1")
+    ]
+
+
+@pytest.mark.parametrize("kind", ["not_created", "probe"])
+def test_not_created_lets_the_person_be_sent_again_under_the_same_name(ledger, attempt, sealed, kind):
+    sent = attempt("p1")
+    send(ledger, sent, UNKNOWN)
+    ledger.decide(decision(kind, "p1", attempt=sent.uuid))
+    with pytest.raises(LedgerConflict, match="frozen_name"):
+        send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
+    send(ledger, attempt("p1"), sealed("S1"))
+    assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
+
+
+def test_a_known_seal_id_settles_nothing(ledger, attempt, sealed):
+    send(ledger, attempt("p1"), sealed("S1"))
+    sent = attempt("p2")
+    send(ledger, sent, UNKNOWN)
+    with pytest.raises(LedgerConflict, match="seal_id"):
+        ledger.decide(decision("created", "p2", attempt=sent.uuid, seal_id="S1"))
+    assert ledger.snapshot().people["p2"].unsettled is not None
+    assert ledger.decisions() == []
+
+
+def test_what_is_settled_is_not_settled_again(ledger, attempt):
+    sent = attempt("p1")
+    send(ledger, sent, UNKNOWN)
+    ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
+    for kind, seal_id in (("created", "S1"), ("not_created", None)):
+        with pytest.raises(LedgerConflict, match="settled"):
+            ledger.decide(decision(kind, "p1", attempt=sent.uuid, seal_id=seal_id))
+
+
+def test_a_decision_on_another_persons_attempt_is_none(ledger, attempt):
+    sent = attempt("p1")
+    send(ledger, sent, UNKNOWN)
+    send(ledger, attempt("p2"), UNKNOWN)
+    with pytest.raises(LedgerConflict, match="settled"):
+        ledger.decide(decision("not_created", "p2", attempt=sent.uuid))
+
+
+def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, attempt, sealed):
+    send(ledger, attempt("p1"), sealed("S1"))
+    ledger.decide(decision("replace", "p1", detail="p1新章"))
+    past = ledger.snapshot().people["p1"]
+    assert (past.seal, past.seal_name) == (None, "p1新章")
+    with pytest.raises(LedgerConflict, match="frozen_name"):
+        send(ledger, attempt("p1"), UNKNOWN)
+    send(ledger, attempt("p1", seal_name="p1新章"), sealed("S2"))
+    assert ledger.snapshot().people["p1"].seal.seal_id == "S2"
+
+
+def test_a_replacement_needs_a_name_that_was_never_used(ledger, attempt, sealed):
+    send(ledger, attempt("p1"), sealed("S1"))
+    send(ledger, attempt("p2"), sealed("S2"))
+    for name in ("p1处方章", "p2处方章"):
+        with pytest.raises(LedgerConflict, match="seal_name"):
+            ledger.decide(decision("replace", "p1", detail=name))
+    assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
+
+
+@pytest.mark.parametrize("kind", ["keep", "replace"])
+def test_without_a_seal_there_is_nothing_to_keep(ledger, attempt, kind):
+    sent = attempt("p1")
+    send(ledger, sent, UNKNOWN)
+    with pytest.raises(LedgerConflict, match="no_live_seal"):
+        ledger.decide(decision(kind, "p1", content=sent.content, detail="新"))
+
+
+def test_adopted_seals_are_seals(ledger, attempt):
+    ledger.adopt(SEALS, at=5.0, who="it", why="old system")
+    people = ledger.snapshot().people
+    assert {key: (past.seal.seal_id, past.seal.seal_name) for key, past in people.items()} == {
+        "p1": ("S1", "王小明处方章"),
+        "p2": ("S2", ""),
+    }
+    with pytest.raises(LedgerConflict, match="live_seal"):
+        send(ledger, attempt("p1", seal_name="王小明处方章"), UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("third", "constraint"),
+    [
+        (Adopted("p3", "S1", None, "", None), "seal_id"),
+        (Adopted("p1", "S3", None, "", None), "live_seal"),
+        (Adopted("p3", "S3", None, "", "王小明处方章"), "seal_name"),
+    ],
+)
+def test_adopting_is_all_or_nothing(ledger, third, constraint):
+    with pytest.raises(LedgerConflict, match=constraint):
+        ledger.adopt([*SEALS, third], at=5.0, who="it", why="")
+    assert ledger.snapshot().people == {}
+
+
+def test_an_open_attempt_is_not_adopted_away(ledger, attempt):
+    send(ledger, attempt("p1", seal_name="王小明处方章"), UNKNOWN)
+    with pytest.raises(LedgerConflict, match="open_attempt"):
+        ledger.adopt(SEALS, at=5.0, who="it", why="")
+
+
+def test_keep_makes_the_present_content_the_accepted_one(ledger, attempt, sealed):
+    sent = attempt("p1")
+    send(ledger, sent, sealed("S1"))
+    now = replace(sent.content, picture="c" * 64, name="王小名")
+    ledger.decide(decision("keep", "p1", content=now))
+    assert ledger.snapshot().people["p1"].seal.content == now
+
+
+def test_decisions_are_told_oldest_first_and_by_kind(ledger, attempt):
+    sent = attempt("p1")
+    send(ledger, sent, UNKNOWN)
+    ledger.decide(decision("certify", "p1"))
+    ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
+    assert [told.kind for told in ledger.decisions()] == ["certify", "not_created"]
+    assert [told.attempt for told in ledger.decisions("not_created")] == [sent.uuid]
+    assert ledger.snapshot().people["p1"].unsettled is None, "evidence settles nothing, the other one does"
+
+
+@pytest.mark.parametrize("kind", ["certify", "guessed"])
+def test_a_decision_about_nobody_or_of_no_kind_is_none(ledger, attempt, kind):
+    if kind == "guessed":
+        send(ledger, attempt("p1"), UNKNOWN)
+    with pytest.raises(LedgerConflict):
+        ledger.decide(decision(kind, "p1"))
+    assert ledger.decisions() == []
+
+
+# -- a caller that is cancelled
+
+
+async def test_a_cancelled_attempt_is_never_left_open(ledger, attempt):
+    """However far it came, its caller never learnt that it may send."""
+    for turns in range(4):
+        entering = asyncio.ensure_future(ledger.open_attempt(attempt(f"p{turns}")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if entering.done():
+            continue
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        await ledger.open_attempt(attempt(f"p{turns}"))  # queued behind it: no attempt is in its way
+        assert ledger.snapshot().people[f"p{turns}"].creates == 1
+
+
+async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attempt, sealed):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    settling = asyncio.ensure_future(ledger.settle(first.uuid, sealed("s1"), at=2.0))
+    await asyncio.sleep(0)
+    settling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+    with pytest.raises(LedgerConflict, match=r"^live_seal$"):
+        await ledger.open_attempt(attempt("p1"))
+
+
+# -- what a snapshot tells
+
+
+async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
+    first = attempt("p1", contract=UPLOAD)
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    past = ledger.snapshot().people["p1"]
+    assert (past.creates, [refusal.upload for refusal in past.refusals]) == (0, [True])
+    await ledger.open_attempt(
+        attempt("p1", seal_name="另一个章")
+    )  # nothing can have been made under the first
+
+
+async def test_refusals_before_a_seal_are_of_the_past(ledger, attempt, sealed):
+    for verdict in (Verdict("refused", code="InvalidParameter"), sealed("s1")):
+        one = attempt("p1")
+        await ledger.open_attempt(one)
+        await ledger.settle(one.uuid, verdict, at=2.0)
+    assert ledger.snapshot().people["p1"].refusals == ()
+    await asyncio.to_thread(ledger.decide, decision("replace", "p1", detail="新章"))
+    later = attempt("p1", seal_name="新章")
+    await ledger.open_attempt(later)
+    await ledger.settle(later.uuid, Verdict("refused", code="InvalidParameter"), at=3.0)
+    past = ledger.snapshot().people["p1"]
+    assert ([one.uuid for one in past.refusals], past.seal, past.creates) == ([later.uuid], None, 3)
+
+
+async def test_a_snapshot_is_of_one_moment(ledger, attempt):
+    await ledger.open_attempt(attempt("p1"))
+    before = ledger.snapshot()
+    await ledger.open_attempt(attempt("p2"))
+    assert (set(before.people), set(before.seal_names)) == ({"p1"}, {"p1处方章"})
+    assert set(ledger.snapshot().people) == {"p1", "p2"}
+
+
+def test_reading_and_writing_from_several_threads(ledger, attempt):
+    """The night plans in one thread and decides in another."""
+    people = [f"p{number}" for number in range(8)]
+    writers = [threading.Thread(target=send, args=(ledger, attempt(each), UNKNOWN)) for each in people]
+    for writer in writers:
+        writer.start()
+        ledger.snapshot()
+    for writer in writers:
+        writer.join()
+    assert set(ledger.snapshot().people) == set(people)
+
+
+def test_files_are_known_by_path(ledger):
+    ledger.remember_files({"/seals/甲.png": FileStat(1, 2, "a"), "/seals/乙.png": FileStat(3, 4, "b")})
+    ledger.remember_files({"/seals/甲.png": FileStat(5, 6, "c")})
+    known = ledger.known_files()
+    assert (known["/seals/甲.png"], known.get("/seals/乙.png")) == (FileStat(5, 6, "c"), FileStat(3, 4, "b"))
+    assert (known.get("/seals/丙.png"), "/seals/丙.png" in known) == (None, False)
+
+
+async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, sealed):
+    first = attempt("p1", content=CONTENT)
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, sealed("s1"), at=9.0)
+    seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
+    assert ledger.snapshot() == Snapshot({"p1": Past("p1", "p1处方章", seal, creates=1)}, {"p1处方章": "p1"})
+
+
+async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count(ledger, attempt):
+    told = []
+    for number, verdict in enumerate(
+        [
+            Verdict(
+                "refused", code="FailedOperation", message="证件号码不正确", request_id="q0", http_status=200
+            ),
+            Verdict("not_executed", code="RequestLimitExceeded"),
+            Verdict("refused", code="InvalidParameter.Image"),
+        ]
+    ):
+        one = attempt(
+            "p1", signed_at=100.0 - number
+        )  # a clock that runs backwards does not change their order
+        await ledger.open_attempt(one)
+        await ledger.settle(one.uuid, verdict, at=200.0)
+        if verdict.kind == "refused":
+            told.append(
+                Try(
+                    one.uuid,
+                    "r1",
+                    "refused",
+                    one.signed_at,
+                    "h",
+                    one.content,
+                    verdict.code,
+                    verdict.message,
+                    verdict.request_id,
+                )
+            )
+    past = ledger.snapshot().people["p1"]
+    assert (past.refusals, past.creates, past.unsettled, past.seal) == (tuple(told), 2, None, None)
+
+
+VERDICTS = st.sampled_from(["sealed", "refused", "not_executed", "unknown", "exists", None])
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 3), VERDICTS), max_size=25)
+
+
+RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=20, deadline=None)
+@given(steps=STEPS)
+def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
+    with fresh(kind) as ledger:
+        ledger.begin_run(RECORD)
+        model: dict[str, Past] = {}
+        for number, (person, verdict) in enumerate(steps):
+            asyncio.run(_step(ledger, model, f"u{number}", f"p{person}", verdict))
+        assert ledger.snapshot() == Snapshot(model, {past.seal_name: key for key, past in model.items()})
+
+
+async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kind: str | None) -> None:
+    past = model.get(key) or Past(key, f"{key}章")
+    attempt = Attempt(uuid, key, "r1", "row", "李小红", "*", f"{key}章", "file_id", "h", 1.0, CONTENT)
+    try:
+        await ledger.open_attempt(attempt)
+    except LedgerConflict:
+        assert past.seal or past.unsettled
+        return
+    assert not past.seal
+    assert not past.unsettled
+    tried = Try(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT)
+    if kind:
+        await ledger.settle(uuid, Verdict(kind, seal_id=f"s-{uuid}" if kind == "sealed" else None), at=2.0)
+    model[key] = Past(
+        key,
+        past.seal_name,
+        LiveSeal(f"s-{uuid}", past.seal_name, "r1", 2.0, CONTENT, None, uuid) if kind == "sealed" else None,
+        tried if kind in {None, "unknown", "exists"} else None,
+        () if kind == "sealed" else past.refusals + ((tried,) if kind == "refused" else ()),
+        past.creates + (kind != "not_executed"),  # without an answer it never left
+    )
+
+
+# -- runs and what they said
+
+
+def test_rows_seen_before_count_unless_the_run_was_stopped_for_new_ones(ledger, run_record, seen):
+    assert ledger.seen_before(["a"]) == set()
+    ledger.see_rows("r1", [seen("a", "ready"), seen("b", "ready")])
+    ledger.finish_run("r1", exit=5, finished=2.0, record='{"halted": {"code": "TOO_MANY_NEW"}}')
+    assert ledger.seen_before(["a", "b", "c"]) == set()
+    ledger.begin_run(run_record("r2"))
+    ledger.see_rows("r2", [seen("a", "ready")])
+    assert ledger.seen_before(["a", "b", "c"]) == {"a"}, "also of a run that was killed"
+    ledger.finish_run("r2", exit=5, finished=3.0, record='{"halted": null}')
+    assert ledger.seen_before(["a", "b", "c"]) == {"a"}
+
+
+def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen):
+    ledger.see_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
+    ledger.see_rows("r1", [seen("a", "sealed")])
+    assert [(row.row_id, row.status) for row in ledger.rows_of("r1")] == [("a", "sealed"), ("b", "unchanged")]
+
+
+def test_a_closed_ledger_takes_nothing(ledger, seen):
+    ledger.close()
+    ledger.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        ledger.see_rows("r1", [seen("a", "ready")])
+
+
+def test_a_run_comes_back_as_it_was_begun_and_ended(ledger, run_record):
+    assert ledger.run("r1") == run_record("r1")
+    ledger.finish_run("r1", exit=3, finished=5.0, record='{"run":"r1"}')
+    assert ledger.run("r1") == run_record("r1", exit=3, finished=5.0, record='{"run":"r1"}')
+    assert ledger.run("r2") is None
+
+
+def test_runs_are_told_newest_first_in_the_order_they_began(ledger, run_record):
+    ledger.finish_run("r1", exit=0, finished=5.0, record="{}")
+    ledger.begin_run(run_record("r0", started=1.0))  # the clock was set back
+    assert [record.run for record in ledger.runs(10)] == ["r0", "r1"]
+    assert [record.run for record in ledger.runs(1)] == ["r0"]
+    assert ledger.last_run().run == "r0"
+    assert ledger.last_run(complete=True).run == "r1"
+
+
+def test_a_new_ledger_has_no_run(empty):
+    assert (empty.last_run(), empty.last_run(complete=True), empty.runs(5), empty.rows_of("r1")) == (
+        None,
+        None,
+        [],
+        [],
+    )
+
+
+def test_rows_come_back_by_file_sheet_and_row(ledger, seen):
+    rows = [
+        seen("a", "sealed", row=12, codes=("NAME_NORMALISED", "IMAGE_CONVERTED")),
+        seen("b", "rejected", row=3, key=None, sheet=None),
+        seen("c", "failed", row=4, file="乙.csv"),
+        seen("d", "failed", row=2),
+    ]
+    ledger.see_rows("r1", rows)
+    assert [row.row_id for row in ledger.rows_of("r1")] == ["c", "b", "d", "a"]
+    assert sorted(ledger.rows_of("r1"), key=lambda row: row.row_id) == rows
+
+
+def test_a_night_that_did_not_see_a_row_is_not_said_to_have(ledger, run_record, seen):
+    ledger.see_rows("r1", [seen("a", "unchanged")])
+    ledger.begin_run(run_record("r2"))
+    ledger.see_rows("r2", [])
+    ledger.begin_run(run_record("r3"))
+    ledger.see_rows("r3", [seen("a", "unchanged")])
+    assert [len(ledger.rows_of(night)) for night in ("r1", "r2", "r3")] == [1, 0, 1]
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.sampled_from(["run", "retry"]),
+        st.lists(
+            st.dictionaries(st.sampled_from("abc"), st.sampled_from(["failed", "sealed", "unchanged"])),
+            max_size=3,
+        ),
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=20, deadline=None)
+@given(runs=RUNS)
+def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
+    with fresh(kind) as ledger:
+        said: dict[str, dict[str, str]] = {}
+        for number, (command, words) in enumerate(runs):
+            run = f"r{number}"
+            ledger.begin_run(RunRecord(run, command, 1.0, "h", 1, "u", ("/in",), None, "out", None, "d", "v"))
+            said[run] = {}
+            for statuses in words:
+                said[run] |= statuses
+                ledger.see_rows(
+                    run,
+                    [
+                        SeenRow(row_id, None, "f", None, 1, status, (), "{}")
+                        for row_id, status in statuses.items()
+                    ],
+                )
+        assert {run: {row.row_id: row.status for row in ledger.rows_of(run)} for run in said} == said
+
+
+def test_judgements_are_kept_and_the_later_one_counts(ledger):
+    ledger.judge({"a" * 32: "wrong", "b" * 32: "right"}, at=1.0, who="me", why="review of r1")
+    ledger.judge({"a" * 32: "right"}, at=2.0, who="me", why="review of r2")
+    assert ledger.judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
+    assert [(told.kind, told.why) for told in ledger.decisions()] == [
+        ("review", "review of r1"),
+        ("review", "review of r2"),
+    ]

@@ -1,0 +1,346 @@
+"""Another ledger than the SQLite one: dictionaries behind the same Protocol, with the same guards.
+
+It stands for an implementation on a database server: facts are tuples in tables, every write is one transaction on
+copies of them that either takes effect whole or not at all. What it does not have is a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from pipeline.ledger.protocol import (
+    UPLOAD,
+    Adopted,
+    Attempt,
+    Decision,
+    Ledger,
+    LedgerConflict,
+    RunRecord,
+    SeenRow,
+    Told,
+)
+from pipeline.model import SAME_NAME, Content, Judged, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.roster import FileStat
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One attempt, its verdict once there is one, and whether a decision has settled it."""
+
+    number: int
+    attempt: Attempt
+    verdict: Verdict | None = None
+    decided: bool = False
+
+    @property
+    def open(self) -> bool:
+        return not self.decided and (self.verdict is None or self.verdict.kind in {"unknown", "exists"})
+
+    @property
+    def surely_refused(self) -> bool:
+        if self.attempt.contract == UPLOAD:
+            return True
+        if self.verdict is None or self.verdict.kind not in {"refused", "not_executed"}:
+            return False
+        bare = self.verdict.kind == "refused" and self.verdict.code == "FailedOperation"
+        return not bare or SAME_NAME.search(self.verdict.message or "") is not None
+
+    @property
+    def left(self) -> bool:
+        """Whether a create may have left."""
+        never = self.verdict and self.verdict.kind == "not_executed" and self.verdict.http_status is None
+        return self.attempt.contract != UPLOAD and not never
+
+    def told(self) -> Try:
+        verdict, attempt = self.verdict or Verdict("unknown"), self.attempt
+        return Try(
+            attempt.uuid,
+            attempt.run,
+            verdict.kind,
+            attempt.signed_at,
+            attempt.host,
+            attempt.content,
+            verdict.code,
+            verdict.message,
+            verdict.request_id,
+            verdict.seal_id,
+            attempt.contract == UPLOAD,
+        )
+
+
+@dataclass(frozen=True)
+class Seal:
+    """One seal that a person has or had."""
+
+    key: str
+    live: LiveSeal
+    after: int  # number of the last attempt before it
+    ended: bool = False
+
+
+@dataclass
+class Tables:
+    """Everything the ledger holds; the values are frozen, so that a copy of the containers is a copy of it all."""
+
+    people: dict[str, str | None] = field(default_factory=dict)  # key -> frozen seal name
+    names: dict[str, str] = field(default_factory=dict)  # seal name -> key
+    sent: dict[str, Sent] = field(default_factory=dict)  # by uuid, in order
+    seals: dict[str, Seal] = field(default_factory=dict)  # by SealId
+    decisions: list[Told] = field(default_factory=list)
+    runs: dict[str, RunRecord] = field(default_factory=dict)  # in the order they began
+    seen: dict[str, dict[str, SeenRow]] = field(default_factory=dict)  # run -> row_id -> row
+    files: dict[str, FileStat] = field(default_factory=dict)
+    judged: dict[str, Judgement] = field(default_factory=dict)  # by what was looked at
+
+    def copy(self) -> Tables:
+        seen = {run: dict(rows) for run, rows in self.seen.items()}
+        return Tables(
+            dict(self.people),
+            dict(self.names),
+            dict(self.sent),
+            dict(self.seals),
+            list(self.decisions),
+            dict(self.runs),
+            seen,
+            dict(self.files),
+            dict(self.judged),
+        )
+
+    def live(self, key: str) -> tuple[str, Seal] | None:
+        return next((each for each in self.seals.items() if each[1].key == key and not each[1].ended), None)
+
+    def of(self, key: str) -> list[Sent]:
+        return [sent for sent in self.sent.values() if sent.attempt.key == key]
+
+    def own_name(self, key: str, name: str) -> None:
+        if self.names.setdefault(name, key) != key:
+            raise LedgerConflict("seal_name")
+
+    def add_seal(self, key: str, live: LiveSeal, after: int) -> None:
+        if not live.seal_id:
+            raise LedgerConflict("a seal without a SealId")
+        if live.seal_id in self.seals:
+            raise LedgerConflict("seal_id")
+        if self.live(key):
+            raise LedgerConflict("live_seal")
+        if any(sent.open for sent in self.of(key)):
+            raise LedgerConflict("open_attempt")
+        self.seals[live.seal_id] = Seal(key, live, after)
+
+    def settle_by_hand(self, decision: Decision) -> Sent:
+        sent = self.sent.get(decision.attempt or "")
+        if sent is None or sent.attempt.key != decision.key or not sent.open or sent.verdict is None:
+            raise LedgerConflict("settled")
+        self.sent[sent.attempt.uuid] = replace(sent, decided=True)
+        return sent
+
+    def begun(self, run: str) -> RunRecord:
+        if run not in self.runs:
+            raise LedgerConflict("run")
+        return self.runs[run]
+
+
+class MemoryLedger:
+    """A ledger that lives as long as its process."""
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._lock = threading.Lock()
+        self.closed = False
+        self.read_in: set[str] = set()  # names of the threads that read
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Tables]:
+        with self._lock:
+            if self.closed:
+                raise RuntimeError("the ledger is closed")
+            changed = self._tables.copy()
+            yield changed
+            self._tables = changed
+
+    def snapshot(self) -> Snapshot:
+        self.read_in.add(threading.current_thread().name)
+        tables = self._tables  # never changed once it stands there
+        return Snapshot({key: self._past(tables, key) for key in tables.people}, dict(tables.names))
+
+    def _past(self, tables: Tables, key: str) -> Past:
+        sent = tables.of(key)
+        live = tables.live(key)
+        last = max((seal.after for seal in tables.seals.values() if seal.key == key), default=0)
+        refused = [each for each in sent if each.verdict and each.verdict.kind == "refused"]
+        return Past(
+            key,
+            tables.people[key],
+            live[1].live if live else None,
+            next((each.told() for each in sent if each.open), None),
+            tuple(each.told() for each in refused if each.number > last),
+            sum(each.left for each in sent),
+        )
+
+    def known_files(self) -> Mapping[str, FileStat]:
+        return self._tables.files
+
+    def remember_files(self, stats: Mapping[str, FileStat]) -> None:
+        with self._transaction() as tables:
+            tables.files.update(stats)
+
+    def begin_run(self, record: RunRecord) -> None:
+        with self._transaction() as tables:
+            if record.run in tables.runs:
+                raise LedgerConflict("run")
+            tables.runs[record.run] = record
+
+    def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
+        with self._transaction() as tables:
+            tables.begun(run)
+            tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})
+
+    async def open_attempt(self, attempt: Attempt) -> None:
+        await asyncio.sleep(0)  # the way to a server; who is cancelled on it has entered nothing
+        with self._transaction() as tables:
+            tables.begun(attempt.run)
+            if attempt.uuid in tables.sent:
+                raise LedgerConflict("attempt")
+            if tables.live(attempt.key):
+                raise LedgerConflict("live_seal")
+            earlier = tables.of(attempt.key)
+            if any(sent.open for sent in earlier):
+                raise LedgerConflict("open_attempt")
+            tables.own_name(attempt.key, attempt.seal_name)
+            if all(sent.surely_refused for sent in earlier):
+                tables.people[attempt.key] = attempt.seal_name
+            if tables.people[attempt.key] != attempt.seal_name:
+                raise LedgerConflict("frozen_name")
+            tables.sent[attempt.uuid] = Sent(len(tables.sent) + 1, attempt)
+
+    async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+        with self._transaction() as tables:
+            sent = tables.sent.get(uuid)
+            if sent is None or sent.verdict is not None:
+                raise LedgerConflict("settled")
+            tables.sent[uuid] = replace(sent, verdict=verdict)
+            if verdict.kind == "sealed":
+                self._seal(tables, sent, verdict.seal_id, at, verdict.request_id)
+        await asyncio.sleep(0)  # the way back; the entry stands whoever is cancelled on it
+
+    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
+        with self._transaction() as tables:
+            tables.runs[run] = replace(tables.begun(run), exit=exit, finished=finished, record=record)
+
+    def run(self, run: str) -> RunRecord | None:
+        return self._tables.runs.get(run)
+
+    def runs(self, limit: int) -> list[RunRecord]:
+        return list(reversed(self._tables.runs.values()))[:limit]
+
+    def last_run(self, *, complete: bool = False) -> RunRecord | None:
+        known = reversed(self._tables.runs.values())
+        return next((run for run in known if run.finished is not None or not complete), None)
+
+    def rows_of(self, run: str) -> list[SeenRow]:
+        rows = self._tables.seen.get(run, {}).values()
+        return sorted(rows, key=lambda row: (row.file, row.sheet or "", row.row, row.row_id))
+
+    def seen_before(self, row_ids: Collection[str]) -> set[str]:
+        tables = self._tables
+        counting = [rows for run, rows in tables.seen.items() if not _too_many_new(tables.runs[run])]
+        return {row_id for row_id in row_ids if any(row_id in rows for rows in counting)}
+
+    def decide(self, decision: Decision) -> None:
+        with self._transaction() as tables:
+            if decision.key not in tables.people:
+                raise LedgerConflict("a decision about nobody")
+            self._note(tables, decision)
+            match decision.kind:
+                case "created":
+                    sent = tables.settle_by_hand(decision)
+                    verdict = sent.verdict
+                    assert verdict is not None
+                    self._seal(tables, sent, decision.seal_id, decision.at, verdict.request_id)
+                case "not_created" | "probe":
+                    tables.settle_by_hand(decision)
+                case "keep":
+                    seal_id, seal = _live(tables, decision.key)
+                    kept = replace(seal.live, content=decision.content)
+                    tables.seals[seal_id] = replace(seal, live=kept)
+                case "replace":
+                    self._replace(tables, decision.key, decision.detail or "")
+                case "certify" | "certify_failed":
+                    pass
+                case _:
+                    raise LedgerConflict(decision.kind)
+
+    def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
+        with self._transaction() as tables:
+            for seal in seals:
+                frozen = tables.people.setdefault(seal.key, None)
+                if seal.seal_name:
+                    tables.own_name(seal.key, seal.seal_name)
+                    tables.people[seal.key] = frozen or seal.seal_name
+                self._note(tables, Decision("adopt", seal.key, at, who, why, seal_id=seal.seal_id))
+                made = LiveSeal(seal.seal_id, seal.seal_name or "", "", at, None)
+                tables.add_seal(seal.key, made, len(tables.sent))
+
+    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+        with self._transaction() as tables:
+            tables.decisions.append(Told(at, who, why, "review", None, None, None))
+            tables.judged.update({each: Judgement(judged, at) for each, judged in judgements.items()})
+
+    def judgements(self) -> Mapping[str, Judgement]:
+        return dict(self._tables.judged)
+
+    def decisions(self, kind: str | None = None) -> list[Told]:
+        return [told for told in self._tables.decisions if kind in {None, told.kind}]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _seal(self, tables: Tables, sent: Sent, seal_id: str | None, at: float, request: str | None) -> None:
+        attempt = sent.attempt
+        content: Content = attempt.content
+        made = LiveSeal(seal_id or "", attempt.seal_name, attempt.run, at, content, request, attempt.uuid)
+        tables.add_seal(attempt.key, made, sent.number)
+
+    def _replace(self, tables: Tables, key: str, name: str) -> None:
+        seal_id, seal = _live(tables, key)
+        tables.seals[seal_id] = replace(seal, ended=True)
+        used = {sent.attempt.seal_name for sent in tables.of(key)}
+        used |= {each.live.seal_name for each in tables.seals.values() if each.key == key}
+        if name in used:
+            raise LedgerConflict("seal_name")
+        tables.own_name(key, name)
+        tables.people[key] = name
+
+    def _note(self, tables: Tables, decision: Decision) -> None:
+        told = Told(
+            decision.at,
+            decision.who,
+            decision.why,
+            decision.kind,
+            decision.key,
+            decision.attempt,
+            decision.seal_id,
+        )
+        tables.decisions.append(told)
+
+
+def _live(tables: Tables, key: str) -> tuple[str, Seal]:
+    found = tables.live(key)
+    if found is None:
+        raise LedgerConflict("no_live_seal")
+    return found
+
+
+def _too_many_new(run: RunRecord) -> bool:
+    halted = json.loads(run.record)["halted"] if run.record else None
+    return halted is not None and halted["code"] == "TOO_MANY_NEW"
+
+
+def checked_by_mypy() -> Ledger:
+    """Stand where a Ledger is wanted: mypy compares every method (test_own_ledger.py runs it)."""
+    return MemoryLedger()

@@ -1,0 +1,78 @@
+"""report.html of a real night against the sandbox, and the same page built again from the ledger."""
+
+import json
+import re
+
+from night_support import name
+
+UPLOAD = "UploadFiles"
+CREATE = "ChannelCreatePreparedPersonalEsign"
+
+
+def sections(page: str) -> dict[str, str]:
+    """Return the page's sections that tell of calls, by their ids."""
+    return {
+        wanted: re.search(rf'<section class="card" id="{wanted}">.*?</section>', page, re.DOTALL)[0]
+        for wanted in ("totals", "pace", "latency", "waits")
+    }
+
+
+def test_every_call_of_a_night_is_measured_and_told_again(hospital_with):
+    hospital = hospital_with(
+        faults=[
+            {"match": {"action": CREATE, "nth": [4]}, "do": "throttle"},
+            {"match": {"action": UPLOAD, "nth": [3]}, "do": "reset_after"},
+        ]
+    )
+    hospital.doctors(12)
+
+    assert hospital.go("run") == 0
+
+    record = hospital.record()
+    timing = record["rate"]["timing"]
+    requests = {action: sum(codes.values()) for action, codes in record["requests"].items()}
+    assert {action: sum(calls) for action, calls in timing["calls"].items()} == requests
+    assert sum(timing["throttled"]) == record["rate"]["throttled"] == 1
+    assert sum(timing["lost"]) == record["requests"][UPLOAD]["no_answer"] == 1
+    assert timing["sends"] == {CREATE: [12, 1], UPLOAD: [12, 1]}
+    assert {action: spread["count"] for action, spread in timing["answers"].items()} == {
+        CREATE: 13,
+        UPLOAD: 12,
+    }
+    assert timing["waits"]["back_off"]["count"] == 2
+    assert all(
+        0 < spread["median"] <= spread["p95"] <= spread["longest"] for spread in timing["answers"].values()
+    )
+
+    latest = (hospital.folder / "out" / "latest" / "report.html").read_text("utf-8")
+    (run,) = hospital.runs
+    assert (run / "report.html").read_text("utf-8") == latest
+    (run / "report.html").unlink()
+    assert hospital.go("report") == 0
+    again = (run / "report.html").read_text("utf-8")
+    assert sections(again) == sections(latest)
+    assert json.loads((run / "run.json").read_text("utf-8"))["rate"] == record["rate"]
+
+
+def test_names_stand_in_the_page_and_not_in_the_record(hospital, capsys):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+
+    (run,) = hospital.runs
+    assert f"What happened: {run / 'report.html'}" in capsys.readouterr().err
+
+    latest = hospital.folder / "out" / "latest"
+    assert name(1) in (latest / "report.html").read_text("utf-8")
+    assert name(1) not in (latest / "run.json").read_text("utf-8")
+
+
+def test_a_check_and_a_retry_have_their_page_too(hospital):
+    hospital.doctors(2)
+    page = hospital.folder / "out" / "latest" / "report.html"
+
+    assert hospital.go("check") == 0
+    assert "Checked before sending" in page.read_text("utf-8")
+    assert hospital.go("run") == 0
+    assert "What happened tonight" in page.read_text("utf-8")
+    assert hospital.go("retry") == 0
+    assert "The service was not called." in page.read_text("utf-8")

@@ -1,0 +1,164 @@
+"""What a person sees while a night runs: on a real terminal, in a log, and at the very end."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from wire_support import fault, set_limits
+
+from pipeline.cli import main
+from pipeline.clock import SystemClock
+from pipeline.shell import join, quote
+
+HERE = Path(__file__).parents[2]
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_a_terminal(hospital, *words, language="en", columns=120):
+    """Run the command line on a pseudo-terminal; return its exit code and all that was written to it."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    command = ["--config", str(hospital.folder / "config.yaml"), "--lang", language, *words]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *command],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        cwd=HERE,
+        env={**os.environ, "NO_COLOR": "1", "TERM": "xterm"},
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # the other side has gone
+            break
+    os.close(ours)
+    return process.wait(), seen.decode()
+
+
+def screen(seen):
+    """Return the lines that stand there in the end: a carriage return writes over its line."""
+    return [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in seen.split("\n")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+@pytest.mark.parametrize(("language", "limit", "left", "sealed"), [("en", "of the limit", "left", "Sealed"), ("zh", "上限的", "还需", "成功")])  # fmt: skip
+def test_the_bar_tells_rate_share_time_left_and_counts(hospital_with, language, limit, left, sealed):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(9,))])
+    hospital.doctors(60)
+    set_limits(hospital, 30, 8)
+    code, seen = on_a_terminal(hospital, "run", "--yes", language=language)
+    assert code == 3
+    bars = [bar for bar in re.split(r"[\r\n]+", seen) if "/60" in bar]
+    assert len(bars) > 5
+    for words in (limit, left, sealed, "%"):
+        assert words in bars[-1]
+    shares = [int(share) for bar in bars for share in re.findall(r"[(（][^(（]*?(\d+)%", bar)]
+    assert 60 <= max(shares) <= 115
+    assert not COLOUR.search(seen)
+    lines = [line for line in screen(seen) if line]
+    assert not [line for line in lines if "/60" in line and "|" in line], "the bar goes when it is done"
+    assert "\r" not in lines[-1]
+    assert lines[-1].strip().startswith(("esign-import", sys.executable))
+    assert " resolve " in lines[-1]
+
+
+def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
+    hospital = hospital_with(latency=0.05)
+    hospital.doctors(25)
+    set_limits(hospital, 1000, 1)
+    assert hospital.go("run") == 0
+    told = capfd.readouterr().err
+    assert "\r" not in told
+    assert "\x1b" not in told
+    lines = [line for line in told.splitlines() if line.startswith("done ")]
+    assert len(lines) >= 2
+    for line in lines:
+        assert re.fullmatch(
+            r"done \d+/25 \(\d+%\) [\d.]+/s \(\d+% of the limit\) · \d+:\d\d left( · Sealed \d+)?", line
+        ), line
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        ("run", "run"),
+        ("check", "run"),
+        ("status", "check"),
+        ("retry", "run"),
+        ("run --new-ledger no-such.xlsx", "run --help"),
+        ("resolve", "ledger rebuild"),
+        ("ledger check", "ledger rebuild"),
+        ("config validate", "check"),
+        ("report --run x", "status"),
+        ("adopt nothing.xlsx", "adopt --help"),
+    ],
+)
+def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, language, words, then):
+    hospital.doctors(1)
+    main(
+        ["--config", str(hospital.folder / "config.yaml"), "--lang", language, *words.split()],
+        clock=SystemClock(),
+    )
+    last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
+    assert last.endswith(f" {then}")
+    typed = shlex.split(last)
+    assert typed[: len(typed) - len(then.split())][-1] in {
+        "pipeline",
+        "esign-import",
+        str(hospital.folder / "config.yaml"),
+    }
+
+
+def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd):
+    hospital.doctors(2)
+    hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
+    assert hospital.go("run", "--out", str(hospital.folder / "out of 'hours'")) == 3
+    last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
+    words = shlex.split(last)
+    assert words[-2] == "retry"
+    assert Path(words[-1]).is_file()
+
+
+def test_after_a_halt_the_last_line_is_a_command_too(hospital, capfd):
+    hospital.doctors(2)
+    (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+    assert hospital.go("run") == 4
+    assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" run")
+    (hospital.folder / "secrets" / "tencent__secret_key").unlink()
+    assert hospital.go("run") == 4
+    assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" run")
+
+
+def test_quiet_says_nothing_but_errors(hospital, capfd):
+    hospital.doctors(1)
+    assert hospital.go("-q", "run") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "typed"),
+    [
+        (r"C:\out\results.xlsx", r"C:\out\results.xlsx"),
+        (r"C:\我的 文件\a.xlsx", '"C:\\我的 文件\\a.xlsx"'),
+        (r"C:\a&b", '"C:\\a&b"'),
+        ("D:\\a b\\", '"D:\\a b\\\\"'),
+        ("", '""'),
+    ],
+)
+def test_windows_quotes_in_its_own_way(word, typed):
+    assert quote(word, windows=True) == typed
+    assert join(["retry", word], windows=True) == f"retry {typed}"
+    assert shlex.split(join(["retry", word], windows=False)) == ["retry", word]

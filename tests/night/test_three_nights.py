@@ -1,0 +1,127 @@
+"""Three nights over one hospital whose roster does not hold still, on a bad line, with a kill in each night."""
+
+import pytest
+from crash_support import CREATE, Zygote, in_the_air
+from desk_support import go, made
+from night_support import draw_seal, name, number
+
+from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.rules import Rules
+
+DOCTORS = range(1, 13)
+BAD_LINE = [
+    {"match": {"action": CREATE, "share": 0.15, "seed": 1}, "do": "reset_after"},
+    {"match": {"action": CREATE, "share": 0.15, "seed": 2}, "do": {"http_502": "before"}},
+    {"match": {"action": CREATE, "share": 0.10, "seed": 3}, "do": "throttle"},
+    {
+        "match": {"action": CREATE, "user_name": name(5), "nth": [1]},
+        "do": {"code": "InvalidParameter.CardNumber"},
+    },
+    {"match": {"action": "UploadFiles", "share": 0.2, "seed": 4}, "do": "reset_before"},
+]
+
+
+def row(serial, **changes):
+    cells = {
+        "name": name(serial),
+        "number": number(serial),
+        "mobile": f"154{serial:08d}",
+        "staff": f"{serial:05d}",
+    }
+    return (*{**cells, **changes}.values(), "内科")
+
+
+def pictures(hospital, *serials):
+    for serial in serials:
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+
+
+def look(hospital, rows, killed, before=()):
+    """Return the results by doctor, once it is certain that nobody is forgotten, doubled or told an untruth."""
+    told = hospital.outcomes()
+    assert len(told) == rows == hospital.record()["rows"] == sum(hospital.statuses().values())
+    assert hospital.world.duplicates() == {}, "each doctor at most once"
+    speaking = {line["name"]: line for line in told if "ROW_DUPLICATE" not in line["codes"]}
+    assert len(speaking) == len({line["name"] for line in told})
+    struck = {call.trace_id for call in hospital.world.received if call.action == CREATE and call.faults}
+    real = {seal.seal_id: seal.number for seal in hospital.world.seals}
+    for line in told:
+        if line["seal_id"]:
+            assert real[line["seal_id"]][-4:] == line["id_masked"][-4:], (
+                "a seal that is one, and this doctor's"
+            )
+        elif line["status"] == "unknown":
+            assert line["trace_id"] in struck | killed, "a call of this doctor's was lost"
+        else:
+            assert line["status"] in {"failed", "rejected", "not_sent"}
+    everybody = {**dict(before), **speaking}  # who has left the roster is as the last results said
+    known = {line["seal_id"] for line in everybody.values()}
+    in_doubt = {line["id_masked"][-4:] for line in everybody.values() if line["status"] == "unknown"}
+    nobodys = {seal.number[-4:] for seal in hospital.world.seals if seal.seal_id not in known}
+    assert nobodys <= in_doubt, "a seal that nobody was told of is in doubt"
+    for who, line in dict(before).items():
+        if line["seal_id"] and who in speaking:
+            assert speaking[who]["seal_id"] == line["seal_id"], "a seal stays with its doctor"
+        if line["status"] == "unknown" and who in speaking:
+            assert speaking[who]["status"] == "unknown", "what is in doubt waits for a human"
+    return everybody
+
+
+@pytest.mark.parametrize("names", ["off", "code"])
+def test_three_nights(hospital_with, names):
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names=names), faults=BAD_LINE)
+    hospital.doctors(0)
+    inbox = hospital.folder / "inbox"
+    killed = set()
+
+    def night(point, count, **rosters):
+        """Put the rosters into the inbox, be killed in the middle, begin again, and come to the end."""
+        for old in inbox.iterdir():
+            old.unlink()
+        for file, rows in rosters.items():
+            hospital.roster(rows, file=f"{file}.xlsx")
+        assert zygote.run(hospital, **{"name": point, "pass": count})["signal"] == 9
+        killed.update(in_the_air(hospital))
+        assert hospital.go("run") in {3, 5}
+
+    with Zygote() as zygote:
+        # The first night: as it was delivered. One number is mistyped, one picture is missing.
+        pictures(hospital, *(serial for serial in DOCTORS if serial != 4))
+        rows = [row(serial) for serial in DOCTORS]
+        rows[2] = row(3, number="1" + number(3)[:-1])
+        night(f"{CREATE}: answered", 4, 名单=rows)
+        first = look(hospital, 12, killed)
+        assert first[name(3)]["status"] == first[name(4)]["status"] == "rejected"
+
+        # The second night: the other way round, under another name, corrected, one doctor more, one gone.
+        pictures(hospital, 4, 13)
+        night(
+            "create: settled", 1, 名单改=[row(serial) for serial in reversed([*DOCTORS, 13]) if serial != 9]
+        )
+        second = look(hospital, 12, killed, first)
+        assert "rejected" not in {second[name(serial)]["status"] for serial in (3, 4)}
+
+        # The third night: in three files, doctor 9 is back, a mobile and a picture are others, doctor 13 has two rows.
+        pictures(hospital, 14)
+        draw_seal(hospital.folder / "seals" / "00002.png", 77)
+        rows = [row(1, mobile="15499999999"), *(row(serial) for serial in range(2, 14))]
+        night(f"{CREATE}: before the headers", 1, 一部=rows[6:], 二部=[*rows[:6], rows[12]], 新来的=[row(14)])
+        third = look(hospital, 15, killed, second)
+        for who in (name(1), name(2)):
+            assert third[who]["status"] == "changed" or not second[who]["seal_id"]
+
+    assert any(line["status"] == "unknown" for line in third.values())
+    assert killed, "the kills met calls in the air"
+
+    # In the morning somebody settles what is in doubt. Then the line is good: everybody has a seal, and that is all.
+    hospital.sandbox._sandbox._faults = Faults(())
+    for who, line in third.items():
+        if line["status"] == "unknown":
+            settled = ["--seal-id", made(hospital)[who]] if who in made(hospital) else ["--not-created"]
+            assert go(hospital, "resolve", line["trace_id"], *settled) == 0
+    assert hospital.go("run") in {0, 3}  # a row that differs from its seal waits for a decision
+    look(hospital, 15, killed)
+    assert sorted(seal.number for seal in hospital.world.seals) == sorted(map(number, range(1, 15)))
+    calls = len(hospital.world.received)
+    hospital.go("run")
+    assert len(hospital.world.received) == calls, "an unchanged night makes no call"

@@ -1,0 +1,98 @@
+"""The pages that are made from the catalogues are those that are committed, and leave no code out."""
+
+import importlib.util
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from pipeline.frequent_codes import OWN
+from pipeline.problems import CATALOGUE, OTHER_CASE, message, parted, problem
+from pipeline.results.words import WORDS
+from pipeline.roster import Field
+from pipeline.service_advice import ANSWERS, HALTS, MEANINGS, advice_on, known
+from pipeline.service_codes import CODES
+
+HOUSE = Path(__file__).parents[1]
+ADVICE = {**MEANINGS, **OWN, **ANSWERS, **HALTS}
+HAN = re.compile("[一-鿿]")
+
+
+@pytest.fixture(scope="module")
+def codes():
+    spec = importlib.util.spec_from_file_location("docs_codes", HOUSE / "docs" / "codes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_committed_page_is_the_one_that_is_made(codes, language):
+    assert codes.path(language).read_text("utf-8") == codes.page(language), "run make docs"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_code_stands_on_the_page(codes, language):
+    page = codes.page(language)
+    assert [code for code in (*CATALOGUE, *CODES, *ANSWERS, *HALTS) if f"`{code}`" not in page] == []
+    assert "{" not in page, "no blank is left to fill in"
+
+
+@pytest.mark.parametrize("code", ADVICE)
+def test_every_advice_says_who_what_and_how_in_both_languages(code):
+    advice = ADVICE[code]
+    assert f"who.{advice.who}" in WORDS
+    for said in (advice.what, advice.todo):
+        assert HAN.search(said("zh"))
+        assert said("zh").endswith("。")
+        assert not HAN.search(said("en"))
+        assert said("en").endswith(".")
+
+
+def test_advice_of_its_own_is_for_codes_that_exist():
+    assert [code for code in OWN if code not in CODES] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "who", "rerun"),
+    [
+        ("RequestLimitExceeded", "nobody", "itself"),
+        ("AuthFailure.SignatureExpire", "it", "after"),
+        ("OperationDenied.WhiteListForbid", "tencent", "after"),
+        ("InvalidParameter.CardNumber", "clerk", "after"),
+        ("FailedOperation.ExistSameSealName", "it", "after"),
+        ("InternalError.DbInsert", "it", "held"),
+        ("http_504", "it", "held"),
+        ("SomethingNobodyHasSeen.Yet", "it", "held"),
+    ],
+)
+def test_who_acts_and_whether_a_rerun_helps(code, who, rerun):
+    advice = advice_on(code)
+    assert (advice.who, advice.rerun) == (who, rerun)
+    assert known(code) == (code != "SomethingNobodyHasSeen.Yet")
+
+
+def test_what_may_have_made_a_seal_is_never_sent_again():
+    doubtful = [code for code, meaning in CODES.items() if meaning == "unknown"]
+    assert {advice_on(code).rerun for code in doubtful} == {"held"}
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_message_names_the_cell_what_was_found_and_what_to_do(code, language):
+    entry = CATALOGUE[code]
+    place = ("zh", "en").index(language)
+    cases = [(entry.severity, (entry.zh, entry.en)[place], {})]
+    if entry.other:
+        flipped = "error" if entry.severity == "warning" else "warning"
+        mark = OTHER_CASE.get(code)
+        cases.append((entry.severity if mark else flipped, entry.other[place], {mark: "7"} if mark else {}))
+    for severity, sentence, detail in cases:
+        blanks = {name for _, name, _, _ in string.Formatter().parse(sentence) if name} - {"cell"}
+        words = {name: f"<{name}>" for name in blanks} | detail
+        told = message(problem(code, Field.NUMBER, "C12", severity=severity, **words), language)
+        assert "C12" in told
+        assert [word for word in words.values() if word not in told] == []
+        if severity == "error":
+            assert parted(sentence)[1], "what to do"
