@@ -1,0 +1,231 @@
+"""Pacing under the service's limit: our limiter and two usual ones, simulated under many seeds and over a socket.
+
+The share is what was accepted of what the limit would have let through, from the departure of the 20th accepted call to
+that of the last. A refused call counts against the limit, and goes back through the limiter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import statistics
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from random import Random
+
+from bench.hospital import sandbox
+from bench.limiters import FixedSpacing, LeakyBucket
+from bench.measure import Figure, load, say, table
+from pipeline.clock import Clock, ManualClock, SystemClock
+from pipeline.esign.client import Client
+from pipeline.esign.codes import stated_rate
+from pipeline.esign.contract import PROBE, Agent, parse, probe_body
+from pipeline.esign.pace import EvenLimiter, Limiter, most_in_a_second
+from pipeline.esign.signing import Credentials
+from pipeline.sandbox.limits import Limiter as Service
+from pipeline.sandbox.tenant import SANDBOX
+
+RATE, CALLS, LATENCY, IN_FLIGHT = 20, 1200, 0.08, 20
+LEARNING = 600  # seconds before the calls that count
+LATE = 0.0005  # seconds by which this machine wakes up late, on average
+BACKOFF = 1.0  # seconds at most before a refused call asks for its next slot
+LIMITERS: dict[str, Callable[[float, Clock], Limiter]] = {
+    "ours": EvenLimiter,
+    "AsyncLimiter(20, 1)": LeakyBucket,
+    "50 ms fixed": FixedSpacing,
+}
+# service, jitter in seconds, seconds of learning before, share wanted, throttles per 1,000 wanted
+WANTED = (
+    ("rolling", 0.03, 0, 0.965, 1.0),
+    ("rolling", 0.005, 0, 0.975, 2.0),
+    ("calendar", 0.03, 0, 0.97, 1.0),
+    ("calendar", 0.005, 0, 0.97, 1.0),
+    ("rolling", 0.005, LEARNING, 0.99, 2.0),
+)
+
+Call = Callable[[Limiter], Awaitable[tuple[float, int | None]]]
+"""Sends one call through the limiter: when it left, and how many calls the service counted if it refused it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's result."""
+
+    share: float
+    throttles: float  # per 1,000 accepted
+    most: int  # of our own departures in a rolling second
+
+
+async def drive(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: Random) -> Run:
+    """Send until so many calls are accepted; the last CALLS of them are judged."""
+    accepted: list[float] = []
+    refused: list[float] = []
+    numbers = iter(range(calls))
+
+    async def worker() -> None:
+        for _ in numbers:
+            while True:
+                left, counted = await call(limiter)
+                if counted is None:
+                    accepted.append(left)
+                    break
+                refused.append(left)
+                limiter.throttled(PROBE, RATE, counted)
+                await clock.sleep(chance.random() * BACKOFF)
+
+    await asyncio.gather(*[worker() for _ in range(IN_FLIGHT)])
+    judged = sorted(accepted)[-CALLS:]
+    while_judged = [moment for moment in refused if moment >= judged[0]]
+    share = (len(judged) - RATE) / ((judged[-1] - judged[RATE - 1]) * RATE)
+    most = most_in_a_second(tuple(sorted(limiter.departures(PROBE))))
+    return Run(share, 1000 * len(while_judged) / len(judged), most)
+
+
+def simulated(name: str, kind: str, jitter: float, learning: float, seed: int) -> Run:
+    """Run one limiter against the sandbox's own count under a clock that nobody waits for."""
+    return asyncio.run(_simulated(name, kind, jitter, learning, Random(seed)))
+
+
+async def _simulated(name: str, kind: str, jitter: float, learning: float, chance: Random) -> Run:
+    clock = ManualClock(1_795_000_000.0 + chance.random())  # a calendar second begins anywhere
+    service = Service(kind, RATE)
+    limiter = LIMITERS[name](RATE, clock)
+
+    async def call(limiter: Limiter) -> tuple[float, int | None]:
+        await limiter.acquire(PROBE)
+        await clock.sleep(chance.expovariate(1 / LATE))
+        await limiter.leave(PROBE)
+        left = clock.monotonic()
+        await clock.sleep(chance.random() * jitter)
+        counted = service.excess(("", PROBE), now=clock.now(), steady=clock.monotonic())
+        await clock.sleep(LATENCY)
+        return left, counted
+
+    running = asyncio.ensure_future(drive(limiter, call, clock, CALLS + int(learning * RATE), chance))
+    while not running.done():
+        await clock.advance(1.0)
+    return running.result()
+
+
+async def over_a_socket(name: str, url: str) -> Run:
+    """Run one limiter with the program's own client against a sandbox in another process."""
+    clock = SystemClock()
+    tenant = SANDBOX
+    agent = Agent(tenant.app_id, tenant.organization_open_id, tenant.operator_open_id)
+    client = Client(
+        endpoint=url,
+        file_endpoint=url,
+        credentials=Credentials(tenant.secret_id, tenant.secret_key),
+        clock=clock,
+        timeout=10,
+    )
+
+    async def call(limiter: Limiter) -> tuple[float, int | None]:
+        left = 0.0
+
+        async def gate(_: Callable[[], bool]) -> None:
+            nonlocal left
+            await limiter.acquire(PROBE)
+            await limiter.leave(PROBE)
+            left = clock.monotonic()
+
+        reply = await client.call(PROBE, probe_body(agent), trace_id=str(uuid.uuid4()), gate=gate)
+        answer = parse(reply.body)
+        assert answer is not None
+        assert answer.code in {None, "RequestLimitExceeded"}, answer
+        return left, stated_rate(answer.message or "")[1] if answer.code else None
+
+    async with client:
+        return await drive(LIMITERS[name](RATE, clock), call, clock, CALLS, Random())
+
+
+async def _all_over_sockets(kind: str, jitter: float) -> dict[str, Run]:
+    """Run every limiter at the same time, each against a sandbox of its own: the weather is the same for all."""
+    with contextlib.ExitStack() as stack:
+        options = ("--limiter", kind, "--latency", str(LATENCY), "--jitter", str(jitter))
+        urls = {name: stack.enter_context(sandbox(*options)) for name in LIMITERS}
+        runs = await asyncio.gather(*[over_a_socket(name, url) for name, url in urls.items()])
+        return dict(zip(urls, runs, strict=True))
+
+
+def figures(seeds: int, *, sockets: Sequence[tuple[str, float]]) -> list[Figure]:
+    """Simulate every limiter under so many seeds, then measure each once per socket weather."""
+    told = []
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        for kind, jitter, learning, share, throttles in WANTED:
+            some = seeds if not learning else max(3, seeds // 4)
+            say(f"pace: {kind} second, {jitter * 1000:.0f} ms, {some} seeds")
+            runs = {
+                name: list(
+                    processes.map(
+                        simulated,
+                        *zip(*[(name, kind, jitter, learning, n) for n in range(some)], strict=True),
+                    )
+                )
+                for name in LIMITERS
+                if not (learning and name not in {"50 ms fixed", "ours"})
+            }
+            what = f"{kind} second, {jitter * 1000:.0f} ms jitter, {some} seeds"
+            what += f", after {learning / 60:.0f} min" if learning else ""
+            told.append(_figure(what, runs, share, throttles))
+    for kind, jitter in sockets:
+        say(f"pace: {kind} second, {jitter * 1000:.0f} ms, over a socket, about two minutes")
+        before = load()
+        runs = {name: [run] for name, run in asyncio.run(_all_over_sockets(kind, jitter)).items()}
+        share, throttles = next((w[3], w[4]) for w in WANTED if w[:3] == (kind, jitter, 0))
+        told.append(
+            _figure(
+                f"{kind} second, {jitter * 1000:.0f} ms jitter, real socket", runs, share, throttles, before
+            )
+        )
+    return told
+
+
+def _figure(
+    what: str, runs: dict[str, list[Run]], share: float, throttles: float, before: float | None = None
+) -> Figure:
+    ours = runs["ours"]
+    got = statistics.median(run.share for run in ours)
+    refused = statistics.mean(run.throttles for run in ours)
+    most = max(run.most for run in ours)
+    others = {
+        name: statistics.median(run.share for run in rest) for name, rest in runs.items() if name != "ours"
+    }
+    said = ", ".join(
+        f"{name} {others[name]:.1%} / {statistics.mean(run.throttles for run in runs[name]):.0f}"
+        for name in others
+    )
+    return Figure(
+        f"share / throttles per 1,000: {what}",
+        f"{got:.2%} / {refused:.2f}, most in a second {most}",
+        said,
+        f"{got / max(others.values()):.2f} x",
+        f">= {share:.1%} / <= {throttles:g}, most <= 20",
+        got >= share and refused <= throttles and most <= RATE,
+        max(before or 0.0, load()),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few seeds, one run over a socket")
+    chosen = parser.parse_args()
+    print(table(quick() if chosen.quick else full()))
+
+
+def quick() -> list[Figure]:
+    """Return the figures of a few seeds and one run over a socket."""
+    return figures(12, sockets=[("rolling", 0.03)])
+
+
+def full() -> list[Figure]:
+    """Return the figures of many seeds and of every weather over a socket."""
+    return figures(40, sockets=[("rolling", 0.03), ("rolling", 0.005), ("calendar", 0.03)])
+
+
+if __name__ == "__main__":
+    main()
