@@ -82,7 +82,7 @@ TIERS: Mapping[Field, tuple[tuple[str, ...], ...]] = {
         *(f"{owner}{phone}" for owner in _OWNERS for phone in ("电话", "电话号码", "联系电话", "联系方式")), "lxdh",
         "phone", "phone no", "phone number", "telephone", "telephone no", "telephone number", "tel", "tel no",
         "contact number", "contact phone",
-    )),
+    ), ("常用手机", "常用手机号", "常用手机号码", "预留手机", "预留手机号", "预留手机号码", "实名手机号", "实名手机号码")),
     Field.STAFF_NO: ((
         "工号", "职工号", "职工工号", "职工编号", "职工编码", "职工代码", "员工号", "员工工号", "员工编号", "员工编码",
         "员工代码", "人员工号", "人员编号", "人员编码", "人员代码", "医生工号", "医生编号", "医生编码", "医生代码", "医师工号",
