@@ -161,8 +161,10 @@ def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[
         rerun = "needless" if severity == "warning" else "after"
         if entry.code == "ROW_DUPLICATE" and not number:  # an equal copy: nobody has to act
             who, rerun = "nobody", "needless"
-        if entry.code == "CONTENT_CHANGED":
-            rerun = "held"
+        if (
+            entry.code == "CONTENT_CHANGED"
+        ):  # only a warning, since the row has its seal; still nothing is sent
+            severity, rerun = "error", "held"
         yield (
             f"`{entry.code}`",
             _blanks(means).rstrip("。."),
