@@ -161,12 +161,13 @@ def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[
         rerun = "needless" if severity == "warning" else "after"
         if entry.code == "ROW_DUPLICATE" and not number:  # an equal copy: nobody has to act
             who, rerun = "nobody", "needless"
-        if entry.code == "CONTENT_CHANGED":
-            rerun = "held"
+        effect = severity
+        if entry.code == "CONTENT_CHANGED":  # a warning about a row that has its seal; nothing is sent
+            effect, rerun = "error", "held"
         yield (
             f"`{entry.code}`",
             _blanks(means).rstrip("。."),
-            say("effect.file" if group == "file" else f"effect.{severity}"),
+            say("effect.file" if group == "file" else f"effect.{effect}"),
             result_word(f"who.{who}", language),
             _blanks(todo) or "—",
             say(f"rerun.{rerun}"),

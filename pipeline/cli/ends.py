@@ -65,9 +65,12 @@ def _misused(session: Session, wrong: click.ClickException) -> int:
     """Tell wrong words with click's sentence: how the command is used, what is wrong, where to read more."""
     context = wrong.ctx if isinstance(wrong, click.UsageError) else None
     path = context.command_path.split()[1:] if context is not None else []
-    if context is not None:
-        session.write(f"{context.get_usage()}\n")
-    session.alarm("misused", message=wrong.format_message())
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        session.write(wrong.format_message())  # the whole help; it begins with how the command is used
+    else:
+        if context is not None:
+            session.write(f"{context.get_usage()}\n")
+        session.alarm("misused", message=wrong.format_message())
     session.then(session.word("next_help"), join_to(session.program, *path, "--help"))
     return wrong.exit_code
 

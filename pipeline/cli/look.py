@@ -78,7 +78,7 @@ def report(session: Session, *, run_id: str | None) -> int:
             raise (
                 usage("no_run", run=run_id, then=("status",))
                 if run_id
-                else usage("no_last_run", then=("run",))
+                else usage("no_run_yet", then=("run",))
             )
         night = tell_again(
             record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)

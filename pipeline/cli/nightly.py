@@ -19,7 +19,7 @@ from pipeline.cli.session import Session, usage
 from pipeline.clock import Clock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError
-from pipeline.model import Ask, Forecast
+from pipeline.model import Ask, Forecast, Status
 from pipeline.session import latest_of, open_for_config
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
@@ -46,17 +46,25 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     """Read, pair, validate and plan; send nothing."""
     from pipeline import night  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
+    from pipeline.intake.read import expand  # noqa: PLC0415
 
     clock = session.clock
     config, why_not = _config_for_check(session)
     ask = ask_of("check", session, config, rosters=rosters, seals=seals, out=out)
     if why_not is not None:
         session.say("check_without_config", why=why_not)
+    if not expand(ask.rosters):
+        session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+    if why_not is not None:
         done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
     else:
         with open_for_config(config, clock, readonly=True) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    return deliver(session, config, done, latest=latest_of(config) if out is None else None)
+    code = deliver(session, config, done, latest=latest_of(config) if out is None else None)
+    ready = any(outcome.status is Status.READY for outcome in done.outcomes)
+    if why_not is not None and ready and not session.quiet:  # the run just named cannot be typed yet
+        session.proceed("next_config", "config", "validate")
+    return code
 
 
 @click.command()

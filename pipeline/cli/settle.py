@@ -102,7 +102,7 @@ def _settle(
             settle.replace_seal(ledger, case, replacement_name(case, seal_name), who)
         case _:
             raise AssertionError(way)
-    session.say("resolved", name=case.name, way=way.replace("_", "-"))
+    session.say("resolved", name=case.name, way=session.word(f"way_{way}"))
     session.proceed("next_list", "resolve")
 
 
@@ -153,11 +153,12 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
 
 
 def _is_workbook(query: str | None) -> bool:
-    return (
-        query is not None
-        and query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods"))
-        and Path(query).is_file()
-    )
+    """Tell whether the query is a workbook; UsageError where it is called like one and is not there."""
+    if query is None or not query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")):
+        return False
+    if not Path(query).is_file():
+        raise usage("no_such_path", path=query)
+    return True
 
 
 def _who(session: Session, why: str | None) -> Who:

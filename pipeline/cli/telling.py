@@ -100,3 +100,5 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
         place = mask_text(origin.file, numbers)
         named = label(code, session.spoken, unsettled=first[code].status in UNSETTLED)
         session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)
+    if len(found) > REASONS:
+        session.say("reasons_more", n=len(found) - REASONS)

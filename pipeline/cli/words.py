@@ -87,6 +87,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "It was not refused: {name} has a second seal {seal_id} now, disable it in the console. unknown: probe stays forbidden.",
     ),
     "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
+    "way_seal_id": ("已创建", "created"),
+    "way_not_created": ("未创建，下次运行会提交", "not created; the next run sends it"),
+    "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
+    "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
     "resolved_lines": ("已登记 {settled} 行，{left} 行未登记。", "{settled} lines entered, {left} not."),
     "adopted": (
@@ -129,6 +133,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "placeholders": (
         "{file} 里还没有填写：{keys}",
         "{file} still has to say: {keys}",
+    ),
+    "next_config": (
+        "提交（run）需要可用的配置；填好后先输入：",
+        "A run needs a usable configuration; once it is filled in, type first:",
     ),
     "check_without_config": (
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
@@ -185,6 +193,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason": (
         "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",
         "      {rows} × {label} ({code}, e.g. {file} row {row})",
+    ),
+    "reasons_more": (
+        "      另有 {n} 种原因，见结果表",
+        "      {n} more reasons: see the workbook",
     ),
     "results": ("结果：{path}", "Results: {path}"),
     "report": ("发生了什么：{path}", "What happened: {path}"),
@@ -252,6 +264,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "explain_similar": ("  相近的有：{names}", "  Similar: {names}"),
     "no_run": ("台账里没有这次运行：{run}", "The ledger knows no run {run}"),
     "no_last_run": ("台账里还没有运行记录，没有可重试的。", "The ledger knows no run yet: nothing to retry."),
+    "no_run_yet": (
+        "台账里还没有运行记录，没有可重新生成的结果。",
+        "The ledger knows no run yet: there are no results to rebuild.",
+    ),
 }
 
 

@@ -204,7 +204,7 @@ def _contested(
         found = f"{files} ≠ {stems.shown(doctor.department or '')}".strip()
         return _problem("IMAGE_AMBIGUOUS", doctor, found=found)
     rows = _listed([_place(doctors[row]) for row in sorted(others)])
-    return _problem("IMAGE_AMBIGUOUS", doctor, found=f"{files} ↔ {rows}", other=rows)
+    return _problem("IMAGE_AMBIGUOUS", doctor, found=f"{files} ↔", other=rows)
 
 
 def _missing(doctor: Doctor, library: Library, near: str) -> Problem:

@@ -200,6 +200,7 @@ def _refuse_unexplained(path: Path, evidence: str | None) -> None:
         f"{path} 处没有台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import "
         "ledger restore`）、由回执重建（`esign-import ledger rebuild`）、登记已有印章（`esign-import adopt FILE`）；"
         "若确实从未创建过，请用 `esign-import run --new-ledger`。",
+        then=("ledger", "rebuild"),
     )
 
 

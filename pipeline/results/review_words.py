@@ -48,8 +48,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "hint.save": ("保存", "save"),
     "saved.head": ("已保存 {file}", "Saved {file}"),
     "saved.what": (
-        "文件在浏览器的下载文件夹里。请交给运行导入的同事，或在那里运行：",
-        "The file is in the browser's downloads folder. Give it to whoever runs the import, or run there:"),
+        "文件在浏览器的下载文件夹里。请交给运行导入的同事，或移到导入所用的文件夹，在那个文件夹里运行：",
+        "The file is in the browser's downloads folder. Give it to whoever runs the import, or move it to the folder the import is run in and type there:"),
     "close": ("关闭", "Close"),
     "seal_name": ("印章名称", "Seal name"),
     "number": ("证件号码", "Identity no."),

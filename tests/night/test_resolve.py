@@ -32,6 +32,11 @@ def test_the_list_says_what_to_search_for(night, capsys):
     assert "--seal-id" in told
 
 
+def test_a_workbook_that_is_not_there_is_no_doctor(night, capsys):
+    assert go(night, "resolve", "gone.xlsx") == 2
+    assert "gone.xlsx does not exist" in capsys.readouterr().err
+
+
 def test_each_kind_of_answer(night):
     lost, never = sorted(unknown(night), key=lambda who: who not in made(night))
     assert go(night, "resolve", lost, "--seal-id", made(night)[lost], "--why", "seen in the console") == 0
