@@ -22,10 +22,10 @@ GUARDED = {
 }
 _LEFT_OUT = {
     "meta": ("receipts_n", "receipts_sha256", "receipts_size"),
-    "run": ("record", "rosters", "context", "seals", "out"),
+    "run": ("record", "rosters", "context", "seals"),
 }
-# A path may be named with somebody's identity number: it stands in the ledger, where `retry` reads it, and nowhere else.
-_UNTOLD = {"run": {"rosters": "[]", "context": "[]", "out": ""}}
+# A path of a roster may hold an identity number: it stands in the ledger, where `retry` reads it, and nowhere else.
+_UNTOLD = {"run": {"rosters": "[]", "context": "[]"}}
 _VERDICT = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
 

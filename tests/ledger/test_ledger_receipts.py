@@ -26,7 +26,7 @@ def told(place):
 
 def contents(connection):
     left_out = {"receipts_n", "receipts_sha256", "receipts_size", "record", "saw_rows", "number"}
-    left_out |= {"rosters", "context", "seals", "out"}  # paths: the ledger alone holds them
+    left_out |= {"rosters", "context", "seals"}  # paths: the ledger alone holds them
     found = {}
     for table in TABLES:
         rows = connection.execute(f"SELECT * FROM {table}")
@@ -219,10 +219,10 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
     assert care.rebuild(place, TENANT).seals == 2
 
 
-def test_no_path_of_a_run_stands_in_the_receipts(opened, place, run_record, tmp_path):
+def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, tmp_path):
     number = "110199197001011234"
     paths = dict.fromkeys(("rosters", "context"), (f"/inbox/{number}.xlsx",))
-    record = replace(run_record("r1"), seals=f"/seals/{number}", out=f"/out/{number}", **paths)
+    record = replace(run_record("r1"), seals=f"/seals/{number}", **paths)
     with closing(opened(recover=True)) as ledger:
         ledger.begin_run(record)
         ledger.finish_run("r1", exit=0, finished=9.0, record="{}")
