@@ -5,6 +5,7 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -144,7 +145,29 @@ def hold(
         RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
         open_for_config(config, clock, new_ledger=new_ledger) as opened,
     ):
+        if not new_ledger:
+            _refuse_older(config, opened[0])
         yield opened
+
+
+def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
+    """Raise UsageError for a ledger put back from before a run that sent: that run's doctors would be new again."""
+    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    last = ledger.last_run()
+    place = run_that_sent(config.path(config.out), tenant_of(config)) if last else None
+    if last is None or place is None:
+        return
+    sent = str(json.loads(place.read_text(encoding="utf-8"))["run"])
+    if sent > last.run and ledger.run(sent) is None:
+        raise UsageError(
+            f"The ledger is older than {place}: seals of run {sent} are not in it, and their doctors would be created "
+            "again. Restore a newer backup, or enter the seals of its results.xlsx with `esign-import adopt FILE`; then, "
+            "or if nothing was created, run with `--new-ledger`.",
+            f"台账比 {place} 旧：其中没有运行 {sent} 创建的印章，这些医生会被重新创建。请恢复更新的备份，或用 "
+            "`esign-import adopt FILE` 登记该次 results.xlsx 中的印章；之后（或确实没有创建过）用 `--new-ledger` 运行。",
+        )
 
 
 def latest_of(config: Config) -> Path:

@@ -20,7 +20,12 @@ GUARDED = {
     "attempt": "uuid",
     "seal": "id",
 }
-_LEFT_OUT = {"meta": ("receipts_n", "receipts_sha256", "receipts_size"), "run": ("record",)}
+_LEFT_OUT = {
+    "meta": ("receipts_n", "receipts_sha256", "receipts_size"),
+    "run": ("record", "rosters", "context", "seals"),
+}
+# A path of a roster may hold an identity number: it stands in the ledger, where `retry` reads it, and nowhere else.
+_UNTOLD = {"run": {"rosters": "[]", "context": "[]"}}
 _VERDICT = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
 
@@ -76,12 +81,20 @@ def remember(connection: sqlite3.Connection, mark: Mark) -> None:
     connection.execute("UPDATE meta SET receipts_n = ?, receipts_sha256 = ?, receipts_size = ?", mark)
 
 
-def take_up(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> list[Fact]:
+def of_receipts(behind: Iterable[Receipt]) -> list[Fact]:
+    """Return the rows that receipts speak of, to be told once more as the ledger holds them."""
+    rows = dict.fromkeys((each.table, each.id) for each in behind)
+    made = [
+        Fact("seal", "attempt", key) for table, key in rows if table == "attempt"
+    ]  # perhaps under another id
+    return [*(Fact(table, GUARDED[table], key) for table, key in rows), *made]
+
+
+def take_up(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> None:
     """Enter the verdicts of receipts whose commit did not come about; an attempt without one never left.
 
-    Returns what was set. A seal id that the service gave would otherwise be lost with the process that heard it.
+    A seal id that the service gave would otherwise be lost with the process that heard it.
     """
-    facts: list[Fact] = []
     for receipt in behind:
         columns = receipt.columns
         if receipt.table != "attempt" or columns.get("verdict") is None:
@@ -100,8 +113,6 @@ def take_up(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> list[F
             columns["http_status"],
         )
         journal.enter_verdict(connection, str(receipt.id), verdict, columns["settled_at"])
-        facts += of_verdict(str(receipt.id))
-    return facts
 
 
 def restore(connection: sqlite3.Connection, receipts: Iterable[Receipt]) -> None:
@@ -132,8 +143,9 @@ def restore(connection: sqlite3.Connection, receipts: Iterable[Receipt]) -> None
         raise
 
 
-def _insert(connection: sqlite3.Connection, table: str, columns: dict[str, Any]) -> None:
-    known = [name for name in _columns(connection, table) if name in columns]
+def _insert(connection: sqlite3.Connection, table: str, told: dict[str, Any]) -> None:
+    columns = {**told, **_UNTOLD.get(table, {})}  # receipts of an earlier version still tell the paths
+    known = [name for name in (*_columns(connection, table), *_UNTOLD.get(table, {})) if name in columns]
     marks = ", ".join("?" * len(known))
     connection.execute(
         f"INSERT INTO {table} ({', '.join(known)}) VALUES ({marks})",  # noqa: S608 - names of our own schema

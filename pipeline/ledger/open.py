@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from hmac import compare_digest
 from itertools import count
 from pathlib import Path
@@ -146,9 +147,10 @@ def _recovered(path: Path, connection: sqlite3.Connection, now: float) -> Receip
     if not whole and place.exists():
         place.rename(_aside(place))
     behind = _readable(place, mark) if whole else []
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        changed = facts.take_up(connection, behind)
+    with _whole(connection):  # before anything behind the mark is cut off
+        facts.take_up(connection, behind)
+    with _whole(connection):
+        changed = facts.of_receipts(behind)  # the ledger may have committed what its mark does not reach
         for uuid in journal.recover(connection, now):
             changed += facts.of_verdict(uuid)
         if not whole:
@@ -158,13 +160,21 @@ def _recovered(path: Path, connection: sqlite3.Connection, now: float) -> Receip
         if changed:
             mark = kept.append(facts.told(connection, changed))
         facts.remember(connection, mark)
+    kept.keep(mark)
+    return kept
+
+
+@contextmanager
+def _whole(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let what is done within take effect whole or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
-        kept.keep(mark)
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return kept
 
 
 def _readable(place: Path, mark: receipts.Mark) -> list[receipts.Receipt]:

@@ -5,15 +5,18 @@ import json
 import os
 import signal
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from pipeline.ledger import facts, receipts, schema
+from pipeline.errors import LedgerError
+from pipeline.ledger import care, facts, receipts, schema
 from pipeline.ledger.open import receipts_path
 from pipeline.ledger.sqlite import connect
 from pipeline.model import Verdict
 from pipeline.points import arm
 
+TENANT = "sandbox/app/org"
 TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
 
 
@@ -23,6 +26,7 @@ def told(place):
 
 def contents(connection):
     left_out = {"receipts_n", "receipts_sha256", "receipts_size", "record", "saw_rows", "number"}
+    left_out |= {"rosters", "context", "seals"}  # paths: the ledger alone holds them
     found = {}
     for table in TABLES:
         rows = connection.execute(f"SELECT * FROM {table}")
@@ -185,3 +189,46 @@ def test_a_surrogate_in_a_message_is_kept(opened, place, attempt, run_record):
     ledger.close()
     assert [line.columns["message"] for line in told(place) if line.columns.get("code")] == ["行\n尾"]
     assert all(json.loads(line) for line in receipts_path(place).read_text("utf-8").splitlines())
+
+
+def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
+    opened, place, attempt, run_record, sealed
+):
+    ledger = opened(recover=True)
+    ledger.begin_run(run_record("r1"))
+    lost, kept = attempt("p1"), attempt("p2")
+    for each in (lost, kept):
+        asyncio.run(ledger.open_attempt(each))
+    failures = iter(range(2))  # both tries of the first verdict's commit, and no more
+
+    def act(name):
+        if name == "ledger: before the commit" and next(failures, None) is not None:
+            raise OSError(28, "no space")
+
+    arm(act)
+    try:
+        with pytest.raises(LedgerError):
+            asyncio.run(ledger.settle(lost.uuid, sealed("S1"), at=9.0))
+        asyncio.run(ledger.settle(kept.uuid, sealed("S2"), at=9.0))
+    finally:
+        arm(None)
+    ledger.close()
+    opened(recover=True).close()
+    assert care.check(place, TENANT) == []
+    place.unlink()
+    assert care.rebuild(place, TENANT).seals == 2
+
+
+def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, tmp_path):
+    number = "110199197001011234"
+    paths = dict.fromkeys(("rosters", "context"), (f"/inbox/{number}.xlsx",))
+    record = replace(run_record("r1"), seals=f"/seals/{number}", **paths)
+    with closing(opened(recover=True)) as ledger:
+        ledger.begin_run(record)
+        ledger.finish_run("r1", exit=0, finished=9.0, record="{}")
+        assert ledger.run("r1").rosters == record.rosters, "retry reads them again"
+    assert number not in receipts_path(place).read_text("utf-8")
+    place.unlink()
+    care.rebuild(place, TENANT)
+    with closing(opened(readonly=True)) as ledger:
+        assert (ledger.run("r1").rosters, ledger.run("r1").seals) == ((), None)

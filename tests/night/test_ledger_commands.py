@@ -5,6 +5,8 @@ import shutil
 import pytest
 from wire_support import fault
 
+from pipeline.sandbox.rules import Rules
+
 
 @pytest.fixture
 def night(hospital_with):
@@ -101,3 +103,26 @@ def test_a_torn_ledger_stops_the_run_and_names_the_ways_back(night, capsys):
     assert night.go("ledger", "rebuild") == 0
     assert night.go("run") == 3
     assert night.statuses() == {"unchanged": 3, "unknown": 1}
+
+
+def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
+    hospital_with, tmp_path, capsys
+):
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    hospital.doctors(3)
+    assert hospital.go("run", "--limit", "1") == 0
+    assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
+    assert hospital.go("run") == 0
+    results = tmp_path / "results.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("ledger", "restore", str(tmp_path / "old")) == 0
+    for command in ("run", "retry"):
+        capsys.readouterr()
+        assert hospital.go(command) == 2
+        assert "The ledger is older than" in capsys.readouterr().err
+    assert hospital.go("adopt", str(results)) == 0
+    assert hospital.go("run", "--new-ledger") == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 3}
+    assert hospital.creates() == len(hospital.world.seals) == 3
