@@ -178,6 +178,7 @@ class Preview:
 
     webp: bytes = _field(repr=False)
     hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
+    thumbnail: bytes = _field(default=b"", repr=False)  # a PNG, smaller still: for a cell of the workbook
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
 
-THUMBNAIL = 96  # pixels
 PROGRAM = "esign-import"
 
 
@@ -177,17 +176,16 @@ def latest_of(config: Config) -> Path:
 
 def write_results(night: Night, config: Config, *, language: str, latest: Path | None) -> dict[str, Path]:
     """Write a night's files, and copies of them into ``latest``; see `pipeline.results.write.write_all`."""
-    from pipeline.intake.image import thumbnail  # noqa: PLC0415
     from pipeline.intake.ticket import check_of  # noqa: PLC0415
     from pipeline.results.write import write_all  # noqa: PLC0415
     from pipeline.wiring import preview  # noqa: PLC0415
 
+    look = preview(config)
     return write_all(
         night,
         language=language,
         ticket_check=check_of,
-        thumbnail=partial(thumbnail, side=THUMBNAIL),
-        look=preview(config),
+        look=look,
         latest=latest,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from io import BytesIO
-from pathlib import Path
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import id_masked, name_of, seal_id_of, seal_name_of, when
@@ -27,8 +26,9 @@ from pipeline.results.style import (
 )
 from pipeline.results.text import clean, lines, width
 from pipeline.results.words import say, status_word
+from pipeline.roster import Picture
 
-Thumbnail = Callable[[Path], bytes | None]
+Thumbnail = Callable[[Picture], bytes | None]
 
 MOST_THUMBNAILS = 2_000  # rows; beyond that the file grows heavy and slow to open
 MOST_LINKS = 20_000  # Excel allows 65,530 a sheet and opens slowly long before
@@ -151,7 +151,7 @@ def _fitted(least: int, texts: Iterable[str | None]) -> int:
 def _image(outcome: Outcome, thumbnail: Thumbnail) -> bytes | None:
     """Return the picture small; an unchanged row's is not opened, for nothing happened to it."""
     picture = outcome.doctor.picture
-    return thumbnail(picture.file) if picture and outcome.status is not Status.UNCHANGED else None
+    return thumbnail(picture) if picture and outcome.status is not Status.UNCHANGED else None
 
 
 def _place(sheet: Worksheet, row: int, png: bytes, tall: float) -> None:

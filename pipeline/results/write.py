@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pipeline.model import Night
@@ -12,9 +13,9 @@ from pipeline.results.next_steps import REVIEW_PAGE, WORKBOOK
 from pipeline.results.privacy import numbers_of
 from pipeline.results.report_page import REPORT, write_report
 from pipeline.results.review_page import Look, write_review
-from pipeline.results.sheets_all import Thumbnail
 from pipeline.results.sums import count
 from pipeline.results.workbook import write_workbook
+from pipeline.roster import Picture
 
 OUTCOMES, PLAN, FILES, RUN = "outcomes.jsonl", "plan.jsonl", "files.jsonl", "run.json"
 
@@ -24,7 +25,6 @@ def write_all(
     *,
     language: str,
     ticket_check: Callable[[str], str],
-    thumbnail: Thumbnail | None = None,
     look: Look | None = None,
     latest: Path | None,
 ) -> dict[str, Path]:
@@ -59,7 +59,7 @@ def write_all(
             night.out / WORKBOOK,
             language=language,
             ticket_check=ticket_check,
-            thumbnail=thumbnail,
+            thumbnail=partial(_thumbnail, look) if look else None,
             numbers=numbers,
         ),
     }
@@ -73,3 +73,8 @@ def write_all(
             remember_written(folder / WORKBOOK)
     kept = next(filter(None, aside), None)
     return written if kept is None else {**written, "edited": kept}
+
+
+def _thumbnail(look: Look, picture: Picture) -> bytes | None:
+    preview = look(picture, True)
+    return preview.thumbnail if preview else None

@@ -442,13 +442,11 @@ def test_different_pictures_have_different_pixels(tmp_path):
 def test_a_thumbnail_stands_upright_on_white_and_keeps_its_shape(tmp_path):
     drawn = seal(400, mode="RGB", width=800)
     for data in (encoded(drawn, "JPEG", exif=turned(6)), encoded(seal(800, width=400), "PNG")):
-        thumbnail = image.thumbnail(put(tmp_path, data).path, 100)
-        assert thumbnail
-        with Image.open(io.BytesIO(thumbnail)) as opened:
-            assert (opened.format, opened.mode, opened.size) == ("PNG", "RGB", (50, 100))
-            assert all(level > 200 for level in opened.getpixel((25, 60)))
-    assert image.thumbnail(put(tmp_path, b"no picture").path, 100) is None
-    assert image.thumbnail(tmp_path / "gone.png", 100) is None
+        preview = image.preview(put(tmp_path, data), shelf=tmp_path / "shelf", opening=True)
+        assert preview
+        with Image.open(io.BytesIO(preview.thumbnail)) as opened:
+            assert (opened.format, opened.mode, opened.size) == ("PNG", "RGB", (48, 96))
+            assert all(level > 200 for level in opened.getpixel((24, 58)))
 
 
 def test_a_number_in_a_files_name_is_masked_in_what_is_said_of_it(tmp_path):

@@ -224,13 +224,13 @@ def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
     ]
     asked = []
 
-    def thumbnail(path):
-        asked.append(path)
+    def thumbnail(picture):
+        asked.append(picture)
         return make.png(96)
 
     sheet = openpyxl.load_workbook(write(scene.night(), thumbnail=thumbnail))["全部结果"]
 
-    assert asked == [scene.outcomes[0].doctor.picture.path], "an unchanged picture is not opened"
+    assert asked == [scene.outcomes[0].doctor.picture], "an unchanged picture is not opened"
     assert [cell.value for cell in sheet[1]][6] == "印章"
     (image,) = sheet._images
     assert (image.anchor._from.row, image.anchor._from.col) == (1, 6)
@@ -239,8 +239,8 @@ def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
 def test_a_large_night_has_no_thumbnails(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(place), Status.SEALED) for place in range(2_001)]
 
-    def thumbnail(path):
-        raise AssertionError(path)
+    def thumbnail(picture):
+        raise AssertionError(picture)
 
     with zipfile.ZipFile(write(scene.night(), thumbnail=thumbnail)) as archive:
         assert not [name for name in archive.namelist() if name.startswith("xl/media/")]

@@ -16,14 +16,14 @@ from threading import Lock
 from pipeline.intake import pictures, spool, stems
 from pipeline.intake.image import arrangements, cleanup
 from pipeline.intake.image import preview as previews
-from pipeline.intake.image.appearance import look, on_white
+from pipeline.intake.image.appearance import look
 from pipeline.intake.image.arrangements import WHOLE
 from pipeline.intake.image.decoding import TAIL, Decoded, Refused, Structure, decode, structure
-from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, as_mode, fit, save, size_of
+from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, size_of
 from pipeline.problems import problem
 from pipeline.roster import Field, Picture, Prepared, Preview, Problem
 
-__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "preview", "thumbnail", "views"]
+__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "preview", "views"]
 
 _LARGE = (
     16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
@@ -100,18 +100,6 @@ def pixels(path: Path) -> str | None:
             return look(decode(found).image).pixels
     except (Refused, OSError):
         return None
-
-
-def thumbnail(path: Path, side: int) -> bytes | None:
-    """Return the picture on white as a PNG that fits in ``side`` x ``side`` pixels; None if it is unreadable."""
-    try:
-        found = structure(pictures.read(path))
-        with _room_for(found):
-            image = as_mode(decode(found, draft=2 * side).image, "RGBA")
-            image.thumbnail((side, side))
-    except (Refused, OSError):
-        return None
-    return save(on_white(image), "PNG")
 
 
 def preview(picture: Picture, *, shelf: Path, opening: bool) -> Preview | None:

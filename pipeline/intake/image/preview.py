@@ -1,6 +1,7 @@
 """Small copies of pictures for people to look at, kept on a shelf: an unchanged picture is not opened again.
 
-A file is named by the sha256 of the picture's own bytes. Its first line holds the hints, the rest is WebP.
+A file is named by the sha256 of the picture's own bytes. Its first line holds the hints and the length of the PNG that
+follows, for the workbook; the rest is WebP, for the review.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from PIL import Image
 from pipeline.intake import pictures, spool
 from pipeline.intake.image import ink
 from pipeline.intake.image.appearance import on_white
-from pipeline.intake.image.encoding import as_mode, packed
+from pipeline.intake.image.encoding import as_mode, packed, save
 from pipeline.roster import Preview
 
 SIDE = 256  # pixels: sharp at the size of a card, some 8 KB, 3,000 of them in one page
+THUMBNAIL = 96  # pixels
 
 _QUALITY = 72
 _FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
@@ -38,24 +40,29 @@ def make(image: Image.Image) -> Preview:
     paper = on_white(small) if small.mode == "RGBA" else small.convert("RGB")
     buffer = io.BytesIO()
     paper.save(buffer, "WEBP", quality=_QUALITY, method=2, exif=b"", icc_profile=None)
-    return Preview(buffer.getvalue(), tuple(_hints(paper)))
+    hints = tuple(_hints(paper))
+    paper.thumbnail((THUMBNAIL, THUMBNAIL))
+    return Preview(buffer.getvalue(), hints, save(paper, "PNG"))
 
 
 def stored(sha256: str, shelf: Path) -> Preview | None:
     """Return the small copy that was kept of a picture, or None."""
     try:
-        first, _, webp = pictures.read(shelf / sha256).partition(b"\n")
+        first, _, rest = pictures.read(shelf / sha256).partition(b"\n")
     except OSError:
         return None
-    if not webp.startswith(b"RIFF"):
+    *hints, length = first.decode("ascii", "replace").split() or [""]
+    size = int(length) if length.isdecimal() else 0
+    if not (size and rest.startswith(b"\x89PNG") and rest.startswith(b"RIFF", size)):
         return None
-    return Preview(webp, tuple(first.decode("ascii", "replace").split()))
+    return Preview(rest[size:], tuple(hints), rest[:size])
 
 
 def keep(sha256: str, preview: Preview, shelf: Path) -> None:
     """Keep the small copy of a picture, if the disk takes it: no night ends because there is nothing to look at."""
     with suppress(OSError):
-        spool.put(shelf / sha256, " ".join(preview.hints).encode("ascii") + b"\n" + preview.webp)
+        first = " ".join((*preview.hints, str(len(preview.thumbnail))))
+        spool.put(shelf / sha256, first.encode("ascii") + b"\n" + preview.thumbnail + preview.webp)
 
 
 def is_kept(sha256: str, shelf: Path) -> bool:

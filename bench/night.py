@@ -1,0 +1,98 @@
+"""A whole night under the limit: from the start of the process to the closed workbook, and its memory with large pictures."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from bench.hospital import Hospital, make, sandbox, truth
+from bench.measure import Child, Figure, load, say, table
+
+RATE = 20
+SLOWEST, FIRST, MOST_MB = 1.05, 5.0, 250
+
+
+def night(hospital: Hospital, rows: int) -> tuple[Child, float]:
+    """Do one first night; returns what it took, and the seconds from its start to its first call."""
+    hospital.forget()
+    with sandbox() as url:
+        hospital.configure(url, rate=RATE)
+        begun = time.monotonic()
+        child = hospital.night()
+        told = truth(url)
+    assert child.code == 0, (hospital.folder / "said.log").read_text()
+    assert len(told["seals"]) == rows
+    first = min(arrival for arrivals in told["arrivals"].values() for arrival in arrivals)
+    return child, first - begun  # one steady clock for all processes of a machine
+
+
+def figures(rows: int, times: int, *, large_rows: int) -> list[Figure]:
+    """Measure whole nights, and one with 2 MB pictures."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        hospital = make(Path(name) / "hospital", rows, picture_bytes=60_000)
+        nights = []
+        before = load()
+        for turn in range(times):
+            say(f"night: {rows} rows, turn {turn + 1} of {times}, about {rows / RATE:.0f} s")
+            nights.append(night(hospital, rows))
+        now = max(before, load())
+        heavy = make(Path(name) / "heavy", large_rows, picture_bytes=2_000_000)
+        say(f"night: {large_rows} pictures of 2 MB")
+        large, _ = night(heavy, large_rows)
+    ideal = rows / RATE
+    took = statistics.median(child.wall for child, _ in nights)
+    first = statistics.median(moment for _, moment in nights)
+    return [
+        Figure(
+            f"night of {rows} rows, 60 KB: start to closed workbook",
+            f"{took:.1f} s",
+            f"{ideal:.1f} s = rows / rate",
+            f"{took / ideal:.3f} x",
+            f"<= {SLOWEST} x at 2,000 rows",
+            took / ideal <= SLOWEST if rows >= 2000 or took / ideal <= SLOWEST else None,
+            now,
+        ),
+        Figure(
+            f"night of {rows} rows: first call after",
+            f"{first:.1f} s",
+            "",
+            "",
+            f"<= {FIRST:.0f} s",
+            first <= FIRST,
+            now,
+        ),
+        Figure(
+            f"night of {large_rows} rows, 2 MB at {RATE}/s: memory",
+            f"{large.peak:.0f} MB",
+            "",
+            "",
+            f"<= {MOST_MB} MB",
+            large.peak <= MOST_MB,
+            load(),
+        ),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--quick", action="store_true", help="600 rows, once")
+    chosen = parser.parse_args()
+    print(table(quick() if chosen.quick else full(chosen.rows)))
+
+
+def quick() -> list[Figure]:
+    """Return the figures of one short night."""
+    return figures(600, 1, large_rows=120)
+
+
+def full(rows: int = 2000) -> list[Figure]:
+    """Return the figures of five whole nights."""
+    return figures(rows, 5, large_rows=400)
+
+
+if __name__ == "__main__":
+    main()
