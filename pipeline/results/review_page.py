@@ -240,16 +240,18 @@ def _card(
 
     origin = doctor.row.origin
     row = say("row", language, row=origin.row)
+    warned = [each for each in outcome.problems if each.severity == "warning"]
+    mild = {sentence(each, language, numbers) for each in warned}
     told = [
         sentence(each, language, numbers)
-        for each in outcome.problems
-        if each.severity == "warning" and each.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes says more
+        for each in warned
+        if each.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes says more
     ]
     silent = {
         sentence(each, language, numbers) for each in errors_of(outcome) if each.code == "REVIEW_MISSING"
     }
     quiet = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
-    why = [] if quiet else [each for each in reasons(outcome, language, numbers) if each not in told]
+    why = [] if quiet else [each for each in reasons(outcome, language, numbers) if each not in mild]
     instead = (
         "not_opened"
         if outcome.status is Status.UNCHANGED

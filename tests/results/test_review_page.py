@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from pipeline.model import Review, Status
+from pipeline.problems import problem
 from pipeline.results.privacy import numbers_of
 from pipeline.results.review_page import write_review
 from pipeline.roster import Preview
@@ -328,6 +329,15 @@ def test_cards_say_why_and_warn(scene, make, shown):
     assert "文件名就是工号" in text
     assert make.number(0) not in page.content()
     assert make.number(0)[-4:] in text
+
+
+def test_a_warning_is_never_told_as_a_reason(scene, make, shown):
+    apart = problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
+    for place, more in enumerate([(apart,), ()]):
+        scene.outcomes.append(make.outcome(make.doctor(place, name="张伟"), Status.SEALED, more=more))
+    page = shown(written(scene.night(reviews=SITE)))
+    assert page.locator(".card .why").count() == 0
+    assert page.inner_text("main").count("2 位同名医生") == 2
 
 
 def test_every_status_has_its_card_and_only_open_rows_can_be_judged(hospital, shown):
