@@ -192,7 +192,7 @@ def stopped(hospital, zygote, position, tally, *, signals):
 @pytest.mark.parametrize("signals", [[15], [2, 15]], ids=["drains", "the second leaves at once"])
 def test_a_signal_at_every_point(small, signals):
     hospitals = [small("a"), small("b")]
-    everywhere = positions(hospitals[0])[:: 1 if LONG else 6]
+    everywhere = positions(hospitals[0])[:: 1 if LONG else 9]
     tally = in_two(hospitals, everywhere, partial(stopped, signals=signals))
     assert tally.positions > 0.8 * len(everywhere)
     if len(signals) == 1:
