@@ -313,7 +313,9 @@ async def test_a_time_out_is_a_cancellation(slow):
         async with asyncio.timeout(0.8):
             await pipeline.run_async(config)
     assert slow.record()["exit"] == 130
-    assert slow.statuses().keys() <= {"sealed", "not_sent"}, "drained; on a busy machine all rows were through"
+    assert slow.statuses().keys() <= {"sealed", "not_sent"}, (
+        "drained; on a busy machine all rows were through"
+    )
 
 
 async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_unknown(slow):
@@ -355,7 +357,9 @@ except KeyboardInterrupt:
     child.send_signal(signal.SIGINT)
     assert child.communicate(timeout=30)[0] == "interrupted\n"
     assert slow.record()["exit"] == 130
-    assert slow.statuses().keys() <= {"sealed", "not_sent"}, "drained; on a busy machine all rows were through"
+    assert slow.statuses().keys() <= {"sealed", "not_sent"}, (
+        "drained; on a busy machine all rows were through"
+    )
     assert slow.statuses()["sealed"] == len(slow.world.seals)
 
 
