@@ -34,6 +34,10 @@ test: .venv/dev  ## all tests
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 25 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/night/test_crash.py tests/night/test_machine.py
 
+bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside the official SDK (needs an idle machine)
+	PYTHONPATH=. $(BIN)/python bench/pace.py
+	PYTHONPATH=. $(BIN)/python bench/unlimited.py
+
 gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py
 
