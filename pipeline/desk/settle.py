@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -83,17 +84,24 @@ def by_sheet(
 ) -> dict[int, str | None]:
     """Settle many at once; returns row -> what is wrong with its line (zh / en), None where it was settled.
 
-    A line that is not filled in is left out. One that was settled meanwhile, or never was open, says so.
+    A line that is not filled in is left out. One that was settled meanwhile, or never was open, says so. A doctor with two
+    rows has two lines: one answer, on either or on both; where they do not agree neither counts.
     """
     by_trace: Mapping[str, Case] = {
         case.attempt.uuid: case for case in open_cases if case.attempt is not None
     }
-    told: dict[int, str | None] = {}
+    said: defaultdict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
-        if not answer.seal_id and not answer.conclusion:
-            continue
-        case = by_trace.get(answer.trace_id)
-        told[answer.row] = _answered(ledger, case, answer, who)
+        if answer.seal_id or answer.conclusion:
+            said[answer.trace_id].append(answer)
+    told: dict[int, str | None] = {}
+    for trace_id, lines in said.items():
+        first = lines[0]
+        if len({(line.seal_id, line.conclusion.strip().casefold()) for line in lines}) > 1:
+            trouble: str | None = "同一位医生的几行填写不一致 / the lines of this doctor do not agree"
+        else:
+            trouble = _answered(ledger, by_trace.get(trace_id), first, who)
+        told |= {line.row: trouble for line in lines}
     return told
 
 

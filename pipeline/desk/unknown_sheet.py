@@ -12,45 +12,46 @@ from pipeline.intake.read import open_results
 from pipeline.intake.ticket import check_of
 from pipeline.results.words import WORDS
 
-_TITLES = ("col.trace_id", "col.seal_id", "col.conclusion")
+_TITLES = ("col.trace_id", "col.seal_name", "col.seal_id", "col.conclusion")
 _ROW_ID, _CHECK = "row_id", "check"
 
 
 def answers(path: Path) -> list[Answer]:
     """Return the lines of the Unknown sheets; UsageError for a workbook that is none of ours or has lost a column.
 
-    A line whose hidden row_id does not fit its check was pasted or sorted in part: the file is refused.
+    A line whose hidden row_id does not fit its check was pasted or sorted in part: the file is refused. So it is where
+    one trace id stands beside two seal names; beside one, they are two rows of one doctor.
     """
     try:
         book = open_results(path)
-        found = [answer for sheet in book.sheets for answer in _answers(sheet, path)]
+        found = [told for sheet in book.sheets for told in _answers(sheet, path)]
     except FileRefused as refused:
         if refused.code == "FILE_FORMAT":
             raise UsageError(
                 f"{path} is not a results workbook of this program.", f"{path} 不是本程序写出的结果表。"
             ) from refused
         raise _damaged(path, refused.code) from refused
-    twice = {
-        answer.trace_id for answer in found if sum(other.trace_id == answer.trace_id for other in found) > 1
-    }
-    if twice:
-        raise _damaged(path, "TraceId")
-    return found
+    owners: dict[str, str] = {}
+    for answer, seal_name in found:
+        if owners.setdefault(answer.trace_id, seal_name) != seal_name:
+            raise _damaged(path, "TraceId")
+    return [answer for answer, _ in found]
 
 
-def _answers(sheet: Sheet, path: Path) -> Iterator[Answer]:
+def _answers(sheet: Sheet, path: Path) -> Iterator[tuple[Answer, str]]:
+    """Yield each line with the seal name on it: one belongs to one person."""
     lines = iter(sheet.lines)
     header = next(lines, None)
     if header is None or not _is_unknown(sheet, header):
         return
     places = _places(header, path)
     for line in lines:
-        trace, seal_id, conclusion, row_id, check = (_text(line, place) for place in places)
+        trace, seal_name, seal_id, conclusion, row_id, check = (_text(line, place) for place in places)
         if not trace:
             continue
         if row_id and check_of(row_id) != check:
             raise _damaged(path, f"{_ROW_ID} {line.number}")
-        yield Answer(line.number, trace, seal_id, conclusion)
+        yield Answer(line.number, trace, seal_id, conclusion), seal_name
 
 
 def _is_unknown(sheet: Sheet, header: Line) -> bool:

@@ -3,7 +3,7 @@
 import openpyxl
 import pytest
 from desk_support import go, made, unknown
-from night_support import draw_seal, name
+from night_support import draw_seal, name, number
 from wire_support import fault
 
 from pipeline.clock import SystemClock
@@ -114,6 +114,55 @@ def test_many_at_once_by_the_sheet(night, capsys):
     assert go(night, "resolve", path) == 3, "the second time there is nothing to settle"
     assert night.go("run") == 0
     assert night.statuses() == {"sealed": 1, "unchanged": 3}
+
+
+@pytest.fixture
+def on_two_rows(night):
+    """Without a picture neither of two equal rows is the other's spare copy: whoever is unknown has two lines."""
+    for serial in range(1, 5):
+        (night.folder / "seals" / f"{serial:05d}.png").unlink()
+    rows = [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 5)
+    ]
+    night.roster(rows, file="again.xlsx")
+    assert night.go("run") == 3
+    assert night.statuses() == {"unchanged": 4, "unknown": 4}
+    return night
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_one_answer_on_the_two_lines_of_a_doctor(on_two_rows, lost):
+    who = next(each for each in unknown(on_two_rows) if (each in made(on_two_rows)) is lost)
+    answer = (made(on_two_rows)[who], "created") if lost else (None, "未创建")
+    assert go(on_two_rows, "resolve", fill(on_two_rows, {who: answer})) == 0
+    assert on_two_rows.go("run") == 3
+    assert who not in unknown(on_two_rows)
+
+
+def test_two_lines_of_a_doctor_that_do_not_agree_are_not_entered(on_two_rows, capsys):
+    who, *_ = unknown(on_two_rows)
+    path = fill(on_two_rows, {who: (ID, "created")})
+    book = openpyxl.load_workbook(path)
+    sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
+    titles = {cell.value: cell.column for cell in sheet[1]}
+    row = next(row for row in range(2, 9) if sheet.cell(row, titles["Name"]).value == who)
+    sheet.cell(row, titles["SealId"]).value = "yX" + ID[2:]
+    book.save(path)
+    assert go(on_two_rows, "resolve", path) == 3
+    assert "do not agree" in capsys.readouterr().err
+    assert go(on_two_rows, "resolve", who) == 3, "it is still open"
+
+
+def test_a_trace_id_pasted_onto_another_doctors_line_refuses_the_sheet(night, capsys):
+    one, other = unknown(night).values()
+    path = fill(night, {one["name"]: (ID, "created")})
+    book = openpyxl.load_workbook(path)
+    sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
+    (cell,) = [cell for line in sheet for cell in line if cell.value == other["trace_id"]]
+    cell.value = one["trace_id"]
+    book.save(path)
+    assert go(night, "resolve", path) == 2
+    assert "damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("answer", [(None, "已创建"), (ID, "未创建"), ("?", "已创建"), (ID, "maybe")])
