@@ -13,6 +13,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 import openpyxl
+from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from machine_model import CREATE, FAULTS, LATE, UNDONE, End, Person, State, fault_file, spare
@@ -177,18 +178,17 @@ class Life(RuleBasedStateMachine):
             if person.files
         }
 
-    def draw_faults(self, data) -> dict[Person, str]:
+    def draw_faults(self, dice) -> dict[Person, str]:
         kinds = [*FAULTS, *(LATE if LONG else ())]
         if not self.enforced:
             kinds.remove("lie")  # a service that makes a seal, denies it and takes a second: nothing helps
         # somebody for whom a create may be sent: a fault strikes nobody else
         people = [p for p in self.doctors if p.is_read and any(state.kind == "free" for state in p.states)]
-        struck = data.draw(st.permutations(people))[: data.draw(st.sampled_from([0, 1, 2, 3, 3]))]
-        faults = {person: data.draw(st.sampled_from(kinds)) for person in struck}
-        uploads = data.draw(
-            st.sampled_from([[], [], ["reset_after"], ["throttle"], [{"http_502": "before"}]])
-        )
+        struck = dice.sample(people, min(len(people), dice.choice([0, 1, 2, 3, 3])))
+        faults = {person: dice.choice(kinds) for person in struck}
+        uploads = dice.choice([[], [], ["reset_after"], ["throttle"], [{"http_502": "before"}]])
         upload = [{"match": {"action": "UploadFiles", "nth": [1]}, "do": do} for do in uploads]
+        note(f"{faults}, uploads: {uploads}")
         self.strike([*fault_file(faults), *upload])
         return faults
 
@@ -300,9 +300,9 @@ class Life(RuleBasedStateMachine):
         assert surely <= count <= perhaps, f"{count} told, {surely} to {perhaps} are away"
         return count
 
-    def cut_short(self, data, point, count, **order) -> dict:
+    def cut_short(self, dice, point, count, **order) -> dict:
         """Let something happen at a point of a run; return how it ended. What it did not tell may be any way."""
-        faults = self.draw_faults(data)
+        faults = self.draw_faults(dice)
         self.write()
         ended = self.zygote.run(self.hospital, **{"name": point, "pass": count}, **order)
         self.quiet()
