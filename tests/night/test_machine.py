@@ -42,7 +42,6 @@ IN_THE_AIR = (
     *(point for point in POINTS if point.startswith(("a piece", "ledger", "create"))),
     *(3 * [point for point in POINTS if point.startswith(CREATE)]),
 )
-PASSES = st.sampled_from([1, 1, 1, 2, 3])
 WRITES = tuple(
     point
     for point in POINTS
@@ -113,31 +112,28 @@ class Hospital(Life):
     def run_with_a_limit(self, dice, limit):
         self.night(self.draw_faults(dice), "--limit", str(limit), limit=limit)
 
-    @rule(dice=DICE, point=st.sampled_from(IN_THE_AIR), count=PASSES)
-    def a_kill(self, dice, point, count):
-        """kill -9 at a point of a run that has something to send."""
+    @rule(dice=DICE)
+    def a_night_cut_short(self, dice):
+        """kill -9, most often; a disk that fails; SIGTERM: at a point of a run that has something to send."""
         rows = sum(len(person.files) for person in self.doctors)
         if rows < ROWS and not any(person.is_read and State() in person.states for person in self.doctors):
             self.hire()
-        if self.has_rows():
-            ended = self.cut_short(dice, point, count)
-            assert ended["signal"] in {None, 9}
-
-    @rule(dice=DICE, point=st.sampled_from(WRITES), count=PASSES)
-    @when(Life.has_rows)
-    def a_failing_disk(self, dice, point, count):
-        fault = dice.choice([errno.ENOSPC, errno.EIO])
-        ended = self.cut_short(dice, point, count, fail=fault)
-        assert ended["signal"] is None
-
-    @rule(dice=DICE, point=st.sampled_from(POINTS), count=PASSES)
-    @when(Life.has_rows)
-    def a_signal(self, dice, point, count):
+        if not self.has_rows():
+            return
+        count = dice.choice([1, 1, 1, 2, 3])
         sent = len(self.world.received)
-        ended = self.cut_short(dice, point, count, signals=[15])
-        assert ended["signal"] is None or len(self.world.received) == sent, (
-            "it drains, once anything may be sent"
-        )
+        match dice.choice(["kill", "kill", "kill", "kill", "disk", "signal"]):
+            case "kill":
+                ended = self.cut_short(dice, dice.choice(IN_THE_AIR), count)
+                assert ended["signal"] in {None, 9}
+            case "disk":
+                fault = dice.choice([errno.ENOSPC, errno.EIO])
+                ended = self.cut_short(dice, dice.choice(WRITES), count, fail=fault)
+                assert ended["signal"] is None
+            case _:
+                ended = self.cut_short(dice, dice.choice(POINTS), count, signals=[15])
+                drained = ended["signal"] is None or len(self.world.received) == sent
+                assert drained, "once anything may be sent, a signal drains"
 
     @rule(dice=DICE)
     @when(lambda self: self.has_rows() and self.has_ledger())
