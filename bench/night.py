@@ -79,10 +79,9 @@ def figures(rows: int, times: int, *, large_rows: int) -> list[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="600 rows, once")
     chosen = parser.parse_args()
-    print(table(quick() if chosen.quick else full(chosen.rows, chosen.times)))
+    print(table(quick() if chosen.quick else full(chosen.rows)))
 
 
 def quick() -> list[Figure]:
@@ -90,9 +89,9 @@ def quick() -> list[Figure]:
     return figures(600, 1, large_rows=120)
 
 
-def full(rows: int = 2000, times: int = 5) -> list[Figure]:
-    """Return the figures of whole nights."""
-    return figures(rows, times, large_rows=400)
+def full(rows: int = 2000) -> list[Figure]:
+    """Return the figures of five whole nights."""
+    return figures(rows, 5, large_rows=400)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,4 @@
-"""results.xlsx: five sheets, recognised by a document property, with nothing that is taken for a formula.
-
-A large one is streamed through files, sheet by sheet. One with thumbnails is not large and is made in memory: a file for
-each of them takes longer than all the rest of it.
-"""
+"""results.xlsx: five sheets, streamed, recognised by a document property, with nothing that is taken for a formula."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from pipeline.results.files import private_folder, write_atomically
 from pipeline.results.lines import SCHEMA
 from pipeline.results.privacy import Numbers, numbers_of
 from pipeline.results.sheet_summary import write_summary
-from pipeline.results.sheets_all import MOST_THUMBNAILS, Thumbnail, write_all_sheet
+from pipeline.results.sheets_all import Thumbnail, write_all_sheet
 from pipeline.results.sheets_fix import write_fix_sheets
 from pipeline.results.sheets_unknown import write_unknown_sheet
 from pipeline.results.sheets_unpaired import write_unpaired_sheet
@@ -52,8 +48,7 @@ def write_workbook(
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
         with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             options = {
-                "constant_memory": len(night.outcomes) > MOST_THUMBNAILS,
-                "in_memory": len(night.outcomes) <= MOST_THUMBNAILS,
+                "constant_memory": True,
                 "tmpdir": folder,
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
