@@ -208,7 +208,10 @@ VERSION_2 = (
     "ALTER TABLE meta ADD COLUMN receipts_size INTEGER NOT NULL DEFAULT 0",
 )
 
-STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)  # step n leads from version n to n + 1
+# A verdict's receipt holds the seal it made: without an index each one would read every seal.
+VERSION_3 = ("CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",)
+
+STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3)  # step n leads from version n to n + 1
 
 # The database names the columns of a broken constraint; triggers speak for themselves.
 CONSTRAINTS = {

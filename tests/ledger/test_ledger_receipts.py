@@ -232,3 +232,13 @@ def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, t
     care.rebuild(place, TENANT)
     with closing(opened(readonly=True)) as ledger:
         assert (ledger.run("r1").rosters, ledger.run("r1").seals) == ((), None)
+
+
+def test_a_verdict_reads_its_own_seal_and_no_other(opened, place):
+    """A hospital's ten thousandth seal must not cost more than its first."""
+    opened().close()
+    with closing(connect(place, readonly=True)) as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM seal WHERE attempt = ?", ("uuid",)
+        ).fetchall()
+    assert "USING INDEX seal_of_attempt" in plan[0][-1]
