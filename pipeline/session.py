@@ -174,6 +174,13 @@ def latest_of(config: Config) -> Path:
     return config.path(config.out) / "latest"
 
 
+def warm_up() -> None:
+    """Import what only the results need: while a night waits for its limit nobody waits for this."""
+    from pipeline.results.write import warm_up  # noqa: PLC0415
+
+    warm_up()
+
+
 def write_results(night: Night, config: Config, *, language: str, latest: Path | None) -> dict[str, Path]:
     """Write a night's files, and copies of them into ``latest``; see `pipeline.results.write.write_all`."""
     from pipeline.intake.ticket import check_of  # noqa: PLC0415

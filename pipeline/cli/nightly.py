@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -218,6 +219,8 @@ class _Evening:
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
                 self.signals.drain(stop, lambda: progress.say("stopping"))
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))
+                if agreed and forecast.creates:
+                    Thread(target=surroundings.warm_up, daemon=True).start()
                 return agreed
 
             return await night.run(

@@ -14,7 +14,7 @@ from pipeline.results.files import private_folder, write_atomically
 from pipeline.results.lines import SCHEMA
 from pipeline.results.privacy import Numbers, numbers_of
 from pipeline.results.sheet_summary import write_summary
-from pipeline.results.sheets_all import Thumbnail, write_all_sheet
+from pipeline.results.sheets_all import MOST_THUMBNAILS, Thumbnail, write_all_sheet
 from pipeline.results.sheets_fix import write_fix_sheets
 from pipeline.results.sheets_unknown import write_unknown_sheet
 from pipeline.results.sheets_unpaired import write_unpaired_sheet
@@ -63,6 +63,9 @@ def write_workbook(
                 write_fix_sheets(book, night, styles, known, language=language, ticket_check=ticket_check)
                 write_unknown_sheet(book, night, styles, known, language=language, ticket_check=ticket_check)
                 write_unpaired_sheet(book, night, styles, known, language=language)
+                # With thumbnails the package has a part for each picture, and so many files take longer than all the
+                # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
+                book.in_memory = len(night.outcomes) <= MOST_THUMBNAILS
 
     return write_atomically(path, fill, numbered=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from pipeline.model import Night
@@ -73,6 +74,12 @@ def write_all(
             remember_written(folder / WORKBOOK)
     kept = next(filter(None, aside), None)
     return written if kept is None else {**written, "edited": kept}
+
+
+def warm_up() -> None:
+    """Import what the pages and the Summary need and nothing else does: half a second."""
+    for library in ("jinja2", "pandas"):
+        import_module(library)
 
 
 def _thumbnail(look: Look, picture: Picture) -> bytes | None:
