@@ -35,7 +35,13 @@ from pipeline.plan import Rules
 from pipeline.roster import Picture, Preview, Problem
 from pipeline.submit import Prepare, Submitted
 
-CERTIFIED, NOT_CERTIFIED = "certify", "certify_failed"  # kinds of decisions
+# kinds of decisions: a second create is about to leave, and what came of it
+CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
+    "certify_sent",
+    "certify_void",
+    "certify",
+    "certify_failed",
+)
 CERTIFICATE_DAYS = 90
 PREVIEWS = "previews"  # below the work folder: small copies of pictures
 RUNS_SEARCHED = 50  # back to the last complete run over the same rosters

@@ -270,7 +270,7 @@ class MemoryLedger:
                     tables.seals[seal_id] = replace(seal, live=kept)
                 case "replace":
                     self._replace(tables, decision.key, decision.detail or "")
-                case "certify" | "certify_failed":
+                case "certify_sent" | "certify" | "certify_failed" | "certify_void":
                     pass
                 case _:
                     raise LedgerConflict(decision.kind)

@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
+from pipeline.cli.settle import tell_unanswered
 from pipeline.clock import stamp
 from pipeline.session import open_for_config
 
@@ -34,6 +35,7 @@ def status(session: Session) -> int:
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         people = ledger.snapshot().people.values()
         last = ledger.last_run()
+        tell_unanswered(session, ledger)
     session.say("status_ledger", path=path, tenant=site_key.tenant)
     unsettled = [past for past in people if past.unsettled]
     session.say(

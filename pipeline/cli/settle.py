@@ -14,7 +14,7 @@ import click
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
-from pipeline.session import credentials_of, latest_of, open_for_config
+from pipeline.session import credentials_of, hold, latest_of, open_for_config
 
 if TYPE_CHECKING:
     from pipeline.desk.cases import Case
@@ -56,6 +56,7 @@ def resolve(
     with _desk(session, changes=bool(chosen) or _is_workbook(query)) as (site_key, ledger, found):
         who = _who(session, why)
         if query is None:
+            tell_unanswered(session, ledger)
             return _list(session, found)
         if _is_workbook(query) and not chosen:
             return _by_workbook(session, ledger, found, Path(query), who)
@@ -172,7 +173,6 @@ def _who(session: Session, why: str | None) -> Who:
 def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteLedger, list[Case]]]:
     """Read the configured rosters and the ledger; the lock is taken only where something will be entered."""
     from pipeline.desk.cases import cases  # noqa: PLC0415
-    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
     from pipeline.night import draft  # noqa: PLC0415
 
     config = ready_config(session)
@@ -181,15 +181,10 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     if not path.exists():
         raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     ask = replace(ask_of("resolve", session, config), command="check")
-    lock = RunLock(path)
-    try:
-        if changes:
-            lock.acquire(run="resolve", now=clock.now())
-        with open_for_config(config, clock, readonly=not changes) as (ledger, site_key):
-            plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-            yield site_key, ledger, cases(plan.planned, ledger.snapshot())
-    finally:
-        lock.release()
+    opened = hold(config, ask, clock) if changes else open_for_config(config, clock, readonly=True)
+    with opened as (ledger, site_key):
+        plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+        yield site_key, ledger, cases(plan.planned, ledger.snapshot())
 
 
 def _one(session: Session, found: list[Case], query: str) -> Case:
@@ -276,16 +271,13 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
     from pipeline import wiring  # noqa: PLC0415
     from pipeline.desk import certify as desk  # noqa: PLC0415
     from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
-    from pipeline.ledger.lock import RunLock, user  # noqa: PLC0415
+    from pipeline.ledger.lock import user  # noqa: PLC0415
     from pipeline.night import draft  # noqa: PLC0415
 
     config = ready_config(session)
     clock = session.clock
-    with (
-        RunLock(config.path(config.ledger)).acquire(run="certify", now=clock.now()),
-        open_for_config(config, clock) as (ledger, site_key),
-    ):
-        ask = replace(ask_of("certify", session, config), command="check")
+    ask = replace(ask_of("certify", session, config), command="check")
+    with hold(config, ask, clock) as (ledger, site_key):
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         fitting = [each for each in planned if _sealed_as(each, query)]
         if len(fitting) != 1:
@@ -310,6 +302,18 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
     session.alarm(key, code=found.code, request_id=found.request_id, seal_id=found.seal_id, name=request.name)
     session.proceed("next_list", "resolve")
     return 0 if found.refused else 3
+
+
+def tell_unanswered(session: Session, ledger: SqliteLedger) -> None:
+    """Say that a second create of a certification got no verdict: the doctor may have two seals."""
+    from pipeline.desk.certify import unanswered  # noqa: PLC0415
+
+    told = unanswered(ledger)
+    past = ledger.snapshot().people.get(told.key) if told and told.key else None
+    if told is None or past is None:
+        return
+    name = past.seal.content.name if past.seal and past.seal.content else "—"
+    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=stamp(told.at), why=told.why)
 
 
 def _sealed_as(planned: Planned, query: str) -> bool:

@@ -86,6 +86,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "腾讯没有拒绝：{name} 现在有第二枚印章 {seal_id}，请在控制台停用它。不能用 unknown: probe。",
         "It was not refused: {name} has a second seal {seal_id} now, disable it in the console. unknown: probe stays forbidden.",
     ),
+    "certify_open": (
+        "验证没有结论：{at} 为 {name} 再次提交了“{seal_name}”（{why}）；请到控制台查看是否有第二枚，有则停用，再重新 certify。",
+        "No verdict: “{seal_name}” of {name} was sent again {at} ({why}). Disable a second one, then certify again.",
+    ),
     "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
     "way_seal_id": ("已创建", "created"),
     "way_not_created": ("未创建，下次运行会提交", "not created; the next run sends it"),

@@ -1,10 +1,12 @@
 """Does this tenant refuse a second identical create? Asked once, with one consenting doctor who has a seal already.
 
 Where the answer is no, the doctor has a second seal afterwards: that is why a human picks the doctor, and says yes.
+The ledger allows no attempt beside a live seal, so the create is entered as a decision before its first byte leaves.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +20,7 @@ from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contract import CREATE, UPLOAD, create_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.ledger.protocol import Decision, Ledger
+from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
 from pipeline.roster import Prepared
@@ -84,6 +86,12 @@ async def certify(
     A doctor whose second create got no verdict may have a second seal: that is said as well.
     """
     agent, data = wiring.agent(config), prepared.path.read_bytes()
+    trace_id = str(uuid.uuid4())
+
+    def enter(kind: str, why: str, seal_id: str | None = None) -> None:
+        words = f"{config.api.contract} {why}"
+        ledger.decide(Decision(kind, request.key, clock.now(), who, words, seal_id=seal_id))
+
     async with wiring.client(config, credentials, clock) as client:
         try:
             if config.api.contract == "file_id":
@@ -91,32 +99,47 @@ async def certify(
                 reply = await call(client, limiter, UPLOAD, upload_body(agent, f"certify.{suffix}", data))
                 file = reading.of_upload(reply, now=client.now())
                 if file.file_id is None:
-                    raise _no_verdict(file.tally)
+                    raise _nothing_sent(file.tally)
                 body = create_body(agent, request, file_id=file.file_id)
             else:
                 body = create_body(agent, request, picture=data)
-            read = reading.of_create(await call(client, limiter, CREATE, body))
         except (NotSent, NoAnswer) as error:
-            raise _no_verdict(str(error)) from error
+            raise _nothing_sent(str(error)) from error
+        enter(wiring.CERTIFY_SENT, trace_id)
+        try:
+            read = reading.of_create(await call(client, limiter, CREATE, body, trace_id=trace_id))
+        except NotSent as error:
+            enter(wiring.CERTIFY_VOID, "not_sent")
+            raise _nothing_sent(str(error)) from error
+        except NoAnswer as error:
+            raise _no_verdict(str(error), trace_id) from error
+    said = f"{read.tally} {read.verdict.request_id or ''}".strip()
+    if read.verdict.kind == "not_executed":
+        enter(wiring.CERTIFY_VOID, said)
+        raise _nothing_sent(read.tally)
     if read.verdict.kind != "sealed" and read.meaning != "exists":
-        raise _no_verdict(read.tally)
+        raise _no_verdict(read.tally, trace_id)
     refused = read.meaning == "exists"
     found = Certificate(refused, read.tally, read.verdict.request_id, read.verdict.seal_id)
-    ledger.decide(
-        Decision(
-            wiring.CERTIFIED if refused else wiring.NOT_CERTIFIED,
-            request.key,
-            clock.now(),
-            who,
-            f"{config.api.contract} {found.code} {found.request_id or ''}".strip(),
-            seal_id=found.seal_id,
-        )
-    )
+    enter(wiring.CERTIFIED if refused else wiring.NOT_CERTIFIED, said, found.seal_id)
     return found
 
 
-def _no_verdict(why: str) -> UsageError:
+def unanswered(ledger: Ledger) -> Told | None:
+    """Return the last second create of a certification, where nobody knows what came of it."""
+    told = [each for each in ledger.decisions() if each.kind in wiring.CERTIFICATION]
+    return told[-1] if told and told[-1].kind == wiring.CERTIFY_SENT else None
+
+
+def _nothing_sent(why: str) -> UsageError:
     return UsageError(
-        f"No verdict ({why}): look into the console whether the doctor has two seals now, then try again.",
-        f"没有结论（{why}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
+        f"Nothing was found out ({why}); the second create was not carried out. Once that is put right, try again.",
+        f"没有得到结论（{why}）；第二次创建没有执行。处理好之后再试。",
+    )
+
+
+def _no_verdict(why: str, trace_id: str) -> UsageError:
+    return UsageError(
+        f"No verdict ({why}, trace id {trace_id}): look into the console whether the doctor has two seals now, then try again.",
+        f"没有结论（{why}，TraceId {trace_id}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
     )

@@ -33,8 +33,8 @@ def created(ledger: Ledger, case: Case, seal_id: str, who: Who) -> None:
     seal_id = seal_id.strip()
     if SEAL_ID.fullmatch(seal_id) is None:
         raise UsageError(
-            f"“{seal_id}” is no SealId (32 letters and digits): copy it from the console.",
-            f"“{seal_id}”不是印章ID（32 位字母和数字）；请从控制台复制。",
+            f"“{seal_id}” is no SealId (16 to 64 letters and digits, mostly 32): copy it from the console.",
+            f"“{seal_id}”不是印章ID（16 到 64 位字母和数字，一般为 32 位）；请从控制台复制。",
         )
     _enter(ledger, Decision("created", case.key, who.at, who.name, who.why, attempt=attempt, seal_id=seal_id))
 

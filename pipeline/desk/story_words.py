@@ -65,6 +65,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "decision.keep": ("名单的新内容是对的，印章不变", "the roster's content is right, the seal stays"),
     "decision.replace": ("放弃原印章，另做一枚“{detail}”", "the seal is given up, a new one is made as “{detail}”"),
     "decision.adopt": ("登记在别处制作的印章 {seal_id}", "a seal made elsewhere was entered, {seal_id}"),
+    "decision.certify_sent": ("验证：再次提交相同的创建", "certifying: the identical create was sent again"),
+    "decision.certify_void": ("验证：请求没有执行", "certifying: the request was not carried out"),
     "decision.certify": ("验证：相同的创建被拒绝", "certified: the identical create was refused"),
     "decision.certify_failed": ("验证：没有被拒绝，有了第二枚印章 {seal_id}", "certified: not refused, there is a second seal {seal_id}"),
     "by": ("{who}，理由：{why}", "by {who}, because: {why}"),

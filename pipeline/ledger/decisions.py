@@ -37,7 +37,7 @@ def enter(connection: sqlite3.Connection, decision: Decision) -> int:
             _keep(connection, decision, number)
         case "replace":
             _replace(connection, decision, number)
-        case "certify" | "certify_failed":
+        case "certify_sent" | "certify" | "certify_failed" | "certify_void":
             pass  # evidence; nothing follows from it
         case _:
             raise LedgerConflict(decision.kind)

@@ -107,7 +107,9 @@ class Decision:
 
     ``created``: the open ``attempt`` made ``seal_id``. ``not_created``: it made nothing. ``probe``: it is settled by the
     identical request, sent again. ``keep``: ``content`` is what the live seal is compared with from now on.
-    ``replace``: the live seal is ended, the next create goes under the name in ``detail``.
+    ``replace``: the live seal is ended, the next create goes under the name in ``detail``. ``certify_sent``: a create that is
+    known to be the second one is about to leave; then what came of it: ``certify`` (refused), ``certify_failed`` (it made
+    ``seal_id``) or ``certify_void`` (surely not executed); none of these where no verdict came.
     """
 
     kind: str

@@ -147,3 +147,67 @@ def test_an_older_seal_confirms_nothing(hospital_with):
     older = next(row["seal_id"] for row in hospital.outcomes() if row["status"] == "sealed")
     opens_auto_sign(hospital, who, older)
     assert go(hospital, "resolve", who, "--look-up") == 3
+
+
+def certified_with(hospital_with, do):
+    """Certify a hospital whose second create of the doctor meets a fault; returns it and the doctor."""
+    hospital = hospital_with(
+        rules=Rules(limiter="none", unique_names="off"),
+        faults=[fault("reset_after", nth=(3,)), fault(do, nth=(4,))],
+    )
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    return hospital, sealed(hospital)
+
+
+def test_a_second_create_without_an_answer_is_never_forgotten(hospital_with, capsys):
+    hospital, who = certified_with(hospital_with, "reset_after")
+    assert go(hospital, "certify", who, "--yes") == 2
+    trace_id = hospital.world.received[-1].trace_id
+    assert trace_id in capsys.readouterr().err, "what the console is asked for"
+    assert hospital.world.duplicates(), "this doctor has two seals now"
+    for command in ("status", "resolve"):
+        go(hospital, command)
+        told = capsys.readouterr().err
+        assert who in told
+        assert trace_id in told
+    assert go(hospital, "explain", who) == 0
+    assert trace_id in capsys.readouterr().out
+    probing(hospital)
+    assert go(hospital, "run") == 2, "it is no evidence"
+
+
+def test_a_second_create_that_was_not_carried_out_leaves_nothing_open(hospital_with, capsys):
+    hospital, who = certified_with(hospital_with, {"code": "AuthFailure.SecretIdNotFound"})
+    assert go(hospital, "certify", who, "--yes") == 2
+    assert "not carried out" in capsys.readouterr().err
+    go(hospital, "status")
+    assert who not in capsys.readouterr().err
+    assert hospital.world.duplicates() == {}
+
+
+def test_the_next_verdict_closes_what_was_open(hospital_with, capsys):
+    hospital, who = certified_with(hospital_with, "reset_before")
+    assert go(hospital, "certify", who, "--yes") == 2
+    assert go(hospital, "certify", who, "--yes") == 3, "this tenant does not refuse"
+    capsys.readouterr()
+    go(hospital, "status")
+    assert who not in capsys.readouterr().err
+
+
+def test_a_ledger_from_before_the_night_certifies_nothing(hospital_with, capsys):
+    hospital = hospital_of(hospital_with)
+    assert go(hospital, "ledger", "backup", str(hospital.folder / "old")) == 0
+    hospital.doctors(4)
+    assert go(hospital, "run") == 3
+    for name in ("ledger.sqlite3", "receipts.jsonl"):
+        (hospital.folder / "state" / name).unlink()
+    assert go(hospital, "ledger", "restore", str(hospital.folder / "old")) == 0
+    sent, who = (
+        hospital.creates(),
+        next(row["name"] for row in hospital.outcomes() if row["status"] == "unchanged"),
+    )
+    for words in (("certify", who, "--yes"), ("resolve", next(iter(unknown(hospital))), "--not-created")):
+        assert go(hospital, *words) == 2
+        assert "older than" in capsys.readouterr().err
+    assert hospital.creates() == sent
