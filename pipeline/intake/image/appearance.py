@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipeline.intake.image import ink
 
+_PLAIN = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
 _STRIP = 1_000_000  # pixels looked at together: what a large picture costs in memory beside itself
 
 
@@ -31,11 +32,13 @@ def look(image: Image.Image) -> Look:
     step = ink.step(image.size)
     small = Image.new("RGB", (-(-width // step), -(-height // step)))
     rows = max(1, _STRIP // (width * step)) * step
+    see_through = image.has_transparency_data
     for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(top + rows, height))).convert("RGBA")
-        digest.update(strip.convert("RGBa").tobytes())
-        opaque = on_white(strip) if image.has_transparency_data else strip.convert("RGB")
-        small.paste(opaque.reduce(step) if step > 1 else opaque, (0, top // step))
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        clear = strip.convert("RGBA")
+        digest.update((clear.convert("RGBa") if see_through else clear).tobytes())
+        opaque = on_white(clear) if see_through else (strip if strip.mode in _PLAIN else clear.convert("RGB"))
+        small.paste((opaque.reduce(step) if step > 1 else opaque).convert("RGB"), (0, top // step))
     return Look(digest.hexdigest(), small)
 
 
