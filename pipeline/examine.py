@@ -23,7 +23,7 @@ def _examined(prepare: Prepare, planned: Planned) -> Outcome:
     """Decode the picture of a row that would be sent: what a run would find just before its upload."""
     if planned.status not in {Status.READY, Status.NOT_SENT} or planned.doctor.picture is None:
         return standing(planned)
-    prepared = prepare(planned.doctor.picture)
+    prepared = prepare(planned)
     if not isinstance(prepared, Prepared):
         own = [
             each for each in planned.problems if each.code != "REVIEW_MISSING"

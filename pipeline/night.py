@@ -26,6 +26,7 @@ from pipeline.exits import exit_code
 from pipeline.guards import Guards, Watch, before
 from pipeline.intake.across import compare
 from pipeline.intake.corrections import gather
+from pipeline.intake.image import twins
 from pipeline.intake.ocr import cross_check
 from pipeline.intake.pair import pair
 from pipeline.intake.pictures import index
@@ -33,8 +34,20 @@ from pipeline.intake.read import read_rosters
 from pipeline.intake.validate import validate
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import Ask, Forecast, Halt, Judgement, Night, Outcome, Planned, Snapshot, Status, Traffic
-from pipeline.plan import meet, standing
+from pipeline.model import (
+    Ask,
+    Forecast,
+    Halt,
+    Judgement,
+    Night,
+    Outcome,
+    Past,
+    Planned,
+    Snapshot,
+    Status,
+    Traffic,
+)
+from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat
 from pipeline.sending import Sender
@@ -62,6 +75,7 @@ class Draft:
     unclaimed: tuple[Path, ...]
     unread: Sequence[tuple[str, str]]  # places of pictures that could not be read, and why
     stats: Mapping[str, FileStat]  # fingerprints to remember
+    drawn: Mapping[str, Past]  # digest of pixels -> whose seal shows them
     absent: int  # people whose last create has no verdict and who are not in the rosters
     seals: int  # live ones in the ledger
 
@@ -87,10 +101,11 @@ def draft(
     known = ledger.known_files() if ledger else {}
     library = index(ask.seals)
     pairing = pair([*doctors, *others], library, known=known, keep=wiring.keeper(config))
-    compared = compare(pairing.doctors)[: len(doctors)]
+    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
+    same = twins(wiring.undrawn(pairing.doctors, snapshot))
+    compared = compare(pairing.doctors, same)[: len(doctors)]
     if config.pictures.ocr:
         compared = cross_check(compared, beside=others, work=config.path(config.work))
-    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     judged = {**(ledger.judgements() if ledger else {}), **judged}
     planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock, judged))
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
@@ -101,6 +116,7 @@ def draft(
         unclaimed=pairing.unclaimed,
         unread=library.unreadable,
         stats=pairing.stats,
+        drawn=drawn_by(snapshot, lambda made: made.pixels),
         absent=len(absent),
         seals=seals,
     )
@@ -116,7 +132,7 @@ def check(
     """Find everything that a run would find, pictures decoded, without a call."""
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    outcomes = examine(plan.planned, wiring.preparer(config))
+    outcomes = examine(plan.planned, wiring.preparer(config, plan.drawn))
     return Night(
         run=ask.run,
         command=ask.command,
@@ -181,6 +197,7 @@ async def run(
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
     see(ledger, ask.run, map(standing, plan.planned))
 
+    ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
     if found is not None:
         async with wiring.client(config, found, clock) as client:
@@ -199,7 +216,7 @@ async def run(
             )
             submission = Submission(
                 sender,
-                wiring.preparer(config),
+                ready_picture,
                 wiring.workers(config),
                 watch,
                 ask.limit,
@@ -209,9 +226,7 @@ async def run(
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
     rest = [each for each in plan.planned if id(each) not in sent]
-    sent |= {
-        id(each): outcome for each, outcome in zip(rest, unsent(rest, wiring.preparer(config)), strict=True)
-    }
+    sent |= {id(each): outcome for each, outcome in zip(rest, unsent(rest, ready_picture), strict=True)}
     outcomes = tuple(sent[id(each)] for each in plan.planned)
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
     left |= {id(each) for each in rest if each.status is Status.READY}

@@ -54,13 +54,33 @@ class Rules:
 
 def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Planned]:
     """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent."""
-    drawn_by = {
-        made.content.picture: past
+    drawn = drawn_by(snapshot, lambda made: made.picture)
+    first = [_place(doctor, snapshot, drawn, rules) for doctor in doctors]
+    return [_reviewed(each, rules) for each in _with_names(first, snapshot, rules)]
+
+
+def drawn_by(snapshot: Snapshot, what: Callable[[Content], str | None]) -> dict[str, Past]:
+    """Return whose seal, or create without a verdict, was made from a picture: by ``what`` tells one from another."""
+    found = {
+        what(made.content): past
         for past in snapshot.people.values()
         if (made := past.seal or past.unsettled) and made.content is not None
     }
-    first = [_place(doctor, snapshot, drawn_by, rules) for doctor in doctors]
-    return [_reviewed(each, rules) for each in _with_names(first, snapshot, rules)]
+    return {drawing: past for drawing, past in found.items() if drawing is not None}
+
+
+def taken(doctor: Doctor, owner: Past | None) -> Problem | None:
+    """Return why a picture that already made ``owner``'s seal must not make this doctor's."""
+    if owner is None or owner.key == doctor.key:
+        return None
+    made = owner.seal or owner.unsettled
+    assert made is not None
+    assert made.content is not None
+    code = "PERSON_POSSIBLY_SAME" if made.content.name == doctor.name else "IMAGE_SHARED"
+    field = Field.NUMBER if code == "PERSON_POSSIBLY_SAME" else Field.PICTURE
+    sealed = owner.seal_name or ""
+    file = doctor.picture.path.name if doctor.picture else ""
+    return problem(code, field, doctor.row.address(field), other=sealed, sealed=sealed, file=file)
 
 
 def standing(planned: Planned) -> Outcome:
@@ -87,7 +107,7 @@ def standing(planned: Planned) -> Outcome:
     )
 
 
-def _place(doctor: Doctor, snapshot: Snapshot, drawn_by: Mapping[str, Past], rules: Rules) -> Planned:
+def _place(doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], rules: Rules) -> Planned:
     past = snapshot.people.get(doctor.key) if doctor.key else None
     if past is not None and _is_probed(doctor, past, rules):
         return Planned(doctor, Status.READY, past.seal_name, past, problems=doctor.problems)
@@ -97,7 +117,7 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn_by: Mapping[str, Past], rul
         return Planned(
             doctor, Status.REJECTED, past.seal_name if past else None, past, problems=doctor.problems
         )
-    if stranger := _owner_of_picture(doctor, drawn_by):
+    if doctor.picture and (stranger := taken(doctor, drawn.get(doctor.picture.sha256))):
         return _rejected(doctor, past, stranger)
     content = _content(doctor, rules)
     if past and not rules.again and _waits(past, content, rules):
@@ -164,21 +184,6 @@ def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
         (Field.PICTURE, picture_differs),
     )
     return [field for field, differs in pairs if differs]
-
-
-def _owner_of_picture(doctor: Doctor, drawn_by: Mapping[str, Past]) -> Problem | None:
-    """Return why a picture that already made somebody else's seal must not make this one's."""
-    owner = drawn_by.get(doctor.picture.sha256) if doctor.picture else None
-    if owner is None or owner.key == doctor.key:
-        return None
-    made = owner.seal or owner.unsettled
-    assert made is not None
-    assert made.content is not None
-    code = "PERSON_POSSIBLY_SAME" if made.content.name == doctor.name else "IMAGE_SHARED"
-    field = Field.NUMBER if code == "PERSON_POSSIBLY_SAME" else Field.PICTURE
-    sealed = owner.seal_name or ""
-    file = doctor.picture.path.name if doctor.picture else ""
-    return problem(code, field, doctor.row.address(field), other=sealed, sealed=sealed, file=file)
 
 
 def _content(doctor: Doctor, rules: Rules) -> Content:

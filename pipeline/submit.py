@@ -15,7 +15,7 @@ from pipeline.esign.contract import CREATE
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.model import Halt, Outcome, Planned, Status, Timing, Verdict
 from pipeline.problems import problem
-from pipeline.roster import Field, Picture, Prepared, Problem
+from pipeline.roster import Field, Prepared, Problem
 from pipeline.sending import Sender
 
 LOG = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ PREPARED = 64  # pictures prepared ahead of the wire
 WATCHED = 30.0  # seconds between two looks at the wall clock, which may be set
 PREPARERS = 2  # threads that decode: Pillow releases the interpreter lock
 
-Prepare = Callable[[Picture], Prepared | tuple[Problem, ...]]
+Prepare = Callable[[Planned], Prepared | tuple[Problem, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,8 @@ class Submission:
 
     async def _prepared(self, planned: Planned) -> Prepared | tuple[Problem, ...] | None:
         """Decode a row's picture in a thread; None when that broke, and then the run drains."""
-        picture = planned.doctor.picture
-        assert picture is not None
         try:
-            return await asyncio.to_thread(self.prepare, picture)
+            return await asyncio.to_thread(self.prepare, planned)
         except OSError as error:
             self.sender.course.halt("DISK", reason_of(error)[0], 74)
         except Exception as bug:

@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil
+from types import MappingProxyType
 
 from pipeline import __version__
 from pipeline.clock import Clock
@@ -30,9 +31,9 @@ from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
-from pipeline.model import Ask, Content, Forecast, Judgement, Past, Planned, SealRequest, Traffic
-from pipeline.plan import Rules
-from pipeline.roster import Picture, Preview, Problem
+from pipeline.model import Ask, Content, Forecast, Judgement, Past, Planned, SealRequest, Snapshot, Traffic
+from pipeline.plan import Rules, taken
+from pipeline.roster import Doctor, Picture, Prepared, Preview, Problem
 from pipeline.submit import Prepare, Submitted
 
 # kinds of decisions: a second create is about to leave, and what came of it
@@ -93,9 +94,12 @@ def defaults(config: Config) -> Defaults:
     )
 
 
-def preparer(config: Config) -> Prepare:
-    """Return the function that decodes a picture and readies the bytes to send."""
-    return partial(
+def preparer(config: Config, drawn: Mapping[str, Past] = MappingProxyType({})) -> Prepare:
+    """Return the function that decodes a row's picture and readies the bytes to send.
+
+    ``drawn`` tells by the digest of its pixels whose seal shows the same drawing, perhaps in another format.
+    """
+    prepare = partial(
         image.prepare,
         limit=LIMIT_BYTES[config.api.contract],
         work=config.path(config.work),
@@ -103,6 +107,24 @@ def preparer(config: Config) -> Prepare:
         transparent=config.pictures.transparent,
         shelf=config.path(config.work) / PREVIEWS,
     )
+
+    def ready(planned: Planned) -> Prepared | tuple[Problem, ...]:
+        assert planned.doctor.picture is not None
+        prepared = prepare(planned.doctor.picture)
+        if not isinstance(prepared, Prepared):
+            return prepared
+        stranger = taken(planned.doctor, drawn.get(prepared.pixels))
+        return (stranger,) if stranger else prepared
+
+    return ready
+
+
+def undrawn(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
+    """Yield the pictures of doctors who have no seal: what the others have is not opened again."""
+    for doctor in doctors:
+        past = snapshot.people.get(doctor.key) if doctor.key else None
+        if doctor.picture is not None and not (past and (past.seal or past.unsettled)):
+            yield doctor.picture
 
 
 def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:

@@ -50,7 +50,7 @@ def request_of(
     assert doctor.name
     assert doctor.number
     assert doctor.id_type
-    prepared = prepare(doctor.picture) if doctor.picture else None
+    prepared = prepare(planned) if doctor.picture else None
     if not isinstance(prepared, Prepared):
         raise UsageError(f"{doctor.name}: the picture cannot be used.", f"{doctor.name}：图片不能用。")
     request = SealRequest(

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
+from types import MappingProxyType
 
 from pipeline.intake import stems
 from pipeline.intake.folding import is_dash, shown
@@ -23,7 +25,7 @@ Places = Sequence[int]  # indices into the doctors
 Found = tuple[int, Problem]
 
 
-def compare(doctors: Sequence[Doctor]) -> list[Doctor]:
+def compare(doctors: Sequence[Doctor], twins: Mapping[str, str] = MappingProxyType({})) -> list[Doctor]:
     """Return the doctors in the same order, with the problems that only the others beside them show.
 
     Two people: the same picture (``IMAGE_SHARED``) or own seal name (``SEAL_NAME_DUPLICATE``) stops them all, the
@@ -32,11 +34,13 @@ def compare(doctors: Sequence[Doctor]) -> list[Doctor]:
     rows: two names stop them all (``ID_NAME_CONFLICT``), and so does other content that is given on two rows and
     differs (``ROW_DUPLICATE`` with ``differs`` in its detail); otherwise the first row without an error stays, and
     the others get ``ROW_DUPLICATE`` that names it. A row whose number cannot be used keeps nobody's row from being
-    sent but where it may be another person who claims the same (``persons``).
+    sent but where it may be another person who claims the same (``persons``). Pictures are the same by their bytes,
+    or by ``twins``: sha256 -> that of the first picture with the same drawing.
     """
     people = persons(doctors)
+    drawing = partial(_drawing, twins=twins)
     found: defaultdict[int, list[Problem]] = defaultdict(list)
-    for place, trouble in (*_possibly_same(doctors, people), *_between_people(doctors, people)):
+    for place, trouble in (*_possibly_same(doctors, people), *_between_people(doctors, people, drawing)):
         found[place].append(trouble)
     stopped = {
         place
@@ -46,7 +50,7 @@ def compare(doctors: Sequence[Doctor]) -> list[Doctor]:
     for places in _shared(
         token if doctor.number else None for doctor, token in zip(doctors, people, strict=True)
     ):
-        for place, trouble in _one_person(doctors, places, stopped):
+        for place, trouble in _one_person(doctors, places, stopped, drawing):
             found[place].append(trouble)
     return [
         replace(doctor, problems=(*doctor.problems, *found[place])) if place in found else doctor
@@ -83,10 +87,12 @@ def _rivals(places: Places, people: Sequence[Hashable]) -> Iterator[tuple[int, l
             yield place, others
 
 
-def _between_people(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Iterator[Found]:
+def _between_people(
+    doctors: Sequence[Doctor], people: Sequence[Hashable], drawing: Callable[[Doctor], str | None]
+) -> Iterator[Found]:
     """Yield a problem for every row that claims what a row of another person claims as well."""
     claims: tuple[tuple[Callable[[Doctor], str | None], Callable[[Doctor, str], Problem]], ...] = (
-        (_picture, _image_shared),
+        (drawing, _image_shared),
         (lambda doctor: doctor.seal_name, _seal_name_taken),
         (lambda doctor: doctor.mobile, _mobile_shared),
     )
@@ -119,8 +125,8 @@ _MARKS: Mapping[Field, Callable[[Doctor], str | None]] = {
 }
 
 
-def _picture(doctor: Doctor) -> str | None:
-    return doctor.picture.sha256 if doctor.picture else None
+def _drawing(doctor: Doctor, twins: Mapping[str, str]) -> str | None:
+    return twins.get(doctor.picture.sha256, doctor.picture.sha256) if doctor.picture else None
 
 
 def _image_shared(doctor: Doctor, other: str) -> Problem:
@@ -137,7 +143,9 @@ def _mobile_shared(doctor: Doctor, other: str) -> Problem:
     return problem("MOBILE_DUPLICATE", Field.MOBILE, doctor.row.address(Field.MOBILE), other=other)
 
 
-def _one_person(doctors: Sequence[Doctor], places: Places, stopped: set[int]) -> Iterator[Found]:
+def _one_person(
+    doctors: Sequence[Doctor], places: Places, stopped: set[int], drawing: Callable[[Doctor], str | None]
+) -> Iterator[Found]:
     """Yield the problems of several rows of one person; ``stopped`` are the rows that have an error already."""
     rows = [doctors[place] for place in places]
     if _two_names(rows):
@@ -145,7 +153,7 @@ def _one_person(doctors: Sequence[Doctor], places: Places, stopped: set[int]) ->
             others = _name_rows(doctors, (other for other in places if other != place))
             address = doctors[place].row.address(Field.NUMBER)
             yield place, problem("ID_NAME_CONFLICT", Field.NUMBER, address, other=others)
-    elif differs := _differing(rows):
+    elif differs := _differing(rows, {**_CONTENT, Field.PICTURE: drawing}):
         named = ", ".join(differs)
         for place in places:
             others = _name_rows(doctors, (other for other in places if other != place))
@@ -171,7 +179,7 @@ def _two_names(rows: Sequence[Doctor]) -> bool:
 _CONTENT: Mapping[Field, Callable[[Doctor], object]] = {
     Field.NUMBER: lambda doctor: doctor.number,
     Field.ID_TYPE: lambda doctor: doctor.id_type,
-    Field.PICTURE: _picture,
+    Field.PICTURE: lambda doctor: doctor.picture,  # its place in the order; by what, ``compare`` says
     Field.MOBILE: lambda doctor: doctor.mobile,
     Field.SEAL_NAME: lambda doctor: doctor.seal_name,
     Field.SCENE_KEY: lambda doctor: _said(doctor, Field.SCENE_KEY, doctor.scene_key),
@@ -183,11 +191,9 @@ _CONTENT: Mapping[Field, Callable[[Doctor], object]] = {
 }
 
 
-def _differing(rows: Sequence[Doctor]) -> list[Field]:
+def _differing(rows: Sequence[Doctor], content: Mapping[Field, Callable[[Doctor], object]]) -> list[Field]:
     """Return the fields that two of the rows give differently; blank on one and given on another is no difference."""
-    return [
-        field for field, value in _CONTENT.items() if len({value(doctor) for doctor in rows} - {None}) > 1
-    ]
+    return [field for field, value in content.items() if len({value(doctor) for doctor in rows} - {None}) > 1]
 
 
 def _said(doctor: Doctor, field: Field, value: object) -> object:

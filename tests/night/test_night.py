@@ -106,6 +106,41 @@ def test_a_new_doctor_with_a_sealed_ones_picture_gets_nothing(hospital):
     assert "IMAGE_SHARED" in {code for outcome in hospital.outcomes() for code in outcome["codes"]}
 
 
+def save_as_bmp(hospital, serial, whose):
+    """Give a doctor another one's drawing, in a file of another format."""
+    from PIL import Image
+
+    seals = hospital.folder / "seals"
+    Image.open(seals / f"{whose:05d}.png").save(seals / f"{serial:05d}.bmp")
+    (seals / f"{serial:05d}.png").unlink(missing_ok=True)
+
+
+def shared(hospital, command):
+    """Who is told that another one has the same picture."""
+    rows = hospital.outcomes("plan.jsonl" if command == "check" else "outcomes.jsonl")
+    return {row["name"] for row in rows if "IMAGE_SHARED" in row["codes"]}
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_one_drawing_in_two_files_goes_to_nobody(hospital, command):
+    hospital.doctors(3)
+    save_as_bmp(hospital, 2, whose=1)
+    assert hospital.go(command) == 3
+    assert shared(hospital, command) == {name(1), name(2)}
+    assert {seal.name for seal in hospital.world.seals} == ({name(3)} if command == "run" else set())
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_new_doctor_with_a_sealed_ones_drawing_gets_nothing_either(hospital, command):
+    hospital.doctors(1)
+    hospital.go("run")
+    save_as_bmp(hospital, 2, whose=1)
+    hospital.roster([(name(2), number(2), None, "00002", "内科")], file="more.xlsx")
+    assert hospital.go(command) == 3
+    assert len(hospital.world.seals) == 1
+    assert shared(hospital, command) == {name(2)}
+
+
 def test_limit_keeps_the_rest_for_later(hospital):
     hospital.doctors(5)
     assert hospital.go("run", "--limit", "2") == 0

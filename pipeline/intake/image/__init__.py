@@ -6,29 +6,23 @@ done is said. Sizes are judged from the header before anything is unpacked; ever
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 
 from pipeline.intake import pictures, spool, stems
 from pipeline.intake.image import arrangements, cleanup
 from pipeline.intake.image import preview as previews
 from pipeline.intake.image.appearance import look
 from pipeline.intake.image.arrangements import WHOLE
-from pipeline.intake.image.decoding import TAIL, Decoded, Refused, Structure, decode, structure
+from pipeline.intake.image.decoding import TAIL, Decoded, Refused, decode, structure
 from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, size_of
+from pipeline.intake.image.reading import read, room_for
+from pipeline.intake.image.twins import twins
 from pipeline.problems import problem
 from pipeline.roster import Field, Picture, Prepared, Preview, Problem
 
-__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "preview", "views"]
-
-_LARGE = (
-    16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
-)
-_one_large = Lock()
+__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "preview", "twins", "views"]
 
 
 def prepare(
@@ -49,9 +43,9 @@ def prepare(
     """
     file = stems.shown(picture.path.name)
     try:
-        data = _read(picture)
+        data = read(picture)
         found = structure(data)
-        with _room_for(found):
+        with room_for(found):
             decoded = _with_tail(decode(found), data)
             seen = look(decoded.image)
             if shelf is not None and not previews.is_kept(picture.sha256, shelf):
@@ -96,7 +90,7 @@ def pixels(path: Path) -> str | None:
     """
     try:
         found = structure(pictures.read(path))
-        with _room_for(found):
+        with room_for(found):
             return look(decode(found).image).pixels
     except (Refused, OSError):
         return None
@@ -110,8 +104,8 @@ def preview(picture: Picture, *, shelf: Path, opening: bool) -> Preview | None:
     if (known := previews.stored(picture.sha256, shelf)) is not None or not opening:
         return known
     try:
-        found = structure(_read(picture))
-        with _room_for(found):
+        found = structure(read(picture))
+        with room_for(found):
             made = previews.make(decode(found, draft=2 * previews.SIDE).image)
     except Refused:
         return None
@@ -125,35 +119,13 @@ def views(picture: Picture) -> Iterator[tuple[str, bytes]]:
     The last is of kind ``WHOLE``: the picture as it is. All others hold one line of characters.
     """
     try:
-        found = structure(_read(picture))
-        with _room_for(found):
+        found = structure(read(picture))
+        with room_for(found):
             seal = arrangements.seal(decode(found).image)
     except Refused:
         return
     if seal is not None:
         yield from arrangements.views(seal)
-
-
-@contextmanager
-def _room_for(found: Structure) -> Iterator[None]:
-    """Let large pictures through one by one: each costs some 400 MB while it is worked on."""
-    width, height = found.layout.size
-    large = width * height > _LARGE or found.kind == "HEIC"  # which tells its size when it is read
-    with _one_large if large else nullcontext():
-        yield
-
-
-def _read(picture: Picture) -> bytes:
-    try:
-        data = pictures.read(picture.file)
-    except OSError:
-        raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
-    if len(data) > pictures.MAX_BYTES:
-        found, limit = f"> {size_of(pictures.MAX_BYTES)}", size_of(pictures.MAX_BYTES)
-        raise Refused("IMAGE_TOO_LARGE", found=found, limit=limit)
-    if hashlib.sha256(data).hexdigest() != picture.sha256:
-        raise Refused("IMAGE_CORRUPT", found="changed while reading")
-    return data
 
 
 def _with_tail(decoded: Decoded, data: bytes) -> Decoded:

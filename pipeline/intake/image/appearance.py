@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.intake.image import ink
 
-_PLAIN = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
+PLAIN = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
 _STRIP = 1_000_000  # pixels looked at together: what a large picture costs in memory beside itself
 
 
@@ -37,7 +37,7 @@ def look(image: Image.Image) -> Look:
         strip = image.crop((0, top, width, min(top + rows, height)))
         clear = strip.convert("RGBA")
         digest.update((clear.convert("RGBa") if see_through else clear).tobytes())
-        opaque = on_white(clear) if see_through else (strip if strip.mode in _PLAIN else clear.convert("RGB"))
+        opaque = on_white(clear) if see_through else (strip if strip.mode in PLAIN else clear.convert("RGB"))
         small.paste((opaque.reduce(step) if step > 1 else opaque).convert("RGB"), (0, top // step))
     return Look(digest.hexdigest(), small)
 

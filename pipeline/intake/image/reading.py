@@ -1,0 +1,41 @@
+"""A picture's bytes as they were fingerprinted, and how many of them may be worked on at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from threading import Lock
+
+from pipeline.intake import pictures
+from pipeline.intake.image.decoding import Refused, Structure
+from pipeline.intake.image.encoding import size_of
+from pipeline.roster import Picture
+
+_LARGE = (
+    16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
+)
+_one_large = Lock()
+
+
+def read(picture: Picture) -> bytes:
+    """Return a picture's bytes. Raises Refused where they cannot be read, are too many or no longer those of its digest."""
+    try:
+        data = pictures.read(picture.file)
+    except OSError:
+        raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
+    if len(data) > pictures.MAX_BYTES:
+        found, limit = f"> {size_of(pictures.MAX_BYTES)}", size_of(pictures.MAX_BYTES)
+        raise Refused("IMAGE_TOO_LARGE", found=found, limit=limit)
+    if hashlib.sha256(data).hexdigest() != picture.sha256:
+        raise Refused("IMAGE_CORRUPT", found="changed while reading")
+    return data
+
+
+@contextmanager
+def room_for(found: Structure) -> Iterator[None]:
+    """Let large pictures through one by one: each costs some 400 MB while it is worked on."""
+    width, height = found.layout.size
+    large = width * height > _LARGE or found.kind == "HEIC"  # which tells its size when it is read
+    with _one_large if large else nullcontext():
+        yield

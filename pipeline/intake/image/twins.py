@@ -1,0 +1,90 @@
+"""One drawing in two files: which pictures show exactly the same, whatever their format and encoding.
+
+Bytes tell most of it before. Here files are told apart at growing cost: by their size in pixels, then by a mark of some
+thousand points, and what is still alike by the digest over all pixels. A thousand seals take less than a second.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from PIL import Image
+
+from pipeline.intake.image.appearance import PLAIN, look, on_white
+from pipeline.intake.image.decoding import Refused, decode, structure
+from pipeline.intake.image.reading import read, room_for
+from pipeline.roster import Picture
+
+_THREADS = 2  # Pillow releases the interpreter lock
+_SIDE = 32  # points of a mark's longer side, or up to twice as many
+
+Trait = Callable[[Picture], Hashable | None]
+
+
+def twins(pictures: Iterable[Picture]) -> dict[str, str]:
+    """Return sha256 -> that of the first picture with the same drawing, for those that share theirs.
+
+    What is compared are upright pixels, as in ``Prepared.pixels``. A file that cannot be read is like no other.
+    """
+    distinct = list({picture.sha256: picture for picture in pictures}.values())
+    same: dict[str, str] = {}
+    with ThreadPoolExecutor(_THREADS) as threads:
+
+        def alike(among: Sequence[Picture], trait: Trait) -> Iterator[list[Picture]]:
+            """Yield those that have a trait in common."""
+            groups: defaultdict[Hashable, list[Picture]] = defaultdict(list)
+            for picture, found in zip(among, threads.map(trait, among), strict=True):
+                if found is not None:
+                    groups[found].append(picture)
+            return (group for group in groups.values() if len(group) > 1)
+
+        kinds: dict[str, str] = {}
+        for sized in alike(distinct, partial(_size, kinds=kinds)):
+            # at a fraction of its size a JPEG is quick to read, but comparable to its like alone
+            draft = all(kinds[each.sha256] == "JPEG" for each in sized)
+            for marked in alike(sized, partial(_mark, draft=draft)):
+                for drawn in alike(marked, _pixels):
+                    same |= dict.fromkeys((each.sha256 for each in drawn), drawn[0].sha256)
+    return same
+
+
+def _size(picture: Picture, *, kinds: dict[str, str]) -> Hashable | None:
+    """Return how many pixels a picture has each way, sorted: one that is turned by its EXIF has them the other way round.
+
+    Its format is entered into ``kinds``.
+    """
+    try:
+        found = structure(read(picture))
+    except Refused:
+        return None
+    kinds[picture.sha256] = found.kind
+    return tuple(sorted(found.layout.size))
+
+
+def _mark(picture: Picture, *, draft: bool) -> Hashable | None:
+    """Return the picture some thousand points large, grey, on white paper."""
+    image = _decoded(picture, draft=2 * _SIDE if draft else None)
+    if image is None:
+        return None
+    if image.has_transparency_data:
+        image = on_white(image.convert("RGBA"))
+    elif image.mode not in PLAIN:
+        image = image.convert("RGB")
+    return image.reduce(max(1, max(image.size) // _SIDE)).convert("L").tobytes()
+
+
+def _pixels(picture: Picture) -> Hashable | None:
+    image = _decoded(picture)
+    return look(image).pixels if image else None
+
+
+def _decoded(picture: Picture, draft: int | None = None) -> Image.Image | None:
+    try:
+        found = structure(read(picture))
+        with room_for(found):
+            return decode(found, draft=draft).image
+    except Refused:
+        return None
