@@ -5,7 +5,6 @@ Pure: the same rows and the same snapshot give the same plan, whatever the rows'
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -22,12 +21,12 @@ from pipeline.model import (
     Snapshot,
     Status,
 )
+from pipeline.naming import names
 from pipeline.problems import problem
 from pipeline.roster import Doctor, Field, Picture, Problem, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
-_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,16 +213,17 @@ def _waits(past: Past, content: Content, rules: Rules) -> bool:
 
 
 def _with_names(planned: Sequence[Planned], snapshot: Snapshot, rules: Rules) -> list[Planned]:
-    """Give every READY row its seal name: the frozen one, the roster's own, or the template's."""
-    newcomers = [each for each in planned if each.status is Status.READY and _template_applies(each)]
-    wanted = Counter(
-        name
-        for each in newcomers
-        for name in {_fill(rules.template, each.doctor), _told_apart(each.doctor, rules)}
-    )
-    own = {each.doctor.seal_name: each.doctor.key for each in planned if each.doctor.seal_name}
-    owners = {**own, **snapshot.seal_names}
-    return [_named(each, owners, wanted, rules) if each.status is Status.READY else each for each in planned]
+    """Give every READY row its seal name and its request, or what forbids the name."""
+    ready = [each for each in planned if each.status is Status.READY]
+    named = iter(names(ready, planned, snapshot.seal_names, rules.template, rules.name_problem))
+    return [_named(each, *next(named), rules) if each.status is Status.READY else each for each in planned]
+
+
+def _named(planned: Planned, name: str, troubles: Sequence[Problem], rules: Rules) -> Planned:
+    problems = (*planned.problems, *troubles)
+    if any(each.severity == "error" for each in troubles):
+        return replace(planned, status=Status.REJECTED, problems=problems)
+    return replace(planned, seal_name=name, problems=problems, request=_request(planned.doctor, name, rules))
 
 
 def _reviewed(planned: Planned, rules: Rules) -> Planned:
@@ -261,70 +261,6 @@ def _barred(planned: Planned, judged: Judged | None) -> Planned:
 
 def _judged_wrong(doctor: Doctor, severity: Severity = "error") -> Problem:
     return problem("REVIEW_WRONG", Field.PICTURE, doctor.row.address(Field.PICTURE), severity=severity)
-
-
-def _template_applies(planned: Planned) -> bool:
-    return planned.doctor.seal_name is None and (planned.past is None or planned.past.seal_name is None)
-
-
-def _named(
-    planned: Planned, owners: Mapping[str, str | None], wanted: Counter[str | None], rules: Rules
-) -> Planned:
-    doctor, past = planned.doctor, planned.past
-    troubles: list[Problem] = []
-    if doctor.seal_name is not None:
-        name = doctor.seal_name
-        if past and past.seal_name and past.seal_name != name and any(each.suspect for each in past.refusals):
-            troubles.append(_name_problem("SEAL_NAME_FROZEN", doctor, found=name, frozen=past.seal_name))
-        if owners.get(name) not in {None, doctor.key}:
-            troubles.append(_name_problem("SEAL_NAME_DUPLICATE", doctor, found=name))
-    elif past and past.seal_name:
-        name = past.seal_name
-    else:
-        name, troubles = _from_template(doctor, owners, wanted, rules)
-    if any(each.severity == "error" for each in troubles):
-        return replace(planned, status=Status.REJECTED, problems=(*planned.problems, *troubles))
-    return replace(
-        planned,
-        seal_name=name,
-        problems=(*planned.problems, *troubles),
-        request=_request(doctor, name, rules),
-    )
-
-
-def _from_template(
-    doctor: Doctor, owners: Mapping[str, str | None], wanted: Counter[str | None], rules: Rules
-) -> tuple[str, list[Problem]]:
-    """Return a newcomer's name; namesakes all get their staff number, so that the order of rows decides nothing."""
-    plain = _fill(rules.template, doctor)
-    name, warnings = plain, []
-    if wanted[plain] > 1 or plain in owners:
-        apart = _told_apart(doctor, rules)
-        if apart is None or wanted[apart] > 1 or apart in owners:
-            return plain, [_name_problem("SEAL_NAME_DUPLICATE", doctor, found=plain)]
-        name = apart
-        warnings = [_name_problem("SEAL_NAME_DUPLICATE", doctor, severity="warning", found=plain, used=name)]
-    if (trouble := rules.name_problem(name)) is not None:
-        return name, [trouble]
-    return name, warnings
-
-
-def _name_problem(code: str, doctor: Doctor, **detail: object) -> Problem:
-    return problem(code, Field.SEAL_NAME, doctor.row.address(Field.SEAL_NAME), **detail)  # type: ignore[arg-type]
-
-
-def _fill(template: str, doctor: Doctor, mark: str = "") -> str:
-    return template.format(
-        name=(doctor.name or "") + mark, staff_no=doctor.staff_no or "", department=doctor.department or ""
-    )
-
-
-def _told_apart(doctor: Doctor, rules: Rules) -> str | None:
-    """Return the template's name with the staff number in Chinese digits, else with the department."""
-    for mark in ((doctor.staff_no or "").translate(_DIGITS), doctor.department or ""):
-        if mark and rules.name_problem(name := _fill(rules.template, doctor, mark)) is None:
-            return name
-    return None
 
 
 def _request(doctor: Doctor, seal_name: str, rules: Rules) -> SealRequest:

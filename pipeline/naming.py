@@ -1,0 +1,109 @@
+"""Seal names: the roster's own, the one frozen at the first create, or the template's (DESIGN §8). Pure.
+
+A name belongs to one person for ever. Newcomers of one name are all told apart by their staff number in Chinese digits,
+or by their department, so that the order of the rows decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.model import Planned
+from pipeline.problems import problem
+from pipeline.roster import Doctor, Field, Problem
+
+_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
+
+
+def names(
+    ready: Sequence[Planned],
+    planned: Iterable[Planned],
+    taken: Mapping[str, str],
+    template: str,
+    objection: Callable[[str], Problem | None],
+) -> Iterator[tuple[str, list[Problem]]]:
+    """Yield the seal name of each row that could be sent, with what is to be said of it; an error forbids the name.
+
+    ``planned`` are all rows: a name that one of them gives is no newcomer's. ``taken`` tells whose a name is already,
+    ``objection`` what is wrong with its length or characters.
+    """
+    own = {each.doctor.seal_name: each.doctor.key for each in planned if each.doctor.seal_name}
+    form = _Form(template, objection)
+    wanted = Counter(
+        name
+        for each in ready
+        if _takes_the_template(each)
+        for name in {form.fill(each.doctor), form.told_apart(each.doctor)}
+    )
+    owners = {**own, **taken}
+    return (_named(each, owners, wanted, form) for each in ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The template, and what a name may be."""
+
+    template: str
+    objection: Callable[[str], Problem | None]
+
+    def fill(self, doctor: Doctor, mark: str = "") -> str:
+        """Return the template's name."""
+        return self.template.format(
+            name=(doctor.name or "") + mark,
+            staff_no=doctor.staff_no or "",
+            department=doctor.department or "",
+        )
+
+    def told_apart(self, doctor: Doctor) -> str | None:
+        """Return the template's name with the staff number in Chinese digits, else with the department."""
+        for mark in ((doctor.staff_no or "").translate(_DIGITS), doctor.department or ""):
+            if mark and self.objection(name := self.fill(doctor, mark)) is None:
+                return name
+        return None
+
+
+def _takes_the_template(planned: Planned) -> bool:
+    return planned.doctor.seal_name is None and (planned.past is None or planned.past.seal_name is None)
+
+
+def _named(
+    planned: Planned, owners: Mapping[str, str | None], wanted: Counter[str | None], form: _Form
+) -> tuple[str, list[Problem]]:
+    doctor, past = planned.doctor, planned.past
+    if doctor.seal_name is not None:
+        return doctor.seal_name, list(_own(planned, doctor.seal_name, owners))
+    if past and past.seal_name:
+        return past.seal_name, []
+    return _from_template(doctor, owners, wanted, form)
+
+
+def _own(planned: Planned, name: str, owners: Mapping[str, str | None]) -> Iterator[Problem]:
+    """Yield what forbids the roster's own name."""
+    doctor, past = planned.doctor, planned.past
+    if past and past.seal_name and past.seal_name != name and any(each.suspect for each in past.refusals):
+        yield _trouble("SEAL_NAME_FROZEN", doctor, found=name, frozen=past.seal_name)
+    if owners.get(name) not in {None, doctor.key}:
+        yield _trouble("SEAL_NAME_DUPLICATE", doctor, found=name)
+
+
+def _from_template(
+    doctor: Doctor, owners: Mapping[str, str | None], wanted: Counter[str | None], form: _Form
+) -> tuple[str, list[Problem]]:
+    """Return a newcomer's name; namesakes all get their staff number."""
+    plain = form.fill(doctor)
+    name, warnings = plain, []
+    if wanted[plain] > 1 or plain in owners:
+        apart = form.told_apart(doctor)
+        if apart is None or wanted[apart] > 1 or apart in owners:
+            return plain, [_trouble("SEAL_NAME_DUPLICATE", doctor, found=plain)]
+        name = apart
+        warnings = [_trouble("SEAL_NAME_DUPLICATE", doctor, severity="warning", found=plain, used=name)]
+    if (trouble := form.objection(name)) is not None:
+        return name, [trouble]
+    return name, warnings
+
+
+def _trouble(code: str, doctor: Doctor, **detail: object) -> Problem:
+    return problem(code, Field.SEAL_NAME, doctor.row.address(Field.SEAL_NAME), **detail)  # type: ignore[arg-type]
