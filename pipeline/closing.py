@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.errors import LedgerError
@@ -17,14 +17,16 @@ from pipeline.results.privacy import Numbers, mask_problem, numbers_of
 LOG = logging.getLogger(__name__)
 
 
-def see(ledger: Ledger, run: str, outcomes: Iterable[Outcome]) -> None:
-    """Enter what this run says of its rows.
+def see(
+    ledger: Ledger, run: str, outcomes: Iterable[Outcome], among: Iterable[Outcome] | None = None
+) -> None:
+    """Enter what this run says of its rows; ``among`` are all of them where these are only some.
 
     A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
     so that it can be told again in either language.
     """
     told = list(outcomes)
-    numbers = numbers_of(outcome.doctor for outcome in told)
+    numbers = numbers_of(outcome.doctor for outcome in (among or told))
     ledger.see_rows(run, [_seen(outcome, numbers) for outcome in told])
 
 
@@ -45,10 +47,14 @@ def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
     )
 
 
-def closed(night: Night, ledger: Ledger) -> Night:
-    """Enter how the run ended; a disk that fails now may change the exit code, never what happened."""
+def closed(night: Night, ledger: Ledger, stood: Sequence[Outcome]) -> Night:
+    """Enter how the run ended; a disk that fails now may change the exit code, never what happened.
+
+    ``stood`` is what the run said of the same rows before it sent: what is still so is not said again.
+    """
+    news = [now for now, before in zip(night.outcomes, stood, strict=True) if now != before]
     try:
-        see(ledger, night.run, night.outcomes)
+        see(ledger, night.run, news, among=night.outcomes)
         record = json.dumps(run_record(night), ensure_ascii=False)
         ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
     except LedgerError as error:

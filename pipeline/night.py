@@ -195,7 +195,8 @@ async def run(
     if saved and said:
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
-    see(ledger, ask.run, map(standing, plan.planned))
+    stood = tuple(map(standing, plan.planned))
+    see(ledger, ask.run, stood)
 
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
@@ -254,7 +255,7 @@ async def run(
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
-    return closed(night, ledger)
+    return closed(night, ledger, stood)
 
 
 def _guarded(
