@@ -14,6 +14,7 @@ import click
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import stamp
+from pipeline.problems import phrase
 from pipeline.session import credentials_of, hold, latest_of, open_for_config
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
         )
     )
     if told.seal_id is None:
-        session.alarm("looked_up_nothing", name=case.name, words=told.words)
+        session.alarm("looked_up_nothing", name=case.name, words=phrase(told.words, session.spoken))
         session.proceed("next_list", "resolve")
         return 3
     settle.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))

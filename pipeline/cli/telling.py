@@ -12,7 +12,7 @@ import click
 from pipeline.cli.session import Session
 from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
-from pipeline.problems import PHRASES
+from pipeline.problems import phrase
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, Step, next_steps
@@ -47,8 +47,8 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
         text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        phrase = PHRASES.get(why, why) if session.spoken == "zh" else why
-        session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
+        told = phrase(why, session.spoken)
+        session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
             why = sentence(trouble, session.spoken, numbers)

@@ -23,6 +23,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
+from pipeline.problems import phrase
 from pipeline.roster import Prepared
 
 
@@ -134,12 +135,12 @@ def unanswered(ledger: Ledger) -> Told | None:
 def _nothing_sent(why: str) -> UsageError:
     return UsageError(
         f"Nothing was found out ({why}); the second create was not carried out. Once that is put right, try again.",
-        f"没有得到结论（{why}）；第二次创建没有执行。处理好之后再试。",
+        f"没有得到结论（{phrase(why, 'zh')}）；第二次创建没有执行。处理好之后再试。",
     )
 
 
 def _no_verdict(why: str, trace_id: str) -> UsageError:
     return UsageError(
         f"No verdict ({why}, trace id {trace_id}): look into the console whether the doctor has two seals now, then try again.",
-        f"没有结论（{why}，TraceId {trace_id}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
+        f"没有结论（{phrase(why, 'zh')}，TraceId {trace_id}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.desk.story_words import WORDS, say
 from pipeline.model import Status
+from pipeline.results.reasons import happened
 from pipeline.results.words import FIELD_WORDS, STATUS_MEANINGS, halt_word, status_word
 from pipeline.results.words import say as result_word
 from pipeline.service_advice import advice_on, known
@@ -216,18 +217,19 @@ def _create(create: Facts, language: str) -> Iterator[tuple[str, str]]:
     yield "tag.trace", f"TraceId {create['trace_id']}"
     verdict = create["verdict"] or "open"
     wait = create["wait_seconds"]
+    own = happened(create["code"], create["message"], language)
     told = [
         say("wait", language, seconds=f"{wait:.2f}") if wait is not None else "",
         say(f"verdict.{verdict}", language, seal_id=create["seal_id"]),
         create["code"] or "",
-        create["message"] or "",
+        own or create["message"] or "",
     ]
     yield "tag.answer", " · ".join(filter(None, told))
     if create["seal_id"] and verdict != "sealed":
         yield "tag.answer", say("evidence", language, seal_id=create["seal_id"])
     if create["request_id"]:
         yield "tag.trace", f"RequestId {create['request_id']}"
-    if create["code"] and verdict not in _QUIET and known(create["code"]):
+    if create["code"] and verdict not in _QUIET and not own and known(create["code"]):
         yield "tag.meaning", advice_on(create["code"]).what(language)
 
 

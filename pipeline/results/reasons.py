@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from pipeline.model import Outcome, Status
-from pipeline.problems import CATALOGUE, message
+from pipeline.problems import CATALOGUE, is_phrase, message, phrase
 from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.results.words import FIELD_WORDS, say
@@ -142,15 +142,28 @@ def reasons(
     """
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
+        own = happened(outcome.code, outcome.message, language)
+        text = own or mask_text(outcome.message or "", numbers) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
-        text = mask_text(outcome.message or "", numbers)
-        yield say(key, language, code=outcome.code or "—", message=text or "—")
+        yield say("reason.wire" if own else key, language, code=outcome.code or "—", message=text)
     if outcome.status in UNSETTLED:
         yield say(f"reason.{outcome.status.value}", language, time=when(outcome) or "—")
     if outcome.status is Status.NOT_SENT and not errors_of(outcome) and not service:
         yield say("reason.not_sent", language)
     for problem in sorted(outcome.problems, key=lambda problem: problem.severity):
         yield tell(problem) if tell else sentence(problem, language, numbers)
+
+
+def happened(code: str | None, message: str | None, language: str) -> str | None:
+    """Return what happened on the wire where the service itself said nothing usable; None where it did.
+
+    Nights of older versions kept a library's own words as the message: they are no phrase, and are left out.
+    """
+    if code is None or not (code in ANSWERS or code.startswith("http_")):
+        return None
+    what = advice_on(code).what(language).rstrip("。.")
+    told = phrase(message, language) if message and is_phrase(message) else ""
+    return ("：" if language == "zh" else ": ").join(filter(None, (what, told)))
 
 
 def counted(outcome: Outcome) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.model import Status
-from pipeline.problems import PHRASES
+from pipeline.problems import phrase
 from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
 
@@ -145,6 +145,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason.doubtful": ("应答说不清结果", "The answer does not tell what happened"),
     "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
+    "reason.wire": ("{message} ({code})", "{message} ({code})"),
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
     "reason.exists": ("{time} 提交未果，同名印章已存在。", "Sent at {time} without a verdict; a seal of this name exists."),
     "reason.not_sent": ("没有轮到或没有送达，不是名单的问题。", "Not its turn or not delivered; the roster is not at fault."),
@@ -245,9 +246,7 @@ def say(key: str, language: str, **detail: object) -> str:
 def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
-    if language == "zh":
-        message = PHRASES.get(message, message)
-    return say(key, language, message=message) if key in WORDS else message
+    return say(key, language, message=phrase(message, language)) if key in WORDS else message
 
 
 def status_word(status: Status, language: str) -> str:

@@ -130,7 +130,7 @@ async def test_an_answer_without_end_is_no_answer():
     async def handler(_):
         return web.Response(body=b"x" * (ANSWER_BYTES + 1))
 
-    with pytest.raises(NoAnswer, match="larger"):
+    with pytest.raises(NoAnswer, match="too large"):
         await _answered(handler)
 
 
@@ -158,7 +158,7 @@ async def test_the_answers_clock_runs_from_the_last_byte_sent():
         await request.read()
         await asyncio.get_running_loop().create_future()
 
-    with pytest.raises(NoAnswer, match="TimeoutError"):
+    with pytest.raises(NoAnswer, match="no answer came in time"):
         await _answered(slow)
 
 
