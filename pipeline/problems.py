@@ -301,8 +301,12 @@ PHRASES: Mapping[str, str] = {
 }
 
 
+_STAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d")
+
+
 def phrase(text: str, language: str) -> str:
     """Return a phrase, or several with a colon between them, as the reader says it; what nobody catalogued stays."""
+    text = _STAMP.sub(r"\1 \2", text)
     if language != "zh":
         return text
     text = re.sub(r"\b(\d+) min\b", r"\1 分钟", text)

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.cli.settle import tell_unanswered
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
 from pipeline.session import open_for_config
 
 
@@ -51,11 +51,11 @@ def status(session: Session) -> int:
             "status_unknown",
             name=attempt.content.name,
             seal_name=past.seal_name,
-            at=stamp(attempt.at),
+            at=shown(stamp(attempt.at)),
             trace=attempt.uuid,
         )
     if last is not None:
-        finished = stamp(last.finished) if last.finished else session.word("status_cut")
+        finished = shown(stamp(last.finished)) if last.finished else session.word("status_cut")
         session.say("status_run", run=last.run, command=last.command, exit=last.exit, finished=finished)
     if unsettled:
         session.proceed("next_list", "resolve")

@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
 from pipeline.problems import phrase
 from pipeline.session import credentials_of, hold, latest_of, open_for_config
 
@@ -217,7 +217,7 @@ def _list(session: Session, found: list[Case]) -> int:
                 name=case.name,
                 place=place,
                 seal_name=case.seal_name,
-                at=stamp(case.attempt.at),
+                at=shown(stamp(case.attempt.at)),
                 trace=case.attempt.uuid,
                 host=case.attempt.host,
             )
@@ -314,7 +314,7 @@ def tell_unanswered(session: Session, ledger: SqliteLedger) -> None:
     if told is None or past is None:
         return
     name = past.seal.content.name if past.seal and past.seal.content else "—"
-    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=stamp(told.at), why=told.why)
+    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=shown(stamp(told.at)), why=told.why)
 
 
 def _sealed_as(planned: Planned, query: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
 from pipeline.desk.story import Story
 from pipeline.desk.story_words import say
 from pipeline.esign.signing import FENCE
@@ -74,7 +74,7 @@ def _settle(story: Story, program: Program, language: str) -> Step:
     found = program.command("resolve", trace, "--seal-id", "SEALID")
     if story.status is Status.EXISTS:
         return Step(say("next.exists", language, seal=seal), (found,), "it")
-    moment = _short(stamp(story.open.at + FENCE))
+    moment = shown(stamp(story.open.at + FENCE), to=19)
     nothing = program.command("resolve", trace, "--not-created")
     return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it")
 
@@ -127,7 +127,3 @@ def _fix(program: Program, record: RunRecord | None, language: str, who: Who) ->
     sheet = result_word("sheet.fix", language)
     text = say("next.fix", language, path=workbook, sheet=sheet)
     return Step(text, (program.command("retry", str(workbook)),), who)
-
-
-def _short(moment: str) -> str:
-    return moment[:19].replace("T", " ")

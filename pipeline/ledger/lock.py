@@ -17,7 +17,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from pipeline.clock import pause, stamp
+from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, Locked, reason_of
 from pipeline.ledger import private
 from pipeline.ledger.disk import require_local
@@ -111,6 +111,7 @@ class RunLock:
                 f"Another process holds the lock {self._path}; try again once it has ended.",
                 f"另一个进程正持有运行锁 {self._path}；请待其结束后再试。",
             )
+        since = shown(str(since))
         return Locked(
             f"Run {run} holds the ledger since {since}: process {pid} of {name} on {host}. Try again once it has ended.",
             f"运行 {run} 自 {since} 起正在使用台账：主机 {host}，用户 {name}，进程 {pid}。请待其结束后再试。",
