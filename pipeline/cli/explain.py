@@ -12,6 +12,7 @@ import click
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.session import open_for_config
+from pipeline.shell import join
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.desk.next_step import Program
     from pipeline.desk.story import Story
 
+BLANKS = ("SEALID", "NAME")  # what a person has to fill in first
 SHOWN = 20  # of the doctors whom a query fits
 
 
@@ -58,6 +60,11 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
         return _json(query_fits=1, doctor=told)
     for line in story_lines(told, session.language, config.base.absolute()):
         click.echo(line)
+    typed = [command for command in step.commands if not command.endswith(BLANKS)]
+    if typed or step.commands:
+        session.then(session.word("next_run"), typed[0] if typed else f"{session.invocation} resolve")
+    else:
+        session.proceed("next_run", "status")
     return 0
 
 
@@ -80,8 +87,9 @@ def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int
         click.echo(say("many.more", language, n=len(found) - SHOWN))
     first = people[0]
     word = first["staff_no"] or (first["id_masked"] or "")[-4:] or first["key"]
-    click.echo(say("many.narrow", language), err=True)
-    click.echo(f"     {session.invocation} explain {first['name']} {word}", err=True)
+    session.then(
+        say("many.narrow", language), f"{session.invocation} {join(['explain', first['name'] or '—', word])}"
+    )
     return 2
 
 
@@ -95,6 +103,9 @@ def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object,
     if near:
         comma = "、" if session.language == "zh" else ", "
         session.alarm("explain_similar", names=comma.join(near))
+        session.proceed("next_run", "explain", near[0])
+    else:
+        session.proceed("next_check", "check")
     return 2
 
 

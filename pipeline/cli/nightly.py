@@ -103,7 +103,7 @@ def run(
     ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
-        session.then(session.word("next_rosters"), session.again)
+        session.repeat("next_rosters")
         return 0
     surroundings.refuse_results(rosters)
     return conduct(
@@ -182,7 +182,7 @@ def conduct(
             done = asyncio.run(evening.through())
             if done is None:
                 session.say("declined")
-                session.then(session.word("next_again"), session.again)
+                session.repeat("next_again")
                 return 0
             return deliver(session, config, done, latest=latest)
         except Exception as trouble:

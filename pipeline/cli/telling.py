@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from pipeline.problems import phrase
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, Step, next_steps
-from pipeline.results.privacy import Numbers, mask_text, numbers_of
+from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.report_page import REPORT
 from pipeline.results.words import halt_word, status_word
@@ -28,6 +29,7 @@ TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXIS
 
 def deliver(session: Session, config: Config, night: Night, *, latest: Path | None) -> int:
     """Write a night's results, tell it, and return its exit code."""
+    night = replace(night, latest=latest)
     written = write_results(night, config, language=session.language, latest=latest)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
@@ -64,8 +66,8 @@ def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, P
             session.say("count", status=status_word(status, session.spoken), rows=len(rows[status]))
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
-    session.say("results", path=written[WORKBOOK])
-    session.say("report", path=written[REPORT])
+    session.say("results", path=mask_path(written[WORKBOOK], numbers))
+    session.say("report", path=mask_path(written[REPORT], numbers))
     _say_steps(session, next_steps(night, numbers, session.spoken))
 
 

@@ -208,6 +208,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "interrupted": ("已中断。", "Interrupted."),
     "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),
     "next_again": ("要继续，请输入：", "To go on, type:"),
+    "next_unshown": (
+        "请照原样再输入一遍（路径里有号码，这里不显示）。要看现状，请输入：",
+        "Type the same again (a path holds a number and is not shown here). To see how things stand, type:",
+    ),
     "next_bug": ("要看详细原因，请输入：", "To see more of the reason, type:"),
     "next_rosters": ("放入名单后，请输入：", "With a roster in its place, type:"),
     "next_run": ("接下来，请输入：", "Next, type:"),

@@ -15,6 +15,7 @@ from pipeline.ledger.protocol import RunRecord
 from pipeline.model import Status
 from pipeline.problems import CATALOGUE, Who
 from pipeline.results.next_steps import WORKBOOK
+from pipeline.results.privacy import mask_path, mask_text
 from pipeline.results.words import say as result_word
 from pipeline.service_advice import HALTS, advice_on
 from pipeline.shell import quote
@@ -47,7 +48,10 @@ class Program:
         if record is None or record.command != "run" or set(record.rosters) == set(self.rosters):
             return self.command("run")
         seals = ("--seals", record.seals) if record.seals and record.seals != self.seals else ()
-        return self.command("run", *record.rosters, *seals)
+        words = (*record.rosters, *seals)
+        if any(mask_text(word) != word for word in words):
+            return self.command("retry")  # reads them again; what is not shown cannot be typed
+        return self.command("run", *words)
 
 
 def next_step(story: Story, program: Program, run: Callable[[str], RunRecord | None], language: str) -> Step:
@@ -122,7 +126,7 @@ def _fixer(story: Story) -> Who:
 
 def _fix(program: Program, record: RunRecord | None, language: str, who: Who) -> Step:
     workbook = Path(record.out) / WORKBOOK if record else None
-    if workbook is None or not workbook.is_file():
+    if workbook is None or not workbook.is_file() or mask_path(workbook) != str(workbook):
         return Step(say("next.fix_roster", language), (program.run(record),), who)
     sheet = result_word("sheet.fix", language)
     text = say("next.fix", language, path=workbook, sheet=sheet)

@@ -212,6 +212,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "next.unknown": (
         "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
         "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
+    "next.fix_roster": (
+        "{n} 行要修改：结果表的路径里有号码，这里不显示。请在名单里改好，然后运行：",
+        "Rows to correct: {n}. The workbook's path holds a number and is not shown; correct them in the roster, then run:"),
+    "next.unknown_list": (
+        "{n} 行结果未知，查清前不会重复提交。怎样查清，运行：",
+        "Rows without a verdict: {n}, held and never sent twice. How to settle them:"),
+    "next.unshown": (
+        "（名单和文件夹照上次的写法；路径里有号码，这里不显示）",
+        "(with the rosters and folders as they were typed: a path holds a number and is not shown)"),
     "next.changed": (
         "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
         "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone. How to enter it:"),
