@@ -54,7 +54,7 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
     from pipeline.desk.story_facts import facts  # noqa: PLC0415
     from pipeline.desk.story_text import story_lines  # noqa: PLC0415
 
-    step = next_step(story, _program(session, config), cache(desk.ledger.run), session.language)
+    step = next_step(story, program_of(session, config), cache(desk.ledger.run), session.language)
     told = facts(story, step, session.language)
     if session.as_json:
         return _json(query_fits=1, doctor=told)
@@ -114,7 +114,8 @@ def _json(**told: Any) -> int:
     return 0
 
 
-def _program(session: Session, config: Config) -> Program:
+def program_of(session: Session, config: Config) -> Program:
+    """Return how the program is called, and what it reads when nothing is named."""
     from pipeline.desk.next_step import Program  # noqa: PLC0415
 
     rosters = tuple(str(config.path(each).absolute()) for each in config.roster)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.explain import program_of
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.cli.settle import tell_unanswered
+from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
 from pipeline.session import open_for_config
 
@@ -56,11 +58,9 @@ def status(session: Session) -> int:
         )
     if last is not None:
         finished = shown(stamp(last.finished)) if last.finished else session.word("status_cut")
-        session.say("status_run", run=last.run, command=last.command, exit=last.exit, finished=finished)
-    if unsettled:
-        session.proceed("next_list", "resolve")
-    else:
-        session.proceed("next_run", "run")
+        code = "—" if last.exit is None else last.exit
+        session.say("status_run", run=last.run, command=last.command, exit=code, finished=finished)
+    tell_left(session, config, program_of(session, config), last, len(unsettled))
     return 0
 
 

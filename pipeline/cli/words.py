@@ -258,6 +258,51 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "最近一次 {run}：{command}，退出码 {exit}，{finished}",
         "Last run {run}: {command}, exit {exit}, {finished}",
     ),
+    "status_settle": (
+        "{n} 人的提交没有结论，查清前不会再提交。要查看并登记，请输入：",
+        "Creates without a verdict: {n}; held until they are settled. To see and settle them, type:",
+    ),
+    "status_killed": (
+        "上次运行没有走完就停了。已发出的都在台账里，不会重复；要接着做，请输入：",
+        "The last run was cut short. What was sent is in the ledger and is never sent twice; to go on, type:",
+    ),
+    "status_under_way": ("有一个运行还在进行。过一会儿再看：", "A run is under way. Look again later:"),
+    "status_interrupted": (
+        "上次运行被人中断。要接着做，请输入：",
+        "The last run was interrupted. To go on, type:",
+    ),
+    "status_halted": (
+        "先排除停止的原因（在此之前重跑没有用），然后输入：",
+        "First remove the cause of the halt (a rerun will not help before), then type:",
+    ),
+    "status_later": (
+        "上次运行提前停了，余下的行还没有提交。要接着做，请输入：",
+        "The last run stopped early. To send the rest, type:",
+    ),
+    "status_refused": (
+        "{n} 个名单文件没有读成（原因在结果表的“汇总”里）。改好之后，请输入：",
+        "Roster files refused: {n} (the sheet Summary says why). Once that is put right, type:",
+    ),
+    "status_disk": (
+        "上次运行时台账或磁盘出错。先核对台账：",
+        "Ledger or disk failed in the last run. Check the ledger first:",
+    ),
+    "status_done": (
+        "上次运行没有留下要做的事。名单更新之后，请输入：",
+        "The last run left nothing to do. When the roster has changed, type:",
+    ),
+    "status_correct": (
+        "还有行要改正：打开 {path}，在“{sheet}”里改好黄色格并保存，然后输入：",
+        "Rows wait to be corrected: open {path}, correct the yellow cells of “{sheet}”, save, then type:",
+    ),
+    "status_correct_roster": (
+        "还有行要改正：请在名单里改好（结果表不在原处，或其路径不能显示），然后输入：",
+        "Rows wait to be corrected: correct them in the roster (the workbook is gone, or its path is not shown), then type:",
+    ),
+    "status_look": (
+        "还有行要人工处理，见 {path}。要看待查清和有变化的行，请输入：",
+        "Rows wait for somebody, see {path}. To see those without a verdict and those that differ, type:",
+    ),
     "status_cut": ("中断，未写完", "cut short"),
     "explain_nobody": (
         """没有医生与“{query}”相符。

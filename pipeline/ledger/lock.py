@@ -118,6 +118,24 @@ class RunLock:
         )
 
 
+def held(ledger: Path) -> bool:
+    """Tell whether a process holds a ledger's run lock just now."""
+    lock = FileLock(
+        ledger.with_name(f"{ledger.name}.lock"),
+        blocking=False,
+        mode=private.FILE_MODE,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+    )
+    try:
+        with lock:
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
+
+
 def user() -> str:
     """Return who runs this process; a container may know no name for it."""
     try:
