@@ -63,19 +63,31 @@ def ask_of(
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
     run = run_id(clock.now())
+    results = out or config.path(config.out) / run
+    room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return Ask(
         command=command,
         run=run,
         rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
         seals=pictures if pictures.exists() else None,
-        out=out or config.path(config.out) / run,
+        out=results,
         limit=limit,
         accept_guards=accept_guards,
         passwords=passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
     )
+
+
+def room_for_results(folder: Path) -> None:
+    """Raise UsageError where results cannot lie because the folder, or one it is in, is a file."""
+    file = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    if file is not None and not file.is_dir():
+        raise UsageError(
+            f"{file} is a file: results need a folder. Name another with --out.",
+            f"{file} 是文件，不能存放结果；请用 --out 写一个文件夹。",
+        )
 
 
 def existing(path: Path) -> Path:

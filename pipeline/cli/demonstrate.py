@@ -14,6 +14,7 @@ from pipeline.cli.session import Session, usage
 from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.model import Ask
+from pipeline.session import room_for_results
 from pipeline.shell import join, quote
 
 PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
@@ -36,6 +37,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
 
     base = out or Path("demo")
+    room_for_results(base)
     sample = _sample_data()
     clock = session.clock
     truth = base / "sandbox-seals.jsonl"
