@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,8 +54,8 @@ CHINESE: Mapping[str, str] = {
     "Choose from:\n\t{choices}": "可选：\n\t{choices}",
     "{value!r} is not {choice}.": "{value!r} 不是 {choice}。",
     "{value!r} is not one of {choices}.": "{value!r} 不在可选的 {choices} 之中。",
-    "{value!r} is not a valid {number_type}.": "{value!r} 不是所要的数字。",
-    "{value} is not in the range {range}.": "{value} 不在范围 {range} 之内。",
+    "{value!r} is not a valid {number_type}.": "{value!r} 不是{number_type}。",
+    "{value} is not in the range {range}.": "{value} 超出范围（{range}）。",
     "{value!r} is not a valid boolean. Recognized values: {states}": "{value!r} 不是“是”或“否”；可以写 {states}",
     "{value!r} is not a valid UUID.": "{value!r} 不是 UUID。",
     "{value!r} does not match the format {format}.": "{value!r} 不合格式 {format}。",
@@ -97,6 +98,44 @@ PLURALS: Mapping[str, str] = {
 
 DOMAIN = "esign-import"
 LOCALE = Path(__file__).with_name("locale")
+
+
+# the names that click gives to kinds of numbers, which it does not translate
+KINDS: Mapping[str, tuple[str, str]] = {
+    "a valid integer range": ("整数", "a whole number"),
+    "a valid float range": ("数字", "a number"),
+    "integer range": ("整数", "a whole number"),
+    "float range": ("数字", "a number"),
+}
+# in Chinese: no blank after a wide stop, quotes and commas of its own, a stop of its own at the end
+_CHINESE_STOPS = (
+    (re.compile(r"(?<!\w)'([^']*)'"), r"“\1”"),
+    (re.compile(r"”, (?=“)"), "”、"),
+    (re.compile(r"(?<=[^\x00-\x7f]) (?=“)"), ""),
+    (re.compile(r"(?<=[，。、；：？！）”]) +(?=[^\x00-\x7f])"), ""),
+    (re.compile(r"(?<=[^\x00-\x7f])\.(?=\s|$)"), "。"),
+    (re.compile(r"。（(.*？)）$"), r"。\1"),
+    (re.compile(r"(?<=[^。？！：])$"), "。"),
+)
+_RANGES = (
+    (re.compile(r"\b(\S+)<=x<=(\S+)"), r"\1-\2"),
+    (re.compile(r"\bx>=(\S+)"), r">= \1"),
+    (re.compile(r"\bx>(?=\S)"), "> "),
+)
+
+
+def tidy(message: str, language: str) -> str:
+    """Return one of click's sentences as it is written in the reader's language.
+
+    click quotes with Python's ``repr``, which doubles the backslashes of a Windows path, puts its own blanks and stops
+    between translated parts, and names ranges and kinds of numbers as a programmer does.
+    """
+    message = message.replace("\\\\", "\\")
+    for name, kinds in KINDS.items():
+        message = message.replace(name, kinds[language != "zh"])
+    for pattern, instead in (*_RANGES, *(_CHINESE_STOPS if language == "zh" else ())):
+        message = pattern.sub(instead, message)
+    return message
 
 
 def speak(language: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
+from pipeline.cli.click_words import tidy
 from pipeline.cli.session import Session
 from pipeline.errors import (
     ConfigError,
@@ -63,13 +64,13 @@ def told(session: Session, trouble: BaseException) -> int:
 def _misused(session: Session, wrong: click.ClickException) -> int:
     """Tell wrong words with click's sentence: how the command is used, what is wrong, where to read more."""
     context = wrong.ctx if isinstance(wrong, click.UsageError) else None
-    path = context.command_path.split()[1:] if context is not None else []
+    path = tuple(_commands(session.arguments))
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
         session.write(wrong.format_message())  # the whole help; it begins with how the command is used
     else:
         if context is not None:
             session.write(f"{context.get_usage()}\n")
-        session.alarm("misused", message=mask_text(wrong.format_message()))
+        session.alarm("misused", message=mask_text(tidy(wrong.format_message(), session.spoken)))
     session.then(session.word("next_help"), join_to(session.program, *path, "--help"))
     return wrong.exit_code
 

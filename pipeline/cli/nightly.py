@@ -251,7 +251,7 @@ class _Evening:
             say("heavy", heavy=forecast.heavy)
         if self.yes or not forecast.creates or not sys.stdin.isatty():
             return True
-        return click.confirm(self.session.word("confirm"), err=True)
+        return self.session.agreed("confirm")
 
 
 def _config_for_check(session: Session) -> tuple[Config, str | None]:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
+
 from pipeline import language
 from pipeline.cli.words import word
 from pipeline.clock import Clock, SystemClock
@@ -70,6 +72,12 @@ class Session:
     def proceed(self, key: str, *words: str) -> None:
         """Say what to do next, with a command of this program."""
         self.then(self.word(key), f"{self.invocation} {join(words)}")
+
+    def agreed(self, key: str, **details: object) -> bool:
+        """Ask a question; only a clear yes is one. Raises click.Abort where nobody answers."""
+        return click.confirm(
+            f"{self.word(key, **details)} [y/N]", prompt_suffix=" ", show_default=False, err=True
+        )
 
     @staticmethod
     def write(text: str) -> None:

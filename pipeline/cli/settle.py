@@ -284,7 +284,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         if len(fitting) != 1:
             raise usage("certify_who", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
-        if not yes and not click.confirm(session.word("certify_sure", name=request.name), err=True):
+        if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")
             return 2
         found = asyncio.run(
