@@ -115,6 +115,10 @@ _SYSTEM: Mapping[int, tuple[str, str]] = {
 _DATABASE: Mapping[str, tuple[str, str]] = {
     "database is locked": ("another program holds it", "正被其他程序占用"),
     "database disk image is malformed": ("it is damaged", "已损坏"),
+    "this file is not a ledger of esign-import": (
+        "this file is not a ledger of esign-import",
+        "这不是本程序的台账文件",
+    ),
     "file is not a database": ("it is no database", "不是数据库文件"),
     "disk I/O error": ("the disk cannot be read or written", "磁盘读写出错"),
     "database or disk is full": ("the disk is full", "磁盘已满"),

@@ -119,8 +119,39 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "台账已恢复：{people} 人，{seals} 枚印章，{unsettled} 行结果未知。",
         "The ledger is back: {people} people, {seals} seals, {unsettled} without a verdict.",
     ),
-    "ledger_sound": ("台账、密钥和回执一致：{path}", "Ledger, key and receipts agree: {path}"),
-    "ledger_trouble": ("  不一致：{what}", "  not as it should be: {what}"),
+    "ledger_sound": (
+        """台账完好：{path}
+  核对了数据库文件、密钥和 {receipts} 条回执，三者一致
+  其中 {people} 人，{seals} 枚印章，{unsettled} 人的提交没有结论""",
+        """The ledger is in order: {path}
+  Database file, site key and receipts ({receipts}) were checked, and agree
+  People: {people}. Seals: {seals}. Without a verdict: {unsettled}""",
+    ),
+    "ledger_trouble_ledger": (
+        "台账文件 {path} 内部已损坏（{what}）",
+        "The ledger {path} is damaged inside ({what})",
+    ),
+    "ledger_trouble_end": (
+        "回执 {receipts} 不全：台账写到第 {what} 条，文件里没有这一条",
+        "The receipts {receipts} are not whole: the ledger reaches to line {what}, which is not in the file",
+    ),
+    "ledger_trouble_line": (
+        "回执 {receipts} 第 {what} 行已损坏或被改动",
+        "Line {what} of the receipts {receipts} is damaged or was changed",
+    ),
+    "ledger_trouble_differs": (
+        "台账和回执说法不同：{what}",
+        "Ledger and receipts tell different things: {what}",
+    ),
+    "ledger_troubles_more": ("另有 {n} 处", "and {n} more"),
+    "ledger_two_stories": (
+        "请保留 state 文件夹里的全部文件，不要运行；用两者一致时的备份恢复，没有备份就联系开发者。",
+        "Keep all files of the state folder and do not run; restore a backup of when they agreed, or ask the developers.",
+    ),
+    "ledger_receipts_again": (
+        "台账本身完好。请把 {receipts} 改名留存；下一次运行会由台账重新写一份。",
+        "The ledger itself is in order. Rename {receipts} and keep it; the next run writes the receipts anew from the ledger.",
+    ),
     "ledger_ways_back": (
         "请先保留全部文件，再用备份恢复（ledger restore FILE）或由回执重建（ledger rebuild）。",
         "Keep all files, then restore a backup (ledger restore FILE) or rebuild from the receipts (ledger rebuild).",

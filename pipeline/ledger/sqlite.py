@@ -306,4 +306,5 @@ def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
         "ledger restore`, or rebuild it from receipts.jsonl with `esign-import ledger rebuild`.",
         f"无法读取台账 {path}（{reason_of(error)[1]}）。请保留该文件，用 `esign-import ledger restore` 恢复备份，"
         "或用 `esign-import ledger rebuild` 由 receipts.jsonl 重建。",
+        then=("ledger", "rebuild"),
     )
