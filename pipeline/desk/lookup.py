@@ -45,10 +45,7 @@ async def look_up(
     """Ask once; ``known`` are the SealIds of the ledger. Raises UsageError where there is nothing to ask with."""
     doctor = case.planned.doctor if case.planned else None
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
-        raise UsageError(
-            f"{case.name} is not in the rosters: the service wants name and number.",
-            f"{case.name} 不在名单里：查询需要姓名和证件号码。",
-        )
+        raise UsageError("desk.not_in_rosters", name=case.name)
     body = {
         "Agent": wiring.agent(config).body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pipeline.errors import EsignImportError
 from pipeline.model import Night, Outcome, Status
+from pipeline.words import Joined
+from pipeline.words.sentences import phrase
 
 HOLDING_A_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 _SHOWN = 5  # faults named in the message
@@ -28,10 +30,7 @@ def count(night: Night) -> Mapping[Status, int]:
     """
     faults = list(islice(_faults(night), _SHOWN))
     if faults:
-        raise SumsError(
-            "The results do not add up and were not written; this is a bug: " + "; ".join(faults),
-            "结果的合计对不上，没有写出；这是程序错误：" + "；".join(faults),
-        )
+        raise SumsError("usage.sums", faults=Joined(faults, phrase("mark.semicolon")))
     seen = Counter(outcome.status for outcome in night.outcomes)
     return {
         status: seen[status] for status in Status if status is not Status.READY or night.command == "check"

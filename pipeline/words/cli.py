@@ -273,9 +273,3 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The ledger knows no run yet: there are no results to rebuild.",
     ),
 }
-
-
-def word(key: str, language: str, **details: object) -> str:
-    """Return a sentence in ``zh`` or ``en`` with its details filled in."""
-    zh, en = WORDS[key]
-    return (zh if language == "zh" else en).format(**details)

@@ -49,7 +49,9 @@ DATABASE: Mapping[str, tuple[str, str]] = {
     "attempt to write a readonly database": ("只读，不能写入", "it is read-only"),
     "unable to open database file": ("文件打不开", "the file cannot be opened"),
 }
-
+# what neither table holds, in Chinese: the English words are its own
+UNLISTED_SYSTEM = "系统错误 {code}"
+UNLISTED_DATABASE = "错误 {code}"
 
 # both tables as phrases: English -> Chinese
 REASONS: Mapping[str, str] = {en: zh for zh, en in (*SYSTEM.values(), *DATABASE.values())}
