@@ -6,10 +6,16 @@ is made only when somebody reads it.
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 from pipeline.roster import Field, Problem, Severity
-from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES
+from pipeline.words.marks import WORDS as MARKS
+from pipeline.words.problems import CATALOGUE, FILE_ENTRIES, FINDINGS, OTHER_CASE, PHRASES
 
 __all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "message", "parted", "problem"]
+
+OF_FILES = frozenset(entry.code for entry in FILE_ENTRIES)
 
 
 class _Blank(dict[str, str]):
@@ -45,16 +51,35 @@ def message(problem: Problem, language: str) -> str:
         words = entry.other
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     if language != "zh":
-        return _placed(words[1], problem.cell, ": ").format_map(detail).strip()
+        return _placed(words[1], problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
+    comma, english_comma = MARKS["mark.comma"]
+    of_file = problem.code in OF_FILES
     for name, text in problem.detail.items():
-        detail[name] = "、".join(PHRASES.get(part, part) for part in text.split(", "))
-    return _placed(words[0], problem.cell, "：").format_map(detail).strip()
+        parts = text.split(english_comma)
+        detail[name] = comma.join(_of_file(part) if of_file else PHRASES.get(part, part) for part in parts)
+    return _placed(words[0], problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
 
 
 def parted(sentence: str) -> tuple[str, str]:
     """Return a catalogue's sentence as what is wrong and what to do, which may be empty; its blanks are left."""
-    wrong, _, todo = sentence.partition("；" if "；" in sentence else "; ")
+    zh, en = MARKS["mark.semicolon"]
+    wrong, _, todo = sentence.partition(zh if zh in sentence else en)
     return wrong, todo
+
+
+def _of_file(finding: str) -> str:
+    """Return a finding about a file in Chinese, with the place or number in it; one that nobody lists as it is."""
+    if finding in PHRASES:
+        return PHRASES[finding]
+    for pattern, zh in _patterns():
+        if found := pattern.fullmatch(finding):
+            return zh.format(*found.groups())
+    return finding
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(re.escape(en).replace(r"\{\}", "(.+?)")), zh) for en, zh in FINDINGS.items())
 
 
 def _placed(sentence: str, cell: str | None, colon: str) -> str:

@@ -20,6 +20,7 @@ from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contract import parse
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
+from pipeline.words.sentences import phrase
 
 ACTION = "ChannelDescribeUserAutoSignStatus"
 
@@ -30,7 +31,7 @@ class Told:
 
     seal_id: str | None  # one that may be this create's; None proves nothing
     request_id: str | None
-    words: str  # the code, or what was told, for the human
+    words: object  # the code, or what was told, for the human
 
 
 async def look_up(
@@ -66,5 +67,5 @@ async def look_up(
     if seal_id is None:
         return Told(None, answer.request_id, "IsOpen = false")
     if seal_id in known:
-        return Told(None, answer.request_id, f"{seal_id} (older)")
+        return Told(None, answer.request_id, phrase("desk.older_seal", seal_id=seal_id))
     return Told(seal_id, answer.request_id, seal_id)

@@ -12,11 +12,11 @@ from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.roster import Field, Problem
 from pipeline.words.labels import LABELS
-from pipeline.words.results import FIELD_WORDS, say
+from pipeline.words.results import field_word, say
+from pipeline.words.sentences import say as mark
 from pipeline.words.service import ANSWERS
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
-_COMMA = {"zh": "、", "en": ", "}
 
 
 def label(code: str, language: str, *, unsettled: bool = False) -> str:
@@ -37,8 +37,8 @@ def sentence(problem: Problem, language: str, numbers: Numbers | None = None) ->
     """Return a problem as a sentence with fields in the reader's words; masked when ``numbers`` are given."""
     differs = problem.detail.get("differs")
     if differs:
-        fields = [FIELD_WORDS.get(word, (word, word)) for word in differs.replace(",", " ").split()]
-        named = _COMMA[language].join(zh if language == "zh" else en for zh, en in fields)
+        fields = [field_word(field, language) for field in differs.replace(",", " ").split()]
+        named = mark("mark.comma", language).join(fields)
         problem = replace(problem, detail={**problem.detail, "differs": named})
     if numbers is None:
         return message(problem, language)
@@ -126,4 +126,4 @@ def _service_advice(code: str | None, language: str) -> str:
     told = advice_on(code)
     if told.who == "clerk":
         return told.todo(language)
-    return f"{say(f'who.{told.who}', language)}{'：' if language == 'zh' else ': '}{told.todo(language)}"
+    return f"{say(f'who.{told.who}', language)}{mark('mark.colon', language)}{told.todo(language)}"

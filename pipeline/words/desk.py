@@ -39,6 +39,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name} 不在名单里：查询需要姓名和证件号码。",
         "{name} is not in the rosters: the service wants name and number.",
     ),
+    "desk.older_seal": ("{seal_id}，是以前的印章", "{seal_id} (older)"),
     # the sheet Unknown
     "desk.not_results": (
         "{path} 不是本程序写出的结果表。",

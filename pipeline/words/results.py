@@ -254,3 +254,15 @@ def status_word(status: Status, language: str) -> str:
     """Return a status as people read it."""
     zh, en = STATUS_WORDS[status]
     return zh if language == "zh" else en
+
+
+def status_meaning(status: Status, language: str) -> str:
+    """Return what a status says of its row."""
+    zh, en = STATUS_MEANINGS[status]
+    return zh if language == "zh" else en
+
+
+def field_word(field: str, language: str) -> str:
+    """Return a field as people read it."""
+    zh, en = FIELD_WORDS.get(field, (field, field))
+    return zh if language == "zh" else en

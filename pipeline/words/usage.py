@@ -38,4 +38,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "结果的合计对不上，没有写出；这是程序错误：{faults}",
         "The results do not add up and were not written; this is a bug: {faults}",
     ),
+    "sums.no_seal_id": ("{place}的状态是 {status}，却没有印章ID", "{place} is {status} without a SealId"),
+    "sums.ready": ("{place}在 {command} 之后仍是 ready", "{place} is ready after a {command}"),
+    "sums.twice": ("{place}出现了两次", "{place} stands twice"),
+    "sums.file": (
+        "第 {number} 个文件：读取 {read} 行，结果里有 {found} 行",
+        "file {number}: {read} rows read, {found} in the results",
+    ),
+    "sums.row": ("第 {row} 行", "row {row}"),
+    "sums.row_of_sheet": ("工作表 {sheet!r} 第 {row} 行", "row {row} of sheet {sheet!r}"),
 }
