@@ -249,12 +249,7 @@ def require_certificate(config: Config, ledger: Ledger, now: float) -> None:
         or last.at < now - CERTIFICATE_DAYS * 86_400
         or not last.why.startswith(contract)
     ):
-        raise UsageError(
-            "unknown: probe needs evidence that this tenant refuses a second identical create, not older than "
-            f"{CERTIFICATE_DAYS} days and for contract {contract}: run `esign-import certify`, or set unknown: hold.",
-            f"unknown: probe 需要证据：{CERTIFICATE_DAYS} 天内、接口 {contract} 下，本租户会拒绝第二次相同的创建。"
-            "请运行 `esign-import certify`，或改为 unknown: hold。",
-        )
+        raise UsageError("usage.not_certified", days=CERTIFICATE_DAYS, contract=contract)
 
 
 def _no_digest(_: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from pipeline.cli.click_words import tidy
 from pipeline.cli.session import Session
+from pipeline.cli.speech import tidy
 from pipeline.errors import (
     ConfigError,
     EsignImportError,
@@ -46,7 +46,7 @@ def told(session: Session, trouble: BaseException) -> int:
         session.repeat("next_again")
         return INTERRUPTED
     if isinstance(trouble, OSError):
-        reason = reason_of(trouble)[session.spoken == "zh"]
+        reason = reason_of(trouble).say(session.spoken)
         place = mask_text(str(trouble.filename)) if trouble.filename else ""
         session.alarm("disk", why=": ".join(filter(None, (place, reason))))
         session.then(session.word("next_after"), join_to(session.invocation, "ledger", "check"))

@@ -14,7 +14,6 @@ import click
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import shown, stamp
-from pipeline.problems import phrase
 from pipeline.session import credentials_of, hold, latest_of, open_for_config
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
         )
     )
     if told.seal_id is None:
-        session.alarm("looked_up_nothing", name=case.name, words=phrase(told.words, session.spoken))
+        session.alarm("looked_up_nothing", name=case.name, words=told.words)
         session.proceed("next_list", "resolve")
         return 3
     settle.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))
@@ -249,8 +248,7 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
     told = by_sheet(ledger, found, answers(path), replace(who, why=f"{who.why}: {path.name}"))
     for row, trouble in told.items():
         if trouble is not None:
-            zh, _, en = trouble.partition(" / ")
-            session.alarm("resolve_line", row=row, why=zh if session.spoken == "zh" else en)
+            session.alarm("resolve_line", row=row, why=trouble)
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
     session.proceed("next_list", "resolve")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.session import Session
 from pipeline.model import Status
 from pipeline.results.privacy import mask_path
-from pipeline.results.words import halt_word, say
+from pipeline.words.results import halt_word, say
 
 if TYPE_CHECKING:
     from pipeline.config import Config

@@ -13,15 +13,15 @@ import click
 from pipeline.cli.session import Session
 from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
-from pipeline.problems import phrase
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.report_page import REPORT
-from pipeline.results.words import halt_word, status_word
 from pipeline.session import write_results
+from pipeline.words.phrases import in_words
+from pipeline.words.results import halt_word, status_word
 
 REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
@@ -49,7 +49,7 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
         text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        told = phrase(why, session.spoken)
+        told = in_words(why, session.spoken)
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():

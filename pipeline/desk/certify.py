@@ -23,8 +23,8 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
-from pipeline.problems import phrase
 from pipeline.roster import Prepared
+from pipeline.words.phrases import told_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,13 @@ def request_of(
     doctor, past = planned.doctor, planned.past
     seal = past.seal if past else None
     if planned.status is not Status.UNCHANGED or seal is None or seal.content is None or doctor.errors:
-        raise UsageError(
-            f"{doctor.name}: only a doctor whose seal was made from just this row can be asked for twice.",
-            f"{doctor.name}：只能用名单内容与印章完全一致的医生来验证。",
-        )
+        raise UsageError("desk.not_unchanged", name=doctor.name)
     assert doctor.name
     assert doctor.number
     assert doctor.id_type
     prepared = prepare(planned) if doctor.picture else None
     if not isinstance(prepared, Prepared):
-        raise UsageError(f"{doctor.name}: the picture cannot be used.", f"{doctor.name}：图片不能用。")
+        raise UsageError("desk.no_picture", name=doctor.name)
     request = SealRequest(
         key=site_key.person(doctor.number),
         row_id=doctor.row_id or "",
@@ -133,14 +130,8 @@ def unanswered(ledger: Ledger) -> Told | None:
 
 
 def _nothing_sent(why: str) -> UsageError:
-    return UsageError(
-        f"Nothing was found out ({why}); the second create was not carried out. Once that is put right, try again.",
-        f"没有得到结论（{phrase(why, 'zh')}）；第二次创建没有执行。处理好之后再试。",
-    )
+    return UsageError("desk.nothing_sent", why=told_of(why))
 
 
 def _no_verdict(why: str, trace_id: str) -> UsageError:
-    return UsageError(
-        f"No verdict ({why}, trace id {trace_id}): look into the console whether the doctor has two seals now, then try again.",
-        f"没有结论（{phrase(why, 'zh')}，TraceId {trace_id}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
-    )
+    return UsageError("desk.no_verdict", why=told_of(why), trace_id=trace_id)

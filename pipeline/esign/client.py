@@ -303,7 +303,7 @@ def _before_the_headers(error: Exception) -> str:
         code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
         return CERTIFICATES.get(code, words)
     if isinstance(error, aiohttp.ClientConnectorError) and words.endswith(": "):
-        return words + reason_of(error.os_error)[0]
+        return words + reason_of(error.os_error).en
     return words
 
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pipeline import __version__
 from pipeline.clock import stamp
 from pipeline.model import Night, Outcome
-from pipeline.problems import is_phrase
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.results.privacy import (
     NO_NUMBERS,
@@ -23,6 +22,7 @@ from pipeline.results.privacy import (
 from pipeline.results.reasons import happened, sentence
 from pipeline.results.sums import count
 from pipeline.roster import FileReport
+from pipeline.words.phrases import is_phrase
 
 SCHEMA = 1
 

@@ -171,7 +171,7 @@ def spoil(hospital, how):
         ("no key", "缺失或已损坏", "missing or damaged", "ledger check"),
         ("another key", "不是本台账创建时的密钥", "not the one this ledger was begun with", "ledger check"),
         ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
-        ("empty", "这不是本程序的台账文件", "not a ledger of esign-import", "ledger rebuild"),
+        ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
         ("damaged inside", "台账", "ledger", "ledger rebuild"),
         ("no receipts", "不全", "are not whole", "run"),
         ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "run"),

@@ -13,7 +13,7 @@ from tls_support import CERTIFICATE, EXPIRED, WRONG_HOST, TlsRelay
 from wire_support import UPLOAD, fault
 
 from pipeline.esign.client import CERTIFICATES
-from pipeline.problems import is_phrase, phrase
+from pipeline.words.phrases import in_words, is_phrase
 
 CLASS = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Timeout)\b")
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -117,6 +117,6 @@ def test_an_upload_that_is_lost_says_how(hospital_with, capsys):
 
 def test_every_phrase_of_the_wire_has_chinese():
     for text in CERTIFICATES.values():
-        assert HAN.search(phrase(text, "zh"))
-    assert phrase("30 min", "zh") == "30 分钟"
-    assert json.dumps(phrase("could not connect: the connection was refused", "en"))
+        assert HAN.search(in_words(text, "zh"))
+    assert in_words("30 min", "zh") == "30 分钟"
+    assert json.dumps(in_words("could not connect: the connection was refused", "en"))

@@ -1,13 +1,13 @@
-"""The words of this room in Chinese and English."""
+"""The words of the results - workbook, pages, ends of a night - in Chinese and English."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from pipeline.model import Status
-from pipeline.problems import phrase
-from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
+from pipeline.words.phrases import in_words
+from pipeline.words.report import REPORT_WORDS
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("成功", "Sealed"),
@@ -255,10 +255,22 @@ def say(key: str, language: str, **detail: object) -> str:
 def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
-    return say(key, language, message=phrase(message, language)) if key in WORDS else message
+    return say(key, language, message=in_words(message, language)) if key in WORDS else message
 
 
 def status_word(status: Status, language: str) -> str:
     """Return a status as people read it."""
     zh, en = STATUS_WORDS[status]
+    return zh if language == "zh" else en
+
+
+def status_meaning(status: Status, language: str) -> str:
+    """Return what a status says of its row."""
+    zh, en = STATUS_MEANINGS[status]
+    return zh if language == "zh" else en
+
+
+def field_word(field: str, language: str) -> str:
+    """Return a field as people read it."""
+    zh, en = FIELD_WORDS.get(field, (field, field))
     return zh if language == "zh" else en

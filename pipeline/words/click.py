@@ -1,16 +1,11 @@
 """click's own words in Chinese.
 
-click asks the standard library's `gettext` for every word it says, and `gettext` reads compiled catalogues:
-``locale/zh/LC_MESSAGES/esign-import.mo`` is this table, made by ``python tests/compile_words.py``.
+``pipeline/cli/locale`` holds this table as `gettext` reads it, made by ``python tests/compile_words.py``.
 """
 
 from __future__ import annotations
 
-import gettext
-import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 
 CHINESE: Mapping[str, str] = {
     "Usage:": "用法：",
@@ -96,10 +91,6 @@ PLURALS: Mapping[str, str] = {
     "Option {name!r} requires an argument.": "Option {name!r} requires {nargs} arguments.",
 }
 
-DOMAIN = "esign-import"
-LOCALE = Path(__file__).with_name("locale")
-
-
 # the names that click gives to kinds of numbers, which it does not translate
 KINDS: Mapping[str, tuple[str, str]] = {
     "a valid integer range": ("整数", "a whole number"),
@@ -107,39 +98,3 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "integer range": ("整数", "a whole number"),
     "float range": ("数字", "a number"),
 }
-# in Chinese: no blank after a wide stop, quotes and commas of its own, a stop of its own at the end
-_CHINESE_STOPS = (
-    (re.compile(r"(?<!\w)'([^']*)'"), r"“\1”"),
-    (re.compile(r"”, (?=“)"), "”、"),
-    (re.compile(r"(?<=[^\x00-\x7f]) (?=“)"), ""),
-    (re.compile(r"(?<=[，。、；：？！）”]) +(?=[^\x00-\x7f])"), ""),
-    (re.compile(r"(?<=[^\x00-\x7f])\.(?=\s|$)"), "。"),
-    (re.compile(r"。（(.*？)）$"), r"。\1"),
-    (re.compile(r"(?<=[^。？！：])$"), "。"),
-)
-_RANGES = (
-    (re.compile(r"\b(\S+)<=x<=(\S+)"), r"\1-\2"),
-    (re.compile(r"\bx>=(\S+)"), r">= \1"),
-    (re.compile(r"\bx>(?=\S)"), "> "),
-)
-
-
-def tidy(message: str, language: str) -> str:
-    """Return one of click's sentences as it is written in the reader's language.
-
-    click quotes with Python's ``repr``, which doubles the backslashes of a Windows path, puts its own blanks and stops
-    between translated parts, and names ranges and kinds of numbers as a programmer does.
-    """
-    message = message.replace("\\\\", "\\")
-    for name, kinds in KINDS.items():
-        message = message.replace(name, kinds[language != "zh"])
-    for pattern, instead in (*_RANGES, *(_CHINESE_STOPS if language == "zh" else ())):
-        message = pattern.sub(instead, message)
-    return message
-
-
-def speak(language: str) -> None:
-    """Let click speak ``zh`` or ``en`` from now on."""
-    gettext.bindtextdomain(DOMAIN, LOCALE)
-    gettext.textdomain(DOMAIN)
-    os.environ["LANGUAGE"] = language  # where gettext looks first

@@ -1,0 +1,55 @@
+"""Lets click speak Chinese.
+
+click asks the standard library's `gettext` for every word it says, and `gettext` reads compiled catalogues:
+``locale/zh/LC_MESSAGES/esign-import.mo`` is `pipeline.words.click`, made by ``python tests/compile_words.py``.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+import re
+from pathlib import Path
+
+from pipeline.words.click import KINDS
+
+DOMAIN = "esign-import"
+LOCALE = Path(__file__).with_name("locale")
+
+
+# in Chinese: no blank after a wide stop, quotes and commas of its own, a stop of its own at the end
+_CHINESE_STOPS = (
+    (re.compile(r"(?<!\w)'([^']*)'"), r"“\1”"),
+    (re.compile(r"”, (?=“)"), "”、"),
+    (re.compile(r"(?<=[^\x00-\x7f]) (?=“)"), ""),
+    (re.compile(r"(?<=[，。、；：？！）”]) +(?=[^\x00-\x7f])"), ""),
+    (re.compile(r"(?<=[^\x00-\x7f])\.(?=\s|$)"), "。"),
+    (re.compile(r"。（(.*？)）$"), r"。\1"),
+    (re.compile(r"(?<=[^。？！：])$"), "。"),
+)
+_RANGES = (
+    (re.compile(r"\b(\S+)<=x<=(\S+)"), r"\1-\2"),
+    (re.compile(r"\bx>=(\S+)"), r">= \1"),
+    (re.compile(r"\bx>(?=\S)"), "> "),
+)
+
+
+def tidy(message: str, language: str) -> str:
+    """Return one of click's sentences as it is written in the reader's language.
+
+    click quotes with Python's ``repr``, which doubles the backslashes of a Windows path, puts its own blanks and stops
+    between translated parts, and names ranges and kinds of numbers as a programmer does.
+    """
+    message = message.replace("\\\\", "\\")
+    for name, (zh, en) in KINDS.items():
+        message = message.replace(name, zh if language == "zh" else en)
+    for pattern, instead in (*_RANGES, *(_CHINESE_STOPS if language == "zh" else ())):
+        message = pattern.sub(instead, message)
+    return message
+
+
+def speak(language: str) -> None:
+    """Let click speak ``zh`` or ``en`` from now on."""
+    gettext.bindtextdomain(DOMAIN, LOCALE)
+    gettext.textdomain(DOMAIN)
+    os.environ["LANGUAGE"] = language  # where gettext looks first
