@@ -280,7 +280,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         fitting = [each for each in planned if _sealed_as(each, query)]
         if len(fitting) != 1:
-            raise usage("certify_who", query=query, n=len(fitting))
+            raise usage("certify_who" if fitting else "certify_nobody", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")

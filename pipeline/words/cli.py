@@ -52,7 +52,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "resolve_many": (
         "有 {n} 行与“{query}”相符；请用 TraceId 或工号指明是哪一行。",
-        "{n} rows answer to “{query}”; name the one by its trace id or staff number.",
+        "Several rows answer to “{query}” ({n}); name the one by its trace id or staff number.",
     ),
     "looked_up": (
         "{name}：腾讯确认已创建，印章ID {seal_id}，已登记。请在控制台核对图案。",
@@ -71,8 +71,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name}: there is no create to send again (not in the rosters, or none without a verdict).",
     ),
     "certify_who": (
-        "有 {n} 位已有印章的医生与“{query}”相符；请指明一位。",
-        "{n} sealed doctors answer to “{query}”; name one.",
+        "有 {n} 位已有印章的医生与“{query}”相符；请用工号或印章ID指明一位。",
+        "Several sealed doctors answer to “{query}” ({n}); name one by staff number or SealId.",
+    ),
+    "certify_nobody": (
+        "名单里没有已有印章的医生与“{query}”相符；请写姓名、工号、印章名称或印章ID（要写完整）。",
+        "No sealed doctor of the rosters answers to “{query}”; write a whole name, staff number, seal name or SealId.",
     ),
     "certify_sure": (
         "将再次为 {name} 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？",
@@ -96,10 +100,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
     "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
-    "resolved_lines": ("已登记 {settled} 行，{left} 行未登记。", "{settled} lines entered, {left} not."),
+    "resolved_lines": (
+        "已登记 {settled} 行，{left} 行未登记。",
+        "Lines entered: {settled}. Not entered: {left}.",
+    ),
     "adopted": (
         "登记了 {n} 枚印章（{known} 枚台账已有），{left} 行没有登记。",
-        "{n} seals were entered ({known} were known already), {left} lines were not.",
+        "Seals entered: {n} (known before: {known}). Lines not entered: {left}.",
     ),
     "adopt_left": ("  {place}：{why}", "  {place}: {why}"),
     "no_ledger": (
@@ -117,7 +124,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "ledger_restored": (
         "台账已恢复：{people} 人，{seals} 枚印章，{unsettled} 行结果未知。",
-        "The ledger is back: {people} people, {seals} seals, {unsettled} without a verdict.",
+        "The ledger is back. People: {people}. Seals: {seals}. Without a verdict: {unsettled}.",
     ),
     "ledger_sound": (
         """台账完好：{path}
@@ -193,24 +200,41 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
-        "共 {rows} 行；最多为 {creates} 位医生创建印章，约 {seconds} 秒。",
-        "{rows} rows; up to {creates} seals will be created, about {seconds} s.",
+        "名单共 {rows} 行；将创建最多 {creates} 枚印章，{time}。",
+        "Rows: {rows}. Seals to be created: at most {creates}, in {time}.",
     ),
+    "forecast_nothing": (
+        "名单共 {rows} 行，没有要提交的：{why}。",
+        "Rows: {rows}. Nothing is to be sent: {why}.",
+    ),
+    "forecast_others": ("可提交但不属于这次重试 {n}", "Ready, but not among those to retry {n}"),
+    "forecast_nobody": (
+        "名单里没有医生，没有要提交的。",
+        "The rosters hold no doctors: nothing is to be sent.",
+    ),
+    "forecast_guarded": (
+        "名单共 {rows} 行。有一项保护条件不放行，什么都不提交；原因见下。",
+        "Rows: {rows}. A guard lets nothing through, so nothing is sent; see below for the reason.",
+    ),
+    "time.moment": ("不到 1 秒", "less than a second"),
+    "time.seconds": ("约需 {n} 秒", "about {n} s"),
+    "time.minutes": ("约需 {n} 分钟", "about {n} min"),
+    "time.hours": ("约需 {n} 小时", "about {n} h"),
     "judged": (
         "核对结果：判对 {right}，判错 {wrong}。",
         "The review: {right} right, {wrong} wrong.",
     ),
     "judged_elsewhere": (
         "其中 {rows} 条与现在可提交的行不符（已有印章，或姓名、印章名称、图片后来改过），不起作用。",
-        "{rows} of them fit no row that could be sent now (sealed already, or name, seal name or picture changed).",
+        "Of these {rows} fit no row that could be sent now (sealed already, or name, seal name or picture changed).",
     ),
     "licences": (
         "注意：本次将绑定 {licences} 个个人许可（每个都要付费，且不能释放）。",
-        "Note: this will bind {licences} personal licences (each is paid and cannot be released).",
+        "Note: personal licences that this will bind: {licences} (each is paid and cannot be released).",
     ),
     "heavy": (
         "{heavy} 张图片超过 2 MB，建议设置 api.seal_image_compress: true。",
-        "{heavy} pictures are over 2 MB; consider api.seal_image_compress: true.",
+        "Pictures over 2 MB: {heavy}; consider api.seal_image_compress: true.",
     ),
     "confirm": ("继续吗？", "Go on?"),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
@@ -231,7 +255,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "reasons_more": (
         "      另有 {n} 种原因，见结果表",
-        "      {n} more reasons: see the workbook",
+        "      further reasons: {n}, see the workbook",
     ),
     "results": ("结果：{path}", "Results: {path}"),
     "report": ("发生了什么：{path}", "What happened: {path}"),
@@ -283,7 +307,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "status_people": (
         "有印章 {sealed} 人 · 未知 {unknown} 人 · 被拒绝 {refused} 人",
-        "{sealed} people have a seal · {unknown} unknown · {refused} refused",
+        "People with a seal: {sealed} · unknown: {unknown} · refused: {refused}",
     ),
     "status_unknown": (
         "  未知：{name} {seal_name} {at} TraceId {trace}",

@@ -32,7 +32,7 @@ def test_a_lost_ledger_comes_back_and_nobody_is_created_again(night, capsys):
     lose(night)
     assert night.go("run") == 2, "a new ledger is refused"
     assert night.go("ledger", "rebuild") == 0
-    assert "4 people, 3 seals, 1 without a verdict" in capsys.readouterr().err
+    assert "People: 4. Seals: 3. Without a verdict: 1" in capsys.readouterr().err
     assert night.go("run") == 3
     assert night.statuses() == {"unchanged": 3, "unknown": 1}
     assert night.creates() == sent
