@@ -95,7 +95,8 @@ def draft(
     """
     judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
-    found = gather(read, ask.rosters, ask.context, to_fix_only=ask.to_fix_only, identify=site_key)
+    collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
+    found = collect(read, ask.rosters, ask.context)
     doctors = judge(found.rows, ids=found.row_ids)
     others = judge(found.others, ids=found.other_ids)
     known = ledger.known_files() if ledger else {}
