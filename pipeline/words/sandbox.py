@@ -18,7 +18,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "faults.seconds": ("需要秒数", "needs seconds"),
     "faults.takes": ("应为 {wanted}，而不是 {value!r}", "takes {wanted}, not {value!r}"),
     "faults.either_side": ("before 或 after", "before or after"),
-    "faults.url": ("URL", "a url"),
+    "faults.url": ("一个 URL", "a url"),
     "faults.no_value": ("没有值", "no value"),
     "faults.code": ("应为错误码，或 {{code, message}}", "takes a code, or {{code, message}}"),
     "faults.message": ("{code} 需要 message", "{code} needs a message"),
