@@ -11,27 +11,10 @@ import os
 import re
 from pathlib import Path
 
-from pipeline.words.click import KINDS
+from pipeline.words.click import KINDS, RANGES, STOPS
 
 DOMAIN = "esign-import"
 LOCALE = Path(__file__).with_name("locale")
-
-
-# in Chinese: no blank after a wide stop, quotes and commas of its own, a stop of its own at the end
-_CHINESE_STOPS = (
-    (re.compile(r"(?<!\w)'([^']*)'"), r"“\1”"),
-    (re.compile(r"”, (?=“)"), "”、"),
-    (re.compile(r"(?<=[^\x00-\x7f]) (?=“)"), ""),
-    (re.compile(r"(?<=[，。、；：？！）”]) +(?=[^\x00-\x7f])"), ""),
-    (re.compile(r"(?<=[^\x00-\x7f])\.(?=\s|$)"), "。"),
-    (re.compile(r"。（(.*？)）$"), r"。\1"),
-    (re.compile(r"(?<=[^。？！：])$"), "。"),
-)
-_RANGES = (
-    (re.compile(r"\b(\S+)<=x<=(\S+)"), r"\1-\2"),
-    (re.compile(r"\bx>=(\S+)"), r">= \1"),
-    (re.compile(r"\bx>(?=\S)"), "> "),
-)
 
 
 def tidy(message: str, language: str) -> str:
@@ -43,8 +26,8 @@ def tidy(message: str, language: str) -> str:
     message = message.replace("\\\\", "\\")
     for name, (zh, en) in KINDS.items():
         message = message.replace(name, zh if language == "zh" else en)
-    for pattern, instead in (*_RANGES, *(_CHINESE_STOPS if language == "zh" else ())):
-        message = pattern.sub(instead, message)
+    for pattern, instead in (*RANGES, *(STOPS if language == "zh" else ())):
+        message = re.sub(pattern, instead, message)
     return message
 
 

@@ -8,6 +8,7 @@ time are bounded, TLS is always verified, and a call is never repeated by the tr
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import io
 import logging
@@ -46,16 +47,18 @@ CERTIFICATES: Mapping[int, str] = {
     62: "the certificate belongs to another host",
     64: "the certificate belongs to another host",
 }
-# the first that fits; a colon at the end is followed by the system's reason
+# the first that fits
 _NOT_SENT: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.ClientConnectorCertificateError, "the certificate was not accepted"),
     (aiohttp.ClientSSLError, "the TLS handshake failed"),
-    (aiohttp.ClientProxyConnectionError, "the proxy could not be reached: "),
+    (aiohttp.ClientProxyConnectionError, "the proxy could not be reached"),
     (aiohttp.ClientHttpProxyError, "the proxy refused the connection"),
     (aiohttp.ClientConnectorDNSError, "the host name was not found"),
-    (aiohttp.ClientConnectorError, "could not connect: "),
-    (TimeoutError, "could not connect: it took too long"),
+    (aiohttp.ClientConnectorError, "could not connect"),
+    (TimeoutError, "could not connect"),
 )
+_TOLD_WITH_REASON = frozenset({"the proxy could not be reached", "could not connect"})
+_TOO_LONG = OSError(errno.ETIMEDOUT, "")
 _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
     (TimeoutError, "no answer came in time"),
     (aiohttp.ClientPayloadError, "the connection was cut in the middle of the answer"),
@@ -302,9 +305,10 @@ def _before_the_headers(error: Exception) -> str:
         refused = error.certificate_error
         code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
         return CERTIFICATES.get(code, words)
-    if isinstance(error, aiohttp.ClientConnectorError) and words.endswith(": "):
-        return words + reason_of(error.os_error).en
-    return words
+    if words not in _TOLD_WITH_REASON:
+        return words
+    refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else _TOO_LONG
+    return f"{words}: {reason_of(refused).en}"
 
 
 def _after_the_headers(error: Exception) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 CHINESE: Mapping[str, str] = {
     "Usage:": "用法：",
@@ -98,3 +98,19 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "integer range": ("整数", "a whole number"),
     "float range": ("数字", "a number"),
 }
+# how a range is told in either language: pattern -> what stands for it
+RANGES: Sequence[tuple[str, str]] = (
+    (r"\b(\S+)<=x<=(\S+)", r"\1-\2"),
+    (r"\bx>=(\S+)", r">= \1"),
+    (r"\bx>(?=\S)", "> "),
+)
+# in Chinese: no blank after a wide stop, quotes and commas of its own, a stop of its own at the end
+STOPS: Sequence[tuple[str, str]] = (
+    (r"(?<!\w)'([^']*)'", r"“\1”"),
+    (r"”, (?=“)", "”、"),
+    (r"(?<=[^\x00-\x7f]) (?=“)", ""),
+    (r"(?<=[，。、；：？！）”]) +(?=[^\x00-\x7f])", ""),
+    (r"(?<=[^\x00-\x7f])\.(?=\s|$)", "。"),
+    (r"。（(.*？)）$", r"。\1"),
+    (r"(?<=[^。？！：])$", "。"),
+)
