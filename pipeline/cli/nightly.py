@@ -162,9 +162,10 @@ def conduct(
     latest: Path | None,
     yes: bool = False,
     new_ledger: bool = False,
+    steps: bool = True,
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
-    """Hold the lock and the ledger for one night, then deliver what it found."""
+    """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
@@ -182,7 +183,7 @@ def conduct(
                 session.say("declined")
                 session.repeat("next_again")
                 return 0
-            return deliver(session, config, done, latest=latest)
+            return deliver(session, config, done, latest=latest, steps=steps)
         except Exception as trouble:
             if not isinstance(trouble, EsignImportError):
                 LOG.exception("the run broke")

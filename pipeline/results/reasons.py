@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from pipeline.advice import advice_on, known
@@ -13,7 +13,7 @@ from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.roster import Field, Problem
 from pipeline.words.labels import LABELS
 from pipeline.words.phrases import in_words, is_phrase
-from pipeline.words.results import field_word, say
+from pipeline.words.results import field_word, say, status_meaning
 from pipeline.words.sentences import say as mark
 from pipeline.words.service import ANSWERS
 
@@ -54,6 +54,13 @@ def is_spare_copy(outcome: Outcome) -> bool:
         and bool(errors)
         and all(error.code == "ROW_DUPLICATE" and not error.detail.get("differs") for error in errors)
     )
+
+
+def meaning(status: Status, outcomes: Iterable[Outcome], language: str) -> str:
+    """Return what a status says of its rows, and how many of those to correct only repeat another row."""
+    said = status_meaning(status, language)
+    spare = sum(map(is_spare_copy, outcomes)) if status is Status.REJECTED else 0
+    return say("spare.meaning", language, meaning=said, n=spare) if spare else said
 
 
 def waits_for_review(outcome: Outcome) -> bool:

@@ -248,6 +248,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "bar": ("提交", "sending"),
     "halted": ("已停止：{message}（{code}）", "Halted: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
+    "count_with_spare": (
+        "  {status} {rows}（其中与别的行重复、不用改的：{n}）",
+        "  {status} {rows} (of which only repeat another row, nothing to correct: {n})",
+    ),
     "count": ("  {status} {rows}", "  {status} {rows}"),
     "reason": (
         "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",

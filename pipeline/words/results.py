@@ -145,6 +145,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason.doubtful": ("应答说不清结果", "The answer does not tell what happened"),
     "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
+    "spare.meaning": (
+        "{meaning}；其中 {n} 行与别的行重复，不用改",
+        "{meaning}; of these only repeat another row and need nothing: {n}"),
     "reason.wire": ("{message} ({code})", "{message} ({code})"),
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
     "reason.exists": ("{time} 提交未果，同名印章已存在。", "Sent at {time} without a verdict; a seal of this name exists."),
