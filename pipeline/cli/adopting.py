@@ -30,7 +30,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     config = ready_config(session)
     clock = session.clock
     if not file.is_file():
-        raise usage("no_such_path", path=file)
+        raise usage("not_a_file" if file.exists() else "no_such_path", path=file)
     ask = ask_of("adopt", session, config)
     with (
         RunLock(config.path(config.ledger)).acquire(run="adopt", now=clock.now()),
@@ -46,8 +46,11 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
             found = desk.of_sheet(rows, judge(rows), files, snapshot)
         if found.seals:
             ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
-    for place, reason in found.left.items():
+    for place, reason in found.untold():
         session.alarm("adopt_left", place=place, why=reason)
     session.say("adopted", n=len(found.seals), known=found.known, left=len(found.left))
-    session.proceed("next_check", "check")
+    if found.left:
+        session.repeat("next_after")
+    else:
+        session.proceed("next_check", "check")
     return 3 if found.left else 0

@@ -184,6 +184,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
+    "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; name a file."),
     "no_such_path": ("找不到 {path}", "{path} does not exist"),
     "port_taken": (
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
