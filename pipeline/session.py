@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
-from pipeline.config import Config
+from pipeline.config import Config, missing_ids
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Night
 from pipeline.passwords import passwords
@@ -31,9 +31,10 @@ PROGRAM = "esign-import"
 
 def require_ready(config: Config, place: Path | str) -> None:
     """Raise UsageError for a configuration that does not say who acts; ``place`` is where it would stand."""
-    if missing := config.api.placeholders:
-        keys = ", ".join(missing)
-        raise UsageError("usage.placeholders", place=place, keys=keys, then=("config", "validate"))
+    if config.api.placeholders:
+        raise UsageError(
+            "usage.placeholders", place=place, keys=missing_ids(config, place), then=("config", "validate")
+        )
     if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
         raise _no_such_path(config.path(config.api.ca_file))
 

@@ -18,7 +18,7 @@ import click
 from pipeline import session as surroundings
 from pipeline.cli.session import Session, usage
 from pipeline.clock import Clock
-from pipeline.config import Config, load
+from pipeline.config import Config, load, missing_ids
 from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast, Status
 from pipeline.session import latest_of, open_for_config
@@ -289,9 +289,10 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it cannot speak for a tenant if it cannot."""
     config = session.config_if_any()
     if config is None:
-        return load(None, os.environ), session.word("no_config")
-    if missing := config.api.placeholders:
-        return config, session.word("placeholders", file=session.config_name, keys=", ".join(missing))
+        return load(None, os.environ), session.word("no_config_short")
+    if config.api.placeholders:
+        missing = missing_ids(config, session.config_name)
+        return config, session.word("placeholders", file=session.config_name, keys=missing)
     return config, None
 
 

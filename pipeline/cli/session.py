@@ -113,9 +113,17 @@ class Session:
     @property
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
-        given = ("--config", str(self.config_path)) if self.config_path else ()
-        told = ("--lang", self.lang) if self.lang and self.lang_given else ()
-        return " ".join((self.program, *map(quote, (*given, *told))))
+        given = ("--config", quote(str(self.config_path))) if self.config_path else ()
+        return " ".join((self.program, *given, *self._told_language))
+
+    @property
+    def caller(self) -> str:
+        """What to type for a help, which reads no configuration."""
+        return " ".join((self.program, *self._told_language))
+
+    @property
+    def _told_language(self) -> tuple[str, ...]:
+        return ("--lang", self.lang) if self.lang and self.lang_given else ()
 
     @property
     def again(self) -> str:

@@ -169,8 +169,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
     "no_config": (
-        "这里没有 config.yaml；请用 --config 指定，或先看示例：esign-import demo",
-        "There is no config.yaml here; name one with --config, or look at an example: esign-import demo",
+        "当前文件夹里没有 config.yaml。已有配置就用 --config 写明它在哪里；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
+        "There is no config.yaml in this folder. Name yours with --config; if there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
+    ),
+    "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
+    "next_example": (
+        "想先看一个不需要账号的完整示例，请输入：",
+        "To see a whole example first, which needs no account, type:",
     ),
     "placeholders": (
         "{file} 里还没有填写：{keys}",
