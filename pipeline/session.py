@@ -5,6 +5,7 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from pipeline.errors import UsageError
 from pipeline.model import Ask, Night
 from pipeline.passwords import passwords
 from pipeline.shell import join
+from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
 
 PROGRAM = "esign-import"
+NEARLY = 0.7  # likeness of two names that may be one misspelt
 
 
 def require_ready(config: Config, place: Path | str) -> None:
@@ -36,7 +39,7 @@ def require_ready(config: Config, place: Path | str) -> None:
             "usage.placeholders", place=place, keys=missing_ids(config, place), then=("config", "validate")
         )
     if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
-        raise _no_such_path(config.path(config.api.ca_file))
+        raise no_such_path(config.path(config.api.ca_file))
 
 
 def ask_of(
@@ -86,7 +89,7 @@ def room_for_results(folder: Path) -> None:
 def existing(path: Path) -> Path:
     """Return a path that was named. Raises UsageError where there is nothing."""
     if not path.exists():
-        raise _no_such_path(path)
+        raise no_such_path(path)
     return path
 
 
@@ -192,5 +195,13 @@ def write_results(night: Night, config: Config, *, language: str, latest: Path |
     )
 
 
-def _no_such_path(path: Path) -> UsageError:
-    return UsageError("no_such_path", path=path)
+def no_such_path(path: Path) -> UsageError:
+    """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
+    folder = path.absolute().parent
+    try:
+        names = [each.name for each in folder.iterdir()]
+    except OSError:
+        names = []
+    found = difflib.get_close_matches(path.name, names, n=1, cutoff=NEARLY)
+    near = phrase("usage.near", name=path.with_name(found[0])) if found else ""
+    return UsageError("no_such_path", path=path, folder=folder, near=near)

@@ -9,7 +9,7 @@ import click
 
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
-from pipeline.session import open_for_config
+from pipeline.session import no_such_path, open_for_config
 
 
 @click.command()
@@ -30,7 +30,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     config = ready_config(session)
     clock = session.clock
     if not file.is_file():
-        raise usage("not_a_file" if file.exists() else "no_such_path", path=file)
+        raise usage("not_a_file", path=file) if file.exists() else no_such_path(file)
     ask = ask_of("adopt", session, config)
     with (
         RunLock(config.path(config.ledger)).acquire(run="adopt", now=clock.now()),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import ask_of, ready_config
+from pipeline.cli.nightly import ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.clock import shown, stamp
-from pipeline.session import credentials_of, hold, latest_of, open_for_config
+from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
 
 if TYPE_CHECKING:
     from pipeline.desk.cases import Case
@@ -158,7 +158,7 @@ def _is_workbook(query: str | None) -> bool:
     if query is None or not query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")):
         return False
     if not Path(query).is_file():
-        raise usage("no_such_path", path=query)
+        raise no_such_path(Path(query))
     return True
 
 
@@ -179,7 +179,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     clock = session.clock
     path = config.path(config.ledger)
     if not path.exists():
-        raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
+        raise no_ledger(config)
     ask = replace(ask_of("resolve", session, config), command="check")
     opened = hold(config, ask, clock) if changes else open_for_config(config, clock, readonly=True)
     with opened as (ledger, site_key):
