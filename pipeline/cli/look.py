@@ -16,9 +16,12 @@ from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
 from pipeline.session import open_for_config
 from pipeline.words import Joined
+from pipeline.words.cli import WORDS
 from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite import SqliteLedger
 
 RUNS_NAMED = 5
@@ -65,11 +68,23 @@ def status(session: Session) -> int:
             trace=attempt.uuid,
         )
     if last is not None:
-        finished = shown(stamp(last.finished)) if last.finished else session.word("status_cut")
-        code = "—" if last.exit is None else last.exit
-        session.say("status_run", run=last.run, command=last.command, exit=code, finished=finished)
+        _tell_last(session, config, last)
     tell_left(session, config, program_of(session, config), last, len(unsettled))
     return 0
+
+
+def _tell_last(session: Session, config: Config, last: RunRecord) -> None:
+    """Say which run was the last, and how it ended if it has."""
+    from pipeline.ledger.lock import held  # noqa: PLC0415
+
+    if last.finished is None or last.exit is None:
+        key = "status_running" if held(config.path(config.ledger)) else "status_cut"
+        session.say(key, run=last.run, command=last.command, started=shown(stamp(last.started)))
+        return
+    key = f"exit.{last.exit}"
+    why = session.word(key) if key in WORDS else "—"
+    finished = shown(stamp(last.finished))
+    session.say("status_run", run=last.run, command=last.command, exit=last.exit, why=why, finished=finished)
 
 
 def _runs(ledger: SqliteLedger) -> Joined:

@@ -211,6 +211,7 @@ class _Evening:
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
 
         stop = night.Stop()
+        self.signals.usual()
         limiter = EvenLimiter(self.config.limits.requests_per_second, self.clock)
         async with Progress(self.session, self.clock, self.config.limits.requests_per_second) as progress:
 

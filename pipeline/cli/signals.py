@@ -40,6 +40,10 @@ class Signals:
         for wire in self._wires:
             wire.close()
 
+    def usual(self) -> None:
+        """Let a Ctrl-C end the command at once, until `drain`: an event loop hears it only when its task waits."""
+        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def drain(self, stop: Stop, said: Callable[[], None]) -> None:
         """Let a signal set ``stop`` in the running event loop; ``said`` tells the user at once.
 
@@ -61,7 +65,7 @@ class Signals:
 
         self._wake(loop)
         for number in SIGNALS:
-            self._before[number] = signal.signal(number, on_signal)
+            self._before.setdefault(number, signal.signal(number, on_signal))
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have a signal wake the loop from its wait, also one that comes just before it falls asleep."""

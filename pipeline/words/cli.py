@@ -332,9 +332,27 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "  unknown: {name} {seal_name} {at} TraceId {trace}",
     ),
     "status_run": (
-        "最近一次 {run}：{command}，退出码 {exit}，{finished}",
-        "Last run {run}: {command}, exit {exit}, {finished}",
+        "最近一次 {run}：{command}，{finished} 结束，退出码 {exit}（{why}）",
+        "Last run {run}: {command}, ended {finished}, exit {exit} ({why})",
     ),
+    "status_running": (
+        "运行 {run}：{command}，{started} 开始，正在进行",
+        "Run {run}: {command}, began {started}, under way",
+    ),
+    "status_cut": (
+        "最近一次 {run}：{command}，{started} 开始，没有走完",
+        "Last run {run}: {command}, began {started}, cut short",
+    ),
+    "exit.0": ("完成", "done"),
+    "exit.1": ("程序内部错误", "a bug"),
+    "exit.2": ("用法或配置有误", "usage or configuration"),
+    "exit.3": ("完成，有行需要人工处理", "done, some rows need somebody"),
+    "exit.4": ("已停止，重跑无用", "halted, a rerun cannot help"),
+    "exit.5": ("提前停止，重跑有用", "stopped early, a rerun will help"),
+    "exit.7": ("有名单没有读成", "a roster was refused"),
+    "exit.74": ("台账或磁盘出错", "ledger or disk"),
+    "exit.130": ("被 Ctrl-C 中断", "interrupted by Ctrl-C"),
+    "exit.143": ("被系统终止", "terminated"),
     "status_settle": (
         "{n} 人的提交没有结论，查清前不会再提交。要查看并登记，请输入：",
         "Creates without a verdict: {n}; held until they are settled. To see and settle them, type:",
@@ -380,7 +398,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "还有行要人工处理，见 {path}。要看待查清和有变化的行，请输入：",
         "Rows wait for somebody, see {path}. To see those without a verdict and those that differ, type:",
     ),
-    "status_cut": ("中断，未写完", "cut short"),
     "explain_nobody": (
         """没有医生与“{query}”相符。
   查过：台账 {path}，以及 {out} 里各次运行的结果

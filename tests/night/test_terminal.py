@@ -1,5 +1,6 @@
 """What a person sees while a night runs: on a real terminal, in a log, and at the very end."""
 
+import asyncio
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ from night_support import name, number
 from wire_support import fault, set_limits
 
 from pipeline.cli import main
+from pipeline.cli.signals import Signals
 from pipeline.clock import SystemClock
 from pipeline.shell import join, quote
 
@@ -230,7 +232,7 @@ def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, 
     assert re.search(then, last)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+@pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="it has to be seen waiting")
 def test_ctrl_c_at_the_question_ends_the_command(hospital):
     import pty
 
@@ -255,6 +257,9 @@ def test_ctrl_c_at_the_question_ends_the_command(hospital):
     seen = b""
     while b"[y/N]" not in seen:
         seen += process.stderr.read1()
+    waits = Path(f"/proc/{process.pid}/syscall")  # what comes just before the read is lost to any program
+    while not re.match(r"(0|63) 0x0 ", waits.read_text()):
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     try:
         _, rest = process.communicate(timeout=20)
@@ -265,3 +270,17 @@ def test_ctrl_c_at_the_question_ends_the_command(hospital):
     assert b"Interrupted." in rest
     assert rest.rstrip().endswith(b" run")
     assert not hospital.world.received
+
+
+def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop():
+    reached = []
+
+    async def evening():
+        with Signals() as signals:
+            signals.usual()
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("the rosters were read to their end")
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(evening())
+    assert reached == []
