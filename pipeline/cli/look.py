@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
 from pipeline.session import open_for_config
 from pipeline.words import Joined
-from pipeline.words.cli import WORDS
 from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
 
 RUNS_NAMED = 5
+EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
+    0: "exit.0",
+    1: "exit.1",
+    3: "exit.3",
+    4: "exit.4",
+    5: "exit.5",
+    7: "exit.7",
+    74: "exit.74",
+    130: "exit.130",
+    143: "exit.143",
+}
 
 
 @click.command()
@@ -81,8 +92,7 @@ def _tell_last(session: Session, config: Config, last: RunRecord) -> None:
         key = "status_running" if held(config.path(config.ledger)) else "status_cut"
         session.say(key, run=last.run, command=last.command, started=shown(stamp(last.started)))
         return
-    key = f"exit.{last.exit}"
-    why = session.word(key) if key in WORDS else "—"
+    why = session.word(EXITS[last.exit]) if last.exit in EXITS else "—"
     finished = shown(stamp(last.finished))
     session.say("status_run", run=last.run, command=last.command, exit=last.exit, why=why, finished=finished)
 

@@ -345,7 +345,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "exit.0": ("完成", "done"),
     "exit.1": ("程序内部错误", "a bug"),
-    "exit.2": ("用法或配置有误", "usage or configuration"),
     "exit.3": ("完成，有行需要人工处理", "done, some rows need somebody"),
     "exit.4": ("已停止，重跑无用", "halted, a rerun cannot help"),
     "exit.5": ("提前停止，重跑有用", "stopped early, a rerun will help"),
