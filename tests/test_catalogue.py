@@ -115,6 +115,8 @@ def test_pages_ask_the_catalogue(path):
 def pairs() -> Iterator[tuple[str, str, str]]:
     """Yield every entry of the catalogue: its key, Chinese, English."""
     for module in pkgutil.iter_modules(words.__path__):
+        if module.name == "sentences":  # the other tables once more
+            continue
         room = importlib.import_module(f"pipeline.words.{module.name}")
         for name, table in vars(room).items():
             if name.isupper() and isinstance(table, Mapping) and f"{name}: Mapping" in source(module.name):
@@ -325,6 +327,28 @@ def test_nothing_else_in_the_catalogue_is_dead():
     assert set(problems.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()
     kinds = {key.removeprefix(OF_PYDANTIC) for key in config.WORDS if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
+
+
+WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods)[a-z]{3,}\b")
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if place(path).startswith("intake/")], ids=place)
+def test_every_finding_about_a_file_has_its_chinese(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
+            for told in found_in(node):
+                for part in re.sub(r"(\{\})+", "{}", told).split(", "):
+                    assert part in {*problems.PHRASES, *problems.FINDINGS} or not WORD.search(part), part
+
+
+def found_in(call: ast.Call) -> Iterator[str]:
+    """Yield what a refusal says was found, what is filled in as ``{}``."""
+    words = [keyword.value for keyword in call.keywords] + list(call.args)
+    for word in (*words, *(value for each in words if isinstance(each, ast.Dict) for value in each.values)):
+        if isinstance(word, ast.Constant):
+            yield str(word.value)
+        elif isinstance(word, ast.JoinedStr):
+            yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
 
 
 def test_every_finding_about_a_file_is_found_by_somebody():

@@ -277,10 +277,11 @@ PHRASES: Mapping[str, str] = {
     "zip in a zip": "压缩包里的压缩包",
     "zip: overlapping members": "压缩包内容可疑",
     "zip: too many members": "压缩包里文件过多",
+    "zip: two members of one name": "压缩包里有两个同名文件",
     **REASONS,
 }
 
-# findings about a file with a place or a number in them, by their Chinese words
+# findings about a file or picture with a place or a number in them, by their Chinese words
 FINDINGS: Mapping[str, str] = {
     "> {} cells": "超过 {} 个单元格",
     "> {} merged": "超过 {} 处合并单元格",
@@ -302,12 +303,19 @@ FINDINGS: Mapping[str, str] = {
     "row {}: > {} columns": "第 {} 行：超过 {} 列",
     "row {}: > {} MB": "第 {} 行：超过 {} MB",
     "row {}: > {} rowspan": "第 {} 行：超过 {} 处跨行单元格",
+    "zip: 1:{}+": "压缩比超过 {}",
+    "zip: method {}": "不认识的压缩方法 {}",
+    "zip: parts read > {} ×": "压缩包里的内容要读 {} 遍以上",
+    "zip: {} 1:{}+": "压缩包里 {} 的压缩比超过 {}",
+    "zip: {} MB": "压缩包解开有 {} MB",
     "zip: {} members": "压缩包里有 {} 个文件",
-    "zip: two members of one name": "压缩包里有两个同名文件",
+    "zip: {}: method {}": "压缩包里 {} 的压缩方法 {} 不认识",
+    "{} bit": "{} 位",
     "{} cells": "{} 个单元格",
     "{} rows": "{} 行",
     "{} tags": "{} 个标签",
     "{}: > {} pictures": "{}：超过 {} 张图片",
+    "{}: record > {} MB": "{}：一条记录超过 {} MB",
     "{}: two sheets": "{}：两个工作表共用",
     "{}: {} characters": "{}：{} 个字",
 }
