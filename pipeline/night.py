@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline import review, wiring
+from pipeline import earlier, review, wiring
 from pipeline.clock import Clock
 from pipeline.closing import closed, see
 from pipeline.config import Config
@@ -182,7 +182,8 @@ async def run(
     judged = {identity: Judgement(each, started) for identity, each in said.items()}
     prepare = partial(draft, ask, config, ledger=ledger, site_key=site_key, clock=clock, judged=judged)
     plan = await asyncio.to_thread(prepare) if aside else prepare()
-    wiring.require_certificate(config, ledger, started)
+    if config.unknown == "probe":
+        earlier.require_certificate(ledger, config.api.contract, started)
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
     told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
@@ -270,7 +271,7 @@ def _guarded(
         limits,
         seals=plan.seals,
         seen=ledger.seen_before,
-        last_rows=wiring.rows_last_time(ledger, record) if whole else None,
+        last_rows=earlier.rows_last_time(ledger, record) if whole else None,
     )
 
 
@@ -284,7 +285,7 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     if ask.only:
         return [each for each in ready if each.doctor.key in ask.only]
     if ask.of_run is None:
-        waiting = wiring.left_over(ledger)
+        waiting = earlier.left_over(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
     undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in UNDONE]
     ids = {seen.row_id for seen in undone}

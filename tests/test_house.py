@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "submit": GROUND | {"esign", "ledger", "course", "sending"},
     "examine": {"model", "roster", "plan", "submit"},
     "closing": GROUND | {"exits", "ledger", "results"},
+    "earlier": {"errors", "ledger"},
     "exits": {"model", "roster", "results"},
     "review": {"errors", "model"},
     "night": GROUND
@@ -65,6 +66,7 @@ MAY_IMPORT = {
         "course",
         "examine",
         "closing",
+        "earlier",
         "exits",
         "guards",
         "review",
@@ -74,7 +76,7 @@ MAY_IMPORT = {
     "session": GROUND | ROOMS | {"config", "wiring", "passwords"},
     "api": GROUND | ROOMS | {"config", "language", "wiring", "session", "night"},
     "recall": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "night"},
-    "desk": GROUND | ROOMS | {"desk", "config", "wiring", "night", "plan"},
+    "desk": GROUND | ROOMS | {"desk", "earlier", "config", "wiring", "night", "plan"},
     "sandbox": GROUND | {"sandbox"},
     **{room: GROUND | {room} for room in ROOMS},
 }

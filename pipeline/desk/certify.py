@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline import wiring
+from pipeline import earlier, wiring
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.desk.calling import call
@@ -102,30 +102,30 @@ async def certify(
                 body = create_body(agent, request, picture=data)
         except (NotSent, NoAnswer) as error:
             raise _nothing_sent(str(error)) from error
-        enter(wiring.CERTIFY_SENT, trace_id)
+        enter(earlier.CERTIFY_SENT, trace_id)
         try:
             read = reading.of_create(await call(client, limiter, CREATE, body, trace_id=trace_id))
         except NotSent as error:
-            enter(wiring.CERTIFY_VOID, "not_sent")
+            enter(earlier.CERTIFY_VOID, "not_sent")
             raise _nothing_sent(str(error)) from error
         except NoAnswer as error:
             raise _no_verdict(str(error), trace_id) from error
     said = f"{read.tally} {read.verdict.request_id or ''}".strip()
     if read.verdict.kind == "not_executed":
-        enter(wiring.CERTIFY_VOID, said)
+        enter(earlier.CERTIFY_VOID, said)
         raise _nothing_sent(read.tally)
     if read.verdict.kind != "sealed" and read.meaning != "exists":
         raise _no_verdict(read.tally, trace_id)
     refused = read.meaning == "exists"
     found = Certificate(refused, read.tally, read.verdict.request_id, read.verdict.seal_id)
-    enter(wiring.CERTIFIED if refused else wiring.NOT_CERTIFIED, said, found.seal_id)
+    enter(earlier.CERTIFIED if refused else earlier.NOT_CERTIFIED, said, found.seal_id)
     return found
 
 
 def unanswered(ledger: Ledger) -> Told | None:
     """Return the last second create of a certification, where nobody knows what came of it."""
-    told = [each for each in ledger.decisions() if each.kind in wiring.CERTIFICATION]
-    return told[-1] if told and told[-1].kind == wiring.CERTIFY_SENT else None
+    told = [each for each in ledger.decisions() if each.kind in earlier.CERTIFICATION]
+    return told[-1] if told and told[-1].kind == earlier.CERTIFY_SENT else None
 
 
 def _nothing_sent(why: str) -> UsageError:
