@@ -6,14 +6,12 @@ is made only when somebody reads it.
 
 from __future__ import annotations
 
-import re
-from functools import cache, lru_cache
-
 from pipeline.roster import Field, Problem, Severity
+from pipeline.words.findings import PHRASES, finding
 from pipeline.words.marks import WORDS as MARKS
-from pipeline.words.problems import CATALOGUE, FINDINGS, OTHER_CASE, PHRASES
+from pipeline.words.problems import CATALOGUE, OTHER_CASE
 
-__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "finding", "message", "parted", "problem"]
+__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "message", "parted", "problem"]
 
 # codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
 OF_FILES = frozenset(
@@ -71,26 +69,6 @@ def parted(sentence: str) -> tuple[str, str]:
     zh, en = MARKS["mark.semicolon"]
     wrong, _, todo = sentence.partition(zh if zh in sentence else en)
     return wrong, todo
-
-
-@lru_cache(maxsize=1000)
-def finding(english: str) -> str:
-    """Return a finding about a file or picture in Chinese; what nobody lists as it is."""
-    if english in PHRASES:
-        return PHRASES[english]
-    for pattern, zh in _patterns():
-        if found := pattern.fullmatch(english):
-            return zh.format(*found.groups())
-    return english
-
-
-@cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return the findings with blanks, those that say most first: “row 5: > 3 columns” is more than “row …”."""
-    return tuple(
-        (re.compile(re.escape(en).replace(r"\{\}", "(.+?)")), FINDINGS[en])
-        for en in sorted(FINDINGS, key=len, reverse=True)
-    )
 
 
 def _placed(sentence: str, cell: str | None, colon: str) -> str:

@@ -1,12 +1,15 @@
 """One catalogue: every word a person reads stands in pipeline/words, in both languages, and is asked for by somebody."""
 
 import ast
+import errno
 import importlib
+import pickle
 import pkgutil
 import re
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import get_args
 
@@ -16,14 +19,15 @@ from pydantic_core.core_schema import ErrorType
 from pipeline import words
 from pipeline.cli import cli
 from pipeline.cli.help import _paragraphs, _texts
+from pipeline.errors import ConfigError, LedgerError, reason_of
 from pipeline.roster import Field
 from pipeline.service_codes import CODES
-from pipeline.words import config, labels, problems, results, review, service, story, system
+from pipeline.words import config, findings, labels, problems, results, review, service, story, system
 from pipeline.words.advice import Advice
 from pipeline.words.click import CHINESE
 from pipeline.words.frequent import OWN
 from pipeline.words.help import HELP
-from pipeline.words.sentences import SENTENCES, TABLES
+from pipeline.words.sentences import SENTENCES, TABLES, phrase
 
 HOUSE = Path(__file__).parents[1]
 PIPELINE = HOUSE / "pipeline"
@@ -61,8 +65,8 @@ TEXTS_OF: Mapping[str, str] = {
 PHRASES = {
     "help": HELP,
     "click": CHINESE,
-    "phrases": problems.PHRASES,
-    "findings": problems.FINDINGS,
+    "phrases": findings.PHRASES,
+    "findings": findings.FINDINGS,
 }
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
@@ -182,6 +186,18 @@ def test_no_key_stands_twice():
     assert not set(re.findall(r'^    "([\w.]+)":', source("results"), re.MULTILINE)) & set(
         re.findall(r'^    "([\w.]+)":', source("report"), re.MULTILINE)
     )
+
+
+def test_what_fills_a_sentence_speaks_its_language():
+    full = LedgerError("ledger.not_written", why=reason_of(OSError(errno.ENOSPC, "No space left on device")))
+    for error in (full, copy(full), pickle.loads(pickle.dumps(full))):
+        assert error.say("zh").startswith("无法写入台账（磁盘已满）")
+        assert str(error) == error.say("en")
+        assert str(error).startswith("The ledger could not be written (the disk is full)")
+    many = ConfigError([phrase("config.not_utf8", path="a"), phrase("config.near", name="b")])
+    assert many.say("zh") == "a：不是 UTF-8 编码\n；是不是 b？"
+    assert "15 分钟没有可用的应答" in results.halt_word("OUTAGE", "no usable answer for 15 min", "zh")
+    assert "no usable answer for 15 min" in results.halt_word("OUTAGE", "no usable answer for 15 min", "en")
 
 
 # ---- 3: what is asked for is there, and what is there is asked for
@@ -324,7 +340,7 @@ def test_nothing_else_in_the_catalogue_is_dead():
     assert set(OWN) - set(CODES) == set()
     assert set(service.MEANINGS) == set(CODES.values())
     assert set(results.FIELD_WORDS) == set(Field)
-    assert set(problems.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()
+    assert set(findings.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()
     kinds = {key.removeprefix(OF_PYDANTIC) for key in config.WORDS if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 
@@ -338,7 +354,7 @@ def test_every_finding_about_a_file_has_its_chinese(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
             for told in found_in(node):
                 for part in re.sub(r"(\{\})+", "{}", told).split(", "):
-                    assert part in {*problems.PHRASES, *problems.FINDINGS} or not WORD.search(part), part
+                    assert part in {*findings.PHRASES, *findings.FINDINGS} or not WORD.search(part), part
 
 
 def found_in(call: ast.Call) -> Iterator[str]:
@@ -351,14 +367,14 @@ def found_in(call: ast.Call) -> Iterator[str]:
             yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
 
 
-def test_every_finding_about_a_file_is_found_by_somebody():
-    written = {shape for path in MODULES if place(path).startswith("intake/") for shape in shapes(path)}
+def test_every_finding_is_found_by_somebody():
+    written = {shape for path in MODULES for shape in shapes(path)}
     parts = {part for shape in written for part in shape.split(re.escape(", "))}
     written = {part for part in parts if re.search("[a-zA-Z]{2}", part)}
     units = {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
     lost = [
         each
-        for each in problems.FINDINGS
+        for each in findings.FINDINGS
         if each not in units and not any(re.fullmatch(shape, each.replace("{}", "0")) for shape in written)
     ]
     assert lost == []

@@ -12,7 +12,6 @@ import click
 from pipeline.cli.session import Session
 from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
-from pipeline.problems import finding
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import WORKBOOK, Step, next_steps
@@ -20,6 +19,7 @@ from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.report_page import REPORT
 from pipeline.session import write_results
+from pipeline.words.findings import both
 from pipeline.words.results import halt_word, status_word
 
 REASONS = 8  # shown on the screen; all are in the workbook
@@ -47,8 +47,7 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
         text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        phrase = finding(why) if session.spoken == "zh" else why
-        session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
+        session.alarm("pictures_unread", place=mask_text(place, numbers), why=both(why))
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
             why = sentence(trouble, session.spoken, numbers)
