@@ -19,7 +19,7 @@ from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
 from pipeline.results.report_page import REPORT
 from pipeline.session import write_results
-from pipeline.words.findings import both
+from pipeline.words.problems import PHRASES
 from pipeline.words.results import halt_word, status_word
 
 REASONS = 8  # shown on the screen; all are in the workbook
@@ -47,7 +47,8 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
         text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        session.alarm("pictures_unread", place=mask_text(place, numbers), why=both(why))
+        phrase = PHRASES.get(why, why) if session.spoken == "zh" else why
+        session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
             why = sentence(trouble, session.spoken, numbers)

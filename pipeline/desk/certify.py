@@ -24,7 +24,6 @@ from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
 from pipeline.roster import Prepared
-from pipeline.words.findings import both
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,8 @@ def unanswered(ledger: Ledger) -> Told | None:
 
 
 def _nothing_sent(why: str) -> UsageError:
-    return UsageError("desk.nothing_sent", why=both(why))
+    return UsageError("desk.nothing_sent", why=why)
 
 
 def _no_verdict(why: str, trace_id: str) -> UsageError:
-    return UsageError("desk.no_verdict", why=both(why), trace_id=trace_id)
+    return UsageError("desk.no_verdict", why=why, trace_id=trace_id)

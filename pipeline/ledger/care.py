@@ -18,7 +18,7 @@ from pipeline.ledger.open import examine, key_path, read_key, receipts_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.sqlite import connect, read_failed
-from pipeline.words import Phrase, Speaks
+from pipeline.words import Speaks
 from pipeline.words.sentences import phrase
 
 _KEY, _RECEIPTS = "key", "receipts"
@@ -131,8 +131,8 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
     return Restored(restored.people, restored.seals, restored.unsettled, aside, newer)
 
 
-def check(path: Path, tenant: str) -> list[Phrase]:
-    """Return what is wrong with ledger, key and receipts; nothing is empty.
+def check(path: Path, tenant: str) -> list[str]:
+    """Return what is wrong with ledger, key and receipts, in words no language needs; nothing is empty.
 
     Raises LedgerError or UsageError for a ledger that cannot even be opened.
     """
@@ -141,39 +141,35 @@ def check(path: Path, tenant: str) -> list[Phrase]:
     found = []
     with closing(connect(path, readonly=True)) as connection:
         found += [
-            phrase("ledger.integrity", found=word)
+            f"integrity_check: {word}"
             for (word,) in connection.execute("PRAGMA integrity_check")
             if word != "ok"
         ]
-        found += [
-            phrase("ledger.foreign_key", table=row[0])
-            for row in connection.execute("PRAGMA foreign_key_check")
-        ]
+        found += [f"foreign_key_check: {row[0]}" for row in connection.execute("PRAGMA foreign_key_check")]
         found += _against_receipts(connection, receipts_path(path))
     return found
 
 
-def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[Phrase]:
+def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[str]:
     """Yield where the receipts break, or say something else than the ledger."""
     mark = facts.mark_of(connection)
     if mark == Mark():
         return  # a ledger in which nothing was ever written under the lock
     if not receipts.reaches(place, mark):
-        yield phrase("ledger.receipts_end", file=place.name, line=mark.n)
+        yield f"{place.name}: ends before line {mark.n}"
         return
     said: dict[tuple[str, str | int], dict[str, object]] = {}
     try:
         for receipt in receipts.read(place):
             said.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
     except receipts.ReceiptsDamaged as damaged:
-        yield phrase("ledger.receipts_line", file=place.name, line=damaged.line)
+        yield f"{place.name}: line {damaged.line}"
         return
     held = {(each.table, each.id): dict(each.columns) for each in facts.every(connection)}
     for table, identity in sorted(
         {key for key in said.keys() | held.keys() if _differ(key, said, held)}, key=str
     ):
-        row = f"{table} {identity if table in {'run', 'attempt'} else '…'}"
-        yield phrase("ledger.receipts_differ", file=place.name, row=row)
+        yield f"{place.name} ≠ {table} {identity if table in {'run', 'attempt'} else '…'}"
 
 
 def _differ(
@@ -238,5 +234,5 @@ def _counted(path: Path, aside: Path | None) -> Restored:
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
     why: Speaks = reason_of(error)
     if isinstance(error, receipts.ReceiptsDamaged):
-        why = phrase("ledger.receipts_line", file=error.path, line=error.line)
+        why = phrase("ledger.receipts_line", line=error.line)
     return LedgerError("ledger.receipts_damaged", place=place, why=why)

@@ -69,12 +69,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "无法写入台账（{why}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
         "The ledger could not be written ({why}); nothing further is sent. Make room on its disk, or repair it, and run again: what was sent without a verdict is kept as unknown.",
     ),
-    # what `ledger check` finds
-    "ledger.integrity": ("数据库完整性检查：{found}", "integrity_check: {found}"),
-    "ledger.foreign_key": ("数据库外键检查：{table}", "foreign_key_check: {table}"),
-    "ledger.receipts_end": ("{file}：在第 {line} 行之前就结束了", "{file}: ends before line {line}"),
-    "ledger.receipts_line": ("{file}：第 {line} 行", "{file}: line {line}"),
-    "ledger.receipts_differ": ("{file} ≠ {row}", "{file} ≠ {row}"),
     # backup, restore, rebuild
     "ledger.backup_exists": (
         "{target} 已存在，请换一个文件名。",
@@ -100,6 +94,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{place} 处没有回执；请恢复备份（`esign-import ledger restore`）或登记已有印章（`esign-import adopt FILE`）。",
         "There are no receipts at {place}: restore a backup (`esign-import ledger restore`) or enter the seals you know (`esign-import adopt FILE`).",
     ),
+    "ledger.receipts_line": ("第 {line} 行", "line {line}"),
     "ledger.receipts_damaged": (
         "回执无法还原台账（{why}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
         "The receipts do not make a ledger ({why}). Keep {place} as it is and restore a backup (`esign-import ledger restore`).",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.model import Status
 from pipeline.roster import CardType, Field
-from pipeline.words.findings import finding
+from pipeline.words.problems import PHRASES
 from pipeline.words.report import REPORT_WORDS
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
@@ -246,7 +246,7 @@ def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
     if language == "zh":
-        message = finding(message)
+        message = PHRASES.get(message, message)
     return say(key, language, message=message) if key in WORDS else message
 
 

@@ -181,7 +181,7 @@ def test_receipts_that_break_a_constraint_make_no_ledger(night, place):
 def test_check_finds_what_was_changed_behind_its_back(night, place, raw):
     night("r1", "p1", "p2")
     raw("UPDATE seal SET seal_id = 'S-other' WHERE key = 'p1'")
-    assert [each.say("zh") for each in care.check(place, TENANT)] == ["receipts.jsonl ≠ seal …"]
+    assert care.check(place, TENANT) == ["receipts.jsonl ≠ seal …"]
 
 
 def test_check_finds_receipts_that_were_cut(night, place):
@@ -189,8 +189,7 @@ def test_check_finds_receipts_that_were_cut(night, place):
     lines = receipts_path(place).read_bytes().splitlines(keepends=True)
     receipts_path(place).write_bytes(b"".join(lines[:-1]))
     (found,) = care.check(place, TENANT)
-    assert "ends before line" in found.say("en")
-    assert "行之前就结束了" in found.say("zh")
+    assert "ends before line" in found
 
 
 def test_a_backup_never_overwrites(night, place, tmp_path):
