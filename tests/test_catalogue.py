@@ -22,7 +22,7 @@ from pipeline.cli.help import _paragraphs, _texts
 from pipeline.errors import ConfigError, LedgerError, reason_of
 from pipeline.roster import Field
 from pipeline.service_codes import CODES
-from pipeline.words import config, findings, labels, problems, results, review, service, story, system
+from pipeline.words import config, labels, problems, results, review, service, story, system
 from pipeline.words.advice import Advice
 from pipeline.words.click import CHINESE
 from pipeline.words.frequent import OWN
@@ -66,7 +66,7 @@ PHRASES = {
     "help": HELP,
     "click": CHINESE,
     "phrases": problems.PHRASES,
-    "findings": findings.FINDINGS,
+    "findings": problems.FINDINGS,
 }
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
@@ -352,7 +352,7 @@ def test_every_finding_about_a_file_has_its_chinese(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
             for told in found_in(node):
                 for part in re.sub(r"(\{\})+", "{}", told).split(", "):
-                    assert part in {*problems.PHRASES, *findings.FINDINGS} or not WORD.search(part), part
+                    assert part in {*problems.PHRASES, *problems.FINDINGS} or not WORD.search(part), part
 
 
 def found_in(call: ast.Call) -> Iterator[str]:
@@ -372,7 +372,7 @@ def test_every_finding_is_found_by_somebody():
     units = {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
     lost = [
         each
-        for each in findings.FINDINGS
+        for each in problems.FINDINGS
         if each not in units and not any(re.fullmatch(shape, each.replace("{}", "0")) for shape in written)
     ]
     assert lost == []
