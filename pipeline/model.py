@@ -99,6 +99,8 @@ class Past:
     unsettled: Try | None = None  # verdict unknown or exists: nothing is sent until it is settled
     refusals: tuple[Try, ...] = ()  # oldest first, since the last seal
     creates: int = 0  # ever sent
+    frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
+    decided: bool = False  # since the last seal a decision, not an answer, said that one of them made nothing
 
 
 @dataclass(frozen=True, slots=True)

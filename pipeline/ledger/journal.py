@@ -5,18 +5,12 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import astuple
 
-from pipeline.ledger.people import CONTENT
+from pipeline.ledger.people import CONTENT, SURELY_REFUSED
 from pipeline.ledger.protocol import Attempt, LedgerConflict
 from pipeline.model import Verdict
 
 ORPHANED = "process ended before the answer"
 WITHDRAWN = "cancelled before the first byte"
-# a bare FailedOperation may hide a seal (model.Try.suspect)
-SURELY_REFUSED = (
-    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
-    "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
-    "OR instr(coalesce(message, ''), '已存在'))))"
-)
 
 
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
