@@ -150,16 +150,19 @@ def hold(
 
 
 def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
-    """Raise UsageError for a ledger put back from before a run that sent: that run's doctors would be new again."""
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    """Raise UsageError for a ledger put back from before a run that sent, or from its midst: doctors would be new again."""
+    from pipeline.results.past import creates_of, run_that_sent  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     last = ledger.last_run()
     place = run_that_sent(config.path(config.out), tenant_of(config)) if last else None
     if last is None or place is None:
         return
-    sent = str(json.loads(place.read_text(encoding="utf-8"))["run"])
-    if sent > last.run and ledger.run(sent) is None:
+    record = json.loads(place.read_text(encoding="utf-8"))
+    sent = str(record["run"])
+    before = sent > last.run and ledger.run(sent) is None
+    midst = sent == last.run and ledger.creates_of(sent) < creates_of(record)
+    if before or midst:
         raise UsageError(
             f"The ledger is older than {place}: seals of run {sent} are not in it, and their doctors would be created "
             "again. Restore a newer backup, or enter the seals of its results.xlsx with `esign-import adopt FILE`; then, "

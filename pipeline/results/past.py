@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 
@@ -18,6 +20,11 @@ def run_that_sent(out: Path, tenant: str) -> Path | None:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if record.get("tenant") == tenant and any(record.get("requests", {}).get(CREATE, {}).values()):
+        if record.get("tenant") == tenant and creates_of(record):
             return path
     return None
+
+
+def creates_of(record: Mapping[str, Any]) -> int:
+    """Return how many create calls a run.json counts."""
+    return sum(record.get("requests", {}).get(CREATE, {}).values())

@@ -1,10 +1,13 @@
 """`ledger backup|restore|rebuild|check` from the command line, after a night and before the next."""
 
 import shutil
+import sqlite3
 
 import pytest
 from wire_support import fault
 
+import pipeline
+from pipeline.ledger import care
 from pipeline.sandbox.rules import Rules
 
 
@@ -126,3 +129,36 @@ def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 3}
     assert hospital.creates() == len(hospital.world.seals) == 3
+
+
+def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospital_with, tmp_path, capsys):
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    hospital.doctors(4)
+    config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
+    backups = iter([tmp_path / "midst"])
+
+    def back_up(_):
+        if target := next(backups, None):
+            care.backup(hospital.folder / "state" / "ledger.sqlite3", target)
+
+    assert pipeline.run(config, on_outcome=back_up).exit == 0
+    results = tmp_path / "results.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("ledger", "restore", str(tmp_path / "midst")) == 0
+    assert hospital.go("run") == 2
+    assert "The ledger is older than" in capsys.readouterr().err
+    assert hospital.go("adopt", str(results)) == 0
+    assert hospital.go("run", "--new-ledger") == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.creates() == len(hospital.world.seals) == 4
+
+
+def test_a_disk_that_failed_at_the_end_of_a_run_left_no_older_ledger(hospital):
+    """Its run.json counts what the ledger entered, though the ledger never heard of the run's end."""
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    with sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3") as ledger:
+        ledger.execute("UPDATE run SET finished = NULL, exit = NULL, record = NULL")
+    assert hospital.go("run") == 0
