@@ -112,12 +112,12 @@ def open_for_config(
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
     from pipeline.ledger.open import open_ledger  # noqa: PLC0415
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     tenant = tenant_of(config)
-    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
+    evidence = None if path.exists() or new_ledger else run_that_knew(config.path(config.out), tenant)
     ledger, site_key = open_ledger(
         path,
         tenant,

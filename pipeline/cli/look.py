@@ -18,13 +18,13 @@ from pipeline.session import open_for_config
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     config = ready_config(session)
     path = config.path(config.ledger)
     if not path.exists():
-        sent = run_that_sent(config.path(config.out), tenant_of(config))
+        sent = run_that_knew(config.path(config.out), tenant_of(config))
         if sent:
             session.alarm("status_lost", path=sent)
             session.proceed("next_rebuild", "ledger", "rebuild")

@@ -155,6 +155,21 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
     assert hospital.creates() == len(hospital.world.seals) == 4
 
 
+def test_a_quiet_night_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):
+    """With --out the results of the night that sent lie elsewhere, and the copy here is a later night's."""
+    hospital.doctors(2)
+    assert hospital.go("run", "--out", str(tmp_path / "first")) == 0
+    assert hospital.go("run", "--out", str(tmp_path / "second")) == 0
+    shutil.rmtree(hospital.folder / "state")
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    assert "every doctor would be created again" in capsys.readouterr().err
+    assert hospital.go("status") == 74
+    assert hospital.go("adopt", str(tmp_path / "second" / "results.xlsx")) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 2}
+
+
 def test_a_disk_that_failed_at_the_end_of_a_run_left_no_older_ledger(hospital):
     """Its run.json counts what the ledger entered, though the ledger never heard of the run's end."""
     hospital.doctors(2)
