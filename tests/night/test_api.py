@@ -274,6 +274,35 @@ async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path)
     assert (len(left), most_in_a_second(left) <= 5) == (6, True)
 
 
+def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, config):
+    """Each night has an event loop of its own."""
+    limiter = EvenLimiter(5, SystemClock())
+    hospital.doctors(4)
+    assert pipeline.run(config, limiter=limiter, write=False).counts == {Status.SEALED: 4}
+    hospital.doctors(8)
+    assert pipeline.run(config, limiter=limiter, write=False).exit == 0
+    for action in ("ChannelCreatePreparedPersonalEsign", "UploadFiles"):
+        left = limiter.departures(action)
+        assert (len(left), most_in_a_second(left) <= 5) == (8, True)
+
+
+class LostLimiter(EvenLimiter):
+    """Its server goes away after a few slots."""
+
+    async def acquire(self, action):
+        await super().acquire(action)
+        if len(self.departures("UploadFiles")) >= 3:
+            raise RuntimeError("the limiter's server is gone")
+
+
+def test_a_limiter_that_fails_gives_no_slot(hospital, config):
+    hospital.doctors(9)
+    done = pipeline.run(config, limiter=LostLimiter(1000, SystemClock()), write=False)
+    assert (done.exit, done.halted.code) == (1, "BUG")
+    assert hospital.creates() == done.counts.get(Status.SEALED, 0) <= 3
+    assert done.counts[Status.NOT_SENT] >= 6
+
+
 # -- cancelled
 
 
