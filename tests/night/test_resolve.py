@@ -149,6 +149,20 @@ def test_many_at_once_by_the_sheet(night, capsys):
     assert night.statuses() == {"sealed": 1, "unchanged": 3}
 
 
+def test_one_seal_id_copied_to_two_doctors_is_entered_for_nobody(hospital_with, capsys):
+    """Filled down in Excel: the first of them would get the other's seal."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3, 4))])
+    hospital.doctors(4)
+    assert hospital.go("run") == 3
+    one, other, third = unknown(hospital)
+    answers = {who: (made(hospital)[other], "created") for who in (one, other)}
+    path = fill(hospital, answers | {third: (made(hospital)[third], None)})
+    assert go(hospital, "resolve", path) == 3
+    assert capsys.readouterr().err.count("more than one doctor") == 2
+    assert hospital.go("run") == 3
+    assert set(unknown(hospital)) == {one, other}
+
+
 @pytest.fixture
 def on_two_rows(night):
     """Without a picture neither of two equal rows is the other's spare copy: whoever is unknown has two lines."""
