@@ -137,8 +137,13 @@ def _is_held(doctor: Doctor, past: Past) -> bool:
     A create without a verdict always does, except on a spare copy of the row; a seal outweighs what it does not need.
     """
     if past.unsettled is not None:
-        return all(error.code != "ROW_DUPLICATE" for error in doctor.errors)
+        return not any(_marks_a_spare_copy(error) for error in doctor.errors)
     return past.seal is not None and all(error.field in FORGIVABLE for error in doctor.errors)
+
+
+def _marks_a_spare_copy(error: Problem) -> bool:
+    """Tell whether another row stands for the person; rows that contradict each other stand for nobody."""
+    return error.code == "ROW_DUPLICATE" and not error.detail.get("differs")
 
 
 def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

@@ -186,6 +186,18 @@ def test_one_answer_on_the_two_lines_of_a_doctor(on_two_rows, lost):
     assert who not in unknown(on_two_rows)
 
 
+def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(night):
+    who, row = next(iter(unknown(night).items()))
+    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
+    serial = int(row["staff_no"])
+    night.roster([*rows, (who, number(serial), "15400009999", row["staff_no"], "外科")])
+    assert night.go("run") == 3
+    told = [each for each in night.outcomes() if each["name"] == who]
+    assert [(each["status"], each["codes"], each["trace_id"]) for each in told] == [
+        ("unknown", ["ROW_DUPLICATE"], row["trace_id"])
+    ] * 2
+
+
 def test_two_lines_of_a_doctor_that_do_not_agree_are_not_entered(on_two_rows, capsys):
     who, *_ = unknown(on_two_rows)
     path = fill(on_two_rows, {who: (ID, "created")})
