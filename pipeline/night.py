@@ -18,6 +18,7 @@ from pipeline.clock import Clock
 from pipeline.closing import closed, see
 from pipeline.config import Config
 from pipeline.course import Course
+from pipeline.doors import doors_of
 from pipeline.esign.contract import CREATE, UPLOAD
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
@@ -201,7 +202,10 @@ async def run(
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
     if found is not None:
-        async with wiring.client(config, found, clock) as client:
+        async with (
+            wiring.client(config, found, clock) as client,
+            doors_of(limiter, (CREATE, UPLOAD), wiring.doors(config)) as doors,
+        ):
             sender = Sender(
                 client=client,
                 limiter=limiter,
@@ -213,7 +217,7 @@ async def run(
                 mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
                 course=Course(stop.event, clock, Watch(limits)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
-                doors={action: asyncio.Semaphore(wiring.doors(config)) for action in (CREATE, UPLOAD)},
+                doors=doors,
             )
             submission = Submission(
                 sender,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from night_support import name, number
+from wire_support import Relay
 
 import pipeline
 from pipeline.cli import main
@@ -284,6 +285,20 @@ def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, c
     for action in ("ChannelCreatePreparedPersonalEsign", "UploadFiles"):
         left = limiter.departures(action)
         assert (len(left), most_in_a_second(left) <= 5) == (8, True)
+
+
+async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
+    limiter = EvenLimiter(8, SystemClock())
+    with Relay(hospital, idle=1.5) as url:
+        hospital.configure(endpoint=url, contract="inline")
+        configs = []
+        for each in range(6):
+            hospital.doctors(8, start=1 + 8 * each, file=f"{each}.xlsx")
+            own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger", "out": f"out-{each}"}
+            limits = {"requests_per_second": 8, "concurrency": 20}
+            configs.append(pipeline.Config.load(tmp_path / "config.yaml", limits=limits, **own))
+        nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
+    assert [each.counts for each in nights] == [{Status.SEALED: 8}] * 6
 
 
 class LostLimiter(EvenLimiter):
