@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
 
 PROGRAM = "esign-import"
+_runs: set[str] = set()  # named in this process
 
 
 def require_ready(config: Config, place: Path | str) -> None:
@@ -62,7 +64,7 @@ def ask_of(
         )
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
-    run = run_id(clock.now())
+    run = _new_run(config, clock)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return Ask(
         command=command,
@@ -76,6 +78,15 @@ def ask_of(
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
     )
+
+
+def _new_run(config: Config, clock: Clock) -> str:
+    """Return a run's name: nights that begin in one millisecond, over one results folder, are two all the same."""
+    names = map(run_id, count(clock.now(), 0.001))
+    out = config.path(config.out)
+    run = next(each for each in names if each not in _runs and not (out / each).exists())
+    _runs.add(run)
+    return run
 
 
 def existing(path: Path) -> Path:

@@ -301,6 +301,17 @@ async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it
     assert [each.counts for each in nights] == [{Status.SEALED: 8}] * 6
 
 
+async def test_nights_that_begin_together_over_one_results_folder_have_a_folder_each(hospital, tmp_path):
+    configs = []
+    for each in range(4):
+        hospital.doctors(1, start=1 + each, file=f"{each}.xlsx")
+        own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger"}
+        configs.append(pipeline.Config.load(tmp_path / "config.yaml", **own))
+    nights = await asyncio.gather(*map(pipeline.run_async, configs))
+    told = {each.files["outcomes.jsonl"].read_text("utf-8") for each in nights}
+    assert len({each.night.run for each in nights}) == len(told) == 4
+
+
 class LostLimiter(EvenLimiter):
     """Its server goes away after a few slots."""
 
