@@ -184,7 +184,7 @@ def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
         (Field.ID_TYPE, doctor.id_type != made.id_type),
         (Field.SCENE_KEY, doctor.scene_key != made.scene_key),
         (Field.MOBILE, doctor.mobile is not None and rules.digest(doctor.mobile) != made.mobile),
-        (Field.SEAL_NAME, doctor.seal_name is not None and doctor.seal_name != past.seal.seal_name),
+        (Field.SEAL_NAME, doctor.seal_name not in {None, past.seal.seal_name, made.seal_name}),
         (Field.PICTURE, picture_differs),
     )
     return [field for field, differs in pairs if differs]

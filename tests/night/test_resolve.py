@@ -261,6 +261,18 @@ def test_kept_content_is_silent_in_later_nights(changed):
     assert changed.go("run") == 3, "another change is another question"
 
 
+def test_a_kept_seal_name_of_the_rosters_own_is_silent_as_well(changed):
+    assert go(changed, "resolve", name(1), "--keep") == 0
+    with_own_name(changed, 1, "甲处方章", rows=3)
+    draw_seal(changed.folder / "seals" / "00001.png", 77)
+    assert changed.go("run") == 3
+    assert go(changed, "resolve", name(1), "--keep") == 0
+    assert changed.go("run") == 0
+    with_own_name(changed, 1, "乙处方章", rows=3)
+    draw_seal(changed.folder / "seals" / "00001.png", 77)
+    assert changed.go("run") == 3, "another name is another question"
+
+
 def test_a_replaced_seal_is_made_anew_under_its_own_name(changed):
     assert go(changed, "resolve", name(1), "--replace") == 2, "the old name is taken"
     assert go(changed, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
