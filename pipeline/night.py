@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline import review, wiring
+from pipeline import earlier, review, wiring
 from pipeline.clock import Clock
 from pipeline.closing import closed, see
 from pipeline.config import Config
@@ -96,7 +96,8 @@ def draft(
     """
     judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
-    found = gather(read, ask.rosters, ask.context, to_fix_only=ask.to_fix_only, identify=site_key)
+    collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
+    found = collect(read, ask.rosters, ask.context)
     doctors = judge(found.rows, ids=found.row_ids)
     others = judge(found.others, ids=found.other_ids)
     known = ledger.known_files() if ledger else {}
@@ -182,7 +183,8 @@ async def run(
     judged = {identity: Judgement(each, started) for identity, each in said.items()}
     prepare = partial(draft, ask, config, ledger=ledger, site_key=site_key, clock=clock, judged=judged)
     plan = await asyncio.to_thread(prepare) if aside else prepare()
-    wiring.require_certificate(config, ledger, started)
+    if config.unknown == "probe":
+        earlier.require_certificate(ledger, config.api.contract, started)
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
     told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
@@ -273,7 +275,7 @@ def _guarded(
         limits,
         seals=plan.seals,
         seen=ledger.seen_before,
-        last_rows=wiring.rows_last_time(ledger, record) if whole else None,
+        last_rows=earlier.rows_last_time(ledger, record) if whole else None,
     )
 
 
@@ -287,7 +289,7 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     if ask.only:
         return [each for each in ready if each.doctor.key in ask.only]
     if ask.of_run is None:
-        waiting = wiring.left_over(ledger)
+        waiting = earlier.left_over(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
     undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in UNDONE]
     ids = {seen.row_id for seen in undone}

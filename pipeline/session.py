@@ -35,9 +35,7 @@ def require_ready(config: Config, place: Path | str) -> None:
     """Raise UsageError for a configuration that does not say who acts; ``place`` is where it would stand."""
     if missing := config.api.placeholders:
         keys = ", ".join(missing)
-        raise UsageError(
-            f"{place} still has to say: {keys}", f"{place} 里还没有填写：{keys}", then=("config", "validate")
-        )
+        raise UsageError("usage.placeholders", place=place, keys=keys, then=("config", "validate"))
     if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
         raise _no_such_path(config.path(config.api.ca_file))
 
@@ -58,10 +56,7 @@ def ask_of(
     for path in (*rosters, *([seals] if seals else [])):
         existing(path)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
-        raise UsageError(
-            f"{seals} is neither a folder of pictures nor a zip; name one of these.",
-            f"{seals}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
-        )
+        raise UsageError("usage.no_pictures", path=seals)
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
     run = _new_run(config, clock)
@@ -102,11 +97,7 @@ def refuse_results(rosters: Sequence[Path]) -> None:
 
     ours = [path for path in rosters if path.is_file() and run_of(path) is not None]
     if ours:
-        raise UsageError(
-            "This is a results workbook, not a roster; to send its corrected rows, use retry.",
-            "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
-            then=("retry", str(ours[0])),
-        )
+        raise UsageError("usage.results_as_roster", then=("retry", str(ours[0])))
 
 
 def credentials_of(config: Config) -> Callable[[], Credentials]:
@@ -174,13 +165,7 @@ def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
     before = sent > last.run and ledger.run(sent) is None
     midst = sent == last.run and ledger.creates_of(sent) < creates_of(record)
     if before or midst:
-        raise UsageError(
-            f"The ledger is older than {place}: seals of run {sent} are not in it, and their doctors would be created "
-            "again. Restore a newer backup, or enter the seals of its results.xlsx with `esign-import adopt FILE`; then, "
-            "or if nothing was created, run with `--new-ledger`.",
-            f"台账比 {place} 旧：其中没有运行 {sent} 创建的印章，这些医生会被重新创建。请恢复更新的备份，或用 "
-            "`esign-import adopt FILE` 登记该次 results.xlsx 中的印章；之后（或确实没有创建过）用 `--new-ledger` 运行。",
-        )
+        raise UsageError("ledger.older", place=place, run=sent)
 
 
 def latest_of(config: Config) -> Path:
@@ -212,4 +197,4 @@ def write_results(night: Night, config: Config, *, language: str, latest: Path |
 
 
 def _no_such_path(path: Path) -> UsageError:
-    return UsageError(f"{path} does not exist", f"找不到 {path}")
+    return UsageError("no_such_path", path=path)

@@ -47,8 +47,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         if found.seals:
             ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
     for place, reason in found.left.items():
-        zh, _, en = reason.partition(" / ")
-        session.alarm("adopt_left", place=place, why=zh if session.spoken == "zh" else en)
+        session.alarm("adopt_left", place=place, why=reason)
     session.say("adopted", n=len(found.seals), known=found.known, left=len(found.left))
     session.proceed("next_check", "check")
     return 3 if found.left else 0

@@ -15,6 +15,7 @@ from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.model import Ask
 from pipeline.shell import join, quote
+from pipeline.words.sentences import say
 
 PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -87,7 +88,7 @@ def _write_config(base: Path, sample: Path) -> Path:
     _write_private(
         path,
         f"""\
-# The demo's configuration: the sandbox of this machine, no account. / 示例配置：本机沙盒，不需要账号。
+# {say("demo_config", "en")} / {say("demo_config", "zh")}
 api:
   endpoint: http://127.0.0.1:{PORT}
   app_id: {SANDBOX.app_id}

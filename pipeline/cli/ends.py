@@ -45,7 +45,7 @@ def told(session: Session, trouble: BaseException) -> int:
         session.then(session.word("next_again"), session.again)
         return INTERRUPTED
     if isinstance(trouble, OSError):
-        reason = reason_of(trouble)[session.spoken == "zh"]
+        reason = reason_of(trouble).say(session.spoken)
         place = mask_text(str(trouble.filename)) if trouble.filename else ""
         session.alarm("disk", why=": ".join(filter(None, (place, reason))))
         session.then(session.word("next_after"), join_to(session.invocation, "ledger", "check"))

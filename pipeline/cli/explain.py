@@ -12,6 +12,8 @@ import click
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.session import open_for_config
+from pipeline.words import Joined
+from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -65,8 +67,8 @@ def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int
     """List whom the query fits, and show how to say which."""
     from pipeline.desk.story_facts import brief  # noqa: PLC0415
     from pipeline.desk.story_text import candidates  # noqa: PLC0415
-    from pipeline.desk.story_words import say  # noqa: PLC0415
     from pipeline.results.privacy import mask_text  # noqa: PLC0415
+    from pipeline.words.story import say  # noqa: PLC0415
 
     people = [brief(story) for story in found]
     if session.as_json:
@@ -93,8 +95,7 @@ def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object,
         _json(query_fits=0, similar=near)
     session.alarm("explain_nobody", query=mask_text(" ".join(query)), path=path, out=out)
     if near:
-        comma = "、" if session.language == "zh" else ", "
-        session.alarm("explain_similar", names=comma.join(near))
+        session.alarm("explain_similar", names=Joined(near, phrase("mark.comma")))
     return 2
 
 

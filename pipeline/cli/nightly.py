@@ -134,24 +134,19 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         earlier = ledger.runs(RUNS_SEARCHED)
         wrote = ledger.run(writer) if writer else None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
-    if whole is None:
+    if whole is None and results is None:
         raise usage("no_last_run", then=("run",))
-    rosters = tuple(map(Path, whole.rosters))
-    if wrote is not None:
-        rosters = tuple(map(Path, wrote.context or wrote.rosters))
-    pictures = (wrote or whole).seals
+    made = wrote or whole
+    rosters = tuple(map(Path, made.context or made.rosters) if made else map(config.path, config.roster))
+    pictures = seals or (Path(made.seals) if made and made.seals else None)
     ask = ask_of(
-        "retry",
-        session,
-        config,
-        rosters=(results,) if results is not None else rosters,
-        seals=seals or (Path(pictures) if pictures else None),
-        out=out,
+        "retry", session, config, rosters=(results,) if results else rosters, seals=pictures, out=out
     )
     if results is None:
-        ask = replace(ask, of_run=whole.run)
+        ask = replace(ask, of_run=whole.run if whole else None)
     else:
-        ask = replace(ask, to_fix_only=True, context=tuple(path for path in rosters if path.exists()))
+        standing = tuple(path for path in rosters if path.exists())
+        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None)
     return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
 
 

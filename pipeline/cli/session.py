@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import language
-from pipeline.cli.words import word
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.results.privacy import mask_text
 from pipeline.session import PROGRAM
 from pipeline.shell import join, quote
+from pipeline.words.sentences import say
 
 DEFAULT = Path("config.yaml")
 
@@ -50,7 +50,7 @@ class Session:
 
     def word(self, key: str, **details: object) -> str:
         """Return a sentence in the language that is spoken."""
-        return word(key, self.spoken, **details)
+        return say(key, self.spoken, **details)
 
     def alarm(self, key: str, **details: object) -> None:
         """Say a sentence on stderr also with ``-q``: somebody has to know."""
@@ -125,4 +125,4 @@ def speakable(chosen: str) -> str:
 
 def usage(key: str, *, then: tuple[str, ...] = (), **details: object) -> UsageError:
     """Make a UsageError of a catalogued sentence; ``then`` are the words of the command to type next."""
-    return UsageError(word(key, "en", **details), word(key, "zh", **details), then=then)
+    return UsageError(key, then=then, **details)

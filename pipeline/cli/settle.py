@@ -248,8 +248,7 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
     told = by_sheet(ledger, found, answers(path), replace(who, why=f"{who.why}: {path.name}"))
     for row, trouble in told.items():
         if trouble is not None:
-            zh, _, en = trouble.partition(" / ")
-            session.alarm("resolve_line", row=row, why=zh if session.spoken == "zh" else en)
+            session.alarm("resolve_line", row=row, why=trouble)
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
     session.proceed("next_list", "resolve")

@@ -17,8 +17,10 @@ from pipeline.intake.read import open_results, run_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
 from pipeline.model import Snapshot
-from pipeline.results.words import WORDS
 from pipeline.roster import Doctor, FileReport, Row
+from pipeline.words import Either, Phrase
+from pipeline.words.results import WORDS
+from pipeline.words.sentences import phrase
 
 TITLES = frozenset(
     fold(title)
@@ -28,11 +30,11 @@ TITLES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a file gives: seals to enter, and the lines that give none, each with why (zh / en)."""
+    """What a file gives: seals to enter, and the lines that give none, each with why."""
 
     seals: tuple[Adopted, ...]
     known: int  # lines whose seal the ledger holds already
-    left: Mapping[str, str]  # place -> why
+    left: Mapping[str, Phrase]  # place -> why
 
 
 def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Found:
@@ -45,17 +47,13 @@ def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Fou
             by_key[doctor.key] = doctor
     lines = [line for line in _lines_of_results(path) if line.seal_id]
     claims = Counter((line.name, line.number[-4:]) for line in lines)
-    left: dict[str, str] = {}
+    left: dict[str, Phrase] = {}
     claimed: list[tuple[str, Doctor, _Line]] = []
     for line in lines:
         who = (line.name, line.number[-4:])
         keys = people.get(who, set())
         if len(keys) != 1 or claims[who] != 1:
-            left[line.place] = (
-                "现有名单里没有此人 / nobody in the present rosters"
-                if not keys
-                else "同名且末四位相同的不止一人 / more than one person has this name and last four digits"
-            )
+            left[line.place] = phrase("desk.several" if keys else "desk.nobody")
             continue
         (key,) = keys
         claimed.append((key, by_key[key], line))
@@ -72,23 +70,20 @@ def of_sheet(
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
         if report.status != "read":
-            raise UsageError(
-                f"{report.path} cannot be read as a sheet: {', '.join(report.codes)}",
-                f"无法读取 {report.path}：{', '.join(report.codes)}",
-            )
-    left: dict[str, str] = {}
+            raise UsageError("desk.not_a_sheet", path=report.path, codes=", ".join(report.codes))
+    left: dict[str, Phrase] = {}
     claimed = []
     for row, doctor in zip(rows, doctors, strict=True):
         place = f"{row.origin.sheet or row.origin.file} {row.origin.row}"
         seal_id = _seal_id(row)
         if doctor.key is None or doctor.number is None:
-            left[place] = "证件号码不能用 / the identity number cannot be used"
+            left[place] = phrase("desk.number_unusable")
         elif not seal_id:
-            left[place] = "没有印章ID / no SealId"
+            left[place] = phrase("desk.seal_id_missing")
         else:
             claimed.append((doctor.key, doctor, seal_id, doctor.seal_name, place))
     if rows and not claimed and not any(_has_title(row) for row in rows):
-        raise UsageError("The sheet has no column of SealIds (印章ID, SealId).", "表里没有“印章ID”列。")
+        raise UsageError("desk.no_seal_ids")
     return _found(claimed, left, snapshot)
 
 
@@ -98,7 +93,7 @@ def is_results(path: Path) -> bool:
 
 
 def _found(
-    claimed: Iterable[tuple[str, Doctor, str, str | None, str]], left: dict[str, str], snapshot: Snapshot
+    claimed: Iterable[tuple[str, Doctor, str, str | None, str]], left: dict[str, Phrase], snapshot: Snapshot
 ) -> Found:
     seals: list[Adopted] = []
     known = 0
@@ -109,17 +104,15 @@ def _found(
     for key, doctor, seal_id, seal_name, place in claims:
         past = snapshot.people.get(key)
         if SEAL_ID.fullmatch(seal_id) is None:
-            left[place] = f"“{seal_id}”不是印章ID / “{seal_id}” is no SealId"
+            left[place] = phrase("desk.seal_id_strange", seal_id=seal_id)
         elif past is not None and past.seal is not None and past.seal.seal_id == seal_id:
             known += 1
         elif past is not None and past.seal is not None:
-            left[place] = (
-                f"台账中已有印章 {past.seal.seal_id} / the ledger has seal {past.seal.seal_id} for this person"
-            )
+            left[place] = phrase("desk.has_seal", seal_id=past.seal.seal_id)
         elif past is not None and past.unsettled is not None:
-            left[place] = "上次提交没有结论，请用 resolve 登记 / a create has no verdict: use resolve"
+            left[place] = phrase("desk.unsettled")
         elif people[key] > 1 or ids[seal_id] > 1 or owners.get(seal_id, key) != key:
-            left[place] = "同一人或同一印章ID不止一行 / the person or the SealId stands on more than one line"
+            left[place] = phrase("desk.twice")
         else:
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
@@ -160,9 +153,7 @@ def _lines_of_results(path: Path) -> Iterator[_Line]:
                 told = {field: texts.get(column, "") for field, column in places.items()}
                 yield _Line(f"{sheet.name} {line.number}", **told)
     except FileRefused as refused:
-        raise UsageError(
-            f"{path} cannot be read ({refused.code}).", f"无法读取 {path}（{refused.code}）。"
-        ) from refused
+        raise UsageError("desk.results_unreadable", path=path, code=refused.code) from refused
 
 
 def _places(texts: Mapping[int, str]) -> dict[str, int]:
@@ -176,9 +167,6 @@ def _places(texts: Mapping[int, str]) -> dict[str, int]:
     for field, key in wanted.items():
         place = next((column for column, text in texts.items() if text in WORDS[key]), None)
         if place is None:
-            raise UsageError(
-                f"The sheet of all results has no column “{WORDS[key][1]}”.",
-                f"“全部结果”表里没有“{WORDS[key][0]}”列。",
-            )
+            raise UsageError("desk.no_column", title=Either(*WORDS[key]))
         found[field] = place
     return found

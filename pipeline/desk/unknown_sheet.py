@@ -10,7 +10,7 @@ from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.cells import Line, Sheet
 from pipeline.intake.read import open_results
 from pipeline.intake.ticket import check_of
-from pipeline.results.words import WORDS
+from pipeline.words.results import WORDS
 
 _TITLES = ("col.trace_id", "col.seal_name", "col.seal_id", "col.conclusion")
 _ROW_ID, _CHECK = "row_id", "check"
@@ -27,9 +27,7 @@ def answers(path: Path) -> list[Answer]:
         found = [told for sheet in book.sheets for told in _answers(sheet, path)]
     except FileRefused as refused:
         if refused.code == "FILE_FORMAT":
-            raise UsageError(
-                f"{path} is not a results workbook of this program.", f"{path} 不是本程序写出的结果表。"
-            ) from refused
+            raise UsageError("desk.not_results", path=path) from refused
         raise _damaged(path, refused.code) from refused
     owners: dict[str, str] = {}
     for answer, seal_name in found:
@@ -79,7 +77,4 @@ def _text(line: Line, place: int) -> str:
 
 
 def _damaged(path: Path, what: str) -> UsageError:
-    return UsageError(
-        f"{path}: the Unknown sheet is damaged ({what}); take a fresh one with `esign-import report`.",
-        f"{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
-    )
+    return UsageError("desk.sheet_damaged", path=path, what=what)

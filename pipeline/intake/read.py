@@ -187,7 +187,7 @@ def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
                 raise too_many_bytes(status.st_size, MAX_BYTES)
             return file.read(min(status.st_size, first))
     except OSError as error:
-        raise FileRefused("FILE_CORRUPT", {"found": reason_of(error)[0]}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": reason_of(error).en}) from error
     except ValueError as error:  # a NUL in the name
         raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error
 

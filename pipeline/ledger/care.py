@@ -41,7 +41,7 @@ def backup(path: Path, target: Path) -> None:
     Raises UsageError where the target exists, LedgerError where ledger or disk fail.
     """
     if target.exists():
-        raise UsageError(f"{target} exists already: name a new file.", f"{target} 已存在，请换一个文件名。")
+        raise UsageError("ledger.backup_exists", target=target)
     secret = read_key(path)
     try:
         with (
@@ -63,10 +63,7 @@ def backup(path: Path, target: Path) -> None:
     except sqlite3.Error as error:
         raise read_failed(path, error) from error
     except OSError as error:
-        raise LedgerError(
-            f"The backup {target} could not be written ({reason_of(error)[0]}).",
-            f"无法写入备份 {target}（{reason_of(error)[1]}）。",
-        ) from error
+        raise LedgerError("ledger.backup_failed", target=target, why=reason_of(error)) from error
 
 
 def restore(path: Path, source: Path, tenant: str) -> Restored:
@@ -83,12 +80,7 @@ def restore(path: Path, source: Path, tenant: str) -> Restored:
         mark = facts.mark_of(backed_up)
     newer = place.exists() and mark.n > 0 and receipts.reaches(place, mark)
     if place.exists() and not newer:
-        raise UsageError(
-            f"{place} does not go on from this backup: it tells of another past. Use a newer backup, or `esign-import "
-            "ledger rebuild`, which needs nothing but that file and the key.",
-            f"{place} 与此备份接不上，记录的是另一段历史。请用更新的备份，或用 `esign-import ledger rebuild`"
-            "（只需要该文件和密钥）。",
-        )
+        raise UsageError("ledger.other_past", place=place)
     _put_key(path, secret)
     if not newer:
         if told:
@@ -120,11 +112,7 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
         held = list(receipts.read(place))
         mark = receipts.end(place)
     except FileNotFoundError:
-        raise LedgerError(
-            f"There are no receipts at {place}: restore a backup (`esign-import ledger restore`) or enter the seals you "
-            "know (`esign-import adopt FILE`).",
-            f"{place} 处没有回执；请恢复备份（`esign-import ledger restore`）或登记已有印章（`esign-import adopt FILE`）。",
-        ) from None
+        raise LedgerError("ledger.no_receipts", place=place) from None
     except (OSError, receipts.ReceiptsDamaged) as error:
         raise _receipts_damaged(place, error) from error
     try:
@@ -197,10 +185,7 @@ def _kept(source: Path) -> tuple[bytes, bytes]:
             files = dict(connection.execute(f"SELECT name, data FROM {_KEPT}"))  # noqa: S608 - our own words
         return files[_KEY], files[_RECEIPTS]
     except (sqlite3.Error, KeyError) as error:
-        raise UsageError(
-            f"{source} is no backup of esign-import (`esign-import ledger backup FILE` writes one).",
-            f"{source} 不是本程序的备份（由 `esign-import ledger backup FILE` 写出）。",
-        ) from error
+        raise UsageError("ledger.no_backup", source=source) from error
 
 
 def _make_room(path: Path, site_key: SiteKey) -> Path | None:
@@ -212,10 +197,7 @@ def _make_room(path: Path, site_key: SiteKey) -> Path | None:
     except (LedgerError, sqlite3.Error):
         pass
     else:
-        raise UsageError(
-            f"The ledger {path} is there and in order; it is not replaced. Move it away first if you mean it.",
-            f"台账 {path} 完好，不会被覆盖；如确需替换，请先把它移走。",
-        )
+        raise UsageError("ledger.in_order", path=path)
     free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())
     path.rename(free)
     for suffix in _SIDE:
@@ -248,8 +230,4 @@ def _counted(path: Path, aside: Path | None) -> Restored:
 
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
-    return LedgerError(
-        f"The receipts do not make a ledger ({reason_of(error)[0]}). Keep {place} as it is and restore a backup (`esign-import ledger "
-        "restore`).",
-        f"回执无法还原台账（{reason_of(error)[1]}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
-    )
+    return LedgerError("ledger.receipts_damaged", place=place, why=reason_of(error))

@@ -23,7 +23,7 @@ from pipeline.results.reasons import counted, label, reasons, sentence
 from pipeline.results.style import COLOURS
 from pipeline.results.sums import count
 from pipeline.results.text import clean
-from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
+from pipeline.words.results import halt_word, say, status_meaning, status_word
 
 REPORT = "report.html"
 MOST_ROWS = 10_000  # in the page; a phone still opens it
@@ -90,8 +90,7 @@ class _Total:
 
     @staticmethod
     def of(status: Status, rows: int, total: int, language: str) -> _Total:
-        zh, en = STATUS_MEANINGS[status]
-        meaning = zh if language == "zh" else en
+        meaning = status_meaning(status, language)
         return _Total(status.value, status_word(status, language), meaning, rows, f"{rows / total:.1%}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.advice import advice_on
 from pipeline.clock import stamp
 from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
@@ -15,9 +16,8 @@ from pipeline.results.next_steps import next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import label, needs_fixing, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
-from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 from pipeline.roster import FileReport
-from pipeline.service_advice import advice_on
+from pipeline.words.results import halt_word, say, status_meaning, status_word
 
 if TYPE_CHECKING:
     from pipeline.results.frame import Frame
@@ -111,7 +111,6 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
     shown = [status for status, rows in counts.items() if rows]
     for status in shown:
         rows = counts[status]
-        zh, en = STATUS_MEANINGS[status]
         fill, ink = COLOURS[status]
         chip = {"bold": True, "bg_color": fill, "font_color": ink, "align": "center"}
         canvas.line(
@@ -120,7 +119,7 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
                 (rows, 1, {**_NUMBER, "bold": True}),
                 (rows / total, 2, {"num_format": "0.0%", "font_color": MUTED, "align": "right"}),
                 (_bar(rows, total, 12), 4, {**_BLOCKS, "font_color": ink}),
-                (zh if language == "zh" else en, 9, {"text_wrap": True, "font_color": MUTED}),
+                (status_meaning(status, language), 9, {"text_wrap": True, "font_color": MUTED}),
             ],
             ruled=True,
         )

@@ -14,12 +14,12 @@ from compile_words import TARGET, compiled
 
 from pipeline import language
 from pipeline.cli import cli, main
-from pipeline.cli.click_words import CHINESE, PLURALS
 from pipeline.cli.help import columns, untranslated, wrapped
-from pipeline.cli.words import WORDS
 from pipeline.config import keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.results.words import WORDS as RESULT_WORDS
+from pipeline.words.cli import WORDS
+from pipeline.words.click import CHINESE, PLURALS
+from pipeline.words.results import WORDS as RESULT_WORDS
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
@@ -176,16 +176,16 @@ def test_every_kind_of_wrong_value_is_told_in_chinese(tmp_path):
             try:
                 load(tmp_path / "c.yaml", {})
             except ConfigError as error:
-                told.add(error.zh.replace(str(tmp_path), ""))
+                told.add(error.say("zh").replace(str(tmp_path), ""))
     assert len(told) > 80
     assert [each for each in told if english.search(each) or not HAN.search(each)] == []
 
 
 def test_what_the_system_says_is_told_in_both_languages():
     for number in range(1, 134):
-        en, zh = reason_of(OSError(number, os.strerror(number)))
-        assert HAN.search(zh)
-        assert not HAN.search(en)
+        told = reason_of(OSError(number, os.strerror(number)))
+        assert HAN.search(told.zh)
+        assert not HAN.search(told.en)
 
 
 def test_lines_break_between_wide_characters_and_never_before_a_stop():

@@ -41,7 +41,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "wrong": ("错", "Wrong"),
     "skip": ("跳过", "Skip"),
     "undo": ("撤销", "Undo"),
-    "previous": ("上一个", "Previous"),
     "next": ("下一个", "Next"),
     "hint.move": ("移动", "move"),
     "hint.search": ("搜索", "search"),

@@ -1,13 +1,13 @@
-"""The words of this room in Chinese and English."""
+"""The words of the results - workbook, pages, ends of a night - in Chinese and English."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from pipeline.model import Status
-from pipeline.problems import PHRASES
-from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
+from pipeline.words.problems import PHRASES
+from pipeline.words.report import REPORT_WORDS
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("成功", "Sealed"),
@@ -253,4 +253,16 @@ def halt_word(code: str, message: str, language: str) -> str:
 def status_word(status: Status, language: str) -> str:
     """Return a status as people read it."""
     zh, en = STATUS_WORDS[status]
+    return zh if language == "zh" else en
+
+
+def status_meaning(status: Status, language: str) -> str:
+    """Return what a status says of its row."""
+    zh, en = STATUS_MEANINGS[status]
+    return zh if language == "zh" else en
+
+
+def field_word(field: str, language: str) -> str:
+    """Return a field as people read it."""
+    zh, en = FIELD_WORDS.get(field, (field, field))
     return zh if language == "zh" else en

@@ -231,6 +231,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "To go on as a clerk would: in a second terminal start\n     {sandbox}",
     ),
     "demo_retry": ("改好结果表并保存，再输入：", "Then correct the workbook, save it, and type:"),
+    "demo_config": (
+        "示例配置：本机沙盒，不需要账号。",
+        "The demo's configuration: the sandbox of this machine, no account.",
+    ),
     "sandbox_at": (
         "沙盒已启动：{url}（Ctrl-C 停止）\n" + SANDBOX_IDS,
         "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,
@@ -273,9 +277,3 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The ledger knows no run yet: there are no results to rebuild.",
     ),
 }
-
-
-def word(key: str, language: str, **details: object) -> str:
-    """Return a sentence in ``zh`` or ``en`` with its details filled in."""
-    zh, en = WORDS[key]
-    return (zh if language == "zh" else en).format(**details)
