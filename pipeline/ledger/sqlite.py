@@ -185,6 +185,13 @@ class SqliteLedger:
             ).fetchone()
             return int(entered)
 
+    def ended_seals(self) -> set[str]:
+        """Return the SealIds of seals that were given up."""
+        with self._reading() as connection:
+            return {
+                each for (each,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+            }
+
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen."""
         with self._reading() as connection:
