@@ -18,6 +18,7 @@ from pipeline.clock import Clock
 from pipeline.closing import closed, see
 from pipeline.config import Config
 from pipeline.course import Course
+from pipeline.doors import doors_of
 from pipeline.esign.contract import CREATE, UPLOAD
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
@@ -187,10 +188,11 @@ async def run(
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
     told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
-    if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config, told)):
-        return None
     record = wiring.record(ask, config, started)
     forbidden = _guarded(ready, plan, limits, record, ledger)
+    chosen = ready[: ask.limit]
+    if not confirm(wiring.forecast(plan.planned, chosen, config, told, guarded=forbidden is not None)):
+        return None
     found = credentials() if ready and forbidden is None else None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)
@@ -203,7 +205,10 @@ async def run(
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
     if found is not None:
-        async with wiring.client(config, found, clock) as client:
+        async with (
+            wiring.client(config, found, clock) as client,
+            doors_of(limiter, (CREATE, UPLOAD), wiring.doors(config)) as doors,
+        ):
             sender = Sender(
                 client=client,
                 limiter=limiter,
@@ -215,7 +220,7 @@ async def run(
                 mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
                 course=Course(stop.event, clock, Watch(limits)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
-                doors={action: asyncio.Semaphore(wiring.doors(config)) for action in (CREATE, UPLOAD)},
+                doors=doors,
             )
             submission = Submission(
                 sender,

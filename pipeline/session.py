@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
 
 PROGRAM = "esign-import"
+_runs: set[str] = set()  # named in this process
 
 
 def require_ready(config: Config, place: Path | str) -> None:
@@ -57,20 +59,38 @@ def ask_of(
         raise UsageError("usage.no_pictures", path=seals)
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
-    run = run_id(clock.now())
+    run = _new_run(config, clock)
+    results = out or config.path(config.out) / run
+    room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return Ask(
         command=command,
         run=run,
         rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
         seals=pictures if pictures.exists() else None,
-        out=out or config.path(config.out) / run,
+        out=results,
         limit=limit,
         accept_guards=accept_guards,
         passwords=passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
     )
+
+
+def _new_run(config: Config, clock: Clock) -> str:
+    """Return a run's name: nights that begin in one millisecond, over one results folder, are two all the same."""
+    names = map(run_id, count(clock.now(), 0.001))
+    out = config.path(config.out)
+    run = next(each for each in names if each not in _runs and not (out / each).exists())
+    _runs.add(run)
+    return run
+
+
+def room_for_results(folder: Path) -> None:
+    """Raise UsageError where results cannot lie because the folder, or one it is in, is a file."""
+    file = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    if file is not None and not file.is_dir():
+        raise UsageError("usage.out_is_a_file", file=file)
 
 
 def existing(path: Path) -> Path:
@@ -103,12 +123,12 @@ def open_for_config(
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
     from pipeline.ledger.open import open_ledger  # noqa: PLC0415
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     tenant = tenant_of(config)
-    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
+    evidence = None if path.exists() or new_ledger else run_that_knew(config.path(config.out), tenant)
     ledger, site_key = open_ledger(
         path,
         tenant,
@@ -141,16 +161,19 @@ def hold(
 
 
 def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
-    """Raise UsageError for a ledger put back from before a run that sent: that run's doctors would be new again."""
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    """Raise UsageError for a ledger put back from before a run that sent, or from its midst: doctors would be new again."""
+    from pipeline.results.past import creates_of, run_that_sent  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     last = ledger.last_run()
     place = run_that_sent(config.path(config.out), tenant_of(config)) if last else None
     if last is None or place is None:
         return
-    sent = str(json.loads(place.read_text(encoding="utf-8"))["run"])
-    if sent > last.run and ledger.run(sent) is None:
+    record = json.loads(place.read_text(encoding="utf-8"))
+    sent = str(record["run"])
+    before = sent > last.run and ledger.run(sent) is None
+    midst = sent == last.run and ledger.creates_of(sent) < creates_of(record)
+    if before or midst:
         raise UsageError("ledger.older", place=place, run=sent)
 
 

@@ -7,12 +7,13 @@ rosters by name and last four digits, and by these only where they mean one pers
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.desk.settle import SEAL_ID
 from pipeline.errors import FileRefused, UsageError
+from pipeline.intake.cells import Sheet
 from pipeline.intake.read import open_results, run_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
@@ -37,15 +38,20 @@ class Found:
     left: Mapping[str, Phrase]  # place -> why
 
 
-def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Found:
-    """Read an old results workbook; ``doctors`` are those of the present rosters."""
+def of_results(
+    path: Path, doctors: Sequence[Doctor], snapshot: Snapshot, *, tenant: str, ended: Collection[str] = ()
+) -> Found:
+    """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters.
+
+    ``ended`` are SealIds that the ledger knows and that nobody has any more.
+    """
     people: dict[tuple[str, str], set[str]] = {}
     by_key: dict[str, Doctor] = {}
     for doctor in doctors:
         if doctor.key and doctor.name and doctor.number:
             people.setdefault((doctor.name, doctor.number[-4:]), set()).add(doctor.key)
             by_key[doctor.key] = doctor
-    lines = [line for line in _lines_of_results(path) if line.seal_id]
+    lines = [line for line in _lines_of_results(path, tenant) if line.seal_id]
     claims = Counter((line.name, line.number[-4:]) for line in lines)
     left: dict[str, Phrase] = {}
     claimed: list[tuple[str, Doctor, _Line]] = []
@@ -61,11 +67,17 @@ def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Fou
         [(key, doctor, line.seal_id, line.seal_name, line.place) for key, doctor, line in claimed],
         left,
         snapshot,
+        ended,
     )
 
 
 def of_sheet(
-    rows: Sequence[Row], doctors: Sequence[Doctor], files: Sequence[FileReport], snapshot: Snapshot
+    rows: Sequence[Row],
+    doctors: Sequence[Doctor],
+    files: Sequence[FileReport],
+    snapshot: Snapshot,
+    *,
+    ended: Collection[str] = (),
 ) -> Found:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
@@ -84,7 +96,7 @@ def of_sheet(
             claimed.append((doctor.key, doctor, seal_id, doctor.seal_name, place))
     if rows and not claimed and not any(_has_title(row) for row in rows):
         raise UsageError("desk.no_seal_ids")
-    return _found(claimed, left, snapshot)
+    return _found(claimed, left, snapshot, ended)
 
 
 def is_results(path: Path) -> bool:
@@ -93,13 +105,17 @@ def is_results(path: Path) -> bool:
 
 
 def _found(
-    claimed: Iterable[tuple[str, Doctor, str, str | None, str]], left: dict[str, Phrase], snapshot: Snapshot
+    claimed: Iterable[tuple[str, Doctor, str, str | None, str]],
+    left: dict[str, Phrase],
+    snapshot: Snapshot,
+    ended: Collection[str],
 ) -> Found:
     seals: list[Adopted] = []
     known = 0
     claims = list(claimed)
     people = Counter(key for key, *_ in claims)
     ids = Counter(seal_id for _, _, seal_id, _, _ in claims)
+    names = Counter(seal_name for *_, seal_name, _ in claims)  # elsewhere all seals may bear one name
     owners = {past.seal.seal_id: key for key, past in snapshot.people.items() if past.seal}
     for key, doctor, seal_id, seal_name, place in claims:
         past = snapshot.people.get(key)
@@ -111,13 +127,15 @@ def _found(
             left[place] = phrase("desk.has_seal", seal_id=past.seal.seal_id)
         elif past is not None and past.unsettled is not None:
             left[place] = phrase("desk.unsettled")
+        elif seal_id in ended:
+            left[place] = phrase("desk.seal_ended")
         elif people[key] > 1 or ids[seal_id] > 1 or owners.get(seal_id, key) != key:
             left[place] = phrase("desk.twice")
         else:
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
-            free = seal_name if seal_name and snapshot.seal_names.get(seal_name, key) == key else None
-            seals.append(Adopted(key, seal_id, doctor.name, masked, free))
+            free = snapshot.seal_names.get(seal_name or "", key) == key and names[seal_name] == 1
+            seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if free else None))
     return Found(tuple(seals), known, left)
 
 
@@ -138,10 +156,15 @@ class _Line:
     seal_name: str
 
 
-def _lines_of_results(path: Path) -> Iterator[_Line]:
+def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
     try:
         book = open_results(path)
         for sheet in book.sheets:
+            if (sheet.name or "") in WORDS["sheet.summary"] and (other := _tenant(sheet)) not in {
+                None,
+                tenant,
+            }:
+                raise UsageError("desk.other_tenant", path=path, tenant=other, ours=tenant)
             if (sheet.name or "") not in WORDS["sheet.all"]:
                 continue
             places: dict[str, int] | None = None
@@ -154,6 +177,15 @@ def _lines_of_results(path: Path) -> Iterator[_Line]:
                 yield _Line(f"{sheet.name} {line.number}", **told)
     except FileRefused as refused:
         raise UsageError("desk.results_unreadable", path=path, code=refused.code) from refused
+
+
+def _tenant(summary: Sheet) -> str | None:
+    """Return whose run wrote a workbook, as its summary says: a rehearsal's seals are nobody's."""
+    for line in summary.lines:
+        texts = [cell.shown.strip() for cell in line.cells.values()]
+        if len(texts) > 1 and texts[0] in WORDS["fact.tenant"] and "/" in texts[1]:
+            return texts[1].partition(" · ")[0]
+    return None
 
 
 def _places(texts: Mapping[int, str]) -> dict[str, int]:

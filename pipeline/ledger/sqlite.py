@@ -17,6 +17,7 @@ from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people
 from pipeline.ledger.archive import Life
 from pipeline.ledger.protocol import (
+    UPLOAD,
     Adopted,
     Attempt,
     Decision,
@@ -176,6 +177,21 @@ class SqliteLedger:
         with self._reading() as connection:
             return history.said_by(connection, run)
 
+    def creates_of(self, run: str) -> int:
+        """Return how many creates of a run were entered, whatever became of them."""
+        with self._reading() as connection:
+            (entered,) = connection.execute(
+                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD)
+            ).fetchone()
+            return int(entered)
+
+    def ended_seals(self) -> set[str]:
+        """Return the SealIds of seals that were given up."""
+        with self._reading() as connection:
+            return {
+                each for (each,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+            }
+
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen."""
         with self._reading() as connection:
@@ -302,4 +318,4 @@ class KnownFiles(Mapping[str, FileStat]):
 
 def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
     """Say that the ledger is damaged or cannot be read, and how to restore it."""
-    return LedgerError("ledger.not_read", path=path, why=reason_of(error))
+    return LedgerError("ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild"))

@@ -49,6 +49,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
         "{path}: the Unknown sheet is damaged ({what}); take a fresh one with `esign-import report`.",
     ),
+    "desk.copied_seal_id": (
+        "同一印章ID填给了不止一位医生",
+        "the SealId stands beside more than one doctor",
+    ),
     "desk.lines_disagree": ("同一位医生的几行填写不一致", "the lines of this doctor do not agree"),
     "desk.not_open": (
         "已经查清，或不是本台账的行",
@@ -77,6 +81,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "“全部结果”表里没有“{title}”列。",
         "The sheet of all results has no column “{title}”.",
     ),
+    "desk.other_tenant": (
+        "{path} 是 {tenant} 的结果，当前配置是 {ours}；其中的印章不能登记。",
+        "{path} holds the results of {tenant}, the configuration speaks for {ours}: its seals cannot be entered.",
+    ),
+    "desk.seal_ended": ("台账中该印章已停用", "the ledger has this seal as one that was given up"),
     "desk.nobody": ("现有名单里没有此人", "nobody in the present rosters"),
     "desk.several": (
         "同名且末四位相同的不止一人",
