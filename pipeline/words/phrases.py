@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
 
 from pipeline.words import Either
 from pipeline.words.marks import WORDS as MARKS
-from pipeline.words.problems import PHRASES
+from pipeline.words.problems import FINDINGS, PHRASES
 
 _COLON = ": "
 _STAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d")
@@ -30,3 +31,23 @@ def told_of(text: str) -> Either:
 def is_phrase(text: str) -> bool:
     """Tell whether every part of a text is a phrase of the catalogue."""
     return all(part in PHRASES for part in text.split(_COLON))
+
+
+@lru_cache(maxsize=1000)
+def finding(english: str) -> str:
+    """Return what was found in a file or picture in Chinese, with the place in it; what nobody lists as it is."""
+    if english in PHRASES:
+        return PHRASES[english]
+    for pattern, zh in _patterns():
+        if found := pattern.fullmatch(english):
+            return zh.format(*found.groups())
+    return english
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the findings with blanks, those that say most first: “row 5: > 3 columns” is more than “row …”."""
+    return tuple(
+        (re.compile(re.escape(en).replace(r"\{\}", "(.+?)")), FINDINGS[en])
+        for en in sorted(FINDINGS, key=len, reverse=True)
+    )
