@@ -202,7 +202,7 @@ def test_what_fills_a_sentence_speaks_its_language():
 
 LOOKED_UP = {"results": results.WORDS, "review": review.WORDS, "story": story.WORDS, "sentences": SENTENCES}
 SPEAKERS = {"say", "word", "alarm", "proceed"}  # methods of a command's session
-HELPERS = {"usage", "_wrong", "_Wrong", "_fault"}  # functions that hand a key on
+HELPERS = {"_wrong", "_Wrong", "_fault"}  # functions that hand a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
 
 
