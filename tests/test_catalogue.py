@@ -27,6 +27,7 @@ from pipeline.words.advice import Advice
 from pipeline.words.click import CHINESE
 from pipeline.words.frequent import OWN
 from pipeline.words.help import HELP
+from pipeline.words.notes import NOTES, noted
 from pipeline.words.sentences import SENTENCES, TABLES, phrase
 
 HOUSE = Path(__file__).parents[1]
@@ -67,6 +68,7 @@ PHRASES = {
     "click": CHINESE,
     "phrases": problems.PHRASES,
     "findings": problems.FINDINGS,
+    "notes": NOTES,
 }
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
@@ -365,14 +367,39 @@ def found_in(call: ast.Call) -> Iterator[str]:
             yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
 
 
-def test_every_finding_is_found_by_somebody():
-    written = {shape for path in MODULES for shape in shapes(path)}
-    parts = {part for shape in written for part in shape.split(re.escape(", "))}
-    written = {part for part in parts if re.search("[a-zA-Z]{2}", part)}
-    units = {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
-    lost = [
-        each
-        for each in problems.FINDINGS
-        if each not in units and not any(re.fullmatch(shape, each.replace("{}", "0")) for shape in written)
-    ]
-    assert lost == []
+@pytest.mark.parametrize("entry", [*problems.FINDINGS, *NOTES])
+def test_every_finding_is_found_by_somebody(entry):
+    alone = entry.rpartition("{}: ")[2]  # 内科!H12: hidden picture, not used
+    ways = {entry, alone, entry.removesuffix("{}"), f"in a sheet {entry}"}
+    said = any(re.fullmatch(re.escape(entry).replace(r"\{\}", ".+"), text) for text in TEXTS)
+    assert (
+        said
+        or ways & UNITS
+        or any(re.fullmatch(shape, way.replace("{}", "0")) for way in ways for shape in SAYING)
+    )
+
+
+SAYING = {
+    part
+    for path in MODULES
+    for shape in shapes(path)
+    for part in (shape, *shape.split(re.escape(", ")))
+    if re.search("[a-zA-Z]{2}", part)
+}
+UNITS = TEXTS | {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
+
+
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        ("line 7: more fields than titles", "第 7 行的内容比标题多"),
+        ("sheet 名单: hidden columns E (mobile), F", "工作表“名单”：隐藏的列 E（手机号）, F"),
+        ("sheet 内科: 3 more pictures belong to no doctor", "工作表“内科”：另有 3 张图片不属于任何医生"),
+        ("内科!H12: hidden picture, not used", "内科!H12：图片是隐藏的，没有用"),
+        ("pictures within .xls cannot be read: save it as .xlsx", ".xls 里的图片读不出来，请另存为 .xlsx"),
+        ("something else", "something else"),
+    ],
+)
+def test_notes_on_a_file_are_told_in_chinese(note, told):
+    assert noted(note, "zh") == told
+    assert noted(note, "en").replace(" (mobile)", "") == note.replace(" (mobile)", "")
