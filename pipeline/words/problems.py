@@ -277,6 +277,7 @@ PHRASES: Mapping[str, str] = {
     "zip in a zip": "压缩包里的压缩包",
     "zip: overlapping members": "压缩包内容可疑",
     "zip: too many members": "压缩包里文件过多",
+    "zip: two members of one name": "压缩包里有两个同名文件",
     # what happened on the wire (esign/client.py), and why a row's own wait ended
     "could not connect": "连接不上",
     "no answer came in time": "等待应答超时",
@@ -296,38 +297,6 @@ PHRASES: Mapping[str, str] = {
     "the TLS handshake failed": "TLS 握手失败",
     "waited too long for a slot": "等待发送的时间太长",
     **REASONS,
-}
-
-# findings about a file with a place or a number in them, by their Chinese words
-FINDINGS: Mapping[str, str] = {
-    "> {} cells": "超过 {} 个单元格",
-    "> {} merged": "超过 {} 处合并单元格",
-    "> {} records": "超过 {} 条数据记录",
-    "> {} rows": "超过 {} 行",
-    "> {} sheets": "超过 {} 个工作表",
-    "> {} tags": "超过 {} 个标签",
-    "cell {}": "{} 单元格",
-    "cut off: {}": "文件不完整：{}",
-    "delimiter {}": "分隔符 {}",
-    "HTML: > {} <table> in <table>": "表格嵌套超过 {} 层",
-    "line {}": "第 {} 行",
-    "line {}: > {} characters": "第 {} 行：超过 {} 个字",
-    "missing part: {}": "缺少 {}",
-    "quotes in row {}": "第 {} 行引号",
-    "quotes of the record on line {}": "第 {} 行引号",
-    "row {}": "第 {} 行",
-    "row {} after row {}": "第 {} 行排在第 {} 行之后",
-    "row {}: > {} columns": "第 {} 行：超过 {} 列",
-    "row {}: > {} MB": "第 {} 行：超过 {} MB",
-    "row {}: > {} rowspan": "第 {} 行：超过 {} 处跨行单元格",
-    "zip: {} members": "压缩包里有 {} 个文件",
-    "zip: two members of one name": "压缩包里有两个同名文件",
-    "{} cells": "{} 个单元格",
-    "{} rows": "{} 行",
-    "{} tags": "{} 个标签",
-    "{}: > {} pictures": "{}：超过 {} 张图片",
-    "{}: two sheets": "{}：两个工作表共用",
-    "{}: {} characters": "{}：{} 个字",
 }
 
 
