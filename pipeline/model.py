@@ -285,6 +285,7 @@ class Night:
     )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
+    latest: Path | None = None  # where a copy of the results lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,3 +320,5 @@ class Forecast:
     heavy: int  # inline pictures over 2 MB without seal_image_compress
     seconds: float  # at the granted rate
     judged: tuple[int, int, int] | None = None  # of a review: right, wrong, of no row that could be sent
+    left: Mapping[Status, int] = _field(default_factory=dict)  # rows that are not sent; READY: not asked for
+    guarded: bool = False  # a guard lets nothing through

@@ -188,10 +188,11 @@ async def run(
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
     told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
-    if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config, told)):
-        return None
     record = wiring.record(ask, config, started)
     forbidden = _guarded(ready, plan, limits, record, ledger)
+    chosen = ready[: ask.limit]
+    if not confirm(wiring.forecast(plan.planned, chosen, config, told, guarded=forbidden is not None)):
+        return None
     found = credentials() if ready and forbidden is None else None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)

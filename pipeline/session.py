@@ -59,13 +59,15 @@ def ask_of(
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
     run = _new_run(config, clock)
+    results = out or config.path(config.out) / run
+    room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return Ask(
         command=command,
         run=run,
         rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
         seals=pictures if pictures.exists() else None,
-        out=out or config.path(config.out) / run,
+        out=results,
         limit=limit,
         accept_guards=accept_guards,
         passwords=passwords(config, os.environ),
@@ -81,6 +83,13 @@ def _new_run(config: Config, clock: Clock) -> str:
     run = next(each for each in names if each not in _runs and not (out / each).exists())
     _runs.add(run)
     return run
+
+
+def room_for_results(folder: Path) -> None:
+    """Raise UsageError where results cannot lie because the folder, or one it is in, is a file."""
+    file = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    if file is not None and not file.is_dir():
+        raise UsageError("usage.out_is_a_file", file=file)
 
 
 def existing(path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -244,17 +245,25 @@ def record(ask: Ask, config: Config, started: float) -> RunRecord:
 
 
 def forecast(
-    rows: int, chosen: Sequence[Planned], config: Config, judged: tuple[int, int, int] | None = None
+    planned: Sequence[Planned],
+    chosen: Sequence[Planned],
+    config: Config,
+    judged: tuple[int, int, int] | None = None,
+    *,
+    guarded: bool = False,
 ) -> Forecast:
     """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
 
-    ``judged`` counts the judgements of a review that was given (``review.tally``).
+    ``judged`` counts the judgements of a review that was given (``review.tally``); where a guard lets nothing through,
+    nothing is chosen.
     """
+    chosen = () if guarded else chosen
+    sent = set(map(id, chosen))
     inline = config.api.contract == "inline"
     requests = [each.request for each in chosen if each.request]
     pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
     return Forecast(
-        rows=rows,
+        rows=len(planned),
         creates=len(requests),
         licences=sum(_binds(each) for each in requests) if inline else 0,
         heavy=sum(
@@ -265,6 +274,8 @@ def forecast(
         else 0,
         seconds=len(requests) / config.limits.requests_per_second,
         judged=judged,
+        left=Counter(each.status for each in planned if id(each) not in sent),
+        guarded=guarded,
     )
 
 

@@ -14,7 +14,8 @@ from pipeline.cli.session import Session, usage
 from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.model import Ask
-from pipeline.shell import join, quote
+from pipeline.session import room_for_results
+from pipeline.shell import join
 from pipeline.words.sentences import say
 
 PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
@@ -37,10 +38,11 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
 
     base = out or Path("demo")
+    room_for_results(base)
     sample = _sample_data()
     clock = session.clock
     truth = base / "sandbox-seals.jsonl"
-    config_file = _write_config(base, sample)
+    config_file = session.config_path = _write_config(base, sample)
     with SandboxThread(Sandbox(latency=0.08, truth_file=truth)) as service:
         config = load(config_file, {"PIPELINE_API__ENDPOINT": service.url})
         run = run_id(clock.now())
@@ -52,7 +54,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             sample / "seals",
             results,
             limit=rows,
-            invocation=f"{session.program} --config {quote(str(config_file))}",
+            invocation=session.invocation,
         )
         session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
         latest = base / "out" / "latest"
@@ -63,6 +65,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             clock=clock,
             yes=True,
             latest=latest,
+            steps=False,  # the sandbox ends with this command: what goes on from here is said below
             credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
         )
     workbook = latest / "results.xlsx"
@@ -71,8 +74,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     session.say("demo_open", path=workbook)
     sandbox_command = f"{session.program} {join(['sandbox', '--truth', str(truth)])}"
     session.say("demo_more", sandbox=sandbox_command)
-    retry = join(["--config", str(config_file), "retry", str(workbook)])
-    session.then(session.word("demo_retry"), f"{session.program} {retry}")
+    session.proceed("demo_retry", "retry", str(workbook))
     return code
 
 

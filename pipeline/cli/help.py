@@ -77,6 +77,9 @@ class _WideFormatter(click.HelpFormatter):
     def write_heading(self, heading: str) -> None:
         self.write(f"{'':>{self.current_indent}}{heading}{say('mark.colon', 'zh')}\n")
 
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, CHINESE["Usage:"] if prefix is None else prefix)
+
     def write_text(self, text: str) -> None:
         self._write(wrapped(text, self.width - self.current_indent), self.current_indent)
 

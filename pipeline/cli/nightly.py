@@ -22,6 +22,9 @@ from pipeline.config import Config, load
 from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast, Status
 from pipeline.session import latest_of, open_for_config
+from pipeline.words import Joined, Phrase
+from pipeline.words.results import status_word
+from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.cli.signals import Signals
@@ -103,7 +106,7 @@ def run(
     ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
-        session.then(session.word("next_rosters"), session.again)
+        session.repeat("next_rosters")
         return 0
     surroundings.refuse_results(rosters)
     return conduct(
@@ -165,9 +168,10 @@ def conduct(
     latest: Path | None,
     yes: bool = False,
     new_ledger: bool = False,
+    steps: bool = True,
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
-    """Hold the lock and the ledger for one night, then deliver what it found."""
+    """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
@@ -183,9 +187,9 @@ def conduct(
             done = asyncio.run(evening.through())
             if done is None:
                 session.say("declined")
-                session.then(session.word("next_again"), session.again)
+                session.repeat("next_again")
                 return 0
-            return deliver(session, config, done, latest=latest)
+            return deliver(session, config, done, latest=latest, steps=steps)
         except Exception as trouble:
             if not isinstance(trouble, EsignImportError):
                 LOG.exception("the run broke")
@@ -237,10 +241,30 @@ class _Evening:
                 watch=progress,
             )
 
+    def _foretell(self, forecast: Forecast) -> None:
+        """Say how many seals will be made, or why none."""
+        if forecast.creates:
+            time = _time(forecast.seconds)
+            self.session.say("forecast", rows=forecast.rows, creates=forecast.creates, time=time)
+        elif forecast.guarded:
+            self.session.say("forecast_guarded", rows=forecast.rows)
+        elif not forecast.rows:
+            self.session.say("forecast_nobody")
+        else:
+            language = self.session.spoken
+            left = [
+                phrase("forecast_others", n=n)
+                if status is Status.READY
+                else f"{status_word(status, language)} {n}"
+                for status, n in sorted(forecast.left.items(), key=lambda each: -each[1])
+            ]
+            why = Joined(left, phrase("mark.comma"))
+            self.session.say("forecast_nothing", rows=forecast.rows, why=why)
+
     def _agreed(self, forecast: Forecast) -> bool:
         """Say what is about to happen; ask only where somebody can answer and something would be sent."""
         say = self.session.say
-        say("forecast", rows=forecast.rows, creates=forecast.creates, seconds=round(forecast.seconds))
+        self._foretell(forecast)
         if forecast.judged is not None:
             right, wrong, elsewhere = forecast.judged
             say("judged", right=right, wrong=wrong)
@@ -252,7 +276,19 @@ class _Evening:
             say("heavy", heavy=forecast.heavy)
         if self.yes or not forecast.creates or not sys.stdin.isatty():
             return True
-        return click.confirm(self.session.word("confirm"), err=True)
+        return self.session.agreed("confirm")
+
+
+def _time(seconds: float) -> Phrase:
+    """Return how long something takes, as roughly as one cares."""
+    if seconds < 1:
+        return phrase("time.moment")
+    if seconds < 100:
+        return phrase("time.seconds", n=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return phrase("time.minutes", n=minutes)
+    return phrase("time.hours", n=f"{seconds / 3600:.1f}")
 
 
 def _config_for_check(session: Session) -> tuple[Config, str | None]:

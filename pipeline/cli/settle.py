@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
 from pipeline.session import credentials_of, hold, latest_of, open_for_config
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _list(session: Session, found: list[Case]) -> int:
                 name=case.name,
                 place=place,
                 seal_name=case.seal_name,
-                at=stamp(case.attempt.at),
+                at=shown(stamp(case.attempt.at)),
                 trace=case.attempt.uuid,
                 host=case.attempt.host,
             )
@@ -280,10 +280,10 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         fitting = [each for each in planned if _sealed_as(each, query)]
         if len(fitting) != 1:
-            raise usage("certify_who", query=query, n=len(fitting))
+            raise usage("certify_who" if fitting else "certify_nobody", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
-        if not yes and not click.confirm(session.word("certify_sure", name=request.name), err=True):
-            session.then(session.word("next_again"), session.again)
+        if not yes and not session.agreed("certify_sure", name=request.name):
+            session.repeat("next_again")
             return 2
         found = asyncio.run(
             desk.certify(
@@ -312,7 +312,7 @@ def tell_unanswered(session: Session, ledger: SqliteLedger) -> None:
     if told is None or past is None:
         return
     name = past.seal.content.name if past.seal and past.seal.content else "—"
-    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=stamp(told.at), why=told.why)
+    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=shown(stamp(told.at)), why=told.why)
 
 
 def _sealed_as(planned: Planned, query: str) -> bool:

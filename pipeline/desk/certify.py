@@ -24,6 +24,7 @@ from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
 from pipeline.roster import Prepared
+from pipeline.words.phrases import told_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,8 @@ def unanswered(ledger: Ledger) -> Told | None:
 
 
 def _nothing_sent(why: str) -> UsageError:
-    return UsageError("desk.nothing_sent", why=why)
+    return UsageError("desk.nothing_sent", why=told_of(why))
 
 
 def _no_verdict(why: str, trace_id: str) -> UsageError:
-    return UsageError("desk.no_verdict", why=why, trace_id=trace_id)
+    return UsageError("desk.no_verdict", why=told_of(why), trace_id=trace_id)

@@ -20,6 +20,7 @@ from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contract import parse
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
+from pipeline.words.phrases import told_of
 from pipeline.words.sentences import phrase
 
 ACTION = "ChannelDescribeUserAutoSignStatus"
@@ -57,7 +58,7 @@ async def look_up(
         try:
             reply = await call(client, limiter, ACTION, json.dumps(body, ensure_ascii=False).encode())
         except (NotSent, NoAnswer) as error:
-            return Told(None, None, str(error))
+            return Told(None, None, told_of(str(error)))
     answer = parse(reply.body) if reply.status == 200 else None
     if answer is None:
         return Told(None, None, f"HTTP {reply.status}")

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
 from pipeline.desk.cases import Case
 from pipeline.errors import UsageError
 from pipeline.esign.signing import FENCE
@@ -62,7 +62,7 @@ def require_fence(case: Case, now: float) -> None:
     """Raise UsageError while a late copy of the create could still be accepted."""
     assert case.attempt is not None
     if now < case.attempt.at + FENCE:
-        moment = stamp(case.attempt.at + FENCE)
+        moment = shown(stamp(case.attempt.at + FENCE), to=19)
         raise UsageError("desk.too_early", name=case.name, moment=moment)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.advice import advice_on, known
 from pipeline.model import Status
+from pipeline.results.reasons import happened
 from pipeline.words.results import field_word, halt_word, status_meaning, status_word
 from pipeline.words.results import say as result_word
 from pipeline.words.sentences import say as mark
@@ -212,18 +213,19 @@ def _create(create: Facts, language: str) -> Iterator[tuple[str, str]]:
     yield "tag.trace", f"TraceId {create['trace_id']}"
     verdict = create["verdict"] or "open"
     wait = create["wait_seconds"]
+    own = happened(create["code"], create["message"], language)
     told = [
         say("wait", language, seconds=f"{wait:.2f}") if wait is not None else "",
         say(f"verdict.{verdict}", language, seal_id=create["seal_id"]),
         create["code"] or "",
-        create["message"] or "",
+        own or create["message"] or "",
     ]
     yield "tag.answer", " · ".join(filter(None, told))
     if create["seal_id"] and verdict != "sealed":
         yield "tag.answer", say("evidence", language, seal_id=create["seal_id"])
     if create["request_id"]:
         yield "tag.trace", f"RequestId {create['request_id']}"
-    if create["code"] and verdict not in _QUIET and known(create["code"]):
+    if create["code"] and verdict not in _QUIET and not own and known(create["code"]):
         yield "tag.meaning", advice_on(create["code"]).what(language)
 
 

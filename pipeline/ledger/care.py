@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger import facts, private, receipts, schema
@@ -18,6 +19,8 @@ from pipeline.ledger.open import examine, key_path, read_key, receipts_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.sqlite import connect, read_failed
+from pipeline.words import Speaks
+from pipeline.words.sentences import phrase
 
 _KEY, _RECEIPTS = "key", "receipts"
 _KEPT = "kept_file"  # the table of a backup that holds the files beside the ledger
@@ -33,6 +36,25 @@ class Restored:
     unsettled: int
     aside: Path | None  # where a damaged ledger was put
     newer_receipts: bool = False  # the receipts beside it reached further than the backup, and were used
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that `check` found: where, and what identifies it."""
+
+    kind: Literal["ledger", "end", "line", "differs"]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check-up looked at and what it found."""
+
+    troubles: tuple[Trouble, ...]
+    receipts: int  # lines that the ledger reaches to
+    people: int
+    seals: int
+    unsettled: int
 
 
 def backup(path: Path, target: Path) -> None:
@@ -129,45 +151,52 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
     return Restored(restored.people, restored.seals, restored.unsettled, aside, newer)
 
 
-def check(path: Path, tenant: str) -> list[str]:
-    """Return what is wrong with ledger, key and receipts, in words no language needs; nothing is empty.
+def check(path: Path, tenant: str) -> Checked:
+    """Return what is wrong with ledger, key and receipts, and how much was looked at.
 
     Raises LedgerError or UsageError for a ledger that cannot even be opened.
     """
     site_key = SiteKey(read_key(path), tenant)
-    examine(path, site_key)
-    found = []
-    with closing(connect(path, readonly=True)) as connection:
-        found += [
-            f"integrity_check: {word}"
-            for (word,) in connection.execute("PRAGMA integrity_check")
-            if word != "ok"
-        ]
-        found += [f"foreign_key_check: {row[0]}" for row in connection.execute("PRAGMA foreign_key_check")]
-        found += _against_receipts(connection, receipts_path(path))
-    return found
+    try:
+        examine(path, site_key)
+        with closing(connect(path, readonly=True)) as connection:
+            found = [*_inside(connection), *_against_receipts(connection, receipts_path(path))]
+            told = facts.mark_of(connection).n
+        held = _counted(path, None)
+    except sqlite3.Error as error:
+        raise read_failed(path, error) from error
+    return Checked(tuple(found), told, held.people, held.seals, held.unsettled)
 
 
-def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[str]:
+def _inside(connection: sqlite3.Connection) -> Iterator[Trouble]:
+    """Yield what the database itself finds damaged."""
+    for (word,) in connection.execute("PRAGMA integrity_check"):
+        if word != "ok":
+            yield Trouble("ledger", word)
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        yield Trouble("ledger", str(row[0]))
+
+
+def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[Trouble]:
     """Yield where the receipts break, or say something else than the ledger."""
     mark = facts.mark_of(connection)
     if mark == Mark():
         return  # a ledger in which nothing was ever written under the lock
     if not receipts.reaches(place, mark):
-        yield f"{place.name}: ends before line {mark.n}"
+        yield Trouble("end", str(mark.n))
         return
     said: dict[tuple[str, str | int], dict[str, object]] = {}
     try:
         for receipt in receipts.read(place):
             said.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
     except receipts.ReceiptsDamaged as damaged:
-        yield f"{place.name}: line {damaged.line}"
+        yield Trouble("line", str(damaged.line))
         return
     held = {(each.table, each.id): dict(each.columns) for each in facts.every(connection)}
     for table, identity in sorted(
         {key for key in said.keys() | held.keys() if _differ(key, said, held)}, key=str
     ):
-        yield f"{place.name} ≠ {table} {identity if table in {'run', 'attempt'} else '…'}"
+        yield Trouble("differs", f"{table} {identity if table in {'run', 'attempt'} else '…'}")
 
 
 def _differ(
@@ -194,9 +223,11 @@ def _make_room(path: Path, site_key: SiteKey) -> Path | None:
         return None
     try:
         examine(path, site_key)
+        with closing(connect(path, readonly=True)) as connection:
+            whole = not any(_inside(connection))
     except (LedgerError, sqlite3.Error):
-        pass
-    else:
+        whole = False
+    if whole:
         raise UsageError("ledger.in_order", path=path)
     free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())
     path.rename(free)
@@ -230,4 +261,7 @@ def _counted(path: Path, aside: Path | None) -> Restored:
 
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
-    return LedgerError("ledger.receipts_damaged", place=place, why=reason_of(error))
+    why: Speaks = reason_of(error)
+    if isinstance(error, receipts.ReceiptsDamaged):
+        why = phrase("ledger.receipts_line", line=error.line)
+    return LedgerError("ledger.receipts_damaged", place=place, why=why)

@@ -17,7 +17,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from pipeline.clock import pause, stamp
+from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, Locked, reason_of
 from pipeline.ledger import private
 from pipeline.ledger.disk import require_local
@@ -102,7 +102,26 @@ class RunLock:
                 continue  # it has the lock and has not yet said who it is
         else:
             return Locked("ledger.locked_by_somebody", path=self._path)
+        since = shown(str(since))
         return Locked("ledger.locked", run=run, since=since, pid=pid, name=name, host=host)
+
+
+def held(ledger: Path) -> bool:
+    """Tell whether a process holds a ledger's run lock just now."""
+    lock = FileLock(
+        ledger.with_name(f"{ledger.name}.lock"),
+        blocking=False,
+        mode=private.FILE_MODE,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+    )
+    try:
+        with lock:
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
 
 
 def user() -> str:

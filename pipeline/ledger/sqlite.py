@@ -323,4 +323,4 @@ class KnownFiles(Mapping[str, FileStat]):
 
 def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
     """Say that the ledger is damaged or cannot be read, and how to restore it."""
-    return LedgerError("ledger.not_read", path=path, why=reason_of(error))
+    return LedgerError("ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild"))

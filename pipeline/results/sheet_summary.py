@@ -14,10 +14,10 @@ from pipeline.results.facts import UNSETTLED
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
 from pipeline.results.next_steps import next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
-from pipeline.results.reasons import label, needs_fixing, sentence
+from pipeline.results.reasons import label, meaning, needs_fixing, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.roster import FileReport
-from pipeline.words.results import halt_word, say, status_meaning, status_word
+from pipeline.words.results import halt_word, say, status_word
 
 if TYPE_CHECKING:
     from pipeline.results.frame import Frame
@@ -43,7 +43,7 @@ def write_summary(
     _banner(canvas, night, numbers, language)
     _links(canvas, night, language)
     _steps(canvas, night, numbers, language)
-    _statuses(canvas, counts, language)
+    _statuses(canvas, night, counts, language)
     table = to_frame(night.outcomes, COUNTED, numbers=numbers)
     _reasons(canvas, table, language)
     _departments(canvas, table, language)
@@ -94,7 +94,7 @@ def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> Non
             canvas.line([(step.command, LAST, look)])
 
 
-def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> None:
+def _statuses(canvas: Canvas, night: Night, counts: Mapping[Status, int], language: str) -> None:
     canvas.heading(say("head.statuses", language))
     canvas.titles(
         [
@@ -119,7 +119,7 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
                 (rows, 1, {**_NUMBER, "bold": True}),
                 (rows / total, 2, {"num_format": "0.0%", "font_color": MUTED, "align": "right"}),
                 (_bar(rows, total, 12), 4, {**_BLOCKS, "font_color": ink}),
-                (status_meaning(status, language), 9, {"text_wrap": True, "font_color": MUTED}),
+                (meaning(status, night.outcomes, language), 9, {"text_wrap": True, "font_color": MUTED}),
             ],
             ruled=True,
         )

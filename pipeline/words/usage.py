@@ -10,6 +10,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
         "{path} is neither a folder of pictures nor a zip; name one of these.",
     ),
+    "usage.out_is_a_file": (
+        "{file} 是文件，不能存放结果；请用 --out 写一个文件夹。",
+        "{file} is a file: results need a folder. Name another with --out.",
+    ),
     "usage.results_as_roster": (
         "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
         "This is a results workbook, not a roster; to send its corrected rows, use retry.",

@@ -25,7 +25,7 @@ def test_adopted_doctors_are_unchanged_from_then_on(hospital, capsys):
     hospital.doctors(4)
     path = sheet(hospital, [(name(1), number(1), seal_id(1)), (name(2), number(2), seal_id(2))])
     assert hospital.go("adopt", path, "--why", "the old system") == 0
-    assert "2 seals were entered" in capsys.readouterr().err
+    assert "Seals entered: 2" in capsys.readouterr().err
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 2, "unchanged": 2}
     assert hospital.creates() == 2
@@ -49,7 +49,7 @@ def test_a_line_that_gives_no_seal_says_why(hospital, capsys, row, word):
     assert hospital.go("adopt", path) == 3
     told = capsys.readouterr().err
     assert word in told
-    assert "1 seals were entered" in told
+    assert "Seals entered: 1" in told
 
 
 def test_one_seal_for_two_people_and_two_for_one_are_entered_for_nobody(hospital):

@@ -1,7 +1,9 @@
 """`ledger backup|restore|rebuild|check` from the command line, after a night and before the next."""
 
+import re
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 from wire_support import fault
@@ -9,6 +11,8 @@ from wire_support import fault
 import pipeline
 from pipeline.ledger import care
 from pipeline.sandbox.rules import Rules
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def test_a_lost_ledger_comes_back_and_nobody_is_created_again(night, capsys):
     lose(night)
     assert night.go("run") == 2, "a new ledger is refused"
     assert night.go("ledger", "rebuild") == 0
-    assert "4 people, 3 seals, 1 without a verdict" in capsys.readouterr().err
+    assert "People: 4. Seals: 3. Without a verdict: 1" in capsys.readouterr().err
     assert night.go("run") == 3
     assert night.statuses() == {"unchanged": 3, "unknown": 1}
     assert night.creates() == sent
@@ -54,7 +58,7 @@ def test_check_tells_what_is_wrong(night, capsys):
     assert night.go("ledger", "check") == 74
     told = capsys.readouterr().err
     assert "receipts.jsonl" in told
-    assert "ledger rebuild" in told
+    assert told.rstrip().endswith(" run"), "the ledger is whole, and a whole one is never rebuilt"
 
 
 def test_a_ledger_in_order_is_left_alone(night):
@@ -208,3 +212,79 @@ def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(night, 
     assert night.go("run") == 2
     assert night.runs[0].name in capsys.readouterr().err
     assert night.creates() == 4
+
+
+def spoil(hospital, how):
+    """Damage what lies in the state folder in one way."""
+    state = hospital.folder / "state"
+    ledger, receipts = state / "ledger.sqlite3", state / "receipts.jsonl"
+    match how:
+        case "no key":
+            (state / "ledger.sqlite3.key").unlink()
+        case "another key":
+            (state / "ledger.sqlite3.key").write_bytes(bytes(32))
+        case "no database":
+            ledger.write_text("nonsense\n" * 200)
+        case "empty":
+            ledger.write_bytes(b"")
+        case "damaged inside":
+            data = bytearray(ledger.read_bytes())
+            for place in range(8192, len(data), 4096):
+                data[place : place + 2048] = bytes(2048)
+            ledger.write_bytes(data)
+        case "no receipts":
+            receipts.unlink()
+        case "a receipt changed":
+            lines = receipts.read_text("utf-8").splitlines(keepends=True)
+            lines[2] = lines[2].replace('"n":3', '"n":4')
+            receipts.write_text("".join(lines), "utf-8")
+        case "two stories":
+            with closing(sqlite3.connect(ledger)) as held:
+                held.execute(
+                    "UPDATE seal SET seal_id = 'S-other' WHERE rowid = (SELECT min(rowid) FROM seal)"
+                )
+                held.commit()
+
+
+@pytest.mark.parametrize(
+    ("how", "zh", "en", "then"),
+    [
+        ("no key", "缺失或已损坏", "missing or damaged", "ledger check"),
+        ("another key", "不是本台账创建时的密钥", "not the one this ledger was begun with", "ledger check"),
+        ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
+        ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
+        ("damaged inside", "台账", "ledger", "ledger rebuild"),
+        ("no receipts", "不全", "are not whole", "run"),
+        ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "run"),
+        ("two stories", "说法不同", "tell different things", "ledger restore --help"),
+    ],
+)
+def test_whatever_is_damaged_check_says_what_to_do(night, capsys, how, zh, en, then):
+    spoil(night, how)
+    for language, words in (("zh", zh), ("en", en)):
+        capsys.readouterr()
+        assert night.go("--lang", language, "ledger", "check") == 74
+        told = capsys.readouterr().err
+        assert words in told
+        assert told.rstrip().endswith(f" {then}"), told
+        assert "Error" not in told
+        assert bool(HAN.search(told)) == (language == "zh")
+    if then == "ledger rebuild":
+        assert night.go("ledger", "rebuild") == 0
+        assert night.go("ledger", "check") == 0
+
+
+def test_a_good_ledger_says_what_was_checked(night, capsys):
+    capsys.readouterr()
+    assert night.go("ledger", "check") == 0
+    assert re.search(
+        r"receipts \(\d+\).*\n.*People: 4. Seals: 3. Without a verdict: 1", capsys.readouterr().err
+    )
+
+
+def test_receipts_that_were_renamed_are_written_anew(night):
+    receipts = night.folder / "state" / "receipts.jsonl"
+    spoil(night, "a receipt changed")
+    receipts.rename(receipts.with_name("receipts.old.jsonl"))
+    assert night.go("run") == 3
+    assert night.go("ledger", "check") == 0

@@ -143,7 +143,7 @@ def test_many_at_once_by_the_sheet(night, capsys):
     lost, never = sorted(unknown(night), key=lambda who: who not in made(night))
     path = fill(night, {lost: (made(night)[lost], "created"), never: (None, "未创建")})
     assert go(night, "resolve", path) == 0
-    assert "2 lines entered" in capsys.readouterr().err
+    assert "Lines entered: 2" in capsys.readouterr().err
     assert go(night, "resolve", path) == 3, "the second time there is nothing to settle"
     assert night.go("run") == 0
     assert night.statuses() == {"sealed": 1, "unchanged": 3}
