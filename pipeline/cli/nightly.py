@@ -125,7 +125,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
 
     Those of the last run, its rosters read anew, or those of an edited results workbook.
     """
-    from pipeline.intake.read import run_of  # noqa: PLC0415
+    from pipeline.intake.read import expand, run_of  # noqa: PLC0415
 
     config = ready_config(session)
     if results is not None and not results.exists():
@@ -136,6 +136,9 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     with open_for_config(config, session.clock, readonly=True) as (ledger, _):
         earlier = ledger.runs(RUNS_SEARCHED)
         wrote = ledger.run(writer) if writer else None
+        known = frozenset(seen.file for seen in ledger.rows_of(writer)) if writer else frozenset()
+    if wrote is not None and not wrote.rosters:  # made again from receipts, which hold no paths
+        wrote = None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
     if whole is None and results is None:
         raise UsageError("no_last_run", then=("run",))
@@ -149,7 +152,10 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         ask = replace(ask, of_run=whole.run if whole else None)
     else:
         standing = tuple(path for path in rosters if path.exists())
-        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None)
+        here = {path.name for path in expand(standing)}
+        same = bool(here) if wrote and wrote.context else known <= here
+        gone = len(standing) < len(rosters) or not same
+        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None or gone)
     return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
 
 
