@@ -15,10 +15,9 @@ from pipeline.model import Night, Outcome, Status
 from pipeline.problems import PHRASES
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
-from pipeline.results.next_steps import WORKBOOK, Step, next_steps
+from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
-from pipeline.results.report_page import REPORT
 from pipeline.results.words import halt_word, status_word
 from pipeline.session import write_results
 
@@ -65,7 +64,7 @@ def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, P
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
     session.say("results", path=written[WORKBOOK])
-    session.say("report", path=written[REPORT])
+    session.say("report", path=written[REPORT_PAGE])
     _say_steps(session, next_steps(night, numbers, session.spoken))
 
 

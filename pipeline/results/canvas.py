@@ -49,12 +49,12 @@ class Canvas:
         self.row += 1
 
     def links(self, parts: Sequence[tuple[str, int, str]]) -> None:
-        """Write one row of links: what stands there, the last grid column it fills, the sheet it leads to."""
+        """Write one row of links: what stands there, the last grid column it fills, the address it leads to."""
         form = self._styles.get(font_color=LINK, underline=1)
         self.line([(text, last, {"font_color": LINK, "underline": 1}) for text, last, _ in parts])
         first = 0
-        for text, last, sheet in parts:
-            self._sheet.write_url(self.row - 1, first + 1, f"internal:'{sheet}'!A1", form, clean(text))
+        for text, last, address in parts:
+            self._sheet.write_url(self.row - 1, first + 1, address, form, clean(text))
             first = last + 1
 
     def heading(self, text: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.model import Outcome, Status
 from pipeline.results.reasons import needs_fixing
-from pipeline.results.words import WORDS
+from pipeline.results.words import WORDS, say
 from pipeline.roster import Cell, Doctor, Field
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
@@ -23,6 +23,12 @@ class Layout:
     headers: tuple[str, ...]
     mapped: Mapping[Field, int]
     rows: list[tuple[Outcome, Mapping[str, int]]] = field(default_factory=list)  # with column letter -> place
+
+
+def fix_title(number: int, language: str) -> str:
+    """Return the name of the To fix sheet so numbered: 失败待改, then 失败待改 2."""
+    name = say("sheet.fix", language)
+    return name if number == 1 else f"{name} {number}"
 
 
 def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:

@@ -15,7 +15,7 @@ from pipeline.results.words import say, status_word
 from pipeline.shell import quote
 
 WORKBOOK = "results.xlsx"
-REVIEW_PAGE = "review.html"
+REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 
 

@@ -25,7 +25,6 @@ from pipeline.results.sums import count
 from pipeline.results.text import clean
 from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 
-REPORT = "report.html"
 MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12
 LONGEST = 400  # characters of a text in the table

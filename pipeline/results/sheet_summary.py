@@ -10,10 +10,11 @@ from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
 from pipeline.results.facts import UNSETTLED
+from pipeline.results.fix_layout import Layout, fix_title
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
-from pipeline.results.next_steps import next_steps, verdict
+from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
-from pipeline.results.reasons import label, needs_fixing, sentence
+from pipeline.results.reasons import label, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 from pipeline.roster import FileReport
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.results.frame import Frame
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
+_LINKED, _MOST_LINKS = (2, 5, 8, LAST), 12  # where the links of a line end; To fix sheets that are linked
 _BAR = 22  # blocks of a full bar
 _NUMBER: Look = {"num_format": "#,##0", "align": "right"}
 _BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
@@ -36,12 +38,13 @@ def write_summary(
     styles: Styles,
     numbers: Numbers,
     *,
+    fixing: Sequence[Layout],
     language: str,
 ) -> None:
-    """Write the page from top to bottom; ``counts`` are the checked sums."""
+    """Write the page from top to bottom; ``counts`` are the checked sums, ``fixing`` the To fix sheets."""
     canvas = Canvas(book, say("sheet.summary", language), styles, language)
     _banner(canvas, night, numbers, language)
-    _links(canvas, night, language)
+    _links(canvas, night, fixing, language)
     _steps(canvas, night, numbers, language)
     _statuses(canvas, counts, language)
     table = to_frame(night.outcomes, COUNTED, numbers=numbers)
@@ -68,21 +71,23 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
     canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=34)
 
 
-def _links(canvas: Canvas, night: Night, language: str) -> None:
-    """Lead to the other sheets, each with what it holds."""
+def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str) -> None:
+    """Lead to the other sheets, each with what it holds, and to the pages that lie beside the workbook."""
+    to_fix = [len(layout.rows) for layout in fixing[:_MOST_LINKS]] or [0]
     rows = {
-        "all": len(night.outcomes),
-        "fix": sum(map(needs_fixing, night.outcomes)),
-        "unknown": sum(outcome.status in UNSETTLED for outcome in night.outcomes),
-        "unpaired": len(night.unclaimed),
+        say("sheet.all", language): len(night.outcomes),
+        **{fix_title(number, language): held for number, held in enumerate(to_fix, start=1)},
+        say("sheet.unknown", language): sum(outcome.status in UNSETTLED for outcome in night.outcomes),
+        say("sheet.unpaired", language): len(night.unclaimed),
     }
-    named = [(say(f"sheet.{name}", language), held) for name, held in rows.items()]
-    canvas.links(
-        [
-            (say("link.sheet", language, sheet=sheet, n=held), last, sheet)
-            for (sheet, held), last in zip(named, (2, 5, 8, LAST), strict=True)
-        ]
-    )
+    links = [
+        (say("link.sheet", language, sheet=sheet, n=held), f"internal:'{sheet}'!A1")
+        for sheet, held in rows.items()
+    ]
+    links += [(say(f"link.{page}", language), f"external:{page}") for page in (REVIEW_PAGE, REPORT_PAGE)]
+    for first in range(0, len(links), len(_LINKED)):
+        some = links[first : first + len(_LINKED)]
+        canvas.links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
 
 
 def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:

@@ -15,6 +15,7 @@ from pipeline.results.style import (
     LINK,
     MUTED,
     Column,
+    Format,
     Styles,
     Workbook,
     Worksheet,
@@ -24,7 +25,7 @@ from pipeline.results.style import (
     put,
     row_height,
 )
-from pipeline.results.text import clean, lines, width
+from pipeline.results.text import lines, width
 from pipeline.results.words import say, status_word
 from pipeline.roster import Picture
 
@@ -44,6 +45,7 @@ def write_all_sheet(
     styles: Styles,
     numbers: Numbers,
     *,
+    folders: FolderLinks,
     language: str,
     thumbnail: Thumbnail | None,
 ) -> None:
@@ -61,7 +63,7 @@ def write_all_sheet(
     def hide(text: str | None) -> str:
         return mask_text(text, numbers) if text else ""
 
-    links = _Links(night, numbers)
+    links = _Links(night, folders)
     for row, outcome in enumerate(night.outcomes, start=1):
         doctor = outcome.doctor
         origin = doctor.row.origin
@@ -85,9 +87,7 @@ def write_all_sheet(
             put(sheet, row, column, text, form)
         column = len(texts)
         picture = doctor.picture.path.name if doctor.picture else ""
-        if target := links.target(outcome):
-            sheet.write_url(row, column, f"external:{target}", link, clean(hide(picture)))
-        else:
+        if not links.write(sheet, row, column, outcome, text=hide(picture), look=link):
             put(sheet, row, column, hide(picture), quiet)
         for offset, source in enumerate((origin.file, origin.sheet), start=1):
             put(sheet, row, column + offset, hide(source), quiet)
@@ -104,19 +104,22 @@ def write_all_sheet(
 class _Links:
     """To the folders of the pictures, as many as a sheet opens quickly with; in a large night the unchanged go without."""
 
-    def __init__(self, night: Night, numbers: Numbers) -> None:
-        self._folders = FolderLinks(night.out, numbers)
+    def __init__(self, night: Night, folders: FolderLinks) -> None:
+        self._folders = folders
         self._all = len(night.outcomes) <= MOST_LINKS
         self._left = MOST_LINKS
 
-    def target(self, outcome: Outcome) -> str | None:
-        """Return the address behind a row's picture, or None for a picture that is only named."""
+    def write(
+        self, sheet: Worksheet, row: int, column: int, outcome: Outcome, *, text: str, look: Format
+    ) -> bool:
+        """Write a picture's name that leads to its folder; False where it is to be named only."""
         picture = outcome.doctor.picture
         if picture is None or not self._left or not (self._all or outcome.status is not Status.UNCHANGED):
-            return None
-        target = self._folders.target(self._folders.folder(picture.path))
-        self._left -= target is not None
-        return target
+            return False
+        folder = self._folders.folder(picture.path)
+        written = self._folders.write(sheet, row, column, folder, text=text, look=look)
+        self._left -= written
+        return written
 
 
 def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:

@@ -17,7 +17,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from pipeline.model import Night, Outcome
 from pipeline.results.facts import shown
 from pipeline.results.fix_checks import add_checks
-from pipeline.results.fix_layout import Layout, layouts, own_cells, shown_at
+from pipeline.results.fix_layout import Layout, fix_title, own_cells, shown_at
 from pipeline.results.privacy import Numbers
 from pipeline.results.reasons import advice, errors_of, reasons, sentence
 from pipeline.results.style import (
@@ -51,19 +51,17 @@ def write_fix_sheets(
     styles: Styles,
     numbers: Numbers,
     *,
+    found: Sequence[Layout],
     language: str,
     ticket_check: Callable[[str], str],
 ) -> None:
     """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
-    name = say("sheet.fix", language)
-    found = layouts(night.outcomes)
     if not found:
-        _write_empty(book, name, language)
+        _write_empty(book, fix_title(1, language), language)
     notes = _Notes(MOST_NOTES)
     for number, layout in enumerate(found, start=1):
-        title = name if number == 1 else f"{name} {number}"
         writer = _Writer(styles, numbers, language, ticket_check, night.seals, notes)
-        writer.write(book, title, layout)
+        writer.write(book, fix_title(number, language), layout)
 
 
 def _write_empty(book: Workbook, name: str, language: str) -> None:

@@ -19,7 +19,7 @@ from pipeline.results.style import (
     put,
     row_height,
 )
-from pipeline.results.text import clean, lines
+from pipeline.results.text import lines
 from pipeline.results.words import say
 
 MOST_LINKS = 5_000  # Excel allows 65,530 links a sheet; nobody clicks through as many
@@ -27,7 +27,7 @@ _WHAT = 60  # columns
 
 
 def write_unpaired_sheet(
-    book: Workbook, night: Night, styles: Styles, numbers: Numbers, *, language: str
+    book: Workbook, night: Night, styles: Styles, numbers: Numbers, *, links: FolderLinks, language: str
 ) -> None:
     """Write a row a file: its name, its folder as a link, and how to make it found."""
     columns = [
@@ -40,16 +40,12 @@ def write_unpaired_sheet(
     wrapped = styles.cell(text_wrap=True, font_color=MUTED)
     what = say("unpaired.what", language)
     tall = height(lines(what, _WHAT))
-    links = FolderLinks(night.out, numbers)
     for row, path in enumerate(night.unclaimed, start=1):
         row_height(sheet, row, tall)
         folder = links.folder(path)
         shown = mask_path(_below(folder, night.seals), numbers)
-        target = links.target(folder)
         put(sheet, row, 0, mask_text(path.name, numbers), plain)
-        if row <= MOST_LINKS and target is not None:
-            sheet.write_url(row, 1, f"external:{target}", link, clean(shown))
-        else:
+        if row > MOST_LINKS or not links.write(sheet, row, 1, folder, text=shown, look=link):
             put(sheet, row, 1, shown, plain)
         sheet.write_string(row, 2, what, wrapped)
     if not night.unclaimed:

@@ -75,6 +75,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need nothing, {todo} need action."),
     "verdict.refused_only": ("名单文件没有读成，见下方“名单文件”。", "A roster file was refused: see Roster files below."),
     "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
+    "link.review.html": ("→ 核对页 review.html", "→ Review page"),
+    "link.report.html": ("→ 运行报告 report.html", "→ Report of this run"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),
     "head.statuses": ("结果", "Results"),

@@ -11,7 +11,9 @@ import xlsxwriter
 
 from pipeline.model import Night
 from pipeline.results.files import private_folder, write_atomically
+from pipeline.results.fix_layout import layouts
 from pipeline.results.lines import SCHEMA
+from pipeline.results.links import FolderLinks
 from pipeline.results.privacy import Numbers, numbers_of
 from pipeline.results.sheet_summary import write_summary
 from pipeline.results.sheets_all import MOST_THUMBNAILS, Thumbnail, write_all_sheet
@@ -33,15 +35,18 @@ def write_workbook(
     ticket_check: Callable[[str], str],
     thumbnail: Thumbnail | None,
     numbers: Numbers | None = None,
+    absolute_links: bool = False,
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
     ``ticket_check`` gives the check value that stands beside a row_id; ``thumbnail`` a small PNG of a picture, or
-    None where it cannot be read; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` before
+    None where it cannot be read; ``numbers`` saves collecting the roster's once more; ``absolute_links`` lead to the
+    pictures from wherever a copy lies. Raises ``SumsError`` before
     anything is written.
     """
     counts = count(night)
     known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
+    fixing = layouts(night.outcomes)
     private_folder(path.parent)
 
     def fill(target: Path) -> None:
@@ -58,11 +63,16 @@ def write_workbook(
             with xlsxwriter.Workbook(str(target), options) as book:
                 _describe(book, night, language)
                 styles = Styles(book)
-                write_summary(book, night, counts, styles, known, language=language)
-                write_all_sheet(book, night, styles, known, language=language, thumbnail=thumbnail)
-                write_fix_sheets(book, night, styles, known, language=language, ticket_check=ticket_check)
+                links = FolderLinks(night, known, absolute=absolute_links)
+                write_summary(book, night, counts, styles, known, fixing=fixing, language=language)
+                write_all_sheet(
+                    book, night, styles, known, folders=links, language=language, thumbnail=thumbnail
+                )
+                write_fix_sheets(
+                    book, night, styles, known, found=fixing, language=language, ticket_check=ticket_check
+                )
                 write_unknown_sheet(book, night, styles, known, language=language, ticket_check=ticket_check)
-                write_unpaired_sheet(book, night, styles, known, language=language)
+                write_unpaired_sheet(book, night, styles, known, links=links, language=language)
                 # With thumbnails the package has a part for each picture, and so many files take longer than all the
                 # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
                 book.in_memory = len(night.outcomes) <= MOST_THUMBNAILS

@@ -10,9 +10,9 @@ from pathlib import Path
 from pipeline.model import Night
 from pipeline.results.files import copy_into, remember_written, set_edited_aside, write_json, write_jsonl
 from pipeline.results.lines import file_line, outcome_line, run_record
-from pipeline.results.next_steps import REVIEW_PAGE, WORKBOOK
+from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, WORKBOOK
 from pipeline.results.privacy import numbers_of
-from pipeline.results.report_page import REPORT, write_report
+from pipeline.results.report_page import write_report
 from pipeline.results.review_page import Look, write_review
 from pipeline.results.sums import count
 from pipeline.results.workbook import write_workbook
@@ -47,7 +47,7 @@ def write_all(
         rows: write_jsonl(night.out / rows, lines),
         FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),
         RUN: write_json(night.out / RUN, run_record(night, numbers=numbers)),
-        REPORT: write_report(night, night.out / REPORT, language=language, numbers=numbers),
+        REPORT_PAGE: write_report(night, night.out / REPORT_PAGE, language=language, numbers=numbers),
         REVIEW_PAGE: write_review(
             night,
             night.out / REVIEW_PAGE,
@@ -62,6 +62,7 @@ def write_all(
             ticket_check=ticket_check,
             thumbnail=partial(_thumbnail, look) if look else None,
             numbers=numbers,
+            absolute_links=latest is not None and not _siblings(night.out, latest),
         ),
     }
     (night.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
@@ -74,6 +75,11 @@ def write_all(
             remember_written(folder / WORKBOOK)
     kept = next(filter(None, aside), None)
     return written if kept is None else {**written, "edited": kept}
+
+
+def _siblings(out: Path, latest: Path) -> bool:
+    """Tell whether what one folder sees of the world the other sees as well."""
+    return out.absolute().parent == latest.absolute().parent
 
 
 def warm_up() -> None:
