@@ -283,6 +283,7 @@ class Night:
     )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
+    workbook: str = "results.xlsx"  # a numbered sibling's name where a program held that open
 
 
 @dataclass(frozen=True, slots=True)

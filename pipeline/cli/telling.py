@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -30,6 +31,9 @@ def deliver(session: Session, config: Config, night: Night, *, latest: Path | No
     written = write_results(night, config, language=session.language, latest=latest)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
+    if "copy" in written:
+        session.alarm("copy_held", path=WORKBOOK, copy=written["copy"])
+    night = replace(night, workbook=written[WORKBOOK].name)
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
     if session.as_json:

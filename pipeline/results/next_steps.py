@@ -138,7 +138,7 @@ def review_file(run: str) -> str:
 
 
 def _on_workbook(night: Night, numbers: Numbers, command: str, path: Path | None = None) -> str:
-    return f"{night.invocation} {command} {quote(mask_path(path or night.out / WORKBOOK, numbers))}"
+    return f"{night.invocation} {command} {quote(mask_path(path or night.out / night.workbook, numbers))}"
 
 
 def _command(night: Night, command: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import xlsxwriter
 
 from pipeline.model import Night
-from pipeline.results.files import private_folder, write_atomically
+from pipeline.results.files import Replace, private_folder, write_atomically
 from pipeline.results.fix_layout import layouts
 from pipeline.results.lines import SCHEMA
 from pipeline.results.links import FolderLinks
@@ -36,6 +39,7 @@ def write_workbook(
     thumbnail: Thumbnail | None,
     numbers: Numbers | None = None,
     absolute_links: bool = False,
+    replace_file: Replace = os.replace,
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
@@ -49,7 +53,7 @@ def write_workbook(
     fixing = layouts(night.outcomes)
     private_folder(path.parent)
 
-    def fill(target: Path) -> None:
+    def fill(target: Path, *, night: Night) -> None:
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
         with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             options = {
@@ -77,7 +81,13 @@ def write_workbook(
                 # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
                 book.in_memory = len(night.outcomes) <= MOST_THUMBNAILS
 
-    return write_atomically(path, fill, numbered=True)
+    wanted = path
+    while True:  # the Summary says its own name, which is known once Excel has let go of it or has not
+        named = replace(night, workbook=wanted.name)
+        written = write_atomically(wanted, partial(fill, night=named), numbered=True, replace=replace_file)
+        if written == wanted:
+            return written
+        wanted = written
 
 
 def _describe(book: xlsxwriter.Workbook, night: Night, language: str) -> None:
