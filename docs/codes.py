@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pipeline.advice import Advice
-from pipeline.frequent_codes import OWN
-from pipeline.problems import (
+from pipeline.problems import parted
+from pipeline.service_codes import CODES
+from pipeline.words.advice import Advice
+from pipeline.words.frequent import OWN
+from pipeline.words.labels import LABELS
+from pipeline.words.problems import (
     FILE_ENTRIES,
     IDENTITY_ENTRIES,
     MOBILE_ENTRIES,
@@ -18,12 +21,9 @@ from pipeline.problems import (
     ROW_ENTRIES,
     SEAL_NAME_ENTRIES,
     Entry,
-    parted,
 )
-from pipeline.results.reasons import LABELS
-from pipeline.results.words import say as result_word
-from pipeline.service_advice import ANSWERS, HALTS, MEANINGS
-from pipeline.service_codes import CODES
+from pipeline.words.results import say as result_word
+from pipeline.words.service import ANSWERS, HALTS, MEANINGS
 
 HERE = Path(__file__).parent
 LANGUAGES = ("zh", "en")

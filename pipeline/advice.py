@@ -1,39 +1,21 @@
-"""What one code asks for: what it means, who acts, what to do, whether a rerun helps."""
+"""Which advice belongs to an error of the service, and to our own words for answers that told nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from pipeline.problems import Who
-
-# sent again by itself · once something was done · never, until somebody has settled it
-Rerun = Literal["itself", "after", "held"]
+from pipeline.service_codes import CODES
+from pipeline.words.advice import Advice
+from pipeline.words.frequent import OWN
+from pipeline.words.service import ANSWERS, MEANINGS
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """One code's advice in both languages."""
-
-    who: Who
-    rerun: Rerun
-    zh: tuple[str, str]  # what it means, what to do
-    en: tuple[str, str]
-
-    def what(self, language: str) -> str:
-        """Return what the code means."""
-        return (self.zh if language == "zh" else self.en)[0]
-
-    def todo(self, language: str) -> str:
-        """Return what to do, and who does it is in ``who``."""
-        return (self.zh if language == "zh" else self.en)[1]
-
-    def told(self, language: str) -> str:
-        """Return both as one text."""
-        return ("" if language == "zh" else " ").join((self.what(language), self.todo(language)))
+def known(code: str) -> bool:
+    """Tell whether a code is one that there is advice on."""
+    return code in CODES or code in OWN or code in ANSWERS or code.startswith("http_")
 
 
-def advise(who: Who, rerun: Rerun, *words: str) -> Advice:
-    """Make an advice; ``words`` are what it means and what to do in Chinese, then both in English."""
-    zh, zh_todo, en, en_todo = words
-    return Advice(who, rerun, (zh, zh_todo), (en, en_todo))
+def advice_on(code: str) -> Advice:
+    """Return the advice on what a create was answered with; a code that nobody lists proves nothing."""
+    own = OWN.get(code) or ANSWERS.get(code)
+    if own is not None:
+        return own
+    return ANSWERS["http_502"] if code.startswith("http_") else MEANINGS[CODES.get(code, "unknown")]

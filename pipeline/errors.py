@@ -14,6 +14,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 
+from pipeline.words.system import DATABASE, SYSTEM
+
 
 class EsignImportError(Exception):
     """Base: ``str(error)`` is ready for a person, in the language ``say`` is asked for."""
@@ -77,64 +79,15 @@ class FileRefused(Exception):
         self.detail = dict(detail or {})
 
 
-# what the operating system says by number, and the database by its words: English on most machines
-_SYSTEM: Mapping[int, tuple[str, str]] = {
-    errno.ENOENT: ("there is no such file or folder", "找不到文件或文件夹"),
-    errno.EACCES: ("permission denied", "没有权限"),
-    errno.EPERM: ("not permitted", "没有权限"),
-    errno.EEXIST: ("it exists already", "已经存在"),
-    errno.ENOTDIR: ("a part of the path is no folder", "路径中有一段不是文件夹"),
-    errno.EISDIR: ("it is a folder", "它是文件夹"),
-    errno.ENOTEMPTY: ("the folder is not empty", "文件夹不是空的"),
-    errno.ENOSPC: ("the disk is full", "磁盘已满"),
-    errno.EDQUOT: ("the disk quota is used up", "磁盘配额已用完"),
-    errno.EFBIG: ("the file is too large", "文件过大"),
-    errno.EROFS: ("the disk is read-only", "磁盘是只读的"),
-    errno.EIO: ("the disk cannot be read or written", "磁盘读写出错"),
-    errno.EBUSY: ("it is in use", "正被占用"),
-    errno.ETXTBSY: ("it is in use", "正被占用"),
-    errno.EMFILE: ("too many open files", "打开的文件过多"),
-    errno.ENFILE: ("too many open files", "打开的文件过多"),
-    errno.ENAMETOOLONG: ("the path is too long", "路径过长"),
-    errno.ELOOP: ("the links go round in a circle", "链接循环"),
-    errno.ENOMEM: ("no memory is left", "内存不足"),
-    errno.ESTALE: ("the network folder is gone", "网络文件夹已断开"),
-    errno.EINVAL: ("the name or value is not accepted", "名称或值不被接受"),
-    errno.EPIPE: ("the reader has gone", "读取方已关闭"),
-    errno.ENOLCK: ("no locks on this disk", "此磁盘不支持文件锁"),
-    errno.ENOTSUP: ("not supported on this disk", "此磁盘不支持"),
-    errno.ENODEV: ("the device is gone", "设备不存在"),
-    errno.ENXIO: ("the device is gone", "设备不存在"),
-    errno.EADDRINUSE: ("the address is in use", "地址已被占用"),
-    errno.ECONNREFUSED: ("the connection was refused", "连接被拒绝"),
-    errno.ECONNRESET: ("the connection was cut", "连接被中断"),
-    errno.ETIMEDOUT: ("it took too long", "等待超时"),
-    errno.ENETUNREACH: ("the network cannot be reached", "网络不通"),
-    errno.EHOSTUNREACH: ("the host cannot be reached", "主机不可达"),
-}
-_DATABASE: Mapping[str, tuple[str, str]] = {
-    "database is locked": ("another program holds it", "正被其他程序占用"),
-    "database disk image is malformed": ("it is damaged", "已损坏"),
-    "file is not a database": ("it is no database", "不是数据库文件"),
-    "disk I/O error": ("the disk cannot be read or written", "磁盘读写出错"),
-    "database or disk is full": ("the disk is full", "磁盘已满"),
-    "attempt to write a readonly database": ("it is read-only", "只读，不能写入"),
-    "unable to open database file": ("the file cannot be opened", "文件打不开"),
-}
-
-
-# both tables as phrases: English -> Chinese
-REASONS: Mapping[str, str] = dict((*_SYSTEM.values(), *_DATABASE.values()))
-
-
 def reason_of(error: BaseException) -> tuple[str, str]:
     """Return why the system or the database refused, in English and in Chinese, without any path."""
     if isinstance(error, OSError):
         number = error.errno or 0
-        en = error.strerror or type(error).__name__
-        return _SYSTEM.get(
-            number, (en, f"系统错误 {errno.errorcode.get(number, number or type(error).__name__)}")
-        )
+        kind = type(error).__name__
+        unlisted = f"系统错误 {errno.errorcode.get(number, number or kind)}", error.strerror or kind
+        zh, en = SYSTEM.get(number, unlisted)
+        return en, zh
     words = str(error)
     code = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    return _DATABASE.get(words, (words or code, f"错误 {code}"))
+    zh, en = DATABASE.get(words, (f"错误 {code}", words or code))
+    return en, zh

@@ -2,7 +2,8 @@
 
 import struct
 
-from pipeline.cli.click_words import CHINESE, DOMAIN, LOCALE, PLURALS
+from pipeline.cli.speech import DOMAIN, LOCALE
+from pipeline.words.click import CHINESE, PLURALS
 
 HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: zh\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
 TARGET = LOCALE / "zh" / "LC_MESSAGES" / f"{DOMAIN}.mo"

@@ -25,12 +25,12 @@ from pipeline.config import load
 from pipeline.ledger.open import read_key
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Status
-from pipeline.results.words import say, status_word
 from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.rules import Rules
 from pipeline.sandbox.truth import Seal
 from pipeline.wiring import tenant_of
+from pipeline.words.results import say, status_word
 
 LONG = os.environ.get("MACHINE")
 FILES = ("a.csv", "乙院.csv", "c.csv", "d.xlsx")

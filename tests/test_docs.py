@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.frequent_codes import OWN
+from pipeline.advice import advice_on, known
 from pipeline.problems import CATALOGUE, OTHER_CASE, message, parted, problem
-from pipeline.results.words import WORDS
 from pipeline.roster import Field
-from pipeline.service_advice import ANSWERS, HALTS, MEANINGS, advice_on, known
 from pipeline.service_codes import CODES
+from pipeline.words.frequent import OWN
+from pipeline.words.results import WORDS
+from pipeline.words.service import ANSWERS, HALTS, MEANINGS
 
 HOUSE = Path(__file__).parents[1]
 ADVICE = {**MEANINGS, **OWN, **ANSWERS, **HALTS}

@@ -6,8 +6,8 @@ import string
 import pytest
 
 from pipeline.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
-from pipeline.results.reasons import LABELS
 from pipeline.roster import Field
+from pipeline.words.labels import LABELS
 
 # DESIGN §8, and what this project added to it
 DESIGN = [

@@ -22,7 +22,7 @@ sys.path[:0] = [str(HOUSE), str(HOUSE / "tests")]
 
 from desktop import browser, convert, found  # noqa: E402
 
-from pipeline.results.words import say  # noqa: E402
+from pipeline.words.results import say  # noqa: E402
 
 LANGUAGES = ("zh", "en")
 SHEETS = ("summary", "all", "fix")

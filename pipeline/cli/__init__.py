@@ -13,7 +13,6 @@ import click
 
 from pipeline import __version__, language
 from pipeline.cli.adopting import adopt
-from pipeline.cli.click_words import speak
 from pipeline.cli.configure import config_group
 from pipeline.cli.demonstrate import demo, sandbox
 from pipeline.cli.ends import told
@@ -24,6 +23,7 @@ from pipeline.cli.look import report, status
 from pipeline.cli.nightly import check, retry, run
 from pipeline.cli.session import DEFAULT, Session, speakable
 from pipeline.cli.settle import certify, resolve
+from pipeline.cli.speech import speak
 from pipeline.clock import Clock, SystemClock
 
 

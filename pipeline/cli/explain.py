@@ -65,8 +65,8 @@ def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int
     """List whom the query fits, and show how to say which."""
     from pipeline.desk.story_facts import brief  # noqa: PLC0415
     from pipeline.desk.story_text import candidates  # noqa: PLC0415
-    from pipeline.desk.story_words import say  # noqa: PLC0415
     from pipeline.results.privacy import mask_text  # noqa: PLC0415
+    from pipeline.words.story import say  # noqa: PLC0415
 
     people = [brief(story) for story in found]
     if session.as_json:

@@ -10,8 +10,8 @@ from functools import cache
 
 import click
 
-from pipeline.cli.click_words import CHINESE
-from pipeline.cli.help_words import HELP
+from pipeline.words.click import CHINESE
+from pipeline.words.help import HELP
 
 _AS_IT_IS = "\b"  # click's mark for a paragraph whose lines are left alone
 _NEVER_FIRST = "，。、；：？！）”》"  # of a line

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from pipeline.cli.session import Session
 from pipeline.clock import Clock
 from pipeline.model import Outcome, Status
-from pipeline.results.words import status_word
+from pipeline.words.results import status_word
 
 EVERY = 30.0  # seconds between plain lines
 REFRESH = 1.0  # seconds after which the bar is drawn again although no row has ended

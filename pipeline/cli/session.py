@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import language
-from pipeline.cli.words import word
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config, load
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.results.privacy import mask_text
 from pipeline.session import PROGRAM
 from pipeline.shell import join, quote
+from pipeline.words.cli import word
 
 DEFAULT = Path("config.yaml")
 

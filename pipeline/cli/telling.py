@@ -13,14 +13,14 @@ import click
 from pipeline.cli.session import Session
 from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
-from pipeline.problems import PHRASES
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, sentence
-from pipeline.results.words import halt_word, status_word
 from pipeline.session import write_results
+from pipeline.words.problems import PHRASES
+from pipeline.words.results import halt_word, status_word
 
 REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})

@@ -17,8 +17,8 @@ from pipeline.intake.read import open_results, run_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
 from pipeline.model import Snapshot
-from pipeline.results.words import WORDS
 from pipeline.roster import Doctor, FileReport, Row
+from pipeline.words.results import WORDS
 
 TITLES = frozenset(
     fold(title)

@@ -7,18 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.advice import advice_on
 from pipeline.clock import stamp
 from pipeline.desk.story import Story
-from pipeline.desk.story_words import say
 from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import RunRecord
 from pipeline.model import Status
-from pipeline.problems import CATALOGUE, Who
+from pipeline.problems import CATALOGUE
 from pipeline.results.held import newest
 from pipeline.results.next_steps import WORKBOOK
-from pipeline.results.words import say as result_word
-from pipeline.service_advice import HALTS, advice_on
 from pipeline.shell import quote
+from pipeline.words.problems import Who
+from pipeline.words.results import say as result_word
+from pipeline.words.service import HALTS
+from pipeline.words.story import say
 
 
 @dataclass(frozen=True, slots=True)

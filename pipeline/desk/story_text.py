@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.desk.story_words import WORDS, say
+from pipeline.advice import advice_on, known
 from pipeline.model import Status
-from pipeline.results.words import FIELD_WORDS, STATUS_MEANINGS, halt_word, status_word
-from pipeline.results.words import say as result_word
-from pipeline.service_advice import advice_on, known
+from pipeline.words.results import FIELD_WORDS, STATUS_MEANINGS, halt_word, status_word
+from pipeline.words.results import say as result_word
+from pipeline.words.story import WORDS, say
 
 Facts = Mapping[str, Any]
 _INDENT = "  "

@@ -10,7 +10,7 @@ from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.cells import Line, Sheet
 from pipeline.intake.read import open_results
 from pipeline.intake.ticket import check_of
-from pipeline.results.words import WORDS
+from pipeline.words.results import WORDS
 
 _TITLES = ("col.trace_id", "col.seal_name", "col.seal_id", "col.conclusion")
 _ROW_ID, _CHECK = "row_id", "check"

@@ -9,8 +9,8 @@ from xlsxwriter.utility import xl_col_to_name
 
 from pipeline.results.fix_layout import Layout
 from pipeline.results.style import Worksheet
-from pipeline.results.words import CARD_WORDS, say
 from pipeline.roster import CardType, Field
+from pipeline.words.results import CARD_WORDS, say
 
 _CHECKED = (Field.ID_TYPE, Field.NUMBER, Field.MOBILE, Field.SEAL_NAME)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from pipeline.model import Outcome, Status
 from pipeline.results.reasons import needs_fixing
-from pipeline.results.words import WORDS, say
 from pipeline.roster import Cell, Doctor, Field
+from pipeline.words.results import WORDS, say
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
 _OURS = frozenset(

@@ -7,7 +7,7 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
-from pipeline.results.words import say
+from pipeline.words.results import say
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -11,8 +11,8 @@ from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import is_spare_copy, needs_fixing, waits_for_review
-from pipeline.results.words import say, status_word
 from pipeline.shell import quote
+from pipeline.words.results import say, status_word
 
 WORKBOOK = "results.xlsx"
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"

@@ -23,7 +23,7 @@ from pipeline.results.reasons import counted, label, reasons, sentence
 from pipeline.results.style import COLOURS
 from pipeline.results.sums import count
 from pipeline.results.text import clean
-from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
+from pipeline.words.results import STATUS_MEANINGS, halt_word, say, status_word
 
 MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12

@@ -23,10 +23,10 @@ from pipeline.results.files import write_atomically
 from pipeline.results.next_steps import review_command, review_file
 from pipeline.results.privacy import Numbers, mask_text
 from pipeline.results.reasons import errors_of, reasons, sentence
-from pipeline.results.review_words import GROUP_OF, WORDS, say
 from pipeline.results.text import clean
-from pipeline.results.words import status_word
 from pipeline.roster import Picture, Preview
+from pipeline.words.results import status_word
+from pipeline.words.review import GROUP_OF, WORDS, say
 
 MOST_CARDS = 3_000  # a page of some 30 MB; nobody judges more in a day
 OPENERS = 2  # threads that make small copies

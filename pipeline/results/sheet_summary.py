@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pipeline.advice import advice_on
 from pipeline.clock import stamp
 from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
@@ -16,9 +17,8 @@ from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, ve
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import label, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
-from pipeline.results.words import STATUS_MEANINGS, halt_word, say, status_word
 from pipeline.roster import FileReport
-from pipeline.service_advice import advice_on
+from pipeline.words.results import STATUS_MEANINGS, halt_word, say, status_word
 
 if TYPE_CHECKING:
     from pipeline.results.frame import Frame

@@ -26,8 +26,8 @@ from pipeline.results.style import (
     row_height,
 )
 from pipeline.results.text import lines, width
-from pipeline.results.words import say, status_word
 from pipeline.roster import Picture
+from pipeline.words.results import say, status_word
 
 Thumbnail = Callable[[Picture], bytes | None]
 

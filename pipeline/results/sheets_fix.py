@@ -36,8 +36,8 @@ from pipeline.results.style import (
     row_height,
 )
 from pipeline.results.text import clean, lines, width
-from pipeline.results.words import say, status_word
 from pipeline.roster import Doctor, Field, Problem
+from pipeline.words.results import say, status_word
 
 ROW_ID, CHECK = "row_id", "check"  # headings of the hidden columns; intake looks for these
 MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file

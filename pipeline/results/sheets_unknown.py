@@ -22,7 +22,7 @@ from pipeline.results.style import (
     row_height,
 )
 from pipeline.results.text import lines
-from pipeline.results.words import say, status_word
+from pipeline.words.results import say, status_word
 
 _SETTLE, _ANSWER, _ID = 42, 34, 27  # columns; a uuid takes two lines
 _SEAL_ID, _CONCLUSION = 6, 7  # places of the columns to fill in

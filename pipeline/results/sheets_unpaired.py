@@ -20,7 +20,7 @@ from pipeline.results.style import (
     row_height,
 )
 from pipeline.results.text import lines
-from pipeline.results.words import say
+from pipeline.words.results import say
 
 MOST_LINKS = 5_000  # Excel allows 65,530 links a sheet; nobody clicks through as many
 _WHAT = 60  # columns

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.model import Status
 from pipeline.results.text import clean, lines
-from pipeline.results.words import say
+from pipeline.words.results import say
 
 FONT, FONT_SIZE = "Microsoft YaHei", 10
 LINE = 16.5  # points a line of text takes

@@ -25,7 +25,7 @@ from pipeline.results.sheets_unknown import write_unknown_sheet
 from pipeline.results.sheets_unpaired import write_unpaired_sheet
 from pipeline.results.style import FONT, FONT_SIZE, Styles
 from pipeline.results.sums import count
-from pipeline.results.words import say
+from pipeline.words.results import say
 
 PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a workbook of ours
 

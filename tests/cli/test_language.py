@@ -14,12 +14,12 @@ from compile_words import TARGET, compiled
 
 from pipeline import language
 from pipeline.cli import cli, main
-from pipeline.cli.click_words import CHINESE, PLURALS
 from pipeline.cli.help import columns, untranslated, wrapped
-from pipeline.cli.words import WORDS
 from pipeline.config import keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.results.words import WORDS as RESULT_WORDS
+from pipeline.words.cli import WORDS
+from pipeline.words.click import CHINESE, PLURALS
+from pipeline.words.results import WORDS as RESULT_WORDS
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]

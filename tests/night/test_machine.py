@@ -21,7 +21,7 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from machine_life import FILES, LONG, MOST, ROWS, Life, QuickClock
 from machine_model import CREATE, VERSIONS, Content, State, spare
 
-from pipeline.results.words import WORDS
+from pipeline.words.results import WORDS
 
 POINTS = (
     "ledger: before the receipts",

@@ -13,8 +13,8 @@ from night_support import draw_seal, name, number
 from openpyxl import load_workbook
 from wire_support import CREATE, UPLOAD
 
-from pipeline.results.words import WORDS
 from pipeline.sandbox.tenant import SANDBOX
+from pipeline.words.results import WORDS
 
 PASSWORD = "canary-password-of-a-workbook"
 UPLOADED, LOST, REFUSED, ERROR, BY_NUMBER, WRONG, NUMERIC, TWO_MOBILES, SPACED, WELL = range(

@@ -7,7 +7,7 @@ from night_support import draw_seal, name, number
 from wire_support import fault
 
 from pipeline.clock import SystemClock
-from pipeline.results.words import WORDS
+from pipeline.words.results import WORDS
 
 ID = "yD" + "a1B2" * 7 + "zz"
 

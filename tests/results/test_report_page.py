@@ -14,9 +14,9 @@ from pipeline.meter import Meter
 from pipeline.model import Halt, Status, Traffic
 from pipeline.problems import problem
 from pipeline.results.report_page import LONGEST, MOST_ROWS, told, write_report
-from pipeline.results.words import STATUS_WORDS
 from pipeline.results.write import write_all
 from pipeline.roster import Field, FileReport
+from pipeline.words.results import STATUS_WORDS
 
 CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
 HOSTILE = [

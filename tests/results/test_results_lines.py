@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline.model import Halt, Status
 from pipeline.problems import CATALOGUE, problem
 from pipeline.results.lines import file_line, outcome_line, run_record
-from pipeline.results.reasons import LABELS
 from pipeline.roster import CellKind, Change, Field, FileReport, SheetReport, SkippedLine
+from pipeline.words.labels import LABELS
 
 OUTCOME = (  # noqa: SIM905  as DESIGN lists them
     "schema run file path sheet row row_id key status codes problems changes staff_no name id_masked id_card_type "

@@ -1,15 +1,11 @@
 """click's own words in Chinese.
 
-click asks the standard library's `gettext` for every word it says, and `gettext` reads compiled catalogues:
-``locale/zh/LC_MESSAGES/esign-import.mo`` is this table, made by ``python tests/compile_words.py``.
+``pipeline/cli/locale`` holds this table as `gettext` reads it, made by ``python tests/compile_words.py``.
 """
 
 from __future__ import annotations
 
-import gettext
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 CHINESE: Mapping[str, str] = {
     "Usage:": "用法：",
@@ -94,13 +90,3 @@ PLURALS: Mapping[str, str] = {
     "Did you mean {possibility}?": "(Did you mean one of: {possibilities}?)",
     "Option {name!r} requires an argument.": "Option {name!r} requires {nargs} arguments.",
 }
-
-DOMAIN = "esign-import"
-LOCALE = Path(__file__).with_name("locale")
-
-
-def speak(language: str) -> None:
-    """Let click speak ``zh`` or ``en`` from now on."""
-    gettext.bindtextdomain(DOMAIN, LOCALE)
-    gettext.textdomain(DOMAIN)
-    os.environ["LANGUAGE"] = language  # where gettext looks first

@@ -1,13 +1,13 @@
-"""The words of this room in Chinese and English."""
+"""The words of the results - workbook, pages, ends of a night - in Chinese and English."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from pipeline.model import Status
-from pipeline.problems import PHRASES
-from pipeline.results.report_words import REPORT_WORDS
 from pipeline.roster import CardType, Field
+from pipeline.words.problems import PHRASES
+from pipeline.words.report import REPORT_WORDS
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("成功", "Sealed"),

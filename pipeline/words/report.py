@@ -1,4 +1,4 @@
-"""The words of report.html in Chinese and English; `words.say` knows them."""
+"""The words of report.html in Chinese and English; `pipeline.words.results.say` knows them."""
 
 from __future__ import annotations
 

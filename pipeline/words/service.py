@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.advice import Advice
-from pipeline.advice import advise as _a
-from pipeline.frequent_codes import OWN
-from pipeline.service_codes import CODES, Meaning
+from pipeline.words.advice import Advice
+from pipeline.words.advice import advise as _a
+from pipeline.words.frequent import OWN
 
-MEANINGS: Mapping[Meaning, Advice] = {
+MEANINGS: Mapping[str, Advice] = {
     "throttle": _a(
         "nobody", "itself",
         "调用太快，请求没有执行。", "程序会放慢并自动重发；经常出现时，查一查谁还在用同一额度，或调低 limits.requests_per_second。",
@@ -148,16 +147,3 @@ HALTS: Mapping[str, Advice] = {
         "it", "after", "程序内部错误。", "已发送的都记在台账里；带上 -v 的输出联系开发者。",
         "A bug.", "What was sent is in the ledger; report it with the output of -v."),
 }  # fmt: skip
-
-
-def known(code: str) -> bool:
-    """Tell whether a code is one that there is advice on."""
-    return code in CODES or code in OWN or code in ANSWERS or code.startswith("http_")
-
-
-def advice_on(code: str) -> Advice:
-    """Return the advice on what a create was answered with; a code that nobody lists proves nothing."""
-    own = OWN.get(code) or ANSWERS.get(code)
-    if own is not None:
-        return own
-    return ANSWERS["http_502"] if code.startswith("http_") else MEANINGS[CODES.get(code, "unknown")]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.advice import Advice
-from pipeline.advice import advise as _a
+from pipeline.words.advice import Advice
+from pipeline.words.advice import advise as _a
 
 _OFF = "改好后重新运行。", "then run again."
 OWN: Mapping[str, Advice] = {

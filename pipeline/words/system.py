@@ -1,0 +1,55 @@
+"""Why the operating system or the database refuses, in Chinese and English."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+
+# what the operating system says by number, and the database by its words: English on most machines
+SYSTEM: Mapping[int, tuple[str, str]] = {
+    errno.ENOENT: ("找不到文件或文件夹", "there is no such file or folder"),
+    errno.EACCES: ("没有权限", "permission denied"),
+    errno.EPERM: ("没有权限", "not permitted"),
+    errno.EEXIST: ("已经存在", "it exists already"),
+    errno.ENOTDIR: ("路径中有一段不是文件夹", "a part of the path is no folder"),
+    errno.EISDIR: ("它是文件夹", "it is a folder"),
+    errno.ENOTEMPTY: ("文件夹不是空的", "the folder is not empty"),
+    errno.ENOSPC: ("磁盘已满", "the disk is full"),
+    errno.EDQUOT: ("磁盘配额已用完", "the disk quota is used up"),
+    errno.EFBIG: ("文件过大", "the file is too large"),
+    errno.EROFS: ("磁盘是只读的", "the disk is read-only"),
+    errno.EIO: ("磁盘读写出错", "the disk cannot be read or written"),
+    errno.EBUSY: ("正被占用", "it is in use"),
+    errno.ETXTBSY: ("正被占用", "it is in use"),
+    errno.EMFILE: ("打开的文件过多", "too many open files"),
+    errno.ENFILE: ("打开的文件过多", "too many open files"),
+    errno.ENAMETOOLONG: ("路径过长", "the path is too long"),
+    errno.ELOOP: ("链接循环", "the links go round in a circle"),
+    errno.ENOMEM: ("内存不足", "no memory is left"),
+    errno.ESTALE: ("网络文件夹已断开", "the network folder is gone"),
+    errno.EINVAL: ("名称或值不被接受", "the name or value is not accepted"),
+    errno.EPIPE: ("读取方已关闭", "the reader has gone"),
+    errno.ENOLCK: ("此磁盘不支持文件锁", "no locks on this disk"),
+    errno.ENOTSUP: ("此磁盘不支持", "not supported on this disk"),
+    errno.ENODEV: ("设备不存在", "the device is gone"),
+    errno.ENXIO: ("设备不存在", "the device is gone"),
+    errno.EADDRINUSE: ("地址已被占用", "the address is in use"),
+    errno.ECONNREFUSED: ("连接被拒绝", "the connection was refused"),
+    errno.ECONNRESET: ("连接被中断", "the connection was cut"),
+    errno.ETIMEDOUT: ("等待超时", "it took too long"),
+    errno.ENETUNREACH: ("网络不通", "the network cannot be reached"),
+    errno.EHOSTUNREACH: ("主机不可达", "the host cannot be reached"),
+}
+DATABASE: Mapping[str, tuple[str, str]] = {
+    "database is locked": ("正被其他程序占用", "another program holds it"),
+    "database disk image is malformed": ("已损坏", "it is damaged"),
+    "file is not a database": ("不是数据库文件", "it is no database"),
+    "disk I/O error": ("磁盘读写出错", "the disk cannot be read or written"),
+    "database or disk is full": ("磁盘已满", "the disk is full"),
+    "attempt to write a readonly database": ("只读，不能写入", "it is read-only"),
+    "unable to open database file": ("文件打不开", "the file cannot be opened"),
+}
+
+
+# both tables as phrases: English -> Chinese
+REASONS: Mapping[str, str] = {en: zh for zh, en in (*SYSTEM.values(), *DATABASE.values())}
