@@ -7,9 +7,9 @@ is made only when somebody reads it.
 from __future__ import annotations
 
 from pipeline.roster import Field, Problem, Severity
-from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES
+from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
-__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "message", "parted", "problem"]
+__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "message", "parted", "problem"]
 
 
 class _Blank(dict[str, str]):
@@ -43,6 +43,8 @@ def message(problem: Problem, language: str) -> str:
     unusual = problem.severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
+    mark, third = THIRD_CASE.get(problem.code, ("", words))
+    words = third if problem.detail.get(mark) else words
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     if language != "zh":
         return _placed(words[1], problem.cell, ": ").format_map(detail).strip()

@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from pipeline.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
+from pipeline.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE, message, problem
 from pipeline.roster import Field
 from pipeline.words.labels import LABELS
 
@@ -108,6 +108,9 @@ def test_both_languages_speak_of_the_same_things(code):
     assert names(entry.zh) == names(entry.en)
     if entry.other:
         assert names(entry.other[0]) == names(entry.other[1])
+    _, third = THIRD_CASE.get(code, ("", None))
+    if third:
+        assert names(third[0]) == names(third[1])
 
 
 def test_a_missing_word_never_costs_the_sentence():
