@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from pipeline.headings import CHECK, ROW_ID
 from pipeline.model import Night, Outcome
 from pipeline.results.facts import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
 from pipeline.results.privacy import Numbers, mask_text
-from pipeline.results.sheets_fix import CHECK, ROW_ID
 from pipeline.results.style import (
     FAULT,
     FAULT_RULE,
