@@ -122,6 +122,7 @@ def read_roster(
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
         notes=book.notes + tuple(note for each in tables for note in each.notes),
+        strays=book.strays + tuple(stray for each in tables for stray in each.strays),
         run=book.run,
     )
 

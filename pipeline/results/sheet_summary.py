@@ -17,6 +17,7 @@ from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, ve
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import label, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
+from pipeline.results.unpaired import how_many
 from pipeline.roster import FileReport
 from pipeline.words.results import STATUS_MEANINGS, halt_word, say, status_word
 
@@ -78,7 +79,7 @@ def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str
         say("sheet.all", language): len(night.outcomes),
         **{fix_title(number, language): held for number, held in enumerate(to_fix, start=1)},
         say("sheet.unknown", language): sum(outcome.status in UNSETTLED for outcome in night.outcomes),
-        say("sheet.unpaired", language): len(night.unclaimed),
+        say("sheet.unpaired", language): how_many(night),
     }
     links = [
         (say("link.sheet", language, sheet=sheet, n=held), f"internal:'{sheet}'!A1")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable
-from io import BytesIO
+from collections.abc import Iterable
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import id_masked, name_of, seal_id_of, seal_name_of, when
@@ -26,14 +24,11 @@ from pipeline.results.style import (
     row_height,
 )
 from pipeline.results.text import lines, width
-from pipeline.roster import Picture
+from pipeline.results.thumbnails import TALL, Thumbnail, place
 from pipeline.words.results import say, status_word
-
-Thumbnail = Callable[[Picture], bytes | None]
 
 MOST_THUMBNAILS = 2_000  # rows; beyond that the file grows heavy and slow to open
 MOST_LINKS = 20_000  # Excel allows 65,530 a sheet and opens slowly long before
-_SIDE = 56  # pixels a thumbnail may take
 _REASON = 42  # columns
 _SEAL = 6  # place of the thumbnails
 _MEASURED, _WIDEST = 1_000, 28  # rows that decide a column's width; columns
@@ -69,7 +64,7 @@ def write_all_sheet(
         origin = doctor.row.origin
         said = "\n".join(reasons(outcome, language, numbers))
         image = _image(outcome, pictured) if pictured else None
-        tall = max(height(lines(said, _REASON)), 50 if image else 0)
+        tall = max(height(lines(said, _REASON)), TALL if image else 0)
         row_height(sheet, row, tall)
         texts = [
             (hide(name_of(doctor)), strong),
@@ -95,7 +90,7 @@ def write_all_sheet(
         sheet.write_number(row, column + 4, outcome.attempts, whole)
         put(sheet, row, column + 5, outcome.request_id or "", quiet)
         if image:
-            _place(sheet, row, image, tall)
+            place(sheet, row, _SEAL, image, tall)
     close_table(sheet, columns, len(night.outcomes))
     # on paper the text stays readable without the last two columns, which only a search needs
     sheet.print_area(0, 0, max(1, len(night.outcomes)), len(columns) - 3)
@@ -155,20 +150,3 @@ def _image(outcome: Outcome, thumbnail: Thumbnail) -> bytes | None:
     """Return the picture small; an unchanged row's is not opened, for nothing happened to it."""
     picture = outcome.doctor.picture
     return thumbnail(picture) if picture and outcome.status is not Status.UNCHANGED else None
-
-
-def _place(sheet: Worksheet, row: int, png: bytes, tall: float) -> None:
-    """Put a PNG into the middle of its cell, so that it hides and sorts with the row."""
-    wide, high = struct.unpack(">II", png[16:24])
-    scale = min(1.0, _SIDE / max(wide, high, 1))
-    room = tall * 4 / 3  # points to pixels
-    options = {
-        "image_data": BytesIO(png),
-        "x_scale": scale,
-        "y_scale": scale,
-        "x_offset": max(2, (71 - wide * scale) / 2),
-        "y_offset": max(2, (room - high * scale) / 2),
-        "object_position": 1,
-        "decorative": True,
-    }
-    sheet.insert_image(row, _SEAL, "seal.png", options)

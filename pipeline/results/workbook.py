@@ -19,12 +19,13 @@ from pipeline.results.lines import SCHEMA
 from pipeline.results.links import FolderLinks
 from pipeline.results.privacy import Numbers, numbers_of
 from pipeline.results.sheet_summary import write_summary
-from pipeline.results.sheets_all import MOST_THUMBNAILS, Thumbnail, write_all_sheet
+from pipeline.results.sheets_all import MOST_THUMBNAILS, write_all_sheet
 from pipeline.results.sheets_fix import write_fix_sheets
 from pipeline.results.sheets_unknown import write_unknown_sheet
 from pipeline.results.sheets_unpaired import write_unpaired_sheet
 from pipeline.results.style import FONT, FONT_SIZE, Styles
 from pipeline.results.sums import count
+from pipeline.results.thumbnails import Thumbnail
 from pipeline.words.results import say
 
 PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a workbook of ours
@@ -76,7 +77,9 @@ def write_workbook(
                     book, night, styles, known, found=fixing, language=language, ticket_check=ticket_check
                 )
                 write_unknown_sheet(book, night, styles, known, language=language, ticket_check=ticket_check)
-                write_unpaired_sheet(book, night, styles, known, links=links, language=language)
+                write_unpaired_sheet(
+                    book, night, styles, known, links=links, language=language, thumbnail=thumbnail
+                )
                 # With thumbnails the package has a part for each picture, and so many files take longer than all the
                 # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
                 book.in_memory = len(night.outcomes) <= MOST_THUMBNAILS
