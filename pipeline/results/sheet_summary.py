@@ -53,11 +53,12 @@ def write_summary(
     _departments(canvas, table, language)
     _files(canvas, night, numbers, language)
     _facts(canvas, night, language)
+    canvas.finish()
 
 
 def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
     title = say("title.check" if night.command == "check" else "title.run", language)
-    canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=34)
+    canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
     started, finished = stamp(night.started), stamp(night.finished)
     when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
     canvas.line([(f"{when}　{night.command} {night.run}", LAST, {"font_color": MUTED})])
@@ -66,10 +67,10 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
         text = say("halted", language, code=night.halted.code, message=message)
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
-        canvas.line([(text, LAST, {**_BANNER, **look})], points=34)
+        canvas.line([(text, LAST, {**_BANNER, **look})], points=30)
     text, status = verdict(night, language)
     fill, ink = COLOURS[status]
-    canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=34)
+    canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=30)
 
 
 def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str) -> None:
@@ -113,7 +114,6 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
         numbers={1, 2},
     )
     total = sum(counts.values())
-    first = canvas.row
     shown = [status for status, rows in counts.items() if rows]
     for status in shown:
         rows = counts[status]
@@ -131,21 +131,20 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
             ruled=True,
         )
     if shown:
-        canvas.doughnut(first, [COLOURS[status][1] for status in shown])
+        canvas.doughnut([COLOURS[status][1] for status in shown])
     canvas.line(
         [
             (say("col.total", language), 0, {"bold": True, "align": "center"}),
             (total, 1, {**_NUMBER, "bold": True}),
         ]
     )
-    canvas.leave_room(first + 8)
+    canvas.leave_room()
 
 
 def _reasons(canvas: Canvas, outcomes: Frame, language: str) -> None:
     most = by_reason(outcomes)
     if not most:
         return
-    canvas.new_page()
     canvas.heading(say("head.reasons", language))
     canvas.titles(
         [

@@ -29,7 +29,7 @@ from pipeline.words.results import say, status_word
 
 MOST_THUMBNAILS = 2_000  # rows; beyond that the file grows heavy and slow to open
 MOST_LINKS = 20_000  # Excel allows 65,530 a sheet and opens slowly long before
-_REASON = 42  # columns
+_REASON = 40  # columns
 _SEAL = 6  # place of the thumbnails
 _MEASURED, _WIDEST = 1_000, 28  # rows that decide a column's width; columns
 
@@ -48,11 +48,13 @@ def write_all_sheet(
     pictured = thumbnail if len(night.outcomes) <= MOST_THUMBNAILS else None
     columns = _columns(night, language, pictured=pictured is not None)
     sheet = open_table(book, say("sheet.all", language), columns, styles, frozen=1, language=language)
-    plain, wrapped = styles.cell(), styles.cell(text_wrap=True)
-    quiet = styles.cell(font_color=MUTED)
+    # a thousand rows are tall enough for several lines and narrow enough to be read on paper; more stay flat
+    flat = {"text_wrap": pictured is not None}
+    plain, wrapped = styles.cell(**flat), styles.cell(text_wrap=True)
+    quiet = styles.cell(font_color=MUTED, **flat)
     whole = styles.cell(font_color=MUTED, num_format="0", align="center")
-    strong = styles.cell(bold=True)
-    link = styles.cell(font_color=LINK, underline=1)
+    strong = styles.cell(bold=True, **flat)
+    link = styles.cell(font_color=LINK, underline=1, **flat)
     words = {status: (status_word(status, language), styles.status(status)) for status in Status}
 
     def hide(text: str | None) -> str:
@@ -64,8 +66,7 @@ def write_all_sheet(
         origin = doctor.row.origin
         said = "\n".join(reasons(outcome, language, numbers))
         image = _image(outcome, pictured) if pictured else None
-        tall = max(height(lines(said, _REASON)), TALL if image else 0)
-        row_height(sheet, row, tall)
+        picture = hide(doctor.picture.path.name) if doctor.picture else ""
         texts = [
             (hide(name_of(doctor)), strong),
             words[outcome.status],
@@ -77,18 +78,20 @@ def write_all_sheet(
             (hide(seal_name_of(outcome)), plain),
             (seal_id_of(outcome) or "", plain),
             (when(outcome), quiet),
+            (picture, quiet),
+            (hide(origin.file), quiet),
+            (hide(origin.sheet), quiet),
         ]
+        shown = zip((text for text, _ in texts), columns, strict=False) if pictured else [(said, columns[2])]
+        tall = max(height(max(lines(text, column.width) for text, column in shown)), TALL if image else 0)
+        row_height(sheet, row, tall)
+        linked = len(texts) - 3
         for column, (text, form) in enumerate(texts):
-            put(sheet, row, column, text, form)
-        column = len(texts)
-        picture = doctor.picture.path.name if doctor.picture else ""
-        if not links.write(sheet, row, column, outcome, text=hide(picture), look=link):
-            put(sheet, row, column, hide(picture), quiet)
-        for offset, source in enumerate((origin.file, origin.sheet), start=1):
-            put(sheet, row, column + offset, hide(source), quiet)
-        sheet.write_number(row, column + 3, origin.row, whole)
-        sheet.write_number(row, column + 4, outcome.attempts, whole)
-        put(sheet, row, column + 5, outcome.request_id or "", quiet)
+            if column != linked or not links.write(sheet, row, column, outcome, text=picture, look=link):
+                put(sheet, row, column, text, form)
+        sheet.write_number(row, len(texts), origin.row, whole)
+        sheet.write_number(row, len(texts) + 1, outcome.attempts, whole)
+        put(sheet, row, len(texts) + 2, outcome.request_id or "", quiet)
         if image:
             place(sheet, row, _SEAL, image, tall)
     close_table(sheet, columns, len(night.outcomes))
@@ -120,20 +123,21 @@ class _Links:
 def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
     first = night.outcomes[:_MEASURED]
     rows = [outcome.doctor for outcome in first]
+    widest = _WIDEST // 2 if pictured else _WIDEST
     widths = [
-        ("col.name", 12),
+        ("col.name", 11),
         ("col.status", 11),
         ("col.reason", _REASON),
         ("col.number", 20),
-        ("col.staff_no", _fitted(10, [row.staff_no for row in rows])),
-        ("col.department", _fitted(10, [row.department for row in rows])),
+        ("col.staff_no", _fitted(8, [row.staff_no for row in rows], widest)),
+        ("col.department", _fitted(8, [row.department for row in rows], widest)),
         *([("col.seal", 9.5)] if pictured else []),
-        ("col.seal_name", _fitted(14, map(seal_name_of, first))),
-        ("col.seal_id", 34),
-        ("col.time", 19),
-        ("col.picture", _fitted(14, [row.picture.path.name for row in rows if row.picture])),
-        ("col.file", _fitted(12, [row.row.origin.file for row in rows])),
-        ("col.sheet", _fitted(9, [row.row.origin.sheet for row in rows])),
+        ("col.seal_name", _fitted(14, map(seal_name_of, first), widest)),
+        ("col.seal_id", 18 if pictured else 34),  # with pictures the rows are tall enough for two lines
+        ("col.time", 11 if pictured else 19),
+        ("col.picture", _fitted(12, [row.picture.path.name for row in rows if row.picture], widest)),
+        ("col.file", _fitted(12, [row.row.origin.file for row in rows], widest)),
+        ("col.sheet", _fitted(8, [row.row.origin.sheet for row in rows], widest)),
         ("col.row", 7),
         ("col.attempts", 9),
         ("col.request_id", 38),
@@ -141,9 +145,9 @@ def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
     return [Column(say(key, language), wide) for key, wide in widths]
 
 
-def _fitted(least: int, texts: Iterable[str | None]) -> int:
+def _fitted(least: int, texts: Iterable[str | None], widest: int) -> int:
     """Return a width that shows the longest of these texts, within reason."""
-    return max(least, min(_WIDEST, 2 + max((width(text) for text in texts if text), default=0)))
+    return max(least, min(widest, 2 + max((width(text) for text in texts if text), default=0)))
 
 
 def _image(outcome: Outcome, thumbnail: Thumbnail) -> bytes | None:

@@ -41,7 +41,7 @@ from pipeline.roster import Doctor, Field, Problem
 from pipeline.words.results import WORDS, say, status_word
 
 MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
-_REASON, _ADVICE, _ORIGIN = 52, 26, 24  # columns
+_REASON, _ADVICE, _ORIGIN = 42, 20, 17  # columns
 _ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 
@@ -109,9 +109,9 @@ class _Writer:
         own = []
         for place, header in enumerate(layout.headers):
             widest = max((width(shown_at(outcome, place)) for outcome in sample), default=0)
-            own.append(Column(header, min(36, max(width(header) + 4, widest + 3, 7)), ours=False))
+            own.append(Column(header, min(36, max(width(header) + 3, widest + 2, 6)), ours=False))
         if adds_picture:
-            own.append(Column(say("col.picture", self.language), 24, ours=False))
+            own.append(Column(say("col.picture", self.language), 20, ours=False))
         taken = [column.title for column in own]
 
         def added(key: str, width: float) -> Column:
@@ -119,7 +119,7 @@ class _Writer:
 
         return [
             *own,
-            *map(added, OUR_COLUMNS, (13, _REASON, _ADVICE, _ORIGIN)),
+            *map(added, OUR_COLUMNS, (11, _REASON, _ADVICE, _ORIGIN)),
             Column(ours((ROW_ID,), ROW_ID, taken), 12, hidden=True),
             Column(ours((CHECK,), CHECK, taken), 10, hidden=True),
         ]
