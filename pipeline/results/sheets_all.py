@@ -31,6 +31,7 @@ MOST_THUMBNAILS = 2_000  # rows; beyond that the file grows heavy and slow to op
 MOST_LINKS = 20_000  # Excel allows 65,530 a sheet and opens slowly long before
 _REASON = 40  # columns
 _SEAL = 6  # place of the thumbnails
+_LINKED = 24  # columns: a link stays on one line
 _MEASURED, _WIDEST = 1_000, 28  # rows that decide a column's width; columns
 
 
@@ -135,7 +136,7 @@ def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
         ("col.seal_name", _fitted(14, map(seal_name_of, first), widest)),
         ("col.seal_id", 18 if pictured else 34),  # with pictures the rows are tall enough for two lines
         ("col.time", 11 if pictured else 19),
-        ("col.picture", _fitted(12, [row.picture.path.name for row in rows if row.picture], widest)),
+        ("col.picture", _fitted(12, [row.picture.path.name for row in rows if row.picture], _LINKED)),
         ("col.file", _fitted(12, [row.row.origin.file for row in rows], widest)),
         ("col.sheet", _fitted(8, [row.row.origin.sheet for row in rows], widest)),
         ("col.row", 7),
