@@ -50,7 +50,7 @@ from pipeline.model import (
 )
 from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_text, numbers_of
-from pipeline.roster import FileReport, FileStat
+from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.sending import Sender
 from pipeline.submit import Submission, Submitted, not_sent
 
@@ -296,12 +296,16 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     ids = {seen.row_id for seen in undone}
     keys = {seen.key for seen in undone if seen.key}
     places = {(seen.file, seen.sheet, seen.row) for seen in undone}
+    mask = partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned))
+
+    def place(origin: Origin) -> tuple[str, str | None, int]:
+        """Return where a row stands as the ledger has it."""
+        return mask(origin.file), mask(origin.sheet) if origin.sheet else None, origin.row
+
     return [
         each
         for each in ready
-        if each.doctor.row_id in ids
-        or each.doctor.key in keys
-        or (each.doctor.row.origin.file, each.doctor.row.origin.sheet, each.doctor.row.origin.row) in places
+        if each.doctor.row_id in ids or each.doctor.key in keys or place(each.doctor.row.origin) in places
     ]
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pipeline.roster import Field, Problem, Severity
 from pipeline.words.marks import WORDS as MARKS
 from pipeline.words.phrases import finding
-from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES
+from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
-__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "message", "parted", "problem"]
+__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "message", "parted", "problem"]
 
 # codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
 OF_FILES = frozenset(
@@ -51,6 +51,8 @@ def message(problem: Problem, language: str) -> str:
     unusual = problem.severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
+    mark, third = THIRD_CASE.get(problem.code, ("", words))
+    words = third if problem.detail.get(mark) else words
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     if language != "zh":
         return _placed(words[1], problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()

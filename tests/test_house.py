@@ -20,6 +20,7 @@ GROUND = {
     "model",
     "problems",
     "clock",
+    "headings",
     "points",
     "shell",
     "service_codes",
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "words": {"model", "roster"},  # the catalogue, which every room may ask
     "errors": set(),
     "clock": set(),
+    "headings": set(),
     "points": set(),
     "shell": set(),
     "language": set(),

@@ -34,6 +34,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.
     """
     from pipeline.esign.signing import Credentials  # noqa: PLC0415
+    from pipeline.results.held import newest  # noqa: PLC0415
     from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
     from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
     from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
@@ -69,7 +70,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             steps=False,  # the sandbox ends with this command: what goes on from here is said below
             credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
         )
-    workbook = latest / "results.xlsx"
+    workbook = newest(latest / "results.xlsx")
     if code == 3:
         session.say("demo_exit", code=code)
     session.say("demo_open", path=workbook)

@@ -199,6 +199,7 @@ def _one(session: Session, found: list[Case], query: str) -> Case:
 
 
 def _list(session: Session, found: list[Case]) -> int:
+    from pipeline.results.held import newest  # noqa: PLC0415
     from pipeline.results.privacy import mask_text  # noqa: PLC0415
 
     if not found:
@@ -234,7 +235,7 @@ def _list(session: Session, found: list[Case]) -> int:
             )
     if found:
         session.say("resolve_ways", program=session.invocation)
-        workbook = latest_of(ready_config(session)) / WORKBOOK
+        workbook = newest(latest_of(ready_config(session)) / WORKBOOK)
         if workbook.exists() and any(case.attempt for case in found):
             session.proceed("next_sheet", "resolve", str(workbook))
         else:

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.errors import FileRefused, reason_of
+from pipeline.headings import CHECK, ROW_ID, found
 from pipeline.intake import biff, encrypted, html, ods, ole, text, xlsb, xlsx, xml2003
 from pipeline.intake.ahead import Ahead
 from pipeline.intake.bounds import too_many_bytes
 from pipeline.intake.cells import Book, Line, Sheet, filled
 from pipeline.intake.formats import SUFFIXES, ZIP, kind_of
-from pipeline.intake.forms import CHECK, ROW_ID
 from pipeline.intake.headers import Vocabulary, missing
 from pipeline.intake.manner import PLAIN, Manner
 from pipeline.intake.package import Package
@@ -33,7 +33,8 @@ MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by i
 _DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_SETTLES = frozenset({"结论", "Conclusion"})  # a column of the sheet Unknown, whose lines have tickets, too
+# columns of the sheet Unknown, whose lines have tickets, too
+_SETTLES = (frozenset({"怎样查清", "结论"}), frozenset({"How to settle it", "Conclusion"}))
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 _READERS = {
     "xls": biff.read,
@@ -121,6 +122,7 @@ def read_roster(
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
         notes=book.notes + tuple(note for each in tables for note in each.notes),
+        strays=book.strays + tuple(stray for each in tables for stray in each.strays),
         run=book.run,
     )
 
@@ -229,7 +231,10 @@ def _is_to_fix(sheet: Sheet, lines: Ahead) -> bool:
     if (sheet.name or "").startswith(TO_FIX):
         return True
     titles = [{cell.shown.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
-    return any({ROW_ID, CHECK} <= each and not each & _SETTLES for each in titles)
+    return any(
+        found((ROW_ID,), each) and found((CHECK,), each) and not any(each >= both for both in _SETTLES)
+        for each in titles
+    )
 
 
 def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:

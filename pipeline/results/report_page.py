@@ -26,7 +26,6 @@ from pipeline.results.text import clean
 from pipeline.words.notes import noted
 from pipeline.words.results import halt_word, say, status_word
 
-REPORT = "report.html"
 MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12
 LONGEST = 400  # characters of a text in the table
@@ -34,10 +33,15 @@ CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
 WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
 
 
-def write_report(night: Night, path: Path, *, language: str, numbers: Numbers | None = None) -> Path:
-    """Write the page; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` first of all."""
+def write_report(
+    night: Night, path: Path, *, language: str, numbers: Numbers | None = None, beside: str | None = None
+) -> Path:
+    """Write the page; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` first of all.
+
+    ``beside`` is the name of the workbook in the page's folder, if it is not the night's.
+    """
     known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
-    page = render("report.html", language, **_page(night, known, language))
+    page = render("report.html", language, workbook=beside or night.workbook, **_page(night, known, language))
 
     def fill(temporary: Path) -> None:
         temporary.write_text(page, "utf-8", "replace", newline="\n")

@@ -21,7 +21,7 @@ class Entry:
 
     Its first semicolon parts what is wrong from what to do; a sentence without one asks nothing of anybody.
     ``other`` is the sentence for the other severity where §8 knows both, and for the case that a word of the
-    detail marks (`OTHER_CASE`).
+    detail marks (`OTHER_CASE`); a third case stands in `THIRD_CASE`.
     """
 
     code: str
@@ -184,10 +184,10 @@ PICTURE_ENTRIES = (
        "The picture {file} is too large ({found}, limit {limit}); make it smaller."),
     _w("IMAGE_TOO_LARGE_FIXABLE", "图片 {file} 过大（{found}），已缩小为 {used}。",
        "The picture {file} was too large ({found}) and was brought down to {used}."),
-    _e("IMAGE_SHARED", "图片 {file} 同时属于 {other}；两人都未提交，请改正。",
-       "The picture {file} is also that of {other}; none was sent, correct it.",
-       mild=("图片 {file} 已经用于另一位医生的印章“{sealed}”；没有提交，请换图片或核对名单。",
-             "The picture {file} already made another doctor's seal “{sealed}”; nothing was sent, correct it.")),
+    _e("IMAGE_SHARED", "图片 {file} 也是 {other} 的图片；都未提交，请看清是谁的章，给其他人换上各自的图片。",
+       "The picture {file} is also that of {other}; none was sent, look whose seal it is and give the others their own.",
+       mild=("图片 {file} 已经用于另一位医生的印章“{sealed}”；没有提交，请给本人换上自己的图片，或核对名单。",
+             "The picture {file} already made another doctor's seal “{sealed}”; nothing was sent, give this doctor their own.")),
     _w("IMAGE_NAME_FUZZY", "图片文件名 {found} 去掉{why}后与 {expected} 一致，已采用；请确认。",
        "The picture's name {found} equals {expected} once {why} is taken off; it was used, please confirm.", "clerk"),
     _e("IMAGE_NAME_MISMATCH", "图片上的名字像是“{found}”，不是此人；请核对。",
@@ -359,3 +359,11 @@ OTHER_CASE: Mapping[str, str] = {
     "ROW_DUPLICATE": "differs",
     "ROW_SUPERSEDED": "gone",
 }
+
+# code -> a further word of its detail, and the sentences (zh, en) that it asks for
+THIRD_CASE: Mapping[str, tuple[str, tuple[str, str]]] = {
+    "IMAGE_SHARED": ("twin", (
+        "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
+        "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",
+    )),
+}  # fmt: skip

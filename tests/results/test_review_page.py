@@ -364,6 +364,35 @@ def test_it_prints_four_in_a_row_with_a_line_to_sign(path, shown):
     assert page.locator(".dock:visible, #search:visible, .filters:visible, .choice:visible").count() == 0
 
 
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_the_mark_lies_beside_the_name_and_never_over_the_seal(path, shown, media):
+    page = shown(path)
+    press(page, "1 2")
+    page.emulate_media(media=media)
+    for card in page.locator(".card[data-mark=right], .card[data-mark=wrong]").all():
+        seal, stamp, name = (card.locator(part).bounding_box() for part in ("figure img", ".stamp", "h2"))
+        assert stamp["y"] >= seal["y"] + seal["height"]
+        assert stamp["y"] + stamp["height"] / 2 == pytest.approx(name["y"] + name["height"] / 2, abs=18)
+
+
+@pytest.mark.parametrize("part", ["#search", "#open", "#save", "[data-filter=all]", "[data-key=wrong]"])
+def test_what_has_the_keyboard_is_seen(path, shown, part):
+    page = shown(path)
+    press(page, "1")
+    page.locator(part).focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    seen = page.evaluate(
+        """part => {
+          const it = document.querySelector(part);
+          const ring = it.id === "open" ? document.querySelector("label[for=open]") : it;
+          return [document.activeElement === it, getComputedStyle(ring).outlineStyle];
+        }""",
+        part,
+    )
+    assert seen == [True, "solid"]
+
+
 MEASURE = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
   const timed = async act => {
