@@ -31,7 +31,7 @@ demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 25 min)
+crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 10 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/night/test_crash.py tests/night/test_machine.py
 
 bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside the official SDK (needs an idle machine)

@@ -154,10 +154,7 @@ def run(
     except RuntimeError:
         pass
     else:
-        raise UsageError(
-            "pipeline.run() cannot be called while an event loop is running: use `await pipeline.run_async(...)`.",
-            "事件循环正在运行，不能调用 pipeline.run()：请用 `await pipeline.run_async(...)`。",
-        )
+        raise UsageError("usage.loop_runs")
     return asyncio.run(
         run_async(
             config,
@@ -323,7 +320,7 @@ def _ask(
     accept_guards: bool = False,
 ) -> Ask:
     if limit is not None and limit < 1:
-        raise UsageError(f"limit={limit}: at least 1", f"limit={limit}：至少为 1")
+        raise UsageError("usage.limit", limit=limit)
     return session.ask_of(
         command,
         chosen,
@@ -359,10 +356,7 @@ def _given(
     if ledger is None and site_key is None:
         return None
     if ledger is None or site_key is None or len(site_key) != KEY_BYTES:
-        raise UsageError(
-            f"ledger and site_key go together, and a site key has {KEY_BYTES} bytes.",
-            f"ledger 和 site_key 必须一起给出，site_key 为 {KEY_BYTES} 字节。",
-        )
+        raise UsageError("usage.ledger_and_key", bytes=KEY_BYTES)
     return nullcontext((ledger, SiteKey(site_key, tenant_of(config))))
 
 

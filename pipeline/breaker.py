@@ -93,7 +93,7 @@ class Breaker:
         if await probe():
             self._state, self._good = _State.HALF_OPEN, 0
         elif self._clock.monotonic() - self._since > self._patience:
-            self._give_up(f"no usable answer for {self._patience / 60:.0f} min")
+            self._give_up(f"{self._patience / 60:g} min")
             return False
         return True
 
@@ -102,7 +102,7 @@ class Breaker:
         if self._state is _State.CLOSED:
             self._since, self._pause = now, FIRST_WAIT
         elif self._state is _State.HALF_OPEN and now - self._since > self._patience:
-            self._give_up(f"{silent} calls of {action} without a usable answer")
+            self._give_up(f"{silent} × {action}")
         if self._state is not _State.OPEN:
             self._state = _State.OPEN
             self.opened += 1

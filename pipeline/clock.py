@@ -111,6 +111,11 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="seconds")
 
 
+def shown(stamped: str, *, to: int = 16) -> str:
+    """Return a `stamp` as a person reads it: 2026-11-25 02:00; up to 19 characters with the seconds."""
+    return stamped[:to].replace("T", " ")
+
+
 def utc_date(seconds: float) -> str:
     """Return the UTC calendar day of a moment as 2026-11-25."""
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()

@@ -32,6 +32,8 @@ from pipeline.intake.manner import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
 from pipeline.model import ContractName
 from pipeline.roster import Field as Column
+from pipeline.words import Either, Joined, Phrase, Speaks
+from pipeline.words.sentences import SENTENCES, phrase
 from pipeline.yaml_text import Document, read_document
 
 PREFIX = "PIPELINE_"
@@ -40,11 +42,12 @@ FILE_HOSTS = {
     "essbasic.tencentcloudapi.com": "https://file.ess.tencent.cn",
     "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
 }
+OURS = "ours"  # the kind of error that is no one of pydantic's
 IDS = ("app_id", "organization_open_id", "operator_open_id")
 
 
-def _fault(en: str, zh: str) -> PydanticCustomError:
-    return PydanticCustomError("ours", "{en}", {"en": en, "zh": zh})
+def _fault(key: str, /, **detail: object) -> PydanticCustomError:
+    return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
 
 
 class _Section(BaseModel):
@@ -84,19 +87,14 @@ class Api(_Section):
         parts = urlsplit(value)
         host = parts.hostname or ""
         if parts.username or parts.query or parts.fragment or parts.path not in {"", "/"}:
-            raise _fault(
-                f"{value}: only scheme, host and port belong here", f"{value}：这里只能写协议、主机和端口"
-            )
+            raise _fault("config.only_host", value=value)
         if is_loopback(host) and parts.scheme in {"http", "https"}:
             return value
         if parts.scheme != "https":
-            raise _fault(
-                f"{value}: https is needed (http only for 127.0.0.1)",
-                f"{value}：必须用 https（只有 127.0.0.1 可用 http）",
-            )
+            raise _fault("config.needs_https", value=value)
         known = host.endswith((".tencentcloudapi.com", ".ess.tencent.cn"))
         if not known or (parts.port or 443) != 443:
-            raise _fault(f"{value}: not an address of Tencent e-Sign", f"{value}：不是腾讯电子签的地址")
+            raise _fault("config.not_tencent", value=value)
         return value
 
     @model_validator(mode="before")
@@ -118,20 +116,14 @@ class Api(_Section):
     def _fits_together(self) -> Self:
         general, files = urlsplit(self.endpoint).hostname or "", urlsplit(self.file_endpoint).hostname or ""
         if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
-            raise _fault(
-                f"endpoint {general} and file_endpoint {files} belong to two environments",
-                f"endpoint {general} 与 file_endpoint {files} 不是同一环境",
-            )
+            raise _fault("config.two_environments", general=general, files=files)
         inline_only = [name for name in ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
                        if getattr(self, name) is not None]  # fmt: skip
         if self.contract == "file_id" and inline_only:
             names = ", ".join(inline_only)
-            raise _fault(f"{names}: only with contract: inline", f"{names}：只有 contract: inline 时才能填写")
+            raise _fault("config.inline_only", names=names)
         if self.enable_auto_sign and self.license_type is None:
-            raise _fault(
-                "enable_auto_sign: true needs license_type: without it every doctor binds a paid licence",
-                "enable_auto_sign: true 时必须填写 license_type：不填会为每位医生绑定一个付费许可",
-            )
+            raise _fault("config.needs_license")
         return self
 
     @property
@@ -179,9 +171,7 @@ class Guards(_Section):
         try:
             return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, local by meaning
         except ValueError:
-            raise _fault(
-                f'{value}: a time of day is meant, "06:00"', f'{value}：应为时刻，如 "06:00"'
-            ) from None
+            raise _fault("config.no_time", value=value) from None
 
 
 class Pictures(_Section):
@@ -227,10 +217,7 @@ class Config(_Section):
         except (KeyError, ValueError, IndexError, AttributeError):
             filled = None
         if filled is None or "{name}" not in value:
-            raise _fault(
-                f"{value}: needs {{name}}; {{staff_no}} and {{department}} may stand beside it",
-                f"{value}：必须含 {{name}}，还可以含 {{staff_no}} 和 {{department}}",
-            )
+            raise _fault("config.template", value=value)
         return value
 
     @classmethod
@@ -263,7 +250,7 @@ def load(
     Raises ConfigError with every fault: unknown keys, wrong types, values that do not fit together.
     """
     document = read_document(path) if path is not None else Document({}, {})
-    faults: list[tuple[str, str]] = []
+    faults: list[Phrase] = []
     merged = _overlaid(_merged(document.values, environment, faults), values)
     try:
         config = Config.model_validate({**merged, "base": path.parent if path is not None else Path()})
@@ -276,7 +263,7 @@ def load(
 
 
 def _merged(
-    values: Mapping[str, Any], environment: Mapping[str, str], faults: list[tuple[str, str]]
+    values: Mapping[str, Any], environment: Mapping[str, str], faults: list[Phrase]
 ) -> dict[str, Any]:
     """Lay ``PIPELINE_API__APP_ID=…`` over the file's values; an unknown name is a fault."""
     merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
@@ -285,8 +272,7 @@ def _merged(
         if not name.startswith(PREFIX):
             continue
         if name not in known:
-            en, zh = _nearest(name, list(known))
-            faults.append((f"environment {name}: unknown{en}", f"环境变量 {name}：不认识{zh}"))
+            faults.append(phrase("config.unknown_variable", name=name, near=_nearest(name, list(known))))
             continue
         *sections, last = known[name]
         target = merged
@@ -326,39 +312,12 @@ def keys() -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
-def _nearest(name: str, known: list[str]) -> tuple[str, str]:
+def _nearest(name: str, known: list[str]) -> object:
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return (f"; did you mean {found[0]}?", f"；是不是 {found[0]}？") if found else ("", "")
+    return phrase("config.near", name=found[0]) if found else ""
 
 
-# pydantic's kind of error -> our sentences; {…} are of its context
-_SENTENCES: Mapping[str, tuple[str, str]] = {
-    "missing": ("is missing", "缺少"),
-    "bool_type": ("must be true or false", "必须是 true 或 false"),
-    "bool_parsing": ("must be true or false", "必须是 true 或 false"),
-    "int_type": ("must be a whole number", "必须是整数"),
-    "int_from_float": ("must be a whole number", "必须是整数"),
-    "int_parsing_size": ("is too large", "过大"),
-    "float_type": ("must be a number", "必须是数字"),
-    "int_parsing": ("must be a whole number", "必须是整数"),
-    "float_parsing": ("must be a number", "必须是数字"),
-    "finite_number": ("must be a finite number", "必须是有限的数字"),
-    "greater_than_equal": ("must be at least {ge}", "不能小于 {ge}"),
-    "less_than_equal": ("must be at most {le}", "不能大于 {le}"),
-    "greater_than": ("must be greater than {gt}", "必须大于 {gt}"),
-    "string_pattern_mismatch": ("must begin with http:// or https://", "必须以 http:// 或 https:// 开头"),
-    "model_type": ("must hold keys of its own, indented below it", "下面必须缩进写各配置项"),
-    "dict_type": ("must hold pairs of key: value", "必须是“键: 值”"),
-    "path_type": ("must be a path", "必须是路径"),
-    "tuple_type": ("must be a path or a list of paths", "必须是路径或路径列表"),
-    "literal_error": ("must be one of {expected}", "必须是 {expected} 之一"),
-    "enum": ("must be one of {expected}", "必须是 {expected} 之一"),
-    "string_type": ("must be a text", "必须是文字"),
-    "ours": ("{en}", "{zh}"),
-}
-
-
-def _told(error: Any, document: Document, path: Path | None) -> tuple[str, str]:
+def _told(error: Any, document: Document, path: Path | None) -> Phrase:
     names = tuple(str(name) for name in error["loc"])
     line = document.line_of(names)
     place = f"{path}:{line}: " if path is not None and line else (f"{path}: " if path is not None else "")
@@ -366,12 +325,16 @@ def _told(error: Any, document: Document, path: Path | None) -> tuple[str, str]:
     if error["type"] == "extra_forbidden":
         siblings = [known[-1] for known in keys() if known[:-1] == names[:-1]]
         siblings += [known[0] for known in keys() if len(names) == 1]
-        en, zh = _nearest(names[-1], siblings)
-        return f"{place}{where}: unknown key{en}", f"{place}{where}：不认识的配置项{zh}"
-    en, zh = _SENTENCES.get(error["type"], (error["msg"], error["msg"]))
+        return phrase("config.unknown_key", place=place, where=where, near=_nearest(names[-1], siblings))
+    return phrase("config.value", place=place, where=where, fault=_what(error))
+
+
+def _what(error: Any) -> Speaks:
+    """Return what is wrong with a value: our own words, or ours for pydantic's kind of error."""
     context = error.get("ctx", {})
-    choices = str(context.get("expected", "")).replace(" or ", " 或 ")
-    return (
-        f"{place}{where}: {en.format(**context)}",
-        f"{place}{where}：{zh.format(**{**context, 'expected': choices})}",
-    )
+    if error["type"] == OURS:
+        return phrase(context["key"], **context["detail"])
+    if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
+        return Either(error["msg"], error["msg"])
+    expected = Joined(str(context.get("expected", "")).split(" or "), phrase("mark.or"))
+    return phrase(key, **{**context, "expected": expected})

@@ -14,23 +14,28 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 
-from pipeline.words.system import DATABASE, SYSTEM
+from pipeline.words import Either, Joined, Speaks
+from pipeline.words.sentences import say
+from pipeline.words.system import DATABASE, SYSTEM, UNLISTED_DATABASE, UNLISTED_SYSTEM
 
 
 class EsignImportError(Exception):
-    """Base: ``str(error)`` is ready for a person, in the language ``say`` is asked for."""
+    """Base: a sentence of the catalogue, by its key, and what fills its blanks; ``str(error)`` is the English one."""
 
     exit_code = 1
 
-    def __init__(self, en: str, zh: str | None = None, *, then: Sequence[str] = ()) -> None:
-        super().__init__(en)
-        self.en = en
-        self.zh = zh or en
+    def __init__(self, key: str, /, *, then: Sequence[str] = (), **detail: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.detail: Mapping[str, object] = detail  # what speaks both languages is said in the one asked for
         self.then = tuple(then)  # words of the command to type next, where it is a certain one
 
     def say(self, language: str) -> str:
         """Return the sentence in ``zh`` or ``en``."""
-        return self.zh if language == "zh" else self.en
+        return say(self.key, language, **self.detail)
+
+    def __str__(self) -> str:
+        return self.say("en")
 
 
 class UsageError(EsignImportError):
@@ -42,9 +47,9 @@ class UsageError(EsignImportError):
 class ConfigError(UsageError):
     """The configuration is wrong: every fault found, each with its line."""
 
-    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        self.faults = tuple(faults)  # (en, zh)
-        super().__init__("\n".join(en for en, _ in faults), "\n".join(zh for _, zh in faults))
+    def __init__(self, faults: Sequence[Speaks]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("config.faults", faults=Joined(self.faults))
 
 
 class CredentialsMissing(EsignImportError):
@@ -67,7 +72,7 @@ class LedgerError(EsignImportError):
     @property
     def reason(self) -> str:
         """What the disk or the database said, in English; the whole sentence where it said nothing."""
-        return reason_of(self.__cause__)[0] if self.__cause__ is not None else self.en
+        return reason_of(self.__cause__).en if self.__cause__ is not None else str(self)
 
 
 class FileRefused(Exception):
@@ -79,15 +84,18 @@ class FileRefused(Exception):
         self.detail = dict(detail or {})
 
 
-def reason_of(error: BaseException) -> tuple[str, str]:
-    """Return why the system or the database refused, in English and in Chinese, without any path."""
+def reason_of(error: BaseException) -> Either:
+    """Return why the system or the database refused, in both languages, without any path."""
     if isinstance(error, OSError):
         number = error.errno or 0
+        if number in SYSTEM:
+            return Either(*SYSTEM[number])
         kind = type(error).__name__
-        unlisted = f"系统错误 {errno.errorcode.get(number, number or kind)}", error.strerror or kind
-        zh, en = SYSTEM.get(number, unlisted)
-        return en, zh
+        return Either(
+            UNLISTED_SYSTEM.format(code=errno.errorcode.get(number, number or kind)), error.strerror or kind
+        )
     words = str(error)
+    if words in DATABASE:
+        return Either(*DATABASE[words])
     code = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    zh, en = DATABASE.get(words, (f"错误 {code}", words or code))
-    return en, zh
+    return Either(UNLISTED_DATABASE.format(code=code), words or code)

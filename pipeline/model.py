@@ -99,6 +99,8 @@ class Past:
     unsettled: Try | None = None  # verdict unknown or exists: nothing is sent until it is settled
     refusals: tuple[Try, ...] = ()  # oldest first, since the last seal
     creates: int = 0  # ever sent
+    frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
+    decided: bool = False  # since the last seal a decision, not an answer, said that one of them made nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +286,7 @@ class Night:
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held that open
+    latest: Path | None = None  # where a copy of the results lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +304,7 @@ class Ask:
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
+    guessed: bool = False  # no run of the ledger says that the workbook was made of these rosters
     review: Path | None = None  # a file of judgements, saved by a review page
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
@@ -317,3 +321,5 @@ class Forecast:
     heavy: int  # inline pictures over 2 MB without seal_image_compress
     seconds: float  # at the granted rate
     judged: tuple[int, int, int] | None = None  # of a review: right, wrong, of no row that could be sent
+    left: Mapping[Status, int] = _field(default_factory=dict)  # rows that are not sent; READY: not asked for
+    guarded: bool = False  # a guard lets nothing through

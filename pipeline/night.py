@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline import review, wiring
+from pipeline import earlier, review, wiring
 from pipeline.clock import Clock
 from pipeline.closing import closed, see
 from pipeline.config import Config
 from pipeline.course import Course
+from pipeline.doors import doors_of
 from pipeline.esign.contract import CREATE, UPLOAD
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
@@ -95,7 +96,8 @@ def draft(
     """
     judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
-    found = gather(read, ask.rosters, ask.context, to_fix_only=ask.to_fix_only, identify=site_key)
+    collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
+    found = collect(read, ask.rosters, ask.context)
     doctors = judge(found.rows, ids=found.row_ids)
     others = judge(found.others, ids=found.other_ids)
     known = ledger.known_files() if ledger else {}
@@ -181,14 +183,16 @@ async def run(
     judged = {identity: Judgement(each, started) for identity, each in said.items()}
     prepare = partial(draft, ask, config, ledger=ledger, site_key=site_key, clock=clock, judged=judged)
     plan = await asyncio.to_thread(prepare) if aside else prepare()
-    wiring.require_certificate(config, ledger, started)
+    if config.unknown == "probe":
+        earlier.require_certificate(ledger, config.api.contract, started)
     limits = wiring.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
     told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
-    if not confirm(wiring.forecast(len(plan.planned), ready[: ask.limit], config, told)):
-        return None
     record = wiring.record(ask, config, started)
     forbidden = _guarded(ready, plan, limits, record, ledger)
+    chosen = ready[: ask.limit]
+    if not confirm(wiring.forecast(plan.planned, chosen, config, told, guarded=forbidden is not None)):
+        return None
     found = credentials() if ready and forbidden is None else None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)
@@ -201,7 +205,10 @@ async def run(
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
     if found is not None:
-        async with wiring.client(config, found, clock) as client:
+        async with (
+            wiring.client(config, found, clock) as client,
+            doors_of(limiter, (CREATE, UPLOAD), wiring.doors(config)) as doors,
+        ):
             sender = Sender(
                 client=client,
                 limiter=limiter,
@@ -213,7 +220,7 @@ async def run(
                 mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
                 course=Course(stop.event, clock, Watch(limits)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
-                doors={action: asyncio.Semaphore(wiring.doors(config)) for action in (CREATE, UPLOAD)},
+                doors=doors,
             )
             submission = Submission(
                 sender,
@@ -269,7 +276,7 @@ def _guarded(
         limits,
         seals=plan.seals,
         seen=ledger.seen_before,
-        last_rows=wiring.rows_last_time(ledger, record) if whole else None,
+        last_rows=earlier.rows_last_time(ledger, record) if whole else None,
     )
 
 
@@ -283,7 +290,7 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     if ask.only:
         return [each for each in ready if each.doctor.key in ask.only]
     if ask.of_run is None:
-        waiting = wiring.left_over(ledger)
+        waiting = earlier.left_over(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
     undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in UNDONE]
     ids = {seen.row_id for seen in undone}

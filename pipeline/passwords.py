@@ -23,7 +23,7 @@ def passwords(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]
         try:
             found += file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file}: cannot be read as text", f"{file}：无法按文本读取") from error
+            raise UsageError("usage.unreadable_password", path=file) from error
     if config.intake.password is not None:
         found.append(config.intake.password.get_secret_value())
     return tuple(dict.fromkeys(word for word in found if word))

@@ -7,9 +7,17 @@ is made only when somebody reads it.
 from __future__ import annotations
 
 from pipeline.roster import Field, Problem, Severity
+from pipeline.words.findings import finding
+from pipeline.words.marks import WORDS as MARKS
 from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
 __all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "message", "parted", "problem"]
+
+# codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
+OF_FILES = frozenset(
+    {"FILE_CORRUPT", "FILE_FORMAT", "FILE_SUSPICIOUS", "FILE_TOO_LARGE", "IMAGE_CORRUPT", "IMAGE_FORMAT"}
+)
+_TOLD = frozenset({"found", "limit"})
 
 
 class _Blank(dict[str, str]):
@@ -47,15 +55,21 @@ def message(problem: Problem, language: str) -> str:
     words = third if problem.detail.get(mark) else words
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     if language != "zh":
-        return _placed(words[1], problem.cell, ": ").format_map(detail).strip()
+        return _placed(words[1], problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
+    comma, english_comma = MARKS["mark.comma"]
+    told = _TOLD if problem.code in OF_FILES else frozenset[str]()
     for name, text in problem.detail.items():
-        detail[name] = "、".join(PHRASES.get(part, part) for part in text.split(", "))
-    return _placed(words[0], problem.cell, "：").format_map(detail).strip()
+        parts = text.split(english_comma)
+        detail[name] = comma.join(
+            finding(part) if name in told else PHRASES.get(part, part) for part in parts
+        )
+    return _placed(words[0], problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
 
 
 def parted(sentence: str) -> tuple[str, str]:
     """Return a catalogue's sentence as what is wrong and what to do, which may be empty; its blanks are left."""
-    wrong, _, todo = sentence.partition("；" if "；" in sentence else "; ")
+    zh, en = MARKS["mark.semicolon"]
+    wrong, _, todo = sentence.partition(zh if zh in sentence else en)
     return wrong, todo
 
 

@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.model import Judged, Judgement
+from pipeline.words.sentences import phrase
 
 SCHEMA = 1
 TOOL, KIND = "esign-import", "review"
@@ -33,11 +34,11 @@ class Judgements:
 
 
 class _Wrong(Exception):
-    """Not what a review page saves: why, in English and Chinese."""
+    """Not what a review page saves: why, by a key of the catalogue."""
 
-    def __init__(self, en: str, zh: str) -> None:
-        super().__init__(en)
-        self.words = en, zh
+    def __init__(self, key: str, /, **detail: object) -> None:
+        super().__init__(key)
+        self.why = phrase(key, **detail)
 
 
 def read(path: Path, mark: str) -> Judgements:
@@ -48,11 +49,7 @@ def read(path: Path, mark: str) -> Judgements:
     try:
         return _checked(_parsed(path), mark)
     except _Wrong as wrong:
-        en, zh = wrong.words
-        raise UsageError(
-            f"{path}: {en}. Open review.html, save the judgements once more and name that file; nothing was sent.",
-            f"{path}：{zh}。请打开 review.html 重新保存核对结果，并写那个文件；没有发送任何内容。",
-        ) from None
+        raise UsageError("review.refused", path=path, why=wrong.why) from None
 
 
 def anew(review: Judgements, known: Mapping[str, Judgement]) -> dict[str, Judged]:
@@ -78,17 +75,14 @@ def tally(review: Judgements, ids: Iterable[str]) -> tuple[int, int, int]:
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise _Wrong("too large for a review file", "文件过大，不是核对结果")
+            raise _Wrong("review.too_large")
         told = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise _Wrong(f"cannot be read ({why})", f"无法读取（{why}）") from None
+        raise _Wrong("review.unreadable", why=reason_of(error)) from None
     except (ValueError, RecursionError):
-        raise _Wrong(
-            "not a review file, or damaged (no whole JSON)", "不是核对结果文件，或已损坏（不是完整的 JSON）"
-        ) from None
+        raise _Wrong("review.no_json") from None
     if not isinstance(told, dict) or told.get("tool") != TOOL or told.get("kind") != KIND:
-        raise _Wrong("not a review file of this program", "不是本程序保存的核对结果")
+        raise _Wrong("review.not_ours")
     return told
 
 
@@ -101,15 +95,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _checked(told: Mapping[str, Any], mark: str) -> Judgements:
     if told.get("schema") != SCHEMA:
-        raise _Wrong("saved by another version of this program", "由另一版本的程序保存")
+        raise _Wrong("review.other_version")
     if told.get("site") != mark:
-        raise _Wrong(
-            "the review of another hospital, environment or ledger key",
-            "是另一家医院、另一环境或另一台账密钥的核对结果",
-        )
+        raise _Wrong("review.other_hospital")
     judged, run = told.get("judgements"), told.get("run")
     if not isinstance(judged, dict) or not isinstance(run, str) or not _add_up(told, judged):
-        raise _Wrong("damaged or changed by hand", "已损坏或被手工改过")
+        raise _Wrong("review.changed")
     return Judgements(run, _moment(told.get("saved")), judged)
 
 
@@ -128,5 +119,5 @@ def _moment(text: object) -> float:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise _Wrong("damaged or changed by hand", "已损坏或被手工改过")
+        raise _Wrong("review.changed")
     return moment.timestamp()

@@ -197,7 +197,7 @@ class FileStat:
     """What is remembered of a file so that an unchanged one need not be opened (ledger table file_stat)."""
 
     size: int
-    mtime_ns: int
+    mtime_ns: int  # see pictures.moment
     sha256: str
 
 

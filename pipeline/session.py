@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
@@ -27,15 +28,14 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
 
 PROGRAM = "esign-import"
+_runs: set[str] = set()  # named in this process
 
 
 def require_ready(config: Config, place: Path | str) -> None:
     """Raise UsageError for a configuration that does not say who acts; ``place`` is where it would stand."""
     if missing := config.api.placeholders:
         keys = ", ".join(missing)
-        raise UsageError(
-            f"{place} still has to say: {keys}", f"{place} 里还没有填写：{keys}", then=("config", "validate")
-        )
+        raise UsageError("usage.placeholders", place=place, keys=keys, then=("config", "validate"))
     if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
         raise _no_such_path(config.path(config.api.ca_file))
 
@@ -56,26 +56,41 @@ def ask_of(
     for path in (*rosters, *([seals] if seals else [])):
         existing(path)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
-        raise UsageError(
-            f"{seals} is neither a folder of pictures nor a zip; name one of these.",
-            f"{seals}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
-        )
+        raise UsageError("usage.no_pictures", path=seals)
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
-    run = run_id(clock.now())
+    run = _new_run(config, clock)
+    results = out or config.path(config.out) / run
+    room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return Ask(
         command=command,
         run=run,
         rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
         seals=pictures if pictures.exists() else None,
-        out=out or config.path(config.out) / run,
+        out=results,
         limit=limit,
         accept_guards=accept_guards,
         passwords=passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
     )
+
+
+def _new_run(config: Config, clock: Clock) -> str:
+    """Return a run's name: nights that begin in one millisecond, over one results folder, are two all the same."""
+    names = map(run_id, count(clock.now(), 0.001))
+    out = config.path(config.out)
+    run = next(each for each in names if each not in _runs and not (out / each).exists())
+    _runs.add(run)
+    return run
+
+
+def room_for_results(folder: Path) -> None:
+    """Raise UsageError where results cannot lie because the folder, or one it is in, is a file."""
+    file = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    if file is not None and not file.is_dir():
+        raise UsageError("usage.out_is_a_file", file=file)
 
 
 def existing(path: Path) -> Path:
@@ -91,11 +106,7 @@ def refuse_results(rosters: Sequence[Path]) -> None:
 
     ours = [path for path in rosters if path.is_file() and run_of(path) is not None]
     if ours:
-        raise UsageError(
-            "This is a results workbook, not a roster; to send its corrected rows, use retry.",
-            "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
-            then=("retry", str(ours[0])),
-        )
+        raise UsageError("usage.results_as_roster", then=("retry", str(ours[0])))
 
 
 def credentials_of(config: Config) -> Callable[[], Credentials]:
@@ -112,12 +123,12 @@ def open_for_config(
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
     from pipeline.ledger.open import open_ledger  # noqa: PLC0415
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     tenant = tenant_of(config)
-    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
+    evidence = None if path.exists() or new_ledger else run_that_knew(config.path(config.out), tenant)
     ledger, site_key = open_ledger(
         path,
         tenant,
@@ -150,23 +161,20 @@ def hold(
 
 
 def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
-    """Raise UsageError for a ledger put back from before a run that sent: that run's doctors would be new again."""
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    """Raise UsageError for a ledger put back from before a run that sent, or from its midst: doctors would be new again."""
+    from pipeline.results.past import creates_of, run_that_sent  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     last = ledger.last_run()
     place = run_that_sent(config.path(config.out), tenant_of(config)) if last else None
     if last is None or place is None:
         return
-    sent = str(json.loads(place.read_text(encoding="utf-8"))["run"])
-    if sent > last.run and ledger.run(sent) is None:
-        raise UsageError(
-            f"The ledger is older than {place}: seals of run {sent} are not in it, and their doctors would be created "
-            "again. Restore a newer backup, or enter the seals of its results.xlsx with `esign-import adopt FILE`; then, "
-            "or if nothing was created, run with `--new-ledger`.",
-            f"台账比 {place} 旧：其中没有运行 {sent} 创建的印章，这些医生会被重新创建。请恢复更新的备份，或用 "
-            "`esign-import adopt FILE` 登记该次 results.xlsx 中的印章；之后（或确实没有创建过）用 `--new-ledger` 运行。",
-        )
+    record = json.loads(place.read_text(encoding="utf-8"))
+    sent = str(record["run"])
+    before = sent > last.run and ledger.run(sent) is None
+    midst = sent == last.run and ledger.creates_of(sent) < creates_of(record)
+    if before or midst:
+        raise UsageError("ledger.older", place=place, run=sent)
 
 
 def latest_of(config: Config) -> Path:
@@ -198,4 +206,4 @@ def write_results(night: Night, config: Config, *, language: str, latest: Path |
 
 
 def _no_such_path(path: Path) -> UsageError:
-    return UsageError(f"{path} does not exist", f"找不到 {path}")
+    return UsageError("no_such_path", path=path)

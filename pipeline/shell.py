@@ -10,11 +10,13 @@ from collections.abc import Iterable
 # What neither cmd.exe nor PowerShell reads as more than a letter; a file name cannot hold a double quote.
 _PLAIN_ON_WINDOWS = re.compile(r"[\w./\\:~+=@-]+")
 
+_PLAIN_ELSEWHERE = re.compile(r"[\w@%+=:,./-]+")  # no shell takes a Han character for more than a letter
+
 
 def quote(word: str, *, windows: bool = os.name == "nt") -> str:
     """Return one word as it has to be typed."""
     if not windows:
-        return shlex.quote(word)
+        return word if _PLAIN_ELSEWHERE.fullmatch(word) else shlex.quote(word)
     if _PLAIN_ON_WINDOWS.fullmatch(word):
         return word
     tail = re.search(r"\\*$", word)  # a program takes \" for a quote that goes on

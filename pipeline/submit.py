@@ -125,7 +125,7 @@ class Submission:
         try:
             return await asyncio.to_thread(self.prepare, planned)
         except OSError as error:
-            self.sender.course.halt("DISK", reason_of(error)[0], 74)
+            self.sender.course.halt("DISK", reason_of(error).en, 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
             self.sender.course.halt("BUG", type(bug).__name__, 1)

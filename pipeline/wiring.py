@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from types import MappingProxyType
 from pipeline import __version__
 from pipeline.clock import Clock
 from pipeline.config import Config
-from pipeline.errors import UsageError
 from pipeline.esign.client import Client
 from pipeline.esign.codes import has_reason
 from pipeline.esign.contract import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
@@ -28,7 +27,7 @@ from pipeline.intake.manner import HEADER, Keep, Manner
 from pipeline.intake.seal_name import objections
 from pipeline.intake.validate import Defaults
 from pipeline.ledger.lock import user
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
 from pipeline.model import Ask, Content, Forecast, Judgement, Past, Planned, SealRequest, Snapshot, Traffic
@@ -36,16 +35,7 @@ from pipeline.plan import Rules, taken
 from pipeline.roster import Doctor, Picture, Prepared, Preview, Problem
 from pipeline.submit import Prepare, Submitted
 
-# kinds of decisions: a second create is about to leave, and what came of it
-CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
-    "certify_sent",
-    "certify_void",
-    "certify",
-    "certify_failed",
-)
-CERTIFICATE_DAYS = 90
 PREVIEWS = "previews"  # below the work folder: small copies of pictures
-RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
 
 
 def tenant_of(config: Config) -> str:
@@ -171,24 +161,6 @@ def stops_at(limits: Guards, clock: Clock) -> float | None:
     return moment.timestamp() if moment else None
 
 
-def rows_last_time(ledger: Ledger, record: RunRecord) -> int | None:
-    """Return how many rows the last complete run over the same rosters had."""
-    for earlier in ledger.runs(RUNS_SEARCHED):
-        if earlier.command == "run" and earlier.rosters == record.rosters and earlier.record:
-            told = json.loads(earlier.record)
-            if (told.get("halted") or {}).get("code") != "ROSTER_SHRUNK":
-                return int(told["rows"])
-    return None
-
-
-def left_over(ledger: Ledger) -> frozenset[str]:
-    """Return the row_ids whose turn did not come in the last run that ended."""
-    last = ledger.last_run(complete=True)
-    if last is None or not last.record or not json.loads(last.record)["statuses"].get("not_sent"):
-        return frozenset()
-    return frozenset(seen.row_id for seen in ledger.rows_of(last.run) if seen.status == "not_sent")
-
-
 def workers(config: Config) -> int:
     """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
     return creates_in_flight(config) * (2 if config.api.contract == "file_id" else 1)
@@ -236,27 +208,6 @@ def _may_probe(past: Past, *, config: Config, ask: Ask, now: float) -> bool:
     return tried is not None and tried.verdict == "unknown" and now >= tried.at + FENCE
 
 
-def require_certificate(config: Config, ledger: Ledger, now: float) -> None:
-    """Raise UsageError where ``unknown: probe`` has no evidence that this tenant refuses a second identical create."""
-    if config.unknown != "probe":
-        return
-    told = [each for each in ledger.decisions() if each.kind in (CERTIFIED, NOT_CERTIFIED)]
-    last = told[-1] if told else None
-    contract = config.api.contract
-    if (
-        last is None
-        or last.kind != CERTIFIED
-        or last.at < now - CERTIFICATE_DAYS * 86_400
-        or not last.why.startswith(contract)
-    ):
-        raise UsageError(
-            "unknown: probe needs evidence that this tenant refuses a second identical create, not older than "
-            f"{CERTIFICATE_DAYS} days and for contract {contract}: run `esign-import certify`, or set unknown: hold.",
-            f"unknown: probe 需要证据：{CERTIFICATE_DAYS} 天内、接口 {contract} 下，本租户会拒绝第二次相同的创建。"
-            "请运行 `esign-import certify`，或改为 unknown: hold。",
-        )
-
-
 def _no_digest(_: str) -> str:
     """Stand in for the site key of a check without a config, where nothing is compared with a ledger."""
     return ""
@@ -294,17 +245,25 @@ def record(ask: Ask, config: Config, started: float) -> RunRecord:
 
 
 def forecast(
-    rows: int, chosen: Sequence[Planned], config: Config, judged: tuple[int, int, int] | None = None
+    planned: Sequence[Planned],
+    chosen: Sequence[Planned],
+    config: Config,
+    judged: tuple[int, int, int] | None = None,
+    *,
+    guarded: bool = False,
 ) -> Forecast:
     """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
 
-    ``judged`` counts the judgements of a review that was given (``review.tally``).
+    ``judged`` counts the judgements of a review that was given (``review.tally``); where a guard lets nothing through,
+    nothing is chosen.
     """
+    chosen = () if guarded else chosen
+    sent = set(map(id, chosen))
     inline = config.api.contract == "inline"
     requests = [each.request for each in chosen if each.request]
     pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
     return Forecast(
-        rows=rows,
+        rows=len(planned),
         creates=len(requests),
         licences=sum(_binds(each) for each in requests) if inline else 0,
         heavy=sum(
@@ -315,6 +274,8 @@ def forecast(
         else 0,
         seconds=len(requests) / config.limits.requests_per_second,
         judged=judged,
+        left=Counter(each.status for each in planned if id(each) not in sent),
+        guarded=guarded,
     )
 
 

@@ -12,24 +12,10 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipeline.errors import ConfigError, reason_of
+from pipeline.words import Either, Phrase
+from pipeline.words.config import PARSER
+from pipeline.words.sentences import phrase
 
-# the parser's words, or a part of them -> what they mean to whoever edits the file
-_PARSER: Mapping[str, str] = {
-    r"'\t' that cannot start": "缩进要用空格，不能用制表符",
-    "that cannot start any token": "不能以这个字符开头；值里有特殊字符时请加引号",
-    "',' or '}'": "花括号里缺少逗号或右括号",
-    "',' or ']'": "方括号里缺少逗号或右括号",
-    "mapping values are not allowed": "这里不能再有“键: 值”；值里有冒号时请加引号",
-    "could not find expected ':'": "缺少冒号",
-    "expected <block end>": "缩进没有对齐",
-    "expected the node content": "这里缺少值",
-    "unexpected end of stream": "引号没有配对",
-    "unknown escape character": "双引号里的反斜杠写法不对",
-    "undefined alias": "不接受 YAML 别名",
-    "expected a single document": "只能有一份文档，不能有 ---",
-    "tag": "不接受 YAML 标签",
-    "not YAML": "不是 YAML 文件",
-}
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -52,26 +38,30 @@ def read_document(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        en, zh = reason_of(error)
-        raise ConfigError([(f"{path}: cannot be read ({en})", f"{path}：无法读取（{zh}）")]) from error
+        raise ConfigError([phrase("config.unreadable", path=path, why=reason_of(error))]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([(f"{path}: is not UTF-8", f"{path}：不是 UTF-8 编码")]) from error
+        raise ConfigError([phrase("config.not_utf8", path=path)]) from error
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        why = getattr(error, "problem", None) or "not YAML"
-        zh = next((told for words, told in _PARSER.items() if words in why), "")
-        told = f"YAML 写法有误（{zh}）" if zh else "YAML 写法有误"
-        raise ConfigError([(f"{path}:{line}: {why}", f"{path}:{line}：{told}")]) from error
+        raise ConfigError([_syntax(path, line, getattr(error, "problem", None) or "not YAML")]) from error
     reader = _Reader(path)
     values = reader.value(root, ()) if root is not None else {}
     if not isinstance(values, dict):
-        reader.faults.append((f"{path}: must hold keys and values", f"{path}：内容必须是“键: 值”"))
+        reader.faults.append(phrase("config.no_mapping", path=path))
     if reader.faults:
         raise ConfigError(reader.faults)
     return Document(values, reader.lines)
+
+
+def _syntax(path: Path, line: int, why: str) -> Phrase:
+    """Say in which words the parser gave up, in Chinese as far as they are known."""
+    told = next((zh for words, zh in PARSER.items() if words in why), None)
+    if told is None:
+        return phrase("config.strange_syntax", path=path, line=line, why=why)
+    return phrase("config.syntax", path=path, line=line, why=Either(told, why))
 
 
 class _Reader:
@@ -81,12 +71,12 @@ class _Reader:
         self._path = path
         self._seen: set[int] = set()
         self.lines: dict[tuple[str, ...], int] = {}
-        self.faults: list[tuple[str, str]] = []
+        self.faults: list[Phrase] = []
 
     def value(self, node: Node, names: tuple[str, ...]) -> Any:
         line = node.start_mark.line + 1
         if id(node) in self._seen:
-            self._fault(line, "aliases are not accepted", "不接受 YAML 别名")
+            self._fault(line, "config.alias")
             return None
         self._seen.add(id(node))
         if isinstance(node, MappingNode):
@@ -102,20 +92,15 @@ class _Reader:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self._fault(line, "a key must be a plain word", "键必须是普通文字")
+                self._fault(line, "config.strange_key")
                 continue
             path = (*names, key.value)
             if key.value in values:
-                first = self.lines[path]
-                self._fault(
-                    line,
-                    f"{key.value}: stands already on line {first}",
-                    f"{key.value}：第 {first} 行已经写过",
-                )
+                self._fault(line, "config.twice", name=key.value, first=self.lines[path])
                 continue
             self.lines[path] = line
             values[key.value] = self.value(value, path)
         return values
 
-    def _fault(self, line: int, en: str, zh: str) -> None:
-        self.faults.append((f"{self._path}:{line}: {en}", f"{self._path}:{line}：{zh}"))
+    def _fault(self, line: int, key: str, /, **detail: object) -> None:
+        self.faults.append(phrase("config.on_line", path=self._path, line=line, fault=phrase(key, **detail)))

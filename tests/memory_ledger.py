@@ -180,6 +180,8 @@ class MemoryLedger:
             next((each.told() for each in sent if each.open), None),
             tuple(each.told() for each in refused if each.number > last),
             sum(each.left for each in sent),
+            not all(each.surely_refused for each in sent),
+            any(each.decided and each.number > last for each in sent),
         )
 
     def known_files(self) -> Mapping[str, FileStat]:

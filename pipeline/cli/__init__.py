@@ -58,7 +58,11 @@ def cli(
     holds the lock · 7 a roster was refused · 74 ledger or disk · 130/143 interrupted
     """  # noqa: D301 - \b is click's mark for lines to leave alone
     session: Session = context.obj
-    session.config_path, session.lang = config_path, lang or session.lang
+    session.config_path, session.lang, session.lang_given = (
+        config_path,
+        lang or session.lang,
+        lang is not None,
+    )
     session.verbose, session.quiet, session.as_json = verbose, quiet, as_json
 
 

@@ -38,17 +38,17 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     ):
         judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
         read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
-        snapshot = ledger.snapshot()
+        snapshot, ended = ledger.snapshot(), ledger.ended_seals()
         if desk.is_results(file):
-            found = desk.of_results(file, judge(read(ask.rosters)[0]), snapshot)
+            doctors = judge(read(ask.rosters)[0])
+            found = desk.of_results(file, doctors, snapshot, tenant=site_key.tenant, ended=ended)
         else:
             rows, files = read([file])
-            found = desk.of_sheet(rows, judge(rows), files, snapshot)
+            found = desk.of_sheet(rows, judge(rows), files, snapshot, ended=ended)
         if found.seals:
             ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
     for place, reason in found.left.items():
-        zh, _, en = reason.partition(" / ")
-        session.alarm("adopt_left", place=place, why=zh if session.spoken == "zh" else en)
+        session.alarm("adopt_left", place=place, why=reason)
     session.say("adopted", n=len(found.seals), known=found.known, left=len(found.left))
     session.proceed("next_check", "check")
     return 3 if found.left else 0

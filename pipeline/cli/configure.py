@@ -43,6 +43,7 @@ def show(session: Session) -> int:
         effective["api"]["proxy"] = _without_password(config.api.proxy)
     yaml.dump(effective, text)
     click.echo(text.getvalue(), nl=False)
+    session.proceed("next_run", "config", "validate")
     return 0
 
 

@@ -14,7 +14,9 @@ from pipeline.cli.session import Session, usage
 from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.model import Ask
-from pipeline.shell import join, quote
+from pipeline.session import room_for_results
+from pipeline.shell import join
+from pipeline.words.sentences import say
 
 PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -37,10 +39,11 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
 
     base = out or Path("demo")
+    room_for_results(base)
     sample = _sample_data()
     clock = session.clock
     truth = base / "sandbox-seals.jsonl"
-    config_file = _write_config(base, sample)
+    config_file = session.config_path = _write_config(base, sample)
     with SandboxThread(Sandbox(latency=0.08, truth_file=truth)) as service:
         config = load(config_file, {"PIPELINE_API__ENDPOINT": service.url})
         run = run_id(clock.now())
@@ -52,7 +55,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             sample / "seals",
             results,
             limit=rows,
-            invocation=f"{session.program} --config {quote(str(config_file))}",
+            invocation=session.invocation,
         )
         session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
         latest = base / "out" / "latest"
@@ -63,6 +66,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             clock=clock,
             yes=True,
             latest=latest,
+            steps=False,  # the sandbox ends with this command: what goes on from here is said below
             credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
         )
     workbook = newest(latest / "results.xlsx")
@@ -71,8 +75,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     session.say("demo_open", path=workbook)
     sandbox_command = f"{session.program} {join(['sandbox', '--truth', str(truth)])}"
     session.say("demo_more", sandbox=sandbox_command)
-    retry = join(["--config", str(config_file), "retry", str(workbook)])
-    session.then(session.word("demo_retry"), f"{session.program} {retry}")
+    session.proceed("demo_retry", "retry", str(workbook))
     return code
 
 
@@ -88,7 +91,7 @@ def _write_config(base: Path, sample: Path) -> Path:
     _write_private(
         path,
         f"""\
-# The demo's configuration: the sandbox of this machine, no account. / 示例配置：本机沙盒，不需要账号。
+# {say("demo_config", "en")} / {say("demo_config", "zh")}
 api:
   endpoint: http://127.0.0.1:{PORT}
   app_id: {SANDBOX.app_id}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from pipeline.cli.session import Session
+from pipeline.cli.speech import tidy
 from pipeline.errors import (
     ConfigError,
     EsignImportError,
@@ -38,14 +39,14 @@ def told(session: Session, trouble: BaseException) -> int:
         return _misused(session, trouble)
     if isinstance(trouble, EsignImportError):
         session.fail(trouble)
-        session.then(session.word("next_after"), _after(session, trouble))
+        _point_on(session, trouble)
         return trouble.exit_code
     if isinstance(trouble, KeyboardInterrupt | click.Abort):
         session.alarm("interrupted")
-        session.then(session.word("next_again"), session.again)
+        session.repeat("next_again")
         return INTERRUPTED
     if isinstance(trouble, OSError):
-        reason = reason_of(trouble)[session.spoken == "zh"]
+        reason = reason_of(trouble).say(session.spoken)
         place = mask_text(str(trouble.filename)) if trouble.filename else ""
         session.alarm("disk", why=": ".join(filter(None, (place, reason))))
         session.then(session.word("next_after"), join_to(session.invocation, "ledger", "check"))
@@ -55,34 +56,37 @@ def told(session: Session, trouble: BaseException) -> int:
         for line in traceback.format_exception(trouble):
             sys.stderr.write(mask_text(line))
     loud = () if session.verbose else ("-v",)
-    session.then(
-        session.word("next_bug"), mask_text(f"{session.program} {join((*loud, *session.arguments))}")
-    )
+    session.arguments = (*loud, *session.arguments)
+    session.repeat("next_bug")
     return 1
 
 
 def _misused(session: Session, wrong: click.ClickException) -> int:
     """Tell wrong words with click's sentence: how the command is used, what is wrong, where to read more."""
     context = wrong.ctx if isinstance(wrong, click.UsageError) else None
-    path = context.command_path.split()[1:] if context is not None else []
+    path = tuple(_commands(session.arguments))
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
         session.write(wrong.format_message())  # the whole help; it begins with how the command is used
     else:
         if context is not None:
             session.write(f"{context.get_usage()}\n")
-        session.alarm("misused", message=wrong.format_message())
+        session.alarm("misused", message=mask_text(tidy(wrong.format_message(), session.spoken)))
     session.then(session.word("next_help"), join_to(session.program, *path, "--help"))
     return wrong.exit_code
 
 
-def _after(session: Session, trouble: EsignImportError) -> str:
-    """Return the command that helps on: the exception's own, its kind's, how to use this one, or the same again."""
+def _point_on(session: Session, trouble: EsignImportError) -> None:
+    """Say the command that helps on: the exception's own, its kind's, how to use this one, or the same again."""
     words = trouble.then or next((words for kind, words in AFTER.items() if isinstance(trouble, kind)), ())
+    if any(mask_text(word) != word for word in words):
+        words = (words[0], "--help")  # a path that is not shown cannot be typed
     if words:
-        return join_to(session.invocation, *words)
-    if isinstance(trouble, UsageError):
-        return join_to(session.program, *_commands(session.arguments), "--help")
-    return session.again
+        session.proceed("next_after", *words)
+    elif isinstance(trouble, UsageError):
+        help_on = join_to(session.program, *_commands(session.arguments), "--help")
+        session.then(session.word("next_after"), help_on)
+    else:
+        session.repeat("next_after")
 
 
 def _commands(arguments: Sequence[str]) -> Iterator[str]:

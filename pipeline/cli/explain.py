@@ -12,6 +12,9 @@ import click
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.session import open_for_config
+from pipeline.shell import join
+from pipeline.words import Joined
+from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.desk.next_step import Program
     from pipeline.desk.story import Story
 
+BLANKS = ("SEALID", "NAME")  # what a person has to fill in first
 SHOWN = 20  # of the doctors whom a query fits
 
 
@@ -52,12 +56,17 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
     from pipeline.desk.story_facts import facts  # noqa: PLC0415
     from pipeline.desk.story_text import story_lines  # noqa: PLC0415
 
-    step = next_step(story, _program(session, config), cache(desk.ledger.run), session.language)
+    step = next_step(story, program_of(session, config), cache(desk.ledger.run), session.language)
     told = facts(story, step, session.language)
     if session.as_json:
         return _json(query_fits=1, doctor=told)
     for line in story_lines(told, session.language, config.base.absolute()):
         click.echo(line)
+    typed = [command for command in step.commands if not command.endswith(BLANKS)]
+    if typed or step.commands:
+        session.then(session.word("next_run"), typed[0] if typed else f"{session.invocation} resolve")
+    else:
+        session.proceed("next_run", "status")
     return 0
 
 
@@ -80,8 +89,9 @@ def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int
         click.echo(say("many.more", language, n=len(found) - SHOWN))
     first = people[0]
     word = first["staff_no"] or (first["id_masked"] or "")[-4:] or first["key"]
-    click.echo(say("many.narrow", language), err=True)
-    click.echo(f"     {session.invocation} explain {first['name']} {word}", err=True)
+    session.then(
+        say("many.narrow", language), f"{session.invocation} {join(['explain', first['name'] or '—', word])}"
+    )
     return 2
 
 
@@ -93,8 +103,10 @@ def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object,
         _json(query_fits=0, similar=near)
     session.alarm("explain_nobody", query=mask_text(" ".join(query)), path=path, out=out)
     if near:
-        comma = "、" if session.language == "zh" else ", "
-        session.alarm("explain_similar", names=comma.join(near))
+        session.alarm("explain_similar", names=Joined(near, phrase("mark.comma")))
+        session.proceed("next_run", "explain", near[0])
+    else:
+        session.proceed("next_check", "check")
     return 2
 
 
@@ -103,7 +115,8 @@ def _json(**told: Any) -> int:
     return 0
 
 
-def _program(session: Session, config: Config) -> Program:
+def program_of(session: Session, config: Config) -> Program:
+    """Return how the program is called, and what it reads when nothing is named."""
     from pipeline.desk.next_step import Program  # noqa: PLC0415
 
     rosters = tuple(str(config.path(each).absolute()) for each in config.roster)

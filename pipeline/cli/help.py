@@ -12,6 +12,7 @@ import click
 
 from pipeline.words.click import CHINESE
 from pipeline.words.help import HELP
+from pipeline.words.sentences import say
 
 _AS_IT_IS = "\b"  # click's mark for a paragraph whose lines are left alone
 _NEVER_FIRST = "，。、；：？！）”》"  # of a line
@@ -74,7 +75,10 @@ class _WideFormatter(click.HelpFormatter):
     """click's help, for text whose characters are two columns wide and whose words are not set apart by blanks."""
 
     def write_heading(self, heading: str) -> None:
-        self.write(f"{'':>{self.current_indent}}{heading}：\n")
+        self.write(f"{'':>{self.current_indent}}{heading}{say('mark.colon', 'zh')}\n")
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, CHINESE["Usage:"] if prefix is None else prefix)
 
     def write_text(self, text: str) -> None:
         self._write(wrapped(text, self.width - self.current_indent), self.current_indent)

@@ -15,6 +15,7 @@ from pipeline.cli.session import Session, usage
 if TYPE_CHECKING:
     from pipeline.ledger.care import Restored
 
+SHOWN = 10  # troubles on the screen
 FILE = click.Path(path_type=Path)
 
 
@@ -74,13 +75,31 @@ def check(session: Session) -> int:
     if not path.exists():
         raise usage("no_ledger", path=path, then=("ledger", "rebuild"))
     found = care.check(path, tenant)
-    for trouble in found:
-        session.alarm("ledger_trouble", what=trouble)
-    if found:
+    kinds = {trouble.kind for trouble in found.troubles}
+    receipts = path.with_name("receipts.jsonl")
+    for trouble in found.troubles[:SHOWN]:
+        session.alarm(f"ledger_trouble_{trouble.kind}", what=trouble.what, path=path, receipts=receipts)
+    if len(found.troubles) > SHOWN:
+        session.alarm("ledger_troubles_more", n=len(found.troubles) - SHOWN)
+    if "ledger" in kinds:
         session.alarm("ledger_ways_back")
         session.proceed("next_rebuild", "ledger", "rebuild")
+    elif "differs" in kinds:
+        session.alarm("ledger_two_stories")
+        session.proceed("next_help", "ledger", "restore", "--help")
+    elif kinds:
+        session.alarm("ledger_receipts_again", receipts=receipts)
+        session.proceed("next_after", "run")
+    if kinds:
         return 74
-    session.say("ledger_sound", path=path)
+    session.say(
+        "ledger_sound",
+        path=path,
+        receipts=found.receipts,
+        people=found.people,
+        seals=found.seals,
+        unsettled=found.unsettled,
+    )
     session.proceed("next_run", "run")
     return 0
 

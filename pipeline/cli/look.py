@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.explain import program_of
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session, usage
 from pipeline.cli.settle import tell_unanswered
-from pipeline.clock import stamp
+from pipeline.cli.standing import tell_left
+from pipeline.clock import shown, stamp
 from pipeline.session import open_for_config
 
 
@@ -18,13 +20,13 @@ from pipeline.session import open_for_config
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     config = ready_config(session)
     path = config.path(config.ledger)
     if not path.exists():
-        sent = run_that_sent(config.path(config.out), tenant_of(config))
+        sent = run_that_knew(config.path(config.out), tenant_of(config))
         if sent:
             session.alarm("status_lost", path=sent)
             session.proceed("next_rebuild", "ledger", "rebuild")
@@ -51,16 +53,14 @@ def status(session: Session) -> int:
             "status_unknown",
             name=attempt.content.name,
             seal_name=past.seal_name,
-            at=stamp(attempt.at),
+            at=shown(stamp(attempt.at)),
             trace=attempt.uuid,
         )
     if last is not None:
-        finished = stamp(last.finished) if last.finished else session.word("status_cut")
-        session.say("status_run", run=last.run, command=last.command, exit=last.exit, finished=finished)
-    if unsettled:
-        session.proceed("next_list", "resolve")
-    else:
-        session.proceed("next_run", "run")
+        finished = shown(stamp(last.finished)) if last.finished else session.word("status_cut")
+        code = "—" if last.exit is None else last.exit
+        session.say("status_run", run=last.run, command=last.command, exit=code, finished=finished)
+    tell_left(session, config, program_of(session, config), last, len(unsettled))
     return 0
 
 

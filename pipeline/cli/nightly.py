@@ -22,6 +22,9 @@ from pipeline.config import Config, load
 from pipeline.errors import EsignImportError
 from pipeline.model import Ask, Forecast, Status
 from pipeline.session import latest_of, open_for_config
+from pipeline.words import Joined, Phrase
+from pipeline.words.results import status_word
+from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.cli.signals import Signals
@@ -103,7 +106,7 @@ def run(
     ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
-        session.then(session.word("next_rosters"), session.again)
+        session.repeat("next_rosters")
         return 0
     surroundings.refuse_results(rosters)
     return conduct(
@@ -134,24 +137,19 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         earlier = ledger.runs(RUNS_SEARCHED)
         wrote = ledger.run(writer) if writer else None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
-    if whole is None:
+    if whole is None and results is None:
         raise usage("no_last_run", then=("run",))
-    rosters = tuple(map(Path, whole.rosters))
-    if wrote is not None:
-        rosters = tuple(map(Path, wrote.context or wrote.rosters))
-    pictures = (wrote or whole).seals
+    made = wrote or whole
+    rosters = tuple(map(Path, made.context or made.rosters) if made else map(config.path, config.roster))
+    pictures = seals or (Path(made.seals) if made and made.seals else None)
     ask = ask_of(
-        "retry",
-        session,
-        config,
-        rosters=(results,) if results is not None else rosters,
-        seals=seals or (Path(pictures) if pictures else None),
-        out=out,
+        "retry", session, config, rosters=(results,) if results else rosters, seals=pictures, out=out
     )
     if results is None:
-        ask = replace(ask, of_run=whole.run)
+        ask = replace(ask, of_run=whole.run if whole else None)
     else:
-        ask = replace(ask, to_fix_only=True, context=tuple(path for path in rosters if path.exists()))
+        standing = tuple(path for path in rosters if path.exists())
+        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None)
     return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
 
 
@@ -164,9 +162,10 @@ def conduct(
     latest: Path | None,
     yes: bool = False,
     new_ledger: bool = False,
+    steps: bool = True,
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
-    """Hold the lock and the ledger for one night, then deliver what it found."""
+    """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
@@ -182,9 +181,9 @@ def conduct(
             done = asyncio.run(evening.through())
             if done is None:
                 session.say("declined")
-                session.then(session.word("next_again"), session.again)
+                session.repeat("next_again")
                 return 0
-            return deliver(session, config, done, latest=latest)
+            return deliver(session, config, done, latest=latest, steps=steps)
         except Exception as trouble:
             if not isinstance(trouble, EsignImportError):
                 LOG.exception("the run broke")
@@ -236,10 +235,30 @@ class _Evening:
                 watch=progress,
             )
 
+    def _foretell(self, forecast: Forecast) -> None:
+        """Say how many seals will be made, or why none."""
+        if forecast.creates:
+            time = _time(forecast.seconds)
+            self.session.say("forecast", rows=forecast.rows, creates=forecast.creates, time=time)
+        elif forecast.guarded:
+            self.session.say("forecast_guarded", rows=forecast.rows)
+        elif not forecast.rows:
+            self.session.say("forecast_nobody")
+        else:
+            language = self.session.spoken
+            left = [
+                phrase("forecast_others", n=n)
+                if status is Status.READY
+                else f"{status_word(status, language)} {n}"
+                for status, n in sorted(forecast.left.items(), key=lambda each: -each[1])
+            ]
+            why = Joined(left, phrase("mark.comma"))
+            self.session.say("forecast_nothing", rows=forecast.rows, why=why)
+
     def _agreed(self, forecast: Forecast) -> bool:
         """Say what is about to happen; ask only where somebody can answer and something would be sent."""
         say = self.session.say
-        say("forecast", rows=forecast.rows, creates=forecast.creates, seconds=round(forecast.seconds))
+        self._foretell(forecast)
         if forecast.judged is not None:
             right, wrong, elsewhere = forecast.judged
             say("judged", right=right, wrong=wrong)
@@ -251,7 +270,19 @@ class _Evening:
             say("heavy", heavy=forecast.heavy)
         if self.yes or not forecast.creates or not sys.stdin.isatty():
             return True
-        return click.confirm(self.session.word("confirm"), err=True)
+        return self.session.agreed("confirm")
+
+
+def _time(seconds: float) -> Phrase:
+    """Return how long something takes, as roughly as one cares."""
+    if seconds < 1:
+        return phrase("time.moment")
+    if seconds < 100:
+        return phrase("time.seconds", n=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return phrase("time.minutes", n=minutes)
+    return phrase("time.hours", n=f"{seconds / 3600:.1f}")
 
 
 def _config_for_check(session: Session) -> tuple[Config, str | None]:

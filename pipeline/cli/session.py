@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
+
 from pipeline import language
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config, load
@@ -16,9 +18,10 @@ from pipeline.errors import EsignImportError, UsageError
 from pipeline.results.privacy import mask_text
 from pipeline.session import PROGRAM
 from pipeline.shell import join, quote
-from pipeline.words.cli import word
+from pipeline.words.sentences import say
 
 DEFAULT = Path("config.yaml")
+PYTHONS = ("python", "python3")
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class Session:
 
     config_path: Path | None = None
     lang: str | None = None
+    lang_given: bool = field(default=False, kw_only=True)  # by --lang
     arguments: tuple[str, ...] = field(default=(), kw_only=True)
     verbose: bool = field(default=False, kw_only=True)
     quiet: bool = field(default=False, kw_only=True)
@@ -50,15 +54,15 @@ class Session:
 
     def word(self, key: str, **details: object) -> str:
         """Return a sentence in the language that is spoken."""
-        return word(key, self.spoken, **details)
+        return say(key, self.spoken, **details)
 
     def alarm(self, key: str, **details: object) -> None:
         """Say a sentence on stderr also with ``-q``: somebody has to know."""
         self.write(self.word(key, **details))
 
     def fail(self, trouble: EsignImportError) -> None:
-        """Say why a command ends, also with ``-q``."""
-        self.write(trouble.say(self.spoken))
+        """Say why a command ends, also with ``-q``; a path in it may hold a number."""
+        self.write(mask_text(trouble.say(self.spoken)))
 
     def then(self, text: str, command: str) -> None:
         """Say what to do next; its command ends what is said, alone on its line, to be typed as it stands."""
@@ -68,6 +72,12 @@ class Session:
     def proceed(self, key: str, *words: str) -> None:
         """Say what to do next, with a command of this program."""
         self.then(self.word(key), f"{self.invocation} {join(words)}")
+
+    def agreed(self, key: str, **details: object) -> bool:
+        """Ask a question; only a clear yes is one. Raises click.Abort where nobody answers."""
+        return click.confirm(
+            f"{self.word(key, **details)} [y/N]", prompt_suffix=" ", show_default=False, err=True
+        )
 
     @staticmethod
     def write(text: str) -> None:
@@ -92,25 +102,43 @@ class Session:
     @property
     def program(self) -> str:
         """What to type to call the program, before any option."""
-        if shutil.which(PROGRAM) is not None:
-            return PROGRAM
-        called = Path(sys.argv[0])  # installed, but its folder is not on the PATH
-        return quote(str(called)) if called.stem == PROGRAM else f"{quote(sys.executable)} -m pipeline"
+        called = Path(sys.argv[0])
+        if called.stem == PROGRAM:
+            return PROGRAM if _found_as(PROGRAM, called) else quote(str(called))
+        if called.name != "__main__.py" and shutil.which(PROGRAM) is not None:
+            return PROGRAM  # called by another program
+        word = next((name for name in PYTHONS if _found_as(name, Path(sys.executable))), sys.executable)
+        return f"{quote(word)} -m pipeline"
 
     @property
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
-        return f"{self.program} --config {quote(str(self.config_path))}" if self.config_path else self.program
+        given = ("--config", str(self.config_path)) if self.config_path else ()
+        told = ("--lang", self.lang) if self.lang and self.lang_given else ()
+        return " ".join((self.program, *map(quote, (*given, *told))))
 
     @property
     def again(self) -> str:
         """The command as it was typed."""
-        return mask_text(f"{self.program} {join(self.arguments)}")
+        return f"{self.program} {join(self.arguments)}"
+
+    def repeat(self, key: str) -> None:
+        """Say that the same command is to be typed again; where a path holds a number it is not shown, and not typed."""
+        if mask_text(self.again) == self.again:
+            self.then(self.word(key), self.again)
+        else:
+            self.proceed("next_unshown", "status")
 
     @property
     def config_name(self) -> Path:
         """The file that `config` reads."""
         return self.config_path or DEFAULT
+
+
+def _found_as(name: str, called: Path) -> bool:
+    """Tell whether typing a name starts the very program that was called."""
+    found = shutil.which(name)
+    return found is not None and Path(found).absolute().with_suffix("") == called.absolute().with_suffix("")
 
 
 def speakable(chosen: str) -> str:
@@ -125,4 +153,4 @@ def speakable(chosen: str) -> str:
 
 def usage(key: str, *, then: tuple[str, ...] = (), **details: object) -> UsageError:
     """Make a UsageError of a catalogued sentence; ``then`` are the words of the command to type next."""
-    return UsageError(word(key, "en", **details), word(key, "zh", **details), then=then)
+    return UsageError(key, then=then, **details)

@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session, usage
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
 from pipeline.session import credentials_of, hold, latest_of, open_for_config
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _list(session: Session, found: list[Case]) -> int:
                 name=case.name,
                 place=place,
                 seal_name=case.seal_name,
-                at=stamp(case.attempt.at),
+                at=shown(stamp(case.attempt.at)),
                 trace=case.attempt.uuid,
                 host=case.attempt.host,
             )
@@ -249,8 +249,7 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
     told = by_sheet(ledger, found, answers(path), replace(who, why=f"{who.why}: {path.name}"))
     for row, trouble in told.items():
         if trouble is not None:
-            zh, _, en = trouble.partition(" / ")
-            session.alarm("resolve_line", row=row, why=zh if session.spoken == "zh" else en)
+            session.alarm("resolve_line", row=row, why=trouble)
     settled = sum(trouble is None for trouble in told.values())
     session.say("resolved_lines", settled=settled, left=len(told) - settled)
     session.proceed("next_list", "resolve")
@@ -282,10 +281,10 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         fitting = [each for each in planned if _sealed_as(each, query)]
         if len(fitting) != 1:
-            raise usage("certify_who", query=query, n=len(fitting))
+            raise usage("certify_who" if fitting else "certify_nobody", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
-        if not yes and not click.confirm(session.word("certify_sure", name=request.name), err=True):
-            session.then(session.word("next_again"), session.again)
+        if not yes and not session.agreed("certify_sure", name=request.name):
+            session.repeat("next_again")
             return 2
         found = asyncio.run(
             desk.certify(
@@ -314,7 +313,7 @@ def tell_unanswered(session: Session, ledger: SqliteLedger) -> None:
     if told is None or past is None:
         return
     name = past.seal.content.name if past.seal and past.seal.content else "—"
-    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=stamp(told.at), why=told.why)
+    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=shown(stamp(told.at)), why=told.why)
 
 
 def _sealed_as(planned: Planned, query: str) -> bool:

@@ -16,18 +16,21 @@ from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
-from pipeline.results.privacy import Numbers, mask_text, numbers_of
-from pipeline.results.reasons import counted, label, sentence
+from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
+from pipeline.results.reasons import counted, is_spare_copy, label, sentence
 from pipeline.session import write_results
-from pipeline.words.problems import PHRASES
+from pipeline.words.phrases import in_words
 from pipeline.words.results import halt_word, status_word
 
 REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
-def deliver(session: Session, config: Config, night: Night, *, latest: Path | None) -> int:
+def deliver(
+    session: Session, config: Config, night: Night, *, latest: Path | None, steps: bool = True
+) -> int:
     """Write a night's results, tell it, and return its exit code."""
+    night = replace(night, latest=latest)
     written = write_results(night, config, language=session.language, latest=latest)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
@@ -40,6 +43,8 @@ def deliver(session: Session, config: Config, night: Night, *, latest: Path | No
         click.echo(json.dumps(run_record(night), ensure_ascii=False))
     if not session.quiet:
         _tell(session, night, numbers, written)
+        if steps:
+            _say_steps(session, next_steps(night, numbers, session.spoken))
     return night.exit
 
 
@@ -50,8 +55,8 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
         text = halt_word(night.halted.code, message, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
     for place, why in night.unread:
-        phrase = PHRASES.get(why, why) if session.spoken == "zh" else why
-        session.alarm("pictures_unread", place=mask_text(place, numbers), why=phrase)
+        told = in_words(why, session.spoken)
+        session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
     for report in night.files:
         for trouble in report.problems if report.status == "refused" else ():
             why = sentence(trouble, session.spoken, numbers)
@@ -64,12 +69,13 @@ def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, P
         rows[outcome.status].append(outcome)
     for status in Status:
         if rows[status]:
-            session.say("count", status=status_word(status, session.spoken), rows=len(rows[status]))
+            spare = sum(map(is_spare_copy, rows[status]))
+            key = "count_with_spare" if spare else "count"
+            session.say(key, status=status_word(status, session.spoken), rows=len(rows[status]), n=spare)
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
-    session.say("results", path=written[WORKBOOK])
-    session.say("report", path=written[REPORT_PAGE])
-    _say_steps(session, next_steps(night, numbers, session.spoken))
+    session.say("results", path=mask_path(written[WORKBOOK], numbers))
+    session.say("report", path=mask_path(written[REPORT_PAGE], numbers))
 
 
 def _say_steps(session: Session, steps: Iterable[Step]) -> None:

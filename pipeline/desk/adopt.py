@@ -7,18 +7,21 @@ rosters by name and last four digits, and by these only where they mean one pers
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.desk.settle import SEAL_ID
 from pipeline.errors import FileRefused, UsageError
+from pipeline.intake.cells import Sheet
 from pipeline.intake.read import open_results, run_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
 from pipeline.model import Snapshot
 from pipeline.roster import Doctor, FileReport, Row
+from pipeline.words import Either, Phrase
 from pipeline.words.results import WORDS
+from pipeline.words.sentences import phrase
 
 TITLES = frozenset(
     fold(title)
@@ -28,34 +31,35 @@ TITLES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a file gives: seals to enter, and the lines that give none, each with why (zh / en)."""
+    """What a file gives: seals to enter, and the lines that give none, each with why."""
 
     seals: tuple[Adopted, ...]
     known: int  # lines whose seal the ledger holds already
-    left: Mapping[str, str]  # place -> why
+    left: Mapping[str, Phrase]  # place -> why
 
 
-def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Found:
-    """Read an old results workbook; ``doctors`` are those of the present rosters."""
+def of_results(
+    path: Path, doctors: Sequence[Doctor], snapshot: Snapshot, *, tenant: str, ended: Collection[str] = ()
+) -> Found:
+    """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters.
+
+    ``ended`` are SealIds that the ledger knows and that nobody has any more.
+    """
     people: dict[tuple[str, str], set[str]] = {}
     by_key: dict[str, Doctor] = {}
     for doctor in doctors:
         if doctor.key and doctor.name and doctor.number:
             people.setdefault((doctor.name, doctor.number[-4:]), set()).add(doctor.key)
             by_key[doctor.key] = doctor
-    lines = [line for line in _lines_of_results(path) if line.seal_id]
+    lines = [line for line in _lines_of_results(path, tenant) if line.seal_id]
     claims = Counter((line.name, line.number[-4:]) for line in lines)
-    left: dict[str, str] = {}
+    left: dict[str, Phrase] = {}
     claimed: list[tuple[str, Doctor, _Line]] = []
     for line in lines:
         who = (line.name, line.number[-4:])
         keys = people.get(who, set())
         if len(keys) != 1 or claims[who] != 1:
-            left[line.place] = (
-                "现有名单里没有此人 / nobody in the present rosters"
-                if not keys
-                else "同名且末四位相同的不止一人 / more than one person has this name and last four digits"
-            )
+            left[line.place] = phrase("desk.several" if keys else "desk.nobody")
             continue
         (key,) = keys
         claimed.append((key, by_key[key], line))
@@ -63,33 +67,36 @@ def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Fou
         [(key, doctor, line.seal_id, line.seal_name, line.place) for key, doctor, line in claimed],
         left,
         snapshot,
+        ended,
     )
 
 
 def of_sheet(
-    rows: Sequence[Row], doctors: Sequence[Doctor], files: Sequence[FileReport], snapshot: Snapshot
+    rows: Sequence[Row],
+    doctors: Sequence[Doctor],
+    files: Sequence[FileReport],
+    snapshot: Snapshot,
+    *,
+    ended: Collection[str] = (),
 ) -> Found:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
         if report.status != "read":
-            raise UsageError(
-                f"{report.path} cannot be read as a sheet: {', '.join(report.codes)}",
-                f"无法读取 {report.path}：{', '.join(report.codes)}",
-            )
-    left: dict[str, str] = {}
+            raise UsageError("desk.not_a_sheet", path=report.path, codes=", ".join(report.codes))
+    left: dict[str, Phrase] = {}
     claimed = []
     for row, doctor in zip(rows, doctors, strict=True):
         place = f"{row.origin.sheet or row.origin.file} {row.origin.row}"
         seal_id = _seal_id(row)
         if doctor.key is None or doctor.number is None:
-            left[place] = "证件号码不能用 / the identity number cannot be used"
+            left[place] = phrase("desk.number_unusable")
         elif not seal_id:
-            left[place] = "没有印章ID / no SealId"
+            left[place] = phrase("desk.seal_id_missing")
         else:
             claimed.append((doctor.key, doctor, seal_id, doctor.seal_name, place))
     if rows and not claimed and not any(_has_title(row) for row in rows):
-        raise UsageError("The sheet has no column of SealIds (印章ID, SealId).", "表里没有“印章ID”列。")
-    return _found(claimed, left, snapshot)
+        raise UsageError("desk.no_seal_ids")
+    return _found(claimed, left, snapshot, ended)
 
 
 def is_results(path: Path) -> bool:
@@ -98,33 +105,37 @@ def is_results(path: Path) -> bool:
 
 
 def _found(
-    claimed: Iterable[tuple[str, Doctor, str, str | None, str]], left: dict[str, str], snapshot: Snapshot
+    claimed: Iterable[tuple[str, Doctor, str, str | None, str]],
+    left: dict[str, Phrase],
+    snapshot: Snapshot,
+    ended: Collection[str],
 ) -> Found:
     seals: list[Adopted] = []
     known = 0
     claims = list(claimed)
     people = Counter(key for key, *_ in claims)
     ids = Counter(seal_id for _, _, seal_id, _, _ in claims)
+    names = Counter(seal_name for *_, seal_name, _ in claims)  # elsewhere all seals may bear one name
     owners = {past.seal.seal_id: key for key, past in snapshot.people.items() if past.seal}
     for key, doctor, seal_id, seal_name, place in claims:
         past = snapshot.people.get(key)
         if SEAL_ID.fullmatch(seal_id) is None:
-            left[place] = f"“{seal_id}”不是印章ID / “{seal_id}” is no SealId"
+            left[place] = phrase("desk.seal_id_strange", seal_id=seal_id)
         elif past is not None and past.seal is not None and past.seal.seal_id == seal_id:
             known += 1
         elif past is not None and past.seal is not None:
-            left[place] = (
-                f"台账中已有印章 {past.seal.seal_id} / the ledger has seal {past.seal.seal_id} for this person"
-            )
+            left[place] = phrase("desk.has_seal", seal_id=past.seal.seal_id)
         elif past is not None and past.unsettled is not None:
-            left[place] = "上次提交没有结论，请用 resolve 登记 / a create has no verdict: use resolve"
+            left[place] = phrase("desk.unsettled")
+        elif seal_id in ended:
+            left[place] = phrase("desk.seal_ended")
         elif people[key] > 1 or ids[seal_id] > 1 or owners.get(seal_id, key) != key:
-            left[place] = "同一人或同一印章ID不止一行 / the person or the SealId stands on more than one line"
+            left[place] = phrase("desk.twice")
         else:
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
-            free = seal_name if seal_name and snapshot.seal_names.get(seal_name, key) == key else None
-            seals.append(Adopted(key, seal_id, doctor.name, masked, free))
+            free = snapshot.seal_names.get(seal_name or "", key) == key and names[seal_name] == 1
+            seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if free else None))
     return Found(tuple(seals), known, left)
 
 
@@ -145,10 +156,15 @@ class _Line:
     seal_name: str
 
 
-def _lines_of_results(path: Path) -> Iterator[_Line]:
+def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
     try:
         book = open_results(path)
         for sheet in book.sheets:
+            if (sheet.name or "") in WORDS["sheet.summary"] and (other := _tenant(sheet)) not in {
+                None,
+                tenant,
+            }:
+                raise UsageError("desk.other_tenant", path=path, tenant=other, ours=tenant)
             if (sheet.name or "") not in WORDS["sheet.all"]:
                 continue
             places: dict[str, int] | None = None
@@ -160,9 +176,16 @@ def _lines_of_results(path: Path) -> Iterator[_Line]:
                 told = {field: texts.get(column, "") for field, column in places.items()}
                 yield _Line(f"{sheet.name} {line.number}", **told)
     except FileRefused as refused:
-        raise UsageError(
-            f"{path} cannot be read ({refused.code}).", f"无法读取 {path}（{refused.code}）。"
-        ) from refused
+        raise UsageError("desk.results_unreadable", path=path, code=refused.code) from refused
+
+
+def _tenant(summary: Sheet) -> str | None:
+    """Return whose run wrote a workbook, as its summary says: a rehearsal's seals are nobody's."""
+    for line in summary.lines:
+        texts = [cell.shown.strip() for cell in line.cells.values()]
+        if len(texts) > 1 and texts[0] in WORDS["fact.tenant"] and "/" in texts[1]:
+            return texts[1].partition(" · ")[0]
+    return None
 
 
 def _places(texts: Mapping[int, str]) -> dict[str, int]:
@@ -176,9 +199,6 @@ def _places(texts: Mapping[int, str]) -> dict[str, int]:
     for field, key in wanted.items():
         place = next((column for column, text in texts.items() if text in WORDS[key]), None)
         if place is None:
-            raise UsageError(
-                f"The sheet of all results has no column “{WORDS[key][1]}”.",
-                f"“全部结果”表里没有“{WORDS[key][0]}”列。",
-            )
+            raise UsageError("desk.no_column", title=Either(*WORDS[key]))
         found[field] = place
     return found

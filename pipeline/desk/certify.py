@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline import wiring
+from pipeline import earlier, wiring
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.desk.calling import call
@@ -24,6 +24,7 @@ from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
 from pipeline.roster import Prepared
+from pipeline.words.phrases import told_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,13 @@ def request_of(
     doctor, past = planned.doctor, planned.past
     seal = past.seal if past else None
     if planned.status is not Status.UNCHANGED or seal is None or seal.content is None or doctor.errors:
-        raise UsageError(
-            f"{doctor.name}: only a doctor whose seal was made from just this row can be asked for twice.",
-            f"{doctor.name}：只能用名单内容与印章完全一致的医生来验证。",
-        )
+        raise UsageError("desk.not_unchanged", name=doctor.name)
     assert doctor.name
     assert doctor.number
     assert doctor.id_type
     prepared = prepare(planned) if doctor.picture else None
     if not isinstance(prepared, Prepared):
-        raise UsageError(f"{doctor.name}: the picture cannot be used.", f"{doctor.name}：图片不能用。")
+        raise UsageError("desk.no_picture", name=doctor.name)
     request = SealRequest(
         key=site_key.person(doctor.number),
         row_id=doctor.row_id or "",
@@ -105,41 +103,35 @@ async def certify(
                 body = create_body(agent, request, picture=data)
         except (NotSent, NoAnswer) as error:
             raise _nothing_sent(str(error)) from error
-        enter(wiring.CERTIFY_SENT, trace_id)
+        enter(earlier.CERTIFY_SENT, trace_id)
         try:
             read = reading.of_create(await call(client, limiter, CREATE, body, trace_id=trace_id))
         except NotSent as error:
-            enter(wiring.CERTIFY_VOID, "not_sent")
+            enter(earlier.CERTIFY_VOID, "not_sent")
             raise _nothing_sent(str(error)) from error
         except NoAnswer as error:
             raise _no_verdict(str(error), trace_id) from error
     said = f"{read.tally} {read.verdict.request_id or ''}".strip()
     if read.verdict.kind == "not_executed":
-        enter(wiring.CERTIFY_VOID, said)
+        enter(earlier.CERTIFY_VOID, said)
         raise _nothing_sent(read.tally)
     if read.verdict.kind != "sealed" and read.meaning != "exists":
         raise _no_verdict(read.tally, trace_id)
     refused = read.meaning == "exists"
     found = Certificate(refused, read.tally, read.verdict.request_id, read.verdict.seal_id)
-    enter(wiring.CERTIFIED if refused else wiring.NOT_CERTIFIED, said, found.seal_id)
+    enter(earlier.CERTIFIED if refused else earlier.NOT_CERTIFIED, said, found.seal_id)
     return found
 
 
 def unanswered(ledger: Ledger) -> Told | None:
     """Return the last second create of a certification, where nobody knows what came of it."""
-    told = [each for each in ledger.decisions() if each.kind in wiring.CERTIFICATION]
-    return told[-1] if told and told[-1].kind == wiring.CERTIFY_SENT else None
+    told = [each for each in ledger.decisions() if each.kind in earlier.CERTIFICATION]
+    return told[-1] if told and told[-1].kind == earlier.CERTIFY_SENT else None
 
 
 def _nothing_sent(why: str) -> UsageError:
-    return UsageError(
-        f"Nothing was found out ({why}); the second create was not carried out. Once that is put right, try again.",
-        f"没有得到结论（{why}）；第二次创建没有执行。处理好之后再试。",
-    )
+    return UsageError("desk.nothing_sent", why=told_of(why))
 
 
 def _no_verdict(why: str, trace_id: str) -> UsageError:
-    return UsageError(
-        f"No verdict ({why}, trace id {trace_id}): look into the console whether the doctor has two seals now, then try again.",
-        f"没有结论（{why}，TraceId {trace_id}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
-    )
+    return UsageError("desk.no_verdict", why=told_of(why), trace_id=trace_id)

@@ -43,7 +43,4 @@ def replacement_name(case: Case, given: str | None) -> str:
         return given
     if own and own != case.seal_name:
         return own
-    raise UsageError(
-        f"{case.name}: the old seal keeps the name “{case.seal_name}”; name the new one with --seal-name.",
-        f"{case.name}：原印章仍占用名称“{case.seal_name}”；请用 --seal-name 给新印章起名。",
-    )
+    raise UsageError("desk.needs_seal_name", name=case.name, seal_name=case.seal_name)

@@ -20,6 +20,8 @@ from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contract import parse
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
+from pipeline.words.phrases import told_of
+from pipeline.words.sentences import phrase
 
 ACTION = "ChannelDescribeUserAutoSignStatus"
 
@@ -30,7 +32,7 @@ class Told:
 
     seal_id: str | None  # one that may be this create's; None proves nothing
     request_id: str | None
-    words: str  # the code, or what was told, for the human
+    words: object  # the code, or what was told, for the human
 
 
 async def look_up(
@@ -45,10 +47,7 @@ async def look_up(
     """Ask once; ``known`` are the SealIds of the ledger. Raises UsageError where there is nothing to ask with."""
     doctor = case.planned.doctor if case.planned else None
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
-        raise UsageError(
-            f"{case.name} is not in the rosters: the service wants name and number.",
-            f"{case.name} 不在名单里：查询需要姓名和证件号码。",
-        )
+        raise UsageError("desk.not_in_rosters", name=case.name)
     body = {
         "Agent": wiring.agent(config).body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
@@ -59,7 +58,7 @@ async def look_up(
         try:
             reply = await call(client, limiter, ACTION, json.dumps(body, ensure_ascii=False).encode())
         except (NotSent, NoAnswer) as error:
-            return Told(None, None, str(error))
+            return Told(None, None, told_of(str(error)))
     answer = parse(reply.body) if reply.status == 200 else None
     if answer is None:
         return Told(None, None, f"HTTP {reply.status}")
@@ -69,5 +68,5 @@ async def look_up(
     if seal_id is None:
         return Told(None, answer.request_id, "IsOpen = false")
     if seal_id in known:
-        return Told(None, answer.request_id, f"{seal_id} (older)")
+        return Told(None, answer.request_id, phrase("desk.older_seal", seal_id=seal_id))
     return Told(seal_id, answer.request_id, seal_id)

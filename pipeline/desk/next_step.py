@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.advice import advice_on
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
 from pipeline.desk.story import Story
 from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import RunRecord
@@ -16,6 +16,7 @@ from pipeline.model import Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.held import newest
 from pipeline.results.next_steps import WORKBOOK
+from pipeline.results.privacy import mask_path, mask_text
 from pipeline.shell import quote
 from pipeline.words.problems import Who
 from pipeline.words.results import say as result_word
@@ -50,7 +51,10 @@ class Program:
         if record is None or record.command != "run" or set(record.rosters) == set(self.rosters):
             return self.command("run")
         seals = ("--seals", record.seals) if record.seals and record.seals != self.seals else ()
-        return self.command("run", *record.rosters, *seals)
+        words = (*record.rosters, *seals)
+        if any(mask_text(word) != word for word in words):
+            return self.command("retry")  # reads them again; what is not shown cannot be typed
+        return self.command("run", *words)
 
 
 def next_step(story: Story, program: Program, run: Callable[[str], RunRecord | None], language: str) -> Step:
@@ -77,7 +81,7 @@ def _settle(story: Story, program: Program, language: str) -> Step:
     found = program.command("resolve", trace, "--seal-id", "SEALID")
     if story.status is Status.EXISTS:
         return Step(say("next.exists", language, seal=seal), (found,), "it")
-    moment = _short(stamp(story.open.at + FENCE))
+    moment = shown(stamp(story.open.at + FENCE), to=19)
     nothing = program.command("resolve", trace, "--not-created")
     return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it")
 
@@ -125,12 +129,8 @@ def _fixer(story: Story) -> Who:
 
 def _fix(program: Program, record: RunRecord | None, language: str, who: Who) -> Step:
     workbook = newest(Path(record.out) / WORKBOOK) if record else None
-    if workbook is None or not workbook.is_file():
+    if workbook is None or not workbook.is_file() or mask_path(workbook) != str(workbook):
         return Step(say("next.fix_roster", language), (program.run(record),), who)
     sheet = result_word("sheet.fix", language)
     text = say("next.fix", language, path=workbook, sheet=sheet)
     return Step(text, (program.command("retry", str(workbook)),), who)
-
-
-def _short(moment: str) -> str:
-    return moment[:19].replace("T", " ")

@@ -10,8 +10,10 @@ from typing import Any
 
 from pipeline.advice import advice_on, known
 from pipeline.model import Status
-from pipeline.words.results import FIELD_WORDS, STATUS_MEANINGS, halt_word, status_word
+from pipeline.results.reasons import happened
+from pipeline.words.results import field_word, halt_word, status_meaning, status_word
 from pipeline.words.results import say as result_word
+from pipeline.words.sentences import say as mark
 from pipeline.words.story import WORDS, say
 
 Facts = Mapping[str, Any]
@@ -96,16 +98,16 @@ def _who(told: Facts, language: str) -> Iterator[str]:
     ]
     yield "  ".join((told["name"] or say("who.nameless", language), *facts))
     if told["other_names"]:
-        yield _INDENT + say("who.names", language, text=_comma(language).join(told["other_names"]))
+        yield _INDENT + say(
+            "who.names", language, text=mark("mark.comma", language).join(told["other_names"])
+        )
 
 
 def _heads(told: Facts, language: str) -> Iterator[tuple[str, list[str]]]:
     status = Status(told["status"])
     # of a run “sealed” says “in this run”, of a person it does not
-    zh, en = STATUS_MEANINGS[Status.UNCHANGED if status is Status.SEALED else status]
-    word = status_word(status, language)
-    meaning = zh if language == "zh" else en
-    yield "head.status", [f"{word}{'——' if language == 'zh' else ' — '}{meaning}"]
+    meaning = status_meaning(Status.UNCHANGED if status is Status.SEALED else status, language)
+    yield "head.status", [f"{status_word(status, language)}{mark('mark.dash', language)}{meaning}"]
     if told["seal_name"]:
         key = "frozen" if told["seal_name_frozen"] else "planned"
         yield "head.seal_name", [say(key, language, name=told["seal_name"])]
@@ -138,7 +140,7 @@ def _chapter(chapter: Facts, language: str) -> Iterator[str]:
         detail = {"seal_id": chapter["seal_id"] or "—", "detail": chapter["detail"] or "—"}
         key = f"decision.{chapter['kind']}"
         text = say(key, language, **detail) if key in WORDS else chapter["kind"]
-        yield f"{at}  {say('tag.decision', language)}{'：' if language == 'zh' else ': '}{text}"
+        yield f"{at}  {say('tag.decision', language)}{mark('mark.colon', language)}{text}"
         yield from _tagged(
             [("tag.decision", say("by", language, who=chapter["who"], why=chapter["why"]))],
             language,
@@ -187,10 +189,9 @@ def _events(chapter: Facts, language: str) -> Iterator[tuple[str, str]]:
 def _row(row: Facts, language: str) -> Iterator[tuple[str, str]]:
     yield "tag.roster", f"{row['path']} {_place(row, language)}"
     for change in row["changes"]:
-        zh, en = FIELD_WORDS.get(change["field"], (change["field"], change["field"]))
         key = f"why.{change['why']}"
         why = say(key, language) if key in WORDS else change["why"]
-        field = zh if language == "zh" else en
+        field = field_word(change["field"], language)
         yield (
             "tag.change",
             say("change", language, field=field, before=change["from"], after=change["to"], why=why),
@@ -198,11 +199,7 @@ def _row(row: Facts, language: str) -> Iterator[tuple[str, str]]:
     if row["picture"]:
         yield "tag.picture", row["picture"]["path"]
     for problem in row["problems"]:
-        who = (
-            f"（{_actor(problem['who'], language)}）"
-            if language == "zh"
-            else f" ({_actor(problem['who'], language)})"
-        )
+        who = mark("mark.brackets", language, text=_actor(problem["who"], language))
         acts = who if problem["who"] not in {None, "nobody"} else ""
         yield f"tag.{problem['severity']}", f"{problem['code']}  {problem['message']}{acts}"
 
@@ -216,18 +213,19 @@ def _create(create: Facts, language: str) -> Iterator[tuple[str, str]]:
     yield "tag.trace", f"TraceId {create['trace_id']}"
     verdict = create["verdict"] or "open"
     wait = create["wait_seconds"]
+    own = happened(create["code"], create["message"], language)
     told = [
         say("wait", language, seconds=f"{wait:.2f}") if wait is not None else "",
         say(f"verdict.{verdict}", language, seal_id=create["seal_id"]),
         create["code"] or "",
-        create["message"] or "",
+        own or create["message"] or "",
     ]
     yield "tag.answer", " · ".join(filter(None, told))
     if create["seal_id"] and verdict != "sealed":
         yield "tag.answer", say("evidence", language, seal_id=create["seal_id"])
     if create["request_id"]:
         yield "tag.trace", f"RequestId {create['request_id']}"
-    if create["code"] and verdict not in _QUIET and known(create["code"]):
+    if create["code"] and verdict not in _QUIET and not own and known(create["code"]):
         yield "tag.meaning", advice_on(create["code"]).what(language)
 
 
@@ -242,7 +240,3 @@ def _place(place: Facts, language: str) -> str:
 
 def _short(moment: str) -> str:
     return moment[:19].replace("T", " ")
-
-
-def _comma(language: str) -> str:
-    return "、" if language == "zh" else ", "

@@ -27,9 +27,7 @@ def answers(path: Path) -> list[Answer]:
         found = [told for sheet in book.sheets for told in _answers(sheet, path)]
     except FileRefused as refused:
         if refused.code == "FILE_FORMAT":
-            raise UsageError(
-                f"{path} is not a results workbook of this program.", f"{path} 不是本程序写出的结果表。"
-            ) from refused
+            raise UsageError("desk.not_results", path=path) from refused
         raise _damaged(path, refused.code) from refused
     owners: dict[str, str] = {}
     for answer, seal_name in found:
@@ -80,7 +78,4 @@ def _text(line: Line, place: int) -> str:
 
 
 def _damaged(path: Path, what: str) -> UsageError:
-    return UsageError(
-        f"{path}: the Unknown sheet is damaged ({what}); take a fresh one with `esign-import report`.",
-        f"{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
-    )
+    return UsageError("desk.sheet_damaged", path=path, what=what)

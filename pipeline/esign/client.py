@@ -8,11 +8,13 @@ time are bounded, TLS is always verified, and a call is never repeated by the tr
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import io
+import logging
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -24,14 +26,44 @@ from yarl import URL
 
 from pipeline import __version__
 from pipeline.clock import Clock
+from pipeline.errors import reason_of
 from pipeline.esign.contract import UPLOAD, VERSION
 from pipeline.esign.signing import Credentials, authorization
 from pipeline.points import reach
 
+LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
 CLOCK_STEP = 30.0  # seconds of skew worth correcting
 SKEWS = 5  # last answers whose Date counts
 ANSWER_BYTES = 1 << 20
+CLOSED_BEFORE = "the connection was closed before anything was sent"
+# OpenSSL's X509_V_ERR_… -> a phrase
+CERTIFICATES: Mapping[int, str] = {
+    9: "the certificate is not valid yet",
+    10: "the certificate has expired",
+    18: "the certificate's issuer is not known here",
+    19: "the certificate's issuer is not known here",
+    20: "the certificate's issuer is not known here",
+    62: "the certificate belongs to another host",
+    64: "the certificate belongs to another host",
+}
+# the first that fits
+_NOT_SENT: Sequence[tuple[type[Exception], str]] = (
+    (aiohttp.ClientConnectorCertificateError, "the certificate was not accepted"),
+    (aiohttp.ClientSSLError, "the TLS handshake failed"),
+    (aiohttp.ClientProxyConnectionError, "the proxy could not be reached"),
+    (aiohttp.ClientHttpProxyError, "the proxy refused the connection"),
+    (aiohttp.ClientConnectorDNSError, "the host name was not found"),
+    (aiohttp.ClientConnectorError, "could not connect"),
+    (TimeoutError, "could not connect"),
+)
+_TOLD_WITH_REASON = frozenset({"the proxy could not be reached", "could not connect"})
+_TOO_LONG = OSError(errno.ETIMEDOUT, "")
+_NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
+    (TimeoutError, "no answer came in time"),
+    (aiohttp.ClientPayloadError, "the connection was cut in the middle of the answer"),
+    (aiohttp.ClientResponseError, "the answer was not HTTP"),
+)
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 
 Gate = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -51,7 +83,11 @@ class Reply:
 
 
 class NotSent(Exception):
-    """The headers never left: the call was not executed. ``tls`` when the server's certificate was refused."""
+    """The headers never left: the call was not executed. ``tls`` when the server's certificate was refused.
+
+    Its words, and those of NoAnswer, are phrases that `problems.phrase` knows in Chinese; the library's own exception,
+    whose words no hospital understands, is the cause and its class stands in log.jsonl.
+    """
 
     def __init__(self, reason: str, *, tls: bool = False) -> None:
         super().__init__(reason)
@@ -80,7 +116,7 @@ class _GatedConnector(aiohttp.TCPConnector):
             if gate is not None:
                 await gate(alive)
             if not alive():
-                raise NotSent("the server closed the connection before anything was sent")
+                raise NotSent(CLOSED_BEFORE)
         except BaseException:
             connection.close()
             raise
@@ -209,9 +245,10 @@ class Client:
                 reach(f"{action}: answered")
                 return Reply(response.status, content, self._skew(response.headers.get("Date")))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            LOG.info("no answer", extra={"trace_id": trace_id, "error": type(error).__name__})
             if sending.begun:
-                raise NoAnswer(_reason(error)) from error
-            raise NotSent(_reason(error), tls=isinstance(error, _TLS_ERRORS)) from error
+                raise NoAnswer(_after_the_headers(error)) from error
+            raise NotSent(_before_the_headers(error), tls=isinstance(error, _TLS_ERRORS)) from error
         finally:
             _gate.reset(token)
 
@@ -257,14 +294,27 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     while chunk := await response.content.readany():
         content += chunk
         if len(content) > ANSWER_BYTES:
-            raise NoAnswer(f"the answer is larger than {ANSWER_BYTES} bytes")
+            raise NoAnswer("the answer is too large")
     return bytes(content)
 
 
-def _reason(error: BaseException) -> str:
-    """Return an exception's kind and words; aiohttp's words name hosts, never a body or a key."""
-    words = str(error).strip()
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+def _before_the_headers(error: Exception) -> str:
+    """Return what kept a call from being sent at all."""
+    words = next((words for kind, words in _NOT_SENT if isinstance(error, kind)), CLOSED_BEFORE)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        refused = error.certificate_error
+        code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
+        return CERTIFICATES.get(code, words)
+    if words not in _TOLD_WITH_REASON:
+        return words
+    refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else _TOO_LONG
+    return f"{words}: {reason_of(refused).en}"
+
+
+def _after_the_headers(error: Exception) -> str:
+    """Return how a call that may have been executed lost its answer."""
+    words = (words for kind, words in _NO_ANSWER if isinstance(error, kind))
+    return next(words, "the connection was cut before an answer came")
 
 
 async def _headers_ready(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pipeline.errors import CredentialsMissing
 from pipeline.esign.signing import Credentials
+from pipeline.words import Joined, Phrase
+from pipeline.words.sentences import phrase
 
 Found = Mapping[str, str]  # secret_id, secret_key, token
 TOKEN_NAMES = ("TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN")
@@ -35,28 +37,19 @@ def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None
         try:
             found = read()
         except (OSError, ValueError, configparser.Error) as error:
-            seen.append((place, type(error).__name__, type(error).__name__))
+            seen.append(phrase("credentials.place", place=place, why=type(error).__name__))
             continue
         secret_id, secret_key = found.get("secret_id", ""), found.get("secret_key", "")
         if secret_id and secret_key:
             return Credentials(secret_id, secret_key, found.get("token") or None, place)
-        seen.append((place, *_lacking(secret_id, secret_key)))
-    raise CredentialsMissing(
-        "No complete pair of SecretId and SecretKey was found. Looked at, in this order:\n"
-        + "\n".join(f"  {place}: {why}" for place, why, _ in seen)
-        + "\nPut tencent__secret_id and tencent__secret_key into secrets_dir, or set the two variables.",
-        "没有找到成对的 SecretId 和 SecretKey。依次查找了：\n"
-        + "\n".join(f"  {place}：{why}" for place, _, why in seen)
-        + "\n请把 tencent__secret_id 和 tencent__secret_key 两个文件放入 secrets_dir，或设置上述两个环境变量。",
-    )
+        seen.append(phrase("credentials.place", place=place, why=_lacking(secret_id, secret_key)))
+    raise CredentialsMissing("credentials.missing", places=Joined(seen))
 
 
-def _lacking(secret_id: str, secret_key: str) -> tuple[str, str]:
+def _lacking(secret_id: str, secret_key: str) -> Phrase:
     if secret_id:
-        return "SecretId only, no SecretKey", "只有 SecretId，没有 SecretKey"
-    if secret_key:
-        return "SecretKey only, no SecretId", "只有 SecretKey，没有 SecretId"
-    return "nothing", "没有"
+        return phrase("credentials.id_only")
+    return phrase("credentials.key_only" if secret_key else "credentials.nothing")
 
 
 def _clean(value: object) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.errors import UsageError
 from pipeline.intake import embedded, pointer
 from pipeline.intake.displaced import displaced
 from pipeline.intake.folding import shown, trim
@@ -52,12 +53,16 @@ def gather(
     *,
     to_fix_only: bool,
     identify: Identify | None,
+    guessed: bool = False,
 ) -> Gathered:
     """Read the rosters, and put the corrected rows of results workbooks among them into their places.
 
     With ``to_fix_only`` the rosters are results workbooks: exactly their rows, which take from the rosters in
-    ``context`` what they do not say, and are compared with the other rows there. Without a site key nothing tells which
-    row is which, and results workbooks among the rosters are deferred.
+    ``context`` what they do not say, and are compared with the other rows there. Where the context is ``guessed``, each of
+    them must stand in it: in a roster that nobody knows there may be a namesake, whose picture would be taken for theirs.
+    Without a site key nothing tells which row is which, and results workbooks among the rosters are deferred.
+
+    Raises UsageError for a row that stands in none of the guessed rosters.
     """
     known = identify is not None
     rows, files = read(rosters, to_fix_only=to_fix_only, corrections=known)
@@ -69,6 +74,11 @@ def gather(
     roster = [row for row in beside if row.ticket is None]
     at = {row_id: row for row, row_id in zip(roster, row_ids(roster, identify), strict=True) if row_id}
     rows, files = _at_home(rows, files, at)
+    stray = next((row for row in rows if row.ticket not in at), None)
+    if guessed and stray is not None:
+        raise UsageError(
+            "usage.roster_unknown", place=_place(stray), rosters=", ".join(map(str, context)) or "—"
+        )
     whole = [_completed(row, at[row.ticket]) if row.ticket in at else row for row in rows]
     others = _in_place([*roster, *fixed], reports, identify)
     left = [

@@ -184,6 +184,4 @@ class Tables:
     def _whole(self, tag: Tag) -> None:
         """Refuse a tag whose attribute ran over the next tags: cells are missing, and others took their columns."""
         if "<" in tag.attributes and _SWALLOWED.search(tag.attributes):
-            raise FileRefused(
-                "FILE_CORRUPT", {"found": f"第 {self._rows} 行引号 / quotes in row {self._rows}"}
-            )
+            raise FileRefused("FILE_CORRUPT", {"found": f"quotes in row {self._rows}"})

@@ -148,8 +148,4 @@ def _models() -> dict[str, Path]:
 
 
 def _missing() -> UsageError:
-    return UsageError(
-        'pictures.ocr is true, but the extra "ocr" is not installed: pip install "esign-import[ocr]", '
-        "or set pictures.ocr: false.",
-        'pictures.ocr 为 true，但没有安装扩展 ocr：请运行 pip install "esign-import[ocr]"，或改为 pictures.ocr: false。',
-    )
+    return UsageError("usage.no_ocr")

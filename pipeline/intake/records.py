@@ -63,7 +63,7 @@ class _Reader:
             if len(line) >= LONGEST:
                 raise FileRefused("FILE_SUSPICIOUS", {"found": f"line {self.number}: > {LONGEST} characters"})
             if "\0" in line:
-                found = f"NUL, 第 {self.number} 行 / line {self.number}"
+                found = f"NUL, line {self.number}"
                 raise FileRefused("FILE_CORRUPT", {"found": found})
             yield line
 
@@ -135,7 +135,7 @@ class _Reader:
         )
 
     def _broken(self) -> FileRefused:
-        found = f"第 {self._start} 行引号 / quotes of the record on line {self._start}"
+        found = f"quotes of the record on line {self._start}"
         return FileRefused("FILE_CORRUPT", {"found": found})
 
 

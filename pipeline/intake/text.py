@@ -67,7 +67,7 @@ def _delimiter(data: bytes, charset: Charset, vocabulary: Vocabulary) -> str:
     chosen = max((declared[1] if declared else "") + DELIMITERS, key=known.__getitem__)
     foreign = max(_FOREIGN, key=known.__getitem__)
     if known[chosen][0] < _HEADER <= known[foreign][0]:
-        raise FileRefused("FILE_FORMAT", {"found": f"分隔符 / delimiter {foreign!r}"})
+        raise FileRefused("FILE_FORMAT", {"found": f"delimiter {foreign!r}"})
     if charset.guessed and not known[chosen][0]:
         raise FileRefused("FILE_ENCODING", {"line": "1"})
     return chosen

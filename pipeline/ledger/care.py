@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger import facts, private, receipts, schema
@@ -18,6 +19,8 @@ from pipeline.ledger.open import examine, key_path, read_key, receipts_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.sqlite import connect, read_failed
+from pipeline.words import Speaks
+from pipeline.words.sentences import phrase
 
 _KEY, _RECEIPTS = "key", "receipts"
 _KEPT = "kept_file"  # the table of a backup that holds the files beside the ledger
@@ -35,13 +38,32 @@ class Restored:
     newer_receipts: bool = False  # the receipts beside it reached further than the backup, and were used
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that `check` found: where, and what identifies it."""
+
+    kind: Literal["ledger", "end", "line", "differs"]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check-up looked at and what it found."""
+
+    troubles: tuple[Trouble, ...]
+    receipts: int  # lines that the ledger reaches to
+    people: int
+    seals: int
+    unsettled: int
+
+
 def backup(path: Path, target: Path) -> None:
     """Copy ledger, key and receipts into one file (0600), as they are at one moment; SQLite's own backup API.
 
     Raises UsageError where the target exists, LedgerError where ledger or disk fail.
     """
     if target.exists():
-        raise UsageError(f"{target} exists already: name a new file.", f"{target} 已存在，请换一个文件名。")
+        raise UsageError("ledger.backup_exists", target=target)
     secret = read_key(path)
     try:
         with (
@@ -63,10 +85,7 @@ def backup(path: Path, target: Path) -> None:
     except sqlite3.Error as error:
         raise read_failed(path, error) from error
     except OSError as error:
-        raise LedgerError(
-            f"The backup {target} could not be written ({reason_of(error)[0]}).",
-            f"无法写入备份 {target}（{reason_of(error)[1]}）。",
-        ) from error
+        raise LedgerError("ledger.backup_failed", target=target, why=reason_of(error)) from error
 
 
 def restore(path: Path, source: Path, tenant: str) -> Restored:
@@ -83,12 +102,7 @@ def restore(path: Path, source: Path, tenant: str) -> Restored:
         mark = facts.mark_of(backed_up)
     newer = place.exists() and mark.n > 0 and receipts.reaches(place, mark)
     if place.exists() and not newer:
-        raise UsageError(
-            f"{place} does not go on from this backup: it tells of another past. Use a newer backup, or `esign-import "
-            "ledger rebuild`, which needs nothing but that file and the key.",
-            f"{place} 与此备份接不上，记录的是另一段历史。请用更新的备份，或用 `esign-import ledger rebuild`"
-            "（只需要该文件和密钥）。",
-        )
+        raise UsageError("ledger.other_past", place=place)
     _put_key(path, secret)
     if not newer:
         if told:
@@ -120,11 +134,7 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
         held = list(receipts.read(place))
         mark = receipts.end(place)
     except FileNotFoundError:
-        raise LedgerError(
-            f"There are no receipts at {place}: restore a backup (`esign-import ledger restore`) or enter the seals you "
-            "know (`esign-import adopt FILE`).",
-            f"{place} 处没有回执；请恢复备份（`esign-import ledger restore`）或登记已有印章（`esign-import adopt FILE`）。",
-        ) from None
+        raise LedgerError("ledger.no_receipts", place=place) from None
     except (OSError, receipts.ReceiptsDamaged) as error:
         raise _receipts_damaged(place, error) from error
     try:
@@ -141,45 +151,52 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
     return Restored(restored.people, restored.seals, restored.unsettled, aside, newer)
 
 
-def check(path: Path, tenant: str) -> list[str]:
-    """Return what is wrong with ledger, key and receipts, in words no language needs; nothing is empty.
+def check(path: Path, tenant: str) -> Checked:
+    """Return what is wrong with ledger, key and receipts, and how much was looked at.
 
     Raises LedgerError or UsageError for a ledger that cannot even be opened.
     """
     site_key = SiteKey(read_key(path), tenant)
-    examine(path, site_key)
-    found = []
-    with closing(connect(path, readonly=True)) as connection:
-        found += [
-            f"integrity_check: {word}"
-            for (word,) in connection.execute("PRAGMA integrity_check")
-            if word != "ok"
-        ]
-        found += [f"foreign_key_check: {row[0]}" for row in connection.execute("PRAGMA foreign_key_check")]
-        found += _against_receipts(connection, receipts_path(path))
-    return found
+    try:
+        examine(path, site_key)
+        with closing(connect(path, readonly=True)) as connection:
+            found = [*_inside(connection), *_against_receipts(connection, receipts_path(path))]
+            told = facts.mark_of(connection).n
+        held = _counted(path, None)
+    except sqlite3.Error as error:
+        raise read_failed(path, error) from error
+    return Checked(tuple(found), told, held.people, held.seals, held.unsettled)
 
 
-def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[str]:
+def _inside(connection: sqlite3.Connection) -> Iterator[Trouble]:
+    """Yield what the database itself finds damaged."""
+    for (word,) in connection.execute("PRAGMA integrity_check"):
+        if word != "ok":
+            yield Trouble("ledger", word)
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        yield Trouble("ledger", str(row[0]))
+
+
+def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[Trouble]:
     """Yield where the receipts break, or say something else than the ledger."""
     mark = facts.mark_of(connection)
     if mark == Mark():
         return  # a ledger in which nothing was ever written under the lock
     if not receipts.reaches(place, mark):
-        yield f"{place.name}: ends before line {mark.n}"
+        yield Trouble("end", str(mark.n))
         return
     said: dict[tuple[str, str | int], dict[str, object]] = {}
     try:
         for receipt in receipts.read(place):
             said.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
     except receipts.ReceiptsDamaged as damaged:
-        yield f"{place.name}: line {damaged.line}"
+        yield Trouble("line", str(damaged.line))
         return
     held = {(each.table, each.id): dict(each.columns) for each in facts.every(connection)}
     for table, identity in sorted(
         {key for key in said.keys() | held.keys() if _differ(key, said, held)}, key=str
     ):
-        yield f"{place.name} ≠ {table} {identity if table in {'run', 'attempt'} else '…'}"
+        yield Trouble("differs", f"{table} {identity if table in {'run', 'attempt'} else '…'}")
 
 
 def _differ(
@@ -197,10 +214,7 @@ def _kept(source: Path) -> tuple[bytes, bytes]:
             files = dict(connection.execute(f"SELECT name, data FROM {_KEPT}"))  # noqa: S608 - our own words
         return files[_KEY], files[_RECEIPTS]
     except (sqlite3.Error, KeyError) as error:
-        raise UsageError(
-            f"{source} is no backup of esign-import (`esign-import ledger backup FILE` writes one).",
-            f"{source} 不是本程序的备份（由 `esign-import ledger backup FILE` 写出）。",
-        ) from error
+        raise UsageError("ledger.no_backup", source=source) from error
 
 
 def _make_room(path: Path, site_key: SiteKey) -> Path | None:
@@ -209,13 +223,12 @@ def _make_room(path: Path, site_key: SiteKey) -> Path | None:
         return None
     try:
         examine(path, site_key)
+        with closing(connect(path, readonly=True)) as connection:
+            whole = not any(_inside(connection))
     except (LedgerError, sqlite3.Error):
-        pass
-    else:
-        raise UsageError(
-            f"The ledger {path} is there and in order; it is not replaced. Move it away first if you mean it.",
-            f"台账 {path} 完好，不会被覆盖；如确需替换，请先把它移走。",
-        )
+        whole = False
+    if whole:
+        raise UsageError("ledger.in_order", path=path)
     free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())
     path.rename(free)
     for suffix in _SIDE:
@@ -248,8 +261,7 @@ def _counted(path: Path, aside: Path | None) -> Restored:
 
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
-    return LedgerError(
-        f"The receipts do not make a ledger ({reason_of(error)[0]}). Keep {place} as it is and restore a backup (`esign-import ledger "
-        "restore`).",
-        f"回执无法还原台账（{reason_of(error)[1]}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
-    )
+    why: Speaks = reason_of(error)
+    if isinstance(error, receipts.ReceiptsDamaged):
+        why = phrase("ledger.receipts_line", line=error.line)
+    return LedgerError("ledger.receipts_damaged", place=place, why=why)

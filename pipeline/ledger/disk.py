@@ -26,11 +26,7 @@ def require_local(path: Path) -> None:
     """Raise LedgerError where the folder of ``path`` lies on a network file system; where nobody can tell, it passes."""
     kind = _remote_drive(path) if sys.platform == "win32" else _mounted_as(path)
     if kind is not None and NETWORK.fullmatch(kind):
-        raise LedgerError(
-            f"{path.parent} lies on a network file system ({kind}), on which neither locks nor writes can be relied on: "
-            "put the ledger on a local disk of this machine (`ledger:` in the configuration).",
-            f"{path.parent} 位于网络文件系统（{kind}），其文件锁和写入都不可靠；请在配置的 ledger: 中改用本机磁盘上的位置。",
-        )
+        raise LedgerError("ledger.network_disk", folder=path.parent, kind=kind)
 
 
 def _mounted_as(path: Path) -> str | None:

@@ -5,18 +5,12 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import astuple
 
-from pipeline.ledger.people import CONTENT
-from pipeline.ledger.protocol import Attempt, LedgerConflict
+from pipeline.ledger.people import CONTENT, SURELY_REFUSED
+from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
 from pipeline.model import Verdict
 
 ORPHANED = "process ended before the answer"
 WITHDRAWN = "cancelled before the first byte"
-# a bare FailedOperation may hide a seal (model.Try.suspect)
-SURELY_REFUSED = (
-    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
-    "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
-    "OR instr(coalesce(message, ''), '已存在'))))"
-)
 
 
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
@@ -93,10 +87,14 @@ def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
 
 
 def recover(connection: sqlite3.Connection, at: float) -> list[str]:
-    """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids."""
+    """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids.
+
+    An upload that was refused, and whose refusal was not entered any more, made nothing: it is sent again.
+    """
     orphans = [uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt WHERE verdict IS NULL")]
     connection.execute(
-        "UPDATE attempt SET verdict = 'unknown', settled_at = ?, message = ? WHERE verdict IS NULL",
-        (at, ORPHANED),
+        "UPDATE attempt SET verdict = CASE contract WHEN ? THEN 'not_executed' ELSE 'unknown' END, settled_at = ?, "
+        "message = ? WHERE verdict IS NULL",
+        (UPLOAD, at, ORPHANED),
     )
     return orphans

@@ -17,7 +17,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from pipeline.clock import pause, stamp
+from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, Locked, reason_of
 from pipeline.ledger import private
 from pipeline.ledger.disk import require_local
@@ -53,10 +53,7 @@ class RunLock:
         except Timeout:
             raise self._locked() from None
         except (OSError, NotImplementedError) as error:
-            raise LedgerError(
-                f"The run lock {self._path} cannot be taken ({reason_of(error)[0]}); put the ledger on a local disk of this machine.",
-                f"无法取得运行锁 {self._path}（{reason_of(error)[1]}）；请把台账放在本机磁盘上。",
-            ) from error
+            raise LedgerError("ledger.lock_failed", path=self._path, why=reason_of(error)) from error
         self._tell(
             {
                 "host": socket.gethostname(),
@@ -92,10 +89,7 @@ class RunLock:
         except OSError as error:
             draft.unlink(missing_ok=True)
             self._lock.release()
-            raise LedgerError(
-                f"Nothing can be written beside the ledger ({reason_of(error)[0]}); make room on its disk or repair it.",
-                f"无法在台账旁写入文件（{reason_of(error)[1]}）；请腾出磁盘空间或修复磁盘。",
-            ) from error
+            raise LedgerError("ledger.holder_failed", why=reason_of(error)) from error
 
     def _locked(self) -> Locked:
         for look in range(LOOKS):
@@ -107,14 +101,27 @@ class RunLock:
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # it has the lock and has not yet said who it is
         else:
-            return Locked(
-                f"Another process holds the lock {self._path}; try again once it has ended.",
-                f"另一个进程正持有运行锁 {self._path}；请待其结束后再试。",
-            )
-        return Locked(
-            f"Run {run} holds the ledger since {since}: process {pid} of {name} on {host}. Try again once it has ended.",
-            f"运行 {run} 自 {since} 起正在使用台账：主机 {host}，用户 {name}，进程 {pid}。请待其结束后再试。",
-        )
+            return Locked("ledger.locked_by_somebody", path=self._path)
+        since = shown(str(since))
+        return Locked("ledger.locked", run=run, since=since, pid=pid, name=name, host=host)
+
+
+def held(ledger: Path) -> bool:
+    """Tell whether a process holds a ledger's run lock just now."""
+    lock = FileLock(
+        ledger.with_name(f"{ledger.name}.lock"),
+        blocking=False,
+        mode=private.FILE_MODE,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+    )
+    try:
+        with lock:
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
 
 
 def user() -> str:

@@ -62,10 +62,7 @@ def open_ledger(
     except sqlite3.Error as error:
         raise read_failed(path, error) from error
     except OSError as error:
-        raise LedgerError(
-            f"The ledger {path} cannot be opened ({reason_of(error)[0]}).",
-            f"无法打开台账 {path}（{reason_of(error)[1]}）。",
-        ) from error
+        raise LedgerError("ledger.not_opened", path=path, why=reason_of(error)) from error
     return ledger, site_key
 
 
@@ -95,12 +92,7 @@ def read_key(path: Path) -> bytes:
     except FileNotFoundError:
         secret = b""
     if len(secret) != KEY_BYTES:
-        raise LedgerError(
-            f"The ledger's site key {place} is missing or damaged, and without it no doctor is known again. Put it back "
-            "from your backup, or restore ledger and key together with `esign-import ledger restore`.",
-            f"台账密钥 {place} 缺失或已损坏，没有它就认不出任何医生。请从备份放回该文件，"
-            "或用 `esign-import ledger restore` 一并恢复台账与密钥。",
-        )
+        raise LedgerError("ledger.key_missing", place=place)
     return secret
 
 
@@ -114,18 +106,9 @@ def examine(path: Path, site_key: SiteKey) -> None:
         schema.require_known(schema.version_of(connection))
         tenant, check = connection.execute("SELECT tenant, key_check FROM meta").fetchone()
     if tenant != site_key.tenant:
-        raise UsageError(
-            f"The ledger {path} belongs to {tenant}, the configuration speaks for {site_key.tenant}: give each its own "
-            "ledger under `ledger:`.",
-            f"台账 {path} 属于 {tenant}，而配置是 {site_key.tenant}；请在 ledger: 中为它们各设一个台账。",
-        )
+        raise UsageError("ledger.other_tenant", path=path, owner=tenant, tenant=site_key.tenant)
     if not compare_digest(check, site_key.check()):
-        raise LedgerError(
-            f"The site key {key_path(path)} is not the one this ledger was begun with. Put the right one back from your "
-            "backup, or restore ledger and key together with `esign-import ledger restore`.",
-            f"密钥 {key_path(path)} 不是本台账创建时的密钥。请从备份放回正确的密钥，"
-            "或用 `esign-import ledger restore` 一并恢复台账与密钥。",
-        )
+        raise LedgerError("ledger.other_key", place=key_path(path))
 
 
 def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
@@ -202,23 +185,10 @@ def _refuse_unexplained(path: Path, evidence: str | None) -> None:
     found = str(place) if place.exists() else evidence
     if found is None:
         return
-    raise UsageError(
-        f"There is no ledger at {path}, but {found} tells of seals made earlier: with a new ledger every doctor would be "
-        "created again. Restore a backup (`esign-import ledger restore`), rebuild it from the receipts (`esign-import "
-        "ledger rebuild`), enter the seals you know (`esign-import adopt FILE`) or, if nothing was ever created here, "
-        "run with `--new-ledger`.",
-        f"{path} 处没有台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import "
-        "ledger restore`）、由回执重建（`esign-import ledger rebuild`）、登记已有印章（`esign-import adopt FILE`）；"
-        "若确实从未创建过，请用 `esign-import run --new-ledger`。",
-        then=("ledger", "rebuild"),
-    )
+    raise UsageError("ledger.lost", path=path, found=found, then=("ledger", "rebuild"))
 
 
 def _require_sqlite() -> None:
     if sqlite3.sqlite_version_info < schema.OLDEST_SQLITE:
         needed = ".".join(map(str, schema.OLDEST_SQLITE))
-        raise LedgerError(
-            f"This Python brings SQLite {sqlite3.sqlite_version}; the ledger needs {needed} or newer. Use a Python from "
-            "python.org or uv.",
-            f"当前 Python 自带 SQLite {sqlite3.sqlite_version}，台账需要 {needed} 或更新；请改用 python.org 或 uv 提供的 Python。",
-        )
+        raise LedgerError("ledger.old_sqlite", found=sqlite3.sqlite_version, needed=needed)

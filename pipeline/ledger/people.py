@@ -20,16 +20,26 @@ CONTENT = (
     "content_picture, content_pixels"
 )  # in the order of model.Content's fields
 
-# an attempt that is not executed and got no answer never left; a refused upload is no create; all else may have left
-SENT = (
-    "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload') "
-    "FROM attempt GROUP BY key"
+# a bare FailedOperation may hide a seal (model.Try.suspect)
+SURELY_REFUSED = (
+    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
+    "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
+    "OR instr(coalesce(message, ''), '已存在'))))"
 )
 
 # after_attempt and not the time of day: clocks are set back
-_REFUSED_SINCE_THE_LAST_SEAL = (
-    "verdict = 'refused' AND number > "
-    "coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
+_SINCE_THE_LAST_SEAL = (
+    "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
+)
+_REFUSED_SINCE_THE_LAST_SEAL = f"verdict = 'refused' AND {_SINCE_THE_LAST_SEAL}"
+
+# creates sent (an attempt that is not executed and got no answer never left; a refused upload is no create; all else may
+# have left), whether the seal name is frozen, and whether a decision settled what had no verdict
+_TOLD = (
+    "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload'), "  # noqa: S608 - our own words
+    f"max(NOT {SURELY_REFUSED}), "
+    f"max(decision IS NOT NULL AND verdict IN ('unknown', 'exists') AND {_SINCE_THE_LAST_SEAL}) "
+    "FROM attempt GROUP BY key"
 )
 
 
@@ -40,7 +50,9 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
     refusals: defaultdict[str, list[Try]] = defaultdict(list)
     for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
         refusals[key].append(tried)
-    creates = dict(connection.execute(SENT))
+    told = {
+        key: (sent, bool(frozen), bool(decided)) for key, sent, frozen, decided in connection.execute(_TOLD)
+    }
     people = {
         (same := intern(key)): Past(
             same,
@@ -48,7 +60,7 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
             seals.get(key),
             unsettled.get(key),
             tuple(refusals.get(key, ())),
-            creates.get(key, 0),
+            *told.get(key, (0, False, False)),
         )
         for key, seal_name in connection.execute("SELECT key, seal_name FROM person")
     }

@@ -233,10 +233,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 def require_known(version: int, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
     """Raise LedgerError for a ledger that a newer program has written."""
     if version > len(steps):
-        raise LedgerError(
-            f"The ledger has version {version}, this program knows {len(steps)}: update esign-import and run again.",
-            f"台账版本为 {version}，本程序只认识到 {len(steps)}；请升级 esign-import 后再运行。",
-        )
+        raise LedgerError("ledger.too_new", version=version, known=len(steps))
 
 
 def migrate(connection: sqlite3.Connection, *, steps: Sequence[Sequence[str]] = STEPS) -> None:

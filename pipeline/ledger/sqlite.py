@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people
 from pipeline.ledger.archive import Life
 from pipeline.ledger.protocol import (
+    UPLOAD,
     Adopted,
     Attempt,
     Decision,
@@ -122,7 +124,7 @@ class SqliteLedger:
 
         def write(connection: sqlite3.Connection) -> None:
             if writer.failure is not None:
-                raise LedgerError(writer.failure.en, writer.failure.zh) from writer.failure.__cause__
+                raise copy(writer.failure) from writer.failure.__cause__
             journal.enter_attempt(connection, attempt)
 
         entered = writer.submit(write, facts.of_attempt(attempt.uuid, attempt.key, attempt.seal_name))
@@ -174,6 +176,21 @@ class SqliteLedger:
         """Return what a run said of its rows, by file, sheet and row."""
         with self._reading() as connection:
             return history.said_by(connection, run)
+
+    def creates_of(self, run: str) -> int:
+        """Return how many creates of a run were entered, whatever became of them."""
+        with self._reading() as connection:
+            (entered,) = connection.execute(
+                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD)
+            ).fetchone()
+            return int(entered)
+
+    def ended_seals(self) -> set[str]:
+        """Return the SealIds of seals that were given up."""
+        with self._reading() as connection:
+            return {
+                each for (each,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+            }
 
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen."""
@@ -301,9 +318,4 @@ class KnownFiles(Mapping[str, FileStat]):
 
 def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
     """Say that the ledger is damaged or cannot be read, and how to restore it."""
-    return LedgerError(
-        f"The ledger {path} cannot be read ({reason_of(error)[0]}). Keep the file as it is and restore a backup with `esign-import "
-        "ledger restore`, or rebuild it from receipts.jsonl with `esign-import ledger rebuild`.",
-        f"无法读取台账 {path}（{reason_of(error)[1]}）。请保留该文件，用 `esign-import ledger restore` 恢复备份，"
-        "或用 `esign-import ledger rebuild` 由 receipts.jsonl 重建。",
-    )
+    return LedgerError("ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild"))

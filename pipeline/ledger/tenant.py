@@ -29,10 +29,7 @@ def environment(endpoint: str) -> str:
         return "test"
     if host.endswith(PRODUCTION_HOSTS):
         return "production"
-    raise UsageError(
-        f"The endpoint {endpoint} is neither Tencent Cloud's production nor its test address, nor this machine.",
-        f"接口地址 {endpoint} 既不是腾讯云的正式或联调地址，也不是本机地址。",
-    )
+    raise UsageError("ledger.strange_endpoint", endpoint=endpoint)
 
 
 def is_loopback(host: str) -> bool:

@@ -213,10 +213,6 @@ class Writer:
 
 def write_failed(error: sqlite3.Error | OSError) -> LedgerError:
     """Say that the ledger could not be written."""
-    failure = LedgerError(
-        f"The ledger could not be written ({reason_of(error)[0]}); nothing further is sent. Make room on its disk, or repair it, "
-        "and run again: what was sent without a verdict is kept as unknown.",
-        f"无法写入台账（{reason_of(error)[1]}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
-    )
+    failure = LedgerError("ledger.not_written", why=reason_of(error))
     failure.__cause__ = error
     return failure

@@ -19,9 +19,10 @@ from pipeline.results.privacy import (
     mask_text,
     numbers_of,
 )
-from pipeline.results.reasons import sentence
+from pipeline.results.reasons import happened, sentence
 from pipeline.results.sums import count
 from pipeline.roster import FileReport
+from pipeline.words.phrases import is_phrase
 
 SCHEMA = 1
 
@@ -153,7 +154,9 @@ def _changes(outcome: Outcome, numbers: Numbers) -> Iterator[dict[str, str]]:
 
 def _said(outcome: Outcome, numbers: Numbers) -> str | None:
     """Return the service's words, with a SealId that proves nothing but is evidence."""
-    message = _masked(outcome.message, numbers)
+    own = happened(outcome.code, None, "en") is not None
+    told = None if own and not is_phrase(outcome.message or "") else outcome.message
+    message = _masked(told, numbers)
     return f"SealId {outcome.evidence} {message or ''}".strip() if outcome.evidence else message
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
-from pipeline.results.privacy import Numbers, mask_path, mask_text
+from pipeline.results.privacy import NO_NUMBERS, Numbers, mask_path, mask_text
 from pipeline.results.reasons import is_spare_copy, needs_fixing, waits_for_review
 from pipeline.shell import quote
 from pipeline.words.results import say, status_word
@@ -65,23 +65,20 @@ def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
         some = True
         yield step
     if not some:
-        yield Step(
-            say("next.nothing", language), _command(night, "check" if night.command == "check" else "run")
-        )
+        again = "check" if night.command == "check" else "run"
+        yield _step(night, say("next.nothing", language), again, language)
 
 
 def _before_all(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
     if night.halted and night.halted.exit == 4:
-        yield Step(say("next.halted", language), _command(night, "run"))
+        yield _sent_again(night, say("next.halted", language), language)
     if deferred := [report.path for report in night.files if report.status == "deferred"]:
-        yield Step(
-            say("next.deferred", language, n=len(deferred)),
-            _on_workbook(night, numbers, "retry", deferred[0]),
-        )
+        typed = _typed(night, numbers, "retry", deferred[:1]) or f"{night.invocation} retry --help"
+        yield Step(say("next.deferred", language, n=len(deferred)), typed)
     refused = sum(report.status == "refused" for report in night.files)
     if refused:
         again = "check" if night.command == "check" else "run"
-        yield Step(say("next.files", language, n=refused), _command(night, again))
+        yield _step(night, say("next.files", language, n=refused), again, language)
 
 
 def _for_the_clerk(
@@ -89,9 +86,13 @@ def _for_the_clerk(
 ) -> Iterator[Step]:
     if night.command == "check":
         if faulty:
-            yield Step(say("next.check", language, sheet=sheet), _command(night, "check"))
+            yield _step(night, say("next.check", language, sheet=sheet), "check", language)
         return
-    retry = _on_workbook(night, numbers, "retry")
+    retry = _typed(night, numbers, "retry", _workbooks(night))
+    if retry is None:
+        if todo := faulty[Status.REJECTED] + faulty[Status.FAILED]:
+            yield Step(say("next.fix_roster", language, n=todo), f"{night.invocation} retry")
+        return
     if wrong := faulty[Status.REJECTED]:
         yield Step(say("next.fix", language, n=wrong, sheet=sheet), retry)
     if refused := faulty[Status.FAILED]:
@@ -104,32 +105,35 @@ def _for_the_rest(
 ) -> Iterator[Step]:
     unsettled = sum(counts[status] for status in UNSETTLED)
     if unsettled:
-        settle = _on_workbook(night, numbers, "resolve")
-        yield Step(say("next.unknown", language, n=unsettled, sheet=sheets["unknown"]), settle)
+        settle = _typed(night, numbers, "resolve", _workbooks(night))
+        key = "next.unknown" if settle else "next.unknown_list"
+        text = say(key, language, n=unsettled, sheet=sheets["unknown"])
+        yield Step(text, settle or f"{night.invocation} resolve")
     if changed := counts[Status.CHANGED]:
         word = status_word(Status.CHANGED, language)
         listing = f"{night.invocation} resolve"
         yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word), listing)
     if night.absent:
         yield Step(say("next.absent", language, n=night.absent), f"{night.invocation} status")
+    note = "" if _shown(night) else f" {say('next.unshown', language)}"
     reviewable = sum(map(waits_for_review, night.outcomes))
     if reviewable:
         page = mask_path(night.out / REVIEW_PAGE, numbers)
-        yield Step(say("next.review", language, n=reviewable, page=page), review_command(night))
+        yield Step(say("next.review", language, n=reviewable, page=page) + note, review_command(night))
     waits = counts[Status.NOT_SENT] - reviewable
     if waits and not (night.halted and night.halted.exit == 4):
-        again = _on_workbook(night, numbers, "retry") if night.command == "retry" else _command(night, "run")
-        yield Step(say("next.again", language, n=waits), again)
+        yield _sent_again(night, say("next.again", language, n=waits), language, numbers)
     if ready := counts[Status.READY]:
-        yield Step(say("next.run", language, n=ready), _command(night, "run"))
+        yield _step(night, say("next.run", language, n=ready), "run", language)
         if night.reviews and not reviewable:
             page = mask_path(night.out / REVIEW_PAGE, numbers)
-            yield Step(say("next.look", language, page=page), review_command(night))
+            yield Step(say("next.look", language, page=page) + note, review_command(night))
 
 
 def review_command(night: Night) -> str:
     """Return the command that takes up what was judged on the night's review page."""
-    return f"{_command(night, 'run')} --review {review_file(night.run)}"
+    run = _command(night, "run") if _shown(night) else f"{night.invocation} run"
+    return f"{run} --review {review_file(night.run)}"
 
 
 def review_file(run: str) -> str:
@@ -137,10 +141,41 @@ def review_file(run: str) -> str:
     return f"review-{run}.json"
 
 
-def _on_workbook(night: Night, numbers: Numbers, command: str, path: Path | None = None) -> str:
-    return f"{night.invocation} {command} {quote(mask_path(path or night.out / night.workbook, numbers))}"
+def _sent_again(night: Night, text: str, language: str, numbers: Numbers = NO_NUMBERS) -> Step:
+    """Return how rows that were not sent go on: with tonight's words, or by `retry`, which needs none of them."""
+    if night.command == "retry":
+        again = _typed(night, numbers, "retry", _workbooks(night))
+        return Step(text, again or f"{night.invocation} retry")
+    if not _shown(night):
+        return Step(text, f"{night.invocation} retry")
+    return _step(night, text, "run", language)
+
+
+def _step(night: Night, text: str, command: str, language: str) -> Step:
+    """Return a step with a command as it was called tonight, with the rosters and folders that were named.
+
+    A name that holds a number is masked and cannot be typed: then it is said so.
+    """
+    if _shown(night):
+        return Step(text, _command(night, command))
+    return Step(f"{text} {say('next.unshown', language)}", f"{night.invocation} {command} --help")
+
+
+def _shown(night: Night) -> bool:
+    """Tell whether rosters and folders that were named may be shown as they are."""
+    return mask_text(night.arguments) == night.arguments
+
+
+def _workbooks(night: Night) -> list[Path]:
+    """Return where the night's workbook lies, and where its copy."""
+    return [night.out / night.workbook, *([night.latest / WORKBOOK] if night.latest else [])]
+
+
+def _typed(night: Night, numbers: Numbers, command: str, paths: Sequence[Path]) -> str | None:
+    """Return the command on the first path that may be shown as it is; what is masked cannot be typed."""
+    told = next((path for path in paths if mask_path(path, numbers) == str(path)), None)
+    return None if told is None else f"{night.invocation} {command} {quote(str(told))}"
 
 
 def _command(night: Night, command: str) -> str:
-    """Return a command as it was called tonight, with the rosters and folders that were named."""
-    return " ".join(filter(None, (night.invocation, command, mask_text(night.arguments))))
+    return " ".join(filter(None, (night.invocation, command, night.arguments)))

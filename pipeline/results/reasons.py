@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from pipeline.advice import advice_on, known
@@ -12,11 +12,12 @@ from pipeline.results.facts import UNSETTLED, when
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 from pipeline.roster import Field, Problem
 from pipeline.words.labels import LABELS
-from pipeline.words.results import FIELD_WORDS, say
+from pipeline.words.phrases import in_words, is_phrase
+from pipeline.words.results import field_word, say, status_meaning
+from pipeline.words.sentences import say as mark
 from pipeline.words.service import ANSWERS
 
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
-_COMMA = {"zh": "、", "en": ", "}
 
 
 def label(code: str, language: str, *, unsettled: bool = False) -> str:
@@ -37,8 +38,8 @@ def sentence(problem: Problem, language: str, numbers: Numbers | None = None) ->
     """Return a problem as a sentence with fields in the reader's words; masked when ``numbers`` are given."""
     differs = problem.detail.get("differs")
     if differs:
-        fields = [FIELD_WORDS.get(word, (word, word)) for word in differs.replace(",", " ").split()]
-        named = _COMMA[language].join(zh if language == "zh" else en for zh, en in fields)
+        fields = [field_word(field, language) for field in differs.replace(",", " ").split()]
+        named = mark("mark.comma", language).join(fields)
         problem = replace(problem, detail={**problem.detail, "differs": named})
     if numbers is None:
         return message(problem, language)
@@ -53,6 +54,13 @@ def is_spare_copy(outcome: Outcome) -> bool:
         and bool(errors)
         and all(error.code == "ROW_DUPLICATE" and not error.detail.get("differs") for error in errors)
     )
+
+
+def meaning(status: Status, outcomes: Iterable[Outcome], language: str) -> str:
+    """Return what a status says of its rows, and how many of those to correct only repeat another row."""
+    said = status_meaning(status, language)
+    spare = sum(map(is_spare_copy, outcomes)) if status is Status.REJECTED else 0
+    return say("spare.meaning", language, meaning=said, n=spare) if spare else said
 
 
 def waits_for_review(outcome: Outcome) -> bool:
@@ -81,15 +89,28 @@ def reasons(
     """
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
+        own = happened(outcome.code, outcome.message, language)
+        text = own or mask_text(outcome.message or "", numbers) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
-        text = mask_text(outcome.message or "", numbers)
-        yield say(key, language, code=outcome.code or "—", message=text or "—")
+        yield say("reason.wire" if own else key, language, code=outcome.code or "—", message=text)
     if outcome.status in UNSETTLED:
         yield say(f"reason.{outcome.status.value}", language, time=when(outcome) or "—")
     if outcome.status is Status.NOT_SENT and not errors_of(outcome) and not service:
         yield say("reason.not_sent", language)
     for problem in sorted(outcome.problems, key=lambda problem: problem.severity):
         yield tell(problem) if tell else sentence(problem, language, numbers)
+
+
+def happened(code: str | None, message: str | None, language: str) -> str | None:
+    """Return what happened on the wire where the service itself said nothing usable; None where it did.
+
+    Nights of older versions kept a library's own words as the message: they are no phrase, and are left out.
+    """
+    if code is None or not (code in ANSWERS or code.startswith("http_")):
+        return None
+    what = advice_on(code).what(language).rstrip("。.")
+    told = in_words(message, language) if message and is_phrase(message) else ""
+    return mark("mark.colon", language).join(filter(None, (what, told)))
 
 
 def counted(outcome: Outcome) -> list[str]:
@@ -126,4 +147,4 @@ def _service_advice(code: str | None, language: str) -> str:
     told = advice_on(code)
     if told.who == "clerk":
         return told.todo(language)
-    return f"{say(f'who.{told.who}', language)}{'：' if language == 'zh' else ': '}{told.todo(language)}"
+    return f"{say(f'who.{told.who}', language)}{mark('mark.colon', language)}{told.todo(language)}"

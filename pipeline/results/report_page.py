@@ -19,11 +19,11 @@ from pipeline.results.files import write_atomically
 from pipeline.results.html import render
 from pipeline.results.next_steps import needs_somebody, next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
-from pipeline.results.reasons import counted, label, reasons, sentence
+from pipeline.results.reasons import counted, label, meaning, reasons, sentence
 from pipeline.results.style import COLOURS
 from pipeline.results.sums import count
 from pipeline.results.text import clean
-from pipeline.words.results import STATUS_MEANINGS, halt_word, say, status_word
+from pipeline.words.results import halt_word, say, status_word
 
 MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12
@@ -72,7 +72,7 @@ def _page(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
         "verdict_colour": colour.value,
         "steps": list(next_steps(night, numbers, language)),
         "total": total,
-        "statuses": [_Total.of(status, rows, total, language) for status, rows in counts.items()],
+        "statuses": [_Total.of(status, rows, night, language) for status, rows in counts.items()],
         "reasons": list(_reasons(night, language)),
         "wire": _wire(night, language),
         "files": [_file(night, place, numbers, language) for place in range(len(night.files))][:MOST_FILES],
@@ -93,10 +93,10 @@ class _Total:
     share: str
 
     @staticmethod
-    def of(status: Status, rows: int, total: int, language: str) -> _Total:
-        zh, en = STATUS_MEANINGS[status]
-        meaning = zh if language == "zh" else en
-        return _Total(status.value, status_word(status, language), meaning, rows, f"{rows / total:.1%}")
+    def of(status: Status, rows: int, night: Night, language: str) -> _Total:
+        share = f"{rows / len(night.outcomes):.1%}"
+        said = meaning(status, night.outcomes, language)
+        return _Total(status.value, status_word(status, language), said, rows, share)
 
 
 def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:

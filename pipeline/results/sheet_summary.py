@@ -15,11 +15,11 @@ from pipeline.results.fix_layout import Layout, fix_title
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
 from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
-from pipeline.results.reasons import label, sentence
+from pipeline.results.reasons import label, meaning, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.unpaired import how_many
 from pipeline.roster import FileReport
-from pipeline.words.results import STATUS_MEANINGS, halt_word, say, status_word
+from pipeline.words.results import halt_word, say, status_word
 
 if TYPE_CHECKING:
     from pipeline.results.frame import Frame
@@ -47,7 +47,7 @@ def write_summary(
     _banner(canvas, night, numbers, language)
     _links(canvas, night, fixing, language)
     _steps(canvas, night, numbers, language)
-    _statuses(canvas, counts, language)
+    _statuses(canvas, night, counts, language)
     table = to_frame(night.outcomes, COUNTED, numbers=numbers)
     _reasons(canvas, table, language)
     _departments(canvas, table, language)
@@ -101,7 +101,7 @@ def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> Non
             canvas.line([(step.command, LAST, look)])
 
 
-def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> None:
+def _statuses(canvas: Canvas, night: Night, counts: Mapping[Status, int], language: str) -> None:
     canvas.heading(say("head.statuses", language))
     canvas.titles(
         [
@@ -117,7 +117,6 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
     shown = [status for status, rows in counts.items() if rows]
     for status in shown:
         rows = counts[status]
-        zh, en = STATUS_MEANINGS[status]
         fill, ink = COLOURS[status]
         chip = {"bold": True, "bg_color": fill, "font_color": ink, "align": "center"}
         canvas.line(
@@ -126,7 +125,7 @@ def _statuses(canvas: Canvas, counts: Mapping[Status, int], language: str) -> No
                 (rows, 1, {**_NUMBER, "bold": True}),
                 (rows / total, 2, {"num_format": "0.0%", "font_color": MUTED, "align": "right"}),
                 (_bar(rows, total, 12), 4, {**_BLOCKS, "font_color": ink}),
-                (zh if language == "zh" else en, 9, {"text_wrap": True, "font_color": MUTED}),
+                (meaning(status, night.outcomes, language), 9, {"text_wrap": True, "font_color": MUTED}),
             ],
             ruled=True,
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pipeline.errors import EsignImportError
 from pipeline.model import Night, Outcome, Status
+from pipeline.words import Joined, Phrase
+from pipeline.words.sentences import phrase
 
 HOLDING_A_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 _SHOWN = 5  # faults named in the message
@@ -28,37 +30,34 @@ def count(night: Night) -> Mapping[Status, int]:
     """
     faults = list(islice(_faults(night), _SHOWN))
     if faults:
-        raise SumsError(
-            "The results do not add up and were not written; this is a bug: " + "; ".join(faults),
-            "结果的合计对不上，没有写出；这是程序错误：" + "；".join(faults),
-        )
+        raise SumsError("usage.sums", faults=Joined(faults, phrase("mark.semicolon")))
     seen = Counter(outcome.status for outcome in night.outcomes)
     return {
         status: seen[status] for status in Status if status is not Status.READY or night.command == "check"
     }
 
 
-def _faults(night: Night) -> Iterator[str]:
+def _faults(night: Night) -> Iterator[Phrase]:
     yield from _twice(night)
     yield from _against_files(night)
     for outcome in night.outcomes:
         if outcome.status in HOLDING_A_SEAL and not outcome.seal_id:
-            yield f"{_place(outcome)} is {outcome.status.value} without a SealId"
+            yield phrase("sums.no_seal_id", place=_place(outcome), status=outcome.status.value)
         if outcome.status is Status.READY and night.command != "check":
-            yield f"{_place(outcome)} is ready after a {night.command}"
+            yield phrase("sums.ready", place=_place(outcome), command=night.command)
 
 
-def _twice(night: Night) -> Iterator[str]:
+def _twice(night: Night) -> Iterator[Phrase]:
     seen = set()
     for outcome in night.outcomes:
         origin = outcome.doctor.row.origin
         place = (origin.path, origin.sheet, origin.row)
         if place in seen:
-            yield f"{_place(outcome)} stands twice"
+            yield phrase("sums.twice", place=_place(outcome))
         seen.add(place)
 
 
-def _against_files(night: Night) -> Iterator[str]:
+def _against_files(night: Night) -> Iterator[Phrase]:
     read: Counter[Path] = Counter()
     for report in night.files:
         read[report.path] += report.rows if report.status == "read" else 0
@@ -66,10 +65,12 @@ def _against_files(night: Night) -> Iterator[str]:
     for number, path in enumerate(dict.fromkeys([*read, *found]), start=1):
         some_are_enough = night.command == "retry"
         if found[path] > read[path] or (found[path] < read[path] and not some_are_enough):
-            yield f"file {number}: {read[path]} rows read, {found[path]} in the results"
+            yield phrase("sums.file", number=number, read=read[path], found=found[path])
 
 
-def _place(outcome: Outcome) -> str:
+def _place(outcome: Outcome) -> Phrase:
     """Name a row without its file's name, which may hold a person's."""
     origin = outcome.doctor.row.origin
-    return f"row {origin.row}" if origin.sheet is None else f"row {origin.row} of sheet {origin.sheet!r}"
+    if origin.sheet is None:
+        return phrase("sums.row", row=origin.row)
+    return phrase("sums.row_of_sheet", row=origin.row, sheet=origin.sheet)

@@ -24,6 +24,7 @@ from pipeline.errors import UsageError, reason_of
 from pipeline.sandbox.answers import MESSAGES
 from pipeline.sandbox.checks import SHAPES
 from pipeline.sandbox.faults import EITHER_SIDE, KINDS, TIMED, Fault, Kind, Match
+from pipeline.words.sentences import phrase
 
 MATCH_KEYS = ("action", "user_name", "seal_name", "nth", "every", "from", "to", "share", "seed")
 WITH_CODE = frozenset({"code", "internal_error_before", "internal_error_after"})
@@ -34,26 +35,26 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        en, zh = reason_of(error) if isinstance(error, OSError) else ("not UTF-8", "不是 UTF-8 编码")
-        raise UsageError(f"{path}: cannot be read: {en}", f"{path}：无法读取：{zh}") from error
+        why = reason_of(error) if isinstance(error, OSError) else phrase("faults.not_utf8")
+        raise UsageError("faults.unreadable", path=path, why=why) from error
     except YAMLError as error:
-        raise UsageError(f"{path}: not YAML or JSON: {error}", f"{path}：不是 YAML 或 JSON") from error
+        raise UsageError("faults.not_yaml", path=path, error=error) from error
     try:
         return parse_faults(data)
     except UsageError as error:
-        raise UsageError(f"{path}: {error.en}", f"{path}：{error.zh}") from None
+        raise UsageError("faults.in_file", path=path, why=error) from None
 
 
 def parse_faults(data: object) -> tuple[Fault, ...]:
     """Return the faults of a loaded file: an object with the list ``faults``."""
     if not isinstance(data, Mapping) or set(data) != {"faults"} or not isinstance(data["faults"], list):
-        raise _wrong("", "must be an object with one list, faults", "应为一个对象，其中只有列表 faults")
+        raise _wrong("", "faults.list")
     return tuple(_fault(item, f"faults[{index}]") for index, item in enumerate(data["faults"]))
 
 
 def _fault(item: object, place: str) -> Fault:
     if not isinstance(item, Mapping) or "do" not in item or not set(item) <= {"match", "do"}:
-        raise _wrong(place, "needs do, and may have match", "应有 do，可有 match")
+        raise _wrong(place, "faults.do")
     match = _match(item.get("match", {}), f"{place}.match")
     do = item["do"]
     if isinstance(do, Mapping) and len(do) == 1:
@@ -61,21 +62,17 @@ def _fault(item: object, place: str) -> Fault:
     elif isinstance(do, str):
         name, value = do, None
     else:
-        raise _wrong(
-            f"{place}.do", "must be a name, or one name with its value", "应为一个名称，或一个名称及其值"
-        )
+        raise _wrong(f"{place}.do", "faults.one_name")
     kind = next((known for known in KINDS if known == name), None)
     if kind is None:
-        raise _wrong(
-            f"{place}.do", f"{name!r} is none of {', '.join(KINDS)}", f"{name!r} 不在 {', '.join(KINDS)} 之中"
-        )
+        raise _wrong(f"{place}.do", "faults.no_kind", name=name, known=", ".join(KINDS))
     return _with_value(kind, value, match, f"{place}.do.{kind}")
 
 
 def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
     if kind in TIMED:
         if not _is_number(value) or (kind != "clock_skew" and value < 0):
-            raise _wrong(place, "needs seconds", "需要秒数")
+            raise _wrong(place, "faults.seconds")
         return Fault(kind, match, seconds=float(value))
     if kind in WITH_CODE:
         return _with_code(kind, value, match, place)
@@ -85,8 +82,8 @@ def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
         return Fault(kind, match, when="before" if value == "before" else "after")
     if kind == "redirect" and isinstance(value, str):
         return Fault(kind, match, url=value)
-    wanted = "before or after" if kind in EITHER_SIDE else "a url" if kind == "redirect" else "no value"
-    raise _wrong(place, f"takes {wanted}, not {value!r}", f"应为 {wanted}，而不是 {value!r}")
+    wanted = "either_side" if kind in EITHER_SIDE else "url" if kind == "redirect" else "no_value"
+    raise _wrong(place, "faults.takes", wanted=phrase(f"faults.{wanted}"), value=value)
 
 
 def _with_code(kind: Kind, value: object, match: Match, place: str) -> Fault:
@@ -99,28 +96,26 @@ def _with_code(kind: Kind, value: object, match: Match, place: str) -> Fault:
         or not isinstance(code, str)
         or not isinstance(message, str | None)
     ):
-        raise _wrong(place, "takes a code, or {code, message}", "应为错误码，或 {code, message}")
+        raise _wrong(place, "faults.code")
     if message is None and code not in MESSAGES and code.partition(".")[0] not in MESSAGES:
-        raise _wrong(place, f"{code} needs a message", f"{code} 需要 message")
+        raise _wrong(place, "faults.message", code=code)
     return Fault(kind, match, code=code, message=message)
 
 
 def _match(item: object, place: str) -> Match:
     if not isinstance(item, Mapping):
-        raise _wrong(place, "must be an object", "应为对象")
+        raise _wrong(place, "faults.object")
     for name in item:
         if name not in MATCH_KEYS:
-            raise _wrong(
-                f"{place}.{name}", f"is none of {', '.join(MATCH_KEYS)}", f"不在 {', '.join(MATCH_KEYS)} 之中"
-            )
+            raise _wrong(f"{place}.{name}", "faults.none_of", known=", ".join(MATCH_KEYS))
     for name in ("action", "user_name", "seal_name"):
         if not isinstance(item.get(name), str | None):
-            raise _wrong(f"{place}.{name}", "must be text", "应为文字")
+            raise _wrong(f"{place}.{name}", "faults.text")
     if item.get("action") not in (None, *SHAPES):
-        raise _wrong(f"{place}.action", f"is none of {', '.join(SHAPES)}", f"不在 {', '.join(SHAPES)} 之中")
+        raise _wrong(f"{place}.action", "faults.none_of", known=", ".join(SHAPES))
     share = item.get("share", 1)
     if not _is_number(share) or not 0 <= share <= 1:
-        raise _wrong(f"{place}.share", "must lie between 0 and 1", "应在 0 和 1 之间")
+        raise _wrong(f"{place}.share", "faults.share")
     nth = item.get("nth", [])
     return Match(
         action=item.get("action"),
@@ -137,7 +132,7 @@ def _match(item: object, place: str) -> Match:
 
 def _count(value: object, place: str, *, least: int = 1) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _wrong(place, f"must be a whole number from {least}", f"应为不小于 {least} 的整数")
+        raise _wrong(place, "faults.whole_number", least=least)
     return value
 
 
@@ -145,5 +140,5 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _wrong(place: str, en: str, zh: str) -> UsageError:
-    return UsageError(f"{place or 'fault file'}: {en}", f"{place or '故障文件'}：{zh}")
+def _wrong(place: str, key: str, /, **detail: object) -> UsageError:
+    return UsageError("faults.wrong", place=place or phrase("faults.file"), why=phrase(key, **detail))

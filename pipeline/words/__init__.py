@@ -1,1 +1,64 @@
-"""The one catalogue: everything a person reads, in Chinese and English; one table a surface or a room."""
+"""The one catalogue: everything a person reads, in Chinese and English; one table a surface or a room.
+
+A table maps a key to ``(zh, en)``, with blanks such as ``{path}``. What fills a blank may itself speak both languages
+(`Speaks`): a sentence is put together only when somebody reads it, in the language that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+Words = tuple[str, str]  # zh, en
+
+
+@runtime_checkable
+class Speaks(Protocol):
+    """Something that has its words in both languages."""
+
+    def say(self, language: str) -> str:
+        """Return them in ``zh`` or ``en``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """An entry of the catalogue, and what fills its blanks."""
+
+    words: Words
+    detail: Mapping[str, object]
+
+    def say(self, language: str) -> str:
+        """Return the words in ``zh`` or ``en``, what fills them in the same language."""
+        zh, en = self.words
+        said = {name: spoken(value, language) for name, value in self.detail.items()}
+        return (zh if language == "zh" else en).format_map(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """Words as they stand, for what comes from outside and was found in the catalogue, or was not."""
+
+    zh: str
+    en: str
+
+    def say(self, language: str) -> str:
+        """Return them in ``zh`` or ``en``."""
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Several things said one after the other."""
+
+    parts: Sequence[object]
+    between: object = "\n"
+
+    def say(self, language: str) -> str:
+        """Return them in ``zh`` or ``en``."""
+        return str(spoken(self.between, language)).join(str(spoken(part, language)) for part in self.parts)
+
+
+def spoken(value: object, language: str) -> object:
+    """Return what a value says in ``zh`` or ``en``; one that does not speak is returned as it is."""
+    return value.say(language) if isinstance(value, Speaks) else value

@@ -52,7 +52,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "resolve_many": (
         "有 {n} 行与“{query}”相符；请用 TraceId 或工号指明是哪一行。",
-        "{n} rows answer to “{query}”; name the one by its trace id or staff number.",
+        "Several rows answer to “{query}” ({n}); name the one by its trace id or staff number.",
     ),
     "looked_up": (
         "{name}：腾讯确认已创建，印章ID {seal_id}，已登记。请在控制台核对图案。",
@@ -71,8 +71,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name}: there is no create to send again (not in the rosters, or none without a verdict).",
     ),
     "certify_who": (
-        "有 {n} 位已有印章的医生与“{query}”相符；请指明一位。",
-        "{n} sealed doctors answer to “{query}”; name one.",
+        "有 {n} 位已有印章的医生与“{query}”相符；请用工号或印章ID指明一位。",
+        "Several sealed doctors answer to “{query}” ({n}); name one by staff number or SealId.",
+    ),
+    "certify_nobody": (
+        "名单里没有已有印章的医生与“{query}”相符；请写姓名、工号、印章名称或印章ID（要写完整）。",
+        "No sealed doctor of the rosters answers to “{query}”; write a whole name, staff number, seal name or SealId.",
     ),
     "certify_sure": (
         "将再次为 {name} 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？",
@@ -96,10 +100,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
     "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
-    "resolved_lines": ("已登记 {settled} 行，{left} 行未登记。", "{settled} lines entered, {left} not."),
+    "resolved_lines": (
+        "已登记 {settled} 行，{left} 行未登记。",
+        "Lines entered: {settled}. Not entered: {left}.",
+    ),
     "adopted": (
         "登记了 {n} 枚印章（{known} 枚台账已有），{left} 行没有登记。",
-        "{n} seals were entered ({known} were known already), {left} lines were not.",
+        "Seals entered: {n} (known before: {known}). Lines not entered: {left}.",
     ),
     "adopt_left": ("  {place}：{why}", "  {place}: {why}"),
     "no_ledger": (
@@ -117,10 +124,41 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "ledger_restored": (
         "台账已恢复：{people} 人，{seals} 枚印章，{unsettled} 行结果未知。",
-        "The ledger is back: {people} people, {seals} seals, {unsettled} without a verdict.",
+        "The ledger is back. People: {people}. Seals: {seals}. Without a verdict: {unsettled}.",
     ),
-    "ledger_sound": ("台账、密钥和回执一致：{path}", "Ledger, key and receipts agree: {path}"),
-    "ledger_trouble": ("  不一致：{what}", "  not as it should be: {what}"),
+    "ledger_sound": (
+        """台账完好：{path}
+  核对了数据库文件、密钥和 {receipts} 条回执，三者一致
+  其中 {people} 人，{seals} 枚印章，{unsettled} 人的提交没有结论""",
+        """The ledger is in order: {path}
+  Database file, site key and receipts ({receipts}) were checked, and agree
+  People: {people}. Seals: {seals}. Without a verdict: {unsettled}""",
+    ),
+    "ledger_trouble_ledger": (
+        "台账文件 {path} 内部已损坏（{what}）",
+        "The ledger {path} is damaged inside ({what})",
+    ),
+    "ledger_trouble_end": (
+        "回执 {receipts} 不全：台账写到第 {what} 条，文件里没有这一条",
+        "The receipts {receipts} are not whole: the ledger reaches to line {what}, which is not in the file",
+    ),
+    "ledger_trouble_line": (
+        "回执 {receipts} 第 {what} 行已损坏或被改动",
+        "Line {what} of the receipts {receipts} is damaged or was changed",
+    ),
+    "ledger_trouble_differs": (
+        "台账和回执说法不同：{what}",
+        "Ledger and receipts tell different things: {what}",
+    ),
+    "ledger_troubles_more": ("另有 {n} 处", "and {n} more"),
+    "ledger_two_stories": (
+        "请保留 state 文件夹里的全部文件，不要运行；用两者一致时的备份恢复，没有备份就联系开发者。",
+        "Keep all files of the state folder and do not run; restore a backup of when they agreed, or ask the developers.",
+    ),
+    "ledger_receipts_again": (
+        "台账本身完好。请把 {receipts} 改名留存；下一次运行会由台账重新写一份。",
+        "The ledger itself is in order. Rename {receipts} and keep it; the next run writes the receipts anew from the ledger.",
+    ),
     "ledger_ways_back": (
         "请先保留全部文件，再用备份恢复（ledger restore FILE）或由回执重建（ledger rebuild）。",
         "Keep all files, then restore a backup (ledger restore FILE) or rebuild from the receipts (ledger rebuild).",
@@ -166,24 +204,41 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
-        "共 {rows} 行；最多为 {creates} 位医生创建印章，约 {seconds} 秒。",
-        "{rows} rows; up to {creates} seals will be created, about {seconds} s.",
+        "名单共 {rows} 行；将创建最多 {creates} 枚印章，{time}。",
+        "Rows: {rows}. Seals to be created: at most {creates}, in {time}.",
     ),
+    "forecast_nothing": (
+        "名单共 {rows} 行，没有要提交的：{why}。",
+        "Rows: {rows}. Nothing is to be sent: {why}.",
+    ),
+    "forecast_others": ("可提交但不属于这次重试 {n}", "Ready, but not among those to retry {n}"),
+    "forecast_nobody": (
+        "名单里没有医生，没有要提交的。",
+        "The rosters hold no doctors: nothing is to be sent.",
+    ),
+    "forecast_guarded": (
+        "名单共 {rows} 行。有一项保护条件不放行，什么都不提交；原因见下。",
+        "Rows: {rows}. A guard lets nothing through, so nothing is sent; see below for the reason.",
+    ),
+    "time.moment": ("不到 1 秒", "less than a second"),
+    "time.seconds": ("约需 {n} 秒", "about {n} s"),
+    "time.minutes": ("约需 {n} 分钟", "about {n} min"),
+    "time.hours": ("约需 {n} 小时", "about {n} h"),
     "judged": (
         "核对结果：判对 {right}，判错 {wrong}。",
         "The review: {right} right, {wrong} wrong.",
     ),
     "judged_elsewhere": (
         "其中 {rows} 条与现在可提交的行不符（已有印章，或姓名、印章名称、图片后来改过），不起作用。",
-        "{rows} of them fit no row that could be sent now (sealed already, or name, seal name or picture changed).",
+        "Of these {rows} fit no row that could be sent now (sealed already, or name, seal name or picture changed).",
     ),
     "licences": (
         "注意：本次将绑定 {licences} 个个人许可（每个都要付费，且不能释放）。",
-        "Note: this will bind {licences} personal licences (each is paid and cannot be released).",
+        "Note: personal licences that this will bind: {licences} (each is paid and cannot be released).",
     ),
     "heavy": (
         "{heavy} 张图片超过 2 MB，建议设置 api.seal_image_compress: true。",
-        "{heavy} pictures are over 2 MB; consider api.seal_image_compress: true.",
+        "Pictures over 2 MB: {heavy}; consider api.seal_image_compress: true.",
     ),
     "confirm": ("继续吗？", "Go on?"),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
@@ -197,6 +252,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "bar": ("提交", "sending"),
     "halted": ("已停止：{message}（{code}）", "Halted: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
+    "count_with_spare": (
+        "  {status} {rows}（其中与别的行重复、不用改的：{n}）",
+        "  {status} {rows} (of which only repeat another row, nothing to correct: {n})",
+    ),
     "count": ("  {status} {rows}", "  {status} {rows}"),
     "reason": (
         "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",
@@ -204,7 +263,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "reasons_more": (
         "      另有 {n} 种原因，见结果表",
-        "      {n} more reasons: see the workbook",
+        "      further reasons: {n}, see the workbook",
     ),
     "results": ("结果：{path}", "Results: {path}"),
     "report": ("发生了什么：{path}", "What happened: {path}"),
@@ -212,6 +271,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "interrupted": ("已中断。", "Interrupted."),
     "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),
     "next_again": ("要继续，请输入：", "To go on, type:"),
+    "next_unshown": (
+        "请照原样再输入一遍（路径里有号码，这里不显示）。要看现状，请输入：",
+        "Type the same again (a path holds a number and is not shown here). To see how things stand, type:",
+    ),
     "next_bug": ("要看详细原因，请输入：", "To see more of the reason, type:"),
     "next_rosters": ("放入名单后，请输入：", "With a roster in its place, type:"),
     "next_run": ("接下来，请输入：", "Next, type:"),
@@ -235,6 +298,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "To go on as a clerk would: in a second terminal start\n     {sandbox}",
     ),
     "demo_retry": ("改好结果表并保存，再输入：", "Then correct the workbook, save it, and type:"),
+    "demo_config": (
+        "示例配置：本机沙盒，不需要账号。",
+        "The demo's configuration: the sandbox of this machine, no account.",
+    ),
     "sandbox_at": (
         "沙盒已启动：{url}（Ctrl-C 停止）\n" + SANDBOX_IDS,
         "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,
@@ -248,7 +315,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "status_people": (
         "有印章 {sealed} 人 · 未知 {unknown} 人 · 被拒绝 {refused} 人",
-        "{sealed} people have a seal · {unknown} unknown · {refused} refused",
+        "People with a seal: {sealed} · unknown: {unknown} · refused: {refused}",
     ),
     "status_unknown": (
         "  未知：{name} {seal_name} {at} TraceId {trace}",
@@ -257,6 +324,51 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "status_run": (
         "最近一次 {run}：{command}，退出码 {exit}，{finished}",
         "Last run {run}: {command}, exit {exit}, {finished}",
+    ),
+    "status_settle": (
+        "{n} 人的提交没有结论，查清前不会再提交。要查看并登记，请输入：",
+        "Creates without a verdict: {n}; held until they are settled. To see and settle them, type:",
+    ),
+    "status_killed": (
+        "上次运行没有走完就停了。已发出的都在台账里，不会重复；要接着做，请输入：",
+        "The last run was cut short. What was sent is in the ledger and is never sent twice; to go on, type:",
+    ),
+    "status_under_way": ("有一个运行还在进行。过一会儿再看：", "A run is under way. Look again later:"),
+    "status_interrupted": (
+        "上次运行被人中断。要接着做，请输入：",
+        "The last run was interrupted. To go on, type:",
+    ),
+    "status_halted": (
+        "先排除停止的原因（在此之前重跑没有用），然后输入：",
+        "First remove the cause of the halt (a rerun will not help before), then type:",
+    ),
+    "status_later": (
+        "上次运行提前停了，余下的行还没有提交。要接着做，请输入：",
+        "The last run stopped early. To send the rest, type:",
+    ),
+    "status_refused": (
+        "{n} 个名单文件没有读成（原因在结果表的“汇总”里）。改好之后，请输入：",
+        "Roster files refused: {n} (the sheet Summary says why). Once that is put right, type:",
+    ),
+    "status_disk": (
+        "上次运行时台账或磁盘出错。先核对台账：",
+        "Ledger or disk failed in the last run. Check the ledger first:",
+    ),
+    "status_done": (
+        "上次运行没有留下要做的事。名单更新之后，请输入：",
+        "The last run left nothing to do. When the roster has changed, type:",
+    ),
+    "status_correct": (
+        "还有行要改正：打开 {path}，在“{sheet}”里改好黄色格并保存，然后输入：",
+        "Rows wait to be corrected: open {path}, correct the yellow cells of “{sheet}”, save, then type:",
+    ),
+    "status_correct_roster": (
+        "还有行要改正：请在名单里改好（结果表不在原处，或其路径不能显示），然后输入：",
+        "Rows wait to be corrected: correct them in the roster (the workbook is gone, or its path is not shown), then type:",
+    ),
+    "status_look": (
+        "还有行要人工处理，见 {path}。要看待查清和有变化的行，请输入：",
+        "Rows wait for somebody, see {path}. To see those without a verdict and those that differ, type:",
     ),
     "status_cut": ("中断，未写完", "cut short"),
     "explain_nobody": (
@@ -277,9 +389,3 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The ledger knows no run yet: there are no results to rebuild.",
     ),
 }
-
-
-def word(key: str, language: str, **details: object) -> str:
-    """Return a sentence in ``zh`` or ``en`` with its details filled in."""
-    zh, en = WORDS[key]
-    return (zh if language == "zh" else en).format(**details)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 CHINESE: Mapping[str, str] = {
     "Usage:": "用法：",
@@ -49,8 +49,8 @@ CHINESE: Mapping[str, str] = {
     "Choose from:\n\t{choices}": "可选：\n\t{choices}",
     "{value!r} is not {choice}.": "{value!r} 不是 {choice}。",
     "{value!r} is not one of {choices}.": "{value!r} 不在可选的 {choices} 之中。",
-    "{value!r} is not a valid {number_type}.": "{value!r} 不是所要的数字。",
-    "{value} is not in the range {range}.": "{value} 不在范围 {range} 之内。",
+    "{value!r} is not a valid {number_type}.": "{value!r} 不是{number_type}。",
+    "{value} is not in the range {range}.": "{value} 超出范围（{range}）。",
     "{value!r} is not a valid boolean. Recognized values: {states}": "{value!r} 不是“是”或“否”；可以写 {states}",
     "{value!r} is not a valid UUID.": "{value!r} 不是 UUID。",
     "{value!r} does not match the format {format}.": "{value!r} 不合格式 {format}。",
@@ -90,3 +90,27 @@ PLURALS: Mapping[str, str] = {
     "Did you mean {possibility}?": "(Did you mean one of: {possibilities}?)",
     "Option {name!r} requires an argument.": "Option {name!r} requires {nargs} arguments.",
 }
+
+# the names that click gives to kinds of numbers, which it does not translate
+KINDS: Mapping[str, tuple[str, str]] = {
+    "a valid integer range": ("整数", "a whole number"),
+    "a valid float range": ("数字", "a number"),
+    "integer range": ("整数", "a whole number"),
+    "float range": ("数字", "a number"),
+}
+# how a range is told in either language: pattern -> what stands for it
+RANGES: Sequence[tuple[str, str]] = (
+    (r"\b(\S+)<=x<=(\S+)", r"\1-\2"),
+    (r"\bx>=(\S+)", r">= \1"),
+    (r"\bx>(?=\S)", "> "),
+)
+# in Chinese: no blank after a wide stop, quotes and commas of its own, a stop of its own at the end
+STOPS: Sequence[tuple[str, str]] = (
+    (r"(?<!\w)'([^']*)'", r"“\1”"),
+    (r"”, (?=“)", "”、"),
+    (r"(?<=[^\x00-\x7f]) (?=“)", ""),
+    (r"(?<=[，。、；：？！）”]) +(?=[^\x00-\x7f])", ""),
+    (r"(?<=[^\x00-\x7f])\.(?=\s|$)", "。"),
+    (r"。（(.*？)）$", r"。\1"),
+    (r"(?<=[^。？！：])$", "。"),
+)

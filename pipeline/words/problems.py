@@ -213,7 +213,7 @@ CATALOGUE: Mapping[str, Entry] = {
 }
 
 
-# Short findings that details carry in English, by their Chinese words; what is not listed needs no words.
+# short findings that details carry in English, by their Chinese words; what is not listed needs no words
 PHRASES: Mapping[str, str] = {
     "0 bytes": "0 字节",
     "16 bit → 8 bit": "16 位 → 8 位",
@@ -277,6 +277,25 @@ PHRASES: Mapping[str, str] = {
     "zip in a zip": "压缩包里的压缩包",
     "zip: overlapping members": "压缩包内容可疑",
     "zip: too many members": "压缩包里文件过多",
+    "zip: two members of one name": "压缩包里有两个同名文件",
+    # what happened on the wire (esign/client.py), and why a row's own wait ended
+    "could not connect": "连接不上",
+    "no answer came in time": "等待应答超时",
+    "the answer is too large": "应答过大",
+    "the answer was not HTTP": "应答不是 HTTP 格式",
+    "the certificate belongs to another host": "证书不属于这台主机",
+    "the certificate has expired": "证书已过期",
+    "the certificate is not valid yet": "证书还没有生效",
+    "the certificate was not accepted": "证书没有通过验证",
+    "the certificate's issuer is not known here": "本机不认识证书的颁发机构",
+    "the connection was closed before anything was sent": "还没有发送，连接就断开了",
+    "the connection was cut before an answer came": "没有等到应答，连接就断开了",
+    "the connection was cut in the middle of the answer": "应答没有收完，连接就断开了",
+    "the host name was not found": "找不到这个主机名（DNS）",
+    "the proxy could not be reached": "连不上代理服务器",
+    "the proxy refused the connection": "代理服务器拒绝了连接",
+    "the TLS handshake failed": "TLS 握手失败",
+    "waited too long for a slot": "等待发送的时间太长",
     **REASONS,
 }
 

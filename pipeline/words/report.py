@@ -11,9 +11,6 @@ REPORT_WORDS: Mapping[str, tuple[str, str]] = {
     "report.rows": ("行", "rows"),
     "report.code": ("代码", "Code"),
     "report.pace": ("每秒调用次数", "Calls per second"),
-    "report.pace.about": (
-        "实线面积是创建印章，细线是上传图片，虚线是上限（每个接口单独计算）。",
-        "The area shows creates, the thin line uploads, the dashed line the limit, which each action has to itself."),
     "report.pace.steps": ("每 {time}取一个平均值。", "Each value is the mean of {time}."),
     "report.limit": ("上限", "Limit"),
     "report.limit.line": ("上限每秒 {limit} 次", "limit {limit} a second"),
@@ -72,7 +69,6 @@ REPORT_WORDS: Mapping[str, tuple[str, str]] = {
     "report.no_script": (
         "逐行结果要用浏览器脚本显示；同样的内容在 {file} 的“{sheet}”里。",
         "The rows are shown by the page's own script; the same stands in {file}, sheet “{sheet}”."),
-    "report.details": ("展开", "Details"),
     "report.where": ("名单位置", "In the roster"),
     "report.place": ("{file} {sheet} 第 {row} 行", "{file} {sheet} row {row}"),
     "report.mobile": ("手机号", "Mobile"),

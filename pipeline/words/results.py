@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.model import Status
 from pipeline.roster import CardType, Field
-from pipeline.words.problems import PHRASES
+from pipeline.words.phrases import in_words
 from pipeline.words.report import REPORT_WORDS
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
@@ -148,6 +148,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason.doubtful": ("应答说不清结果", "The answer does not tell what happened"),
     "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
+    "spare.meaning": (
+        "{meaning}；其中 {n} 行与别的行重复，不用改",
+        "{meaning}; of these only repeat another row and need nothing: {n}"),
+    "reason.wire": ("{message} ({code})", "{message} ({code})"),
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
     "reason.exists": ("{time} 提交未果，同名印章已存在。", "Sent at {time} without a verdict; a seal of this name exists."),
     "reason.not_sent": ("没有轮到或没有送达，不是名单的问题。", "Not its turn or not delivered; the roster is not at fault."),
@@ -217,6 +221,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "next.unknown": (
         "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
         "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
+    "next.fix_roster": (
+        "{n} 行要修改：结果表的路径里有号码，这里不显示。请在名单里改好，然后运行：",
+        "Rows to correct: {n}. The workbook's path holds a number and is not shown; correct them in the roster, then run:"),
+    "next.unknown_list": (
+        "{n} 行结果未知，查清前不会重复提交。怎样查清，运行：",
+        "Rows without a verdict: {n}, held and never sent twice. How to settle them:"),
+    "next.unshown": (
+        "（名单和文件夹照上次的写法；路径里有号码，这里不显示）",
+        "(with the rosters and folders as they were typed: a path holds a number and is not shown)"),
     "next.changed": (
         "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
         "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone. How to enter it:"),
@@ -286,12 +299,22 @@ def say(key: str, language: str, **detail: object) -> str:
 def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
-    if language == "zh":
-        message = PHRASES.get(message, message)
-    return say(key, language, message=message) if key in WORDS else message
+    return say(key, language, message=in_words(message, language)) if key in WORDS else message
 
 
 def status_word(status: Status, language: str) -> str:
     """Return a status as people read it."""
     zh, en = STATUS_WORDS[status]
+    return zh if language == "zh" else en
+
+
+def status_meaning(status: Status, language: str) -> str:
+    """Return what a status says of its row."""
+    zh, en = STATUS_MEANINGS[status]
+    return zh if language == "zh" else en
+
+
+def field_word(field: str, language: str) -> str:
+    """Return a field as people read it."""
+    zh, en = FIELD_WORDS.get(field, (field, field))
     return zh if language == "zh" else en

@@ -47,9 +47,15 @@ DATABASE: Mapping[str, tuple[str, str]] = {
     "disk I/O error": ("磁盘读写出错", "the disk cannot be read or written"),
     "database or disk is full": ("磁盘已满", "the disk is full"),
     "attempt to write a readonly database": ("只读，不能写入", "it is read-only"),
+    "this file is not a ledger of esign-import": (
+        "不是本程序的台账",
+        "this file is not a ledger of esign-import",
+    ),
     "unable to open database file": ("文件打不开", "the file cannot be opened"),
 }
-
+# what neither table holds, in Chinese: the English words are its own
+UNLISTED_SYSTEM = "系统错误 {code}"
+UNLISTED_DATABASE = "错误 {code}"
 
 # both tables as phrases: English -> Chinese
 REASONS: Mapping[str, str] = {en: zh for zh, en in (*SYSTEM.values(), *DATABASE.values())}

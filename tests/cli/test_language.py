@@ -3,7 +3,6 @@
 import ast
 import os
 import re
-import string
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +14,10 @@ from compile_words import TARGET, compiled
 from pipeline import language
 from pipeline.cli import cli, main
 from pipeline.cli.help import columns, untranslated, wrapped
+from pipeline.cli.speech import tidy
 from pipeline.config import keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.words.cli import WORDS
 from pipeline.words.click import CHINESE, PLURALS
-from pipeline.words.results import WORDS as RESULT_WORDS
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
@@ -83,16 +81,6 @@ def test_every_command_and_option_explains_itself_in_chinese():
     assert untranslated(cli) == []
 
 
-@pytest.mark.parametrize("catalogue", [WORDS, RESULT_WORDS], ids=["cli", "results"])
-def test_both_languages_say_the_same_things(catalogue):
-    def blanks(text):
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-    for key, (zh, en) in catalogue.items():
-        assert blanks(zh) == blanks(en), key
-        assert not HAN.search(en), key
-
-
 def test_click_words_have_the_blanks_that_click_fills():
     for en, zh in CHINESE.items():
         names = set(re.findall(r"\{(\w+)", zh))
@@ -123,6 +111,7 @@ def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
         "", "rnu", "run --limt 3", "run --limit x", "run --limit 0", "run --limit", "run nowhere.xlsx",
         "sandbox --limiter x", "sandbox --port 99999", "sandbox --faults nowhere", "sandbox --faults .", "sandbox a b",
         "ledger", "ledger backup", "ledger rebuild x", "certify", "config shwo", "--lang fr run", "check --out",
+        "run --l 3", "sandbox --rate x", "--foo", "run --yes=3", "sandbox --truth .", "explain",
         "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run",
     ],
 )  # fmt: skip
@@ -135,6 +124,13 @@ def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, 
         assert HAN.search(told)
         for english in ("Error", "Usage", "Missing", "Invalid", "such", "Try", "Got", "requires", "No "):
             assert english not in told
+        (wrong,) = [line for line in said.err.splitlines() if line.startswith("错误：")] or [""]
+        assert not re.search(
+            r"。。|：:|（（|））|'|[，。：；？）”] |[^\x00-\x7f] ?\.$|[^\x00-\x7f] “", wrong
+        ), wrong
+        assert wrong == "" or wrong[-1] in "。？", wrong
+        assert main(["--lang", "en", *words.split()]) in {0, 2}
+        assert not HAN.search(capsys.readouterr().err)
     if words not in {"", "ledger"}:
         assert (
             " -m pipeline " in told.rstrip("\n").splitlines()[-1] or "esign-import " in told.splitlines()[-1]
@@ -176,16 +172,16 @@ def test_every_kind_of_wrong_value_is_told_in_chinese(tmp_path):
             try:
                 load(tmp_path / "c.yaml", {})
             except ConfigError as error:
-                told.add(error.zh.replace(str(tmp_path), ""))
+                told.add(error.say("zh").replace(str(tmp_path), ""))
     assert len(told) > 80
     assert [each for each in told if english.search(each) or not HAN.search(each)] == []
 
 
 def test_what_the_system_says_is_told_in_both_languages():
     for number in range(1, 134):
-        en, zh = reason_of(OSError(number, os.strerror(number)))
-        assert HAN.search(zh)
-        assert not HAN.search(en)
+        told = reason_of(OSError(number, os.strerror(number)))
+        assert HAN.search(told.zh)
+        assert not HAN.search(told.en)
 
 
 def test_lines_break_between_wide_characters_and_never_before_a_stop():
@@ -220,3 +216,46 @@ def test_no_console_is_too_poor(tmp_path, encoding, spoken):
     )
     assert b'"run"' in done.stdout
     assert "𠮷田·古丽" in (tmp_path / "o" / "plan.jsonl").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("click_says", "zh", "en"),
+    [
+        (r"Path 'C:\\a\\b' x", r"Path “C:\a\b” x。", r"Path 'C:\a\b' x"),
+        ("'x' is not a valid integer range.", "“x” is not 整数。", "'x' is not a whole number."),
+        ("99 超出范围（0<=x<=9）。", "99 超出范围（0-9）。", "99 超出范围（0-9）。"),
+        (
+            "没有 'a' 这个选项。 （是不是其中之一：'b', 'c'？）",
+            "没有“a”这个选项。是不是其中之一：“b”、“c”？",
+            None,
+        ),
+        ("缺少参数 'FILE'.", "缺少参数“FILE”。", None),
+    ],
+)
+def test_clicks_sentences_are_made_tidy(click_says, zh, en):
+    assert tidy(click_says, "zh") == zh
+    if en is not None:
+        assert tidy(click_says, "en") == en
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+@pytest.mark.parametrize(("spoken", "asked", "again"), [("zh", "继续吗？ [y/N] ", "错误：请回答 y 或 n"), ("en", "Go on? [y/N] ", "Error: invalid input")])  # fmt: skip
+def test_the_question_is_asked_in_one_language(spoken, asked, again):
+    import pty
+
+    code = (
+        "from pipeline.cli.session import Session; from pipeline.cli.speech import speak;"
+        f"speak({spoken!r}); print(Session(lang={spoken!r}).agreed('confirm'))"
+    )
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=HERE
+    )
+    os.close(theirs)
+    os.write(ours, "什么\ny\n".encode())
+    out, err = done.communicate()
+    os.close(ours)
+    said = err.decode() + out.decode()
+    assert asked in said
+    assert again in said
+    assert said.rstrip().endswith("True")

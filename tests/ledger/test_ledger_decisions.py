@@ -43,7 +43,7 @@ def test_receipts_and_rebuild_know_every_decision(desk, attempt, sealed, place):
     desk.decide(decision("replace", "p5", detail="p5新章"))
     desk.adopt(SEALS, at=5.0, who="it", why="old")
     desk.close()
-    assert care.check(place, TENANT) == []
+    assert care.check(place, TENANT).troubles == ()
     with closing(connect(place, readonly=True)) as connection:
         before = {(each.table, each.id): each.columns for each in facts.every(connection)}
     for suffix in ("", "-wal", "-shm"):

@@ -214,7 +214,7 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
         arm(None)
     ledger.close()
     opened(recover=True).close()
-    assert care.check(place, TENANT) == []
+    assert care.check(place, TENANT).troubles == ()
     place.unlink()
     assert care.rebuild(place, TENANT).seals == 2
 

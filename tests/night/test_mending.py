@@ -199,6 +199,45 @@ def test_a_workbook_is_retried_beside_the_namesakes_of_its_own_run(hospital):
     assert [seal.name for seal in hospital.world.seals if seal.name == "张伟"] == []
 
 
+def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital, capsys):
+    """`check` leaves no run in the ledger: which roster its workbook came from, only the rows can tell."""
+    inbox, other = hospital.folder / "inbox", hospital.folder / "other"
+    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
+    hospital.doctors(1, start=9)
+    assert hospital.go("run") == 0
+    hospital.roster(
+        [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")], file="a.xlsx"
+    )
+    other.mkdir()
+    (inbox / "a.xlsx").rename(other / "a.xlsx")
+    assert hospital.go("check", str(other / "a.xlsx")) == 3
+    workbook = hospital.folder / "edited.xlsx"
+    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book["To fix"].delete_rows(3)
+    book.save(workbook)
+    assert hospital.go("retry", str(workbook)) == 2
+    assert "edited.xlsx To fix 2" in capsys.readouterr().err
+    assert len(hospital.world.seals) == 1
+    workbook.rename(other / "edited.xlsx")
+    assert hospital.go("run", str(other)) == 3  # as the message says; and both namesakes stand there
+    assert len(hospital.world.seals) == 1
+
+
+def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
+    """Receipts hold no runs: the workbook's rows are looked for in the configured rosters."""
+    hospital.doctors(3)
+    (hospital.folder / "seals" / "00002.png").unlink()
+    assert hospital.go("run") == 3
+    draw_seal(hospital.folder / "seals" / "00002.png", 2)
+    for each in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        if each.suffix not in {".key", ".lock"}:
+            each.unlink()
+    assert hospital.go("ledger", "rebuild") == 0
+    assert hospital.go("retry", str(hospital.folder / "out" / "latest" / "results.xlsx")) == 0
+    assert hospital.statuses() == {"sealed": 1}
+    assert len(hospital.world.seals) == 3
+
+
 def test_the_picture_of_an_unsettled_create_is_nobody_elses(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after")])
     hospital.doctors(2)

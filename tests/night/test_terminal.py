@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from night_support import name, number
 from wire_support import fault, set_limits
 
 from pipeline.cli import main
@@ -115,11 +116,13 @@ def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, languag
     last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
     assert last.endswith(f" {then}")
     typed = shlex.split(last)
-    assert typed[: len(typed) - len(then.split())][-1] in {
-        "pipeline",
-        "esign-import",
-        str(hospital.folder / "config.yaml"),
-    }
+    if "--help" not in typed:
+        assert typed[: -len(then.split())][-4:] == [
+            "--config",
+            str(hospital.folder / "config.yaml"),
+            "--lang",
+            language,
+        ]
 
 
 def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd):
@@ -162,3 +165,65 @@ def test_windows_quotes_in_its_own_way(word, typed):
     assert quote(word, windows=True) == typed
     assert join(["retry", word], windows=True) == f"retry {typed}"
     assert shlex.split(join(["retry", word], windows=False)) == ["retry", word]
+
+
+def on_the_path(folder, monkeypatch):
+    """Put a console script into a folder, and the folder on the PATH."""
+    script = folder / "bin" / "esign-import"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nfrom pipeline.__main__ import main\nmain()\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    return script
+
+
+def last_line(words, folder):
+    told = subprocess.run(
+        [*words, "--lang", "en", "status"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        check=False,
+    )
+    return told.stderr.rstrip("\n").splitlines()[-1].strip()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script with a shebang")
+def test_the_next_command_is_called_as_the_user_called_the_program(tmp_path, monkeypatch):
+    script = on_the_path(tmp_path, monkeypatch)
+    assert last_line(["esign-import"], tmp_path) == "esign-import --lang en demo"
+    assert last_line([sys.executable, "-m", "pipeline"], tmp_path).endswith("-m pipeline --lang en demo")
+    assert not last_line([sys.executable, "-m", "pipeline"], tmp_path).startswith("esign-import")
+    monkeypatch.setenv("PATH", os.defpath)
+    assert last_line(["bin/esign-import"], tmp_path) == "bin/esign-import --lang en demo"
+    assert last_line([str(script)], tmp_path) == f"{script} --lang en demo"
+
+
+NUMBER_PATH = "11010119900307" + "0011"
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        (("run", "--out", f"out-{NUMBER_PATH}"), r" retry out/latest/results\.xlsx$"),
+        (("run", f"{NUMBER_PATH}.xlsx"), r" retry out/[-\d]+/results\.xlsx$"),
+        (("check", f"{NUMBER_PATH}.xlsx", "--seals", "seals"), " run --help$"),
+        (("run", f"gone-{NUMBER_PATH}.xlsx"), " run --help$"),
+        (("ledger", "restore", f"gone-{NUMBER_PATH}.db"), " ledger restore --help$"),
+    ],
+)
+def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, words, then):
+    monkeypatch.chdir(hospital.folder)
+    hospital.doctors(2, file="a.xlsx")
+    rows = [("王五", "1101", None, "9", None)] if "check" not in words else []
+    hospital.roster(rows or [(name(1), number(1), None, "00001", None)], file="two.xlsx")
+    (hospital.folder / f"{NUMBER_PATH}.xlsx").write_bytes(
+        (hospital.folder / "inbox" / "two.xlsx").read_bytes()
+    )
+    main(["--lang", "en", *words], clock=SystemClock())
+    told = capfd.readouterr().err
+    last = told.rstrip("\n").splitlines()[-1]
+    assert "*" not in last
+    assert NUMBER_PATH not in told
+    assert re.search(then, last)

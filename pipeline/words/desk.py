@@ -1,0 +1,103 @@
+"""What `resolve`, `certify` and `adopt` refuse, and why, in Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    # resolve
+    "desk.no_seal_id": (
+        "“{seal_id}”不是印章ID（16 到 64 位字母和数字，一般为 32 位）；请从控制台复制。",
+        "“{seal_id}” is no SealId (16 to 64 letters and digits, mostly 32): copy it from the console.",
+    ),
+    "desk.too_early": (
+        "{name}：在 {moment} 之前该请求仍可能被执行；请在此之后再判断。",
+        "{name}: the request may still be carried out until {moment}; decide after that.",
+    ),
+    "desk.no_open_create": (
+        "{name}：没有待查清的提交；内容有变的行请用 --keep 或 --replace。",
+        "{name}: no create waits for a verdict; a changed row is settled by --keep or --replace.",
+    ),
+    "desk.not_changed": (
+        "{name}：此行与印章没有差异；请先用 --seal-id 或 --not-created 查清提交结果。",
+        "{name}: the row does not differ from its seal; first settle its create (--seal-id or --not-created).",
+    ),
+    "desk.needs_seal_name": (
+        "{name}：原印章仍占用名称“{seal_name}”；请用 --seal-name 给新印章起名。",
+        "{name}: the old seal keeps the name “{seal_name}”; name the new one with --seal-name.",
+    ),
+    "desk.not_entered": ("没有登记：{why}。", "Not entered: {why}."),
+    "desk.forbidden.seal_id": ("该印章ID已属于另一人", "another person has this SealId already"),
+    "desk.forbidden.settled": ("在此期间已经查清", "it was settled meanwhile"),
+    "desk.forbidden.seal_name": (
+        "印章名称已被使用过；请用 --seal-name 换一个",
+        "the seal name is in use, or was used before: choose another with --seal-name",
+    ),
+    "desk.forbidden.live_seal": ("此人已有印章", "the person has a seal already"),
+    "desk.forbidden.no_live_seal": ("此人没有印章", "the person has no seal"),
+    "desk.not_in_rosters": (
+        "{name} 不在名单里：查询需要姓名和证件号码。",
+        "{name} is not in the rosters: the service wants name and number.",
+    ),
+    "desk.older_seal": ("{seal_id}，是以前的印章", "{seal_id} (older)"),
+    # the sheet Unknown
+    "desk.not_results": (
+        "{path} 不是本程序写出的结果表。",
+        "{path} is not a results workbook of this program.",
+    ),
+    "desk.sheet_damaged": (
+        "{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
+        "{path}: the Unknown sheet is damaged ({what}); take a fresh one with `esign-import report`.",
+    ),
+    "desk.copied_seal_id": (
+        "同一印章ID填给了不止一位医生",
+        "the SealId stands beside more than one doctor",
+    ),
+    "desk.lines_disagree": ("同一位医生的几行填写不一致", "the lines of this doctor do not agree"),
+    "desk.not_open": (
+        "已经查清，或不是本台账的行",
+        "settled already, or not a row of this ledger",
+    ),
+    "desk.do_not_fit": ("印章ID和结论不一致", "SealId and conclusion do not go together"),
+    # certify
+    "desk.not_unchanged": (
+        "{name}：只能用名单内容与印章完全一致的医生来验证。",
+        "{name}: only a doctor whose seal was made from just this row can be asked for twice.",
+    ),
+    "desk.no_picture": ("{name}：图片不能用。", "{name}: the picture cannot be used."),
+    "desk.nothing_sent": (
+        "没有得到结论（{why}）；第二次创建没有执行。处理好之后再试。",
+        "Nothing was found out ({why}); the second create was not carried out. Once that is put right, try again.",
+    ),
+    "desk.no_verdict": (
+        "没有结论（{why}，TraceId {trace_id}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
+        "No verdict ({why}, trace id {trace_id}): look into the console whether the doctor has two seals now, then try again.",
+    ),
+    # adopt
+    "desk.not_a_sheet": ("无法读取 {path}：{codes}", "{path} cannot be read as a sheet: {codes}"),
+    "desk.results_unreadable": ("无法读取 {path}（{code}）。", "{path} cannot be read ({code})."),
+    "desk.no_seal_ids": ("表里没有“印章ID”列。", "The sheet has no column of SealIds (印章ID, SealId)."),
+    "desk.no_column": (
+        "“全部结果”表里没有“{title}”列。",
+        "The sheet of all results has no column “{title}”.",
+    ),
+    "desk.other_tenant": (
+        "{path} 是 {tenant} 的结果，当前配置是 {ours}；其中的印章不能登记。",
+        "{path} holds the results of {tenant}, the configuration speaks for {ours}: its seals cannot be entered.",
+    ),
+    "desk.seal_ended": ("台账中该印章已停用", "the ledger has this seal as one that was given up"),
+    "desk.nobody": ("现有名单里没有此人", "nobody in the present rosters"),
+    "desk.several": (
+        "同名且末四位相同的不止一人",
+        "more than one person has this name and last four digits",
+    ),
+    "desk.number_unusable": ("证件号码不能用", "the identity number cannot be used"),
+    "desk.seal_id_missing": ("没有印章ID", "no SealId"),
+    "desk.seal_id_strange": ("“{seal_id}”不是印章ID", "“{seal_id}” is no SealId"),
+    "desk.has_seal": ("台账中已有印章 {seal_id}", "the ledger has seal {seal_id} for this person"),
+    "desk.unsettled": ("上次提交没有结论，请用 resolve 登记", "a create has no verdict: use resolve"),
+    "desk.twice": (
+        "同一人或同一印章ID不止一行",
+        "the person or the SealId stands on more than one line",
+    ),
+}

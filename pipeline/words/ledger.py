@@ -1,0 +1,102 @@
+"""What is said of the ledger, its key, its lock and its disk, in Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    # the lock
+    "ledger.lock_failed": (
+        "无法取得运行锁 {path}（{why}）；请把台账放在本机磁盘上。",
+        "The run lock {path} cannot be taken ({why}); put the ledger on a local disk of this machine.",
+    ),
+    "ledger.holder_failed": (
+        "无法在台账旁写入文件（{why}）；请腾出磁盘空间或修复磁盘。",
+        "Nothing can be written beside the ledger ({why}); make room on its disk or repair it.",
+    ),
+    "ledger.locked": (
+        "运行 {run} 自 {since} 起正在使用台账：主机 {host}，用户 {name}，进程 {pid}。请待其结束后再试。",
+        "Run {run} holds the ledger since {since}: process {pid} of {name} on {host}. Try again once it has ended.",
+    ),
+    "ledger.locked_by_somebody": (
+        "另一个进程正持有运行锁 {path}；请待其结束后再试。",
+        "Another process holds the lock {path}; try again once it has ended.",
+    ),
+    "ledger.network_disk": (
+        "{folder} 位于网络文件系统（{kind}），其文件锁和写入都不可靠；请在配置的 ledger: 中改用本机磁盘上的位置。",
+        "{folder} lies on a network file system ({kind}), on which neither locks nor writes can be relied on: put the ledger on a local disk of this machine (`ledger:` in the configuration).",
+    ),
+    # opening
+    "ledger.not_opened": ("无法打开台账 {path}（{why}）。", "The ledger {path} cannot be opened ({why})."),
+    "ledger.key_missing": (
+        "台账密钥 {place} 缺失或已损坏，没有它就认不出任何医生。请从备份放回该文件，或用 `esign-import ledger restore` 一并恢复台账与密钥。",
+        "The ledger's site key {place} is missing or damaged, and without it no doctor is known again. Put it back from your backup, or restore ledger and key together with `esign-import ledger restore`.",
+    ),
+    "ledger.other_tenant": (
+        "台账 {path} 属于 {owner}，而配置是 {tenant}；请在 ledger: 中为它们各设一个台账。",
+        "The ledger {path} belongs to {owner}, the configuration speaks for {tenant}: give each its own ledger under `ledger:`.",
+    ),
+    "ledger.other_key": (
+        "密钥 {place} 不是本台账创建时的密钥。请从备份放回正确的密钥，或用 `esign-import ledger restore` 一并恢复台账与密钥。",
+        "The site key {place} is not the one this ledger was begun with. Put the right one back from your backup, or restore ledger and key together with `esign-import ledger restore`.",
+    ),
+    "ledger.lost": (
+        "{path} 处没有台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import ledger restore`）、由回执重建（`esign-import ledger rebuild`）、登记已有印章（`esign-import adopt FILE`）；若确实从未创建过，请用 `esign-import run --new-ledger`。",
+        "There is no ledger at {path}, but {found} tells of seals made earlier: with a new ledger every doctor would be created again. Restore a backup (`esign-import ledger restore`), rebuild it from the receipts (`esign-import ledger rebuild`), enter the seals you know (`esign-import adopt FILE`) or, if nothing was ever created here, run with `--new-ledger`.",
+    ),
+    "ledger.older": (
+        "台账比 {place} 旧：其中没有运行 {run} 创建的印章，这些医生会被重新创建。请恢复更新的备份，或用 `esign-import adopt FILE` 登记该次 results.xlsx 中的印章；之后（或确实没有创建过）用 `--new-ledger` 运行。",
+        "The ledger is older than {place}: seals of run {run} are not in it, and their doctors would be created again. Restore a newer backup, or enter the seals of its results.xlsx with `esign-import adopt FILE`; then, or if nothing was created, run with `--new-ledger`.",
+    ),
+    "ledger.old_sqlite": (
+        "当前 Python 自带 SQLite {found}，台账需要 {needed} 或更新；请改用 python.org 或 uv 提供的 Python。",
+        "This Python brings SQLite {found}; the ledger needs {needed} or newer. Use a Python from python.org or uv.",
+    ),
+    "ledger.too_new": (
+        "台账版本为 {version}，本程序只认识到 {known}；请升级 esign-import 后再运行。",
+        "The ledger has version {version}, this program knows {known}: update esign-import and run again.",
+    ),
+    "ledger.strange_endpoint": (
+        "接口地址 {endpoint} 既不是腾讯云的正式或联调地址，也不是本机地址。",
+        "The endpoint {endpoint} is neither Tencent Cloud's production nor its test address, nor this machine.",
+    ),
+    # reading and writing
+    "ledger.not_read": (
+        "无法读取台账 {path}（{why}）。请保留该文件，用 `esign-import ledger restore` 恢复备份，或用 `esign-import ledger rebuild` 由 receipts.jsonl 重建。",
+        "The ledger {path} cannot be read ({why}). Keep the file as it is and restore a backup with `esign-import ledger restore`, or rebuild it from receipts.jsonl with `esign-import ledger rebuild`.",
+    ),
+    "ledger.not_written": (
+        "无法写入台账（{why}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
+        "The ledger could not be written ({why}); nothing further is sent. Make room on its disk, or repair it, and run again: what was sent without a verdict is kept as unknown.",
+    ),
+    # backup, restore, rebuild
+    "ledger.backup_exists": (
+        "{target} 已存在，请换一个文件名。",
+        "{target} exists already: name a new file.",
+    ),
+    "ledger.backup_failed": (
+        "无法写入备份 {target}（{why}）。",
+        "The backup {target} could not be written ({why}).",
+    ),
+    "ledger.no_backup": (
+        "{source} 不是本程序的备份（由 `esign-import ledger backup FILE` 写出）。",
+        "{source} is no backup of esign-import (`esign-import ledger backup FILE` writes one).",
+    ),
+    "ledger.other_past": (
+        "{place} 与此备份接不上，记录的是另一段历史。请用更新的备份，或用 `esign-import ledger rebuild`（只需要该文件和密钥）。",
+        "{place} does not go on from this backup: it tells of another past. Use a newer backup, or `esign-import ledger rebuild`, which needs nothing but that file and the key.",
+    ),
+    "ledger.in_order": (
+        "台账 {path} 完好，不会被覆盖；如确需替换，请先把它移走。",
+        "The ledger {path} is there and in order; it is not replaced. Move it away first if you mean it.",
+    ),
+    "ledger.no_receipts": (
+        "{place} 处没有回执；请恢复备份（`esign-import ledger restore`）或登记已有印章（`esign-import adopt FILE`）。",
+        "There are no receipts at {place}: restore a backup (`esign-import ledger restore`) or enter the seals you know (`esign-import adopt FILE`).",
+    ),
+    "ledger.receipts_line": ("第 {line} 行", "line {line}"),
+    "ledger.receipts_damaged": (
+        "回执无法还原台账（{why}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
+        "The receipts do not make a ledger ({why}). Keep {place} as it is and restore a backup (`esign-import ledger restore`).",
+    ),
+}

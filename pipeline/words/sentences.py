@@ -1,0 +1,42 @@
+"""The sentences that a key of any room may ask for: those of exceptions, and the small words between others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.words import (
+    Phrase,
+    Words,
+    cli,
+    config,
+    credentials,
+    desk,
+    judgements,
+    ledger,
+    marks,
+    sandbox,
+    usage,
+)
+
+TABLES: tuple[Mapping[str, Words], ...] = (
+    cli.WORDS,
+    config.WORDS,
+    credentials.WORDS,
+    desk.WORDS,
+    judgements.WORDS,
+    ledger.WORDS,
+    marks.WORDS,
+    sandbox.WORDS,
+    usage.WORDS,
+)
+SENTENCES: Mapping[str, Words] = {key: words for table in TABLES for key, words in table.items()}
+
+
+def phrase(key: str, /, **detail: object) -> Phrase:
+    """Return a sentence of the catalogue, to be said in either language; KeyError for a key that it does not know."""
+    return Phrase(SENTENCES[key], detail)
+
+
+def say(key: str, language: str, /, **detail: object) -> str:
+    """Return a sentence of the catalogue in ``zh`` or ``en``."""
+    return phrase(key, **detail).say(language)

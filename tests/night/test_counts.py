@@ -1,0 +1,42 @@
+"""One number of rows to correct on every surface; where another number stands, the words say what is different."""
+
+import re
+
+import openpyxl
+import pytest
+from night_support import name, number
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, language):
+    hospital.doctors(2)
+    good = (name(1), number(1), None, "00001", "内科")
+    hospital.roster(
+        [good, good, ("王五", "1101", None, "9", None), (name(2), number(2), None, "00002", None)]
+    )
+    (hospital.folder / "inbox" / "bad.xlsx").write_bytes(b"no workbook")
+    assert hospital.go("--lang", language, "run") == 7
+    console = capsys.readouterr().err
+    latest = hospital.folder / "out" / "latest"
+    book = openpyxl.load_workbook(latest / "results.xlsx")
+    summary = [
+        "　".join(str(cell.value) for cell in line if cell.value is not None) for line in book.worksheets[0]
+    ]
+    page = (latest / "report.html").read_text("utf-8")
+    assert book.worksheets[2].max_row == 1 + 1, "the sheet To fix"
+    words = {
+        "zh": ("待改 2（其中与别的行重复、不用改的：1）", "1 行要修改", "失败待改（1）", "其中 1 行与别的行重复"),
+        "en": ("To correct 2 (of which only repeat another row, nothing to correct: 1)", "Rows to correct: 1", "To fix (1)", "only repeat another row and need nothing: 1"),
+    }[language]  # fmt: skip
+    assert words[0] in console
+    assert words[1] in console
+    assert any(words[1] in line for line in summary)
+    assert any(words[2] in line for line in summary)
+    assert any(words[3] in line for line in summary)
+    assert words[3] in page
+    todo = re.search(r"(\d+) (?:行需要处理|need action)", page)
+    assert todo
+    assert int(todo[1]) == 1
+    refused = "1 个名单文件没有读成" if language == "zh" else "Roster files refused: 1"
+    assert refused in console
+    assert refused in page

@@ -1,0 +1,107 @@
+"""`status`: what the ledger knows, in a person's words and times, and the next command after every end."""
+
+import re
+
+import pytest
+from desk_support import go
+from wire_support import fault
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT")
+SHOWN = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b")
+
+
+@pytest.fixture
+def say(capsys):
+    """Run a command and return what was said, and its last line."""
+
+    def ask(hospital, *words, language="en"):
+        capsys.readouterr()
+        go(hospital, "--lang", language, *words)
+        told = capsys.readouterr().err
+        return told, told.rstrip("\n").splitlines()[-1]
+
+    return ask
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_times_are_local_and_plain(hospital_with, say, language):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 3
+    for words in (("status",), ("resolve",)):
+        told, _ = say(hospital, *words, language=language)
+        assert SHOWN.search(told)
+        assert not ISO.search(told)
+
+
+def ended(hospital, how):
+    """Let a run end in one of the ways a run can end."""
+    hospital.doctors(2)
+    match how:
+        case "rows to correct":
+            hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
+            assert hospital.go("run") == 3
+        case "without a verdict":
+            assert hospital.go("run") == 3
+        case "halted":
+            (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+            assert hospital.go("run") == 4
+        case "guard":
+            path = hospital.folder / "config.yaml"
+            hospital.go("run")
+            path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
+            hospital.doctors(5)
+            assert hospital.go("run") == 5
+        case "refused":
+            (hospital.folder / "inbox" / "bad.xlsx").write_bytes(b"no workbook")
+            assert hospital.go("run") == 7
+        case "well":
+            assert hospital.go("run") == 0
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("how", "command", "zh", "en"),
+    [
+        ("rows to correct", r" retry \S+/results\.xlsx$", "失败待改", "To fix"),
+        ("without a verdict", r" resolve$", "没有结论", "without a verdict: 1"),
+        ("halted", r" run$", "已停止：", "Halted: "),
+        ("guard", r" run$", "新出现的医生太多", "too many doctors are new"),
+        ("refused", r" run$", "1 个名单文件没有读成", "Roster files refused: 1"),
+        ("well", r" run$", "没有留下要做的事", "nothing to do"),
+    ],
+)
+def test_after_every_end_the_next_step_is_named(hospital_with, say, language, how, command, zh, en):
+    faults = [fault("reset_after", nth=(2,))] if how == "without a verdict" else []
+    hospital = hospital_with(faults=faults)
+    ended(hospital, how)
+    told, last = say(hospital, "status", language=language)
+    assert re.search(command, last), last
+    assert (zh if language == "zh" else en) in told
+
+
+@pytest.mark.parametrize(("signal", "words"), [(True, "interrupted"), (False, "cut short")])
+def test_a_run_that_did_not_come_to_its_end(hospital_with, say, signal, words):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(40)
+    process = hospital.start("run", "--yes")
+    while hospital.creates() < 2:
+        assert process.poll() is None
+    told, last = say(hospital, "status")
+    assert "A run is under way" in told
+    assert last.endswith(" status")
+    (process.terminate if signal else process.kill)()
+    process.communicate()
+    told, last = say(hospital, "status")
+    assert words in told
+    assert last.endswith(" run")
+
+
+def test_rosters_that_were_named_are_named_again(hospital, say):
+    hospital.doctors(1)
+    named = hospital.folder / "my roster.xlsx"
+    (hospital.folder / "inbox" / "roster.xlsx").rename(named)
+    (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+    assert hospital.go("run", str(named)) == 4
+    _, last = say(hospital, "status")
+    assert last.endswith(f" run '{named}'")

@@ -1,0 +1,377 @@
+"""One catalogue: every word a person reads stands in pipeline/words, in both languages, and is asked for by somebody."""
+
+import ast
+import errno
+import importlib
+import pickle
+import pkgutil
+import re
+import string
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from copy import copy
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic_core.core_schema import ErrorType
+
+from pipeline import words
+from pipeline.cli import cli
+from pipeline.cli.help import _paragraphs, _texts
+from pipeline.errors import ConfigError, LedgerError, reason_of
+from pipeline.roster import Field
+from pipeline.service_codes import CODES
+from pipeline.words import config, findings, labels, problems, results, review, service, story, system
+from pipeline.words.advice import Advice
+from pipeline.words.click import CHINESE
+from pipeline.words.frequent import OWN
+from pipeline.words.help import HELP
+from pipeline.words.sentences import SENTENCES, TABLES, phrase
+
+HOUSE = Path(__file__).parents[1]
+PIPELINE = HOUSE / "pipeline"
+MODULES = sorted(path for path in PIPELINE.rglob("*.py") if "words" not in path.relative_to(PIPELINE).parts)
+TEMPLATES = sorted((PIPELINE / "results" / "templates").iterdir())
+HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af、。，；：（）]")
+LETTERS = re.compile(r"[A-Za-z]{2}")
+
+# modules whose Chinese is read, matched or imitated, never said
+READ = (
+    "charset choices embedded encodings examples folding header_rows identity line_words lines mobile names ods_cells "
+    "remarks stems surnames text titles workplace"
+)  # what rosters, file names and pictures are written in
+IMITATED = "answers gateway person pictures service"  # the stand-in says what the service says
+VOCABULARIES = {
+    *(f"intake/{name}.py" for name in READ.split()),
+    *(f"sandbox/{name}.py" for name in IMITATED.split()),
+    "esign/codes.py",  # what the service says, to be told apart
+    "ledger/people.py",  # the same, in a query
+    "desk/adopt.py",  # titles of the column of SealIds in other systems' sheets
+}
+# single texts of this kind in other modules
+TEXTS_OF: Mapping[str, str] = {
+    "cli/help.py": "，。、；：？！）”》",  # begin no line
+    "cli/session.py": "中文",  # to find out whether the console can write Chinese
+    "config.py": "{name}处方章",  # the default of seal_name: it is sent
+    "intake/properties.py": "失败待改",  # a title, to be known again
+    "model.py": "同名|重名|已存在",  # what the service says, to be told apart
+    "naming.py": "〇一二三四五六七八九",  # of seal names: they are sent
+    "results/reasons.py": "。.",  # taken off a sentence
+}
+
+# (zh, en) tables of other shapes than Mapping[str, (zh, en)]: English -> Chinese
+PHRASES = {
+    "help": HELP,
+    "click": CHINESE,
+    "phrases": problems.PHRASES,
+    "findings": findings.FINDINGS,
+}
+# blanks that English alone can fill, because the words in them come from an English parser
+ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
+# English sentences that name a title as it stands in a sheet
+QUOTES_CHINESE = {"desk.no_seal_ids"}
+# reasons of the operating system, told in its own English
+OF_THE_SYSTEM = {"No such file or directory", "Permission denied", "Too many levels of symbolic links"}
+
+
+def spoken_literals(path: Path) -> Iterator[str]:
+    """Yield the texts of a module that are no docstrings, parts of f-strings among them."""
+    tree = ast.parse(path.read_text("utf-8"))
+    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+            yield node.value
+
+
+def place(path: Path) -> str:
+    return path.relative_to(PIPELINE).as_posix()
+
+
+# ---- 1: nobody else speaks Chinese
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if place(path) not in VOCABULARIES], ids=place)
+def test_only_the_catalogue_speaks_chinese(path):
+    allowed = TEXTS_OF.get(place(path))
+    assert [text for text in spoken_literals(path) if HAN.search(text) and text != allowed] == []
+
+
+@pytest.mark.parametrize("name", sorted(VOCABULARIES))
+def test_a_vocabulary_is_still_one(name):
+    assert any(HAN.search(text) for text in spoken_literals(PIPELINE / name))
+
+
+@pytest.mark.parametrize("name", TEXTS_OF)
+def test_a_text_of_another_kind_is_still_there(name):
+    assert TEXTS_OF[name] in spoken_literals(PIPELINE / name)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_pages_ask_the_catalogue(path):
+    assert not re.search(r"[\u3400-\u9fff]", path.read_text("utf-8"))
+
+
+# ---- 2: every entry is whole in both languages
+
+
+def pairs() -> Iterator[tuple[str, str, str]]:
+    """Yield every entry of the catalogue: its key, Chinese, English."""
+    for module in pkgutil.iter_modules(words.__path__):
+        if module.name == "sentences":  # the other tables once more
+            continue
+        room = importlib.import_module(f"pipeline.words.{module.name}")
+        for name, table in vars(room).items():
+            if name.isupper() and isinstance(table, Mapping) and f"{name}: Mapping" in source(module.name):
+                for key, value in table.items():
+                    yield from entry(f"{module.name}.{name}", str(key), value)
+
+
+def entry(table: str, key: str, value: object) -> Iterator[tuple[str, str, str]]:
+    match value:
+        case (str() as zh, str() as en):
+            yield key, zh, en
+        case Advice():
+            yield from ((f"{table} {key}", zh, en) for zh, en in zip(value.zh, value.en, strict=True))
+        case problems.Entry():
+            yield key, value.zh, value.en
+            if value.other:
+                yield f"{key} (other)", *value.other
+
+
+def source(module: str) -> str:
+    return (PIPELINE / "words" / f"{module}.py").read_text("utf-8")
+
+
+PAIRS = [*pairs(), *((en, zh, en) for table in PHRASES.values() for en, zh in table.items())]
+
+
+def blanks(text: str) -> Counter[str]:
+    return Counter(
+        f"{name}!{turn}:{form}" for _, name, form, turn in string.Formatter().parse(text) if name is not None
+    )
+
+
+def names(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_the_catalogue_is_found():
+    assert len(PAIRS) > 1000
+    assert {"no_config", "sheet.fix", "verdict.sealed", "config.value", "FILE_EMPTY"} <= {
+        key for key, _, _ in PAIRS
+    }
+
+
+@pytest.mark.parametrize(("key", "zh", "en"), PAIRS, ids=[key[:40] for key, _, _ in PAIRS])
+def test_an_entry_says_the_same_in_both_languages(key, zh, en):
+    assert zh.strip()
+    assert en.strip()
+    alone = {"name", "number_type"} if key in CHINESE else ENGLISH_ALONE.get(key, set())
+    missing = (names(en) - names(zh)) & alone
+    assert set(blanks(zh)) == {blank for blank in blanks(en) if blank.split("!")[0] not in missing}
+    assert key in QUOTES_CHINESE or not HAN.search(re.sub(r"\{\w*\}", "", en))
+    said = re.sub(r"\{[^{}]*\}", "", zh)
+    assert HAN.search(said) or zh == en or not LETTERS.search(said)
+
+
+def test_no_key_stands_twice():
+    for module in pkgutil.iter_modules(words.__path__):
+        for node in ast.walk(ast.parse(source(module.name))):
+            if isinstance(node, ast.Dict):
+                keys = Counter(ast.unparse(key) for key in node.keys if key is not None)
+                assert [key for key, times in keys.items() if times > 1] == [], module.name
+    assert sum(map(len, TABLES)) == len(SENTENCES)
+    assert not set(re.findall(r'^    "([\w.]+)":', source("results"), re.MULTILINE)) & set(
+        re.findall(r'^    "([\w.]+)":', source("report"), re.MULTILINE)
+    )
+
+
+def test_what_fills_a_sentence_speaks_its_language():
+    full = LedgerError("ledger.not_written", why=reason_of(OSError(errno.ENOSPC, "No space left on device")))
+    for error in (full, copy(full), pickle.loads(pickle.dumps(full))):
+        assert error.say("zh").startswith("无法写入台账（磁盘已满）")
+        assert str(error) == error.say("en")
+        assert str(error).startswith("The ledger could not be written (the disk is full)")
+    many = ConfigError([phrase("config.not_utf8", path="a"), phrase("config.near", name="b")])
+    assert many.say("zh") == "a：不是 UTF-8 编码\n；是不是 b？"
+
+
+# ---- 3: what is asked for is there, and what is there is asked for
+
+LOOKED_UP = {"results": results.WORDS, "review": review.WORDS, "story": story.WORDS, "sentences": SENTENCES}
+SPEAKERS = {"say", "word", "alarm", "proceed"}  # methods of a command's session
+HELPERS = {"usage", "_wrong", "_Wrong", "_fault"}  # functions that hand a key on
+KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
+
+
+def errors_of_ours() -> set[str]:
+    tree = ast.parse((PIPELINE / "errors.py").read_text("utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.ClassDef)} - {
+        "ConfigError",
+        "FileRefused",
+    }
+
+
+ERRORS = errors_of_ours() | {"SumsError"}
+
+
+def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
+    """Return the functions of a module that look a key up, and where."""
+    found: dict[str, Mapping[str, object]] = dict.fromkeys(ERRORS | HELPERS, SENTENCES)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.words."):
+            table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.words."))
+            for alias in node.names:
+                if table is not None and alias.name in {"say", "phrase"}:
+                    found[alias.asname or alias.name] = table
+    return found
+
+
+def literals(node: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(node, ast.IfExp):
+        yield from literals(node.body)
+        yield from literals(node.orelse)
+    else:
+        yield node
+
+
+def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call]]:
+    """Yield every call of a module that asks for a word: the table, its key as written, the call."""
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = tables_of(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id in functions:
+            handed = node.func.id.startswith("_")  # a place may stand before the key
+            given = [
+                arg
+                for arg in node.args
+                if not handed or (isinstance(arg, ast.Constant) and KEY.fullmatch(str(arg.value)))
+            ]
+            yield from ((functions[node.func.id], key, node) for arg in given[:1] for key in literals(arg))
+        elif (
+            isinstance(node.func, ast.Attribute)
+            and node.func.attr in SPEAKERS
+            and place(path).startswith("cli/")
+        ):
+            yield from ((SENTENCES, key, node) for arg in node.args[:1] for key in literals(arg))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_every_word_that_is_asked_for_is_there(path):
+    for table, key, call in asked(path):
+        if isinstance(key, ast.Constant):
+            assert key.value in table, f"line {key.lineno}"
+            filled = {keyword.arg for keyword in call.keywords}
+            if table is not review.WORDS and None not in filled:  # the review page fills some in its script
+                zh, en = table[key.value]
+                assert names(en) | names(zh) <= filled, f"line {key.lineno}: {key.value}"
+        elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
+            prefix = key.values[0].value
+            assert any(each.startswith(prefix) for each in table), f"line {key.lineno}"
+
+
+def test_every_module_that_speaks_is_looked_at():
+    asking = sum(1 for path in MODULES for _ in asked(path))
+    assert asking > 300
+
+
+def shapes(path: Path) -> Iterator[str]:
+    """Yield what a module's f-strings and sums of strings make, as patterns: their blanks are groups."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            parts = [
+                re.escape(each.value) if isinstance(each, ast.Constant) else "(.+)" for each in node.values
+            ]
+            yield "".join(parts)
+        elif (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.left, ast.Constant)
+            and isinstance(node.op, ast.Add)
+        ):
+            yield re.escape(str(node.left.value)) + "(.+)"
+
+
+TEXTS = {text for path in MODULES for text in spoken_literals(path)}
+PAGES = "".join(path.read_text("utf-8") for path in TEMPLATES)
+IN_PAGES = set(re.findall(r"""["'](\w[\w.]*)["']|words\.(\w+)""", PAGES))
+IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").read_text("utf-8")))
+SAID = TEXTS | {word for found in IN_PAGES for word in found} | IN_THE_LEDGER | set(get_args(problems.Who))
+SHAPES = {
+    *(shape for path in MODULES for shape in shapes(path) if re.match(r"[a-z]+(\\\.|_)", shape)),
+    *(re.escape(head) + "(.+)" for head in re.findall(r"'([a-z]+\.)' \+", PAGES)),
+    r"js\.(.+)",  # given to the page's script without their heads
+    r"halt\.(.+)",  # asked for in the catalogue itself (`halt_word`)
+}
+OF_PYDANTIC = "config.pydantic."  # its kinds of error stand in no text of ours
+
+
+def is_asked_for(key: str) -> bool:
+    """Tell whether a key stands somewhere as it is, or is put together of a head and words that stand somewhere."""
+    put_together = (re.fullmatch(shape, key) for shape in SHAPES)
+    return (
+        key in SAID
+        or key.startswith(OF_PYDANTIC)
+        or any(found and all(part in SAID for part in found.groups()) for found in put_together)
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "key"), [(name, key) for name, table in LOOKED_UP.items() for key in table]
+)
+def test_every_word_that_is_there_is_asked_for(table, key):
+    assert is_asked_for(key), f"{table}: nobody says it"
+
+
+def test_nothing_else_in_the_catalogue_is_dead():
+    said = {key for text in (text for _, _, text in _texts(cli)) for _, key in _paragraphs(text)}
+    assert set(HELP) - said == set()
+    assert set(labels.LABELS) == set(problems.CATALOGUE)
+    assert set(problems.CATALOGUE) - TEXTS == set()
+    assert {key for key in results.WORDS if key.startswith("halt.")} == {
+        f"halt.{code}" for code in service.HALTS
+    }
+    assert set(service.HALTS) - TEXTS == set()
+    assert set(OWN) - set(CODES) == set()
+    assert set(service.MEANINGS) == set(CODES.values())
+    assert set(results.FIELD_WORDS) == set(Field)
+    assert set(problems.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()
+    kinds = {key.removeprefix(OF_PYDANTIC) for key in config.WORDS if key.startswith(OF_PYDANTIC)}
+    assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
+
+
+WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods)[a-z]{3,}\b")
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if place(path).startswith("intake/")], ids=place)
+def test_every_finding_about_a_file_has_its_chinese(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
+            for told in found_in(node):
+                for part in re.sub(r"(\{\})+", "{}", told).split(", "):
+                    assert part in {*problems.PHRASES, *findings.FINDINGS} or not WORD.search(part), part
+
+
+def found_in(call: ast.Call) -> Iterator[str]:
+    """Yield what a refusal says was found, what is filled in as ``{}``."""
+    words = [keyword.value for keyword in call.keywords] + list(call.args)
+    for word in (*words, *(value for each in words if isinstance(each, ast.Dict) for value in each.values)):
+        if isinstance(word, ast.Constant):
+            yield str(word.value)
+        elif isinstance(word, ast.JoinedStr):
+            yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
+
+
+def test_every_finding_is_found_by_somebody():
+    written = {shape for path in MODULES for shape in shapes(path)}
+    parts = {part for shape in written for part in shape.split(re.escape(", "))}
+    written = {part for part in parts if re.search("[a-zA-Z]{2}", part)}
+    units = {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
+    lost = [
+        each
+        for each in findings.FINDINGS
+        if each not in units and not any(re.fullmatch(shape, each.replace("{}", "0")) for shape in written)
+    ]
+    assert lost == []
