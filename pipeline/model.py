@@ -304,7 +304,7 @@ class Ask:
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
-    guessed: bool = False  # no run of the ledger says that the workbook was made of these rosters
+    guessed: bool = False  # nothing says that the workbook was made of these rosters, or not of them alone
     review: Path | None = None  # a file of judgements, saved by a review page
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"

@@ -7,8 +7,8 @@ is made only when somebody reads it.
 from __future__ import annotations
 
 from pipeline.roster import Field, Problem, Severity
-from pipeline.words.findings import finding
 from pipeline.words.marks import WORDS as MARKS
+from pipeline.words.phrases import finding
 from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
 __all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "message", "parted", "problem"]

@@ -5,7 +5,6 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -161,24 +160,34 @@ def hold(
 
 
 def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
-    """Raise UsageError for a ledger put back from before a run that sent, or from its midst: doctors would be new again."""
-    from pipeline.results.past import creates_of, run_that_sent  # noqa: PLC0415
+    """Raise UsageError for a ledger that lacks seals of a run of which results lie here: doctors would be new again.
+
+    It was put back from before that run or from its midst; or it was begun anew, and only other seals were adopted.
+    """
+    from pipeline.results.past import creates_of, holds_all, runs_that_sent  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     last = ledger.last_run()
-    place = run_that_sent(config.path(config.out), tenant_of(config)) if last else None
-    if last is None or place is None:
-        return
-    record = json.loads(place.read_text(encoding="utf-8"))
-    sent = str(record["run"])
-    before = sent > last.run and ledger.run(sent) is None
-    midst = sent == last.run and ledger.creates_of(sent) < creates_of(record)
-    if before or midst:
-        raise UsageError("ledger.older", place=place, run=sent)
+    known = ledger.seal_ids() if last is None else frozenset()
+    lacking = {}
+    for place, record in runs_that_sent(
+        config.path(config.out), tenant_of(config), since=last.run if last else ""
+    ):
+        sent = str(record["run"])
+        if last is None:
+            lacks = not holds_all(known, place.parent)
+        elif sent == last.run:
+            lacks = ledger.creates_of(sent) < creates_of(record)
+        else:
+            lacks = ledger.run(sent) is None
+        if lacks:
+            lacking[sent] = str(place)
+    if lacking:
+        raise UsageError("ledger.older", place=", ".join(lacking.values()), run=", ".join(lacking))
 
 
 def latest_of(config: Config) -> Path:
-    """Return where a copy of the last run's results lies: also what `run_that_sent` finds after ``--out``."""
+    """Return where a copy of the last run's results lies: also what `runs_that_sent` finds after ``--out``."""
     return config.path(config.out) / "latest"
 
 

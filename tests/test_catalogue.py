@@ -22,11 +22,12 @@ from pipeline.cli.help import _paragraphs, _texts
 from pipeline.errors import ConfigError, LedgerError, reason_of
 from pipeline.roster import Field
 from pipeline.service_codes import CODES
-from pipeline.words import config, findings, labels, problems, results, review, service, story, system
+from pipeline.words import config, labels, problems, results, review, service, story, system
 from pipeline.words.advice import Advice
 from pipeline.words.click import CHINESE
 from pipeline.words.frequent import OWN
 from pipeline.words.help import HELP
+from pipeline.words.notes import NOTES, noted
 from pipeline.words.sentences import SENTENCES, TABLES, phrase
 
 HOUSE = Path(__file__).parents[1]
@@ -65,7 +66,8 @@ PHRASES = {
     "help": HELP,
     "click": CHINESE,
     "phrases": problems.PHRASES,
-    "findings": findings.FINDINGS,
+    "findings": problems.FINDINGS,
+    "notes": NOTES,
 }
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
@@ -201,7 +203,7 @@ def test_what_fills_a_sentence_speaks_its_language():
 
 LOOKED_UP = {"results": results.WORDS, "review": review.WORDS, "story": story.WORDS, "sentences": SENTENCES}
 SPEAKERS = {"say", "word", "alarm", "proceed"}  # methods of a command's session
-HELPERS = {"usage", "_wrong", "_Wrong", "_fault"}  # functions that hand a key on
+HELPERS = {"_wrong", "_Wrong", "_fault"}  # functions that hand a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
 
 
@@ -351,7 +353,7 @@ def test_every_finding_about_a_file_has_its_chinese(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
             for told in found_in(node):
                 for part in re.sub(r"(\{\})+", "{}", told).split(", "):
-                    assert part in {*problems.PHRASES, *findings.FINDINGS} or not WORD.search(part), part
+                    assert part in {*problems.PHRASES, *problems.FINDINGS} or not WORD.search(part), part
 
 
 def found_in(call: ast.Call) -> Iterator[str]:
@@ -364,14 +366,39 @@ def found_in(call: ast.Call) -> Iterator[str]:
             yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
 
 
-def test_every_finding_is_found_by_somebody():
-    written = {shape for path in MODULES for shape in shapes(path)}
-    parts = {part for shape in written for part in shape.split(re.escape(", "))}
-    written = {part for part in parts if re.search("[a-zA-Z]{2}", part)}
-    units = {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
-    lost = [
-        each
-        for each in findings.FINDINGS
-        if each not in units and not any(re.fullmatch(shape, each.replace("{}", "0")) for shape in written)
-    ]
-    assert lost == []
+@pytest.mark.parametrize("entry", [*problems.FINDINGS, *NOTES])
+def test_every_finding_is_found_by_somebody(entry):
+    alone = entry.rpartition("{}: ")[2]  # 内科!H12: hidden picture, not used
+    ways = {entry, alone, entry.removesuffix("{}"), f"in a sheet {entry}"}
+    said = any(re.fullmatch(re.escape(entry).replace(r"\{\}", ".+"), text) for text in TEXTS)
+    assert (
+        said
+        or ways & UNITS
+        or any(re.fullmatch(shape, way.replace("{}", "0")) for way in ways for shape in SAYING)
+    )
+
+
+SAYING = {
+    part
+    for path in MODULES
+    for shape in shapes(path)
+    for part in (shape, *shape.split(re.escape(", ")))
+    if re.search("[a-zA-Z]{2}", part)
+}
+UNITS = TEXTS | {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
+
+
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        ("line 7: more fields than titles", "第 7 行的内容比标题多"),
+        ("sheet 名单: hidden columns E (mobile), F", "工作表“名单”：隐藏的列 E（手机号）, F"),
+        ("sheet 内科: 3 more pictures belong to no doctor", "工作表“内科”：另有 3 张图片不属于任何医生"),
+        ("内科!H12: hidden picture, not used", "内科!H12：图片是隐藏的，没有用"),
+        ("pictures within .xls cannot be read: save it as .xlsx", ".xls 里的图片读不出来，请另存为 .xlsx"),
+        ("something else", "something else"),
+    ],
+)
+def test_notes_on_a_file_are_told_in_chinese(note, told):
+    assert noted(note, "zh") == told
+    assert noted(note, "en").replace(" (mobile)", "") == note.replace(" (mobile)", "")

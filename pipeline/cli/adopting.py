@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from pipeline.cli.nightly import ask_of, ready_config
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
+from pipeline.errors import UsageError
 from pipeline.session import open_for_config
 
 
@@ -30,7 +31,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     config = ready_config(session)
     clock = session.clock
     if not file.is_file():
-        raise usage("no_such_path", path=file)
+        raise UsageError("no_such_path", path=file)
     ask = ask_of("adopt", session, config)
     with (
         RunLock(config.path(config.ledger)).acquire(run="adopt", now=clock.now()),

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from pipeline.cli.nightly import conduct, out_option
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
 from pipeline.clock import run_id
 from pipeline.config import load
+from pipeline.errors import UsageError
 from pipeline.model import Ask
 from pipeline.session import room_for_results
 from pipeline.shell import join
@@ -216,7 +217,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     try:
         await server.start()
     except OSError as error:
-        raise usage("port_taken", port=options["port"]) from error
+        raise UsageError("port_taken", port=options["port"]) from error
     try:
         session.say(
             "sandbox_at",

@@ -9,10 +9,11 @@ import click
 
 from pipeline.cli.explain import program_of
 from pipeline.cli.nightly import ready_config
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
 from pipeline.cli.settle import tell_unanswered
 from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
+from pipeline.errors import UsageError
 from pipeline.session import open_for_config
 
 
@@ -78,9 +79,9 @@ def report(session: Session, *, run_id: str | None) -> int:
         record = ledger.run(run_id) if run_id else ledger.last_run()
         if record is None:
             raise (
-                usage("no_run", run=run_id, then=("status",))
+                UsageError("no_run", run=run_id, then=("status",))
                 if run_id
-                else usage("no_run_yet", then=("run",))
+                else UsageError("no_run_yet", then=("run",))
             )
         night = tell_again(
             record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import session as surroundings
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
 from pipeline.clock import Clock
 from pipeline.config import Config, load
-from pipeline.errors import EsignImportError
+from pipeline.errors import EsignImportError, UsageError
 from pipeline.model import Ask, Forecast, Status
 from pipeline.session import latest_of, open_for_config
 from pipeline.words import Joined, Phrase
@@ -102,7 +102,7 @@ def run(
     config = ready_config(session)
     ask = ask_of("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
     if review is not None and not review.is_file():
-        raise usage("no_such_path", path=review)
+        raise UsageError("no_such_path", path=review)
     ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
@@ -125,20 +125,23 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
 
     Those of the last run, its rosters read anew, or those of an edited results workbook.
     """
-    from pipeline.intake.read import run_of  # noqa: PLC0415
+    from pipeline.intake.read import expand, run_of  # noqa: PLC0415
 
     config = ready_config(session)
     if results is not None and not results.exists():
-        raise usage("no_such_path", path=results)
+        raise UsageError("no_such_path", path=results)
     writer = run_of(results) if results is not None else None
     if results is not None and writer is None:
-        raise usage("not_results", path=results)
+        raise UsageError("not_results", path=results)
     with open_for_config(config, session.clock, readonly=True) as (ledger, _):
         earlier = ledger.runs(RUNS_SEARCHED)
         wrote = ledger.run(writer) if writer else None
+        known = frozenset(seen.file for seen in ledger.rows_of(writer)) if writer else frozenset()
+    if wrote is not None and not wrote.rosters:  # made again from receipts, which hold no paths
+        wrote = None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
     if whole is None and results is None:
-        raise usage("no_last_run", then=("run",))
+        raise UsageError("no_last_run", then=("run",))
     made = wrote or whole
     rosters = tuple(map(Path, made.context or made.rosters) if made else map(config.path, config.roster))
     pictures = seals or (Path(made.seals) if made and made.seals else None)
@@ -149,7 +152,10 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         ask = replace(ask, of_run=whole.run if whole else None)
     else:
         standing = tuple(path for path in rosters if path.exists())
-        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None)
+        here = {path.name for path in expand(standing)}
+        same = bool(here) if wrote and wrote.context else known <= here
+        gone = len(standing) < len(rosters) or not same
+        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None or gone)
     return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import astuple
 
-from pipeline.ledger.people import CONTENT, SURELY_REFUSED
+from pipeline.ledger.people import CONTENT, MAY_HAVE_MADE_ONE, NAMED_ANEW
 from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
 from pipeline.model import Verdict
 
@@ -16,8 +16,8 @@ WITHDRAWN = "cancelled before the first byte"
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
     """Enter a create before it is sent; the first one of a person freezes the seal name.
 
-    It thaws only while every earlier create was surely refused: then a human may have renamed the seal, for
-    instance because the name was taken.
+    It thaws only while every create since the last seal was surely refused: then a human may have renamed the seal, for
+    instance because the name was taken. The name that a replacement chose holds until the service has refused it.
     """
     connection.execute(
         "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) "
@@ -31,7 +31,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
     connection.execute(
         "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
-        f"(SELECT 1 FROM attempt WHERE key = ?2 AND NOT {SURELY_REFUSED})",
+        f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_MADE_ONE}) AND NOT EXISTS ({NAMED_ANEW} AND key = ?2)",
         (attempt.seal_name, attempt.key),
     )
     connection.execute(

@@ -185,6 +185,11 @@ class SqliteLedger:
             ).fetchone()
             return int(entered)
 
+    def seal_ids(self) -> set[str]:
+        """Return every SealId that is known, of seals that were given up as well."""
+        with self._reading() as connection:
+            return {each for (each,) in connection.execute("SELECT seal_id FROM seal")}
+
     def ended_seals(self) -> set[str]:
         """Return the SealIds of seals that were given up."""
         with self._reading() as connection:

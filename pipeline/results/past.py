@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
-
+LINES = "outcomes.jsonl"
 
 KNOWN = (
     "sealed",
@@ -19,9 +19,26 @@ KNOWN = (
 )  # statuses of a row for which a create was sent
 
 
-def run_that_sent(out: Path, tenant: str) -> Path | None:
-    """Return the newest run.json below ``out`` of this tenant that counts a create call, or None."""
-    return _newest(out, tenant, lambda record: creates_of(record) > 0)
+def runs_that_sent(out: Path, tenant: str, *, since: str = "") -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield the run.json below ``out`` of each run of this tenant that counts a create call, and what it says.
+
+    The newest come first, each run once; those before the run ``since`` are passed over.
+    """
+    told: set[str] = set()
+    for path, record in _records(out, tenant, since):
+        if creates_of(record) and record["run"] not in told and record["run"] >= since:
+            told.add(record["run"])
+            yield path, record
+
+
+def holds_all(known: Collection[str], folder: Path) -> bool:
+    """Tell whether every seal that a run tells of is among these SealIds, and whether it left no create open."""
+    try:
+        with (folder / LINES).open(encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+        return all(row["seal_id"] in known if row["seal_id"] else row["status"] not in KNOWN for row in rows)
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def run_that_knew(out: Path, tenant: str) -> Path | None:
@@ -30,9 +47,12 @@ def run_that_knew(out: Path, tenant: str) -> Path | None:
     Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet night
     tells of seals as well, and with ``--out`` its run.json may be the only one that is left here.
     """
-    return _newest(
-        out, tenant, lambda record: creates_of(record) > 0 or any(map(record["statuses"].get, KNOWN))
+    found = (
+        path
+        for path, record in _records(out, tenant)
+        if creates_of(record) or any(map(record["statuses"].get, KNOWN))
     )
+    return next(found, None)
 
 
 def creates_of(record: Mapping[str, Any]) -> int:
@@ -40,12 +60,18 @@ def creates_of(record: Mapping[str, Any]) -> int:
     return sum(record.get("requests", {}).get(CREATE, {}).values())
 
 
-def _newest(out: Path, tenant: str, fits: Callable[[Mapping[str, Any]], bool]) -> Path | None:
+def _records(out: Path, tenant: str, since: str = "") -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield what can be read, the copy of the last run first, then by the names of the folders, the newest first."""
     for path in sorted(out.glob("*/run.json"), reverse=True):
+        if path.parent.name < since:
+            return
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            if record.get("tenant") == tenant and fits(record):
-                return path
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError):
             continue
-    return None
+        if (
+            isinstance(record, dict)
+            and record.get("tenant") == tenant
+            and {"run", "statuses"} <= record.keys()
+        ):
+            yield path, record

@@ -23,6 +23,7 @@ from pipeline.results.reasons import counted, label, meaning, reasons, sentence
 from pipeline.results.style import COLOURS
 from pipeline.results.sums import count
 from pipeline.results.text import clean
+from pipeline.words.notes import noted
 from pipeline.words.results import halt_word, say, status_word
 
 MOST_ROWS = 10_000  # in the page; a phone still opens it
@@ -116,12 +117,13 @@ def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
 def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str, object]:
     report = night.files[place]
     said = [sentence(problem, language, numbers) for problem in report.problems]
+    said += [noted(mask_text(note, numbers), language) for note in report.notes[:3]]
     return {
         "path": clean(mask_path(report.path, numbers)),
         "status": report.status,
         "word": say(f"file.{report.status}", language),
         "rows": report.rows,
-        "notes": [clean(note) for note in (*said, *(mask_text(note, numbers) for note in report.notes[:3]))],
+        "notes": [clean(note) for note in said],
     }
 
 

@@ -19,6 +19,7 @@ from pipeline.results.reasons import label, meaning, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.unpaired import how_many
 from pipeline.roster import FileReport
+from pipeline.words.notes import noted
 from pipeline.words.results import halt_word, say, status_word
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def _files(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> Non
 
 def _file_notes(report: FileReport, numbers: Numbers, language: str) -> str:
     said = [sentence(problem, language, numbers) for problem in report.problems]
-    return "\n".join([*said, *(mask_text(note, numbers) for note in report.notes[:3])])
+    return "\n".join([*said, *(noted(mask_text(note, numbers), language) for note in report.notes[:3])])
 
 
 def _facts(canvas: Canvas, night: Night, language: str) -> None:

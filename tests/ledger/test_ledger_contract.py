@@ -230,7 +230,15 @@ def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, atte
     assert (past.seal, past.seal_name, past.frozen, past.decided) == (None, "p1新章", True, False)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1"), UNKNOWN)
-    send(ledger, attempt("p1", seal_name="p1新章"), sealed("S2"))
+    send(ledger, attempt("p1", seal_name="p1新章"), Verdict("not_executed", code="RequestLimitExceeded"))
+    assert ledger.snapshot().people["p1"].frozen, "the name was not refused"
+    send(
+        ledger,
+        attempt("p1", seal_name="p1新章"),
+        Verdict("refused", code="FailedOperation.ExistSameSealName"),
+    )
+    assert not ledger.snapshot().people["p1"].frozen, "the new name is taken: a human may choose another"
+    send(ledger, attempt("p1", seal_name="p1三章"), sealed("S2"))
     assert ledger.snapshot().people["p1"].seal.seal_id == "S2"
 
 

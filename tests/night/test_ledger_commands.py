@@ -183,6 +183,37 @@ def test_a_disk_that_failed_at_the_end_of_a_run_left_no_older_ledger(hospital):
     assert hospital.go("run") == 0
 
 
+def test_seals_of_one_run_alone_do_not_stand_for_those_of_another(hospital_with, tmp_path, capsys):
+    """Two rosters, each with runs of its own; the results of the last one are adopted first."""
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    kept = []
+    for start, file in ((1, "a.xlsx"), (5, "b.xlsx")):
+        hospital.doctors(2, start=start, file=file)
+        assert hospital.go("run", str(hospital.folder / "inbox" / file)) == 0
+        kept.append(tmp_path / file)
+        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept[-1])
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("adopt", str(kept[1])) == 0
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    told = capsys.readouterr().err
+    assert [run.name in told for run in hospital.runs[:2]] == [True, False]
+    assert hospital.go("adopt", str(kept[0])) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.creates() == 4
+
+
+def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(night, tmp_path, capsys):
+    kept = tmp_path / "kept.xlsx"
+    shutil.copy(night.folder / "out" / "latest" / "results.xlsx", kept)
+    shutil.rmtree(night.folder / "state")
+    assert night.go("adopt", str(kept)) == 0
+    assert night.go("run") == 2
+    assert night.runs[0].name in capsys.readouterr().err
+    assert night.creates() == 4
+
+
 def spoil(hospital, how):
     """Damage what lies in the state folder in one way."""
     state = hospital.folder / "state"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import openpyxl
@@ -221,6 +222,30 @@ def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital
     workbook.rename(other / "edited.xlsx")
     assert hospital.go("run", str(other)) == 3  # as the message says; and both namesakes stand there
     assert len(hospital.world.seals) == 1
+
+
+@pytest.mark.parametrize("how", ["the named roster", "one of two", "out of the inbox", "all of the inbox"])
+def test_a_workbook_whose_roster_is_gone_gives_no_namesakes_picture(hospital, capsys, how):
+    """The namesake has a seal and is not in the workbook: only the roster tells that the picture fits two people."""
+    inbox = hospital.folder / "inbox"
+    hospital.doctors(1)
+    namesakes = [("张伟", number(8), None, "00008", "内科"), ("张伟", number(9), None, "00009", "外科")]
+    hospital.roster(namesakes, file="a.xlsx")
+    draw_seal(hospital.folder / "seals" / "00008.png", 8)
+    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
+    if how in {"the named roster", "all of the inbox"}:
+        (inbox / "roster.xlsx").unlink()
+    named = [str(path) for path in inbox.iterdir()] if how in {"the named roster", "one of two"} else []
+    assert hospital.go("run", *named) == 3
+    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+    workbook = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", hospital.folder / "w.xlsx")
+    (inbox / "a.xlsx").rename(hospital.folder / "archived.xlsx")
+    assert hospital.go("retry", str(workbook)) == 2
+    assert "w.xlsx To fix 2" in capsys.readouterr().err
+    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+    (hospital.folder / "archived.xlsx").rename(inbox / "b.xlsx")
+    assert hospital.go("run") == 3, "under another name it is found by its rows"
+    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
 
 
 def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):

@@ -296,6 +296,20 @@ def test_a_replacement_under_another_name_than_the_rosters_stops_its_row_and_no_
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
 
 
+def test_a_replacement_whose_name_is_taken_may_be_named_once_more(hospital_with):
+    taken = {"code": {"code": "FailedOperation.ExistSameSealName", "message": "存在同名印章。"}}
+    hospital = hospital_with(faults=[fault(taken, nth=(2,))])
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    draw_seal(hospital.folder / "seals" / "00001.png", 77)
+    assert go(hospital, "resolve", name(1), "--replace", "--seal-name", "乙处方章") == 0
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"failed": 1}
+    with_own_name(hospital, 1, "丙处方章", rows=1)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1}
+
+
 def test_a_changed_row_has_no_create_to_settle(changed):
     assert go(changed, "resolve", name(1), "--seal-id", ID) == 2
 
