@@ -28,13 +28,14 @@ from pipeline.intake.rows import Table, table, without_examples
 from pipeline.intake.tally import Tally
 from pipeline.problems import CATALOGUE, problem
 from pipeline.roster import FileReport, Problem, Row
+from pipeline.words.results import WORDS
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 _DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # columns of the sheet Unknown, whose lines have tickets, too
-_SETTLES = (frozenset({"怎样查清", "结论"}), frozenset({"How to settle it", "Conclusion"}))
+_SETTLES = tuple(map(frozenset, zip(WORDS["col.settle"], WORDS["col.conclusion"], strict=True)))
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 _READERS = {
     "xls": biff.read,
