@@ -289,7 +289,7 @@ def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, c
 
 async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
     limiter = EvenLimiter(8, SystemClock())
-    with Relay(hospital, idle=1.5) as url:
+    with Relay(hospital, idle=3) as url:
         hospital.configure(endpoint=url, contract="inline")
         configs = []
         for each in range(6):
