@@ -359,4 +359,4 @@ def test_suggested_commands_repeat_what_was_given(hospital, capsys):
     seals = str(hospital.folder / "seals")
     hospital.go("check", roster, "--seals", seals)
     said = capsys.readouterr().err
-    assert f"--config {hospital.folder}/config.yaml run {roster} --seals {seals}" in said
+    assert f"--config {hospital.folder}/config.yaml --lang en run {roster} --seals {seals}" in said
