@@ -364,6 +364,17 @@ def test_it_prints_four_in_a_row_with_a_line_to_sign(path, shown):
     assert page.locator(".dock:visible, #search:visible, .filters:visible, .choice:visible").count() == 0
 
 
+def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(path, shown):
+    page = shown(path)
+    page.set_viewport_size({"width": 390, "height": 844})
+    press(page, "1")
+    buttons = page.locator(".dock button:visible, .card:visible .choice button").all()
+    assert all(button.evaluate("it => it.scrollWidth <= it.clientWidth") for button in buttons)
+    toast, dock = (page.locator(part).bounding_box() for part in ("#toast", ".dock"))
+    assert toast["y"] + toast["height"] < 100 < dock["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 @pytest.mark.parametrize("media", ["screen", "print"])
 def test_the_mark_lies_beside_the_name_and_never_over_the_seal(path, shown, media):
     page = shown(path)
