@@ -285,8 +285,8 @@ class Night:
     )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
-    workbook: str = "results.xlsx"  # a numbered sibling's name where a program held that open
     latest: Path | None = None  # where a copy of the results lies
+    workbook: str = "results.xlsx"  # a numbered sibling's name where a program held that open
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,15 +164,16 @@ def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
 
     It was put back from before that run or from its midst; or it was begun anew, and only other seals were adopted.
     """
-    from pipeline.results.past import creates_of, holds_all, runs_that_sent  # noqa: PLC0415
+    from pipeline.results.past import creates_of, cut_short, holds_all, runs_that_sent  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     last = ledger.last_run()
     known = ledger.seal_ids() if last is None else frozenset()
-    lacking = {}
-    for place, record in runs_that_sent(
-        config.path(config.out), tenant_of(config), since=last.run if last else ""
-    ):
+    of_ours = (config.path(config.out), tenant_of(config))
+    since = last.run if last else ""
+    killed = {log.parent.name: str(log) for log in cut_short(*of_ours, since=since)}
+    lacking = {run: log for run, log in killed.items() if ledger.run(run) is None}
+    for place, record in runs_that_sent(*of_ours, since=since):
         sent = str(record["run"])
         if last is None:
             lacks = not holds_all(known, place.parent)

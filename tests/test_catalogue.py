@@ -131,7 +131,7 @@ def pairs() -> Iterator[tuple[str, str, str]]:
 
 def entry(table: str, key: str, value: object) -> Iterator[tuple[str, str, str]]:
     match value:
-        case (str() as zh, str() as en):
+        case (str() as zh, str() as en) | (str(), (str() as zh, str() as en)):
             yield key, zh, en
         case Advice():
             yield from ((f"{table} {key}", zh, en) for zh, en in zip(value.zh, value.en, strict=True))

@@ -175,6 +175,7 @@ def conduct(
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     found = credentials or surroundings.credentials_of(config)
     with (
@@ -182,6 +183,9 @@ def conduct(
         logging_to(ask.out, loud=session.verbose),
         Signals() as signals,
     ):
+        LOG.info(
+            "the run begins", extra={"tenant": tenant_of(config)}
+        )  # a run that is killed leaves its log alone
         evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
         try:
             done = asyncio.run(evening.through())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
-LINES = "outcomes.jsonl"
+LINES, LOG = "outcomes.jsonl", "log.jsonl"
 
 KNOWN = (
     "sealed",
@@ -42,17 +43,39 @@ def holds_all(known: Collection[str], folder: Path) -> bool:
 
 
 def run_that_knew(out: Path, tenant: str) -> Path | None:
-    """Return the newest run.json below ``out`` of this tenant that tells of a seal or of a create, or None.
+    """Return the newest run.json below ``out`` of this tenant that tells of a seal or of a create, else a log, or None.
 
     Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet night
     tells of seals as well, and with ``--out`` its run.json may be the only one that is left here.
     """
-    found = (
+    told = (
         path
         for path, record in _records(out, tenant)
         if creates_of(record) or any(map(record["statuses"].get, KNOWN))
     )
-    return next(found, None)
+    return next(chain(told, cut_short(out, tenant)), None)
+
+
+def cut_short(out: Path, tenant: str, *, since: str = "") -> Iterator[Path]:
+    """Yield the log of each run of this tenant, not before ``since``, that sent creates and never came to its end.
+
+    The newest come first. It has no run.json; where its ledger was lost as well, only the log tells of its seals.
+    """
+    for log in sorted(out.glob(f"*/{LOG}"), reverse=True):
+        if log.parent.name < since:
+            return
+        if not (log.parent / "run.json").exists() and _left_creates(log, tenant):
+            yield log
+
+
+def _left_creates(log: Path, tenant: str) -> bool:
+    try:
+        with log.open(encoding="utf-8") as lines:
+            first = json.loads(next(lines, "null"))
+            ours = isinstance(first, dict) and first.get("tenant") == tenant
+            return ours and any(f'"status": "{status}"' in line for line in lines for status in KNOWN)
+    except (OSError, ValueError):
+        return False
 
 
 def creates_of(record: Mapping[str, Any]) -> int:
