@@ -62,7 +62,8 @@ def floating(
         spot = _spot(place, box, grid) if place and box else None
         if spot is None:
             near = over or (_address(*place.cell) if place and place.cell else "")
-            strays.append(Stray(sheet, near, NOWHERE))
+            held = media.picture(drawing, shown.blip, f"{sheet}!{near or number}")
+            strays.append(Stray(sheet, near, NOWHERE, None if isinstance(held, str) else held))
             continue
         address = _address(spot.row, spot.column)
         picture = media.picture(drawing, shown.blip, f"{sheet}!{address}")

@@ -19,15 +19,16 @@ from pipeline.intake import biff, encrypted, html, ods, ole, text, xlsb, xlsx, x
 from pipeline.intake.ahead import Ahead
 from pipeline.intake.bounds import too_many_bytes
 from pipeline.intake.cells import Book, Line, Sheet, filled
+from pipeline.intake.drawings import NOWHERE
 from pipeline.intake.formats import SUFFIXES, ZIP, kind_of
 from pipeline.intake.headers import Vocabulary, missing
 from pipeline.intake.manner import PLAIN, Manner
 from pipeline.intake.package import Package
 from pipeline.intake.properties import TO_FIX, run_of_compound, run_of_package
-from pipeline.intake.rows import Table, table, without_examples
+from pipeline.intake.rows import NO_ROSTER, Table, table, without_examples
 from pipeline.intake.tally import Tally
 from pipeline.problems import CATALOGUE, problem
-from pipeline.roster import FileReport, Problem, Row
+from pipeline.roster import FileReport, Problem, Row, Stray
 from pipeline.words.results import WORDS
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
@@ -123,9 +124,18 @@ def read_roster(
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
         notes=book.notes + tuple(note for each in tables for note in each.notes),
-        strays=book.strays + tuple(stray for each in tables for stray in each.strays),
+        strays=tuple(_strays(book, tables)),
         run=book.run,
     )
+
+
+def _strays(book: Book, tables: Sequence[Table]) -> Iterator[Stray]:
+    """Yield the pictures that no row got; on a sheet without a roster it does not matter where they lie."""
+    read = {each.report.sheet for each in tables if each.report.status == "read"}
+    for stray in book.strays:
+        yield stray if stray.sheet in read or stray.why != NOWHERE else replace(stray, why=NO_ROSTER)
+    for each in tables:
+        yield from each.strays
 
 
 def refused(report: FileReport, code: str, **detail: object) -> FileReport:

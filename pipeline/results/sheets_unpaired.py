@@ -53,7 +53,8 @@ def write_unpaired_sheet(
     left, where_at = MOST_THUMBNAILS, 2 if shown else 1
     for row, each in enumerate(found, start=1):
         folder = links.folder(each.path)
-        where = "\n".join(filter(None, (each.where, folder_shown(folder, night.seals, numbers))))
+        # within a roster the file's name and the cells tell the place; a link shows one line only
+        where = each.where or folder_shown(folder, night.seals, numbers)
         image = shown(each.picture) if shown and each.picture and left else None
         texts = ((each.name, _FILE), (where, _WHERE), (each.why, _WHY), (each.what, _WHAT))
         tall = max(height(lines(text, wide)) for text, wide in texts)

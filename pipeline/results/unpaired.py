@@ -63,6 +63,7 @@ def _disputed(night: Night) -> dict[Path, tuple[Outcome, Problem]]:
 def _shared(night: Night, numbers: Numbers, language: str) -> Iterator[Unpaired]:
     for path, (outcome, trouble) in _disputed(night).items():
         why, what = parted(sentence(trouble, language, numbers))
+        what = what[:1].upper() + what[1:]
         yield Unpaired(path, mask_text(path.name, numbers), "", why, what, outcome.doctor.picture)
 
 

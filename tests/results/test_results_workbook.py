@@ -240,9 +240,9 @@ def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thu
     masked = "*" * 14 + number[-4:]
     assert [row[0] for row in rows] == [f"名单{masked}.xlsx"] * 3 + ["x.png"]
     assert [row[header.index("位置（点击打开文件夹）")] for row in rows] == [
-        f"工作表“内科{masked}” 单元格 H1:J2\ninbox",
-        "工作表“内科” 单元格 H9\ninbox",
-        "工作表“印章页”\ninbox",
+        f"工作表“内科{masked}” 单元格 H1:J2",
+        "工作表“内科” 单元格 H9",
+        "工作表“印章页”",
         "seals/旧章",
     ]
     assert "不是医生" in rows[0][header.index("为什么没有用上")]

@@ -364,6 +364,31 @@ def test_it_prints_four_in_a_row_with_a_line_to_sign(path, shown):
     assert page.locator(".dock:visible, #search:visible, .filters:visible, .choice:visible").count() == 0
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(scene, make, shown, language):
+    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    page.set_viewport_size({"width": 390, "height": 844})
+    press(page, "1")
+    buttons = page.locator(".dock button:visible, .card:visible .choice button").all()
+    assert all(button.evaluate("it => it.scrollWidth <= it.clientWidth") for button in buttons)
+    toast, dock = (page.locator(part).bounding_box() for part in ("#toast", ".dock"))
+    assert toast["y"] + toast["height"] < 100 < dock["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("wide", [390, 600, 768, 900, 1024, 1280])
+def test_the_head_is_whole_and_low_at_every_width(scene, make, shown, wide, language):
+    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    page.set_viewport_size({"width": wide, "height": 800})
+    for part in page.locator(".top .line > *:visible, .filters > *:visible").all():
+        box = part.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= wide
+    assert page.locator(".task").bounding_box()["height"] < 60
+    assert page.locator(".top").bounding_box()["height"] < (360 if wide < 721 else 170)
+
+
 @pytest.mark.parametrize("media", ["screen", "print"])
 def test_the_mark_lies_beside_the_name_and_never_over_the_seal(path, shown, media):
     page = shown(path)
