@@ -8,6 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from night_support import draw_seal, name, number
+from openpyxl.drawing.image import Image as XlsxImage
 from PIL import Image
 
 from pipeline.cli import main
@@ -246,6 +247,32 @@ def test_a_workbook_whose_roster_is_gone_gives_no_namesakes_picture(hospital, ca
     (hospital.folder / "archived.xlsx").rename(inbox / "b.xlsx")
     assert hospital.go("run") == 3, "under another name it is found by its rows"
     assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+
+
+def test_of_equal_rows_with_pictures_in_their_cells_none_gets_the_others(hospital):
+    """Nothing but their order tells them apart, and the roster was sorted since."""
+
+    def write(*marks):
+        book = openpyxl.Workbook()
+        book.active.append(("姓名", "证件号码", "备注", "印章图片"))
+        for row, mark in enumerate(marks, start=2):
+            book.active.append(("张伟", None, f"备注{mark}"))
+            draw_seal(hospital.folder / f"{mark}.png", mark)
+            book.active.add_image(XlsxImage(str(hospital.folder / f"{mark}.png")), f"D{row}")
+            book.active.row_dimensions[row].height = 60
+        book.save(hospital.folder / "inbox" / "roster.xlsx")
+
+    (hospital.folder / "inbox").mkdir()
+    write(12, 11)
+    assert hospital.go("run") == 3
+    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book["To fix"]["B2"] = number(1)  # whose picture is the twelfth
+    book["To fix"].delete_rows(3)
+    book.save(hospital.folder / "edited.xlsx")
+    write(11, 12)
+    assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
+    assert [row["codes"][-1] for row in hospital.outcomes()] == ["IMAGE_MISSING"]
+    assert hospital.world.seals == []
 
 
 def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
