@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
 from types import MappingProxyType
@@ -43,6 +45,8 @@ FILE_HOSTS = {
     "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
 }
 OURS = "ours"  # the kind of error that is no one of pydantic's
+SECRET = re.compile(r"password|proxy|key$|secret|token")  # keys whose values are not shown
+MOST_SHOWN = 60  # characters of a value
 IDS = ("app_id", "organization_open_id", "operator_open_id")
 
 
@@ -255,7 +259,10 @@ def load(
     try:
         config = Config.model_validate({**merged, "base": path.parent if path is not None else Path()})
     except ValidationError as error:
-        faults += [_told(each, document, path) for each in error.errors()]
+        told = _Told(
+            document, path, {names: name for name, names in _variables().items() if name in environment}
+        )
+        faults += [told.fault(each) for each in sorted(error.errors(), key=told.line)]
     else:
         if not faults:
             return config
@@ -267,7 +274,7 @@ def _merged(
 ) -> dict[str, Any]:
     """Lay ``PIPELINE_API__APP_ID=…`` over the file's values; an unknown name is a fault."""
     merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
-    known = {PREFIX + "__".join(names).upper(): names for names in keys()}
+    known = _variables()
     for name, text in sorted(environment.items()):
         if not name.startswith(PREFIX):
             continue
@@ -280,6 +287,11 @@ def _merged(
             target = target.setdefault(section, {})
         target[last] = _from_environment(last, text)
     return merged
+
+
+def _variables() -> dict[str, tuple[str, ...]]:
+    """Return every environment variable that sets a key, with the key's path."""
+    return {PREFIX + "__".join(names).upper(): names for names in keys()}
 
 
 def _overlaid(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,16 +329,49 @@ def _nearest(name: str, known: list[str]) -> object:
     return phrase("config.near", name=found[0]) if found else ""
 
 
-def _told(error: Any, document: Document, path: Path | None) -> Phrase:
-    names = tuple(str(name) for name in error["loc"])
-    line = document.line_of(names)
-    place = f"{path}:{line}: " if path is not None and line else (f"{path}: " if path is not None else "")
-    where = ".".join(name for name in names if not name.isdigit())
-    if error["type"] == "extra_forbidden":
-        siblings = [known[-1] for known in keys() if known[:-1] == names[:-1]]
-        siblings += [known[0] for known in keys() if len(names) == 1]
-        return phrase("config.unknown_key", place=place, where=where, near=_nearest(names[-1], siblings))
-    return phrase("config.value", place=place, where=where, fault=_what(error))
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Tells faults with the place where each was written."""
+
+    document: Document
+    path: Path | None
+    variables: Mapping[tuple[str, ...], str]  # keys that the environment has set
+
+    def line(self, error: Any) -> int:
+        """Return the line of the file on which a fault stands, 0 without one."""
+        return self.document.line_of(_names(error)) or 0
+
+    def fault(self, error: Any) -> Phrase:
+        """Return a fault as a sentence."""
+        names = _names(error)
+        place = self._place(error, names)
+        where = ".".join(name for name in names if not name.isdigit())
+        if error["type"] == "extra_forbidden":
+            siblings = [known[-1] for known in keys() if known[:-1] == names[:-1]]
+            siblings += [known[0] for known in keys() if len(names) == 1]
+            return phrase("config.unknown_key", place=place, where=where, near=_nearest(names[-1], siblings))
+        return phrase("config.value", place=place, where=where, fault=_what(error), found=_found(error))
+
+    def _place(self, error: Any, names: tuple[str, ...]) -> object:
+        if names in self.variables:
+            return phrase("config.variable", name=self.variables[names])
+        if self.path is None:
+            return ""
+        line = self.line(error)
+        return f"{self.path}:{line}: " if line else f"{self.path}: "
+
+
+def _names(error: Any) -> tuple[str, ...]:
+    return tuple(str(name) for name in error["loc"])
+
+
+def _found(error: Any) -> object:
+    """Return what stands there, where our own words do not say it and it is short and no secret."""
+    value, secret = error.get("input"), SECRET.search(_names(error)[-1] if error["loc"] else "")
+    if error["type"] in {OURS, "missing"} or secret or not isinstance(value, str | int | float):
+        return ""
+    text = str(value)
+    return phrase("config.found", value=text) if 0 < len(text) <= MOST_SHOWN else ""
 
 
 def _what(error: Any) -> Speaks:
@@ -337,4 +382,16 @@ def _what(error: Any) -> Speaks:
     if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
         return Either(error["msg"], error["msg"])
     expected = Joined(str(context.get("expected", "")).split(" or "), phrase("mark.or"))
-    return phrase(key, **{**context, "expected": expected})
+    plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+    return phrase(key, **{**plain, "expected": expected})
+
+
+def missing_ids(config: Config, place: Path | str) -> Joined:
+    """Return the ids that are still to be filled in, each with its line in the file at ``place``."""
+    try:
+        document = read_document(Path(place))
+    except ConfigError:
+        document = Document({}, {})
+    found = [(key, document.lines.get(tuple(key.split(".")))) for key in config.api.placeholders]
+    keys = [phrase("config.key_line", key=key, line=line) if line else key for key, line in found]
+    return Joined(keys, phrase("mark.comma"))

@@ -5,6 +5,7 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
-from pipeline.config import Config
+from pipeline.config import Config, missing_ids
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Night
 from pipeline.passwords import passwords
 from pipeline.shell import join
+from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
@@ -28,15 +30,17 @@ if TYPE_CHECKING:
 
 PROGRAM = "esign-import"
 _runs: set[str] = set()  # named in this process
+NEARLY = 0.7  # likeness of two names that may be one misspelt
 
 
 def require_ready(config: Config, place: Path | str) -> None:
     """Raise UsageError for a configuration that does not say who acts; ``place`` is where it would stand."""
-    if missing := config.api.placeholders:
-        keys = ", ".join(missing)
-        raise UsageError("usage.placeholders", place=place, keys=keys, then=("config", "validate"))
+    if config.api.placeholders:
+        raise UsageError(
+            "usage.placeholders", place=place, keys=missing_ids(config, place), then=("config", "validate")
+        )
     if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
-        raise _no_such_path(config.path(config.api.ca_file))
+        raise no_such_path(config.path(config.api.ca_file))
 
 
 def ask_of(
@@ -95,7 +99,7 @@ def room_for_results(folder: Path) -> None:
 def existing(path: Path) -> Path:
     """Return a path that was named. Raises UsageError where there is nothing."""
     if not path.exists():
-        raise _no_such_path(path)
+        raise no_such_path(path)
     return path
 
 
@@ -215,5 +219,13 @@ def write_results(night: Night, config: Config, *, language: str, latest: Path |
     )
 
 
-def _no_such_path(path: Path) -> UsageError:
-    return UsageError("no_such_path", path=path)
+def no_such_path(path: Path) -> UsageError:
+    """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
+    folder = path.absolute().parent
+    try:
+        names = [each.name for each in folder.iterdir()]
+    except OSError:
+        names = []
+    found = difflib.get_close_matches(path.name, names, n=1, cutoff=NEARLY)
+    near = phrase("usage.near", name=path.with_name(found[0])) if found else ""
+    return UsageError("no_such_path", path=path, folder=folder, near=near)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.cli import main
 from pipeline.config import Config, load
 from pipeline.errors import ConfigError
 
@@ -115,3 +116,39 @@ def test_a_template_must_name_the_doctor(tmp_path, template):
 def test_columns_name_known_fields(tmp_path):
     assert "columns" in _faults(tmp_path, "columns: {工牌: staff}\n")
     assert _load(tmp_path, "columns: {工牌: staff_no}\n").columns == {"工牌": "staff_no"}
+
+
+def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "intake:\n  password: 7\n  max_rows: some\napi:\n  timeout_seconds: -2\nunknwon: hold\n", "utf-8"
+    )
+    with pytest.raises(ConfigError) as wrong:
+        load(path, {"PIPELINE_LIMITS__CONCURRENCY": "many"})
+    en, zh = wrong.value.say("en"), wrong.value.say("zh")
+    lines = [line.removeprefix(f"{path}:") for line in en.splitlines()]
+    assert (
+        lines[0]
+        == "environment PIPELINE_LIMITS__CONCURRENCY: limits.concurrency: must be a number (it says “many”)"
+    )
+    assert lines[1:] == [
+        "3: intake.max_rows: must be a whole number (it says “some”)",
+        "5: api.timeout_seconds: must be greater than 0 (it says “-2”)",
+        "6: unknwon: unknown key; did you mean unknown?",
+    ]
+    assert f"{path}:5: api.timeout_seconds：必须大于 0（写的是“-2”）" in zh
+
+
+def test_a_secret_that_does_not_fit_is_not_shown(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("intake: {password: [hunter2]}\napi: {proxy: 'hunter2'}\n", "utf-8")
+    with pytest.raises(ConfigError) as wrong:
+        load(path, {})
+    assert "hunter2" not in wrong.value.say("en").replace("api.proxy", "")
+
+
+def test_ids_that_are_missing_are_named_with_their_lines(tmp_path, capsys):
+    path = tmp_path / "config.yaml"
+    path.write_text("api:\n  app_id: …\n  operator_open_id: x\n", "utf-8")
+    assert main(["--config", str(path), "--lang", "en", "config", "validate"]) == 2
+    assert "still has to say: api.app_id (line 2), api.organization_open_id" in capsys.readouterr().err

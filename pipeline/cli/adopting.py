@@ -10,7 +10,7 @@ import click
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session
 from pipeline.errors import UsageError
-from pipeline.session import open_for_config
+from pipeline.session import no_such_path, open_for_config
 
 
 @click.command()
@@ -31,7 +31,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     config = ready_config(session)
     clock = session.clock
     if not file.is_file():
-        raise UsageError("no_such_path", path=file)
+        raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file)
     ask = ask_of("adopt", session, config)
     with (
         RunLock(config.path(config.ledger)).acquire(run="adopt", now=clock.now()),
@@ -48,8 +48,11 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
             found = desk.of_sheet(rows, judge(rows), files, snapshot, ended=ended)
         if found.seals:
             ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
-    for place, reason in found.left.items():
+    for place, reason in found.untold():
         session.alarm("adopt_left", place=place, why=reason)
     session.say("adopted", n=len(found.seals), known=found.known, left=len(found.left))
-    session.proceed("next_check", "check")
+    if found.left:
+        session.repeat("next_after")
+    else:
+        session.proceed("next_check", "check")
     return 3 if found.left else 0

@@ -9,6 +9,7 @@ import click
 from ruamel.yaml import YAML
 
 from pipeline.cli.session import Session
+from pipeline.config import missing_ids
 
 
 @click.group("config")
@@ -21,8 +22,9 @@ def config_group() -> None:
 def validate(session: Session) -> int:
     """Find every fault of the configuration; exit 2 if there is one."""
     config = session.config()
-    if missing := config.api.placeholders:
-        session.alarm("placeholders", file=session.config_name, keys=", ".join(missing))
+    if config.api.placeholders:
+        missing = missing_ids(config, session.config_name)
+        session.alarm("placeholders", file=session.config_name, keys=missing)
         session.proceed("next_after", "config", "validate")
         return 2
     session.say("config_fine", path=session.config_name)

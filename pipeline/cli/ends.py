@@ -26,6 +26,17 @@ AFTER: Mapping[type[EsignImportError], tuple[str, ...]] = {
     LedgerError: ("ledger", "check"),
     Locked: ("status",),
 }
+# what is said before the next command where nothing has to be put right first
+NEXT: Mapping[str, str] = {
+    "no_config": "next_example",
+    "never_run": "next_check",
+    "no_last_run": "next_run",
+    "no_run_yet": "next_run",
+    "no_run": "next_status",
+    "resolve_nobody": "next_list",
+    "ledger.locked": "next_status",
+    "ledger.locked_by_somebody": "next_status",
+}
 INTERRUPTED = 130
 DISK = 74
 
@@ -71,7 +82,7 @@ def _misused(session: Session, wrong: click.ClickException) -> int:
         if context is not None:
             session.write(f"{context.get_usage()}\n")
         session.alarm("misused", message=mask_text(tidy(wrong.format_message(), session.spoken)))
-    session.then(session.word("next_help"), join_to(session.program, *path, "--help"))
+    session.then(session.word("next_help"), join_to(session.caller, *path, "--help"))
     return wrong.exit_code
 
 
@@ -81,9 +92,9 @@ def _point_on(session: Session, trouble: EsignImportError) -> None:
     if any(mask_text(word) != word for word in words):
         words = (words[0], "--help")  # a path that is not shown cannot be typed
     if words:
-        session.proceed("next_after", *words)
+        session.proceed(NEXT.get(trouble.key, "next_after"), *words)
     elif isinstance(trouble, UsageError):
-        help_on = join_to(session.program, *_commands(session.arguments), "--help")
+        help_on = join_to(session.caller, *_commands(session.arguments), "--help")
         session.then(session.word("next_after"), help_on)
     else:
         session.repeat("next_after")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.nightly import ready_config
+from pipeline.cli.nightly import no_ledger, ready_config
 from pipeline.cli.session import Session
-from pipeline.errors import UsageError
 from pipeline.session import open_for_config
 from pipeline.shell import join
 from pipeline.words import Joined
@@ -41,7 +40,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     config = ready_config(session)
     path = config.path(config.ledger)
     if not path.exists():
-        raise UsageError("no_ledger", path=path)
+        raise no_ledger(config)
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         desk = Desk(ledger, site_key, config.path(config.out))
         found = desk.find(query) or desk.find([" ".join(query)])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import ready_config
+from pipeline.cli.nightly import no_ledger, ready_config
 from pipeline.cli.session import Session
-from pipeline.errors import UsageError
+from pipeline.session import no_such_path
 
 if TYPE_CHECKING:
     from pipeline.ledger.care import Restored
@@ -34,7 +34,7 @@ def backup(session: Session, *, file: Path) -> int:
 
     path, _ = _place(session)
     if not path.exists():
-        raise UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+        raise no_ledger(ready_config(session))
     care.backup(path, file)
     session.say("ledger_backed_up", path=file)
     session.proceed("next_run", "ledger", "check")
@@ -49,7 +49,7 @@ def restore(session: Session, *, file: Path) -> int:
     from pipeline.ledger import care  # noqa: PLC0415
 
     if not file.exists():
-        raise UsageError("no_such_path", path=file)
+        raise no_such_path(file)
     with _locked(session) as (path, tenant):
         _tell(session, care.restore(path, file, tenant))
     return 0
@@ -74,7 +74,7 @@ def check(session: Session) -> int:
 
     path, tenant = _place(session)
     if not path.exists():
-        raise UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+        raise no_ledger(ready_config(session))
     found = care.check(path, tenant)
     kinds = {trouble.kind for trouble in found.troubles}
     receipts = path.with_name("receipts.jsonl")

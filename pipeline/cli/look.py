@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,13 @@ from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
 from pipeline.session import open_for_config
+from pipeline.words import Joined
+from pipeline.words.sentences import phrase
+
+if TYPE_CHECKING:
+    from pipeline.ledger.sqlite import SqliteLedger
+
+RUNS_NAMED = 5
 
 
 @click.command()
@@ -65,6 +73,11 @@ def status(session: Session) -> int:
     return 0
 
 
+def _runs(ledger: SqliteLedger) -> Joined:
+    """Return the ids of the last runs."""
+    return Joined([each.run for each in ledger.runs(RUNS_NAMED)], phrase("mark.comma"))
+
+
 @click.command()
 @click.option("--run", "run_id", metavar="ID", help="The run to tell again (default: the last).")
 @click.pass_obj
@@ -79,7 +92,7 @@ def report(session: Session, *, run_id: str | None) -> int:
         record = ledger.run(run_id) if run_id else ledger.last_run()
         if record is None:
             raise (
-                UsageError("no_run", run=run_id, then=("status",))
+                UsageError("no_run", run=run_id, known=_runs(ledger), then=("status",))
                 if run_id
                 else UsageError("no_run_yet", then=("run",))
             )

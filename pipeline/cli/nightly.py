@@ -18,7 +18,7 @@ import click
 from pipeline import session as surroundings
 from pipeline.cli.session import Session
 from pipeline.clock import Clock
-from pipeline.config import Config, load
+from pipeline.config import Config, load, missing_ids
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.model import Ask, Forecast, Status
 from pipeline.session import latest_of, open_for_config
@@ -102,7 +102,7 @@ def run(
     config = ready_config(session)
     ask = ask_of("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
     if review is not None and not review.is_file():
-        raise UsageError("no_such_path", path=review)
+        raise surroundings.no_such_path(review)
     ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
         session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
@@ -129,7 +129,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
 
     config = ready_config(session)
     if results is not None and not results.exists():
-        raise UsageError("no_such_path", path=results)
+        raise surroundings.no_such_path(results)
     writer = run_of(results) if results is not None else None
     if results is not None and writer is None:
         raise UsageError("not_results", path=results)
@@ -299,9 +299,10 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it cannot speak for a tenant if it cannot."""
     config = session.config_if_any()
     if config is None:
-        return load(None, os.environ), session.word("no_config")
-    if missing := config.api.placeholders:
-        return config, session.word("placeholders", file=session.config_name, keys=", ".join(missing))
+        return load(None, os.environ), session.word("no_config_short")
+    if config.api.placeholders:
+        missing = missing_ids(config, session.config_name)
+        return config, session.word("placeholders", file=session.config_name, keys=missing)
     return config, None
 
 
@@ -310,6 +311,19 @@ def ready_config(session: Session) -> Config:
     config = session.config()
     surroundings.require_ready(config, session.config_name)
     return config
+
+
+def no_ledger(config: Config) -> UsageError:
+    """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
+    from pipeline.ledger.open import receipts_path  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    path = config.path(config.ledger)
+    lost = receipts_path(path).exists() or run_that_knew(config.path(config.out), tenant_of(config))
+    if lost:
+        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+    return UsageError("never_run", path=path, then=("check",))
 
 
 def ask_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -74,10 +75,16 @@ class Session:
         self.then(self.word(key), f"{self.invocation} {join(words)}")
 
     def agreed(self, key: str, **details: object) -> bool:
-        """Ask a question; only a clear yes is one. Raises click.Abort where nobody answers."""
-        return click.confirm(
-            f"{self.word(key, **details)} [y/N]", prompt_suffix=" ", show_default=False, err=True
-        )
+        """Ask a question; only a clear yes is one. Raises click.Abort where nobody answers.
+
+        An event loop would hear a Ctrl-C only after the answer: while it is awaited, Ctrl-C ends the command as usual.
+        """
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            text = f"{self.word(key, **details)} [y/N]"
+            return click.confirm(text, prompt_suffix=" ", show_default=False, err=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     @staticmethod
     def write(text: str) -> None:
@@ -113,9 +120,17 @@ class Session:
     @property
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
-        given = ("--config", str(self.config_path)) if self.config_path else ()
-        told = ("--lang", self.lang) if self.lang and self.lang_given else ()
-        return " ".join((self.program, *map(quote, (*given, *told))))
+        given = ("--config", quote(str(self.config_path))) if self.config_path else ()
+        return " ".join((self.program, *given, *self._told_language))
+
+    @property
+    def caller(self) -> str:
+        """What to type for a help, which reads no configuration."""
+        return " ".join((self.program, *self._told_language))
+
+    @property
+    def _told_language(self) -> tuple[str, ...]:
+        return ("--lang", self.lang) if self.lang and self.lang_given else ()
 
     @property
     def again(self) -> str:

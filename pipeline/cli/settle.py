@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import ask_of, ready_config
+from pipeline.cli.nightly import ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
-from pipeline.session import credentials_of, hold, latest_of, open_for_config
+from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
 
 if TYPE_CHECKING:
     from pipeline.desk.cases import Case
@@ -159,7 +159,7 @@ def _is_workbook(query: str | None) -> bool:
     if query is None or not query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")):
         return False
     if not Path(query).is_file():
-        raise UsageError("no_such_path", path=query)
+        raise no_such_path(Path(query))
     return True
 
 
@@ -180,7 +180,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     clock = session.clock
     path = config.path(config.ledger)
     if not path.exists():
-        raise UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+        raise no_ledger(config)
     ask = replace(ask_of("resolve", session, config), command="check")
     opened = hold(config, ask, clock) if changes else open_for_config(config, clock, readonly=True)
     with opened as (ledger, site_key):

@@ -13,13 +13,15 @@ from pathlib import Path
 
 from pipeline.desk.settle import SEAL_ID
 from pipeline.errors import FileRefused, UsageError
-from pipeline.intake.cells import Sheet
+from pipeline.intake.cells import Sheet, letters
 from pipeline.intake.read import open_results, run_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
-from pipeline.model import Snapshot
-from pipeline.roster import Doctor, FileReport, Row
-from pipeline.words import Either, Phrase
+from pipeline.model import Past, Snapshot
+from pipeline.results.privacy import mask_problem, mask_text
+from pipeline.results.reasons import sentence
+from pipeline.roster import Doctor, Field, FileReport, Problem, Row
+from pipeline.words import Either, Joined, Speaks
 from pipeline.words.results import WORDS
 from pipeline.words.sentences import phrase
 
@@ -30,12 +32,30 @@ TITLES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A line, and the cell of it that is looked at."""
+
+    sheet: str  # or the file, where it has no sheets
+    row: int
+    cell: str | None = None
+
+    def say(self, language: str) -> str:
+        """Return where it is, in ``zh`` or ``en``."""
+        key = "desk.place_cell" if self.cell else "desk.place"
+        return phrase(key, sheet=self.sheet, row=self.row, cell=self.cell).say(language)
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a file gives: seals to enter, and the lines that give none, each with why."""
 
     seals: tuple[Adopted, ...]
     known: int  # lines whose seal the ledger holds already
-    left: Mapping[str, Phrase]  # place -> why
+    left: Mapping[Place, Speaks]  # why, and what to do
+
+    def untold(self) -> list[tuple[Place, Speaks]]:
+        """Return the lines that give no seal, in the order of the file."""
+        return sorted(self.left.items(), key=lambda each: each[0].row)
 
 
 def of_results(
@@ -53,13 +73,13 @@ def of_results(
             by_key[doctor.key] = doctor
     lines = [line for line in _lines_of_results(path, tenant) if line.seal_id]
     claims = Counter((line.name, line.number[-4:]) for line in lines)
-    left: dict[str, Phrase] = {}
+    left: dict[Place, Speaks] = {}
     claimed: list[tuple[str, Doctor, _Line]] = []
     for line in lines:
         who = (line.name, line.number[-4:])
         keys = people.get(who, set())
         if len(keys) != 1 or claims[who] != 1:
-            left[line.place] = phrase("desk.several" if keys else "desk.nobody")
+            left[line.place] = phrase("desk.several" if keys else "desk.nobody", name=line.name or "—")
             continue
         (key,) = keys
         claimed.append((key, by_key[key], line))
@@ -82,14 +102,15 @@ def of_sheet(
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
         if report.status != "read":
-            raise UsageError("desk.not_a_sheet", path=report.path, codes=", ".join(report.codes))
-    left: dict[str, Phrase] = {}
+            raise UsageError("desk.not_a_sheet", path=report.path, codes=_sentences(report.problems))
+    left: dict[Place, Speaks] = {}
     claimed = []
     for row, doctor in zip(rows, doctors, strict=True):
-        place = f"{row.origin.sheet or row.origin.file} {row.origin.row}"
-        seal_id = _seal_id(row)
+        seal_id, cell = _seal_id(row)
+        sheet = mask_text(row.origin.sheet or row.origin.file)
+        place = Place(sheet, row.origin.row, cell)
         if doctor.key is None or doctor.number is None:
-            left[place] = phrase("desk.number_unusable")
+            left[Place(sheet, row.origin.row, row.address(Field.NUMBER))] = _unusable(doctor)
         elif not seal_id:
             left[place] = phrase("desk.seal_id_missing")
         else:
@@ -105,32 +126,30 @@ def is_results(path: Path) -> bool:
 
 
 def _found(
-    claimed: Iterable[tuple[str, Doctor, str, str | None, str]],
-    left: dict[str, Phrase],
+    claimed: Iterable[tuple[str, Doctor, str, str | None, Place]],
+    left: dict[Place, Speaks],
     snapshot: Snapshot,
     ended: Collection[str],
 ) -> Found:
     seals: list[Adopted] = []
     known = 0
     claims = list(claimed)
-    people = Counter(key for key, *_ in claims)
-    ids = Counter(seal_id for _, _, seal_id, _, _ in claims)
+    rows: dict[str, list[int]] = {}  # of a person, and of a SealId
+    for key, _, seal_id, _, place in claims:
+        for each in (key, _as_id(seal_id)):
+            rows.setdefault(each, []).append(place.row)
     names = Counter(seal_name for *_, seal_name, _ in claims)  # elsewhere all seals may bear one name
     owners = {past.seal.seal_id: key for key, past in snapshot.people.items() if past.seal}
     for key, doctor, seal_id, seal_name, place in claims:
         past = snapshot.people.get(key)
-        if SEAL_ID.fullmatch(seal_id) is None:
-            left[place] = phrase("desk.seal_id_strange", seal_id=seal_id)
-        elif past is not None and past.seal is not None and past.seal.seal_id == seal_id:
+        if past is not None and past.seal is not None and past.seal.seal_id == seal_id:
             known += 1
-        elif past is not None and past.seal is not None:
-            left[place] = phrase("desk.has_seal", seal_id=past.seal.seal_id)
-        elif past is not None and past.unsettled is not None:
-            left[place] = phrase("desk.unsettled")
-        elif seal_id in ended:
-            left[place] = phrase("desk.seal_ended")
-        elif people[key] > 1 or ids[seal_id] > 1 or owners.get(seal_id, key) != key:
-            left[place] = phrase("desk.twice")
+        elif why := (
+            _strange(seal_id)
+            or _in_the_ledger(doctor, seal_id, past, owners.get(seal_id, key), ended)
+            or _claimed_twice(key, seal_id, place, rows)
+        ):
+            left[place] = why
         else:
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
@@ -139,17 +158,67 @@ def _found(
     return Found(tuple(seals), known, left)
 
 
+def _as_id(seal_id: str) -> str:
+    return f"id {seal_id}"
+
+
+def _strange(seal_id: str) -> Speaks | None:
+    if SEAL_ID.fullmatch(seal_id) is not None:
+        return None
+    return phrase("desk.seal_id_strange", seal_id=mask_text(seal_id))
+
+
+def _in_the_ledger(
+    doctor: Doctor, seal_id: str, past: Past | None, owner: str, ended: Collection[str]
+) -> Speaks | None:
+    """Return what the ledger has against a SealId for a doctor."""
+    if past is not None and past.seal is not None:
+        return phrase("desk.has_seal", seal_id=past.seal.seal_id, name=doctor.name)
+    if past is not None and past.unsettled is not None:
+        return phrase("desk.unsettled", name=doctor.name, seal_id=seal_id)
+    if seal_id in ended:
+        return phrase("desk.seal_ended")
+    return None if owner == doctor.key else phrase("desk.others_seal", seal_id=seal_id)
+
+
+def _claimed_twice(key: str, seal_id: str, place: Place, rows: Mapping[str, Sequence[int]]) -> Speaks | None:
+    """Return which other lines are about the same person, or give the same SealId."""
+    for word, each in (("desk.person_twice", key), ("desk.seal_id_twice", _as_id(seal_id))):
+        if len(rows[each]) > 1:
+            others = [row for row in rows[each] if row != place.row]
+            return phrase(word, rows=Joined(others, phrase("mark.comma")))
+    return None
+
+
 def _has_title(row: Row) -> bool:
     return any(fold(cell.header) in TITLES for cell in row.cells)
 
 
-def _seal_id(row: Row) -> str:
-    return next((cell.shown.strip() for cell in row.cells if fold(cell.header) in TITLES), "")
+def _seal_id(row: Row) -> tuple[str, str | None]:
+    """Return the SealId of a line and the address of its cell."""
+    cell = next((cell for cell in row.cells if fold(cell.header) in TITLES), None)
+    if cell is None:
+        return "", None
+    return cell.shown.strip(), f"{cell.column}{row.origin.row}" if cell.column else None
+
+
+def _unusable(doctor: Doctor) -> Speaks:
+    """Return what is wrong with a line's identity number, as a roster's row is told it."""
+    errors = [each for each in doctor.problems if each.severity == "error" and each.field is Field.NUMBER]
+    return _sentences(errors) if errors else phrase("desk.number_unusable")
+
+
+def _sentences(problems: Sequence[Problem]) -> Speaks:
+    zh, en = (
+        " ".join(mask_text(sentence(mask_problem(each), language)) for each in problems)
+        for language in ("zh", "en")
+    )
+    return Either(zh, en)
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    place: str
+    place: Place
     name: str
     number: str  # masked
     seal_id: str
@@ -174,7 +243,8 @@ def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
                     places = _places(texts)
                     continue
                 told = {field: texts.get(column, "") for field, column in places.items()}
-                yield _Line(f"{sheet.name} {line.number}", **told)
+                cell = f"{letters(places['seal_id'])}{line.number}"
+                yield _Line(Place(sheet.name or "", line.number, cell), **told)
     except FileRefused as refused:
         raise UsageError("desk.results_unreadable", path=path, code=refused.code) from refused
 

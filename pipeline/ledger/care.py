@@ -228,7 +228,7 @@ def _make_room(path: Path, site_key: SiteKey) -> Path | None:
     except (LedgerError, sqlite3.Error):
         whole = False
     if whole:
-        raise UsageError("ledger.in_order", path=path)
+        raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
     free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())
     path.rename(free)
     for suffix in _SIDE:

@@ -109,6 +109,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Seals entered: {n} (known before: {known}). Lines not entered: {left}.",
     ),
     "adopt_left": ("  {place}：{why}", "  {place}: {why}"),
+    "never_run": (
+        "{path} 处还没有台账：这份配置还没有运行过。",
+        "There is no ledger at {path} yet: nothing has run with this configuration.",
+    ),
     "no_ledger": (
         "{path} 处没有台账；请用 ledger restore 或 ledger rebuild 恢复。",
         "There is no ledger at {path}; bring it back with ledger restore or ledger rebuild.",
@@ -169,8 +173,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
     "no_config": (
-        "这里没有 config.yaml；请用 --config 指定，或先看示例：esign-import demo",
-        "There is no config.yaml here; name one with --config, or look at an example: esign-import demo",
+        "当前文件夹里没有 config.yaml。已有配置就用 --config 写明它在哪里；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
+        "There is no config.yaml in this folder. Name yours with --config; if there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
+    ),
+    "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
+    "next_example": (
+        "想先看一个不需要账号的完整示例，请输入：",
+        "To see a whole example first, which needs no account, type:",
     ),
     "placeholders": (
         "{file} 里还没有填写：{keys}",
@@ -184,7 +193,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
-    "no_such_path": ("找不到 {path}", "{path} does not exist"),
+    "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; name a file."),
+    "no_such_path": (
+        "找不到 {path}（在 {folder} 里找过）。{near}请核对写法；路径里有空格时整个加引号。",
+        "{path} does not exist (looked in {folder}).{near} Check how it is written; a path with blanks needs quotes.",
+    ),
     "port_taken": (
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
         "Port {port} of 127.0.0.1 is taken; choose another with --port.",
@@ -277,6 +290,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "next_bug": ("要看详细原因，请输入：", "To see more of the reason, type:"),
     "next_rosters": ("放入名单后，请输入：", "With a roster in its place, type:"),
+    "next_status": ("要看现状，请输入：", "To see how things stand, type:"),
     "next_run": ("接下来，请输入：", "Next, type:"),
     "next_check": ("先检查一遍，请输入：", "To check first, type:"),
     "next_list": ("要看待查清的行，请输入：", "To see what waits for a decision, type:"),
@@ -382,7 +396,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
   A roster that no run has read yet is not among them; check looks at it.""",
     ),
     "explain_similar": ("  相近的有：{names}", "  Similar: {names}"),
-    "no_run": ("台账里没有这次运行：{run}", "The ledger knows no run {run}"),
+    "no_run": (
+        "台账里没有运行 {run}；最近的是：{known}。",
+        "The ledger knows no run {run}; the last ones are: {known}.",
+    ),
     "no_last_run": ("台账里还没有运行记录，没有可重试的。", "The ledger knows no run yet: nothing to retry."),
     "no_run_yet": (
         "台账里还没有运行记录，没有可重新生成的结果。",

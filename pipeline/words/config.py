@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "config.faults": ("{faults}", "{faults}"),
-    "config.value": ("{place}{where}：{fault}", "{place}{where}: {fault}"),
+    "config.value": ("{place}{where}：{fault}{found}", "{place}{where}: {fault}{found}"),
+    "config.found": ("（写的是“{value}”）", " (it says “{value}”)"),
+    "config.variable": ("环境变量 {name}：", "environment {name}: "),
+    "config.key_line": ("{key}（第 {line} 行）", "{key} (line {line})"),
     "config.unknown_key": ("{place}{where}：不认识的配置项{near}", "{place}{where}: unknown key{near}"),
     "config.unknown_variable": ("环境变量 {name}：不认识{near}", "environment {name}: unknown{near}"),
     "config.near": ("；是不是 {name}？", "; did you mean {name}?"),

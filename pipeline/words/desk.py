@@ -85,19 +85,50 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} 是 {tenant} 的结果，当前配置是 {ours}；其中的印章不能登记。",
         "{path} holds the results of {tenant}, the configuration speaks for {ours}: its seals cannot be entered.",
     ),
-    "desk.seal_ended": ("台账中该印章已停用", "the ledger has this seal as one that was given up"),
-    "desk.nobody": ("现有名单里没有此人", "nobody in the present rosters"),
-    "desk.several": (
-        "同名且末四位相同的不止一人",
-        "more than one person has this name and last four digits",
+    "desk.seal_ended": (
+        "台账中该印章已停用；请从控制台的印章列表复制现在这一枚的印章ID。",
+        "the ledger has this seal as one that was given up; copy the SealId of the present one from the console's seal list.",
     ),
-    "desk.number_unusable": ("证件号码不能用", "the identity number cannot be used"),
-    "desk.seal_id_missing": ("没有印章ID", "no SealId"),
-    "desk.seal_id_strange": ("“{seal_id}”不是印章ID", "“{seal_id}” is no SealId"),
-    "desk.has_seal": ("台账中已有印章 {seal_id}", "the ledger has seal {seal_id} for this person"),
-    "desk.unsettled": ("上次提交没有结论，请用 resolve 登记", "a create has no verdict: use resolve"),
-    "desk.twice": (
-        "同一人或同一印章ID不止一行",
-        "the person or the SealId stands on more than one line",
+    "desk.place": ("{sheet} 第 {row} 行", "{sheet} row {row}"),
+    "desk.place_cell": ("{sheet} 第 {row} 行（{cell}）", "{sheet} row {row} ({cell})"),
+    "desk.nobody": (
+        "现有名单里没有叫 {name}、证件末四位相符的人；请先把此人写进名单，或改用写有完整证件号码的表。",
+        "nobody in the present rosters is called {name} and has these last four; put the doctor into a roster, or adopt a sheet with whole identity numbers.",
+    ),
+    "desk.several": (
+        "叫 {name} 且末四位相同的不止一人；请改用写有完整证件号码的表。",
+        "more than one person is called {name} and has these last four; adopt a sheet with whole identity numbers.",
+    ),
+    "desk.number_unusable": (
+        "证件号码不能用；请对照证件改正。",
+        "the identity number cannot be used; correct it from the card.",
+    ),
+    "desk.seal_id_missing": (
+        "没有印章ID；请从控制台的印章列表复制，没有印章就删掉这一行。",
+        "no SealId; copy it from the console's seal list, or delete the line where there is no seal.",
+    ),
+    "desk.seal_id_strange": (
+        "“{seal_id}”不是印章ID（应为 16–64 位字母和数字）；请从控制台的印章列表复制。",
+        "“{seal_id}” is no SealId (16 to 64 letters and digits); copy it from the console's seal list.",
+    ),
+    "desk.has_seal": (
+        "台账中 {name} 已有另一枚印章 {seal_id}，没有改动；请到控制台核对，停用多余的一枚。",
+        "the ledger has seal {seal_id} for {name}, which stays; compare them in the console and disable the one too many.",
+    ),
+    "desk.unsettled": (
+        "{name} 上次的提交没有结论；确认这是那一枚，就运行 resolve {name} --seal-id {seal_id}。",
+        "a create of {name} has no verdict; if this is that seal, use resolve {name} --seal-id {seal_id}.",
+    ),
+    "desk.others_seal": (
+        "台账中印章 {seal_id} 属于另一位医生；请到控制台核对是谁的。",
+        "in the ledger {seal_id} is another doctor's seal; find out in the console whose it is.",
+    ),
+    "desk.person_twice": (
+        "此人也在第 {rows} 行；都没有登记，请只留正确的一行。",
+        "the same person stands in row {rows}; none was entered, keep the right line alone.",
+    ),
+    "desk.seal_id_twice": (
+        "这个印章ID也在第 {rows} 行；都没有登记，请核对是谁的。",
+        "the same SealId stands in row {rows}; none was entered, find out whose it is.",
     ),
 }

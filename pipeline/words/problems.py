@@ -130,8 +130,8 @@ IDENTITY_ENTRIES = (
     _e("ID_PRECISION_LOST", "{cell} 的证件号码是数字格式，Excel 已丢失末几位；请先把整列设为“文本”格式，再对照证件重新填写 18 位号码。",
        "{cell} holds the identity number as a number: Excel has lost its last digits; format the column as text, then "
        "type all 18 characters from the card.",
-       mild=("{cell} 的证件号码以 {tail} 结尾，像是 Excel 抹掉了末几位；请对照证件改正，确实如此就分段写：110101 19900307 1000。",
-             "The number in {cell} ends in {tail}, as if Excel had wiped its last digits; correct it, or write it 110101 19900307 1000.")),
+       mild=("{cell} 的证件号码以 {tail} 结尾，像是 Excel 抹掉了末几位；请对照证件改正，确实如此就按 6、8、4 位用空格分段写。",
+             "The number in {cell} ends in {tail}, as if Excel had wiped its last digits; correct it, or, if it is right, write it in groups of 6, 8 and 4 digits.")),
     _w("ID_TYPE_INFERRED", "证件类型为空，按号码判断为 {used}。", "The card type is blank and taken as {used} from the number."),
     _e("ID_TYPE_MISMATCH", "{cell} 的证件类型“{found}”与号码不符，号码属于 {used}；请改正其中之一。",
        "The card type “{found}” in {cell} does not fit the number, which is a {used}; correct one of them.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "usage.placeholders": ("{place} 里还没有填写：{keys}", "{place} still has to say: {keys}"),
+    "usage.near": ("是不是 {name}？", " Did you mean {name}?"),
     "usage.no_pictures": (
         "{path}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
         "{path} is neither a folder of pictures nor a zip; name one of these.",

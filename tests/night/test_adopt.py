@@ -41,7 +41,7 @@ def test_adopted_doctors_are_unchanged_from_then_on(hospital, capsys):
     [
         ((name(1), number(1), "见系统"), "no SealId"),
         ((name(1), number(1), None), "no SealId"),
-        ((name(1), "110101199003070000", seal_id(1)), "cannot be used"),
+        ((name(1), "110101199003070000", seal_id(1)), "groups of 6, 8 and 4"),
     ],
 )
 def test_a_line_that_gives_no_seal_says_why(hospital, capsys, row, word):
@@ -133,3 +133,49 @@ def test_the_seals_of_a_rehearsal_are_nobodys(hospital, tmp_path, capsys):
     assert "another-hospital" in capsys.readouterr().err
     assert hospital.go("check") == 0
     assert hospital.statuses() == {"ready": 2}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_line_that_was_not_entered_says_where_what_and_what_to_do(hospital, capsys, language):
+    rows = [
+        (name(1), number(1), seal_id(1)),
+        (name(2), "1101990001", seal_id(2)),
+        (name(3), number(3)[:-1] + "?", seal_id(3)),
+        (name(4), number(4), "见系统"),
+        (name(5), number(5), None),
+        (name(6), number(6), seal_id(6)),
+        (name(6), number(6), seal_id(7)),
+        (name(8), number(8), seal_id(8)),
+        (name(9), number(9), seal_id(8)),
+    ]
+    path = sheet(hospital, rows)
+    capsys.readouterr()
+    assert hospital.go("--lang", language, "adopt", path) == 3
+    told = capsys.readouterr().err
+    zh = {
+        3: ("B3", "请对照证件"), 4: ("B4", "请对照证件"), 5: ("C5", "请从控制台"), 6: ("C6", "请从控制台"),
+        7: ("C7", "第 8 行"), 8: ("C8", "第 7 行"), 9: ("C9", "第 10 行"), 10: ("C10", "第 9 行"),
+    }  # fmt: skip
+    en = {
+        3: ("B3", "from the card"), 4: ("B4", "from the card"), 5: ("C5", "copy it from"), 6: ("C6", "copy it from"),
+        7: ("C7", "stands in row 8"), 8: ("C8", "stands in row 7"), 9: ("C9", "stands in row 10"), 10: ("C10", "stands in row 9"),
+    }  # fmt: skip
+    lines = {int(each.split("行" if language == "zh" else " (")[0].split()[-1]): each for each in told.splitlines() if each.startswith("  Sheet")}  # fmt: skip
+    expected = zh if language == "zh" else en
+    assert lines.keys() == expected.keys()
+    assert list(lines) == sorted(lines), "in the order of the sheet"
+    for row, words in expected.items():
+        assert all(word in lines[row] for word in words), lines[row]
+    assert ("登记了 1 枚印章（0 枚台账已有），8 行没有登记" if language == "zh" else "Seals entered: 1 (known before: 0). Lines not entered: 8") in told  # fmt: skip
+    assert told.rstrip().endswith(f"adopt {path}")
+    assert number(3)[:12] not in told
+
+
+def test_a_folder_and_a_file_that_cannot_be_read_are_said(hospital, capsys):
+    assert hospital.go("adopt", str(hospital.folder)) == 2
+    assert "is a folder" in capsys.readouterr().err
+    (hospital.folder / "x.xlsx").write_bytes(b"nothing")
+    assert hospital.go("--lang", "zh", "adopt", str(hospital.folder / "x.xlsx")) == 2
+    told = capsys.readouterr().err
+    assert "FILE_" not in told
+    assert "无法读取" in told

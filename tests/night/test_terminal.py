@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,8 +101,8 @@ def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
         ("status", "check"),
         ("retry", "run"),
         ("run --new-ledger no-such.xlsx", "run --help"),
-        ("resolve", "ledger rebuild"),
-        ("ledger check", "ledger rebuild"),
+        ("resolve", "check"),
+        ("ledger check", "check"),
         ("config validate", "check"),
         ("report --run x", "status"),
         ("adopt nothing.xlsx", "adopt --help"),
@@ -227,3 +228,40 @@ def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, 
     assert "*" not in last
     assert NUMBER_PATH not in told
     assert re.search(then, last)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+def test_ctrl_c_at_the_question_ends_the_command(hospital):
+    import pty
+
+    hospital.doctors(1)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pipeline",
+            "--config",
+            str(hospital.folder / "config.yaml"),
+            "--lang",
+            "en",
+            "run",
+        ],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+        cwd=HERE,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"[y/N]" not in seen:
+        seen += process.stderr.read1()
+    process.send_signal(signal.SIGINT)
+    try:
+        _, rest = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        os.close(ours)
+    assert process.returncode == 130
+    assert b"Interrupted." in rest
+    assert rest.rstrip().endswith(b" run")
+    assert not hospital.world.received
