@@ -12,7 +12,7 @@ from pipeline.exits import graver
 from pipeline.ledger.protocol import Ledger, SeenRow
 from pipeline.model import Halt, Night, Outcome
 from pipeline.results.lines import outcome_line, run_record
-from pipeline.results.privacy import Numbers, mask_problem, numbers_of
+from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
         row_id=doctor.row_id,
         key=doctor.key,
         file=str(line["file"]),
-        sheet=doctor.row.origin.sheet,
+        sheet=mask_text(doctor.row.origin.sheet, numbers) if doctor.row.origin.sheet else None,
         row=doctor.row.origin.row,
         status=outcome.status,
         codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),

@@ -65,10 +65,12 @@ class Course:
             return await self.unless_stopped(self.clock.sleep(seconds))
 
     async def unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> bool:
-        """Wait for something, or until the run is stopped; tell whether it came about."""
+        """Wait for something, or until the run is stopped; tell whether it came about. What it raises is raised."""
         coming, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(self.stop.wait())
         try:
             await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if coming.done():
+                coming.result()  # a slot that was never given is none
             return coming.done() and not self.stopping
         finally:
             coming.cancel()

@@ -99,6 +99,8 @@ class Past:
     unsettled: Try | None = None  # verdict unknown or exists: nothing is sent until it is settled
     refusals: tuple[Try, ...] = ()  # oldest first, since the last seal
     creates: int = 0  # ever sent
+    frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
+    decided: bool = False  # since the last seal a decision, not an answer, said that one of them made nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +286,7 @@ class Night:
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
     latest: Path | None = None  # where a copy of the results lies
+    workbook: str = "results.xlsx"  # a numbered sibling's name where a program held that open
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +304,7 @@ class Ask:
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
-    guessed: bool = False  # no run of the ledger says that the workbook was made of these rosters
+    guessed: bool = False  # nothing says that the workbook was made of these rosters, or not of them alone
     review: Path | None = None  # a file of judgements, saved by a review page
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"

@@ -82,7 +82,8 @@ def _named(
 def _own(planned: Planned, name: str, owners: Mapping[str, str | None]) -> Iterator[Problem]:
     """Yield what forbids the roster's own name."""
     doctor, past = planned.doctor, planned.past
-    if past and past.seal_name and past.seal_name != name and any(each.suspect for each in past.refusals):
+    frozen = past is not None and (past.frozen or any(each.suspect for each in past.refusals))
+    if past and past.seal_name and past.seal_name != name and frozen:
         yield _trouble("SEAL_NAME_FROZEN", doctor, found=name, frozen=past.seal_name)
     if owners.get(name) not in {None, doctor.key}:
         yield _trouble("SEAL_NAME_DUPLICATE", doctor, found=name)

@@ -18,6 +18,7 @@ from pipeline.clock import Clock
 from pipeline.closing import closed, see
 from pipeline.config import Config
 from pipeline.course import Course
+from pipeline.doors import doors_of
 from pipeline.esign.contract import CREATE, UPLOAD
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
@@ -49,7 +50,7 @@ from pipeline.model import (
 )
 from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_text, numbers_of
-from pipeline.roster import FileReport, FileStat
+from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.sending import Sender
 from pipeline.submit import Submission, Submitted, not_sent
 
@@ -204,7 +205,10 @@ async def run(
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
     if found is not None:
-        async with wiring.client(config, found, clock) as client:
+        async with (
+            wiring.client(config, found, clock) as client,
+            doors_of(limiter, (CREATE, UPLOAD), wiring.doors(config)) as doors,
+        ):
             sender = Sender(
                 client=client,
                 limiter=limiter,
@@ -216,7 +220,7 @@ async def run(
                 mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
                 course=Course(stop.event, clock, Watch(limits)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
-                doors={action: asyncio.Semaphore(wiring.doors(config)) for action in (CREATE, UPLOAD)},
+                doors=doors,
             )
             submission = Submission(
                 sender,
@@ -292,12 +296,16 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     ids = {seen.row_id for seen in undone}
     keys = {seen.key for seen in undone if seen.key}
     places = {(seen.file, seen.sheet, seen.row) for seen in undone}
+    mask = partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned))
+
+    def place(origin: Origin) -> tuple[str, str | None, int]:
+        """Return where a row stands as the ledger has it."""
+        return mask(origin.file), mask(origin.sheet) if origin.sheet else None, origin.row
+
     return [
         each
         for each in ready
-        if each.doctor.row_id in ids
-        or each.doctor.key in keys
-        or (each.doctor.row.origin.file, each.doctor.row.origin.sheet, each.doctor.row.origin.row) in places
+        if each.doctor.row_id in ids or each.doctor.key in keys or place(each.doctor.row.origin) in places
     ]
 
 

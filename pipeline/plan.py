@@ -137,8 +137,13 @@ def _is_held(doctor: Doctor, past: Past) -> bool:
     A create without a verdict always does, except on a spare copy of the row; a seal outweighs what it does not need.
     """
     if past.unsettled is not None:
-        return all(error.code != "ROW_DUPLICATE" for error in doctor.errors)
+        return not any(_marks_a_spare_copy(error) for error in doctor.errors)
     return past.seal is not None and all(error.field in FORGIVABLE for error in doctor.errors)
+
+
+def _marks_a_spare_copy(error: Problem) -> bool:
+    """Tell whether another row stands for the person; rows that contradict each other stand for nobody."""
+    return error.code == "ROW_DUPLICATE" and not error.detail.get("differs")
 
 
 def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
@@ -179,7 +184,7 @@ def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
         (Field.ID_TYPE, doctor.id_type != made.id_type),
         (Field.SCENE_KEY, doctor.scene_key != made.scene_key),
         (Field.MOBILE, doctor.mobile is not None and rules.digest(doctor.mobile) != made.mobile),
-        (Field.SEAL_NAME, doctor.seal_name is not None and doctor.seal_name != past.seal.seal_name),
+        (Field.SEAL_NAME, doctor.seal_name not in {None, past.seal.seal_name, made.seal_name}),
         (Field.PICTURE, picture_differs),
     )
     return [field for field, differs in pairs if differs]

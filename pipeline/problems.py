@@ -6,16 +6,18 @@ is made only when somebody reads it.
 
 from __future__ import annotations
 
-import re
-from functools import cache
-
 from pipeline.roster import Field, Problem, Severity
 from pipeline.words.marks import WORDS as MARKS
-from pipeline.words.problems import CATALOGUE, FILE_ENTRIES, FINDINGS, OTHER_CASE, PHRASES
+from pipeline.words.phrases import finding
+from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
-__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "message", "parted", "problem"]
+__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "message", "parted", "problem"]
 
-OF_FILES = frozenset(entry.code for entry in FILE_ENTRIES)
+# codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
+OF_FILES = frozenset(
+    {"FILE_CORRUPT", "FILE_FORMAT", "FILE_SUSPICIOUS", "FILE_TOO_LARGE", "IMAGE_CORRUPT", "IMAGE_FORMAT"}
+)
+_TOLD = frozenset({"found", "limit"})
 
 
 class _Blank(dict[str, str]):
@@ -49,14 +51,18 @@ def message(problem: Problem, language: str) -> str:
     unusual = problem.severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
+    mark, third = THIRD_CASE.get(problem.code, ("", words))
+    words = third if problem.detail.get(mark) else words
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     if language != "zh":
         return _placed(words[1], problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
     comma, english_comma = MARKS["mark.comma"]
-    of_file = problem.code in OF_FILES
+    told = _TOLD if problem.code in OF_FILES else frozenset[str]()
     for name, text in problem.detail.items():
         parts = text.split(english_comma)
-        detail[name] = comma.join(_of_file(part) if of_file else PHRASES.get(part, part) for part in parts)
+        detail[name] = comma.join(
+            finding(part) if name in told else PHRASES.get(part, part) for part in parts
+        )
     return _placed(words[0], problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
 
 
@@ -65,21 +71,6 @@ def parted(sentence: str) -> tuple[str, str]:
     zh, en = MARKS["mark.semicolon"]
     wrong, _, todo = sentence.partition(zh if zh in sentence else en)
     return wrong, todo
-
-
-def _of_file(finding: str) -> str:
-    """Return a finding about a file in Chinese, with the place or number in it; one that nobody lists as it is."""
-    if finding in PHRASES:
-        return PHRASES[finding]
-    for pattern, zh in _patterns():
-        if found := pattern.fullmatch(finding):
-            return zh.format(*found.groups())
-    return finding
-
-
-@cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((re.compile(re.escape(en).replace(r"\{\}", "(.+?)")), zh) for en, zh in FINDINGS.items())
 
 
 def _placed(sentence: str, cell: str | None, colon: str) -> str:

@@ -20,6 +20,7 @@ from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Spread, Status, Timing, Traffic
 from pipeline.night import Draft, draft
 from pipeline.plan import standing
+from pipeline.results.privacy import Numbers, mask_text, numbers_of
 from pipeline.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
 from pipeline.submit import not_sent
 from pipeline.wiring import tenant_of
@@ -51,8 +52,9 @@ def tell_again(
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     here = {each.doctor.row_id: each for each in plan.planned}
     people = ledger.snapshot().people
+    numbers = numbers_of(each.doctor for each in plan.planned)
     outcomes = tuple(
-        _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run)
+        _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, numbers)
         for seen in ledger.rows_of(record.run)
     )
     return Night(
@@ -74,9 +76,9 @@ def tell_again(
     )
 
 
-def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str) -> Outcome:
+def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str, numbers: Numbers) -> Outcome:
     line = json.loads(seen.line)
-    doctor = _there(here.doctor, seen, line) if here else _doctor(seen, line)
+    doctor = _there(here.doctor, seen, line, numbers) if here else _doctor(seen, line)
     problems = tuple(map(_problem, line["problems"], line["words"]))
     planned = Planned(
         doctor,
@@ -139,11 +141,12 @@ def _problem(told: Mapping[str, str | None], words: Mapping[str, str]) -> Proble
     )
 
 
-def _there(doctor: Doctor, seen: SeenRow, line: Mapping[str, Any]) -> Doctor:
-    """Return a doctor as of the run: today's cells at the place where the row stood then."""
+def _there(doctor: Doctor, seen: SeenRow, line: Mapping[str, Any], numbers: Numbers) -> Doctor:
+    """Return a doctor as of the run: today's cells at the place where the row stood then, which is masked there."""
     origin = doctor.row.origin
-    path = origin.path if origin.file == seen.file else Path(line["path"])
-    return replace(doctor, row=replace(doctor.row, origin=Origin(path, seen.sheet, seen.row)))
+    path = origin.path if mask_text(origin.file, numbers) == seen.file else Path(line["path"])
+    sheet = origin.sheet if origin.sheet and mask_text(origin.sheet, numbers) == seen.sheet else seen.sheet
+    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, seen.row)))
 
 
 def _doctor(seen: SeenRow, line: Mapping[str, Any]) -> Doctor:

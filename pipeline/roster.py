@@ -106,11 +106,22 @@ class Embedded:
     picture: Picture = _field(repr=False)
     floating: bool = False
     straddles: bool = False  # it also covers part of a neighbour row
+    over: str = ""  # the cells it lies over (``G11:H14``), where they are more than the one under its centre
 
     @property
     def address(self) -> str:
         """The cell, as Excel writes it (``H12``)."""
         return f"{self.column}{self.row}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A picture inside a roster that no row got."""
+
+    sheet: str | None
+    over: str  # the cells it lies over: H12, G11:H14; empty where it does not say
+    why: str  # in English, see `pipeline.words.results.STRAYS`
+    picture: Picture | None = _field(default=None, repr=False)  # None where it cannot be had
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,7 @@ class FileStat:
     """What is remembered of a file so that an unchanged one need not be opened (ledger table file_stat)."""
 
     size: int
-    mtime_ns: int
+    mtime_ns: int  # see pictures.moment
     sha256: str
 
 
@@ -254,4 +265,5 @@ class FileReport:
     sheets: tuple[SheetReport, ...] = ()
     skipped: tuple[SkippedLine, ...] = ()
     notes: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()  # pictures that no row got
     run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say

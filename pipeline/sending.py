@@ -220,8 +220,12 @@ def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:
 
 
 def _may_be_ours(job: Job) -> bool:
-    """Tell whether an earlier refusal may hide a seal: a bare FailedOperation proves less than it says."""
+    """Tell whether an earlier create may have made a seal after all.
+
+    A bare FailedOperation proves less than it says, and so does a decision: whoever looked may have overlooked it, and a
+    probe that was not executed settled nothing.
+    """
     past = job.planned.past
     if past is None:
         return False
-    return past.unsettled is not None or any(refusal.suspect for refusal in past.refusals)
+    return past.unsettled is not None or past.decided or any(refusal.suspect for refusal in past.refusals)

@@ -6,11 +6,11 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import is_zipfile
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
 
 PROGRAM = "esign-import"
+_runs: set[str] = set()  # named in this process
 NEARLY = 0.7  # likeness of two names that may be one misspelt
 
 
@@ -61,7 +62,7 @@ def ask_of(
         raise UsageError("usage.no_pictures", path=seals)
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
-    run = run_id(clock.now())
+    run = _new_run(config, clock)
     results = out or config.path(config.out) / run
     room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
@@ -77,6 +78,15 @@ def ask_of(
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
     )
+
+
+def _new_run(config: Config, clock: Clock) -> str:
+    """Return a run's name: nights that begin in one millisecond, over one results folder, are two all the same."""
+    names = map(run_id, count(clock.now(), 0.001))
+    out = config.path(config.out)
+    run = next(each for each in names if each not in _runs and not (out / each).exists())
+    _runs.add(run)
+    return run
 
 
 def room_for_results(folder: Path) -> None:
@@ -116,12 +126,12 @@ def open_for_config(
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
     from pipeline.ledger.open import open_ledger  # noqa: PLC0415
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     tenant = tenant_of(config)
-    evidence = None if path.exists() or new_ledger else run_that_sent(config.path(config.out), tenant)
+    evidence = None if path.exists() or new_ledger else run_that_knew(config.path(config.out), tenant)
     ledger, site_key = open_ledger(
         path,
         tenant,
@@ -154,21 +164,35 @@ def hold(
 
 
 def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
-    """Raise UsageError for a ledger put back from before a run that sent: that run's doctors would be new again."""
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    """Raise UsageError for a ledger that lacks seals of a run of which results lie here: doctors would be new again.
+
+    It was put back from before that run or from its midst; or it was begun anew, and only other seals were adopted.
+    """
+    from pipeline.results.past import creates_of, cut_short, holds_all, runs_that_sent  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     last = ledger.last_run()
-    place = run_that_sent(config.path(config.out), tenant_of(config)) if last else None
-    if last is None or place is None:
-        return
-    sent = str(json.loads(place.read_text(encoding="utf-8"))["run"])
-    if sent > last.run and ledger.run(sent) is None:
-        raise UsageError("ledger.older", place=place, run=sent)
+    known = ledger.seal_ids() if last is None else frozenset()
+    of_ours = (config.path(config.out), tenant_of(config))
+    since = last.run if last else ""
+    killed = {log.parent.name: str(log) for log in cut_short(*of_ours, since=since)}
+    lacking = {run: log for run, log in killed.items() if ledger.run(run) is None}
+    for place, record in runs_that_sent(*of_ours, since=since):
+        sent = str(record["run"])
+        if last is None:
+            lacks = not holds_all(known, place.parent)
+        elif sent == last.run:
+            lacks = ledger.creates_of(sent) < creates_of(record)
+        else:
+            lacks = ledger.run(sent) is None
+        if lacks:
+            lacking[sent] = str(place)
+    if lacking:
+        raise UsageError("ledger.older", place=", ".join(lacking.values()), run=", ".join(lacking))
 
 
 def latest_of(config: Config) -> Path:
-    """Return where a copy of the last run's results lies: also what `run_that_sent` finds after ``--out``."""
+    """Return where a copy of the last run's results lies: also what `runs_that_sent` finds after ``--out``."""
     return config.path(config.out) / "latest"
 
 

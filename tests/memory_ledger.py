@@ -117,6 +117,17 @@ class Tables:
     def of(self, key: str) -> list[Sent]:
         return [sent for sent in self.sent.values() if sent.attempt.key == key]
 
+    def frozen(self, key: str) -> bool:
+        """Whether the next create must bear the person's present seal name."""
+        seals = [seal.after for seal in self.seals.values() if seal.key == key]
+        since = [sent for sent in self.of(key) if sent.number > max(seals, default=0)]
+        refused = [
+            sent
+            for sent in since
+            if sent.verdict and sent.verdict.kind == "refused" and sent.attempt.contract != UPLOAD
+        ]
+        return not all(sent.surely_refused for sent in since) or (bool(seals) and not refused)
+
     def own_name(self, key: str, name: str) -> None:
         if self.names.setdefault(name, key) != key:
             raise LedgerConflict("seal_name")
@@ -180,6 +191,8 @@ class MemoryLedger:
             next((each.told() for each in sent if each.open), None),
             tuple(each.told() for each in refused if each.number > last),
             sum(each.left for each in sent),
+            tables.frozen(key),
+            any(each.decided and each.number > last for each in sent),
         )
 
     def known_files(self) -> Mapping[str, FileStat]:
@@ -212,7 +225,7 @@ class MemoryLedger:
             if any(sent.open for sent in earlier):
                 raise LedgerConflict("open_attempt")
             tables.own_name(attempt.key, attempt.seal_name)
-            if all(sent.surely_refused for sent in earlier):
+            if not tables.frozen(attempt.key):
                 tables.people[attempt.key] = attempt.seal_name
             if tables.people[attempt.key] != attempt.seal_name:
                 raise LedgerConflict("frozen_name")

@@ -1,12 +1,15 @@
 """One catalogue: every word a person reads stands in pipeline/words, in both languages, and is asked for by somebody."""
 
 import ast
+import errno
 import importlib
+import pickle
 import pkgutil
 import re
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +19,7 @@ from pydantic_core.core_schema import ErrorType
 from pipeline import words
 from pipeline.cli import cli
 from pipeline.cli.help import _paragraphs, _texts
+from pipeline.errors import ConfigError, LedgerError, reason_of
 from pipeline.roster import Field
 from pipeline.service_codes import CODES
 from pipeline.words import config, labels, problems, results, review, service, story, system
@@ -23,7 +27,8 @@ from pipeline.words.advice import Advice
 from pipeline.words.click import CHINESE
 from pipeline.words.frequent import OWN
 from pipeline.words.help import HELP
-from pipeline.words.sentences import SENTENCES, TABLES
+from pipeline.words.notes import NOTES, noted
+from pipeline.words.sentences import SENTENCES, TABLES, phrase
 
 HOUSE = Path(__file__).parents[1]
 PIPELINE = HOUSE / "pipeline"
@@ -42,7 +47,7 @@ VOCABULARIES = {
     *(f"intake/{name}.py" for name in READ.split()),
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
     "esign/codes.py",  # what the service says, to be told apart
-    "ledger/journal.py",  # the same, in a query
+    "ledger/people.py",  # the same, in a query
     "desk/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }
 # single texts of this kind in other modules
@@ -51,7 +56,6 @@ TEXTS_OF: Mapping[str, str] = {
     "cli/session.py": "中文",  # to find out whether the console can write Chinese
     "config.py": "{name}处方章",  # the default of seal_name: it is sent
     "intake/properties.py": "失败待改",  # a title, to be known again
-    "intake/read.py": "结论",  # a title, to be known again
     "model.py": "同名|重名|已存在",  # what the service says, to be told apart
     "naming.py": "〇一二三四五六七八九",  # of seal names: they are sent
     "results/reasons.py": "。.",  # taken off a sentence
@@ -63,6 +67,7 @@ PHRASES = {
     "click": CHINESE,
     "phrases": problems.PHRASES,
     "findings": problems.FINDINGS,
+    "notes": NOTES,
 }
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
@@ -115,6 +120,8 @@ def test_pages_ask_the_catalogue(path):
 def pairs() -> Iterator[tuple[str, str, str]]:
     """Yield every entry of the catalogue: its key, Chinese, English."""
     for module in pkgutil.iter_modules(words.__path__):
+        if module.name == "sentences":  # the other tables once more
+            continue
         room = importlib.import_module(f"pipeline.words.{module.name}")
         for name, table in vars(room).items():
             if name.isupper() and isinstance(table, Mapping) and f"{name}: Mapping" in source(module.name):
@@ -124,7 +131,7 @@ def pairs() -> Iterator[tuple[str, str, str]]:
 
 def entry(table: str, key: str, value: object) -> Iterator[tuple[str, str, str]]:
     match value:
-        case (str() as zh, str() as en):
+        case (str() as zh, str() as en) | (str(), (str() as zh, str() as en)):
             yield key, zh, en
         case Advice():
             yield from ((f"{table} {key}", zh, en) for zh, en in zip(value.zh, value.en, strict=True))
@@ -182,11 +189,21 @@ def test_no_key_stands_twice():
     )
 
 
+def test_what_fills_a_sentence_speaks_its_language():
+    full = LedgerError("ledger.not_written", why=reason_of(OSError(errno.ENOSPC, "No space left on device")))
+    for error in (full, copy(full), pickle.loads(pickle.dumps(full))):
+        assert error.say("zh").startswith("无法写入台账（磁盘已满）")
+        assert str(error) == error.say("en")
+        assert str(error).startswith("The ledger could not be written (the disk is full)")
+    many = ConfigError([phrase("config.not_utf8", path="a"), phrase("config.near", name="b")])
+    assert many.say("zh") == "a：不是 UTF-8 编码\n；是不是 b？"
+
+
 # ---- 3: what is asked for is there, and what is there is asked for
 
 LOOKED_UP = {"results": results.WORDS, "review": review.WORDS, "story": story.WORDS, "sentences": SENTENCES}
 SPEAKERS = {"say", "word", "alarm", "proceed"}  # methods of a command's session
-HELPERS = {"usage", "_wrong", "_Wrong", "_fault"}  # functions that hand a key on
+HELPERS = {"_wrong", "_Wrong", "_fault"}  # functions that hand a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
 
 
@@ -327,13 +344,61 @@ def test_nothing_else_in_the_catalogue_is_dead():
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 
 
-def test_every_finding_about_a_file_is_found_by_somebody():
-    written = {shape for path in MODULES if place(path).startswith("intake/") for shape in shapes(path)} - {
-        "(.+)"
-    }
-    lost = [
-        each
-        for each in problems.FINDINGS
-        if each not in TEXTS and not any(re.fullmatch(shape, each.replace("{}", "0")) for shape in written)
-    ]
-    assert lost == []
+WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods)[a-z]{3,}\b")
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if place(path).startswith("intake/")], ids=place)
+def test_every_finding_about_a_file_has_its_chinese(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
+            for told in found_in(node):
+                for part in re.sub(r"(\{\})+", "{}", told).split(", "):
+                    assert part in {*problems.PHRASES, *problems.FINDINGS} or not WORD.search(part), part
+
+
+def found_in(call: ast.Call) -> Iterator[str]:
+    """Yield what a refusal says was found, what is filled in as ``{}``."""
+    words = [keyword.value for keyword in call.keywords] + list(call.args)
+    for word in (*words, *(value for each in words if isinstance(each, ast.Dict) for value in each.values)):
+        if isinstance(word, ast.Constant):
+            yield str(word.value)
+        elif isinstance(word, ast.JoinedStr):
+            yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
+
+
+@pytest.mark.parametrize("entry", [*problems.FINDINGS, *NOTES])
+def test_every_finding_is_found_by_somebody(entry):
+    alone = entry.rpartition("{}: ")[2]  # 内科!H12: hidden picture, not used
+    ways = {entry, alone, entry.removesuffix("{}"), f"in a sheet {entry}"}
+    said = any(re.fullmatch(re.escape(entry).replace(r"\{\}", ".+"), text) for text in TEXTS)
+    assert (
+        said
+        or ways & UNITS
+        or any(re.fullmatch(shape, way.replace("{}", "0")) for way in ways for shape in SAYING)
+    )
+
+
+SAYING = {
+    part
+    for path in MODULES
+    for shape in shapes(path)
+    for part in (shape, *shape.split(re.escape(", ")))
+    if re.search("[a-zA-Z]{2}", part)
+}
+UNITS = TEXTS | {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
+
+
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        ("line 7: more fields than titles", "第 7 行的内容比标题多"),
+        ("sheet 名单: hidden columns E (mobile), F", "工作表“名单”：隐藏的列 E（手机号）, F"),
+        ("sheet 内科: 3 more pictures belong to no doctor", "工作表“内科”：另有 3 张图片不属于任何医生"),
+        ("内科!H12: hidden picture, not used", "内科!H12：图片是隐藏的，没有用"),
+        ("pictures within .xls cannot be read: save it as .xlsx", ".xls 里的图片读不出来，请另存为 .xlsx"),
+        ("something else", "something else"),
+    ],
+)
+def test_notes_on_a_file_are_told_in_chinese(note, told):
+    assert noted(note, "zh") == told
+    assert noted(note, "en").replace(" (mobile)", "") == note.replace(" (mobile)", "")

@@ -77,3 +77,62 @@ def test_the_sample_configuration_holds_every_key_and_is_accepted():
 def test_linked_files_exist(readme):
     links = re.findall(r"\]\(([^)#]+)\)", readme)
     assert [link for link in links if not link.startswith("http") and not (HOUSE / link).exists()] == []
+
+
+def test_every_make_target_stands_there_and_no_other(readme):
+    makefile = (HOUSE / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
+    assert set(re.findall(r"\| `make ([a-z]+)` \|", readme)) == targets - {"help"}
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", readme)) <= targets
+
+
+def test_both_tell_the_same():
+    """The same sections, pictures, tables, links, commands and code in the same order, in two languages."""
+    en, zh = ((HOUSE / name).read_text("utf-8") for name in READMES)
+    assert re.findall(r"^(#+) ", en, re.MULTILINE) == re.findall(r"^(#+) ", zh, re.MULTILINE)
+    assert _pictures(en) == [name.replace(".zh.", ".en.") for name in _pictures(zh)]
+    assert len(_tables(en)) == len(_tables(zh))
+    for one, other in zip(_tables(en), _tables(zh), strict=True):
+        assert one == other, "the first cells of a table are names, the same in every language"
+    assert _files(en) == _files(zh)
+    assert _typed(en) == _typed(zh)
+    assert _code(en) == _code(zh)
+
+
+def _pictures(text):
+    return re.findall(r"!\[[^]]*\]\((docs/img/[^)]+)\)", text)
+
+
+def _tables(text):
+    """The cells in the first column of each table, where they are written as code or numbers."""
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    rows = [re.findall(r"^\| (`[^|]+`|[0-9][^|]*?) \|", table, re.MULTILINE) for table in tables]
+    return [[re.sub("[、,] ?", ", ", cell) for cell in cells] for cells in rows]
+
+
+def _files(text):
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    return {
+        link.replace("/zh/", "/en/")
+        for link in links
+        if not link.endswith(("README.md", "README.zh-CN.md", ".png"))
+    }
+
+
+def _typed(text):
+    """The commands of the console blocks, without their comments."""
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    lines = [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
+    return [line.replace("名单.xlsx", "doctors.xlsx").replace("图片/", "pictures/") for line in lines]
+
+
+def _code(text):
+    """The Python blocks, without their comments and texts."""
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return [re.sub(r"\s*#.*|\"\"\".*?\"\"\"", "", block) for block in blocks]
+
+
+def test_the_pictures_are_drawn_and_no_other_lies_there():
+    shown = {Path(each).name for name in READMES for each in _pictures((HOUSE / name).read_text("utf-8"))}
+    drawn = {path.name for path in (HOUSE / "docs" / "img").glob("*.png")}
+    assert shown <= drawn

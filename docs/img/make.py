@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ SHEETS = ("summary", "all", "fix")
 DOTS = 110  # an inch
 COLOURS = 255
 HEAVIEST = 200_000  # bytes
-DEMO_ENDS_WITH = 3  # the sample holds troubles on purpose
+ENDS_WITH = 3  # the sample holds troubles on purpose
 TALLEST = {"summary": 560, "all": 640, "fix": 560}  # pixels
 
 
@@ -44,21 +44,36 @@ def main() -> None:
             results = demo(folder, language)
             for sheet, picture in sheets(results / "results.xlsx", folder, language):
                 save(cropped(picture, TALLEST[sheet]), f"{sheet}.{language}.png")
-            for page, picture in pages(results, folder):
+            for page, picture in pages(results, checked(folder, language), folder):
                 save(picture, f"{page}.{language}.png")
 
 
 def demo(folder: Path, language: str) -> Path:
     """Run the demo's night and return the folder of its results."""
+    call(folder, language, "demo")
+    return folder / "demo" / "out" / "latest"
+
+
+def checked(folder: Path, language: str) -> Path:
+    """Check the demo's roster as if no night had been, and return the folder of what was found: all seals wait."""
+    (folder / "before").mkdir()
+    config = folder / "before" / "config.yaml"
+    text = (folder / "demo" / "config.yaml").read_text("utf-8")
+    config.write_text(text.replace("secrets_dir: ", "secrets_dir: ../demo/"), "utf-8")
+    call(folder, language, "--config", str(config), "check")
+    return folder / "before" / "out" / "latest"
+
+
+def call(folder: Path, language: str, *words: str) -> None:
+    """Type a command in a folder."""
     bin_folder = Path(
         sys.executable
     ).parent  # where esign-import is: the pictures show commands as people type them
     environment = {**os.environ, "PYTHONPATH": str(HOUSE), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "pipeline", "--lang", language, "-q", "demo"]
+    command = [sys.executable, "-m", "pipeline", "--lang", language, "-q", *words]
     ended = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603
-    if ended.returncode != DEMO_ENDS_WITH:
-        raise SystemExit(f"the demo ended with {ended.returncode}")
-    return folder / "demo" / "out" / "latest"
+    if ended.returncode != ENDS_WITH:
+        raise SystemExit(f"{words} ended with {ended.returncode}")
 
 
 def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, Image.Image]]:
@@ -80,15 +95,28 @@ def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, I
         yield sheet, Image.open(target.with_suffix(".png")).convert("RGB")
 
 
-def pages(results: Path, folder: Path) -> Iterator[tuple[str, Image.Image]]:
-    """Yield what Chromium shows of the pages: the report on a desk and on a phone at night, the review where there is one."""
+def pages(results: Path, before: Path, folder: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Yield what Chromium shows: the report on a desk and on a phone at night, the review under way."""
     with browser() as chromium:
-        yield "report", shot(chromium, results / "report.html", folder, size=(1180, 1010), at="#pace")
-        phone = shot(chromium, results / "report.html", folder, size=(390, 780), scheme="dark", scale=1.5)
-        yield "report-phone", phone
-        review = results / "review.html"
-        if review.exists():
-            yield "review", shot(chromium, review, folder, size=(1180, 820))
+        report = results / "report.html"
+        yield "report", shot(chromium, report, folder, size=(1180, 1010), act=lambda page: to(page, "#pace"))
+        yield "report-phone", shot(chromium, report, folder, size=(390, 780), scheme="dark", scale=1.5)
+        yield "review", shot(chromium, before / "review.html", folder, size=(1180, 820), act=judge)
+
+
+def to(page: Any, part: str) -> None:
+    """Scroll to an element."""
+    page.evaluate("part => window.scrollTo(0, document.querySelector(part).offsetTop - 14)", part)
+
+
+def judge(page: Any) -> None:
+    """Look at the cards with warnings, and judge the first two."""
+    page.click("[data-filter=warn]")
+    for key in ("1", "2"):
+        page.keyboard.press(key)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.locator("#toast").evaluate("toast => toast.hidden = true")
+    page.wait_for_timeout(300)  # pictures are decoded off the main thread
 
 
 def shot(
@@ -97,19 +125,19 @@ def shot(
     folder: Path,
     *,
     size: tuple[int, int],
-    at: str = "",
+    act: Callable[[Any], None] | None = None,
     scheme: str = "light",
     scale: float = 1,
 ) -> Image.Image:
-    """Return a window on a page, from the element ``at`` downwards."""
+    """Return a window on a page on which somebody has done ``act``."""
     width, height = size
     context = chromium.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=scale
     )
     window = context.new_page()
     window.goto(page.as_uri())
-    if at:
-        window.evaluate("at => window.scrollTo(0, document.querySelector(at).offsetTop - 14)", at)
+    if act:
+        act(window)
     target = folder / "shot.png"
     window.screenshot(path=target)
     context.close()

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from pipeline.cli.nightly import ask_of, ready_config
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
+from pipeline.errors import UsageError
 from pipeline.session import no_such_path, open_for_config
 
 
@@ -30,7 +31,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     config = ready_config(session)
     clock = session.clock
     if not file.is_file():
-        raise usage("not_a_file", path=file) if file.exists() else no_such_path(file)
+        raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file)
     ask = ask_of("adopt", session, config)
     with (
         RunLock(config.path(config.ledger)).acquire(run="adopt", now=clock.now()),
@@ -38,12 +39,13 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     ):
         judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
         read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
-        snapshot = ledger.snapshot()
+        snapshot, ended = ledger.snapshot(), ledger.ended_seals()
         if desk.is_results(file):
-            found = desk.of_results(file, judge(read(ask.rosters)[0]), snapshot)
+            doctors = judge(read(ask.rosters)[0])
+            found = desk.of_results(file, doctors, snapshot, tenant=site_key.tenant, ended=ended)
         else:
             rows, files = read([file])
-            found = desk.of_sheet(rows, judge(rows), files, snapshot)
+            found = desk.of_sheet(rows, judge(rows), files, snapshot, ended=ended)
         if found.seals:
             ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
     for place, reason in found.untold():

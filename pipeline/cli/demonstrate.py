@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from pipeline.cli.nightly import conduct, out_option
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
 from pipeline.clock import run_id
 from pipeline.config import load
+from pipeline.errors import UsageError
 from pipeline.model import Ask
 from pipeline.session import room_for_results
 from pipeline.shell import join
@@ -33,6 +34,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.
     """
     from pipeline.esign.signing import Credentials  # noqa: PLC0415
+    from pipeline.results.held import newest  # noqa: PLC0415
     from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
     from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
     from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
@@ -68,7 +70,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             steps=False,  # the sandbox ends with this command: what goes on from here is said below
             credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
         )
-    workbook = latest / "results.xlsx"
+    workbook = newest(latest / "results.xlsx")
     if code == 3:
         session.say("demo_exit", code=code)
     session.say("demo_open", path=workbook)
@@ -215,7 +217,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     try:
         await server.start()
     except OSError as error:
-        raise usage("port_taken", port=options["port"]) from error
+        raise UsageError("port_taken", port=options["port"]) from error
     try:
         session.say(
             "sandbox_at",

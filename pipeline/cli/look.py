@@ -11,10 +11,11 @@ import click
 
 from pipeline.cli.explain import program_of
 from pipeline.cli.nightly import ready_config
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
 from pipeline.cli.settle import tell_unanswered
 from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
+from pipeline.errors import UsageError
 from pipeline.session import open_for_config
 from pipeline.words import Joined
 from pipeline.words.sentences import phrase
@@ -42,13 +43,13 @@ EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     config = ready_config(session)
     path = config.path(config.ledger)
     if not path.exists():
-        sent = run_that_sent(config.path(config.out), tenant_of(config))
+        sent = run_that_knew(config.path(config.out), tenant_of(config))
         if sent:
             session.alarm("status_lost", path=sent)
             session.proceed("next_rebuild", "ledger", "rebuild")
@@ -116,9 +117,9 @@ def report(session: Session, *, run_id: str | None) -> int:
         record = ledger.run(run_id) if run_id else ledger.last_run()
         if record is None:
             raise (
-                usage("no_run", run=run_id, known=_runs(ledger), then=("status",))
+                UsageError("no_run", run=run_id, known=_runs(ledger), then=("status",))
                 if run_id
-                else usage("no_run_yet", then=("run",))
+                else UsageError("no_run_yet", then=("run",))
             )
         night = tell_again(
             record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import session as surroundings
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
 from pipeline.clock import Clock
 from pipeline.config import Config, load, missing_ids
 from pipeline.errors import EsignImportError, UsageError
@@ -125,20 +125,23 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
 
     Those of the last run, its rosters read anew, or those of an edited results workbook.
     """
-    from pipeline.intake.read import run_of  # noqa: PLC0415
+    from pipeline.intake.read import expand, run_of  # noqa: PLC0415
 
     config = ready_config(session)
     if results is not None and not results.exists():
         raise surroundings.no_such_path(results)
     writer = run_of(results) if results is not None else None
     if results is not None and writer is None:
-        raise usage("not_results", path=results)
+        raise UsageError("not_results", path=results)
     with open_for_config(config, session.clock, readonly=True) as (ledger, _):
         earlier = ledger.runs(RUNS_SEARCHED)
         wrote = ledger.run(writer) if writer else None
+        known = frozenset(seen.file for seen in ledger.rows_of(writer)) if writer else frozenset()
+    if wrote is not None and not wrote.rosters:  # made again from receipts, which hold no paths
+        wrote = None
     whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
     if whole is None and results is None:
-        raise usage("no_last_run", then=("run",))
+        raise UsageError("no_last_run", then=("run",))
     made = wrote or whole
     rosters = tuple(map(Path, made.context or made.rosters) if made else map(config.path, config.roster))
     pictures = seals or (Path(made.seals) if made and made.seals else None)
@@ -149,7 +152,10 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         ask = replace(ask, of_run=whole.run if whole else None)
     else:
         standing = tuple(path for path in rosters if path.exists())
-        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None)
+        here = {path.name for path in expand(standing)}
+        same = bool(here) if wrote and wrote.context else known <= here
+        gone = len(standing) < len(rosters) or not same
+        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None or gone)
     return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
 
 
@@ -169,6 +175,7 @@ def conduct(
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     found = credentials or surroundings.credentials_of(config)
     with (
@@ -176,6 +183,9 @@ def conduct(
         logging_to(ask.out, loud=session.verbose),
         Signals() as signals,
     ):
+        LOG.info(
+            "the run begins", extra={"tenant": tenant_of(config)}
+        )  # a run that is killed leaves its log alone
         evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
         try:
             done = asyncio.run(evening.through())
@@ -307,14 +317,14 @@ def ready_config(session: Session) -> Config:
 def no_ledger(config: Config) -> UsageError:
     """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
     from pipeline.ledger.open import receipts_path  # noqa: PLC0415
-    from pipeline.results.past import run_that_sent  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
-    lost = receipts_path(path).exists() or run_that_sent(config.path(config.out), tenant_of(config))
+    lost = receipts_path(path).exists() or run_that_knew(config.path(config.out), tenant_of(config))
     if lost:
-        return usage("no_ledger", path=path, then=("ledger", "rebuild"))
-    return usage("never_run", path=path, then=("check",))
+        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+    return UsageError("never_run", path=path, then=("check",))
 
 
 def ask_of(

@@ -96,7 +96,7 @@ class Session:
         """Return the configuration; UsageError where there is none."""
         found = self.config_if_any()
         if found is None:
-            raise usage("no_config", then=("demo",))
+            raise UsageError("no_config", then=("demo",))
         return found
 
     def config_if_any(self) -> Config | None:
@@ -164,8 +164,3 @@ def speakable(chosen: str) -> str:
         except (UnicodeEncodeError, LookupError):
             return "en"
     return chosen
-
-
-def usage(key: str, *, then: tuple[str, ...] = (), **details: object) -> UsageError:
-    """Make a UsageError of a catalogued sentence; ``then`` are the words of the command to type next."""
-    return UsageError(key, then=then, **details)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.nightly import ask_of, no_ledger, ready_config
-from pipeline.cli.session import Session, usage
+from pipeline.cli.session import Session
 from pipeline.clock import shown, stamp
+from pipeline.errors import UsageError
 from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def resolve(
     """
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
     if len(chosen) > 1 or (seal_name and "replace" not in chosen):
-        raise usage("resolve_one_way")
+        raise UsageError("resolve_one_way")
     if "probe" in chosen:
         return _probe(session, query)
     with _desk(session, changes=bool(chosen) or _is_workbook(query)) as (site_key, ledger, found):
@@ -114,11 +115,11 @@ def _probe(session: Session, query: str | None) -> int:
 
     config = ready_config(session)
     if config.unknown != "probe":
-        raise usage("probe_not_allowed")
+        raise UsageError("probe_not_allowed")
     with _desk(session, changes=False) as (_, _ledger, found):
         case = _one(session, found, query or "")
         if case.attempt is None or case.planned is None:
-            raise usage("probe_nothing", name=case.name)
+            raise UsageError("probe_nothing", name=case.name)
         require_fence(case, session.clock.now())
     ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
     return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
@@ -131,7 +132,7 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
 
     config = ready_config(session)
     if case.attempt is None:
-        raise usage("probe_nothing", name=case.name)
+        raise UsageError("probe_nothing", name=case.name)
     known = {past.seal.seal_id for past in ledger.snapshot().people.values() if past.seal}
     told = asyncio.run(
         lookup.look_up(
@@ -190,14 +191,15 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
 def _one(session: Session, found: list[Case], query: str) -> Case:
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
-        raise usage("resolve_nobody", query=query, then=("resolve",))
+        raise UsageError("resolve_nobody", query=query, then=("resolve",))
     if len(fitting) > 1:
         _list(session, fitting)
-        raise usage("resolve_many", query=query, n=len(fitting))
+        raise UsageError("resolve_many", query=query, n=len(fitting))
     return fitting[0]
 
 
 def _list(session: Session, found: list[Case]) -> int:
+    from pipeline.results.held import newest  # noqa: PLC0415
     from pipeline.results.privacy import mask_text  # noqa: PLC0415
 
     if not found:
@@ -233,7 +235,7 @@ def _list(session: Session, found: list[Case]) -> int:
             )
     if found:
         session.say("resolve_ways", program=session.invocation)
-        workbook = latest_of(ready_config(session)) / WORKBOOK
+        workbook = newest(latest_of(ready_config(session)) / WORKBOOK)
         if workbook.exists() and any(case.attempt for case in found):
             session.proceed("next_sheet", "resolve", str(workbook))
         else:
@@ -280,7 +282,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         fitting = [each for each in planned if _sealed_as(each, query)]
         if len(fitting) != 1:
-            raise usage("certify_who" if fitting else "certify_nobody", query=query, n=len(fitting))
+            raise UsageError("certify_who" if fitting else "certify_nobody", query=query, n=len(fitting))
         request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")

@@ -15,10 +15,9 @@ from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
-from pipeline.results.next_steps import WORKBOOK, Step, next_steps
+from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, is_spare_copy, label, sentence
-from pipeline.results.report_page import REPORT
 from pipeline.session import write_results
 from pipeline.words.phrases import in_words
 from pipeline.words.results import halt_word, status_word
@@ -35,6 +34,9 @@ def deliver(
     written = write_results(night, config, language=session.language, latest=latest)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
+    if "copy" in written:
+        session.alarm("copy_held", path=WORKBOOK, copy=written["copy"])
+    night = replace(night, workbook=written[WORKBOOK].name)
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
     if session.as_json:
@@ -73,7 +75,7 @@ def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, P
             if status in TELLING:
                 _reasons(session, rows[status], numbers)
     session.say("results", path=mask_path(written[WORKBOOK], numbers))
-    session.say("report", path=mask_path(written[REPORT], numbers))
+    session.say("report", path=mask_path(written[REPORT_PAGE], numbers))
 
 
 def _say_steps(session: Session, steps: Iterable[Step]) -> None:

@@ -7,17 +7,17 @@ rosters by name and last four digits, and by these only where they mean one pers
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.desk.settle import SEAL_ID
 from pipeline.errors import FileRefused, UsageError
-from pipeline.intake.cells import letters
+from pipeline.intake.cells import Sheet, letters
 from pipeline.intake.read import open_results, run_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
-from pipeline.model import Snapshot
+from pipeline.model import Past, Snapshot
 from pipeline.results.privacy import mask_problem, mask_text
 from pipeline.results.reasons import sentence
 from pipeline.roster import Doctor, Field, FileReport, Problem, Row
@@ -58,15 +58,20 @@ class Found:
         return sorted(self.left.items(), key=lambda each: each[0].row)
 
 
-def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Found:
-    """Read an old results workbook; ``doctors`` are those of the present rosters."""
+def of_results(
+    path: Path, doctors: Sequence[Doctor], snapshot: Snapshot, *, tenant: str, ended: Collection[str] = ()
+) -> Found:
+    """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters.
+
+    ``ended`` are SealIds that the ledger knows and that nobody has any more.
+    """
     people: dict[tuple[str, str], set[str]] = {}
     by_key: dict[str, Doctor] = {}
     for doctor in doctors:
         if doctor.key and doctor.name and doctor.number:
             people.setdefault((doctor.name, doctor.number[-4:]), set()).add(doctor.key)
             by_key[doctor.key] = doctor
-    lines = [line for line in _lines_of_results(path) if line.seal_id]
+    lines = [line for line in _lines_of_results(path, tenant) if line.seal_id]
     claims = Counter((line.name, line.number[-4:]) for line in lines)
     left: dict[Place, Speaks] = {}
     claimed: list[tuple[str, Doctor, _Line]] = []
@@ -82,11 +87,17 @@ def of_results(path: Path, doctors: Sequence[Doctor], snapshot: Snapshot) -> Fou
         [(key, doctor, line.seal_id, line.seal_name, line.place) for key, doctor, line in claimed],
         left,
         snapshot,
+        ended,
     )
 
 
 def of_sheet(
-    rows: Sequence[Row], doctors: Sequence[Doctor], files: Sequence[FileReport], snapshot: Snapshot
+    rows: Sequence[Row],
+    doctors: Sequence[Doctor],
+    files: Sequence[FileReport],
+    snapshot: Snapshot,
+    *,
+    ended: Collection[str] = (),
 ) -> Found:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
@@ -106,7 +117,7 @@ def of_sheet(
             claimed.append((doctor.key, doctor, seal_id, doctor.seal_name, place))
     if rows and not claimed and not any(_has_title(row) for row in rows):
         raise UsageError("desk.no_seal_ids")
-    return _found(claimed, left, snapshot)
+    return _found(claimed, left, snapshot, ended)
 
 
 def is_results(path: Path) -> bool:
@@ -118,38 +129,65 @@ def _found(
     claimed: Iterable[tuple[str, Doctor, str, str | None, Place]],
     left: dict[Place, Speaks],
     snapshot: Snapshot,
+    ended: Collection[str],
 ) -> Found:
     seals: list[Adopted] = []
     known = 0
     claims = list(claimed)
     rows: dict[str, list[int]] = {}  # of a person, and of a SealId
     for key, _, seal_id, _, place in claims:
-        for each in (key, f"id {seal_id}"):
+        for each in (key, _as_id(seal_id)):
             rows.setdefault(each, []).append(place.row)
+    names = Counter(seal_name for *_, seal_name, _ in claims)  # elsewhere all seals may bear one name
     owners = {past.seal.seal_id: key for key, past in snapshot.people.items() if past.seal}
     for key, doctor, seal_id, seal_name, place in claims:
         past = snapshot.people.get(key)
-        if SEAL_ID.fullmatch(seal_id) is None:
-            left[place] = phrase("desk.seal_id_strange", seal_id=mask_text(seal_id))
-        elif past is not None and past.seal is not None and past.seal.seal_id == seal_id:
+        if past is not None and past.seal is not None and past.seal.seal_id == seal_id:
             known += 1
-        elif past is not None and past.seal is not None:
-            left[place] = phrase("desk.has_seal", seal_id=past.seal.seal_id, name=doctor.name)
-        elif past is not None and past.unsettled is not None:
-            left[place] = phrase("desk.unsettled", name=doctor.name, seal_id=seal_id)
-        elif owners.get(seal_id, key) != key:
-            left[place] = phrase("desk.others_seal", seal_id=seal_id)
-        elif len(rows[key]) > 1 or len(rows[f"id {seal_id}"]) > 1:
-            whose = "desk.person_twice" if len(rows[key]) > 1 else "desk.seal_id_twice"
-            same = rows[key] if len(rows[key]) > 1 else rows[f"id {seal_id}"]
-            others = Joined([row for row in same if row != place.row], phrase("mark.comma"))
-            left[place] = phrase(whose, rows=others)
+        elif why := (
+            _strange(seal_id)
+            or _in_the_ledger(doctor, seal_id, past, owners.get(seal_id, key), ended)
+            or _claimed_twice(key, seal_id, place, rows)
+        ):
+            left[place] = why
         else:
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
-            free = seal_name if seal_name and snapshot.seal_names.get(seal_name, key) == key else None
-            seals.append(Adopted(key, seal_id, doctor.name, masked, free))
+            free = snapshot.seal_names.get(seal_name or "", key) == key and names[seal_name] == 1
+            seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if free else None))
     return Found(tuple(seals), known, left)
+
+
+def _as_id(seal_id: str) -> str:
+    return f"id {seal_id}"
+
+
+def _strange(seal_id: str) -> Speaks | None:
+    if SEAL_ID.fullmatch(seal_id) is not None:
+        return None
+    return phrase("desk.seal_id_strange", seal_id=mask_text(seal_id))
+
+
+def _in_the_ledger(
+    doctor: Doctor, seal_id: str, past: Past | None, owner: str, ended: Collection[str]
+) -> Speaks | None:
+    """Return what the ledger has against a SealId for a doctor."""
+    if past is not None and past.seal is not None:
+        return phrase("desk.has_seal", seal_id=past.seal.seal_id, name=doctor.name)
+    if past is not None and past.unsettled is not None:
+        return phrase("desk.unsettled", name=doctor.name, seal_id=seal_id)
+    if seal_id in ended:
+        return phrase("desk.seal_ended")
+    return None if owner == doctor.key else phrase("desk.others_seal", seal_id=seal_id)
+
+
+def _claimed_twice(key: str, seal_id: str, place: Place, rows: Mapping[str, Sequence[int]]) -> Speaks | None:
+    """Return which other lines are about the same person, or give the same SealId."""
+    for word, each in (("desk.person_twice", key), ("desk.seal_id_twice", _as_id(seal_id))):
+        if len(rows[each]) > 1:
+            others = [row for row in rows[each] if row != place.row]
+            return phrase(word, rows=Joined(others, phrase("mark.comma")))
+    return None
 
 
 def _has_title(row: Row) -> bool:
@@ -187,10 +225,15 @@ class _Line:
     seal_name: str
 
 
-def _lines_of_results(path: Path) -> Iterator[_Line]:
+def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
     try:
         book = open_results(path)
         for sheet in book.sheets:
+            if (sheet.name or "") in WORDS["sheet.summary"] and (other := _tenant(sheet)) not in {
+                None,
+                tenant,
+            }:
+                raise UsageError("desk.other_tenant", path=path, tenant=other, ours=tenant)
             if (sheet.name or "") not in WORDS["sheet.all"]:
                 continue
             places: dict[str, int] | None = None
@@ -204,6 +247,15 @@ def _lines_of_results(path: Path) -> Iterator[_Line]:
                 yield _Line(Place(sheet.name or "", line.number, cell), **told)
     except FileRefused as refused:
         raise UsageError("desk.results_unreadable", path=path, code=refused.code) from refused
+
+
+def _tenant(summary: Sheet) -> str | None:
+    """Return whose run wrote a workbook, as its summary says: a rehearsal's seals are nobody's."""
+    for line in summary.lines:
+        texts = [cell.shown.strip() for cell in line.cells.values()]
+        if len(texts) > 1 and texts[0] in WORDS["fact.tenant"] and "/" in texts[1]:
+            return texts[1].partition(" · ")[0]
+    return None
 
 
 def _places(texts: Mapping[int, str]) -> dict[str, int]:

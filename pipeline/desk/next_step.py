@@ -14,6 +14,7 @@ from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import RunRecord
 from pipeline.model import Status
 from pipeline.problems import CATALOGUE
+from pipeline.results.held import newest
 from pipeline.results.next_steps import WORKBOOK
 from pipeline.results.privacy import mask_path, mask_text
 from pipeline.shell import quote
@@ -127,7 +128,7 @@ def _fixer(story: Story) -> Who:
 
 
 def _fix(program: Program, record: RunRecord | None, language: str, who: Who) -> Step:
-    workbook = Path(record.out) / WORKBOOK if record else None
+    workbook = newest(Path(record.out) / WORKBOOK) if record else None
     if workbook is None or not workbook.is_file() or mask_path(workbook) != str(workbook):
         return Step(say("next.fix_roster", language), (program.run(record),), who)
     sheet = result_word("sheet.fix", language)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -82,7 +82,8 @@ def by_sheet(
     """Settle many at once; returns row -> what is wrong with its line, None where it was settled.
 
     A line that is not filled in is left out. One that was settled meanwhile, or never was open, says so. A doctor with two
-    rows has two lines: one answer, on either or on both; where they do not agree neither counts.
+    rows has two lines: one answer, on either or on both; where they do not agree neither counts. One SealId beside two
+    doctors was copied too far: it is entered for nobody.
     """
     by_trace: Mapping[str, Case] = {
         case.attempt.uuid: case for case in open_cases if case.attempt is not None
@@ -91,11 +92,14 @@ def by_sheet(
     for answer in answers:
         if answer.seal_id or answer.conclusion:
             said[answer.trace_id].append(answer)
+    claims = Counter(seal_id for lines in said.values() for seal_id in {line.seal_id for line in lines})
     told: dict[int, Speaks | None] = {}
     for trace_id, lines in said.items():
         first = lines[0]
-        if len({(line.seal_id, line.conclusion.strip().casefold()) for line in lines}) > 1:
-            trouble: Speaks | None = phrase("desk.lines_disagree")
+        if any(line.seal_id and claims[line.seal_id] > 1 for line in lines):
+            trouble: Speaks | None = phrase("desk.copied_seal_id")
+        elif len({(line.seal_id, line.conclusion.strip().casefold()) for line in lines}) > 1:
+            trouble = phrase("desk.lines_disagree")
         else:
             trouble = _answered(ledger, by_trace.get(trace_id), first, who)
         told |= {line.row: trouble for line in lines}

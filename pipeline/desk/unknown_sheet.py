@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pipeline.desk.settle import Answer
 from pipeline.errors import FileRefused, UsageError
+from pipeline.headings import CHECK, ROW_ID
 from pipeline.intake.cells import Line, Sheet
 from pipeline.intake.read import open_results
 from pipeline.intake.ticket import check_of
 from pipeline.words.results import WORDS
 
 _TITLES = ("col.trace_id", "col.seal_name", "col.seal_id", "col.conclusion")
-_ROW_ID, _CHECK = "row_id", "check"
 
 
 def answers(path: Path) -> list[Answer]:
@@ -48,7 +48,7 @@ def _answers(sheet: Sheet, path: Path) -> Iterator[tuple[Answer, str]]:
         if not trace:
             continue
         if row_id and check_of(row_id) != check:
-            raise _damaged(path, f"{_ROW_ID} {line.number}")
+            raise _damaged(path, f"{ROW_ID} {line.number}")
         yield Answer(line.number, trace, seal_id, conclusion), seal_name
 
 
@@ -56,13 +56,14 @@ def _is_unknown(sheet: Sheet, header: Line) -> bool:
     """Tell the sheet by its name, or where that was changed by the columns that no other sheet has."""
     titles = {cell.shown.strip() for cell in header.cells.values()}
     named = (sheet.name or "").startswith(WORDS["sheet.unknown"])
-    return named or (_ROW_ID in titles and not titles.isdisjoint(WORDS["col.conclusion"]))
+    alone = (WORDS["col.settle"], WORDS["col.conclusion"])
+    return named or (ROW_ID in titles and not any(titles.isdisjoint(words) for words in alone))
 
 
 def _places(header: Line, path: Path) -> Sequence[int]:
     titles = {cell.shown.strip(): column for column, cell in header.cells.items()}
     places = []
-    for key in (*_TITLES, _ROW_ID, _CHECK):
+    for key in (*_TITLES, ROW_ID, CHECK):
         names = WORDS.get(key, (key,))
         place = next((titles[name] for name in names if name in titles), None)
         if place is None:

@@ -96,6 +96,7 @@ class _Queue:
         self._quiet_until = float("-inf")  # no narrowing before
         self._answered = float("-inf")  # when the spacing was last widened
         self._next = clock.monotonic()
+        self._loop: asyncio.AbstractEventLoop | None = None  # whose the locks are
         self._turn = asyncio.Lock()  # first come, first served
         self._jitters: deque[float] = deque(maxlen=HARD_JITTERS)  # throttles that were just over
         self._door = asyncio.Lock()
@@ -103,6 +104,7 @@ class _Queue:
         self.left: list[float] = []
 
     async def acquire(self) -> None:
+        self._enter()
         async with self._turn:
             waited = False
             # A throttle may move the next slot while somebody waits for it, so look again after waiting.
@@ -114,6 +116,7 @@ class _Queue:
                 self._narrow()
 
     async def leave(self) -> None:
+        self._enter()
         async with self._door:
             while len(self._recent) == self._full:
                 wait = self._recent[0] + WINDOW - self._clock.monotonic()
@@ -123,6 +126,15 @@ class _Queue:
             now = self._clock.monotonic()
             self._recent.append(now)
             self.left.append(now)
+
+    def _enter(self) -> None:
+        """Take new locks in a new event loop: one night after another may use the same limiter, each in its own."""
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None and self._loop.is_running():
+            raise RuntimeError("a limiter serves one event loop at a time")
+        self._loop, self._turn, self._door = loop, asyncio.Lock(), asyncio.Lock()
 
     def _narrow(self) -> None:
         """Count a call at full pace; enough of them without a throttle prove that there is room."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.intake import stems
@@ -23,6 +24,7 @@ _NAMED_AT_MOST = 3  # other rows, in one message
 
 Places = Sequence[int]  # indices into the doctors
 Found = tuple[int, Problem]
+Tell = Callable[[Doctor, Sequence[Doctor]], Problem]  # of a doctor and the others who claim the same
 
 
 def compare(doctors: Sequence[Doctor], twins: Mapping[str, str] = MappingProxyType({})) -> list[Doctor]:
@@ -91,7 +93,7 @@ def _between_people(
     doctors: Sequence[Doctor], people: Sequence[Hashable], drawing: Callable[[Doctor], str | None]
 ) -> Iterator[Found]:
     """Yield a problem for every row that claims what a row of another person claims as well."""
-    claims: tuple[tuple[Callable[[Doctor], str | None], Callable[[Doctor, str], Problem]], ...] = (
+    claims: tuple[tuple[Callable[[Doctor], str | None], Tell], ...] = (
         (drawing, _image_shared),
         (lambda doctor: doctor.seal_name, _seal_name_taken),
         (lambda doctor: doctor.mobile, _mobile_shared),
@@ -99,7 +101,7 @@ def _between_people(
     for claim, tell in claims:
         for places in _shared(map(claim, doctors)):
             for place, others in _rivals(places, people):
-                yield place, tell(doctors[place], _name_rows(doctors, others))
+                yield place, tell(doctors[place], [doctors[other] for other in others])
 
 
 def _possibly_same(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Iterator[Found]:
@@ -114,7 +116,7 @@ def _possibly_same(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Ite
         for place, shared in alike.items():
             address = doctors[place].row.address(Field.NUMBER)
             same = ", ".join(dict.fromkeys(field for fields in shared.values() for field in fields))
-            named = _name_rows(doctors, sorted(shared))
+            named = _name_rows(doctors[other] for other in sorted(shared))
             yield place, problem("PERSON_POSSIBLY_SAME", Field.NUMBER, address, other=named, same=same)
 
 
@@ -129,18 +131,35 @@ def _drawing(doctor: Doctor, twins: Mapping[str, str]) -> str | None:
     return twins.get(doctor.picture.sha256, doctor.picture.sha256) if doctor.picture else None
 
 
-def _image_shared(doctor: Doctor, other: str) -> Problem:
-    file = stems.shown(doctor.picture.path.name) if doctor.picture else ""
-    return problem("IMAGE_SHARED", Field.PICTURE, doctor.row.address(Field.PICTURE), file=file, other=other)
+def _image_shared(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
+    assert doctor.picture is not None
+    theirs = [other.picture for other in others if other.picture]
+    twins = {each.path: None for each in theirs if each.sha256 != doctor.picture.sha256}
+    file, *named = _told_apart([doctor.picture.path, *islice(twins, _NAMED_AT_MOST)])
+    address = doctor.row.address(Field.PICTURE)
+    detail = {"file": file, "other": _name_rows(others), **({"twin": ", ".join(named)} if named else {})}
+    return problem("IMAGE_SHARED", Field.PICTURE, address, severity=None, **detail)
 
 
-def _seal_name_taken(doctor: Doctor, other: str) -> Problem:
+def _told_apart(paths: Sequence[Path]) -> list[str]:
+    """Return the names of files, with their folders where two of them have one name."""
+    names = [path.name for path in paths]
+    alike = len(set(names)) < len(names)
+    return [
+        stems.shown(f"{path.parent.name}/{name}" if alike else name)
+        for path, name in zip(paths, names, strict=True)
+    ]
+
+
+def _seal_name_taken(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     address = doctor.row.address(Field.SEAL_NAME)
+    other = _name_rows(others)
     return problem("SEAL_NAME_DUPLICATE", Field.SEAL_NAME, address, found=doctor.seal_name, other=other)
 
 
-def _mobile_shared(doctor: Doctor, other: str) -> Problem:
-    return problem("MOBILE_DUPLICATE", Field.MOBILE, doctor.row.address(Field.MOBILE), other=other)
+def _mobile_shared(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
+    address = doctor.row.address(Field.MOBILE)
+    return problem("MOBILE_DUPLICATE", Field.MOBILE, address, other=_name_rows(others))
 
 
 def _one_person(
@@ -150,17 +169,17 @@ def _one_person(
     rows = [doctors[place] for place in places]
     if _two_names(rows):
         for place in places:
-            others = _name_rows(doctors, (other for other in places if other != place))
+            others = _name_rows(doctors[other] for other in places if other != place)
             address = doctors[place].row.address(Field.NUMBER)
             yield place, problem("ID_NAME_CONFLICT", Field.NUMBER, address, other=others)
     elif differs := _differing(rows, {**_CONTENT, Field.PICTURE: drawing}):
         named = ", ".join(differs)
         for place in places:
-            others = _name_rows(doctors, (other for other in places if other != place))
+            others = _name_rows(doctors[other] for other in places if other != place)
             address = doctors[place].row.address(differs[0])
             yield place, problem("ROW_DUPLICATE", differs[0], address, other=others, differs=named)
     elif kept := [place for place in places if place not in stopped][:1]:
-        first = _name_rows(doctors, kept)
+        first = _name_rows(doctors[place] for place in kept)
         for place in places:
             if place not in kept:
                 address = doctors[place].row.address(Field.NUMBER)
@@ -201,8 +220,8 @@ def _said(doctor: Doctor, field: Field, value: object) -> object:
     return None if is_dash(shown(doctor.row.fields.get(field))) else value
 
 
-def _name_rows(doctors: Sequence[Doctor], places: Iterable[int]) -> str:
-    """Return where the rows stand, ``roster.xlsx 内科 12``, in no language; a few of them when they are many."""
-    origins = [doctors[place].row.origin for place in islice(places, _NAMED_AT_MOST + 1)]
+def _name_rows(doctors: Iterable[Doctor]) -> str:
+    """Return where rows stand, ``roster.xlsx 内科 12``, in no language; a few of them when they are many."""
+    origins = [doctor.row.origin for doctor in islice(doctors, _NAMED_AT_MOST + 1)]
     named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
     return ", ".join(named[:_NAMED_AT_MOST]) + (" …" if len(named) > _NAMED_AT_MOST else "")

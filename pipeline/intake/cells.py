@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from functools import cache
 from typing import NamedTuple
 
-from pipeline.roster import CellKind, Embedded
+from pipeline.roster import CellKind, Embedded, Stray
 
 
 class RawCell(NamedTuple):
@@ -67,6 +67,7 @@ class Book:
     sheets: Iterator[Sheet] = field(repr=False)
     run: str | None = None
     notes: tuple[str, ...] = ()  # for files.jsonl: what this format does not tell
+    strays: tuple[Stray, ...] = ()  # pictures of its sheets that cannot be used
 
     @property
     def results(self) -> bool:

@@ -7,7 +7,7 @@ corrected row keeps the roster row's place, so that every row of the roster is i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -72,7 +72,7 @@ def gather(
     tickets = {row.ticket for row in rows}
     fixed = [row for row in beside if row.ticket is not None and row.ticket not in tickets]
     roster = [row for row in beside if row.ticket is None]
-    at = {row_id: row for row, row_id in zip(roster, row_ids(roster, identify), strict=True) if row_id}
+    at = _by_id(roster, row_ids(roster, identify))
     rows, files = _at_home(rows, files, at)
     stray = next((row for row in rows if row.ticket not in at), None)
     if guessed and stray is not None:
@@ -97,7 +97,7 @@ def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: Identi
     ids = list(row_ids(roster, identify))
     if len(roster) == len(rows) and not any(report.run is not None for report in files):
         return Gathered(roster, ids, files)
-    at = {row_id: row for row, row_id in zip(roster, ids, strict=True) if row_id}
+    at = _by_id(roster, ids)
     fixed, reports = _at_home([row for row in rows if row.ticket is not None], files, at)
     runs = {report.path: report.run or "" for report in reports}
     claims: defaultdict[str, list[Row]] = defaultdict(list)
@@ -126,6 +126,26 @@ def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: Identi
         for report in reports
     ]
     return Gathered([used.get(row_id or "", row) for row, row_id in zip(roster, ids, strict=True)], ids, told)
+
+
+def _by_id(roster: Sequence[Row], ids: Iterable[str | None]) -> dict[str, Row]:
+    """Return the rows by their ids, without those of which only their order tells which is which.
+
+    Equal rows count as equal only where their cells hold the same pictures: once sorted, a correction of one would get
+    the picture of the other.
+    """
+    at = {row_id: row for row, row_id in zip(roster, ids, strict=True) if row_id}
+    if not any(row.pictures for row in roster):
+        return at
+    alike: defaultdict[Texts, list[str]] = defaultdict(list)
+    for row_id, row in at.items():
+        alike[_texts(row)].append(row_id)
+    for equal in alike.values():
+        held = {tuple((each.column, each.picture.sha256) for each in at[row_id].pictures) for row_id in equal}
+        if len(held) > 1:
+            for row_id in equal:
+                del at[row_id]
+    return at
 
 
 def _told(report: FileReport, used: int, gone: Sequence[Row], older: Sequence[Row]) -> FileReport:

@@ -18,10 +18,11 @@ from pipeline.intake.grid import Axis, Box, Grid, Spot
 from pipeline.intake.media import Media
 from pipeline.intake.numerals import emu, is_true, whole
 from pipeline.intake.package import Package
-from pipeline.roster import Embedded
+from pipeline.roster import Embedded, Stray
 
 _ANCHORS = ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor")
 _MAX_PICTURES = 50_000  # of a sheet
+NOWHERE = "picture without a row of its own, not used"
 _DEEPEST = 20  # groups and alternatives within each other
 
 
@@ -43,33 +44,44 @@ class _Shown(NamedTuple):
 
 def floating(
     package: Package, drawing: str, sheet: str, *, media: Media, measure: Callable[[], Grid]
-) -> tuple[list[Embedded], list[str]]:
-    """Return the pictures of a sheet's drawing, and what is to be said of those that cannot be used.
+) -> tuple[list[Embedded], list[Stray]]:
+    """Return the pictures of a sheet's drawing, and those that cannot be used.
 
     ``measure`` gives the sheet's rows and columns, and is called if there is a picture.
     """
     found: list[Embedded] = []
-    notes: list[str] = []
+    strays: list[Stray] = []
     grid: Grid | None = None
     for number, (anchor, shown) in enumerate(_pictures(package.tree(drawing))):
         if number >= _MAX_PICTURES:
             raise FileRefused("FILE_SUSPICIOUS", {"found": f"{drawing}: > {_MAX_PICTURES} pictures"})
         grid = grid or measure()
         place = _anchor(anchor, grid)
-        spot = _spot(place, shown.frame, grid) if place else None
+        box = _box(place, shown.frame) if place else None
+        over = _over(grid, box, place.rows) if place and box else ""
+        spot = _spot(place, box, grid) if place and box else None
         if spot is None:
-            near = f"{sheet}!{_address(*place.cell)}" if place and place.cell else sheet
-            notes.append(f"{near}: picture without a row of its own, not used")
+            near = over or (_address(*place.cell) if place and place.cell else "")
+            held = media.picture(drawing, shown.blip, f"{sheet}!{near or number}")
+            strays.append(Stray(sheet, near, NOWHERE, None if isinstance(held, str) else held))
             continue
-        address = f"{sheet}!{_address(spot.row, spot.column)}"
-        picture = media.picture(drawing, shown.blip, address)
+        address = _address(spot.row, spot.column)
+        picture = media.picture(drawing, shown.blip, f"{sheet}!{address}")
         if isinstance(picture, str):
-            notes.append(f"{address}: {picture}")
+            strays.append(Stray(sheet, address, picture))
         else:
+            over = over if over != address else ""
             found.append(
-                Embedded(letters(spot.column), spot.row + 1, picture, floating=True, straddles=spot.straddles)
+                Embedded(
+                    letters(spot.column),
+                    spot.row + 1,
+                    picture,
+                    floating=True,
+                    straddles=spot.straddles,
+                    over=over,
+                )
             )
-    return found, notes
+    return found, strays
 
 
 def _pictures(drawing: Element) -> Iterator[tuple[Element, _Shown]]:
@@ -189,20 +201,29 @@ def _marker(element: Element | None) -> tuple[int, int, int, int] | None:
     return row, down, column, across
 
 
-def _spot(anchor: _Anchor, frame: Box, grid: Grid) -> Spot | None:
+def _box(anchor: _Anchor, frame: Box) -> Box:
+    """Return the rectangle of a picture that fills a part of its anchor's."""
     width, height = anchor.box.right - anchor.box.left, anchor.box.bottom - anchor.box.top
-    if anchor.cell and not height and grid.is_hidden(anchor.cell[0]):  # shrunk with its row
-        return Spot(*anchor.cell, straddles=False)
-    box = Box(
+    return Box(
         anchor.box.left + frame.left * width,
         anchor.box.top + frame.top * height,
         anchor.box.left + frame.right * width,
         anchor.box.top + frame.bottom * height,
     )
+
+
+def _spot(anchor: _Anchor, box: Box, grid: Grid) -> Spot | None:
+    if anchor.cell and anchor.box.bottom == anchor.box.top and grid.is_hidden(anchor.cell[0]):
+        return Spot(*anchor.cell, straddles=False)  # shrunk with its row
     spot = grid.spot(box, anchor.rows)
-    if spot and anchor.cell and not width:  # shrunk with its column
+    if spot and anchor.cell and anchor.box.right == anchor.box.left:  # shrunk with its column
         return spot._replace(column=anchor.cell[1])
     return spot
+
+
+def _over(grid: Grid, box: Box, rows: Axis) -> str:
+    first, last = grid.corners(box, rows)
+    return _address(*first) if first == last else f"{_address(*first)}:{_address(*last)}"
 
 
 def _address(row: int, column: int) -> str:

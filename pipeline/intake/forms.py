@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from pipeline.errors import FileRefused
+from pipeline.headings import CHECK, ROW_ID, found
 from pipeline.intake.cells import Line, RawCell, filled
 from pipeline.intake.compact import Cells, Fields, Shape, Value, pack
 from pipeline.intake.headers import Header
 from pipeline.intake.ticket import check_of
 from pipeline.roster import Embedded, Origin, Row
 
-ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns of a To fix sheet
 WIDEST = 200  # columns that are carried over; farther to the right only what means something
 _REMEMBERED = 4096  # texts of a column that are kept once: a department is not held 100,000 times
 
@@ -98,6 +98,7 @@ class Form:
 
 def _ticket_columns(header: Header) -> tuple[int, int]:
     places = {title: column for column, title in header.titles.items()}
-    if ROW_ID not in places or CHECK not in places:
+    row_id, check = (found((heading,), places) for heading in (ROW_ID, CHECK))
+    if row_id is None or check is None:
         raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(header.row)})
-    return places[ROW_ID], places[CHECK]
+    return places[row_id], places[check]

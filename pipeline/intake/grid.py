@@ -95,6 +95,12 @@ class Grid:
             return None
         return Spot(row, column, max(above, below) > _NOTICED * height)
 
+    def corners(self, box: Box, rows: Axis) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the first and the last cell under a picture, row and column from 0; an edge on a line covers nothing."""
+        last = rows.at(max(box.bottom - 1, box.top)), self.columns.at(max(box.right - 1, box.left))
+        first = rows.at(box.top), self.columns.at(box.left)
+        return first, (min(last[0], MAX_ROW - 1), min(last[1], MAX_COLUMN - 1))
+
 
 def grid(package: Package, part: str) -> Grid:
     """Measure a sheet: every row that it tells of, whether it holds something or not."""

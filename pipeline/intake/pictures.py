@@ -88,7 +88,7 @@ def fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
     status = os.lstat(path)
     _require_regular(status, path)
     before = known.get(str(path))
-    if before and (before.size, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
+    if before and (before.size, before.mtime_ns) == (status.st_size, moment(status)):
         return before
     with os.fdopen(open_regular(path), "rb") as file:
         status = os.fstat(
@@ -97,7 +97,16 @@ def fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
         digest = hashlib.sha256()
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-    return FileStat(status.st_size, status.st_mtime_ns, digest.hexdigest())
+    return FileStat(status.st_size, moment(status), digest.hexdigest())
+
+
+def moment(status: os.stat_result) -> int:
+    """Return when a file last became what it is, in unix nanoseconds.
+
+    Two pictures that change names, or a copy that keeps its time, keep theirs and perhaps their size: the time of the
+    entry tells. Windows has none that does.
+    """
+    return status.st_mtime_ns if os.name == "nt" else max(status.st_mtime_ns, status.st_ctime_ns)
 
 
 def read(path: Path, *, limit: int = MAX_BYTES) -> bytes:
@@ -158,7 +167,7 @@ def _take(place: Place, entry: os.DirEntry[str], status: os.stat_result, found: 
                 stem,
                 extension,
                 status.st_size,
-                status.st_mtime_ns,
+                moment(status),
             )
         )
     elif extension == _ZIP:

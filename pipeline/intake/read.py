@@ -14,26 +14,29 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.errors import FileRefused, reason_of
+from pipeline.headings import CHECK, ROW_ID, found
 from pipeline.intake import biff, encrypted, html, ods, ole, text, xlsb, xlsx, xml2003
 from pipeline.intake.ahead import Ahead
 from pipeline.intake.bounds import too_many_bytes
 from pipeline.intake.cells import Book, Line, Sheet, filled
+from pipeline.intake.drawings import NOWHERE
 from pipeline.intake.formats import SUFFIXES, ZIP, kind_of
-from pipeline.intake.forms import CHECK, ROW_ID
 from pipeline.intake.headers import Vocabulary, missing
 from pipeline.intake.manner import PLAIN, Manner
 from pipeline.intake.package import Package
 from pipeline.intake.properties import TO_FIX, run_of_compound, run_of_package
-from pipeline.intake.rows import Table, table, without_examples
+from pipeline.intake.rows import NO_ROSTER, Table, table, without_examples
 from pipeline.intake.tally import Tally
 from pipeline.problems import CATALOGUE, problem
-from pipeline.roster import FileReport, Problem, Row
+from pipeline.roster import FileReport, Problem, Row, Stray
+from pipeline.words.results import WORDS
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 _DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_SETTLES = frozenset({"结论", "Conclusion"})  # a column of the sheet Unknown, whose lines have tickets, too
+# columns of the sheet Unknown, whose lines have tickets, too
+_SETTLES = tuple(map(frozenset, zip(WORDS["col.settle"], WORDS["col.conclusion"], strict=True)))
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 _READERS = {
     "xls": biff.read,
@@ -121,8 +124,18 @@ def read_roster(
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
         notes=book.notes + tuple(note for each in tables for note in each.notes),
+        strays=tuple(_strays(book, tables)),
         run=book.run,
     )
+
+
+def _strays(book: Book, tables: Sequence[Table]) -> Iterator[Stray]:
+    """Yield the pictures that no row got; on a sheet without a roster it does not matter where they lie."""
+    read = {each.report.sheet for each in tables if each.report.status == "read"}
+    for stray in book.strays:
+        yield stray if stray.sheet in read or stray.why != NOWHERE else replace(stray, why=NO_ROSTER)
+    for each in tables:
+        yield from each.strays
 
 
 def refused(report: FileReport, code: str, **detail: object) -> FileReport:
@@ -229,7 +242,10 @@ def _is_to_fix(sheet: Sheet, lines: Ahead) -> bool:
     if (sheet.name or "").startswith(TO_FIX):
         return True
     titles = [{cell.shown.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
-    return any({ROW_ID, CHECK} <= each and not each & _SETTLES for each in titles)
+    return any(
+        found((ROW_ID,), each) and found((CHECK,), each) and not any(each >= both for both in _SETTLES)
+        for each in titles
+    )
 
 
 def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:

@@ -12,19 +12,20 @@ from dataclasses import replace
 
 from pipeline.intake.cells import Line, Merge, Sheet, index
 from pipeline.intake.merged import Merged
-from pipeline.roster import CellKind, Embedded
+from pipeline.roster import CellKind, Embedded, Stray
 
 _TALLEST = (
     20  # lines of a merged cell that can be one doctor's; a taller one is the margin that holds all pictures
 )
 _NOTED = 20  # notes of one sheet
+NOBODY = "picture over no doctor's row"
 
 
 class Gallery:
     """The pictures of a sheet while its lines are walked down."""
 
     def __init__(self, sheet: Sheet, merged: Merged) -> None:
-        self._merged = merged
+        self._merged, self._sheet = merged, sheet.name
         self._at: dict[int, list[Embedded]] = {}
         self._coming: list[tuple[Merge, Embedded]] = []
         self._next = 0
@@ -55,12 +56,19 @@ class Gallery:
             self._homeless.pop(id(picture), None)
         return tuple(each if each.row == row else replace(each, row=row) for each in pictures)
 
+    def strays(self) -> list[Stray]:
+        """Return the pictures that no row got."""
+        return [Stray(self._sheet, each.over or each.address, NOBODY, each.picture) for each in self._left()]
+
     def notes(self) -> list[str]:
         """Return what is to be said of the pictures that no row got."""
-        left = sorted(self._homeless.values(), key=lambda each: (each.row, index(each.column)))
+        left = self._left()
         said = [f"a picture over {picture.address} belongs to no doctor" for picture in left[:_NOTED]]
         more = len(left) - len(said)
         return [*said, f"{more} more pictures belong to no doctor"] if more else said
+
+    def _left(self) -> list[Embedded]:
+        return sorted(self._homeless.values(), key=lambda each: (each.row, index(each.column)))
 
     def _placed(self, line: Line) -> list[Embedded]:
         found = []

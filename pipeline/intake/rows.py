@@ -14,9 +14,10 @@ from pipeline.intake.headers import SEARCHED, Vocabulary
 from pipeline.intake.merged import Merged
 from pipeline.intake.sheet_reader import SheetReader
 from pipeline.intake.skips import Skips
-from pipeline.roster import Row, SheetReport, SkippedLine
+from pipeline.roster import Row, SheetReport, SkippedLine, Stray
 
 _LOOKS = 100_000  # cells
+NO_ROSTER = "picture on a sheet without a roster"
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Table:
     skipped: list[SkippedLine] = field(default_factory=list)
     top: list[Line] = field(default_factory=list)  # its first lines, where no header was found
     notes: list[str] = field(default_factory=list)
+    strays: list[Stray] = field(default_factory=list)
 
 
 def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = False) -> Table:
@@ -41,11 +43,11 @@ def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = 
     lines = Ahead(line for line in sheet.lines if any(map(filled, line.cells.values())))
     top = _searched(lines.peek(SEARCHED))
     if not top:
-        return Table(SheetReport(sheet.name, "empty"))
+        return Table(SheetReport(sheet.name, "empty"), strays=_strays(sheet))
     merged = Merged(sheet.merges)
     found = find_header(top, vocabulary, merged)
     if found is None:
-        return Table(SheetReport(sheet.name, "no_header"), top=top)
+        return Table(SheetReport(sheet.name, "no_header"), top=top, strays=_strays(sheet))
     first, last, header = found
     reader = SheetReader(sheet, path, vocabulary, merged, ticketed=ticketed)
     for line in lines.take(first):
@@ -58,7 +60,12 @@ def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = 
             reader.read(line)
     reader.close()
     report = SheetReport(sheet.name, "read", len(reader.rows))
-    return Table(report, reader.rows, reader.skips.found, notes=reader.notes())
+    return Table(report, reader.rows, reader.skips.found, notes=reader.notes(), strays=reader.strays())
+
+
+def _strays(sheet: Sheet) -> list[Stray]:
+    """Return the pictures of a sheet that holds no roster."""
+    return [Stray(sheet.name, each.over or each.address, NO_ROSTER, each.picture) for each in sheet.pictures]
 
 
 def _searched(lines: list[Line]) -> list[Line]:

@@ -19,7 +19,7 @@ from pipeline.intake.merged import Merged, Settled, Spread
 from pipeline.intake.row_pictures import Gallery
 from pipeline.intake.skips import Skips
 from pipeline.intake.titles import LONGEST
-from pipeline.roster import CellKind, Embedded, Field, Origin, Row
+from pipeline.roster import CellKind, Embedded, Field, Origin, Row, Stray
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
 _NOTED = 20  # notes of one kind in a sheet
@@ -139,6 +139,10 @@ class SheetReader:
         if self._widest >= WIDEST:
             notes.append(f"{about}columns from {letters(WIDEST)} on are not carried over")
         return [*notes, *(about + note for note in self._gallery.notes())]
+
+    def strays(self) -> list[Stray]:
+        """Return the pictures of the sheet that no row got."""
+        return self._gallery.strays()
 
     def _data(self, line: Line) -> bool:
         number = line.cells.get(self._form.header.places[Field.NUMBER])

@@ -25,7 +25,7 @@ from pipeline.intake.styles import EPOCH_1900, EPOCH_1904, formats
 from pipeline.intake.survey import Survey, survey
 from pipeline.intake.tally import Tally
 from pipeline.intake.worksheet import lines
-from pipeline.roster import Embedded
+from pipeline.roster import Embedded, Stray
 
 _NOTED = 50  # troubles of single pictures that are told one by one
 
@@ -60,10 +60,11 @@ def read(data: bytes, *, path: Path = Path(), manner: Manner = PLAIN) -> Book:
     if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
         return Book(workbook.sheets(workbook.pages(None)), run=run)
     pages = list(workbook.pages(Tally(manner.max_rows)))
-    notes = workbook.notes[:_NOTED]
-    if len(workbook.notes) > _NOTED:
-        notes.append(f"{len(workbook.notes) - _NOTED} more pictures not used")
-    return Book(workbook.sheets(pages), notes=tuple(notes))
+    strays = workbook.strays
+    notes = [_note(each) for each in strays[:_NOTED]]
+    if len(strays) > _NOTED:
+        notes.append(f"{len(strays) - _NOTED} more pictures not used")
+    return Book(workbook.sheets(pages), notes=tuple(notes), strays=tuple(strays))
 
 
 class _Workbook:
@@ -72,7 +73,7 @@ class _Workbook:
     def __init__(self, package: Package, part: str, root: Element, path: Path, manner: Manner) -> None:
         properties = root.find("{*}workbookPr")
         since_1904 = properties is not None and is_true(properties.get("date1904"))
-        self.notes: list[str] = []  # on pictures, as far as the sheets are surveyed
+        self.strays: list[Stray] = []  # as far as the sheets are surveyed
         self._package, self._part, self._root = package, part, root
         self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
         self._tally = Tally(manner.max_rows)
@@ -136,8 +137,13 @@ class _Workbook:
         kind, drawing = self._package.relations(page.part).get(page.survey.drawing or "", ("", ""))
         if kind == "drawing" and drawing in self._package:
             measure = partial(grid, self._package, page.part)
-            page.floating, notes = floating(self._package, drawing, page.name, media=media, measure=measure)
-            self.notes += notes
+            page.floating, strays = floating(self._package, drawing, page.name, media=media, measure=measure)
+            self.strays += strays
+
+
+def _note(stray: Stray) -> str:
+    corner = stray.over.partition(":")[0]
+    return f"{'!'.join(filter(None, (stray.sheet, corner)))}: {stray.why}"
 
 
 def _foreign(package: Package, part: str | None) -> str:

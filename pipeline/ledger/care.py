@@ -19,6 +19,8 @@ from pipeline.ledger.open import examine, key_path, read_key, receipts_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.sqlite import connect, read_failed
+from pipeline.words import Speaks
+from pipeline.words.sentences import phrase
 
 _KEY, _RECEIPTS = "key", "receipts"
 _KEPT = "kept_file"  # the table of a backup that holds the files beside the ledger
@@ -259,4 +261,7 @@ def _counted(path: Path, aside: Path | None) -> Restored:
 
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
-    return LedgerError("ledger.receipts_damaged", place=place, why=reason_of(error))
+    why: Speaks = reason_of(error)
+    if isinstance(error, receipts.ReceiptsDamaged):
+        why = phrase("ledger.receipts_line", line=error.line)
+    return LedgerError("ledger.receipts_damaged", place=place, why=why)

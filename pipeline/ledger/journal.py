@@ -5,25 +5,19 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import astuple
 
-from pipeline.ledger.people import CONTENT
-from pipeline.ledger.protocol import Attempt, LedgerConflict
+from pipeline.ledger.people import CONTENT, MAY_HAVE_MADE_ONE, NAMED_ANEW
+from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
 from pipeline.model import Verdict
 
 ORPHANED = "process ended before the answer"
 WITHDRAWN = "cancelled before the first byte"
-# a bare FailedOperation may hide a seal (model.Try.suspect)
-SURELY_REFUSED = (
-    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
-    "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
-    "OR instr(coalesce(message, ''), '已存在'))))"
-)
 
 
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
     """Enter a create before it is sent; the first one of a person freezes the seal name.
 
-    It thaws only while every earlier create was surely refused: then a human may have renamed the seal, for
-    instance because the name was taken.
+    It thaws only while every create since the last seal was surely refused: then a human may have renamed the seal, for
+    instance because the name was taken. The name that a replacement chose holds until the service has refused it.
     """
     connection.execute(
         "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) "
@@ -37,7 +31,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
     connection.execute(
         "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
-        f"(SELECT 1 FROM attempt WHERE key = ?2 AND NOT {SURELY_REFUSED})",
+        f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_MADE_ONE}) AND NOT EXISTS ({NAMED_ANEW} AND key = ?2)",
         (attempt.seal_name, attempt.key),
     )
     connection.execute(
@@ -93,10 +87,14 @@ def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
 
 
 def recover(connection: sqlite3.Connection, at: float) -> list[str]:
-    """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids."""
+    """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids.
+
+    An upload that was refused, and whose refusal was not entered any more, made nothing: it is sent again.
+    """
     orphans = [uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt WHERE verdict IS NULL")]
     connection.execute(
-        "UPDATE attempt SET verdict = 'unknown', settled_at = ?, message = ? WHERE verdict IS NULL",
-        (at, ORPHANED),
+        "UPDATE attempt SET verdict = CASE contract WHEN ? THEN 'not_executed' ELSE 'unknown' END, settled_at = ?, "
+        "message = ? WHERE verdict IS NULL",
+        (UPLOAD, at, ORPHANED),
     )
     return orphans

@@ -20,16 +20,34 @@ CONTENT = (
     "content_picture, content_pixels"
 )  # in the order of model.Content's fields
 
-# an attempt that is not executed and got no answer never left; a refused upload is no create; all else may have left
-SENT = (
-    "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload') "
-    "FROM attempt GROUP BY key"
+# a bare FailedOperation may hide a seal (model.Try.suspect)
+SURELY_REFUSED = (
+    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
+    "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
+    "OR instr(coalesce(message, ''), '已存在'))))"
 )
 
 # after_attempt and not the time of day: clocks are set back
-_REFUSED_SINCE_THE_LAST_SEAL = (
-    "verdict = 'refused' AND number > "
-    "coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
+_SINCE_THE_LAST_SEAL = (
+    "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
+)
+_REFUSED_SINCE_THE_LAST_SEAL = f"verdict = 'refused' AND {_SINCE_THE_LAST_SEAL}"
+
+# What freezes a person's seal name since the last seal: an attempt that may have made another one; and the decision to
+# replace that seal, until the service has refused the name that it chose.
+MAY_HAVE_MADE_ONE = f"verdict IS NOT 'sealed' AND NOT {SURELY_REFUSED} AND {_SINCE_THE_LAST_SEAL}"
+NAMED_ANEW = (
+    "SELECT key FROM seal WHERE NOT EXISTS (SELECT 1 FROM attempt "  # noqa: S608 - our own words
+    f"WHERE attempt.key = seal.key AND verdict = 'refused' AND contract <> 'upload' AND {_SINCE_THE_LAST_SEAL})"
+)
+
+# creates sent (an attempt that is not executed and got no answer never left; a refused upload is no create; all else may
+# have left), whether the seal name is frozen, and whether a decision settled what had no verdict
+_TOLD = (
+    "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload'), "  # noqa: S608 - our own words
+    f"max({MAY_HAVE_MADE_ONE}), "
+    f"max(decision IS NOT NULL AND verdict IN ('unknown', 'exists') AND {_SINCE_THE_LAST_SEAL}) "
+    "FROM attempt GROUP BY key"
 )
 
 
@@ -40,7 +58,14 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
     refusals: defaultdict[str, list[Try]] = defaultdict(list)
     for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
         refusals[key].append(tried)
-    creates = dict(connection.execute(SENT))
+    creates, frozen, decided = {}, set(), set()
+    for key, sent, may_have_made_one, was_decided in connection.execute(_TOLD):
+        creates[key] = sent
+        if may_have_made_one:
+            frozen.add(key)
+        if was_decided:
+            decided.add(key)
+    frozen |= {key for (key,) in connection.execute(f"{NAMED_ANEW} AND ended_by IS NOT NULL")} | seals.keys()
     people = {
         (same := intern(key)): Past(
             same,
@@ -49,6 +74,8 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
             unsettled.get(key),
             tuple(refusals.get(key, ())),
             creates.get(key, 0),
+            key in frozen,
+            key in decided,
         )
         for key, seal_name in connection.execute("SELECT key, seal_name FROM person")
     }

@@ -159,7 +159,10 @@ class Ledger(Protocol):
     """
 
     def snapshot(self) -> Snapshot:
-        """Return every person at one moment; an attempt without a verdict counts as unknown."""
+        """Return every person at one moment; an attempt without a verdict counts as unknown.
+
+        ``Past.frozen`` tells where another seal name would be refused as ``frozen_name``.
+        """
 
     def known_files(self) -> Mapping[str, FileStat]:
         """Return the remembered files: ask it by path."""

@@ -17,6 +17,7 @@ from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people
 from pipeline.ledger.archive import Life
 from pipeline.ledger.protocol import (
+    UPLOAD,
     Adopted,
     Attempt,
     Decision,
@@ -175,6 +176,26 @@ class SqliteLedger:
         """Return what a run said of its rows, by file, sheet and row."""
         with self._reading() as connection:
             return history.said_by(connection, run)
+
+    def creates_of(self, run: str) -> int:
+        """Return how many creates of a run were entered, whatever became of them."""
+        with self._reading() as connection:
+            (entered,) = connection.execute(
+                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD)
+            ).fetchone()
+            return int(entered)
+
+    def seal_ids(self) -> set[str]:
+        """Return every SealId that is known, of seals that were given up as well."""
+        with self._reading() as connection:
+            return {each for (each,) in connection.execute("SELECT seal_id FROM seal")}
+
+    def ended_seals(self) -> set[str]:
+        """Return the SealIds of seals that were given up."""
+        with self._reading() as connection:
+            return {
+                each for (each,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+            }
 
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
 import os
 import re
@@ -15,6 +13,7 @@ from pathlib import Path
 from pipeline.points import reach
 
 Json = Mapping[str, object]
+Replace = Callable[[Path, Path], None]  # as os.replace
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
@@ -32,7 +31,7 @@ def write_atomically(
     fill: Callable[[Path], None],
     *,
     numbered: bool = False,
-    replace: Callable[[Path, Path], None] = os.replace,
+    replace: Replace = os.replace,
 ) -> Path:
     """Let ``fill`` write a temporary file in the same folder, make it durable, then move it over ``path``.
 
@@ -82,18 +81,22 @@ def write_jsonl(path: Path, lines: Iterable[Json]) -> Path:
     return write_atomically(path, fill)
 
 
-def copy_into(folder: Path, source: Path, name: str) -> Path:
+def copy_into(folder: Path, source: Path, name: str, *, replace: Replace = os.replace) -> Path:
     """Copy a file into ``folder`` under ``name``, atomically; a copy open in Excel gets a numbered sibling."""
 
     def fill(temporary: Path) -> None:
         shutil.copyfile(source, temporary)
 
-    return write_atomically(folder / name, fill, numbered=True)
+    return write_atomically(folder / name, fill, numbered=True, replace=replace)
 
 
-def _move(temporary: Path, path: Path, *, numbered: bool, replace: Callable[[Path, Path], None]) -> Path:
-    siblings = [path.with_name(f"{path.stem} ({n}){path.suffix}") for n in range(2, 100)] if numbered else []
-    *others, last = [path, *siblings]
+def siblings(path: Path) -> list[Path]:
+    """Return the names a file may have instead of its own, in the order in which they are tried."""
+    return [path.with_name(f"{path.stem} ({n}){path.suffix}") for n in range(2, 100)]
+
+
+def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> Path:
+    *others, last = [path, *(siblings(path) if numbered else [])]
     for target in others:
         try:
             replace(temporary, target)
@@ -113,36 +116,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def set_edited_aside(path: Path) -> Path | None:
-    """Keep a workbook that somebody changed since it was written here: rename it, and return its new name.
-
-    `remember_written` notes what was written; without a note the file is taken for ours.
-    """
-    try:
-        written = _note(path).read_text("ascii").strip()
-        if hashlib.sha256(path.read_bytes()).hexdigest() == written:
-            return None
-    except FileNotFoundError:
-        return None
-    for number in itertools.count(1):
-        kept = path.with_name(f"{path.stem} (edited{'' if number == 1 else f' {number}'}){path.suffix}")
-        if not kept.exists():
-            path.rename(kept)
-            return kept
-    raise AssertionError
-
-
-def remember_written(path: Path) -> None:
-    """Note what a workbook looked like when it was written."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_atomically(_note(path), lambda temporary: _fill(temporary, digest))
-
-
-def _fill(temporary: Path, text: str) -> None:
-    temporary.write_text(text, "ascii")
-
-
-def _note(path: Path) -> Path:
-    return path.with_name(f".{path.name}.sha256")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
+from pipeline import headings
 from pipeline.model import Outcome, Status
 from pipeline.results.reasons import needs_fixing
 from pipeline.roster import Cell, Doctor, Field
-from pipeline.words.results import WORDS
+from pipeline.words.results import WORDS, say
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
-_OURS = frozenset(
-    word for key in ("fix.status", "fix.reason", "fix.advice", "fix.origin") for word in WORDS[key]
-)
+OUR_COLUMNS = ("fix.status", "fix.reason", "fix.advice", "fix.origin")  # words of the headings, in this order
 
 
 @dataclass(slots=True)
@@ -23,6 +23,12 @@ class Layout:
     headers: tuple[str, ...]
     mapped: Mapping[Field, int]
     rows: list[tuple[Outcome, Mapping[str, int]]] = field(default_factory=list)  # with column letter -> place
+
+
+def fix_title(number: int, language: str) -> str:
+    """Return the name of the To fix sheet so numbered: 失败待改, then 失败待改 2."""
+    name = say("sheet.fix", language)
+    return name if number == 1 else f"{name} {number}"
 
 
 def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
@@ -59,13 +65,21 @@ def own_cells(doctor: Doctor) -> Sequence[Cell]:
     """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
     cells = doctor.row.cells
     if doctor.row.ticket is not None:
-        return [cell for cell in cells if cell.header not in _OURS or cell.column == ""]
+        added = _added(tuple(cell.header for cell in cells if cell.column))
+        return [cell for cell in cells if cell.header not in added or cell.column == ""]
     picture = doctor.row.fields.get(Field.PICTURE)
     if picture is None or picture.column:
         return cells
     return [
         cell for cell in cells if cell is not picture
     ]  # of our own picture column, in a row put into its place
+
+
+@cache
+def _added(titles: tuple[str, ...]) -> frozenset[str]:
+    """Return which titles of an earlier To fix sheet are ours; a few sheets have them all."""
+    found = (headings.found(WORDS[key], titles) for key in OUR_COLUMNS)
+    return frozenset(filter(None, found))
 
 
 def _place(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int | None:

@@ -22,6 +22,7 @@ from pipeline.results.privacy import (
 from pipeline.results.reasons import happened, sentence
 from pipeline.results.sums import count
 from pipeline.roster import FileReport
+from pipeline.words.notes import noted
 from pipeline.words.phrases import is_phrase
 
 SCHEMA = 1
@@ -94,7 +95,7 @@ def file_line(report: FileReport, language: str, numbers: Numbers = NO_NUMBERS) 
         ],
         "notes": [
             *(sentence(problem, language, numbers) for problem in report.problems),
-            *(mask_text(note, numbers) for note in report.notes),
+            *(noted(mask_text(note, numbers), language) for note in report.notes),
         ],
     }
 

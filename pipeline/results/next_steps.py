@@ -15,7 +15,7 @@ from pipeline.shell import quote
 from pipeline.words.results import say, status_word
 
 WORKBOOK = "results.xlsx"
-REVIEW_PAGE = "review.html"
+REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 
 
@@ -168,7 +168,7 @@ def _shown(night: Night) -> bool:
 
 def _workbooks(night: Night) -> list[Path]:
     """Return where the night's workbook lies, and where its copy."""
-    return [folder / WORKBOOK for folder in (night.out, night.latest) if folder is not None]
+    return [night.out / night.workbook, *([night.latest / WORKBOOK] if night.latest else [])]
 
 
 def _typed(night: Night, numbers: Numbers, command: str, paths: Sequence[Path]) -> str | None:

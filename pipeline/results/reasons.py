@@ -104,9 +104,11 @@ def reasons(
 def happened(code: str | None, message: str | None, language: str) -> str | None:
     """Return what happened on the wire where the service itself said nothing usable; None where it did.
 
-    Nights of older versions kept a library's own words as the message: they are no phrase, and are left out.
+    Without a code nothing was answered at all. Nights of older versions kept a library's own words as the message: they are no phrase, and are left out.
     """
-    if code is None or not (code in ANSWERS or code.startswith("http_")):
+    if code is None:
+        return in_words(message, language) if message and is_phrase(message) else None
+    if code not in ANSWERS and not code.startswith("http_"):
         return None
     what = advice_on(code).what(language).rstrip("。.")
     told = in_words(message, language) if message and is_phrase(message) else ""

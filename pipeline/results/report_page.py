@@ -23,9 +23,9 @@ from pipeline.results.reasons import counted, label, meaning, reasons, sentence
 from pipeline.results.style import COLOURS
 from pipeline.results.sums import count
 from pipeline.results.text import clean
+from pipeline.words.notes import noted
 from pipeline.words.results import halt_word, say, status_word
 
-REPORT = "report.html"
 MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12
 LONGEST = 400  # characters of a text in the table
@@ -33,10 +33,15 @@ CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
 WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
 
 
-def write_report(night: Night, path: Path, *, language: str, numbers: Numbers | None = None) -> Path:
-    """Write the page; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` first of all."""
+def write_report(
+    night: Night, path: Path, *, language: str, numbers: Numbers | None = None, beside: str | None = None
+) -> Path:
+    """Write the page; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` first of all.
+
+    ``beside`` is the name of the workbook in the page's folder, if it is not the night's.
+    """
     known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
-    page = render("report.html", language, **_page(night, known, language))
+    page = render("report.html", language, workbook=beside or night.workbook, **_page(night, known, language))
 
     def fill(temporary: Path) -> None:
         temporary.write_text(page, "utf-8", "replace", newline="\n")
@@ -112,12 +117,13 @@ def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
 def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str, object]:
     report = night.files[place]
     said = [sentence(problem, language, numbers) for problem in report.problems]
+    said += [noted(mask_text(note, numbers), language) for note in report.notes[:3]]
     return {
         "path": clean(mask_path(report.path, numbers)),
         "status": report.status,
         "word": say(f"file.{report.status}", language),
         "rows": report.rows,
-        "notes": [clean(note) for note in (*said, *(mask_text(note, numbers) for note in report.notes[:3]))],
+        "notes": [clean(note) for note in said],
     }
 
 

@@ -26,7 +26,7 @@ from pipeline.results.reasons import errors_of, reasons, sentence
 from pipeline.results.text import clean
 from pipeline.roster import Picture, Preview
 from pipeline.words.results import status_word
-from pipeline.words.review import GROUP_OF, WORDS, say
+from pipeline.words.review import WORDS, say
 
 MOST_CARDS = 3_000  # a page of some 30 MB; nobody judges more in a day
 OPENERS = 2  # threads that make small copies
@@ -37,6 +37,17 @@ GROUPS = (
     "sealed",
     "unchanged",
 )  # in the order in which they find room on the page
+GROUP_OF: Mapping[Status, str] = {
+    Status.REJECTED: "refused",
+    Status.FAILED: "refused",
+    Status.NOT_SENT: "refused",
+    Status.READY: "refused",
+    Status.UNKNOWN: "held",
+    Status.EXISTS: "held",
+    Status.CHANGED: "held",
+    Status.SEALED: "sealed",
+    Status.UNCHANGED: "unchanged",
+}  # of a row that cannot be judged
 TEMPLATES = Path(__file__).with_name("templates")
 
 Thing = TypeVar("Thing", bound=Hashable)

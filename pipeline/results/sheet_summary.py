@@ -11,18 +11,22 @@ from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
 from pipeline.results.facts import UNSETTLED
+from pipeline.results.fix_layout import Layout, fix_title
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
-from pipeline.results.next_steps import next_steps, verdict
+from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text
-from pipeline.results.reasons import label, meaning, needs_fixing, sentence
+from pipeline.results.reasons import label, meaning, sentence
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
+from pipeline.results.unpaired import how_many
 from pipeline.roster import FileReport
+from pipeline.words.notes import noted
 from pipeline.words.results import halt_word, say, status_word
 
 if TYPE_CHECKING:
     from pipeline.results.frame import Frame
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
+_LINKED, _MOST_LINKS = (2, 5, 8, LAST), 12  # where the links of a line end; To fix sheets that are linked
 _BAR = 22  # blocks of a full bar
 _NUMBER: Look = {"num_format": "#,##0", "align": "right"}
 _BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
@@ -36,12 +40,13 @@ def write_summary(
     styles: Styles,
     numbers: Numbers,
     *,
+    fixing: Sequence[Layout],
     language: str,
 ) -> None:
-    """Write the page from top to bottom; ``counts`` are the checked sums."""
+    """Write the page from top to bottom; ``counts`` are the checked sums, ``fixing`` the To fix sheets."""
     canvas = Canvas(book, say("sheet.summary", language), styles, language)
     _banner(canvas, night, numbers, language)
-    _links(canvas, night, language)
+    _links(canvas, night, fixing, language)
     _steps(canvas, night, numbers, language)
     _statuses(canvas, night, counts, language)
     table = to_frame(night.outcomes, COUNTED, numbers=numbers)
@@ -49,11 +54,12 @@ def write_summary(
     _departments(canvas, table, language)
     _files(canvas, night, numbers, language)
     _facts(canvas, night, language)
+    canvas.finish()
 
 
 def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
     title = say("title.check" if night.command == "check" else "title.run", language)
-    canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=34)
+    canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
     started, finished = stamp(night.started), stamp(night.finished)
     when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
     canvas.line([(f"{when}　{night.command} {night.run}", LAST, {"font_color": MUTED})])
@@ -62,27 +68,29 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
         text = say("halted", language, code=night.halted.code, message=message)
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
-        canvas.line([(text, LAST, {**_BANNER, **look})], points=34)
+        canvas.line([(text, LAST, {**_BANNER, **look})], points=30)
     text, status = verdict(night, language)
     fill, ink = COLOURS[status]
-    canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=34)
+    canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=30)
 
 
-def _links(canvas: Canvas, night: Night, language: str) -> None:
-    """Lead to the other sheets, each with what it holds."""
+def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str) -> None:
+    """Lead to the other sheets, each with what it holds, and to the pages that lie beside the workbook."""
+    to_fix = [len(layout.rows) for layout in fixing[:_MOST_LINKS]] or [0]
     rows = {
-        "all": len(night.outcomes),
-        "fix": sum(map(needs_fixing, night.outcomes)),
-        "unknown": sum(outcome.status in UNSETTLED for outcome in night.outcomes),
-        "unpaired": len(night.unclaimed),
+        say("sheet.all", language): len(night.outcomes),
+        **{fix_title(number, language): held for number, held in enumerate(to_fix, start=1)},
+        say("sheet.unknown", language): sum(outcome.status in UNSETTLED for outcome in night.outcomes),
+        say("sheet.unpaired", language): how_many(night),
     }
-    named = [(say(f"sheet.{name}", language), held) for name, held in rows.items()]
-    canvas.links(
-        [
-            (say("link.sheet", language, sheet=sheet, n=held), last, sheet)
-            for (sheet, held), last in zip(named, (2, 5, 8, LAST), strict=True)
-        ]
-    )
+    links = [
+        (say("link.sheet", language, sheet=sheet, n=held), f"internal:'{sheet}'!A1")
+        for sheet, held in rows.items()
+    ]
+    links += [(say(f"link.{page}", language), f"external:{page}") for page in (REVIEW_PAGE, REPORT_PAGE)]
+    for first in range(0, len(links), len(_LINKED)):
+        some = links[first : first + len(_LINKED)]
+        canvas.links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
 
 
 def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
@@ -107,7 +115,6 @@ def _statuses(canvas: Canvas, night: Night, counts: Mapping[Status, int], langua
         numbers={1, 2},
     )
     total = sum(counts.values())
-    first = canvas.row
     shown = [status for status, rows in counts.items() if rows]
     for status in shown:
         rows = counts[status]
@@ -124,21 +131,20 @@ def _statuses(canvas: Canvas, night: Night, counts: Mapping[Status, int], langua
             ruled=True,
         )
     if shown:
-        canvas.doughnut(first, [COLOURS[status][1] for status in shown])
+        canvas.doughnut([COLOURS[status][1] for status in shown])
     canvas.line(
         [
             (say("col.total", language), 0, {"bold": True, "align": "center"}),
             (total, 1, {**_NUMBER, "bold": True}),
         ]
     )
-    canvas.leave_room(first + 8)
+    canvas.leave_room()
 
 
 def _reasons(canvas: Canvas, outcomes: Frame, language: str) -> None:
     most = by_reason(outcomes)
     if not most:
         return
-    canvas.new_page()
     canvas.heading(say("head.reasons", language))
     canvas.titles(
         [
@@ -245,7 +251,7 @@ def _files(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> Non
 
 def _file_notes(report: FileReport, numbers: Numbers, language: str) -> str:
     said = [sentence(problem, language, numbers) for problem in report.problems]
-    return "\n".join([*said, *(mask_text(note, numbers) for note in report.notes[:3])])
+    return "\n".join([*said, *(noted(mask_text(note, numbers), language) for note in report.notes[:3])])
 
 
 def _facts(canvas: Canvas, night: Night, language: str) -> None:

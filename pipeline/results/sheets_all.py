@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterable
-from io import BytesIO
+from collections.abc import Iterable
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import id_masked, name_of, seal_id_of, seal_name_of, when
@@ -15,6 +13,7 @@ from pipeline.results.style import (
     LINK,
     MUTED,
     Column,
+    Format,
     Styles,
     Workbook,
     Worksheet,
@@ -24,17 +23,15 @@ from pipeline.results.style import (
     put,
     row_height,
 )
-from pipeline.results.text import clean, lines, width
-from pipeline.roster import Picture
+from pipeline.results.text import lines, width
+from pipeline.results.thumbnails import TALL, Thumbnail, place
 from pipeline.words.results import say, status_word
-
-Thumbnail = Callable[[Picture], bytes | None]
 
 MOST_THUMBNAILS = 2_000  # rows; beyond that the file grows heavy and slow to open
 MOST_LINKS = 20_000  # Excel allows 65,530 a sheet and opens slowly long before
-_SIDE = 56  # pixels a thumbnail may take
-_REASON = 42  # columns
+_REASON = 40  # columns
 _SEAL = 6  # place of the thumbnails
+_LINKED = 24  # columns: a link stays on one line
 _MEASURED, _WIDEST = 1_000, 28  # rows that decide a column's width; columns
 
 
@@ -44,6 +41,7 @@ def write_all_sheet(
     styles: Styles,
     numbers: Numbers,
     *,
+    folders: FolderLinks,
     language: str,
     thumbnail: Thumbnail | None,
 ) -> None:
@@ -51,24 +49,25 @@ def write_all_sheet(
     pictured = thumbnail if len(night.outcomes) <= MOST_THUMBNAILS else None
     columns = _columns(night, language, pictured=pictured is not None)
     sheet = open_table(book, say("sheet.all", language), columns, styles, frozen=1, language=language)
-    plain, wrapped = styles.cell(), styles.cell(text_wrap=True)
-    quiet = styles.cell(font_color=MUTED)
+    # a thousand rows are tall enough for several lines and narrow enough to be read on paper; more stay flat
+    flat = {"text_wrap": pictured is not None}
+    plain, wrapped = styles.cell(**flat), styles.cell(text_wrap=True)
+    quiet = styles.cell(font_color=MUTED, **flat)
     whole = styles.cell(font_color=MUTED, num_format="0", align="center")
-    strong = styles.cell(bold=True)
-    link = styles.cell(font_color=LINK, underline=1)
+    strong = styles.cell(bold=True, **flat)
+    link = styles.cell(font_color=LINK, underline=1, **flat)
     words = {status: (status_word(status, language), styles.status(status)) for status in Status}
 
     def hide(text: str | None) -> str:
         return mask_text(text, numbers) if text else ""
 
-    links = _Links(night, numbers)
+    links = _Links(night, folders)
     for row, outcome in enumerate(night.outcomes, start=1):
         doctor = outcome.doctor
         origin = doctor.row.origin
         said = "\n".join(reasons(outcome, language, numbers))
         image = _image(outcome, pictured) if pictured else None
-        tall = max(height(lines(said, _REASON)), 50 if image else 0)
-        row_height(sheet, row, tall)
+        picture = hide(doctor.picture.path.name) if doctor.picture else ""
         texts = [
             (hide(name_of(doctor)), strong),
             words[outcome.status],
@@ -80,22 +79,22 @@ def write_all_sheet(
             (hide(seal_name_of(outcome)), plain),
             (seal_id_of(outcome) or "", plain),
             (when(outcome), quiet),
+            (picture, quiet),
+            (hide(origin.file), quiet),
+            (hide(origin.sheet), quiet),
         ]
+        shown = zip((text for text, _ in texts), columns, strict=False) if pictured else [(said, columns[2])]
+        tall = max(height(max(lines(text, column.width) for text, column in shown)), TALL if image else 0)
+        row_height(sheet, row, tall)
+        linked = len(texts) - 3
         for column, (text, form) in enumerate(texts):
-            put(sheet, row, column, text, form)
-        column = len(texts)
-        picture = doctor.picture.path.name if doctor.picture else ""
-        if target := links.target(outcome):
-            sheet.write_url(row, column, f"external:{target}", link, clean(hide(picture)))
-        else:
-            put(sheet, row, column, hide(picture), quiet)
-        for offset, source in enumerate((origin.file, origin.sheet), start=1):
-            put(sheet, row, column + offset, hide(source), quiet)
-        sheet.write_number(row, column + 3, origin.row, whole)
-        sheet.write_number(row, column + 4, outcome.attempts, whole)
-        put(sheet, row, column + 5, outcome.request_id or "", quiet)
+            if column != linked or not links.write(sheet, row, column, outcome, text=picture, look=link):
+                put(sheet, row, column, text, form)
+        sheet.write_number(row, len(texts), origin.row, whole)
+        sheet.write_number(row, len(texts) + 1, outcome.attempts, whole)
+        put(sheet, row, len(texts) + 2, outcome.request_id or "", quiet)
         if image:
-            _place(sheet, row, image, tall)
+            place(sheet, row, _SEAL, image, tall)
     close_table(sheet, columns, len(night.outcomes))
     # on paper the text stays readable without the last two columns, which only a search needs
     sheet.print_area(0, 0, max(1, len(night.outcomes)), len(columns) - 3)
@@ -104,38 +103,42 @@ def write_all_sheet(
 class _Links:
     """To the folders of the pictures, as many as a sheet opens quickly with; in a large night the unchanged go without."""
 
-    def __init__(self, night: Night, numbers: Numbers) -> None:
-        self._folders = FolderLinks(night.out, numbers)
+    def __init__(self, night: Night, folders: FolderLinks) -> None:
+        self._folders = folders
         self._all = len(night.outcomes) <= MOST_LINKS
         self._left = MOST_LINKS
 
-    def target(self, outcome: Outcome) -> str | None:
-        """Return the address behind a row's picture, or None for a picture that is only named."""
+    def write(
+        self, sheet: Worksheet, row: int, column: int, outcome: Outcome, *, text: str, look: Format
+    ) -> bool:
+        """Write a picture's name that leads to its folder; False where it is to be named only."""
         picture = outcome.doctor.picture
         if picture is None or not self._left or not (self._all or outcome.status is not Status.UNCHANGED):
-            return None
-        target = self._folders.target(self._folders.folder(picture.path))
-        self._left -= target is not None
-        return target
+            return False
+        folder = self._folders.folder(picture.path)
+        written = self._folders.write(sheet, row, column, folder, text=text, look=look)
+        self._left -= written
+        return written
 
 
 def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
     first = night.outcomes[:_MEASURED]
     rows = [outcome.doctor for outcome in first]
+    widest = _WIDEST // 2 if pictured else _WIDEST
     widths = [
-        ("col.name", 12),
+        ("col.name", 11),
         ("col.status", 11),
         ("col.reason", _REASON),
         ("col.number", 20),
-        ("col.staff_no", _fitted(10, [row.staff_no for row in rows])),
-        ("col.department", _fitted(10, [row.department for row in rows])),
+        ("col.staff_no", _fitted(8, [row.staff_no for row in rows], widest)),
+        ("col.department", _fitted(8, [row.department for row in rows], widest)),
         *([("col.seal", 9.5)] if pictured else []),
-        ("col.seal_name", _fitted(14, map(seal_name_of, first))),
-        ("col.seal_id", 34),
-        ("col.time", 19),
-        ("col.picture", _fitted(14, [row.picture.path.name for row in rows if row.picture])),
-        ("col.file", _fitted(12, [row.row.origin.file for row in rows])),
-        ("col.sheet", _fitted(9, [row.row.origin.sheet for row in rows])),
+        ("col.seal_name", _fitted(14, map(seal_name_of, first), widest)),
+        ("col.seal_id", 18 if pictured else 34),  # with pictures the rows are tall enough for two lines
+        ("col.time", 11 if pictured else 19),
+        ("col.picture", _fitted(12, [row.picture.path.name for row in rows if row.picture], _LINKED)),
+        ("col.file", _fitted(12, [row.row.origin.file for row in rows], widest)),
+        ("col.sheet", _fitted(8, [row.row.origin.sheet for row in rows], widest)),
         ("col.row", 7),
         ("col.attempts", 9),
         ("col.request_id", 38),
@@ -143,29 +146,12 @@ def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
     return [Column(say(key, language), wide) for key, wide in widths]
 
 
-def _fitted(least: int, texts: Iterable[str | None]) -> int:
+def _fitted(least: int, texts: Iterable[str | None], widest: int) -> int:
     """Return a width that shows the longest of these texts, within reason."""
-    return max(least, min(_WIDEST, 2 + max((width(text) for text in texts if text), default=0)))
+    return max(least, min(widest, 2 + max((width(text) for text in texts if text), default=0)))
 
 
 def _image(outcome: Outcome, thumbnail: Thumbnail) -> bytes | None:
     """Return the picture small; an unchanged row's is not opened, for nothing happened to it."""
     picture = outcome.doctor.picture
     return thumbnail(picture) if picture and outcome.status is not Status.UNCHANGED else None
-
-
-def _place(sheet: Worksheet, row: int, png: bytes, tall: float) -> None:
-    """Put a PNG into the middle of its cell, so that it hides and sorts with the row."""
-    wide, high = struct.unpack(">II", png[16:24])
-    scale = min(1.0, _SIDE / max(wide, high, 1))
-    room = tall * 4 / 3  # points to pixels
-    options = {
-        "image_data": BytesIO(png),
-        "x_scale": scale,
-        "y_scale": scale,
-        "x_offset": max(2, (71 - wide * scale) / 2),
-        "y_offset": max(2, (room - high * scale) / 2),
-        "object_position": 1,
-        "decorative": True,
-    }
-    sheet.insert_image(row, _SEAL, "seal.png", options)

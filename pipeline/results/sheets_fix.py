@@ -14,10 +14,11 @@ from pathlib import Path
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
+from pipeline.headings import CHECK, ROW_ID, ours
 from pipeline.model import Night, Outcome
 from pipeline.results.facts import shown
 from pipeline.results.fix_checks import add_checks
-from pipeline.results.fix_layout import Layout, layouts, own_cells, shown_at
+from pipeline.results.fix_layout import OUR_COLUMNS, Layout, fix_title, own_cells, shown_at
 from pipeline.results.privacy import Numbers
 from pipeline.results.reasons import advice, errors_of, reasons, sentence
 from pipeline.results.style import (
@@ -37,11 +38,10 @@ from pipeline.results.style import (
 )
 from pipeline.results.text import clean, lines, width
 from pipeline.roster import Doctor, Field, Problem
-from pipeline.words.results import say, status_word
+from pipeline.words.results import WORDS, say, status_word
 
-ROW_ID, CHECK = "row_id", "check"  # headings of the hidden columns; intake looks for these
 MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
-_REASON, _ADVICE, _ORIGIN = 52, 26, 24  # columns
+_REASON, _ADVICE, _ORIGIN = 42, 20, 17  # columns
 _ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 
@@ -51,19 +51,17 @@ def write_fix_sheets(
     styles: Styles,
     numbers: Numbers,
     *,
+    found: Sequence[Layout],
     language: str,
     ticket_check: Callable[[str], str],
 ) -> None:
     """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
-    name = say("sheet.fix", language)
-    found = layouts(night.outcomes)
     if not found:
-        _write_empty(book, name, language)
+        _write_empty(book, fix_title(1, language), language)
     notes = _Notes(MOST_NOTES)
     for number, layout in enumerate(found, start=1):
-        title = name if number == 1 else f"{name} {number}"
         writer = _Writer(styles, numbers, language, ticket_check, night.seals, notes)
-        writer.write(book, title, layout)
+        writer.write(book, fix_title(number, language), layout)
 
 
 def _write_empty(book: Workbook, name: str, language: str) -> None:
@@ -111,17 +109,19 @@ class _Writer:
         own = []
         for place, header in enumerate(layout.headers):
             widest = max((width(shown_at(outcome, place)) for outcome in sample), default=0)
-            own.append(Column(header, min(36, max(width(header) + 4, widest + 3, 7)), ours=False))
+            own.append(Column(header, min(36, max(width(header) + 3, widest + 2, 6)), ours=False))
         if adds_picture:
-            own.append(Column(say("col.picture", self.language), 24, ours=False))
+            own.append(Column(say("col.picture", self.language), 20, ours=False))
+        taken = [column.title for column in own]
+
+        def added(key: str, width: float) -> Column:
+            return Column(ours(WORDS[key], say(key, self.language), taken), width)
+
         return [
             *own,
-            Column(say("fix.status", self.language), 13),
-            Column(say("fix.reason", self.language), _REASON),
-            Column(say("fix.advice", self.language), _ADVICE),
-            Column(say("fix.origin", self.language), _ORIGIN),
-            Column(ROW_ID, 12, hidden=True),
-            Column(CHECK, 10, hidden=True),
+            *map(added, OUR_COLUMNS, (11, _REASON, _ADVICE, _ORIGIN)),
+            Column(ours((ROW_ID,), ROW_ID, taken), 12, hidden=True),
+            Column(ours((CHECK,), CHECK, taken), 10, hidden=True),
         ]
 
     def _row(
@@ -162,7 +162,7 @@ class _Writer:
             put(sheet, row, place, texts.get(place, ""), form)
         # a corrected row that is refused once more still stands for the roster row it came from
         ticket = doctor.row.ticket or doctor.row_id or ""
-        ours = [
+        added = [
             (status_word(outcome.status, self.language), self.styles.status(outcome.status)),
             (said, wrapped),
             (what, wrapped),
@@ -170,7 +170,7 @@ class _Writer:
             (ticket, plain),
             (self.ticket_check(ticket) if ticket else "", plain),
         ]
-        for place, (text, form) in enumerate(ours, start=own):
+        for place, (text, form) in enumerate(added, start=own):
             put(sheet, row, place, text, form)
         for place, problems in faults.items():
             retype = [self._retype(doctor) for each in problems if each.code == "ID_PRECISION_LOST"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from pipeline.headings import CHECK, ROW_ID
 from pipeline.model import Night, Outcome
 from pipeline.results.facts import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
 from pipeline.results.privacy import Numbers, mask_text
 from pipeline.results.reasons import happened
-from pipeline.results.sheets_fix import CHECK, ROW_ID
 from pipeline.results.style import (
     FAULT,
     FAULT_RULE,
@@ -25,7 +25,7 @@ from pipeline.results.style import (
 from pipeline.results.text import lines
 from pipeline.words.results import say, status_word
 
-_SETTLE, _ANSWER, _ID = 42, 34, 27  # columns; a uuid takes two lines
+_SETTLE, _ANSWER, _ID = 38, 26, 21  # columns; a uuid takes two lines
 _SEAL_ID, _CONCLUSION = 6, 7  # places of the columns to fill in
 
 
@@ -54,7 +54,7 @@ def write_unknown_sheet(
         texts = [
             (mask_text(name_of(outcome.doctor) or "", numbers), styles.cell(bold=True)),
             (status_word(outcome.status, language), styles.status(outcome.status)),
-            (mask_text(seal_name_of(outcome) or "", numbers), plain),
+            (mask_text(seal_name_of(outcome) or "", numbers), wrapped),
             (id_masked(outcome.doctor) or "", plain),
             (when(outcome), wrapped),
             (settle, wrapped),
@@ -89,14 +89,14 @@ def _columns(language: str) -> list[Column]:
     return [
         Column(say("col.name", language), 10),
         Column(say("col.status", language), 12),
-        Column(say("col.seal_name", language), 18),
+        Column(say("col.seal_name", language), 16),
         Column(say("col.number", language), 21),
         Column(say("col.time", language), 12),
         Column(say("col.settle", language), _SETTLE),
-        Column(say("col.seal_id", language), 30, fill_in=True),
+        Column(say("col.seal_id", language), 26, fill_in=True),
         Column(say("col.conclusion", language), 12, fill_in=True),
         Column(say("col.answer", language), _ANSWER),
-        Column(say("col.host", language), 28),
+        Column(say("col.host", language), 18),
         Column(say("col.trace_id", language), _ID),
         Column(say("col.request_id", language), _ID),
         Column(ROW_ID, 12, hidden=True),

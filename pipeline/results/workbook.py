@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import xlsxwriter
 
 from pipeline.model import Night
-from pipeline.results.files import private_folder, write_atomically
+from pipeline.results.files import Replace, private_folder, write_atomically
+from pipeline.results.fix_layout import layouts
 from pipeline.results.lines import SCHEMA
+from pipeline.results.links import FolderLinks
 from pipeline.results.privacy import Numbers, numbers_of
 from pipeline.results.sheet_summary import write_summary
-from pipeline.results.sheets_all import MOST_THUMBNAILS, Thumbnail, write_all_sheet
+from pipeline.results.sheets_all import MOST_THUMBNAILS, write_all_sheet
 from pipeline.results.sheets_fix import write_fix_sheets
 from pipeline.results.sheets_unknown import write_unknown_sheet
 from pipeline.results.sheets_unpaired import write_unpaired_sheet
 from pipeline.results.style import FONT, FONT_SIZE, Styles
 from pipeline.results.sums import count
+from pipeline.results.thumbnails import Thumbnail
 from pipeline.words.results import say
 
 PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a workbook of ours
@@ -33,18 +39,22 @@ def write_workbook(
     ticket_check: Callable[[str], str],
     thumbnail: Thumbnail | None,
     numbers: Numbers | None = None,
+    absolute_links: bool = False,
+    replace_file: Replace = os.replace,
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
     ``ticket_check`` gives the check value that stands beside a row_id; ``thumbnail`` a small PNG of a picture, or
-    None where it cannot be read; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` before
+    None where it cannot be read; ``numbers`` saves collecting the roster's once more; ``absolute_links`` lead to the
+    pictures from wherever a copy lies. Raises ``SumsError`` before
     anything is written.
     """
     counts = count(night)
     known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
+    fixing = layouts(night.outcomes)
     private_folder(path.parent)
 
-    def fill(target: Path) -> None:
+    def fill(target: Path, *, night: Night) -> None:
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
         with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             options = {
@@ -58,16 +68,29 @@ def write_workbook(
             with xlsxwriter.Workbook(str(target), options) as book:
                 _describe(book, night, language)
                 styles = Styles(book)
-                write_summary(book, night, counts, styles, known, language=language)
-                write_all_sheet(book, night, styles, known, language=language, thumbnail=thumbnail)
-                write_fix_sheets(book, night, styles, known, language=language, ticket_check=ticket_check)
+                links = FolderLinks(night, known, absolute=absolute_links)
+                write_summary(book, night, counts, styles, known, fixing=fixing, language=language)
+                write_all_sheet(
+                    book, night, styles, known, folders=links, language=language, thumbnail=thumbnail
+                )
+                write_fix_sheets(
+                    book, night, styles, known, found=fixing, language=language, ticket_check=ticket_check
+                )
                 write_unknown_sheet(book, night, styles, known, language=language, ticket_check=ticket_check)
-                write_unpaired_sheet(book, night, styles, known, language=language)
+                write_unpaired_sheet(
+                    book, night, styles, known, links=links, language=language, thumbnail=thumbnail
+                )
                 # With thumbnails the package has a part for each picture, and so many files take longer than all the
                 # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
                 book.in_memory = len(night.outcomes) <= MOST_THUMBNAILS
 
-    return write_atomically(path, fill, numbered=True)
+    wanted = path
+    while True:  # the Summary says its own name, which is known once Excel has let go of it or has not
+        named = replace(night, workbook=wanted.name)
+        written = write_atomically(wanted, partial(fill, night=named), numbered=True, replace=replace_file)
+        if written == wanted:
+            return written
+        wanted = written
 
 
 def _describe(book: xlsxwriter.Workbook, night: Night, language: str) -> None:

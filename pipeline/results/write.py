@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from pipeline.model import Night
-from pipeline.results.files import copy_into, remember_written, set_edited_aside, write_json, write_jsonl
+from pipeline.results.files import Replace, copy_into, write_json, write_jsonl
+from pipeline.results.held import make_room, remember_written
 from pipeline.results.lines import file_line, outcome_line, run_record
-from pipeline.results.next_steps import REVIEW_PAGE, WORKBOOK
+from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, WORKBOOK
 from pipeline.results.privacy import numbers_of
-from pipeline.results.report_page import REPORT, write_report
+from pipeline.results.report_page import write_report
 from pipeline.results.review_page import Look, write_review
 from pipeline.results.sums import count
 from pipeline.results.workbook import write_workbook
@@ -28,12 +31,13 @@ def write_all(
     ticket_check: Callable[[str], str],
     look: Look | None = None,
     latest: Path | None,
+    replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
     """Write the files of DESIGN §7 into ``night.out`` and copies of them into ``latest``.
 
-    Returns usual name -> path written; results.xlsx may be a numbered sibling. A workbook that a clerk has edited
-    since is set aside, never overwritten: it stands under "edited". Raises ``SumsError`` before anything
-    is written, OSError where the disk refuses. The workbook comes last, for only its reader needs patience.
+    Returns usual name -> path written; results.xlsx may be a numbered sibling, and so may its copy, which then stands
+    under "copy". A workbook that a clerk has edited since is set aside, never overwritten: it stands under "edited".
+    Raises ``SumsError`` before anything is written, OSError where the disk refuses.
     """
     count(night)
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
@@ -41,13 +45,12 @@ def write_all(
     lines = (
         outcome_line(outcome, run=night.run, language=language, numbers=numbers) for outcome in night.outcomes
     )
-    folders = {night.out, latest or night.out}
-    aside = [set_edited_aside(folder / WORKBOOK) for folder in folders]
+    folders = dict.fromkeys(folder for folder in (night.out, latest) if folder is not None)
+    kept = [aside for folder in folders for aside in make_room(folder / WORKBOOK)]
     written = {
         rows: write_jsonl(night.out / rows, lines),
         FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),
         RUN: write_json(night.out / RUN, run_record(night, numbers=numbers)),
-        REPORT: write_report(night, night.out / REPORT, language=language, numbers=numbers),
         REVIEW_PAGE: write_review(
             night,
             night.out / REVIEW_PAGE,
@@ -62,18 +65,29 @@ def write_all(
             ticket_check=ticket_check,
             thumbnail=partial(_thumbnail, look) if look else None,
             numbers=numbers,
+            absolute_links=latest is not None and not _siblings(night.out, latest),
+            replace_file=replace_file,
         ),
     }
+    remember_written(written[WORKBOOK])
+    night = replace(night, workbook=written[WORKBOOK].name)  # which the page names
+    report = partial(write_report, night, language=language, numbers=numbers)
+    written[REPORT_PAGE] = report(night.out / REPORT_PAGE)
     (night.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
-    if latest is not None and latest != night.out:
-        for name, path in written.items():
-            copy_into(latest, path, name)
-        (latest / other).unlink(missing_ok=True)
-    for folder in folders:
-        if (folder / WORKBOOK).exists():
-            remember_written(folder / WORKBOOK)
-    kept = next(filter(None, aside), None)
-    return written if kept is None else {**written, "edited": kept}
+    told = written | ({"edited": kept[0]} if kept else {})
+    if latest is None or latest == night.out:
+        return told
+    copies = {name: copy_into(latest, path, name, replace=replace_file) for name, path in written.items()}
+    remember_written(copies[WORKBOOK])
+    (latest / other).unlink(missing_ok=True)
+    if copies[WORKBOOK].name != night.workbook:
+        report(latest / REPORT_PAGE, beside=copies[WORKBOOK].name)
+    return told if copies[WORKBOOK].name == WORKBOOK else {**told, "copy": copies[WORKBOOK]}
+
+
+def _siblings(out: Path, latest: Path) -> bool:
+    """Tell whether what one folder sees of the world the other sees as well."""
+    return out.absolute().parent == latest.absolute().parent
 
 
 def warm_up() -> None:

@@ -206,6 +206,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} 在写出之后被改过，已保留为 {kept}。",
         "{path} was edited after it had been written; it is kept as {kept}.",
     ),
+    "copy_held": (
+        "另一个程序开着 {path}：最新的结果表是 {copy}。",
+        "{path} is open in another program: the latest results are in {copy}.",
+    ),
     "not_results": (
         "{path} 不是本程序写出的结果表；请写某次运行的 results.xlsx。",
         "{path} is not a results workbook of this program; name the results.xlsx of a run.",

@@ -49,6 +49,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
         "{path}: the Unknown sheet is damaged ({what}); take a fresh one with `esign-import report`.",
     ),
+    "desk.copied_seal_id": (
+        "同一印章ID填给了不止一位医生",
+        "the SealId stands beside more than one doctor",
+    ),
     "desk.lines_disagree": ("同一位医生的几行填写不一致", "the lines of this doctor do not agree"),
     "desk.not_open": (
         "已经查清，或不是本台账的行",
@@ -76,6 +80,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "desk.no_column": (
         "“全部结果”表里没有“{title}”列。",
         "The sheet of all results has no column “{title}”.",
+    ),
+    "desk.other_tenant": (
+        "{path} 是 {tenant} 的结果，当前配置是 {ours}；其中的印章不能登记。",
+        "{path} holds the results of {tenant}, the configuration speaks for {ours}: its seals cannot be entered.",
+    ),
+    "desk.seal_ended": (
+        "台账中该印章已停用；请从控制台的印章列表复制现在这一枚的印章ID。",
+        "the ledger has this seal as one that was given up; copy the SealId of the present one from the console's seal list.",
     ),
     "desk.place": ("{sheet} 第 {row} 行", "{sheet} row {row}"),
     "desk.place_cell": ("{sheet} 第 {row} 行（{cell}）", "{sheet} row {row} ({cell})"),

@@ -94,6 +94,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{place} 处没有回执；请恢复备份（`esign-import ledger restore`）或登记已有印章（`esign-import adopt FILE`）。",
         "There are no receipts at {place}: restore a backup (`esign-import ledger restore`) or enter the seals you know (`esign-import adopt FILE`).",
     ),
+    "ledger.receipts_line": ("第 {line} 行", "line {line}"),
     "ledger.receipts_damaged": (
         "回执无法还原台账（{why}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
         "The receipts do not make a ledger ({why}). Keep {place} as it is and restore a backup (`esign-import ledger restore`).",

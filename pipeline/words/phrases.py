@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
 
 from pipeline.words import Either
 from pipeline.words.marks import WORDS as MARKS
-from pipeline.words.problems import PHRASES
+from pipeline.words.problems import FINDINGS, PHRASES
+
+Patterns = tuple[tuple[re.Pattern[str], str], ...]
 
 _COLON = ": "
 _STAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d")
@@ -30,3 +34,30 @@ def told_of(text: str) -> Either:
 def is_phrase(text: str) -> bool:
     """Tell whether every part of a text is a phrase of the catalogue."""
     return all(part in PHRASES for part in text.split(_COLON))
+
+
+@lru_cache(maxsize=1000)
+def finding(english: str) -> str:
+    """Return what was found in a file or picture in Chinese, with the place in it; what nobody lists as it is."""
+    return PHRASES.get(english) or filled(english, _findings()) or english
+
+
+def filled(english: str, known: Patterns) -> str | None:
+    """Return a text in Chinese with what stands in its blanks; None where no entry fits."""
+    for pattern, zh in known:
+        if found := pattern.fullmatch(english):
+            return zh.format(*found.groups())
+    return None
+
+
+@cache
+def _findings() -> Patterns:
+    return patterns(FINDINGS)
+
+
+def patterns(table: Mapping[str, str]) -> Patterns:
+    """Return the entries with blanks, those that say most first: “row 5: > 3 columns” is more than “row …”."""
+    return tuple(
+        (re.compile(re.escape(en).replace(r"\{\}", "(.+?)")), table[en])
+        for en in sorted(table, key=len, reverse=True)
+    )

@@ -21,7 +21,7 @@ class Entry:
 
     Its first semicolon parts what is wrong from what to do; a sentence without one asks nothing of anybody.
     ``other`` is the sentence for the other severity where §8 knows both, and for the case that a word of the
-    detail marks (`OTHER_CASE`).
+    detail marks (`OTHER_CASE`); a third case stands in `THIRD_CASE`.
     """
 
     code: str
@@ -184,10 +184,10 @@ PICTURE_ENTRIES = (
        "The picture {file} is too large ({found}, limit {limit}); make it smaller."),
     _w("IMAGE_TOO_LARGE_FIXABLE", "图片 {file} 过大（{found}），已缩小为 {used}。",
        "The picture {file} was too large ({found}) and was brought down to {used}."),
-    _e("IMAGE_SHARED", "图片 {file} 同时属于 {other}；两人都未提交，请改正。",
-       "The picture {file} is also that of {other}; none was sent, correct it.",
-       mild=("图片 {file} 已经用于另一位医生的印章“{sealed}”；没有提交，请换图片或核对名单。",
-             "The picture {file} already made another doctor's seal “{sealed}”; nothing was sent, correct it.")),
+    _e("IMAGE_SHARED", "图片 {file} 也是 {other} 的图片；都未提交，请看清是谁的章，给其他人换上各自的图片。",
+       "The picture {file} is also that of {other}; none was sent, look whose seal it is and give the others their own.",
+       mild=("图片 {file} 已经用于另一位医生的印章“{sealed}”；没有提交，请给本人换上自己的图片，或核对名单。",
+             "The picture {file} already made another doctor's seal “{sealed}”; nothing was sent, give this doctor their own.")),
     _w("IMAGE_NAME_FUZZY", "图片文件名 {found} 去掉{why}后与 {expected} 一致，已采用；请确认。",
        "The picture's name {found} equals {expected} once {why} is taken off; it was used, please confirm.", "clerk"),
     _e("IMAGE_NAME_MISMATCH", "图片上的名字像是“{found}”，不是此人；请核对。",
@@ -223,7 +223,9 @@ PHRASES: Mapping[str, str] = {
     "a web page whose sheets are in other files": "框架网页（各工作表在另外的文件里）",
     "a web page without a table": "没有表格的网页",
     "absolute path": "绝对路径",
+    "arithmetic JPEG → JPEG": "算术编码的 JPEG → JPEG",
     "bool": "逻辑值",
+    "cancelled before the first byte": "发送之前就取消了",
     "cannot be decoded": "无法解码",
     "cannot be read": "无法读取",
     "cells too far apart": "单元格相距过远",
@@ -247,6 +249,8 @@ PHRASES: Mapping[str, str] = {
     "id_card_type": "证件类型",
     "license_type": "许可",
     "link": "链接",
+    "long texts left out": "去掉过长的文字",
+    "lossless JPEG → JPEG": "无损 JPEG → JPEG",
     "mobile": "手机号",
     "network path": "网络路径",
     "no header": "没有文件头",
@@ -261,7 +265,9 @@ PHRASES: Mapping[str, str] = {
     "number": "数字",
     "OTHER_CARD_TYPE": "其他证件",
     "Permission denied": "没有读取权限",
+    "paper made clear": "白纸改为透明",
     "picture": "印章图片",
+    "process ended before the answer": "程序在收到应答之前结束了",
     "records": "数据记录",
     "scene_key": "使用场景",
     "seal_image_compress": "图片压缩",
@@ -269,11 +275,15 @@ PHRASES: Mapping[str, str] = {
     "staff_no": "工号",
     "the extra is missing: pip install 'esign-import[encrypted]'": "缺少扩展组件：pip install 'esign-import[encrypted]'",
     "too long": "过长",
+    "too many parts": "数据块过多",
     "Too many levels of symbolic links": "符号链接成环",
     "trailing bytes": "多余的尾部数据",
+    "trimmed": "已裁到印迹",
     "two numbers": "两个号码",
     "unknown": "未知格式",
+    "unpacks to too much": "解开后过大",
     "URL": "网址",
+    "wrong check sum": "校验和不对",
     "zip in a zip": "压缩包里的压缩包",
     "zip: overlapping members": "压缩包内容可疑",
     "zip: too many members": "压缩包里文件过多",
@@ -320,12 +330,20 @@ FINDINGS: Mapping[str, str] = {
     "row {}: > {} columns": "第 {} 行：超过 {} 列",
     "row {}: > {} MB": "第 {} 行：超过 {} MB",
     "row {}: > {} rowspan": "第 {} 行：超过 {} 处跨行单元格",
+    "zip: 1:{}+": "压缩比超过 {}",
+    "zip: method {}": "不认识的压缩方法 {}",
+    "zip: parts read > {} ×": "压缩包里的内容要读 {} 遍以上",
+    "zip: {} 1:{}+": "压缩包里 {} 的压缩比超过 {}",
+    "zip: {} MB": "压缩包解开有 {} MB",
     "zip: {} members": "压缩包里有 {} 个文件",
+    "zip: {}: method {}": "压缩包里 {} 的压缩方法 {} 不认识",
     "zip: two members of one name": "压缩包里有两个同名文件",
+    "{} bit": "{} 位",
     "{} cells": "{} 个单元格",
     "{} rows": "{} 行",
     "{} tags": "{} 个标签",
     "{}: > {} pictures": "{}：超过 {} 张图片",
+    "{}: record > {} MB": "{}：一条记录超过 {} MB",
     "{}: two sheets": "{}：两个工作表共用",
     "{}: {} characters": "{}：{} 个字",
 }
@@ -341,3 +359,11 @@ OTHER_CASE: Mapping[str, str] = {
     "ROW_DUPLICATE": "differs",
     "ROW_SUPERSEDED": "gone",
 }
+
+# code -> a further word of its detail, and the sentences (zh, en) that it asks for
+THIRD_CASE: Mapping[str, tuple[str, tuple[str, str]]] = {
+    "IMAGE_SHARED": ("twin", (
+        "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
+        "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",
+    )),
+}  # fmt: skip

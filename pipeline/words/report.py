@@ -64,16 +64,16 @@ REPORT_WORDS: Mapping[str, tuple[str, str]] = {
     "report.more": ("再显示 {n} 行", "Show {n} more"),
     "report.none": ("没有符合条件的行。", "No row matches."),
     "report.cut": (
-        "本页只列 {kept} 行（需要处理的在先），共 {total} 行；全部在 results.xlsx 的“{sheet}”里。",
-        "This page holds {kept} of {total} rows, those that need somebody first; all are in results.xlsx, sheet “{sheet}”."),
+        "本页只列 {kept} 行（需要处理的在先），共 {total} 行；全部在 {file} 的“{sheet}”里。",
+        "This page holds {kept} of {total} rows, those that need somebody first; all are in {file}, sheet “{sheet}”."),
     "report.no_script": (
-        "逐行结果要用浏览器脚本显示；同样的内容在 results.xlsx 的“{sheet}”里。",
-        "The rows are shown by the page's own script; the same stands in results.xlsx, sheet “{sheet}”."),
+        "逐行结果要用浏览器脚本显示；同样的内容在 {file} 的“{sheet}”里。",
+        "The rows are shown by the page's own script; the same stands in {file}, sheet “{sheet}”."),
     "report.where": ("名单位置", "In the roster"),
     "report.place": ("{file} {sheet} 第 {row} 行", "{file} {sheet} row {row}"),
     "report.mobile": ("手机号", "Mobile"),
     "report.took.row": ("用时", "Took"),
-    "report.workbook": ("要改的行在 results.xlsx 里。", "Rows to correct stand in results.xlsx."),
+    "report.workbook": ("要改的行在 {file} 里。", "Rows to correct stand in {file}."),
     "report.private": (
         "本页有姓名，证件号码只留末四位；请勿外传。",
         "This page holds names, and the last four of identity numbers; keep it inside the hospital."),

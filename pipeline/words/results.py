@@ -75,6 +75,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need nothing, {todo} need action."),
     "verdict.refused_only": ("名单文件没有读成，见下方“名单文件”。", "A roster file was refused: see Roster files below."),
     "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
+    "link.review.html": ("→ 核对页 review.html", "→ Review page"),
+    "link.report.html": ("→ 运行报告 report.html", "→ Report of this run"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),
     "head.statuses": ("结果", "Results"),
@@ -109,7 +111,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "col.answer": ("腾讯的应答", "The service's answer"),
     "col.settle": ("怎样查清", "How to settle it"),
     "col.conclusion": ("结论", "Conclusion"),
-    "col.folder": ("文件夹（点击打开）", "Folder (click to open)"),
+    "col.where": ("位置（点击打开文件夹）", "Where (click for the folder)"),
+    "col.why": ("为什么没有用上", "Why nobody got it"),
     "col.what": ("怎么办", "What to do"),
     "fix.status": ("导入状态", "Import status"),
     "fix.reason": ("原因", "Reason"),
@@ -168,6 +171,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "unpaired.what": (
         "把文件名改成医生的证件号码、工号或姓名，或在名单的“图片”列写上这个文件名",
         "Name the file after the doctor's identity number, staff number or name, or write its name into the picture column"),
+    "unpaired.unclaimed": ("名单里没有哪一行指向它", "No row of the roster leads to it"),
+    "unpaired.sheet": ("工作表“{sheet}”", "Sheet “{sheet}”"),
+    "unpaired.cells": ("单元格 {cells}", "cells {cells}"),
     "unpaired.none": ("每张图片都已用上。", "Every picture was used."),
     "unknown.none": ("没有结果未知的行。", "No row is without a verdict."),
     "next.halted": ("先排除停止的原因（在此之前重跑没有用），然后运行：", "First remove the cause of the halt (a rerun will not help before), then run:"),
@@ -247,6 +253,41 @@ WORDS: Mapping[str, tuple[str, str]] = {
     **REPORT_WORDS,
     "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
 }  # fmt: skip
+
+
+_MOVE = (
+    "是某位医生的印章：把它移到这位医生那一行的格子里（不要压到别的行）；是院徽、二维码等：不用管",
+    "If it is a doctor's seal, move it into a cell of the doctor's row, clear of other rows; a logo or a code may stay",
+)
+_AS_FILE = (
+    "是某位医生的印章：另存为图片，放进图片文件夹，用证件号码、工号或姓名命名",
+    "If it is a doctor's seal, save it as a picture of its own in the picture folder, named after the doctor's number or name",
+)
+
+# why a picture in a roster was used by nobody, as intake says it -> that and what to do, for people (zh, en)
+STRAYS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "picture over no doctor's row": (
+        ("它所在的行不是医生（标题、空行、合计或说明）", "The row it lies in is no doctor's: a title, a blank, a total, a note"), _MOVE),
+    "picture on a sheet without a roster": (
+        ("这张工作表里没有名单", "There is no roster on this sheet"), _MOVE),
+    "picture without a row of its own, not used": (
+        ("它横跨几行，没有一行占到一半以上", "It lies over several rows, and none has more than half of it"), _MOVE),
+    "hidden picture, not used": (("图片在表格里是隐藏的", "It is hidden in the sheet"), _AS_FILE),
+    "linked picture, not used": (
+        ("表格里只有链接，没有图片本身", "The sheet holds a link to it, not the picture itself"), _AS_FILE),
+    "picture cropped in the sheet, not used": (
+        ("图片在表格里裁剪过，与原图不同", "It is cropped in the sheet and differs from its file"), _AS_FILE),
+    "picture turned or mirrored in the sheet, not used": (
+        ("图片在表格里旋转或翻转过，与原图不同", "It is turned or mirrored in the sheet and differs from its file"), _AS_FILE),
+    "picture cannot be read": (("图片读不出来，可能已损坏", "It cannot be read; it may be damaged"), _AS_FILE),
+}  # fmt: skip
+
+
+def stray(why: str, language: str) -> tuple[str, str]:
+    """Return why a picture in a roster was used by nobody, and what to do."""
+    told, todo = STRAYS[why]
+    place = 0 if language == "zh" else 1
+    return told[place], todo[place]
 
 
 def say(key: str, language: str, **detail: object) -> str:

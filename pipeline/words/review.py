@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.model import Status
-
 WORDS: Mapping[str, tuple[str, str]] = {
     "title": ("核对印章", "Review of seals"),
     "of.check": ("检查于 {time}，没有发送任何内容", "checked {time}, nothing was sent"),
@@ -81,18 +79,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "浏览器不允许保存进度：关闭前请先保存核对结果。",
         "This browser keeps no progress: save the judgements before closing."),
 }  # fmt: skip
-
-GROUP_OF: Mapping[Status, str] = {
-    Status.REJECTED: "refused",
-    Status.FAILED: "refused",
-    Status.NOT_SENT: "refused",
-    Status.READY: "refused",
-    Status.UNKNOWN: "held",
-    Status.EXISTS: "held",
-    Status.CHANGED: "held",
-    Status.SEALED: "sealed",
-    Status.UNCHANGED: "unchanged",
-}  # of a row that cannot be judged
 
 
 def say(key: str, language: str, **detail: object) -> str:

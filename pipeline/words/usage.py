@@ -20,8 +20,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "This is a results workbook, not a roster; to send its corrected rows, use retry.",
     ),
     "usage.roster_unknown": (
-        "{place}：台账不知道写出这份结果表的运行，这一行也不在 {rosters} 中；请把结果表放进它的名单所在的文件夹，再运行 run（不是默认文件夹时，在 run 后面写上该文件夹）。",
-        "{place}: the ledger does not know the run that wrote this workbook, and the row stands in none of {rosters}; put the workbook into the folder of its roster and use run (name that folder after run where it is not the default one).",
+        "{place}：找不到这份结果表的名单，这一行也不在 {rosters} 中；请把结果表放进它的名单所在的文件夹，再运行 run（不是默认文件夹时，在 run 后面写上该文件夹）。",
+        "{place}: the roster of this workbook is not found, and the row stands in none of {rosters}; put the workbook into the folder of its roster and use run (name that folder after run where it is not the default one).",
     ),
     "usage.unreadable_password": ("{path}：无法按文本读取", "{path}: cannot be read as text"),
     "usage.not_certified": (

@@ -3,7 +3,6 @@
 import ast
 import os
 import re
-import string
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +17,7 @@ from pipeline.cli.help import columns, untranslated, wrapped
 from pipeline.cli.speech import tidy
 from pipeline.config import keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.words.cli import WORDS
 from pipeline.words.click import CHINESE, PLURALS
-from pipeline.words.results import WORDS as RESULT_WORDS
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
@@ -82,16 +79,6 @@ def test_the_compiled_catalogue_is_this_one():
 
 def test_every_command_and_option_explains_itself_in_chinese():
     assert untranslated(cli) == []
-
-
-@pytest.mark.parametrize("catalogue", [WORDS, RESULT_WORDS], ids=["cli", "results"])
-def test_both_languages_say_the_same_things(catalogue):
-    def blanks(text):
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-    for key, (zh, en) in catalogue.items():
-        assert blanks(zh) == blanks(en), key
-        assert not HAN.search(en), key
 
 
 def test_click_words_have_the_blanks_that_click_fills():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake.across import compare
-from pipeline.problems import problem
+from pipeline.problems import message, problem
 from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
 
 ANNA, BERT = "110199199003071232", "110199198501011239"
@@ -424,3 +424,39 @@ def test_a_person_with_a_valid_row_and_no_contradiction_keeps_exactly_one(roster
         )
         if not stopped:
             assert sum(not after.errors for after in rows) == 1
+
+
+def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
+    rows = [
+        doctor(2, picture="2001"),
+        doctor(3, BERT, name="李四", picture="2002"),
+        doctor(4, "n4", picture="p4"),
+    ]
+    first, second, third = compare(rows, {"2001": "2001", "2002": "2001"})
+    assert not third.problems
+    assert message(first.problems[0], "zh") == (
+        "图片 2001.png 与 2002.png（roster.xlsx 内科 3）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，"
+        "给其他人换上各自的图片。"
+    )
+    assert message(second.problems[0], "en") == (
+        "The pictures 2002.png and 2001.png (roster.xlsx 内科 2) show the very same seal; none was sent, look whose it is, "
+        "replace the others."
+    )
+
+
+def test_twins_of_one_name_are_told_apart_by_their_folders():
+    rows = [
+        replace(doctor(place, number), picture=Picture(Path(f"seals/{folder}/1.png"), folder, 1))
+        for place, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
+    ]
+    first, _ = compare(rows, {"内科": "内科", "外科": "内科"})
+    assert (first.problems[0].detail["file"], first.problems[0].detail["twin"]) == (
+        "内科/1.png",
+        "外科/1.png",
+    )
+
+
+def test_the_same_bytes_are_no_twin():
+    first, _ = compare([doctor(2), doctor(3, BERT, name="李四")])
+    assert "twin" not in first.problems[0].detail
+    assert "也是 roster.xlsx 内科 3 的图片" in message(first.problems[0], "zh")

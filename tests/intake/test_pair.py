@@ -407,12 +407,12 @@ def test_only_files_somebody_may_mean_are_read_and_only_once_a_change(tmp_path):
     again = pair([doctor()], pictures.index(folder), known=first.stats)
     assert again.stats == {}
     assert again.doctors == first.doctors
-    remembered = {str(path): FileStat(4, path.stat().st_mtime_ns, "remembered")}
+    remembered = {str(path): FileStat(4, pictures.moment(path.stat()), "remembered")}
     (row,) = pair([doctor()], pictures.index(folder), known=remembered).doctors
     assert row.picture
     assert row.picture.sha256 == "remembered"
     for size, age in ((5, 0), (4, 1)):
-        outdated = {str(path): FileStat(size, path.stat().st_mtime_ns - age, "outdated")}
+        outdated = {str(path): FileStat(size, pictures.moment(path.stat()) - age, "outdated")}
         assert pair([doctor()], pictures.index(folder), known=outdated).stats == first.stats
 
 

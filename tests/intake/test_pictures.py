@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
 def test_a_file_is_opened_only_where_size_or_time_differ(tmp_path):
     path = put(tmp_path / "a.png", b"one")
     first = pictures.fingerprint(path, {})
-    assert first == FileStat(3, path.stat().st_mtime_ns, hashlib.sha256(b"one").hexdigest())
+    assert first == FileStat(3, pictures.moment(path.stat()), hashlib.sha256(b"one").hexdigest())
 
     remembered = FileStat(first.size, first.mtime_ns, "remembered")
     assert pictures.fingerprint(path, {str(path): remembered}) is remembered
@@ -136,6 +136,24 @@ def test_a_file_is_opened_only_where_size_or_time_differ(tmp_path):
 
 
 @needs_posix
+def test_two_files_that_change_names_are_opened_again(tmp_path):
+    """Out of one archive they have one time, and bitmaps have one size."""
+    one, other = (put(tmp_path / name, name.encode()) for name in ("a.bmp", "b.bmp"))
+    for path in (one, other):
+        os.utime(path, (1.7e9, 1.7e9))
+    known = {str(path): pictures.fingerprint(path, {}) for path in (one, other)}
+    aside = one.rename(tmp_path / "c.bmp")
+    other.rename(one)
+    aside.rename(other)
+    found = pictures.index(tmp_path)
+    for path, name in ((one, b"b.bmp"), (other, b"a.bmp")):
+        assert pictures.fingerprint(path, known).sha256 == hashlib.sha256(name).hexdigest()
+        assert {each.mtime_ns for each in found.candidates if each.path == path} != {
+            known[str(path)].mtime_ns
+        }
+
+
+@needs_posix
 def test_what_is_no_regular_file_any_more_is_refused_not_followed_or_waited_for(tmp_path):
     target = put(tmp_path / "target.png", b"secret")
     link = tmp_path / "link.png"
@@ -143,7 +161,7 @@ def test_what_is_no_regular_file_any_more_is_refused_not_followed_or_waited_for(
     pipe = tmp_path / "pipe.png"
     os.mkfifo(pipe)
     stat = target.stat()
-    known = {str(path): FileStat(stat.st_size, stat.st_mtime_ns, "old") for path in (link, pipe)}
+    known = {str(path): FileStat(stat.st_size, pictures.moment(stat), "old") for path in (link, pipe)}
     for path in (link, pipe, tmp_path, tmp_path / "gone.png"):
         with pytest.raises(OSError):
             pictures.fingerprint(path, known)

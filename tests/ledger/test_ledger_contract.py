@@ -114,6 +114,7 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
     await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    assert ledger.snapshot().people["p1"].frozen
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
     assert ledger.snapshot().seal_names == {"甲处方章": "p1"}
@@ -186,10 +187,13 @@ def test_not_created_lets_the_person_be_sent_again_under_the_same_name(ledger, a
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     ledger.decide(decision(kind, "p1", attempt=sent.uuid))
+    past = ledger.snapshot().people["p1"]
+    assert (past.unsettled, past.frozen, past.decided) == (None, True, True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
     send(ledger, attempt("p1"), sealed("S1"))
-    assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
+    past = ledger.snapshot().people["p1"]
+    assert (past.seal.seal_id, past.decided) == ("S1", False), "the seal outweighs what was decided before it"
 
 
 def test_a_known_seal_id_settles_nothing(ledger, attempt, sealed):
@@ -223,10 +227,18 @@ def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, atte
     send(ledger, attempt("p1"), sealed("S1"))
     ledger.decide(decision("replace", "p1", detail="p1新章"))
     past = ledger.snapshot().people["p1"]
-    assert (past.seal, past.seal_name) == (None, "p1新章")
+    assert (past.seal, past.seal_name, past.frozen, past.decided) == (None, "p1新章", True, False)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1"), UNKNOWN)
-    send(ledger, attempt("p1", seal_name="p1新章"), sealed("S2"))
+    send(ledger, attempt("p1", seal_name="p1新章"), Verdict("not_executed", code="RequestLimitExceeded"))
+    assert ledger.snapshot().people["p1"].frozen, "the name was not refused"
+    send(
+        ledger,
+        attempt("p1", seal_name="p1新章"),
+        Verdict("refused", code="FailedOperation.ExistSameSealName"),
+    )
+    assert not ledger.snapshot().people["p1"].frozen, "the new name is taken: a human may choose another"
+    send(ledger, attempt("p1", seal_name="p1三章"), sealed("S2"))
     assert ledger.snapshot().people["p1"].seal.seal_id == "S2"
 
 
@@ -396,7 +408,9 @@ async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, seal
     await ledger.open_attempt(first)
     await ledger.settle(first.uuid, sealed("s1"), at=9.0)
     seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
-    assert ledger.snapshot() == Snapshot({"p1": Past("p1", "p1处方章", seal, creates=1)}, {"p1处方章": "p1"})
+    assert ledger.snapshot() == Snapshot(
+        {"p1": Past("p1", "p1处方章", seal, creates=1, frozen=True)}, {"p1处方章": "p1"}
+    )
 
 
 async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count(ledger, attempt):
@@ -474,6 +488,7 @@ async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kin
         tried if kind in {None, "unknown", "exists"} else None,
         () if kind == "sealed" else past.refusals + ((tried,) if kind == "refused" else ()),
         past.creates + (kind != "not_executed"),  # without an answer it never left
+        past.frozen or kind not in {"refused", "not_executed"},
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import LedgerError
 from pipeline.ledger.journal import ORPHANED
-from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.protocol import UPLOAD, LedgerConflict
 from pipeline.model import Verdict
 from pipeline.roster import FileStat
 
@@ -63,6 +63,14 @@ def test_a_reader_changes_nothing_and_takes_an_open_attempt_for_unknown(place, p
     assert (place.read_bytes(), log.read_bytes()) == before
     assert [people["p1"].unsettled.verdict for people in (alive, dead)] == ["unknown", "unknown"]
     assert raw("SELECT count(*) FROM attempt WHERE verdict IS NULL") == [(2,)]
+
+
+def test_a_refused_upload_whose_refusal_was_not_entered_made_nothing(ledger, opened, attempt):
+    """No create was sent: there is nothing that a human could look up."""
+    asyncio.run(ledger.open_attempt(attempt("p1", contract=UPLOAD)))
+    ledger.close()
+    past = opened(recover=True).snapshot().people["p1"]
+    assert (past.unsettled, past.creates, past.frozen) == (None, 0, False)
 
 
 def test_opening_for_writing_without_recover_leaves_open_attempts_alone(ledger, opened, attempt, raw):

@@ -4,7 +4,7 @@ import shutil
 
 import openpyxl
 import pytest
-from night_support import name, number
+from night_support import draw_seal, name, number
 
 
 def seal_id(serial):
@@ -100,6 +100,39 @@ def test_whoever_waits_for_a_verdict_is_not_adopted_away(hospital_with, capsys):
     told = capsys.readouterr().err
     assert "use resolve" in told
     assert "the ledger has seal" in told
+
+
+def test_seals_that_all_bear_one_name_elsewhere_are_adopted_without_it(hospital):
+    hospital.doctors(3)
+    rows = [(name(serial), number(serial), seal_id(serial), "处方专用章") for serial in (1, 2)]
+    headers = ("姓名", "身份证号", "印章ID", "印章名称")
+    assert hospital.go("adopt", sheet(hospital, rows, headers)) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+
+
+def test_a_seal_that_was_given_up_is_not_adopted_again(hospital, tmp_path, capsys):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    kept = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", tmp_path / "kept.xlsx")
+    draw_seal(hospital.folder / "seals" / "00001.png", 77)
+    assert hospital.go("resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
+    assert hospital.go("adopt", str(kept)) == 3
+    assert "given up" in capsys.readouterr().err
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 1}
+
+
+def test_the_seals_of_a_rehearsal_are_nobodys(hospital, tmp_path, capsys):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    kept = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", tmp_path / "kept.xlsx")
+    shutil.rmtree(hospital.folder / "state")
+    hospital.configure(organization_open_id="another-hospital")
+    assert hospital.go("adopt", str(kept)) == 2
+    assert "another-hospital" in capsys.readouterr().err
+    assert hospital.go("check") == 0
+    assert hospital.statuses() == {"ready": 2}
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from night_support import name, number
+from wire_support import Relay
 
 import pipeline
 from pipeline.cli import main
@@ -272,6 +273,60 @@ async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path)
     assert [each.counts for each in nights] == [{Status.SEALED: 3}] * 2
     left = limiter.departures("ChannelCreatePreparedPersonalEsign")
     assert (len(left), most_in_a_second(left) <= 5) == (6, True)
+
+
+def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, config):
+    """Each night has an event loop of its own."""
+    limiter = EvenLimiter(5, SystemClock())
+    hospital.doctors(4)
+    assert pipeline.run(config, limiter=limiter, write=False).counts == {Status.SEALED: 4}
+    hospital.doctors(8)
+    assert pipeline.run(config, limiter=limiter, write=False).exit == 0
+    for action in ("ChannelCreatePreparedPersonalEsign", "UploadFiles"):
+        left = limiter.departures(action)
+        assert (len(left), most_in_a_second(left) <= 5) == (8, True)
+
+
+async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
+    limiter = EvenLimiter(16, SystemClock())
+    with Relay(hospital, idle=2.5) as url:
+        hospital.configure(endpoint=url, contract="inline")
+        configs = []
+        for each in range(15):
+            hospital.doctors(8, start=1 + 8 * each, file=f"{each}.xlsx")
+            own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger", "out": f"out-{each}"}
+            limits = {"requests_per_second": 16, "concurrency": 20}
+            configs.append(pipeline.Config.load(tmp_path / "config.yaml", limits=limits, **own))
+        nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
+    assert [each.counts for each in nights] == [{Status.SEALED: 8}] * 15
+
+
+async def test_nights_that_begin_together_over_one_results_folder_have_a_folder_each(hospital, tmp_path):
+    configs = []
+    for each in range(4):
+        hospital.doctors(1, start=1 + each, file=f"{each}.xlsx")
+        own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger"}
+        configs.append(pipeline.Config.load(tmp_path / "config.yaml", **own))
+    nights = await asyncio.gather(*map(pipeline.run_async, configs))
+    told = {each.files["outcomes.jsonl"].read_text("utf-8") for each in nights}
+    assert len({each.night.run for each in nights}) == len(told) == 4
+
+
+class LostLimiter(EvenLimiter):
+    """Its server goes away after a few slots."""
+
+    async def acquire(self, action):
+        await super().acquire(action)
+        if len(self.departures("UploadFiles")) >= 3:
+            raise RuntimeError("the limiter's server is gone")
+
+
+def test_a_limiter_that_fails_gives_no_slot(hospital, config):
+    hospital.doctors(9)
+    done = pipeline.run(config, limiter=LostLimiter(1000, SystemClock()), write=False)
+    assert (done.exit, done.halted.code) == (1, "BUG")
+    assert hospital.creates() == done.counts.get(Status.SEALED, 0) <= 3
+    assert done.counts[Status.NOT_SENT] >= 6
 
 
 # -- cancelled

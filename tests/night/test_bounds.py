@@ -15,7 +15,7 @@ from pipeline.esign.client import ANSWER_BYTES, Client, NoAnswer
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.model import Content, Planned, SealRequest, Status
-from pipeline.results.past import run_that_sent
+from pipeline.results.past import runs_that_sent
 from pipeline.roster import CardType, Picture
 
 
@@ -45,10 +45,12 @@ def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
     hospital.go("check")
     out = hospital.folder / "out"
     tenant = "sandbox/" + "/".join(wiring.tenant_of(_config(hospital)).split("/")[1:])
-    assert run_that_sent(out, tenant) is None
+    assert list(runs_that_sent(out, tenant)) == []
     hospital.go("run")
-    assert run_that_sent(out, tenant) is not None
-    assert run_that_sent(out, "production/x/y") is None
+    ((place, record),) = runs_that_sent(out, tenant)
+    assert (place.parent.name, record["run"]) == ("latest", hospital.runs[-1].name)
+    assert list(runs_that_sent(out, tenant, since=f"{record['run']}x")) == []
+    assert list(runs_that_sent(out, "production/x/y")) == []
 
 
 def _config(hospital) -> Config:

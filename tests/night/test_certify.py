@@ -46,6 +46,22 @@ def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, nam
     assert hospital.world.duplicates() == {}
 
 
+def test_a_probe_that_was_not_executed_leaves_the_doubt(hospital_with):
+    refused = {"code": {"code": "AuthFailure.SignatureFailure", "message": "签名错误"}}
+    hospital = hospital_with(
+        rules=Rules(limiter="none", unique_names="code"),
+        faults=[fault("reset_after", nth=(3,)), fault(refused, nth=(5,))],
+    )
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    probing(hospital)
+    assert go(hospital, "run") == 4
+    assert hospital.statuses() == {"unchanged": 2, "not_sent": 1}
+    assert go(hospital, "run") == 3
+    assert hospital.statuses() == {"unchanged": 2, "exists": 1}, "not a name that is taken: the seal is ours"
+
+
 def test_a_create_that_never_took_effect_is_made_by_its_probe(hospital_with):
     hospital = hospital_of(hospital_with, do="reset_before")
     assert go(hospital, "certify", sealed(hospital), "--yes") == 0

@@ -8,6 +8,8 @@ from contextlib import closing
 import pytest
 from wire_support import fault
 
+import pipeline
+from pipeline.ledger import care
 from pipeline.sandbox.rules import Rules
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -131,6 +133,85 @@ def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 3}
     assert hospital.creates() == len(hospital.world.seals) == 3
+
+
+def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospital_with, tmp_path, capsys):
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    hospital.doctors(4)
+    config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
+    backups = iter([tmp_path / "midst"])
+
+    def back_up(_):
+        if target := next(backups, None):
+            care.backup(hospital.folder / "state" / "ledger.sqlite3", target)
+
+    assert pipeline.run(config, on_outcome=back_up).exit == 0
+    results = tmp_path / "results.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("ledger", "restore", str(tmp_path / "midst")) == 0
+    assert hospital.go("run") == 2
+    assert "The ledger is older than" in capsys.readouterr().err
+    assert hospital.go("adopt", str(results)) == 0
+    assert hospital.go("run", "--new-ledger") == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.creates() == len(hospital.world.seals) == 4
+
+
+def test_a_quiet_night_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):
+    """With --out the results of the night that sent lie elsewhere, and the copy here is a later night's."""
+    hospital.doctors(2)
+    assert hospital.go("run", "--out", str(tmp_path / "first")) == 0
+    assert hospital.go("run", "--out", str(tmp_path / "second")) == 0
+    shutil.rmtree(hospital.folder / "state")
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    assert "every doctor would be created again" in capsys.readouterr().err
+    assert hospital.go("status") == 74
+    assert hospital.go("adopt", str(tmp_path / "second" / "results.xlsx")) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 2}
+
+
+def test_a_disk_that_failed_at_the_end_of_a_run_left_no_older_ledger(hospital):
+    """Its run.json counts what the ledger entered, though the ledger never heard of the run's end."""
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    with sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3") as ledger:
+        ledger.execute("UPDATE run SET finished = NULL, exit = NULL, record = NULL")
+    assert hospital.go("run") == 0
+
+
+def test_seals_of_one_run_alone_do_not_stand_for_those_of_another(hospital_with, tmp_path, capsys):
+    """Two rosters, each with runs of its own; the results of the last one are adopted first."""
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    kept = []
+    for start, file in ((1, "a.xlsx"), (5, "b.xlsx")):
+        hospital.doctors(2, start=start, file=file)
+        assert hospital.go("run", str(hospital.folder / "inbox" / file)) == 0
+        kept.append(tmp_path / file)
+        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept[-1])
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("adopt", str(kept[1])) == 0
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    told = capsys.readouterr().err
+    assert [run.name in told for run in hospital.runs[:2]] == [True, False]
+    assert hospital.go("adopt", str(kept[0])) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.creates() == 4
+
+
+def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(night, tmp_path, capsys):
+    kept = tmp_path / "kept.xlsx"
+    shutil.copy(night.folder / "out" / "latest" / "results.xlsx", kept)
+    shutil.rmtree(night.folder / "state")
+    assert night.go("adopt", str(kept)) == 0
+    assert night.go("run") == 2
+    assert night.runs[0].name in capsys.readouterr().err
+    assert night.creates() == 4
 
 
 def spoil(hospital, how):

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import openpyxl
 import pytest
 from night_support import draw_seal, name, number
+from openpyxl.drawing.image import Image as XlsxImage
 from PIL import Image
 
 from pipeline.cli import main
@@ -223,6 +225,56 @@ def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital
     assert len(hospital.world.seals) == 1
 
 
+@pytest.mark.parametrize("how", ["the named roster", "one of two", "out of the inbox", "all of the inbox"])
+def test_a_workbook_whose_roster_is_gone_gives_no_namesakes_picture(hospital, capsys, how):
+    """The namesake has a seal and is not in the workbook: only the roster tells that the picture fits two people."""
+    inbox = hospital.folder / "inbox"
+    hospital.doctors(1)
+    namesakes = [("张伟", number(8), None, "00008", "内科"), ("张伟", number(9), None, "00009", "外科")]
+    hospital.roster(namesakes, file="a.xlsx")
+    draw_seal(hospital.folder / "seals" / "00008.png", 8)
+    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
+    if how in {"the named roster", "all of the inbox"}:
+        (inbox / "roster.xlsx").unlink()
+    named = [str(path) for path in inbox.iterdir()] if how in {"the named roster", "one of two"} else []
+    assert hospital.go("run", *named) == 3
+    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+    workbook = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", hospital.folder / "w.xlsx")
+    (inbox / "a.xlsx").rename(hospital.folder / "archived.xlsx")
+    assert hospital.go("retry", str(workbook)) == 2
+    assert "w.xlsx To fix 2" in capsys.readouterr().err
+    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+    (hospital.folder / "archived.xlsx").rename(inbox / "b.xlsx")
+    assert hospital.go("run") == 3, "under another name it is found by its rows"
+    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+
+
+def test_of_equal_rows_with_pictures_in_their_cells_none_gets_the_others(hospital):
+    """Nothing but their order tells them apart, and the roster was sorted since."""
+
+    def write(*marks):
+        book = openpyxl.Workbook()
+        book.active.append(("姓名", "证件号码", "备注", "印章图片"))
+        for row, mark in enumerate(marks, start=2):
+            book.active.append(("张伟", None, f"备注{mark}"))
+            draw_seal(hospital.folder / f"{mark}.png", mark)
+            book.active.add_image(XlsxImage(str(hospital.folder / f"{mark}.png")), f"D{row}")
+            book.active.row_dimensions[row].height = 60
+        book.save(hospital.folder / "inbox" / "roster.xlsx")
+
+    (hospital.folder / "inbox").mkdir()
+    write(12, 11)
+    assert hospital.go("run") == 3
+    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book["To fix"]["B2"] = number(1)  # whose picture is the twelfth
+    book["To fix"].delete_rows(3)
+    book.save(hospital.folder / "edited.xlsx")
+    write(11, 12)
+    assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
+    assert [row["codes"][-1] for row in hospital.outcomes()] == ["IMAGE_MISSING"]
+    assert hospital.world.seals == []
+
+
 def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
     """Receipts hold no runs: the workbook's rows are looked for in the configured rosters."""
     hospital.doctors(3)
@@ -334,4 +386,4 @@ def test_suggested_commands_repeat_what_was_given(hospital, capsys):
     seals = str(hospital.folder / "seals")
     hospital.go("check", roster, "--seals", seals)
     said = capsys.readouterr().err
-    assert f"--config {hospital.folder}/config.yaml run {roster} --seals {seals}" in said
+    assert f"--config {hospital.folder}/config.yaml --lang en run {roster} --seals {seals}" in said

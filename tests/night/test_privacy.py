@@ -1,8 +1,11 @@
 """Everything is run at DEBUG with canaries for secrets, numbers, mobiles, names and pictures; then all is searched."""
 
 import fnmatch
+import io
+import json
 import shutil
 import stat
+import zipfile
 from functools import cache
 
 import openpyxl
@@ -11,6 +14,7 @@ from desk_support import go
 from leaks import Canary, leaks, members
 from night_support import draw_seal, name, number
 from openpyxl import load_workbook
+from openpyxl.drawing.image import Image
 from wire_support import CREATE, UPLOAD
 
 from pipeline.sandbox.tenant import SANDBOX
@@ -138,21 +142,21 @@ def everything(hospital, capfd):
     (folder / "stderr").write_text(said.err, "utf-8")
 
 
-def edited(path):
+def edited(path, mistyped=None, right=None):
     """Correct one yellow cell, as a clerk would."""
+    mistyped, right = mistyped or wrong(WRONG), right or number(WRONG)
     book = load_workbook(path)
     sheet = book[WORDS["sheet.fix"][1]]
     for cells in sheet.iter_rows():
         for cell in cells:
-            if cell.value == wrong(WRONG):
-                cell.value = number(WRONG)
+            if cell.value == mistyped:
+                cell.value = right
     book.save(path)
 
 
-def found(hospital):
+def found(hospital, watched):
     """Return every canary that stands where it may not."""
     told = []
-    watched = canaries(hospital)
     for path in sorted(path for path in hospital.folder.rglob("*") if path.is_file()):
         place = path.relative_to(hospital.folder).as_posix()
         for member, data in members(path):
@@ -182,13 +186,20 @@ def fix_members(path):
     titles = WORDS["sheet.fix"]
     names = load_workbook(path, read_only=True).sheetnames
     sheets = [f"xl/worksheets/sheet{n}.xml" for n, title in enumerate(names, 1) if title.startswith(titles)]
-    notes = [f"xl/comments{n}.xml" for n, title in enumerate(names, 1) if title.startswith(titles)]
-    return sheets + notes
+    assert {sheet.title for sheet in noted(path)} <= {each for each in names if each.startswith(titles)}
+    return [*sheets, "xl/comments*.xml", "xl/comments/comment*.xml"]
+
+
+def noted(path):
+    """Yield the sheets that have notes."""
+    for sheet in load_workbook(path).worksheets:
+        if any(cell.comment for row in sheet.iter_rows() for cell in row):
+            yield sheet
 
 
 def test_nothing_gets_out(night, capfd):
     everything(night, capfd)
-    told = found(night)
+    told = found(night, canaries(night))
     assert told == []
     assert list(loose(night)) == []
 
@@ -219,5 +230,69 @@ def test_a_planted_leak_is_found_in_every_disguise(hospital, encoding):
 def test_a_leak_planted_beside_the_results_is_found(night):
     shutil.copytree(night.folder / "seals", night.folder / "out" / "r" / "copied")
     (night.folder / "out" / "r" / "log.jsonl").write_bytes(number(3).encode("utf-16-le"))
-    kinds = {kind for _, kind, _, _ in found(night)}
+    kinds = {kind for _, kind, _, _ in found(night, canaries(night))}
     assert kinds == {"number", "picture"}
+
+
+# numbers that stand in no cell: in the names of folders, files, members, sheets
+(FOLDER, ZIP, MEMBER, ALONE, SHEET, BROKEN, PAGE, GROUPED) = map(number, range(50, 58))
+ACCOUNT = "6222021234567890123"  # a run of digits that is no identity number
+SPACED_OUT = f"{GROUPED[:6]} {GROUPED[6:14]} {GROUPED[14:]}"
+
+
+@pytest.fixture
+def numbered(hospital_with):
+    """Everything that has a name has a number in it."""
+    faults = [{"match": {"action": CREATE, "user_name": name(2), "nth": [1]}, "do": "reset_after"}]
+    hospital = hospital_with(faults=faults)
+    (hospital.folder / "secrets" / "roster__password").write_text(PASSWORD)
+    seals = hospital.folder / "seals"
+    places = (
+        seals / FOLDER / "00001.png", seals / f"内科 {SPACED_OUT}" / "00002.png", seals / "00003.png",
+        seals / f"{ACCOUNT}.png", seals / f"{number(4)}.png",
+    )  # fmt: skip
+    for serial, place in enumerate(places, start=1):
+        place.parent.mkdir(exist_ok=True)
+        draw_seal(place, serial)
+    shutil.copy(seals / "00003.png", seals / "00007.png")  # one picture for two
+    with zipfile.ZipFile(seals / f"{ZIP}.zip", "w") as packed:
+        for serial, called in ((5, f"{MEMBER}/00005.png"), (6, f"{ALONE}.png"), (8, "00008.png")):
+            draw_seal(hospital.folder / "drawn.png", serial)
+            packed.write(hospital.folder / "drawn.png", called)
+    (hospital.folder / "drawn.png").unlink()
+    rows = [[name(n), number(n), mobile(n), f"{n:05d}", "内科"] for n in range(1, 9)]
+    rows[3][3] = None
+    rows[7][1] = wrong(8)
+    file = hospital.folder / "inbox" / f"名单{IN_NAME}.xlsx"
+    hospital.roster(rows, file=file.name)
+    book = load_workbook(file)
+    book.active.title = f"内科{SHEET}"
+    drawing = Image(io.BytesIO((seals / "00003.png").read_bytes()))
+    book.active.add_image(drawing, "H40")
+    book.create_sheet(f"{PAGE}章").add_image(Image(io.BytesIO((seals / "00003.png").read_bytes())), "A1")
+    book.save(file)
+    (hospital.folder / "inbox" / f"坏{BROKEN}.xlsx").write_bytes(b"no workbook")
+    return hospital
+
+
+def test_no_number_of_a_name_gets_out(numbered, capfd):
+    folder = numbered.folder
+    for words in ("check", "run", "report", "retry", "status", "resolve", "--json run"):
+        go(numbered, "-v", *words.split())
+    assert "changed since" not in (numbered.runs[1] / "files.jsonl").read_text("utf-8"), "of `report`"
+    for query in (name(2), "00005", IN_NAME, number(4)[-4:]):
+        go(numbered, "-v", "explain", query)
+    edited(folder / "out" / "latest" / "results.xlsx", wrong(8), number(8))
+    go(numbered, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
+    said = capfd.readouterr()
+    (folder / "stdout").write_text(said.out, "utf-8")
+    (folder / "stderr").write_text(said.err, "utf-8")
+    names = (IN_NAME, FOLDER, ZIP, MEMBER, ALONE, SHEET, BROKEN, PAGE, GROUPED, SPACED_OUT, ACCOUNT)
+    watched = [Canary("number", text) for text in (*names, *map(number, range(1, 9)), wrong(8))]
+    statuses = json.loads((numbered.runs[1] / "run.json").read_text("utf-8"))["statuses"]
+    assert all(statuses[status] for status in ("rejected", "unknown", "sealed"))
+    assert found(numbered, watched) == []
+    kept = load_workbook(numbered.runs[1] / "results.xlsx")
+    assert f"内科{SHEET}" in str([[cell.value for cell in row] for row in kept["To fix"].iter_rows()])
+    pages = kept["Unpaired pictures"]
+    assert pages.max_row > 5, "what nobody got is told, masked"

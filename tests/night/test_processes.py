@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
+
+import pytest
 
 from pipeline.sandbox.rules import Rules
 
@@ -50,6 +53,31 @@ def test_kill_9_in_the_middle_then_run_again(hospital_with):
     before = hospital.creates()
     assert hospital.go("run") == code
     assert hospital.creates() == before
+
+
+@pytest.mark.parametrize("backed_up", [True, False])
+def test_a_killed_run_whose_ledger_is_lost_as_well_is_told_by_its_log(hospital_with, tmp_path, backed_up):
+    """The machine died in the night and its disk with it; the results lie on a share."""
+    hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
+    if backed_up:
+        hospital.doctors(1)
+        assert hospital.go("run") == 0
+        assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
+    hospital.doctors(40)
+    night = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 15)
+    night.kill()
+    night.wait()
+    night.stderr.close()
+    _until(lambda: len(hospital.world.seals) == len(hospital.world.arrivals()))
+    shutil.rmtree(hospital.folder / "state")
+    if backed_up:
+        assert hospital.go("ledger", "restore", str(tmp_path / "old")) == 0
+    sent = hospital.creates()
+    assert hospital.go("run") == 2
+    assert hospital.creates() == sent
+    assert hospital.go("run", "--new-ledger", "--limit", "1") == 0, "for whoever says so"
+    assert hospital.go("run", "--limit", "1") == 0, "and once is enough"
 
 
 def test_a_killed_run_is_told_again_by_report(hospital_with):

@@ -84,6 +84,39 @@ def test_what_makes_no_sense_is_refused(night, words):
     assert go(night, "resolve", next(iter(unknown(night))), *words) == 2
 
 
+OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
+
+
+def with_own_name(hospital, serial: int, seal_name: str, *, rows: int) -> None:
+    """Write the roster again, with a seal name of its own on one row."""
+    hospital.doctors(rows)
+    told = [
+        (name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科", seal_name * (each == serial))
+        for each in range(1, rows + 1)
+    ]
+    hospital.roster(told, headers=OWN)
+
+
+def test_a_new_name_beside_a_frozen_one_stops_its_row_and_no_other(night, capsys):
+    """Whoever looked may have overlooked a seal: under another name the doctor would have two."""
+    row = unknown(night)[next(who for who in unknown(night) if who not in made(night))]
+    assert go(night, "resolve", row["trace_id"], "--not-created") == 0
+    with_own_name(night, int(row["staff_no"]), "新处方章", rows=6)
+    assert night.go("run") == 3
+    assert night.statuses() == {"sealed": 2, "unchanged": 2, "rejected": 1, "unknown": 1}
+    told = next(each for each in night.outcomes() if each["status"] == "rejected")
+    assert (told["codes"], row["seal_name"] in told["problems"][0]["message"]) == (["SEAL_NAME_FROZEN"], True)
+
+
+def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(night):
+    lost = next(who for who in unknown(night) if who in made(night))
+    assert go(night, "resolve", lost, "--not-created") == 0
+    assert night.go("run") == 3
+    assert night.statuses() == {"unchanged": 2, "unknown": 1, "exists": 1}
+    assert go(night, "resolve", lost, "--seal-id", made(night)[lost]) == 0
+    assert night.world.duplicates() == {}
+
+
 def test_nobody_and_too_many(night):
     assert go(night, "resolve", "没有此人", "--not-created") == 2
     assert go(night, "resolve", "", "--not-created") == 2
@@ -116,6 +149,20 @@ def test_many_at_once_by_the_sheet(night, capsys):
     assert night.statuses() == {"sealed": 1, "unchanged": 3}
 
 
+def test_one_seal_id_copied_to_two_doctors_is_entered_for_nobody(hospital_with, capsys):
+    """Filled down in Excel: the first of them would get the other's seal."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3, 4))])
+    hospital.doctors(4)
+    assert hospital.go("run") == 3
+    one, other, third = unknown(hospital)
+    answers = {who: (made(hospital)[other], "created") for who in (one, other)}
+    path = fill(hospital, answers | {third: (made(hospital)[third], None)})
+    assert go(hospital, "resolve", path) == 3
+    assert capsys.readouterr().err.count("more than one doctor") == 2
+    assert hospital.go("run") == 3
+    assert set(unknown(hospital)) == {one, other}
+
+
 @pytest.fixture
 def on_two_rows(night):
     """Without a picture neither of two equal rows is the other's spare copy: whoever is unknown has two lines."""
@@ -137,6 +184,18 @@ def test_one_answer_on_the_two_lines_of_a_doctor(on_two_rows, lost):
     assert go(on_two_rows, "resolve", fill(on_two_rows, {who: answer})) == 0
     assert on_two_rows.go("run") == 3
     assert who not in unknown(on_two_rows)
+
+
+def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(night):
+    who, row = next(iter(unknown(night).items()))
+    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
+    serial = int(row["staff_no"])
+    night.roster([*rows, (who, number(serial), "15400009999", row["staff_no"], "外科")])
+    assert night.go("run") == 3
+    told = [each for each in night.outcomes() if each["name"] == who]
+    assert [(each["status"], each["codes"], each["trace_id"]) for each in told] == [
+        ("unknown", ["ROW_DUPLICATE"], row["trace_id"])
+    ] * 2
 
 
 def test_two_lines_of_a_doctor_that_do_not_agree_are_not_entered(on_two_rows, capsys):
@@ -202,6 +261,18 @@ def test_kept_content_is_silent_in_later_nights(changed):
     assert changed.go("run") == 3, "another change is another question"
 
 
+def test_a_kept_seal_name_of_the_rosters_own_is_silent_as_well(changed):
+    assert go(changed, "resolve", name(1), "--keep") == 0
+    with_own_name(changed, 1, "甲处方章", rows=3)
+    draw_seal(changed.folder / "seals" / "00001.png", 77)
+    assert changed.go("run") == 3
+    assert go(changed, "resolve", name(1), "--keep") == 0
+    assert changed.go("run") == 0
+    with_own_name(changed, 1, "乙处方章", rows=3)
+    draw_seal(changed.folder / "seals" / "00001.png", 77)
+    assert changed.go("run") == 3, "another name is another question"
+
+
 def test_a_replaced_seal_is_made_anew_under_its_own_name(changed):
     assert go(changed, "resolve", name(1), "--replace") == 2, "the old name is taken"
     assert go(changed, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
@@ -210,6 +281,33 @@ def test_a_replaced_seal_is_made_anew_under_its_own_name(changed):
     assert [seal.seal_name for seal in changed.world.seals if seal.name == name(1)][-1] == "新处方章"
     assert changed.go("run") == 0
     assert changed.statuses() == {"unchanged": 3}
+
+
+def test_a_replacement_under_another_name_than_the_rosters_stops_its_row_and_no_other(hospital):
+    with_own_name(hospital, 1, "甲处方章", rows=2)
+    assert hospital.go("run") == 0
+    draw_seal(hospital.folder / "seals" / "00001.png", 77)
+    assert go(hospital, "resolve", name(1), "--replace", "--seal-name", "乙处方章") == 0
+    with_own_name(hospital, 1, "甲处方章", rows=3)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 1, "rejected": 1}
+    with_own_name(hospital, 1, "乙处方章", rows=3)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+
+
+def test_a_replacement_whose_name_is_taken_may_be_named_once_more(hospital_with):
+    taken = {"code": {"code": "FailedOperation.ExistSameSealName", "message": "存在同名印章。"}}
+    hospital = hospital_with(faults=[fault(taken, nth=(2,))])
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    draw_seal(hospital.folder / "seals" / "00001.png", 77)
+    assert go(hospital, "resolve", name(1), "--replace", "--seal-name", "乙处方章") == 0
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"failed": 1}
+    with_own_name(hospital, 1, "丙处方章", rows=1)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1}
 
 
 def test_a_changed_row_has_no_create_to_settle(changed):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from desktop import browser
+from desktop import browser, found
 
 from pipeline.meter import Meter
 from pipeline.model import Halt, Status, Traffic
-from pipeline.problems import problem
+from pipeline.problems import CATALOGUE, problem
 from pipeline.results.report_page import LONGEST, MOST_ROWS, told, write_report
 from pipeline.results.write import write_all
 from pipeline.roster import Field, FileReport
@@ -154,6 +155,30 @@ def test_its_numbers_are_those_of_run_json(show, hospital, make):
     reasons = dict(zip(page.texts("#reasons .code"), map(int, page.texts("#reasons tbody .n")), strict=True))
     assert reasons["MOBILE_INVALID"] == 1
     assert "ROW_DUPLICATE" not in reasons, "a spare copy is nobody's work"
+
+
+def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
+    show, report, hospital, scene, make, tmp_path
+):
+    errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
+    codes = [code for code in errors if code.startswith(("ID_", "IMAGE_"))][:12]
+    scene.outcomes = [
+        make.outcome(make.doctor(place, problems=(problem(code),)), Status.REJECTED)
+        for place, code in enumerate(codes)
+    ]
+    page = show(report(scene.night(traffic=traffic())), scheme="dark")
+    page.page.emulate_media(media="print", color_scheme="dark")
+    paper = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    assert page.page.locator(".filters:visible, #more:visible").count() == 0
+    page.page.pdf(path=tmp_path / "report.pdf", format="A4")
+    text = subprocess.run(
+        [found("pdftotext"), "-layout", str(tmp_path / "report.pdf"), "-"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    first = text.split("\f")[0]
+    assert "需要处理的原因" in first
+    assert codes[0] in first, "a table may go on over the page"
 
 
 def test_the_pace_stands_beside_the_limit_second_by_second(show, report):

@@ -6,10 +6,12 @@ import json
 import os
 import stat
 
+import openpyxl
 import pytest
 
 from pipeline.model import Status
 from pipeline.results.files import private_folder, write_atomically, write_jsonl
+from pipeline.results.held import newest
 from pipeline.results.write import write_all
 
 
@@ -78,6 +80,85 @@ def test_a_workbook_open_in_excel_gets_a_numbered_sibling(tmp_path):
     assert target.read_bytes() == b"old"
 
 
+def _held_by_excel(*paths):
+    """Move files as Windows does while Excel holds these open."""
+
+    def move(source, goal):
+        if goal in paths:
+            raise PermissionError(13, "in use")
+        source.replace(goal)
+
+    return move
+
+
+def _summary(workbook):
+    cells = (cell.value for row in openpyxl.load_workbook(workbook)["汇总"].iter_rows() for cell in row)
+    return [text for text in cells if isinstance(text, str)]
+
+
+def test_every_word_names_the_workbook_that_was_really_written(hospital, make):
+    night = hospital.night()
+    latest = night.out.parent / "latest"
+    held = _held_by_excel(night.out / "results.xlsx")
+
+    written = write_all(night, language="zh", ticket_check=make.check, latest=latest, replace_file=held)
+
+    assert written["results.xlsx"] == night.out / "results (2).xlsx"
+    commands = [text for text in _summary(written["results.xlsx"]) if " retry " in text]
+    assert commands == [f"esign-import retry '{night.out}/results (2).xlsx'"]
+    page = written["report.html"].read_text("utf-8")
+    assert "results (2).xlsx" in page
+    assert 'href="results%20%282%29.xlsx"' in page
+    assert "results.xlsx" not in page
+    assert (latest / "results.xlsx").read_bytes() == written["results.xlsx"].read_bytes()
+    assert 'href="results.xlsx"' in (latest / "report.html").read_text("utf-8"), "beside it is the copy"
+
+
+def test_a_copy_that_could_not_take_its_name_is_told_and_linked(hospital, make):
+    night = hospital.night()
+    latest = night.out.parent / "latest"
+    held = _held_by_excel(latest / "results.xlsx")
+
+    written = write_all(night, language="zh", ticket_check=make.check, latest=latest, replace_file=held)
+
+    assert written["copy"] == newest(latest / "results.xlsx") == latest / "results (2).xlsx"
+    assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
+    assert f"{night.out}/results.xlsx" in (latest / "report.html").read_text("utf-8"), "the step's own"
+
+
+def test_what_was_saved_in_excel_during_the_run_is_kept_the_next_time(hospital, make):
+    night = hospital.night()
+    target = night.out / "results.xlsx"
+    write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    def saved_meanwhile(source, goal):
+        if goal == target:
+            target.write_bytes(b"edited")
+            raise PermissionError(13, "in use")
+        source.replace(goal)
+
+    write_all(night, language="zh", ticket_check=make.check, latest=None, replace_file=saved_meanwhile)
+    told = write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    assert told["edited"].read_bytes() == b"edited"
+    assert sorted(path.name for path in night.out.glob("results*")) == [
+        "results (edited).xlsx",
+        "results.xlsx",
+    ], "the sibling told of an earlier run"
+
+
+def test_an_edited_sibling_is_kept(hospital, make):
+    night = hospital.night()
+    held = _held_by_excel(night.out / "results.xlsx")
+    first = write_all(night, language="zh", ticket_check=make.check, latest=None, replace_file=held)
+    first["results.xlsx"].write_bytes(b"edited")
+
+    told = write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    assert told["edited"].name == "results (2) (edited).xlsx"
+    assert told["edited"].read_bytes() == b"edited"
+
+
 def test_a_file_for_programs_never_changes_its_name(tmp_path):
     def held_open(source, goal):
         if goal.name == "run.json":
@@ -100,9 +181,9 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
         "outcomes.jsonl",
         "files.jsonl",
         "run.json",
-        "report.html",
         "review.html",
         "results.xlsx",
+        "report.html",
     ]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(ran)
 
@@ -111,9 +192,9 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
         "plan.jsonl",
         "files.jsonl",
         "run.json",
-        "report.html",
         "review.html",
         "results.xlsx",
+        "report.html",
     ]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(plan), "latest tells one run"
     assert json.loads(plan["plan.jsonl"].read_text())["status"] == "ready"

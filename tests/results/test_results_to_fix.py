@@ -159,6 +159,29 @@ def test_each_form_of_roster_has_a_sheet_of_its_own(write, make, scene):
     assert second.max_row == 3, "two files of one form share a sheet"
 
 
+def test_sheets_of_one_name_or_of_none_that_excel_allows_stay_apart(write, make, scene):
+    """An .ods knows sheets that Excel does not: too long, with brackets, apart by their case alone."""
+    names = ("Ward A", "ward a", "内科[一]/二:三?", "科" * 40, "科" * 40 + "二")
+    scene.outcomes = [
+        make.outcome(
+            make.doctor(place, sheet=sheet, columns=(*CSV_COLUMNS, ("D", f"备注{place}", None)),
+                        texts={"A": f"甲{'一二三四五'[place]}", "B": make.number(place), "D": sheet}),
+            Status.NOT_SENT,
+        )
+        for place, sheet in enumerate(names)
+    ]  # fmt: skip
+    path = write(scene.night())
+
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames[2:7] == ["失败待改", *(f"失败待改 {n}" for n in range(2, 6))]
+    for number, sheet in enumerate(names, start=2):
+        title = "失败待改" if number == 2 else f"失败待改 {number - 1}"
+        assert (book[title]["D2"].value, book[title]["H2"].value.split(" · ")[1]) == (sheet, sheet)
+    rows, (report,) = read_rosters([path], to_fix_only=True)
+    assert report.status == "read"
+    assert [row.ticket for row in rows] == [outcome.doctor.row_id for outcome in scene.outcomes]
+
+
 def test_rows_beyond_the_titles_do_not_make_a_new_sheet(write, make, scene):
     wide = (*CSV_COLUMNS, ("D", "", None))
     scene.outcomes = [

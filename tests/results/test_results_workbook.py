@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.model import Halt, Status
 from pipeline.problems import problem
-from pipeline.roster import FileReport
+from pipeline.roster import Field, FileReport, Picture, Stray
 
 HOSTILE = [
     "=cmd|'/c calc'!A1",
@@ -210,10 +210,68 @@ def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, 
 
     masked = "*" * 14 + number[-4:]
     assert sheet["A2"].value == f"{masked}.png"
+    assert [cell.value for cell in sheet[1]] == ["文件", "位置（点击打开文件夹）", "为什么没有用上", "怎么办"]
     assert sheet["B2"].value == "seals/旧章"
+    assert sheet["C2"].value == "名单里没有哪一行指向它"
     assert sheet["B2"].hyperlink.target.endswith("旧章")
     assert sheet["B3"].value == f"seals/{masked}"
-    assert sheet["B3"].hyperlink is None, "a link cannot be masked"
+    assert sheet["B3"].hyperlink.target.endswith("seals"), "a link cannot be masked"
+
+
+def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thumbnail(write, hospital, make):
+    number = make.number(3)
+    kept = Picture(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
+    strays = (
+        Stray(f"内科{number}", "H1:J2", "picture over no doctor's row", kept),
+        Stray("内科", "H9", "linked picture, not used"),
+        Stray("印章页", "", "picture on a sheet without a roster"),
+    )
+    report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", strays=strays)
+    night = hospital.night(unclaimed=(Path("seals/旧章/x.png"),))
+    asked = []
+
+    def thumbnail(picture):
+        asked.append(picture)
+        return make.png(96)
+
+    book = openpyxl.load_workbook(write(replace(night, files=(*night.files, report)), thumbnail=thumbnail))
+    header, *rows = _texts(sheet := book["未配对印章"])
+
+    masked = "*" * 14 + number[-4:]
+    assert [row[0] for row in rows] == [f"名单{masked}.xlsx"] * 3 + ["x.png"]
+    assert [row[header.index("位置（点击打开文件夹）")] for row in rows] == [
+        f"工作表“内科{masked}” 单元格 H1:J2",
+        "工作表“内科” 单元格 H9",
+        "工作表“印章页”",
+        "seals/旧章",
+    ]
+    assert "不是医生" in rows[0][header.index("为什么没有用上")]
+    assert "链接" in rows[1][header.index("为什么没有用上")]
+    assert "移到" in rows[0][header.index("怎么办")]
+    assert "另存为" in rows[1][header.index("怎么办")]
+    (image,) = sheet._images
+    assert (image.anchor._from.row, image.anchor._from.col) == (1, 1)
+    assert kept in asked
+    assert "→ 未配对印章（4）" in [cell.value for row in book["汇总"].iter_rows() for cell in row]
+
+
+def test_one_drawing_for_two_doctors_stands_among_the_pictures_nobody_got(write, scene, make):
+    scene.outcomes = [
+        make.outcome(
+            make.doctor(
+                place,
+                problems=(problem("IMAGE_SHARED", Field.PICTURE, file=f"{mine}.png", twin=f"{theirs}.png",
+                                  other=f"2026年医师名单.xlsx 医师 {row}"),),
+            ),
+            Status.REJECTED,
+        )
+        for place, mine, theirs, row in ((1, "1002", "1003", 5), (2, "1003", "1002", 4))
+    ]  # fmt: skip
+    _, *rows = _texts(openpyxl.load_workbook(write(scene.night()))["未配对印章"])
+
+    assert [row[0] for row in rows] == ["1002钱秀兰.png", "1003孙立新.png"]
+    assert rows[0][2] == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 5）虽是两个文件，图案却完全相同"
+    assert rows[0][3].startswith("都未提交")
 
 
 def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
@@ -273,9 +331,10 @@ def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make)
 
     assert [cell.value for cell in cells] == [f"{'*' * 14}{number[-4:]}.png"] * 3 + [None]
     assert cells[0].hyperlink.target.replace("\\", "/").endswith("/seals/内科")
-    assert [cell.hyperlink for cell in cells[1:]] == [None] * 3, (
-        "an address can be neither masked nor ambiguous"
-    )
+    assert [cell.hyperlink.target.replace("\\", "/").endswith("/seals") for cell in cells[1:3]] == [
+        True
+    ] * 2, "an address can be neither masked nor ambiguous"
+    assert cells[3].hyperlink is None
 
 
 def test_a_great_night_links_what_was_worked_on_within_excels_limit(write, scene, make):
@@ -294,7 +353,7 @@ def test_the_summary_leads_to_every_sheet_with_what_it_holds(write, hospital):
         cell.value: cell.hyperlink.location
         for row in book["汇总"].iter_rows()
         for cell in row
-        if cell.hyperlink
+        if cell.hyperlink and cell.hyperlink.location
     }
 
     assert links == {

@@ -364,6 +364,60 @@ def test_it_prints_four_in_a_row_with_a_line_to_sign(path, shown):
     assert page.locator(".dock:visible, #search:visible, .filters:visible, .choice:visible").count() == 0
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(scene, make, shown, language):
+    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    page.set_viewport_size({"width": 390, "height": 844})
+    press(page, "1")
+    buttons = page.locator(".dock button:visible, .card:visible .choice button").all()
+    assert all(button.evaluate("it => it.scrollWidth <= it.clientWidth") for button in buttons)
+    toast, dock = (page.locator(part).bounding_box() for part in ("#toast", ".dock"))
+    assert toast["y"] + toast["height"] < 100 < dock["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("wide", [390, 600, 768, 900, 1024, 1280])
+def test_the_head_is_whole_and_low_at_every_width(scene, make, shown, wide, language):
+    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    page.set_viewport_size({"width": wide, "height": 800})
+    for part in page.locator(".top .line > *:visible, .filters > *:visible").all():
+        box = part.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= wide
+    assert page.locator(".task").bounding_box()["height"] < 60
+    assert page.locator(".top").bounding_box()["height"] < (360 if wide < 721 else 170)
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_the_mark_lies_beside_the_name_and_never_over_the_seal(path, shown, media):
+    page = shown(path)
+    press(page, "1 2")
+    page.emulate_media(media=media)
+    for card in page.locator(".card[data-mark=right], .card[data-mark=wrong]").all():
+        seal, stamp, name = (card.locator(part).bounding_box() for part in ("figure img", ".stamp", "h2"))
+        assert stamp["y"] >= seal["y"] + seal["height"]
+        assert stamp["y"] + stamp["height"] / 2 == pytest.approx(name["y"] + name["height"] / 2, abs=18)
+
+
+@pytest.mark.parametrize("part", ["#search", "#open", "#save", "[data-filter=all]", "[data-key=wrong]"])
+def test_what_has_the_keyboard_is_seen(path, shown, part):
+    page = shown(path)
+    press(page, "1")
+    page.locator(part).focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    seen = page.evaluate(
+        """part => {
+          const it = document.querySelector(part);
+          const ring = it.id === "open" ? document.querySelector("label[for=open]") : it;
+          return [document.activeElement === it, getComputedStyle(ring).outlineStyle];
+        }""",
+        part,
+    )
+    assert seen == [True, "solid"]
+
+
 MEASURE = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
   const timed = async act => {
