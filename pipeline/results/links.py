@@ -30,6 +30,7 @@ class FolderLinks:
         self._out, self._seals, self._numbers, self._absolute = night.out, night.seals, numbers, absolute
         self._folders: dict[Path, Path] = {}
         self._targets: dict[Path, str | None] = {}
+        self._tips: dict[Path, str] = {}
 
     def folder(self, picture: Path) -> Path:
         """Return the folder that can be opened: what lies in a zip or a workbook lies in none, its file does."""
@@ -57,9 +58,10 @@ class FolderLinks:
         target = self.target(folder)
         if target is None:
             return False
-        tip = clean(mask_path(folder.absolute(), self._numbers))
-        tip = tip if len(tip) <= LONGEST_TIP else f"… {tip[-LONGEST_TIP:]}"
-        sheet.write_url(row, column, target, look, clean(text), tip)
+        if folder not in self._tips:
+            tip = clean(mask_path(folder.absolute(), self._numbers))
+            self._tips[folder] = tip if len(tip) <= LONGEST_TIP else f"… {tip[-LONGEST_TIP:]}"
+        sheet.write_url(row, column, target, look, clean(text), self._tips[folder])
         return True
 
     def _upwards(self, folder: Path) -> Iterator[Path]:
