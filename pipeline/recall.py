@@ -34,8 +34,9 @@ def tell_again(
     site_key: SiteKey,
     clock: Clock,
     out: Path,
+    passwords: tuple[str, ...] = (),
 ) -> Night:
-    """Return the night of a run as the ledger knows it now.
+    """Return the night of a run as the ledger knows it now; ``passwords`` open its encrypted rosters.
 
     A row whose line has left the roster since is told without its cells, so it cannot be corrected in To fix.
     """
@@ -46,6 +47,7 @@ def tell_again(
         seals=Path(record.seals) if record.seals else None,
         out=out,
         context=tuple(path for path in map(Path, record.context) if path.exists()),
+        passwords=passwords,
     )
     of_workbook = record.command == "retry" and any(run_of(path) is not None for path in ask.rosters)
     ask = replace(ask, to_fix_only=of_workbook)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,7 @@ def _runs(ledger: SqliteLedger) -> Joined:
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild a run's results from the ledger and its rosters."""
     from pipeline.cli.telling import deliver  # noqa: PLC0415
+    from pipeline.passwords import passwords  # noqa: PLC0415
     from pipeline.recall import tell_again  # noqa: PLC0415
 
     config = ready_config(session)
@@ -122,7 +124,13 @@ def report(session: Session, *, run_id: str | None) -> int:
                 else UsageError("no_run_yet", then=("run",))
             )
         night = tell_again(
-            record, config, ledger=ledger, site_key=site_key, clock=clock, out=Path(record.out)
+            record,
+            config,
+            ledger=ledger,
+            site_key=site_key,
+            clock=clock,
+            out=Path(record.out),
+            passwords=passwords(config, os.environ),
         )
     deliver(session, config, replace(night, invocation=session.invocation), latest=None)
     return 0

@@ -3,6 +3,8 @@
 import json
 import re
 
+import openpyxl
+from encrypted_support import agile
 from night_support import name
 
 UPLOAD = "UploadFiles"
@@ -76,3 +78,18 @@ def test_a_check_and_a_retry_have_their_page_too(hospital):
     assert "What happened tonight" in page.read_text("utf-8")
     assert hospital.go("retry") == 0
     assert "The service was not called." in page.read_text("utf-8")
+
+
+def test_an_encrypted_roster_is_told_again_with_its_cells(hospital):
+    hospital.doctors(2)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    roster.write_bytes(agile(roster.read_bytes(), "开门"))
+    (hospital.folder / "secrets" / "roster__password").write_text("开门", "utf-8")
+    (hospital.folder / "seals" / "00002.png").unlink()
+    assert hospital.go("run") == 3
+    (run,) = hospital.runs
+    told = [[cell.value for cell in row] for row in openpyxl.load_workbook(run / "results.xlsx")["To fix"]]
+    (run / "results.xlsx").unlink()
+    assert hospital.go("report") == 0
+    again = openpyxl.load_workbook(run / "results.xlsx")["To fix"]
+    assert [[cell.value for cell in row] for row in again] == told
