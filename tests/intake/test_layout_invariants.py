@@ -94,7 +94,11 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
 @settings(max_examples=150, deadline=None)
 def test_a_whole_doctor_is_a_row_wherever_she_stands(lines):
     numbered = [Line(2 + at, dict(sorted(cells.items()))) for at, cells in enumerate(lines) if cells]
-    made = table(Sheet("名单", iter([Line(1, HEADER), *numbered])), Path("a.xlsx"), Vocabulary.of({}))
+    try:
+        made = table(Sheet("名单", iter([Line(1, HEADER), *numbered])), Path("a.xlsx"), Vocabulary.of({}))
+    except FileRefused as refused:  # a lone title over a repeated header claims its field a second time
+        assert refused.code == "HEADER_AMBIGUOUS"  # noqa: PT017 - a roster that is read is the other case
+        return
     rows = {row.origin.row for row in made.rows}
     shown = {at for skip in made.skipped if skip.why == "example" for at in range(skip.first, skip.last + 1)}
     assert all(line.number in rows | shown for line in numbered if line.cells == DOCTOR)
