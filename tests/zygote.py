@@ -81,12 +81,13 @@ def serve() -> None:
 
 if __name__ == "__main__":
     import aiohttp  # noqa: F401 - whatever a run would import is imported once, here
-    import pandas as pd  # noqa: F401
     import xlsxwriter  # noqa: F401
 
     import pipeline.cli.telling
     import pipeline.night
     import pipeline.results.frame
     import pipeline.results.workbook  # noqa: F401
+    from pipeline.results.write import warm_up
 
+    warm_up()
     serve()

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import partial
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.words.results import say
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, language: str, **values: object) -> str:
-    """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js``; every value is escaped.
+PAGES = ("report.html", "review.html")
 
-    The policy lets nothing load, run or look different but these two texts, known by their sha256.
-    """
-    # a tenth of a second of import, needed only where a page is written
+
+@cache
+def _environment() -> Environment:
+    # a tenth of a second of import, and as much to translate each page: once, and only where a page is written
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
-    from markupsafe import Markup  # noqa: PLC0415
 
     room = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -30,24 +32,43 @@ def render(template: str, language: str, **values: object) -> str:
     )
     room.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     room.filters["grouped"] = lambda number: f"{number:,}"
-    room.globals["t"] = partial(say, language=language)
+    return room
+
+
+def warm_up() -> None:
+    """Translate the pages, so that whoever writes one later need not wait for it."""
+    for page in PAGES:
+        _environment().get_template(page)
+
+
+def pieces(
+    template: str, language: str, values: Mapping[str, object], *, pictures: bool = False
+) -> Iterator[str]:
+    """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js``, piece by piece; every value is escaped.
+
+    The policy lets nothing load, run or look different but these two texts, known by their sha256; ``pictures`` may
+    stand in the page itself.
+    """
+    from markupsafe import Markup  # noqa: PLC0415 - comes with Jinja2
+
     stem = template.removesuffix(".html")
     style = (TEMPLATES / f"{stem}.css").read_text("utf-8")
     script = (TEMPLATES / f"{stem}.js").read_text("utf-8")
-    return room.get_template(template).render(
+    policy = (
+        "default-src 'none'",
+        *(("img-src data:",) if pictures else ()),
+        f"style-src {_hash(style)}",
+        f"script-src {_hash(script)}",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+    page = _environment().get_template(template)
+    return page.generate(
         lang="zh-CN" if language == "zh" else "en",
-        # our own two files, with no value in them: the hashes below are of exactly these characters
+        # our own two files, with no value in them: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
-        policy="; ".join(
-            (
-                "default-src 'none'",
-                f"style-src {_hash(style)}",
-                f"script-src {_hash(script)}",
-                "base-uri 'none'",
-                "form-action 'none'",
-            )
-        ),
+        policy="; ".join(policy),
         **values,
     )
 

@@ -16,7 +16,7 @@ from pipeline.problems import CATALOGUE
 from pipeline.results import charts
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of, when
 from pipeline.results.files import write_atomically
-from pipeline.results.html import render
+from pipeline.results.html import pieces
 from pipeline.results.next_steps import needs_somebody, next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, meaning, reasons, sentence
@@ -41,10 +41,12 @@ def write_report(
     ``beside`` is the name of the workbook in the page's folder, if it is not the night's.
     """
     known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
-    page = render("report.html", language, workbook=beside or night.workbook, **_page(night, known, language))
+    told = _page(night, known, language)
+    told |= {"t": partial(say, language=language), "workbook": beside or night.workbook}
+    page = pieces("report.html", language, told)
 
     def fill(temporary: Path) -> None:
-        temporary.write_text(page, "utf-8", "replace", newline="\n")
+        temporary.write_text("".join(page), "utf-8", "replace", newline="\n")
 
     return write_atomically(path, fill)
 

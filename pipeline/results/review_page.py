@@ -7,7 +7,6 @@ browser. Pictures are small copies: an unchanged row's is taken from the cache o
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from pipeline.clock import stamp
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import id_masked, name_of, seal_name_of
 from pipeline.results.files import write_atomically
+from pipeline.results.html import pieces
 from pipeline.results.next_steps import review_command, review_file
 from pipeline.results.privacy import Numbers, mask_text
 from pipeline.results.reasons import errors_of, reasons, sentence
@@ -48,7 +48,6 @@ GROUP_OF: Mapping[Status, str] = {
     Status.SEALED: "sealed",
     Status.UNCHANGED: "unchanged",
 }  # of a row that cannot be judged
-TEMPLATES = Path(__file__).with_name("templates")
 
 Thing = TypeVar("Thing", bound=Hashable)
 Look = Callable[[Picture, bool], Preview | None]  # may it open the picture, or only look into the cache?
@@ -90,51 +89,30 @@ def write_review(night: Night, path: Path, *, language: str, numbers: Numbers, l
 
 
 def _page(night: Night, language: str, numbers: Numbers, look: Look) -> Iterator[str]:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - only where a page is written
-    from markupsafe import Markup  # noqa: PLC0415
-
     chosen, left_out = _chosen(night)
     cards = tuple(_cards(night, chosen, language, numbers, look))
-    style, script = ((TEMPLATES / name).read_text("utf-8") for name in ("review.css", "review.js"))
-    environment = Environment(
-        autoescape=True,
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     counts = Counter(card.group for card in cards)
     judging = night.reviews is not None and counts["judge"] > 0
-    return environment.get_template(
-        "review.html.j2"
-    ).generate(
-        language=language,
-        say=lambda key, **detail: say(key, language, **detail),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        style_digest=_digest(style),
-        script_digest=_digest(script),
-        words=json.dumps(_script_words(language), ensure_ascii=False),
-        run=night.run,
-        site=night.reviews if judging else "",
-        made=round(night.started * 1000),
-        when=say(
+    values = {
+        "say": lambda key, **detail: say(key, language, **detail),
+        "words": json.dumps(_script_words(language), ensure_ascii=False),
+        "run": night.run,
+        "site": night.reviews if judging else "",
+        "made": round(night.started * 1000),
+        "when": say(
             "of.check" if night.command == "check" else "of.run",
             language,
             time=stamp(night.started)[:16].replace("T", " "),
         ),
-        save_as=review_file(night.run),
-        command=mask_text(review_command(night), numbers),
-        look_only=night.reviews is None,
-        counts=counts,
-        warned=sum(bool(card.warnings) for card in cards),
-        notes=list(_notes(left_out, language)),
-        cards=cards,
-    )
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        "save_as": review_file(night.run),
+        "command": mask_text(review_command(night), numbers),
+        "look_only": night.reviews is None,
+        "counts": counts,
+        "warned": sum(bool(card.warnings) for card in cards),
+        "notes": list(_notes(left_out, language)),
+        "cards": cards,
+    }
+    return pieces("review.html", language, values, pictures=True)
 
 
 def _script_words(language: str) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline.model import Night
+from pipeline.results import html
 from pipeline.results.files import Replace, copy_into, write_json, write_jsonl
 from pipeline.results.held import make_room, remember_written
 from pipeline.results.lines import file_line, outcome_line, run_record
@@ -91,9 +92,9 @@ def _siblings(out: Path, latest: Path) -> bool:
 
 
 def warm_up() -> None:
-    """Import what the pages and the Summary need and nothing else does: half a second."""
-    for library in ("jinja2", "pandas"):
-        import_module(library)
+    """Import what the pages and the Summary need and nothing else does, and translate the pages: a second."""
+    import_module("pandas")
+    html.warm_up()
 
 
 def _thumbnail(look: Look, picture: Picture) -> bytes | None:
