@@ -191,9 +191,11 @@ async def run(
     record = wiring.record(ask, config, started)
     forbidden = _guarded(ready, plan, limits, record, ledger)
     chosen = ready[: ask.limit]
+    found = (
+        credentials() if ready and forbidden is None else None
+    )  # before the question: none is asked in vain
     if not confirm(wiring.forecast(plan.planned, chosen, config, told, guarded=forbidden is not None)):
         return None
-    found = credentials() if ready and forbidden is None else None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)
     if saved and said:

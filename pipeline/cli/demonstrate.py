@@ -189,7 +189,10 @@ def sandbox(session: Session, /, **options: Any) -> int:
 
     It answers until Ctrl-C; GET /_truth tells what it made.
     """
-    asyncio.run(_serve(session, options))
+    try:
+        asyncio.run(_serve(session, options))
+    except KeyboardInterrupt:
+        session.say("sandbox_stopped")
     return 0
 
 

@@ -320,6 +320,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "沙盒已启动：{url}（Ctrl-C 停止）\n" + SANDBOX_IDS,
         "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,
     ),
+    "sandbox_stopped": ("沙盒已停止。", "The sandbox has stopped."),
     "config_fine": ("{path} 没有问题。", "{path} is fine."),
     "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
     "status_none": ("还没有台账：尚未运行过。", "No ledger yet: nothing has run."),

@@ -81,11 +81,18 @@ class Hospital:
         words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
         return main(words, clock=QuickClock())
 
-    def start(self, *arguments: str) -> subprocess.Popen:
+    def start(self, *arguments: str, stdin=None, **environment: str) -> subprocess.Popen:
         """Start the command line in a process of its own."""
         words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
         command = [sys.executable, "-m", "pipeline", *words]
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **environment},
+        )
 
     @property
     def runs(self) -> list[Path]:

@@ -156,3 +156,27 @@ def test_nothing_personal_in_the_log(hospital):
     hospital.go("run")
     (log,) = Path(hospital.folder, "out").glob("*/log.jsonl")
     assert "110199" not in log.read_text("utf-8")
+
+
+def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):
+    process = hospital.start("sandbox", "--port", "0")
+    assert "Ctrl-C" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert told.splitlines()[-1] == "The sandbox has stopped."
+
+
+def test_nobody_is_asked_before_the_keys_are_there(hospital):
+    """At a terminal there is a question; what would fail after it fails before."""
+    hospital.doctors(1)
+    (hospital.folder / "secrets" / "tencent__secret_key").unlink()
+    ours, theirs = os.openpty()
+    os.write(ours, b"n\n")
+    process = hospital.start("run", stdin=theirs, HOME=str(hospital.folder))
+    _, told = process.communicate(timeout=20)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 4
+    assert "[y/N]" not in told
+    assert hospital.world.received == []
