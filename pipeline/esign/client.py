@@ -85,7 +85,7 @@ class Reply:
 class NotSent(Exception):
     """The headers never left: the call was not executed. ``tls`` when the server's certificate was refused.
 
-    Its words, and those of NoAnswer, are phrases that `problems.phrase` knows in Chinese; the library's own exception,
+    Its words, and those of NoAnswer, are phrases that `words.problems.PHRASES` knows in Chinese; the library's own exception,
     whose words no hospital understands, is the cause and its class stands in log.jsonl.
     """
 

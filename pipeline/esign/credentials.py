@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.errors import CredentialsMissing
+from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials
 from pipeline.words import Joined, Phrase
 from pipeline.words.sentences import phrase
@@ -36,8 +36,11 @@ def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None
     for place, read in places:
         try:
             found = read()
-        except (OSError, ValueError, configparser.Error) as error:
-            seen.append(phrase("credentials.place", place=place, why=type(error).__name__))
+        except OSError as error:
+            seen.append(phrase("credentials.place", place=place, why=reason_of(error)))
+            continue
+        except (ValueError, configparser.Error):
+            seen.append(phrase("credentials.place", place=place, why=phrase("credentials.unreadable")))
             continue
         secret_id, secret_key = found.get("secret_id", ""), found.get("secret_key", "")
         if secret_id and secret_key:
