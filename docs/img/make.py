@@ -69,8 +69,13 @@ def call(folder: Path, language: str, *words: str) -> None:
     bin_folder = Path(
         sys.executable
     ).parent  # where esign-import is: the pictures show commands as people type them
-    environment = {**os.environ, "PYTHONPATH": str(HOUSE), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "pipeline", "--lang", language, "-q", *words]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(HOUSE),
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
+        "PIPELINE_LANGUAGE": language,
+    }
+    command = [str(bin_folder / "esign-import"), "-q", *words]
     ended = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603
     if ended.returncode != ENDS_WITH:
         raise SystemExit(f"{words} ended with {ended.returncode}")

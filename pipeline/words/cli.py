@@ -267,7 +267,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
     "count_with_spare": (
         "  {status} {rows}（其中与别的行重复、不用改的：{n}）",
-        "  {status} {rows} (of which only repeat another row, nothing to correct: {n})",
+        "  {status} {rows} (nothing to do where a row repeats another one: {n})",
     ),
     "count": ("  {status} {rows}", "  {status} {rows}"),
     "reason": (

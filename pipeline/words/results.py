@@ -150,7 +150,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
     "spare.meaning": (
         "{meaning}；其中 {n} 行与别的行重复，不用改",
-        "{meaning}; of these only repeat another row and need nothing: {n}"),
+        "{meaning}; nothing to do where a row repeats another one: {n}"),
     "reason.wire": ("{message} ({code})", "{message} ({code})"),
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
     "reason.exists": ("{time} 提交未果，同名印章已存在。", "Sent at {time} without a verdict; a seal of this name exists."),

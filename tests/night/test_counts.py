@@ -26,7 +26,7 @@ def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, 
     assert book.worksheets[2].max_row == 1 + 1, "the sheet To fix"
     words = {
         "zh": ("待改 2（其中与别的行重复、不用改的：1）", "1 行要修改", "失败待改（1）", "其中 1 行与别的行重复"),
-        "en": ("To correct 2 (of which only repeat another row, nothing to correct: 1)", "Rows to correct: 1", "To fix (1)", "only repeat another row and need nothing: 1"),
+        "en": ("To correct 2 (nothing to do where a row repeats another one: 1)", "Rows to correct: 1", "To fix (1)", "nothing to do where a row repeats another one: 1"),
     }[language]  # fmt: skip
     assert words[0] in console
     assert words[1] in console
