@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "esign-import"
 _runs: set[str] = set()  # named in this process
+READS_ALL = frozenset({"check", "run", "retry"})  # commands that go over rosters and pictures
 NEARLY = 0.7  # likeness of two names that may be one misspelt
 
 
@@ -55,13 +56,18 @@ def ask_of(
     accept_guards: bool = False,
     invocation: str = PROGRAM,
 ) -> Ask:
-    """Resolve what is asked: named paths must exist (UsageError), the configured ones may be absent."""
+    """Resolve what is asked: named paths must exist (UsageError), the default folders may be absent."""
     for path in (*rosters, *([seals] if seals else [])):
         existing(path)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
         raise UsageError("usage.no_pictures", path=seals)
     inboxes = [config.path(path) for path in config.roster]
     pictures = seals or config.path(config.seals)
+    if command in READS_ALL:
+        if not rosters:
+            _require(config, "roster", inboxes)
+        if seals is None:
+            _require(config, "seals", [pictures])
     run = _new_run(config, clock)
     results = out or config.path(config.out) / run
     room_for_results(results)
@@ -78,6 +84,16 @@ def ask_of(
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
     )
+
+
+def _require(config: Config, key: str, paths: Sequence[Path]) -> None:
+    """Raise UsageError for a path that the configuration names and that is not there: perhaps a share that is not mounted.
+
+    The default folders may be absent.
+    """
+    missing = next((path for path in paths if not path.exists()), None)
+    if missing is not None and getattr(config, key) != Config.model_fields[key].default:
+        raise UsageError("usage.configured_missing", key=key, path=missing)
 
 
 def _new_run(config: Config, clock: Clock) -> str:

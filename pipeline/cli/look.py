@@ -123,6 +123,8 @@ def report(session: Session, *, run_id: str | None) -> int:
                 if run_id
                 else UsageError("no_run_yet", then=("run",))
             )
+        if not record.rosters:  # made again from receipts, which hold neither paths nor rows
+            raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
         night = tell_again(
             record,
             config,

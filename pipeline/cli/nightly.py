@@ -58,7 +58,8 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     if why_not is not None:
         session.say("check_without_config", why=why_not)
     if not expand(ask.rosters):
-        session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+        return nothing_to_read(session, config, rosters)
+    tell_no_seals(session, config, ask)
     if why_not is not None:
         done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
     else:
@@ -105,9 +106,7 @@ def run(
         raise surroundings.no_such_path(review)
     ask = replace(ask, accept_guards=accept_guards, review=review)
     if not expand(ask.rosters):
-        session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
-        session.repeat("next_rosters")
-        return 0
+        return nothing_to_read(session, config, rosters)
     surroundings.refuse_results(rosters)
     return conduct(
         session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
@@ -159,6 +158,19 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
 
 
+def nothing_to_read(session: Session, config: Config, rosters: Sequence[Path]) -> int:
+    """Say that there is no roster, and where one was looked for; the last results stay as they are."""
+    session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+    session.repeat("next_rosters")
+    return 0
+
+
+def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
+    """Say where there is no folder of pictures; a hospital whose pictures are in cells needs none."""
+    if ask.seals is None:
+        session.say("no_seals", path=config.path(config.seals))
+
+
 def conduct(
     session: Session,
     config: Config,
@@ -178,6 +190,7 @@ def conduct(
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     found = credentials or surroundings.credentials_of(config)
+    tell_no_seals(session, config, ask)
     with (
         surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out, loud=session.verbose),

@@ -214,6 +214,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} 不是本程序写出的结果表；请写某次运行的 results.xlsx。",
         "{path} is not a results workbook of this program; name the results.xlsx of a run.",
     ),
+    "no_seals": (
+        "没有图片文件夹 {path}：只用名单单元格里的图片。",
+        "There is no picture folder {path}: only pictures in the rosters' cells count.",
+    ),
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
@@ -413,6 +417,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
   A roster that no run has read yet is not among them; check looks at it.""",
     ),
     "explain_similar": ("  相近的有：{names}", "  Similar: {names}"),
+    "run_made_again": (
+        "台账是由回执还原的，不再知道运行 {run} 的各行；{out} 里的结果保持原样。",
+        "The ledger was made again from its receipts and no longer knows the rows of run {run}; its results in {out} stay as they are.",
+    ),
     "no_run": (
         "台账里没有运行 {run}；最近的是：{known}。",
         "The ledger knows no run {run}; the last ones are: {known}.",

@@ -15,6 +15,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{file} 是文件，不能存放结果；请用 --out 写一个文件夹。",
         "{file} is a file: results need a folder. Name another with --out.",
     ),
+    "usage.configured_missing": (
+        "找不到 {path}（配置里的 {key}）。是不是共享盘没有连上，或路径写错了？没有提交任何内容。",
+        "There is no {path} ({key} in the configuration). Is a share not mounted, or the path misspelt? Nothing was sent.",
+    ),
     "usage.results_as_roster": (
         "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
         "This is a results workbook, not a roster; to send its corrected rows, use retry.",

@@ -178,9 +178,37 @@ def test_check_finds_what_run_finds_and_sends_nothing(hospital):
     ]
 
 
-def test_an_empty_inbox_is_a_quiet_night(hospital, capsys):
-    assert hospital.go("run") == 0
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_an_empty_inbox_is_a_quiet_night(hospital, capsys, command):
+    assert hospital.go(command) == 0
     assert "no roster" in capsys.readouterr().err
+    assert not (hospital.folder / "out").exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("roster", "[share]"), ("seals", "share")])
+@pytest.mark.parametrize("command", ["run", "check", "retry"])
+def test_a_folder_of_the_configuration_that_is_not_there_is_no_empty_one(
+    hospital, capsys, command, key, value
+):
+    """A share that is not mounted looks like a night without doctors, or like doctors without pictures."""
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    with (hospital.folder / "config.yaml").open("a") as config:
+        config.write(f"{key}: {value}\n")
+    if command != "retry":
+        assert hospital.go(command) == 2
+        told = capsys.readouterr().err
+        assert "share" in told
+        assert f"({key} in" in told
+    else:  # which goes back to what its run was given
+        assert hospital.go(command) == 0
+
+
+def test_a_default_picture_folder_may_be_absent_and_it_is_said(hospital, capsys):
+    hospital.doctors(1)
+    shutil.rmtree(hospital.folder / "seals")
+    assert hospital.go("run") == 3
+    assert "no picture folder" in capsys.readouterr().err
 
 
 def test_a_roster_that_cannot_be_read_does_not_stop_the_others(hospital):

@@ -93,3 +93,18 @@ def test_an_encrypted_roster_is_told_again_with_its_cells(hospital):
     assert hospital.go("report") == 0
     again = openpyxl.load_workbook(run / "results.xlsx")["To fix"]
     assert [[cell.value for cell in row] for row in again] == told
+
+
+def test_a_run_whose_rows_nobody_knows_keeps_its_results(hospital, capsys):
+    """Receipts hold no rows: what lies in the run's folder is all that is left of that night."""
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    (run,) = hospital.runs
+    kept = {path.name: path.read_bytes() for path in run.iterdir()}
+    for each in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        if each.suffix not in {".key", ".lock"}:
+            each.unlink()
+    assert hospital.go("ledger", "rebuild") == 0
+    assert hospital.go("report", "--run", run.name) == 2
+    assert "no longer knows the rows" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == kept
