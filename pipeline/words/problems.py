@@ -61,7 +61,8 @@ FILE_ENTRIES = (
        "rename the columns or map them under columns: in config.yaml."),
     _e("HEADER_AMBIGUOUS", "第 {row} 行有两列都像“{field}”：{found}；请删除一列，或在 config.yaml 的 columns 中指定。",
        "Row {row} has two columns for {field}: {found}; delete one or map it under columns: in config.yaml."),
-    _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}；请补上。", "The column for {field} is missing, seen: {found}; add it."),
+    _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}；请补上，或在 config.yaml 的 columns 中指定哪一列是。",
+       "The column for {field} is missing, seen: {found}; add it, or name the column that is meant under columns: in config.yaml."),
 )  # fmt: skip
 
 ROW_ENTRIES = (
