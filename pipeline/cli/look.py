@@ -44,6 +44,7 @@ EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
+    from pipeline.ledger.lock import held  # noqa: PLC0415
     from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
@@ -63,7 +64,13 @@ def status(session: Session) -> int:
         last = ledger.last_run()
         tell_unanswered(session, ledger)
     session.say("status_ledger", path=path, tenant=site_key.tenant)
+    under_way = last is not None and last.finished is None and held(path)
     unsettled = [past for past in people if past.unsettled]
+    if under_way and last is not None:
+        flying = [past for past in unsettled if past.unsettled and past.unsettled.run == last.run]
+        unsettled = [past for past in unsettled if past not in flying]
+        if flying:
+            session.say("status_in_flight", n=len(flying))
     session.say(
         "status_people",
         sealed=sum(past.seal is not None for past in people),

@@ -336,6 +336,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "有印章 {sealed} 人 · 未知 {unknown} 人 · 被拒绝 {refused} 人",
         "People with a seal: {sealed} · unknown: {unknown} · refused: {refused}",
     ),
+    "status_in_flight": (
+        "正在提交、还没有应答：{n} 人（不用登记，等这次运行结束）",
+        "On their way, not answered yet: {n} (nothing to settle while the run goes on)",
+    ),
     "status_unknown": (
         "  未知：{name} {seal_name} {at} TraceId {trace}",
         "  unknown: {name} {seal_name} {at} TraceId {trace}",

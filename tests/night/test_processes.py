@@ -158,6 +158,23 @@ def test_nothing_personal_in_the_log(hospital):
     assert "110199" not in log.read_text("utf-8")
 
 
+def test_what_is_on_its_way_waits_for_nobody(hospital_with, capsys):
+    """While a run goes on, a create without an answer is no case for `resolve`."""
+    hospital = hospital_with(latency=1.0)
+    hospital.doctors(3)
+    process = hospital.start("run")
+    _until(hospital.creates)
+    capsys.readouterr()
+    assert hospital.go("status") == 0
+    told = capsys.readouterr().err
+    process.communicate(timeout=30)
+    assert "On their way, not answered yet: 1" in told
+    assert "unknown: 0" in told
+    assert "resolve" not in told
+    assert hospital.go("status") == 0
+    assert "On their way" not in capsys.readouterr().err
+
+
 def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):
     process = hospital.start("sandbox", "--port", "0")
     assert "Ctrl-C" in process.stderr.readline()
