@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.nightly import no_ledger, ready_config
 from pipeline.cli.session import Session
+from pipeline.model import Status
 from pipeline.session import open_for_config
 from pipeline.shell import join
 from pipeline.words import Joined
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from pipeline.desk.next_step import Program
     from pipeline.desk.story import Story
 
-BLANKS = ("SEALID", "NAME")  # what a person has to fill in first
+# only somebody who has looked may type these rows' commands: what is said last never decides anything
+DECIDED = frozenset({Status.UNKNOWN, Status.EXISTS, Status.CHANGED})
 SHOWN = 20  # of the doctors whom a query fits
 
 
@@ -62,9 +64,10 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
         return _json(query_fits=1, doctor=told)
     for line in story_lines(told, session.language, config.base.absolute()):
         click.echo(line)
-    typed = [command for command in step.commands if not command.endswith(BLANKS)]
-    if typed or step.commands:
-        session.then(session.word("next_run"), typed[0] if typed else f"{session.invocation} resolve")
+    if story.status in DECIDED:
+        session.proceed("next_list", "resolve")
+    elif step.commands:
+        session.then(session.word("next_run"), step.commands[0])
     else:
         session.proceed("next_run", "status")
     return 0

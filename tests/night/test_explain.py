@@ -105,6 +105,7 @@ def test_a_lost_answer_until_it_was_settled(hospital, explain, facts):
     assert code == 0
     assert f"resolve {row['trace_id']} --seal-id SEALID" in text
     assert f"resolve {row['trace_id']} --not-created" in text
+    assert text.rstrip().endswith(" resolve"), "what is said last decides nothing"
     assert (
         go(hospital, "resolve", row["name"], "--seal-id", made(hospital)[row["name"]], "--why", "ticket 7")
         == 0
@@ -174,7 +175,7 @@ def test_a_refusal_says_who_and_what_and_how(hospital, explain):
         ] == []
 
 
-def test_changed_kept_and_replaced(hospital, facts):
+def test_changed_kept_and_replaced(hospital, explain, facts):
     who = by_status(hospital, "sealed")
     serial = int(who["staff_no"])
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 77)
@@ -183,6 +184,7 @@ def test_changed_kept_and_replaced(hospital, facts):
     assert told["status"] == "changed"
     keep, _ = told["next"]["commands"]
     assert keep.endswith(f"resolve {who['seal_id']} --keep")
+    assert explain(hospital, who["name"])[1].rstrip().endswith(" resolve")
     assert go(hospital, "resolve", who["seal_id"], "--keep") == 0
     assert facts(hospital, who["name"])["doctor"]["status"] == "sealed"
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 78)
