@@ -75,6 +75,7 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
 
 def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int:
     """List whom the query fits, and show how to say which."""
+    from pipeline.desk.explain import telling_word  # noqa: PLC0415
     from pipeline.desk.story_facts import brief  # noqa: PLC0415
     from pipeline.desk.story_text import candidates  # noqa: PLC0415
     from pipeline.results.privacy import mask_text  # noqa: PLC0415
@@ -90,11 +91,9 @@ def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int
         click.echo(line)
     if len(found) > SHOWN:
         click.echo(say("many.more", language, n=len(found) - SHOWN))
-    first = people[0]
-    word = first["staff_no"] or (first["id_masked"] or "")[-4:] or first["key"]
-    session.then(
-        say("many.narrow", language), f"{session.invocation} {join(['explain', first['name'] or '—', word])}"
-    )
+    first, *others = found
+    words = [*filter(None, [first.name]), telling_word(first, others)]
+    session.then(say("many.narrow", language), f"{session.invocation} {join(['explain', *words])}")
     return 2
 
 

@@ -150,6 +150,18 @@ def means(line: Line, word: str) -> bool:
     return len(word) == _LAST_FOUR and str(line.get("id_masked") or "")[-_LAST_FOUR:].casefold() == wanted
 
 
+def telling_word(story: Story, others: Collection[Story]) -> str:
+    """Return a word that means this doctor and none of the others: what stands on a badge before what only we know."""
+    taken = {word.casefold() for other in others for word in _words(other)}
+    return next((word for word in _words(story) if word.casefold() not in taken), _words(story)[-1])
+
+
+def _words(story: Story) -> list[str]:
+    last_four = (story.id_masked or "")[-_LAST_FOUR:]
+    row_id = story.newest.row.row_id if story.newest else None
+    return [word for word in (story.staff_no, last_four, story.seal_name, story.key or row_id) if word]
+
+
 def _owner(line: Line, known: Callable[[str], tuple[set[str], list[Line]]]) -> str | None:
     """Return whose row it is although its number cannot be used: the same name with the same staff number or place.
 

@@ -10,6 +10,7 @@ from desk_support import go, made, unknown
 from night_support import draw_seal, name, number
 from wire_support import fault
 
+from pipeline.cli import main
 from pipeline.clock import SystemClock
 from pipeline.desk.story_text import columns
 from pipeline.ledger.lock import RunLock
@@ -213,6 +214,18 @@ def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
     assert told["other_names"] == [name(6)]
 
 
+def test_the_word_that_is_advised_tells_two_with_one_staff_number_apart(hospital, explain):
+    roster = rows()
+    roster[5] = (name(1), roster[5][1], roster[5][2], "00001", "内科")
+    hospital.roster(roster)
+    hospital.go("run")
+    code, text = explain(hospital, name(1))
+    assert code == 2
+    word = text.split()[-1]
+    assert word in {number(1)[-4:], number(6)[-4:]}
+    assert explain(hospital, name(1), word)[0] == 0
+
+
 def test_nobody(hospital, explain):
     for language, words in (("zh", "查过"), ("en", "Searched")):
         code, text = explain(hospital, "4", language=language)
@@ -243,6 +256,21 @@ def test_a_rebuilt_ledger_is_helped_by_the_run_folders(hospital, facts):
     assert facts(hospital, "00001")["doctor"]["seal"] == sealed["seal"]
     shutil.rmtree(hospital.folder / "out")
     assert facts(hospital, "00004")["query_fits"] == 0
+
+
+def test_a_rebuilt_ledger_and_a_config_called_from_its_folder_tell_each_night_once(
+    hospital, capsys, monkeypatch
+):
+    """The run folders are then known twice: relative by the config, whole by the ledger."""
+    (hospital.folder / "state" / "ledger.sqlite3").unlink()
+    assert go(hospital, "ledger", "rebuild") == 0
+    monkeypatch.chdir(hospital.folder)
+    capsys.readouterr()
+    assert main(["--json", "explain", "00001"]) == 0
+    (night,) = [
+        each for each in json.loads(capsys.readouterr().out)["doctor"]["history"] if each["what"] == "run"
+    ]
+    assert [row["status"] for row in night["rows"]] == ["sealed"]
 
 
 def test_a_ledger_that_is_not_there(hospital_with, explain):
