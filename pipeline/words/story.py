@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "who.staff_no": ("工号 {text}", "staff no. {text}"),
+    "who.last_four": ("证件末四位 {text}", "last four {text}"),
     "who.id": ("证件 {text}", "number {text}"),
     "who.mobile": ("手机 {text}", "mobile {text}"),
     "who.names": ("曾用写法：{text}", "also written: {text}"),

@@ -1,5 +1,7 @@
 """`resolve`: a human settles what the wire left open, and what changed since the seal was made."""
 
+import re
+
 import openpyxl
 import pytest
 from desk_support import go, made, unknown
@@ -30,6 +32,49 @@ def test_the_list_says_what_to_search_for(night, capsys):
         assert row["trace_id"] in told
         assert row["seal_name"] in told
     assert "--seal-id" in told
+
+
+def test_the_list_points_at_the_workbook_that_holds_the_rows_also_after_a_retry(night, capsys):
+    night.roster([("王五", "1101", None, "00009", "内科")], file="bad.xlsx")
+    night.go("run")
+    first = night.folder / "out" / night.record()["run"] / "results.xlsx"
+    traces = {row["trace_id"] for row in unknown(night).values()}
+    night.go("retry", str(first))
+    assert unknown(night) == {}
+    capsys.readouterr()
+    assert go(night, "resolve") == 3
+    assert capsys.readouterr().err.rstrip().endswith(f"resolve {first}")
+    for book in (night.folder / "out").glob("*/results.xlsx"):
+        book.unlink()
+    assert go(night, "resolve") == 3
+    last = capsys.readouterr().err.split()
+    assert last[-2] == "explain", "no workbook is left"
+    assert last[-1] in traces
+
+
+def test_namesakes_are_told_apart_also_where_their_roster_came_by_the_command_line(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3))])
+    hospital.doctors(3)
+    rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 4)]
+    hospital.roster(rows)
+    roster = (hospital.folder / "inbox" / "roster.xlsx").rename(hospital.folder / "other.xlsx")
+    hospital.go("run", str(roster))
+    lost = [row for row in hospital.outcomes() if row["status"] == "unknown"]
+    assert len(lost) == 2
+    capsys.readouterr()
+    assert go(hospital, "resolve") == 3
+    told = capsys.readouterr().err.splitlines()
+    for row in lost:
+        (line,) = [line for line in told if row["trace_id"] in line and "resolve" not in line]
+        assert f"staff no. {row['staff_no']}, last four {row['id_masked'][-4:]}, other.xlsx" in line
+
+
+def test_the_list_says_in_what_a_row_differs(changed, capsys):
+    assert go(changed, "resolve") == 3
+    told = capsys.readouterr().err
+    assert re.search(r"staff no\. 00001.* in: picture$", told, re.MULTILINE)
+    seal_id = next(row["seal_id"] for row in changed.outcomes() if row["status"] == "changed")
+    assert told.rstrip().endswith(f"explain {seal_id}")
 
 
 def test_a_workbook_that_is_not_there_is_no_doctor(night, capsys):
