@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.nightly import no_ledger, ready_config
 from pipeline.cli.session import Session
-from pipeline.model import Status
 from pipeline.session import open_for_config
 from pipeline.shell import join
 from pipeline.words import Joined
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from pipeline.desk.explain import Desk
     from pipeline.desk.next_step import Program
     from pipeline.desk.story import Story
+    from pipeline.ledger.archive import Archive
 
-# only somebody who has looked may type these rows' commands: what is said last never decides anything
-DECIDED = frozenset({Status.UNKNOWN, Status.EXISTS, Status.CHANGED})
 SHOWN = 20  # of the doctors whom a query fits
 
 
@@ -44,13 +43,20 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     if not path.exists():
         raise no_ledger(config)
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
-        desk = Desk(ledger, site_key, config.path(config.out))
+        desk = Desk(ledger, site_key, config.path(config.out), _under_way(path, ledger))
         found = desk.find(query) or desk.find([" ".join(query)])
         if not found:
             return _nobody(session, desk, query, path=path, out=config.path(config.out))
         if len(found) > 1:
             return _many(session, found, query)
         return _tell(session, desk, found[0], config)
+
+
+def _under_way(path: Path, ledger: Archive) -> str | None:
+    """Return the run that is under way: the newest, if it has not ended and a process holds the lock."""
+    from pipeline.ledger.lock import held  # noqa: PLC0415
+
+    return next((each.run for each in ledger.runs(1) if each.finished is None and held(path)), None)
 
 
 def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
@@ -64,7 +70,7 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
         return _json(query_fits=1, doctor=told)
     for line in story_lines(told, session.language, config.base.absolute()):
         click.echo(line)
-    if story.status in DECIDED:
+    if step.decides:  # only somebody who has looked may type these: what is said last decides nothing
         session.proceed("next_list", "resolve")
     elif step.commands:
         session.then(session.word("next_run"), step.commands[0])

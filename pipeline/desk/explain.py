@@ -42,6 +42,7 @@ class Desk:
     ledger: Archive
     site_key: SiteKey
     out: Path
+    under_way: str | None = None  # the run that a process is at just now
 
     def find(self, words: Collection[str]) -> list[Story]:
         """Return the story of each doctor to whom all of these words belong, in the order of names.
@@ -120,7 +121,7 @@ class Desk:
             if rows:
                 life = self.ledger.life(who.key, rows)
             who = replace(who, row_ids=frozenset(rows))
-        return story_of(self._with_folders(life, who), run=cache(self.ledger.run))
+        return story_of(self._with_folders(life, who), run=cache(self.ledger.run), under_way=self.under_way)
 
     def _with_folders(self, life: Life, who: Who) -> Life:
         words = [*([who.key] if who.key else []), *who.row_ids]

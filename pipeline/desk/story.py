@@ -50,6 +50,7 @@ class Story:
     gone: bool  # the newest runs do not see the doctor any more
     creates: int  # ever sent
     chapters: tuple[Chapter, ...] = _field(repr=False)
+    under_way: str | None = None  # the run that a process is at just now, where it knows the doctor
 
     @property
     def line(self) -> Mapping[str, Any]:
@@ -63,8 +64,8 @@ def line_of(said: Said) -> Mapping[str, Any]:
     return line
 
 
-def story_of(life: Life, *, run: Callable[[str], RunRecord | None]) -> Story:
-    """Tell a life; ``run`` returns what is known of a run."""
+def story_of(life: Life, *, run: Callable[[str], RunRecord | None], under_way: str | None = None) -> Story:
+    """Tell a life; ``run`` returns what is known of a run, ``under_way`` is one that has not ended yet."""
     newest = max(life.said, key=_newness, default=None)
     lines = [line_of(said) for said in sorted(life.said, key=_newness, reverse=True)]
     names = [
@@ -74,6 +75,7 @@ def story_of(life: Life, *, run: Callable[[str], RunRecord | None]) -> Story:
     ]
     known = list(dict.fromkeys(filter(None, names)))
     last = life.creates[-1] if life.creates else None
+    chapters = _chapters(life, run)
     return Story(
         key=life.key,
         name=known[0] if known else None,
@@ -90,7 +92,8 @@ def story_of(life: Life, *, run: Callable[[str], RunRecord | None]) -> Story:
         newest=newest,
         gone=bool(life.said) and not any(said.still for said in life.said),
         creates=sum(create.sent for create in life.creates),
-        chapters=_chapters(life, run),
+        chapters=chapters,
+        under_way=under_way if any(each.run == under_way for each in chapters if each.run) else None,
     )
 
 

@@ -61,7 +61,7 @@ def facts(story: Story, step: Step, language: str) -> dict[str, Any]:
             "commands": list(step.commands),
             "notes": list(step.notes),
         },
-        "history": [_chapter(chapter, language) for chapter in story.chapters],
+        "history": [_chapter(chapter, language, story.under_way) for chapter in story.chapters],
     }
 
 
@@ -76,7 +76,7 @@ def _place(said: Said) -> dict[str, Any]:
     }
 
 
-def _chapter(chapter: Chapter, language: str) -> dict[str, Any]:
+def _chapter(chapter: Chapter, language: str, under_way: str | None) -> dict[str, Any]:
     if chapter.decision is not None:
         return {"at": stamp(chapter.at), "what": "decision", **_decision(chapter.decision)}
     record = chapter.record
@@ -87,7 +87,8 @@ def _chapter(chapter: Chapter, language: str) -> dict[str, Any]:
         "run": chapter.run,
         "command": record.command if record else None,
         "exit": record.exit if record else None,
-        "cut_short": record is not None and record.finished is None,
+        "under_way": chapter.run == under_way,
+        "cut_short": record is not None and record.finished is None and chapter.run != under_way,
         "halted": told.get("halted"),
         "rows": [_row(said, language) for said in chapter.said],
         "creates": [_create(create) for create in chapter.creates],

@@ -149,7 +149,9 @@ def _chapter(chapter: Facts, language: str) -> Iterator[str]:
         return
     key = f"night.{chapter['command']}"
     head = [f"{at}  {say(key if key in WORDS else 'night.run', language, run=chapter['run'])}"]
-    if chapter["cut_short"]:
+    if chapter["under_way"]:
+        head.append(say("night.under_way", language))
+    elif chapter["cut_short"]:
         head.append(say("night.cut", language))
     elif chapter["exit"] is not None:
         head.append(say("night.exit", language, exit=chapter["exit"]))

@@ -34,6 +34,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "night.resolve": ("查清 {run}", "resolve {run}"),
     "night.exit": ("退出码 {exit}", "exit {exit}"),
     "night.cut": ("中断，未写完", "cut short"),
+    "night.under_way": ("正在进行", "under way"),
     "night.halted": ("已停止：{message}（{code}）", "halted: {message} ({code})"),
     "tag.roster": ("名单", "roster"),
     "tag.picture": ("图片", "picture"),
@@ -93,6 +94,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "acts": ("{who}：{text}", "{who}: {text}"),
     "next.nothing": ("不需要做任何事。", "Nothing to do."),
     "next.gone": ("印章仍在；此人已不在名单里，不需要做任何事。", "Nothing to do: the seal stays, the doctor left the rosters."),
+    "next.under_way": ("有一个运行还在进行，等它结束再看：", "A run is under way; look again when it has ended:"),
     "next.unknown": (
         "在电子签控制台的印章列表中搜索“{seal}”，再登记查到的结论（{fence} 之后才能登记“未创建”）：",
         "Search the console's seal list for “{seal}”, then enter what you found (“not created” only after {fence}):"),

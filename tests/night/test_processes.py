@@ -129,6 +129,25 @@ def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
     run.wait()
 
 
+def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospital_with, capsys):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(40)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.received) >= 2)
+    waiting = "00040"
+    assert hospital.go("explain", waiting) == 0
+    told = "".join(capsys.readouterr())
+    run.kill()
+    run.communicate()
+    assert " · under way" in told
+    assert "cut short" not in told
+    assert told.rstrip().endswith(" status")
+    assert hospital.go("explain", waiting) == 0
+    told = "".join(capsys.readouterr())
+    assert " · cut short" in told
+    assert "under way" not in told
+
+
 def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_with):
     hospital = hospital_with(latency=0.2)
     hospital.doctors(8)
