@@ -25,7 +25,7 @@ class Chapter:
     at: float  # unix seconds
     run: str | None = None
     record: RunRecord | None = None  # None: the ledger does not know this run any more
-    said: tuple[Said, ...] = ()
+    said: tuple[Said, ...] = ()  # the row that was sent first
     creates: tuple[Create, ...] = ()
     decision: Told | None = None
 
@@ -119,9 +119,14 @@ def _standing(life: Life, newest: Said | None) -> Status:
     return said if said in _TELLS else Status.NOT_SENT
 
 
-def _newness(said: Said) -> tuple[float, float, int]:
+def _newness(said: Said) -> tuple[float, int, float]:
+    """Order rows by what counts: the newest night, in it the row that was sent, then the row that is newer."""
+    return said.until, _weight(said), said.at
+
+
+def _weight(said: Said) -> int:
     status = Status(said.row.status)
-    return said.until, said.at, _TELLS.index(status) if status in _TELLS else len(_TELLS)
+    return _TELLS.index(status) if status in _TELLS else len(_TELLS)
 
 
 def _first(lines: Sequence[Mapping[str, Any]], name: str) -> str | None:
@@ -140,6 +145,10 @@ def _chapters(life: Life, run: Callable[[str], RunRecord | None]) -> tuple[Chapt
     for name in {*said, *creates}:
         record = run(name)
         at = record.started if record else min([*(s.at for s in said[name]), *(c.at for c in creates[name])])
-        chapters.append(Chapter(at, name, record, tuple(said[name]), tuple(creates[name])))
+        chapters.append(
+            Chapter(
+                at, name, record, tuple(sorted(said[name], key=_weight, reverse=True)), tuple(creates[name])
+            )
+        )
     chapters += [Chapter(told.at, decision=told) for told in life.decisions]
     return tuple(sorted(chapters, key=lambda chapter: chapter.at))

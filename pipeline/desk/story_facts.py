@@ -105,11 +105,27 @@ def _row(said: Said, language: str) -> dict[str, Any]:
         "status": said.row.status,
         "until": stamp(said.until),
         "nights": said.nights,
+        "spare_copy": _is_spare(line),
         "problems": list(_problems(line, language)),
         "changes": line["changes"],
         "picture": line["picture"],
         "service": line["service"],
     }
+
+
+def _is_spare(line: Mapping[str, Any]) -> bool:
+    """Tell whether a row only repeats one that is sent: nobody has to act (`reasons.is_spare_copy`, of a line)."""
+    words = line.get("words") or ()
+    errors = [
+        (problem["code"], detail)
+        for problem, detail in zip(line["problems"], words, strict=False)
+        if problem["severity"] == "error"
+    ]
+    return (
+        line["status"] == "rejected"
+        and bool(errors)
+        and all(code == "ROW_DUPLICATE" and not (detail or {}).get("differs") for code, detail in errors)
+    )
 
 
 def _problems(line: Mapping[str, Any], language: str) -> Iterator[dict[str, Any]]:

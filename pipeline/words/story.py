@@ -60,6 +60,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "verdict.open": ("还没有结果", "not answered yet"),
     "wait": ("{seconds} 秒后", "after {seconds} s"),
     "evidence": ("应答里出现过印章ID {seal_id}（未经证实）", "the answer held the SealId {seal_id} (not proven)"),
+    "repeats": ("与另一行重复，不用改", "repeats another row, nothing to do"),
     "nights": ("{status}，连续 {n} 晚相同，至 {until}", "{status}; {n} nights the same, until {until}"),
     "decision.created": ("已创建，印章ID {seal_id}", "it was created, SealId {seal_id}"),
     "decision.not_created": ("确实没有创建，可以重新提交", "it was not created and may be sent again"),

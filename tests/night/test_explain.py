@@ -214,6 +214,24 @@ def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
     assert told["other_names"] == [name(6)]
 
 
+@pytest.mark.parametrize("first", ["a.xlsx", "z.xlsx"])
+def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain, facts, first):
+    """The spare copy came later, or stands before the row that was sent: neither makes it the doctor's row."""
+    (row,) = unknown(hospital).values()
+    hospital.roster([each for each in rows() if each[0] == row["name"]], file=first)
+    hospital.go("run")
+    (sent,) = unknown(hospital).values()
+    told = facts(hospital, row["name"])["doctor"]
+    assert (told["status"], told["seen"]["path"]) == ("unknown", sent["path"])
+    said = [each for chapter in told["history"] for each in chapter["rows"]]
+    assert {(each["status"], each["spare_copy"]) for each in said} == {("unknown", False), ("rejected", True)}
+    *_, last = [chapter["rows"] for chapter in told["history"] if len(chapter["rows"]) > 1] or [said]
+    assert last[0]["status"] == "unknown"
+    text = explain(hospital, row["name"])[1]
+    assert "To correct" not in text
+    assert "repeats another row" in text
+
+
 def test_the_word_that_is_advised_tells_two_with_one_staff_number_apart(hospital, explain):
     roster = rows()
     roster[5] = (name(1), roster[5][1], roster[5][2], "00001", "内科")
