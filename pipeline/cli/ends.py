@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from pipeline.cli.session import Session
+from pipeline.cli.session import Session, let_go
 from pipeline.cli.speech import tidy
 from pipeline.errors import (
     ConfigError,
@@ -37,6 +37,7 @@ NEXT: Mapping[str, str] = {
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
 }
+HELPS = frozenset({"-h", "--help", "--version"})
 INTERRUPTED = 130
 DISK = 74
 
@@ -56,6 +57,9 @@ def told(session: Session, trouble: BaseException) -> int:
         session.alarm("interrupted")
         session.repeat("next_again")
         return INTERRUPTED
+    if isinstance(trouble, BrokenPipeError) and HELPS & set(session.arguments):
+        let_go()  # click wrote its help to somebody who has seen enough
+        return 0
     if isinstance(trouble, OSError):
         reason = reason_of(trouble).say(session.spoken)
         place = mask_text(str(trouble.filename)) if trouble.filename else ""

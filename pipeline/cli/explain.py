@@ -67,9 +67,9 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
     step = next_step(story, program_of(session, config), cache(desk.ledger.run), session.language)
     told = facts(story, step, session.language)
     if session.as_json:
-        return _json(query_fits=1, doctor=told)
+        return _json(session, query_fits=1, doctor=told)
     for line in story_lines(told, session.language, config.base.absolute()):
-        click.echo(line)
+        session.put(line)
     if step.decides:  # only somebody who has looked may type these: what is said last decides nothing
         session.proceed("next_list", "resolve")
     elif step.commands:
@@ -89,14 +89,14 @@ def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int
 
     people = [brief(story) for story in found]
     if session.as_json:
-        _json(query_fits=len(found), people=people)
+        _json(session, query_fits=len(found), people=people)
         return 2
     language = session.language
-    click.echo(say("many", language, n=len(found), query=mask_text(" ".join(query))))
+    session.put(say("many", language, n=len(found), query=mask_text(" ".join(query))))
     for line in candidates(people[:SHOWN], language):
-        click.echo(line)
+        session.put(line)
     if len(found) > SHOWN:
-        click.echo(say("many.more", language, n=len(found) - SHOWN))
+        session.put(say("many.more", language, n=len(found) - SHOWN))
     first, *others = found
     words = [*filter(None, [first.name]), telling_word(first, others)]
     session.then(say("many.narrow", language), f"{session.invocation} {join(['explain', *words])}")
@@ -108,7 +108,7 @@ def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object,
 
     near = desk.similar(query)
     if session.as_json:
-        _json(query_fits=0, similar=near)
+        _json(session, query_fits=0, similar=near)
     session.alarm("explain_nobody", query=mask_text(" ".join(query)), path=path, out=out)
     if near:
         session.alarm("explain_similar", names=Joined(near, phrase("mark.comma")))
@@ -118,8 +118,8 @@ def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object,
     return 2
 
 
-def _json(**told: Any) -> int:
-    click.echo(json.dumps({"schema": 1, **told}, ensure_ascii=False))
+def _json(session: Session, **told: Any) -> int:
+    session.put(json.dumps({"schema": 1, **told}, ensure_ascii=False))
     return 0
 
 
