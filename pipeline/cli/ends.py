@@ -33,7 +33,6 @@ NEXT: Mapping[str, str] = {
     "no_last_run": "next_run",
     "no_run_yet": "next_run",
     "no_run": "next_status",
-    "resolve_nobody": "next_list",
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
 }
@@ -96,7 +95,7 @@ def _point_on(session: Session, trouble: EsignImportError) -> None:
     if any(mask_text(word) != word for word in words):
         words = (words[0], "--help")  # a path that is not shown cannot be typed
     if words:
-        session.proceed(NEXT.get(trouble.key, "next_after"), *words)
+        session.proceed(NEXT.get(trouble.key, "next_list" if words[0] == "resolve" else "next_after"), *words)
     elif isinstance(trouble, UsageError):
         help_on = join_to(session.caller, *_commands(session.arguments), "--help")
         session.then(session.word("next_after"), help_on)

@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli.nightly import ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session
-from pipeline.cli.waiting import tell_waiting
+from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
 from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
@@ -64,19 +64,23 @@ def resolve(
         case = _one(session, ledger, found, query)
         if not chosen:
             return tell_waiting(session, ledger, [case])
-        if "look_up" in chosen:
-            return _look_up(session, ledger, case, who)
-        _settle(
-            session,
-            site_key,
-            ledger,
-            case,
-            who,
-            seal_name=seal_name,
-            way=chosen.pop(),
-            value=ways.get("seal_id"),
-        )
+        way = chosen.pop()
+        with _back_to(case):
+            if way == "look_up":
+                return _look_up(session, ledger, case, who)
+            value = ways.get("seal_id")
+            _settle(session, site_key, ledger, case, who, seal_name=seal_name, way=way, value=value)
     return 0
+
+
+@contextmanager
+def _back_to(case: Case) -> Iterator[None]:
+    """Let a decision that cannot be entered end with the command that shows this case and decides nothing."""
+    try:
+        yield
+    except UsageError as wrong:
+        wrong.then = wrong.then or ("resolve", sure_word(case))
+        raise
 
 
 def _settle(
@@ -118,9 +122,10 @@ def _probe(session: Session, query: str | None) -> int:
         raise UsageError("probe_not_allowed")
     with _desk(session, changes=False) as (_, ledger, found):
         case = _one(session, ledger, found, query or "")
-        if case.attempt is None or case.planned is None:
-            raise UsageError("probe_nothing", name=case.name)
-        require_fence(case, session.clock.now())
+        with _back_to(case):
+            if case.attempt is None or case.planned is None:
+                raise UsageError("probe_nothing", name=case.name)
+            require_fence(case, session.clock.now())
     ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
     return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
 
@@ -159,7 +164,9 @@ def _is_workbook(query: str | None) -> bool:
     if query is None or not query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")):
         return False
     if not Path(query).is_file():
-        raise no_such_path(Path(query))
+        wrong = no_such_path(Path(query))
+        wrong.then = ("resolve",)
+        raise wrong
     return True
 
 
@@ -194,7 +201,7 @@ def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str) 
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
     if len(fitting) > 1:
         tell_waiting(session, ledger, fitting)
-        raise UsageError("resolve_many", query=query, n=len(fitting))
+        raise UsageError("resolve_many", query=query, n=len(fitting), then=("resolve", sure_word(fitting[0])))
     return fitting[0]
 
 

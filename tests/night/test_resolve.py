@@ -24,6 +24,16 @@ def night(hospital_with):
     return hospital
 
 
+@pytest.fixture
+def changed_too(night):
+    """Beside them doctor 5's picture was replaced after the seal was made."""
+    night.doctors(5)
+    night.go("run")
+    draw_seal(night.folder / "seals" / "00005.png", 77)
+    night.go("run")
+    assert night.statuses() == {"unchanged": 2, "unknown": 2, "changed": 1}
+
+
 def test_the_list_says_what_to_search_for(night, capsys):
     assert go(night, "resolve") == 3
     told = capsys.readouterr().err
@@ -160,6 +170,34 @@ def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(night):
     assert night.statuses() == {"unchanged": 2, "unknown": 1, "exists": 1}
     assert go(night, "resolve", lost, "--seal-id", made(night)[lost]) == 0
     assert night.world.duplicates() == {}
+
+
+def test_what_was_not_entered_ends_with_a_command_that_decides_nothing(night, changed_too, capsys):
+    who, row = next(iter(unknown(night).items()))
+    seal_id = made(night)[name(5)]
+    for words, then in (
+        ((who, "--seal-id", "见控制台"), f"resolve {row['trace_id']}"),
+        ((who, "--keep"), f"resolve {row['trace_id']}"),
+        ((name(5), "--not-created"), f"resolve {seal_id}"),
+        ((name(5), "--replace"), f"resolve {seal_id}"),
+        (("gone.xlsx",), "resolve"),
+        ((str(night.folder / "inbox" / "roster.xlsx"),), "resolve"),
+        ((who, "--keep", "--replace"), "resolve --help"),
+    ):
+        capsys.readouterr()
+        assert go(night, "resolve", *words) == 2, words
+        assert capsys.readouterr().err.rstrip().endswith(f" {then}"), words
+    assert go(night, "resolve", who, "--not-created", clock=SystemClock()) == 2
+    assert capsys.readouterr().err.rstrip().endswith(f" resolve {row['trace_id']}")
+
+
+def test_several_that_answer_are_listed_and_the_next_command_names_one(night, capsys):
+    rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
+    night.roster(rows)
+    traces = {row["trace_id"] for row in unknown(night).values()}
+    assert go(night, "resolve", name(1), "--not-created") == 2
+    last = capsys.readouterr().err.split()
+    assert (last[-2], last[-1] in traces) == ("resolve", True)
 
 
 def test_nobody_and_too_many(night):
