@@ -44,7 +44,7 @@ def show(session: Session) -> int:
     if config.api.proxy:
         effective["api"]["proxy"] = _without_password(config.api.proxy)
     yaml.dump(effective, text)
-    click.echo(text.getvalue(), nl=False)
+    session.put(text.getvalue(), nl=False)
     session.proceed("next_run", "config", "validate")
     return 0
 

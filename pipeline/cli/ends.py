@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from pipeline.cli.session import Session
+from pipeline.cli.session import Session, let_go
 from pipeline.cli.speech import tidy
 from pipeline.errors import (
     ConfigError,
@@ -33,10 +33,10 @@ NEXT: Mapping[str, str] = {
     "no_last_run": "next_run",
     "no_run_yet": "next_run",
     "no_run": "next_status",
-    "resolve_nobody": "next_list",
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
 }
+HELPS = frozenset({"-h", "--help", "--version"})
 INTERRUPTED = 130
 DISK = 74
 
@@ -56,6 +56,9 @@ def told(session: Session, trouble: BaseException) -> int:
         session.alarm("interrupted")
         session.repeat("next_again")
         return INTERRUPTED
+    if isinstance(trouble, BrokenPipeError) and HELPS & set(session.arguments):
+        let_go()  # click wrote its help to somebody who has seen enough
+        return 0
     if isinstance(trouble, OSError):
         reason = reason_of(trouble).say(session.spoken)
         place = mask_text(str(trouble.filename)) if trouble.filename else ""
@@ -92,7 +95,7 @@ def _point_on(session: Session, trouble: EsignImportError) -> None:
     if any(mask_text(word) != word for word in words):
         words = (words[0], "--help")  # a path that is not shown cannot be typed
     if words:
-        session.proceed(NEXT.get(trouble.key, "next_after"), *words)
+        session.proceed(NEXT.get(trouble.key, "next_list" if words[0] == "resolve" else "next_after"), *words)
     elif isinstance(trouble, UsageError):
         help_on = join_to(session.caller, *_commands(session.arguments), "--help")
         session.then(session.word("next_after"), help_on)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from pipeline.desk.explain import Desk
     from pipeline.desk.next_step import Program
     from pipeline.desk.story import Story
+    from pipeline.ledger.archive import Archive
 
-BLANKS = ("SEALID", "NAME")  # what a person has to fill in first
 SHOWN = 20  # of the doctors whom a query fits
 
 
@@ -42,13 +43,20 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     if not path.exists():
         raise no_ledger(config)
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
-        desk = Desk(ledger, site_key, config.path(config.out))
+        desk = Desk(ledger, site_key, config.path(config.out), _under_way(path, ledger))
         found = desk.find(query) or desk.find([" ".join(query)])
         if not found:
             return _nobody(session, desk, query, path=path, out=config.path(config.out))
         if len(found) > 1:
             return _many(session, found, query)
         return _tell(session, desk, found[0], config)
+
+
+def _under_way(path: Path, ledger: Archive) -> str | None:
+    """Return the run that is under way: the newest, if it has not ended and a process holds the lock."""
+    from pipeline.ledger.lock import held  # noqa: PLC0415
+
+    return next((each.run for each in ledger.runs(1) if each.finished is None and held(path)), None)
 
 
 def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
@@ -59,12 +67,13 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
     step = next_step(story, program_of(session, config), cache(desk.ledger.run), session.language)
     told = facts(story, step, session.language)
     if session.as_json:
-        return _json(query_fits=1, doctor=told)
+        return _json(session, query_fits=1, doctor=told)
     for line in story_lines(told, session.language, config.base.absolute()):
-        click.echo(line)
-    typed = [command for command in step.commands if not command.endswith(BLANKS)]
-    if typed or step.commands:
-        session.then(session.word("next_run"), typed[0] if typed else f"{session.invocation} resolve")
+        session.put(line)
+    if step.decides:  # only somebody who has looked may type these: what is said last decides nothing
+        session.proceed("next_list", "resolve")
+    elif step.commands:
+        session.then(session.word("next_run"), step.commands[0])
     else:
         session.proceed("next_run", "status")
     return 0
@@ -72,6 +81,7 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
 
 def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int:
     """List whom the query fits, and show how to say which."""
+    from pipeline.desk.explain import telling_word  # noqa: PLC0415
     from pipeline.desk.story_facts import brief  # noqa: PLC0415
     from pipeline.desk.story_text import candidates  # noqa: PLC0415
     from pipeline.results.privacy import mask_text  # noqa: PLC0415
@@ -79,19 +89,17 @@ def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int
 
     people = [brief(story) for story in found]
     if session.as_json:
-        _json(query_fits=len(found), people=people)
+        _json(session, query_fits=len(found), people=people)
         return 2
     language = session.language
-    click.echo(say("many", language, n=len(found), query=mask_text(" ".join(query))))
+    session.put(say("many", language, n=len(found), query=mask_text(" ".join(query))))
     for line in candidates(people[:SHOWN], language):
-        click.echo(line)
+        session.put(line)
     if len(found) > SHOWN:
-        click.echo(say("many.more", language, n=len(found) - SHOWN))
-    first = people[0]
-    word = first["staff_no"] or (first["id_masked"] or "")[-4:] or first["key"]
-    session.then(
-        say("many.narrow", language), f"{session.invocation} {join(['explain', first['name'] or '—', word])}"
-    )
+        session.put(say("many.more", language, n=len(found) - SHOWN))
+    first, *others = found
+    words = [*filter(None, [first.name]), telling_word(first, others)]
+    session.then(say("many.narrow", language), f"{session.invocation} {join(['explain', *words])}")
     return 2
 
 
@@ -100,7 +108,7 @@ def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object,
 
     near = desk.similar(query)
     if session.as_json:
-        _json(query_fits=0, similar=near)
+        _json(session, query_fits=0, similar=near)
     session.alarm("explain_nobody", query=mask_text(" ".join(query)), path=path, out=out)
     if near:
         session.alarm("explain_similar", names=Joined(near, phrase("mark.comma")))
@@ -110,8 +118,8 @@ def _nobody(session: Session, desk: Desk, query: Sequence[str], *, path: object,
     return 2
 
 
-def _json(**told: Any) -> int:
-    click.echo(json.dumps({"schema": 1, **told}, ensure_ascii=False))
+def _json(session: Session, **told: Any) -> int:
+    session.put(json.dumps({"schema": 1, **told}, ensure_ascii=False))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from pipeline.shell import join, quote
 from pipeline.words.sentences import say
 
 DEFAULT = Path("config.yaml")
+GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows says it
 PYTHONS = ("python", "python3")
 
 
@@ -64,6 +66,16 @@ class Session:
     def fail(self, trouble: EsignImportError) -> None:
         """Say why a command ends, also with ``-q``; a path in it may hold a number."""
         self.write(mask_text(trouble.say(self.spoken)))
+
+    @staticmethod
+    def put(text: str, *, nl: bool = True) -> None:
+        """Write data to stdout; whoever read it may have seen enough (`| head`), which is no trouble."""
+        try:
+            click.echo(text, nl=nl)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            let_go()
 
     def then(self, text: str, command: str) -> None:
         """Say what to do next; its command ends what is said, alone on its line, to be typed as it stands."""
@@ -148,6 +160,14 @@ class Session:
     def config_name(self) -> Path:
         """The file that `config` reads."""
         return self.config_path or DEFAULT
+
+
+def let_go() -> None:
+    """Send what is still written to stdout nowhere, also what Python writes when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, AttributeError):  # a stdout that is no file
+        os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _found_as(name: str, called: Path) -> bool:

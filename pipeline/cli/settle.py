@@ -13,6 +13,7 @@ import click
 
 from pipeline.cli.nightly import ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session
+from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
 from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Planned
 
-WORKBOOK = "results.xlsx"
 WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 
 
@@ -58,25 +58,29 @@ def resolve(
         who = _who(session, why)
         if query is None:
             tell_unanswered(session, ledger)
-            return _list(session, found)
+            return tell_waiting(session, ledger, found)
         if _is_workbook(query) and not chosen:
             return _by_workbook(session, ledger, found, Path(query), who)
-        case = _one(session, found, query)
+        case = _one(session, ledger, found, query)
         if not chosen:
-            return _list(session, [case])
-        if "look_up" in chosen:
-            return _look_up(session, ledger, case, who)
-        _settle(
-            session,
-            site_key,
-            ledger,
-            case,
-            who,
-            seal_name=seal_name,
-            way=chosen.pop(),
-            value=ways.get("seal_id"),
-        )
+            return tell_waiting(session, ledger, [case])
+        way = chosen.pop()
+        with _back_to(case):
+            if way == "look_up":
+                return _look_up(session, ledger, case, who)
+            value = ways.get("seal_id")
+            _settle(session, site_key, ledger, case, who, seal_name=seal_name, way=way, value=value)
     return 0
+
+
+@contextmanager
+def _back_to(case: Case) -> Iterator[None]:
+    """Let a decision that cannot be entered end with the command that shows this case and decides nothing."""
+    try:
+        yield
+    except UsageError as wrong:
+        wrong.then = wrong.then or ("resolve", sure_word(case))
+        raise
 
 
 def _settle(
@@ -116,11 +120,12 @@ def _probe(session: Session, query: str | None) -> int:
     config = ready_config(session)
     if config.unknown != "probe":
         raise UsageError("probe_not_allowed")
-    with _desk(session, changes=False) as (_, _ledger, found):
-        case = _one(session, found, query or "")
-        if case.attempt is None or case.planned is None:
-            raise UsageError("probe_nothing", name=case.name)
-        require_fence(case, session.clock.now())
+    with _desk(session, changes=False) as (_, ledger, found):
+        case = _one(session, ledger, found, query or "")
+        with _back_to(case):
+            if case.attempt is None or case.planned is None:
+                raise UsageError("probe_nothing", name=case.name)
+            require_fence(case, session.clock.now())
     ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
     return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
 
@@ -159,7 +164,9 @@ def _is_workbook(query: str | None) -> bool:
     if query is None or not query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")):
         return False
     if not Path(query).is_file():
-        raise no_such_path(Path(query))
+        wrong = no_such_path(Path(query))
+        wrong.then = ("resolve",)
+        raise wrong
     return True
 
 
@@ -188,59 +195,14 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
         yield site_key, ledger, cases(plan.planned, ledger.snapshot())
 
 
-def _one(session: Session, found: list[Case], query: str) -> Case:
+def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str) -> Case:
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
     if len(fitting) > 1:
-        _list(session, fitting)
-        raise UsageError("resolve_many", query=query, n=len(fitting))
+        tell_waiting(session, ledger, fitting)
+        raise UsageError("resolve_many", query=query, n=len(fitting), then=("resolve", sure_word(fitting[0])))
     return fitting[0]
-
-
-def _list(session: Session, found: list[Case]) -> int:
-    from pipeline.results.held import newest  # noqa: PLC0415
-    from pipeline.results.privacy import mask_text  # noqa: PLC0415
-
-    if not found:
-        session.say("resolve_nothing")
-        session.proceed("next_run", "run")
-    for case in found:
-        doctor = case.planned.doctor if case.planned else None
-        place = (
-            mask_text(f"{doctor.row.origin.file} {doctor.row.origin.sheet or ''} {doctor.row.origin.row}")
-            if doctor
-            else "—"
-        )
-        if case.attempt is not None:
-            session.say(
-                f"resolve_{case.status.value}",
-                name=case.name,
-                place=place,
-                seal_name=case.seal_name,
-                at=shown(stamp(case.attempt.at)),
-                trace=case.attempt.uuid,
-                host=case.attempt.host,
-            )
-            if case.attempt.seal_id:
-                session.say("resolve_evidence", seal_id=case.attempt.seal_id)
-        else:
-            assert case.past.seal is not None
-            session.say(
-                "resolve_changed",
-                name=case.name,
-                place=place,
-                seal_name=case.seal_name,
-                seal_id=case.past.seal.seal_id,
-            )
-    if found:
-        session.say("resolve_ways", program=session.invocation)
-        workbook = newest(latest_of(ready_config(session)) / WORKBOOK)
-        if workbook.exists() and any(case.attempt for case in found):
-            session.proceed("next_sheet", "resolve", str(workbook))
-        else:
-            session.proceed("next_help", "resolve", "--help")
-    return 3 if found else 0
 
 
 def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path: Path, who: Who) -> int:

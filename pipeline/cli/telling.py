@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from pipeline.cli.session import Session
 from pipeline.config import Config
 from pipeline.model import Night, Outcome, Status
@@ -40,7 +38,7 @@ def deliver(
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
     if session.as_json:
-        click.echo(json.dumps(run_record(night), ensure_ascii=False))
+        session.put(json.dumps(run_record(night), ensure_ascii=False))
     if not session.quiet:
         _tell(session, night, numbers, written)
         if steps:

@@ -42,6 +42,7 @@ class Desk:
     ledger: Archive
     site_key: SiteKey
     out: Path
+    under_way: str | None = None  # the run that a process is at just now
 
     def find(self, words: Collection[str]) -> list[Story]:
         """Return the story of each doctor to whom all of these words belong, in the order of names.
@@ -120,7 +121,7 @@ class Desk:
             if rows:
                 life = self.ledger.life(who.key, rows)
             who = replace(who, row_ids=frozenset(rows))
-        return story_of(self._with_folders(life, who), run=cache(self.ledger.run))
+        return story_of(self._with_folders(life, who), run=cache(self.ledger.run), under_way=self.under_way)
 
     def _with_folders(self, life: Life, who: Who) -> Life:
         words = [*([who.key] if who.key else []), *who.row_ids]
@@ -148,6 +149,18 @@ def means(line: Line, word: str) -> bool:
     if any(str(line[name]).casefold() == wanted for name in _WHOLE if line.get(name)):
         return True
     return len(word) == _LAST_FOUR and str(line.get("id_masked") or "")[-_LAST_FOUR:].casefold() == wanted
+
+
+def telling_word(story: Story, others: Collection[Story]) -> str:
+    """Return a word that means this doctor and none of the others: what stands on a badge before what only we know."""
+    taken = {word.casefold() for other in others for word in _words(other)}
+    return next((word for word in _words(story) if word.casefold() not in taken), _words(story)[-1])
+
+
+def _words(story: Story) -> list[str]:
+    last_four = (story.id_masked or "")[-_LAST_FOUR:]
+    row_id = story.newest.row.row_id if story.newest else None
+    return [word for word in (story.staff_no, last_four, story.seal_name, story.key or row_id) if word]
 
 
 def _owner(line: Line, known: Callable[[str], tuple[set[str], list[Line]]]) -> str | None:

@@ -32,6 +32,7 @@ class Step:
     commands: tuple[str, ...] = ()
     who: Who | None = None  # acts; None: nobody has to, or whoever runs the program
     notes: tuple[str, ...] = ()
+    decides: bool = False  # each command is a decision that somebody takes who has looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ class Program:
 
 def next_step(story: Story, program: Program, run: Callable[[str], RunRecord | None], language: str) -> Step:
     """Return what to do next about a doctor."""
+    if story.under_way and story.status not in {Status.SEALED, Status.UNCHANGED}:
+        return Step(say("next.under_way", language), (program.command("status"),))
+    return _by_status(story, program, run, language)
+
+
+def _by_status(story: Story, program: Program, run: Callable[[str], RunRecord | None], language: str) -> Step:
     record = run(story.newest.last) if story.newest else None
     match story.status:
         case Status.UNKNOWN | Status.EXISTS:
@@ -80,10 +87,10 @@ def _settle(story: Story, program: Program, language: str) -> Step:
     seal, trace = story.open.seal_name, story.open.uuid
     found = program.command("resolve", trace, "--seal-id", "SEALID")
     if story.status is Status.EXISTS:
-        return Step(say("next.exists", language, seal=seal), (found,), "it")
+        return Step(say("next.exists", language, seal=seal), (found,), "it", decides=True)
     moment = shown(stamp(story.open.at + FENCE), to=19)
     nothing = program.command("resolve", trace, "--not-created")
-    return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it")
+    return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it", decides=True)
 
 
 def _refused(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
@@ -103,7 +110,7 @@ def _decide(story: Story, program: Program, language: str) -> Step:
         program.command("resolve", seal, "--keep"),
         program.command("resolve", seal, "--replace", "--seal-name", "NAME"),
     )
-    return Step(say("next.changed", language), commands, "clerk")
+    return Step(say("next.changed", language), commands, "clerk", decides=True)
 
 
 def _again(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:

@@ -23,9 +23,9 @@ def told(
     out. A folder that cannot be read is passed over: the ledger counts, this is what is left beside it.
     """
     usual = [path for path in out.iterdir() if path.name not in {*held, "latest"}] if out.is_dir() else []
-    that_ran = [
-        path for path in {*usual, *folders} if (path / LINES).is_file()
-    ]  # a check leaves a plan alone
+    # the ledger knows a folder by its whole path, the config perhaps from here; a check leaves a plan alone
+    known = {path.resolve() for path in (*usual, *folders)}
+    that_ran = [path for path in known if (path / LINES).is_file()]
     for folder in sorted(that_ran, reverse=True)[:MOST]:
         try:
             record = json.loads((folder / "run.json").read_text("utf-8"))

@@ -25,7 +25,7 @@ class Chapter:
     at: float  # unix seconds
     run: str | None = None
     record: RunRecord | None = None  # None: the ledger does not know this run any more
-    said: tuple[Said, ...] = ()
+    said: tuple[Said, ...] = ()  # the row that was sent first
     creates: tuple[Create, ...] = ()
     decision: Told | None = None
 
@@ -50,6 +50,7 @@ class Story:
     gone: bool  # the newest runs do not see the doctor any more
     creates: int  # ever sent
     chapters: tuple[Chapter, ...] = _field(repr=False)
+    under_way: str | None = None  # the run that a process is at just now, where it knows the doctor
 
     @property
     def line(self) -> Mapping[str, Any]:
@@ -63,8 +64,8 @@ def line_of(said: Said) -> Mapping[str, Any]:
     return line
 
 
-def story_of(life: Life, *, run: Callable[[str], RunRecord | None]) -> Story:
-    """Tell a life; ``run`` returns what is known of a run."""
+def story_of(life: Life, *, run: Callable[[str], RunRecord | None], under_way: str | None = None) -> Story:
+    """Tell a life; ``run`` returns what is known of a run, ``under_way`` is one that has not ended yet."""
     newest = max(life.said, key=_newness, default=None)
     lines = [line_of(said) for said in sorted(life.said, key=_newness, reverse=True)]
     names = [
@@ -74,6 +75,7 @@ def story_of(life: Life, *, run: Callable[[str], RunRecord | None]) -> Story:
     ]
     known = list(dict.fromkeys(filter(None, names)))
     last = life.creates[-1] if life.creates else None
+    chapters = _chapters(life, run)
     return Story(
         key=life.key,
         name=known[0] if known else None,
@@ -90,7 +92,8 @@ def story_of(life: Life, *, run: Callable[[str], RunRecord | None]) -> Story:
         newest=newest,
         gone=bool(life.said) and not any(said.still for said in life.said),
         creates=sum(create.sent for create in life.creates),
-        chapters=_chapters(life, run),
+        chapters=chapters,
+        under_way=under_way if any(each.run == under_way for each in chapters if each.run) else None,
     )
 
 
@@ -116,9 +119,14 @@ def _standing(life: Life, newest: Said | None) -> Status:
     return said if said in _TELLS else Status.NOT_SENT
 
 
-def _newness(said: Said) -> tuple[float, float, int]:
+def _newness(said: Said) -> tuple[float, int, float]:
+    """Order rows by what counts: the newest night, in it the row that was sent, then the row that is newer."""
+    return said.until, _weight(said), said.at
+
+
+def _weight(said: Said) -> int:
     status = Status(said.row.status)
-    return said.until, said.at, _TELLS.index(status) if status in _TELLS else len(_TELLS)
+    return _TELLS.index(status) if status in _TELLS else len(_TELLS)
 
 
 def _first(lines: Sequence[Mapping[str, Any]], name: str) -> str | None:
@@ -137,6 +145,10 @@ def _chapters(life: Life, run: Callable[[str], RunRecord | None]) -> tuple[Chapt
     for name in {*said, *creates}:
         record = run(name)
         at = record.started if record else min([*(s.at for s in said[name]), *(c.at for c in creates[name])])
-        chapters.append(Chapter(at, name, record, tuple(said[name]), tuple(creates[name])))
+        chapters.append(
+            Chapter(
+                at, name, record, tuple(sorted(said[name], key=_weight, reverse=True)), tuple(creates[name])
+            )
+        )
     chapters += [Chapter(told.at, decision=told) for told in life.decisions]
     return tuple(sorted(chapters, key=lambda chapter: chapter.at))

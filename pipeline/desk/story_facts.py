@@ -61,7 +61,7 @@ def facts(story: Story, step: Step, language: str) -> dict[str, Any]:
             "commands": list(step.commands),
             "notes": list(step.notes),
         },
-        "history": [_chapter(chapter, language) for chapter in story.chapters],
+        "history": [_chapter(chapter, language, story.under_way) for chapter in story.chapters],
     }
 
 
@@ -76,7 +76,7 @@ def _place(said: Said) -> dict[str, Any]:
     }
 
 
-def _chapter(chapter: Chapter, language: str) -> dict[str, Any]:
+def _chapter(chapter: Chapter, language: str, under_way: str | None) -> dict[str, Any]:
     if chapter.decision is not None:
         return {"at": stamp(chapter.at), "what": "decision", **_decision(chapter.decision)}
     record = chapter.record
@@ -87,7 +87,8 @@ def _chapter(chapter: Chapter, language: str) -> dict[str, Any]:
         "run": chapter.run,
         "command": record.command if record else None,
         "exit": record.exit if record else None,
-        "cut_short": record is not None and record.finished is None,
+        "under_way": chapter.run == under_way,
+        "cut_short": record is not None and record.finished is None and chapter.run != under_way,
         "halted": told.get("halted"),
         "rows": [_row(said, language) for said in chapter.said],
         "creates": [_create(create) for create in chapter.creates],
@@ -104,11 +105,27 @@ def _row(said: Said, language: str) -> dict[str, Any]:
         "status": said.row.status,
         "until": stamp(said.until),
         "nights": said.nights,
+        "spare_copy": _is_spare(line),
         "problems": list(_problems(line, language)),
         "changes": line["changes"],
         "picture": line["picture"],
         "service": line["service"],
     }
+
+
+def _is_spare(line: Mapping[str, Any]) -> bool:
+    """Tell whether a row only repeats one that is sent: nobody has to act (`reasons.is_spare_copy`, of a line)."""
+    words = line.get("words") or ()
+    errors = [
+        (problem["code"], detail)
+        for problem, detail in zip(line["problems"], words, strict=False)
+        if problem["severity"] == "error"
+    ]
+    return (
+        line["status"] == "rejected"
+        and bool(errors)
+        and all(code == "ROW_DUPLICATE" and not (detail or {}).get("differs") for code, detail in errors)
+    )
 
 
 def _problems(line: Mapping[str, Any], language: str) -> Iterator[dict[str, Any]]:

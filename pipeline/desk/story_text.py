@@ -149,7 +149,9 @@ def _chapter(chapter: Facts, language: str) -> Iterator[str]:
         return
     key = f"night.{chapter['command']}"
     head = [f"{at}  {say(key if key in WORDS else 'night.run', language, run=chapter['run'])}"]
-    if chapter["cut_short"]:
+    if chapter["under_way"]:
+        head.append(say("night.under_way", language))
+    elif chapter["cut_short"]:
         head.append(say("night.cut", language))
     elif chapter["exit"] is not None:
         head.append(say("night.exit", language, exit=chapter["exit"]))
@@ -174,8 +176,10 @@ def _events(chapter: Facts, language: str) -> Iterator[tuple[str, str]]:
         yield from _row(row, language)
     for create in chapter["creates"]:
         yield from _create(create, language)
-    for row in chapter["rows"]:
+    for row in reversed(chapter["rows"]):  # what counts stands last
         word = status_word(Status(row["status"]), language)
+        if row["spare_copy"]:
+            word = say("repeats", language)
         if row["nights"] > 1:
             word = say("nights", language, status=word, n=row["nights"], until=_short(row["until"]))
         elif len(chapter["rows"]) > 1:

@@ -27,7 +27,7 @@ def answers(path: Path) -> list[Answer]:
         found = [told for sheet in book.sheets for told in _answers(sheet, path)]
     except FileRefused as refused:
         if refused.code == "FILE_FORMAT":
-            raise UsageError("desk.not_results", path=path) from refused
+            raise UsageError("desk.not_results", path=path, then=("resolve",)) from refused
         raise _damaged(path, refused.code) from refused
     owners: dict[str, str] = {}
     for answer, seal_name in found:
@@ -78,4 +78,4 @@ def _text(line: Line, place: int) -> str:
 
 
 def _damaged(path: Path, what: str) -> UsageError:
-    return UsageError("desk.sheet_damaged", path=path, what=what)
+    return UsageError("desk.sheet_damaged", path=path, what=what, then=("resolve",))

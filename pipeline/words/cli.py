@@ -25,8 +25,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "exists  {name} ({place}): the name “{seal_name}” exists after {at}, trace id {trace}, {host}",
     ),
     "resolve_changed": (
-        "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同",
-        "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id}",
+        "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同的是{differs}",
+        "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id} in: {differs}",
     ),
     "resolve_evidence": (
         "      应答里出现过印章ID {seal_id}，未经证实",
@@ -34,13 +34,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "resolve_ways": (
         """先在控制台的印章列表里按印章名称查找，再登记结论：
-  {program} resolve 姓名 --seal-id 印章ID   已创建
-  {program} resolve 姓名 --not-created      确实没有创建
-  {program} resolve 姓名 --keep | --replace 内容有变的行""",
+  {program} resolve TraceId --seal-id 印章ID   已创建
+  {program} resolve TraceId --not-created      确实没有创建
+  {program} resolve 印章ID --keep | --replace  内容有变的行""",
         """Search the console's seal list for the seal name, then enter what you found:
-  {program} resolve NAME --seal-id ID       it was created
-  {program} resolve NAME --not-created      it surely was not
-  {program} resolve NAME --keep | --replace for a changed row""",
+  {program} resolve TRACEID --seal-id SEALID    it was created
+  {program} resolve TRACEID --not-created       it surely was not
+  {program} resolve SEALID --keep | --replace   for a changed row""",
     ),
     "resolve_one_way": (
         "每次只能用一种方式；--seal-name 只和 --replace 一起用。",
@@ -301,6 +301,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "next_sheet": (
         "也可以在结果表的“未知”表里填好两个黄色列并保存，然后输入：",
         "Or fill in the two yellow columns of the sheet Unknown, save, and type:",
+    ),
+    "next_story": (
+        "要看经过和可选的每条命令，请输入：",
+        "To see what happened and each command to choose from, type:",
     ),
     "next_rebuild": ("要由回执重建，请输入：", "To rebuild it from the receipts, type:"),
     "next_help": ("用法说明，请输入：", "To read how it is used, type:"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "who.staff_no": ("工号 {text}", "staff no. {text}"),
+    "who.last_four": ("证件末四位 {text}", "last four {text}"),
     "who.id": ("证件 {text}", "number {text}"),
     "who.mobile": ("手机 {text}", "mobile {text}"),
     "who.names": ("曾用写法：{text}", "also written: {text}"),
@@ -33,6 +34,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "night.resolve": ("查清 {run}", "resolve {run}"),
     "night.exit": ("退出码 {exit}", "exit {exit}"),
     "night.cut": ("中断，未写完", "cut short"),
+    "night.under_way": ("正在进行", "under way"),
     "night.halted": ("已停止：{message}（{code}）", "halted: {message} ({code})"),
     "tag.roster": ("名单", "roster"),
     "tag.picture": ("图片", "picture"),
@@ -58,6 +60,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "verdict.open": ("还没有结果", "not answered yet"),
     "wait": ("{seconds} 秒后", "after {seconds} s"),
     "evidence": ("应答里出现过印章ID {seal_id}（未经证实）", "the answer held the SealId {seal_id} (not proven)"),
+    "repeats": ("与另一行重复，不用改", "repeats another row, nothing to do"),
     "nights": ("{status}，连续 {n} 晚相同，至 {until}", "{status}; {n} nights the same, until {until}"),
     "decision.created": ("已创建，印章ID {seal_id}", "it was created, SealId {seal_id}"),
     "decision.not_created": ("确实没有创建，可以重新提交", "it was not created and may be sent again"),
@@ -92,6 +95,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "acts": ("{who}：{text}", "{who}: {text}"),
     "next.nothing": ("不需要做任何事。", "Nothing to do."),
     "next.gone": ("印章仍在；此人已不在名单里，不需要做任何事。", "Nothing to do: the seal stays, the doctor left the rosters."),
+    "next.under_way": ("有一个运行还在进行，等它结束再看：", "A run is under way; look again when it has ended:"),
     "next.unknown": (
         "在电子签控制台的印章列表中搜索“{seal}”，再登记查到的结论（{fence} 之后才能登记“未创建”）：",
         "Search the console's seal list for “{seal}”, then enter what you found (“not created” only after {fence}):"),

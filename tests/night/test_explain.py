@@ -10,6 +10,7 @@ from desk_support import go, made, unknown
 from night_support import draw_seal, name, number
 from wire_support import fault
 
+from pipeline.cli import main
 from pipeline.clock import SystemClock
 from pipeline.desk.story_text import columns
 from pipeline.ledger.lock import RunLock
@@ -105,6 +106,7 @@ def test_a_lost_answer_until_it_was_settled(hospital, explain, facts):
     assert code == 0
     assert f"resolve {row['trace_id']} --seal-id SEALID" in text
     assert f"resolve {row['trace_id']} --not-created" in text
+    assert text.rstrip().endswith(" resolve"), "what is said last decides nothing"
     assert (
         go(hospital, "resolve", row["name"], "--seal-id", made(hospital)[row["name"]], "--why", "ticket 7")
         == 0
@@ -174,7 +176,7 @@ def test_a_refusal_says_who_and_what_and_how(hospital, explain):
         ] == []
 
 
-def test_changed_kept_and_replaced(hospital, facts):
+def test_changed_kept_and_replaced(hospital, explain, facts):
     who = by_status(hospital, "sealed")
     serial = int(who["staff_no"])
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 77)
@@ -183,6 +185,7 @@ def test_changed_kept_and_replaced(hospital, facts):
     assert told["status"] == "changed"
     keep, _ = told["next"]["commands"]
     assert keep.endswith(f"resolve {who['seal_id']} --keep")
+    assert explain(hospital, who["name"])[1].rstrip().endswith(" resolve")
     assert go(hospital, "resolve", who["seal_id"], "--keep") == 0
     assert facts(hospital, who["name"])["doctor"]["status"] == "sealed"
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 78)
@@ -209,6 +212,36 @@ def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
     assert facts(hospital, name(1), "00001")["doctor"]["staff_no"] == "00001"
     told = facts(hospital, name(1), "00006")["doctor"]
     assert told["other_names"] == [name(6)]
+
+
+@pytest.mark.parametrize("first", ["a.xlsx", "z.xlsx"])
+def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain, facts, first):
+    """The spare copy came later, or stands before the row that was sent: neither makes it the doctor's row."""
+    (row,) = unknown(hospital).values()
+    hospital.roster([each for each in rows() if each[0] == row["name"]], file=first)
+    hospital.go("run")
+    (sent,) = unknown(hospital).values()
+    told = facts(hospital, row["name"])["doctor"]
+    assert (told["status"], told["seen"]["path"]) == ("unknown", sent["path"])
+    said = [each for chapter in told["history"] for each in chapter["rows"]]
+    assert {(each["status"], each["spare_copy"]) for each in said} == {("unknown", False), ("rejected", True)}
+    *_, last = [chapter["rows"] for chapter in told["history"] if len(chapter["rows"]) > 1] or [said]
+    assert last[0]["status"] == "unknown"
+    text = explain(hospital, row["name"])[1]
+    assert "To correct" not in text
+    assert "repeats another row" in text
+
+
+def test_the_word_that_is_advised_tells_two_with_one_staff_number_apart(hospital, explain):
+    roster = rows()
+    roster[5] = (name(1), roster[5][1], roster[5][2], "00001", "内科")
+    hospital.roster(roster)
+    hospital.go("run")
+    code, text = explain(hospital, name(1))
+    assert code == 2
+    word = text.split()[-1]
+    assert word in {number(1)[-4:], number(6)[-4:]}
+    assert explain(hospital, name(1), word)[0] == 0
 
 
 def test_nobody(hospital, explain):
@@ -241,6 +274,21 @@ def test_a_rebuilt_ledger_is_helped_by_the_run_folders(hospital, facts):
     assert facts(hospital, "00001")["doctor"]["seal"] == sealed["seal"]
     shutil.rmtree(hospital.folder / "out")
     assert facts(hospital, "00004")["query_fits"] == 0
+
+
+def test_a_rebuilt_ledger_and_a_config_called_from_its_folder_tell_each_night_once(
+    hospital, capsys, monkeypatch
+):
+    """The run folders are then known twice: relative by the config, whole by the ledger."""
+    (hospital.folder / "state" / "ledger.sqlite3").unlink()
+    assert go(hospital, "ledger", "rebuild") == 0
+    monkeypatch.chdir(hospital.folder)
+    capsys.readouterr()
+    assert main(["--json", "explain", "00001"]) == 0
+    (night,) = [
+        each for each in json.loads(capsys.readouterr().out)["doctor"]["history"] if each["what"] == "run"
+    ]
+    assert [row["status"] for row in night["rows"]] == ["sealed"]
 
 
 def test_a_ledger_that_is_not_there(hospital_with, explain):

@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from wire_support import fault
 
 from pipeline.sandbox.rules import Rules
 
@@ -127,6 +130,57 @@ def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
     run.stderr.read()
     run.stderr.close()
     run.wait()
+
+
+def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospital_with, capsys):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(40)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.received) >= 2)
+    waiting = "00040"
+    assert hospital.go("explain", waiting) == 0
+    told = "".join(capsys.readouterr())
+    run.kill()
+    run.communicate()
+    assert " · under way" in told
+    assert "cut short" not in told
+    assert told.rstrip().endswith(" status")
+    assert hospital.go("explain", waiting) == 0
+    told = "".join(capsys.readouterr())
+    assert " · cut short" in told
+    assert "under way" not in told
+
+
+def piped(hospital, *words):
+    """Run a command whose reader closes the pipe at once; returns (exit code, stderr)."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "--config", str(hospital.folder / "config.yaml"), *words],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    return done.returncode, done.stderr
+
+
+def test_a_reader_who_has_seen_enough_is_no_trouble(hospital_with):
+    hospital = hospital_with(faults=[fault("reset_after")])
+    hospital.doctors(3)
+    for words, code in (
+        (("--json", "run"), 3),
+        (("explain", "00001"), 0),
+        (("--json", "explain", "00001"), 0),
+        (("config", "show"), 0),
+        (("--help",), 0),
+    ):
+        ended, told = piped(hospital, *words)
+        assert (ended, "ledger check" in told, "Exception" in told) == (code, False, False), (words, told)
 
 
 def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_with):

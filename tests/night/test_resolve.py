@@ -1,5 +1,7 @@
 """`resolve`: a human settles what the wire left open, and what changed since the seal was made."""
 
+import re
+
 import openpyxl
 import pytest
 from desk_support import go, made, unknown
@@ -22,6 +24,16 @@ def night(hospital_with):
     return hospital
 
 
+@pytest.fixture
+def changed_too(night):
+    """Beside them doctor 5's picture was replaced after the seal was made."""
+    night.doctors(5)
+    night.go("run")
+    draw_seal(night.folder / "seals" / "00005.png", 77)
+    night.go("run")
+    assert night.statuses() == {"unchanged": 2, "unknown": 2, "changed": 1}
+
+
 def test_the_list_says_what_to_search_for(night, capsys):
     assert go(night, "resolve") == 3
     told = capsys.readouterr().err
@@ -30,6 +42,49 @@ def test_the_list_says_what_to_search_for(night, capsys):
         assert row["trace_id"] in told
         assert row["seal_name"] in told
     assert "--seal-id" in told
+
+
+def test_the_list_points_at_the_workbook_that_holds_the_rows_also_after_a_retry(night, capsys):
+    night.roster([("王五", "1101", None, "00009", "内科")], file="bad.xlsx")
+    night.go("run")
+    first = night.folder / "out" / night.record()["run"] / "results.xlsx"
+    traces = {row["trace_id"] for row in unknown(night).values()}
+    night.go("retry", str(first))
+    assert unknown(night) == {}
+    capsys.readouterr()
+    assert go(night, "resolve") == 3
+    assert capsys.readouterr().err.rstrip().endswith(f"resolve {first}")
+    for book in (night.folder / "out").glob("*/results.xlsx"):
+        book.unlink()
+    assert go(night, "resolve") == 3
+    last = capsys.readouterr().err.split()
+    assert last[-2] == "explain", "no workbook is left"
+    assert last[-1] in traces
+
+
+def test_namesakes_are_told_apart_also_where_their_roster_came_by_the_command_line(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3))])
+    hospital.doctors(3)
+    rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 4)]
+    hospital.roster(rows)
+    roster = (hospital.folder / "inbox" / "roster.xlsx").rename(hospital.folder / "other.xlsx")
+    hospital.go("run", str(roster))
+    lost = [row for row in hospital.outcomes() if row["status"] == "unknown"]
+    assert len(lost) == 2
+    capsys.readouterr()
+    assert go(hospital, "resolve") == 3
+    told = capsys.readouterr().err.splitlines()
+    for row in lost:
+        (line,) = [line for line in told if row["trace_id"] in line and "resolve" not in line]
+        assert f"staff no. {row['staff_no']}, last four {row['id_masked'][-4:]}, other.xlsx" in line
+
+
+def test_the_list_says_in_what_a_row_differs(changed, capsys):
+    assert go(changed, "resolve") == 3
+    told = capsys.readouterr().err
+    assert re.search(r"staff no\. 00001.* in: picture$", told, re.MULTILINE)
+    seal_id = next(row["seal_id"] for row in changed.outcomes() if row["status"] == "changed")
+    assert told.rstrip().endswith(f"explain {seal_id}")
 
 
 def test_a_workbook_that_is_not_there_is_no_doctor(night, capsys):
@@ -115,6 +170,34 @@ def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(night):
     assert night.statuses() == {"unchanged": 2, "unknown": 1, "exists": 1}
     assert go(night, "resolve", lost, "--seal-id", made(night)[lost]) == 0
     assert night.world.duplicates() == {}
+
+
+def test_what_was_not_entered_ends_with_a_command_that_decides_nothing(night, changed_too, capsys):
+    who, row = next(iter(unknown(night).items()))
+    seal_id = made(night)[name(5)]
+    for words, then in (
+        ((who, "--seal-id", "见控制台"), f"resolve {row['trace_id']}"),
+        ((who, "--keep"), f"resolve {row['trace_id']}"),
+        ((name(5), "--not-created"), f"resolve {seal_id}"),
+        ((name(5), "--replace"), f"resolve {seal_id}"),
+        (("gone.xlsx",), "resolve"),
+        ((str(night.folder / "inbox" / "roster.xlsx"),), "resolve"),
+        ((who, "--keep", "--replace"), "resolve --help"),
+    ):
+        capsys.readouterr()
+        assert go(night, "resolve", *words) == 2, words
+        assert capsys.readouterr().err.rstrip().endswith(f" {then}"), words
+    assert go(night, "resolve", who, "--not-created", clock=SystemClock()) == 2
+    assert capsys.readouterr().err.rstrip().endswith(f" resolve {row['trace_id']}")
+
+
+def test_several_that_answer_are_listed_and_the_next_command_names_one(night, capsys):
+    rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
+    night.roster(rows)
+    traces = {row["trace_id"] for row in unknown(night).values()}
+    assert go(night, "resolve", name(1), "--not-created") == 2
+    last = capsys.readouterr().err.split()
+    assert (last[-2], last[-1] in traces) == ("resolve", True)
 
 
 def test_nobody_and_too_many(night):
