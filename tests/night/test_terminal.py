@@ -68,8 +68,10 @@ def test_the_bar_tells_rate_share_time_left_and_counts(hospital_with, language, 
     assert len(bars) > 5
     for words in (limit, left, sealed, "%"):
         assert words in bars[-1]
-    shares = [int(share) for bar in bars for share in re.findall(r"[(（][^(（]*?(\d+)%", bar)]
-    assert 60 <= max(shares) <= 115
+    told = [re.search(r"([\d.]+) ?次?/\D+(\d+)%", bar.split("/60", 1)[1]) for bar in bars]
+    shares = [(float(each[1]) / 30, int(each[2])) for each in told if each]
+    assert all(abs(rate * 100 - share) <= 1 for rate, share in shares)
+    assert 0 < max(share for _, share in shares) <= 115
     assert not COLOUR.search(seen)
     lines = [line for line in screen(seen) if line]
     assert not [line for line in lines if "/60" in line and "|" in line], "the bar goes when it is done"
