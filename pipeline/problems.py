@@ -6,17 +6,20 @@ is made only when somebody reads it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline.roster import Field, Problem, Severity
 from pipeline.words.marks import WORDS as MARKS
 from pipeline.words.phrases import finding
 from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
-__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "message", "parted", "problem"]
+__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "forgiven", "message", "parted", "problem"]
 
 # codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
 OF_FILES = frozenset(
     {"FILE_CORRUPT", "FILE_FORMAT", "FILE_SUSPICIOUS", "FILE_TOO_LARGE", "IMAGE_CORRUPT", "IMAGE_FORMAT"}
 )
+_FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
 _TOLD = frozenset({"found", "limit"})
 
 
@@ -42,13 +45,21 @@ def problem(
     return Problem(code, severity or entry.severity, field, cell, words)
 
 
+def forgiven(problem: Problem) -> Problem:
+    """Return an error as a warning that says what the error says: it does not keep this row from anything."""
+    if problem.severity == "warning":
+        return problem
+    return replace(problem, severity="warning", detail={**problem.detail, _FORGIVEN: "yes"})
+
+
 def message(problem: Problem, language: str) -> str:
     """Return the problem as a sentence in ``zh`` or ``en`` that names its place, what was found, what to do."""
     entry = CATALOGUE.get(problem.code)
     if entry is None:
         return problem.code
     words = (entry.zh, entry.en)
-    unusual = problem.severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
+    severity = "error" if problem.detail.get(_FORGIVEN) else problem.severity
+    unusual = severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
     mark, third = THIRD_CASE.get(problem.code, ("", words))
