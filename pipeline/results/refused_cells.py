@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pipeline.advice import advice_on, known
 from pipeline.model import Outcome, Status
 from pipeline.roster import Field
+from pipeline.words.results import TOLD_FIELDS
 
 _OF_CODE: Mapping[str, tuple[Field, ...]] = {
     "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
@@ -30,13 +31,6 @@ _OF_CODE: Mapping[str, tuple[Field, ...]] = {
     "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
     "RequestSizeLimitExceeded": (Field.PICTURE,),
 }
-_OF_WORD = {
-    "图片": Field.PICTURE,
-    "手机": Field.MOBILE,
-    "姓名": Field.NAME,
-    "证件": Field.NUMBER,
-    "身份证": Field.NUMBER,
-}
 PERSON = (Field.NAME, Field.NUMBER)  # what a refusal is about that says nothing more
 
 
@@ -49,5 +43,5 @@ def refused_fields(outcome: Outcome) -> tuple[Field, ...]:
         return _OF_CODE[code]
     if known(code) and advice_on(code).who != "clerk":
         return ()
-    told = dict.fromkeys(field for word, field in _OF_WORD.items() if word in (outcome.message or ""))
+    told = dict.fromkeys(field for word, field in TOLD_FIELDS.items() if word in (outcome.message or ""))
     return tuple(told) or PERSON

@@ -362,6 +362,10 @@ OTHER_CASE: Mapping[str, str] = {
 
 # code -> a further word of its detail, and the sentences (zh, en) that it asks for
 THIRD_CASE: Mapping[str, tuple[str, tuple[str, str]]] = {
+    "FILE_SUSPICIOUS": ("twice", (
+        "“失败待改”第 {ticket} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
+        "Rows {ticket} and {twice} of “To fix” carry the same hidden mark, one is a copy; nothing was read; delete the copy, new doctors go into the roster.",
+    )),
     "IMAGE_SHARED": ("twin", (
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",

@@ -200,6 +200,21 @@ def test_a_sheet_that_was_sorted_without_its_hidden_columns_is_refused(ward, tmp
     assert ward.creates() == 1
 
 
+def test_a_line_that_was_copied_is_named_and_the_same_retry_comes_next(ward, tmp_path, capsys):
+    def alter(sheet):
+        sheet.append([cell.value for cell in sheet[2]])
+
+    workbook = corrected(latest(ward), {}, tmp_path / "e" / "r.xlsx", alter=alter)
+    capsys.readouterr()
+    assert ward.go("retry", str(workbook)) == 7
+    told = capsys.readouterr().err
+    assert f" retry {workbook}\n" in told
+    assert "then run again" in told
+    assert not any(line.endswith(" run") for line in told.splitlines())
+    (note,) = files(ward)["r.xlsx"]["notes"]
+    assert note.startswith("Rows 2 and 5 of “To fix” carry the same hidden mark")
+
+
 def test_namesakes_whose_lines_changed_places_are_noticed(hospital, tmp_path):
     """Each kept its name, so only the number tells, and a picture in a cell would go to the other."""
     hospital.roster(
