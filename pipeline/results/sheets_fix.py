@@ -210,7 +210,7 @@ class _Writer:
         return say("fix.retype", self.language, shown=shown(doctor, Field.NUMBER))
 
     def _origin(self, doctor: Doctor) -> str:
-        origin = doctor.row.origin
+        origin = doctor.row.stands
         parts = (origin.file, origin.sheet, say("fix.row", self.language, row=origin.row))
         return " · ".join(filter(None, parts))
 
