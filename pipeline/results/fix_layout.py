@@ -16,7 +16,7 @@ from pipeline.words.results import WORDS, say
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
 OUR_COLUMNS = ("fix.status", "fix.reason", "fix.advice", "fix.origin")  # words of the headings, in this order
 
-ADDED = (Field.PICTURE, Field.SEAL_NAME)  # columns that a roster may lack, in this order
+ADDED = (Field.PICTURE, Field.SEAL_NAME, Field.MOBILE)  # columns that a roster may lack, in this order
 
 
 @dataclass(slots=True)
@@ -30,14 +30,12 @@ class Layout:
     def lacking(self) -> dict[Field, int]:
         """Return the columns that stand behind the roster's, which has none of these: a field and its place.
 
-        A picture can always be named; a seal name is asked for only where one is wrong.
+        A picture can always be named; a seal name or mobile is asked for only where one is wrong or was written.
         """
-        named = any(
-            Field.SEAL_NAME in asked_for(each) or Field.SEAL_NAME in each.doctor.row.fields
-            for each, _ in self.rows
-        )
-        wanted = ADDED if named else (Field.PICTURE,)
-        missing = [field for field in wanted if field not in self.mapped]
+        concerned = {Field.PICTURE}
+        for each, _ in self.rows:
+            concerned |= asked_for(each) | each.doctor.row.fields.keys()
+        missing = [field for field in ADDED if field in concerned and field not in self.mapped]
         return {field: place for place, field in enumerate(missing, start=len(self.headers))}
 
 

@@ -113,6 +113,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "col.seal_id": ("印章ID", "SealId"),
     "col.attempts": ("提交次数", "Attempts"),
     "col.time": ("提交时间", "Sent at"),
+    "col.mobile": ("手机号", "Mobile"),
     "col.picture": ("图片", "Picture"),
     "col.request_id": ("RequestId", "RequestId"),
     "col.trace_id": ("TraceId", "TraceId"),

@@ -371,3 +371,16 @@ def test_a_refused_rows_yellow_cells_are_those_the_refusal_is_about(
     assert {cell.coordinate for cell in marked} == yellow
     said = {cell.value: sheet.cell(2, cell.column).value for cell in sheet[1]}
     assert all(said["原因"] in cell.comment.text and said["处理办法"] in cell.comment.text for cell in marked)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_mobile_that_is_asked_for_gets_a_column_to_be_written_into(write, make, scene, language):
+    missing = problem("MOBILE_MISSING", Field.MOBILE, severity="error")
+    doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1"}, problems=(missing,))
+    scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
+    path = write(scene.night(), language=language)
+
+    book = openpyxl.load_workbook(path)
+    assert book[book.sheetnames[2]]["D2"].fill.fgColor.rgb == YELLOW
+    ((row,), _) = read_rosters([path], to_fix_only=True)
+    assert row.fields[Field.MOBILE].column == "D"
