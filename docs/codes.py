@@ -181,7 +181,9 @@ def _advice(advice: Advice, language: str, say: Say) -> tuple[str, ...]:
 
 def _blanks(sentence: str) -> str:
     """Return a catalogue's words without what only a row can fill in."""
-    plain = re.sub(r"\s*\{(hint|other)\}$", "", sentence).replace("{cell}", "C12")
+    plain = re.sub(r"\s*\{(hint|other)\}$", "", sentence.replace("[", "").replace("]", "")).replace(
+        "{cell}", "C12"
+    )
     plain = re.sub(r"\{[a-z_]+\}", "…", plain).strip()
     return plain[:1].upper() + plain[1:]
 

@@ -22,7 +22,7 @@ from pipeline.model import (
     Status,
 )
 from pipeline.naming import names
-from pipeline.problems import problem
+from pipeline.problems import forgiven, problem
 from pipeline.roster import Doctor, Field, Picture, Problem, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
@@ -147,7 +147,7 @@ def _marks_a_spare_copy(error: Problem) -> bool:
 
 
 def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    return tuple(replace(each, severity="warning") for each in problems)
+    return tuple(map(forgiven, problems))
 
 
 def _rejected(doctor: Doctor, past: Past | None, trouble: Problem) -> Planned:

@@ -6,17 +6,25 @@ is made only when somebody reads it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
 from pipeline.roster import Field, Problem, Severity
 from pipeline.words.marks import WORDS as MARKS
 from pipeline.words.phrases import finding
 from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
-__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "message", "parted", "problem"]
+__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "forgiven", "message", "parted", "problem"]
 
 # codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
 OF_FILES = frozenset(
     {"FILE_CORRUPT", "FILE_FORMAT", "FILE_SUSPICIOUS", "FILE_TOO_LARGE", "IMAGE_CORRUPT", "IMAGE_FORMAT"}
 )
+_OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
+_NOTHING = frozenset({"", "—"})
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
 _TOLD = frozenset({"found", "limit"})
 
 
@@ -42,20 +50,28 @@ def problem(
     return Problem(code, severity or entry.severity, field, cell, words)
 
 
+def forgiven(problem: Problem) -> Problem:
+    """Return an error as a warning that says what the error says: it does not keep this row from anything."""
+    if problem.severity == "warning":
+        return problem
+    return replace(problem, severity="warning", detail={**problem.detail, _FORGIVEN: "yes"})
+
+
 def message(problem: Problem, language: str) -> str:
     """Return the problem as a sentence in ``zh`` or ``en`` that names its place, what was found, what to do."""
     entry = CATALOGUE.get(problem.code)
     if entry is None:
         return problem.code
     words = (entry.zh, entry.en)
-    unusual = problem.severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
+    severity = "error" if problem.detail.get(_FORGIVEN) else problem.severity
+    unusual = severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
     mark, third = THIRD_CASE.get(problem.code, ("", words))
-    words = third if problem.detail.get(mark) else words
+    zh, en = (_whole(each, problem.detail) for each in (third if problem.detail.get(mark) else words))
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     if language != "zh":
-        return _placed(words[1], problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
+        return _placed(en, problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
     comma, english_comma = MARKS["mark.comma"]
     told = _TOLD if problem.code in OF_FILES else frozenset[str]()
     for name, text in problem.detail.items():
@@ -63,7 +79,9 @@ def message(problem: Problem, language: str) -> str:
         detail[name] = comma.join(
             finding(part) if name in told else PHRASES.get(part, part) for part in parts
         )
-    return _placed(words[0], problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
+        if name in told and _HAN.match(detail[name]):
+            zh = zh.replace(f" {{{name}}}", f"{{{name}}}")  # Han beside Han stands without a blank
+    return _placed(zh, problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
 
 
 def parted(sentence: str) -> tuple[str, str]:
@@ -71,6 +89,11 @@ def parted(sentence: str) -> tuple[str, str]:
     zh, en = MARKS["mark.semicolon"]
     wrong, _, todo = sentence.partition(zh if zh in sentence else en)
     return wrong, todo
+
+
+def _whole(sentence: str, detail: Mapping[str, str]) -> str:
+    """Return a sentence with the parts in square brackets that have something to tell, and without the others."""
+    return _OPTIONAL.sub(lambda part: "" if detail.get(part[2], "") in _NOTHING else part[1], sentence)
 
 
 def _placed(sentence: str, cell: str | None, colon: str) -> str:

@@ -135,6 +135,12 @@ class Row:
     hidden: bool = False
     pictures: tuple[Embedded, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
+    home: Origin | None = None  # of a results workbook's row: where its roster row stands, if that is known
+
+    @property
+    def stands(self) -> Origin:
+        """Where a person looks for the row: in its roster, also while a results workbook tells its content."""
+        return self.home or self.origin
 
     @property
     def corrected(self) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.esign.codes import has_reason
 from pipeline.model import Content, Judgement, LiveSeal, Past, Review, Snapshot, Status, Try
 from pipeline.plan import Rules, meet, standing
-from pipeline.problems import problem
+from pipeline.problems import message, problem
 from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
 
 DAY = 86_400.0
@@ -150,6 +150,17 @@ def test_a_sealed_doctor_needs_no_picture_mobile_or_seal_name(code, field):
     planned = one(replace(of, picture=None, problems=(problem(code, field),)), snapshot(sealed(of)))
     assert planned.status is Status.UNCHANGED
     assert [each.severity for each in planned.problems] == ["warning"]
+
+
+@pytest.mark.parametrize("code", ["IMAGE_AMBIGUOUS", "SEAL_NAME_DUPLICATE"])
+def test_a_forgiven_error_keeps_its_own_sentence(code):
+    """The other severity's sentence tells something else: that a picture was used, that a name was told apart."""
+    of = doctor()
+    error = problem(code, Field.PICTURE, found="甲.png, 乙.png", other="甲")
+    planned = one(replace(of, picture=None, problems=(error,)), snapshot(sealed(of)))
+    for language in ("zh", "en"):
+        assert message(planned.problems[0], language) == message(error, language)
+        assert message(planned.problems[0], language) != message(replace(error, severity="warning"), language)
 
 
 @pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])

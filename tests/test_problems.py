@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
+from pipeline.results.reasons import happened
 from pipeline.roster import Field
 from pipeline.words.labels import LABELS
 
@@ -125,6 +126,43 @@ def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
 def test_findings_with_a_place_in_them_are_said_in_chinese(found, told):
     assert f"（{told}）" in message(problem("FILE_SUSPICIOUS", found=found), "zh")
     assert f"({found})" in message(problem("FILE_SUSPICIOUS", found=found), "en")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "zh", "en"),
+    [
+        (
+            problem("ROW_SUPERSEDED", used=2, gone="—", older="—"),
+            "结果表：2 行代替了名单中的原行。",
+            "A results workbook. Rows that replace the roster's: 2.",
+        ),
+        (
+            problem("ROW_SUPERSEDED", used=2, gone="—", older="To fix 3"),
+            "结果表：2 行代替了名单中的原行。另有更新的结果表，没有采用：To fix 3。",
+            "A results workbook. Rows that replace the roster's: 2. In a newer workbook: To fix 3.",
+        ),
+        (
+            problem("IMAGE_AMBIGUOUS", found="阮星竹.png"),
+            "图片与人不能一一对应：阮星竹.png；请用工号或证件号码给图片命名，每人只留一张。",
+            (
+                "Pictures and people do not match one to one: 阮星竹.png; name pictures by staff or identity number "
+                "and keep one for each person."
+            ),
+        ),
+        (
+            problem("FILE_FORMAT", found="unknown"),
+            "文件内容是未知格式，不是能读的名单；请另存为 .xlsx 或 .csv。",
+            "The content is unknown, not a roster that can be read; save it as .xlsx or .csv.",
+        ),
+    ],
+)
+def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
+    assert (message(trouble, "zh"), message(trouble, "en")) == (zh, en)
+
+
+def test_an_answer_that_did_not_come_is_said_once():
+    told = happened("no_answer", "the connection was cut before an answer came", "zh")
+    assert told == "请求已发出，没有等到应答：等待应答时连接断开了"
 
 
 def test_a_file_or_a_title_is_quoted_as_it_is():

@@ -103,7 +103,7 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
             found[code] += 1
             first.setdefault(code, outcome)
     for code, rows in found.most_common(REASONS):
-        origin = first[code].doctor.row.origin
+        origin = first[code].doctor.row.stands
         place = mask_text(origin.file, numbers)
         named = label(code, session.spoken, unsettled=first[code].status in UNSETTLED)
         session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)

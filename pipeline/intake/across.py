@@ -222,6 +222,6 @@ def _said(doctor: Doctor, field: Field, value: object) -> object:
 
 def _name_rows(doctors: Iterable[Doctor]) -> str:
     """Return where rows stand, ``roster.xlsx 内科 12``, in no language; a few of them when they are many."""
-    origins = [doctor.row.origin for doctor in islice(doctors, _NAMED_AT_MOST + 1)]
+    origins = [doctor.row.stands for doctor in islice(doctors, _NAMED_AT_MOST + 1)]
     named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
     return ", ".join(named[:_NAMED_AT_MOST]) + (" …" if len(named) > _NAMED_AT_MOST else "")

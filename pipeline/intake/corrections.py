@@ -275,6 +275,7 @@ def _completed(row: Row, standing: Row) -> Row:
         cells=(*row.cells, *lacking.values()) if lacking else row.cells,
         fields={**row.fields, **lacking} if lacking else row.fields,
         pictures=_pictures(standing, row),
+        home=standing.origin,
     )
 
 

@@ -52,7 +52,7 @@ class Package:
     def __init__(self, data: bytes) -> None:
         if (entries := data.count(_ENTRY)) > MAX_MEMBERS:  # before the library makes an object of each
             raise _too_many(entries)
-        with _honest("zip"):
+        with _honest(""):
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         members = self._zip.infolist()
         self._left = _PASSES * _guard(members)
@@ -146,13 +146,14 @@ class _Metered:
 
 @contextmanager
 def _honest(part: str) -> Iterator[None]:
-    """Turn what the zip and XML libraries raise over a damaged or hostile file into its refusal."""
+    """Turn what the zip and XML libraries raise over a damaged or hostile file into its refusal; ``""`` is the zip itself."""
     try:
         yield
     except DefusedXmlException as error:
         raise FileRefused("FILE_SUSPICIOUS", {"found": f"DOCTYPE: {part}"}) from error
     except _DAMAGE as error:
-        raise FileRefused("FILE_CORRUPT", {"found": f"zip: {part}"}) from error
+        found = f"zip: {part}" if part else "damaged zip"
+        raise FileRefused("FILE_CORRUPT", {"found": found}) from error
     except (expat.ExpatError, ParseError, ValueError, LookupError) as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
 

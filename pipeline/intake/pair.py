@@ -250,7 +250,7 @@ def _shown(name: str, doctor: Doctor) -> str:
 
 
 def _place(doctor: Doctor) -> str:
-    origin = doctor.row.origin
+    origin = doctor.row.stands
     return " ".join(filter(None, (stems.shown(origin.file), origin.sheet, str(origin.row))))
 
 

@@ -274,8 +274,8 @@ def _tickets_once(tables: Sequence[Table]) -> None:
     for row in (row for each in tables for row in each.rows):
         first = seen.setdefault(row.ticket or "", row)
         if first is not row:
-            twice = f"{first.origin.row} = {row.origin.row}"
-            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": twice})
+            rows = {"ticket": str(first.origin.row), "twice": str(row.origin.row)}
+            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", **rows})
 
 
 def _problem(refused: FileRefused) -> Problem:

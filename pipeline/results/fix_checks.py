@@ -5,6 +5,8 @@ All of it warns and nothing forbids: intake judges what is written, and knows mo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from xlsxwriter.utility import xl_col_to_name
 
 from pipeline.results.fix_layout import Layout
@@ -15,10 +17,10 @@ from pipeline.words.results import CARD_WORDS, say
 _CHECKED = (Field.ID_TYPE, Field.NUMBER, Field.MOBILE, Field.SEAL_NAME)
 
 
-def add_checks(sheet: Worksheet, layout: Layout, language: str) -> None:
-    """Put the checks on the columns of a sheet whose rows are written."""
+def add_checks(sheet: Worksheet, layout: Layout, mapped: Mapping[Field, int], language: str) -> None:
+    """Put the checks on the columns of a sheet whose rows are written; ``mapped`` tells where each field stands."""
     for field in _CHECKED:
-        place = layout.mapped.get(field)
+        place = mapped.get(field)
         rule = None if place is None else _rule(field, _letters(place), layout)
         if place is None or rule is None:
             continue

@@ -8,12 +8,15 @@ from functools import cache
 
 from pipeline import headings
 from pipeline.model import Outcome, Status
-from pipeline.results.reasons import needs_fixing
+from pipeline.results.reasons import errors_of, needs_fixing
+from pipeline.results.refused_cells import refused_fields
 from pipeline.roster import Cell, Doctor, Field
 from pipeline.words.results import WORDS, say
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
 OUR_COLUMNS = ("fix.status", "fix.reason", "fix.advice", "fix.origin")  # words of the headings, in this order
+
+ADDED = (Field.PICTURE, Field.SEAL_NAME, Field.MOBILE)  # columns that a roster may lack, in this order
 
 
 @dataclass(slots=True)
@@ -23,6 +26,17 @@ class Layout:
     headers: tuple[str, ...]
     mapped: Mapping[Field, int]
     rows: list[tuple[Outcome, Mapping[str, int]]] = field(default_factory=list)  # with column letter -> place
+
+    def lacking(self) -> dict[Field, int]:
+        """Return the columns that stand behind the roster's, which has none of these: a field and its place.
+
+        A picture can always be named; a seal name or mobile is asked for only where one is wrong or was written.
+        """
+        concerned = {Field.PICTURE}
+        for each, _ in self.rows:
+            concerned |= asked_for(each) | each.doctor.row.fields.keys()
+        missing = [field for field in ADDED if field in concerned and field not in self.mapped]
+        return {field: place for place, field in enumerate(missing, start=len(self.headers))}
 
 
 def fix_title(number: int, language: str) -> str:
@@ -61,18 +75,26 @@ def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
     return list(found.values())
 
 
+def asked_for(outcome: Outcome) -> set[Field]:
+    """Return the fields that somebody has to look at before the row is sent again."""
+    errors = errors_of(outcome)
+    return {error.field for error in errors if error.field} or set(refused_fields(outcome))
+
+
 def own_cells(doctor: Doctor) -> Sequence[Cell]:
     """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
     cells = doctor.row.cells
     if doctor.row.ticket is not None:
         added = _added(tuple(cell.header for cell in cells if cell.column))
         return [cell for cell in cells if cell.header not in added or cell.column == ""]
-    picture = doctor.row.fields.get(Field.PICTURE)
-    if picture is None or picture.column:
-        return cells
-    return [
-        cell for cell in cells if cell is not picture
-    ]  # of our own picture column, in a row put into its place
+    ours = _put_in(doctor)
+    return [cell for cell in cells if cell not in ours] if ours else cells
+
+
+def _put_in(doctor: Doctor) -> list[Cell]:
+    """Return what a row that was put into its roster row's place has from the columns that we had added."""
+    found = (doctor.row.fields.get(field) for field in ADDED)
+    return [cell for cell in found if cell is not None and not cell.column]
 
 
 @cache

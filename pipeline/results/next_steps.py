@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.privacy import NO_NUMBERS, Numbers, mask_path, mask_text
 from pipeline.results.reasons import is_spare_copy, needs_fixing, waits_for_review
+from pipeline.roster import Problem
 from pipeline.shell import quote
 from pipeline.words.results import say, status_word
 
 WORKBOOK = "results.xlsx"
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
+GUARDS = frozenset({"ROSTER_SHRUNK", "TOO_MANY_NEW"})  # they look at the plan: as it is, it is stopped again
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 
 
@@ -72,13 +74,31 @@ def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
 def _before_all(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
     if night.halted and night.halted.exit == 4:
         yield _sent_again(night, say("next.halted", language), language)
+    if _guarded(night):
+        passed = _step(night, say("next.guarded", language), "run", language)
+        typed = f"{passed.command} --accept-guards" if _shown(night) else passed.command
+        yield replace(passed, command=typed)
     if deferred := [report.path for report in night.files if report.status == "deferred"]:
         typed = _typed(night, numbers, "retry", deferred[:1]) or f"{night.invocation} retry --help"
         yield Step(say("next.deferred", language, n=len(deferred)), typed)
-    refused = sum(report.status == "refused" for report in night.files)
-    if refused:
+    refused = [report for report in night.files if report.status == "refused"]
+    marked = next((report.path for report in refused if any(map(_is_marks, report.problems))), None)
+    if marked is not None and night.command == "retry":
+        typed = _typed(night, numbers, "retry", [marked]) or f"{night.invocation} retry --help"
+        yield Step(say("next.marks", language, file=mask_text(marked.name, numbers)), typed)
+    elif refused:
         again = "check" if night.command == "check" else "run"
-        yield _step(night, say("next.files", language, n=refused), again, language)
+        yield _step(night, say("next.files", language, n=len(refused)), again, language)
+
+
+def _is_marks(problem: Problem) -> bool:
+    """Tell whether a results workbook was refused for the hidden marks of its rows."""
+    return problem.code == "FILE_SUSPICIOUS" and bool(problem.detail.get("ticket"))
+
+
+def _guarded(night: Night) -> bool:
+    """Tell whether a guard let nothing through: a plain run of the same rosters would be stopped again."""
+    return night.halted is not None and night.halted.code in GUARDS
 
 
 def _for_the_clerk(
@@ -121,7 +141,7 @@ def _for_the_rest(
         page = mask_path(night.out / REVIEW_PAGE, numbers)
         yield Step(say("next.review", language, n=reviewable, page=page) + note, review_command(night))
     waits = counts[Status.NOT_SENT] - reviewable
-    if waits and not (night.halted and night.halted.exit == 4):
+    if waits and not _guarded(night) and not (night.halted and night.halted.exit == 4):
         yield _sent_again(night, say("next.again", language, n=waits), language, numbers)
     if ready := counts[Status.READY]:
         yield _step(night, say("next.run", language, n=ready), "run", language)

@@ -104,8 +104,8 @@ class _Total:
 
 def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
     found = Counter(code for outcome in night.outcomes for code in counted(outcome))
-    most = found.most_common(MOST_REASONS)
-    for code, rows in most:
+    most = found.most_common()
+    for code, rows in most[:MOST_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else "clerk"
         yield {
             "code": clean(code),
@@ -114,6 +114,9 @@ def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
             "share": 100 * rows / most[0][1],
             "who": say(f"who.{who}", language),
         }
+    if rest := most[MOST_REASONS:]:
+        said = say("other.reasons", language, n=len(rest))
+        yield {"code": "", "label": said, "rows": sum(rows for _, rows in rest), "share": 0, "who": ""}
 
 
 def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str, object]:

@@ -7,7 +7,7 @@ number; a number that Excel had already damaged is left empty, for as text it wo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from pipeline.results.fix_checks import add_checks
 from pipeline.results.fix_layout import OUR_COLUMNS, Layout, fix_title, own_cells, shown_at
 from pipeline.results.privacy import Numbers
 from pipeline.results.reasons import advice, errors_of, reasons, sentence
+from pipeline.results.refused_cells import PERSON, refused_fields
 from pipeline.results.style import (
     FAULT,
     FAULT_RULE,
@@ -92,26 +93,25 @@ class _Writer:
     notes: _Notes
 
     def write(self, book: Workbook, title: str, layout: Layout) -> None:
-        adds_picture = Field.PICTURE not in layout.mapped
-        columns = self._columns(layout, adds_picture=adds_picture)
+        lacking = layout.lacking()
+        columns = self._columns(layout, lacking)
         frozen = layout.mapped[Field.NAME] + 1 if Field.NAME in layout.mapped else 0
         sheet = open_table(
             book, title, columns, self.styles, frozen=frozen if frozen <= 4 else 0, language=self.language
         )
         sheet.set_comments_author("esign-import")
         for row, (outcome, places) in enumerate(layout.rows, start=1):
-            self._row(sheet, row, outcome, places, layout, adds_picture=adds_picture)
-        add_checks(sheet, layout, self.language)
+            self._row(sheet, row, outcome, places, layout, lacking=lacking)
+        add_checks(sheet, layout, {**layout.mapped, **lacking}, self.language)
         close_table(sheet, columns, len(layout.rows))
 
-    def _columns(self, layout: Layout, *, adds_picture: bool) -> list[Column]:
+    def _columns(self, layout: Layout, lacking: Iterable[Field]) -> list[Column]:
         sample = [outcome for outcome, _ in layout.rows[:500]]
         own = []
         for place, header in enumerate(layout.headers):
             widest = max((width(shown_at(outcome, place)) for outcome in sample), default=0)
             own.append(Column(header, min(36, max(width(header) + 3, widest + 2, 6)), ours=False))
-        if adds_picture:
-            own.append(Column(say("col.picture", self.language), 20, ours=False))
+        own += [Column(say(f"col.{field}", self.language), 20, ours=False) for field in lacking]
         taken = [column.title for column in own]
 
         def added(key: str, width: float) -> Column:
@@ -132,11 +132,11 @@ class _Writer:
         places: Mapping[str, int],
         layout: Layout,
         *,
-        adds_picture: bool,
+        lacking: Mapping[Field, int],
     ) -> None:
         doctor = outcome.doctor
-        own = len(layout.headers)
-        where = partial(self._place, places=places, layout=layout, picture=own if adds_picture else None)
+        mapped = {**layout.mapped, **lacking}
+        where = partial(self._place, places=places, mapped=mapped)
 
         def tell(problem: Problem) -> str:
             """Name the cell of this sheet: the roster's address would lead the reader astray here."""
@@ -148,8 +148,9 @@ class _Writer:
         for problem in errors_of(outcome):
             if (place := where(problem)) is not None:
                 faults.setdefault(place, []).append(problem)
-        texts = self._texts(doctor, faults, layout)
-        own += adds_picture
+        refused = [] if faults else _refused(outcome, mapped)
+        texts = self._texts(doctor, faults, layout, lacking)
+        own = len(layout.headers) + len(lacking)
         said = "\n".join(reasons(outcome, self.language, self.numbers, tell=tell))
         what, origin = advice(outcome, self.language), self._origin(doctor)
         tallest = max(lines(said, _REASON), lines(what, _ADVICE), lines(origin, _ORIGIN))
@@ -158,7 +159,7 @@ class _Writer:
         faulty = self.styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
         quiet = self.styles.cell(font_color=MUTED, text_wrap=True)
         for place in range(own):
-            form = faulty if place in faults else plain
+            form = faulty if place in faults or place in refused else plain
             put(sheet, row, place, texts.get(place, ""), form)
         # a corrected row that is refused once more still stands for the roster row it came from
         ticket = doctor.row.ticket or doctor.row_id or ""
@@ -175,29 +176,33 @@ class _Writer:
         for place, problems in faults.items():
             retype = [self._retype(doctor) for each in problems if each.code == "ID_PRECISION_LOST"]
             self._note(sheet, row, place, [*map(tell, problems), *retype])
+        for place in refused:
+            self._note(sheet, row, place, [said, what])
 
     def _texts(
-        self, doctor: Doctor, faults: Mapping[int, Sequence[Problem]], layout: Layout
+        self,
+        doctor: Doctor,
+        faults: Mapping[int, Sequence[Problem]],
+        layout: Layout,
+        lacking: Mapping[Field, int],
     ) -> dict[int, str]:
-        """Return what stands in the roster's columns and in the picture column, by place."""
+        """Return what stands in the roster's columns and in those it lacks, by place."""
         texts = {place: cell.shown for place, cell in enumerate(own_cells(doctor))}
         for place, problems in faults.items():
             if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
                 texts[place] = ""
         picture = layout.mapped.get(Field.PICTURE)
-        if picture is None:
-            texts[len(layout.headers)] = self._picture(doctor)
-        elif not texts.get(picture):
+        for field, place in lacking.items():
+            texts[place] = self._picture(doctor) if field is Field.PICTURE else shown(doctor, field)
+        if picture is not None and not texts.get(picture):
             texts[picture] = self._in_cell(doctor)
         return texts
 
     def _place(
-        self, problem: Problem, *, places: Mapping[str, int], layout: Layout, picture: int | None
+        self, problem: Problem, *, places: Mapping[str, int], mapped: Mapping[Field, int]
     ) -> int | None:
         """Return the place of the cell a problem is about, None where it is about the whole row."""
-        place = layout.mapped.get(problem.field) if problem.field else None
-        if place is None and problem.field is Field.PICTURE:
-            return picture
+        place = mapped.get(problem.field) if problem.field else None
         address = _ADDRESS.fullmatch(problem.cell or "")
         return places.get(address[1]) if place is None and address else place
 
@@ -205,7 +210,7 @@ class _Writer:
         return say("fix.retype", self.language, shown=shown(doctor, Field.NUMBER))
 
     def _origin(self, doctor: Doctor) -> str:
-        origin = doctor.row.origin
+        origin = doctor.row.stands
         parts = (origin.file, origin.sheet, say("fix.row", self.language, row=origin.row))
         return " · ".join(filter(None, parts))
 
@@ -241,3 +246,10 @@ class _Writer:
         held = (each for each in doctor.row.pictures if each.picture == doctor.picture)
         found = next(held, None) if doctor.evidence == "cell" else None
         return say("fix.in_cell", self.language, cell=found.address) if found else ""
+
+
+def _refused(outcome: Outcome, mapped: Mapping[Field, int]) -> list[int]:
+    """Return the places of the cells the service's refusal is about, by default those of the person."""
+    fields = refused_fields(outcome)
+    found = [mapped[field] for field in fields if field in mapped]
+    return found or [mapped[field] for field in PERSON if fields and field in mapped]

@@ -1,6 +1,7 @@
 """The entries of the catalogue of codes (DESIGN §8): who acts, what is wrong, what to do, in Chinese and English.
 
-``{cell}``, ``{found}`` and the other names in braces come from the problem's ``detail``.
+``{cell}``, ``{found}`` and the other names in braces come from the problem's ``detail``; what stands in square brackets
+is left out where the word in it is empty.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ ROW_ENTRIES = (
     _w("ROW_HIDDEN", "该行在表格中是隐藏的，仍已读取；如不需要请删除。", "The row is hidden in the sheet and was read; "
        "delete it if it is not wanted.", "clerk"),
     _w("ROW_SUPERSEDED", "该行已由 {other} 中的修改行代替。", "This row is replaced by its corrected copy in {other}.",
-       hard=("结果表：{used} 行代替了名单中的原行。原行已不在名单中或已改过，没有采用：{gone}。另有更新的结果表，没有采用：{older}。",
-             "A results workbook. Rows that replace the roster's: {used}. Roster row gone or changed, left alone: {gone}. In a newer workbook: {older}.")),
+       hard=("结果表：{used} 行代替了名单中的原行。[原行已不在名单中或已改过，没有采用：{gone}。][另有更新的结果表，没有采用：{older}。]",
+             "A results workbook. Rows that replace the roster's: {used}.[ Roster row gone or changed, left alone: {gone}.][ In a newer workbook: {older}.]")),
     _e("REVIEW_WRONG", "核对时被判为错误，未提交；请更换印章图片或改正名单。",
        "Judged wrong in the review and not sent; replace the picture or correct the roster.",
        mild=("核对时被判为错误，但这枚印章已经创建；请到控制台停用它，更换图片后用 resolve --replace 重新创建。",
@@ -169,8 +170,8 @@ SEAL_NAME_ENTRIES = (
 PICTURE_ENTRIES = (
     _e("IMAGE_MISSING", "找不到印章图片（{tried}）；请放入图片文件夹，或在图片列写明文件名。{hint}",
        "No seal picture was found ({tried}); put it into the folder or name it in the picture column. {hint}"),
-    _e("IMAGE_AMBIGUOUS", "图片与人不能一一对应：{found} {other}；请用工号或证件号码给图片命名，每人只留一张。",
-       "Pictures and people do not match one to one: {found} {other}; name pictures by staff or identity number and "
+    _e("IMAGE_AMBIGUOUS", "图片与人不能一一对应：{found}[ {other}]；请用工号或证件号码给图片命名，每人只留一张。",
+       "Pictures and people do not match one to one: {found}[ {other}]; name pictures by staff or identity number and "
        "keep one for each person.",
        mild=("图片压到了相邻行，但中心在本行，已采用；请确认。",
              "The picture overlaps a neighbour row, but its centre is in this one; it was used, please confirm.")),
@@ -299,7 +300,7 @@ PHRASES: Mapping[str, str] = {
     "the certificate was not accepted": "证书没有通过验证",
     "the certificate's issuer is not known here": "本机不认识证书的颁发机构",
     "the connection was closed before anything was sent": "还没有发送，连接就断开了",
-    "the connection was cut before an answer came": "没有等到应答，连接就断开了",
+    "the connection was cut before an answer came": "等待应答时连接断开了",
     "the connection was cut in the middle of the answer": "应答没有收完，连接就断开了",
     "the host name was not found": "找不到这个主机名（DNS）",
     "the proxy could not be reached": "连不上代理服务器",
@@ -363,6 +364,10 @@ OTHER_CASE: Mapping[str, str] = {
 
 # code -> a further word of its detail, and the sentences (zh, en) that it asks for
 THIRD_CASE: Mapping[str, tuple[str, tuple[str, str]]] = {
+    "FILE_SUSPICIOUS": ("twice", (
+        "“失败待改”第 {ticket} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
+        "Rows {ticket} and {twice} of “To fix” carry the same hidden mark, one is a copy; nothing was read; delete the copy, new doctors go into the roster.",
+    )),
     "IMAGE_SHARED": ("twin", (
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",

@@ -60,6 +60,15 @@ CARD_WORDS: Mapping[CardType, str] = {
     CardType.HONGKONG_MACAO_AND_TAIWAN: "港澳台居民居住证",
 }
 
+# words of a refusal's message -> the field it is about
+TOLD_FIELDS: Mapping[str, Field] = {
+    "图片": Field.PICTURE,
+    "手机": Field.MOBILE,
+    "姓名": Field.NAME,
+    "证件": Field.NUMBER,
+    "身份证": Field.NUMBER,
+}
+
 WORDS: Mapping[str, tuple[str, str]] = {
     "sheet.summary": ("汇总", "Summary"),
     "sheet.all": ("全部结果", "All"),
@@ -104,6 +113,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "col.seal_id": ("印章ID", "SealId"),
     "col.attempts": ("提交次数", "Attempts"),
     "col.time": ("提交时间", "Sent at"),
+    "col.mobile": ("手机号", "Mobile"),
     "col.picture": ("图片", "Picture"),
     "col.request_id": ("RequestId", "RequestId"),
     "col.trace_id": ("TraceId", "TraceId"),
@@ -177,6 +187,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "unpaired.none": ("每张图片都已用上。", "Every picture was used."),
     "unknown.none": ("没有结果未知的行。", "No row is without a verdict."),
     "next.halted": ("先排除停止的原因（在此之前重跑没有用），然后运行：", "First remove the cause of the halt (a rerun will not help before), then run:"),
+    "next.guarded": (
+        "先看名单是不是完整、是不是放对了（照原样再运行还会停下）；改好名单就照常运行，名单确实如此就放行这一晚：",
+        "Look at the roster: is it whole, and the right one? As it is, every run stops again. Mend it and run as usual, or, if it is right, pass this night:"),
+    "next.marks": (
+        "{file} 没有读成：按“名单文件”的说明改好并保存（或从原来的结果表重新开始），然后再运行：",
+        "{file} was refused: mend it as Roster files says and save it (or start again from the original workbook), then run again:"),
     "next.deferred": (
         "{n} 个文件是结果表，没有当作名单读取；要提交其中改好的行，请运行：",
         "Results workbooks among the rosters, not read: {n}. To send their corrected rows, run:"),

@@ -214,7 +214,7 @@ def test_a_roster_is_told_by_its_first_bytes_whatever_its_name(tmp_path, name, d
         (zipped(a="x"), "FILE_FORMAT", "ZIP"),
         (zipped(mimetype="application/vnd.oasis.opendocument.text"), "FILE_FORMAT", "OpenDocument (.odt)"),
         (zipped(Index__Document="x", **{"Index/Document.iwa": "x"}), "FILE_FORMAT", "Numbers"),
-        (b"PK\x03\x04" + b"\0" * 100, "FILE_CORRUPT", "zip: zip"),
+        (b"PK\x03\x04" + b"\0" * 100, "FILE_CORRUPT", "damaged zip"),
         (b"\x01\0\0\x02", "FILE_CORRUPT", "no known format"),
         (b"\x01", "FILE_CORRUPT", "no known format"),
         (bytes(range(256)) * 300, "FILE_CORRUPT", "no known format"),
@@ -378,7 +378,7 @@ def test_our_own_workbook_is_deferred_in_a_night_and_read_on_demand(tmp_path):
         ([line("r1"), line("r2", check="00000000")], "3"),
         ([line("r1"), line("r2", check=check_of("r1"))], "3"),
         ([line("r1"), line("")], "3"),
-        ([line("r1"), line("r2"), line("r1")], "2 = 4"),
+        ([line("r1"), line("r2"), line("r1")], "2"),
     ],
 )
 def test_a_damaged_swapped_or_doubled_ticket_refuses_the_file(tmp_path, lines, place):

@@ -135,6 +135,22 @@ def test_a_roster_that_shrank_stops_the_night(hospital):
     assert hospital.go("run") == 0
 
 
+@pytest.mark.parametrize("guard", ["ROSTER_SHRUNK", "TOO_MANY_NEW"])
+def test_what_is_told_after_a_guard_is_what_passes_it(hospital, capsys, guard):
+    """A plain run of the same roster would be stopped again, so "run again later" leads nowhere."""
+    hospital.doctors(12)
+    assert hospital.go("run") == 0
+    hospital.doctors(*((8,) if guard == "ROSTER_SHRUNK" else (20,)))
+    guarded(hospital, new_rows=3)
+    capsys.readouterr()
+    assert hospital.go("run", str(hospital.folder / "inbox")) == 5
+    assert halted(hospital) == guard
+    told = capsys.readouterr().err
+    assert f" run {hospital.folder / 'inbox'} --accept-guards\n" in told
+    assert "Look at the roster" in told
+    assert "later" not in told
+
+
 def test_a_roster_that_cannot_be_read_is_no_shrunken_one(hospital):
     hospital.doctors(12)
     hospital.doctors(2, start=20, file="b.xlsx")

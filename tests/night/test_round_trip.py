@@ -200,6 +200,37 @@ def test_a_sheet_that_was_sorted_without_its_hidden_columns_is_refused(ward, tmp
     assert ward.creates() == 1
 
 
+def test_a_line_that_was_copied_is_named_and_the_same_retry_comes_next(ward, tmp_path, capsys):
+    def alter(sheet):
+        sheet.append([cell.value for cell in sheet[2]])
+
+    workbook = corrected(latest(ward), {}, tmp_path / "e" / "r.xlsx", alter=alter)
+    capsys.readouterr()
+    assert ward.go("retry", str(workbook)) == 7
+    told = capsys.readouterr().err
+    assert f" retry {workbook}\n" in told
+    assert "then run again" in told
+    assert not any(line.endswith(" run") for line in told.splitlines())
+    (note,) = files(ward)["r.xlsx"]["notes"]
+    assert note.startswith("Rows 2 and 5 of “To fix” carry the same hidden mark")
+
+
+def test_after_a_retry_rows_are_still_named_by_their_place_in_the_roster(ward, tmp_path):
+    """Two lines get one mobile, the third stays wrong: neither of them is told as a row of the workbook."""
+    right = {"00002": {"手机号": "15400000009"}, "00003": {"证件号码": number(3), "手机号": "15400000009"}}
+    workbook = corrected(latest(ward), right, tmp_path / "e" / "r.xlsx")
+    assert ward.go("retry", str(workbook)) == 3
+    sheet = openpyxl.load_workbook(latest(ward))["To fix"]
+    heads = [cell.value for cell in sheet[1]]
+    assert [row[heads.index("From")].value for row in sheet.iter_rows(min_row=2)] == [
+        "roster.xlsx · Sheet · row 5"
+    ]
+    told = [each["message"] for line in ward.outcomes() for each in line["problems"]]
+    assert {each for each in told if "roster.xlsx Sheet 3" in each}
+    assert {each for each in told if "roster.xlsx Sheet 4" in each}
+    assert not any("r.xlsx To fix" in each for each in told)
+
+
 def test_namesakes_whose_lines_changed_places_are_noticed(hospital, tmp_path):
     """Each kept its name, so only the number tells, and a picture in a cell would go to the other."""
     hospital.roster(

@@ -43,8 +43,8 @@ def cut(text):
 @pytest.mark.parametrize(
     ("kind", "zh", "en"),
     [
-        ("reset_after", "没有等到应答，连接就断开了", "the connection was cut before an answer came"),
-        ({"close": "after"}, "没有等到应答，连接就断开了", "the connection was cut before an answer came"),
+        ("reset_after", "等待应答时连接断开了", "the connection was cut before an answer came"),
+        ({"close": "after"}, "等待应答时连接断开了", "the connection was cut before an answer came"),
         ({"delay_after": 60}, "等待应答超时", "no answer came in time"),
         ({"http_502": "after"}, "应答的状态不是 200", "The answer's status was not 200"),
         ({"html_200": "after"}, "应答读不懂", "The answer cannot be read"),

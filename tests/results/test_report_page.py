@@ -12,7 +12,7 @@ import pytest
 from desktop import browser, found
 
 from pipeline.meter import Meter
-from pipeline.model import Halt, Status, Traffic
+from pipeline.model import Halt, Spread, Status, Traffic
 from pipeline.problems import CATALOGUE, problem
 from pipeline.results.report_page import LONGEST, MOST_ROWS, told, write_report
 from pipeline.results.write import write_all
@@ -155,6 +155,38 @@ def test_its_numbers_are_those_of_run_json(show, hospital, make):
     reasons = dict(zip(page.texts("#reasons .code"), map(int, page.texts("#reasons tbody .n")), strict=True))
     assert reasons["MOBILE_INVALID"] == 1
     assert "ROW_DUPLICATE" not in reasons, "a spare copy is nobody's work"
+
+
+def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report):
+    errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
+    codes = [code for code in errors if code != "ROW_DUPLICATE"][:15]
+    scene.outcomes = [
+        make.outcome(make.doctor(place, problems=(problem(code),)), Status.REJECTED)
+        for place, code in enumerate(codes)
+    ]
+
+    page = show(report(scene.night(traffic=Traffic()), language="en"))
+
+    rows = page.texts("#reasons tbody tr")
+    assert len(rows) == 13
+    assert rows[-1].split("\t")[:2] == ["3 more", "3"]
+
+
+def test_the_word_for_95_percent_stands_clear_of_the_bars(show, report, hospital):
+    """Where nearly all answers took as long, the line goes through the highest bar."""
+    measured = traffic()
+    alike = {action: Spread(100, 10.0, 0.11, 0.1, 0.1, 40, (100,)) for action in measured.timing.answers}
+    timing = replace(measured.timing, answers=alike)
+    page = show(report(hospital.night(traffic=replace(measured, timing=timing)), language="en"))
+    crossed = page.page.evaluate("""() => [...document.querySelectorAll('svg.half:has(.mark-word)')].flatMap(svg => {
+        const word = svg.querySelector('.mark-word').getBoundingClientRect();
+        const paper = svg.getBoundingClientRect();
+        const out = word.left < paper.left || word.right > paper.right || word.top < paper.top;
+        return [...svg.querySelectorAll('.bin')].map(bar => bar.getBoundingClientRect())
+            .map(bar => out || (bar.left < word.right && bar.right > word.left && bar.top < word.bottom));
+    })""")
+    assert crossed
+    assert not any(crossed)
 
 
 def test_it_prints_light_without_half_empty_pages_and_without_its_filters(

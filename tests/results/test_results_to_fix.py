@@ -81,7 +81,7 @@ def test_only_the_cells_at_fault_are_yellow_and_each_has_a_note(sheet):
     }
     noted = {cell.coordinate for row in sheet.iter_rows() for cell in row if cell.comment}
 
-    assert yellow == {"D2", "D3", "E3", "I4", "B5", "C6", "I7"}
+    assert yellow == {"D2", "D3", "E3", "I4", "B5", "C6", "I7", "B8", "D8", "I9"}
     assert noted == yellow
     assert sheet["D3"].comment.text.startswith("D3 的证件号码校验位不对"), "it names the cell of this sheet"
     assert "1381000123" in sheet["E3"].comment.text
@@ -347,3 +347,40 @@ def test_a_picture_in_the_rosters_own_picture_column_is_named_there(write, make,
 
     assert "图片" not in header
     assert line["印章图片"] == "▣ C3 单元格里的图片"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "yellow"),
+    [
+        ("InvalidParameter.CardNumber", "证件号码不正确", {"D2"}),
+        ("FailedOperation.UserInfoNoMatch", "", {"B2", "D2"}),
+        ("InvalidParameter.Mobile", "", {"E2"}),
+        ("InvalidParameter.LimitSealName", "", {"J2"}),
+        ("FailedOperation", "印章图片不清晰", {"I2"}),
+        ("FailedOperation", "请核对后重试", {"B2", "D2"}),
+    ],
+)
+def test_a_refused_rows_yellow_cells_are_those_the_refusal_is_about(
+    write, make, scene, code, message, yellow
+):
+    scene.outcomes = [make.outcome(make.doctor(1), Status.FAILED, code=code, message=message)]
+
+    sheet = openpyxl.load_workbook(write(scene.night()))["失败待改"]
+
+    marked = [cell for cell in sheet[2] if cell.fill.fgColor.rgb == YELLOW]
+    assert {cell.coordinate for cell in marked} == yellow
+    said = {cell.value: sheet.cell(2, cell.column).value for cell in sheet[1]}
+    assert all(said["原因"] in cell.comment.text and said["处理办法"] in cell.comment.text for cell in marked)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_mobile_that_is_asked_for_gets_a_column_to_be_written_into(write, make, scene, language):
+    missing = problem("MOBILE_MISSING", Field.MOBILE, severity="error")
+    doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1"}, problems=(missing,))
+    scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
+    path = write(scene.night(), language=language)
+
+    book = openpyxl.load_workbook(path)
+    assert book[book.sheetnames[2]]["D2"].fill.fgColor.rgb == YELLOW
+    ((row,), _) = read_rosters([path], to_fix_only=True)
+    assert row.fields[Field.MOBILE].column == "D"
