@@ -22,7 +22,6 @@ from pipeline.words import Joined
 from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite import SqliteLedger
 
@@ -88,17 +87,16 @@ def status(session: Session) -> int:
             trace=attempt.uuid,
         )
     if last is not None:
-        _tell_last(session, config, last)
-    tell_left(session, config, program_of(session, config), last, len(unsettled))
+        _tell_last(session, last, under_way=under_way)
+    left = len(unsettled)
+    tell_left(session, config, program_of(session, config), last, left, under_way=under_way)
     return 0
 
 
-def _tell_last(session: Session, config: Config, last: RunRecord) -> None:
+def _tell_last(session: Session, last: RunRecord, *, under_way: bool) -> None:
     """Say which run was the last, and how it ended if it has."""
-    from pipeline.ledger.lock import held  # noqa: PLC0415
-
     if last.finished is None or last.exit is None:
-        key = "status_running" if held(config.path(config.ledger)) else "status_cut"
+        key = "status_running" if under_way else "status_cut"
         session.say(key, run=last.run, command=last.command, started=shown(stamp(last.started)))
         return
     why = session.word(EXITS[last.exit]) if last.exit in EXITS else "—"

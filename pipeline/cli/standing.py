@@ -25,14 +25,20 @@ RERUN = {4: "status_halted", 5: "status_later", 7: "status_refused"}
 
 
 def tell_left(
-    session: Session, config: Config, program: Program, last: RunRecord | None, unsettled: int
+    session: Session,
+    config: Config,
+    program: Program,
+    last: RunRecord | None,
+    unsettled: int,
+    *,
+    under_way: bool,
 ) -> None:
     """Say what is to be done after the last run, the most urgent at the very end."""
     told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
     if halted := told.get("halted"):
         why = halt_word(halted["code"], halted["message"], session.spoken)
         session.say("halted", code=halted["code"], message=why)
-    steps = list(_steps(session, config, program, last, told))
+    steps = list(_steps(session, config, program, last, told, under_way=under_way))
     if unsettled:
         steps = [step for step in steps if step[1] != program.command("resolve")]
         text = session.word("status_settle", n=unsettled)
@@ -44,7 +50,13 @@ def tell_left(
 
 
 def _steps(
-    session: Session, config: Config, program: Program, last: RunRecord | None, told: dict[str, Any]
+    session: Session,
+    config: Config,
+    program: Program,
+    last: RunRecord | None,
+    told: dict[str, Any],
+    *,
+    under_way: bool,
 ) -> Iterator[tuple[str, str]]:
     """Yield what the way in which the last run ended asks for, each with its command."""
     if last is None:
@@ -52,7 +64,8 @@ def _steps(
         return
     again = _again(program, last)
     if last.finished is None or last.exit is None:
-        yield from _not_ended(session, config, program, again)
+        going_on = (session.word("status_under_way"), program.command("status"))
+        yield going_on if under_way else (session.word("status_killed"), again)
     elif last.exit >= SIGNALS:
         yield session.word("status_interrupted"), again
     elif last.exit == 1:
@@ -68,15 +81,6 @@ def _steps(
         wrong = any(told.get("statuses", {}).get(each.value) for each in TO_FIX)
         if wrong or last.exit == 3:
             yield _look(session, config, program, last, wrong=wrong)
-
-
-def _not_ended(session: Session, config: Config, program: Program, again: str) -> Iterator[tuple[str, str]]:
-    from pipeline.ledger.lock import held  # noqa: PLC0415
-
-    if held(config.path(config.ledger)):
-        yield session.word("status_under_way"), program.command("status")
-    else:
-        yield session.word("status_killed"), again
 
 
 def _look(

@@ -24,6 +24,7 @@ from pipeline.ledger.disk import require_local
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 LOOKS, BETWEEN = 5, 0.02  # looks at the holder's file; seconds: it is written just after the lock is taken
+TRIES = 3  # at the lock itself
 
 
 class RunLock:
@@ -49,11 +50,11 @@ class RunLock:
         require_local(self._path)
         try:
             private.make_folder(self._path.parent)
-            self._lock.acquire()
-        except Timeout:
-            raise self._locked() from None
+            taken = self._taken()
         except (OSError, NotImplementedError) as error:
             raise LedgerError("ledger.lock_failed", path=self._path, why=reason_of(error)) from error
+        if not taken:
+            raise self._locked()
         self._tell(
             {
                 "host": socket.gethostname(),
@@ -64,6 +65,15 @@ class RunLock:
             }
         )
         return self
+
+    def _taken(self) -> bool:
+        """Tell whether the lock was to be had: whoever only asks (`held`) has it for a moment, a run for longer."""
+        for look in range(TRIES):
+            pause(BETWEEN if look else 0)
+            with suppress(Timeout):
+                self._lock.acquire()
+                return True
+        return False
 
     def release(self) -> None:
         """Let go; without the lock it does nothing."""
@@ -107,7 +117,7 @@ class RunLock:
 
 
 def held(ledger: Path) -> bool:
-    """Tell whether a process holds a ledger's run lock just now."""
+    """Tell whether a process holds a ledger's run lock just now; a free one is taken for a moment to find out."""
     lock = FileLock(
         ledger.with_name(f"{ledger.name}.lock"),
         blocking=False,

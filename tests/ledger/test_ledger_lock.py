@@ -6,8 +6,10 @@ import os
 import stat
 
 import pytest
+from filelock import FileLock
 
 from pipeline.errors import LedgerError, Locked
+from pipeline.ledger import lock
 from pipeline.ledger.lock import RunLock
 
 HOLD = """
@@ -33,6 +35,15 @@ def test_the_second_of_two_processes_learns_who_holds_the_ledger(process, place)
         assert os.uname().nodename in sentence
         assert "20261125-020000" in sentence
         assert "2026-11-1" in sentence
+
+
+def test_a_run_is_not_turned_away_by_whoever_only_asks(place, monkeypatch):
+    """`status` takes a free lock for a moment: a night that begins in that moment must not be lost."""
+    place.parent.mkdir()
+    asking = FileLock(place.with_name(f"{place.name}.lock"))
+    asking.acquire()
+    monkeypatch.setattr(lock, "pause", lambda seconds: asking.release() if seconds else None)
+    RunLock(place).acquire(run="night", now=1.0).release()
 
 
 def test_kill_9_frees_the_lock_and_the_next_holder_is_named(process, place):
@@ -87,9 +98,9 @@ def test_a_lock_that_cannot_be_taken_is_no_lock(place):
 def test_a_holder_that_cannot_be_named_gives_the_lock_back(place):
     place.parent.mkdir()
     (place.parent / "ledger.sqlite3.holder").mkdir()
-    lock = RunLock(place)
+    run = RunLock(place)
     with pytest.raises(LedgerError, match="written beside"):
-        lock.acquire(run="r", now=1.0)
+        run.acquire(run="r", now=1.0)
     (place.parent / "ledger.sqlite3.holder").rmdir()
     RunLock(place).acquire(run="r", now=1.0).release()
     assert [path.name for path in place.parent.iterdir()] == ["ledger.sqlite3.lock"], "no draft is left"
