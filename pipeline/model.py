@@ -105,10 +105,14 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The ledger at one moment: people by key, and who owns each seal name."""
+    """The ledger at one moment: people by key, and who owns each seal name.
+
+    A spare name's owner was surely refused under it, and has no seal: it may pass on to somebody else.
+    """
 
     people: Mapping[str, Past]
     seal_names: Mapping[str, str]  # seal name -> key
+    spare_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """Seal names: the roster's own, the one frozen at the first create, or the template's (DESIGN §8). Pure.
 
-A name belongs to one person for ever. Newcomers of one name are all told apart by their staff number in Chinese digits,
+A name belongs to one person; where that person was surely refused and stands in no roster any more, since its number was
+wrong, it passes on. A doctor whose name was corrected after such a refusal takes the template's name anew. Newcomers of one name are all told apart by their staff number in Chinese digits,
 or by their department, so that the order of the rows decides nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.model import Planned
+from pipeline.model import Planned, Snapshot
 from pipeline.problems import problem
 from pipeline.roster import Doctor, Field, Problem
 
@@ -19,26 +20,28 @@ _DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 
 def names(
     ready: Sequence[Planned],
-    planned: Iterable[Planned],
-    taken: Mapping[str, str],
+    planned: Sequence[Planned],
+    snapshot: Snapshot,
     template: str,
     objection: Callable[[str], Problem | None],
 ) -> Iterator[tuple[str, list[Problem]]]:
     """Yield the seal name of each row that could be sent, with what is to be said of it; an error forbids the name.
 
-    ``planned`` are all rows: a name that one of them gives is no newcomer's. ``taken`` tells whose a name is already,
-    ``objection`` what is wrong with its length or characters.
+    ``planned`` are all rows: a name that one of them gives or bears is no newcomer's. ``objection`` tells what is wrong
+    with a name's length or characters.
     """
     own = {each.doctor.seal_name: each.doctor.key for each in planned if each.doctor.seal_name}
     form = _Form(template, objection)
     wanted = Counter(
         name
         for each in ready
-        if _takes_the_template(each)
+        if _takes_the_template(each, snapshot.spare_names)
         for name in {form.fill(each.doctor), form.told_apart(each.doctor)}
     )
-    owners = {**own, **taken}
-    return (_named(each, owners, wanted, form) for each in ready)
+    owners = {**own, **snapshot.seal_names}
+    for spare in snapshot.spare_names - {each.past.seal_name for each in planned if each.past}:
+        owners[spare] = own.get(spare)
+    return (_named(each, _kept(each, snapshot.spare_names), owners, wanted, form) for each in ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +67,33 @@ class _Form:
         return None
 
 
-def _takes_the_template(planned: Planned) -> bool:
-    return planned.doctor.seal_name is None and (planned.past is None or planned.past.seal_name is None)
+def _takes_the_template(planned: Planned, spare: Collection[str]) -> bool:
+    return planned.doctor.seal_name is None and _kept(planned, spare) is None
+
+
+def _kept(planned: Planned, spare: Collection[str]) -> str | None:
+    """Return the name that a person keeps: not one made of a doctor's name that was wrong, and surely refused."""
+    doctor, past = planned.doctor, planned.past
+    if past is None:
+        return None
+    if past.seal_name not in spare or not past.refusals:
+        return past.seal_name
+    last = past.refusals[-1].content
+    return past.seal_name if doctor.name == last.name or last.seal_name else None
 
 
 def _named(
-    planned: Planned, owners: Mapping[str, str | None], wanted: Counter[str | None], form: _Form
+    planned: Planned,
+    kept: str | None,
+    owners: Mapping[str, str | None],
+    wanted: Counter[str | None],
+    form: _Form,
 ) -> tuple[str, list[Problem]]:
-    doctor, past = planned.doctor, planned.past
+    doctor = planned.doctor
     if doctor.seal_name is not None:
         return doctor.seal_name, list(_own(planned, doctor.seal_name, owners))
-    if past and past.seal_name:
-        return past.seal_name, []
+    if kept is not None:
+        return kept, []
     return _from_template(doctor, owners, wanted, form)
 
 
@@ -95,9 +113,9 @@ def _from_template(
     """Return a newcomer's name; namesakes all get their staff number."""
     plain = form.fill(doctor)
     name, warnings = plain, []
-    if wanted[plain] > 1 or plain in owners:
+    if wanted[plain] > 1 or owners.get(plain) not in {None, doctor.key}:
         apart = form.told_apart(doctor)
-        if apart is None or wanted[apart] > 1 or apart in owners:
+        if apart is None or wanted[apart] > 1 or owners.get(apart) not in {None, doctor.key}:
             return plain, [_trouble("SEAL_NAME_DUPLICATE", doctor, found=plain)]
         name = apart
         warnings = [_trouble("SEAL_NAME_DUPLICATE", doctor, severity="warning", found=plain, used=name)]

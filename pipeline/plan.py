@@ -220,7 +220,7 @@ def _waits(past: Past, content: Content, rules: Rules) -> bool:
 def _with_names(planned: Sequence[Planned], snapshot: Snapshot, rules: Rules) -> list[Planned]:
     """Give every READY row its seal name and its request, or what forbids the name."""
     ready = [each for each in planned if each.status is Status.READY]
-    named = iter(names(ready, planned, snapshot.seal_names, rules.template, rules.name_problem))
+    named = iter(names(ready, planned, snapshot, rules.template, rules.name_problem))
     return [_named(each, *next(named), rules) if each.status is Status.READY else each for each in planned]
 
 

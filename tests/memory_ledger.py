@@ -27,6 +27,8 @@ from pipeline.ledger.protocol import (
 from pipeline.model import SAME_NAME, Content, Judged, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
 from pipeline.roster import FileStat
 
+SAME_NAME_CODE = "FailedOperation.ExistSameSealName"
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -49,6 +51,16 @@ class Sent:
             return False
         bare = self.verdict.kind == "refused" and self.verdict.code == "FailedOperation"
         return not bare or SAME_NAME.search(self.verdict.message or "") is not None
+
+    @property
+    def leaves_the_name(self) -> bool:
+        """Whether it was surely refused, and not because the seal name is taken."""
+        if self.attempt.contract == UPLOAD:
+            return True
+        if not self.surely_refused or self.verdict is None:
+            return False
+        taken = self.verdict.code == SAME_NAME_CODE or SAME_NAME.search(self.verdict.message or "")
+        return not taken and (self.verdict.kind == "not_executed" or self.verdict.code is not None)
 
     @property
     def left(self) -> bool:
@@ -128,9 +140,26 @@ class Tables:
         ]
         return not all(sent.surely_refused for sent in since) or (bool(seals) and not refused)
 
+    def spare(self, name: str) -> bool:
+        """Whether the owner's every create under a name was surely refused, before the owner's first seal."""
+        owner = self.names[name]
+        under = [sent for sent in self.of(owner) if sent.attempt.seal_name == name]
+        if not under or not all(sent.leaves_the_name for sent in under):
+            return False
+        seals = [seal for seal in self.seals.values() if seal.key == owner]
+        return not any(seal.live.seal_name == name or seal.after < under[0].number for seal in seals)
+
     def own_name(self, key: str, name: str) -> None:
         if self.names.setdefault(name, key) != key:
             raise LedgerConflict("seal_name")
+
+    def pass_on(self, key: str, name: str) -> None:
+        """Let a name that nobody can bear be this person's."""
+        owner = self.names.get(name, key)
+        if owner != key and self.spare(name):
+            self.names[name] = key
+            if self.people[owner] == name:
+                self.people[owner] = None
 
     def add_seal(self, key: str, live: LiveSeal, after: int) -> None:
         if not live.seal_id:
@@ -177,7 +206,9 @@ class MemoryLedger:
     def snapshot(self) -> Snapshot:
         self.read_in.add(threading.current_thread().name)
         tables = self._tables  # never changed once it stands there
-        return Snapshot({key: self._past(tables, key) for key in tables.people}, dict(tables.names))
+        people = {key: self._past(tables, key) for key in tables.people}
+        spare = frozenset(name for name in tables.names if tables.spare(name))
+        return Snapshot(people, dict(tables.names), spare)
 
     def _past(self, tables: Tables, key: str) -> Past:
         sent = tables.of(key)
@@ -224,6 +255,7 @@ class MemoryLedger:
             earlier = tables.of(attempt.key)
             if any(sent.open for sent in earlier):
                 raise LedgerConflict("open_attempt")
+            tables.pass_on(attempt.key, attempt.seal_name)
             tables.own_name(attempt.key, attempt.seal_name)
             if not tables.frozen(attempt.key):
                 tables.people[attempt.key] = attempt.seal_name

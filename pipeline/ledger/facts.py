@@ -43,9 +43,10 @@ def of_run(run: str) -> tuple[Fact, ...]:
     return (Fact("run", "run", run),)
 
 
-def of_attempt(uuid: str, key: str, seal_name: str) -> tuple[Fact, ...]:
-    """Return what entering an attempt sets."""
+def of_attempt(uuid: str, key: str, seal_name: str, before: str | None = None) -> tuple[Fact, ...]:
+    """Return what entering an attempt sets; ``before`` is the person from whom the name passed on."""
     return (
+        *((Fact("person", "key", before),) if before else ()),
         Fact("person", "key", key),
         Fact("seal_name", "seal_name", seal_name),
         Fact("attempt", "uuid", uuid),

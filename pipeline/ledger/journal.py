@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import astuple
 
+from pipeline.ledger import names
 from pipeline.ledger.people import CONTENT, MAY_HAVE_MADE_ONE, NAMED_ANEW
 from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
 from pipeline.model import Verdict
@@ -13,8 +14,10 @@ ORPHANED = "process ended before the answer"
 WITHDRAWN = "cancelled before the first byte"
 
 
-def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
+def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | None:
     """Enter a create before it is sent; the first one of a person freezes the seal name.
+
+    Returns the person who had the name before, where it passed on (names.own).
 
     It thaws only while every create since the last seal was surely refused: then a human may have renamed the seal, for
     instance because the name was taken. The name that a replacement chose holds until the service has refused it.
@@ -24,11 +27,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
         "ON CONFLICT (key) DO UPDATE SET name = excluded.name, id_masked = excluded.id_masked",
         (attempt.key, attempt.name, attempt.id_masked),
     )
-    connection.execute(
-        "INSERT INTO seal_name (seal_name, key) SELECT ?1, ?2 "
-        "WHERE NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = ?1 AND key = ?2)",
-        (attempt.seal_name, attempt.key),
-    )
+    before = names.own(connection, attempt.key, attempt.seal_name)
     connection.execute(
         "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
         f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_MADE_ONE}) AND NOT EXISTS ({NAMED_ANEW} AND key = ?2)",
@@ -49,6 +48,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> None:
             *astuple(attempt.content),
         ),
     )
+    return before
 
 
 def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, at: float) -> None:

@@ -11,21 +11,15 @@ from collections.abc import Iterator
 from sys import intern
 from typing import Any
 
+from pipeline.ledger import names
 from pipeline.ledger.protocol import UPLOAD
-from pipeline.ledger.schema import OPEN_ATTEMPT
+from pipeline.ledger.schema import OPEN_ATTEMPT, SURELY_REFUSED
 from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
 
 CONTENT = (
     "content_name, content_number, content_id_type, content_scene_key, content_mobile, content_seal_name, "
     "content_picture, content_pixels"
 )  # in the order of model.Content's fields
-
-# a bare FailedOperation may hide a seal (model.Try.suspect)
-SURELY_REFUSED = (
-    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' AND (code <> 'FailedOperation' "
-    "OR instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
-    "OR instr(coalesce(message, ''), '已存在'))))"
-)
 
 # after_attempt and not the time of day: clocks are set back
 _SINCE_THE_LAST_SEAL = (
@@ -79,8 +73,9 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
         )
         for key, seal_name in connection.execute("SELECT key, seal_name FROM person")
     }
-    names = connection.execute("SELECT seal_name, key FROM seal_name")
-    return Snapshot(people, {intern(seal_name): intern(key) for seal_name, key in names})
+    owners = connection.execute("SELECT seal_name, key FROM seal_name")
+    owned = {intern(seal_name): intern(key) for seal_name, key in owners}
+    return Snapshot(people, owned, names.spare(connection))
 
 
 def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:

@@ -17,6 +17,77 @@ OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 
 OPEN_ATTEMPT = "decision IS NULL AND (verdict IS NULL OR verdict IN ('unknown', 'exists'))"
 
+# a bare FailedOperation may hide a seal (model.Try.suspect)
+_SAME_NAME = (
+    "(instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
+    "OR instr(coalesce(message, ''), '已存在'))"
+)
+SURELY_REFUSED = (
+    "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' "
+    f"AND (code <> 'FailedOperation' OR {_SAME_NAME})))"
+)
+
+_ATTEMPT = """
+CREATE TABLE {table} (
+    number INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL UNIQUE,
+    key TEXT NOT NULL REFERENCES person (key),
+    run TEXT NOT NULL REFERENCES run (run),
+    row_id TEXT NOT NULL,
+    contract TEXT NOT NULL,
+    host TEXT NOT NULL,
+    signed_at REAL NOT NULL,
+    seal_name TEXT NOT NULL,
+    content_name TEXT NOT NULL,
+    content_number TEXT NOT NULL,
+    content_id_type TEXT NOT NULL,
+    content_scene_key TEXT,
+    content_mobile TEXT,
+    content_seal_name TEXT,
+    content_picture TEXT NOT NULL,
+    content_pixels TEXT,
+    verdict TEXT CHECK (verdict IN ('sealed', 'refused', 'not_executed', 'unknown', 'exists')),
+    settled_at REAL,
+    http_status INTEGER,
+    request_id TEXT,
+    code TEXT,
+    message TEXT,
+    seal_id TEXT,
+    decision INTEGER REFERENCES decision (id),
+    {owner}
+    CHECK ((verdict IS NULL) = (settled_at IS NULL)),
+    CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
+    CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')
+) STRICT
+"""
+_OWNER = "FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key),"
+
+# what falls with the table when it is made anew; the first two are indexes
+_ON_ATTEMPT = (
+    "CREATE INDEX attempt_of_person ON attempt (key, number)",
+    f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
+    """
+    CREATE TRIGGER no_attempt_beside_a_live_seal BEFORE INSERT ON attempt
+    WHEN EXISTS (SELECT 1 FROM seal WHERE key = NEW.key AND ended_by IS NULL)
+    BEGIN SELECT RAISE (ABORT, 'live_seal'); END
+    """,
+    f"""
+    CREATE TRIGGER no_live_seal_beside_an_open_attempt BEFORE INSERT ON seal
+    WHEN NEW.ended_by IS NULL AND EXISTS (SELECT 1 FROM attempt WHERE key = NEW.key AND {OPEN_ATTEMPT})
+    BEGIN SELECT RAISE (ABORT, 'open_attempt'); END
+    """,  # noqa: S608 - our own words
+    """
+    CREATE TRIGGER an_attempt_carries_the_frozen_name BEFORE INSERT ON attempt
+    WHEN NEW.seal_name IS NOT (SELECT seal_name FROM person WHERE key = NEW.key)
+    BEGIN SELECT RAISE (ABORT, 'frozen_name'); END
+    """,
+    """
+    CREATE TRIGGER a_verdict_is_final BEFORE UPDATE OF verdict ON attempt
+    WHEN OLD.verdict IS NOT NULL
+    BEGIN SELECT RAISE (ABORT, 'settled'); END
+    """,
+)
+
 # Digests stand for numbers and mobiles (sitekey.py). content_seal_name is the roster's own name, seal_name what was
 # sent. An adopted seal was made by no run, and what it was made from may not be known.
 VERSION_1 = (
@@ -80,41 +151,8 @@ VERSION_1 = (
         detail TEXT
     ) STRICT
     """,
-    """
-    CREATE TABLE attempt (
-        number INTEGER PRIMARY KEY,
-        uuid TEXT NOT NULL UNIQUE,
-        key TEXT NOT NULL REFERENCES person (key),
-        run TEXT NOT NULL REFERENCES run (run),
-        row_id TEXT NOT NULL,
-        contract TEXT NOT NULL,
-        host TEXT NOT NULL,
-        signed_at REAL NOT NULL,
-        seal_name TEXT NOT NULL,
-        content_name TEXT NOT NULL,
-        content_number TEXT NOT NULL,
-        content_id_type TEXT NOT NULL,
-        content_scene_key TEXT,
-        content_mobile TEXT,
-        content_seal_name TEXT,
-        content_picture TEXT NOT NULL,
-        content_pixels TEXT,
-        verdict TEXT CHECK (verdict IN ('sealed', 'refused', 'not_executed', 'unknown', 'exists')),
-        settled_at REAL,
-        http_status INTEGER,
-        request_id TEXT,
-        code TEXT,
-        message TEXT,
-        seal_id TEXT,
-        decision INTEGER REFERENCES decision (id),
-        FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key),
-        CHECK ((verdict IS NULL) = (settled_at IS NULL)),
-        CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
-        CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')
-    ) STRICT
-    """,
-    "CREATE INDEX attempt_of_person ON attempt (key, number)",
-    f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
+    _ATTEMPT.format(table="attempt", owner=_OWNER),
+    *_ON_ATTEMPT[:2],
     """
     CREATE TABLE seal (
         id INTEGER PRIMARY KEY,
@@ -146,26 +184,7 @@ VERSION_1 = (
     """,
     "CREATE INDEX seal_of_person ON seal (key, after_attempt)",
     "CREATE UNIQUE INDEX one_live_seal ON seal (key) WHERE ended_by IS NULL",
-    """
-    CREATE TRIGGER no_attempt_beside_a_live_seal BEFORE INSERT ON attempt
-    WHEN EXISTS (SELECT 1 FROM seal WHERE key = NEW.key AND ended_by IS NULL)
-    BEGIN SELECT RAISE (ABORT, 'live_seal'); END
-    """,
-    f"""
-    CREATE TRIGGER no_live_seal_beside_an_open_attempt BEFORE INSERT ON seal
-    WHEN NEW.ended_by IS NULL AND EXISTS (SELECT 1 FROM attempt WHERE key = NEW.key AND {OPEN_ATTEMPT})
-    BEGIN SELECT RAISE (ABORT, 'open_attempt'); END
-    """,  # noqa: S608 - our own words
-    """
-    CREATE TRIGGER an_attempt_carries_the_frozen_name BEFORE INSERT ON attempt
-    WHEN NEW.seal_name IS NOT (SELECT seal_name FROM person WHERE key = NEW.key)
-    BEGIN SELECT RAISE (ABORT, 'frozen_name'); END
-    """,
-    """
-    CREATE TRIGGER a_verdict_is_final BEFORE UPDATE OF verdict ON attempt
-    WHEN OLD.verdict IS NOT NULL
-    BEGIN SELECT RAISE (ABORT, 'settled'); END
-    """,
+    *_ON_ATTEMPT[2:],
     # row_seen moves every night and is narrow; the wide words of row_line are written when they change, and no more.
     """
     CREATE TABLE row_line (
@@ -211,7 +230,34 @@ VERSION_2 = (
 # A verdict's receipt holds the seal it made: without an index each one would read every seal.
 VERSION_3 = ("CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",)
 
-STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3)  # step n leads from version n to n + 1
+# A seal name passes on to another person where nobody can bear it: its owner's every create under it was surely refused,
+# for another reason than the name, before the owner's first seal. Else a corrected number would cost a doctor the name.
+_UNDER_IT = "FROM attempt WHERE key = seal_name.key AND attempt.seal_name = seal_name.seal_name"
+_NOT_FOR_THE_NAME = (
+    f"(contract = 'upload' OR NOT (coalesce(code, '') = 'FailedOperation.ExistSameSealName' OR {_SAME_NAME}))"
+)
+FREE_NAME = (  # of a row of seal_name
+    f"(EXISTS (SELECT 1 {_UNDER_IT}) "  # noqa: S608 - our own words
+    f"AND NOT EXISTS (SELECT 1 {_UNDER_IT} AND NOT (coalesce({SURELY_REFUSED}, 0) AND {_NOT_FOR_THE_NAME})) "
+    "AND NOT EXISTS (SELECT 1 FROM seal WHERE seal.key = seal_name.key AND (seal.seal_name = seal_name.seal_name "
+    f"OR after_attempt < (SELECT min(number) {_UNDER_IT}))))"
+)
+VERSION_4 = (
+    "DROP TRIGGER no_live_seal_beside_an_open_attempt",
+    _ATTEMPT.format(table="attempt_4", owner=""),  # keeps the name it was sent under, whosever that is by now
+    "INSERT INTO attempt_4 SELECT * FROM attempt",
+    "DROP TABLE attempt",
+    "ALTER TABLE attempt_4 RENAME TO attempt",
+    *_ON_ATTEMPT,
+    f"""
+    CREATE TRIGGER a_name_leaves_nobody_who_may_bear_it BEFORE UPDATE OF key ON seal_name
+    WHEN NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {FREE_NAME})
+    BEGIN SELECT RAISE (ABORT, 'seal_name'); END
+    """,  # noqa: S608 - our own words
+)
+
+# step n leads from version n to n + 1
+STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 
 # The database names the columns of a broken constraint; triggers speak for themselves.
 CONSTRAINTS = {
@@ -243,11 +289,24 @@ def migrate(connection: sqlite3.Connection, *, steps: Sequence[Sequence[str]] = 
     """
     version = version_of(connection)
     require_known(version, steps=steps)
+    if version == len(steps):
+        return
+    (guarded,) = connection.execute("PRAGMA foreign_keys").fetchone()
+    connection.execute("PRAGMA foreign_keys = OFF")  # a table that is made anew is missing for a moment
+    try:
+        _climb(connection, version, steps)
+    finally:
+        connection.execute(f"PRAGMA foreign_keys = {guarded}")
+
+
+def _climb(connection: sqlite3.Connection, version: int, steps: Sequence[Sequence[str]]) -> None:
     for number, statements in enumerate(steps[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in statements:
                 connection.execute(statement)
+            if (broken := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
+                raise sqlite3.IntegrityError(f"a row of {broken[0]} refers to nothing")
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except sqlite3.Error:

@@ -122,12 +122,14 @@ class SqliteLedger:
         """
         writer = self._writing()
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: sqlite3.Connection) -> str | None:
             if writer.failure is not None:
                 raise copy(writer.failure) from writer.failure.__cause__
-            journal.enter_attempt(connection, attempt)
+            return journal.enter_attempt(connection, attempt)
 
-        entered = writer.submit(write, facts.of_attempt(attempt.uuid, attempt.key, attempt.seal_name))
+        entered = writer.submit(
+            write, lambda before: facts.of_attempt(attempt.uuid, attempt.key, attempt.seal_name, before)
+        )
         try:
             await asyncio.wrap_future(entered)
         except asyncio.CancelledError:

@@ -135,6 +135,84 @@ async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdi
     assert known.seal_names == {"甲处方章": "p1", "乙处方章": "p1"}
 
 
+NOBODY = Verdict("refused", code="FailedOperation.UserInfoNoMatch", http_status=200)
+
+
+@pytest.mark.parametrize("verdict", [NOBODY, Verdict("not_executed", code="RequestLimitExceeded")])
+async def test_a_name_passes_on_from_somebody_who_was_surely_refused(ledger, attempt, sealed, verdict):
+    """A corrected number is another person: the doctor must not lose the name to the wrong one."""
+    wrong, right = attempt("p1", seal_name="张伟处方章"), attempt("p2", seal_name="张伟处方章")
+    await ledger.open_attempt(wrong)
+    assert ledger.snapshot().spare_names == frozenset(), "it may have been executed"
+    await ledger.settle(wrong.uuid, verdict, at=2.0)
+    assert ledger.snapshot().spare_names == {"张伟处方章"}
+    await ledger.open_attempt(right)
+    known = ledger.snapshot()
+    assert (known.seal_names, known.spare_names) == ({"张伟处方章": "p2"}, frozenset())
+    assert (known.people["p1"].seal_name, known.people["p2"].seal_name) == (None, "张伟处方章")
+    await ledger.settle(right.uuid, sealed("s1"), at=3.0)
+    assert ledger.snapshot().people["p2"].seal.seal_name == "张伟处方章"
+    with pytest.raises(LedgerConflict, match=r"^seal_name$"):
+        await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
+    again = attempt("p1", seal_name="张伟内科处方章")
+    await ledger.open_attempt(again)
+    await ledger.settle(again.uuid, sealed("s2"), at=4.0)
+    assert ledger.snapshot().people["p1"].seal.seal_name == "张伟内科处方章"
+
+
+@pytest.mark.parametrize(
+    "verdicts",
+    [
+        [None],
+        [Verdict("unknown")],
+        [Verdict("exists", code="FailedOperation.ExistSameSealName")],
+        [Verdict("refused", code="FailedOperation", message="请求失败")],
+        [Verdict("refused", code="FailedOperation", message="已存在同名印章")],
+        [Verdict("refused", code="FailedOperation.ExistSameSealName")],
+        [Verdict("refused")],
+        [NOBODY, Verdict("refused", code="FailedOperation.ExistSameSealName")],
+        [Verdict("refused", code="FailedOperation", message="请求失败"), NOBODY],
+    ],
+    ids=lambda verdicts: " ".join(each.code or each.kind if each else "open" for each in verdicts),
+)
+async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt, verdicts):
+    for verdict in verdicts:
+        first = attempt("p1", seal_name="张伟处方章")
+        await ledger.open_attempt(first)
+        if verdict is not None:
+            await ledger.settle(first.uuid, verdict, at=2.0)
+    before = ledger.snapshot()
+    assert before.spare_names == frozenset()
+    with pytest.raises(LedgerConflict, match=r"^seal_name$"):
+        await ledger.open_attempt(attempt("p2", seal_name="张伟处方章"))
+    assert ledger.snapshot() == before, "nothing of it was entered"
+
+
+async def test_the_name_of_a_seal_passes_on_to_nobody_nor_the_one_that_replaced_it(ledger, attempt, sealed):
+    first = attempt("p1")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, sealed("S1"), at=2.0)
+    ledger.decide(decision("replace", "p1", detail="p1新章"))
+    second = attempt("p1", seal_name="p1新章")
+    await ledger.open_attempt(second)
+    await ledger.settle(second.uuid, NOBODY, at=3.0)
+    assert ledger.snapshot().spare_names == frozenset()
+    for name in ("p1处方章", "p1新章"):
+        with pytest.raises(LedgerConflict, match=r"^seal_name$"):
+            await ledger.open_attempt(attempt("p2", seal_name=name))
+
+
+async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attempt, sealed):
+    """The doctor's name was wrong and refused, then corrected and sealed: the one who is called so may have it."""
+    for name, verdict in (("张玮处方章", NOBODY), ("张伟处方章", sealed("S1"))):
+        first = attempt("p1", seal_name=name)
+        await ledger.open_attempt(first)
+        await ledger.settle(first.uuid, verdict, at=2.0)
+    assert ledger.snapshot().spare_names == {"张玮处方章"}
+    await ledger.open_attempt(attempt("p2", seal_name="张玮处方章"))
+    assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
+
+
 async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
@@ -465,7 +543,9 @@ def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
         model: dict[str, Past] = {}
         for number, (person, verdict) in enumerate(steps):
             asyncio.run(_step(ledger, model, f"u{number}", f"p{person}", verdict))
-        assert ledger.snapshot() == Snapshot(model, {past.seal_name: key for key, past in model.items()})
+        names = {past.seal_name: key for key, past in model.items()}
+        spare = frozenset(name for name, key in names.items() if not model[key].frozen)
+        assert ledger.snapshot() == Snapshot(model, names, spare)
 
 
 async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kind: str | None) -> None:
@@ -478,9 +558,11 @@ async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kin
         return
     assert not past.seal
     assert not past.unsettled
-    tried = Try(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT)
+    code = "FailedOperation.UserInfoNoMatch" if kind == "refused" else None
+    tried = Try(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code)
     if kind:
-        await ledger.settle(uuid, Verdict(kind, seal_id=f"s-{uuid}" if kind == "sealed" else None), at=2.0)
+        seal_id = f"s-{uuid}" if kind == "sealed" else None
+        await ledger.settle(uuid, Verdict(kind, seal_id=seal_id, code=code), at=2.0)
     model[key] = Past(
         key,
         past.seal_name,

@@ -52,7 +52,9 @@ OPENED = (
         ("UPDATE attempt SET decision = 1 WHERE key = 'refused'", "CHECK"),
         ("UPDATE attempt SET decision = 1 WHERE key = 'open'", "CHECK"),
         ("UPDATE attempt SET signed_at = 'yesterday' WHERE key = 'open'", "cannot store TEXT"),
-        ("UPDATE seal_name SET key = 'refused' WHERE key = 'sealed'", "FOREIGN KEY"),
+        ("UPDATE seal_name SET key = 'refused' WHERE key = 'sealed'", "seal_name"),
+        ("UPDATE seal_name SET key = 'sealed' WHERE key = 'open'", "seal_name"),
+        ("UPDATE seal_name SET key = 'sealed' WHERE key = 'refused'", "seal_name"),  # its code is not known
         ("UPDATE person SET seal_name = 'sealed处方章' WHERE key = 'refused'", "FOREIGN KEY"),
         ("UPDATE seal SET ended_by = 99", "FOREIGN KEY"),
         ("DELETE FROM person WHERE key = 'sealed'", "FOREIGN KEY"),

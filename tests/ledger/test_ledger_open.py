@@ -224,6 +224,57 @@ def test_an_older_ledger_is_brought_forward_and_keeps_what_it_holds(begun):
         assert connection.execute("SELECT key, note FROM person").fetchall() == [("p1", None)]
 
 
+def test_a_ledger_of_the_third_version_becomes_what_a_new_one_is(begun, tmp_path):
+    """The table of attempts is made anew: nothing that stood in it, on it or refers to it is lost."""
+    old = tmp_path / "old.sqlite3"
+    old.touch()
+    with closing(connect(old, readonly=False)) as connection, closing(connect(begun, readonly=False)) as new:
+        schema.migrate(connection, steps=schema.STEPS[:3])
+        connection.executescript(
+            """
+            INSERT INTO run (run, command, started, host, pid, user, rosters, context, out, config_digest, version)
+                VALUES ('r1', 'run', 1, 'h', 1, 'u', '[]', '[]', 'out', 'd', 'v');
+            BEGIN;
+            PRAGMA defer_foreign_keys = ON;
+            INSERT INTO person VALUES ('p1', '张伟', '*', '张伟处方章'), ('p2', '李娜', '*', '李娜处方章');
+            INSERT INTO seal_name VALUES ('张伟处方章', 'p1'), ('李娜处方章', 'p2');
+            INSERT INTO attempt VALUES
+                (3, 'u1', 'p1', 'r1', 'row', 'file_id', 'h', 1, '张伟处方章', '张伟', 'n', 'ID_CARD', NULL, NULL, NULL, 'p',
+                 NULL, 'unknown', 2, 200, 'q', 'InternalError', 'm', NULL, NULL),
+                (7, 'u2', 'p2', 'r1', 'row', 'file_id', 'h', 1, '李娜处方章', '李娜', 'n', 'ID_CARD', NULL, NULL, NULL, 'p',
+                 NULL, 'sealed', 2, 200, 'q', NULL, NULL, 'S2', NULL);
+            INSERT INTO decision VALUES (1, 3, 'it', 'seen', 'not_created', 'p1', 'u1', NULL, NULL);
+            UPDATE attempt SET decision = 1 WHERE uuid = 'u1';
+            INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, at, after_attempt, content_name, content_number,
+                content_id_type, content_picture)
+                VALUES ('S2', 'p2', '李娜处方章', 'sent', 'r1', 'u2', 2, 7, '李娜', 'n', 'ID_CARD', 'p');
+            COMMIT;
+            """
+        )
+        tables = ("person", "seal_name", "attempt", "decision", "seal")
+        before = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+        schema.migrate(connection)
+        after = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+        assert after == before
+        everything = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
+        assert connection.execute(everything).fetchall() == new.execute(everything).fetchall()
+        assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+        for statement in ("DELETE FROM attempt WHERE uuid = 'u2'", "DELETE FROM decision"):
+            with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+                connection.execute(statement)
+
+
+def test_a_step_forward_after_which_a_row_refers_to_nothing_is_not_taken(begun):
+    with closing(connect(begun, readonly=False)) as connection:
+        connection.execute("INSERT INTO person (key) VALUES ('p1')")
+        connection.execute("INSERT INTO seal_name VALUES ('章', 'p1')")
+        with pytest.raises(sqlite3.IntegrityError, match="seal_name"):
+            schema.migrate(connection, steps=(*schema.STEPS, ("DELETE FROM person",)))
+        assert schema.version_of(connection) == len(schema.STEPS)
+        assert connection.execute("SELECT key FROM person").fetchall() == [("p1",)]
+        assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+
+
 def test_a_step_forward_that_fails_is_not_taken(begun):
     steps = (*schema.STEPS, ("CREATE TABLE later (x)", "CREATE TABLE later (x)"))
     with closing(connect(begun, readonly=False)) as connection:

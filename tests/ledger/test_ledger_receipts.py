@@ -60,6 +60,7 @@ def filled(opened, attempt, run_record, sealed):
     }.items():
         asyncio.run(seal(ledger, attempt(key), verdict))
     asyncio.run(seal(ledger, attempt("p5"), sealed("S5")))
+    asyncio.run(seal(ledger, attempt("p6", seal_name="p2处方章"), sealed("S6")))  # p2 had a wrong number
     return ledger
 
 
