@@ -250,6 +250,47 @@ def test_the_rosters_own_name_that_belongs_to_another_is_refused():
     assert one(doctor(2, seal_name="院长章"), snapshot(sealed(first))).status is Status.REJECTED
 
 
+def spare(*pasts: Past) -> Snapshot:
+    """People of whom those without a seal were surely refused: their names may pass on."""
+    return replace(snapshot(*pasts), spare_names=frozenset(past.seal_name for past in pasts if not past.seal))
+
+
+@pytest.mark.parametrize("own", [None, "院长章"])
+def test_a_corrected_number_keeps_the_doctors_seal_name(own):
+    wrong, right = doctor(1, name="张伟", seal_name=own), doctor(2, name="张伟", seal_name=own)
+    before = replace(refused(wrong), seal_name=own or "张伟处方章")
+    planned = one(right, spare(before))
+    assert (planned.status, planned.seal_name, planned.problems) == (Status.READY, own or "张伟处方章", ())
+    assert one(right, snapshot(before)).seal_name != "张伟处方章", "not where somebody may bear it"
+
+
+def test_a_namesake_who_still_stands_in_the_roster_keeps_the_seal_name():
+    first, second = doctor(1, name="张伟"), doctor(2, name="张伟")
+    planned = {
+        each.doctor.key: each.seal_name for each in meet([first, second], spare(refused(first)), rules())
+    }
+    assert planned == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
+
+
+def test_two_newcomers_are_told_apart_though_the_name_is_spare():
+    gone, *new = (doctor(serial, name="张伟") for serial in range(1, 4))
+    assert {each.seal_name for each in meet(new, spare(refused(gone)), rules())} == {
+        "张伟〇〇二处方章",
+        "张伟〇〇三处方章",
+    }
+
+
+def test_a_corrected_name_takes_the_templates_name_anew():
+    wrong, right = doctor(1, name="张玮"), doctor(1, name="张伟")
+    assert one(right, spare(refused(wrong))).request.seal_name == "张伟处方章"
+    assert one(right, snapshot(refused(wrong))).request.seal_name == "张玮处方章", "somebody may bear it"
+    assert one(wrong, spare(refused(wrong)), template="{name}新章").request.seal_name == "张玮处方章"
+    named = refused(replace(wrong, seal_name="院长章"))
+    assert one(right, spare(replace(named, seal_name="院长章"))).request.seal_name == "院长章"
+    beside = one(right, spare(refused(wrong), sealed(doctor(2, name="张伟"))))
+    assert (beside.seal_name, beside.problems[-1].code) == ("张伟〇〇一处方章", "SEAL_NAME_DUPLICATE")
+
+
 def test_another_doctors_picture_is_never_used_again():
     first = doctor(1)
     stranger = one(doctor(2, picture=first.picture), snapshot(sealed(first)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import openpyxl
 import pytest
 from night_support import draw_seal, name, number
+from wire_support import CREATE
 
 HEADERS = ("姓名", "证件号码")
 YELLOW = "FFFFE98A"
@@ -61,3 +62,53 @@ def test_a_seal_name_that_is_refused_again_is_still_there_to_be_corrected(namesa
     assert again == heads
     cells = [row[heads.index("Seal name")] for row in sheet.iter_rows(min_row=2)]
     assert [(cell.value, cell.fill.fgColor.rgb) for cell in cells] == [("甲✗章", YELLOW)] * 2
+
+
+NOBODY = {"code": {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号码不一致。"}}
+
+
+@pytest.fixture
+def mistyped(hospital_with):
+    """Doctor 1's row bears another's number, which is well-formed: the service knows nobody like that."""
+    hospital = hospital_with(faults=[{"match": {"action": CREATE, "nth": [1]}, "do": NOBODY}])
+    hospital.doctors(1)
+    hospital.roster([(name(1), number(9), "15400000001", "00001", "内科")])
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"failed": 1}
+    return hospital
+
+
+@pytest.mark.parametrize("way", ["retry", "inbox", "roster"])
+def test_a_number_that_is_corrected_after_a_refusal_keeps_the_doctors_seal_name(mistyped, tmp_path, way):
+    """Another number is another person to the ledger; the wrong one made nothing, and must not keep the name."""
+    if way == "roster":
+        mistyped.doctors(1)
+    else:
+        book, sheet, heads = _to_fix(mistyped)
+        sheet.cell(2, heads.index("证件号码") + 1).value = number(1)
+        book.save((mistyped.folder / "inbox" if way == "inbox" else tmp_path) / "改好.xlsx")
+    assert mistyped.go(*(["retry", str(tmp_path / "改好.xlsx")] if way == "retry" else ["run"])) == 0
+    (outcome,) = mistyped.outcomes()
+    assert (outcome["status"], outcome["seal_name"]) == ("sealed", f"{name(1)}处方章")
+    assert "SEAL_NAME_DUPLICATE" not in outcome["codes"]
+    assert [seal.seal_name for seal in mistyped.world.seals] == [f"{name(1)}处方章"]
+    mistyped.doctors(1)
+    assert (mistyped.go("run"), mistyped.statuses()) == (0, {"unchanged": 1})
+    assert mistyped.go("ledger", "check") == 0
+
+
+def test_a_name_that_is_corrected_after_a_refusal_is_the_seals_too(mistyped):
+    mistyped.roster([(name(2), number(9), "15400000001", "00001", "内科")])
+    assert mistyped.go("run") == 0
+    assert [seal.seal_name for seal in mistyped.world.seals] == [f"{name(2)}处方章"]
+
+
+def test_the_ledger_is_rebuilt_with_a_name_that_passed_on(mistyped):
+    mistyped.doctors(1)
+    assert mistyped.go("run") == 0
+    ledger = mistyped.folder / "state" / "ledger.sqlite3"
+    for file in ledger.parent.glob("ledger.sqlite3*"):
+        if file.suffix != ".key":
+            file.unlink()
+    assert mistyped.go("ledger", "rebuild") == 0
+    assert (mistyped.go("run"), mistyped.statuses(), mistyped.creates()) == (0, {"unchanged": 1}, 2)
