@@ -24,6 +24,8 @@ OF_FILES = frozenset(
 _OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
 _NOTHING = frozenset({"", "—"})
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_OTHER = "other"  # word of the detail that names rows, or whom a name or number belongs to
+_ROW_OF_A_FILE = re.compile(r"(.+\.\w{2,5}(?: .+)?) (\d+)( …)?")
 _FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
 _TOLD = frozenset({"found", "limit"})
 
@@ -70,18 +72,35 @@ def message(problem: Problem, language: str) -> str:
     mark, third = THIRD_CASE.get(problem.code, ("", words))
     zh, en = (_whole(each, problem.detail) for each in (third if problem.detail.get(mark) else words))
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
-    if language != "zh":
-        return _placed(en, problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
     comma, english_comma = MARKS["mark.comma"]
+    if language != "zh":
+        detail |= {
+            name: english_comma.join(_rows(text, 1))
+            for name, text in problem.detail.items()
+            if name == _OTHER
+        }
+        return _placed(en, problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
     told = _TOLD if problem.code in OF_FILES else frozenset[str]()
     for name, text in problem.detail.items():
-        parts = text.split(english_comma)
+        parts = _rows(text, 0) if name == _OTHER else text.split(english_comma)
         detail[name] = comma.join(
             finding(part) if name in told else PHRASES.get(part, part) for part in parts
         )
         if name in told and _HAN.match(detail[name]):
             zh = zh.replace(f" {{{name}}}", f"{{{name}}}")  # Han beside Han stands without a blank
+        if name == _OTHER and _HAN.fullmatch(detail[name][-1:]):
+            zh = zh.replace(f"{{{name}}} ", f"{{{name}}}")
     return _placed(zh, problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
+
+
+def _rows(places: str, language: int) -> list[str]:
+    """Return what a detail names beside the row, rows of files (``a.xlsx 内科 12``) in words: 0 is zh, 1 en."""
+    return [
+        MARKS["mark.row"][language].format(place=found[1], row=found[2], more=found[3] or "")
+        if (found := _ROW_OF_A_FILE.fullmatch(part))
+        else part
+        for part in places.split(MARKS["mark.comma"][1])
+    ]
 
 
 def parted(sentence: str) -> tuple[str, str]:

@@ -47,7 +47,7 @@ VOCABULARIES = {
     *(f"intake/{name}.py" for name in READ.split()),
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
     "esign/codes.py",  # what the service says, to be told apart
-    "ledger/people.py",  # the same, in a query
+    "ledger/schema.py",  # the same, in a query
     "desk/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }
 # single texts of this kind in other modules

@@ -20,6 +20,7 @@ from pipeline.intake.read import refused
 from pipeline.intake.validate import Identify, row_ids
 from pipeline.problems import problem
 from pipeline.roster import Cell, Embedded, Field, FileReport, Problem, Row
+from pipeline.words.sentences import phrase
 
 _NAMED = 20  # rows in one note
 
@@ -77,7 +78,9 @@ def gather(
     stray = next((row for row in rows if row.ticket not in at), None)
     if guessed and stray is not None:
         raise UsageError(
-            "usage.roster_unknown", place=_place(stray), rosters=", ".join(map(str, context)) or "—"
+            "usage.roster_unknown",
+            place=phrase("mark.row", place=_sheet(stray), row=stray.origin.row, more=""),
+            rosters=", ".join(map(str, context)) or "—",
         )
     whole = [_completed(row, at[row.ticket]) if row.ticket in at else row for row in rows]
     others = _in_place([*roster, *fixed], reports, identify)
@@ -251,7 +254,11 @@ def _superseded(row: Row) -> Problem:
 
 
 def _place(row: Row) -> str:
-    return f"{row.origin.file} {row.origin.sheet} {row.origin.row}"
+    return f"{_sheet(row)} {row.origin.row}"
+
+
+def _sheet(row: Row) -> str:
+    return f"{row.origin.file} {row.origin.sheet}"
 
 
 def _by_header(row: Row) -> dict[str, Cell]:

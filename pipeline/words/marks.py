@@ -10,5 +10,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "mark.colon": ("：", ": "),
     "mark.dash": ("——", " — "),
     "mark.brackets": ("（{text}）", " ({text})"),
+    "mark.row": ("{place} 第 {row} 行{more}", "{place} row {row}{more}"),
     "mark.or": (" 或 ", " or "),
 }

@@ -435,11 +435,11 @@ def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
     first, second, third = compare(rows, {"2001": "2001", "2002": "2001"})
     assert not third.problems
     assert message(first.problems[0], "zh") == (
-        "图片 2001.png 与 2002.png（roster.xlsx 内科 3）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，"
+        "图片 2001.png 与 2002.png（roster.xlsx 内科 第 3 行）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，"
         "给其他人换上各自的图片。"
     )
     assert message(second.problems[0], "en") == (
-        "The pictures 2002.png and 2001.png (roster.xlsx 内科 2) show the very same seal; none was sent, look whose it is, "
+        "The pictures 2002.png and 2001.png (roster.xlsx 内科 row 2) show the very same seal; none was sent, look whose it is, "
         "replace the others."
     )
 
@@ -459,4 +459,4 @@ def test_twins_of_one_name_are_told_apart_by_their_folders():
 def test_the_same_bytes_are_no_twin():
     first, _ = compare([doctor(2), doctor(3, BERT, name="李四")])
     assert "twin" not in first.problems[0].detail
-    assert "也是 roster.xlsx 内科 3 的图片" in message(first.problems[0], "zh")
+    assert "也是 roster.xlsx 内科 第 3 行的图片" in message(first.problems[0], "zh")

@@ -270,7 +270,7 @@ def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
     pairing = paired(tmp_path, {"张伟.png": b"seal"}, doctor(row=2), doctor(number=OTHER_NUMBER, row=7))
     for one, other in zip(pairing.doctors, ("7", "2"), strict=True):
         assert (one.picture, [problem.code for problem in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
-        assert f"张伟.png ↔ 名单.xlsx 内科 {other}" in message(one.problems[0], "zh")
+        assert f"张伟.png ↔ 名单.xlsx 内科 第 {other} 行" in message(one.problems[0], "zh")
     assert pairing.unclaimed == ()
 
 

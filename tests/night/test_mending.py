@@ -218,7 +218,7 @@ def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital
     book["To fix"].delete_rows(3)
     book.save(workbook)
     assert hospital.go("retry", str(workbook)) == 2
-    assert "edited.xlsx To fix 2" in capsys.readouterr().err
+    assert "edited.xlsx To fix row 2" in capsys.readouterr().err
     assert len(hospital.world.seals) == 1
     workbook.rename(other / "edited.xlsx")
     assert hospital.go("run", str(other)) == 3  # as the message says; and both namesakes stand there
@@ -242,7 +242,7 @@ def test_a_workbook_whose_roster_is_gone_gives_no_namesakes_picture(hospital, ca
     workbook = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", hospital.folder / "w.xlsx")
     (inbox / "a.xlsx").rename(hospital.folder / "archived.xlsx")
     assert hospital.go("retry", str(workbook)) == 2
-    assert "w.xlsx To fix 2" in capsys.readouterr().err
+    assert "w.xlsx To fix row 2" in capsys.readouterr().err
     assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
     (hospital.folder / "archived.xlsx").rename(inbox / "b.xlsx")
     assert hospital.go("run") == 3, "under another name it is found by its rows"

@@ -226,8 +226,8 @@ def test_after_a_retry_rows_are_still_named_by_their_place_in_the_roster(ward, t
         "roster.xlsx · Sheet · row 5"
     ]
     told = [each["message"] for line in ward.outcomes() for each in line["problems"]]
-    assert {each for each in told if "roster.xlsx Sheet 3" in each}
-    assert {each for each in told if "roster.xlsx Sheet 4" in each}
+    assert {each for each in told if "roster.xlsx Sheet row 3" in each}
+    assert {each for each in told if "roster.xlsx Sheet row 4" in each}
     assert not any("r.xlsx To fix" in each for each in told)
 
 
@@ -273,7 +273,7 @@ def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_a
     second, fourth = (by_staff_no(ward)[who] for who in ("00002", "00004"))
     assert (second["file"], second["row"], second["status"]) == ("roster.xlsx", 3, "sealed")
     assert second["codes"] == ["ROW_SUPERSEDED"]
-    assert f"改好.{form} To fix 2" in second["problems"][0]["message"]
+    assert f"改好.{form} To fix row 2" in second["problems"][0]["message"]
     assert fourth["codes"][0] == "NAME_INVALID", "a deleted row is left alone"
     told = files(ward)[f"改好.{form}"]
     assert (told["status"], told["rows"]) == ("read", 0)
@@ -357,7 +357,7 @@ def test_of_two_copies_of_one_workbook_the_edited_one_counts_and_two_edits_stop_
     assert ward.go("run") == 3
     assert ward.statuses() == {"unchanged": 1, "sealed": 2, "rejected": 1}
     (told,) = [each for each in by_staff_no(ward)["00002"]["problems"] if each["code"] == "ROW_DUPLICATE"]
-    assert "a.xlsx To fix 2, b.xlsx To fix 2" in told["message"]
+    assert "a.xlsx To fix row 2, b.xlsx To fix row 2" in told["message"]
     assert "mobile" in told["message"]
 
 

@@ -270,7 +270,10 @@ def test_one_drawing_for_two_doctors_stands_among_the_pictures_nobody_got(write,
     _, *rows = _texts(openpyxl.load_workbook(write(scene.night()))["未配对印章"])
 
     assert [row[0] for row in rows] == ["1002钱秀兰.png", "1003孙立新.png"]
-    assert rows[0][2] == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 5）虽是两个文件，图案却完全相同"
+    assert (
+        rows[0][2]
+        == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 第 5 行）虽是两个文件，图案却完全相同"
+    )
     assert rows[0][3].startswith("都未提交")
 
 
