@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.nightly import conduct, out_option
+from pipeline.cli.evening import conduct
+from pipeline.cli.nightly import out_option
 from pipeline.cli.session import Session
 from pipeline.clock import run_id
 from pipeline.config import load

@@ -114,7 +114,7 @@ def _settle(
 
 def _probe(session: Session, query: str | None) -> int:
     """Send one create again, as a night of one row; config and certificate must allow it, the fence be passed."""
-    from pipeline.cli.nightly import conduct  # noqa: PLC0415
+    from pipeline.cli.evening import conduct  # noqa: PLC0415
     from pipeline.desk.settle import require_fence  # noqa: PLC0415
 
     config = ready_config(session)

@@ -1,0 +1,176 @@
+"""One night with a person or a timer in front of it: the lock, the log, the question, the progress, the results."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from pipeline import session as surroundings
+from pipeline.cli.session import Session
+from pipeline.clock import Clock
+from pipeline.config import Config
+from pipeline.errors import EsignImportError
+from pipeline.model import Ask, Forecast, Status
+from pipeline.words import Joined, Phrase
+from pipeline.words.results import status_word
+from pipeline.words.sentences import phrase
+
+if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
+    from pipeline.cli.signals import Signals
+    from pipeline.esign.signing import Credentials
+    from pipeline.ledger.protocol import Ledger
+    from pipeline.ledger.sitekey import SiteKey
+    from pipeline.model import Night
+
+LOG = logging.getLogger(__name__)
+
+
+def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
+    """Say where there is no folder of pictures; a hospital whose pictures are in cells needs none."""
+    if ask.seals is None:
+        session.say("no_seals", path=config.path(config.seals))
+
+
+def conduct(
+    session: Session,
+    config: Config,
+    ask: Ask,
+    *,
+    clock: Clock,
+    latest: Path | None,
+    yes: bool = False,
+    new_ledger: bool = False,
+    steps: bool = True,
+    credentials: Callable[[], Credentials] | None = None,
+) -> int:
+    """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
+    from pipeline.cli.logs import logging_to  # noqa: PLC0415
+    from pipeline.cli.signals import Signals  # noqa: PLC0415
+    from pipeline.cli.telling import deliver  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    found = credentials or surroundings.credentials_of(config)
+    tell_no_seals(session, config, ask)
+    with (
+        surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
+        logging_to(ask.out, loud=session.verbose),
+        Signals() as signals,
+    ):
+        LOG.info(
+            "the run begins", extra={"tenant": tenant_of(config)}
+        )  # a run that is killed leaves its log alone
+        evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
+        try:
+            done = asyncio.run(evening.through())
+            if done is None:
+                session.say("declined")
+                session.repeat("next_again")
+                return 0
+            return deliver(session, config, done, latest=latest, steps=steps)
+        except Exception as trouble:
+            if not isinstance(trouble, EsignImportError):
+                LOG.exception("the run broke")
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Evening:
+    """One run with a person or a timer in front of it."""
+
+    session: Session
+    config: Config
+    ask: Ask
+    clock: Clock
+    ledger: Ledger
+    site_key: SiteKey
+    credentials: Callable[[], Credentials]
+    signals: Signals
+    yes: bool
+
+    async def through(self) -> Night | None:
+        from pipeline import night  # noqa: PLC0415
+        from pipeline.cli.progress import Progress  # noqa: PLC0415
+        from pipeline.esign.contract import CREATE  # noqa: PLC0415
+        from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
+
+        stop = night.Stop()
+        self.signals.usual()
+        limiter = EvenLimiter(self.config.limits.requests_per_second, self.clock)
+        async with Progress(self.session, self.clock, self.config.limits.requests_per_second) as progress:
+
+            def confirm(forecast: Forecast) -> bool:
+                agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
+                self.signals.drain(stop, lambda: progress.say("stopping"))
+                progress.begin(forecast.creates, partial(limiter.departures, CREATE))
+                if agreed and forecast.creates:
+                    Thread(target=surroundings.warm_up, daemon=True).start()
+                return agreed
+
+            return await night.run(
+                self.ask,
+                self.config,
+                ledger=self.ledger,
+                site_key=self.site_key,
+                limiter=limiter,
+                credentials=self.credentials,
+                clock=self.clock,
+                stop=stop,
+                confirm=confirm,
+                watch=progress,
+            )
+
+    def _foretell(self, forecast: Forecast) -> None:
+        """Say how many seals will be made, or why none."""
+        if forecast.creates:
+            time = _time(forecast.seconds)
+            self.session.say("forecast", rows=forecast.rows, creates=forecast.creates, time=time)
+        elif forecast.guarded:
+            self.session.say("forecast_guarded", rows=forecast.rows)
+        elif not forecast.rows:
+            self.session.say("forecast_nobody")
+        else:
+            language = self.session.spoken
+            left = [
+                phrase("forecast_others", n=n)
+                if status is Status.READY
+                else f"{status_word(status, language)} {n}"
+                for status, n in sorted(forecast.left.items(), key=lambda each: -each[1])
+            ]
+            why = Joined(left, phrase("mark.comma"))
+            self.session.say("forecast_nothing", rows=forecast.rows, why=why)
+
+    def _agreed(self, forecast: Forecast) -> bool:
+        """Say what is about to happen; ask only where somebody can answer and something would be sent."""
+        say = self.session.say
+        self._foretell(forecast)
+        if forecast.judged is not None:
+            right, wrong, elsewhere = forecast.judged
+            say("judged", right=right, wrong=wrong)
+            if elsewhere:
+                say("judged_elsewhere", rows=elsewhere)
+        if forecast.licences:
+            say("licences", licences=forecast.licences)
+        if forecast.heavy:
+            say("heavy", heavy=forecast.heavy)
+        if self.yes or not forecast.creates or not sys.stdin.isatty():
+            return True
+        return self.session.agreed("confirm")
+
+
+def _time(seconds: float) -> Phrase:
+    """Return how long something takes, as roughly as one cares."""
+    if seconds < 1:
+        return phrase("time.moment")
+    if seconds < 100:
+        return phrase("time.seconds", n=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return phrase("time.minutes", n=minutes)
+    return phrase("time.hours", n=f"{seconds / 3600:.1f}")
