@@ -51,7 +51,7 @@ def conduct(
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
-    from pipeline.cli.logs import logging_to  # noqa: PLC0415
+    from pipeline.cli.logs import logging_to, nothing_left  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
@@ -59,6 +59,7 @@ def conduct(
     found = credentials or surroundings.credentials_of(config)
     tell_no_seals(session, config, ask)
     with (
+        nothing_left(ask.out),
         surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out, loud=session.verbose),
         Signals() as signals,

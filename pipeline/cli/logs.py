@@ -13,9 +13,11 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from pipeline.errors import UsageError
 from pipeline.results.files import private_folder
 from pipeline.results.privacy import mask_text
 
+NAME = "log.jsonl"
 OURS = "pipeline"
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -38,12 +40,35 @@ class _Formatter(JsonFormatter):
 
 
 @contextmanager
+def nothing_left(folder: Path) -> Iterator[None]:
+    """Take away the folder that the block made, where the run was refused or declined: its log tells nothing more."""
+    fresh = not folder.exists()
+    try:
+        yield
+    except UsageError:
+        if fresh:
+            _drop(folder)
+        raise
+    if fresh:
+        _drop(folder)
+
+
+def _drop(folder: Path) -> None:
+    try:
+        if [each.name for each in folder.iterdir()] == [NAME]:
+            (folder / NAME).unlink()
+            folder.rmdir()
+    except OSError:  # it stays, and harms nobody
+        return
+
+
+@contextmanager
 def logging_to(folder: Path, *, loud: bool = False) -> Iterator[None]:
     """Write this process's log records to ``folder``/log.jsonl (0600) while the block runs; ``loud`` is DEBUG.
 
     Libraries are heard from WARNING on: at DEBUG they would speak of hosts, paths and bodies.
     """
-    path = private_folder(folder) / "log.jsonl"
+    path = private_folder(folder) / NAME
     os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(

@@ -18,6 +18,7 @@ from pipeline.words.results import say, status_word
 WORKBOOK = "results.xlsx"
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 GUARDS = frozenset({"ROSTER_SHRUNK", "TOO_MANY_NEW"})  # they look at the plan: as it is, it is stopped again
+CAUSED = frozenset({"SAME_REFUSAL", "TOO_MANY_UNKNOWN"})  # time alone does not remove what stopped these nights
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 
 
@@ -142,7 +143,8 @@ def _for_the_rest(
         yield Step(say("next.review", language, n=reviewable, page=page) + note, review_command(night))
     waits = counts[Status.NOT_SENT] - reviewable
     if waits and not _guarded(night) and not (night.halted and night.halted.exit == 4):
-        yield _sent_again(night, say("next.again", language, n=waits), language, numbers)
+        key = "next.again_after" if night.halted and night.halted.code in CAUSED else "next.again"
+        yield _sent_again(night, say(key, language, n=waits), language, numbers)
     if ready := counts[Status.READY]:
         yield _step(night, say("next.run", language, n=ready), "run", language)
         if night.reviews and not reviewable:

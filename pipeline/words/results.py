@@ -224,6 +224,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.CONTRACT_INLINE_IGNORED": (
         "旧接口（inline）不再接受请求里的图片，请改用 contract: file_id：{message}",
         "the inline contract takes no picture any more, use contract: file_id: {message}"),
+    "next.again_after": (
+        "先处理好让它停下的原因，再重新运行，没有提交的 {n} 行会接着提交：",
+        "Rows not sent: {n}. Look into what stopped the night first; run again and they go on:"),
     "next.again": ("稍后重新运行，没有提交的 {n} 行会接着提交：", "Rows not sent: {n}. Run again later and they go on:"),
     "next.fix": (
         "{n} 行要修改：打开工作表“{sheet}”，改黄色格（鼠标停在格上有说明），保存，然后运行：",

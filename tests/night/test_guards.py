@@ -25,13 +25,16 @@ def halted(hospital):
     return hospital.record()["halted"]["code"]
 
 
-def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with):
+def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with, capsys):
     hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
     hospital.doctors(60)
     assert hospital.go("run") == 5
     assert halted(hospital) == "SAME_REFUSAL"
     assert hospital.creates() <= 20 + 8
     assert hospital.statuses()["not_sent"] >= 60 - 28
+    told = capsys.readouterr().err
+    assert "Look into what stopped the night first" in told
+    assert "later" not in told
 
 
 def test_accepted_guards_let_the_night_pass(hospital_with):

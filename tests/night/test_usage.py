@@ -1,5 +1,6 @@
 """Wrong words and wrong places: exit 2, one clear sentence in the reader's language, nothing sent."""
 
+import os
 import re
 
 import pytest
@@ -80,3 +81,34 @@ def test_a_guard_is_foretold_and_nothing_is_asked(hospital, capfd, language):
     hospital.doctors(9)
     line = foretold(hospital, capfd, "run", language=language)
     assert ("保护条件" if language == "zh" else "A guard") in line
+
+
+def folders(hospital) -> set[str]:
+    return {each.name for each in (hospital.folder / "out").glob("*")}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_run_that_is_refused_leaves_no_folder_behind(hospital, own):
+    """But one that somebody made stays, though nothing stands in it."""
+    hospital.doctors(2)
+    judged = hospital.folder / "review.json"
+    judged.write_text("[]")
+    named = hospital.folder / "mine"
+    if own:
+        named.mkdir()
+    words = ["--out", str(named)] if own else []
+    assert hospital.go("run", "--review", str(judged), *words) == 2
+    assert (folders(hospital), named.exists()) == (set(), own)
+    assert hospital.world.received == []
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminal on this system")
+def test_who_says_no_finds_no_folder_of_the_run(hospital):
+    hospital.doctors(2)
+    ours, theirs = os.openpty()
+    with hospital.start("run", stdin=theirs) as child:
+        os.close(theirs)
+        os.write(ours, b"n\n")
+        _, said = child.communicate(timeout=60)
+    os.close(ours)
+    assert (child.returncode, folders(hospital), hospital.world.received) == (0, set(), []), said
