@@ -24,11 +24,13 @@ def names(
     snapshot: Snapshot,
     template: str,
     objection: Callable[[str], Problem | None],
+    *,
+    beside: Collection[str] = (),
 ) -> Iterator[tuple[str, list[Problem]]]:
     """Yield the seal name of each row that could be sent, with what is to be said of it; an error forbids the name.
 
-    ``planned`` are all rows: a name that one of them gives or bears is no newcomer's. ``objection`` tells what is wrong
-    with a name's length or characters.
+    ``planned`` are all rows, ``beside`` the people of rows that are not asked for: a name that one of them gives or bears
+    is no newcomer's. ``objection`` tells what is wrong with a name's length or characters.
     """
     own = {each.doctor.seal_name: each.doctor.key for each in planned if each.doctor.seal_name}
     form = _Form(template, objection)
@@ -39,7 +41,9 @@ def names(
         for name in {form.fill(each.doctor), form.told_apart(each.doctor)}
     )
     owners = {**own, **snapshot.seal_names}
-    for spare in snapshot.spare_names - {each.past.seal_name for each in planned if each.past}:
+    borne = {each.past.seal_name for each in planned if each.past}
+    borne |= {snapshot.people[key].seal_name for key in beside if key in snapshot.people}
+    for spare in snapshot.spare_names - borne:
         owners[spare] = own.get(spare)
     return (_named(each, _kept(each, snapshot.spare_names), owners, wanted, form) for each in ready)
 

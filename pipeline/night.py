@@ -109,7 +109,8 @@ def draft(
     if config.pictures.ocr:
         compared = cross_check(compared, beside=others, work=config.path(config.work))
     judged = {**(ledger.judgements() if ledger else {}), **judged}
-    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock, judged))
+    beside = {doctor.key for doctor in others if doctor.key}
+    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock, judged), beside=beside)
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
     return Draft(

@@ -5,7 +5,7 @@ Pure: the same rows and the same snapshot give the same plan, whatever the rows'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -51,11 +51,16 @@ class Rules:
     require_review: bool = False  # only what was judged right is sent
 
 
-def meet(doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules) -> list[Planned]:
-    """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent."""
+def meet(
+    doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules, *, beside: Collection[str] = ()
+) -> list[Planned]:
+    """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent.
+
+    ``beside`` are the people of rows that are not asked for: they keep their seal names.
+    """
     drawn = drawn_by(snapshot, lambda made: made.picture)
     first = [_place(doctor, snapshot, drawn, rules) for doctor in doctors]
-    return [_reviewed(each, rules) for each in _with_names(first, snapshot, rules)]
+    return [_reviewed(each, rules) for each in _with_names(first, snapshot, rules, beside)]
 
 
 def drawn_by(snapshot: Snapshot, what: Callable[[Content], str | None]) -> dict[str, Past]:
@@ -217,10 +222,12 @@ def _waits(past: Past, content: Content, rules: Rules) -> bool:
     return (rules.today - rules.day_of(same[0].at)).days >= NIGHTS
 
 
-def _with_names(planned: Sequence[Planned], snapshot: Snapshot, rules: Rules) -> list[Planned]:
+def _with_names(
+    planned: Sequence[Planned], snapshot: Snapshot, rules: Rules, beside: Collection[str]
+) -> list[Planned]:
     """Give every READY row its seal name and its request, or what forbids the name."""
     ready = [each for each in planned if each.status is Status.READY]
-    named = iter(names(ready, planned, snapshot, rules.template, rules.name_problem))
+    named = iter(names(ready, planned, snapshot, rules.template, rules.name_problem, beside=beside))
     return [_named(each, *next(named), rules) if each.status is Status.READY else each for each in planned]
 
 

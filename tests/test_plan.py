@@ -272,6 +272,12 @@ def test_a_namesake_who_still_stands_in_the_roster_keeps_the_seal_name():
     assert planned == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
 
 
+def test_a_namesake_whose_row_is_not_asked_for_keeps_the_seal_name_too():
+    first, second = doctor(1, name="张伟"), doctor(2, name="张伟")
+    (planned,) = meet([second], spare(refused(first)), rules(), beside={first.key})
+    assert planned.seal_name == "张伟〇〇二处方章"
+
+
 def test_two_newcomers_are_told_apart_though_the_name_is_spare():
     gone, *new = (doctor(serial, name="张伟") for serial in range(1, 4))
     assert {each.seal_name for each in meet(new, spare(refused(gone)), rules())} == {
