@@ -1,0 +1,118 @@
+"""Whose a seal name is, by chance: two ledgers go through the same life and must tell the same of it.
+
+People stand for numbers that are corrected, names for what the roster calls them; nothing here knows the rule itself, but
+for what must never be: a name that two seals of two people bear, or one that passes from somebody who may bear it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_support import decision
+from memory_ledger import MemoryLedger
+
+from pipeline.ledger import care
+from pipeline.ledger.open import open_ledger
+from pipeline.ledger.protocol import UPLOAD, Attempt, Ledger, LedgerConflict, RunRecord
+from pipeline.model import Content, Snapshot, Verdict
+
+PEOPLE, NAMES = ("p1", "p2", "p3"), ("甲章", "乙章", "丙章")
+SEALED = Verdict("sealed", seal_id="")  # each time another
+VERDICTS = (
+    SEALED,
+    None,
+    Verdict("unknown"),
+    Verdict("exists", code="FailedOperation.ExistSameSealName"),
+    Verdict("not_executed", code="RequestLimitExceeded"),
+    Verdict("refused", code="FailedOperation.UserInfoNoMatch", message="姓名与证件号码不一致"),
+    Verdict("refused", code="FailedOperation.ExistSameSealName", message="存在同名印章"),
+    Verdict("refused", code="FailedOperation", message="请求失败"),
+    Verdict("refused", code="FailedOperation", message="印章已存在"),
+)
+RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v")
+CONTENT = Content("张伟", "n" * 32, "ID_CARD", None, None, None, "a" * 64, None)
+CREATES = st.tuples(
+    st.just("create"),
+    st.sampled_from(PEOPLE),
+    st.sampled_from(NAMES),
+    st.sampled_from(VERDICTS),
+    st.booleans(),
+)
+DECISIONS = st.tuples(
+    st.sampled_from(("created", "not_created", "replace")), st.sampled_from(PEOPLE), st.sampled_from(NAMES)
+)
+LIVES = st.lists(st.one_of(CREATES, CREATES, CREATES, DECISIONS), max_size=20)
+
+
+def step(ledger: Ledger, number: int, what: tuple) -> bool:
+    """Do one thing; returns whether it was allowed: where two constraints forbid it either may be named."""
+    try:
+        if what[0] == "create":
+            asyncio.run(create(ledger, number, *what[1:]))
+        else:
+            decide(ledger, number, *what)
+    except LedgerConflict:
+        return False
+    return True
+
+
+async def create(
+    ledger: Ledger, number: int, key: str, name: str, verdict: Verdict | None, upload: bool
+) -> None:
+    refused_upload = upload and verdict is not None and verdict.kind == "refused"
+    contract = UPLOAD if refused_upload else "file_id"
+    await ledger.open_attempt(
+        Attempt(f"u{number}", key, "r1", "row", "张伟", "*", name, contract, "h", 1.0, CONTENT)
+    )
+    if verdict is SEALED:
+        await ledger.settle(f"u{number}", Verdict("sealed", seal_id=f"s{number}"), at=2.0)
+    elif verdict is not None:
+        await ledger.settle(f"u{number}", verdict, at=2.0)
+
+
+def decide(ledger: Ledger, number: int, kind: str, key: str, name: str) -> None:
+    past = ledger.snapshot().people.get(key)
+    if past is not None and kind == "replace":
+        ledger.decide(decision(kind, key, detail=name))
+    elif past is not None and past.unsettled is not None:
+        seal_id = f"s{number}" if kind == "created" else None
+        ledger.decide(decision(kind, key, attempt=past.unsettled.uuid, seal_id=seal_id))
+
+
+def hold(known: Snapshot) -> None:
+    """Check what must never be."""
+    owners = known.seal_names
+    for key, past in known.people.items():
+        if past.seal is not None:
+            assert owners[past.seal.seal_name] == key
+            assert past.seal.seal_name not in known.spare_names
+        if past.unsettled is not None or past.frozen:
+            assert past.seal_name not in known.spare_names
+        if past.seal_name is not None:
+            assert owners[past.seal_name] == key
+
+
+@settings(max_examples=40, deadline=None)
+@given(life=LIVES)
+def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_back(life):
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / "state" / "ledger.sqlite3"
+        ours, _ = open_ledger(place, "t", now=1.0, recover=True)
+        other = MemoryLedger()
+        for ledger in (ours, other):
+            ledger.begin_run(RECORD)
+        for number, what in enumerate(life):
+            assert step(ours, number, what) == step(other, number, what), (number, what)
+            assert ours.snapshot() == other.snapshot()
+            hold(ours.snapshot())
+        before = ours.snapshot()
+        ours.close()
+        assert care.check(place, "t").troubles == ()
+        place.unlink()
+        care.rebuild(place, "t")
+        again, _ = open_ledger(place, "t", now=3.0, readonly=True)
+        assert again.snapshot() == before
