@@ -38,7 +38,7 @@ from pipeline.config import Config
 from pipeline.errors import UsageError
 from pipeline.esign.pace import EvenLimiter, Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.intake.read import expand
+from pipeline.intake.folders import expand
 from pipeline.language import of_locale
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.sitekey import KEY_BYTES, SiteKey

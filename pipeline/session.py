@@ -121,6 +121,8 @@ def existing(path: Path) -> Path:
 
 def refuse_results(rosters: Sequence[Path]) -> None:
     """Raise UsageError where a named roster is a results workbook of ours."""
+    if not rosters:
+        return
     from pipeline.intake.read import run_of  # noqa: PLC0415
 
     ours = [path for path in rosters if path.is_file() and run_of(path) is not None]

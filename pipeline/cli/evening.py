@@ -52,29 +52,28 @@ def conduct(
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
     from pipeline.cli.logs import logging_to, nothing_left  # noqa: PLC0415
-    from pipeline.cli.signals import Signals  # noqa: PLC0415
-    from pipeline.cli.telling import deliver  # noqa: PLC0415
-    from pipeline.wiring import tenant_of  # noqa: PLC0415
 
-    found = credentials or surroundings.credentials_of(config)
     tell_no_seals(session, config, ask)
     with (
         nothing_left(ask.out),
         surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out, loud=session.verbose),
-        Signals() as signals,
     ):
-        LOG.info(
-            "the run begins", extra={"tenant": tenant_of(config)}
-        )  # a run that is killed leaves its log alone
-        evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
+        from pipeline.cli.signals import Signals  # noqa: PLC0415 - from here on the heavy rooms: who is turned away has left
+        from pipeline.cli.telling import deliver  # noqa: PLC0415
+        from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+        LOG.info("the run begins", extra={"tenant": tenant_of(config)})  # all that a killed run leaves
+        found = credentials or surroundings.credentials_of(config)
         try:
-            done = asyncio.run(evening.through())
-            if done is None:
-                session.say("declined")
-                session.repeat("next_again")
-                return 0
-            return deliver(session, config, done, latest=latest, steps=steps)
+            with Signals() as signals:
+                evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
+                done = asyncio.run(evening.through())
+                if done is None:
+                    session.say("declined")
+                    session.repeat("next_again")
+                    return 0
+                return deliver(session, config, done, latest=latest, steps=steps)
         except Exception as trouble:
             if not isinstance(trouble, EsignImportError):
                 LOG.exception("the run broke")

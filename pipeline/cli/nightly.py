@@ -33,7 +33,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     """Read, pair, validate and plan; send nothing."""
     from pipeline import night  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
-    from pipeline.intake.read import expand  # noqa: PLC0415
+    from pipeline.intake.folders import expand  # noqa: PLC0415
 
     clock = session.clock
     config, why_not = _config_for_check(session)
@@ -80,7 +80,7 @@ def run(
     new_ledger: bool,
 ) -> int:
     """Create the seals that are missing; safe to repeat."""
-    from pipeline.intake.read import expand  # noqa: PLC0415
+    from pipeline.intake.folders import expand  # noqa: PLC0415
 
     clock = session.clock
     config = ready_config(session)
@@ -107,7 +107,8 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
 
     Those of the last run, its rosters read anew, or those of an edited results workbook.
     """
-    from pipeline.intake.read import expand, run_of  # noqa: PLC0415
+    from pipeline.intake.folders import expand  # noqa: PLC0415
+    from pipeline.intake.read import run_of  # noqa: PLC0415
 
     config = ready_config(session)
     if results is not None and not results.exists():

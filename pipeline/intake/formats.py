@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, never by its name; and which names a clerk may mean as a roster."""
+"""What a file is by its first bytes, never by its name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,6 @@ from pipeline.intake import biff, ole
 from pipeline.intake.package import Package
 
 Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
-
-# In a folder these are opened, and reported where they are something else after all; all others, pictures above all,
-# are passed over in silence. A list in a .doc or a .zip is a roster to the clerk who put it there.
-SUFFIXES = frozenset({
-    ".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb", ".xls", ".xlt", ".xlw", ".et", ".ett", ".ods", ".ots", ".fods",
-    ".numbers", ".csv", ".txt", ".tsv", ".tab", ".htm", ".html", ".mht", ".mhtml", ".xml", ".doc", ".docx", ".wps",
-    ".rtf", ".pdf", ".zip", ".rar", ".7z", ".dbf",
-})  # fmt: skip
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MAGIC = (

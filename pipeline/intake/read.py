@@ -20,7 +20,8 @@ from pipeline.intake.ahead import Ahead
 from pipeline.intake.bounds import too_many_bytes
 from pipeline.intake.cells import Book, Line, Sheet, filled
 from pipeline.intake.drawings import NOWHERE
-from pipeline.intake.formats import SUFFIXES, ZIP, kind_of
+from pipeline.intake.folders import expand
+from pipeline.intake.formats import ZIP, kind_of
 from pipeline.intake.headers import Vocabulary, missing
 from pipeline.intake.manner import PLAIN, Manner
 from pipeline.intake.package import Package
@@ -32,7 +33,6 @@ from pipeline.roster import FileReport, Problem, Row, Stray
 from pipeline.words.results import WORDS
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
-_DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # columns of the sheet Unknown, whose lines have tickets, too
@@ -73,15 +73,6 @@ def read_rosters(
         rows += found
         reports.append(report)
     return rows, reports
-
-
-def expand(paths: Sequence[Path]) -> list[Path]:
-    """Return the files meant, each once; a folder gives what may be a roster, without debris and sub-folders."""
-    once: dict[Path, Path] = {}
-    for path in paths:
-        for file in _in_folder(path) if _is_folder(path) else (path,):
-            once.setdefault(_resolved(file), file)
-    return list(once.values())
 
 
 def read_roster(
@@ -161,32 +152,6 @@ def open_results(path: Path) -> Book:
     if not book.results:
         raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
     return book
-
-
-def _in_folder(folder: Path) -> Iterator[Path]:
-    """Yield what may be a roster, by name; links that lead nowhere and pipes are told of when they are opened."""
-    try:
-        files = sorted(folder.iterdir(), key=lambda file: file.name)
-    except OSError:
-        yield folder  # opened like a file it says that it cannot be
-        return
-    for file in files:
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(_DEBRIS) and not _is_folder(file):
-            yield file
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # whoever opens it will say why
-        return False
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
-        return path.absolute()
 
 
 def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:

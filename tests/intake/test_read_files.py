@@ -13,8 +13,9 @@ import pytest
 import xlsxwriter
 from biff_support import compound, label, record, sheet, stream
 
+from pipeline.intake.folders import expand
 from pipeline.intake.manner import Manner
-from pipeline.intake.read import expand, read_rosters, run_of
+from pipeline.intake.read import read_rosters, run_of
 from pipeline.intake.ticket import check_of
 from pipeline.problems import message
 from pipeline.roster import Field

@@ -1,0 +1,51 @@
+"""Which files are meant by the paths that somebody names: by their names alone, nothing is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+# In a folder these are opened, and reported where they are something else after all; all others, pictures above all,
+# are passed over in silence. A list in a .doc or a .zip is a roster to the clerk who put it there.
+SUFFIXES = frozenset({
+    ".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb", ".xls", ".xlt", ".xlw", ".et", ".ett", ".ods", ".ots", ".fods",
+    ".numbers", ".csv", ".txt", ".tsv", ".tab", ".htm", ".html", ".mht", ".mhtml", ".xml", ".doc", ".docx", ".wps",
+    ".rtf", ".pdf", ".zip", ".rar", ".7z", ".dbf",
+})  # fmt: skip
+
+_DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
+
+
+def expand(paths: Sequence[Path]) -> list[Path]:
+    """Return the files meant, each once; a folder gives what may be a roster, without debris and sub-folders."""
+    once: dict[Path, Path] = {}
+    for path in paths:
+        for file in _in_folder(path) if _is_folder(path) else (path,):
+            once.setdefault(_resolved(file), file)
+    return list(once.values())
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    """Yield what may be a roster, by name; links that lead nowhere and pipes are told of when they are opened."""
+    try:
+        files = sorted(folder.iterdir(), key=lambda file: file.name)
+    except OSError:
+        yield folder  # opened like a file it says that it cannot be
+        return
+    for file in files:
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(_DEBRIS) and not _is_folder(file):
+            yield file
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # whoever opens it will say why
+        return False
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
+        return path.absolute()
