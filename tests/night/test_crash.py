@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import night_support
 import pytest
 from crash_support import CREATE, Tally, Zygote, check_after, creates, ledger_seals, outcomes
 
@@ -117,6 +118,40 @@ def test_a_kill_at_every_point(small):
         "results: before results.xlsx takes its name",
     } <= tally.points
     assert tally.unknown > 0, "some kill must have caught a create in the air"
+
+
+def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_with):
+    """The doctor's number was wrong, refused and corrected: the name is hers, and the receipts say the same."""
+    nobody = {"code": {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号码不一致。"}}
+    hospital = hospital_with(
+        rules=Rules(limiter="none", unique_names="off"),
+        faults=[{"match": {"action": CREATE, "nth": [1]}, "do": nobody}],
+    )
+    doctor = night_support.name(1)
+    hospital.doctors(1)
+    hospital.roster([(doctor, night_support.number(9), "15400000001", "00001", "内科")])
+    assert hospital.go("run") == 3
+    hospital.doctors(1)
+    before = hospital.folder / "before"
+    for part in ("state", "out"):
+        shutil.copytree(hospital.folder / part, before / part)
+    tally = Tally()
+    with Zygote() as zygote:
+        points = zygote.run(hospital)["points"]
+        create = slice(points.index("UploadFiles: answered"), points.index("create: settled"))
+        passed = Counter()
+        for place, point in enumerate(points):
+            passed[point] += 1
+            if not point.startswith(("ledger", "receipts")) or not create.start < place < create.stop:
+                continue
+            fresh(hospital)
+            for part in ("state", "out"):
+                shutil.copytree(before / part, hospital.folder / part)
+            killed(hospital, zygote, (point, passed[point]), tally)
+            (row,) = outcomes(hospital)
+            assert row["seal_name"] == f"{doctor}处方章", point
+            assert zygote.run(hospital, "ledger", "check")["code"] == 0, point
+    assert tally.positions >= 8
 
 
 def test_a_second_rerun_changes_nothing(small):
