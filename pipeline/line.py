@@ -15,6 +15,7 @@ from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
 from pipeline.esign.codes import stated_rate
 from pipeline.esign.contract import CREATE, PROBE, Agent, probe_body
 from pipeline.esign.pace import Limiter
+from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.meter import BACK_OFF
 from pipeline.model import ContractName, Verdict
@@ -79,7 +80,7 @@ class Line:
         return alive
 
     def _attempt(self, job: Job, trace_id: str) -> Attempt:
-        request = job.request
+        request, signed_at = job.request, self.client.now()
         return Attempt(
             uuid=trace_id,
             key=request.key,
@@ -90,8 +91,9 @@ class Line:
             seal_name=request.seal_name,
             contract=self.contract,
             host=self.client.host(CREATE),
-            signed_at=self.client.now(),
+            signed_at=signed_at,
             content=request.content,
+            dead_at=max(signed_at, self.clock.now()) + FENCE,  # whichever of the two clocks is fast
         )
 
     def _throttled(self, action: str, verdict: Verdict) -> None:

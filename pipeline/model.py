@@ -69,6 +69,7 @@ class Try:
     request_id: str | None = None
     seal_id: str | None = None  # stood in an answer that proves nothing: evidence for whoever settles it
     upload: bool = False  # refused before its create: nothing can have been made
+    dead_at: float = 0.0  # unix seconds, by this machine's clock: no copy of it can be accepted any more
 
     @property
     def suspect(self) -> bool:

@@ -20,7 +20,7 @@ from pipeline.esign.client import Client
 from pipeline.esign.codes import has_reason
 from pipeline.esign.contract import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
 from pipeline.esign.pace import Limiter, most_in_a_second
-from pipeline.esign.signing import FENCE, Credentials
+from pipeline.esign.signing import Credentials
 from pipeline.guards import Guards, deadline
 from pipeline.intake import image, spool
 from pipeline.intake.manner import HEADER, Keep, Manner
@@ -205,7 +205,7 @@ def _may_probe(past: Past, *, config: Config, ask: Ask, now: float) -> bool:
     if config.unknown != "probe" or ask.command == "check" or (ask.only and past.key not in ask.only):
         return False
     tried = past.unsettled
-    return tried is not None and tried.verdict == "unknown" and now >= tried.at + FENCE
+    return tried is not None and tried.verdict == "unknown" and now >= tried.dead_at
 
 
 def _no_digest(_: str) -> str:

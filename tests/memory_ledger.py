@@ -82,6 +82,7 @@ class Sent:
             verdict.request_id,
             verdict.seal_id,
             attempt.contract == UPLOAD,
+            attempt.signed_at + 360 if attempt.dead_at is None else attempt.dead_at,
         )
 
 

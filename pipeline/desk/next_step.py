@@ -10,7 +10,6 @@ from pathlib import Path
 from pipeline.advice import advice_on
 from pipeline.clock import shown, stamp
 from pipeline.desk.story import Story
-from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import RunRecord
 from pipeline.model import Status
 from pipeline.problems import CATALOGUE
@@ -88,7 +87,7 @@ def _settle(story: Story, program: Program, language: str) -> Step:
     found = program.command("resolve", trace, "--seal-id", "SEALID")
     if story.status is Status.EXISTS:
         return Step(say("next.exists", language, seal=seal), (found,), "it", decides=True)
-    moment = shown(stamp(story.open.at + FENCE), to=19)
+    moment = shown(stamp(story.open.dead_at), to=19)
     nothing = program.command("resolve", trace, "--not-created")
     return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it", decides=True)
 

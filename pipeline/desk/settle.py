@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pipeline.clock import shown, stamp
 from pipeline.desk.cases import Case
 from pipeline.errors import UsageError
-from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.model import Content, Status
 from pipeline.words import Speaks
@@ -61,8 +60,8 @@ def replace_seal(ledger: Ledger, case: Case, seal_name: str, who: Who) -> None:
 def require_fence(case: Case, now: float) -> None:
     """Raise UsageError while a late copy of the create could still be accepted."""
     assert case.attempt is not None
-    if now < case.attempt.at + FENCE:
-        moment = shown(stamp(case.attempt.at + FENCE), to=19)
+    if now < case.attempt.dead_at:
+        moment = shown(stamp(case.attempt.dead_at), to=19)
         raise UsageError("desk.too_early", name=case.name, moment=moment)
 
 

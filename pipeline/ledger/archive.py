@@ -29,6 +29,7 @@ class Create:
     request_id: str | None
     seal_id: str | None  # the seal's with ``sealed``; else it stood in an answer that proves nothing
     decision: int | None
+    dead_at: float  # unix seconds, by this machine's clock: no copy of it can be accepted any more
 
     @property
     def sent(self) -> bool:

@@ -34,8 +34,8 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
         (attempt.seal_name, attempt.key),
     )
     connection.execute(
-        f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT}) "  # noqa: S608 - our own words
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT}, dead_at) "  # noqa: S608 - our own words
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             attempt.uuid,
             attempt.key,
@@ -46,6 +46,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
             attempt.signed_at,
             attempt.seal_name,
             *astuple(attempt.content),
+            attempt.dead_at,
         ),
     )
     return before

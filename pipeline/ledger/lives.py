@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from pipeline.ledger.archive import Create, Life, Made, Said
+from pipeline.ledger.people import DEAD_AT
 from pipeline.ledger.protocol import SeenRow, Told
 
 _SPECIAL = re.compile("[%_|]")  # in a LIKE pattern: of all ways to search a text, SQLite's quickest
@@ -23,11 +24,11 @@ _PEOPLE = """
     UNION SELECT key FROM attempt WHERE ?1 IN (uuid, request_id, seal_id, content_name)
 """
 
-_CREATES = """
+_CREATES = f"""
     SELECT uuid, run, contract, host, signed_at, seal_name, content_name, verdict, settled_at, http_status, code,
-           message, request_id, seal_id, decision
+           message, request_id, seal_id, decision, {DEAD_AT}
     FROM attempt WHERE key = ? ORDER BY number
-"""
+"""  # noqa: S608 - our own words
 _SEALS = """
     SELECT seal_id, seal_name, source, run, attempt, request_id, at, decision, ended_by
     FROM seal WHERE key = ? ORDER BY id

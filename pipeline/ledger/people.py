@@ -21,6 +21,9 @@ CONTENT = (
     "content_picture, content_pixels"
 )  # in the order of model.Content's fields
 
+# an attempt of before it was written down was dead six minutes after its signature
+DEAD_AT = "coalesce(dead_at, signed_at + 360)"
+
 # after_attempt and not the time of day: clocks are set back
 _SINCE_THE_LAST_SEAL = (
     "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
@@ -81,10 +84,24 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
 def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:
     """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
     rows = connection.execute(
-        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {CONTENT} "  # noqa: S608 - our own words
+        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {DEAD_AT}, {CONTENT} "  # noqa: S608 - our own words
         f"FROM attempt WHERE {which} ORDER BY number"
     )
-    for key, uuid, run, verdict, at, host, code, message, request_id, seal_id, contract, *content in rows:
+    for (
+        key,
+        uuid,
+        run,
+        verdict,
+        at,
+        host,
+        code,
+        message,
+        request_id,
+        seal_id,
+        contract,
+        dead_at,
+        *content,
+    ) in rows:
         told = verdict or "unknown"
         tried = Try(
             uuid,
@@ -98,6 +115,7 @@ def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Tr
             request_id,
             seal_id,
             contract == UPLOAD,
+            dead_at,
         )
         yield key, tried
 

@@ -57,8 +57,11 @@ class Attempt:
     seal_name: str
     contract: str
     host: str
-    signed_at: float  # unix seconds
+    signed_at: float  # unix seconds, by the service's clock
     content: Content
+    dead_at: float | None = (
+        None  # unix seconds, by this machine's clock: no copy of it can be accepted any more
+    )
 
 
 @dataclass(frozen=True, slots=True)

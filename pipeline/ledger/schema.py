@@ -54,7 +54,7 @@ CREATE TABLE {table} (
     message TEXT,
     seal_id TEXT,
     decision INTEGER REFERENCES decision (id),
-    {owner}
+    {rest}
     CHECK ((verdict IS NULL) = (settled_at IS NULL)),
     CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
     CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')
@@ -151,7 +151,7 @@ VERSION_1 = (
         detail TEXT
     ) STRICT
     """,
-    _ATTEMPT.format(table="attempt", owner=_OWNER),
+    _ATTEMPT.format(table="attempt", rest=_OWNER),
     *_ON_ATTEMPT[:2],
     """
     CREATE TABLE seal (
@@ -244,8 +244,10 @@ FREE_NAME = (  # of a row of seal_name
 )
 VERSION_4 = (
     "DROP TRIGGER no_live_seal_beside_an_open_attempt",
-    _ATTEMPT.format(table="attempt_4", owner=""),  # keeps the name it was sent under, whosever that is by now
-    "INSERT INTO attempt_4 SELECT * FROM attempt",
+    _ATTEMPT.format(
+        table="attempt_4", rest="dead_at REAL,"
+    ),  # keeps the name it was sent under, whosever that is by now
+    "INSERT INTO attempt_4 SELECT *, NULL FROM attempt",
     "DROP TABLE attempt",
     "ALTER TABLE attempt_4 RENAME TO attempt",
     *_ON_ATTEMPT,

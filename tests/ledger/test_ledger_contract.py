@@ -213,6 +213,13 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
     assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
 
 
+async def test_when_an_attempt_is_dead_is_remembered(ledger, attempt):
+    """By the clock of the machine that will ask; an older one was dead six minutes after its signature."""
+    for key, dead_at, told in (("p1", 99.5, 99.5), ("p2", None, 1.0 + 360)):
+        await ledger.open_attempt(attempt(key, signed_at=1.0, dead_at=dead_at))
+        assert ledger.snapshot().people[key].unsettled.dead_at == told
+
+
 async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
@@ -519,6 +526,7 @@ async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count
                     verdict.code,
                     verdict.message,
                     verdict.request_id,
+                    dead_at=one.signed_at + 360,
                 )
             )
     past = ledger.snapshot().people["p1"]
@@ -559,7 +567,7 @@ async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kin
     assert not past.seal
     assert not past.unsettled
     code = "FailedOperation.UserInfoNoMatch" if kind == "refused" else None
-    tried = Try(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code)
+    tried = Try(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, dead_at=361.0)
     if kind:
         seal_id = f"s-{uuid}" if kind == "sealed" else None
         await ledger.settle(uuid, Verdict(kind, seal_id=seal_id, code=code), at=2.0)

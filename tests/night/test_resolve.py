@@ -191,6 +191,28 @@ def test_what_was_not_entered_ends_with_a_command_that_decides_nothing(night, ch
     assert capsys.readouterr().err.rstrip().endswith(f" resolve {row['trace_id']}")
 
 
+class Wrong(SystemClock):
+    """A machine whose clock is wrong, read some seconds after the night."""
+
+    def __init__(self, seconds: float, after: float = 0.0) -> None:
+        self.seconds = seconds + after
+
+    def now(self) -> float:
+        return super().now() + self.seconds
+
+
+@pytest.mark.parametrize(("wrong", "early", "late"), [(600, (0, 340), 380), (-600, (0, 380, 940), 980)])
+def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, wrong, early, late):
+    """The night learned the service's time and signed with it; whoever decides has the machine's clock alone."""
+    hospital = hospital_with(faults=[fault("truncated_json", nth=(1,))])
+    hospital.doctors(1)
+    assert go(hospital, "run", clock=Wrong(wrong)) == 3
+    (who,) = unknown(hospital)
+    for after in early:
+        assert go(hospital, "resolve", who, "--not-created", clock=Wrong(wrong, after)) == 2, after
+    assert go(hospital, "resolve", who, "--not-created", clock=Wrong(wrong, late)) == 0
+
+
 def test_several_that_answer_are_listed_and_the_next_command_names_one(night, capsys):
     rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
     night.roster(rows)
