@@ -74,6 +74,25 @@ def test_what_cannot_be_read_is_like_no_other(tmp_path):
     assert among(tmp_path, one=whole[:90], two=whole[:91], text=b"no picture", none=b"") == {}
 
 
+def test_a_png_that_tells_its_size_and_is_damaged_is_like_no_other(tmp_path):
+    whole = encoded(seal(200, mode="RGB"), "PNG")
+    place = whole.index(b"IDAT") + 40
+    damaged = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    packed = encoded(seal(200, mode="RGB"), "PNG", compress_level=1)
+    assert among(tmp_path, damaged=damaged, cut=whole[:30], short=whole[:20]) == {}
+    assert among(tmp_path, damaged=damaged, whole=whole, packed=packed) == {
+        "whole": "whole",
+        "packed": "whole",
+    }
+
+
+def test_what_is_gone_is_like_no_other(tmp_path):
+    whole = encoded(seal(200, mode="RGB"), "PNG")
+    gone = put(tmp_path, encoded(seal(200, mode="RGB"), "PNG", compress_level=1), "gone")
+    gone.path.unlink()
+    assert twins([put(tmp_path, whole, "here"), gone]) == {}
+
+
 def test_several_drawings_are_kept_apart(tmp_path):
     first, second = seal(200, mode="RGB"), seal(200, mode="RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     files = {

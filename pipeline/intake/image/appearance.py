@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from pipeline.intake.image import ink
 
-PLAIN = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
-_STRIP = 1_000_000  # pixels looked at together: what a large picture costs in memory beside itself
+_PLAIN = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
+_STRIP = 60_000  # pixels looked at together: few enough to stay in a processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,33 @@ def look(image: Image.Image) -> Look:
     step = ink.step(image.size)
     small = Image.new("RGB", (-(-width // step), -(-height // step)))
     rows = max(1, _STRIP // (width * step)) * step
-    see_through = image.has_transparency_data
     for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(top + rows, height)))
-        clear = strip.convert("RGBA")
-        digest.update((clear.convert("RGBa") if see_through else clear).tobytes())
-        opaque = on_white(clear) if see_through else (strip if strip.mode in PLAIN else clear.convert("RGB"))
-        small.paste((opaque.reduce(step) if step > 1 else opaque).convert("RGB"), (0, top // step))
+        strip = _plain(image.crop((0, top, width, min(top + rows, height))))
+        digest.update((strip if strip.mode == "RGBa" else strip.convert("RGBA")).tobytes())
+        small.paste(_reduced(strip, step).convert("RGB"), (0, top // step))
     return Look(digest.hexdigest(), small)
 
 
+def reduced(image: Image.Image, step: int) -> Image.Image:
+    """Return a picture as it looks on white paper, a point for each ``step`` squared (L or RGB)."""
+    return _reduced(_plain(image), step)
+
+
 def on_white(image: Image.Image) -> Image.Image:
-    """Return an RGBA picture as it looks on white paper (RGB)."""
-    paper = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(paper, image).convert("RGB")
+    """Return an RGBA picture, premultiplied or not, as it looks on white paper (RGB)."""
+    *colours, opacity = (image if image.mode == "RGBa" else image.convert("RGBa")).split()
+    paper = ImageChops.invert(opacity)  # what shows through
+    return Image.merge("RGB", [ImageChops.add(colour, paper) for colour in colours])
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Return a picture in L or RGB, or where something may show through premultiplied (RGBa)."""
+    if image.has_transparency_data:
+        return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGBa")
+    return image if image.mode in _PLAIN else image.convert("RGB")
+
+
+def _reduced(plain: Image.Image, step: int) -> Image.Image:
+    """Make a plain picture smaller; premultiplied its points may be averaged, and few are left to be put on paper."""
+    fewer = plain.reduce(step) if step > 1 else plain
+    return on_white(fewer) if fewer.mode == "RGBa" else fewer

@@ -42,11 +42,14 @@ def fit(data: bytes, decoded: Decoded, limit: int) -> Encoded:
     raise Refused("IMAGE_TOO_LARGE", found=size_of(len(data)), limit=size_of(limit))
 
 
-def save(image: Image.Image, form: Literal["PNG", "JPEG"], *, quality: int = 95) -> bytes:
-    """Encode without metadata; JPEG with full colour resolution, since a red stroke on white is colour alone."""
+def save(image: Image.Image, form: Literal["PNG", "JPEG"], *, quality: int = 95, effort: int = 6) -> bytes:
+    """Encode without metadata; JPEG with full colour resolution, since a red stroke on white is colour alone.
+
+    ``quality`` is of a JPEG, ``effort`` (0–9) of a PNG.
+    """
     buffer = io.BytesIO()
     if form == "PNG":
-        image.save(buffer, "PNG", icc_profile=None, exif=b"")
+        image.save(buffer, "PNG", compress_level=effort, icc_profile=None, exif=b"")
     else:
         image.save(buffer, "JPEG", quality=quality, subsampling=0, icc_profile=None, exif=b"", comment=b"")
     return buffer.getvalue()

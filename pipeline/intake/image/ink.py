@@ -87,18 +87,13 @@ def step(size: tuple[int, int]) -> int:
 def darkness(small: Image.Image) -> Image.Image:
     """Return by how many levels each point of a small RGB picture is darker than one beside it in any colour (L)."""
     width, height = small.size
-    found = Image.new("L", small.size)
-    for across, down in ((_APART, 0), (0, _APART)):
-        if width <= across or height <= down:
-            continue
-        first = small.crop((0, 0, width - across, height - down))
-        second = small.crop((across, down, width, height))
-        for here, there, place in ((first, second, (0, 0)), (second, first, (across, down))):
-            red, green, blue = ImageChops.subtract(there, here).split()
-            most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-            known = found.crop((*place, place[0] + most.width, place[1] + most.height))
-            found.paste(ImageChops.lighter(known, most), place)
-    return found
+    brightest = small
+    for across, down in ((_APART, 0), (-_APART, 0), (0, _APART), (0, -_APART)):
+        # beyond the edge is nothing, which is black: darker than any point, and so no point is compared with it
+        beside = small.crop((across, down, width + across, height + down))
+        brightest = ImageChops.lighter(brightest, beside)
+    red, green, blue = ImageChops.subtract(brightest, small).split()
+    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
 
 
 def smoothed(small: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -18,6 +18,7 @@ _FRAMES = frozenset({b"acTL", b"fcTL", b"fdAT"})  # 11.3.6
 _KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"sRGB", b"iCCP"})  # what makes colours
 _END = b"IEND"
 _HEADER = 13  # bytes of IHDR
+START = 24  # bytes in which a file tells that it is a PNG, and its size
 
 
 def walk(data: bytes) -> Layout:
@@ -44,6 +45,14 @@ def walk(data: bytes) -> Layout:
         frames = frames or name in _FRAMES
     flaws = ("long texts left out",) if room < MAX_UNPACKED - COMMON_UNPACKED else ()
     return Layout(_plain(kept, body), end, size, bits, frames, turn, flaws)
+
+
+def told_size(start: bytes) -> tuple[int, int] | None:
+    """Return width and height as the first ``START`` bytes tell them, no check sum verified; None if it is none."""
+    if len(start) < START or not start.startswith(PNG) or start[12:16] != b"IHDR":
+        return None
+    width, height = struct.unpack_from(">LL", start, 16)
+    return width, height
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 
 from PIL import Image
 
-from pipeline.intake.image.appearance import PLAIN, look, on_white
+from pipeline.intake.image import png
+from pipeline.intake.image.appearance import look, reduced
 from pipeline.intake.image.decoding import Refused, decode, structure
-from pipeline.intake.image.reading import read, room_for
+from pipeline.intake.image.reading import read, room_for, start_of
 from pipeline.roster import Picture
 
 _THREADS = 2  # Pillow releases the interpreter lock
+_DOZEN = 12
 _SIDE = 32  # points of a mark's longer side, or up to twice as many
 
 Trait = Callable[[Picture], Hashable | None]
@@ -36,7 +38,7 @@ def twins(pictures: Iterable[Picture]) -> dict[str, str]:
         def alike(among: Sequence[Picture], trait: Trait) -> Iterator[list[Picture]]:
             """Yield those that have a trait in common."""
             groups: defaultdict[Hashable, list[Picture]] = defaultdict(list)
-            for picture, found in zip(among, threads.map(trait, among), strict=True):
+            for picture, found in zip(among, _each(threads, trait, among), strict=True):
                 if found is not None:
                     groups[found].append(picture)
             return (group for group in groups.values() if len(group) > 1)
@@ -51,17 +53,27 @@ def twins(pictures: Iterable[Picture]) -> dict[str, str]:
     return same
 
 
+def _each(threads: Executor, trait: Trait, among: Sequence[Picture]) -> Iterator[Hashable | None]:
+    """Yield a trait of every picture, in order; handed out by the dozen, for a small one takes little longer itself."""
+    dozens = [among[first : first + _DOZEN] for first in range(0, len(among), _DOZEN)]
+    for found in threads.map(lambda dozen: list(map(trait, dozen)), dozens):
+        yield from found
+
+
 def _size(picture: Picture, *, kinds: dict[str, str]) -> Hashable | None:
     """Return how many pixels a picture has each way, sorted: one that is turned by its EXIF has them the other way round.
 
-    Its format is entered into ``kinds``.
+    Its format is entered into ``kinds``. A PNG tells its size at once; whether the rest is whole shows in its mark.
     """
     try:
-        found = structure(read(picture))
+        kind, size = "PNG", png.told_size(start_of(picture, png.START))
+        if size is None:
+            found = structure(read(picture))
+            kind, size = found.kind, found.layout.size
     except Refused:
         return None
-    kinds[picture.sha256] = found.kind
-    return tuple(sorted(found.layout.size))
+    kinds[picture.sha256] = kind
+    return tuple(sorted(size))
 
 
 def _mark(picture: Picture, *, draft: bool) -> Hashable | None:
@@ -69,11 +81,7 @@ def _mark(picture: Picture, *, draft: bool) -> Hashable | None:
     image = _decoded(picture, draft=2 * _SIDE if draft else None)
     if image is None:
         return None
-    if image.has_transparency_data:
-        image = on_white(image.convert("RGBA"))
-    elif image.mode not in PLAIN:
-        image = image.convert("RGB")
-    return image.reduce(max(1, max(image.size) // _SIDE)).convert("L").tobytes()
+    return reduced(image, max(1, max(image.size) // _SIDE)).convert("L").tobytes()
 
 
 def _pixels(picture: Picture) -> Hashable | None:
