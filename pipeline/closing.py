@@ -12,22 +12,18 @@ from pipeline.exits import graver
 from pipeline.ledger.protocol import Ledger, SeenRow
 from pipeline.model import Halt, Night, Outcome
 from pipeline.results.lines import outcome_line, run_record
-from pipeline.results.privacy import Numbers, mask_problem, mask_text, numbers_of
+from pipeline.results.privacy import Numbers, mask_problem, mask_text
 
 LOG = logging.getLogger(__name__)
 
 
-def see(
-    ledger: Ledger, run: str, outcomes: Iterable[Outcome], among: Iterable[Outcome] | None = None
-) -> None:
-    """Enter what this run says of its rows; ``among`` are all of them where these are only some.
+def see(ledger: Ledger, run: str, outcomes: Iterable[Outcome], numbers: Numbers) -> None:
+    """Enter what this run says of these rows; ``numbers`` are those of all its rows.
 
     A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
     so that it can be told again in either language.
     """
-    told = list(outcomes)
-    numbers = numbers_of(outcome.doctor for outcome in (among or told))
-    ledger.see_rows(run, [_seen(outcome, numbers) for outcome in told])
+    ledger.see_rows(run, [_seen(outcome, numbers) for outcome in outcomes])
 
 
 def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
@@ -47,15 +43,17 @@ def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
     )
 
 
-def closed(night: Night, ledger: Ledger, stood: Sequence[Outcome]) -> Night:
+def closed(night: Night, ledger: Ledger, stood: Sequence[Outcome], numbers: Numbers) -> Night:
     """Enter how the run ended; a disk that fails now may change the exit code, never what happened.
 
-    ``stood`` is what the run said of the same rows before it sent: what is still so is not said again.
+    ``stood`` is what the run said of the same rows before it sent: what is still so is not said again. ``numbers`` are
+    those of all its rows.
     """
     news = [now for now, before in zip(night.outcomes, stood, strict=True) if now != before]
     try:
-        see(ledger, night.run, news, among=night.outcomes)
-        record = json.dumps(run_record(night), ensure_ascii=False)
+        if news:
+            see(ledger, night.run, news, numbers)
+        record = json.dumps(run_record(night, numbers=numbers), ensure_ascii=False)
         ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")

@@ -202,7 +202,8 @@ async def run(
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
     stood = tuple(map(standing, plan.planned))
-    see(ledger, ask.run, stood)
+    numbers = numbers_of(each.doctor for each in plan.planned)
+    see(ledger, ask.run, stood, numbers)
 
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
@@ -219,7 +220,7 @@ async def run(
                 agent=wiring.agent(config),
                 contract=config.api.contract,
                 run=ask.run,
-                mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
+                mask=partial(mask_text, numbers=numbers),
                 course=Course(stop.event, clock, Watch(limits)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors=doors,
@@ -264,7 +265,7 @@ async def run(
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
-    return closed(night, ledger, stood)
+    return closed(night, ledger, stood, numbers)
 
 
 def _guarded(
