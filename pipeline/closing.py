@@ -15,6 +15,7 @@ from pipeline.results.lines import outcome_line, run_record
 from pipeline.results.privacy import Numbers, mask_problem, mask_text
 
 LOG = logging.getLogger(__name__)
+_LINE = json.JSONEncoder(ensure_ascii=False)
 
 
 def see(ledger: Ledger, run: str, outcomes: Iterable[Outcome], numbers: Numbers) -> None:
@@ -39,7 +40,7 @@ def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
         row=doctor.row.origin.row,
         status=outcome.status,
         codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),
-        line=json.dumps(line, ensure_ascii=False),
+        line=_LINE.encode(line),
     )
 
 

@@ -184,6 +184,7 @@ def conduct(
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
+    from pipeline.cli.collecting import seldom  # noqa: PLC0415
     from pipeline.cli.logs import logging_to  # noqa: PLC0415
     from pipeline.cli.signals import Signals  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
@@ -192,6 +193,7 @@ def conduct(
     found = credentials or surroundings.credentials_of(config)
     tell_no_seals(session, config, ask)
     with (
+        seldom(),
         surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out, loud=session.verbose),
         Signals() as signals,

@@ -5,6 +5,7 @@ Masking keeps the length and the separators of what it hides, so that a normalis
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -59,7 +60,8 @@ def _numbers_of(doctor: Doctor) -> Iterator[str]:
     cells = doctor.row.fields
     for field, used in ((Field.NUMBER, doctor.number), (Field.MOBILE, doctor.mobile)):
         cell = cells.get(field)
-        for text in {used or "", cell.shown if cell else ""}:
+        shown = cell.shown if cell else ""
+        for text in (shown,) if used == shown else (used or "", shown):
             folded = _fold(text)
             if len(folded) >= _SHORTEST and (
                 folded[:_FIRST].isdigit() or sum(map(folded.count, "0123456789")) >= _FIRST
@@ -97,8 +99,12 @@ def mask_text(text: str, numbers: Numbers = NO_NUMBERS) -> str:
 
 
 def mask_path(path: Path, numbers: Numbers = NO_NUMBERS) -> str:
-    """Return a path as a person may read it; ``sha256`` tells which file it is."""
-    return mask_text(str(path), numbers)
+    """Return a path as a person may read it; ``sha256`` tells which file it is.
+
+    No number reaches over a separator, and the folder is that of many.
+    """
+    folder, separator, name = str(path).rpartition(os.sep)
+    return mask_text(folder, numbers) + separator + mask_text(name, numbers)
 
 
 def mask_change(change: Change, numbers: Numbers = NO_NUMBERS) -> tuple[str, str]:

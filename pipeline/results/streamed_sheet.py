@@ -21,6 +21,11 @@ from pipeline.results.text import LONGEST, clean
 _SPECIAL = re.compile('[&<>"\ufffe\uffff]|_x|^ | $')  # XML escapes it, Excel's own way, or keeps its blanks
 _letters = cache(xl_col_to_name)
 
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and not _SPECIAL.search(text)
+
+
 PlainCell = tuple[str | int, Any]  # with its format; XlsxWriter is untyped
 
 
@@ -63,7 +68,7 @@ class StreamedSheet(Worksheet):  # type: ignore[misc]
                 written.append(f"{start}><v>{value:.16G}</v></c>")
             elif not value:
                 written.append(f"{start}/>")
-            elif value.isprintable() and len(value) < LONGEST // 2 and not _SPECIAL.search(value):
+            elif len(value) < LONGEST // 2 and (value.isalnum() or _is_plain(value)):
                 written.append(f'{start} t="inlineStr"><is><t>{value}</t></is></c>')
             else:
                 self.fh.write("".join(written))
