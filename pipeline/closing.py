@@ -50,7 +50,9 @@ def closed(night: Night, ledger: Ledger, stood: Sequence[Outcome], numbers: Numb
     ``stood`` is what the run said of the same rows before it sent: what is still so is not said again. ``numbers`` are
     those of all its rows.
     """
-    news = [now for now, before in zip(night.outcomes, stood, strict=True) if now != before]
+    news = [
+        now for now, before in zip(night.outcomes, stood, strict=True) if now is not before and now != before
+    ]
     try:
         if news:
             see(ledger, night.run, news, numbers)

@@ -236,11 +236,13 @@ async def run(
             submitted = await submission.go(ready)
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
-    rest = [each for each in plan.planned if id(each) not in sent]
-    sent |= {id(each): outcome for each, outcome in zip(rest, unsent(rest, ready_picture), strict=True)}
+    rest = [each for each in stood if id(each.planned) not in sent]
+    sent |= {
+        id(each.planned): outcome for each, outcome in zip(rest, unsent(rest, ready_picture), strict=True)
+    }
     outcomes = tuple(sent[id(each)] for each in plan.planned)
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
-    left |= {id(each) for each in rest if each.status is Status.READY}
+    left |= {id(each.planned) for each in rest if each.status is Status.READY}
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
     if ask.only:
         counting = [each for each in outcomes if each.doctor.key in ask.only]

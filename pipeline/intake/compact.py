@@ -46,16 +46,19 @@ class Shape:
         self._empty = [
             Cell(letters(column), titles.get(column, ""), None, CellKind.EMPTY, "") for column in columns
         ]
-        self._latest: tuple[Values, dict[int, Cell]] = ((), {})
+        self.latest: tuple[Values, dict[int, Cell]] = (
+            (),
+            {},
+        )  # one tuple, so that threads never mix two rows
 
     def __len__(self) -> int:
         return len(self.columns)
 
     def cell(self, values: Values, place: int) -> Cell:
         """Return the cell at a place of a row."""
-        latest = self._latest  # one tuple, so that threads never mix two rows
+        latest = self.latest
         if latest[0] is not values:
-            latest = self._latest = (values, {})
+            latest = self.latest = (values, {})
         made = latest[1].get(place)
         if made is None:
             value = values[place] if place < len(values) else None
@@ -121,9 +124,13 @@ class Fields(Mapping[Field, Cell]):
 
     def get(self, name: Field, default: T | None = None) -> Cell | T | None:  # type: ignore[override]
         """Return a field's cell, else the default; asked for a dozen times a row, so without an exception."""
-        shape = self._shape
+        shape, values = self._shape, self._values
         place = shape.places.get(name)
-        return default if place is None else shape.cell(self._values, place)
+        if place is None:
+            return default
+        latest = shape.latest
+        made = latest[1].get(place) if latest[0] is values else None
+        return shape.cell(values, place) if made is None else made
 
     def values(self) -> ValuesView[Cell]:
         """Return the cells in the order of the fields."""
