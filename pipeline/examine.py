@@ -32,12 +32,12 @@ def _examined(prepare: Prepare, planned: Planned) -> Outcome:
     return replace(standing(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared)
 
 
-def unsent(rest: Sequence[Planned], prepare: Prepare) -> Iterator[Outcome]:
-    """Yield how the rows end for which nothing was sent; what waits for a review is examined as in a check."""
-    waiting = [each for each in rest if each.status is Status.NOT_SENT]
+def unsent(rest: Sequence[Outcome], prepare: Prepare) -> Iterator[Outcome]:
+    """Yield how the rows end that stood so and for which nothing was sent; what waits for a review is examined."""
+    waiting = [each.planned for each in rest if each.status is Status.NOT_SENT]
     examined = iter(examine(waiting, prepare))
     for each in rest:
         if each.status is Status.NOT_SENT:
             yield next(examined)
         else:
-            yield not_sent(each) if each.status is Status.READY else standing(each)
+            yield not_sent(each.planned) if each.status is Status.READY else each

@@ -203,7 +203,8 @@ async def run(
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
     stood = tuple(map(standing, plan.planned))
-    see(ledger, ask.run, stood)
+    numbers = numbers_of(each.doctor for each in plan.planned)
+    see(ledger, ask.run, stood, numbers)
 
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
@@ -220,7 +221,7 @@ async def run(
                 agent=wiring.agent(config),
                 contract=config.api.contract,
                 run=ask.run,
-                mask=partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned)),
+                mask=partial(mask_text, numbers=numbers),
                 course=Course(stop.event, clock, Watch(limits)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors=doors,
@@ -236,11 +237,13 @@ async def run(
             submitted = await submission.go(ready)
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
-    rest = [each for each in plan.planned if id(each) not in sent]
-    sent |= {id(each): outcome for each, outcome in zip(rest, unsent(rest, ready_picture), strict=True)}
+    rest = [each for each in stood if id(each.planned) not in sent]
+    sent |= {
+        id(each.planned): outcome for each, outcome in zip(rest, unsent(rest, ready_picture), strict=True)
+    }
     outcomes = tuple(sent[id(each)] for each in plan.planned)
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
-    left |= {id(each) for each in rest if each.status is Status.READY}
+    left |= {id(each.planned) for each in rest if each.status is Status.READY}
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
     if ask.only:
         counting = [each for each in outcomes if each.doctor.key in ask.only]
@@ -265,7 +268,7 @@ async def run(
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
-    return closed(night, ledger, stood)
+    return closed(night, ledger, stood, numbers)
 
 
 def _guarded(

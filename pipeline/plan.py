@@ -27,6 +27,9 @@ from pipeline.roster import Doctor, Field, Picture, Problem, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
+_UNTOUCHED = frozenset(
+    {Status.REJECTED, Status.READY, Status.NOT_SENT}
+)  # nothing of the past is told of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +92,27 @@ def taken(doctor: Doctor, owner: Past | None) -> Problem | None:
 
 def standing(planned: Planned) -> Outcome:
     """Return the outcome of a row for which nothing is sent: what the ledger knows of its person."""
-    past = planned.past
-    known = Outcome(planned, planned.status, attempts=past.creates if past else 0, problems=planned.problems)
-    if past is None or planned.status in {Status.REJECTED, Status.READY, Status.NOT_SENT}:
-        return known
+    past, status, problems = planned.past, planned.status, planned.problems
+    if past is None or status in _UNTOUCHED:
+        return Outcome(planned, status, attempts=past.creates if past else 0, problems=problems)
     if past.seal is not None:
         seal = past.seal
-        return replace(
-            known, seal_id=seal.seal_id, request_id=seal.request_id, trace_id=seal.trace_id, at=seal.at
+        return Outcome(
+            planned,
+            status,
+            seal_id=seal.seal_id,
+            request_id=seal.request_id,
+            trace_id=seal.trace_id,
+            attempts=past.creates,
+            at=seal.at,
+            problems=problems,
         )
     last = past.unsettled or past.refusals[-1]
-    return replace(
-        known,
+    return Outcome(
+        planned,
+        status,
+        attempts=past.creates,
+        problems=problems,
         request_id=last.request_id,
         trace_id=last.uuid,
         at=last.at,
@@ -116,7 +128,9 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], rules:
     if past is not None and _is_probed(doctor, past, rules):
         return Planned(doctor, Status.READY, past.seal_name, past, problems=doctor.problems)
     if past is not None and _is_held(doctor, past):
-        return _known(replace(doctor, problems=_forgiven(doctor.problems)), past, rules)
+        if doctor.problems:
+            doctor = replace(doctor, problems=_forgiven(doctor.problems))
+        return _known(doctor, past, rules)
     if doctor.errors:
         return Planned(
             doctor, Status.REJECTED, past.seal_name if past else None, past, problems=doctor.problems

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
 
@@ -71,15 +71,20 @@ class Origin:
         return self.path.name
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell as its file holds it; ``header`` is the heading as written."""
+class Cell(NamedTuple):
+    """One cell as its file holds it; ``header`` is the heading as written.
+
+    A tuple, for a night makes millions of them (``intake.compact``).
+    """
 
     column: str  # letter: A, B, …, AA; "" for one that does not stand in the row's own file
     header: str
-    value: object = _field(repr=False)
+    value: object
     kind: CellKind
-    shown: str = _field(repr=False)  # what a person sees, number format applied where the file tells it
+    shown: str  # what a person sees, number format applied where the file tells it
+
+    def __repr__(self) -> str:
+        return f"Cell(column={self.column!r}, header={self.header!r}, kind={self.kind!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,11 @@ class Row:
     def address(self, name: Field) -> str | None:
         """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
         cell = self.fields.get(name)
-        return f"{cell.column}{self.origin.row}" if cell and cell.column else None
+        return self.address_of(cell) if cell else None
+
+    def address_of(self, cell: Cell) -> str | None:
+        """Return the address of one of the row's cells, None for one that stands in another file."""
+        return f"{cell.column}{self.origin.row}" if cell.column else None
 
 
 @dataclass(frozen=True, slots=True)

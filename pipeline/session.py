@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
+    from pipeline.results.privacy import Numbers
 
 PROGRAM = "esign-import"
 _runs: set[str] = set()  # named in this process
@@ -221,7 +222,9 @@ def warm_up() -> None:
     warm_up()
 
 
-def write_results(night: Night, config: Config, *, language: str, latest: Path | None) -> dict[str, Path]:
+def write_results(
+    night: Night, config: Config, *, language: str, latest: Path | None, numbers: Numbers | None = None
+) -> dict[str, Path]:
     """Write a night's files, and copies of them into ``latest``; see `pipeline.results.write.write_all`."""
     from pipeline.intake.ticket import check_of  # noqa: PLC0415
     from pipeline.results.write import write_all  # noqa: PLC0415
@@ -234,6 +237,7 @@ def write_results(night: Night, config: Config, *, language: str, latest: Path |
         ticket_check=check_of,
         look=look,
         latest=latest,
+        numbers=numbers,
     )
 
 

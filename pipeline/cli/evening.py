@@ -51,10 +51,12 @@ def conduct(
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
     """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
+    from pipeline.cli.collecting import seldom  # noqa: PLC0415
     from pipeline.cli.logs import logging_to, nothing_left  # noqa: PLC0415
 
     tell_no_seals(session, config, ask)
     with (
+        seldom(),
         nothing_left(ask.out),
         surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
         logging_to(ask.out, loud=session.verbose),
@@ -96,6 +98,7 @@ class _Evening:
 
     async def through(self) -> Night | None:
         from pipeline import night  # noqa: PLC0415
+        from pipeline.cli.collecting import but_for_what_is_there  # noqa: PLC0415
         from pipeline.cli.progress import Progress  # noqa: PLC0415
         from pipeline.esign.contract import CREATE  # noqa: PLC0415
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
@@ -110,6 +113,7 @@ class _Evening:
                 self.signals.drain(stop, lambda: progress.say("stopping"))
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))
                 if agreed and forecast.creates:
+                    but_for_what_is_there()
                     Thread(target=surroundings.warm_up, daemon=True).start()
                 return agreed
 

@@ -29,16 +29,16 @@ def deliver(
 ) -> int:
     """Write a night's results, tell it, and return its exit code."""
     night = replace(night, latest=latest)
-    written = write_results(night, config, language=session.language, latest=latest)
+    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+    written = write_results(night, config, language=session.language, latest=latest, numbers=numbers)
     if "edited" in written:
         session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:
         session.alarm("copy_held", path=WORKBOOK, copy=written["copy"])
     night = replace(night, workbook=written[WORKBOOK].name)
-    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     _alarm(session, night, numbers)
     if session.as_json:
-        session.put(json.dumps(run_record(night), ensure_ascii=False))
+        session.put(json.dumps(run_record(night, numbers=numbers), ensure_ascii=False))
     if not session.quiet:
         _tell(session, night, numbers, written)
         if steps:

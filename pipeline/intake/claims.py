@@ -150,7 +150,7 @@ class _Shelf:
     def __init__(self, library: Library) -> None:
         self._forms = library.forms
         self._lengths = frozenset(map(len, library.forms))
-        self._orders: dict[tuple[int, ...], list[tuple[str, str]]] = {}
+        self._orders: dict[tuple[int, ...], list[tuple[str, str, tuple[int, ...]]]] = {}
 
     def find(self, pieces: Sequence[_Part | None]) -> Iterator[tuple[str, str, list[_Part], Sequence[Form]]]:
         """Yield (evidence, order, parts, forms) for each order of the pieces that some stem may have."""
@@ -158,17 +158,18 @@ class _Shelf:
         orders = self._orders.get(shape)
         if orders is None:
             orders = self._orders[shape] = list(self._possible(dict(zip(_LETTERS, shape, strict=True))))
-        for evidence, order in orders:
-            parts = [piece for letter in order if (piece := pieces[_LETTERS.index(letter)])]
+        for evidence, order, places in orders:
+            parts = [piece for place in places if (piece := pieces[place])]
             forms = self._forms.get("".join([part.key for part in parts]))
             if forms:
                 yield evidence, order, parts, forms[:MOST]
 
-    def _possible(self, lengths: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    def _possible(self, lengths: Mapping[str, int]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+        """Yield (evidence, order, places of its letters among the pieces) for each order that may be as long as a stem."""
         for evidence, orders in _ORDERS.items():
             for order in orders.split():
                 if all(map(lengths.get, order)) and sum(map(lengths.__getitem__, order)) in self._lengths:
-                    yield evidence, order
+                    yield evidence, order, tuple(map(_LETTERS.index, order))
 
 
 def _claims(
@@ -246,6 +247,8 @@ def _parts(spellings: tuple[str, ...]) -> Sequence[_Part | None]:
 
 
 def _to_the_letter(stem: str, parts: Sequence[_Part]) -> bool:
+    if len(parts) == 1:
+        return stem in parts[0].spellings
     return any(
         stem == _joined(written, joint)
         for written in product(*(part.spellings for part in parts))

@@ -7,8 +7,8 @@ looks at one row's fields many times.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import overload
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
+from typing import TypeVar, overload
 
 from pipeline.intake.cells import RawCell, letters, number_cell
 from pipeline.roster import Cell, CellKind, Field
@@ -16,9 +16,15 @@ from pipeline.roster import Cell, CellKind, Field
 Value = str | int | float | RawCell | None  # a text, a plain number, any other cell, an empty one
 Values = tuple[Value, ...]
 
+T = TypeVar("T")
+
+_TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million times
+
 
 def pack(cell: RawCell) -> Value:
     """Return a cell's content in as little as tells it."""
+    if cell.kind is CellKind.TEXT and cell.value is cell.shown:  # a plain text: nearly every cell
+        return cell.shown
     if cell.kind is CellKind.TEXT and isinstance(cell.value, str) and cell.value == cell.shown:
         return cell.value
     if cell.kind is CellKind.NUMBER and type(cell.value) in (int, float):
@@ -40,27 +46,30 @@ class Shape:
         self._empty = [
             Cell(letters(column), titles.get(column, ""), None, CellKind.EMPTY, "") for column in columns
         ]
-        self._latest: tuple[Values, dict[int, Cell]] = ((), {})
+        self.latest: tuple[Values, dict[int, Cell]] = (
+            (),
+            {},
+        )  # one tuple, so that threads never mix two rows
 
     def __len__(self) -> int:
         return len(self.columns)
 
     def cell(self, values: Values, place: int) -> Cell:
         """Return the cell at a place of a row."""
-        if place >= len(values) or values[place] is None:
-            return self._empty[place]
-        latest = self._latest  # one tuple, so that threads never mix two rows
+        latest = self.latest
         if latest[0] is not values:
-            latest = (values, {})
-            self._latest = latest
+            latest = self.latest = (values, {})
         made = latest[1].get(place)
         if made is None:
-            made = latest[1][place] = self._made(values[place], self._empty[place])
+            value = values[place] if place < len(values) else None
+            made = latest[1][place] = self._made(value, self._empty[place])
         return made
 
     def _made(self, value: Value, empty: Cell) -> Cell:
+        if value is None:
+            return empty
         if isinstance(value, str):
-            return Cell(empty.column, empty.header, value, CellKind.TEXT, value)
+            return _new(Cell, (empty.column, empty.header, value, _TEXT, value))
         raw = number_cell(value) if isinstance(value, int | float) else value
         assert raw is not None
         return Cell(empty.column, empty.header, raw.value, raw.kind, raw.shown)
@@ -112,6 +121,21 @@ class Fields(Mapping[Field, Cell]):
 
     def __getitem__(self, name: Field) -> Cell:
         return self._shape.cell(self._values, self._shape.places[name])
+
+    def get(self, name: Field, default: T | None = None) -> Cell | T | None:  # type: ignore[override]
+        """Return a field's cell, else the default; asked for a dozen times a row, so without an exception."""
+        shape, values = self._shape, self._values
+        place = shape.places.get(name)
+        if place is None:
+            return default
+        latest = shape.latest
+        made = latest[1].get(place) if latest[0] is values else None
+        return shape.cell(values, place) if made is None else made
+
+    def values(self) -> ValuesView[Cell]:
+        """Return the cells in the order of the fields."""
+        cell, values = self._shape.cell, self._values
+        return {name: cell(values, place) for name, place in self._shape.places.items()}.values()
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self._shape.places)

@@ -237,9 +237,9 @@ def _replaced(standing: Row, row: Row) -> Row:
         if new is None or (name is Field.NUMBER and not trim(shown(new))):
             cells.append(cell)
         else:
-            cells.append(replace(cell, value=new.value, kind=new.kind, shown=new.shown))
+            cells.append(cell._replace(value=new.value, kind=new.kind, shown=new.shown))
     fields = {field: cell for cell in cells if (field := names.get(cell.column))}
-    added = {field: replace(cell, column="") for field, cell in row.fields.items() if field not in fields}
+    added = {field: cell._replace(column="") for field, cell in row.fields.items() if field not in fields}
     return replace(
         standing,
         cells=(*cells, *added.values()),
@@ -275,7 +275,7 @@ def _by_header(row: Row) -> dict[str, Cell]:
 def _completed(row: Row, standing: Row) -> Row:
     """Return a workbook's row with what its roster row has and no column of the workbook says."""
     lacking = {
-        field: replace(cell, column="") for field, cell in standing.fields.items() if field not in row.fields
+        field: cell._replace(column="") for field, cell in standing.fields.items() if field not in row.fields
     }
     return replace(
         row,

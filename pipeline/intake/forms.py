@@ -51,8 +51,10 @@ class Form:
         for column, raw in cells.items():
             place = places.get(column)
             if place is not None:
-                values[place] = self._packed(column, raw)
-                last = max(last, place + 1)
+                value = pack(raw)
+                values[place] = self._once(column, value) if type(value) is str else value
+                if place >= last:
+                    last = place + 1
         held = tuple(values[:last])
         ticket = self._checked(line) if self._ticket else None
         return Row(origin, Cells(shape, held), Fields(shape, held), ticket, line.hidden, pictures)
@@ -81,12 +83,9 @@ class Form:
     def _shaped(self, columns: frozenset[int]) -> Shape:
         return Shape(sorted(columns), self.header.titles, self.header.places)
 
-    def _packed(self, column: int, raw: RawCell) -> Value:
-        value = pack(raw)
-        if not isinstance(value, str):
-            return value
+    def _once(self, column: int, text: str) -> str:
         known = self._known[column]
-        return known.setdefault(value, value) if len(known) < _REMEMBERED else known.get(value, value)
+        return known.setdefault(text, text) if len(known) < _REMEMBERED else known.get(text, text)
 
     def _checked(self, line: Line) -> str:
         assert self._ticket is not None

@@ -194,9 +194,9 @@ def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool)
     if declared is card:
         return Reading(card)
     if declared is None:
-        silent = not usable or (card is CardType.ID_CARD and Field.ID_TYPE not in row.fields)
-        inferred = problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=card.value)
-        return Reading(card, () if silent else (inferred,))
+        if not usable or (card is CardType.ID_CARD and Field.ID_TYPE not in row.fields):
+            return Reading(card)
+        return Reading(card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=card.value),))
     written = quote(shown(row.fields.get(Field.ID_TYPE)))
     set_right = declared is CardType.ID_CARD and card is CardType.HONGKONG_MACAO_AND_TAIWAN
     mismatch = problem(

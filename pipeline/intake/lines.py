@@ -55,8 +55,9 @@ def _is_number(number: RawCell, name: RawCell | None) -> bool:
     text = words.compact(number.shown)
     if len(_DIGITS.findall(text)) < _ENOUGH or words.is_note(text):
         return False
-    signed = name is not None and _label(words.compact(name.shown)) is not None
-    return not (signed and _PHONE_OR_DATE.fullmatch(text))
+    if not _PHONE_OR_DATE.fullmatch(text):
+        return True
+    return name is None or _label(words.compact(name.shown)) is None
 
 
 def _counts(cell: RawCell) -> bool:

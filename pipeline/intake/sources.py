@@ -36,6 +36,7 @@ class Sources(AbstractContextManager["Sources"]):
         self._known = known
         self._keep = keep
         self._stats: dict[str, FileStat] = {}
+        self._new: dict[str, FileStat] = {}  # those that were not known before
         self._kept: dict[Candidate, Picture | Unusable] = {}
         self._zips: dict[Path, ZipFile | Unusable] = {}
         self._open = ExitStack()
@@ -61,19 +62,22 @@ class Sources(AbstractContextManager["Sources"]):
 
     def new_stats(self) -> dict[str, FileStat]:
         """Return the fingerprints that were not known before."""
-        return {name: stat for name, stat in self._stats.items() if stat != self._known.get(name)}
+        return self._new
 
     def _fingerprint(self, candidate: Candidate) -> FileStat:
         name = str(candidate.file)
-        if name not in self._stats:
-            stat = self._known.get(name)
+        stat = self._stats.get(name)
+        if stat is None:
+            known = stat = self._known.get(name)
             if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
                 try:
                     stat = pictures.fingerprint(candidate.file, self._known)
                 except OSError:
                     raise Unusable("cannot be read") from None
+                if stat != known:
+                    self._new[name] = stat
             self._stats[name] = stat
-        return self._stats[name]
+        return stat
 
     def _unpacked(self, candidate: Candidate) -> Picture | Unusable:
         assert candidate.member is not None

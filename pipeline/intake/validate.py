@@ -23,6 +23,8 @@ from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Ro
 
 T = TypeVar("T")
 
+_NAMED = tuple((field, f"{field}=") for field in Field)  # how each field's text begins within a row's content
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
@@ -76,7 +78,10 @@ def row_ids(rows: Sequence[Row], identify: Identify | None) -> Iterator[str | No
         if identify is None:
             yield None
             continue
-        parts = tuple(f"{field}={row.fields[field].shown}" for field in Field if field in row.fields)
+        fields = row.fields
+        parts = tuple(
+            [named + cell.shown for field, named in _NAMED if (cell := fields.get(field)) is not None]
+        )
         yield identify.row(parts, before[parts])
         before[parts] += 1
 
@@ -157,7 +162,7 @@ def _of_the_row(row: Row) -> Iterator[Problem]:
     yield from row.problems
     if row.hidden:
         yield problem("ROW_HIDDEN")
-    if not any(cell.kind in BROKEN for cell in row.cells):
+    if not any(cell.kind in BROKEN for cell in row.fields.values()):
         return
     for field in Field:
         cell = row.fields.get(field)
@@ -170,7 +175,9 @@ def _of_the_row(row: Row) -> Iterator[Problem]:
 def _read(row: Row, field: Field, reader: Callable[[Cell | None, str | None], Reading[T]]) -> Reading[T]:
     """Read one field; a broken formula has its problem already and is neither blank nor wrong beside it."""
     cell = row.fields.get(field)
-    return Reading(None) if cell is not None and cell.kind in BROKEN else reader(cell, row.address(field))
+    if cell is None:
+        return reader(None, None)
+    return Reading(None) if cell.kind in BROKEN else reader(cell, row.address_of(cell))
 
 
 def _read_or(

@@ -94,11 +94,11 @@ class _Lines:
         self.parser.CharacterDataHandler = self.text.append
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == self._c:
+        if tag == self._v:
+            self.text.clear()
+        elif tag == self._c:
             self._cell = attributes
             self._value = self._formula = None
-        elif tag == self._v:
-            self.text.clear()
         elif tag == self._r:
             self._begin_row(attributes)
         elif tag == self._t:
@@ -164,7 +164,8 @@ class _Lines:
             self._column = column
             value = self._value
             if value and not self._formula and cell.get("t") == "s":  # nearly every cell of a roster
-                text = self._string(int(value))
+                place = int(value)
+                text = self._strings[place] if place >= 0 else self._string(place)
                 if text:
                     self._cells[column] = _new(RawCell, (_TEXT, text, text))
             elif value is not None or self._formula is not None:

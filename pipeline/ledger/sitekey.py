@@ -6,7 +6,6 @@ There are about 6 * 10^10 possible identity numbers: a bare hash of one is rever
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,8 +48,6 @@ class SiteKey:
 
     def _digest(self, purpose: str, *parts: str) -> str:
         """Digest the parts so that neither a purpose nor a boundary between parts can be mistaken for another."""
-        framed = b"".join(
-            len(raw).to_bytes(8, "big") + raw
-            for raw in (part.encode("utf-8", "surrogatepass") for part in (purpose, *parts))
-        )
-        return hmac.new(self.secret, framed, hashlib.sha256).hexdigest()[:DIGEST_CHARS]
+        raws = [part.encode("utf-8", "surrogatepass") for part in (purpose, *parts)]
+        framed = b"".join([len(raw).to_bytes(8, "big") + raw for raw in raws])
+        return hmac.digest(self.secret, framed, "sha256").hex()[:DIGEST_CHARS]

@@ -14,6 +14,7 @@ from pipeline.points import reach
 
 Json = Mapping[str, object]
 Replace = Callable[[Path, Path], None]  # as os.replace
+_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
@@ -76,7 +77,7 @@ def write_jsonl(path: Path, lines: Iterable[Json]) -> Path:
     def fill(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
             for line in lines:
-                stream.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+                stream.write(_LINE.encode(line) + "\n")
 
     return write_atomically(path, fill)
 

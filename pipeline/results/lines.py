@@ -45,7 +45,7 @@ def outcome_line(
         "row_id": doctor.row_id,
         "key": doctor.key,
         "status": outcome.status.value,
-        "codes": list(dict.fromkeys(problem.code for problem in outcome.problems)),
+        "codes": list(dict.fromkeys([problem.code for problem in outcome.problems])),
         "problems": [
             {
                 "code": problem.code,
@@ -56,7 +56,7 @@ def outcome_line(
             }
             for problem in outcome.problems
         ],
-        "changes": list(_changes(outcome, known)),
+        "changes": list(_changes(outcome, known)) if doctor.changes else [],
         "staff_no": _masked(doctor.staff_no, known),
         "name": _masked(name_of(doctor), known),
         "id_masked": id_masked(doctor),

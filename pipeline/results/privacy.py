@@ -5,6 +5,7 @@ Masking keeps the length and the separators of what it hides, so that a normalis
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,12 +20,15 @@ _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 # A number as people write it: digits first, or up to three letters and a digit; single blanks or hyphens inside.
 _CANDIDATE = re.compile(r"(?:[A-Za-z]{1,3}(?=[ \u00a0-]?[0-9])|[0-9])(?:[ \u00a0-]?[0-9A-Za-z]){6,}")
 _LONG_RUN = re.compile(r"[0-9]{15,}[Xx]?")
+_DIGIT = re.compile("[0-9０-９]")  # without one a text holds no number
 # The form of a mainland number: where it is written in groups, length alone would take a run's id for one.
 _IDENTITY = re.compile(
     r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]"
 )
 # shorter texts in a number column (无, 1001) say nothing about anyone and would blot out file names
 _SHORTEST = 7
+_FIRST = _SHORTEST - 2  # digits that make a number of it
+_REMEMBERED = 4096  # texts that come with every row: its file, folder, sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,9 @@ class Numbers:
 
     members: frozenset[str] = _field(default=frozenset(), repr=False)
     lengths: tuple[int, ...] = ()  # of the members, longest first
+    masked: dict[str, str] = _field(
+        default_factory=dict, repr=False, compare=False
+    )  # the first texts asked for
 
     def at(self, text: str, start: int) -> int:
         """Return the length of the longest number that begins at ``start`` of a folded text, else 0."""
@@ -53,9 +60,12 @@ def _numbers_of(doctor: Doctor) -> Iterator[str]:
     cells = doctor.row.fields
     for field, used in ((Field.NUMBER, doctor.number), (Field.MOBILE, doctor.mobile)):
         cell = cells.get(field)
-        for text in {used or "", cell.shown if cell else ""}:
+        shown = cell.shown if cell else ""
+        for text in (shown,) if used == shown else (used or "", shown):
             folded = _fold(text)
-            if len(folded) >= _SHORTEST and sum(map(folded.count, "0123456789")) >= _SHORTEST - 2:
+            if len(folded) >= _SHORTEST and (
+                folded[:_FIRST].isdigit() or sum(map(folded.count, "0123456789")) >= _FIRST
+            ):
                 yield folded
             if field is Field.MOBILE and len(folded) > 11:  # two mobiles in one cell are two numbers
                 yield from _MOBILE.findall(folded)
@@ -70,18 +80,31 @@ def mask_id(text: str) -> str:
 
 def mask_mobile(text: str) -> str:
     """Hide a mobile but for its first three and last four digits: ``138****5678``."""
+    if len(text) == 11 and text.isascii() and text.isdigit():  # the usual case
+        return f"{text[:3]}****{text[7:]}"
     places = _alnum_places(text)
     return _star(text, keep=_tail(text) | set(places[-11:-8] if len(places) >= 11 else ()))
 
 
 def mask_text(text: str, numbers: Numbers = NO_NUMBERS) -> str:
     """Hide, inside any text, the numbers of the roster and every run of 15 or more digits."""
-    return _mask_inside(text, numbers, everything=False)
+    if len(text) < _SHORTEST or not _DIGIT.search(text):
+        return text
+    masked = numbers.masked.get(text)
+    if masked is None:
+        masked = _mask_inside(text, numbers, everything=False)
+        if numbers.members and len(numbers.masked) < _REMEMBERED:
+            numbers.masked[text] = masked
+    return masked
 
 
 def mask_path(path: Path, numbers: Numbers = NO_NUMBERS) -> str:
-    """Return a path as a person may read it; ``sha256`` tells which file it is."""
-    return mask_text(str(path), numbers)
+    """Return a path as a person may read it; ``sha256`` tells which file it is.
+
+    No number reaches over a separator, and the folder is that of many.
+    """
+    folder, separator, name = str(path).rpartition(os.sep)
+    return mask_text(folder, numbers) + separator + mask_text(name, numbers)
 
 
 def mask_change(change: Change, numbers: Numbers = NO_NUMBERS) -> tuple[str, str]:
@@ -111,7 +134,7 @@ def hide_names(text: str, names: Iterable[str]) -> str:
 
 def _mask_inside(text: str, numbers: Numbers, *, everything: bool) -> str:
     """Mask the numbers found in a text; ``everything`` takes whatever looks like one."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or not _DIGIT.search(text):
         return text
     narrow = text if text.isascii() else text.translate(_NARROW)
     hidden: set[int] = set()
@@ -141,8 +164,8 @@ def _spans(compact: str, numbers: Numbers) -> Iterator[tuple[int, int]]:
 
 
 def _fold(text: str) -> str:
-    if text.isascii() and text.isdigit():
-        return text  # the same object: no second copy of every number in memory
+    if text.isascii() and text.isalnum():
+        return text if text.isupper() or text.isdigit() else text.upper()  # no second copy of every number
     return _NOT_ALNUM.sub("", text.translate(_NARROW)).upper()
 
 

@@ -15,7 +15,7 @@ from pipeline.results.files import Replace, copy_into, write_json, write_jsonl
 from pipeline.results.held import make_room, remember_written
 from pipeline.results.lines import file_line, outcome_line, run_record
 from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, WORKBOOK
-from pipeline.results.privacy import numbers_of
+from pipeline.results.privacy import Numbers, numbers_of
 from pipeline.results.report_page import write_report
 from pipeline.results.review_page import Look, write_review
 from pipeline.results.sums import count
@@ -32,16 +32,18 @@ def write_all(
     ticket_check: Callable[[str], str],
     look: Look | None = None,
     latest: Path | None,
+    numbers: Numbers | None = None,
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
     """Write the files of DESIGN §7 into ``night.out`` and copies of them into ``latest``.
 
+    ``numbers`` saves collecting the roster's once more.
     Returns usual name -> path written; results.xlsx may be a numbered sibling, and so may its copy, which then stands
     under "copy". A workbook that a clerk has edited since is set aside, never overwritten: it stands under "edited".
     Raises ``SumsError`` before anything is written, OSError where the disk refuses.
     """
     count(night)
-    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+    numbers = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
     rows, other = (PLAN, OUTCOMES) if night.command == "check" else (OUTCOMES, PLAN)
     lines = (
         outcome_line(outcome, run=night.run, language=language, numbers=numbers) for outcome in night.outcomes
