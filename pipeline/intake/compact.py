@@ -46,10 +46,8 @@ class Shape:
         self._empty = [
             Cell(letters(column), titles.get(column, ""), None, CellKind.EMPTY, "") for column in columns
         ]
-        self.latest: tuple[Values, dict[int, Cell]] = (
-            (),
-            {},
-        )  # one tuple, so that threads never mix two rows
+        # the row that was looked at last; one tuple, so that threads never mix two rows
+        self.latest: tuple[Values, dict[int, Cell]] = ((), {})
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -28,7 +28,7 @@ _IDENTITY = re.compile(
 # shorter texts in a number column (无, 1001) say nothing about anyone and would blot out file names
 _SHORTEST = 7
 _FIRST = _SHORTEST - 2  # digits that make a number of it
-_REMEMBERED = 4096  # texts that come with every row: its file, folder, sheet
+_REMEMBERED = 4096  # texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class Numbers:
 
     members: frozenset[str] = _field(default=frozenset(), repr=False)
     lengths: tuple[int, ...] = ()  # of the members, longest first
-    masked: dict[str, str] = _field(
-        default_factory=dict, repr=False, compare=False
-    )  # the first texts asked for
+    # the first texts that were masked, and how: a row's file, folder and sheet come again with the next one
+    masked: dict[str, str] = _field(default_factory=dict, repr=False, compare=False)
 
     def at(self, text: str, start: int) -> int:
         """Return the length of the longest number that begins at ``start`` of a folded text, else 0."""
