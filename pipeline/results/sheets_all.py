@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import id_masked, name_of, seal_id_of, seal_name_of, when
 from pipeline.results.links import FolderLinks
 from pipeline.results.privacy import Numbers, mask_text
 from pipeline.results.reasons import reasons
-from pipeline.results.streamed_sheet import PlainCell
 from pipeline.results.style import (
     LINK,
     MUTED,
@@ -21,6 +20,7 @@ from pipeline.results.style import (
     close_table,
     height,
     open_table,
+    put,
     row_height,
 )
 from pipeline.results.text import lines, width
@@ -62,14 +62,13 @@ def write_all_sheet(
         return mask_text(text, numbers) if text else ""
 
     links = _Links(night, folders)
-    linked = len(columns) - 6  # the place of the picture's name
     for row, outcome in enumerate(night.outcomes, start=1):
         doctor = outcome.doctor
         origin = doctor.row.origin
         said = "\n".join(reasons(outcome, language, numbers))
         image = _image(outcome, pictured) if pictured else None
         picture = hide(doctor.picture.path.name) if doctor.picture else ""
-        cells: list[PlainCell] = [
+        texts = [
             (hide(name_of(doctor)), strong),
             words[outcome.status],
             (said, wrapped),
@@ -83,21 +82,21 @@ def write_all_sheet(
             (picture, quiet),
             (hide(origin.file), quiet),
             (hide(origin.sheet), quiet),
-            (origin.row, whole),
-            (outcome.attempts, whole),
-            (outcome.request_id or "", quiet),
         ]
         tall = TALL if image else 0.0
         if pictured:
-            tall = max(tall, _height(cells[: linked + 3], columns))
+            shown = zip((text for text, _ in texts), columns, strict=False)
+            tall = max(tall, height(max(lines(text, column.width) for text, column in shown)))
         elif said:
             tall = max(tall, height(lines(said, _REASON)))
         row_height(sheet, row, tall)
-        if links.write(sheet, row, linked, outcome, text=picture, look=link):
-            sheet.write_plain(row, 0, cells[:linked])
-            sheet.write_plain(row, linked + 1, cells[linked + 1 :])
-        else:
-            sheet.write_plain(row, 0, cells)
+        linked = len(texts) - 3
+        for column, (text, form) in enumerate(texts):
+            if column != linked or not links.write(sheet, row, column, outcome, text=picture, look=link):
+                put(sheet, row, column, text, form)
+        sheet.write_number(row, len(texts), origin.row, whole)
+        sheet.write_number(row, len(texts) + 1, outcome.attempts, whole)
+        put(sheet, row, len(texts) + 2, outcome.request_id or "", quiet)
         if image:
             place(sheet, row, _SEAL, image, tall)
     close_table(sheet, columns, len(night.outcomes))
@@ -149,12 +148,6 @@ def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
         ("col.request_id", 38),
     ]
     return [Column(say(key, language), wide) for key, wide in widths]
-
-
-def _height(cells: Sequence[PlainCell], columns: Sequence[Column]) -> float:
-    """Return the points that a row needs where these texts, from its first column on, may take several lines."""
-    shown = zip((value for value, _ in cells), columns, strict=False)
-    return height(max(lines(value, column.width) for value, column in shown if isinstance(value, str)))
 
 
 def _fitted(least: int, texts: Iterable[str | None], widest: int) -> int:

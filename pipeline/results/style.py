@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.model import Status
-from pipeline.results.streamed_sheet import StreamedSheet
 from pipeline.results.text import clean, lines
 from pipeline.words.results import say
 
@@ -105,7 +104,7 @@ def open_table(
     book: Workbook, name: str, columns: Sequence[Column], styles: Styles, *, frozen: int, language: str
 ) -> Worksheet:
     """Add a sheet whose first row is the heading; ``frozen`` columns stay in sight."""
-    sheet = book.add_worksheet(name, StreamedSheet)
+    sheet = book.add_worksheet(name)
     print_setup(sheet, language)
     sheet.repeat_rows(0)
     sheet.hide_gridlines(2)
