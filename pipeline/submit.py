@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from pipeline.clock import stamp
@@ -21,7 +22,7 @@ from pipeline.sending import Sender
 LOG = logging.getLogger(__name__)
 PREPARED = 64  # pictures prepared ahead of the wire
 WATCHED = 30.0  # seconds between two looks at the wall clock, which may be set
-PREPARERS = 2  # threads that decode: Pillow releases the interpreter lock
+PREPARERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
 
 Prepare = Callable[[Planned], Prepared | tuple[Problem, ...]]
 
@@ -51,6 +52,7 @@ class Submission:
     _outcomes: dict[int, Outcome] = field(default_factory=dict)
     _handed_out: int = 0
     _kept_back: bool = False
+    _preparers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(PREPARERS))
 
     async def go(self, planned: Sequence[Planned]) -> Submitted:
         """Send every READY row; the first whole one goes alone until its verdict (the canary)."""
@@ -59,6 +61,7 @@ class Submission:
             return await self._go(planned)
         finally:
             watching.cancel()
+            self._preparers.shutdown(wait=False)
 
     async def _watch_the_clock(self) -> None:
         if self.deadline is None:
@@ -123,7 +126,7 @@ class Submission:
     async def _prepared(self, planned: Planned) -> Prepared | tuple[Problem, ...] | None:
         """Decode a row's picture in a thread; None when that broke, and then the run drains."""
         try:
-            return await asyncio.to_thread(self.prepare, planned)
+            return await asyncio.get_running_loop().run_in_executor(self._preparers, self.prepare, planned)
         except OSError as error:
             self.sender.course.halt("DISK", reason_of(error).en, 74)
         except Exception as bug:
