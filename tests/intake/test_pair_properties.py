@@ -111,7 +111,8 @@ def test_order_changes_no_pair_and_every_row_ends_in_one_lane(people, content, s
     compared = compare(paired)
     owners: dict[str, set[str]] = {}
     for one in compared:
-        if one.picture and one.number and not one.errors:  # a row without a number is never sent, whosever it is
+        # a row without a number is never sent, whosever it is
+        if one.picture and one.number and not one.errors:
             owners.setdefault(one.picture.sha256, set()).add(one.number)
     assert all(len(people) == 1 for people in owners.values())
 
