@@ -22,6 +22,16 @@ COLUMNS = 15  # of the bare workbook
 AT_A_TIME = 500  # attempts under way while the ledger is filled
 
 
+def begin(folder: str, rows: int) -> None:
+    """Make the hospital and its ledger.
+
+    In a process of its own: a child that is measured begins with the memory of who starts it.
+    """
+    hospital = make(Path(folder), rows)
+    hospital.configure("http://127.0.0.1:9")
+    seed(hospital)
+
+
 def seed(hospital: Hospital) -> None:
     """Enter a seal for every row of the roster, as if a first night had made them."""
     from pipeline import night, wiring
@@ -104,9 +114,17 @@ def figures(rows: int, times: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         say(f"unchanged: making {rows} rows and pictures")
-        hospital = make(folder / "hospital", rows)
-        hospital.configure("http://127.0.0.1:9")
-        seed(hospital)
+        hospital = Hospital(folder / "hospital")
+        begun = [
+            sys.executable,
+            "-m",
+            "bench.unchanged",
+            "--begin",
+            str(hospital.folder),
+            "--rows",
+            str(rows),
+        ]
+        assert measured(begun).code == 0
         say("unchanged: the night that learns the fingerprints")
         first = hospital.night()
         assert first.code == 0, (hospital.folder / "said.log").read_text()
@@ -173,10 +191,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--quick", action="store_true", help="10,000 rows, once")
+    parser.add_argument("--begin", help=argparse.SUPPRESS)
     parser.add_argument("--bare", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--watched", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.bare:
+    if chosen.begin:
+        begin(chosen.begin, chosen.rows)
+    elif chosen.bare:
         bare(*chosen.bare)
     elif chosen.watched:
         watched(chosen.watched)
