@@ -96,7 +96,7 @@ def hold(known: Snapshot) -> None:
             assert owners[past.seal_name] == key
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(life=LIVES)
 def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_back(life):
     with TemporaryDirectory() as folder:

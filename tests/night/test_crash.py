@@ -187,6 +187,8 @@ def failed(hospital, zygote, position, tally, *, fault):
 def test_a_failure_of_every_write(small, fault):
     hospitals = [small("a"), small("b")]
     writes = positions(hospitals[0], ("before the fsync", "before the commit", "takes its name"))
+    if not LONG:  # results are written twice: where they belong, and as the latest
+        writes = [(name, count) for name, count in writes if count == 1 or not name.startswith("results")]
     tally = in_two(hospitals, writes, partial(failed, fault=fault))
     assert {
         "receipts: before the fsync",
