@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError, reason_of
-from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people
+from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people, schema
 from pipeline.ledger.archive import Life
 from pipeline.ledger.protocol import (
     UPLOAD,
@@ -290,6 +290,7 @@ class SqliteLedger:
         except sqlite3.Error as error:
             raise read_failed(self._path, error) from error
         try:
+            schema.read_as_newest(connection)
             connection.execute("BEGIN")
             yield connection
         except sqlite3.Error as error:

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import schema
+from pipeline.ledger import lives, people, schema
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.private import published
 from pipeline.ledger.sqlite import connect
@@ -251,6 +251,11 @@ def test_a_ledger_of_the_third_version_becomes_what_a_new_one_is(begun, tmp_path
             COMMIT;
             """
         )
+        with closing(connect(old, readonly=True)) as reading:
+            schema.read_as_newest(reading)
+            known = people.snapshot(reading)
+            assert (known.people["p2"].seal.seal_id, known.spare_names) == ("S2", frozenset())
+            assert [create.dead_at for create in lives.life(reading, "p1", ()).creates] == [361.0]
         tables = ("person", "seal_name", "attempt", "decision", "seal")
         before = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
         schema.migrate(connection)
