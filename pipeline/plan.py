@@ -27,9 +27,8 @@ from pipeline.roster import Doctor, Field, Picture, Problem, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
-_UNTOUCHED = frozenset(
-    {Status.REJECTED, Status.READY, Status.NOT_SENT}
-)  # nothing of the past is told of these
+# nothing of the past is told of these
+_UNTOUCHED = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
 
 
 @dataclass(frozen=True, slots=True)

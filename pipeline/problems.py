@@ -74,11 +74,8 @@ def message(problem: Problem, language: str) -> str:
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     comma, english_comma = MARKS["mark.comma"]
     if language != "zh":
-        detail |= {
-            name: english_comma.join(_rows(text, 1))
-            for name, text in problem.detail.items()
-            if name == _OTHER
-        }
+        if _OTHER in detail:
+            detail[_OTHER] = english_comma.join(_rows(detail[_OTHER], 1))
         return _placed(en, problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
     told = _TOLD if problem.code in OF_FILES else frozenset[str]()
     for name, text in problem.detail.items():

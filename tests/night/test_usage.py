@@ -102,7 +102,6 @@ def test_a_run_that_is_refused_leaves_no_folder_behind(hospital, own):
     assert hospital.world.received == []
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminal on this system")
 def test_who_says_no_finds_no_folder_of_the_run(hospital):
     hospital.doctors(2)
     ours, theirs = os.openpty()
