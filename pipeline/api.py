@@ -121,7 +121,7 @@ def check(
         done = night.check(ask, chosen, ledger=None, site_key=None, clock=clock)
     else:
         given = _given(chosen, ledger, site_key)
-        with given or session.open_for_config(chosen, clock, readonly=True) as (journal, key):
+        with given or session.open_for_check(chosen, clock) as (journal, key):
             done = night.check(ask, chosen, ledger=journal, site_key=key, clock=clock)
     return _written(done, chosen, write=write, language=language, latest=out is None)
 

@@ -202,6 +202,7 @@ class Config(_Section):
     unknown: Literal["hold", "probe"] = "hold"
     require_review: bool = False  # only what a human judged right in review.html is sent
     ledger: Path = Path("state/ledger.sqlite3")
+    ledger_registry: Literal["strict", "warn"] | None = None  # None: strict, warn for a sandbox
     work: Path = Path("state/work")
     out: Path = Path("out")
     secrets_dir: Path | None = None

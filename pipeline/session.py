@@ -6,18 +6,19 @@ Nothing here prints or asks. What is heavy is imported where it is needed, so th
 from __future__ import annotations
 
 import difflib
+import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
 from pipeline.config import Config, missing_ids
-from pipeline.errors import UsageError
+from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.model import Ask, Night
 from pipeline.passwords import passwords
 from pipeline.shell import join
@@ -25,9 +26,15 @@ from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
+    from pipeline.ledger.lock import RunLock
+    from pipeline.ledger.ownership import Ownership
+    from pipeline.ledger.registry import TenantRegistry
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.results.privacy import Numbers
+
+LOG = logging.getLogger(__name__)
+Warn: TypeAlias = Callable[[EsignImportError], None]
 
 PROGRAM = "esign-import"
 _runs: set[str] = set()  # named in this process
@@ -141,7 +148,12 @@ def credentials_of(config: Config) -> Callable[[], Credentials]:
 
 @contextmanager
 def open_for_config(
-    config: Config, clock: Clock, *, readonly: bool = False, new_ledger: bool = False
+    config: Config,
+    clock: Clock,
+    *,
+    readonly: bool = False,
+    new_ledger: bool = False,
+    ownership: Ownership | None = None,
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
     from pipeline.ledger.open import open_ledger  # noqa: PLC0415
@@ -159,6 +171,7 @@ def open_for_config(
         force_new=new_ledger,
         readonly=readonly,
         recover=not readonly,
+        ownership=ownership,
     )
     try:
         yield ledger, site_key
@@ -166,48 +179,129 @@ def open_for_config(
         ledger.close()
 
 
+def registry_of(config: Config) -> TenantRegistry:
+    """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
+    from pipeline.ledger.registry import TenantRegistry, default_folder  # noqa: PLC0415
+    from pipeline.ledger.tenant import environment, tenant  # noqa: PLC0415
+
+    api = config.api
+    mode = config.ledger_registry or ("warn" if environment(api.endpoint) == "sandbox" else "strict")
+    owner = tenant(api.endpoint, api.app_id, api.organization_open_id)
+    return TenantRegistry(default_folder(), owner, strict=mode == "strict")
+
+
 @contextmanager
-def hold(
-    config: Config, ask: Ask, clock: Clock, *, new_ledger: bool = False
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
-    """Hold the run lock and the configured ledger for one night; raises Locked where another run has them."""
+def lock_tenant(
+    config: Config, *, run: str, clock: Clock, warn: Warn | None = None
+) -> Iterator[tuple[RunLock, TenantRegistry]]:
+    """Hold the lock beside the ledger and, where the registry is strict, the tenant's; Locked where another run has one."""
     from pipeline.ledger.lock import RunLock  # noqa: PLC0415
 
-    with (
-        RunLock(config.path(config.ledger)).acquire(run=ask.run, now=clock.now()),
-        open_for_config(config, clock, new_ledger=new_ledger) as opened,
-    ):
-        if not new_ledger:
-            _refuse_older(config, opened[0])
+    registry = registry_of(config)
+    with ExitStack() as locks:
+        lock = locks.enter_context(RunLock(config.path(config.ledger)).acquire(run=run, now=clock.now()))
+        if registry.strict:
+            try:
+                locks.enter_context(RunLock(registry.lock_path).acquire(run=run, now=clock.now()))
+            except LedgerError as error:
+                (warn or log_warning)(error)
+        yield lock, registry
+
+
+@contextmanager
+def hold(
+    config: Config,
+    ask: Ask,
+    clock: Clock,
+    *,
+    new_ledger: bool = False,
+    register: bool = True,
+    warn: Warn | None = None,
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Hold the run lock and the configured ledger for one run; raises Locked where another run has them.
+
+    ``register`` False leaves the registry of ledgers alone (`demo`). ``warn`` hears of what is no reason to stop.
+    """
+    from pipeline.ledger.lock import user  # noqa: PLC0415
+    from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+
+    warn = warn or log_warning
+    with lock_tenant(config, run=ask.run, clock=clock, warn=warn) as (lock, registry):
+        ownership = Ownership(
+            registry if register else None,
+            lock,
+            accept_ledger=new_ledger,
+            approve=None if new_ledger else partial(_refuse_older, config),
+            warn=warn,
+        )
+        with open_for_config(config, clock, new_ledger=new_ledger, ownership=ownership) as opened:
+            if new_ledger and (lacking := _find_lacking_runs(config, opened[0])):
+                opened[0].accept_runs(list(lacking), at=clock.now(), who=user())
+            yield opened
+
+
+@contextmanager
+def hold_for_adoption(
+    config: Config, clock: Clock, *, warn: Warn | None = None
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Hold the run lock and the configured ledger, also one that a run would refuse as new, other or older."""
+    from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+
+    with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (lock, registry):
+        ownership = Ownership(registry, lock, ignore_registry=True, warn=warn or log_warning)
+        with open_for_config(config, clock, new_ledger=True, ownership=ownership) as opened:
+            yield opened
+
+
+@contextmanager
+def open_for_check(
+    config: Config, clock: Clock, *, warn: Warn | None = None
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Open the configured ledger for reading, and refuse what a run would refuse; while a run holds it, nothing is."""
+    from pipeline.ledger.lock import held  # noqa: PLC0415
+    from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+
+    path = config.path(config.ledger)
+    ownership = None
+    if path.exists() and not held(path):
+        ownership = Ownership(
+            registry_of(config), approve=partial(_refuse_older, config), warn=warn or log_warning
+        )
+    with open_for_config(config, clock, readonly=True, ownership=ownership) as opened:
         yield opened
 
 
-def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
-    """Raise UsageError for a ledger that lacks seals of a run of which results lie here: doctors would be new again.
+def log_warning(warning: EsignImportError) -> None:
+    """Log what is no reason to stop."""
+    LOG.warning("%s", warning)
 
-    It was put back from before that run or from its midst; or it was begun anew, and only other seals were adopted.
+
+def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
+    """Raise UsageError for a ledger that lacks creates or seals of runs whose results lie here.
+
+    It was put back from before such a run or from its midst; or it was begun anew, and only other seals were adopted.
     """
-    from pipeline.results.past import creates_of, cut_short, holds_all, runs_that_sent  # noqa: PLC0415
+    lacking = _find_lacking_runs(config, ledger)
+    if lacking:
+        raise UsageError("ledger.older", place=", ".join(map(str, lacking.values())), run=", ".join(lacking))
+
+
+def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Path]:
+    """Return the runs whose results lie here and show what the ledger lacks, each with the file that shows it."""
+    from pipeline.results.past import find_unknown_seals  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     last = ledger.last_run()
-    known = ledger.seal_ids() if last is None else frozenset()
-    of_ours = (config.path(config.out), tenant_of(config))
-    since = last.run if last else ""
-    killed = {log.parent.name: str(log) for log in cut_short(*of_ours, since=since)}
-    lacking = {run: log for run, log in killed.items() if ledger.run(run) is None}
-    for place, record in runs_that_sent(*of_ours, since=since):
-        sent = str(record["run"])
-        if last is None:
-            lacks = not holds_all(known, place.parent)
-        elif sent == last.run:
-            lacks = ledger.creates_of(sent) < creates_of(record)
-        else:
-            lacks = ledger.run(sent) is None
-        if lacks:
-            lacking[sent] = str(place)
-    if lacking:
-        raise UsageError("ledger.older", place=", ".join(lacking.values()), run=", ".join(lacking))
+    return find_unknown_seals(
+        config.path(config.out),
+        tenant_of(config),
+        known_runs=ledger.run_ids(),
+        accepted_runs=ledger.accepted_runs(),
+        known_seals=cache(ledger.seal_ids),
+        known_attempts=cache(ledger.attempt_ids),
+        last_run=last.run if last else None,
+        creates_of_last=ledger.creates_of(last.run) if last else 0,
+    )
 
 
 def latest_of(config: Config) -> Path:

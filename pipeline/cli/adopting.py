@@ -10,7 +10,7 @@ import click
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session
 from pipeline.errors import UsageError
-from pipeline.session import no_such_path, open_for_config
+from pipeline.session import hold_for_adoption, no_such_path
 
 
 @click.command()
@@ -26,17 +26,14 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     from pipeline.desk import adopt as desk  # noqa: PLC0415
     from pipeline.intake.read import read_rosters  # noqa: PLC0415
     from pipeline.intake.validate import validate  # noqa: PLC0415
-    from pipeline.ledger.lock import RunLock, user  # noqa: PLC0415
+    from pipeline.ledger.lock import user  # noqa: PLC0415
 
     config = ready_config(session)
     clock = session.clock
     if not file.is_file():
         raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file)
     ask = ask_of("adopt", session, config)
-    with (
-        RunLock(config.path(config.ledger)).acquire(run="adopt", now=clock.now()),
-        open_for_config(config, clock, new_ledger=True) as (ledger, site_key),
-    ):
+    with hold_for_adoption(config, clock, warn=session.warn) as (ledger, site_key):
         judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
         read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
         snapshot, ended = ledger.snapshot(), ledger.ended_seals()

@@ -68,6 +68,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             clock=clock,
             yes=True,
             latest=latest,
+            register=False,  # each demo has its own service
             steps=False,  # the sandbox ends with this command: what goes on from here is said below
             credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
         )

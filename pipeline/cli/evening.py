@@ -48,9 +48,13 @@ def conduct(
     yes: bool = False,
     new_ledger: bool = False,
     steps: bool = True,
+    register: bool = True,
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
-    """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``."""
+    """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``.
+
+    ``register`` False leaves the registry of ledgers alone.
+    """
     from pipeline.cli.collecting import seldom  # noqa: PLC0415
     from pipeline.cli.logs import logging_to, nothing_left  # noqa: PLC0415
 
@@ -58,7 +62,9 @@ def conduct(
     with (
         seldom(),
         nothing_left(ask.out),
-        surroundings.hold(config, ask, clock, new_ledger=new_ledger) as (ledger, site_key),
+        surroundings.hold(
+            config, ask, clock, new_ledger=new_ledger, register=register, warn=session.warn
+        ) as (ledger, site_key),
         logging_to(ask.out, loud=session.verbose),
     ):
         from pipeline.cli.signals import Signals  # noqa: PLC0415 - from here on the heavy rooms: who is turned away has left

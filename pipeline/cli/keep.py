@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.nightly import no_ledger, ready_config
 from pipeline.cli.session import Session
-from pipeline.session import no_such_path
+from pipeline.session import lock_tenant, no_such_path
 
 if TYPE_CHECKING:
     from pipeline.ledger.care import Restored
@@ -58,7 +58,7 @@ def restore(session: Session, *, file: Path) -> int:
 @ledger_group.command()
 @click.pass_obj
 def rebuild(session: Session) -> int:
-    """Make a lost or damaged ledger again from receipts.jsonl and the key."""
+    """Make a lost, damaged or older ledger again from receipts.jsonl and the key."""
     from pipeline.ledger import care  # noqa: PLC0415
 
     with _locked(session) as (path, tenant):
@@ -82,7 +82,7 @@ def check(session: Session) -> int:
         session.alarm(f"ledger_trouble_{trouble.kind}", what=trouble.what, path=path, receipts=receipts)
     if len(found.troubles) > SHOWN:
         session.alarm("ledger_troubles_more", n=len(found.troubles) - SHOWN)
-    if "ledger" in kinds:
+    if kinds & {"ledger", "behind", "line"}:
         session.alarm("ledger_ways_back")
         session.proceed("next_rebuild", "ledger", "rebuild")
     elif "differs" in kinds:
@@ -114,16 +114,22 @@ def _place(session: Session) -> tuple[Path, str]:
 
 @contextmanager
 def _locked(session: Session) -> Iterator[tuple[Path, str]]:
-    from pipeline.ledger.lock import RunLock  # noqa: PLC0415
+    """Hold the run lock; what was made under it is entered in the registry of ledgers."""
+    from pipeline.ledger.ownership import register_ledger  # noqa: PLC0415
 
     path, tenant = _place(session)
-    with RunLock(path).acquire(run="ledger", now=session.clock.now()):
+    with lock_tenant(session.config(), run="ledger", clock=session.clock, warn=session.warn) as (_, registry):
         yield path, tenant
+        counter = register_ledger(registry, path, warn=session.warn)
+        if counter is not None:
+            counter.close()
 
 
 def _tell(session: Session, restored: Restored) -> None:
     if restored.aside is not None:
         session.say("ledger_aside", path=restored.aside)
+    if restored.damaged_receipts is not None:
+        session.say("ledger_receipts_rewritten", path=restored.damaged_receipts)
     if restored.newer_receipts:
         session.say("ledger_newer")
     session.say("ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unsettled)

@@ -15,7 +15,7 @@ from pipeline.cli.session import Session
 from pipeline.config import Config, load, missing_ids
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Status
-from pipeline.session import latest_of, open_for_config
+from pipeline.session import latest_of, open_for_check, open_for_config
 
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
@@ -46,7 +46,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     if why_not is not None:
         done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
     else:
-        with open_for_config(config, clock, readonly=True) as (ledger, site_key):
+        with open_for_check(config, clock, warn=session.warn) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     code = deliver(session, config, done, latest=latest_of(config) if out is None else None)
     ready = any(outcome.status is Status.READY for outcome in done.outcomes)
@@ -65,7 +65,11 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
 )
 @yes_option
 @click.option("--accept-guards", is_flag=True, help="Pass this night although a guard would stop it.")
-@click.option("--new-ledger", is_flag=True, help="Begin a new ledger although an earlier run sent something.")
+@click.option(
+    "--new-ledger",
+    is_flag=True,
+    help="Use the ledger at this place although earlier results or the registry show another.",
+)
 @click.pass_obj
 def run(
     session: Session,
@@ -169,7 +173,7 @@ def ready_config(session: Session) -> Config:
 
 def no_ledger(config: Config) -> UsageError:
     """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
-    from pipeline.ledger.open import receipts_path  # noqa: PLC0415
+    from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
     from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 

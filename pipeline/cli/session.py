@@ -67,6 +67,10 @@ class Session:
         """Say why a command ends, also with ``-q``; a path in it may hold a number."""
         self.write(mask_text(trouble.say(self.spoken)))
 
+    def warn(self, trouble: EsignImportError) -> None:
+        """Say what is no reason to stop, also with ``-q``."""
+        self.alarm("warning", text=mask_text(trouble.say(self.spoken)))
+
     @staticmethod
     def put(text: str, *, nl: bool = True) -> None:
         """Write data to stdout; whoever read it may have seen enough (`| head`), which is no trouble."""

@@ -189,7 +189,11 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     if not path.exists():
         raise no_ledger(config)
     ask = replace(ask_of("resolve", session, config), command="check")
-    opened = hold(config, ask, clock) if changes else open_for_config(config, clock, readonly=True)
+    opened = (
+        hold(config, ask, clock, warn=session.warn)
+        if changes
+        else open_for_config(config, clock, readonly=True)
+    )
     with opened as (ledger, site_key):
         plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
         yield site_key, ledger, cases(plan.planned, ledger.snapshot())
@@ -240,7 +244,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
     config = ready_config(session)
     clock = session.clock
     ask = replace(ask_of("certify", session, config), command="check")
-    with hold(config, ask, clock) as (ledger, site_key):
+    with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         fitting = [each for each in planned if _sealed_as(each, query)]
         if len(fitting) != 1:

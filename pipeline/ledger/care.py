@@ -15,7 +15,8 @@ from typing import Literal
 
 from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger import facts, private, receipts, schema
-from pipeline.ledger.open import examine, key_path, read_key, receipts_path
+from pipeline.ledger.open import examine, key_path, read_key
+from pipeline.ledger.receipt_sync import find_lacking, receipts_path, set_aside_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.sqlite import connect, read_failed
@@ -34,15 +35,16 @@ class Restored:
     people: int
     seals: int
     unsettled: int
-    aside: Path | None  # where a damaged ledger was put
+    aside: Path | None  # where a ledger was put that was damaged or behind its receipts
     newer_receipts: bool = False  # the receipts beside it reached further than the backup, and were used
+    damaged_receipts: Path | None = None  # where damaged receipts were put that were written again
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """One thing that `check` found: where, and what identifies it."""
 
-    kind: Literal["ledger", "end", "line", "differs"]
+    kind: Literal["ledger", "behind", "end", "line", "differs"]
     what: str
 
 
@@ -122,14 +124,19 @@ def restore(path: Path, source: Path, tenant: str) -> Restored:
 
 
 def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool = False) -> Restored:
-    """Make the ledger again from its receipts and its key; a damaged one is set aside, a readable one left alone.
+    """Make the ledger again from its receipts and its key.
 
-    An attempt without a verdict becomes unknown, as after any crash. Raises UsageError where a readable ledger is there,
-    LedgerError where key or receipts are missing, damaged or another's.
+    A damaged ledger is set aside, and so is one that lacks what the receipts hold. A ledger that lacks nothing stays:
+    where its receipts are damaged, they are written again from it. An attempt without a verdict becomes unknown, as
+    after any crash. Raises UsageError where ledger and receipts are in order, LedgerError where key or receipts are
+    missing, damaged or another's.
     """
     site_key = SiteKey(read_key(path), tenant)
-    aside = aside or _make_room(path, site_key)
     place = receipts_path(path)
+    if aside is None and path.exists():
+        if _is_readable(path, site_key) and not _is_behind(path, place):
+            return _rewrite_receipts(path, place)
+        aside = _set_aside(path)
     try:
         held = list(receipts.read(place))
         mark = receipts.end(place)
@@ -149,6 +156,42 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
         raise _receipts_damaged(place, error) from error
     restored = _counted(path, aside)
     return Restored(restored.people, restored.seals, restored.unsettled, aside, newer)
+
+
+def _is_behind(path: Path, place: Path) -> bool:
+    """Return whether the receipts hold attempts or seals that a readable ledger lacks.
+
+    Raises LedgerError where the ledger holds some that the receipts lack as well: neither replaces the other.
+    """
+    if not place.exists():
+        return False
+    with closing(connect(path, readonly=True)) as connection:
+        lacking = find_lacking(connection, receipts.read_unchained(place))
+        if not (lacking.answered or lacking.unanswered or lacking.seals):
+            return False
+        written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(place)}
+        own = {
+            (receipt.table, receipt.id) for receipt in facts.every(connection) if receipt.table == "attempt"
+        }
+        sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(place)}
+        seals = {str(seal_id) for (seal_id,) in connection.execute("SELECT seal_id FROM seal")}
+    if not own <= written or not seals <= sealed or receipts.find_break(place) is not None:
+        raise LedgerError("ledger.two_histories", path=path, place=place)
+    return True
+
+
+def _rewrite_receipts(path: Path, place: Path) -> Restored:
+    """Write damaged receipts again from a ledger that lacks nothing; UsageError where they are in order."""
+    with closing(connect(path, readonly=False)) as connection:
+        mark = facts.mark_of(connection)
+        whole = place.exists() and receipts.reaches(place, mark) and receipts.find_break(place) is None
+        if whole or not place.exists():
+            raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
+        damaged = set_aside_path(place)
+        place.rename(damaged)
+        facts.remember(connection, receipts.write_all(place, facts.every(connection)))
+    restored = _counted(path, None)
+    return Restored(restored.people, restored.seals, restored.unsettled, None, damaged_receipts=damaged)
 
 
 def check(path: Path, tenant: str) -> Checked:
@@ -182,7 +225,14 @@ def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[T
     mark = facts.mark_of(connection)
     if mark == Mark():
         return  # a ledger in which nothing was ever written under the lock
-    if not receipts.reaches(place, mark):
+    reached = receipts.reaches(place, mark)
+    if place.exists():
+        after = mark if reached else Mark()
+        lacking = find_lacking(connection, receipts.read_unchained(place, after=after))
+        if attempts := lacking.answered + lacking.unanswered or lacking.seals:
+            yield Trouble("behind", str(attempts))
+            return
+    if not reached:
         yield Trouble("end", str(mark.n))
         return
     said: dict[tuple[str, str | int], dict[str, object]] = {}
@@ -226,15 +276,24 @@ def _make_room(path: Path, site_key: SiteKey) -> Path | None:
     """Set a ledger aside that cannot be read; UsageError for one that can."""
     if not path.exists():
         return None
+    if _is_readable(path, site_key):
+        raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
+    return _set_aside(path)
+
+
+def _is_readable(path: Path, site_key: SiteKey) -> bool:
+    """Return whether a ledger can be read and is whole in itself."""
     try:
         examine(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
-            whole = not any(_inside(connection))
+            return not any(_inside(connection))
     except (LedgerError, sqlite3.Error):
-        whole = False
-    if whole:
-        raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
-    free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.damaged-{n}")).exists())
+        return False
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a ledger and the files that SQLite keeps beside it; return its new name."""
+    free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.replaced-{n}")).exists())
     path.rename(free)
     for suffix in _SIDE:
         side = path.with_name(path.name + suffix)

@@ -16,6 +16,7 @@ from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
 from pipeline.model import Judged, Judgement
 
 REVIEW = "review"  # kind of a decision that concerns pictures, not one person
+ACCEPT_RUNS = "accept_runs"  # kind of a decision that concerns runs
 _TOGETHER = 500  # judgements of one decision
 
 
@@ -96,6 +97,22 @@ def judge(
         assert made.lastrowid is not None
         numbers.append(made.lastrowid)
     return numbers
+
+
+def accept_runs(connection: sqlite3.Connection, runs: Sequence[str], at: float, who: str) -> int:
+    """Enter that a ledger is used although it lacks what these runs made; returns the decision's number."""
+    made = connection.execute(
+        "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
+        (at, who, "run --new-ledger", ACCEPT_RUNS, json.dumps(list(runs))),
+    )
+    assert made.lastrowid is not None
+    return made.lastrowid
+
+
+def accepted_runs(connection: sqlite3.Connection) -> set[str]:
+    """Return every run that `accept_runs` named."""
+    entered = connection.execute("SELECT detail FROM decision WHERE kind = ?", (ACCEPT_RUNS,))
+    return {run for (detail,) in entered for run in json.loads(detail)}
 
 
 def judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:

@@ -34,10 +34,11 @@ class RunLock:
     """
 
     def __init__(self, ledger: Path) -> None:
-        self._path = ledger.with_name(f"{ledger.name}.lock")
+        self.path = ledger.with_name(f"{ledger.name}.lock")
+        self._identity: tuple[int, int] | None = None  # of the lock file when it was taken
         self._holder = ledger.with_name(f"{ledger.name}.holder")
         self._lock = FileLock(
-            self._path,
+            self.path,
             blocking=False,
             mode=private.FILE_MODE,
             thread_local=False,
@@ -47,14 +48,15 @@ class RunLock:
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
-        require_local(self._path)
+        require_local(self.path)
         try:
-            private.make_folder(self._path.parent)
+            private.make_folder(self.path.parent)
             taken = self._taken()
         except (OSError, NotImplementedError) as error:
-            raise LedgerError("ledger.lock_failed", path=self._path, why=reason_of(error)) from error
+            raise LedgerError("ledger.lock_failed", path=self.path, why=reason_of(error)) from error
         if not taken:
             raise self._locked()
+        self._identity = private.identify_file(self.path)
         self._tell(
             {
                 "host": socket.gethostname(),
@@ -74,6 +76,10 @@ class RunLock:
                 self._lock.acquire()
                 return True
         return False
+
+    def is_intact(self) -> bool:
+        """Return whether the lock file is still the one that was taken: a deleted one keeps nobody out."""
+        return self._identity is not None and private.identify_file(self.path) == self._identity
 
     def release(self) -> None:
         """Let go; without the lock it does nothing."""
@@ -111,7 +117,7 @@ class RunLock:
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # it has the lock and has not yet said who it is
         else:
-            return Locked("ledger.locked_by_somebody", path=self._path)
+            return Locked("ledger.locked_by_somebody", path=self.path)
         since = shown(str(since))
         return Locked("ledger.locked", run=run, since=since, pid=pid, name=name, host=host)
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from hmac import compare_digest
-from itertools import count
 from pathlib import Path
 from secrets import token_bytes
 
 from pipeline.errors import LedgerError, UsageError, reason_of
-from pipeline.ledger import ballast, facts, journal, private, receipts, schema
+from pipeline.ledger import ballast, private, schema
 from pipeline.ledger.disk import require_local
+from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path, synchronize
 from pipeline.ledger.receipts import Receipts
+from pipeline.ledger.registry import identify
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
-
-
-def receipts_path(ledger: Path) -> Path:
-    """Return where a ledger's receipts lie."""
-    return ledger.with_name(receipts.NAME)
 
 
 def key_path(ledger: Path) -> Path:
@@ -37,6 +33,7 @@ def open_ledger(
     force_new: bool = False,
     readonly: bool = False,
     recover: bool = False,
+    ownership: Ownership | None = None,
 ) -> tuple[SqliteLedger, SiteKey]:
     """Return the ledger of a tenant and its site key, both made where there is none and a new one is allowed.
 
@@ -44,21 +41,36 @@ def open_ledger(
     beside the ledger forbid a new one, unless ``force_new``, which changes nothing for a ledger that is there.
     ``readonly`` takes no lock and changes nothing in a ledger that is there. ``recover``, for the holder of the run
     lock alone, makes unknown what an earlier process left without a verdict, at ``now`` (unix seconds), and keeps
-    receipts from then on.
+    receipts from then on. ``ownership`` holds what may refuse a ledger before anything is written; a reader that gives
+    one is refused where a run would be.
 
-    Raises LedgerError for a ledger or key that is lost, damaged, strange or too new, UsageError for another tenant's
-    ledger and for a new one that is refused.
+    Raises LedgerError for a ledger or key that is lost, damaged, strange or too new, or that lacks what its receipts
+    hold; UsageError for another tenant's ledger, for a new one that is refused and for one that contradicts the registry.
     """
     _require_sqlite()
+    inspected = recover or ownership is not None
+    ownership = ownership or Ownership()
     try:
         if not path.exists():
             if not force_new:
                 _refuse_unexplained(path, evidence)
+            if inspected:
+                ownership.check_registry(path, None)
             _begin(path, tenant, now)
         site_key = SiteKey(read_key(path), tenant)
         examine(path, site_key)
+        if inspected:
+            _inspect(path, site_key, ownership)
         kept = None if readonly else _take_over(path, now=now, recover=recover)
-        ledger = SqliteLedger(path, digest=site_key.digest, readonly=readonly, receipts=kept)
+        counter = ownership.register(path) if recover else None
+        ledger = SqliteLedger(
+            path,
+            digest=site_key.digest,
+            readonly=readonly,
+            receipts=kept,
+            counter=counter,
+            require_ownership=ownership.require(path) if recover else None,
+        )
     except sqlite3.Error as error:
         raise read_failed(path, error) from error
     except OSError as error:
@@ -111,6 +123,16 @@ def examine(path: Path, site_key: SiteKey) -> None:
         raise LedgerError("ledger.other_key", place=key_path(path))
 
 
+def _inspect(path: Path, site_key: SiteKey, ownership: Ownership) -> None:
+    """Refuse a ledger that is behind its receipts, the registry or the results of earlier runs; nothing is written."""
+    with closing(connect(path, readonly=True)) as connection:
+        identity = identify(connection)
+        inspect_receipts(path, connection, registered=ownership.progress_of(identity.ledger_id))
+    ownership.check_registry(path, identity)
+    if ownership.approve is not None:
+        ownership.approve(SqliteLedger(path, digest=site_key.digest, readonly=True))
+
+
 def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
     """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
     key_path(path).chmod(private.FILE_MODE)
@@ -119,64 +141,7 @@ def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
         ballast.take(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
-        return _recovered(path, connection, now) if recover else None
-
-
-def _recovered(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
-    """Settle what a dead process left, from its receipts where they know more, and return the receipts to go on with."""
-    place = receipts_path(path)
-    mark = facts.mark_of(connection)
-    whole = mark.n > 0 and receipts.reaches(place, mark)
-    if not whole and place.exists():
-        place.rename(_aside(place))
-    behind = _readable(place, mark) if whole else []
-    with _whole(connection):  # before anything behind the mark is cut off
-        facts.take_up(connection, behind)
-    with _whole(connection):
-        changed = facts.of_receipts(behind)  # the ledger may have committed what its mark does not reach
-        for uuid in journal.recover(connection, now):
-            changed += facts.of_verdict(uuid)
-        if not whole:
-            mark = receipts.write_all(place, facts.every(connection))
-            changed = []
-        kept = Receipts(place, mark)
-        if changed:
-            mark = kept.append(facts.told(connection, changed))
-        facts.remember(connection, mark)
-    kept.keep(mark)
-    return kept
-
-
-@contextmanager
-def _whole(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let what is done within take effect whole or not at all."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _readable(place: Path, mark: receipts.Mark) -> list[receipts.Receipt]:
-    """Return what lies behind the mark, up to where it cannot be read: it was being written when the process died."""
-    found = []
-    try:
-        for receipt in receipts.read(place, after=mark):
-            found.append(receipt)  # noqa: PERF402 - what was read before a fault counts
-    except receipts.ReceiptsDamaged:
-        pass
-    return found
-
-
-def _aside(place: Path) -> Path:
-    """Return a free name for receipts that do not belong to this ledger, or not any more."""
-    numbers = count(1)
-    return next(
-        free for number in numbers if not (free := place.with_name(f"receipts.{number}.jsonl")).exists()
-    )
+        return synchronize(path, connection, now) if recover else None
 
 
 def _refuse_unexplained(path: Path, evidence: str | None) -> None:

@@ -51,6 +51,15 @@ def published(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
+def identify_file(path: Path) -> tuple[int, int] | None:
+    """Return which file a name stands for now, None where there is none; a file that took its place is another one."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def sync_file(path: Path) -> None:
     """Make a file's bytes durable."""
     descriptor = os.open(path, os.O_RDWR)

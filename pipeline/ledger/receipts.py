@@ -116,6 +116,41 @@ def read(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
             previous = hashlib.sha256(line).hexdigest()
 
 
+def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
+    """Yield every receipt behind a mark (None: all) that can be read by itself, whatever became of the chain."""
+    with path.open("rb") as file:
+        file.seek(after.size if after else 0)
+        for line in file:
+            try:
+                fields = _parse(line)
+                yield Receipt(fields["table"], fields["id"], dict(fields["set"]))
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+def find_break(path: Path, *, after: Mark | None = None) -> int | None:
+    """Return the number of the first line behind a mark (None: all) that breaks the chain, or None."""
+    try:
+        for _ in read(path, after=after):
+            pass
+    except ReceiptsDamaged as damaged:
+        return damaged.line
+    return None
+
+
+def number_of(line: bytes) -> int:
+    """Return the number that a line bears, or 0 where it cannot be read."""
+    try:
+        return int(_parse(line)["n"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def follows(line: bytes, number: int, previous: str) -> bool:
+    """Return whether a line bears this number and the digest of the line before it, without parsing the rest."""
+    return line.startswith(f'{{"n":{number},"prev":"{previous}",'.encode())
+
+
 def end(path: Path) -> Mark:
     """Return the mark behind the last whole line, the chain checked from the start."""
     mark = Mark()
@@ -169,9 +204,14 @@ def _line(n: int, previous: str, receipt: Receipt) -> bytes:
     )
 
 
+def _parse(line: bytes) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
+    return fields
+
+
 def _checked(path: Path, line: bytes, n: int, previous: str) -> Receipt:
     try:
-        told = json.loads(line.decode("utf-8", "surrogatepass"))
+        told = _parse(line)
         if told["n"] != n or told["prev"] != previous:
             raise ReceiptsDamaged(path, n)
         return Receipt(told["table"], told["id"], told["set"])

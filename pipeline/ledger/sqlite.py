@@ -27,6 +27,7 @@ from pipeline.ledger.protocol import (
     Told,
 )
 from pipeline.ledger.receipts import Receipts
+from pipeline.ledger.registry import ProgressCounter
 from pipeline.ledger.writer import Operation, Telling, Writer
 from pipeline.model import Judged, Judgement, Snapshot, Verdict
 from pipeline.roster import FileStat
@@ -63,14 +64,27 @@ class SqliteLedger:
     """
 
     def __init__(
-        self, path: Path, *, digest: Callable[[str], str], readonly: bool, receipts: Receipts | None = None
+        self,
+        path: Path,
+        *,
+        digest: Callable[[str], str],
+        readonly: bool,
+        receipts: Receipts | None = None,
+        counter: ProgressCounter | None = None,
+        require_ownership: Callable[[], None] | None = None,
     ) -> None:
         self._path = path
         self._digest = digest
         self._writer = (
             None
             if readonly
-            else Writer(connect(path, readonly=False), receipts, partial(ballast.give_up, path))
+            else Writer(
+                connect(path, readonly=False),
+                receipts,
+                partial(ballast.give_up, path),
+                counter=counter,
+                require_ownership=require_ownership,
+            )
         )
 
     def snapshot(self) -> Snapshot:
@@ -187,6 +201,16 @@ class SqliteLedger:
             ).fetchone()
             return int(entered)
 
+    def run_ids(self) -> set[str]:
+        """Return the ids of all runs."""
+        with self._reading() as connection:
+            return {run for (run,) in connection.execute("SELECT run FROM run")}
+
+    def attempt_ids(self) -> set[str]:
+        """Return the uuids of all attempts."""
+        with self._reading() as connection:
+            return {uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt")}
+
     def seal_ids(self) -> set[str]:
         """Return every SealId that is known, of seals that were given up as well."""
         with self._reading() as connection:
@@ -228,6 +252,18 @@ class SqliteLedger:
         """Return what was judged last of each content that was ever reviewed."""
         with self._reading() as connection:
             return decisions.judgements(connection)
+
+    def accept_runs(self, runs: Sequence[str], *, at: float, who: str) -> None:
+        """Enter that somebody goes on without what these runs made: their results no longer refuse this ledger."""
+        self._write(
+            lambda ledger: decisions.accept_runs(ledger, runs, at, who),
+            lambda number: [facts.Fact("decision", "id", number)],
+        )
+
+    def accepted_runs(self) -> set[str]:
+        """Return the runs that `accept_runs` named."""
+        with self._reading() as connection:
+            return decisions.accepted_runs(connection)
 
     def decisions(self, kind: str | None = None) -> list[Told]:
         """Return the decisions, oldest first."""

@@ -19,6 +19,7 @@ from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger.facts import Fact, remember, told
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.receipts import Mark, Receipts
+from pipeline.ledger.registry import ProgressCounter, read_progress
 from pipeline.ledger.schema import CONSTRAINTS
 from pipeline.points import reach
 
@@ -45,6 +46,9 @@ class Writer:
 
     Receipts are durable before the commit they belong to. Where that fails for good they stay, beyond the mark that the
     ledger remembers: the next opening takes them up.
+
+    ``counter`` counts each commit in the registry. ``require_ownership`` is asked before each commit: it raises
+    LedgerError once another process may be writing, and then nothing is written.
     """
 
     def __init__(
@@ -52,11 +56,16 @@ class Writer:
         connection: sqlite3.Connection,
         receipts: Receipts | None = None,
         relieve: Callable[[], None] = lambda: None,
+        *,
+        counter: ProgressCounter | None = None,
+        require_ownership: Callable[[], None] | None = None,
     ) -> None:
         self.failure: LedgerError | None = None  # the first write the disk refused
         self._connection = connection
         self._receipts = receipts
         self._relieve = relieve
+        self._counter = counter
+        self._require_ownership = require_ownership
         self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -98,6 +107,8 @@ class Writer:
             self._connection.close()
             if self._receipts is not None:
                 self._receipts.close()
+            if self._counter is not None:
+                self._counter.close()
 
     def _next_batch(self) -> list[_Job] | None:
         """Wait for one job and take all that came with it; None once the queue was closed and is empty."""
@@ -138,6 +149,8 @@ class Writer:
         ``last``: nobody tries again, so the receipts of a commit that fails are kept.
         """
         connection, mark = self._connection, None
+        if self._require_ownership is not None:
+            self._require_ownership()
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._run(job.operation) for job in jobs]
@@ -160,6 +173,8 @@ class Writer:
             raise
         if mark is not None and self._receipts is not None:
             self._receipts.keep(mark)
+        if self._counter is not None:
+            self._counter.advance(read_progress(connection))
         return outcomes
 
     def _receipted(self, jobs: Sequence[_Job], outcomes: Sequence[Any], *, last: bool) -> Mark | None:

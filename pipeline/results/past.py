@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
-LINES, LOG = "outcomes.jsonl", "log.jsonl"
+LINES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
 
 KNOWN = (
     "sealed",
@@ -20,26 +20,78 @@ KNOWN = (
 )  # statuses of a row for which a create was sent
 
 
-def runs_that_sent(out: Path, tenant: str, *, since: str = "") -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Yield the run.json below ``out`` of each run of this tenant that counts a create call, and what it says.
+def find_unknown_seals(
+    out: Path,
+    tenant: str,
+    *,
+    known_runs: Collection[str],
+    accepted_runs: Collection[str],
+    known_seals: Callable[[], Collection[str]],
+    known_attempts: Callable[[], Collection[str]],
+    last_run: str | None,
+    creates_of_last: int,
+) -> Mapping[str, Path]:
+    """Return the runs of a tenant whose results show creates or seals that a ledger lacks, each with its file.
 
-    The newest come first, each run once; those before the run ``since`` are passed over.
+    ``known_*`` is what the ledger holds. Of a run that it holds only the last one is compared, by its creates. Of a run
+    that it does not hold every SealId and create must be known to it otherwise; a `check` enters no run, so one that is
+    older than the ledger's last run is passed over. Of a run that was killed the log must show no other create.
+    ``accepted_runs`` were missing before, and somebody decided to go on without them.
     """
-    told: set[str] = set()
-    for path, record in _records(out, tenant, since):
-        if creates_of(record) and record["run"] not in told and record["run"] >= since:
-            told.add(record["run"])
-            yield path, record
+    lacking: dict[str, Path] = {}
+    for log in _cut_short(out, tenant):
+        run = log.parent.name
+        if run not in accepted_runs and not _traced(log) <= set(known_attempts()):
+            lacking[run] = log
+    for path, record in _records(out, tenant):
+        run = str(record["run"])
+        if run in accepted_runs:
+            continue
+        if run in known_runs:
+            lacks = run == last_run and creates_of_last < creates_of(record)
+        elif record.get("command") == "check" and last_run is not None and run < last_run:
+            continue
+        else:
+            lacks = _shows_seals(record) and not _holds_all(known_seals, known_attempts, path.parent)
+        if lacks:
+            lacking.setdefault(run, path)
+    return lacking
 
 
-def holds_all(known: Collection[str], folder: Path) -> bool:
-    """Tell whether every seal that a run tells of is among these SealIds, and whether it left no create open."""
+def _shows_seals(record: Mapping[str, Any]) -> bool:
+    return creates_of(record) > 0 or any(map(record["statuses"].get, KNOWN))
+
+
+def _holds_all(
+    known_seals: Callable[[], Collection[str]], known_attempts: Callable[[], Collection[str]], folder: Path
+) -> bool:
+    """Return whether every seal that a run shows is among the known ones, and every create that it left open."""
     try:
-        with (folder / LINES).open(encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines]
-        return all(row["seal_id"] in known if row["seal_id"] else row["status"] not in KNOWN for row in rows)
-    except (OSError, ValueError, KeyError):
+        lines = next(path for name in (LINES, PLAN) if (path := folder / name).exists())
+        with lines.open(encoding="utf-8") as text:
+            rows = [json.loads(line) for line in text]
+        return all(
+            row["seal_id"] in known_seals()
+            if row["seal_id"]
+            else row["status"] not in KNOWN or row["trace_id"] in known_attempts()
+            for row in rows
+        )
+    except (OSError, StopIteration, ValueError, KeyError):
         return False
+
+
+def _traced(log: Path) -> set[str]:
+    """Return the trace ids of the creates that a log shows as sent."""
+    traced = set()
+    with log.open(encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # the last line of a killed process
+            if entry.get("status") in KNOWN and entry.get("trace_id"):
+                traced.add(str(entry["trace_id"]))
+    return traced
 
 
 def run_that_knew(out: Path, tenant: str) -> Path | None:
@@ -48,22 +100,16 @@ def run_that_knew(out: Path, tenant: str) -> Path | None:
     Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet night
     tells of seals as well, and with ``--out`` its run.json may be the only one that is left here.
     """
-    told = (
-        path
-        for path, record in _records(out, tenant)
-        if creates_of(record) or any(map(record["statuses"].get, KNOWN))
-    )
-    return next(chain(told, cut_short(out, tenant)), None)
+    shown = (path for path, record in _records(out, tenant) if _shows_seals(record))
+    return next(chain(shown, _cut_short(out, tenant)), None)
 
 
-def cut_short(out: Path, tenant: str, *, since: str = "") -> Iterator[Path]:
-    """Yield the log of each run of this tenant, not before ``since``, that sent creates and never came to its end.
+def _cut_short(out: Path, tenant: str) -> Iterator[Path]:
+    """Yield the log of each run of this tenant that sent creates and never came to its end, the newest first.
 
-    The newest come first. It has no run.json; where its ledger was lost as well, only the log tells of its seals.
+    It has no run.json; where its ledger was lost as well, only the log shows its seals.
     """
     for log in sorted(out.glob(f"*/{LOG}"), reverse=True):
-        if log.parent.name < since:
-            return
         if not (log.parent / "run.json").exists() and _left_creates(log, tenant):
             yield log
 
@@ -83,11 +129,9 @@ def creates_of(record: Mapping[str, Any]) -> int:
     return sum(record.get("requests", {}).get(CREATE, {}).values())
 
 
-def _records(out: Path, tenant: str, since: str = "") -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _records(out: Path, tenant: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield what can be read, the copy of the last run first, then by the names of the folders, the newest first."""
     for path in sorted(out.glob("*/run.json"), reverse=True):
-        if path.parent.name < since:
-            return
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

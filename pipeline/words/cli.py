@@ -121,7 +121,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "已备份到 {path}（含密钥，请妥善保管）。",
         "Backed up to {path} (it holds the key: keep it safe).",
     ),
-    "ledger_aside": ("损坏的台账已移到 {path}。", "The damaged ledger was set aside as {path}."),
+    "warning": ("警告：{text}", "Warning: {text}"),
+    "ledger_aside": ("原来的台账已移到 {path}。", "The former ledger was set aside as {path}."),
+    "ledger_receipts_rewritten": (
+        "回执已由台账重写，损坏的文件已移到 {path}。",
+        "The receipts were written again from the ledger; the damaged file was set aside as {path}.",
+    ),
     "ledger_newer": (
         "旁边的 receipts.jsonl 比备份新，已一并恢复。",
         "receipts.jsonl beside it was newer than the backup and was used as well.",
@@ -142,6 +147,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "台账文件 {path} 内部已损坏（{what}）",
         "The ledger {path} is damaged inside ({what})",
     ),
+    "ledger_trouble_behind": (
+        "回执 {receipts} 里有台账 {path} 没有的创建或印章：{what} 处",
+        "The receipts {receipts} hold creates or seals that the ledger {path} lacks: {what}",
+    ),
     "ledger_trouble_end": (
         "回执 {receipts} 不全：台账写到第 {what} 条，文件里没有这一条",
         "The receipts {receipts} are not whole: the ledger reaches to line {what}, which is not in the file",
@@ -160,12 +169,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Keep all files of the state folder and do not run; restore a backup of when they agreed, or ask the developers.",
     ),
     "ledger_receipts_again": (
-        "台账本身完好。请把 {receipts} 改名留存；下一次运行会由台账重新写一份。",
-        "The ledger itself is in order. Rename {receipts} and keep it; the next run writes the receipts anew from the ledger.",
+        "台账本身完好，下一次运行会由台账重写 {receipts}，原文件会保留。",
+        "The ledger itself is in order. The next run writes {receipts} again from it and keeps the former file.",
     ),
     "ledger_ways_back": (
-        "请先保留全部文件，再用备份恢复（ledger restore FILE）或由回执重建（ledger rebuild）。",
-        "Keep all files, then restore a backup (ledger restore FILE) or rebuild from the receipts (ledger rebuild).",
+        "请先保留全部文件，再运行 ledger rebuild（由回执重建台账，或由完好的台账重写回执），或用备份恢复（ledger restore FILE）。",
+        "Keep all files, then run ledger rebuild (it makes the ledger again from the receipts, or the receipts from a ledger in order) or restore a backup (ledger restore FILE).",
     ),
     "pictures_unread": (
         "印章图片 {place} 无法读取（{why}）；其中的图片没有用上。",

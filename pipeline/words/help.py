@@ -33,7 +33,7 @@ HELP: Mapping[str, str] = {
     "Create at most N seals.": "最多创建 N 枚印章。",
     "Do not ask before sending.": "发送前不再询问。",
     "Pass this night although a guard would stop it.": "即使触发保护条件，这一晚也放行。",
-    "Begin a new ledger although an earlier run sent something.": "即使以前发送过，也开始新的台账。",
+    "Use the ledger at this place although earlier results or the registry show another.": "即使以前的结果或本机登记指向另一个台账，也使用这里的台账。",
     "Judgements saved by review.html: what is wrong stays.": "review.html 保存的核对结果：判错的不提交。",
     # status, report, explain
     "Tell one doctor's history across nights.": "一位医生各晚的完整经过。",
@@ -79,7 +79,7 @@ HELP: Mapping[str, str] = {
         "把台账、密钥和回执复制到一个新文件 FILE（0600）；运行期间也可以做。"
     ),
     "Put the backup FILE in the place of a ledger that is lost or damaged.": "用备份 FILE 恢复丢失或损坏的台账。",
-    "Make a lost or damaged ledger again from receipts.jsonl and the key.": "由 receipts.jsonl 和密钥重建丢失或损坏的台账。",
+    "Make a lost, damaged or older ledger again from receipts.jsonl and the key.": "由 receipts.jsonl 和密钥重建丢失、损坏或较旧的台账。",
     "Compare ledger, key and receipts; exit 74 where something is wrong.": "核对台账、密钥和回执；不一致时退出码为 74。",
     # config
     "Look at the configuration.": "查看配置。",

@@ -48,6 +48,46 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "台账比 {place} 旧：其中没有运行 {run} 创建的印章，这些医生会被重新创建。请恢复更新的备份，或用 `esign-import adopt FILE` 登记该次 results.xlsx 中的印章；之后（或确实没有创建过）用 `--new-ledger` 运行。",
         "The ledger is older than {place}: seals of run {run} are not in it, and their doctors would be created again. Restore a newer backup, or enter the seals of its results.xlsx with `esign-import adopt FILE`; then, or if nothing was created, run with `--new-ledger`.",
     ),
+    "ledger.behind_receipts": (
+        "回执 {place} 里有 {attempts} 次创建、{seals} 枚印章是台账 {path} 没有的：台账是旧副本，或复制时缺了 -wal 文件。没有提交任何印章，也没有改动任何文件。请运行 `esign-import ledger rebuild`，由回执重建台账；若这些回执属于另一个台账，请先把它移走。",
+        "The receipts {place} hold {attempts} creates and {seals} seals that the ledger {path} lacks: it is an older copy, or was copied without its -wal file. Nothing was sent or changed. Run `esign-import ledger rebuild` to make the ledger again from the receipts. If the receipts belong to another ledger, move them away first.",
+    ),
+    "ledger.receipts_broken": (
+        "回执 {place} 第 {line} 行被改动或缺失。没有提交任何印章，也没有改动任何文件。请运行 `esign-import ledger rebuild`：台账完好时由它重写回执，损坏的文件会保留。",
+        "Line {line} of the receipts {place} was changed or lost. Nothing was sent or changed. Run `esign-import ledger rebuild`: it writes the receipts again from the ledger and keeps the damaged file.",
+    ),
+    "ledger.two_histories": (
+        "台账 {path} 与回执 {place} 各有对方没有的印章或创建，不能互相重建。请把两者都保留好，用备份恢复（`esign-import ledger restore`）。",
+        "The ledger {path} and the receipts {place} each hold seals or creates that the other lacks, so neither can be made from the other. Keep both and restore a backup (`esign-import ledger restore`).",
+    ),
+    "ledger.registered_lost": (
+        "{path} 处没有台账，但本机登记 {record} 表明该机构的台账曾在这里并提交过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import ledger restore`）、由回执重建（`esign-import ledger rebuild`）或登记已有印章（`esign-import adopt FILE`）；若确实不再需要它，用 `--new-ledger` 运行一次。",
+        "There is no ledger at {path}, but the registry {record} shows that this organisation's ledger was there and sent creates: with a new ledger every doctor would be created again. Restore a backup (`esign-import ledger restore`), rebuild it from the receipts (`esign-import ledger rebuild`) or enter the seals you know (`esign-import adopt FILE`). If it is gone for good, run once with `--new-ledger`.",
+    ),
+    "ledger.registered_other": (
+        "本机登记 {record} 中，该机构的台账是 {registered}，不是 {path}。同一机构用两个台账会把医生创建两遍。请把配置的 ledger: 改为前者；若 {path} 才是对的，用 `--new-ledger` 运行一次。",
+        "The registry {record} shows {registered} as this organisation's ledger, not {path}. With two ledgers doctors are created twice. Set `ledger:` in the configuration to the registered one. If {path} is the right one, run once with `--new-ledger`.",
+    ),
+    "ledger.registered_copy": (
+        "{path} 与 {registered} 是同一台账的两份副本（本机登记 {record}）。两份都用会把医生创建两遍。请只保留较新的一份，把另一份移出本机；若要用 {path} 而另一份必须保留，用 `--new-ledger` 运行一次。",
+        "{path} and {registered} are two copies of one ledger (registry {record}). Using both creates doctors twice. Keep the newer one and move the other off this host. If {path} is the one to use and the other has to stay, run once with `--new-ledger`.",
+    ),
+    "ledger.registered_newer": (
+        "台账 {path} 比本机登记 {record} 的进度旧：缺少 {lost} 次创建，这些医生会被重新创建。请放回较新的台账或恢复较新的备份（`esign-import ledger restore`），或用 `esign-import adopt FILE` 登记之后各次 results.xlsx 中的印章；然后用 `--new-ledger` 运行一次。",
+        "The ledger {path} is older than the registry {record} shows: {lost} creates are missing from it, and their doctors would be created again. Put the newer ledger back, restore a newer backup (`esign-import ledger restore`), or enter the seals of later results.xlsx files (`esign-import adopt FILE`); then run once with `--new-ledger`.",
+    ),
+    "ledger.registry_failed": (
+        "无法写入本机台账登记 {folder}（{why}），因此发现不了同一机构的第二个或较旧的台账。请让运行本程序的用户有可写的状态目录（环境变量 XDG_STATE_HOME）。",
+        "The registry of ledgers {folder} cannot be written ({why}), so a second or older ledger of this organisation would not be noticed. Give the user who runs esign-import a state folder that can be written (environment variable XDG_STATE_HOME).",
+    ),
+    "ledger.lock_lost": (
+        "运行期间锁文件 {path} 被删除或替换，不再提交任何印章：可能另有运行已经开始。请确认没有其他运行后再运行一次；已发出而无结果的记录会保留为“未知”。",
+        "The lock file {path} was deleted or replaced during the run, and nothing further is sent: another run may have begun. Make sure that no other run is under way, then run again: what was sent without a verdict is kept as unknown.",
+    ),
+    "ledger.replaced": (
+        "运行期间台账 {path} 被移走或替换，不再提交任何印章。请放回原来的文件后再运行。",
+        "The ledger {path} was moved or replaced during the run, and nothing further is sent. Put the former file back, then run again.",
+    ),
     "ledger.old_sqlite": (
         "当前 Python 自带 SQLite {found}，台账需要 {needed} 或更新；请改用 python.org 或 uv 提供的 Python。",
         "This Python brings SQLite {found}; the ledger needs {needed} or newer. Use a Python from python.org or uv.",

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import ballast, care, facts, receipts
-from pipeline.ledger.open import key_path, open_ledger, receipts_path
+from pipeline.ledger.open import key_path, open_ledger
+from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite import connect
 from pipeline.model import Verdict
 
@@ -76,7 +77,7 @@ def test_a_damaged_ledger_is_set_aside_whole(night, place):
     broken = b"SQLite format 3\0" + b"\xff" * 4096
     place.write_bytes(broken)
     restored = care.rebuild(place, TENANT)
-    assert restored.aside == place.with_name("ledger.sqlite3.damaged-1")
+    assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
     assert restored.aside.read_bytes() == broken
     assert people(place) == EXPECTED
 

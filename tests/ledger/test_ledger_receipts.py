@@ -11,7 +11,9 @@ import pytest
 
 from pipeline.errors import LedgerError
 from pipeline.ledger import care, facts, receipts, schema
-from pipeline.ledger.open import receipts_path
+from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.ledger.registry import TenantRegistry
 from pipeline.ledger.sqlite import connect
 from pipeline.model import Verdict
 from pipeline.points import arm
@@ -165,11 +167,40 @@ def test_a_verdict_that_reached_the_receipts_survives_a_kill(
         assert facts.mark_of(connection) == receipts.end(receipts_path(place))
 
 
-def test_an_attempt_that_only_the_receipts_know_never_left(opened, attempt, run_record, sealed, raw, place):
-    killed_at("ledger: before the commit", 1, opened, attempt, run_record, sealed("S1"))
-    opened(recover=True).close()
+@pytest.fixture
+def registered(tmp_path):
+    """The registry as each process opens it."""
+    return lambda: {"ownership": Ownership(TenantRegistry(tmp_path / "registry", TENANT, strict=True))}
+
+
+def test_an_attempt_in_the_receipts_alone_never_left_where_the_registry_did_not_count_it(
+    opened, attempt, run_record, sealed, raw, place, registered
+):
+    """A process was killed between its receipts and its commit: the create waits for the commit."""
+
+    def open_registered(**options):
+        return opened(**options, **registered())
+
+    killed_at("ledger: before the commit", 1, open_registered, attempt, run_record, sealed("S1"))
+    open_registered(recover=True).close()
     assert raw("SELECT * FROM attempt") == []
     assert [line.table for line in told(place)].count("attempt") == 0
+
+
+def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_it(
+    opened, attempt, run_record, sealed, raw, place
+):
+    """The same files are left by a copy without its write-ahead log: then the create was sent."""
+    killed_at("ledger: before the commit", 1, opened, attempt, run_record, sealed("S1"))
+    before = receipts_path(place).read_bytes()
+    with pytest.raises(LedgerError, match="ledger rebuild"):
+        opened(recover=True)
+    assert receipts_path(place).read_bytes() == before
+    restored = care.rebuild(place, TENANT)
+    assert (restored.people, restored.unsettled) == (1, 1)
+    assert restored.aside.name == "ledger.sqlite3.replaced-1"
+    opened(recover=True).close()
+    assert raw("SELECT verdict FROM attempt") == [("unknown",)]
 
 
 def test_a_torn_last_line_is_none(opened, place, attempt, run_record, sealed):

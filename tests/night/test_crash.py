@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import night_support
 import pytest
@@ -133,8 +134,10 @@ def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_
     assert hospital.go("run") == 3
     hospital.doctors(1)
     before = hospital.folder / "before"
-    for part in ("state", "out"):
-        shutil.copytree(hospital.folder / part, before / part)
+    parts = {part: hospital.folder / part for part in ("state", "out")}
+    parts["registry"] = Path(os.environ["XDG_STATE_HOME"])
+    for part, folder in parts.items():
+        shutil.copytree(folder, before / part)
     tally = Tally()
     with Zygote() as zygote:
         points = zygote.run(hospital)["points"]
@@ -145,8 +148,9 @@ def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_
             if not point.startswith(("ledger", "receipts")) or not create.start < place < create.stop:
                 continue
             fresh(hospital)
-            for part in ("state", "out"):
-                shutil.copytree(before / part, hospital.folder / part)
+            for part, folder in parts.items():
+                shutil.rmtree(folder, ignore_errors=True)
+                shutil.copytree(before / part, folder)
             killed(hospital, zygote, (point, passed[point]), tally)
             (row,) = outcomes(hospital)
             assert row["seal_name"] == f"{doctor}处方章", point

@@ -255,7 +255,7 @@ def spoil(hospital, how):
         ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
         ("damaged inside", "台账", "ledger", "ledger rebuild"),
         ("no receipts", "不全", "are not whole", "run"),
-        ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "run"),
+        ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "ledger rebuild"),
         ("two stories", "说法不同", "tell different things", "ledger restore --help"),
     ],
 )

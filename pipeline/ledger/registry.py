@@ -1,0 +1,212 @@
+"""The registry of ledgers: which ledger a tenant has on this host, and how far it has got.
+
+It lies in the user's state folder, outside every project, so that a second, copied or older ledger of a tenant is
+noticed. Two files:
+
+* ``<tenant>.json``: ledger id and path of the ledger that the tenant's last run used, replaced as a whole.
+* ``<ledger id>.progress``: the highest attempt and decision of that ledger, overwritten in place after each commit and
+  before the create that the commit allows. A ledger that holds less has lost commits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from platformdirs import user_state_path
+
+from pipeline.errors import UsageError
+from pipeline.ledger import private
+
+LOG = logging.getLogger(__name__)
+PROGRAM = "esign-import"
+NAME_CHARS = 16  # hexadecimal digits of a tenant's digest in a file name
+ID_CHARS = 32
+PROGRESS_BYTES = 48  # two decimal numbers, padded: always written at once and in place
+
+
+class Progress(NamedTuple):
+    """How far a ledger has got: the highest number of an attempt and of a decision; both only grow."""
+
+    attempts: int = 0
+    decisions: int = 0
+
+    def is_behind(self, other: Progress) -> bool:
+        """Return whether the other has counted something that this one lacks."""
+        return self.attempts < other.attempts or self.decisions < other.decisions
+
+
+class LedgerIdentity(NamedTuple):
+    """Which ledger a file is: copies of one ledger share the id."""
+
+    ledger_id: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredLedger:
+    """What the registry holds of a tenant: the ledger of its last run."""
+
+    ledger_id: str
+    path: Path
+    progress: Progress
+
+
+def default_folder() -> Path:
+    """Return the folder of the registry for the user who runs this process."""
+    return user_state_path(PROGRAM, appauthor=False) / "ledgers"
+
+
+def identify(connection: sqlite3.Connection) -> LedgerIdentity:
+    """Return which ledger a database is; a ledger rebuilt from receipts or restored keeps its id."""
+    key_check, created = connection.execute("SELECT key_check, created FROM meta").fetchone()
+    ledger_id = hashlib.sha256(f"{key_check} {created!r}".encode()).hexdigest()[:ID_CHARS]
+    return LedgerIdentity(ledger_id, read_progress(connection))
+
+
+def read_progress(connection: sqlite3.Connection) -> Progress:
+    """Return how far a ledger has got."""
+    return Progress(
+        *connection.execute(
+            "SELECT (SELECT coalesce(max(number), 0) FROM attempt), (SELECT coalesce(max(id), 0) FROM decision)"
+        ).fetchone()
+    )
+
+
+class TenantRegistry:
+    """The registry of one tenant.
+
+    ``strict`` refuses what contradicts it; else the contradiction is a warning. Raises OSError where the folder cannot
+    be written; `find_conflict` and `progress_of` raise nothing for a file that is missing or damaged.
+    """
+
+    def __init__(self, folder: Path, tenant: str, *, strict: bool) -> None:
+        digest = hashlib.sha256(tenant.encode()).hexdigest()[:NAME_CHARS]
+        self.tenant = tenant
+        self.strict = strict
+        self.lock_path = folder / f"{tenant.partition('/')[0]}-{digest}"
+        self._folder = folder
+        self._record = folder / f"{self.lock_path.name}.json"
+
+    def read(self) -> RegisteredLedger | None:
+        """Return the tenant's registered ledger, or None."""
+        try:
+            record = json.loads(self._record.read_text(encoding="utf-8"))
+            ledger_id, path = str(record["ledger"]), Path(record["path"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return RegisteredLedger(ledger_id, path, self.progress_of(ledger_id) or Progress())
+
+    def progress_of(self, ledger_id: str) -> Progress | None:
+        """Return the progress that is registered for a ledger, or None."""
+        try:
+            attempts, decisions = map(int, self._progress_path(ledger_id).read_text("ascii").split())
+        except (OSError, ValueError):
+            return None
+        return Progress(attempts, decisions)
+
+    def find_conflict(self, path: Path, identity: LedgerIdentity | None) -> UsageError | None:
+        """Return why the ledger at ``path`` is not the one to go on with, or None.
+
+        ``identity`` is None where there is no ledger. A ledger that was moved is no conflict.
+        """
+        registered = self.read()
+        if registered is None:
+            return None
+        here = path.resolve()
+        key = None
+        if identity is None or identity.ledger_id != registered.ledger_id:
+            if registered.progress != Progress():  # else it never held anything
+                lost = identity is None and registered.path == here
+                key = "ledger.registered_lost" if lost else "ledger.registered_other"
+        elif identity.progress.is_behind(registered.progress):
+            key = "ledger.registered_newer"
+        elif registered.path != here and _is_copy(registered, path):
+            key = "ledger.registered_copy"
+        if key is None:
+            return None
+        lacks = registered.progress.attempts - identity.progress.attempts if identity else 0
+        then = ("ledger", "rebuild") if key == "ledger.registered_lost" else ()
+        return UsageError(
+            key, then=then, path=path, registered=registered.path, record=self._record, lost=max(lacks, 0)
+        )
+
+    def enter(self, path: Path, identity: LedgerIdentity, *, reset: bool = False) -> ProgressCounter:
+        """Make the ledger at ``path`` the tenant's; ``reset`` forgets that it once had got further."""
+        private.make_folder(self._folder)
+        known = self.progress_of(identity.ledger_id)
+        progress = identity.progress
+        if known is not None and not reset:
+            progress = Progress(*map(max, progress, known))
+        counter = ProgressCounter(self._progress_path(identity.ledger_id), progress)
+        if self.read() != RegisteredLedger(identity.ledger_id, path.resolve(), progress):
+            record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": str(path.resolve())}
+            draft = private.draft_of(self._record)
+            private.create(draft)
+            draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+            draft.replace(self._record)
+        return counter
+
+    def _progress_path(self, ledger_id: str) -> Path:
+        return self._folder / f"{ledger_id}.progress"
+
+
+def _is_copy(registered: RegisteredLedger, path: Path) -> bool:
+    """Return whether the registered path still holds the same ledger beside the one at ``path``."""
+    other = registered.path
+    try:
+        if other.samefile(path) and path.stat().st_nlink == 1:
+            return False  # one file, reached by two names of its folder
+        with closing(sqlite3.connect(f"{other.as_uri()}?mode=ro", uri=True)) as connection:
+            return identify(connection).ledger_id == registered.ledger_id
+    except (OSError, ValueError, TypeError):
+        return False
+    except sqlite3.Error:
+        return other.exists()  # what cannot be read may be the ledger
+
+
+class ProgressCounter:
+    """The progress file of one ledger, open for overwriting.
+
+    A counter that cannot be written is removed: an old number would vouch for creates that it never counted.
+    """
+
+    def __init__(self, path: Path, progress: Progress) -> None:
+        self.progress = progress
+        self._path = path
+        flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        self._file: int | None = os.open(path, flags, private.FILE_MODE)
+        self._write()
+        os.fsync(self._file)
+
+    def advance(self, progress: Progress) -> None:
+        """Count what has been committed."""
+        if self._file is None or not self.progress.is_behind(progress):
+            return
+        self.progress = Progress(*map(max, self.progress, progress))
+        try:
+            self._write()
+        except OSError:
+            LOG.exception("the registry of ledgers could not be written")
+            self.close()
+            with suppress(OSError):
+                self._path.unlink()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _write(self) -> None:
+        assert self._file is not None
+        text = f"{self.progress.attempts} {self.progress.decisions}".ljust(PROGRESS_BYTES - 1) + "\n"
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, text.encode("ascii"))

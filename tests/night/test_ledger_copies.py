@@ -1,0 +1,350 @@
+"""Copied, older and second ledgers: refused before anything is sent or written, and the way back loses nothing.
+
+The judge is the sandbox: how many seals it made for each identity number.
+"""
+
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from night_support import name
+
+from pipeline.sandbox.rules import Rules
+
+SIDE = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm")
+PARTS = ("ledger.sqlite3", "ledger.sqlite3.key", "receipts.jsonl")
+
+
+@pytest.fixture
+def hospital(hospital_with):
+    """A hospital whose service lets a second seal of one name pass: nothing but the ledger prevents it."""
+    return hospital_with(rules=Rules(limiter="none", unique_names="off"))
+
+
+@pytest.fixture
+def own_folder(hospital, tmp_path, monkeypatch):
+    """Move the registry of this test to a known folder, and make it strict."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIPELINE_LEDGER_REGISTRY", "strict")
+    return tmp_path / "home"
+
+
+def second_seals(hospital):
+    made = Counter(seal.number for seal in hospital.world.seals)
+    return sum(count - 1 for count in made.values())
+
+
+def contents(folder):
+    """Every file of the state folder that a run could lose something by writing to it."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.endswith(("-shm", ".lock", ".holder")) and path.stat().st_size
+    }
+
+
+def refuse(hospital, capsys, *, code, words=("run",)):
+    """Run, expect a refusal that writes and sends nothing; return what was said."""
+    state = hospital.folder / "state"
+    before, calls = contents(state), len(hospital.world.received)
+    capsys.readouterr()
+    assert hospital.go(*words) == code
+    assert contents(state) == before
+    assert len(hospital.world.received) == calls
+    return capsys.readouterr().err
+
+
+def slow(*, rate):
+    return {"PIPELINE_LIMITS__REQUESTS_PER_SECOND": str(rate), "PIPELINE_LIMITS__CONCURRENCY": "4"}
+
+
+def kill_in_a_run(hospital, doctors, *, seals):
+    """Start a run in a process of its own and kill it once the service has made so many seals."""
+    hospital.doctors(doctors)
+    process = hospital.start("run", "--yes", **slow(rate=40))
+    while len(hospital.world.seals) < seals:
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    return len(hospital.world.seals)
+
+
+def forget_wal(hospital):
+    for side in SIDE[1:]:
+        (hospital.folder / "state" / side).unlink(missing_ok=True)
+
+
+def forget_registry(monkeypatch, tmp_path):
+    """Go on as on another machine: its registry has never heard of the tenant."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
+
+
+@pytest.mark.parametrize("machine", ["the same", "another"])
+@pytest.mark.parametrize("out", ["there", "tidied away"])
+def test_a_copy_without_its_wal_is_refused_and_rebuilt(
+    hospital, own_folder, capsys, monkeypatch, tmp_path, machine, out
+):
+    """kill -9 in a run, then the three files were copied and the write-ahead log was not."""
+    kill_in_a_run(hospital, 40, seals=15)
+    forget_wal(hospital)
+    if out == "tidied away":
+        shutil.rmtree(hospital.folder / "out")
+    if machine == "another":
+        forget_registry(monkeypatch, tmp_path)
+    ledger = hospital.folder / "state" / "ledger.sqlite3"
+    code = 74 if ledger.exists() and ledger.stat().st_size else 2
+    assert "ledger rebuild" in refuse(hospital, capsys, code=code)
+    assert hospital.go("ledger", "rebuild") == 0
+    assert hospital.go("run") in {0, 3}
+    assert second_seals(hospital) == 0
+    told = {row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
+    held = {row["name"] for row in hospital.outcomes() if row["status"] == "unknown"}
+    assert all(seal.seal_id in told or seal.name in held for seal in hospital.world.seals)
+
+
+@pytest.mark.parametrize("out", ["fixed", "of each run", "tidied away"])
+def test_an_older_ledger_beside_newer_receipts_is_refused_and_rebuilt(
+    hospital, own_folder, capsys, monkeypatch, tmp_path, out
+):
+    monkeypatch.delenv("PIPELINE_LEDGER_REGISTRY")
+    words = ("run", "--out", str(hospital.folder / "results")) if out == "fixed" else ("run",)
+    state = hospital.folder / "state"
+    hospital.doctors(3)
+    assert hospital.go(*words) == 0
+    shutil.copy(state / "ledger.sqlite3", tmp_path / "last week")
+    hospital.doctors(6)
+    assert hospital.go(*words, "--accept-guards") == 0
+    assert hospital.go(*words) == 0
+    shutil.copy(tmp_path / "last week", state / "ledger.sqlite3")
+    if out == "tidied away":
+        shutil.rmtree(hospital.folder / "out")
+    forget_registry(monkeypatch, tmp_path)
+    said = refuse(hospital, capsys, code=74, words=words)
+    assert "3 creates and 3 seals" in said
+    assert said.rstrip().endswith("ledger rebuild")
+    refuse(hospital, capsys, code=74, words=("check",))
+    assert hospital.go("ledger", "check") == 74
+    assert hospital.go("ledger", "rebuild") == 0
+    assert hospital.go(*words) == 0
+    assert hospital.statuses() == {"unchanged": 6}
+    assert second_seals(hospital) == 0
+
+
+def put_back(hospital, older):
+    state = hospital.folder / "state"
+    shutil.rmtree(state)
+    shutil.copytree(older, state)
+
+
+def two_runs(hospital, tmp_path, *words):
+    """Run over three doctors, keep a copy of the state folder, run over six."""
+    hospital.doctors(3)
+    assert hospital.go("run", *words) == 0
+    shutil.copytree(hospital.folder / "state", tmp_path / "older")
+    hospital.doctors(6)
+    assert hospital.go("run", "--accept-guards", *words) == 0
+
+
+@pytest.mark.parametrize("traces", ["registry", "run", "quiet run", "check"])
+def test_a_state_folder_put_back_whole_from_an_older_copy_is_refused(
+    hospital, own_folder, capsys, monkeypatch, tmp_path, traces
+):
+    """Its ledger and receipts agree: the registry finds it, or any result that shows a later seal."""
+    elsewhere = ("--out", str(tmp_path / "elsewhere"))
+    two_runs(hospital, tmp_path, *(() if traces == "run" else elsewhere))
+    if traces in {"quiet run", "check"}:
+        shutil.rmtree(hospital.folder / "out")
+        assert hospital.go("run" if traces == "quiet run" else "check") == 0
+    put_back(hospital, tmp_path / "older")
+    if traces == "registry":
+        shutil.rmtree(hospital.folder / "out")
+        shutil.rmtree(tmp_path / "elsewhere")
+    else:
+        forget_registry(monkeypatch, tmp_path)
+    said = refuse(hospital, capsys, code=2)
+    for way in (
+        ("ledger restore", "adopt", "--new-ledger") if traces == "registry" else ("adopt", "--new-ledger")
+    ):
+        assert way in said
+
+
+def test_after_seals_were_adopted_and_the_older_ledger_accepted_nobody_is_asked_again(
+    hospital, own_folder, capsys, tmp_path
+):
+    two_runs(hospital, tmp_path)
+    results = tmp_path / "results.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    put_back(hospital, tmp_path / "older")
+    refuse(hospital, capsys, code=2)
+    assert hospital.go("adopt", str(results)) == 0
+    refuse(hospital, capsys, code=2)
+    assert hospital.go("run", "--new-ledger") == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 6}
+    assert second_seals(hospital) == 0
+
+
+def copy_project(hospital, folder):
+    shutil.copytree(hospital.folder, folder, ignore=shutil.ignore_patterns("home", "copy", "state-*"))
+    return folder
+
+
+def go_in(hospital, folder, *words):
+    own, hospital.folder = hospital.folder, folder
+    try:
+        return hospital.go(*words)
+    finally:
+        hospital.folder = own
+
+
+def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tmp_path_factory):
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    copy = copy_project(hospital, tmp_path_factory.mktemp("copies") / "copy")
+    hospital.doctors(5)
+    shutil.copy(hospital.folder / "inbox" / "roster.xlsx", copy / "inbox" / "roster.xlsx")
+    shutil.copytree(hospital.folder / "seals", copy / "seals", dirs_exist_ok=True)
+    capsys.readouterr()
+    assert go_in(hospital, copy, "run", "--accept-guards") == 2
+    said = capsys.readouterr().err
+    assert str(hospital.folder / "state" / "ledger.sqlite3") in said
+    assert str(copy / "state" / "ledger.sqlite3") in said
+    assert hospital.go("run", "--accept-guards") == 0
+    assert go_in(hospital, copy, "run", "--accept-guards") == 2, "it is older now"
+    assert second_seals(hospital) == 0
+
+
+def test_a_project_that_was_moved_goes_on(hospital, own_folder, tmp_path_factory):
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    moved = tmp_path_factory.mktemp("moved") / "project"
+    copy_project(hospital, moved)
+    shutil.rmtree(hospital.folder / "state")
+    assert go_in(hospital, moved, "run") == 0
+    assert second_seals(hospital) == 0
+
+
+def test_a_second_ledger_of_the_tenant_is_refused_until_it_is_accepted(
+    hospital, own_folder, capsys, monkeypatch
+):
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    shutil.rmtree(hospital.folder / "out")
+    monkeypatch.setenv("PIPELINE_LEDGER", "other/ledger.sqlite3")
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    assert "state/ledger.sqlite3" in capsys.readouterr().err
+    assert not (hospital.folder / "other").exists() or not list((hospital.folder / "other").glob("*.sqlite3"))
+    assert hospital.creates() == 3
+    monkeypatch.setenv("PIPELINE_LEDGER_REGISTRY", "warn")
+    assert hospital.go("run", "--limit", "1") == 0
+    assert "Warning: The registry" in capsys.readouterr().err
+
+
+def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, capsys):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    shutil.rmtree(hospital.folder / "out")
+    for part in (hospital.folder / "state").iterdir():
+        if part.is_file():
+            part.unlink()
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    assert "registry" in capsys.readouterr().err
+    assert hospital.creates() == 2
+
+
+def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    second = hospital.folder / "second"
+    second.mkdir()
+    for part in PARTS:
+        os.link(hospital.folder / "state" / part, second / part)
+    capsys.readouterr()
+    words = ("run",)
+    os.environ["PIPELINE_LEDGER"] = "second/ledger.sqlite3"
+    try:
+        assert hospital.go(*words) == 2
+    finally:
+        del os.environ["PIPELINE_LEDGER"]
+    assert "two copies of one ledger" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["first", "midst", "last"])
+def test_a_changed_line_of_the_receipts_stops_the_run_and_is_written_again(
+    hospital, own_folder, capsys, place
+):
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    receipts = hospital.folder / "state" / "receipts.jsonl"
+    lines = receipts.read_bytes().splitlines(keepends=True)
+    number = {"first": 0, "midst": len(lines) // 2, "last": len(lines) - 1}[place]
+    lines[number] = lines[number].replace(b'"set":{', b'"set":{"changed":1,')
+    receipts.write_bytes(b"".join(lines))
+    if place != "last":  # a last line that is not the ledger's is known by the ledger's own mark
+        said = refuse(hospital, capsys, code=74)
+        assert f"Line {number + 2}" in said
+        assert hospital.go("ledger", "rebuild") == 0
+        assert "written again from the ledger" in capsys.readouterr().err
+    assert hospital.go("run") == 0
+    assert hospital.go("ledger", "check") == 0
+    assert second_seals(hospital) == 0
+
+
+def test_a_registry_that_cannot_be_written_is_said_and_ends_no_run(
+    hospital, own_folder, capsys, monkeypatch, tmp_path
+):
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "a file"))
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    assert "XDG_STATE_HOME" in capsys.readouterr().err
+    assert hospital.go("run") == 0
+
+
+def hold_in_the_midst(hospital, *, doctors, seals):
+    """Start a slow run in a process of its own; return it once so many seals are made."""
+    hospital.doctors(doctors)
+    process = hospital.start("run", "--yes", **slow(rate=8))
+    while len(hospital.world.seals) < seals:
+        assert process.poll() is None, process.stderr.read()
+    return process
+
+
+@pytest.mark.parametrize("registry", ["strict", "warn"])
+@pytest.mark.parametrize("accident", ["lock deleted", "state renamed and copied back"])
+def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
+    hospital, own_folder, monkeypatch, accident, registry
+):
+    monkeypatch.setenv("PIPELINE_LEDGER_REGISTRY", registry)
+    process = hold_in_the_midst(hospital, doctors=30, seals=4)
+    state = hospital.folder / "state"
+    if accident == "lock deleted":
+        (state / "ledger.sqlite3.lock").unlink()
+    else:
+        state.rename(hospital.folder / "state-away")
+        shutil.copytree(hospital.folder / "state-away", state)
+    second = hospital.go("run")
+    assert process.wait(30) == 74
+    process.stderr.close()
+    if registry == "strict":
+        assert second == 6
+    assert len(hospital.world.seals) < 30 or registry == "warn"
+    assert second_seals(hospital) == 0
+
+
+def test_names_of_the_doctors_stand_in_no_file_of_the_registry(hospital, own_folder):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    texts = [path.read_text() for path in own_folder.rglob("*") if path.is_file()]
+    assert len(texts) >= 2
+    assert not any(name(serial) in text for serial in (1, 2) for text in texts)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in own_folder.rglob("*"))
+    record = next(json.loads(text) for text in texts if text.startswith("{"))
+    assert Path(record["path"]) == (hospital.folder / "state" / "ledger.sqlite3").resolve()
