@@ -144,13 +144,14 @@ def _verify_chain(place: Path, mark: Mark, *, window: int) -> None:
     _verify_span(place, tail, mark.size)
     if tail:
         start = window % -(-tail // VERIFIED_BYTES) * VERIFIED_BYTES
-        _verify_span(place, start, min(start + VERIFIED_BYTES, tail) + 1)
+        _verify_span(place, start, min(start + VERIFIED_BYTES, tail), one_more=True)
 
 
-def _verify_span(place: Path, start: int, end: int) -> None:
+def _verify_span(place: Path, start: int, end: int, *, one_more: bool = False) -> None:
     """Check each line that begins between two offsets against the line before it.
 
-    Where a span begins in the midst of a line, the next whole line is only compared with: the span before reaches it.
+    The first line of a span that does not begin the file is only compared with: the span before it checks it, as
+    ``one_more``.
     """
     with place.open("rb") as file:
         previous, number, offset = receipts.START, 0, start
@@ -161,11 +162,14 @@ def _verify_span(place: Path, start: int, end: int) -> None:
             offset += len(line)
             previous, number = hashlib.sha256(line).hexdigest(), receipts.number_of(line)
         for line in file:
-            if offset >= end:
+            outside = offset >= end
+            if outside and not one_more:
                 return
             number += 1
             if not receipts.follows(line, number, previous):
                 raise _broken(place, number)
+            if outside:
+                return
             previous = hashlib.sha256(line).hexdigest()
             offset += len(line)
 

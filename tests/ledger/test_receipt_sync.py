@@ -1,0 +1,80 @@
+"""The chain of the receipts is verified at each opening, in pieces of bounded size."""
+
+import asyncio
+from contextlib import closing
+
+import pytest
+
+from pipeline.errors import LedgerError
+from pipeline.ledger import receipt_sync
+from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path
+from pipeline.ledger.receipts import Mark
+from pipeline.ledger.sqlite import connect
+
+
+@pytest.fixture
+def filled(opened, attempt, run_record, sealed, place):
+    """A ledger of eight people; returns the lines of its receipts."""
+    ledger = opened(recover=True)
+    ledger.begin_run(run_record("r1"))
+
+    async def send(key):
+        create = attempt(key)
+        await ledger.open_attempt(create)
+        await ledger.settle(create.uuid, sealed(f"S{key}"), at=9.0)
+
+    for serial in range(8):
+        asyncio.run(send(f"p{serial}"))
+    ledger.close()
+    return receipts_path(place).read_bytes().splitlines(keepends=True)
+
+
+def find_changed_line(place, size, window):
+    """Verify as the run of that number would; return the line that is called changed, or None."""
+    try:
+        receipt_sync._verify_chain(receipts_path(place), Mark(1, "", size), window=window)
+    except LedgerError as error:
+        return error.detail["line"]
+    return None
+
+
+@pytest.mark.parametrize("piece", [50, 300, 1000, 4000, 1 << 20])
+def test_successive_runs_find_a_changed_line_wherever_it_is(filled, place, monkeypatch, piece):
+    """A piece is smaller than a line, or the whole file; the last line is known by the ledger's mark."""
+    monkeypatch.setattr(receipt_sync, "VERIFIED_BYTES", piece)
+    size = sum(map(len, filled))
+    windows = range(-(-size // piece) + 1)
+    assert {find_changed_line(place, size, window) for window in windows} == {None}
+    for changed in range(len(filled) - 1):
+        line = filled[changed].replace(b'"set":{', b'"SET":{')
+        receipts_path(place).write_bytes(b"".join([*filled[:changed], line, *filled[changed + 1 :]]))
+        found = {find_changed_line(place, size, window) for window in windows} - {None}
+        assert found == {changed + 2}, "the line after it no longer follows"
+
+
+def test_one_opening_reads_no_more_than_two_pieces(filled, place, monkeypatch):
+    read = []
+    verify = receipt_sync._verify_span
+    monkeypatch.setattr(receipt_sync, "VERIFIED_BYTES", 2000)
+
+    def observe(path, start, end, **options):
+        read.append(end - start)
+        verify(path, start, end, **options)
+
+    monkeypatch.setattr(receipt_sync, "_verify_span", observe)
+    assert sum(map(len, filled)) > 8000
+    assert find_changed_line(place, sum(map(len, filled)), 3) is None
+    assert len(read) == 2
+    assert max(read) <= 2000
+
+
+@pytest.mark.parametrize("lines", [0, 1, 7])
+def test_receipts_that_are_older_than_the_ledger_are_written_again(filled, opened, place, lines):
+    """The ledger lacks nothing that they hold."""
+    receipts_path(place).write_bytes(b"".join(filled[:lines]))
+    with closing(connect(place, readonly=True)) as connection:
+        inspect_receipts(place, connection, registered=None)
+    opened(recover=True).close()
+    assert (
+        len(receipts_path(place).read_bytes().splitlines()) == len(filled) - 8
+    )  # a verdict's line is one with its attempt
