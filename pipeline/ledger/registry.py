@@ -10,6 +10,7 @@ noticed. Two files:
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -140,6 +141,8 @@ class TenantRegistry:
 
     def enter(self, path: Path, identity: LedgerIdentity, *, reset: bool = False) -> ProgressCounter:
         """Make the ledger at ``path`` the tenant's; ``reset`` forgets that it once had got further."""
+        if not self._folder.is_absolute():  # a user without a home
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
         private.make_folder(self._folder)
         known = self.progress_of(identity.ledger_id)
         progress = identity.progress
