@@ -27,7 +27,7 @@ from pipeline.intake import image, spool
 from pipeline.intake.entries import PairedBefore, PairedRow
 from pipeline.intake.manner import HEADER, Keep, Manner
 from pipeline.intake.seal_name import objections
-from pipeline.intake.sealed import Sealed, SealedPerson
+from pipeline.intake.sealed import NO_SEALED, Sealed, SealedPerson
 from pipeline.intake.validate import Defaults
 from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -122,19 +122,18 @@ def undrawn(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
 
 def find_sealed(snapshot: Snapshot, ledger: Ledger | None, site_key: SiteKey | None) -> Sealed:
     """Return the people who have a seal, as far as their names and numbers may be those of picture files."""
-    people = [
-        SealedPerson(
-            key=past.key,
-            name=past.seal.content.name if past.seal.content else past.name,
-            seal_name=past.seal.seal_name,
-            picture_known=past.seal.content is not None,
-        )
-        for past in snapshot.people.values()
-        if past.seal is not None
-    ]
-    if not people or ledger is None or site_key is None:
-        return Sealed(people)
-    return Sealed(people, ledger.staff_numbers, site_key.person)
+    if ledger is None or site_key is None:
+        return NO_SEALED
+    owners = [past for past in snapshot.people.values() if past.seal is not None]
+    adopted = [_sealed_person(past) for past in owners if past.seal and past.seal.content is None]
+    return Sealed(adopted, lambda: list(map(_sealed_person, owners)), ledger.staff_numbers, site_key.person)
+
+
+def _sealed_person(past: Past) -> SealedPerson:
+    assert past.seal is not None
+    made = past.seal.content
+    name = made.name if made else past.name
+    return SealedPerson(past.key, name, past.seal.seal_name, picture_known=made is not None)
 
 
 def find_paired_before(ledger: Ledger | None) -> PairedBefore:

@@ -130,7 +130,10 @@ def _beside_namesakes(
     """
     if not any(claim.evidence == NAME for claim in claims):
         return claims
-    namesakes = [each for each in sealed.named(doctor.name or "") if each.key not in keys]
+    name = doctor.name or ""
+    in_some = any(claim.department == "some" for claim in claims)
+    namesakes = sealed.named(name) if in_some else sealed.adopted_as(name)
+    namesakes = [each for each in namesakes if each.key not in keys]
     if not namesakes:
         return claims
     unknown = not all(each.picture_known for each in namesakes)

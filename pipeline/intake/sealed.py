@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 from functools import cached_property
@@ -29,9 +29,10 @@ class SealedPerson:
 
 @dataclass(frozen=True)
 class Sealed:
-    """Everybody who has a seal. The indexes are made when they are first asked for: most runs ask for one."""
+    """Everybody who has a seal. All of them are listed only when somebody asks: most runs need those of ``adopted``."""
 
-    people: Sequence[SealedPerson] = _field(default=(), repr=False)
+    adopted: Sequence[SealedPerson] = _field(default=(), repr=False)  # whose picture is not known
+    list_people: Callable[[], Sequence[SealedPerson]] = _field(default=tuple, repr=False)
     staff_numbers: Callable[[], Mapping[str, Collection[str]]] = _field(
         default=lambda: MappingProxyType({}), repr=False
     )  # by key, as rosters gave them
@@ -39,12 +40,16 @@ class Sealed:
 
     def named(self, name: str) -> Sequence[SealedPerson]:
         """Return the people of a name, as a roster writes it."""
-        return self._by_name.get(_spelling(name), ()) if self.people and name else ()
+        return self._by_name.get(_spelling(name), ()) if name else ()
+
+    def adopted_as(self, name: str) -> Sequence[SealedPerson]:
+        """Return those of a name whose picture is not known."""
+        return self._adopted_by_name.get(_spelling(name), ()) if self.adopted and name else ()
 
     def bearers(self, stem: str) -> list[SealedPerson]:
         """Return the people whose name, staff number or identity number a stem is exactly."""
         spelled = stems.tight(stem)
-        if not self.people or not spelled:
+        if not spelled:
             return []
         keys = [key for key in self._keys_of(spelled) if key in self._by_key]
         found = [*self._by_name.get(_spelling(stem), ()), *self._by_staff_no.get(spelled, ())]
@@ -61,15 +66,15 @@ class Sealed:
 
     @cached_property
     def _by_key(self) -> Mapping[str, SealedPerson]:
-        return {person.key: person for person in self.people}
+        return {person.key: person for person in self.list_people()}
 
     @cached_property
     def _by_name(self) -> Mapping[str, Sequence[SealedPerson]]:
-        found: defaultdict[str, list[SealedPerson]] = defaultdict(list)
-        for person in self.people:
-            if person.name:
-                found[_spelling(person.name)].append(person)
-        return found
+        return _index_by_name(self._by_key.values())
+
+    @cached_property
+    def _adopted_by_name(self) -> Mapping[str, Sequence[SealedPerson]]:
+        return _index_by_name(self.adopted)
 
     @cached_property
     def _by_staff_no(self) -> Mapping[str, Sequence[SealedPerson]]:
@@ -82,6 +87,14 @@ class Sealed:
 
 
 NO_SEALED = Sealed()
+
+
+def _index_by_name(people: Iterable[SealedPerson]) -> Mapping[str, Sequence[SealedPerson]]:
+    found: defaultdict[str, list[SealedPerson]] = defaultdict(list)
+    for person in people:
+        if person.name:
+            found[_spelling(person.name)].append(person)
+    return found
 
 
 def _spelling(name: str) -> str:

@@ -242,10 +242,19 @@ class _Writer:
         return path.name
 
     def _in_cell(self, doctor: Doctor) -> str:
-        """Return how a picture that lies in a cell of the roster is called; left as it is, it is found there again."""
+        """Return how a picture that lies in a cell of the roster is called; left as it is, it is found there again.
+
+        One that somebody put into an earlier workbook is called by its place there, which is found nowhere: the roster's
+        cell of that address holds another picture or none.
+        """
         held = (each for each in doctor.row.pictures if each.picture == doctor.picture)
         found = next(held, None) if doctor.evidence == "cell" else None
-        return say("fix.in_cell", self.language, cell=found.address) if found else ""
+        if found is None:
+            return ""
+        workbook = found.picture.path.parent.name
+        if workbook != doctor.row.stands.file:
+            return f"{workbook}/{found.picture.path.name}"
+        return say("fix.in_cell", self.language, cell=found.address)
 
 
 def _refused(outcome: Outcome, mapped: Mapping[Field, int]) -> list[int]:
