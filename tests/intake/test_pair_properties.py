@@ -151,7 +151,7 @@ SEALED = [
     SealedPerson("k9", "李文", "", picture_known=False),
 ]
 WHO = ["张伟", "李文", "姚平"]
-CALLED = [*WHO, "1", "12", *map(number, (0, 1, 8, 9))]
+CALLED = [*WHO, "12", *map(number, (0, 8, 9))]
 plain_files = st.dictionaries(
     st.builds(
         lambda folder, stem: f"{folder}{stem}.png",
@@ -159,11 +159,12 @@ plain_files = st.dictionaries(
         st.sampled_from(CALLED),
     ),
     st.integers(0, 9).map(lambda serial: f"picture {serial}".encode()),
-    max_size=5,
+    min_size=1,
+    max_size=3,
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(
@@ -171,7 +172,7 @@ plain_files = st.dictionaries(
             st.integers(0, 1),
             st.sampled_from([None, "1", "12"]),
             st.sampled_from([None, "内科", "外科"]),
-            st.one_of(st.none(), st.sampled_from([f"{stem}.png" for stem in CALLED])),
+            st.sampled_from([None] * 10 + [f"{stem}.png" for stem in CALLED]),
         ),
         min_size=1,
         max_size=3,
@@ -204,7 +205,4 @@ def test_nobody_gets_what_is_called_after_somebody_else_or_lies_in_another_depar
         if one.evidence == "name":
             assert bearers <= {one.number} or place in departments
             assert stem != "李文", "told apart by nothing from a seal whose picture nobody knows"
-            assert place not in {"内科", "外科", "眼科", "护理部"} - departments or departments <= {
-                None,
-                "无",
-            }
+            assert place not in {"内科", "外科", "眼科"} - departments or departments == {None}
