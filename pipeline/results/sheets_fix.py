@@ -196,6 +196,8 @@ class _Writer:
             texts[place] = self._picture(doctor) if field is Field.PICTURE else shown(doctor, field)
         if picture is not None and not texts.get(picture):
             texts[picture] = self._in_cell(doctor)
+        if _is_entry_void(doctor):
+            texts.pop(lacking[Field.PICTURE] if picture is None else picture, None)
         return texts
 
     def _place(
@@ -255,6 +257,15 @@ class _Writer:
         if workbook != doctor.row.stands.file:
             return f"{workbook}/{found.picture.path.name}"
         return say("fix.in_cell", self.language, cell=found.address)
+
+
+def _is_entry_void(doctor: Doctor) -> bool:
+    """Tell whether the picture entry may be another doctor's: written once more, it would pass for the clerk's own."""
+    return any(
+        (error.code == "IMAGE_MISSING" and "moved" in error.detail)
+        or (error.code == "IMAGE_AMBIGUOUS" and error.detail.get("claimed") == "entry")
+        for error in doctor.problems
+    )
 
 
 def _refused(outcome: Outcome, mapped: Mapping[Field, int]) -> list[int]:

@@ -288,6 +288,23 @@ def test_no_accident_in_to_fix_gives_a_doctor_another_ones_picture(hospital, kin
     assert code in {3, 7}, "it is said"
 
 
+@pytest.mark.parametrize("kind", [swap_two, reuse_a_line, rotate_four])
+@pytest.mark.parametrize("way", ["retry", "inbox"])
+def test_what_was_refused_so_is_refused_again_when_it_comes_back_unchanged(hospital, kind, way):
+    """The next To fix sheet does not hand the clerk the entry that was not used."""
+    hand_in(hospital, kind(hospital), way)
+    made = len(hospital.world.seals)
+    for _ in range(2):
+        run = max(path for path in (hospital.folder / "out").iterdir() if path.name != "latest")
+        assert hand_in(hospital, Sheet(run / "results.xlsx"), way) == 3
+    assert len(hospital.world.seals) == made
+    assert wrong_pictures(hospital) == []
+
+
+def test_a_sheet_of_names_in_another_order_is_refused_whole_whatever_stayed_in_place(hospital):
+    assert hand_in(hospital, swap_known_names(hospital), "retry") == 7
+
+
 @pytest.mark.parametrize("way", ["retry", "inbox"])
 def test_a_line_for_another_doctor_says_why_its_picture_was_not_used(hospital, way):
     sheet = reuse_a_line(hospital)
