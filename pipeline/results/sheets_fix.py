@@ -254,7 +254,7 @@ class _Writer:
         if found is None:
             return ""
         workbook = found.picture.path.parent.name
-        if workbook != doctor.row.stands.file:
+        if doctor.row.correction is not None and workbook != doctor.row.stands.file:
             return f"{workbook}/{found.picture.path.name}"
         return say("fix.in_cell", self.language, cell=found.address)
 

@@ -108,10 +108,10 @@ class Sheet:
         place = self.heads.index(head) + 1
         return [self.sheet.cell(row, place).value for row in range(2, 2 + len(self.lines))]
 
-    def paste_picture(self, serial: int, path: Path) -> None:
+    def paste_picture(self, serial: int, path: Path, column: str = "E") -> None:
         drawing = Drawing(str(path))
         drawing.width, drawing.height = 60, 16
-        self.sheet.add_image(drawing, f"E{self.lines[staff(serial)]}")
+        self.sheet.add_image(drawing, f"{column}{self.lines[staff(serial)]}")
 
 
 def hand_in(hospital, sheet: Sheet, way: str) -> int:
@@ -298,6 +298,24 @@ def test_what_was_refused_so_is_refused_again_when_it_comes_back_unchanged(hospi
         run = max(path for path in (hospital.folder / "out").iterdir() if path.name != "latest")
         assert hand_in(hospital, Sheet(run / "results.xlsx"), way) == 3
     assert len(hospital.world.seals) == made
+    assert wrong_pictures(hospital) == []
+
+
+def test_a_picture_pasted_into_to_fix_is_not_mistaken_for_the_one_in_the_rosters_cell(hospital):
+    """The roster's own drawing was another doctor's; the next To fix sheet must not lead back to it."""
+    drawn(hospital.folder, 1)
+    shutil.copyfile(hospital.folder / "truth1.png", hospital.folder / "right.png")
+    draw_seal(hospital.folder / "truth1.png", 7)
+    row = (name(1), number(1), "154", staff(1), "内科")
+    sheet = Sheet(set_up(hospital, [row], cells=True))
+    shutil.copyfile(hospital.folder / "right.png", hospital.folder / "truth1.png")
+    sheet.set(1, Picture=None)
+    sheet.paste_picture(1, hospital.folder / "truth1.png", "F")
+    assert hand_in(hospital, sheet, "retry") == 3, "the mobile is still wrong"
+    run = max(path for path in (hospital.folder / "out").iterdir() if path.name != "latest")
+    sheet = Sheet(run / "results.xlsx")
+    sheet.set(1, 手机号=mobile(1))
+    hand_in(hospital, sheet, "retry")
     assert wrong_pictures(hospital) == []
 
 
