@@ -102,6 +102,7 @@ class Past:
     creates: int = 0  # ever sent
     frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
     decided: bool = False  # since the last seal a decision, not an answer, said that one of them made nothing
+    name: str | None = _field(default=None, repr=False)  # of an adopted seal's owner: no content tells it
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,15 @@ def draft(
     others = judge(found.others, ids=found.other_ids)
     known = ledger.known_files() if ledger else {}
     library = index(ask.seals)
-    pairing = pair([*doctors, *others], library, known=known, keep=wiring.keeper(config))
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
+    pairing = pair(
+        [*doctors, *others],
+        library,
+        known=known,
+        keep=wiring.keeper(config),
+        sealed=wiring.find_sealed(snapshot, ledger, site_key),
+        paired_before=wiring.find_paired_before(ledger),
+    )
     same = twins(wiring.undrawn(pairing.doctors, snapshot))
     compared = compare(pairing.doctors, same)[: len(doctors)]
     if config.pictures.ocr:

@@ -112,6 +112,7 @@ class Embedded:
     floating: bool = False
     straddles: bool = False  # it also covers part of a neighbour row
     over: str = ""  # the cells it lies over (``G11:H14``), where they are more than the one under its centre
+    drifted: bool = False  # known to be no evidence: it lies over a text column of its own row
 
     @property
     def address(self) -> str:
@@ -130,6 +131,20 @@ class Stray:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """How a results workbook's line stands to the roster row that it came from."""
+
+    ticket: str  # row_id of that row
+    run: str  # that wrote the workbook, "" where it does not say
+    entry_is_old: bool = False  # the picture entry is that row's own text
+    entry_of: str = (
+        ""  # the picture entry is the text of another roster row, which stands here: a.xlsx 内科 12
+    )
+    # where name and number may be another doctor's than that row's: the evidence that finds this doctor's picture
+    trusted: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of a roster: every cell in sheet order, and which of them mean something."""
 
@@ -141,6 +156,7 @@ class Row:
     pictures: tuple[Embedded, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
     home: Origin | None = None  # of a results workbook's row: where its roster row stands, if that is known
+    correction: Correction | None = None  # of a row whose content a results workbook gave
 
     @property
     def stands(self) -> Origin:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from math import ceil
 from types import MappingProxyType
 
@@ -23,11 +24,13 @@ from pipeline.esign.pace import Limiter, most_in_a_second
 from pipeline.esign.signing import Credentials
 from pipeline.guards import Guards, deadline
 from pipeline.intake import image, spool
+from pipeline.intake.entries import PairedBefore, PairedRow
 from pipeline.intake.manner import HEADER, Keep, Manner
 from pipeline.intake.seal_name import objections
+from pipeline.intake.sealed import NO_SEALED, Sealed, SealedPerson
 from pipeline.intake.validate import Defaults
 from pipeline.ledger.lock import user
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
 from pipeline.model import Ask, Content, Forecast, Judgement, Past, Planned, SealRequest, Snapshot, Traffic
@@ -115,6 +118,41 @@ def undrawn(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
         past = snapshot.people.get(doctor.key) if doctor.key else None
         if doctor.picture is not None and not (past and (past.seal or past.unsettled)):
             yield doctor.picture
+
+
+def find_sealed(snapshot: Snapshot, ledger: Ledger | None, site_key: SiteKey | None) -> Sealed:
+    """Return the people who have a seal, as far as their names and numbers may be those of picture files."""
+    if ledger is None or site_key is None:
+        return NO_SEALED
+    owners = [past for past in snapshot.people.values() if past.seal is not None]
+    adopted = [_sealed_person(past) for past in owners if past.seal and past.seal.content is None]
+    return Sealed(adopted, lambda: list(map(_sealed_person, owners)), ledger.staff_numbers, site_key.person)
+
+
+def _sealed_person(past: Past) -> SealedPerson:
+    assert past.seal is not None
+    made = past.seal.content
+    name = made.name if made else past.name
+    return SealedPerson(past.key, name, past.seal.seal_name, picture_known=made is not None)
+
+
+def find_paired_before(ledger: Ledger | None) -> PairedBefore:
+    """Return the function that gives the rows of an earlier run by the sha256 of their pictures."""
+
+    @cache
+    def paired_before(run: str) -> Mapping[str, Sequence[PairedRow]] | None:
+        rows = ledger.rows_of(run) if ledger is not None and run else []
+        found: dict[str, list[PairedRow]] = {}
+        for row in rows:
+            line = json.loads(row.line)
+            if picture := line["picture"]:
+                place = " ".join(filter(None, (row.file, row.sheet, str(row.row))))
+                found.setdefault(picture["sha256"], []).append(
+                    PairedRow(row.row_id, row.key, line["name"], place)
+                )
+        return found if rows else None
+
+    return paired_before
 
 
 def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:

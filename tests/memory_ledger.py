@@ -101,6 +101,7 @@ class Tables:
     """Everything the ledger holds; the values are frozen, so that a copy of the containers is a copy of it all."""
 
     people: dict[str, str | None] = field(default_factory=dict)  # key -> frozen seal name
+    called: dict[str, str | None] = field(default_factory=dict)  # key -> name, as first written
     names: dict[str, str] = field(default_factory=dict)  # seal name -> key
     sent: dict[str, Sent] = field(default_factory=dict)  # by uuid, in order
     seals: dict[str, Seal] = field(default_factory=dict)  # by SealId
@@ -114,6 +115,7 @@ class Tables:
         seen = {run: dict(rows) for run, rows in self.seen.items()}
         return Tables(
             dict(self.people),
+            dict(self.called),
             dict(self.names),
             dict(self.sent),
             dict(self.seals),
@@ -225,6 +227,7 @@ class MemoryLedger:
             sum(each.left for each in sent),
             tables.frozen(key),
             any(each.decided and each.number > last for each in sent),
+            tables.called.get(key) if live and live[1].live.content is None else None,
         )
 
     def known_files(self) -> Mapping[str, FileStat]:
@@ -256,6 +259,7 @@ class MemoryLedger:
             earlier = tables.of(attempt.key)
             if any(sent.open for sent in earlier):
                 raise LedgerConflict("open_attempt")
+            tables.called.setdefault(attempt.key, attempt.name)
             tables.pass_on(attempt.key, attempt.seal_name)
             tables.own_name(attempt.key, attempt.seal_name)
             if not tables.frozen(attempt.key):
@@ -292,6 +296,15 @@ class MemoryLedger:
         rows = self._tables.seen.get(run, {}).values()
         return sorted(rows, key=lambda row: (row.file, row.sheet or "", row.row, row.row_id))
 
+    def staff_numbers(self) -> Mapping[str, Collection[str]]:
+        tables = self._tables
+        found: dict[str, set[str]] = {}
+        for row in (row for rows in tables.seen.values() for row in rows.values()):
+            number = json.loads(row.line).get("staff_no")
+            if number and row.key is not None and tables.live(row.key):
+                found.setdefault(row.key, set()).add(number)
+        return found
+
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         tables = self._tables
         counting = [rows for run, rows in tables.seen.items() if not _too_many_new(tables.runs[run])]
@@ -325,6 +338,7 @@ class MemoryLedger:
         with self._transaction() as tables:
             for seal in seals:
                 frozen = tables.people.setdefault(seal.key, None)
+                tables.called.setdefault(seal.key, seal.name)
                 if seal.seal_name:
                     tables.own_name(seal.key, seal.seal_name)
                     tables.people[seal.key] = frozen or seal.seal_name

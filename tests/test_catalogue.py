@@ -39,7 +39,7 @@ LETTERS = re.compile(r"[A-Za-z]{2}")
 
 # modules whose Chinese is read, matched or imitated, never said
 READ = (
-    "charset choices embedded encodings examples folding header_rows identity line_words lines mobile names ods_cells "
+    "charset choices departments embedded encodings examples folding header_rows identity line_words lines mobile names ods_cells "
     "remarks stems surnames text titles workplace"
 )  # what rosters, file names and pictures are written in
 IMITATED = "answers gateway person pictures service"  # the stand-in says what the service says

@@ -111,7 +111,7 @@ def library(
     candidates = sorted(found, key=lambda each: (each.relative, each.name, _offset(each)))
     forms: dict[str, list[Form]] = {}
     for candidate in candidates:
-        for form in _forms(candidate):
+        for form in forms_of(candidate):
             forms.setdefault(stems.key(form.tight), []).append(form)
     others: dict[str, Passed] = {}
     for stranger in sorted(strangers):
@@ -123,7 +123,8 @@ def _offset(candidate: Candidate) -> int:
     return candidate.member.header_offset if candidate.member else 0
 
 
-def _forms(candidate: Candidate) -> Iterable[Form]:
+def forms_of(candidate: Candidate) -> Iterable[Form]:
+    """Yield what a file may be called."""
     for reading, encoding in ((candidate.stem, ""), *encodings.readings(candidate.stem)):
         for left, suffix in stems.undressed(reading):
             yield Form(candidate, stems.tight(left), reading, left, suffix, encoding)

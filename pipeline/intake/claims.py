@@ -9,15 +9,17 @@ off (``stems``, ``encodings``). Nothing looks inside a name.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 from typing import Literal, NamedTuple
 
 from pipeline.intake import stems
 from pipeline.intake.candidates import Candidate, Form, Library
+from pipeline.intake.departments import bare_name, is_department
 from pipeline.intake.folding import is_placeholder, shown, trim
 from pipeline.intake.persons import persons
+from pipeline.intake.sealed import NO_SEALED, Sealed
 from pipeline.roster import Doctor, Field
 
 COLUMN, CELL, NUMBER, STAFF_NO, NAME = "column", "cell", "id_card_number", "staff_no", "name"
@@ -35,9 +37,12 @@ _PLAIN_JOINTS = ("", "_", "-", " ")  # so joined, a stem is what was expected to
 MOST = 256  # files looked at for one stem: who has more has to tidy up, and nothing is decided
 _READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be converted
 
-# whether a file named by a name alone stands in the doctor's department, in another one of this roster, or in none
-Standing = Literal["own", "other", ""]
+# Where a file stands that is named by a name alone: in the doctor's department, in another one, in some department while
+# the row names none, or in none. "namesake": a seal was made elsewhere for another doctor of the name, who is not in the
+# roster, and nobody knows from which picture.
+Standing = Literal["own", "other", "some", "namesake", ""]
 _NOWHERE: tuple[Standing, str] = ("", "")
+BARRED = frozenset({"other", "namesake"})  # no evidence, and beside it neither is a name alone
 
 
 class _Part(NamedTuple):
@@ -57,6 +62,7 @@ class Claim:
     expected: str = field(repr=False)
     why: str = ""  # what was taken off, in symbols; "" for a name to the letter
     department: Standing = ""
+    joined: bool = False  # of several parts: 内科张伟, 张伟_1001
 
     @property
     def order(self) -> tuple[int, bool, bool, str]:
@@ -71,6 +77,9 @@ class Claims:
 
     people: Sequence[Hashable] = field(repr=False)
     of: Sequence[Sequence[Claim]] = field(repr=False)
+    fitting: Sequence[Sequence[Candidate]] = field(
+        repr=False
+    )  # all files that fit a row, also those it gave way to
     rivals: Mapping[Candidate, Sequence[int]] = field(repr=False)  # with the places of all their rows
 
     def usable(self, claims: Sequence[Claim]) -> list[Claim]:
@@ -82,17 +91,18 @@ class Claims:
             claim
             for claim in claims
             if claim.evidence == COLUMN
-            or (claim.candidate not in self.rivals and claim.department != "other")
+            or (claim.candidate not in self.rivals and claim.department not in BARRED)
         ]
-        foreign = any(claim.department == "other" for claim in claims)
+        foreign = any(claim.department in BARRED for claim in claims)
         weak = all(claim.evidence == NAME and not claim.department for claim in usable)
         return [] if foreign and weak else usable
 
 
-def survey(doctors: Sequence[Doctor], library: Library) -> Claims:
+def survey(doctors: Sequence[Doctor], library: Library, sealed: Sealed = NO_SEALED) -> Claims:
     """Return who may mean which file; it does not depend on the order of rows or files.
 
     Among namesakes a file belongs to the one whose department its folder or its stem names, if that is one alone.
+    ``sealed`` are the people who have a seal, whether or not they stand in the roster.
     """
     people = persons(doctors)
     departments = _departments(people, doctors)
@@ -102,7 +112,37 @@ def survey(doctors: Sequence[Doctor], library: Library) -> Claims:
         list(_claims(doctor, departments.get(person, ()), known, shelf))
         for person, doctor in zip(people, doctors, strict=True)
     ]
-    return Claims(people, claims, _settle(people, claims))
+    keys = frozenset(doctor.key for doctor in doctors if doctor.key)
+    made = [tuple(claim.candidate for claim in own) for own in claims]
+    claims = [
+        _beside_namesakes(doctor, own, sealed, keys) for doctor, own in zip(doctors, claims, strict=True)
+    ]
+    return Claims(people, claims, made, _settle(people, claims))
+
+
+def _beside_namesakes(
+    doctor: Doctor, claims: list[Claim], sealed: Sealed, keys: frozenset[str]
+) -> list[Claim]:
+    """Return a row's claims, those by a name marked that a sealed namesake outside of the roster may mean as well.
+
+    ``keys`` are the people of the roster. Where nobody knows the picture of the namesake's seal, no file that is named
+    by a name alone is told apart from it; where it is known, none that lies in a department while the row names none.
+    """
+    if not any(claim.evidence == NAME for claim in claims):
+        return claims
+    name = doctor.name or ""
+    in_some = any(claim.department == "some" for claim in claims)
+    namesakes = sealed.named(name) if in_some else sealed.adopted_as(name)
+    namesakes = [each for each in namesakes if each.key not in keys]
+    if not namesakes:
+        return claims
+    unknown = not all(each.picture_known for each in namesakes)
+    return [
+        replace(claim, department="namesake")
+        if claim.evidence == NAME and (unknown or claim.department == "some")
+        else claim
+        for claim in claims
+    ]
 
 
 def _departments(people: Sequence[Hashable], doctors: Sequence[Doctor]) -> dict[Hashable, tuple[str, ...]]:
@@ -115,7 +155,11 @@ def _departments(people: Sequence[Hashable], doctors: Sequence[Doctor]) -> dict[
 
 
 def _settle(people: Sequence[Hashable], claims: list[list[Claim]]) -> dict[Candidate, list[int]]:
-    """Return the files that several people may mean; one that a department gives to one of them is taken from the rest."""
+    """Return the files that several people may mean.
+
+    One that is exactly somebody's name is taken from whose department and name are that together (南宫明: not 宫明 of
+    南); one that a department gives to one person is taken from the rest.
+    """
     made: dict[Candidate, list[tuple[int, Claim]]] = {}
     for place, own in enumerate(claims):
         for claim in own:
@@ -124,18 +168,28 @@ def _settle(people: Sequence[Hashable], claims: list[list[Claim]]) -> dict[Candi
     rivals: dict[Candidate, list[int]] = {}
     lost: dict[int, set[Candidate]] = {}
     for candidate, rows in made.items():
-        if len({people[place] for place, _ in rows}) == 1:
+        claimants = {people[place] for place, _ in rows}
+        if len(claimants) == 1:
             continue
-        owners = {people[place] for place, claim in rows if claim.department == "own"}
-        if len(owners) == 1 and all(claim.evidence == NAME for _, claim in rows):
-            for place, _ in rows:
-                if people[place] not in owners:
-                    lost.setdefault(place, set()).add(candidate)
-        else:
-            rivals[candidate] = [place for place, _ in rows]
+        by_name = all(claim.evidence == NAME for _, claim in rows)
+        owners = (_owners(people, rows) if by_name else set()) or claimants
+        for place, _ in rows:
+            if people[place] not in owners:
+                lost.setdefault(place, set()).add(candidate)
+        if len(owners) > 1:
+            rivals[candidate] = [place for place, _ in rows if people[place] in owners]
     for place, gone in lost.items():
         claims[place] = [claim for claim in claims[place] if claim.candidate not in gone]
     return rivals
+
+
+def _owners(people: Sequence[Hashable], rows: Sequence[tuple[int, Claim]]) -> set[Hashable]:
+    """Return the people whose file it can be, of those who claim it by name; empty where all of them can."""
+    whole = [(place, claim) for place, claim in rows if not claim.joined]
+    owners = {people[place] for place, claim in whole or rows if claim.department == "own"}
+    if owners or len(whole) in (0, len(rows)):
+        return owners
+    return {people[place] for place, claim in whole if claim.department not in BARRED}
 
 
 def names(doctor: Doctor) -> list[str]:
@@ -184,11 +238,18 @@ def _claims(
                 continue
             joint = stems.joint(form.tight, [part.tight for part in parts])
             if joint is not None:
+                if order == "dn" and _is_cut_short(form, parts[-1].tight):
+                    continue
                 seen.add(form.candidate)
                 stands = (
                     _stands(form, departments, known, in_stem="d" in order) if evidence == NAME else _NOWHERE
                 )
                 yield _claim(form, evidence, parts, joint, stands)
+
+
+def _is_cut_short(form: Form, name: str) -> bool:
+    """Tell whether the name that ends a stem may be the beginning of a longer one: 内科李文章 is not 李文 of 内科."""
+    return stems.seal_may_end_name(name) and stems.ends_before_seal(form.stem, form.left)
 
 
 def _claim(
@@ -204,7 +265,7 @@ def _claim(
     if not _to_the_letter(form.stem, parts):
         steps.insert(1, stems.taken_off(form.stem, (form.left, form.suffix), expected))
     why = " + ".join(dict.fromkeys(step for step in steps if step))
-    return Claim(form.candidate, evidence, expected, why, department)
+    return Claim(form.candidate, evidence, expected, why, department, joined=len(parts) > 1)
 
 
 def _stands(
@@ -212,13 +273,21 @@ def _stands(
 ) -> tuple[Standing, str]:
     """Return in whose department a file stands, and the encoding by which its folder says so."""
     called = form.candidate.place.called
-    if in_stem or not called or not departments:
+    if in_stem or not called:
         return "own" if in_stem else "", ""
     own = [_tight(name) for name in departments]
     encodings = [part[name] for part in called for name in own if name in part]
     if encodings:
         return "own", min(encodings)
-    return "other" if any(name in known for part in called for name in part) else "", ""
+    bare = {bare_name(name) for name in own}
+    foreign = any(
+        name in known or (is_department(name) and bare_name(name) not in bare)
+        for part in called
+        for name in part
+    )
+    if not foreign:
+        return "", ""
+    return "other" if departments else "some", ""
 
 
 def _pieces(doctor: Doctor, departments: tuple[str, ...]) -> tuple[Sequence[_Part | None], ...]:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from pipeline.errors import UsageError
 from pipeline.intake import embedded, pointer
+from pipeline.intake.corrected_lines import relate_lines
 from pipeline.intake.displaced import displaced
 from pipeline.intake.folding import shown, trim
 from pipeline.intake.read import refused
@@ -181,7 +182,7 @@ def _at_home(
         for report in files
     ]
     kept = [row for row in fixed if row.origin.path not in astray and any(text for _, text in _texts(row))]
-    return kept, reports
+    return relate_lines(kept, at, {report.path: report.run or "" for report in reports}), reports
 
 
 def _agreed(standing: Row, claims: Sequence[Row]) -> Row:
@@ -246,6 +247,7 @@ def _replaced(standing: Row, row: Row) -> Row:
         fields={**fields, **added},
         pictures=_pictures(standing, row),
         problems=(*standing.problems, _superseded(row)),
+        correction=row.correction,
     )
 
 
@@ -290,12 +292,15 @@ def _pictures(standing: Row, row: Row) -> tuple[Embedded, ...]:
     """Return the pictures in cells that count for a corrected row.
 
     One that the clerk put into the workbook is meant instead of the roster's; so is a file that the row names now and
-    did not name before.
+    did not name before. Those of a roster row that may be another doctor's are not taken over.
     """
+    if row.correction is not None and row.correction.trusted is not None:
+        return row.pictures
     written = trim(shown(row.fields.get(Field.PICTURE)))
     before = trim(shown(standing.fields.get(Field.PICTURE)))
     if column := pointer.cell_named(written):
         return (*row.pictures, *(each for each in standing.pictures if each.column == column))
     if row.pictures or (written and written != before):
         return row.pictures
-    return tuple(embedded.counting(standing))
+    drifted = (replace(each, drifted=True) for each in embedded.drifted(standing))
+    return (*embedded.counting(standing), *drifted)

@@ -1,7 +1,8 @@
 """Pictures inside a roster: which of those that lie in a doctor's row are meant as the seal.
 
 One in the picture column is, and so is one in a column that has no title or whose title speaks of a seal or a
-signature. A photo of the person, a QR code or a logo in another titled column is not.
+signature. A photo of the person, a QR code or a logo in another titled column is not. One that floats over a column of
+texts has drifted: it may be the seal, so it finds none, and no other picture is used beside it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from pipeline.intake.stems import shown, tight
 from pipeline.roster import CellKind, Doctor, Embedded, Field, Row
 
 _SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
+_OTHER_PICTURES = re.compile(
+    "照|像|码|标志|徽|证|件|图|photo|picture|portrait|logo|code|scan|file"
+)  # what a column is for
 _LONGEST = 20  # characters of a title that are repeated
 
 
@@ -20,9 +24,20 @@ def counting(row: Row) -> tuple[Embedded, ...]:
 
     A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
     """
-    if not row.pictures or row.corrected:
-        return row.pictures
+    if not row.pictures:
+        return ()
+    if row.corrected:
+        return tuple(each for each in row.pictures if not each.drifted)
     return tuple(each for each in row.pictures if _counts(each, row))
+
+
+def drifted(row: Row) -> tuple[Embedded, ...]:
+    """Return the pictures that float over a text column of the row."""
+    if not row.pictures:
+        return ()
+    if row.corrected:
+        return tuple(each for each in row.pictures if each.drifted)
+    return tuple(each for each in row.pictures if each.floating and _is_drifted(each, row))
 
 
 def elsewhere(row: Row) -> str:
@@ -46,6 +61,14 @@ def _counts(each: Embedded, row: Row) -> bool:
         return True
     title = tight(_title(each, row))
     return not title or _SEAL.search(title) is not None
+
+
+def _is_drifted(each: Embedded, row: Row) -> bool:
+    if _counts(each, row):
+        return False
+    if any(cell.column == each.column for cell in row.fields.values()):
+        return True
+    return _OTHER_PICTURES.search(tight(_title(each, row))) is None
 
 
 def _title(each: Embedded, row: Row) -> str:

@@ -2,9 +2,10 @@
 
 How a doctor's picture is found:
 
-1. The picture column. A file it names wins over every other file. An entry that can only mean a file and finds none is
-   IMAGE_MISSING and nothing else is tried: an older picture of the same name must not stand in for it. An entry that
-   means no file (已交, √) is passed over.
+1. The picture column. A file it names wins over every other file, unless by its own name it is another person's: then
+   nobody gets it (``contested``). An entry that can only mean a file and finds none is IMAGE_MISSING and nothing else
+   is tried: an older picture of the same name must not stand in for it. An entry that means no file (已交, √) is passed
+   over; so is one that this program wrote for another doctor (``entries``).
 2. Otherwise the files whose stem is one that the row leads to expect, see ``claims``. The strongest gives the
    evidence, but all of them are looked at.
 3. A picture in the row's own cell, see ``embedded``, counts beside either.
@@ -12,6 +13,9 @@ How a doctor's picture is found:
 All that is found must be one picture, by its bytes or by its pixels: two different ones are two candidates, whatever
 named them, and then nobody gets one. A file whose name fits two people by staff number or name is evidence for neither,
 even where one of them has a better file: who else it could belong to is not ours to say.
+
+A line of a results workbook whose name and number may be another doctor's than the roster row's gets a picture only by
+what it gives anew: a new entry, a picture that somebody put into the workbook, or the evidence that its correction trusts.
 """
 
 from __future__ import annotations
@@ -23,8 +27,11 @@ from pathlib import Path
 
 from pipeline.intake import embedded, pictures, pointer, stems
 from pipeline.intake.candidates import Candidate, Library
-from pipeline.intake.claims import CELL, COLUMN, MOST, STRENGTH, Claim, Claims, names, survey
+from pipeline.intake.claims import CELL, MOST, STRENGTH, Claim, Claims, names, survey
+from pipeline.intake.contested import Contest, find_contests
+from pipeline.intake.entries import Entry, PairedBefore, read_entries
 from pipeline.intake.manner import Keep
+from pipeline.intake.sealed import NO_SEALED, Sealed
 from pipeline.intake.sources import Sources, Unusable, one_picture
 from pipeline.problems import problem
 from pipeline.roster import Doctor, Embedded, Field, FileStat, Picture, Problem
@@ -80,36 +87,41 @@ def pair(
     *,
     known: Mapping[str, FileStat],
     keep: Keep | None = None,
+    sealed: Sealed = NO_SEALED,
+    paired_before: PairedBefore = lambda _: None,
 ) -> Pairing:
     """Give every doctor the picture that is certainly theirs, or the problem that tells why there is none.
 
     Only files that somebody may mean are opened, and of these only the ones that differ from ``known`` (the ledger's
     file_stat, by ``str(path)``). ``keep`` puts away the bytes of a picture that lies in a zip; without it there is
     nothing to send. A row whose number is unusable is paired as well, so that all its troubles show at once. Whether
-    two people use the same picture is told by ``across.compare``. Raises OSError where ``keep`` cannot write.
+    two people use the same picture is told by ``across.compare``. ``sealed`` are the people who have a seal;
+    ``paired_before`` gives the pictures of an earlier run's rows. Raises OSError where ``keep`` cannot write.
     """
-    claims = survey(doctors, library)
+    claims = survey(doctors, library, sealed)
     used: set[Candidate] = set()
     paired = list(doctors)
     missing: list[int] = []
     with Sources(known, keep) as sources:
-        for place, doctor in enumerate(doctors):
-            written = pointer.entry(doctor)
-            if written and (why := pointer.refusal(written)):
-                found = stems.shown(written[:_LONGEST_ENTRY])
-                paired[place] = _with(doctor, _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=why))
+        entries = read_entries(doctors, library, claims, sources=sources, paired_before=paired_before)
+        contests = find_contests(doctors, entries, claims, sealed)
+        for place, (doctor, entry) in enumerate(zip(doctors, entries, strict=True)):
+            if entry.refusal:
+                found = stems.shown((entry.text or "")[:_LONGEST_ENTRY])
+                fault = _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=entry.refusal)
+                paired[place] = _with(doctor, fault)
                 continue
-            fitting: Sequence[Claim] = _named(written, library) if written else ()
-            cells = embedded.counting(doctor.row)
-            if written and pointer.cell_named(written):
-                fitting = ()
-            elif not fitting and written and pointer.names_a_file(written):
-                cells = ()
-            elif not fitting:
-                fitting = claims.of[place]
+            fitting, cells = _fitting(doctor, entry, claims.of[place])
             usable = _readable(claims.usable(fitting), cells)
             used.update(claim.candidate for claim in usable or fitting)
-            if usable or cells:
+            if entry.worth == "moved":
+                used.update(claim.candidate for claim in entry.named)
+                paired[place] = _with(doctor, _moved(doctor, entry))
+            elif contested := [each for each in fitting if place in _rows(contests, each.candidate)]:
+                paired[place] = _with(doctor, _disputed(doctor, place, contested, doctors, contests))
+            elif not _is_given(doctor, entry, usable, cells):
+                paired[place] = _with(doctor, _not_given_anew(doctor))
+            elif usable or cells:
                 paired[place] = _decide(doctor, usable, cells, sources)
             elif fitting:
                 paired[place] = _with(doctor, _contested(doctor, place, fitting, doctors, claims))
@@ -123,8 +135,36 @@ def pair(
     return Pairing(tuple(paired), tuple(candidate.path for candidate in unclaimed), sources.new_stats())
 
 
-def _named(written: str, library: Library) -> list[Claim]:
-    return [Claim(candidate, COLUMN, written, why) for candidate, why in pointer.find(written, library)]
+def _fitting(
+    doctor: Doctor, entry: Entry, by_name: Sequence[Claim]
+) -> tuple[Sequence[Claim], tuple[Embedded, ...]]:
+    """Return the files and the pictures in cells that may be a row's; ``by_name`` are the files so called."""
+    cells = embedded.counting(doctor.row)
+    if entry.text and entry.worth == "given" and pointer.cell_named(entry.text):
+        return (), cells
+    if entry.worth == "written":
+        named = {claim.candidate for claim in entry.named}
+        return [*entry.named, *(claim for claim in by_name if claim.candidate not in named)], cells
+    if entry.claims:
+        return entry.claims, cells
+    if entry.text and entry.worth == "given" and pointer.names_a_file(entry.text):
+        return (), ()
+    return by_name, cells
+
+
+def _is_given(doctor: Doctor, entry: Entry, usable: Sequence[Claim], cells: Sequence[Embedded]) -> bool:
+    """Tell whether a line that may be another doctor's than its roster row has a picture given anew, or none at all."""
+    correction = doctor.row.correction
+    if correction is None or correction.trusted is None:
+        return True
+    if not usable and not cells:
+        return entry.worth != "void"
+    return bool(cells or entry.claims) or any(claim.evidence in correction.trusted for claim in usable)
+
+
+def _rows(contests: Mapping[Candidate, Contest], candidate: Candidate) -> frozenset[int]:
+    contest = contests.get(candidate)
+    return contest.rows if contest else frozenset()
 
 
 def _readable(usable: Sequence[Claim], cells: Sequence[Embedded]) -> Sequence[Claim]:
@@ -143,6 +183,10 @@ def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], 
         offers = [_Offer(_picture(doctor, source, sources), source) for source in found_in]
     except _Refused as refused:
         return _with(doctor, refused.fault)
+    drifted = [_Offer(each.picture, each) for each in embedded.drifted(doctor.row)]
+    if drifted and not one_picture(offer.picture for offer in (*offers, *drifted)):
+        found = _listed([offer.shown(doctor) for offer in (*offers, *drifted)])
+        return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
     if len(offers) > 1:
         offers.sort(key=lambda offer: offer.order)
     first = offers[0]
@@ -205,6 +249,33 @@ def _contested(
         return _problem("IMAGE_AMBIGUOUS", doctor, found=found)
     rows = _listed([_place(doctors[row]) for row in sorted(others)])
     return _problem("IMAGE_AMBIGUOUS", doctor, found=f"{files} ↔", other=rows)
+
+
+def _moved(doctor: Doctor, entry: Entry) -> Problem:
+    """Tell that the picture entry of a results workbook's line was another row's."""
+    found = stems.shown((entry.text or "")[:_LONGEST_ENTRY])
+    return _problem("IMAGE_AMBIGUOUS", doctor, found=found, other=entry.of, claimed="entry")
+
+
+def _disputed(
+    doctor: Doctor,
+    place: int,
+    contested: Sequence[Claim],
+    doctors: Sequence[Doctor],
+    contests: Mapping[Candidate, Contest],
+) -> Problem:
+    """Tell which files one doctor's entry names and another doctor's name fits, and who the others are."""
+    found = _listed([_shown(claim.candidate.relative, doctor) for claim in contested])
+    rows = {row for claim in contested for row in _rows(contests, claim.candidate)} - {place}
+    seals = dict.fromkeys(name for claim in contested for name in contests[claim.candidate].seals)
+    other = _listed([*(_place(doctors[row]) for row in sorted(rows)), *seals])
+    return _problem("IMAGE_AMBIGUOUS", doctor, found=found, other=other, claimed="name")
+
+
+def _not_given_anew(doctor: Doctor) -> Problem:
+    """Tell that a corrected line may be another doctor's than its roster row, and has no picture of its own."""
+    looked_for = (stems.mask(doctor.number) if doctor.number else "", stems.shown(doctor.name or ""))
+    return _problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, looked_for)), moved="yes")
 
 
 def _missing(doctor: Doctor, library: Library, near: str) -> Problem:

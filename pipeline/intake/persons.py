@@ -44,7 +44,7 @@ def _own(doctor: Doctor, place: int) -> Hashable:
 
 
 def _recognised(doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], token: Hashable) -> Hashable:
-    traces = _traces(doctor, _kept(doctor.row.fields.get(Field.NUMBER)))
+    traces = _traces(doctor, kept_digits(doctor.row.fields.get(Field.NUMBER)))
     people = set().union(*(known.get(trace, ()) for trace in traces))
     return people.pop() if len(people) == 1 else token
 
@@ -62,7 +62,7 @@ def staff_no(doctor: Doctor) -> str | None:
     return (doctor.staff_no.casefold().lstrip("0") or doctor.staff_no) if doctor.staff_no else None
 
 
-def _kept(cell: Cell | None) -> str | None:
+def kept_digits(cell: Cell | None) -> str | None:
     """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
     if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
         return None

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from pipeline.intake.folding import drop_invisible, narrow
+from pipeline.intake.surnames import COMPOUND
 
 # with those that Windows, browsers and phones give to a PNG, a JPEG or a HEIC
 EXTENSIONS = frozenset(
@@ -120,11 +121,22 @@ def undressed(stem: str) -> tuple[tuple[str, str], ...]:
     forms = [(whole, "")]
     while rest[-1:] in _LAST and (suffix := _SUFFIX.search(rest)):
         left = rest[: suffix.start()].rstrip(_SEPARATORS)
-        if not left or (suffix["bare"] and len(left) < _GLUED and not left[-1].isascii()):
+        if not left or (suffix["bare"] and seal_may_end_name(left)):
             break
         rest = left
         forms.append((rest, whole[len(rest) :].strip(_SEPARATORS)))
     return tuple(forms)
+
+
+def seal_may_end_name(name: str) -> bool:
+    """Tell whether a 章 or 印 glued to a name may be the last character of a longer one: 李文章, 欧阳文章."""
+    shortest = _GLUED + (name[:2] in COMPOUND)
+    return len(name) < shortest and not name[-1].isascii()
+
+
+def ends_before_seal(stem: str, left: str) -> bool:
+    """Tell whether a single 章 or 印, glued to what is left of a stem, was the last thing taken off it."""
+    return any(longer[:-1] == left for longer, _ in undressed(stem))
 
 
 def joint(text: str, parts: Sequence[str]) -> str | None:

@@ -73,12 +73,25 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
             creates.get(key, 0),
             key in frozen,
             key in decided,
+            name if same in seals and seals[same].content is None else None,
         )
-        for key, seal_name in connection.execute("SELECT key, seal_name FROM person")
+        for key, name, seal_name in connection.execute("SELECT key, name, seal_name FROM person")
     }
     owners = connection.execute("SELECT seal_name, key FROM seal_name")
     owned = {intern(seal_name): intern(key) for seal_name, key in owners}
     return Snapshot(people, owned, names.spare(connection))
+
+
+def staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
+    """Return the staff numbers that runs have read for everybody who has a seal, by key."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for key, number in connection.execute(
+        "SELECT DISTINCT key, json_extract(line, '$.staff_no') FROM row_line "
+        "WHERE key IN (SELECT key FROM seal WHERE ended_by IS NULL)"
+    ):
+        if number:
+            found[key].add(str(number))
+    return dict(found)
 
 
 def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:

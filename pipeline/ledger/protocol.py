@@ -207,6 +207,9 @@ class Ledger(Protocol):
     def rows_of(self, run: str) -> list[SeenRow]:
         """Return what a run said of its rows, by file, sheet and row."""
 
+    def staff_numbers(self) -> Mapping[str, Collection[str]]:
+        """Return the staff numbers that runs have read for everybody who has a seal, by key."""
+
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
 

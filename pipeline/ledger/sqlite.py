@@ -193,6 +193,11 @@ class SqliteLedger:
         with self._reading() as connection:
             return history.said_by(connection, run)
 
+    def staff_numbers(self) -> Mapping[str, Collection[str]]:
+        """Return the staff numbers that runs have read for everybody who has a seal, by key."""
+        with self._reading() as connection:
+            return people.staff_numbers(connection)
+
     def creates_of(self, run: str) -> int:
         """Return how many creates of a run were entered, whatever became of them."""
         with self._reading() as connection:

@@ -196,6 +196,8 @@ class _Writer:
             texts[place] = self._picture(doctor) if field is Field.PICTURE else shown(doctor, field)
         if picture is not None and not texts.get(picture):
             texts[picture] = self._in_cell(doctor)
+        if _is_entry_void(doctor):
+            texts.pop(lacking[Field.PICTURE] if picture is None else picture, None)
         return texts
 
     def _place(
@@ -242,10 +244,28 @@ class _Writer:
         return path.name
 
     def _in_cell(self, doctor: Doctor) -> str:
-        """Return how a picture that lies in a cell of the roster is called; left as it is, it is found there again."""
+        """Return how a picture that lies in a cell of the roster is called; left as it is, it is found there again.
+
+        One that somebody put into an earlier workbook is called by its place there, which is found nowhere: the roster's
+        cell of that address holds another picture or none.
+        """
         held = (each for each in doctor.row.pictures if each.picture == doctor.picture)
         found = next(held, None) if doctor.evidence == "cell" else None
-        return say("fix.in_cell", self.language, cell=found.address) if found else ""
+        if found is None:
+            return ""
+        workbook = found.picture.path.parent.name
+        if doctor.row.correction is not None and workbook != doctor.row.stands.file:
+            return f"{workbook}/{found.picture.path.name}"
+        return say("fix.in_cell", self.language, cell=found.address)
+
+
+def _is_entry_void(doctor: Doctor) -> bool:
+    """Tell whether the picture entry may be another doctor's: written once more, it would pass for the clerk's own."""
+    return any(
+        (error.code == "IMAGE_MISSING" and "moved" in error.detail)
+        or (error.code == "IMAGE_AMBIGUOUS" and error.detail.get("claimed") == "entry")
+        for error in doctor.problems
+    )
 
 
 def _refused(outcome: Outcome, mapped: Mapping[Field, int]) -> list[int]:

@@ -368,6 +368,14 @@ THIRD_CASE: Mapping[str, tuple[str, tuple[str, str]]] = {
         "“失败待改”第 {ticket} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
         "Rows {ticket} and {twice} of “To fix” carry the same hidden mark, one is a copy; nothing was read; delete the copy, new doctors go into the roster.",
     )),
+    "IMAGE_AMBIGUOUS": ("claimed", (
+        "图片 {found} 写在一位医生的图片列里，按文件名或原结果表却是另一位的（{other}）；都未提交，请改正图片列。",
+        "A picture column names {found}, which its name or the results give to another doctor ({other}); none was sent, correct the entry.",
+    )),
+    "IMAGE_MISSING": ("moved", (
+        "姓名或证件号码可能已是另一位医生的（{tried}），原来的图片没有沿用；请填写本人图片的文件名，或用这个证件号码给图片命名。",
+        "Name or number may now be another doctor's ({tried}): the earlier picture was not used; enter a file or name it by this number.",
+    )),
     "IMAGE_SHARED": ("twin", (
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",

@@ -307,9 +307,21 @@ def test_a_staff_number_that_two_people_have_is_no_evidence(tmp_path):
     assert got(tmp_path, {"1001.png": b"seal"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
 
-def test_a_suffix_that_may_be_part_of_another_name_decides_nothing(tmp_path):
-    rows = doctor("欧阳文"), doctor("欧阳文章", number=OTHER_NUMBER)
-    assert got(tmp_path, {"欧阳文章.png": b"whose"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+@pytest.mark.parametrize("file", ["欧阳文章.png", "内科欧阳文章.png", "内科_李文章.png"])
+def test_a_seal_sign_glued_to_a_department_or_a_compound_surname_is_not_taken_off(tmp_path, file):
+    rows = (
+        doctor("欧阳文", department="内科"),
+        doctor("李文", number=OTHER_NUMBER, department="内科"),
+    )
+    assert got(tmp_path, {file: b"whose"}, *rows) == [(None, None, ["IMAGE_MISSING"])] * 2
+
+
+@pytest.mark.parametrize(
+    "file", ["欧阳文印章.png", "欧阳文_章.png", "内科欧阳文签名.png", "内科欧阳文印章.png", "欧阳文静章.png"]
+)
+def test_what_cannot_be_a_name_is_taken_off(tmp_path, file):
+    who = "欧阳文静" if "静" in file else "欧阳文"
+    assert got(tmp_path, {file: b"seal"}, doctor(who, department="内科"))[0][:2] == (file, "name")
 
 
 def test_a_seal_sign_glued_to_a_short_name_may_be_its_last_character(tmp_path):

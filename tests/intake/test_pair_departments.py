@@ -118,10 +118,27 @@ def test_beside_a_namesake_who_is_not_in_the_roster_a_name_alone_is_nobodys(tmp_
 
 def test_a_folder_that_is_no_department_of_the_roster_says_nothing(tmp_path):
     rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
-    for folder in ("2026新增", "门诊", "外科/内科"):
+    for folder in ("2026新增", "第一批", "各科室", "01外科", "外科(12人)", "外科/内科"):
         place = tmp_path / folder.replace("/", "-")
         place.mkdir()
         assert got(place, {f"{folder}/张伟.png": b"one"}, *rows)[0] == (f"{folder}/张伟.png", "name", [])
+
+
+@pytest.mark.parametrize(
+    "folder", ["门诊", "护理部", "2026/内科", "口腔中心", "ICU", "普外科", "内科二病区", "03儿科"]
+)
+def test_a_department_that_no_row_names_is_another_one_as_well(tmp_path, folder):
+    (one,) = paired(tmp_path, {f"{folder}/张伟.png": b"one"}, doctor(department="外科")).doctors
+    assert (one.picture, [each.code for each in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
+
+
+def test_a_row_without_a_department_gets_one_of_a_unique_name(tmp_path):
+    assert got(tmp_path, {"儿科/张伟.png": b"one"}, doctor()) == [("儿科/张伟.png", "name", [])]
+
+
+def test_a_folder_of_another_department_leaves_a_department_and_name_undecided(tmp_path):
+    rows = doctor("南宫明", department="内科"), doctor("宫明", number=OTHER_NUMBER, department="南")
+    assert got(tmp_path, {"外科/南宫明.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
 
 @pytest.mark.parametrize("stem", [NUMBER, "1001", "张伟_1001"])

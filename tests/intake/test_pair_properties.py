@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from pair_support import doctor, fill
 from pipeline.intake import pictures
 from pipeline.intake.across import compare
 from pipeline.intake.pair import pair
+from pipeline.intake.sealed import Sealed, SealedPerson
 from pipeline.roster import Field
 
 NAMES = ["张伟", "李文", "李文章", "欧阳文", "欧阳文章", "姚平", "阿依古丽·买买提"]
@@ -35,7 +37,7 @@ STEMS = [
 ]
 JOINTS = ["", "_", "-", " ", "."]
 SUFFIXES = ["", "", "印章", " (2)", "章", " - 副本"]
-FOLDERS = ["", "内科/", "外科/", "旧/内科/", "2026/"]
+FOLDERS = ["", "内科/", "外科/", "旧/内科/", "2026/", "眼科/", "护理部/"]
 
 rows = st.lists(
     st.tuples(
@@ -142,3 +144,65 @@ def test_a_name_that_holds_more_than_what_is_expected_is_nobodys(people, stems_)
     with tempfile.TemporaryDirectory() as folder:
         _, found = outcomes(doctors, content, Path(folder) / "a")
     assert {path for path, _, _ in found.values()} == {None}
+
+
+SEALED = [
+    SealedPerson("k8", "姚平", "姚平处方章", picture_known=True),
+    SealedPerson("k9", "李文", "", picture_known=False),
+]
+WHO = ["张伟", "李文", "姚平"]
+CALLED = [*WHO, "12", *map(number, (0, 8, 9))]
+plain_files = st.dictionaries(
+    st.builds(
+        lambda folder, stem: f"{folder}{stem}.png",
+        st.sampled_from(["", "内科/", "眼科/", "2026/"]),
+        st.sampled_from(CALLED),
+    ),
+    st.integers(0, 9).map(lambda serial: f"picture {serial}".encode()),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(WHO),
+            st.integers(0, 1),
+            st.sampled_from([None, "1", "12"]),
+            st.sampled_from([None, "内科", "外科"]),
+            st.sampled_from([None] * 10 + [f"{stem}.png" for stem in CALLED]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    plain_files,
+)
+def test_nobody_gets_what_is_called_after_somebody_else_or_lies_in_another_department(people, content):
+    """Judged by the file's path alone, apart from the code that pairs."""
+    doctors = [replace(each, key=f"k{each.number}") for each in doctors_of(people)]
+    sealed = Sealed(
+        [each for each in SEALED if not each.picture_known],
+        lambda: SEALED,
+        lambda: {"k8": {"12"}},
+        lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        library = pictures.index(fill(Path(folder) / "a", content))
+        paired = compare(pair(doctors, library, known={}, sealed=sealed).doctors)
+    outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
+    for one in paired:
+        if one.picture is None or one.errors:
+            continue
+        stem, place = one.picture.path.stem, one.picture.path.parent.name
+        own = {one.name, one.staff_no, one.number}
+        departments = {each.department for each in doctors if each.number == one.number}
+        bearers = {each.number for each in doctors if stem in {each.name, each.staff_no, each.number}}
+        if stem not in own and stem not in {each.staff_no for each in doctors if each.number == one.number}:
+            assert not bearers - {one.number}, "called after another row's doctor"
+            assert stem not in outside, "called after a sealed doctor"
+        if one.evidence == "name":
+            assert bearers <= {one.number} or place in departments
+            assert stem != "李文", "told apart by nothing from a seal whose picture nobody knows"
+            assert place not in {"内科", "外科", "眼科"} - departments or departments == {None}

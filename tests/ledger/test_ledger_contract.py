@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -351,8 +352,23 @@ def test_adopted_seals_are_seals(ledger, attempt):
         "p1": ("S1", "王小明处方章"),
         "p2": ("S2", ""),
     }
+    assert {key: past.name for key, past in people.items()} == {seal.key: seal.name for seal in SEALS}
     with pytest.raises(LedgerConflict, match="live_seal"):
         send(ledger, attempt("p1", seal_name="王小明处方章"), UNKNOWN)
+
+
+def test_staff_numbers_are_those_that_runs_read_for_people_with_a_seal(ledger, attempt, seen, sealed):
+    send(ledger, attempt("p1"), sealed("S1"))
+    send(ledger, attempt("p2"), UNKNOWN)
+
+    def row(row_id, key, staff_no):
+        return seen(row_id, "unchanged", key=key, line=json.dumps({"staff_no": staff_no}))
+
+    ledger.see_rows(
+        "r1", [row("a", "p1", "1001"), row("b", "p1", "A-7"), row("c", "p2", "1002"), row("d", "p1", None)]
+    )
+    found = {key: set(numbers) for key, numbers in ledger.staff_numbers().items()}
+    assert found == {"p1": {"1001", "A-7"}}
 
 
 @pytest.mark.parametrize(

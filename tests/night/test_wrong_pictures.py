@@ -1,0 +1,622 @@
+"""Ways in which a picture could reach another doctor's seal: pasted, sorted and shifted columns, swapped entries, namesakes.
+
+The sandbox's own truth judges: the picture of every seal must be the one drawn for the doctor of its identity number.
+``ATTACK=1`` plays every kind through both entrances, else each goes through one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import openpyxl
+import pytest
+from night_support import draw_seal, name, number
+from openpyxl.drawing.image import Image as Drawing
+
+HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
+WITH_PICTURE = (*HEADERS, "印章图片")
+ALL_WAYS = os.environ.get("ATTACK") == "1"
+SERIALS = range(1, 40)
+
+
+def staff(serial: int) -> str:
+    return f"{serial:05d}"
+
+
+def mobile(serial: int) -> str:
+    return f"154{serial:08d}"
+
+
+def drawn(folder: Path, serial: int) -> bytes:
+    path = folder / f"truth{serial}.png"
+    if not path.exists():
+        draw_seal(path, serial)
+    return path.read_bytes()
+
+
+def wrong_pictures(hospital) -> list[str]:
+    """Return the seals whose picture was not drawn for the doctor of their identity number."""
+    owners = {number(serial): serial for serial in SERIALS}
+    return [
+        f"{seal.name} {seal.number}"
+        for seal in hospital.world.seals
+        if hospital.world.pictures[seal.picture] != drawn(hospital.folder, owners[seal.number])
+    ]
+
+
+def second_seals(hospital) -> int:
+    numbers = [seal.number for seal in hospital.world.seals]
+    return len(numbers) - len(set(numbers))
+
+
+def wrong_row(serial: int, *, only: str = "", department: str = "内科", picture: str | None = None) -> tuple:
+    """Return a roster row whose name and number are mistyped, or ``only`` one of them."""
+    wrong_name = name(serial) if only == "number" else f"{name(serial)}1"
+    wrong_number = number(serial) if only == "name" else number(serial)[:17]
+    cells = (wrong_name, wrong_number, mobile(serial), staff(serial), department)
+    return cells if picture is None else (*cells, picture)
+
+
+def set_up(hospital, rows, *, headers=HEADERS, files=(), cells=False) -> Path:
+    """Write roster and pictures, run, and return the results workbook. ``files`` are (name, serial)."""
+    for file, serial in files:
+        path = hospital.folder / "seals" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_seal(path, serial)
+    hospital.roster(rows, headers=headers)
+    if cells:
+        path = hospital.folder / "inbox" / "roster.xlsx"
+        book = openpyxl.load_workbook(path)
+        for row, line in enumerate(rows, 2):
+            serial = int(line[3])
+            drawn(hospital.folder, serial)
+            drawing = Drawing(str(hospital.folder / f"truth{serial}.png"))
+            drawing.width, drawing.height = 60, 16
+            book.active.add_image(drawing, f"F{row}")
+        book.save(path)
+    hospital.go("run")
+    return hospital.folder / "out" / "latest" / "results.xlsx"
+
+
+class Sheet:
+    """The sheet To fix of a results workbook, to be edited by the staff number of its lines."""
+
+    def __init__(self, workbook: Path) -> None:
+        self.book = openpyxl.load_workbook(workbook)
+        self.sheet = self.book["To fix"]
+        self.heads = [cell.value for cell in self.sheet[1]]
+        self.lines = {
+            row[self.heads.index("工号")].value: row[0].row for row in self.sheet.iter_rows(min_row=2)
+        }
+
+    def set(self, serial: int, **values: str | None) -> None:
+        for head, value in values.items():
+            self.cell(serial, head).value = value
+
+    def cell(self, serial: int, head: str):
+        return self.sheet.cell(self.lines[staff(serial)], self.heads.index(head) + 1)
+
+    def column(self, head: str, values) -> None:
+        """Paste values into a column, downwards from its first line."""
+        place = self.heads.index(head) + 1
+        for row, value in enumerate(values, 2):
+            self.sheet.cell(row, place).value = value
+
+    def texts(self, head: str) -> list:
+        place = self.heads.index(head) + 1
+        return [self.sheet.cell(row, place).value for row in range(2, 2 + len(self.lines))]
+
+    def paste_picture(self, serial: int, path: Path, column: str = "E") -> None:
+        drawing = Drawing(str(path))
+        drawing.width, drawing.height = 60, 16
+        self.sheet.add_image(drawing, f"{column}{self.lines[staff(serial)]}")
+
+
+def hand_in(hospital, sheet: Sheet, way: str) -> int:
+    """Save the workbook and send it in: as the file of a retry, or dropped into the roster folder."""
+    path = hospital.folder / "edited" / "results.xlsx"
+    path.parent.mkdir(exist_ok=True)
+    sheet.book.save(path)
+    if way == "retry":
+        return hospital.go("retry", str(path))
+    shutil.copyfile(path, hospital.folder / "inbox" / "改好.xlsx")
+    return hospital.go("run")
+
+
+def by_staff_no(*serials: int) -> list[tuple[str, int]]:
+    return [(f"{staff(serial)}.png", serial) for serial in serials]
+
+
+def paste_people(sheet: Sheet, order) -> None:
+    """Paste corrected names and numbers over the lines, in this order."""
+    sheet.column("姓名", [name(serial) for serial in order])
+    sheet.column("证件号码", [number(serial) for serial in order])
+
+
+# ---- what goes wrong in To fix: kind -> (set-up, edit); no seal may show another doctor's picture
+
+
+def swap_two(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1), wrong_row(2)], files=by_staff_no(1, 2)))
+    paste_people(sheet, [2, 1])
+    return sheet
+
+
+def rotate_four(hospital):
+    rows = [wrong_row(serial) for serial in (1, 2, 3, 4)]
+    sheet = Sheet(set_up(hospital, rows, files=by_staff_no(1, 2, 3, 4)))
+    paste_people(sheet, [2, 3, 4, 1])
+    return sheet
+
+
+def swap_beside_pictures_in_cells(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1), wrong_row(2)], cells=True))
+    paste_people(sheet, [2, 1])
+    return sheet
+
+
+def swap_with_mobiles(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1), wrong_row(2)], files=by_staff_no(1, 2)))
+    paste_people(sheet, [2, 1])
+    sheet.column("手机号", [mobile(2), mobile(1)])
+    return sheet
+
+
+def swap_known_names(hospital):
+    rows = [wrong_row(serial, only="number") for serial in (1, 2)]
+    sheet = Sheet(set_up(hospital, rows, files=by_staff_no(1, 2)))
+    paste_people(sheet, [2, 1])
+    return sheet
+
+
+def reuse_a_line(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1), wrong_row(2)], files=by_staff_no(1, 2)))
+    sheet.set(1, 姓名=name(9), 证件号码=number(9))
+    return sheet
+
+
+def reuse_a_line_beside_a_picture_in_its_cell(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1)], cells=True))
+    sheet.set(1, 姓名=name(9), 证件号码=number(9), 手机号=mobile(9))
+    return sheet
+
+
+def reuse_every_cell_in_sight(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1)], files=by_staff_no(1)))
+    sheet.set(1, 姓名=name(9), 证件号码=number(9), 手机号=mobile(9), 科室="外科", 工号=staff(9))
+    return sheet
+
+
+def paste_numbers_one_line_too_low(hospital):
+    rows = [wrong_row(serial, only="number") for serial in (1, 2, 3)]
+    sheet = Sheet(set_up(hospital, rows, files=[(f"{name(serial)}.png", serial) for serial in (1, 2, 3)]))
+    sheet.column("证件号码", [number(1)[:17], number(1), number(2)])
+    return sheet
+
+
+def paste_names_in_another_order(hospital):
+    rows = [wrong_row(serial, only="name") for serial in (1, 2, 3)]
+    sheet = Sheet(set_up(hospital, rows, files=[(f"{name(serial)}.png", serial) for serial in (1, 2, 3)]))
+    sheet.column("姓名", [name(2), name(3), name(1)])
+    return sheet
+
+
+def sort_the_prefilled_pictures(hospital):
+    rows = [(name(serial), number(serial), "154", staff(serial), "内科") for serial in (1, 2, 3)]
+    sheet = Sheet(set_up(hospital, rows, files=by_staff_no(1, 2, 3)))
+    pictures = sheet.texts("Picture")
+    sheet.column("Picture", [*pictures[1:], pictures[0]])
+    sheet.column("手机号", [mobile(serial) for serial in (1, 2, 3)])
+    return sheet
+
+
+def sort_typed_pictures(hospital):
+    rows = [
+        (name(serial), number(serial), "154", staff(serial), "内科", f"IMG_{serial}.png")
+        for serial in (1, 2, 3)
+    ]
+    files = [(f"IMG_{serial}.png", serial) for serial in (1, 2, 3)]
+    sheet = Sheet(set_up(hospital, rows, headers=WITH_PICTURE, files=files))
+    pictures = sheet.texts("印章图片")
+    sheet.column("印章图片", [*pictures[1:], pictures[0]])
+    sheet.column("手机号", [mobile(serial) for serial in (1, 2, 3)])
+    return sheet
+
+
+def move_people_and_pictures_by_different_steps(hospital):
+    rows = [wrong_row(serial, picture=f"IMG_{serial}.png") for serial in (1, 2, 3)]
+    files = [(f"IMG_{serial}.png", serial) for serial in (1, 2, 3)]
+    sheet = Sheet(set_up(hospital, rows, headers=WITH_PICTURE, files=files))
+    paste_people(sheet, [2, 3, 1])
+    pictures = sheet.texts("印章图片")
+    sheet.column("印章图片", [*pictures[2:], *pictures[:2]])
+    return sheet
+
+
+def reuse_a_line_with_a_typed_picture(hospital):
+    rows = [wrong_row(1, picture="IMG_1.png")]
+    sheet = Sheet(set_up(hospital, rows, headers=WITH_PICTURE, files=[("IMG_1.png", 1)]))
+    sheet.set(1, 姓名=name(9), 证件号码=number(9))
+    return sheet
+
+
+def reuse_a_line_whose_picture_was_typed_in_to_fix(hospital):
+    rows = [(f"{name(1)}1", number(1), "154", staff(1), "内科")]
+    sheet = Sheet(set_up(hospital, rows, files=[("IMG_1.png", 1)]))
+    sheet.set(1, 姓名=name(1), Picture="IMG_1.png")
+    hand_in(hospital, sheet, "inbox")
+    (hospital.folder / "inbox" / "改好.xlsx").unlink()
+    sheet = Sheet(hospital.folder / "out" / "latest" / "results.xlsx")
+    sheet.set(1, 姓名=name(9), 证件号码=number(9), 手机号=mobile(9))
+    return sheet
+
+
+ATTACKS = [
+    swap_two,
+    rotate_four,
+    swap_beside_pictures_in_cells,
+    swap_with_mobiles,
+    swap_known_names,
+    reuse_a_line,
+    reuse_a_line_beside_a_picture_in_its_cell,
+    reuse_every_cell_in_sight,
+    paste_numbers_one_line_too_low,
+    paste_names_in_another_order,
+    sort_the_prefilled_pictures,
+    sort_typed_pictures,
+    move_people_and_pictures_by_different_steps,
+    reuse_a_line_with_a_typed_picture,
+    reuse_a_line_whose_picture_was_typed_in_to_fix,
+]
+
+
+def entrances(kinds):
+    return [
+        pytest.param(kind, way, id=f"{kind.__name__}-{way}")
+        for place, kind in enumerate(kinds)
+        for way in (("retry", "inbox") if ALL_WAYS else (("retry", "inbox")[place % 2],))
+    ]
+
+
+@pytest.mark.parametrize(("kind", "way"), entrances(ATTACKS))
+def test_no_accident_in_to_fix_gives_a_doctor_another_ones_picture(hospital, kind, way):
+    code = hand_in(hospital, kind(hospital), way)
+    assert wrong_pictures(hospital) == []
+    assert second_seals(hospital) == 0
+    assert code in {3, 7}, "it is said"
+
+
+@pytest.mark.parametrize("kind", [swap_two, reuse_a_line, rotate_four])
+@pytest.mark.parametrize("way", ["retry", "inbox"])
+def test_what_was_refused_so_is_refused_again_when_it_comes_back_unchanged(hospital, kind, way):
+    """The next To fix sheet does not hand the clerk the entry that was not used."""
+    hand_in(hospital, kind(hospital), way)
+    made = len(hospital.world.seals)
+    for _ in range(2):
+        run = max(path for path in (hospital.folder / "out").iterdir() if path.name != "latest")
+        assert hand_in(hospital, Sheet(run / "results.xlsx"), way) == 3
+    assert len(hospital.world.seals) == made
+    assert wrong_pictures(hospital) == []
+
+
+def test_a_picture_pasted_into_to_fix_is_not_mistaken_for_the_one_in_the_rosters_cell(hospital):
+    """The roster's own drawing was another doctor's; the next To fix sheet must not lead back to it."""
+    drawn(hospital.folder, 1)
+    shutil.copyfile(hospital.folder / "truth1.png", hospital.folder / "right.png")
+    draw_seal(hospital.folder / "truth1.png", 7)
+    row = (name(1), number(1), "154", staff(1), "内科")
+    sheet = Sheet(set_up(hospital, [row], cells=True))
+    shutil.copyfile(hospital.folder / "right.png", hospital.folder / "truth1.png")
+    sheet.set(1, Picture=None)
+    sheet.paste_picture(1, hospital.folder / "truth1.png", "F")
+    assert hand_in(hospital, sheet, "retry") == 3, "the mobile is still wrong"
+    run = max(path for path in (hospital.folder / "out").iterdir() if path.name != "latest")
+    sheet = Sheet(run / "results.xlsx")
+    sheet.set(1, 手机号=mobile(1))
+    hand_in(hospital, sheet, "retry")
+    assert wrong_pictures(hospital) == []
+
+
+def test_a_sheet_of_names_in_another_order_is_refused_whole_whatever_stayed_in_place(hospital):
+    assert hand_in(hospital, swap_known_names(hospital), "retry") == 7
+
+
+@pytest.mark.parametrize("way", ["retry", "inbox"])
+def test_a_line_for_another_doctor_says_why_its_picture_was_not_used(hospital, way):
+    sheet = reuse_a_line(hospital)
+    assert hand_in(hospital, sheet, way) == 3
+    told = {line["name"]: line for line in hospital.outcomes()}[name(9)]
+    assert "IMAGE_MISSING" in told["codes"]
+    assert any("the earlier picture was not used" in each["message"] for each in told["problems"])
+
+
+# ---- what a clerk does rightly: it is sealed, with the doctor's own picture
+
+
+def only_the_number(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1, only="number")], files=by_staff_no(1)))
+    sheet.set(1, 证件号码=number(1))
+    return sheet, {1}
+
+
+def only_the_name(hospital):
+    row = (f"{name(1)}1", number(1), mobile(1), staff(1), "内科", "IMG_1.png")
+    sheet = Sheet(set_up(hospital, [row], headers=WITH_PICTURE, files=[("IMG_1.png", 1)]))
+    sheet.set(1, 姓名=name(1))
+    return sheet, {1}
+
+
+def a_name_after_which_the_file_is_called(hospital):
+    """The mistyped name is that of the file as well: only what was written into To fix leads to it."""
+    typo = name(1)[0] + "凡" + name(1)[2:]
+    row = (typo, number(1), "154", staff(1), "内科")
+    sheet = Sheet(set_up(hospital, [row], files=[(f"{typo}.png", 1)]))
+    sheet.set(1, 姓名=name(1), 手机号=mobile(1))
+    return sheet, {1}
+
+
+def only_the_mobile(hospital):
+    rows = [(name(serial), number(serial), "154", staff(serial), "内科") for serial in (1, 2)]
+    sheet = Sheet(set_up(hospital, rows, files=[(f"{name(1)}.png", 1), (f"{number(2)}.png", 2)]))
+    sheet.column("手机号", [mobile(1), mobile(2)])
+    return sheet, {1, 2}
+
+
+def only_the_picture(hospital):
+    rows = [(name(serial), number(serial), mobile(serial), staff(serial), "内科") for serial in (1, 2)]
+    sheet = Sheet(set_up(hospital, rows, files=[("IMG_1.png", 1), ("IMG_2.png", 2)]))
+    sheet.set(1, Picture="IMG_1.png")
+    sheet.set(2, Picture="IMG_2.png")
+    return sheet, {1, 2}
+
+
+def swapped_entries_put_right(hospital):
+    rows = [
+        (name(1), number(1), mobile(1), staff(1), "内科", f"{name(2)}.png"),
+        (name(2), number(2), mobile(2), staff(2), "内科", f"{name(1)}.png"),
+    ]
+    files = [(f"{name(serial)}.png", serial) for serial in (1, 2)]
+    sheet = Sheet(set_up(hospital, rows, headers=WITH_PICTURE, files=files))
+    sheet.set(1, 印章图片=f"{name(1)}.png")
+    sheet.set(2, 印章图片=f"{name(2)}.png")
+    return sheet, {1, 2}
+
+
+def another_doctor_with_a_file_called_by_number(hospital):
+    files = [*by_staff_no(1), (f"{number(9)}.png", 9)]
+    sheet = Sheet(set_up(hospital, [wrong_row(1)], files=files))
+    sheet.set(1, 姓名=name(9), 证件号码=number(9), 工号=staff(9))
+    return sheet, {9}
+
+
+def another_doctor_with_a_new_entry(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1)], files=[*by_staff_no(1), ("IMG_9.png", 9)]))
+    sheet.set(1, 姓名=name(9), 证件号码=number(9), Picture="IMG_9.png")
+    return sheet, {9}
+
+
+def another_doctor_with_a_pasted_picture(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1)], cells=True))
+    drawn(hospital.folder, 9)
+    sheet.set(1, 姓名=name(9), 证件号码=number(9), Picture=None)
+    sheet.paste_picture(1, hospital.folder / "truth9.png")
+    return sheet, {9}
+
+
+def both_corrected_and_the_file_called_by_name(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1)], files=[(f"{name(1)}.png", 1)]))
+    sheet.set(1, 姓名=name(1), 证件号码=number(1))
+    return sheet, {1}
+
+
+def a_second_correction_of_what_was_given_anew(hospital):
+    row = (f"{name(1)}1", number(1)[:17], "154", staff(1), "内科")
+    sheet = Sheet(set_up(hospital, [row], files=[("IMG_1.png", 1)]))
+    sheet.set(1, 姓名=name(1), 证件号码=number(1), Picture="IMG_1.png")
+    hand_in(hospital, sheet, "retry")
+    run = max(path for path in (hospital.folder / "out").iterdir() if path.name != "latest")
+    sheet = Sheet(run / "results.xlsx")
+    sheet.set(1, 手机号=mobile(1))
+    return sheet, {1}
+
+
+def people_swapped_together_with_their_staff_numbers(hospital):
+    sheet = Sheet(set_up(hospital, [wrong_row(1), wrong_row(2)], files=by_staff_no(1, 2)))
+    paste_people(sheet, [2, 1])
+    sheet.column("工号", [staff(2), staff(1)])
+    return sheet, {1, 2}
+
+
+CORRECTIONS = [
+    only_the_number,
+    only_the_name,
+    a_name_after_which_the_file_is_called,
+    only_the_mobile,
+    only_the_picture,
+    swapped_entries_put_right,
+    another_doctor_with_a_file_called_by_number,
+    another_doctor_with_a_new_entry,
+    another_doctor_with_a_pasted_picture,
+    both_corrected_and_the_file_called_by_name,
+    a_second_correction_of_what_was_given_anew,
+    people_swapped_together_with_their_staff_numbers,
+]
+
+
+@pytest.mark.parametrize(("kind", "way"), entrances(CORRECTIONS))
+def test_what_a_clerk_corrects_keeps_the_doctors_own_picture(hospital, kind, way):
+    sheet, serials = kind(hospital)
+    hand_in(hospital, sheet, way)
+    assert wrong_pictures(hospital) == []
+    assert {seal.number for seal in hospital.world.seals} == set(map(number, serials))
+
+
+# ---- accidents in the roster
+
+
+def row(serial: int, picture: str = "", department: str = "内科", who: str | None = None) -> tuple:
+    return (who or name(serial), number(serial), mobile(serial), staff(serial), department, picture)
+
+
+STEMS = {"name": name, "number": number, "staff number": staff}
+
+
+@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("order", [(2, 1), (2, 3, 4, 5, 1)], ids=["swapped", "shifted"])
+def test_a_picture_column_that_contradicts_the_names_of_its_files_seals_nobody(hospital, stem, order):
+    serials = sorted(order)
+    rows = [row(serial, f"{STEMS[stem](other)}.png") for serial, other in zip(serials, order, strict=True)]
+    set_up(
+        hospital,
+        rows,
+        headers=WITH_PICTURE,
+        files=[(f"{STEMS[stem](serial)}.png", serial) for serial in order],
+    )
+    assert hospital.creates() == 0
+    for line in hospital.outcomes():
+        (told,) = [each for each in line["problems"] if each["code"] == "IMAGE_AMBIGUOUS"]
+        assert "roster.xlsx Sheet row" in told["message"]
+
+
+def test_both_the_row_that_names_a_file_and_the_row_it_is_called_after_say_why(hospital):
+    rows = [row(1, f"{name(2)}.png"), row(2), row(3)]
+    files = [(f"{name(2)}.png", 2), (f"{name(3)}.png", 3)]
+    set_up(hospital, rows, headers=WITH_PICTURE, files=files)
+    assert hospital.statuses() == {"sealed": 1, "rejected": 2}
+    first, second, _ = hospital.outcomes()
+    assert "roster.xlsx Sheet row 3" in first["problems"][0]["message"]
+    assert "roster.xlsx Sheet row 2" in second["problems"][0]["message"]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_file_called_after_a_sealed_doctor_who_left_the_roster_is_not_used(hospital, stem):
+    set_up(hospital, [row(1)], headers=WITH_PICTURE, files=by_staff_no(1))
+    assert hospital.statuses() == {"sealed": 1}
+    (hospital.folder / "seals" / f"{staff(1)}.png").unlink()
+    drawn(hospital.folder, 7)
+    set_up(
+        hospital,
+        [row(2, f"{STEMS[stem](1)}.png")],
+        headers=WITH_PICTURE,
+        files=[(f"{STEMS[stem](1)}.png", 7)],
+    )
+    assert hospital.statuses() == {"rejected": 1}
+    (line,) = hospital.outcomes()
+    assert line["codes"] == ["IMAGE_AMBIGUOUS"]
+
+
+def test_an_entry_tells_namesakes_apart_although_the_file_bears_the_name_of_both(hospital):
+    rows = [row(1, "张伟.png", who="张伟"), row(2, "", who="张伟"), row(3, "IMG_3.png")]
+    set_up(
+        hospital,
+        rows,
+        headers=WITH_PICTURE,
+        files=[("张伟.png", 1), (f"{staff(2)}.png", 2), ("IMG_3.png", 3)],
+    )
+    assert wrong_pictures(hospital) == []
+    assert number(1) in {seal.number for seal in hospital.world.seals}
+    assert number(3) in {seal.number for seal in hospital.world.seals}
+
+
+# ---- names, department folders, namesakes
+
+
+@pytest.mark.parametrize(
+    ("department", "others"), [("内科", ()), ("内科", ("外科",)), ("普外科", ()), ("", ("外科",))]
+)
+def test_a_name_alone_does_not_reach_into_another_department(hospital, department, others):
+    rows = [row(1, who="张伟", department=department)]
+    rows += [
+        row(serial, who="张伟" if not department else None, department=each)
+        for serial, each in enumerate(others, 2)
+    ]
+    set_up(hospital, rows, headers=WITH_PICTURE, files=[("外科/张伟.png", 2)])
+    assert wrong_pictures(hospital) == []
+    assert number(1) not in {seal.number for seal in hospital.world.seals}
+
+
+@pytest.mark.parametrize("folder", ["2026新增", "第一批", "已处理", "印章", "2026年3月", "01内科印章"])
+def test_a_folder_that_is_no_other_department_says_nothing(hospital, folder):
+    set_up(hospital, [row(1)], headers=WITH_PICTURE, files=[(f"{folder}/{name(1)}.png", 1)])
+    assert hospital.statuses() == {"sealed": 1}
+
+
+def test_a_name_to_the_letter_beats_a_department_and_a_name(hospital):
+    rows = [row(1, who="南宫明"), row(2, who="宫明", department="南")]
+    set_up(hospital, rows, headers=WITH_PICTURE, files=[("南宫明.png", 1)])
+    assert wrong_pictures(hospital) == []
+    assert {seal.number for seal in hospital.world.seals} == {number(1)}
+
+
+@pytest.mark.parametrize("file", ["欧阳文章.png", "内科欧阳文章.png", "内科李文章.png"])
+def test_a_seal_glued_to_a_name_may_be_its_last_character(hospital, file):
+    rows = [row(1, who="欧阳文"), row(2, who="李文")]
+    set_up(hospital, rows, headers=WITH_PICTURE, files=[(file, 7)])
+    assert hospital.creates() == 0
+
+
+def adopt(hospital, serial: int, who: str) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    book.active.append((who, number(serial), f"yD{serial:030d}"))
+    book.save(hospital.folder / "old.xlsx")
+    assert hospital.go("adopt", str(hospital.folder / "old.xlsx"), "--why", "the old system") == 0
+
+
+@pytest.mark.parametrize("file", ["张伟.png", "内科/张伟.png", "内科张伟.png"])
+@pytest.mark.parametrize("listed", [False, True], ids=["gone", "listed"])
+def test_a_namesake_does_not_get_an_adopted_doctors_picture(hospital, file, listed):
+    adopt(hospital, 1, "张伟")
+    rows = [row(2, who="张伟"), *([row(1, who="张伟")] if listed else [])]
+    set_up(hospital, rows, headers=WITH_PICTURE, files=[(file, 1)])
+    assert hospital.creates() == 0
+
+
+@pytest.mark.parametrize("file", [f"{staff(2)}.png", f"{number(2)}.png", f"张伟_{staff(2)}.png"])
+def test_an_adopted_doctors_namesake_is_told_apart_by_a_number(hospital, file):
+    adopt(hospital, 1, "张伟")
+    set_up(hospital, [row(2, who="张伟")], headers=WITH_PICTURE, files=[(file, 2), ("旧/张三.png", 1)])
+    assert hospital.statuses() == {"sealed": 1}
+    assert wrong_pictures(hospital) == []
+
+
+# ---- pictures in cells
+
+
+def with_floats(hospital, *floats: tuple[str, int], headers=(*HEADERS, "印章图片", "备注")) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(headers)
+    book.active.append((name(1), number(1), mobile(1), staff(1), "内科"))
+    for column, serial in floats:
+        drawn(hospital.folder, serial)
+        drawing = Drawing(str(hospital.folder / f"truth{serial}.png"))
+        drawing.width, drawing.height = 60, 16
+        book.active.add_image(drawing, f"{column}2")
+    (hospital.folder / "inbox").mkdir(exist_ok=True)
+    book.save(hospital.folder / "inbox" / "roster.xlsx")
+
+
+@pytest.mark.parametrize("column", ["E", "G", "A"])
+def test_a_second_picture_that_floats_over_a_text_column_is_a_second_candidate(hospital, column):
+    with_floats(hospital, ("F", 1), (column, 2))
+    assert hospital.go("run") == 3
+    (line,) = hospital.outcomes()
+    assert (line["status"], line["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
+    sheet = Sheet(hospital.folder / "out" / "latest" / "results.xlsx")
+    assert hand_in(hospital, sheet, "retry") == 3, "handed in unchanged it is not decided either"
+    assert hospital.creates() == 0
+    draw_seal(hospital.folder / "seals" / "IMG_1.png", 1)
+    sheet.set(1, 印章图片="IMG_1.png")
+    assert hand_in(hospital, sheet, "retry") == 0
+    assert wrong_pictures(hospital) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "title", "serial"), [("G", "个人照片", 2), ("G", "二维码", 2), ("E", "备注", 1)]
+)
+def test_a_photo_or_the_same_picture_again_is_no_second_candidate(hospital, column, title, serial):
+    with_floats(hospital, ("F", 1), (column, serial), headers=(*HEADERS, "印章图片", title))
+    assert hospital.go("run") == 0
+    assert wrong_pictures(hospital) == []
