@@ -48,8 +48,9 @@ def make(image: Image.Image) -> Preview:
     buffer = io.BytesIO()
     paper.save(buffer, "WEBP", quality=_QUALITY, method=2, exif=b"", icc_profile=None)
     hints = tuple(_hints(paper))
-    paper.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
-    return Preview(buffer.getvalue(), hints, save(paper, "PNG", effort=_EFFORT))
+    thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small, opaque and RGB
+    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
+    return Preview(buffer.getvalue(), hints, save(thumbnail, "PNG", effort=_EFFORT))
 
 
 def stored(sha256: str, shelf: Path) -> Preview | None:
