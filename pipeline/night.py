@@ -7,7 +7,7 @@ credentials and clock come from outside.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,7 @@ from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.sending import Sender
+from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
 
 UNDONE = frozenset(
@@ -79,6 +80,7 @@ class Draft:
     drawn: Mapping[str, Past]  # digest of pixels -> whose seal shows them
     absent: int  # people whose last create has no verdict and who are not in the rosters
     seals: int  # live ones in the ledger
+    checked: Collection[str]  # SealIds of older seals whose pictures were surely sent whole
 
 
 def draft(
@@ -110,7 +112,9 @@ def draft(
         compared = cross_check(compared, beside=others, work=config.path(config.work))
     judged = {**(ledger.judgements() if ledger else {}), **judged}
     beside = {doctor.key for doctor in others if doctor.key}
-    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock, judged), beside=beside)
+    examined = examine_sent_sizes(compared, snapshot, wiring.sent_size(config))
+    rules = wiring.rules(ask, config, site_key, clock, judged, shrunk=examined.shrunk)
+    planned = meet(compared, snapshot, rules, beside=beside)
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
     return Draft(
@@ -122,6 +126,7 @@ def draft(
         drawn=drawn_by(snapshot, lambda made: made.pixels),
         absent=len(absent),
         seals=seals,
+        checked=examined.checked,
     )
 
 
@@ -199,6 +204,7 @@ async def run(
         return None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)
+    ledger.note_checked_sizes(plan.checked)
     if saved and said:
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")

@@ -23,7 +23,7 @@ from pipeline.model import (
 )
 from pipeline.naming import names
 from pipeline.problems import forgiven, problem
-from pipeline.roster import Doctor, Field, Picture, Problem, Severity
+from pipeline.roster import Doctor, Field, Picture, Problem, SentSize, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
@@ -51,6 +51,8 @@ class Rules:
     )
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
     require_review: bool = False  # only what was judged right is sent
+    # by person: the seal's picture may have been sent smaller than it is (``sent_sizes``)
+    shrunk: Mapping[str, SentSize] = field(default_factory=dict)
 
 
 def meet(
@@ -146,7 +148,7 @@ def _is_probed(doctor: Doctor, past: Past, rules: Rules) -> bool:
     """Tell whether a row is, to the letter, the create that has no verdict, and may be sent once more."""
     if past.unsettled is None or doctor.errors or not rules.may_probe(past):
         return False
-    return replace(past.unsettled.content, pixels=None) == _content(doctor, rules)
+    return _as_planned(past.unsettled.content) == _content(doctor, rules)
 
 
 def _is_held(doctor: Doctor, past: Past) -> bool:
@@ -181,12 +183,24 @@ def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
         status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
         return Planned(doctor, status, past.seal_name, past, problems=doctor.problems)
     differs = _differences(doctor, past, rules)
+    if not differs and past.key in rules.shrunk:
+        return _maybe_shrunk(doctor, past.seal.seal_name, past, rules.shrunk[past.key])
     if not differs:
         return Planned(doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=doctor.problems)
     changed = problem(
         "CONTENT_CHANGED", differs[0], doctor.row.address(differs[0]), differs=" ".join(differs)
     )
     return Planned(doctor, Status.CHANGED, past.seal.seal_name, past, problems=(*doctor.problems, changed))
+
+
+def _maybe_shrunk(doctor: Doctor, seal_name: str, past: Past, size: SentSize) -> Planned:
+    """Place a person whose seal may have been made from a thumbnail of the picture."""
+    assert size.shrunk
+    assert size.whole
+    place = Field.PICTURE, doctor.row.address(Field.PICTURE)
+    sent, whole = ("×".join(map(str, each)) for each in (size.shrunk, size.whole))
+    changed = problem("CONTENT_CHANGED", *place, differs=Field.PICTURE, sent=sent, whole=whole)
+    return Planned(doctor, Status.CHANGED, seal_name, past, problems=(*doctor.problems, changed))
 
 
 def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
@@ -225,9 +239,14 @@ def _content(doctor: Doctor, rules: Rules) -> Content:
     )
 
 
+def _as_planned(content: Content) -> Content:
+    """Return an attempt's content without what only the picture's preparation finds."""
+    return replace(content, pixels=None, sent_size=None)
+
+
 def _waits(past: Past, content: Content, rules: Rules) -> bool:
     """Tell whether a refused row waits for changed content or an explicit retry (DESIGN §5)."""
-    same = [each for each in past.refusals if replace(each.content, pixels=None) == content]
+    same = [each for each in past.refusals if _as_planned(each.content) == content]
     if not same:
         return False
     if not rules.has_reason(same[-1].code or "", same[-1].message or ""):

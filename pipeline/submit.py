@@ -115,7 +115,7 @@ class Submission:
             if isinstance(prepared, Prepared):
                 request = planned.request
                 assert request is not None
-                content = replace(request.content, pixels=prepared.pixels)
+                content = replace(request.content, pixels=prepared.pixels, sent_size=_sent_size(prepared))
                 return Job(index, planned, replace(request, content=content), prepared)
             self._handed_out -= 1
             self._finish(index, rejected(planned, prepared))
@@ -212,6 +212,10 @@ def not_sent(planned: Planned) -> Outcome:
 
 def _creates_before(planned: Planned) -> int:
     return planned.past.creates if planned.past else 0
+
+
+def _sent_size(prepared: Prepared) -> str:
+    return f"{prepared.width}x{prepared.height}"
 
 
 def _checked_bytes(prepared: Prepared) -> bytes | None:

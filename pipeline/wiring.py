@@ -30,9 +30,20 @@ from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
-from pipeline.model import Ask, Content, Forecast, Judgement, Past, Planned, SealRequest, Snapshot, Traffic
+from pipeline.model import (
+    Ask,
+    Content,
+    Forecast,
+    Judgement,
+    LiveSeal,
+    Past,
+    Planned,
+    SealRequest,
+    Snapshot,
+    Traffic,
+)
 from pipeline.plan import Rules, taken
-from pipeline.roster import Doctor, Picture, Prepared, Preview, Problem
+from pipeline.roster import Doctor, Picture, Prepared, Preview, Problem, SentSize
 from pipeline.submit import Prepare, Submitted
 
 PREVIEWS = "previews"  # below the work folder: small copies of pictures
@@ -117,6 +128,22 @@ def undrawn(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
             yield doctor.picture
 
 
+def sent_size(config: Config) -> Callable[[Picture, LiveSeal], SentSize | None]:
+    """Return the function that tells at which size an older seal's picture was sent."""
+
+    def size_of(picture: Picture, seal: LiveSeal) -> SentSize | None:
+        return image.sent_size(
+            picture,
+            work=config.path(config.work),
+            same_bytes=seal.content is not None and seal.content.picture == picture.sha256,
+            run=seal.run,
+            trim=config.pictures.trim,
+            transparent=config.pictures.transparent,
+        )
+
+    return size_of
+
+
 def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:
     """Return the function that gives the small copy of a picture; it may open the picture only where it is told."""
     shelf = config.path(config.work) / PREVIEWS
@@ -182,6 +209,8 @@ def rules(
     site_key: SiteKey | None,
     clock: Clock,
     judgements: Mapping[str, Judgement],
+    *,
+    shrunk: Mapping[str, SentSize],
 ) -> Rules:
     """Return what the plan needs to know beside roster and ledger."""
     return Rules(
@@ -197,6 +226,7 @@ def rules(
         judgement_id=site_key.judgement if site_key else None,
         judgements=judgements,
         require_review=config.require_review,
+        shrunk=shrunk,
     )
 
 

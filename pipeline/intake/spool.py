@@ -7,6 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from pipeline.clock import run_id
 from pipeline.intake import pictures
 
 
@@ -25,6 +26,15 @@ def keep(payload: bytes, work: Path, suffix: str) -> tuple[Path, str]:
         pass
     put(path, payload)
     return path, sha256
+
+
+def was_kept(payload: bytes, work: Path, *, before: str) -> bool:
+    """Tell whether a file in ``work`` holds these bytes since before a run, named as `clock.run_id` does, began."""
+    sha256 = hashlib.sha256(payload).hexdigest()
+    try:
+        return any(run_id(path.stat().st_mtime) < before for path in work.glob(f"{sha256}.*"))
+    except OSError:
+        return False
 
 
 def put(path: Path, payload: bytes) -> None:

@@ -90,7 +90,9 @@ ROW_ENTRIES = (
        mild=("{cell} 的“{field}”在 contract: file_id 下没有作用，没有发送。",
              "“{field}” in {cell} has no meaning with contract: file_id and was not sent.")),
     _w("CONTENT_CHANGED", "已有印章，但现在的{differs}与当时不同；没有重新提交，请人工决定。",
-       "Has a seal, but {differs} now differ from what it was made from; nothing was sent, a human decides.", "clerk"),
+       "Has a seal, but {differs} now differ from what it was made from; nothing was sent, a human decides.", "clerk",
+       hard=("已有印章，但旧版本可能把图片缩小成 {sent} 像素提交（原图 {whole}）；请在电子签控制台看这枚印章，清晰就保留，不清晰就更换。",
+             "Has a seal, but an older version may have sent its picture at {sent} pixels instead of {whole}; look at the seal in the e-Sign console, keep it if it is sharp, replace it if not.")),
     _e("PERSON_POSSIBLY_SAME", "可能与已有印章的 {other} 是同一人；请核对证件号码。",
        "Possibly the same person as {other}, who has a seal; check the identity number.",
        mild=("与 {other} 同名，且{same}相同，证件号码却不同；都未提交，请核对哪个号码正确。",
@@ -353,6 +355,7 @@ FINDINGS: Mapping[str, str] = {
 
 # code -> the word of its detail that asks for the other sentence
 OTHER_CASE: Mapping[str, str] = {
+    "CONTENT_CHANGED": "sent",
     "FILE_SUSPICIOUS": "ticket",
     "ID_LENGTH": "renewals",
     "ID_PRECISION_LOST": "tail",

@@ -11,18 +11,28 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.intake import pictures, spool, stems
-from pipeline.intake.image import arrangements, cleanup
+from pipeline.intake.image import arrangements, cleanup, small_images
 from pipeline.intake.image import preview as previews
-from pipeline.intake.image.appearance import look
+from pipeline.intake.image.appearance import Look, look
 from pipeline.intake.image.arrangements import WHOLE
 from pipeline.intake.image.decoding import TAIL, Decoded, Refused, decode, structure
-from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, size_of
+from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, own_bytes, size_of
 from pipeline.intake.image.reading import read, room_for
 from pipeline.intake.image.twins import twins
 from pipeline.problems import problem
-from pipeline.roster import Field, Picture, Prepared, Preview, Problem
+from pipeline.roster import Field, Picture, Prepared, Preview, Problem, SentSize
 
-__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "preview", "twins", "views"]
+__all__ = [
+    "LEGIBLE_SIDE",
+    "MIN_SIDE",
+    "WHOLE",
+    "pixels",
+    "prepare",
+    "preview",
+    "sent_size",
+    "twins",
+    "views",
+]
 
 
 def prepare(
@@ -55,9 +65,7 @@ def prepare(
                 raise Refused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
             if seen.is_blank(decoded.image.size):
                 raise Refused("IMAGE_BLANK")
-            if trim or transparent:
-                cleaned, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)
-                decoded = replace(decoded, image=cleaned, flaws=(*decoded.flaws, *done))
+            decoded = _cleaned(decoded, seen, trim=trim, transparent=transparent)
             encoded = fit(data, decoded, limit)
     except Refused as refused:
         return (_problem(refused.code, file, **refused.detail),)
@@ -81,6 +89,30 @@ def prepare(
         pixels=seen.pixels,
         problems=tuple(warnings),
     )
+
+
+def sent_size(
+    picture: Picture, *, work: Path, same_bytes: bool, run: str, trim: bool = False, transparent: bool = False
+) -> SentSize | None:
+    """Return at which size a seal's picture was sent before sizes were recorded; None where it cannot be read.
+
+    ``run`` made the seal. Without ``same_bytes`` the file was encoded otherwise then: it may have been re-encoded.
+    """
+    try:
+        data = read(picture)
+        found = structure(data)
+        if not small_images.may_be_shrunk(found.layout.size):
+            return SentSize()
+        decoded = _with_tail(decode(found), data)
+        thumbnail = small_images.thumbnail_size(decoded.image)
+        ready = _cleaned(decoded, look(decoded.image), trim=trim, transparent=transparent)
+        encoded = fit(data, ready, pictures.MAX_BYTES)
+    except Refused:
+        return None
+    sent_as_it_was = same_bytes and own_bytes(data, ready) is not None
+    if thumbnail is None or sent_as_it_was or spool.was_kept(encoded.payload, work, before=run):
+        return SentSize()
+    return SentSize(thumbnail, (encoded.width, encoded.height))
 
 
 def pixels(path: Path) -> str | None:
@@ -126,6 +158,13 @@ def views(picture: Picture) -> Iterator[tuple[str, bytes]]:
         return
     if seal is not None:
         yield from arrangements.views(seal)
+
+
+def _cleaned(decoded: Decoded, seen: Look, *, trim: bool, transparent: bool) -> Decoded:
+    if not (trim or transparent):
+        return decoded
+    image, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)
+    return replace(decoded, image=image, flaws=(*decoded.flaws, *done))
 
 
 def _with_tail(decoded: Decoded, data: bytes) -> Decoded:
