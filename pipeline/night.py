@@ -96,7 +96,14 @@ def draft(
 
     ``judged`` is what a review says beside what the ledger remembers of earlier ones.
     """
-    judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
+    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
+    judge = partial(
+        validate,
+        defaults=wiring.defaults(config),
+        today=clock.today(),
+        identify=site_key,
+        known={past.key for past in snapshot.people.values() if past.seal or past.unsettled},
+    )
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
     collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
     found = collect(read, ask.rosters, ask.context)
@@ -105,7 +112,6 @@ def draft(
     known = ledger.known_files() if ledger else {}
     library = index(ask.seals)
     pairing = pair([*doctors, *others], library, known=known, keep=wiring.keeper(config))
-    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     same = twins(wiring.undrawn(pairing.doctors, snapshot))
     compared = compare(pairing.doctors, same)[: len(doctors)]
     if config.pictures.ocr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -56,18 +56,28 @@ def validate(
     today: date,
     identify: Identify | None,
     ids: Sequence[str | None] | None = None,
+    known: Container[str] = frozenset(),
 ) -> list[Doctor]:
     """Judge every row: one doctor a row, in the same order.
 
     ``today`` is the local day that ages are counted to. Without ``identify`` (no site key at hand) ``key`` and
-    ``row_id`` are None. ``ids`` are the rows' ids where they are known already.
+    ``row_id`` are None. ``ids`` are the rows' ids where they are known already. ``known`` are the keys of people who
+    have a seal or an unresolved attempt: their numbers have lost no digit.
     """
-    judged = [read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows]
-    identities = doubt(rows, judged)
-    known = row_ids(rows, identify) if ids is None else ids
+
+    def is_known(number: str, card: CardType) -> bool:
+        return identify is not None and identify.person(lifetime(number, card)) in known
+
+    judged = [
+        read_identity(row, allow_other=defaults.allow_other_card_type, today=today, is_known=is_known)
+        for row in rows
+    ]
+    identities = doubt(rows, judged, is_known=is_known)
+    if ids is None:
+        ids = list(row_ids(rows, identify))
     return [
         _doctor(row, identity, row_id, defaults, identify)
-        for row, identity, row_id in zip(rows, identities, known, strict=True)
+        for row, identity, row_id in zip(rows, identities, ids, strict=True)
     ]
 
 
