@@ -25,7 +25,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.examine import examine, unsent
 from pipeline.exits import exit_code
 from pipeline.guards import Guards, Watch, before
-from pipeline.intake.across import compare
+from pipeline.intake.across import compare, mark_unread
 from pipeline.intake.corrections import gather
 from pipeline.intake.image import twins
 from pipeline.intake.ocr import cross_check
@@ -113,7 +113,7 @@ def draft(
     library = index(ask.seals)
     pairing = pair([*doctors, *others], library, known=known, keep=wiring.keeper(config))
     same = twins(wiring.undrawn(pairing.doctors, snapshot))
-    compared = compare(pairing.doctors, same)[: len(doctors)]
+    compared = compare(mark_unread(pairing.doctors, same.unread), same.same)[: len(doctors)]
     if config.pictures.ocr:
         compared = cross_check(compared, beside=others, work=config.path(config.work))
     judged = {**(ledger.judgements() if ledger else {}), **judged}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from pipeline.errors import NotReadNow
 from pipeline.model import (
     Content,
     Judged,
@@ -22,7 +23,7 @@ from pipeline.model import (
     Status,
 )
 from pipeline.naming import names
-from pipeline.problems import forgiven, problem
+from pipeline.problems import forgiven, problem, waits_for_machine
 from pipeline.roster import Doctor, Field, Picture, Problem, SentSize, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
@@ -133,9 +134,8 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], rules:
             doctor = replace(doctor, problems=_forgiven(doctor.problems))
         return _known(doctor, past, rules)
     if doctor.errors:
-        return Planned(
-            doctor, Status.REJECTED, past.seal_name if past else None, past, problems=doctor.problems
-        )
+        status = Status.NOT_SENT if waits_for_machine(doctor.errors) else Status.REJECTED
+        return Planned(doctor, status, past.seal_name if past else None, past, problems=doctor.problems)
     if doctor.picture and (stranger := taken(doctor, drawn.get(doctor.picture.sha256))):
         return _rejected(doctor, past, stranger)
     content = _content(doctor, rules)
@@ -182,7 +182,13 @@ def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
         assert past.unsettled is not None
         status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
         return Planned(doctor, status, past.seal_name, past, problems=doctor.problems)
-    differs = _differences(doctor, past, rules)
+    try:
+        differs = _differences(doctor, past, rules)
+    except NotReadNow as trouble:
+        unread = _not_read(doctor, trouble)
+        return Planned(
+            doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=(*doctor.problems, unread)
+        )
     if not differs and past.key in rules.shrunk:
         return _maybe_shrunk(doctor, past.seal.seal_name, past, rules.shrunk[past.key])
     if not differs:
@@ -191,6 +197,15 @@ def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
         "CONTENT_CHANGED", differs[0], doctor.row.address(differs[0]), differs=" ".join(differs)
     )
     return Planned(doctor, Status.CHANGED, past.seal.seal_name, past, problems=(*doctor.problems, changed))
+
+
+def _not_read(doctor: Doctor, trouble: NotReadNow) -> Problem:
+    """Return the warning of a sealed person whose picture could not be compared with the seal's this time."""
+    assert doctor.picture is not None
+    place = Field.PICTURE, doctor.row.address(Field.PICTURE)
+    return forgiven(
+        problem("IMAGE_NOT_READ", *place, file=doctor.picture.path.name, severity=None, **trouble.words)
+    )
 
 
 def _maybe_shrunk(doctor: Doctor, seal_name: str, past: Past, size: SentSize) -> Planned:

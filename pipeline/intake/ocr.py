@@ -18,8 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UsageError
-from pipeline.intake import image, pictures
+from pipeline.errors import NotReadNow, UsageError
+from pipeline.intake import image, pictures, stems
 from pipeline.intake.shown_name import other_name
 from pipeline.problems import problem
 from pipeline.roster import Doctor, Field, Picture
@@ -51,12 +51,17 @@ def _checked(doctor: Doctor, names: Collection[str], reader: _Reader) -> Doctor:
         return doctor
     known = reader.recall(doctor.picture)
     read = dict(known)
-    found = other_name(doctor.name, names, reader.texts(doctor.picture, read))
+    cell = doctor.row.address(Field.PICTURE)
+    try:
+        found = other_name(doctor.name, names, reader.texts(doctor.picture, read))
+    except NotReadNow as trouble:
+        file = stems.shown(doctor.picture.path.name)
+        unread = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+        return replace(doctor, problems=(*doctor.problems, unread))
     if read != known:
         reader.remember(doctor.picture, read)
     if found is None:
         return doctor
-    cell = doctor.row.address(Field.PICTURE)
     return replace(
         doctor, problems=(*doctor.problems, problem("IMAGE_NAME_MISMATCH", Field.PICTURE, cell, found=found))
     )
@@ -85,7 +90,7 @@ class _Reader:
         """Return what was read of a picture, by view; nothing where that cannot be trusted."""
         try:
             kept = json.loads(pictures.read(self._path(picture)))
-        except (OSError, ValueError, RecursionError):
+        except (NotReadNow, OSError, ValueError, RecursionError):
             return {}
         if not isinstance(kept, dict) or kept.get("version") != self._version:
             return {}

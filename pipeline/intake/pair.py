@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.errors import NotReadNow
 from pipeline.intake import embedded, pictures, pointer, stems
 from pipeline.intake.candidates import Candidate, Library
 from pipeline.intake.claims import CELL, COLUMN, MOST, STRENGTH, Claim, Claims, names, survey
@@ -159,7 +160,11 @@ def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], 
             warnings.append(replace(_problem("IMAGE_AMBIGUOUS", doctor), severity="warning"))
     if len(offers) > 1:
         found = _listed([offer.shown(doctor) for offer in offers])
-        if not one_picture(offer.picture for offer in offers):
+        try:
+            is_one = one_picture(offer.picture for offer in offers)
+        except NotReadNow as trouble:
+            return _with(doctor, _problem("IMAGE_NOT_READ", doctor, file=found, **trouble.words))
+        if not is_one:
             return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
         warnings.append(_problem("IMAGE_DUPLICATE_FILE", doctor, found=found))
     return replace(doctor, picture=first.picture, evidence=evidence, problems=(*doctor.problems, *warnings))
@@ -176,6 +181,9 @@ def _picture(doctor: Doctor, source: Claim | Embedded, sources: Sources) -> Pict
         raise _Refused(_problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit))
     try:
         picture = sources.picture(candidate)
+    except NotReadNow as trouble:
+        file = _shown(candidate.relative, doctor)
+        raise _Refused(_problem("IMAGE_NOT_READ", doctor, file=file, **trouble.words)) from None
     except Unusable as unusable:
         file = _shown(candidate.relative, doctor)
         raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=file, found=str(unusable))) from None

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.clock import run_id
+from pipeline.errors import NotReadNow
 from pipeline.intake import pictures
 
 
@@ -22,7 +23,7 @@ def keep(payload: bytes, work: Path, suffix: str) -> tuple[Path, str]:
     try:
         if pictures.read(path) == payload:
             return path, sha256
-    except OSError:  # not there yet, or no regular file: the move below puts ours in its place
+    except (NotReadNow, OSError):  # not there yet, or no regular file: the move below puts ours in its place
         pass
     put(path, payload)
     return path, sha256

@@ -194,6 +194,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
     "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; name a file."),
+    "not_read_now": (
+        "有文件这次没能读取（{why}），文件和名单都没有问题；没有提交任何内容，请再运行一次，仍然如此请找信息科。",
+        "A file could not be read this time ({why}), which is no fault of the file; nothing was sent, run again, and ask IT if it happens again.",
+    ),
     "no_such_path": (
         "找不到 {path}（在 {folder} 里找过）。{near}请核对写法；路径里有空格时整个加引号。",
         "{path} does not exist (looked in {folder}).{near} Check how it is written; a path with blanks needs quotes.",

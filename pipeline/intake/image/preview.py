@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
+from pipeline.errors import NotReadNow
 from pipeline.intake import pictures, spool
 from pipeline.intake.image import ink
 from pipeline.intake.image.appearance import reduced
@@ -57,7 +58,7 @@ def stored(sha256: str, shelf: Path) -> Preview | None:
     """Return the small copy that was kept of a picture, or None."""
     try:
         first, _, rest = pictures.read(shelf / sha256).partition(b"\n")
-    except OSError:
+    except (NotReadNow, OSError):
         return None
     *hints, length = first.decode("ascii", "replace").split() or [""]
     size = int(length) if length.isdecimal() else 0
