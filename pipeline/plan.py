@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
+from pipeline import one_row
 from pipeline.errors import NotReadNow
 from pipeline.model import (
     Content,
@@ -64,8 +66,43 @@ def meet(
     ``beside`` are the people of rows that are not asked for: they keep their seal names.
     """
     drawn = drawn_by(snapshot, lambda made: made.picture)
-    first = [_place(doctor, snapshot, drawn, rules) for doctor in doctors]
-    return [_reviewed(each, rules) for each in _with_names(first, snapshot, rules, beside)]
+    first = [
+        one_row.handle(
+            partial(_place, doctor, snapshot, drawn, rules),
+            partial(_not_placed, doctor, snapshot),
+            stage="plan",
+            row_id=doctor.row_id,
+        )
+        for doctor in doctors
+    ]
+    return [
+        one_row.handle(
+            partial(_reviewed, each, rules),
+            partial(_not_ready, each),
+            stage="plan",
+            row_id=each.doctor.row_id,
+        )
+        for each in _with_names(first, snapshot, rules, beside)
+    ]
+
+
+def _not_placed(doctor: Doctor, snapshot: Snapshot, found: Problem) -> Planned:
+    """Return the plan of a row over which planning broke: what the ledger knows of its person, and nothing is sent."""
+    past = snapshot.people.get(doctor.key) if doctor.key else None
+    status = Status.REJECTED
+    if past is not None and past.unsettled is not None:
+        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+    elif past is not None and past.seal is not None:
+        status, found = Status.UNCHANGED, forgiven(found)
+    seal_name = past.seal_name if past else None
+    return Planned(doctor, status, seal_name, past, problems=(*doctor.problems, found))
+
+
+def _not_ready(planned: Planned, found: Problem) -> Planned:
+    """Return the plan of a row over which its last steps broke: one that was ready is not sent."""
+    if planned.status is not Status.READY:
+        return planned
+    return replace(planned, status=Status.REJECTED, request=None, problems=(*planned.problems, found))
 
 
 def drawn_by(snapshot: Snapshot, what: Callable[[Content], str | None]) -> dict[str, Past]:
@@ -275,7 +312,17 @@ def _with_names(
     """Give every READY row its seal name and its request, or what forbids the name."""
     ready = [each for each in planned if each.status is Status.READY]
     named = iter(names(ready, planned, snapshot, rules.template, rules.name_problem, beside=beside))
-    return [_named(each, *next(named), rules) if each.status is Status.READY else each for each in planned]
+    return [
+        one_row.handle(
+            partial(_named, each, *next(named), rules),
+            partial(_not_ready, each),
+            stage="plan",
+            row_id=each.doctor.row_id,
+        )
+        if each.status is Status.READY
+        else each
+        for each in planned
+    ]
 
 
 def _named(planned: Planned, name: str, troubles: Sequence[Problem], rules: Rules) -> Planned:

@@ -136,7 +136,7 @@ class Submission:
             self.sender.course.halt("DISK", reason_of(error).en, 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
-            self.sender.course.halt("BUG", type(bug).__name__, 1)
+            return (problem("ROW_NOT_PROCESSED", kind=type(bug).__name__),)
         return None
 
     async def _work(self, ready: asyncio.Queue[Job | None]) -> None:

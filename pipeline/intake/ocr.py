@@ -14,15 +14,16 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from pipeline import one_row
 from pipeline.errors import NotReadNow, UsageError
 from pipeline.intake import image, pictures, stems
 from pipeline.intake.shown_name import other_name
 from pipeline.problems import problem
-from pipeline.roster import Doctor, Field, Picture
+from pipeline.roster import Doctor, Field, Picture, Problem
 
 _VIEWS = 1  # raised when the views of a picture change
 _PARTS = ("det", "cls", "rec")  # the models that find lines, turn them, read them
@@ -43,7 +44,19 @@ def cross_check(doctors: Sequence[Doctor], *, beside: Sequence[Doctor] = (), wor
     """
     reader = _Reader(work / "ocr")
     names = {doctor.name for doctor in (*doctors, *beside) if doctor.name}
-    return [_checked(doctor, names, reader) for doctor in doctors]
+    return [
+        one_row.handle(
+            partial(_checked, doctor, names, reader),
+            partial(_unchecked, doctor),
+            stage="ocr",
+            row_id=doctor.row_id,
+        )
+        for doctor in doctors
+    ]
+
+
+def _unchecked(doctor: Doctor, found: Problem) -> Doctor:
+    return replace(doctor, problems=(*doctor.problems, replace(found, field=Field.PICTURE)))
 
 
 def _checked(doctor: Doctor, names: Collection[str], reader: _Reader) -> Doctor:

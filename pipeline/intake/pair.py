@@ -17,10 +17,12 @@ even where one of them has a better file: who else it could belong to is not our
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from pipeline import one_row
 from pipeline.errors import NotReadNow
 from pipeline.intake import embedded, pictures, pointer, stems
 from pipeline.intake.candidates import Candidate, Library
@@ -94,12 +96,13 @@ def pair(
     paired = list(doctors)
     missing: list[int] = []
     with Sources(known, keep) as sources:
-        for place, doctor in enumerate(doctors):
+
+        def pair_one(place: int, doctor: Doctor) -> None:
             written = pointer.entry(doctor)
             if written and (why := pointer.refusal(written)):
                 found = stems.shown(written[:_LONGEST_ENTRY])
                 paired[place] = _with(doctor, _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=why))
-                continue
+                return
             fitting: Sequence[Claim] = _named(written, library) if written else ()
             cells = embedded.counting(doctor.row)
             if written and pointer.cell_named(written):
@@ -116,12 +119,24 @@ def pair(
                 paired[place] = _with(doctor, _contested(doctor, place, fitting, doctors, claims))
             else:
                 missing.append(place)
+
+        _pair_each(paired, pair_one)
     unclaimed = [candidate for candidate in library.candidates if candidate not in used]
     forms = {stems.tight(left): each for each in unclaimed for left, _ in stems.undressed(each.stem)}
     for count, place in enumerate(missing):
         near = _near(doctors[place], forms) if count < _HINT_ROWS and len(forms) <= _HINT_FORMS else ""
         paired[place] = _with(doctors[place], _missing(doctors[place], library, near))
     return Pairing(tuple(paired), tuple(candidate.path for candidate in unclaimed), sources.new_stats())
+
+
+def _pair_each(paired: list[Doctor], pair_one: Callable[[int, Doctor], None]) -> None:
+    """Pair the doctors one by one, in place; one over which pairing breaks keeps that problem."""
+    for place, doctor in enumerate(tuple(paired)):
+
+        def leave(found: Problem, place: int = place, doctor: Doctor = doctor) -> None:
+            paired[place] = _with(doctor, replace(found, field=Field.PICTURE))
+
+        one_row.handle(partial(pair_one, place, doctor), leave, stage="pair", row_id=doctor.row_id)
 
 
 def _named(written: str, library: Library) -> list[Claim]:
