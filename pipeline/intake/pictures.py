@@ -44,6 +44,8 @@ _ZIP = ".zip"
 _OTHER_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 # a member that only somebody with a purpose names so; nothing is ever put where its name says
 _ESCAPES = re.compile(r"\A/|\A[A-Za-z]:|(?:\A|/)\.\.(?:/|\Z)|\x00")
+_LONGEST = 255  # characters of a name: no file system has longer ones
+_SHOWN = 80  # of one that is longer
 _DEEPEST = 64  # folders above a member of a zip
 _CHUNK = 1 << 20
 # Windows has neither flag, POSIX no O_BINARY
@@ -227,6 +229,9 @@ def _open(zipped: Place, found: _Found) -> None:
 def _take_member(
     member: archive.Member, places: dict[tuple[str, ...], Place], zipped: str, found: _Found
 ) -> None:
+    if any(len(part) > _LONGEST for part in member.name.split("/")):
+        found.unreadable.append(Passed(f"{zipped}/{encodings.readable(member.name[:_SHOWN])}…", "too long"))
+        return
     *folders, name = member.name.removeprefix("./").split("/")
     shown = f"{zipped}/{encodings.readable(member.name)}"
     stem, extension = stems.split(name)
