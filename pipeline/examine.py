@@ -11,7 +11,7 @@ from pipeline.model import Outcome, Planned, Status
 from pipeline.plan import standing
 from pipeline.problems import waits_for_machine
 from pipeline.roster import Prepared
-from pipeline.submit import PREPARERS, Prepare, not_sent, unfit
+from pipeline.submit import PREPARERS, Prepare, not_sent, prepare_apart, unfit
 
 
 def examine(planned: Iterable[Planned], prepare: Prepare) -> tuple[Outcome, ...]:
@@ -26,7 +26,7 @@ def _examined(prepare: Prepare, planned: Planned) -> Outcome:
         return standing(planned)
     if waits_for_machine(planned.doctor.errors):
         return standing(planned)
-    prepared = prepare(planned)
+    prepared = prepare_apart(prepare, planned)
     if not isinstance(prepared, Prepared):
         own = [
             each for each in planned.problems if each.code != "REVIEW_MISSING"

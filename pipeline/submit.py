@@ -8,7 +8,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from pipeline import one_row
 from pipeline.clock import stamp
 from pipeline.course import End, Job
 from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
@@ -126,17 +128,14 @@ class Submission:
 
     async def _prepared(self, planned: Planned) -> Prepared | tuple[Problem, ...] | None:
         """Decode a row's picture in a thread; None when that broke, and then the run drains."""
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._preparers, self.prepare, planned)
+            return await loop.run_in_executor(self._preparers, prepare_apart, self.prepare, planned)
         except OSError as error:
-            try:
-                require_lasting(error)
-            except NotReadNow as trouble:
-                return (_not_read(planned, trouble),)
             self.sender.course.halt("DISK", reason_of(error).en, 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
-            return (problem("ROW_NOT_PROCESSED", kind=type(bug).__name__),)
+            self.sender.course.halt("BUG", type(bug).__name__, 1)
         return None
 
     async def _work(self, ready: asyncio.Queue[Job | None]) -> None:
@@ -204,6 +203,23 @@ class Submission:
             self.watch(outcome)
         except Exception:
             LOG.exception("whoever watches failed")  # a broken pipe must not end a night
+
+
+def prepare_apart(prepare: Prepare, planned: Planned) -> Prepared | tuple[Problem, ...]:
+    """Prepare a row's picture; what breaks over it is that row's problem. Raises OSError where the disk refuses."""
+    try:
+        return one_row.handle(
+            partial(prepare, planned),
+            lambda found: (found,),
+            stage="picture",
+            row_id=planned.doctor.row_id,
+        )
+    except OSError as error:
+        try:
+            require_lasting(error)
+        except NotReadNow as trouble:
+            return (_not_read(planned, trouble),)
+        raise
 
 
 def unfit(planned: Planned, troubles: tuple[Problem, ...]) -> Outcome:

@@ -6,7 +6,7 @@ import pytest
 from night_support import name, number
 from PIL import Image
 
-from pipeline import plan
+from pipeline import plan, wiring
 from pipeline.intake import pair, validate
 from pipeline.intake.image import ink
 from pipeline.results import lines
@@ -121,5 +121,17 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
     assert [(row["status"], row["codes"]) for row in hospital.outcomes()] == [
         ("sealed", []),
         ("rejected", ["IMAGE_CORRUPT"]),
+        ("sealed", []),
+    ]
+
+
+def test_a_bug_behind_the_decoding_is_its_rows_problem_in_check_and_run(hospital, monkeypatch):
+    hospital.doctors(3)
+    monkeypatch.setattr(wiring, "taken", breaking(wiring.taken, of_doctor))
+    assert hospital.go("check") == 3
+    assert hospital.go("run", "--yes") == 3
+    assert [(row["status"], row["codes"]) for row in hospital.outcomes()] == [
+        ("sealed", []),
+        ("rejected", ["ROW_NOT_PROCESSED"]),
         ("sealed", []),
     ]

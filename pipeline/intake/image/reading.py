@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 
-from pipeline.errors import NotReadNow
+from pipeline.errors import NotReadNow, require_lasting
 from pipeline.intake import pictures
 from pipeline.intake.image.decoding import Refused, Structure
 from pipeline.intake.image.encoding import size_of
@@ -48,7 +48,7 @@ def start_of(picture: Picture, count: int) -> bytes:
 def handling_one() -> Iterator[None]:
     """Let what breaks over one picture be that picture's fault: Refused, whatever was raised.
 
-    NotReadNow passes; too little memory is one, for the picture may be sound.
+    NotReadNow passes; so does the machine's trouble while a decoder works or is loaded, for the picture may be sound.
     """
     try:
         yield
@@ -56,7 +56,11 @@ def handling_one() -> Iterator[None]:
         raise
     except MemoryError as error:
         raise NotReadNow(OSError(errno.ENOMEM, "no memory")) from error
+    except ImportError as error:
+        raise NotReadNow(OSError(errno.EAGAIN, "a decoder could not be loaded")) from error
     except Exception as bug:
+        if isinstance(bug, OSError):
+            require_lasting(bug)
         LOG.exception("a picture could not be handled", extra={"kind": type(bug).__name__})
         raise Refused("IMAGE_CORRUPT", found="cannot be decoded") from bug
 
