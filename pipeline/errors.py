@@ -5,6 +5,7 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 │  └─ ConfigError       2   all faults of the configuration at once
 ├─ CredentialsMissing   4   lists the places that were looked at
 ├─ Locked               6   another run holds the ledger
+├─ NotReadNow           5   a file cannot be read for the machine's trouble, not the file's (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
 └─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
 """
@@ -64,6 +65,22 @@ class Locked(EsignImportError):
     exit_code = 6
 
 
+class NotReadNow(EsignImportError):
+    """A file could not be read for a reason of the machine: nothing is wrong with the file, another run may read it.
+
+    Not an OSError: what handles a file that cannot be read for good must not take it for one.
+    """
+
+    exit_code = 5
+
+    def __init__(self, error: OSError) -> None:
+        reason, of_disk = reason_of(error), error.errno == errno.EIO
+        super().__init__("not_read_now", why=reason)
+        self.words = {"why": reason.en, "disk": "yes" if of_disk else ""}  # of IMAGE_NOT_READ
+        if of_disk:
+            self.exit_code = 74
+
+
 class LedgerError(EsignImportError):
     """The ledger, its key or the disk under it cannot be used."""
 
@@ -82,6 +99,31 @@ class FileRefused(Exception):
         super().__init__(code)
         self.code = code
         self.detail = dict(detail or {})
+
+
+_OF_THE_MACHINE = frozenset(
+    {
+        errno.EAGAIN,
+        errno.EBUSY,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.ENETUNREACH,
+        errno.EHOSTUNREACH,
+        errno.ENOTCONN,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
+_OF_WINDOWS = frozenset({32, 33, 53, 59, 64, 67, 121})  # the file is in use, the share is gone
+
+
+def require_lasting(error: OSError) -> None:
+    """Raise NotReadNow for an error that comes from the machine's state and not from the file."""
+    if error.errno in _OF_THE_MACHINE or getattr(error, "winerror", None) in _OF_WINDOWS:
+        raise NotReadNow(error) from error
 
 
 def reason_of(error: BaseException) -> Either:

@@ -9,8 +9,9 @@ from functools import partial
 
 from pipeline.model import Outcome, Planned, Status
 from pipeline.plan import standing
+from pipeline.problems import waits_for_machine
 from pipeline.roster import Prepared
-from pipeline.submit import PREPARERS, Prepare, not_sent, rejected
+from pipeline.submit import PREPARERS, Prepare, not_sent, prepare_apart, unfit
 
 
 def examine(planned: Iterable[Planned], prepare: Prepare) -> tuple[Outcome, ...]:
@@ -23,12 +24,14 @@ def _examined(prepare: Prepare, planned: Planned) -> Outcome:
     """Decode the picture of a row that would be sent: what a run would find just before its upload."""
     if planned.status not in {Status.READY, Status.NOT_SENT} or planned.doctor.picture is None:
         return standing(planned)
-    prepared = prepare(planned)
+    if waits_for_machine(planned.doctor.errors):
+        return standing(planned)
+    prepared = prepare_apart(prepare, planned)
     if not isinstance(prepared, Prepared):
         own = [
             each for each in planned.problems if each.code != "REVIEW_MISSING"
         ]  # there is nothing to review
-        return rejected(replace(planned, problems=tuple(own)), prepared)
+        return unfit(replace(planned, problems=tuple(own)), prepared)
     return replace(standing(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared)
 
 

@@ -44,5 +44,7 @@ def _of_row(outcome: Outcome, *, left: bool) -> int:
     if outcome.status in DONE or outcome.status is Status.READY or left:
         return 0
     if outcome.status is Status.NOT_SENT:
+        if any(error.code == "IMAGE_NOT_READ" and error.detail.get("disk") for error in outcome.problems):
+            return 74
         return 3 if waits_for_review(outcome) else 5
     return 0 if is_spare_copy(outcome) else 3

@@ -40,6 +40,9 @@ class Status(StrEnum):
     READY = "ready"
 
 
+CHECKED, KEPT = "checked", "kept"  # of Content.sent_size
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a seal was made from, as the ledger keeps it: digests in place of numbers (DESIGN §5)."""
@@ -52,6 +55,9 @@ class Content:
     seal_name: str | None  # the roster's own; a template's name is no content
     picture: str  # sha256 of the source bytes
     pixels: str | None  # digest of the decoded pixels
+    # "200x100", as sent. A seal made before sizes were recorded has None until a run has examined its picture
+    # (CHECKED: it was sent whole), or a human has kept the seal (KEPT).
+    sent_size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

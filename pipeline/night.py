@@ -7,7 +7,7 @@ credentials and clock come from outside.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.examine import examine, unsent
 from pipeline.exits import exit_code
 from pipeline.guards import Guards, Watch, before
-from pipeline.intake.across import compare
+from pipeline.intake.across import compare, mark_unread
 from pipeline.intake.corrections import gather
 from pipeline.intake.image import twins
 from pipeline.intake.ocr import cross_check
@@ -52,6 +52,7 @@ from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.sending import Sender
+from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
 
 UNDONE = frozenset(
@@ -79,6 +80,7 @@ class Draft:
     drawn: Mapping[str, Past]  # digest of pixels -> whose seal shows them
     absent: int  # people whose last create has no verdict and who are not in the rosters
     seals: int  # live ones in the ledger
+    checked: Collection[str]  # SealIds of older seals whose pictures were surely sent whole
 
 
 def draft(
@@ -94,7 +96,14 @@ def draft(
 
     ``judged`` is what a review says beside what the ledger remembers of earlier ones.
     """
-    judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
+    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
+    judge = partial(
+        validate,
+        defaults=wiring.defaults(config),
+        today=clock.today(),
+        identify=site_key,
+        known={past.key for past in snapshot.people.values() if past.seal or past.unsettled},
+    )
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
     collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
     found = collect(read, ask.rosters, ask.context)
@@ -102,7 +111,6 @@ def draft(
     others = judge(found.others, ids=found.other_ids)
     known = ledger.known_files() if ledger else {}
     library = index(ask.seals)
-    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     pairing = pair(
         [*doctors, *others],
         library,
@@ -112,12 +120,14 @@ def draft(
         paired_before=wiring.find_paired_before(ledger),
     )
     same = twins(wiring.undrawn(pairing.doctors, snapshot))
-    compared = compare(pairing.doctors, same)[: len(doctors)]
+    compared = compare(mark_unread(pairing.doctors, same.unread), same.same)[: len(doctors)]
     if config.pictures.ocr:
         compared = cross_check(compared, beside=others, work=config.path(config.work))
     judged = {**(ledger.judgements() if ledger else {}), **judged}
     beside = {doctor.key for doctor in others if doctor.key}
-    planned = meet(compared, snapshot, wiring.rules(ask, config, site_key, clock, judged), beside=beside)
+    examined = examine_sent_sizes(compared, snapshot, wiring.sent_size(config))
+    rules = wiring.rules(ask, config, site_key, clock, judged, shrunk=examined.shrunk)
+    planned = meet(compared, snapshot, rules, beside=beside)
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
     return Draft(
@@ -129,6 +139,7 @@ def draft(
         drawn=drawn_by(snapshot, lambda made: made.pixels),
         absent=len(absent),
         seals=seals,
+        checked=examined.checked,
     )
 
 
@@ -206,6 +217,7 @@ async def run(
         return None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)
+    ledger.note_checked_sizes(plan.checked)
     if saved and said:
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
+from pipeline import one_row
+from pipeline.errors import NotReadNow
 from pipeline.model import (
     Content,
     Judged,
@@ -22,8 +25,8 @@ from pipeline.model import (
     Status,
 )
 from pipeline.naming import names
-from pipeline.problems import forgiven, problem
-from pipeline.roster import Doctor, Field, Picture, Problem, Severity
+from pipeline.problems import forgiven, problem, waits_for_machine
+from pipeline.roster import Doctor, Field, Picture, Problem, SentSize, Severity
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
@@ -51,6 +54,8 @@ class Rules:
     )
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
     require_review: bool = False  # only what was judged right is sent
+    # by person: the seal's picture may have been sent smaller than it is (``sent_sizes``)
+    shrunk: Mapping[str, SentSize] = field(default_factory=dict)
 
 
 def meet(
@@ -61,8 +66,43 @@ def meet(
     ``beside`` are the people of rows that are not asked for: they keep their seal names.
     """
     drawn = drawn_by(snapshot, lambda made: made.picture)
-    first = [_place(doctor, snapshot, drawn, rules) for doctor in doctors]
-    return [_reviewed(each, rules) for each in _with_names(first, snapshot, rules, beside)]
+    first = [
+        one_row.handle(
+            partial(_place, doctor, snapshot, drawn, rules),
+            partial(_not_placed, doctor, snapshot),
+            stage="plan",
+            row_id=doctor.row_id,
+        )
+        for doctor in doctors
+    ]
+    return [
+        one_row.handle(
+            partial(_reviewed, each, rules),
+            partial(_not_ready, each),
+            stage="plan",
+            row_id=each.doctor.row_id,
+        )
+        for each in _with_names(first, snapshot, rules, beside)
+    ]
+
+
+def _not_placed(doctor: Doctor, snapshot: Snapshot, found: Problem) -> Planned:
+    """Return the plan of a row over which planning broke: what the ledger knows of its person, and nothing is sent."""
+    past = snapshot.people.get(doctor.key) if doctor.key else None
+    status = Status.REJECTED
+    if past is not None and past.unsettled is not None:
+        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+    elif past is not None and past.seal is not None:
+        status, found = Status.UNCHANGED, forgiven(found)
+    seal_name = past.seal_name if past else None
+    return Planned(doctor, status, seal_name, past, problems=(*doctor.problems, found))
+
+
+def _not_ready(planned: Planned, found: Problem) -> Planned:
+    """Return the plan of a row over which its last steps broke: one that was ready is not sent."""
+    if planned.status is not Status.READY:
+        return planned
+    return replace(planned, status=Status.REJECTED, request=None, problems=(*planned.problems, found))
 
 
 def drawn_by(snapshot: Snapshot, what: Callable[[Content], str | None]) -> dict[str, Past]:
@@ -131,9 +171,8 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], rules:
             doctor = replace(doctor, problems=_forgiven(doctor.problems))
         return _known(doctor, past, rules)
     if doctor.errors:
-        return Planned(
-            doctor, Status.REJECTED, past.seal_name if past else None, past, problems=doctor.problems
-        )
+        status = Status.NOT_SENT if waits_for_machine(doctor.errors) else Status.REJECTED
+        return Planned(doctor, status, past.seal_name if past else None, past, problems=doctor.problems)
     if doctor.picture and (stranger := taken(doctor, drawn.get(doctor.picture.sha256))):
         return _rejected(doctor, past, stranger)
     content = _content(doctor, rules)
@@ -146,7 +185,7 @@ def _is_probed(doctor: Doctor, past: Past, rules: Rules) -> bool:
     """Tell whether a row is, to the letter, the create that has no verdict, and may be sent once more."""
     if past.unsettled is None or doctor.errors or not rules.may_probe(past):
         return False
-    return replace(past.unsettled.content, pixels=None) == _content(doctor, rules)
+    return _as_planned(past.unsettled.content) == _content(doctor, rules)
 
 
 def _is_held(doctor: Doctor, past: Past) -> bool:
@@ -180,13 +219,40 @@ def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
         assert past.unsettled is not None
         status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
         return Planned(doctor, status, past.seal_name, past, problems=doctor.problems)
-    differs = _differences(doctor, past, rules)
+    try:
+        differs = _differences(doctor, past, rules)
+    except NotReadNow as trouble:
+        unread = _not_read(doctor, trouble)
+        return Planned(
+            doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=(*doctor.problems, unread)
+        )
+    if not differs and past.key in rules.shrunk:
+        return _maybe_shrunk(doctor, past.seal.seal_name, past, rules.shrunk[past.key])
     if not differs:
         return Planned(doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=doctor.problems)
     changed = problem(
         "CONTENT_CHANGED", differs[0], doctor.row.address(differs[0]), differs=" ".join(differs)
     )
     return Planned(doctor, Status.CHANGED, past.seal.seal_name, past, problems=(*doctor.problems, changed))
+
+
+def _not_read(doctor: Doctor, trouble: NotReadNow) -> Problem:
+    """Return the warning of a sealed person whose picture could not be compared with the seal's this time."""
+    assert doctor.picture is not None
+    place = Field.PICTURE, doctor.row.address(Field.PICTURE)
+    return forgiven(
+        problem("IMAGE_NOT_READ", *place, file=doctor.picture.path.name, severity=None, **trouble.words)
+    )
+
+
+def _maybe_shrunk(doctor: Doctor, seal_name: str, past: Past, size: SentSize) -> Planned:
+    """Place a person whose seal may have been made from a thumbnail of the picture."""
+    assert size.shrunk
+    assert size.whole
+    place = Field.PICTURE, doctor.row.address(Field.PICTURE)
+    sent, whole = ("×".join(map(str, each)) for each in (size.shrunk, size.whole))
+    changed = problem("CONTENT_CHANGED", *place, differs=Field.PICTURE, sent=sent, whole=whole)
+    return Planned(doctor, Status.CHANGED, seal_name, past, problems=(*doctor.problems, changed))
 
 
 def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
@@ -225,9 +291,14 @@ def _content(doctor: Doctor, rules: Rules) -> Content:
     )
 
 
+def _as_planned(content: Content) -> Content:
+    """Return an attempt's content without what only the picture's preparation finds."""
+    return replace(content, pixels=None, sent_size=None)
+
+
 def _waits(past: Past, content: Content, rules: Rules) -> bool:
     """Tell whether a refused row waits for changed content or an explicit retry (DESIGN §5)."""
-    same = [each for each in past.refusals if replace(each.content, pixels=None) == content]
+    same = [each for each in past.refusals if _as_planned(each.content) == content]
     if not same:
         return False
     if not rules.has_reason(same[-1].code or "", same[-1].message or ""):
@@ -241,7 +312,17 @@ def _with_names(
     """Give every READY row its seal name and its request, or what forbids the name."""
     ready = [each for each in planned if each.status is Status.READY]
     named = iter(names(ready, planned, snapshot, rules.template, rules.name_problem, beside=beside))
-    return [_named(each, *next(named), rules) if each.status is Status.READY else each for each in planned]
+    return [
+        one_row.handle(
+            partial(_named, each, *next(named), rules),
+            partial(_not_ready, each),
+            stage="plan",
+            row_id=each.doctor.row_id,
+        )
+        if each.status is Status.READY
+        else each
+        for each in planned
+    ]
 
 
 def _named(planned: Planned, name: str, troubles: Sequence[Problem], rules: Rules) -> Planned:

@@ -7,7 +7,7 @@ is made only when somebody reads it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pipeline.roster import Field, Problem, Severity
@@ -15,7 +15,17 @@ from pipeline.words.marks import WORDS as MARKS
 from pipeline.words.phrases import finding
 from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
 
-__all__ = ["CATALOGUE", "OTHER_CASE", "PHRASES", "THIRD_CASE", "forgiven", "message", "parted", "problem"]
+__all__ = [
+    "CATALOGUE",
+    "OTHER_CASE",
+    "PHRASES",
+    "THIRD_CASE",
+    "forgiven",
+    "message",
+    "parted",
+    "problem",
+    "waits_for_machine",
+]
 
 # codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
 OF_FILES = frozenset(
@@ -50,6 +60,11 @@ def problem(
     entry = CATALOGUE[code]
     words = {name: str(value) for name, value in detail.items()}
     return Problem(code, severity or entry.severity, field, cell, words)
+
+
+def waits_for_machine(errors: Collection[Problem]) -> bool:
+    """Tell whether nothing but the machine's trouble keeps a row from being sent."""
+    return bool(errors) and all(error.code == "IMAGE_NOT_READ" for error in errors)
 
 
 def forgiven(problem: Problem) -> Problem:

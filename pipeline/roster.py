@@ -215,6 +215,14 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class SentSize:
+    """``shrunk`` is the size at which a picture may have been sent in place of ``whole``; None: it was sent whole."""
+
+    shrunk: tuple[int, int] | None = None
+    whole: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """A small copy of a picture, on white paper, for people to look at."""
 

@@ -8,14 +8,17 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from pipeline import one_row
 from pipeline.clock import stamp
 from pipeline.course import End, Job
-from pipeline.errors import LedgerError, reason_of
+from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
 from pipeline.esign.contract import CREATE
+from pipeline.intake import pictures
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.model import Halt, Outcome, Planned, Status, Timing, Verdict
-from pipeline.problems import problem
+from pipeline.problems import problem, waits_for_machine
 from pipeline.roster import Field, Prepared, Problem
 from pipeline.sending import Sender
 
@@ -115,18 +118,19 @@ class Submission:
             if isinstance(prepared, Prepared):
                 request = planned.request
                 assert request is not None
-                content = replace(request.content, pixels=prepared.pixels)
+                content = replace(request.content, pixels=prepared.pixels, sent_size=_sent_size(prepared))
                 return Job(index, planned, replace(request, content=content), prepared)
             self._handed_out -= 1
-            self._finish(index, rejected(planned, prepared))
+            self._finish(index, unfit(planned, prepared))
             if self.sender.course.stopping:
                 break
         return None
 
     async def _prepared(self, planned: Planned) -> Prepared | tuple[Problem, ...] | None:
         """Decode a row's picture in a thread; None when that broke, and then the run drains."""
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._preparers, self.prepare, planned)
+            return await loop.run_in_executor(self._preparers, prepare_apart, self.prepare, planned)
         except OSError as error:
             self.sender.course.halt("DISK", reason_of(error).en, 74)
         except Exception as bug:
@@ -145,6 +149,8 @@ class Submission:
         try:
             data = await asyncio.to_thread(_checked_bytes, job.prepared)
             end = await self.sender.send(job, data) if data is not None else _altered(job)
+        except NotReadNow as trouble:
+            end = End(Status.NOT_SENT, problems=(_not_read(job.planned, trouble),))
         except LedgerError as error:
             self.sender.course.halt("LEDGER", error.reason, 74)
             end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
@@ -199,10 +205,28 @@ class Submission:
             LOG.exception("whoever watches failed")  # a broken pipe must not end a night
 
 
-def rejected(planned: Planned, troubles: tuple[Problem, ...]) -> Outcome:
-    """Return the end of a row whose picture turned out unfit when it was decoded."""
+def prepare_apart(prepare: Prepare, planned: Planned) -> Prepared | tuple[Problem, ...]:
+    """Prepare a row's picture; what breaks over it is that row's problem. Raises OSError where the disk refuses."""
+    try:
+        return one_row.handle(
+            partial(prepare, planned),
+            lambda found: (found,),
+            stage="picture",
+            row_id=planned.doctor.row_id,
+        )
+    except OSError as error:
+        try:
+            require_lasting(error)
+        except NotReadNow as trouble:
+            return (_not_read(planned, trouble),)
+        raise
+
+
+def unfit(planned: Planned, troubles: tuple[Problem, ...]) -> Outcome:
+    """Return the end of a row whose picture turned out unfit when it was decoded, or could not be read this time."""
     problems = (*planned.problems, *troubles)
-    return Outcome(planned, Status.REJECTED, attempts=_creates_before(planned), problems=problems)
+    status = Status.NOT_SENT if waits_for_machine(troubles) else Status.REJECTED
+    return Outcome(planned, status, attempts=_creates_before(planned), problems=problems)
 
 
 def not_sent(planned: Planned) -> Outcome:
@@ -214,13 +238,23 @@ def _creates_before(planned: Planned) -> int:
     return planned.past.creates if planned.past else 0
 
 
+def _sent_size(prepared: Prepared) -> str:
+    return f"{prepared.width}x{prepared.height}"
+
+
 def _checked_bytes(prepared: Prepared) -> bytes | None:
-    """Read the bytes to send; None when they are no longer the bytes that were checked."""
+    """Read the bytes to send; None when they are no longer the bytes that were checked. Raises NotReadNow."""
     try:
-        data = prepared.path.read_bytes()
+        data = pictures.read(prepared.path)
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == prepared.sha256 else None
+
+
+def _not_read(planned: Planned, trouble: NotReadNow) -> Problem:
+    picture, cell = planned.doctor.picture, planned.doctor.row.address(Field.PICTURE)
+    file = picture.path.name if picture else ""
+    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
 def _altered(job: Job) -> End:

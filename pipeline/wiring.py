@@ -33,9 +33,20 @@ from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.ledger.tenant import tenant
-from pipeline.model import Ask, Content, Forecast, Judgement, Past, Planned, SealRequest, Snapshot, Traffic
+from pipeline.model import (
+    Ask,
+    Content,
+    Forecast,
+    Judgement,
+    LiveSeal,
+    Past,
+    Planned,
+    SealRequest,
+    Snapshot,
+    Traffic,
+)
 from pipeline.plan import Rules, taken
-from pipeline.roster import Doctor, Picture, Prepared, Preview, Problem
+from pipeline.roster import Doctor, Picture, Prepared, Preview, Problem, SentSize
 from pipeline.submit import Prepare, Submitted
 
 PREVIEWS = "previews"  # below the work folder: small copies of pictures
@@ -155,6 +166,22 @@ def find_paired_before(ledger: Ledger | None) -> PairedBefore:
     return paired_before
 
 
+def sent_size(config: Config) -> Callable[[Picture, LiveSeal], SentSize | None]:
+    """Return the function that tells at which size an older seal's picture was sent."""
+
+    def size_of(picture: Picture, seal: LiveSeal) -> SentSize | None:
+        return image.sent_size(
+            picture,
+            work=config.path(config.work),
+            same_bytes=seal.content is not None and seal.content.picture == picture.sha256,
+            run=seal.run,
+            trim=config.pictures.trim,
+            transparent=config.pictures.transparent,
+        )
+
+    return size_of
+
+
 def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:
     """Return the function that gives the small copy of a picture; it may open the picture only where it is told."""
     shelf = config.path(config.work) / PREVIEWS
@@ -220,6 +247,8 @@ def rules(
     site_key: SiteKey | None,
     clock: Clock,
     judgements: Mapping[str, Judgement],
+    *,
+    shrunk: Mapping[str, SentSize],
 ) -> Rules:
     """Return what the plan needs to know beside roster and ledger."""
     return Rules(
@@ -235,6 +264,7 @@ def rules(
         judgement_id=site_key.judgement if site_key else None,
         judgements=judgements,
         require_review=config.require_review,
+        shrunk=shrunk,
     )
 
 

@@ -54,6 +54,7 @@ def put(folder: Path, data: bytes, name: str = "张伟.png") -> Picture:
 
 
 def prepare(folder: Path, data: bytes, *, limit: int = INLINE, **settings: Any):
+    settings.setdefault("shelf", folder / "shelf")  # as in a run: no small copy is kept yet
     return image.prepare(put(folder, data), limit=limit, work=folder / "work", **settings)
 
 

@@ -24,7 +24,18 @@ from pipeline.ledger.protocol import (
     SeenRow,
     Told,
 )
-from pipeline.model import SAME_NAME, Content, Judged, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.model import (
+    CHECKED,
+    SAME_NAME,
+    Content,
+    Judged,
+    Judgement,
+    LiveSeal,
+    Past,
+    Snapshot,
+    Try,
+    Verdict,
+)
 from pipeline.roster import FileStat
 
 SAME_NAME_CODE = "FailedOperation.ExistSameSealName"
@@ -353,6 +364,14 @@ class MemoryLedger:
 
     def judgements(self) -> Mapping[str, Judgement]:
         return dict(self._tables.judged)
+
+    def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
+        with self._transaction() as tables:
+            for seal_id in seal_ids:
+                seal = tables.seals[seal_id]
+                assert seal.live.content is not None
+                content = replace(seal.live.content, sent_size=CHECKED)
+                tables.seals[seal_id] = replace(seal, live=replace(seal.live, content=content))
 
     def decisions(self, kind: str | None = None) -> list[Told]:
         return [told for told in self._tables.decisions if kind in {None, told.kind}]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -68,9 +68,8 @@ def logging_to(folder: Path, *, loud: bool = False) -> Iterator[None]:
 
     Libraries are heard from WARNING on: at DEBUG they would speak of hosts, paths and bodies.
     """
-    path = private_folder(folder) / NAME
-    os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-    handler = logging.FileHandler(path, encoding="utf-8")
+    stream = _anew(private_folder(folder) / NAME)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         _Formatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -90,3 +89,14 @@ def logging_to(folder: Path, *, loud: bool = False) -> Iterator[None]:
         root.setLevel(before[0])
         ours.setLevel(before[1])
         handler.close()
+        stream.close()
+
+
+def _anew(path: Path) -> TextIO:
+    """Return a new file (0600) in place of whatever stood there: a link is not followed, loose rights are not kept."""
+    path.unlink(missing_ok=True)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    if hasattr(os, "fchmod"):  # whatever the umask; Windows has none
+        os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "w", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first drains, the second leaves at once."""
+"""Ctrl-C, SIGTERM and SIGHUP (the terminal was closed): the first drains, a second Ctrl-C or SIGTERM leaves at once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import Any, Self
 
 from pipeline.night import Stop
 
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """What the two signals do from `drain` on until the results are written; then it is as before.
+    """What the signals do from `drain` on until the results are written; then it is as before.
 
     The handlers are the process's, not the event loop's: a loop that closes gives the signals back their deadly
     default, and the results of the night are written only after that.
@@ -48,7 +49,8 @@ class Signals:
         """Let a signal set ``stop`` in the running event loop; ``said`` tells the user at once.
 
         One that comes after the loop ends finds everything in the ledger: the results are still written. A second
-        signal leaves without waiting: what is under way is in the ledger and unknown at the next start.
+        signal leaves without waiting: what is under way is in the ledger and unknown at the next start. SIGHUP counts
+        as SIGTERM, but shells and systemd repeat it: it never leaves. Under nohup it stays ignored.
         """
         loop = asyncio.get_running_loop()
 
@@ -58,14 +60,18 @@ class Signals:
 
         def on_signal(number: int, _: FrameType | None) -> None:
             if stop.signal is not None:
+                if number == HANG_UP:
+                    return
                 os._exit(128 + number)
-            stop.signal = number
+            stop.signal = signal.SIGTERM if number == HANG_UP else number
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(stopping)
 
         self._wake(loop)
         for number in SIGNALS:
             self._before.setdefault(number, signal.signal(number, on_signal))
+        if HANG_UP is not None and signal.getsignal(HANG_UP) is not signal.SIG_IGN:
+            self._before.setdefault(HANG_UP, signal.signal(HANG_UP, on_signal))
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have a signal wake the loop from its wait, also one that comes just before it falls asleep."""

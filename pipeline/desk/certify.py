@@ -6,6 +6,7 @@ The ledger allows no attempt beside a live seal, so the create is entered as a d
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from pipeline import earlier, wiring
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.desk.calling import call
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.esign import verdict as reading
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contract import CREATE, UPLOAD, create_body, upload_body
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
+from pipeline.intake import pictures
 from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
@@ -83,7 +85,7 @@ async def certify(
 
     A doctor whose second create got no verdict may have a second seal: that is said as well.
     """
-    agent, data = wiring.agent(config), prepared.path.read_bytes()
+    agent, data = wiring.agent(config), _bytes_of(prepared)
     trace_id = str(uuid.uuid4())
 
     def enter(kind: str, why: str, seal_id: str | None = None) -> None:
@@ -121,6 +123,17 @@ async def certify(
     found = Certificate(refused, read.tally, read.verdict.request_id, read.verdict.seal_id)
     enter(earlier.CERTIFIED if refused else earlier.NOT_CERTIFIED, said, found.seal_id)
     return found
+
+
+def _bytes_of(prepared: Prepared) -> bytes:
+    """Return the bytes that were checked. Raises UsageError where they are no longer there."""
+    try:
+        data = pictures.read(prepared.path)
+    except OSError as error:
+        raise _nothing_sent(reason_of(error).en) from error
+    if hashlib.sha256(data).hexdigest() != prepared.sha256:
+        raise _nothing_sent("changed during the run")
+    return data
 
 
 def unanswered(ledger: Ledger) -> Told | None:

@@ -9,7 +9,7 @@ from pipeline.desk.cases import Case
 from pipeline.desk.settle import require_changed
 from pipeline.errors import UsageError
 from pipeline.intake import image
-from pipeline.model import Content
+from pipeline.model import KEPT, Content
 
 
 def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
@@ -28,6 +28,7 @@ def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
         scene_key=doctor.scene_key,
         mobile=digest(doctor.mobile) if doctor.mobile else made.mobile,
         seal_name=doctor.seal_name or made.seal_name,
+        sent_size=made.sent_size or KEPT,
     )
     if doctor.picture is None:
         return content

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
+from pipeline.errors import NotReadNow
 from pipeline.intake import stems
 from pipeline.intake.folding import is_dash, shown
 from pipeline.intake.names import first_differs
@@ -58,6 +59,22 @@ def compare(doctors: Sequence[Doctor], twins: Mapping[str, str] = MappingProxyTy
         replace(doctor, problems=(*doctor.problems, *found[place])) if place in found else doctor
         for place, doctor in enumerate(doctors)
     ]
+
+
+def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> list[Doctor]:
+    """Return the doctors, with the problem of those whose pictures (by sha256) could not be compared this time."""
+    return [
+        replace(doctor, problems=(*doctor.problems, _unread(doctor, unread[doctor.picture.sha256])))
+        if doctor.picture is not None and doctor.picture.sha256 in unread
+        else doctor
+        for doctor in doctors
+    ]
+
+
+def _unread(doctor: Doctor, trouble: NotReadNow) -> Problem:
+    assert doctor.picture is not None
+    file, cell = stems.shown(doctor.picture.path.name), doctor.row.address(Field.PICTURE)
+    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
 def _shared(claims: Iterable[Hashable | None]) -> Iterator[Places]:

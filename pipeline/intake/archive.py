@@ -17,6 +17,8 @@ from functools import partial
 from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from pipeline.errors import require_lasting
+
 MEGABYTE = 1_000_000
 MAX_MEMBERS = 20_000
 MAX_UNPACKED = 4_000 * MEGABYTE  # of all members; only those that somebody claims are ever unpacked
@@ -72,8 +74,8 @@ def open_zip(descriptor: int) -> Iterator[ZipFile]:
         try:
             archive = ZipFile(file)
             length = file.seek(0, io.SEEK_END)
-        except _FAULTS:
-            raise Unreadable("damaged zip") from None
+        except _FAULTS as fault:
+            raise _damaged(fault) from None
         _guard(archive.infolist(), length)
         yield archive
 
@@ -102,8 +104,15 @@ def read(archive: ZipFile, info: ZipInfo) -> bytes:
         with archive.open(info) as stream:
             # by pieces: as a whole it would be unpacked first and then cut to the size the directory tells
             return b"".join(iter(partial(stream.read, _CHUNK), b""))
-    except _FAULTS:
-        raise Unreadable("damaged zip") from None
+    except _FAULTS as fault:
+        raise _damaged(fault) from None
+
+
+def _damaged(fault: Exception) -> Unreadable:
+    """Return the error of a damaged zip; raise NotReadNow where the machine could not read it."""
+    if isinstance(fault, OSError):
+        require_lasting(fault)
+    return Unreadable("damaged zip")
 
 
 def _fault(info: ZipInfo) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Literal, NamedTuple
 
+from pipeline.errors import NotReadNow
 from pipeline.intake import pointer
 from pipeline.intake.candidates import Library
 from pipeline.intake.claims import COLUMN, Claim, Claims
@@ -140,6 +141,6 @@ def _digests(named: Sequence[Claim], sources: Sources) -> list[str]:
     for claim in named:
         try:
             found.append(sources.picture(claim.candidate).sha256)
-        except Unusable:
+        except (Unusable, NotReadNow):
             continue
     return found

@@ -7,6 +7,7 @@ spaces, hyphens, invisible characters, quotes) is recorded; everything else is r
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -72,6 +73,11 @@ class Identity:
     changes: tuple[Change, ...] = ()
 
 
+IsKnown = Callable[
+    [str, CardType], bool
+]  # does the ledger hold a seal, or an unresolved attempt, of this number
+
+
 def lifetime(number: str, id_type: CardType) -> str:
     """Return the part of a whole, normalised number that stays with its person for life (DESIGN §4).
 
@@ -90,11 +96,14 @@ def normalise(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...
     return walk(Field.NUMBER, text, _STEPS_OTHER if other else _STEPS)
 
 
-def read_identity(row: Row, *, allow_other: bool, today: date) -> Identity:
+def read_identity(
+    row: Row, *, allow_other: bool, today: date, is_known: IsKnown = lambda *_: False
+) -> Identity:
     """Read number and card type of a row and judge them against each other.
 
     ``allow_other`` opens OTHER_CARD_TYPE. A number beside a card type that cannot be read is not judged: what it
-    should look like is not known. Cells of broken formulas are passed over without a word.
+    should look like is not known. Cells of broken formulas are passed over without a word. A number for which
+    ``is_known`` is true has lost no digit.
     """
     type_cell = row.fields.get(Field.ID_TYPE)
     unread = type_cell is not None and type_cell.kind in BROKEN
@@ -107,14 +116,18 @@ def read_identity(row: Row, *, allow_other: bool, today: date) -> Identity:
 
     card, form = judge(number.value, declared.value, row.address(Field.NUMBER), today)
     agreed = _agree(row, declared.value, card, usable=not any(found.severity == "error" for found in form))
-    problems = (*number.problems, *_with_tail(number, form, row.address(Field.NUMBER)), *agreed.problems)
+    lost = _lost_tail(number, form)
+    if lost is not None and not is_known(number.value, card):
+        doubted = problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER), tail=lost)
+        form = (*(found for found in form if found.code != "ID_CHECKSUM"), doubted)
+    problems = (*number.problems, *form, *agreed.problems)
     if any(found.severity == "error" for found in problems):
         return Identity(None, None, problems)
     return Identity(number.value, card, problems, (*number.changes, *agreed.changes))
 
 
-def _with_tail(number: Reading[str], form: tuple[Problem, ...], address: str | None) -> tuple[Problem, ...]:
-    """Doubt a number that lost its tail: one that ends in 000, and one in 00 that its check digit does not fit.
+def _lost_tail(number: Reading[str], form: tuple[Problem, ...]) -> str | None:
+    """Return the tail of a number that may have lost its own: 000, and 00 where its check digit does not fit.
 
     One honest number in about 1,100 ends in 000, and one in eleven that was cut to 15 digits fits by chance; of those
     that end in 00 most are honest (rosters.md §0). No spreadsheet groups digits by 6, 8 and 4: a number written
@@ -122,11 +135,10 @@ def _with_tail(number: Reading[str], form: tuple[Problem, ...], address: str | N
     """
     tail = _TAIL.search(number.value or "")
     if tail is None or any(_GROUPED.search(change.before) for change in number.changes):
-        return form
+        return None
     if tail[0] != "000" and all(found.code != "ID_CHECKSUM" for found in form):
-        return form
-    lost = problem("ID_PRECISION_LOST", Field.NUMBER, address, tail=tail[0])
-    return (*(found for found in form if found.code != "ID_CHECKSUM"), lost)
+        return None
+    return tail[0]
 
 
 def _read(row: Row, declared: CardType | None) -> Reading[str]:

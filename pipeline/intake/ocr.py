@@ -14,15 +14,16 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UsageError
-from pipeline.intake import image, pictures
+from pipeline import one_row
+from pipeline.errors import NotReadNow, UsageError
+from pipeline.intake import image, pictures, stems
 from pipeline.intake.shown_name import other_name
 from pipeline.problems import problem
-from pipeline.roster import Doctor, Field, Picture
+from pipeline.roster import Doctor, Field, Picture, Problem
 
 _VIEWS = 1  # raised when the views of a picture change
 _PARTS = ("det", "cls", "rec")  # the models that find lines, turn them, read them
@@ -43,7 +44,19 @@ def cross_check(doctors: Sequence[Doctor], *, beside: Sequence[Doctor] = (), wor
     """
     reader = _Reader(work / "ocr")
     names = {doctor.name for doctor in (*doctors, *beside) if doctor.name}
-    return [_checked(doctor, names, reader) for doctor in doctors]
+    return [
+        one_row.handle(
+            partial(_checked, doctor, names, reader),
+            partial(_unchecked, doctor),
+            stage="ocr",
+            row_id=doctor.row_id,
+        )
+        for doctor in doctors
+    ]
+
+
+def _unchecked(doctor: Doctor, found: Problem) -> Doctor:
+    return replace(doctor, problems=(*doctor.problems, replace(found, field=Field.PICTURE)))
 
 
 def _checked(doctor: Doctor, names: Collection[str], reader: _Reader) -> Doctor:
@@ -51,12 +64,17 @@ def _checked(doctor: Doctor, names: Collection[str], reader: _Reader) -> Doctor:
         return doctor
     known = reader.recall(doctor.picture)
     read = dict(known)
-    found = other_name(doctor.name, names, reader.texts(doctor.picture, read))
+    cell = doctor.row.address(Field.PICTURE)
+    try:
+        found = other_name(doctor.name, names, reader.texts(doctor.picture, read))
+    except NotReadNow as trouble:
+        file = stems.shown(doctor.picture.path.name)
+        unread = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+        return replace(doctor, problems=(*doctor.problems, unread))
     if read != known:
         reader.remember(doctor.picture, read)
     if found is None:
         return doctor
-    cell = doctor.row.address(Field.PICTURE)
     return replace(
         doctor, problems=(*doctor.problems, problem("IMAGE_NAME_MISMATCH", Field.PICTURE, cell, found=found))
     )
@@ -85,7 +103,7 @@ class _Reader:
         """Return what was read of a picture, by view; nothing where that cannot be trusted."""
         try:
             kept = json.loads(pictures.read(self._path(picture)))
-        except (OSError, ValueError, RecursionError):
+        except (NotReadNow, OSError, ValueError, RecursionError):
             return {}
         if not isinstance(kept, dict) or kept.get("version") != self._version:
             return {}

@@ -21,10 +21,13 @@ what it gives anew: a new entry, a picture that somebody put into the workbook, 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from pipeline import one_row
+from pipeline.errors import NotReadNow
 from pipeline.intake import embedded, pictures, pointer, stems
 from pipeline.intake.candidates import Candidate, Library
 from pipeline.intake.claims import CELL, MOST, STRENGTH, Claim, Claims, names, survey
@@ -105,12 +108,14 @@ def pair(
     with Sources(known, keep) as sources:
         entries = read_entries(doctors, library, claims, sources=sources, paired_before=paired_before)
         contests = find_contests(doctors, entries, claims, sealed)
-        for place, (doctor, entry) in enumerate(zip(doctors, entries, strict=True)):
+
+        def pair_one(place: int, doctor: Doctor) -> None:
+            entry = entries[place]
             if entry.refusal:
                 found = stems.shown((entry.text or "")[:_LONGEST_ENTRY])
                 fault = _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=entry.refusal)
                 paired[place] = _with(doctor, fault)
-                continue
+                return
             fitting, cells = _fitting(doctor, entry, claims.of[place])
             usable = _readable(claims.usable(fitting), cells)
             used.update(claim.candidate for claim in usable or fitting)
@@ -127,12 +132,24 @@ def pair(
                 paired[place] = _with(doctor, _contested(doctor, place, fitting, doctors, claims))
             else:
                 missing.append(place)
+
+        _pair_each(paired, pair_one)
     unclaimed = [candidate for candidate in library.candidates if candidate not in used]
     forms = {stems.tight(left): each for each in unclaimed for left, _ in stems.undressed(each.stem)}
     for count, place in enumerate(missing):
         near = _near(doctors[place], forms) if count < _HINT_ROWS and len(forms) <= _HINT_FORMS else ""
         paired[place] = _with(doctors[place], _missing(doctors[place], library, near))
     return Pairing(tuple(paired), tuple(candidate.path for candidate in unclaimed), sources.new_stats())
+
+
+def _pair_each(paired: list[Doctor], pair_one: Callable[[int, Doctor], None]) -> None:
+    """Pair the doctors one by one, in place; one over which pairing breaks keeps that problem."""
+    for place, doctor in enumerate(tuple(paired)):
+
+        def leave(found: Problem, place: int = place, doctor: Doctor = doctor) -> None:
+            paired[place] = _with(doctor, replace(found, field=Field.PICTURE))
+
+        one_row.handle(partial(pair_one, place, doctor), leave, stage="pair", row_id=doctor.row_id)
 
 
 def _fitting(
@@ -181,12 +198,10 @@ def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], 
     found_in: list[Claim | Embedded] = [*claims, *cells]
     try:
         offers = [_Offer(_picture(doctor, source, sources), source) for source in found_in]
+        drifted = [_Offer(each.picture, each) for each in embedded.drifted(doctor.row)]
+        _require_one(doctor, [*offers, *drifted])
     except _Refused as refused:
         return _with(doctor, refused.fault)
-    drifted = [_Offer(each.picture, each) for each in embedded.drifted(doctor.row)]
-    if drifted and not one_picture(offer.picture for offer in (*offers, *drifted)):
-        found = _listed([offer.shown(doctor) for offer in (*offers, *drifted)])
-        return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
     if len(offers) > 1:
         offers.sort(key=lambda offer: offer.order)
     first = offers[0]
@@ -203,10 +218,19 @@ def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], 
             warnings.append(replace(_problem("IMAGE_AMBIGUOUS", doctor), severity="warning"))
     if len(offers) > 1:
         found = _listed([offer.shown(doctor) for offer in offers])
-        if not one_picture(offer.picture for offer in offers):
-            return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
         warnings.append(_problem("IMAGE_DUPLICATE_FILE", doctor, found=found))
     return replace(doctor, picture=first.picture, evidence=evidence, problems=(*doctor.problems, *warnings))
+
+
+def _require_one(doctor: Doctor, offers: Sequence[_Offer]) -> None:
+    """Raise _Refused where the offers are not all one picture, or cannot be compared now."""
+    found = _listed([offer.shown(doctor) for offer in offers])
+    try:
+        is_one = len(offers) == 1 or one_picture(offer.picture for offer in offers)
+    except NotReadNow as trouble:
+        raise _Refused(_problem("IMAGE_NOT_READ", doctor, file=found, **trouble.words)) from None
+    if not is_one:
+        raise _Refused(_problem("IMAGE_AMBIGUOUS", doctor, found=found))
 
 
 def _picture(doctor: Doctor, source: Claim | Embedded, sources: Sources) -> Picture:
@@ -220,6 +244,9 @@ def _picture(doctor: Doctor, source: Claim | Embedded, sources: Sources) -> Pict
         raise _Refused(_problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit))
     try:
         picture = sources.picture(candidate)
+    except NotReadNow as trouble:
+        file = _shown(candidate.relative, doctor)
+        raise _Refused(_problem("IMAGE_NOT_READ", doctor, file=file, **trouble.words)) from None
     except Unusable as unusable:
         file = _shown(candidate.relative, doctor)
         raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=file, found=str(unusable))) from None

@@ -11,10 +11,12 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.errors import require_lasting
 from pipeline.intake import archive, candidates, encodings, stems
 from pipeline.intake.candidates import Candidate, Library, Passed, Place
 from pipeline.roster import FileStat
@@ -42,6 +44,8 @@ _ZIP = ".zip"
 _OTHER_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 # a member that only somebody with a purpose names so; nothing is ever put where its name says
 _ESCAPES = re.compile(r"\A/|\A[A-Za-z]:|(?:\A|/)\.\.(?:/|\Z)|\x00")
+_LONGEST = 255  # characters of a name: no file system has longer ones
+_SHOWN = 80  # of one that is longer
 _DEEPEST = 64  # folders above a member of a zip
 _CHUNK = 1 << 20
 # Windows has neither flag, POSIX no O_BINARY
@@ -83,8 +87,14 @@ def index(folder: Path | None) -> Library:
 def fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
     """Return size, time and digest of a regular file; it is opened only where size or time differ from ``known``.
 
-    ``known`` is keyed by ``str(path)``. Raises OSError where the file is gone, unreadable, or no regular file any more.
+    ``known`` is keyed by ``str(path)``. Raises OSError where the file is gone, unreadable, or no regular file any more,
+    NotReadNow where the machine cannot read it now.
     """
+    with _machine_told_apart():
+        return _fingerprint(path, known)
+
+
+def _fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
     status = os.lstat(path)
     _require_regular(status, path)
     before = known.get(str(path))
@@ -112,24 +122,36 @@ def moment(status: os.stat_result) -> int:
 def read(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     """Return the bytes of a regular file, at most ``limit`` + 1 of them so that the caller sees an excess.
 
-    Raises OSError where the file is gone, unreadable, or no regular file.
+    Raises OSError where the file is gone, unreadable, or no regular file, NotReadNow where the machine cannot read it
+    now.
     """
-    with os.fdopen(open_regular(path), "rb") as file:
+    with _machine_told_apart(), os.fdopen(open_regular(path), "rb") as file:
         return file.read(limit + 1)
 
 
 def open_regular(path: Path) -> int:
-    """Return a descriptor of a regular file, opened for reading. Raises OSError for anything else."""
-    _require_regular(
-        os.lstat(path), path
-    )  # a pipe is not even opened; what is put there since then is caught below
-    descriptor = os.open(path, _OPEN_FLAGS)
+    """Return a descriptor of a regular file, opened for reading. Raises OSError for anything else, and NotReadNow."""
+    with _machine_told_apart():
+        _require_regular(
+            os.lstat(path), path
+        )  # a pipe is not even opened; what is put there since then is caught below
+        descriptor = os.open(path, _OPEN_FLAGS)
     try:
         _require_regular(os.fstat(descriptor), path)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def _machine_told_apart() -> Iterator[None]:
+    """Raise NotReadNow in place of an OSError that says nothing about the file."""
+    try:
+        yield
+    except OSError as error:
+        require_lasting(error)
+        raise
 
 
 def _walk(top: Place, found: _Found) -> None:
@@ -139,13 +161,15 @@ def _walk(top: Place, found: _Found) -> None:
         try:
             with os.scandir(place.path) as entries:
                 listed = [entry for entry in entries if not _is_debris(entry.name)]
-        except OSError:
+        except OSError as error:
+            require_lasting(error)  # a picture that is not seen might be another one's rival
             found.unreadable.append(Passed("/".join(place.parts) or ".", "cannot be read"))
             continue
         for entry in listed:
             try:
                 status = entry.stat(follow_symlinks=False)
-            except OSError:  # gone since it was listed
+            except OSError as error:  # gone since it was listed
+                require_lasting(error)
                 continue
             if stat.S_ISDIR(status.st_mode) and not _is_junction(status):
                 waiting.append(place.within(entry.name, path=place.path / entry.name))
@@ -196,6 +220,8 @@ def _open(zipped: Place, found: _Found) -> None:
             for member in archive.members(opened):
                 _take_member(member, places, shown, found)
     except (archive.Unreadable, OSError) as error:
+        if isinstance(error, OSError):
+            require_lasting(error)
         why = str(error) if isinstance(error, archive.Unreadable) else "cannot be read"
         found.unreadable.append(Passed(shown, why))
 
@@ -203,6 +229,9 @@ def _open(zipped: Place, found: _Found) -> None:
 def _take_member(
     member: archive.Member, places: dict[tuple[str, ...], Place], zipped: str, found: _Found
 ) -> None:
+    if any(len(part) > _LONGEST for part in member.name.split("/")):
+        found.unreadable.append(Passed(f"{zipped}/{encodings.readable(member.name[:_SHOWN])}…", "too long"))
+        return
     *folders, name = member.name.removeprefix("./").split("/")
     shown = f"{zipped}/{encodings.readable(member.name)}"
     stem, extension = stems.split(name)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.errors import FileRefused, reason_of
+from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.headings import CHECK, ROW_ID, found
 from pipeline.intake import biff, encrypted, html, ods, ole, text, xlsb, xlsx, xml2003
 from pipeline.intake.ahead import Ahead
@@ -165,6 +165,7 @@ def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
                 raise too_many_bytes(status.st_size, MAX_BYTES)
             return file.read(min(status.st_size, first))
     except OSError as error:
+        require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
         raise FileRefused("FILE_CORRUPT", {"found": reason_of(error).en}) from error
     except ValueError as error:  # a NUL in the name
         raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error

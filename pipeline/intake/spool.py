@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from pipeline.clock import run_id
+from pipeline.errors import NotReadNow
 from pipeline.intake import pictures
 
 
@@ -21,10 +23,19 @@ def keep(payload: bytes, work: Path, suffix: str) -> tuple[Path, str]:
     try:
         if pictures.read(path) == payload:
             return path, sha256
-    except OSError:  # not there yet, or no regular file: the move below puts ours in its place
+    except (NotReadNow, OSError):  # not there yet, or no regular file: the move below puts ours in its place
         pass
     put(path, payload)
     return path, sha256
+
+
+def was_kept(payload: bytes, work: Path, *, before: str) -> bool:
+    """Tell whether a file in ``work`` holds these bytes since before a run, named as `clock.run_id` does, began."""
+    sha256 = hashlib.sha256(payload).hexdigest()
+    try:
+        return any(run_id(path.stat().st_mtime) < before for path in work.glob(f"{sha256}.*"))
+    except OSError:
+        return False
 
 
 def put(path: Path, payload: bytes) -> None:

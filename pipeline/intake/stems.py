@@ -43,9 +43,10 @@ _EXTENSION = re.compile(r"[.．。｡]([A-Za-z0-9Ａ-Ｚａ-ｚ０-９]{1,5})[ .
 _KINDS = "电子|手写|亲笔|个人|本人|处方|专用|医师|医生|姓名|私人"
 _SEALS = "印章|签章|签名章|签字章|签名|签字|印鉴|印模|手签|名章|私章"
 _FORMS = "图片|图样|图|照片|照|扫描件"
+_MOST_KINDS = 4  # words in one suffix: without a bound the search takes the square of the name's length
 _SUFFIX = re.compile(
-    rf"的?(?:{_KINDS})*(?:{_SEALS})(?:{_FORMS})?\Z"
-    rf"|的?(?:{_KINDS})+章(?:{_FORMS})?\Z"
+    rf"的?(?:{_KINDS}){{0,{_MOST_KINDS}}}(?:{_SEALS})(?:{_FORMS})?\Z"
+    rf"|的?(?:{_KINDS}){{1,{_MOST_KINDS}}}章(?:{_FORMS})?\Z"
     r"|(?:的|(?<=[ _-]))[章印]\Z"
     r"|(?P<bare>[章印])\Z"
     r"|的?(?:副本|拷贝|(?<=[ _-])copy)(?: ?[1-9][0-9]?)?\Z"
@@ -53,6 +54,7 @@ _SUFFIX = re.compile(
     r"|\([1-9]\)\Z",
     re.IGNORECASE,
 )
+_MOST_SUFFIXES, _MOST_EXTENSIONS = 8, 8  # one behind the other
 _LAST = frozenset("章印名字鉴模签片样图照件本贝yY)0123456789")  # what a suffix can end with
 _GLUED = 3  # characters of a name from which on a 章 that is glued to it cannot be its last: 李文章 is a name
 _BLANKS = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
@@ -74,7 +76,7 @@ def split(name: str) -> tuple[str, str]:
     Picture extensions that stand one after the other are one: (``张伟``, ``.jpg.png``).
     """
     stem, extension = _split(name)
-    while extension:
+    for _ in range(_MOST_EXTENSIONS if extension else 0):
         rest, inner = _split(stem)
         if not rest or inner not in EXTENSIONS:
             break
@@ -119,7 +121,7 @@ def undressed(stem: str) -> tuple[tuple[str, str], ...]:
         return ()
     whole = rest = _composed(stem).strip()
     forms = [(whole, "")]
-    while rest[-1:] in _LAST and (suffix := _SUFFIX.search(rest)):
+    while len(forms) <= _MOST_SUFFIXES and rest[-1:] in _LAST and (suffix := _SUFFIX.search(rest)):
         left = rest[: suffix.start()].rstrip(_SEPARATORS)
         if not left or (suffix["bare"] and seal_may_end_name(left)):
             break

@@ -14,7 +14,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from pipeline.intake.folding import shown, trim
-from pipeline.intake.identity import Identity
+from pipeline.intake.identity import Identity, IsKnown
 from pipeline.problems import problem
 from pipeline.roster import Field, Problem, Row
 
@@ -38,13 +38,16 @@ def _shortest_digits(number: int) -> bool:
 _ROUNDINGS: tuple[Rounding, ...] = (_a_double, _shortest_digits)
 
 
-def doubt(rows: Sequence[Row], identities: Sequence[Identity]) -> list[Identity]:
+def doubt(
+    rows: Sequence[Row], identities: Sequence[Identity], *, is_known: IsKnown = lambda *_: False
+) -> list[Identity]:
     """Return the identities, refused where the number's sheet went through a program that rounds.
 
     A typing error fits a rounding seldom, a rounded number always, and one rounded number in eleven passes the check
     digit. So where three and more numbers of a sheet fail it, nearly all of them are of one rounding, and they are at
     least as many as those of that rounding that pass (one in ten of which is then another person's), every number of
-    that rounding is refused. Numbers with an X, or written in groups, cannot have been rounded.
+    that rounding is refused. Numbers with an X, or written in groups, cannot have been rounded; one for which
+    ``is_known`` is true was not.
     """
     failing: defaultdict[Hashable, list[int]] = defaultdict(list)
     for row, identity in zip(rows, identities, strict=True):
@@ -60,7 +63,9 @@ def doubt(rows: Sequence[Row], identities: Sequence[Identity]) -> list[Identity]
             passing[_sheet(row)].append(number)
     suspect = {sheet: _kinds(failing[sheet], passed) for sheet, passed in passing.items()}
     return [
-        _refused(row, identity) if _is_rounded(row, suspect.get(_sheet(row), ())) else identity
+        _refused(row, identity)
+        if _is_rounded(row, suspect.get(_sheet(row), ())) and not _is_known(identity, is_known)
+        else identity
         for row, identity in zip(rows, identities, strict=True)
     ]
 
@@ -81,6 +86,11 @@ def _kinds(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
 def _is_rounded(row: Row, kinds: Sequence[Rounding]) -> bool:
     number = _digits(row) if kinds else None
     return number is not None and any(kind(number) for kind in kinds)
+
+
+def _is_known(identity: Identity, is_known: IsKnown) -> bool:
+    number, card = identity.number, identity.id_type
+    return number is not None and card is not None and is_known(number, card)
 
 
 def _refused(row: Row, identity: Identity) -> Identity:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from pipeline import one_row
 from pipeline.intake.choices import read_card_type, read_license_type, read_scene, read_yes_no
 from pipeline.intake.folding import BROKEN, Reading, is_dash, quote, shown
 from pipeline.intake.identity import Identity, lifetime, read_identity
@@ -56,19 +57,59 @@ def validate(
     today: date,
     identify: Identify | None,
     ids: Sequence[str | None] | None = None,
+    known: Container[str] = frozenset(),
 ) -> list[Doctor]:
     """Judge every row: one doctor a row, in the same order.
 
     ``today`` is the local day that ages are counted to. Without ``identify`` (no site key at hand) ``key`` and
-    ``row_id`` are None. ``ids`` are the rows' ids where they are known already.
+    ``row_id`` are None. ``ids`` are the rows' ids where they are known already. ``known`` are the keys of people who
+    have a seal or an unresolved attempt: their numbers have lost no digit.
     """
-    judged = [read_identity(row, allow_other=defaults.allow_other_card_type, today=today) for row in rows]
-    identities = doubt(rows, judged)
-    known = row_ids(rows, identify) if ids is None else ids
+
+    def is_known(number: str, card: CardType) -> bool:
+        return identify is not None and identify.person(lifetime(number, card)) in known
+
+    read = partial(read_identity, allow_other=defaults.allow_other_card_type, today=today, is_known=is_known)
+    judged = [one_row.handle(partial(read, row), _no_identity, stage="validate") for row in rows]
+    identities = doubt(rows, judged, is_known=is_known)
+    if ids is None:
+        ids = list(row_ids(rows, identify))
     return [
-        _doctor(row, identity, row_id, defaults, identify)
-        for row, identity, row_id in zip(rows, identities, known, strict=True)
+        one_row.handle(
+            partial(_doctor, row, identity, row_id, defaults, identify),
+            partial(_unjudged, row, identity, row_id, identify),
+            stage="validate",
+            row_id=row_id,
+        )
+        for row, identity, row_id in zip(rows, identities, ids, strict=True)
     ]
+
+
+def _no_identity(found: Problem) -> Identity:
+    return Identity(None, None, (found,))
+
+
+def _unjudged(
+    row: Row, identity: Identity, row_id: str | None, identify: Identify | None, found: Problem
+) -> Doctor:
+    """Return the doctor of a row that could not be judged; the number, if known, still tells whose row it is."""
+    return Doctor(
+        row=row,
+        row_id=row_id,
+        key=_key(identity, identify),
+        name=None,
+        number=identity.number,
+        id_type=identity.id_type,
+        mobile=None,
+        staff_no=None,
+        department=None,
+        seal_name=None,
+        scene_key=None,
+        enable_auto_sign=None,
+        license_type=None,
+        seal_image_compress=None,
+        problems=(*identity.problems, found),
+    )
 
 
 def row_ids(rows: Sequence[Row], identify: Identify | None) -> Iterator[str | None]:

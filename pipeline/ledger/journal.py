@@ -35,7 +35,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
     )
     connection.execute(
         f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT}, dead_at) "  # noqa: S608 - our own words
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             attempt.uuid,
             attempt.key,

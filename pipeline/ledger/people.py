@@ -18,7 +18,7 @@ from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
 
 CONTENT = (
     "content_name, content_number, content_id_type, content_scene_key, content_mobile, content_seal_name, "
-    "content_picture, content_pixels"
+    "content_picture, content_pixels, content_sent_size"
 )  # in the order of model.Content's fields
 
 # an attempt of before it was written down was dead six minutes after its signature

@@ -225,6 +225,9 @@ class Ledger(Protocol):
     def judgements(self) -> Mapping[str, Judgement]:
         """Return what was judged last of each content that was ever reviewed."""
 
+    def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
+        """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
+
     def decisions(self, kind: str | None = None) -> list[Told]:
         """Return the decisions, oldest first."""
 

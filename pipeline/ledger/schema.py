@@ -258,8 +258,14 @@ VERSION_4 = (
     """,  # noqa: S608 - our own words
 )
 
+# the size at which the picture was sent (model.Content.sent_size)
+VERSION_5 = (
+    "ALTER TABLE attempt ADD COLUMN content_sent_size TEXT",
+    "ALTER TABLE seal ADD COLUMN content_sent_size TEXT",
+)
+
 # step n leads from version n to n + 1
-STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 
 # The database names the columns of a broken constraint; triggers speak for themselves.
 CONSTRAINTS = {
@@ -286,8 +292,11 @@ def require_known(version: int, *, steps: Sequence[Sequence[str]] = STEPS) -> No
 
 def read_as_newest(connection: sqlite3.Connection) -> None:
     """Let a ledger that nobody has brought forward yet be read as if somebody had; nothing in its file changes."""
-    if version_of(connection) < 4:  # the version that brought the column
-        connection.execute("CREATE TEMP VIEW attempt AS SELECT *, NULL AS dead_at FROM main.attempt")
+    version = version_of(connection)
+    if version < 5:  # the version that brought content_sent_size; the one before it brought dead_at
+        missing = "NULL AS content_sent_size" + (", NULL AS dead_at" if version < 4 else "")
+        connection.execute(f"CREATE TEMP VIEW attempt AS SELECT *, {missing} FROM main.attempt")  # noqa: S608 - our own words
+        connection.execute("CREATE TEMP VIEW seal AS SELECT *, NULL AS content_sent_size FROM main.seal")
 
 
 def migrate(connection: sqlite3.Connection, *, steps: Sequence[Sequence[str]] = STEPS) -> None:

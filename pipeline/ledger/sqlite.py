@@ -29,7 +29,7 @@ from pipeline.ledger.protocol import (
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import ProgressCounter
 from pipeline.ledger.writer import Operation, Telling, Writer
-from pipeline.model import Judged, Judgement, Snapshot, Verdict
+from pipeline.model import CHECKED, Judged, Judgement, Snapshot, Verdict
 from pipeline.roster import FileStat
 
 Result = TypeVar("Result")
@@ -269,6 +269,17 @@ class SqliteLedger:
         """Return the runs that `accept_runs` named."""
         with self._reading() as connection:
             return decisions.accepted_runs(connection)
+
+    def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
+        """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
+        rows = [(CHECKED, seal_id) for seal_id in seal_ids]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany("UPDATE seal SET content_sent_size = ? WHERE seal_id = ?", rows)
+
+        if rows:
+            set_alone = ("content_sent_size",)
+            self._write(write, [facts.Fact("seal", "seal_id", seal_id, set_alone) for _, seal_id in rows])
 
     def decisions(self, kind: str | None = None) -> list[Told]:
         """Return the decisions, oldest first."""

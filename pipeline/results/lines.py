@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
-from pipeline import __version__
+from pipeline import __version__, one_row
 from pipeline.clock import stamp
 from pipeline.model import Night, Outcome
+from pipeline.problems import forgiven
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.results.privacy import (
     NO_NUMBERS,
@@ -21,7 +23,7 @@ from pipeline.results.privacy import (
 )
 from pipeline.results.reasons import happened, sentence
 from pipeline.results.sums import count
-from pipeline.roster import FileReport
+from pipeline.roster import FileReport, Problem
 from pipeline.words.notes import noted
 from pipeline.words.phrases import is_phrase
 
@@ -32,6 +34,25 @@ def outcome_line(
     outcome: Outcome, *, run: str, language: str, numbers: Numbers | None = None
 ) -> dict[str, object]:
     """Return a row's line of outcomes.jsonl; ``numbers`` are the roster's, by default this row's alone."""
+    return one_row.handle(
+        partial(_line, outcome, run=run, language=language, numbers=numbers),
+        partial(_bare_line, outcome, run=run, language=language, numbers=numbers),
+        stage="results",
+        row_id=outcome.doctor.row_id,
+    )
+
+
+def _bare_line(
+    outcome: Outcome, found: Problem, *, run: str, language: str, numbers: Numbers | None
+) -> dict[str, object]:
+    """Return the line of a row over which its own line broke: where it stands, how it ended, and that it broke."""
+    doctor = replace(outcome.doctor, changes=(), problems=())
+    planned = replace(outcome.planned, doctor=doctor)
+    bare = replace(outcome, planned=planned, message=None, problems=(forgiven(found),))
+    return _line(bare, run=run, language=language, numbers=numbers)
+
+
+def _line(outcome: Outcome, *, run: str, language: str, numbers: Numbers | None = None) -> dict[str, object]:
     doctor = outcome.doctor
     origin = doctor.row.origin
     known = numbers_of([doctor]) if numbers is None else numbers

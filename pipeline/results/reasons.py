@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from pipeline import one_row
 from pipeline.advice import advice_on, known
 from pipeline.model import Outcome, Status
 from pipeline.problems import CATALOGUE, message
@@ -87,6 +88,17 @@ def reasons(
 
     All is masked with ``numbers``, unless ``tell`` makes a problem's sentence: the To fix sheet may quote the roster.
     """
+    yield from one_row.handle(
+        lambda: list(_reasons(outcome, language, numbers, tell)),
+        lambda found: [sentence(found, language, numbers)],
+        stage="results",
+        row_id=outcome.doctor.row_id,
+    )
+
+
+def _reasons(
+    outcome: Outcome, language: str, numbers: Numbers, tell: Callable[[Problem], str] | None
+) -> Iterator[str]:
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
         own = happened(outcome.code, outcome.message, language)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -94,9 +95,13 @@ def _siblings(out: Path, latest: Path) -> bool:
 
 
 def warm_up() -> None:
-    """Import what the pages and the Summary need and nothing else does, and translate the pages: a second."""
-    import_module("pandas")
-    html.warm_up()
+    """Import what the pages and the Summary need and nothing else does, and translate the pages: a second.
+
+    What fails here is tried once more when the results are written, and told then.
+    """
+    with suppress(OSError, ImportError):
+        import_module("pandas")
+        html.warm_up()
 
 
 def _thumbnail(look: Look, picture: Picture) -> bytes | None:

@@ -117,65 +117,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} 处没有台账；请用 ledger restore 或 ledger rebuild 恢复。",
         "There is no ledger at {path}; bring it back with ledger restore or ledger rebuild.",
     ),
-    "ledger_backed_up": (
-        "已备份到 {path}（含密钥，请妥善保管）。",
-        "Backed up to {path} (it holds the key: keep it safe).",
-    ),
     "warning": ("警告：{text}", "Warning: {text}"),
-    "ledger_aside": ("原来的台账已移到 {path}。", "The former ledger was set aside as {path}."),
-    "ledger_receipts_rewritten": (
-        "回执已由台账重写，损坏的文件已移到 {path}。",
-        "The receipts were written again from the ledger; the damaged file was set aside as {path}.",
-    ),
-    "ledger_newer": (
-        "旁边的 receipts.jsonl 比备份新，已一并恢复。",
-        "receipts.jsonl beside it was newer than the backup and was used as well.",
-    ),
-    "ledger_restored": (
-        "台账已恢复：{people} 人，{seals} 枚印章，{unsettled} 行结果未知。",
-        "The ledger is back. People: {people}. Seals: {seals}. Without a verdict: {unsettled}.",
-    ),
-    "ledger_sound": (
-        """台账完好：{path}
-  核对了数据库文件、密钥和 {receipts} 条回执，三者一致
-  其中 {people} 人，{seals} 枚印章，{unsettled} 人的提交没有结论""",
-        """The ledger is in order: {path}
-  Database file, site key and receipts ({receipts}) were checked, and agree
-  People: {people}. Seals: {seals}. Without a verdict: {unsettled}""",
-    ),
-    "ledger_trouble_ledger": (
-        "台账文件 {path} 内部已损坏（{what}）",
-        "The ledger {path} is damaged inside ({what})",
-    ),
-    "ledger_trouble_behind": (
-        "回执 {receipts} 里有台账 {path} 没有的创建或印章：{what} 处",
-        "The receipts {receipts} hold creates or seals that the ledger {path} lacks: {what}",
-    ),
-    "ledger_trouble_end": (
-        "回执 {receipts} 不全：台账写到第 {what} 条，文件里没有这一条",
-        "The receipts {receipts} are not whole: the ledger reaches to line {what}, which is not in the file",
-    ),
-    "ledger_trouble_line": (
-        "回执 {receipts} 第 {what} 行已损坏或被改动",
-        "Line {what} of the receipts {receipts} is damaged or was changed",
-    ),
-    "ledger_trouble_differs": (
-        "台账和回执说法不同：{what}",
-        "Ledger and receipts tell different things: {what}",
-    ),
-    "ledger_troubles_more": ("另有 {n} 处", "and {n} more"),
-    "ledger_two_stories": (
-        "请保留 state 文件夹里的全部文件，不要运行；用两者一致时的备份恢复，没有备份就联系开发者。",
-        "Keep all files of the state folder and do not run; restore a backup of when they agreed, or ask the developers.",
-    ),
-    "ledger_receipts_again": (
-        "台账本身完好，下一次运行会由台账重写 {receipts}，原文件会保留。",
-        "The ledger itself is in order. The next run writes {receipts} again from it and keeps the former file.",
-    ),
-    "ledger_ways_back": (
-        "请先保留全部文件，再运行 ledger rebuild（由回执重建台账，或由完好的台账重写回执），或用备份恢复（ledger restore FILE）。",
-        "Keep all files, then run ledger rebuild (it makes the ledger again from the receipts, or the receipts from a ledger in order) or restore a backup (ledger restore FILE).",
-    ),
     "pictures_unread": (
         "印章图片 {place} 无法读取（{why}）；其中的图片没有用上。",
         "Pictures in {place} cannot be read ({why}); none of them was used.",
@@ -203,6 +145,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
     "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; name a file."),
+    "not_read_now": (
+        "有文件这次没能读取（{why}），文件和名单都没有问题；没有提交任何内容，请再运行一次，仍然如此请找信息科。",
+        "A file could not be read this time ({why}), which is no fault of the file; nothing was sent, run again, and ask IT if it happens again.",
+    ),
     "no_such_path": (
         "找不到 {path}（在 {folder} 里找过）。{near}请核对写法；路径里有空格时整个加引号。",
         "{path} does not exist (looked in {folder}).{near} Check how it is written; a path with blanks needs quotes.",

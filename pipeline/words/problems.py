@@ -90,7 +90,11 @@ ROW_ENTRIES = (
        mild=("{cell} 的“{field}”在 contract: file_id 下没有作用，没有发送。",
              "“{field}” in {cell} has no meaning with contract: file_id and was not sent.")),
     _w("CONTENT_CHANGED", "已有印章，但现在的{differs}与当时不同；没有重新提交，请人工决定。",
-       "Has a seal, but {differs} now differ from what it was made from; nothing was sent, a human decides.", "clerk"),
+       "Has a seal, but {differs} now differ from what it was made from; nothing was sent, a human decides.", "clerk",
+       hard=("已有印章，但旧版本可能把图片缩小成 {sent} 像素提交（原图 {whole}）；请在电子签控制台看这枚印章，清晰就保留，不清晰就更换。",
+             "Has a seal, but an older version may have sent its picture at {sent} pixels instead of {whole}; look at the seal in the e-Sign console, keep it if it is sharp, replace it if not.")),
+    _e("ROW_NOT_PROCESSED", "程序处理这一行时出错（{kind}），没有提交；请把这次运行的 log.jsonl 交给信息科。",
+       "The program failed on this row ({kind}) and did not send it; give log.jsonl of this run to IT.", "it"),
     _e("PERSON_POSSIBLY_SAME", "可能与已有印章的 {other} 是同一人；请核对证件号码。",
        "Possibly the same person as {other}, who has a seal; check the identity number.",
        mild=("与 {other} 同名，且{same}相同，证件号码却不同；都未提交，请核对哪个号码正确。",
@@ -176,6 +180,9 @@ PICTURE_ENTRIES = (
        mild=("图片压到了相邻行，但中心在本行，已采用；请确认。",
              "The picture overlaps a neighbour row, but its centre is in this one; it was used, please confirm.")),
     _e("IMAGE_CORRUPT", "图片 {file} 已损坏（{found}）；请重新导出。", "The picture {file} is damaged ({found}); export it again."),
+    _e("IMAGE_NOT_READ", "这次没能读取图片 {file}（{why}），图片和名单都没有问题，此行没有提交；请再运行一次，仍然如此请找信息科。",
+       "The picture {file} could not be read this time ({why}), which is no fault of picture or roster, and the row was not sent; "
+       "run again, and ask IT if it happens again.", "it"),
     _e("IMAGE_FORMAT", "图片 {file} 的内容是 {found}，不是 PNG 或 JPG；请另存为 PNG。",
        "The picture {file} is {found}, not PNG or JPG; save it as PNG."),
     _w("IMAGE_CONVERTED", "图片 {file} 已转换（{why}）。", "The picture {file} was converted ({why})."),
@@ -353,6 +360,7 @@ FINDINGS: Mapping[str, str] = {
 
 # code -> the word of its detail that asks for the other sentence
 OTHER_CASE: Mapping[str, str] = {
+    "CONTENT_CHANGED": "sent",
     "FILE_SUSPICIOUS": "ticket",
     "ID_LENGTH": "renewals",
     "ID_PRECISION_LOST": "tail",

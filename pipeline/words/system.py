@@ -21,6 +21,7 @@ SYSTEM: Mapping[int, tuple[str, str]] = {
     errno.EIO: ("磁盘读写出错", "the disk cannot be read or written"),
     errno.EBUSY: ("正被占用", "it is in use"),
     errno.ETXTBSY: ("正被占用", "it is in use"),
+    errno.EAGAIN: ("系统资源暂时不足", "the system is short of resources"),
     errno.EMFILE: ("打开的文件过多", "too many open files"),
     errno.ENFILE: ("打开的文件过多", "too many open files"),
     errno.ENAMETOOLONG: ("路径过长", "the path is too long"),

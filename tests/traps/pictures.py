@@ -17,6 +17,7 @@ _FONT = Path(__file__).parents[2] / "sample_data" / "font" / "EsignSampleSong-Bo
 _ACROSS, _DOWN, _BLOCK = 12, 4, (12, 9)
 _CONTRAST = 90  # of 255 levels: less is what an encoder does
 _SAME = 0.02  # share of points that may differ; six blocks are 5 %
+_LOSS = 12.0  # levels of the mean difference that JPEG, WEBP or HEIC may bring where they halve the colours
 
 
 @cache
@@ -66,6 +67,15 @@ def same(arrived: Image.Image, expected: Image.Image) -> bool:
     differs = ImageChops.lighter(ImageChops.lighter(channels[0], channels[1]), channels[2])
     loud = sum(differs.histogram()[_CONTRAST:])
     return loud <= _SAME * expected.width * expected.height
+
+
+def faithful(arrived: Image.Image, expected: Image.Image) -> bool:
+    """Tell whether two flattened pictures have the same size and, within an encoder's loss, the same points."""
+    if arrived.size != expected.size:
+        return False
+    histogram = ImageChops.difference(arrived, expected).histogram()
+    total = sum(level % 256 * count for level, count in enumerate(histogram))
+    return total <= _LOSS * 3 * expected.width * expected.height
 
 
 def png(image: Image.Image) -> bytes:

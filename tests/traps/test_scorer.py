@@ -6,6 +6,7 @@ import pytest
 from traps.cast import FIELDS, Cast, Table
 from traps.corpus import CAPS
 from traps.layout import Style, lay_out, sheet
+from traps.pictures import decode, png
 from traps.score import score
 from traps.stage import play
 from traps.truth import FilePlan, refused
@@ -60,6 +61,15 @@ def _name(seals):
     return [replace(seals[0], name=seals[1].name), *seals[1:]]
 
 
+def _thumbnails(record):
+    small = {}
+    for digest, data in record.pictures.items():
+        image = decode(data)
+        image.thumbnail((96, 96))
+        small[digest] = png(image)
+    return small
+
+
 def _twice(seals):
     return [*seals, replace(seals[0], seal_id="another", seal_name="另一枚章")]
 
@@ -74,6 +84,7 @@ CRITICAL = {
     ),
     "sealed without a seal": lambda record: _seals(record, lambda seals: seals[1:]),
     "a picture that never arrived": lambda record: replace(record, pictures={}),
+    "thumbnails in place of the pictures": lambda record: replace(record, pictures=_thumbnails(record)),
 }
 WRONG = {
     "a line dropped": lambda record: replace(record, outcomes=record.outcomes[1:]),

@@ -10,19 +10,30 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.errors import NotReadNow
 from pipeline.intake import pictures, spool, stems
-from pipeline.intake.image import arrangements, cleanup
+from pipeline.intake.image import arrangements, cleanup, small_images
 from pipeline.intake.image import preview as previews
-from pipeline.intake.image.appearance import look
+from pipeline.intake.image.appearance import Look, look
 from pipeline.intake.image.arrangements import WHOLE
 from pipeline.intake.image.decoding import TAIL, Decoded, Refused, decode, structure
-from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, size_of
-from pipeline.intake.image.reading import read, room_for
+from pipeline.intake.image.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, own_bytes, size_of
+from pipeline.intake.image.reading import handling_one, read, room_for
 from pipeline.intake.image.twins import twins
 from pipeline.problems import problem
-from pipeline.roster import Field, Picture, Prepared, Preview, Problem
+from pipeline.roster import Field, Picture, Prepared, Preview, Problem, SentSize
 
-__all__ = ["LEGIBLE_SIDE", "MIN_SIDE", "WHOLE", "pixels", "prepare", "preview", "twins", "views"]
+__all__ = [
+    "LEGIBLE_SIDE",
+    "MIN_SIDE",
+    "WHOLE",
+    "pixels",
+    "prepare",
+    "preview",
+    "sent_size",
+    "twins",
+    "views",
+]
 
 
 def prepare(
@@ -43,24 +54,25 @@ def prepare(
     """
     file = stems.shown(picture.path.name)
     try:
-        data = read(picture)
-        found = structure(data)
-        with room_for(found):
-            decoded = _with_tail(decode(found), data)
-            seen = look(decoded.image)
-            if shelf is not None and not previews.is_kept(picture.sha256, shelf):
-                previews.keep(picture.sha256, previews.make(decoded.image), shelf)
-            if min(decoded.image.size) < MIN_SIDE:
-                least = f"{MIN_SIDE}×{MIN_SIDE}"
-                raise Refused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
-            if seen.is_blank(decoded.image.size):
-                raise Refused("IMAGE_BLANK")
-            if trim or transparent:
-                cleaned, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)
-                decoded = replace(decoded, image=cleaned, flaws=(*decoded.flaws, *done))
-            encoded = fit(data, decoded, limit)
+        with handling_one():
+            data = read(picture)
+            found = structure(data)
+            with room_for(found):
+                decoded = _with_tail(decode(found), data)
+                seen = look(decoded.image)
+                if shelf is not None and not previews.is_kept(picture.sha256, shelf):
+                    previews.keep(picture.sha256, previews.make(decoded.image), shelf)
+                if min(decoded.image.size) < MIN_SIDE:
+                    least = f"{MIN_SIDE}×{MIN_SIDE}"
+                    raise Refused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
+                if seen.is_blank(decoded.image.size):
+                    raise Refused("IMAGE_BLANK")
+                decoded = _cleaned(decoded, seen, trim=trim, transparent=transparent)
+                encoded = fit(data, decoded, limit)
     except Refused as refused:
         return (_problem(refused.code, file, **refused.detail),)
+    except NotReadNow as trouble:
+        return (_problem("IMAGE_NOT_READ", file, **trouble.words),)
     warnings = []
     if decoded.flaws:
         warnings.append(_problem("IMAGE_CONVERTED", file, why=", ".join(decoded.flaws)))
@@ -83,16 +95,43 @@ def prepare(
     )
 
 
+def sent_size(
+    picture: Picture, *, work: Path, same_bytes: bool, run: str, trim: bool = False, transparent: bool = False
+) -> SentSize | None:
+    """Return at which size a seal's picture was sent before sizes were recorded; None where it cannot be read.
+
+    ``run`` made the seal. Without ``same_bytes`` the file was encoded otherwise then: it may have been re-encoded.
+    """
+    try:
+        with handling_one():
+            data = read(picture)
+            found = structure(data)
+            if not small_images.may_be_shrunk(found.layout.size):
+                return SentSize()
+            decoded = _with_tail(decode(found), data)
+            thumbnail = small_images.thumbnail_size(decoded.image)
+            ready = _cleaned(decoded, look(decoded.image), trim=trim, transparent=transparent)
+            encoded = fit(data, ready, pictures.MAX_BYTES)
+    except (Refused, NotReadNow):
+        return None
+    sent_as_it_was = same_bytes and own_bytes(data, ready) is not None
+    if thumbnail is None or sent_as_it_was or spool.was_kept(encoded.payload, work, before=run):
+        return SentSize()
+    return SentSize(thumbnail, (encoded.width, encoded.height))
+
+
 def pixels(path: Path) -> str | None:
     """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
 
     What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
+    Raises NotReadNow.
     """
     try:
-        found = structure(pictures.read(path))
-        with room_for(found):
-            return look(decode(found).image).pixels
-    except (Refused, OSError):
+        with handling_one():
+            found = structure(pictures.read(path))
+            with room_for(found):
+                return look(decode(found).image).pixels
+    except Refused:
         return None
 
 
@@ -104,10 +143,11 @@ def preview(picture: Picture, *, shelf: Path, opening: bool) -> Preview | None:
     if (known := previews.stored(picture.sha256, shelf)) is not None or not opening:
         return known
     try:
-        found = structure(read(picture))
-        with room_for(found):
-            made = previews.make(decode(found, draft=2 * previews.SIDE).image)
-    except Refused:
+        with handling_one():
+            found = structure(read(picture))
+            with room_for(found):
+                made = previews.make(decode(found, draft=2 * previews.SIDE).image)
+    except (Refused, NotReadNow):
         return None
     previews.keep(picture.sha256, made, shelf)
     return made
@@ -116,16 +156,24 @@ def preview(picture: Picture, *, shelf: Path, opening: bool) -> Preview | None:
 def views(picture: Picture) -> Iterator[tuple[str, bytes]]:
     """Yield (kind, PNG) of the ways in which a picture's characters may be read; none where it is unreadable or blank.
 
-    The last is of kind ``WHOLE``: the picture as it is. All others hold one line of characters.
+    The last is of kind ``WHOLE``: the picture as it is. All others hold one line of characters. Raises NotReadNow.
     """
     try:
-        found = structure(read(picture))
-        with room_for(found):
-            seal = arrangements.seal(decode(found).image)
+        with handling_one():
+            found = structure(read(picture))
+            with room_for(found):
+                seal = arrangements.seal(decode(found).image)
+            if seal is not None:
+                yield from arrangements.views(seal)
     except Refused:
         return
-    if seal is not None:
-        yield from arrangements.views(seal)
+
+
+def _cleaned(decoded: Decoded, seen: Look, *, trim: bool, transparent: bool) -> Decoded:
+    if not (trim or transparent):
+        return decoded
+    image, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)
+    return replace(decoded, image=image, flaws=(*decoded.flaws, *done))
 
 
 def _with_tail(decoded: Decoded, data: bytes) -> Decoded:

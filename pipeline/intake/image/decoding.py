@@ -53,7 +53,7 @@ _FAULTS = (
     UserWarning,
 )
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
-_EIGHT_BIT = frozenset({"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "RGBa"})
+_EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "RGBa"})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -177,6 +177,9 @@ def _eight_bit(image: Image.Image, kind: str) -> Image.Image:
         grey = image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
         grey.info = dict(image.info)  # a transparent level, in eight bits already
         return grey
+    if image.mode == "La":  # Pillow converts it to nothing else
+        grey, opacity = image.split()
+        return Image.merge("RGBa", (grey, grey, grey, opacity)).convert("RGBA")
     if image.mode not in _EIGHT_BIT:
         raise Refused("IMAGE_FORMAT", found=f"{kind}, {image.mode}")
     return image

@@ -33,7 +33,7 @@ class Encoded:
 def fit(data: bytes, decoded: Decoded, limit: int) -> Encoded:
     """Return the bytes to send, at most ``limit`` of them. Raises Refused where no legible encoding is that small."""
     width, height = decoded.image.size
-    own = _own(data, decoded)
+    own = own_bytes(data, decoded)
     if own is not None and len(own) <= limit:
         return Encoded(own, "JPEG" if decoded.kind == "JPEG" else "PNG", width, height)
     for encoded in _encodings(decoded):
@@ -60,7 +60,7 @@ def size_of(count: int) -> str:
     return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{count / 1000:.1f} KB"
 
 
-def _own(data: bytes, decoded: Decoded) -> bytes | None:
+def own_bytes(data: bytes, decoded: Decoded) -> bytes | None:
     """Return the file, or its part, that can be sent without decoding: no bit of the picture changes."""
     flaws = set(decoded.flaws)
     if not flaws:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
+from pipeline.errors import NotReadNow
 from pipeline.intake import pictures, spool
 from pipeline.intake.image import ink
 from pipeline.intake.image.appearance import reduced
@@ -48,15 +49,16 @@ def make(image: Image.Image) -> Preview:
     buffer = io.BytesIO()
     paper.save(buffer, "WEBP", quality=_QUALITY, method=2, exif=b"", icc_profile=None)
     hints = tuple(_hints(paper))
-    paper.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
-    return Preview(buffer.getvalue(), hints, save(paper, "PNG", effort=_EFFORT))
+    thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small, opaque and RGB
+    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
+    return Preview(buffer.getvalue(), hints, save(thumbnail, "PNG", effort=_EFFORT))
 
 
 def stored(sha256: str, shelf: Path) -> Preview | None:
     """Return the small copy that was kept of a picture, or None."""
     try:
         first, _, rest = pictures.read(shelf / sha256).partition(b"\n")
-    except OSError:
+    except (NotReadNow, OSError):
         return None
     *hints, length = first.decode("ascii", "replace").split() or [""]
     size = int(length) if length.isdecimal() else 0

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 
+from pipeline.errors import NotReadNow, require_lasting
 from pipeline.intake import pictures
 from pipeline.intake.image.decoding import Refused, Structure
 from pipeline.intake.image.encoding import size_of
 from pipeline.roster import Picture
 
+LOG = logging.getLogger(__name__)
 _LARGE = (
     16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
 )
@@ -38,6 +42,27 @@ def start_of(picture: Picture, count: int) -> bytes:
         return pictures.read(picture.file, limit=count)
     except OSError:
         raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
+
+
+@contextmanager
+def handling_one() -> Iterator[None]:
+    """Let what breaks over one picture be that picture's fault: Refused, whatever was raised.
+
+    NotReadNow passes; so does the machine's trouble while a decoder works or is loaded, for the picture may be sound.
+    """
+    try:
+        yield
+    except (Refused, NotReadNow):
+        raise
+    except MemoryError as error:
+        raise NotReadNow(OSError(errno.ENOMEM, "no memory")) from error
+    except ImportError as error:
+        raise NotReadNow(OSError(errno.EAGAIN, "a decoder could not be loaded")) from error
+    except Exception as bug:
+        if isinstance(bug, OSError):
+            require_lasting(bug)
+        LOG.exception("a picture could not be handled", extra={"kind": type(bug).__name__})
+        raise Refused("IMAGE_CORRUPT", found="cannot be decoded") from bug
 
 
 @contextmanager

@@ -7,16 +7,18 @@ thousand points, and what is still alike by the digest over all pixels. A thousa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 from PIL import Image
 
+from pipeline.errors import NotReadNow
 from pipeline.intake.image import png
 from pipeline.intake.image.appearance import look, reduced
 from pipeline.intake.image.decoding import Refused, decode, structure
-from pipeline.intake.image.reading import read, room_for, start_of
+from pipeline.intake.image.reading import handling_one, read, room_for, start_of
 from pipeline.roster import Picture
 
 _THREADS = 2  # Pillow releases the interpreter lock
@@ -26,20 +28,30 @@ _SIDE = 32  # points of a mark's longer side, or up to twice as many
 Trait = Callable[[Picture], Hashable | None]
 
 
-def twins(pictures: Iterable[Picture]) -> dict[str, str]:
-    """Return sha256 -> that of the first picture with the same drawing, for those that share theirs.
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """What comparing drawings found."""
 
-    What is compared are upright pixels, as in ``Prepared.pixels``. A file that cannot be read is like no other.
-    """
+    same: Mapping[
+        str, str
+    ]  # sha256 -> that of the first picture with the same drawing, for those that share theirs
+    unread: Mapping[str, NotReadNow]  # by sha256: the machine could not read it, it may be like any other
+
+
+def twins(pictures: Iterable[Picture]) -> Twins:
+    """Compare pictures by their upright pixels, as in ``Prepared.pixels``; a damaged file is like no other."""
     distinct = list({picture.sha256: picture for picture in pictures}.values())
     same: dict[str, str] = {}
+    unread: dict[str, NotReadNow] = {}
     with ThreadPoolExecutor(_THREADS) as threads:
 
         def alike(among: Sequence[Picture], trait: Trait) -> Iterator[list[Picture]]:
             """Yield those that have a trait in common."""
             groups: defaultdict[Hashable, list[Picture]] = defaultdict(list)
             for picture, found in zip(among, _each(threads, trait, among), strict=True):
-                if found is not None:
+                if isinstance(found, NotReadNow):
+                    unread[picture.sha256] = found
+                elif found is not None:
                     groups[found].append(picture)
             return (group for group in groups.values() if len(group) > 1)
 
@@ -50,13 +62,20 @@ def twins(pictures: Iterable[Picture]) -> dict[str, str]:
             for marked in alike(sized, partial(_mark, draft=draft)):
                 for drawn in alike(marked, _pixels):
                     same |= dict.fromkeys((each.sha256 for each in drawn), drawn[0].sha256)
-    return same
+    return Twins(same, unread)
 
 
 def _each(threads: Executor, trait: Trait, among: Sequence[Picture]) -> Iterator[Hashable | None]:
     """Yield a trait of every picture, in order; handed out by the dozen, for a small one takes little longer itself."""
+
+    def found_of(picture: Picture) -> Hashable | None:
+        try:
+            return trait(picture)
+        except NotReadNow as trouble:
+            return trouble
+
     dozens = [among[first : first + _DOZEN] for first in range(0, len(among), _DOZEN)]
-    for found in threads.map(lambda dozen: list(map(trait, dozen)), dozens):
+    for found in threads.map(lambda dozen: list(map(found_of, dozen)), dozens):
         yield from found
 
 
@@ -66,10 +85,11 @@ def _size(picture: Picture, *, kinds: dict[str, str]) -> Hashable | None:
     Its format is entered into ``kinds``. A PNG tells its size at once; whether the rest is whole shows in its mark.
     """
     try:
-        kind, size = "PNG", png.told_size(start_of(picture, png.START))
-        if size is None:
-            found = structure(read(picture))
-            kind, size = found.kind, found.layout.size
+        with handling_one():
+            kind, size = "PNG", png.told_size(start_of(picture, png.START))
+            if size is None:
+                found = structure(read(picture))
+                kind, size = found.kind, found.layout.size
     except Refused:
         return None
     kinds[picture.sha256] = kind
@@ -78,21 +98,25 @@ def _size(picture: Picture, *, kinds: dict[str, str]) -> Hashable | None:
 
 def _mark(picture: Picture, *, draft: bool) -> Hashable | None:
     """Return the picture some thousand points large, grey, on white paper."""
-    image = _decoded(picture, draft=2 * _SIDE if draft else None)
-    if image is None:
-        return None
-    return reduced(image, max(1, max(image.size) // _SIDE)).convert("L").tobytes()
+
+    def mark(image: Image.Image) -> bytes:
+        return reduced(image, max(1, max(image.size) // _SIDE)).convert("L").tobytes()
+
+    return _of_image(picture, mark, draft=2 * _SIDE if draft else None)
 
 
 def _pixels(picture: Picture) -> Hashable | None:
-    image = _decoded(picture)
-    return look(image).pixels if image else None
+    return _of_image(picture, lambda image: look(image).pixels)
 
 
-def _decoded(picture: Picture, draft: int | None = None) -> Image.Image | None:
+def _of_image(
+    picture: Picture, trait: Callable[[Image.Image], Hashable], draft: int | None = None
+) -> Hashable | None:
+    """Return a trait of the decoded image, None where it cannot be decoded."""
     try:
-        found = structure(read(picture))
-        with room_for(found):
-            return decode(found, draft=draft).image
+        with handling_one():
+            found = structure(read(picture))
+            with room_for(found):
+                return trait(decode(found, draft=draft).image)
     except Refused:
         return None

@@ -1,0 +1,246 @@
+"""Promise 6 at its end: the pixels that reach the service are the upright pixels of the picture that was given."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import struct
+from dataclasses import dataclass
+
+import pytest
+from image_support import raw_png
+from night_support import name, number
+from PIL import Image, ImageChops, ImageDraw, ImageOps
+
+SEEDS = range(int(os.environ.get("PIXEL_SEEDS", "1")))
+ORIENTATION = 0x0112
+PAPER, INK = (255, 255, 255), (200, 20, 30)
+SIZES = [(20, 20), (21, 23), (97, 61), (120, 60), (200, 100), (255, 31), (256, 256), (257, 40), (511, 33)]
+STRIPS = [(20, 700), (900, 21), (23, 256), (256, 20)]
+# the loss that a format may bring, in levels of the mean difference
+LOSSY = {"JPEG": 6.0, "HEIC": 6.0}
+CLEARED = 8.0  # levels that paper made clear may bring
+EIGHT_BIT = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "APNG": ("RGB", "RGBA"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "BMP": ("1", "L", "P", "RGB"),
+    "GIF": ("1", "L", "P"),
+    "WEBP": ("RGB", "RGBA"),
+    "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"),
+    "HEIC": ("RGB",),
+}
+TURNING = {"PNG", "APNG", "JPEG", "WEBP", "TIFF"}
+KINDS = [(form, mode) for form, modes in EIGHT_BIT.items() for mode in modes]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture file, and how it looks upright."""
+
+    form: str
+    mode: str
+    turn: int
+    data: bytes
+    upright: Image.Image
+
+    def __str__(self) -> str:
+        return f"{self.form} {self.mode} turn {self.turn} {self.upright.size}"
+
+
+def drawn(chance: random.Random, size: tuple[int, int], mode: str) -> Image.Image:
+    """Draw strokes that no other picture has and no turn leaves as they are."""
+    width, height = size
+    grey = mode in {"1", "L", "LA", "I;16"}
+    ink = (0, 0, 0) if grey else INK
+    sheet = Image.new("RGB", size, PAPER)
+    pen = ImageDraw.Draw(sheet)
+    thick = max(2, min(size) // 12)
+    pen.line((2, 2, width - 4, height // 2), fill=ink, width=thick)
+    for _ in range(6):
+        left, top = chance.randrange(width - 8), chance.randrange(height - 8)
+        pen.rectangle((left, top, left + chance.randint(3, 7), top + chance.randint(3, 7)), fill=ink)
+    if mode in {"LA", "RGBA"}:
+        clear = sheet.convert("L").point(lambda level: 0 if level == 255 else 255)
+        return Image.merge(mode, (*sheet.convert(mode[:-1]).split(), clear))
+    return sheet.convert("L" if mode == "I;16" else mode)
+
+
+def upright(image: Image.Image, turn: int) -> Image.Image:
+    """Return the picture as a viewer shows it that applies the turn."""
+    image = image.copy()
+    image.getexif()[ORIENTATION] = turn
+    return ImageOps.exif_transpose(image)
+
+
+def sixteen_bit(image: Image.Image) -> Image.Image:
+    levels = b"".join(struct.pack("<H", level * 257) for level in image.tobytes())
+    return Image.frombytes("I;16", image.size, levels)
+
+
+def encoded(image: Image.Image, form: str, mode: str, turn: int) -> bytes:
+    exif = Image.Exif()
+    exif[ORIENTATION] = turn
+    buffer = io.BytesIO()
+    match form, mode:
+        case "PNG", "I;16":
+            width = image.width
+            levels = [struct.pack(">H", level * 257) for level in image.tobytes()]
+            rows = [b"".join(levels[at : at + width]) for at in range(0, len(levels), width)]
+            return raw_png(image.size, 16, 0, rows)
+        case "TIFF", _:
+            stored = sixteen_bit(image) if mode == "I;16" else image
+            stored.save(buffer, "TIFF", tiffinfo={ORIENTATION: turn})
+        case "APNG", _:
+            other = ImageChops.offset(image, 3, 1)
+            image.save(buffer, "PNG", save_all=True, append_images=[other], exif=exif)
+        case "WEBP", _:
+            image.save(buffer, "WEBP", lossless=True, exact=True, exif=exif)
+        case "JPEG", _:
+            image.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
+        case "HEIC", _:
+            heif = pytest.importorskip("pillow_heif")
+            heif.from_pillow(image).save(buffer, quality=-1, chroma=444)
+        case "PNG", _:
+            image.save(buffer, "PNG", exif=exif)
+        case _:
+            image.save(buffer, form)
+    return buffer.getvalue()
+
+
+def given(chance: random.Random, form: str, mode: str, size: tuple[int, int]) -> Given:
+    turn = chance.randint(1, 8) if form in TURNING and mode != "I;16" else 1
+    image = drawn(chance, size, mode)
+    return Given(form, mode, turn, encoded(image, form, mode, turn), upright(image, turn))
+
+
+def collection(seed: int) -> list[Given]:
+    """Return a picture of every format and mode in several sizes."""
+    chance = random.Random(seed)
+    made = []
+    for form, mode in KINDS:
+        odd = (chance.randint(20, 300), chance.randint(20, 300))
+        made += [
+            given(chance, form, mode, size) for size in (odd, chance.choice(SIZES), chance.choice(STRIPS))
+        ]
+    return made
+
+
+def lay_out(hospital, pictures: list[Given]) -> None:
+    hospital.roster([(name(at), number(at), None, f"{at:05d}", "内科") for at in range(len(pictures))])
+    for at, picture in enumerate(pictures):
+        suffix = {"APNG": "png", "JPEG": "jpg"}.get(picture.form, picture.form.lower())
+        (hospital.folder / "seals" / f"{at:05d}.{suffix}").write_bytes(picture.data)
+
+
+def received(hospital, pictures: list[Given]) -> dict[int, Image.Image]:
+    """Return what the sandbox holds for each doctor, by the identity number of the create."""
+    world = hospital.world
+    places = {number(at): at for at in range(len(pictures))}
+    opened = {}
+    for seal in world.seals:
+        with Image.open(io.BytesIO(world.pictures[seal.picture])) as image:
+            image.load()
+            opened[places[seal.number]] = image
+    return opened
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "CMYK":
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def mean_difference(one: Image.Image, other: Image.Image) -> float:
+    histogram = ImageChops.difference(on_white(one), on_white(other)).histogram()
+    total = sum(level % 256 * count for level, count in enumerate(histogram))
+    return total / (one.width * one.height * 3)
+
+
+def wrong(sent: Image.Image | None, picture: Given) -> str | None:
+    """Return what differs between a picture and what arrived of it."""
+    if sent is None:
+        return f"{picture}: not sent"
+    if sent.size != picture.upright.size:
+        return f"{picture}: sent as {sent.size}"
+    loss = mean_difference(sent, picture.upright)
+    if loss > LOSSY.get(picture.form, 0.0):
+        return f"{picture}: {loss:.2f} levels"
+    clear = sent.has_transparency_data
+    return None if clear == (picture.mode in {"LA", "RGBA"}) else f"{picture}: transparent {clear}"
+
+
+def ask_for(hospital, **pictures: bool) -> None:
+    path = hospital.folder / "config.yaml"
+    path.write_text(path.read_text("utf-8") + f"pictures: {json.dumps(pictures)}\n", "utf-8")
+
+
+def sealed(hospital, pictures: list[Given], *commands: str) -> dict[int, Image.Image]:
+    """Run the commands over the pictures; return what arrived of each, all of them."""
+    lay_out(hospital, pictures)
+    for command in commands:
+        hospital.go(command, "--yes") if command == "run" else hospital.go(command)
+    rows = hospital.outcomes()
+    refused = [(str(pictures[row["row"] - 2]), row["codes"]) for row in rows if row["status"] != "sealed"]
+    assert refused == []
+    assert not [row for row in rows if "IMAGE_TOO_LARGE_FIXABLE" in row["codes"]]
+    return received(hospital, pictures)
+
+
+@pytest.mark.parametrize("commands", [("run",), ("check", "run")])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_pixels_that_arrive_are_those_of_the_file(hospital, seed, commands):
+    """``check`` keeps a small copy of each picture before the run; a run at once keeps it while it prepares."""
+    pictures = collection(seed)
+    arrived = sealed(hospital, pictures, *commands)
+    found = [wrong(arrived.get(at), picture) for at, picture in enumerate(pictures)]
+    assert list(filter(None, found)) == []
+
+
+@pytest.mark.parametrize("commands", [("run",), ("check", "run")])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_paper_made_clear_leaves_every_stroke_at_its_size(hospital, seed, commands):
+    ask_for(hospital, transparent=True)
+    pictures = collection(seed)
+    arrived = sealed(hospital, pictures, *commands)
+    assert {
+        str(picture) for at, picture in enumerate(pictures) if arrived[at].size != picture.upright.size
+    } == set()
+    losses = [mean_difference(arrived[at], picture.upright) for at, picture in enumerate(pictures)]
+    assert max(losses) < CLEARED
+
+
+@pytest.mark.parametrize("commands", [("run",), ("check", "run")])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_trimmed_picture_is_a_part_of_the_file_with_all_its_ink(hospital, seed, commands):
+    ask_for(hospital, trim=True)
+    chance = random.Random(seed)
+    sizes = [(chance.randint(20, 127), chance.randint(20, 127)) for _ in range(6)]
+    pictures = [with_margin(given(chance, "BMP", "RGB", size)) for size in (*sizes, *SIZES)]
+    arrived = sealed(hospital, pictures, *commands)
+    assert any(arrived[at].size != picture.upright.size for at, picture in enumerate(pictures))
+    for at, picture in enumerate(pictures):
+        assert holds_all_ink(arrived[at], picture.upright), picture
+
+
+def with_margin(picture: Given) -> Given:
+    """Return the picture in a frame, which keeps its specks from being dust, on paper twice as large."""
+    image = picture.upright.convert("RGB")
+    ImageDraw.Draw(image).rectangle((0, 0, image.width - 1, image.height - 1), outline=INK, width=2)
+    sheet = Image.new("RGB", (2 * image.width, 2 * image.height), PAPER)
+    sheet.paste(image, (image.width // 2, image.height // 2))
+    return Given(picture.form, "RGB", 1, encoded(sheet, picture.form, "RGB", 1), sheet)
+
+
+def holds_all_ink(part: Image.Image, whole: Image.Image) -> bool:
+    """Tell whether ``part`` is a rectangle out of ``whole`` outside of which there is paper alone."""
+    part, whole = on_white(part), on_white(whole)
+    ink, ink_of_part = (ImageChops.invert(each).getbbox() for each in (whole, part))
+    left, top = ink[0] - ink_of_part[0], ink[1] - ink_of_part[1]
+    cut = whole.crop((left, top, left + part.width, top + part.height))
+    rest = whole.copy()
+    rest.paste(PAPER, (left, top, left + part.width, top + part.height))
+    return cut.tobytes() == part.tobytes() and ImageChops.invert(rest).getbbox() is None
