@@ -21,8 +21,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "unknown  {name} ({place}): sent {at} as “{seal_name}”, trace id {trace}, {host}",
     ),
     "resolve_exists": (
-        "已存在  {name}（{place}）：{at} 提交后名称“{seal_name}”已存在，TraceId {trace}，{host}",
-        "exists  {name} ({place}): the name “{seal_name}” exists after {at}, trace id {trace}, {host}",
+        "名称已存在  {name}（{place}）：{at} 提交时，腾讯答复已有名为“{seal_name}”的印章，TraceId {trace}，{host}",
+        "name exists  {name} ({place}): sent {at}, the service has a seal “{seal_name}” already, trace id {trace}, {host}",
     ),
     "resolve_changed": (
         "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同的是{differs}",
@@ -33,18 +33,22 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "      an answer held the SealId {seal_id}; it is not proven",
     ),
     "resolve_ways": (
-        """先在控制台的印章列表里按印章名称查找，再登记结论：
-  {program} resolve TraceId --seal-id 印章ID   已创建
-  {program} resolve TraceId --not-created      确实没有创建
-  {program} resolve 印章ID --keep | --replace  内容有变的行""",
-        """Search the console's seal list for the seal name, then enter what you found:
-  {program} resolve TRACEID --seal-id SEALID    it was created
-  {program} resolve TRACEID --not-created       it surely was not
-  {program} resolve SEALID --keep | --replace   for a changed row""",
+        """按印章名称查找（控制台、审计日志），再登记结论：
+  {program} resolve TraceId --seal-id 印章ID   找到了，是此人的
+  {program} resolve TraceId --not-theirs       名称已存在，但印章是他人的：下次运行改用带工号的名称
+  {program} resolve TraceId --not-created      没有创建：下次运行会再提交
+  {program} resolve 印章ID --keep | --replace  内容有变的行
+没找到不等于没有创建：要先用 certify 登记过某处能看到导入的印章，--not-created 才算数；另有把握时加 --sure。""",
+        """Search for the seal name (console, audit log), then enter what you found:
+  {program} resolve TRACEID --seal-id SEALID    it is there, and this person's
+  {program} resolve TRACEID --not-theirs        the name exists, the seal is another person's: the next run adds the staff number
+  {program} resolve TRACEID --not-created       it was not created: the next run sends it again
+  {program} resolve SEALID --keep | --replace   for a changed row
+Not finding a seal proves nothing before certify has recorded that the place shows imported seals; if you know it otherwise, add --sure.""",
     ),
     "resolve_one_way": (
-        "每次只能用一种方式；--seal-name 只和 --replace 一起用。",
-        "One way at a time; --seal-name goes with --replace alone.",
+        "每次只能用一种方式；--seal-name 只和 --replace 一起用，--sure 只和 --not-created 一起用。",
+        "One way at a time; --seal-name goes with --replace alone, --sure with --not-created alone.",
     ),
     "resolve_nobody": (
         "没有待查清的行与“{query}”相符。",
@@ -87,16 +91,39 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The identical create was refused ({code}, RequestId {request_id}): unknown: probe is allowed for 90 days.",
     ),
     "not_certified": (
-        "腾讯没有拒绝：{name} 现在有第二枚印章 {seal_id}，请在控制台停用它。不能用 unknown: probe。",
-        "It was not refused: {name} has a second seal {seal_id} now, disable it in the console. unknown: probe stays forbidden.",
+        "腾讯没有拒绝：{name} 现在有第二枚印章 {seal_id}，请让腾讯客户经理停用它。不能用 unknown: probe。",
+        "It was not refused: {name} has a second seal {seal_id} now, have your Tencent account manager disable it. unknown: probe stays forbidden.",
     ),
     "certify_open": (
-        "验证没有结论：{at} 为 {name} 再次提交了“{seal_name}”（{why}）；请到控制台查看是否有第二枚，有则停用，再重新 certify。",
-        "No verdict: “{seal_name}” of {name} was sent again {at} ({why}). Disable a second one, then certify again.",
+        "验证没有结论：{at} 为 {name} 再次提交了“{seal_name}”（{why}）；请腾讯客户经理查是否有第二枚，有则停用，再重新 certify。",
+        "No verdict: “{seal_name}” of {name} was sent again {at} ({why}). Have your Tencent account manager look for a second one and disable it, then certify again.",
     ),
+    "certify_one_place": (
+        "每次只能登记一处：--console、--audit-log 或 --auto-sign。",
+        "One place at a time: --console, --audit-log or --auto-sign.",
+    ),
+    "certify_not_open": (
+        "{name}：没有开通自动签，或没有得到答复（{words}）；没有登记。请换一位已开通的医生。",
+        "{name}: auto-sign is not open, or no answer came ({words}); nothing was recorded. Name a doctor who has opened it.",
+    ),
+    "certified_shown": (
+        "已登记：{place}能看到导入的印章。90 天内，在控制台或审计日志中没找到就可以用 --not-created。",
+        "Recorded: {place} shows imported seals. For 90 days, not finding a seal in the console or the audit log counts for --not-created.",
+    ),
+    "certified_not_shown": (
+        "已登记：{place}看不到导入的印章。在那里没找到不能说明没有创建。",
+        "Recorded: {place} does not show imported seals. Not finding one there proves nothing.",
+    ),
+    "place_console": ("控制台", "the console"),
+    "place_audit_log": ("审计日志", "the audit log"),
+    "place_auto_sign": ("自动签查询", "the auto-sign query"),
     "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
     "way_seal_id": ("已创建", "created"),
     "way_not_created": ("未创建，下次运行会提交", "not created; the next run sends it"),
+    "way_not_theirs": (
+        "同名印章是他人的，下次运行改用别的名称",
+        "the seal of that name is another person's; the next run takes another name",
+    ),
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
     "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
