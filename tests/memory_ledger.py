@@ -184,16 +184,19 @@ class Tables:
         return sent
 
     def maker(self, sent: Sent) -> Sent | None:
-        """Return the last create under the same name that got no verdict."""
-        same = [
-            each for each in self.of(sent.attempt.key) if each.attempt.seal_name == sent.attempt.seal_name
+        """Return the create that made the seal of a name; None where it is not known what it was made from."""
+        if sent.verdict and sent.verdict.kind == "unknown":
+            return sent
+        made_by = [
+            each
+            for each in self.of(sent.attempt.key)
+            if each.attempt.seal_name == sent.attempt.seal_name
+            and each.number <= sent.number
+            and each.verdict
+            and (each.verdict.kind, each.verdict.code == "FailedOperation")
+            in {("unknown", False), ("unknown", True), ("refused", True)}
         ]
-        silent = [each for each in same if each.verdict and each.verdict.kind == "unknown"]
-        return max(
-            (each for each in silent if each.number <= sent.number),
-            key=lambda each: each.number,
-            default=None,
-        )
+        return made_by[-1] if len({each.attempt.content for each in made_by}) == 1 else None
 
     def begun(self, run: str) -> RunRecord:
         if run not in self.runs:

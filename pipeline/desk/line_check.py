@@ -1,4 +1,4 @@
-"""Does each line of an Unknown sheet speak of the person whose create its TraceId names?
+"""The check that each line of an Unknown sheet speaks of the person whose create its TraceId names.
 
 A sheet that was sorted in part, or into which something was pasted, has lines that do not: a SealId on one of them would
 be entered for another doctor.

@@ -17,7 +17,7 @@ from pipeline.desk.calling import call
 from pipeline.desk.cases import Case
 from pipeline.errors import UsageError
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contract import parse
+from pipeline.esign.contract import Answer, parse
 from pipeline.esign.pace import Limiter
 from pipeline.esign.seal_ids import is_seal_id
 from pipeline.esign.signing import Credentials
@@ -66,6 +66,10 @@ async def look_up(
         return Told(None, None, f"HTTP {reply.status}")
     if answer.code is not None:
         return Told(None, answer.request_id, answer.code)
+    return _told(answer, known)
+
+
+def _told(answer: Answer, known: Collection[str]) -> Told:
     if answer.fields.get("IsOpen") is not True:
         return Told(None, answer.request_id, "IsOpen = false")
     seal_id = answer.text("SealId")

@@ -151,19 +151,14 @@ def _settle(
 
 
 def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
-    """Enter the seal that a human found under the name of the settled attempt.
+    """Enter the seal that a human found under the name of the settled attempt, with what it was made from if that is known.
 
-    It is the seal of the last create under that name that got no verdict. Where each was answered that the name exists,
-    the seal was made elsewhere: it is adopted, and its content is not known.
+    Where the attempt was answered that the name exists, an earlier one made the seal, or it was made elsewhere.
     """
-    key, seal_name, last = connection.execute(
-        "SELECT key, seal_name, number FROM attempt WHERE uuid = ?", (decision.attempt,)
+    key, seal_name, last, verdict = connection.execute(
+        "SELECT key, seal_name, number, verdict FROM attempt WHERE uuid = ?", (decision.attempt,)
     ).fetchone()
-    made_by = connection.execute(
-        "SELECT uuid FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? AND verdict = 'unknown' "
-        "ORDER BY number DESC LIMIT 1",
-        (key, seal_name, last),
-    ).fetchone()
+    made_by = decision.attempt if verdict == "unknown" else _maker(connection, key, seal_name, last)
     entered = (decision.seal_id, key, seal_name, decision.at, last, number)
     if made_by is None:
         connection.execute(
@@ -176,8 +171,19 @@ def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number
         "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision, run, attempt, request_id, "  # noqa: S608 - our own words
         f"{CONTENT}) SELECT ?, ?, ?, 'resolved', ?, ?, ?, run, uuid, request_id, {CONTENT} "
         "FROM attempt WHERE uuid = ?",
-        (*entered, *made_by),
+        (*entered, made_by),
     )
+
+
+def _maker(connection: sqlite3.Connection, key: str, seal_name: str, last: int) -> str | None:
+    """Return the last create that may have made a seal of this name; None where such creates differ in content."""
+    made_by = connection.execute(
+        f"SELECT uuid, {CONTENT} FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? "  # noqa: S608 - our own words
+        "AND (verdict = 'unknown' OR (verdict = 'refused' AND code = 'FailedOperation')) ORDER BY number",
+        (key, seal_name, last),
+    ).fetchall()
+    contents = {tuple(content) for _, *content in made_by}
+    return made_by[-1][0] if len(contents) == 1 else None
 
 
 def _keep(connection: sqlite3.Connection, decision: Decision, number: int) -> None:

@@ -304,6 +304,17 @@ def test_a_seal_whose_name_existed_after_a_lost_create_is_that_creates(ledger, a
     assert (seal.seal_id, seal.trace_id, seal.content) == ("S1", lost.uuid, lost.content)
 
 
+def test_where_lost_creates_differ_it_is_not_known_what_the_seal_was_made_from(ledger, attempt):
+    for picture, verdict in (("a" * 64, UNKNOWN), ("b" * 64, UNKNOWN), ("b" * 64, EXISTS)):
+        sent = attempt("p1")
+        sent = replace(sent, content=replace(sent.content, picture=picture))
+        send(ledger, sent, verdict)
+        if verdict is UNKNOWN:
+            ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
+    ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
+    assert ledger.snapshot().people["p1"].seal.content is None
+
+
 def test_not_theirs_bars_the_name_and_lets_the_person_have_another(ledger, attempt, sealed):
     sent = attempt("p1", seal_name="张伟处方章")
     send(ledger, sent, EXISTS)
