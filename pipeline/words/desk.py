@@ -95,6 +95,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No verdict ({why}, trace id {trace_id}): have your Tencent account manager find out whether the doctor has two seals now, then try again.",
     ),
     # adopt
+    "desk.results_torn": (
+        "{path}：{place} 的姓名、证件号码、印章名称和印章ID不再是写出时的组合，可能只对一部分列做过排序或粘贴；没有登记任何印章，请用没有改过的副本。",
+        "{path}: name, number, seal name and SealId in {place} are not as they were written together: some columns were sorted or pasted alone. No seal was entered; use a copy that nobody has changed.",
+    ),
     "desk.not_a_sheet": ("无法读取 {path}：{codes}", "{path} cannot be read as a sheet: {codes}"),
     "desk.results_unreadable": ("无法读取 {path}（{code}）。", "{path} cannot be read ({code})."),
     "desk.no_seal_ids": ("表里没有“印章ID”列。", "The sheet has no column of SealIds (印章ID, SealId)."),

@@ -69,7 +69,7 @@ def test_all_has_every_row_once_in_the_rosters_order(write, hospital):
     ]
     assert [row[header.index("状态")] for row in rows].count("成功") == 27
     assert sheet.freeze_panes == "B2"
-    assert sheet.auto_filter.ref == "A1:O56"
+    assert sheet.auto_filter.ref == "A1:P56"
     assert rows[1][header.index("印章ID")] == hospital.outcomes[1].seal_id
     failed = next(row for row in rows if row[header.index("状态")] == "失败")
     assert failed[header.index("原因")].startswith("腾讯拒绝：姓名与证件号码 **************")
