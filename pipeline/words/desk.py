@@ -129,8 +129,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "the identity number cannot be used; correct it from the card.",
     ),
     "desk.seal_id_missing": (
-        "没有印章ID；请从控制台的印章列表复制，没有印章就删掉这一行。",
-        "no SealId; copy it from the console's seal list, or delete the line where there is no seal.",
+        "没有印章ID；请从创建它的系统或控制台复制；不登记的话，下次运行会为此人新建一枚。",
+        "no SealId; copy it from the system that made the seal, or from the console. Without it the next run makes a new one.",
     ),
     "desk.seal_id_strange": (
         "“{seal_id}”不是印章ID（应为 16–64 位字母和数字）；请从控制台的印章列表复制。",
