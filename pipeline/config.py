@@ -164,6 +164,7 @@ class Guards(_Section):
     )  # share of the rows missing since the last complete run
     unknown: int | None = Field(default=20, ge=0)  # rows that became unknown in this run
     same_refusal: bool = True  # the first 20 answers, or 90 of the last 100
+    seals_exist: bool = True  # three of the first 20 seal names exist, and the ledger holds no seal
     deadline: time | None = None  # local: "06:00"
     give_up_minutes: float = Field(default=15, gt=0)  # without a usable answer
 

@@ -15,6 +15,7 @@ from pipeline.model import Halt, Planned, Status
 
 FEW = 10  # rows: of fewer, a third may be one doctor who left
 FIRST, LAST, MOST = 20, 100, 90  # the first answers, the last ones, and how many of these may be one refusal
+NAMES = 3  # seal names of the first answers that exist: a ledger without seals is beside seals that were made before
 BUDGET = 200  # what re-sends may cost: each takes some, each success gives one back
 COSTS = {"transport": 14, "throttle": 5}
 
@@ -28,12 +29,13 @@ class Guards:
     shrunk: float | None = 0.3  # share of the rows that may be missing since the last complete run
     unknown: int | None = 20  # rows that may become unknown in one run
     same_refusal: bool = True
+    seals_exist: bool = True  # seal names that exist already, while the ledger holds no seal
     deadline: time | None = None  # local
     patience: float = 900.0  # seconds without an answer, then the run gives up
 
     def accepted(self) -> Guards:
         """Return what is left of them in a night whose guards are accepted: deadline and patience."""
-        return Guards(None, 0.0, None, None, False, self.deadline, self.patience)
+        return Guards(None, 0.0, None, None, False, False, self.deadline, self.patience)
 
 
 def before(
@@ -79,9 +81,11 @@ class Watch:
     """What the answers of a run have in common so far."""
 
     guards: Guards = Guards()
+    seals: int = 0  # live ones of the ledger before the run
     _refusals: deque[str | None] = field(default_factory=lambda: deque(maxlen=LAST))  # None: a seal was made
     _definite: int = 0
     _unknown: int = 0
+    _names: int = 0
     _budget: float = BUDGET
 
     def ended(self, status: Status, code: str | None) -> Halt | None:
@@ -93,8 +97,16 @@ class Watch:
         elif status is Status.SEALED:
             self._budget = min(BUDGET, self._budget + 1)
             return self._definite_answer(None)
+        elif status is Status.EXISTS:
+            return self._name_exists() or self._definite_answer(code or "")
         elif status is Status.FAILED:
             return self._definite_answer(code or "")
+        return None
+
+    def _name_exists(self) -> Halt | None:
+        self._names += 1
+        if self.guards.seals_exist and not self.seals and self._names == NAMES and self._definite < FIRST:
+            return Halt("SEALS_EXIST", str(NAMES), 5)
         return None
 
     def resent(self, why: str) -> Halt | None:

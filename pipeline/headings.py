@@ -29,3 +29,8 @@ def found(words: Sequence[str], titles: Collection[str]) -> str | None:
 
 def _marked(word: str, mark: int) -> str:
     return word if not mark else f"{word} (esign-import{f' {mark}' if mark > 1 else ''})"
+
+
+def seal_line(*shown: str) -> str:
+    """Return what the check of a line of the sheet All is made of: name, masked number, seal name and SealId as shown."""
+    return "\n".join(each.strip() for each in shown)

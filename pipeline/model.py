@@ -15,7 +15,7 @@ from typing import Literal
 
 from pipeline.roster import CardType, Doctor, FileReport, Prepared, Problem
 
-SAME_NAME = re.compile("同名|重名|已存在")  # in a bare FailedOperation: the seal name is taken
+_SAME_NAME = re.compile("同名|重名|已存在")  # in a bare FailedOperation: a seal of this name exists
 SHORTEST, PER_DECADE = (
     0.001,
     20,
@@ -24,6 +24,12 @@ ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 HaltExit = Literal[1, 4, 5, 74]  # a bug, somebody must act, a rerun helps, ledger or disk
+
+
+def says_name_exists(code: str, message: str) -> bool:
+    """Tell whether an error answer says that a seal of this name exists."""
+    bare = code == "FailedOperation" and bool(_SAME_NAME.search(message))
+    return bare or code == "FailedOperation.ExistSameSealName"
 
 
 class Status(StrEnum):
@@ -77,11 +83,6 @@ class Try:
     upload: bool = False  # refused before its create: nothing can have been made
     dead_at: float = 0.0  # unix seconds, by this machine's clock: no copy of it can be accepted any more
 
-    @property
-    def suspect(self) -> bool:
-        """Whether a refusal proves less than it says: a bare FailedOperation may hide a seal (DESIGN §5)."""
-        return not self.upload and self.code == "FailedOperation" and not SAME_NAME.search(self.message or "")
-
 
 @dataclass(frozen=True, slots=True)
 class LiveSeal:
@@ -107,15 +108,15 @@ class Past:
     refusals: tuple[Try, ...] = ()  # oldest first, since the last seal
     creates: int = 0  # ever sent
     frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
-    decided: bool = False  # since the last seal a decision, not an answer, said that one of them made nothing
     name: str | None = _field(default=None, repr=False)  # of an adopted seal's owner: no content tells it
+    names_of_others: frozenset[str] = frozenset()  # a human found that the seals of these names are not hers
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The ledger at one moment: people by key, and who owns each seal name.
 
-    A spare name's owner was surely refused under it, and has no seal: it may pass on to somebody else.
+    A spare name's owner was surely refused under it, or may not bear it, and has no seal: it may pass on.
     """
 
     people: Mapping[str, Past]

@@ -1,8 +1,9 @@
 """Seal names: the roster's own, the one frozen at the first create, or the template's (DESIGN §8). Pure.
 
 A name belongs to one person; where that person was surely refused and stands in no roster any more, since its number was
-wrong, it passes on. A doctor whose name was corrected after such a refusal takes the template's name anew. Newcomers of one name are all told apart by their staff number in Chinese digits,
-or by their department, so that the order of the rows decides nothing.
+wrong, it passes on. A doctor whose name was corrected after such a refusal takes the template's name anew. Newcomers of
+one name are all told apart by their staff number in Chinese digits, or by their department, so that the order of the
+rows decides nothing. A doctor whose name turned out to be another person's is told apart in the same way.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def names(
         name
         for each in ready
         if _takes_the_template(each, snapshot.spare_names)
-        for name in {form.fill(each.doctor), form.told_apart(each.doctor)}
+        for name in form.names(each.doctor, _names_of_others(each))
     )
     owners = {**own, **snapshot.seal_names}
     borne = {each.past.seal_name for each in planned if each.past}
@@ -63,10 +64,14 @@ class _Form:
             department=doctor.department or "",
         )
 
-    def told_apart(self, doctor: Doctor) -> str | None:
+    def names(self, doctor: Doctor, barred: Collection[str]) -> set[str | None]:
+        """Return the template's name and the one that tells a namesake apart, as far as they are not barred."""
+        return {self.fill(doctor), self.told_apart(doctor, barred)}.difference(barred)
+
+    def told_apart(self, doctor: Doctor, barred: Collection[str] = ()) -> str | None:
         """Return the template's name with the staff number in Chinese digits, else with the department."""
         for mark in ((doctor.staff_no or "").translate(_DIGITS), doctor.department or ""):
-            if mark and self.objection(name := self.fill(doctor, mark)) is None:
+            if mark and (name := self.fill(doctor, mark)) not in barred and self.objection(name) is None:
                 return name
         return None
 
@@ -78,7 +83,7 @@ def _takes_the_template(planned: Planned, spare: Collection[str]) -> bool:
 def _kept(planned: Planned, spare: Collection[str]) -> str | None:
     """Return the name that a person keeps: not one made of a doctor's name that was wrong, and surely refused."""
     doctor, past = planned.doctor, planned.past
-    if past is None:
+    if past is None or past.seal_name in past.names_of_others:
         return None
     if past.seal_name not in spare or not past.refusals:
         return past.seal_name
@@ -98,27 +103,27 @@ def _named(
         return doctor.seal_name, list(_own(planned, doctor.seal_name, owners))
     if kept is not None:
         return kept, []
-    return _from_template(doctor, owners, wanted, form)
+    return _from_template(planned, owners, wanted, form)
 
 
 def _own(planned: Planned, name: str, owners: Mapping[str, str | None]) -> Iterator[Problem]:
     """Yield what forbids the roster's own name."""
     doctor, past = planned.doctor, planned.past
-    frozen = past is not None and (past.frozen or any(each.suspect for each in past.refusals))
-    if past and past.seal_name and past.seal_name != name and frozen:
+    if past and past.seal_name and past.seal_name != name and past.frozen:
         yield _trouble("SEAL_NAME_FROZEN", doctor, found=name, frozen=past.seal_name)
-    if owners.get(name) not in {None, doctor.key}:
+    if owners.get(name) not in {None, doctor.key} or name in _names_of_others(planned):
         yield _trouble("SEAL_NAME_DUPLICATE", doctor, found=name)
 
 
 def _from_template(
-    doctor: Doctor, owners: Mapping[str, str | None], wanted: Counter[str | None], form: _Form
+    planned: Planned, owners: Mapping[str, str | None], wanted: Counter[str | None], form: _Form
 ) -> tuple[str, list[Problem]]:
-    """Return a newcomer's name; namesakes all get their staff number."""
+    """Return a newcomer's name; namesakes all get their staff number, as does one whose name is another person's."""
+    doctor, barred = planned.doctor, _names_of_others(planned)
     plain = form.fill(doctor)
     name, warnings = plain, []
-    if wanted[plain] > 1 or owners.get(plain) not in {None, doctor.key}:
-        apart = form.told_apart(doctor)
+    if barred or wanted[plain] > 1 or owners.get(plain) not in {None, doctor.key}:
+        apart = form.told_apart(doctor, barred)
         if apart is None or wanted[apart] > 1 or owners.get(apart) not in {None, doctor.key}:
             return plain, [_trouble("SEAL_NAME_DUPLICATE", doctor, found=plain)]
         name = apart
@@ -126,6 +131,10 @@ def _from_template(
     if (trouble := form.objection(name)) is not None:
         return name, [trouble]
     return name, warnings
+
+
+def _names_of_others(planned: Planned) -> frozenset[str]:
+    return planned.past.names_of_others if planned.past else frozenset()
 
 
 def _trouble(code: str, doctor: Doctor, **detail: object) -> Problem:

@@ -241,7 +241,7 @@ async def run(
                 contract=config.api.contract,
                 run=ask.run,
                 mask=partial(mask_text, numbers=numbers),
-                course=Course(stop.event, clock, Watch(limits)),
+                course=Course(stop.event, clock, Watch(limits, plan.seals)),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors=doors,
             )

@@ -23,6 +23,7 @@ from pipeline.model import (
     SealRequest,
     Snapshot,
     Status,
+    says_name_exists,
 )
 from pipeline.naming import names
 from pipeline.problems import forgiven, problem, waits_for_machine
@@ -299,8 +300,8 @@ def _as_planned(content: Content) -> Content:
 def _waits(past: Past, content: Content, rules: Rules) -> bool:
     """Tell whether a refused row waits for changed content or an explicit retry (DESIGN §5)."""
     same = [each for each in past.refusals if _as_planned(each.content) == content]
-    if not same:
-        return False
+    if not same or says_name_exists(same[-1].code or "", same[-1].message or ""):
+        return False  # a ledger of an older version: asked again, the row is held
     if not rules.has_reason(same[-1].code or "", same[-1].message or ""):
         return True
     return (rules.today - rules.day_of(same[0].at)).days >= NIGHTS

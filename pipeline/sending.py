@@ -21,8 +21,6 @@ from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.line import NOT_EXECUTED_BY_US, SENDS, Held, Stale, Stopped
 from pipeline.model import Status, Verdict
 from pipeline.points import reach
-from pipeline.problems import problem
-from pipeline.roster import Field, Problem
 from pipeline.service_codes import Meaning
 from pipeline.uploading import Uploader
 
@@ -131,8 +129,6 @@ class Sender(Uploader):
     def _weighed(self, job: Job, read: reading.Reading) -> Verdict:
         """Weigh a verdict by what else is known of the person, the row and the run."""
         verdict = read.verdict
-        if read.meaning == "exists" and _may_be_ours(job):
-            return replace(verdict, kind="exists")
         if read.meaning == "upload_again" and (self.contract == "inline" or job.uploaded_again):
             return replace(verdict, kind="refused")
         if self._inline_is_off(verdict):
@@ -187,7 +183,7 @@ class Sender(Uploader):
             case "exists":
                 return End(Status.EXISTS, verdict), False
             case "refused":
-                return End(Status.FAILED, verdict, _name_is_taken(job, meaning)), False
+                return End(Status.FAILED, verdict), False
             case "not_executed":
                 return self._not_executed(job, verdict, meaning)
 
@@ -209,23 +205,3 @@ class Sender(Uploader):
         elif meaning in STOPPING:
             self.course.halt(verdict.code or "", verdict.message or "", 4)
         return End(Status.NOT_SENT, verdict), not self.course.stopping
-
-
-def _name_is_taken(job: Job, meaning: Meaning | None) -> tuple[Problem, ...]:
-    """Return the trouble that marks the seal name's cell when the service says that the name exists."""
-    if meaning != "exists":
-        return ()
-    cell = job.planned.doctor.row.address(Field.SEAL_NAME)
-    return (problem("SEAL_NAME_DUPLICATE", Field.SEAL_NAME, cell, found=job.request.seal_name),)
-
-
-def _may_be_ours(job: Job) -> bool:
-    """Tell whether an earlier create may have made a seal after all.
-
-    A bare FailedOperation proves less than it says, and so does a decision: whoever looked may have overlooked it, and a
-    probe that was not executed settled nothing.
-    """
-    past = job.planned.past
-    if past is None:
-        return False
-    return past.unsettled is not None or past.decided or any(refusal.suspect for refusal in past.refusals)

@@ -18,9 +18,9 @@ Meaning = Literal[
     "quota",
     "contract",  # this call has no business getting that answer: wrong endpoint, version or contract
     "row",  # this row is refused: its data or picture must change
-    "exists",  # the seal name is taken
+    "exists",  # a seal of this name exists, whosever it is
     "upload_again",  # the FileId is gone
-    "unknown",  # the seal may have been made
+    "unknown",  # the seal may have been made, by this request or an identical earlier one
 ]
 
 # meaning -> first part of the code: second parts; "-" is the bare code
@@ -93,13 +93,13 @@ _TABLE: Mapping[Meaning, str] = {
     """,
     "row": """
         FailedOperation: - AgeNotAchieveNormalLegal IdCardNumberCheckFailed UserInfoNoMatch
-        InvalidParameter: - CardNumber CardType ComponentValue DataNotFound DupTask EmptyParams FileType
+        InvalidParameter: - CardNumber CardType ComponentValue DataNotFound EmptyParams FileType
             Image LimitSealName MissingRequiredParameterValue Mobile Name NonsupportMobile ParamError
-            Sensitive SensitiveFileContent Status
+            Sensitive SensitiveFileContent
         InvalidParameterValue: - InvalidMobile
         LimitExceeded: FileSize
         MissingParameter: - SealName
-        OperationDenied: - AlreadyHas Forbid InvalidApproverAge NoIdentityVerify Sensitive
+        OperationDenied: - Forbid InvalidApproverAge NoIdentityVerify Sensitive
         RequestSizeLimitExceeded: -
         ResourceNotFound: Resource VerifyUser
     """,
@@ -114,6 +114,8 @@ _TABLE: Mapping[Meaning, str] = {
     "unknown": """
         InternalError: - Api Db DbConnection DbInsert DbRead DbUpdate Decryption DependsApi DependsDb
             Encryption GenerateId Pdf SealUpload Serialize System ThirdParty
+        InvalidParameter: DupTask Status
+        OperationDenied: AlreadyHas
         ResourceInUse: -
         ResourceInsufficient: -
         ResourceNotFound: -

@@ -212,6 +212,7 @@ def guards(ask: Ask, config: Config) -> Guards:
         shrunk=said.shrunk,
         unknown=said.unknown,
         same_refusal=said.same_refusal,
+        seals_exist=said.seals_exist,
         deadline=said.deadline,
         patience=said.give_up_minutes * 60,
     )

@@ -63,6 +63,19 @@ class State:
     hidden: bool = False  # a bare refusal lied: the service made a seal of this name
     exists: bool = False  # the service said that the name exists: open under another word
     seal_id: str | None = None  # of a live one, once it was told
+    lost: tuple[
+        Content, ...
+    ] = ()  # since the last seal: creates without a verdict of which somebody said not created
+
+    def settled(self, seal_id: str | None) -> State:
+        """Return what a human's word makes of an open create."""
+        if seal_id is None:
+            lost = self.lost if self.exists else (*self.lost, self.content)
+            return State("free", refused=self.refused, lost=lost)
+        makers = {*self.lost, *(content for content, reason in self.refused if not reason)}
+        if not self.exists:
+            return State("live", self.content, seal_id=seal_id)
+        return State("live", makers.pop() if len(makers) == 1 else None, seal_id=seal_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,10 @@ class Person:
         """Take in that a run ended anywhere between its beginning and these ends."""
         if self.is_read:
             sent = [end for end in ends if end.creates or end.status == "not_sent"]
-            caught = [State("open", self.content, end.state.refused, end.state.hidden) for end in sent]
+            caught = [
+                State("open", self.content, end.state.refused, end.state.hidden, lost=end.state.lost)
+                for end in sent
+            ]
             self.states = tuple(dict.fromkeys([*self.states, *(end.state for end in sent), *caught]))
 
 

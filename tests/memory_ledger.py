@@ -24,31 +24,21 @@ from pipeline.ledger.protocol import (
     SeenRow,
     Told,
 )
-from pipeline.model import (
-    CHECKED,
-    SAME_NAME,
-    Content,
-    Judged,
-    Judgement,
-    LiveSeal,
-    Past,
-    Snapshot,
-    Try,
-    Verdict,
-)
+from pipeline.model import CHECKED, Content, Judged, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
 from pipeline.roster import FileStat
 
-SAME_NAME_CODE = "FailedOperation.ExistSameSealName"
+NO_REASON = (None, "", "FailedOperation", "FailedOperation.ExistSameSealName")
+SAME_NAME = ("同名", "重名", "已存在")
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One attempt, its verdict once there is one, and whether a decision has settled it."""
+    """One attempt, its verdict once there is one, and the kind of the decision that has settled it."""
 
     number: int
     attempt: Attempt
     verdict: Verdict | None = None
-    decided: bool = False
+    decided: str | None = None
 
     @property
     def open(self) -> bool:
@@ -60,18 +50,8 @@ class Sent:
             return True
         if self.verdict is None or self.verdict.kind not in {"refused", "not_executed"}:
             return False
-        bare = self.verdict.kind == "refused" and self.verdict.code == "FailedOperation"
-        return not bare or SAME_NAME.search(self.verdict.message or "") is not None
-
-    @property
-    def leaves_the_name(self) -> bool:
-        """Whether it was surely refused, and not because the seal name is taken."""
-        if self.attempt.contract == UPLOAD:
-            return True
-        if not self.surely_refused or self.verdict is None:
-            return False
-        taken = self.verdict.code == SAME_NAME_CODE or SAME_NAME.search(self.verdict.message or "")
-        return not taken and (self.verdict.kind == "not_executed" or self.verdict.code is not None)
+        named = any(word in (self.verdict.message or "") for word in SAME_NAME)
+        return self.verdict.kind == "not_executed" or (self.verdict.code not in NO_REASON and not named)
 
     @property
     def left(self) -> bool:
@@ -150,15 +130,27 @@ class Tables:
         refused = [
             sent
             for sent in since
-            if sent.verdict and sent.verdict.kind == "refused" and sent.attempt.contract != UPLOAD
+            if sent.verdict
+            and (sent.verdict.kind == "refused" or self.disowned(sent))
+            and sent.attempt.contract != UPLOAD
         ]
-        return not all(sent.surely_refused for sent in since) or (bool(seals) and not refused)
+        harmless = all(sent.surely_refused or self.disowned(sent) for sent in since)
+        return not harmless or (bool(seals) and not refused)
+
+    def disowned(self, sent: Sent) -> bool:
+        """Whether the seal of its name was found to be another person's, then or later."""
+        return any(
+            later.decided == "not_theirs"
+            and later.number >= sent.number
+            and later.attempt.seal_name == sent.attempt.seal_name
+            for later in self.of(sent.attempt.key)
+        )
 
     def spare(self, name: str) -> bool:
         """Whether the owner's every create under a name was surely refused, before the owner's first seal."""
         owner = self.names[name]
         under = [sent for sent in self.of(owner) if sent.attempt.seal_name == name]
-        if not under or not all(sent.leaves_the_name for sent in under):
+        if not under or not all(sent.surely_refused or self.disowned(sent) for sent in under):
             return False
         seals = [seal for seal in self.seals.values() if seal.key == owner]
         return not any(seal.live.seal_name == name or seal.after < under[0].number for seal in seals)
@@ -190,8 +182,23 @@ class Tables:
         sent = self.sent.get(decision.attempt or "")
         if sent is None or sent.attempt.key != decision.key or not sent.open or sent.verdict is None:
             raise LedgerConflict("settled")
-        self.sent[sent.attempt.uuid] = replace(sent, decided=True)
+        self.sent[sent.attempt.uuid] = replace(sent, decided=decision.kind)
         return sent
+
+    def maker(self, sent: Sent) -> Sent | None:
+        """Return the create that made the seal of a name; None where it is not known what it was made from."""
+        if sent.verdict and sent.verdict.kind == "unknown":
+            return sent
+        made_by = [
+            each
+            for each in self.of(sent.attempt.key)
+            if each.attempt.seal_name == sent.attempt.seal_name
+            and each.number <= sent.number
+            and each.verdict
+            and (each.verdict.kind, each.verdict.code == "FailedOperation")
+            in {("unknown", False), ("unknown", True), ("refused", True)}
+        ]
+        return made_by[-1] if len({each.attempt.content for each in made_by}) == 1 else None
 
     def begun(self, run: str) -> RunRecord:
         if run not in self.runs:
@@ -237,8 +244,8 @@ class MemoryLedger:
             tuple(each.told() for each in refused if each.number > last),
             sum(each.left for each in sent),
             tables.frozen(key),
-            any(each.decided and each.number > last for each in sent),
             tables.called.get(key) if live and live[1].live.content is None else None,
+            frozenset(each.attempt.seal_name for each in sent if each.decided == "not_theirs"),
         )
 
     def known_files(self) -> Mapping[str, FileStat]:
@@ -328,12 +335,14 @@ class MemoryLedger:
             self._note(tables, decision)
             match decision.kind:
                 case "created":
-                    sent = tables.settle_by_hand(decision)
-                    verdict = sent.verdict
-                    assert verdict is not None
-                    self._seal(tables, sent, decision.seal_id, decision.at, verdict.request_id)
+                    self._found(tables, tables.settle_by_hand(decision), decision)
                 case "not_created" | "probe":
                     tables.settle_by_hand(decision)
+                case "not_theirs":
+                    sent = tables.settle_by_hand(decision)
+                    if sent.verdict is None or sent.verdict.kind != "exists":
+                        raise LedgerConflict("settled")
+                    tables.people[decision.key] = None
                 case "keep":
                     seal_id, seal = _live(tables, decision.key)
                     kept = replace(seal.live, content=decision.content)
@@ -341,6 +350,8 @@ class MemoryLedger:
                 case "replace":
                     self._replace(tables, decision.key, decision.detail or "")
                 case "certify_sent" | "certify" | "certify_failed" | "certify_void":
+                    pass
+                case "place_shown" | "place_not_shown":
                     pass
                 case _:
                     raise LedgerConflict(decision.kind)
@@ -385,6 +396,18 @@ class MemoryLedger:
         made = LiveSeal(seal_id or "", attempt.seal_name, attempt.run, at, content, request, attempt.uuid)
         tables.add_seal(attempt.key, made, sent.number)
 
+    def _found(self, tables: Tables, sent: Sent, decision: Decision) -> None:
+        """Enter a seal that a human found: of a create without a verdict, else made elsewhere."""
+        key, name, seal_id = decision.key, sent.attempt.seal_name, decision.seal_id or ""
+        maker = tables.maker(sent)
+        if maker is None:
+            made = LiveSeal(seal_id, name, "", decision.at, None)
+        else:
+            request = maker.verdict.request_id if maker.verdict else None
+            attempt = maker.attempt
+            made = LiveSeal(seal_id, name, attempt.run, decision.at, attempt.content, request, attempt.uuid)
+        tables.add_seal(key, made, sent.number)
+
     def _replace(self, tables: Tables, key: str, name: str) -> None:
         seal_id, seal = _live(tables, key)
         tables.seals[seal_id] = replace(seal, ended=True)
@@ -404,6 +427,8 @@ class MemoryLedger:
             decision.key,
             decision.attempt,
             decision.seal_id,
+            len(tables.decisions) + 1,
+            decision.detail,
         )
         tables.decisions.append(told)
 

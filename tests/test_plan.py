@@ -209,17 +209,54 @@ def test_a_seal_name_is_frozen_at_the_first_attempt():
 def test_a_human_may_rename_what_was_surely_refused():
     of = doctor()
     planned = one(
-        replace(of, seal_name="张乙二章"), snapshot(refused(of, code="FailedOperation.ExistSameSealName"))
+        replace(of, seal_name="张乙二章"), snapshot(refused(of, code="InvalidParameter.LimitSealName"))
     )
     assert planned.request.seal_name == "张乙二章"
 
 
 def test_nobody_renames_what_may_have_been_made():
     of = doctor()
-    known = snapshot(refused(of, code="FailedOperation", message="操作失败"))
+    known = snapshot(replace(refused(of, code="FailedOperation", message="操作失败"), frozen=True))
     planned = one(replace(of, seal_name="张乙二章"), known, again=True)
     assert planned.status is Status.REJECTED
     assert "SEAL_NAME_FROZEN" in {each.code for each in planned.problems}
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [("FailedOperation.ExistSameSealName", ""), ("FailedOperation", "存在同名印章")]
+)
+def test_a_name_that_an_older_version_called_taken_is_asked_for_again_however_old(code, message):
+    of = doctor()
+    known = snapshot(replace(refused(of, code=code, message=message, nights=9), frozen=True))
+    assert one(of, known).request.seal_name == "张乙处方章"
+    assert "SEAL_NAME_FROZEN" in {
+        each.code for each in one(replace(of, seal_name="张乙二章"), known).problems
+    }
+
+
+def of_another(of: Doctor, *names: str) -> Past:
+    return Past(of.key, None, names_of_others=frozenset(names), creates=len(names))
+
+
+def test_a_name_that_is_another_persons_is_never_used_again():
+    of = doctor()
+    barred = "张乙处方章", "张乙〇〇一处方章"
+    used = [one(of, snapshot(of_another(of, *barred[:many]))).seal_name for many in (1, 2)]
+    assert used == ["张乙〇〇一处方章", "张乙内科处方章"]
+    own = one(replace(of, seal_name="张乙处方章"), snapshot(of_another(of, *barred)))
+    assert (own.status, own.problems[-1].code) == (Status.REJECTED, "SEAL_NAME_DUPLICATE")
+    assert one(replace(of, seal_name="新章"), snapshot(of_another(of, *barred))).request.seal_name == "新章"
+
+
+def test_the_namesake_beside_it_keeps_the_plain_name():
+    one_of, other = doctor(1, name="张伟"), doctor(2, name="张伟")
+    known = Snapshot(
+        {one_of.key: of_another(one_of, "张伟处方章")},
+        {"张伟处方章": one_of.key},
+        frozenset({"张伟处方章"}),
+    )
+    names = {each.doctor.key: each.seal_name for each in meet([one_of, other], known, rules())}
+    assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
 
 
 def test_namesakes_get_their_staff_numbers_whoever_stands_first():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.grounds import SEEN, certify_place, grounds_of, one_sealed
 from pipeline.cli.nightly import ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
@@ -23,15 +24,20 @@ if TYPE_CHECKING:
     from pipeline.desk.settle import Who
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
-    from pipeline.model import Planned
-
-WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|RESULTS.xlsx]")
 @click.option("--seal-id", metavar="ID", help="It was created: this is its SealId.")
 @click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
+@click.option(
+    "--sure", is_flag=True, help="With --not-created: it is known otherwise than by not finding a seal."
+)
+@click.option(
+    "--not-theirs",
+    is_flag=True,
+    help="The seal of this name is another person's: the next run takes another name.",
+)
 @click.option(
     "--probe", is_flag=True, help="Send the identical request again (only once `certify` allows it)."
 )
@@ -42,7 +48,14 @@ WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 @click.option("--why", metavar="TEXT", help="Kept with the decision.")
 @click.pass_obj
 def resolve(
-    session: Session, /, *, query: str | None, seal_name: str | None, why: str | None, **ways: object
+    session: Session,
+    /,
+    *,
+    query: str | None,
+    seal_name: str | None,
+    sure: bool,
+    why: str | None,
+    **ways: object,
 ) -> int:
     """Settle rows that are unknown, exist already or have changed.
 
@@ -50,7 +63,7 @@ def resolve(
     results workbook settles the lines of its Unknown sheet that are filled in.
     """
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
-    if len(chosen) > 1 or (seal_name and "replace" not in chosen):
+    if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and "not_created" not in chosen):
         raise UsageError("resolve_one_way")
     if "probe" in chosen:
         return _probe(session, query)
@@ -69,7 +82,9 @@ def resolve(
             if way == "look_up":
                 return _look_up(session, ledger, case, who)
             value = ways.get("seal_id")
-            _settle(session, site_key, ledger, case, who, seal_name=seal_name, way=way, value=value)
+            _settle(
+                session, site_key, ledger, case, who, seal_name=seal_name, way=way, value=value, sure=sure
+            )
     return 0
 
 
@@ -93,6 +108,7 @@ def _settle(
     seal_name: str | None,
     way: str,
     value: object,
+    sure: bool,
 ) -> None:
     from pipeline.desk import settle  # noqa: PLC0415
     from pipeline.desk.content import accepted_content, replacement_name  # noqa: PLC0415
@@ -101,7 +117,9 @@ def _settle(
         case "seal_id":
             settle.created(ledger, case, str(value), who)
         case "not_created":
-            settle.not_created(ledger, case, who)
+            settle.not_created(ledger, case, who, grounds_of(session, ledger), sure=sure)
+        case "not_theirs":
+            settle.not_theirs(ledger, case, who)
         case "keep":
             settle.keep(ledger, case, accepted_content(case, site_key.digest), who)
         case "replace":
@@ -125,7 +143,7 @@ def _probe(session: Session, query: str | None) -> int:
         with _back_to(case):
             if case.attempt is None or case.planned is None:
                 raise UsageError("probe_nothing", name=case.name)
-            require_fence(case, session.clock.now())
+            require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
     ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
     return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
 
@@ -210,10 +228,14 @@ def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str) 
 
 
 def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path: Path, who: Who) -> int:
+    from pipeline.desk.line_check import require_agreement  # noqa: PLC0415
     from pipeline.desk.settle import by_sheet  # noqa: PLC0415
     from pipeline.desk.unknown_sheet import answers  # noqa: PLC0415
 
-    told = by_sheet(ledger, found, answers(path), replace(who, why=f"{who.why}: {path.name}"))
+    lines = answers(path)
+    require_agreement(lines, found, ledger.life, path)
+    who = replace(who, why=f"{who.why}: {path.name}")
+    told = by_sheet(ledger, found, lines, who, grounds_of(session, ledger))
     for row, trouble in told.items():
         if trouble is not None:
             session.alarm("resolve_line", row=row, why=trouble)
@@ -228,13 +250,34 @@ def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path
 @click.option(
     "--yes", is_flag=True, help="The doctor consents to a second seal, should the service make one."
 )
+@click.option("--console", type=click.Choice(SEEN), help="Whether the console shows the doctor's seal.")
+@click.option("--audit-log", type=click.Choice(SEEN), help="Whether the audit log shows the doctor's seal.")
+@click.option(
+    "--auto-sign", is_flag=True, help="Ask the service for the doctor's seal, and record the answer."
+)
+@click.option("--why", metavar="TEXT", help="Kept with the record.")
 @click.pass_obj
-def certify(session: Session, *, query: str, yes: bool) -> int:
-    """Find out whether this tenant refuses a second identical create.
+def certify(
+    session: Session,
+    *,
+    query: str,
+    yes: bool,
+    console: str | None,
+    audit_log: str | None,
+    auto_sign: bool,
+    why: str | None,
+) -> int:
+    """Find out what this tenant refuses and shows.
 
-    QUERY names one sealed doctor (name, staff number, seal name or SealId) whose create is sent again. Where it is
-    refused, `unknown: probe` and `resolve --probe` are allowed for 90 days; else the doctor has a second seal.
+    QUERY names one sealed doctor: name, staff number, seal name or SealId. With --console, --audit-log or --auto-sign it
+    is recorded whether that place shows the seal; only then, for 90 days, not finding another one there counts.
+
+    Without them the doctor's create is sent again. Where it is refused, `unknown: probe` and `resolve --probe` are allowed
+    for 90 days; else the doctor has a second seal.
     """
+    seen = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
+    if any(seen.values()):
+        return certify_place(session, query, seen, why or "certify")
     from pipeline import wiring  # noqa: PLC0415
     from pipeline.desk import certify as desk  # noqa: PLC0415
     from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
@@ -246,10 +289,8 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
     ask = replace(ask_of("certify", session, config), command="check")
     with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
-        fitting = [each for each in planned if _sealed_as(each, query)]
-        if len(fitting) != 1:
-            raise UsageError("certify_who" if fitting else "certify_nobody", query=query, n=len(fitting))
-        request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
+        sealed = one_sealed(planned, query)
+        request, prepared = desk.request_of(sealed, site_key, wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")
             return 2
@@ -281,9 +322,3 @@ def tell_unanswered(session: Session, ledger: SqliteLedger) -> None:
         return
     name = past.seal.content.name if past.seal and past.seal.content else "—"
     session.alarm("certify_open", name=name, seal_name=past.seal_name, at=shown(stamp(told.at)), why=told.why)
-
-
-def _sealed_as(planned: Planned, query: str) -> bool:
-    seal = planned.past.seal if planned.past else None
-    doctor = planned.doctor
-    return seal is not None and query in (doctor.name, doctor.staff_no, seal.seal_name, seal.seal_id)

@@ -105,7 +105,13 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
     for code, rows in found.most_common(REASONS):
         origin = first[code].doctor.row.stands
         place = mask_text(origin.file, numbers)
-        named = label(code, session.spoken, unsettled=first[code].status in UNSETTLED)
+        status = first[code].status
+        exists = status is Status.EXISTS
+        named = (
+            status_word(status, session.spoken)
+            if exists
+            else label(code, session.spoken, unsettled=status in UNSETTLED)
+        )
         session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)
     if len(found) > REASONS:
         session.say("reasons_more", n=len(found) - REASONS)

@@ -1,7 +1,8 @@
 """Seals made elsewhere: read from a sheet with number and SealId, or from an old results workbook of ours.
 
 Of a results workbook only the SealIds are new: its numbers are masked, so its rows are matched with the present
-rosters by name and last four digits, and by these only where they mean one person on both sides.
+rosters by name and last four digits, and by these only where they mean one person on both sides. A line whose check
+does not fit was sorted or pasted in part, and then none is taken.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 
 from pipeline.desk.settle import SEAL_ID
 from pipeline.errors import FileRefused, UsageError
+from pipeline.headings import CHECK, seal_line
 from pipeline.intake.cells import Sheet, letters
 from pipeline.intake.read import open_results, run_of
+from pipeline.intake.ticket import check_of
 from pipeline.intake.titles import fold
 from pipeline.ledger.protocol import Adopted
 from pipeline.model import Past, Snapshot
@@ -72,6 +75,8 @@ def of_results(
             people.setdefault((doctor.name, doctor.number[-4:]), set()).add(doctor.key)
             by_key[doctor.key] = doctor
     lines = [line for line in _lines_of_results(path, tenant) if line.seal_id]
+    if (torn := next((line for line in lines if not line.holds_together), None)) is not None:
+        raise UsageError("desk.results_torn", path=path, place=torn.place)
     claims = Counter((line.name, line.number[-4:]) for line in lines)
     left: dict[Place, Speaks] = {}
     claimed: list[tuple[str, Doctor, _Line]] = []
@@ -223,6 +228,13 @@ class _Line:
     number: str  # masked
     seal_id: str
     seal_name: str
+    check: str | None  # None: the workbook of a version that wrote none
+
+    @property
+    def holds_together(self) -> bool:
+        """Whether the SealId stands where it was written."""
+        told = seal_line(self.name, self.number, self.seal_name, self.seal_id)
+        return self.check is None or self.check == check_of(told)
 
 
 def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
@@ -237,14 +249,17 @@ def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
             if (sheet.name or "") not in WORDS["sheet.all"]:
                 continue
             places: dict[str, int] | None = None
+            check: int | None = None
             for line in sheet.lines:
                 texts = {column: cell.shown.strip() for column, cell in line.cells.items()}
                 if places is None:
                     places = _places(texts)
+                    check = next((column for column, text in texts.items() if text == CHECK), None)
                     continue
                 told = {field: texts.get(column, "") for field, column in places.items()}
+                beside = texts.get(check, "") if check is not None else None
                 cell = f"{letters(places['seal_id'])}{line.number}"
-                yield _Line(Place(sheet.name or "", line.number, cell), **told)
+                yield _Line(Place(sheet.name or "", line.number, cell), **told, check=beside)
     except FileRefused as refused:
         raise UsageError("desk.results_unreadable", path=path, code=refused.code) from refused
 

@@ -1,14 +1,20 @@
-"""One call from the desk: its slot, its signature, and the clock set right where the service says that it is wrong."""
+"""Calls outside a run: slot, signature, the clock set right by the service's; and the question what time it has."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
 
+from pipeline import wiring
+from pipeline.clock import Clock
+from pipeline.config import Config
+from pipeline.errors import UsageError
 from pipeline.esign import codes
-from pipeline.esign.client import Client, Reply
-from pipeline.esign.contract import parse
+from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
+from pipeline.esign.contract import PROBE, parse, probe_body
 from pipeline.esign.pace import Limiter
+from pipeline.esign.signing import Credentials
+from pipeline.words.phrases import told_of
 
 
 async def call(
@@ -31,3 +37,21 @@ async def call(
         return reply
     client.offset = reply.skew
     return await client.call(action, body, trace_id=trace_id, gate=gate)
+
+
+async def ask_service_time(
+    config: Config, *, limiter: Limiter, credentials: Credentials, clock: Clock
+) -> float:
+    """Return unix seconds by the service's clock, from the answer to a call that changes nothing.
+
+    Raises UsageError where the service does not answer in its own form.
+    """
+    async with wiring.client(config, credentials, clock) as client:
+        try:
+            reply = await call(client, limiter, PROBE, probe_body(wiring.agent(config)))
+        except (NotSent, NoAnswer) as error:
+            raise UsageError("desk.no_service_time", why=told_of(str(error))) from error
+    answer = parse(reply.body)
+    if answer is None or answer.request_id is None or reply.skew is None:
+        raise UsageError("desk.no_service_time", why=f"HTTP {reply.status}")
+    return clock.now() + reply.skew

@@ -17,8 +17,9 @@ from pipeline.desk.calling import call
 from pipeline.desk.cases import Case
 from pipeline.errors import UsageError
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contract import parse
+from pipeline.esign.contract import Answer, parse
 from pipeline.esign.pace import Limiter
+from pipeline.esign.seal_ids import is_seal_id
 from pipeline.esign.signing import Credentials
 from pipeline.words.phrases import told_of
 from pipeline.words.sentences import phrase
@@ -33,6 +34,7 @@ class Told:
     seal_id: str | None  # one that may be this create's; None proves nothing
     request_id: str | None
     words: object  # the code, or what was told, for the human
+    is_open: bool = False  # the doctor has opened auto-sign: only then a seal can be shown
 
 
 async def look_up(
@@ -64,9 +66,15 @@ async def look_up(
         return Told(None, None, f"HTTP {reply.status}")
     if answer.code is not None:
         return Told(None, answer.request_id, answer.code)
-    seal_id = answer.text("SealId") if answer.fields.get("IsOpen") is True else None
-    if seal_id is None:
+    return _told(answer, known)
+
+
+def _told(answer: Answer, known: Collection[str]) -> Told:
+    if answer.fields.get("IsOpen") is not True:
         return Told(None, answer.request_id, "IsOpen = false")
+    seal_id = answer.text("SealId")
+    if seal_id is None or not is_seal_id(seal_id):
+        return Told(None, answer.request_id, phrase("desk.no_seal_set"), is_open=True)
     if seal_id in known:
-        return Told(None, answer.request_id, phrase("desk.older_seal", seal_id=seal_id))
-    return Told(seal_id, answer.request_id, seal_id)
+        return Told(None, answer.request_id, phrase("desk.older_seal", seal_id=seal_id), is_open=True)
+    return Told(seal_id, answer.request_id, seal_id, is_open=True)

@@ -86,7 +86,8 @@ def _settle(story: Story, program: Program, language: str) -> Step:
     seal, trace = story.open.seal_name, story.open.uuid
     found = program.command("resolve", trace, "--seal-id", "SEALID")
     if story.status is Status.EXISTS:
-        return Step(say("next.exists", language, seal=seal), (found,), "it", decides=True)
+        others = program.command("resolve", trace, "--not-theirs")
+        return Step(say("next.exists", language, seal=seal), (found, others), "it", decides=True)
     moment = shown(stamp(story.open.dead_at), to=19)
     nothing = program.command("resolve", trace, "--not-created")
     return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it", decides=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as _field
 
 from pipeline.clock import shown, stamp
 from pipeline.desk.cases import Case
 from pipeline.errors import UsageError
+from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.model import Content, Status
 from pipeline.words import Speaks
@@ -17,7 +20,7 @@ from pipeline.words.results import WORDS
 from pipeline.words.sentences import phrase
 
 SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters (api.md §1.2)
-CREATED, NOT_CREATED = WORDS["conclusion.created"], WORDS["conclusion.not_created"]  # in either language
+CONCLUSIONS = ("created", "not_created", "not_created_sure", "not_theirs")  # of the Unknown sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,37 @@ def created(ledger: Ledger, case: Case, seal_id: str, who: Who) -> None:
     _enter(ledger, Decision("created", case.key, who.at, who.name, who.why, attempt=attempt, seal_id=seal_id))
 
 
-def not_created(ledger: Ledger, case: Case, who: Who) -> None:
-    """Enter that the open create made nothing: the next run sends the row again. Not before the signature's fence."""
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a decision that nothing was created may rest on."""
+
+    place: str | None  # one that is certified to show imported seals (places.py)
+    service_time: Callable[
+        [], float
+    ]  # unix seconds by the service's clock; UsageError where it is not reached
+
+
+def not_created(ledger: Ledger, case: Case, who: Who, grounds: Grounds, *, sure: bool) -> None:
+    """Enter that the open create made nothing: the next run sends the row again. Not before the signature's fence.
+
+    Not having found a seal counts only in a place that is certified to show one; ``sure`` is a human's word beyond that.
+    """
     attempt = _open(case)
-    require_fence(case, who.at)
-    _enter(ledger, Decision("not_created", case.key, who.at, who.name, who.why, attempt=attempt))
+    if grounds.place is None and not sure:
+        raise UsageError("desk.not_found_proves_nothing", name=case.name)
+    require_fence(case, who.at, grounds.service_time)
+    detail = "sure" if sure else grounds.place
+    _enter(
+        ledger, Decision("not_created", case.key, who.at, who.name, who.why, attempt=attempt, detail=detail)
+    )
+
+
+def not_theirs(ledger: Ledger, case: Case, who: Who) -> None:
+    """Enter that the seal whose name exists is another person's: the next run sends the row under another name."""
+    attempt = _open(case)
+    if case.status is not Status.EXISTS:
+        raise UsageError("desk.name_does_not_exist", name=case.name)
+    _enter(ledger, Decision("not_theirs", case.key, who.at, who.name, who.why, attempt=attempt))
 
 
 def keep(ledger: Ledger, case: Case, content: Content, who: Who) -> None:
@@ -57,26 +86,35 @@ def replace_seal(ledger: Ledger, case: Case, seal_name: str, who: Who) -> None:
     _enter(ledger, Decision("replace", case.key, who.at, who.name, who.why, detail=seal_name))
 
 
-def require_fence(case: Case, now: float) -> None:
-    """Raise UsageError while a late copy of the create could still be accepted."""
+def require_fence(case: Case, now: float, service_time: Callable[[], float]) -> None:
+    """Raise UsageError while a late copy of the create could still be accepted.
+
+    The service judges a copy by the signed time and its own clock, so that clock counts; this machine's may have been set.
+    """
     assert case.attempt is not None
-    if now < case.attempt.dead_at:
-        moment = shown(stamp(case.attempt.dead_at), to=19)
-        raise UsageError("desk.too_early", name=case.name, moment=moment)
+    left = case.attempt.dead_at - now
+    if left <= 0:
+        left = case.attempt.at + FENCE - service_time()
+    if left > 0:
+        raise UsageError("desk.too_early", name=case.name, moment=shown(stamp(now + left), to=19))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One line of the Unknown sheet that was filled in."""
+    """One line of the Unknown sheet."""
 
     row: int
     trace_id: str
     seal_id: str
     conclusion: str
+    row_id: str  # whom the line is about: compared with the ledger before anything is entered (line_check.py)
+    name: str = _field(repr=False)
+    last_four: str
+    seal_name: str
 
 
 def by_sheet(
-    ledger: Ledger, open_cases: Iterable[Case], answers: Iterable[Answer], who: Who
+    ledger: Ledger, open_cases: Iterable[Case], answers: Iterable[Answer], who: Who, grounds: Grounds
 ) -> dict[int, Speaks | None]:
     """Settle many at once; returns row -> what is wrong with its line, None where it was settled.
 
@@ -97,29 +135,46 @@ def by_sheet(
         first = lines[0]
         if any(line.seal_id and claims[line.seal_id] > 1 for line in lines):
             trouble: Speaks | None = phrase("desk.copied_seal_id")
-        elif len({(line.seal_id, line.conclusion.strip().casefold()) for line in lines}) > 1:
+        elif len({(line.seal_id, _folded(line.conclusion)) for line in lines}) > 1:
             trouble = phrase("desk.lines_disagree")
         else:
-            trouble = _answered(ledger, by_trace.get(trace_id), first, who)
+            trouble = _answered(ledger, by_trace.get(trace_id), first, who, grounds)
         told |= {line.row: trouble for line in lines}
     return told
 
 
-def _answered(ledger: Ledger, case: Case | None, answer: Answer, who: Who) -> Speaks | None:
+def _answered(ledger: Ledger, case: Case | None, answer: Answer, who: Who, grounds: Grounds) -> Speaks | None:
     if case is None:
         return phrase("desk.not_open")
-    conclusion = answer.conclusion.strip().casefold()
     who = replace(who, why=f"{who.why} {answer.row}")
     try:
-        if conclusion in NOT_CREATED and not answer.seal_id:
-            not_created(ledger, case, who)
-        elif answer.seal_id and (not conclusion or conclusion in CREATED):
-            created(ledger, case, answer.seal_id, who)
-        else:
-            return phrase("desk.do_not_fit")
+        match _meaning(answer.conclusion), bool(answer.seal_id):
+            case "" | "created", True:
+                created(ledger, case, answer.seal_id, who)
+            case "not_created" | "not_created_sure" as said, False:
+                not_created(ledger, case, who, grounds, sure=said == "not_created_sure")
+            case "not_theirs", False:
+                not_theirs(ledger, case, who)
+            case _:
+                return phrase("desk.do_not_fit")
     except UsageError as error:
         return error
     return None
+
+
+def _meaning(conclusion: str) -> str | None:
+    """Return which conclusion a cell says in either language, "" for none, None for words that are none."""
+    said = _folded(conclusion)
+    if not said:
+        return ""
+    return next((each for each in CONCLUSIONS if said in map(_folded, WORDS[f"conclusion.{each}"])), None)
+
+
+def _folded(text: str) -> str:
+    """Return a text without its width, case and kind of apostrophe, which a workbook changes by itself."""
+    return (
+        unicodedata.normalize("NFKC", text).strip().casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    )
 
 
 def _open(case: Case) -> str:

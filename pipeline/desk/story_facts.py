@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.clock import stamp
+from pipeline.desk import places
 from pipeline.desk.next_step import Step
 from pipeline.desk.story import Chapter, Story, line_of
 from pipeline.ledger.archive import Create, Said
@@ -17,6 +18,8 @@ from pipeline.results.reasons import sentence
 from pipeline.roster import Field, Problem
 
 SCHEMA = 1
+# decisions whose detail holds nothing personal
+_TOLD_DETAIL = frozenset({"replace", "not_created", places.SHOWN, places.NOT_SHOWN})
 
 
 def brief(story: Story) -> dict[str, Any]:
@@ -173,5 +176,5 @@ def _decision(told: Told) -> dict[str, Any]:
         "why": mask_text(told.why),
         "trace_id": told.attempt,
         "seal_id": told.seal_id,
-        "detail": told.detail if told.kind == "replace" else None,
+        "detail": told.detail if told.kind in _TOLD_DETAIL else None,
     }

@@ -137,7 +137,9 @@ def _heads(told: Facts, language: str) -> Iterator[tuple[str, list[str]]]:
 def _chapter(chapter: Facts, language: str) -> Iterator[str]:
     at = _short(chapter["at"])
     if chapter["what"] == "decision":
-        detail = {"seal_id": chapter["seal_id"] or "—", "detail": chapter["detail"] or "—"}
+        place = f"place.{chapter['detail']}"
+        told = say(place, language) if place in WORDS else chapter["detail"] or "—"
+        detail = {"seal_id": chapter["seal_id"] or "—", "detail": told}
         key = f"decision.{chapter['kind']}"
         text = say(key, language, **detail) if key in WORDS else chapter["kind"]
         yield f"{at}  {say('tag.decision', language)}{mark('mark.colon', language)}{text}"

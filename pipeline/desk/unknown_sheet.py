@@ -1,4 +1,7 @@
-"""The Unknown sheet of a results workbook, as it comes back: two columns that a human has filled in."""
+"""The Unknown sheet of a results workbook, as it comes back: two columns that a human has filled in.
+
+Whether a line still speaks of one person is asked of the ledger (line_check.py); here only of the sheet itself.
+"""
 
 from __future__ import annotations
 
@@ -13,43 +16,39 @@ from pipeline.intake.read import open_results
 from pipeline.intake.ticket import check_of
 from pipeline.words.results import WORDS
 
-_TITLES = ("col.trace_id", "col.seal_name", "col.seal_id", "col.conclusion")
+_TITLES = ("col.trace_id", "col.seal_id", "col.conclusion", "col.name", "col.number", "col.seal_name")
 
 
 def answers(path: Path) -> list[Answer]:
     """Return the lines of the Unknown sheets; UsageError for a workbook that is none of ours or has lost a column.
 
-    A line whose hidden row_id does not fit its check was pasted or sorted in part: the file is refused. So it is where
-    one trace id stands beside two seal names; beside one, they are two rows of one doctor.
+    A line whose hidden row_id does not fit its check, or that has lost its TraceId, was pasted or sorted in part: the file
+    is refused.
     """
     try:
         book = open_results(path)
-        found = [told for sheet in book.sheets for told in _answers(sheet, path)]
+        return [answer for sheet in book.sheets for answer in _answers(sheet, path)]
     except FileRefused as refused:
         if refused.code == "FILE_FORMAT":
             raise UsageError("desk.not_results", path=path, then=("resolve",)) from refused
         raise _damaged(path, refused.code) from refused
-    owners: dict[str, str] = {}
-    for answer, seal_name in found:
-        if owners.setdefault(answer.trace_id, seal_name) != seal_name:
-            raise _damaged(path, "TraceId")
-    return [answer for answer, _ in found]
 
 
-def _answers(sheet: Sheet, path: Path) -> Iterator[tuple[Answer, str]]:
-    """Yield each line with the seal name on it: one belongs to one person."""
+def _answers(sheet: Sheet, path: Path) -> Iterator[Answer]:
     lines = iter(sheet.lines)
     header = next(lines, None)
     if header is None or not _is_unknown(sheet, header):
         return
     places = _places(header, path)
     for line in lines:
-        trace, seal_name, seal_id, conclusion, row_id, check = (_text(line, place) for place in places)
-        if not trace:
+        trace, seal_id, conclusion, name, number, seal_name, row_id, check = (
+            _text(line, place) for place in places
+        )
+        if not (trace or seal_id or conclusion or row_id):
             continue
-        if row_id and check_of(row_id) != check:
-            raise _damaged(path, f"{ROW_ID} {line.number}")
-        yield Answer(line.number, trace, seal_id, conclusion), seal_name
+        if not trace or check_of(row_id) != check:
+            raise _damaged(path, f"{ROW_ID if trace else 'TraceId'} {line.number}")
+        yield Answer(line.number, trace, seal_id, conclusion, row_id, name, number[-4:], seal_name)
 
 
 def _is_unknown(sheet: Sheet, header: Line) -> bool:

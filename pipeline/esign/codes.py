@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pipeline.model import SAME_NAME
+from pipeline.model import says_name_exists
 from pipeline.service_codes import CODES, Meaning
 
 STOPPING: frozenset[Meaning] = frozenset({"credentials", "permission", "account", "quota", "contract"})
@@ -16,6 +16,9 @@ _UPLOAD: Mapping[str, Meaning] = {
     "MissingParameter.SealImage": "row",
     "OperationDenied.Forbid": "permission",
     "OperationDenied.NoIdentityVerify": "permission",
+    **dict.fromkeys(
+        ("InvalidParameter.DupTask", "InvalidParameter.Status", "OperationDenied.AlreadyHas"), "row"
+    ),
 }
 _FREQUENCY = re.compile("每秒|频率|frequency", re.IGNORECASE)
 _RATE = re.compile(r"`(\d+)`.*?`(\d+)`", re.DOTALL)
@@ -29,7 +32,7 @@ _PICTURE_MISSING = re.compile(
 
 def of_create(code: str, message: str) -> Meaning:
     """Return what an error answer to a create means; the text only refines codes that leave it open."""
-    if code == "FailedOperation" and SAME_NAME.search(message):
+    if says_name_exists(code, message):
         return "exists"
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"

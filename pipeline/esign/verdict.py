@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.esign import codes
 from pipeline.esign.client import Reply
 from pipeline.esign.contract import file_id_of, parse
+from pipeline.esign.seal_ids import evidence_of, is_seal_id
 from pipeline.model import Verdict, VerdictKind
 from pipeline.service_codes import Meaning
 
@@ -29,7 +30,7 @@ class Reading:
 
 
 def of_create(reply: Reply) -> Reading:
-    """Read a create's answer: success is status 200, a body that parses, no Error, a non-empty SealId."""
+    """Read a create's answer: success is status 200, a body that parses, no Error, a SealId that can be one."""
     answer = parse(reply.body)
     if reply.status != HTTP_OK:
         seal_id, request_id = (answer.text("SealId"), answer.request_id) if answer else (None, None)
@@ -38,8 +39,8 @@ def of_create(reply: Reply) -> Reading:
         return _unknown(reply, "unreadable")
     if answer.code is None:
         seal_id = answer.text("SealId")
-        if seal_id is None:
-            return _unknown(reply, "no_seal_id", request_id=answer.request_id)
+        if seal_id is None or not is_seal_id(seal_id):
+            return _unknown(reply, "no_seal_id", seal_id, answer.request_id)
         return Reading(
             Verdict("sealed", seal_id, answer.request_id, http_status=reply.status), meaning=None, tally="ok"
         )
@@ -58,14 +59,14 @@ def of_create(reply: Reply) -> Reading:
 
 _KINDS: Mapping[Meaning, VerdictKind] = {
     "row": "refused",
-    "exists": "refused",
+    "exists": "exists",
     "unknown": "unknown",
 }
 
 
 def _unknown(reply: Reply, tally: str, seal_id: str | None = None, request_id: str | None = None) -> Reading:
     """Keep what little an unreadable answer tells; a SealId in it is evidence, not success."""
-    verdict = Verdict("unknown", seal_id, request_id, code=tally, http_status=reply.status)
+    verdict = Verdict("unknown", evidence_of(seal_id), request_id, code=tally, http_status=reply.status)
     return Reading(verdict, None, tally)
 
 

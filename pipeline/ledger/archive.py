@@ -30,6 +30,7 @@ class Create:
     seal_id: str | None  # the seal's with ``sealed``; else it stood in an answer that proves nothing
     decision: int | None
     dead_at: float  # unix seconds, by this machine's clock: no copy of it can be accepted any more
+    row_id: str  # of the roster's row that was sent
 
     @property
     def sent(self) -> bool:

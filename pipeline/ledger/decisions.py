@@ -26,19 +26,19 @@ def enter(connection: sqlite3.Connection, decision: Decision) -> int:
     match decision.kind:
         case "created":
             _settle(connection, decision, number)
-            connection.execute(
-                "INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, request_id, at, after_attempt, "  # noqa: S608 - our own words
-                f"decision, {CONTENT}) SELECT ?, key, seal_name, 'resolved', run, uuid, request_id, ?, number, ?, "
-                f"{CONTENT} FROM attempt WHERE uuid = ?",
-                (decision.seal_id, decision.at, number, decision.attempt),
-            )
+            _enter_found_seal(connection, decision, number)
         case "not_created" | "probe":
             _settle(connection, decision, number)
+        case "not_theirs":
+            _settle(connection, decision, number, verdicts=("exists",))
+            connection.execute("UPDATE person SET seal_name = NULL WHERE key = ?", (decision.key,))
         case "keep":
             _keep(connection, decision, number)
         case "replace":
             _replace(connection, decision, number)
-        case "certify_sent" | "certify" | "certify_failed" | "certify_void":
+        case (
+            "certify_sent" | "certify" | "certify_failed" | "certify_void" | "place_shown" | "place_not_shown"
+        ):
             pass  # evidence; nothing follows from it
         case _:
             raise LedgerConflict(decision.kind)
@@ -151,15 +151,56 @@ def _note(connection: sqlite3.Connection, decision: Decision) -> int:
     return made.lastrowid
 
 
-def _settle(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+def _settle(
+    connection: sqlite3.Connection,
+    decision: Decision,
+    number: int,
+    verdicts: Sequence[str] = ("unknown", "exists"),
+) -> None:
     """Let the open attempt point to its decision."""
     settled = connection.execute(
         "UPDATE attempt SET decision = ? WHERE uuid = ? AND key = ? AND decision IS NULL "
-        "AND verdict IN ('unknown', 'exists')",
-        (number, decision.attempt, decision.key),
+        "AND verdict IN (SELECT value FROM json_each(?))",
+        (number, decision.attempt, decision.key, json.dumps(verdicts)),
     )
     if settled.rowcount != 1:
         raise LedgerConflict("settled")
+
+
+def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+    """Enter the seal that a human found under the name of the settled attempt, with what it was made from if that is known.
+
+    Where the attempt was answered that the name exists, an earlier one made the seal, or it was made elsewhere.
+    """
+    key, seal_name, last, verdict = connection.execute(
+        "SELECT key, seal_name, number, verdict FROM attempt WHERE uuid = ?", (decision.attempt,)
+    ).fetchone()
+    made_by = decision.attempt if verdict == "unknown" else _maker(connection, key, seal_name, last)
+    entered = (decision.seal_id, key, seal_name, decision.at, last, number)
+    if made_by is None:
+        connection.execute(
+            "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
+            "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
+            entered,
+        )
+        return
+    connection.execute(
+        "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision, run, attempt, request_id, "  # noqa: S608 - our own words
+        f"{CONTENT}) SELECT ?, ?, ?, 'resolved', ?, ?, ?, run, uuid, request_id, {CONTENT} "
+        "FROM attempt WHERE uuid = ?",
+        (*entered, made_by),
+    )
+
+
+def _maker(connection: sqlite3.Connection, key: str, seal_name: str, last: int) -> str | None:
+    """Return the last create that may have made a seal of this name; None where such creates differ in content."""
+    made_by = connection.execute(
+        f"SELECT uuid, {CONTENT} FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? "  # noqa: S608 - our own words
+        "AND (verdict = 'unknown' OR (verdict = 'refused' AND code = 'FailedOperation')) ORDER BY number",
+        (key, seal_name, last),
+    ).fetchall()
+    contents = {tuple(content) for _, *content in made_by}
+    return made_by[-1][0] if len(contents) == 1 else None
 
 
 def _keep(connection: sqlite3.Connection, decision: Decision, number: int) -> None:

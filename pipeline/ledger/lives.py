@@ -26,7 +26,7 @@ _PEOPLE = """
 
 _CREATES = f"""
     SELECT uuid, run, contract, host, signed_at, seal_name, content_name, verdict, settled_at, http_status, code,
-           message, request_id, seal_id, decision, {DEAD_AT}
+           message, request_id, seal_id, decision, {DEAD_AT}, row_id
     FROM attempt WHERE key = ? ORDER BY number
 """  # noqa: S608 - our own words
 _SEALS = """

@@ -29,6 +29,6 @@ def spare(connection: sqlite3.Connection) -> frozenset[str]:
     """
     found = connection.execute(
         "SELECT DISTINCT seal_name.seal_name FROM attempt CROSS JOIN seal_name USING (seal_name, key) "  # noqa: S608 - our own words
-        f"WHERE verdict IN ('refused', 'not_executed') AND {FREE_NAME}"
+        f"WHERE verdict IN ('refused', 'not_executed', 'exists') AND {FREE_NAME}"
     )
     return frozenset(name for (name,) in found)

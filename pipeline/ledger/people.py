@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.ledger import names
 from pipeline.ledger.protocol import UPLOAD
-from pipeline.ledger.schema import OPEN_ATTEMPT, SURELY_REFUSED
+from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED
 from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
 
 CONTENT = (
@@ -31,20 +31,27 @@ _SINCE_THE_LAST_SEAL = (
 _REFUSED_SINCE_THE_LAST_SEAL = f"verdict = 'refused' AND {_SINCE_THE_LAST_SEAL}"
 
 # What freezes a person's seal name since the last seal: an attempt that may have made another one; and the decision to
-# replace that seal, until the service has refused the name that it chose.
-MAY_HAVE_MADE_ONE = f"verdict IS NOT 'sealed' AND NOT {SURELY_REFUSED} AND {_SINCE_THE_LAST_SEAL}"
+# replace that seal, until the service has refused that create or the seal of the chosen name is found to be another's.
+MAY_HAVE_MADE_ONE = (
+    f"verdict IS NOT 'sealed' AND NOT {SURELY_REFUSED} AND NOT {DISOWNED} AND {_SINCE_THE_LAST_SEAL}"
+)
 NAMED_ANEW = (
     "SELECT key FROM seal WHERE NOT EXISTS (SELECT 1 FROM attempt "  # noqa: S608 - our own words
-    f"WHERE attempt.key = seal.key AND verdict = 'refused' AND contract <> 'upload' AND {_SINCE_THE_LAST_SEAL})"
+    f"WHERE attempt.key = seal.key AND (verdict = 'refused' OR {DISOWNED}) AND contract <> 'upload' "
+    f"AND {_SINCE_THE_LAST_SEAL})"
 )
 
 # creates sent (an attempt that is not executed and got no answer never left; a refused upload is no create; all else may
-# have left), whether the seal name is frozen, and whether a decision settled what had no verdict
+# have left), and whether the seal name is frozen
 _TOLD = (
     "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload'), "  # noqa: S608 - our own words
-    f"max({MAY_HAVE_MADE_ONE}), "
-    f"max(decision IS NOT NULL AND verdict IN ('unknown', 'exists') AND {_SINCE_THE_LAST_SEAL}) "
+    f"max({MAY_HAVE_MADE_ONE}) "
     "FROM attempt GROUP BY key"
+)
+
+_NAMES_OF_OTHERS = (
+    "SELECT attempt.key, seal_name FROM decision JOIN attempt ON attempt.uuid = decision.attempt "
+    "WHERE kind = 'not_theirs'"
 )
 
 
@@ -55,13 +62,14 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
     refusals: defaultdict[str, list[Try]] = defaultdict(list)
     for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
         refusals[key].append(tried)
-    creates, frozen, decided = {}, set(), set()
-    for key, sent, may_have_made_one, was_decided in connection.execute(_TOLD):
+    creates, frozen = {}, set()
+    for key, sent, may_have_made_one in connection.execute(_TOLD):
         creates[key] = sent
         if may_have_made_one:
             frozen.add(key)
-        if was_decided:
-            decided.add(key)
+    of_others: defaultdict[str, set[str]] = defaultdict(set)
+    for key, seal_name in connection.execute(_NAMES_OF_OTHERS):
+        of_others[key].add(seal_name)
     frozen |= {key for (key,) in connection.execute(f"{NAMED_ANEW} AND ended_by IS NOT NULL")} | seals.keys()
     people = {
         (same := intern(key)): Past(
@@ -72,8 +80,8 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
             tuple(refusals.get(key, ())),
             creates.get(key, 0),
             key in frozen,
-            key in decided,
             name if same in seals and seals[same].content is None else None,
+            frozenset(of_others.get(key, ())),
         )
         for key, name, seal_name in connection.execute("SELECT key, name, seal_name FROM person")
     }

@@ -108,11 +108,13 @@ class SeenRow:
 class Decision:
     """What a human decided about a person, and why.
 
-    ``created``: the open ``attempt`` made ``seal_id``. ``not_created``: it made nothing. ``probe``: it is settled by the
-    identical request, sent again. ``keep``: ``content`` is what the live seal is compared with from now on.
+    ``created``: the open ``attempt`` made ``seal_id``, or the seal of its name is the person's. ``not_created``: it made
+    nothing. ``not_theirs``: the seal of its name is another person's; the next create goes under another name.
+    ``probe``: it is settled by the identical request, sent again. ``keep``: ``content`` is what the live seal is compared with from now on.
     ``replace``: the live seal is ended, the next create goes under the name in ``detail``. ``certify_sent``: a create that is
     known to be the second one is about to leave; then what came of it: ``certify`` (refused), ``certify_failed`` (it made
-    ``seal_id``) or ``certify_void`` (surely not executed); none of these where no verdict came.
+    ``seal_id``) or ``certify_void`` (surely not executed); none of these where no verdict came. ``place_shown`` and
+    ``place_not_shown``: the place in ``detail`` shows, or does not show, the person's seal ``seal_id``.
     """
 
     kind: str
@@ -151,7 +153,7 @@ class Told:
     number: int = 0  # what attempts and seals point to
     detail: str | None = _field(
         default=None, repr=False
-    )  # replace: the new name; keep: what it was compared with
+    )  # replace: the new name; keep: what it was compared with; place_shown: which place
 
 
 class Ledger(Protocol):

@@ -17,14 +17,22 @@ OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 
 OPEN_ATTEMPT = "decision IS NULL AND (verdict IS NULL OR verdict IN ('unknown', 'exists'))"
 
-# a bare FailedOperation may hide a seal (model.Try.suspect)
+# Refused for another reason than the seal name: a bare FailedOperation may hide a seal, and where the name exists
+# already the seal may be the person's own.
 _SAME_NAME = (
     "(instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
     "OR instr(coalesce(message, ''), '已存在'))"
 )
 SURELY_REFUSED = (
     "(contract = 'upload' OR coalesce(verdict, '') = 'not_executed' OR (coalesce(verdict, '') = 'refused' "
-    f"AND (code <> 'FailedOperation' OR {_SAME_NAME})))"
+    "AND coalesce(code, '') NOT IN ('', 'FailedOperation', 'FailedOperation.ExistSameSealName') "
+    f"AND NOT {_SAME_NAME}))"
+)
+# of a row of attempt: a human decided, on this attempt or a later one, that the seal of this name is another person's
+DISOWNED = (
+    "EXISTS (SELECT 1 FROM attempt AS held JOIN decision ON decision.id = held.decision "
+    "WHERE decision.kind = 'not_theirs' AND held.key = attempt.key AND held.seal_name = attempt.seal_name "
+    "AND held.number >= attempt.number)"
 )
 
 _ATTEMPT = """
@@ -230,15 +238,13 @@ VERSION_2 = (
 # A verdict's receipt holds the seal it made: without an index each one would read every seal.
 VERSION_3 = ("CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",)
 
-# A seal name passes on to another person where nobody can bear it: its owner's every create under it was surely refused,
-# for another reason than the name, before the owner's first seal. Else a corrected number would cost a doctor the name.
+# A seal name passes on to another person where its owner cannot bear it: before the owner's first seal the owner's every
+# create under it was surely refused, or the seal of that name was found to be another's. Else a corrected number would
+# cost a doctor the name; and the person whose seal it is must meet the name that exists, not be sealed under another.
 _UNDER_IT = "FROM attempt WHERE key = seal_name.key AND attempt.seal_name = seal_name.seal_name"
-_NOT_FOR_THE_NAME = (
-    f"(contract = 'upload' OR NOT (coalesce(code, '') = 'FailedOperation.ExistSameSealName' OR {_SAME_NAME}))"
-)
 FREE_NAME = (  # of a row of seal_name
     f"(EXISTS (SELECT 1 {_UNDER_IT}) "  # noqa: S608 - our own words
-    f"AND NOT EXISTS (SELECT 1 {_UNDER_IT} AND NOT (coalesce({SURELY_REFUSED}, 0) AND {_NOT_FOR_THE_NAME})) "
+    f"AND NOT EXISTS (SELECT 1 {_UNDER_IT} AND NOT ({SURELY_REFUSED} OR {DISOWNED})) "
     "AND NOT EXISTS (SELECT 1 FROM seal WHERE seal.key = seal_name.key AND (seal.seal_name = seal_name.seal_name "
     f"OR after_attempt < (SELECT min(number) {_UNDER_IT}))))"
 )
@@ -251,6 +257,11 @@ VERSION_4 = (
     "DROP TABLE attempt",
     "ALTER TABLE attempt_4 RENAME TO attempt",
     *_ON_ATTEMPT,
+)
+
+# which names pass on was said otherwise before a name could be found to be another person's
+VERSION_5 = (
+    "DROP TRIGGER IF EXISTS a_name_leaves_nobody_who_may_bear_it",
     f"""
     CREATE TRIGGER a_name_leaves_nobody_who_may_bear_it BEFORE UPDATE OF key ON seal_name
     WHEN NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {FREE_NAME})
@@ -259,13 +270,13 @@ VERSION_4 = (
 )
 
 # the size at which the picture was sent (model.Content.sent_size)
-VERSION_5 = (
+VERSION_6 = (
     "ALTER TABLE attempt ADD COLUMN content_sent_size TEXT",
     "ALTER TABLE seal ADD COLUMN content_sent_size TEXT",
 )
 
 # step n leads from version n to n + 1
-STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
+STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
 
 # The database names the columns of a broken constraint; triggers speak for themselves.
 CONSTRAINTS = {
@@ -293,7 +304,7 @@ def require_known(version: int, *, steps: Sequence[Sequence[str]] = STEPS) -> No
 def read_as_newest(connection: sqlite3.Connection) -> None:
     """Let a ledger that nobody has brought forward yet be read as if somebody had; nothing in its file changes."""
     version = version_of(connection)
-    if version < 5:  # the version that brought content_sent_size; the one before it brought dead_at
+    if version < 6:  # the version that brought content_sent_size; version 4 brought dead_at
         missing = "NULL AS content_sent_size" + (", NULL AS dead_at" if version < 4 else "")
         connection.execute(f"CREATE TEMP VIEW attempt AS SELECT *, {missing} FROM main.attempt")  # noqa: S608 - our own words
         connection.execute("CREATE TEMP VIEW seal AS SELECT *, NULL AS content_sent_size FROM main.seal")

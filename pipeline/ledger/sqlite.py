@@ -287,7 +287,7 @@ class SqliteLedger:
             return [
                 Told(*row)
                 for row in connection.execute(
-                    "SELECT at, who, why, kind, key, attempt, seal_id FROM decision WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
+                    "SELECT at, who, why, kind, key, attempt, seal_id, id, detail FROM decision WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
                     (kind,),
                 )
             ]

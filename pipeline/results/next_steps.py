@@ -18,7 +18,9 @@ from pipeline.words.results import say, status_word
 WORKBOOK = "results.xlsx"
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 GUARDS = frozenset({"ROSTER_SHRUNK", "TOO_MANY_NEW"})  # they look at the plan: as it is, it is stopped again
-CAUSED = frozenset({"SAME_REFUSAL", "TOO_MANY_UNKNOWN"})  # time alone does not remove what stopped them
+CAUSED = frozenset(
+    {"SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
+)  # time alone does not remove what stopped them
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 
 
@@ -79,6 +81,8 @@ def _before_all(night: Night, numbers: Numbers, language: str) -> Iterator[Step]
         passed = _step(night, say("next.guarded", language), "run", language)
         typed = f"{passed.command} --accept-guards" if _shown(night) else passed.command
         yield replace(passed, command=typed)
+    if night.halted and night.halted.code == "SEALS_EXIST":
+        yield Step(say("next.adopt", language), f"{night.invocation} adopt --help")
     if deferred := [report.path for report in night.files if report.status == "deferred"]:
         typed = _typed(night, numbers, "retry", deferred[:1]) or f"{night.invocation} retry --help"
         yield Step(say("next.deferred", language, n=len(deferred)), typed)

@@ -11,7 +11,6 @@ from pipeline.words.results import TOLD_FIELDS
 
 _OF_CODE: Mapping[str, tuple[Field, ...]] = {
     "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
-    "FailedOperation.ExistSameSealName": (Field.SEAL_NAME,),
     "FailedOperation.IdCardNumberCheckFailed": (Field.NUMBER,),
     "FailedOperation.UserInfoNoMatch": (Field.NAME, Field.NUMBER),
     "InvalidParameter.CardNumber": (Field.NUMBER,),

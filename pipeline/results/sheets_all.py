@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from pipeline.headings import CHECK, seal_line
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import id_masked, name_of, seal_id_of, seal_name_of, when
 from pipeline.results.links import FolderLinks
@@ -23,7 +24,7 @@ from pipeline.results.style import (
     put,
     row_height,
 )
-from pipeline.results.text import lines, width
+from pipeline.results.text import clean, lines, width
 from pipeline.results.thumbnails import TALL, Thumbnail, place
 from pipeline.words.results import say, status_word
 
@@ -44,8 +45,12 @@ def write_all_sheet(
     folders: FolderLinks,
     language: str,
     thumbnail: Thumbnail | None,
+    ticket_check: Callable[[str], str],
 ) -> None:
-    """Write a row an outcome, in the roster's order."""
+    """Write a row an outcome, in the roster's order.
+
+    The hidden check tells `adopt` whether a line still holds together: whose the SealId was when it was written.
+    """
     pictured = thumbnail if len(night.outcomes) <= MOST_THUMBNAILS else None
     columns = _columns(night, language, pictured=pictured is not None)
     sheet = open_table(book, say("sheet.all", language), columns, styles, frozen=1, language=language)
@@ -68,16 +73,18 @@ def write_all_sheet(
         said = "\n".join(reasons(outcome, language, numbers))
         image = _image(outcome, pictured) if pictured else None
         picture = hide(doctor.picture.path.name) if doctor.picture else ""
+        name, number = hide(name_of(doctor)), id_masked(doctor) or ""
+        seal_name, seal_id = hide(seal_name_of(outcome)), seal_id_of(outcome) or ""
         texts = [
-            (hide(name_of(doctor)), strong),
+            (name, strong),
             words[outcome.status],
             (said, wrapped),
-            (id_masked(doctor) or "", plain),
+            (number, plain),
             (hide(doctor.staff_no), plain),
             (hide(doctor.department), plain),
             *([("", plain)] if pictured else []),
-            (hide(seal_name_of(outcome)), plain),
-            (seal_id_of(outcome) or "", plain),
+            (seal_name, plain),
+            (seal_id, plain),
             (when(outcome), quiet),
             (picture, quiet),
             (hide(origin.file), quiet),
@@ -97,11 +104,14 @@ def write_all_sheet(
         sheet.write_number(row, len(texts), origin.row, whole)
         sheet.write_number(row, len(texts) + 1, outcome.attempts, whole)
         put(sheet, row, len(texts) + 2, outcome.request_id or "", quiet)
+        if seal_id:
+            check = ticket_check(seal_line(*map(clean, (name, number, seal_name, seal_id))))
+            put(sheet, row, len(texts) + 3, check, quiet)
         if image:
             place(sheet, row, _SEAL, image, tall)
     close_table(sheet, columns, len(night.outcomes))
-    # on paper the text stays readable without the last two columns, which only a search needs
-    sheet.print_area(0, 0, max(1, len(night.outcomes)), len(columns) - 3)
+    # on paper the text stays readable without the last two columns that are shown, which only a search needs
+    sheet.print_area(0, 0, max(1, len(night.outcomes)), len(columns) - 4)
 
 
 class _Links:
@@ -147,7 +157,7 @@ def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
         ("col.attempts", 9),
         ("col.request_id", 38),
     ]
-    return [Column(say(key, language), wide) for key, wide in widths]
+    return [*(Column(say(key, language), wide) for key, wide in widths), Column(CHECK, 10, hidden=True)]
 
 
 def _fitted(least: int, texts: Iterable[str | None], widest: int) -> int:

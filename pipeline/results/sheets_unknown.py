@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline.headings import CHECK, ROW_ID
-from pipeline.model import Night, Outcome
+from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
 from pipeline.results.privacy import Numbers, mask_text
 from pipeline.results.reasons import happened
@@ -27,6 +27,10 @@ from pipeline.words.results import say, status_word
 
 _SETTLE, _ANSWER, _ID = 38, 26, 21  # columns; a uuid takes two lines
 _SEAL_ID, _CONCLUSION = 6, 7  # places of the columns to fill in
+_CONCLUSIONS: Mapping[Status, Sequence[str]] = {
+    Status.UNKNOWN: ("created", "not_created", "not_created_sure"),
+    Status.EXISTS: ("created", "not_theirs", "not_created", "not_created_sure"),
+}
 
 
 def write_unknown_sheet(
@@ -69,16 +73,14 @@ def write_unknown_sheet(
         ]
         for column, (text, form) in enumerate(texts):
             put(sheet, row, column, text, form)
-    if rows:
-        conclusions = [say("conclusion.created", language), say("conclusion.not_created", language)]
         options = {
             "validate": "list",
-            "source": conclusions,
+            "source": [say(f"conclusion.{each}", language) for each in _CONCLUSIONS[outcome.status]],
             "error_title": say("col.conclusion", language),
             "error_message": say("conclusion.text", language),
         }
-        sheet.data_validation(1, _CONCLUSION, len(rows), _CONCLUSION, options)
-    else:
+        sheet.data_validation(row, _CONCLUSION, row, _CONCLUSION, options)
+    if not rows:
         sheet.write_string(1, 0, say("unknown.none", language), styles.get(font_color=MUTED))
     close_table(sheet, columns, len(rows))
     # on paper the text stays readable without the RequestId, which an unanswered create has not

@@ -71,7 +71,14 @@ def write_workbook(
                 links = FolderLinks(night, known, absolute=absolute_links)
                 write_summary(book, night, counts, styles, known, fixing=fixing, language=language)
                 write_all_sheet(
-                    book, night, styles, known, folders=links, language=language, thumbnail=thumbnail
+                    book,
+                    night,
+                    styles,
+                    known,
+                    folders=links,
+                    language=language,
+                    thumbnail=thumbnail,
+                    ticket_check=ticket_check,
                 )
                 write_fix_sheets(
                     book, night, styles, known, found=fixing, language=language, ticket_check=ticket_check

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.words.certify import CERTIFY_WORDS
+
 SANDBOX_IDS = """  SecretId {secret_id}
   SecretKey {secret_key}
   app_id {app_id}
@@ -21,8 +23,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "unknown  {name} ({place}): sent {at} as “{seal_name}”, trace id {trace}, {host}",
     ),
     "resolve_exists": (
-        "已存在  {name}（{place}）：{at} 提交后名称“{seal_name}”已存在，TraceId {trace}，{host}",
-        "exists  {name} ({place}): the name “{seal_name}” exists after {at}, trace id {trace}, {host}",
+        "名称已存在  {name}（{place}）：{at} 提交时，腾讯答复已有名为“{seal_name}”的印章，TraceId {trace}，{host}",
+        "name exists  {name} ({place}): sent {at}, the service has a seal “{seal_name}” already, trace id {trace}, {host}",
     ),
     "resolve_changed": (
         "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同的是{differs}",
@@ -33,18 +35,22 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "      an answer held the SealId {seal_id}; it is not proven",
     ),
     "resolve_ways": (
-        """先在控制台的印章列表里按印章名称查找，再登记结论：
-  {program} resolve TraceId --seal-id 印章ID   已创建
-  {program} resolve TraceId --not-created      确实没有创建
-  {program} resolve 印章ID --keep | --replace  内容有变的行""",
-        """Search the console's seal list for the seal name, then enter what you found:
-  {program} resolve TRACEID --seal-id SEALID    it was created
-  {program} resolve TRACEID --not-created       it surely was not
-  {program} resolve SEALID --keep | --replace   for a changed row""",
+        """按印章名称查找（控制台、审计日志），再登记结论：
+  {program} resolve TraceId --seal-id 印章ID   找到了，是此人的
+  {program} resolve TraceId --not-theirs       名称已存在，但印章是他人的：下次运行改用带工号的名称
+  {program} resolve TraceId --not-created      没有创建：下次运行会再提交
+  {program} resolve 印章ID --keep | --replace  内容有变的行
+没找到不等于没有创建：要先用 certify 登记过某处能看到导入的印章，--not-created 才算数；另有把握时加 --sure。""",
+        """Search for the seal name (console, audit log), then enter what you found:
+  {program} resolve TRACEID --seal-id SEALID    it is there, and this person's
+  {program} resolve TRACEID --not-theirs        the name exists, the seal is another person's: the next run adds the staff number
+  {program} resolve TRACEID --not-created       it was not created: the next run sends it again
+  {program} resolve SEALID --keep | --replace   for a changed row
+Not finding a seal proves nothing before certify has recorded that the place shows imported seals; if you know it otherwise, add --sure.""",
     ),
     "resolve_one_way": (
-        "每次只能用一种方式；--seal-name 只和 --replace 一起用。",
-        "One way at a time; --seal-name goes with --replace alone.",
+        "每次只能用一种方式；--seal-name 只和 --replace 一起用，--sure 只和 --not-created 一起用。",
+        "One way at a time; --seal-name goes with --replace alone, --sure with --not-created alone.",
     ),
     "resolve_nobody": (
         "没有待查清的行与“{query}”相符。",
@@ -70,33 +76,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name}：没有可以重发的提交（不在名单里，或没有待查清的提交）。",
         "{name}: there is no create to send again (not in the rosters, or none without a verdict).",
     ),
-    "certify_who": (
-        "有 {n} 位已有印章的医生与“{query}”相符；请用工号或印章ID指明一位。",
-        "Several sealed doctors answer to “{query}” ({n}); name one by staff number or SealId.",
-    ),
-    "certify_nobody": (
-        "名单里没有已有印章的医生与“{query}”相符；请写姓名、工号、印章名称或印章ID（要写完整）。",
-        "No sealed doctor of the rosters answers to “{query}”; write a whole name, staff number, seal name or SealId.",
-    ),
-    "certify_sure": (
-        "将再次为 {name} 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？",
-        "The create of {name} will be sent again; if the service does not refuse it, there will be a second seal. Go on?",
-    ),
-    "certified": (
-        "腾讯拒绝了相同的创建（{code}，RequestId {request_id}）：90 天内可以用 unknown: probe。",
-        "The identical create was refused ({code}, RequestId {request_id}): unknown: probe is allowed for 90 days.",
-    ),
-    "not_certified": (
-        "腾讯没有拒绝：{name} 现在有第二枚印章 {seal_id}，请在控制台停用它。不能用 unknown: probe。",
-        "It was not refused: {name} has a second seal {seal_id} now, disable it in the console. unknown: probe stays forbidden.",
-    ),
-    "certify_open": (
-        "验证没有结论：{at} 为 {name} 再次提交了“{seal_name}”（{why}）；请到控制台查看是否有第二枚，有则停用，再重新 certify。",
-        "No verdict: “{seal_name}” of {name} was sent again {at} ({why}). Disable a second one, then certify again.",
-    ),
+    **CERTIFY_WORDS,
     "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
     "way_seal_id": ("已创建", "created"),
     "way_not_created": ("未创建，下次运行会提交", "not created; the next run sends it"),
+    "way_not_theirs": (
+        "同名印章是他人的，下次运行改用别的名称",
+        "the seal of that name is another person's; the next run takes another name",
+    ),
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
     "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),

@@ -14,6 +14,18 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name}：在 {moment} 之前该请求仍可能被执行；请在此之后再判断。",
         "{name}: the request may still be carried out until {moment}; decide after that.",
     ),
+    "desk.not_found_proves_nothing": (
+        "{name}：没找到不等于没有创建：还没有登记过控制台或审计日志能看到导入的印章。请先在那里查一枚确实存在的印章，再用 certify 姓名 --console shown 登记；另有把握（例如腾讯客户经理答复没有）就加 --sure，在“未知”表里选“未创建（确定）”。",
+        "{name}: not finding a seal proves nothing: it was never recorded that the console or the audit log shows imported seals. Look there for a seal that surely exists and record it with certify NAME --console shown; if you know otherwise that there is none (your account manager says so), add --sure, or choose “not created (sure)” in the Unknown sheet.",
+    ),
+    "desk.no_service_time": (
+        "没有登记：问不到腾讯的时间（{why}），不能确定迟到的请求是否已失效；本机时钟可能被改过。请检查网络后再试。",
+        "Not entered: the service did not tell its time ({why}), so a late copy of the request may still be accepted; this machine's clock may have been set. Look at the network and try again.",
+    ),
+    "desk.name_does_not_exist": (
+        "{name}：腾讯没有说同名印章已存在；--not-theirs（是他人的）只用于“名称已存在”的行。",
+        "{name}: the service did not say that a seal of this name exists; --not-theirs is for rows whose name exists.",
+    ),
     "desk.no_open_create": (
         "{name}：没有待查清的提交；内容有变的行请用 --keep 或 --replace。",
         "{name}: no create waits for a verdict; a changed row is settled by --keep or --replace.",
@@ -39,6 +51,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name} 不在名单里：查询需要姓名和证件号码。",
         "{name} is not in the rosters: the service wants name and number.",
     ),
+    "desk.no_seal_set": ("已开通自动签，但没有设置印章", "auto-sign is open, no seal is set"),
     "desk.older_seal": ("{seal_id}，是以前的印章", "{seal_id} (older)"),
     # the sheet Unknown
     "desk.not_results": (
@@ -48,6 +61,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "desk.sheet_damaged": (
         "{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
         "{path}: the Unknown sheet is damaged ({what}); take a fresh one with `esign-import report`.",
+    ),
+    "desk.line_disagrees": (
+        "{path}：“未知”表第 {row} 行的“{what}”与台账中该 TraceId 的提交不符，可能只对一部分列做过排序或粘贴。整张表都没有登记；请用 `esign-import report` 重新生成再填。",
+        "{path}: row {row} of the Unknown sheet does not agree with the create of its TraceId in “{what}”: some of its columns were sorted or pasted alone. Nothing of the sheet was entered; take a fresh one with `esign-import report`.",
+    ),
+    "desk.not_made_here": (
+        "只能用本程序创建的印章来登记；手工创建的印章能看到，不说明导入的也能看到。",
+        "Only a seal that this program made tells what is shown: one made by hand may be shown where imported ones are not.",
     ),
     "desk.copied_seal_id": (
         "同一印章ID填给了不止一位医生",
@@ -70,10 +91,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Nothing was found out ({why}); the second create was not carried out. Once that is put right, try again.",
     ),
     "desk.no_verdict": (
-        "没有结论（{why}，TraceId {trace_id}）；请先到控制台查看该医生是否有了两枚印章，再重试。",
-        "No verdict ({why}, trace id {trace_id}): look into the console whether the doctor has two seals now, then try again.",
+        "没有结论（{why}，TraceId {trace_id}）；请让腾讯客户经理查该医生是否有了两枚印章，再重试。",
+        "No verdict ({why}, trace id {trace_id}): have your Tencent account manager find out whether the doctor has two seals now, then try again.",
     ),
     # adopt
+    "desk.results_torn": (
+        "{path}：{place} 的姓名、证件号码、印章名称和印章ID不再是写出时的组合，可能只对一部分列做过排序或粘贴；没有登记任何印章，请用没有改过的副本。",
+        "{path}: name, number, seal name and SealId in {place} are not as they were written together: some columns were sorted or pasted alone. No seal was entered; use a copy that nobody has changed.",
+    ),
     "desk.not_a_sheet": ("无法读取 {path}：{codes}", "{path} cannot be read as a sheet: {codes}"),
     "desk.results_unreadable": ("无法读取 {path}（{code}）。", "{path} cannot be read ({code})."),
     "desk.no_seal_ids": ("表里没有“印章ID”列。", "The sheet has no column of SealIds (印章ID, SealId)."),
@@ -104,16 +129,16 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "the identity number cannot be used; correct it from the card.",
     ),
     "desk.seal_id_missing": (
-        "没有印章ID；请从控制台的印章列表复制，没有印章就删掉这一行。",
-        "no SealId; copy it from the console's seal list, or delete the line where there is no seal.",
+        "没有印章ID；请从创建它的系统或控制台复制；不登记的话，下次运行会为此人新建一枚。",
+        "no SealId; copy it from the system that made the seal, or from the console. Without it the next run makes a new one.",
     ),
     "desk.seal_id_strange": (
         "“{seal_id}”不是印章ID（应为 16–64 位字母和数字）；请从控制台的印章列表复制。",
         "“{seal_id}” is no SealId (16 to 64 letters and digits); copy it from the console's seal list.",
     ),
     "desk.has_seal": (
-        "台账中 {name} 已有另一枚印章 {seal_id}，没有改动；请到控制台核对，停用多余的一枚。",
-        "the ledger has seal {seal_id} for {name}, which stays; compare them in the console and disable the one too many.",
+        "台账中 {name} 已有另一枚印章 {seal_id}，没有改动；请核对两枚，多余的一枚请腾讯客户经理停用。",
+        "the ledger has seal {seal_id} for {name}, which stays; compare the two and have your Tencent account manager disable the one too many.",
     ),
     "desk.unsettled": (
         "{name} 上次的提交没有结论；确认这是那一枚，就运行 resolve {name} --seal-id {seal_id}。",

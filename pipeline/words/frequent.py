@@ -8,6 +8,10 @@ from pipeline.words.advice import Advice
 from pipeline.words.advice import advise as _a
 
 _OFF = "改好后重新运行。", "then run again."
+FIND = (  # how an unknown row is settled
+    "按名称查找印章（控制台、审计日志），再用 resolve 登记结论；没找到不等于没有创建。查清前程序不会重复提交。",
+    "Look for the seal by its name (console, audit log) and enter what you found with resolve; not finding it proves nothing. Until then nothing is sent.",
+)
 OWN: Mapping[str, Advice] = {
     "AuthFailure": _a(
         "it", "after",
@@ -103,9 +107,9 @@ OWN: Mapping[str, Advice] = {
         "Too many calls from this address; the request was not carried out.", "It is sent again, more slowly; run other programs behind the same address at another time."),
     "FailedOperation": _a(
         "clerk", "after",
-        "操作失败，原因只在应答的文字里。", "文字说明了原因就照它改好再 retry；没有说明时只有 retry 会再提交，先到控制台确认没有这枚印章。",
+        "操作失败，原因只在应答的文字里。", "文字说明了原因就照它改好再 retry；没有说明时只有 retry 会再提交，名称不变；先按名称查有没有这枚印章。",
         "The operation failed; only the answer's words say why.",
-        "Where they do, correct the row and retry; where they do not, only retry sends it again: first see in the console that there is no such seal."),
+        "Where they do, correct the row and retry; where they do not, only retry sends it again, under the same name: first look for a seal of that name."),
     "FailedOperation.UserInfoNoMatch": _a(
         "clerk", "after",
         "姓名与证件号码不一致。", "对照证件核对姓名和证件号码，改好再 retry。",
@@ -188,7 +192,15 @@ OWN: Mapping[str, Advice] = {
         "The request is too large, most likely its picture.", "Make the picture smaller or set api.seal_image_compress: true, then retry."),
     "InternalError": _a(
         "it", "held",
-        "腾讯内部出错或超时，可能已经创建了印章。", "在控制台的印章列表中按名称查找，再用 resolve 登记结论；频繁出现就把 RequestId 发给腾讯客户经理。",
+        "腾讯内部出错或超时，可能已经创建了印章。", "按名称查找印章（控制台、审计日志），再用 resolve 登记结论；没找到不等于没有创建。频繁出现就把 RequestId 发给腾讯客户经理。",
         "An error or time-out inside the service; the seal may have been made.",
-        "Look for the seal's name in the console and enter what you found with resolve; if it is frequent, send RequestIds to your account manager."),
+        "Look for the seal by its name (console, audit log) and enter what you found with resolve; not finding it proves nothing. If it is frequent, send RequestIds to your account manager."),
+    "InvalidParameter.DupTask": _a(
+        "it", "held",
+        "腾讯说任务重复提交：更早的相同请求可能已经创建了印章。", FIND[0],
+        "The service calls it a repeated task: an identical earlier request may have made the seal.", FIND[1]),
+    "OperationDenied.AlreadyHas": _a(
+        "it", "held",
+        "腾讯说已有，无法再创建：更早的相同请求可能已经创建了印章。", FIND[0],
+        "The service says that there is one already: an identical earlier request may have made the seal.", FIND[1]),
 }  # fmt: skip

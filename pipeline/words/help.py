@@ -59,12 +59,27 @@ HELP: Mapping[str, str] = {
     "Give the seal up: the next run makes a new one.": "放弃这枚印章：下次运行会新建一枚。",
     "With --replace: the name of the new seal.": "与 --replace 同用：新印章的名称。",
     "Kept with the decision.": "与结论一起保存的理由。",
-    "Find out whether this tenant refuses a second identical create.": "验证本租户是否会拒绝第二次相同的创建。",
-    "QUERY names one sealed doctor (name, staff number, seal name or SealId) whose create is sent again. Where it is "
-    "refused, `unknown: probe` and `resolve --probe` are allowed for 90 days; else the doctor has a second seal.": (
-        "QUERY 指定一位已有印章的医生（姓名、工号、印章名称或印章ID），其创建请求会再发一次。"
+    "With --not-created: it is known otherwise than by not finding a seal.": (
+        "与 --not-created 同用：不是因为没找到，而是另有把握。"
+    ),
+    "The seal of this name is another person's: the next run takes another name.": (
+        "同名印章是他人的：下次运行改用别的名称。"
+    ),
+    "Find out what this tenant refuses and shows.": "验证本租户会拒绝什么、在哪里能看到导入的印章。",
+    "QUERY names one sealed doctor: name, staff number, seal name or SealId. With --console, --audit-log or --auto-sign it "
+    "is recorded whether that place shows the seal; only then, for 90 days, not finding another one there counts.": (
+        "QUERY 指定一位已有印章的医生（姓名、工号、印章名称或印章ID）。"
+        "用 --console、--audit-log 或 --auto-sign 登记那里能否看到这枚印章；此后 90 天内，在那里没找到才算数。"
+    ),
+    "Without them the doctor's create is sent again. Where it is refused, `unknown: probe` and `resolve --probe` are allowed "
+    "for 90 days; else the doctor has a second seal.": (
+        "不写它们，就把该医生的创建请求再发一次。"
         "若被拒绝，90 天内可以用 unknown: probe 和 resolve --probe；否则该医生会有第二枚印章。"
     ),
+    "Whether the console shows the doctor's seal.": "控制台能否看到该医生的印章。",
+    "Whether the audit log shows the doctor's seal.": "审计日志能否看到该医生的印章。",
+    "Ask the service for the doctor's seal, and record the answer.": "向腾讯查询该医生的印章，并登记答复。",
+    "Kept with the record.": "与登记一起保存的理由。",
     "The doctor consents to a second seal, should the service make one.": "该医生同意：万一创建出第二枚印章也可以。",
     # adopt, ledger
     "Enter seals made elsewhere: a sheet with number and SealId, or an old results.xlsx.": (

@@ -31,7 +31,10 @@ STATUS_MEANINGS: Mapping[Status, tuple[str, str]] = {
     Status.REJECTED: ("名单或图片有问题，没有提交", "Roster or picture at fault, not sent"),
     Status.FAILED: ("已提交，被腾讯拒绝", "Sent and refused by the service"),
     Status.UNKNOWN: ("已提交，没有收到结果；查清前不会重复提交", "Sent, no answer; held until it is settled"),
-    Status.EXISTS: ("同名印章已存在，需补登印章ID", "A seal of this name exists, SealId missing"),
+    Status.EXISTS: (
+        "同名印章已存在，是谁的待查清；查清前不会提交",
+        "A seal of this name exists; held until it is known whose",
+    ),
     Status.NOT_SENT: (
         "还没有轮到，或没有送达；下次会提交",
         "Not its turn or not delivered; sent later",
@@ -142,7 +145,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fix.check.id_card_type.text": ("请从列表中选择，或按名单原来的写法填写。", "Choose from the list, or write it as the roster does."),
     "conclusion.created": ("已创建", "created"),
     "conclusion.not_created": ("未创建", "not created"),
-    "conclusion.text": ("请选“已创建”（并填印章ID）或“未创建”。", "Choose “created” (and give the SealId) or “not created”."),
+    "conclusion.not_created_sure": ("未创建（确定）", "not created (sure)"),
+    "conclusion.not_theirs": ("是他人的", "another person's"),
+    "conclusion.text": ("请从列表中选择；选“已创建”要填印章ID。", "Choose from the list; “created” needs the SealId."),
     "who.clerk": ("名单负责人", "Roster owner"),
     "who.it": ("信息科", "IT"),
     "who.tencent": ("腾讯客户经理", "Tencent account manager"),
@@ -163,7 +168,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{meaning}; nothing to do where a row repeats another one: {n}"),
     "reason.wire": ("{message} ({code})", "{message} ({code})"),
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
-    "reason.exists": ("{time} 提交未果，同名印章已存在。", "Sent at {time} without a verdict; a seal of this name exists."),
+    "reason.exists": ("{time} 已提交，腾讯答复同名印章已存在；是谁的还没有查清。", "Sent at {time}; the service has a seal of this name, whose it is has to be found out."),
     "reason.not_sent": ("没有轮到或没有送达，不是名单的问题。", "Not its turn or not delivered; the roster is not at fault."),
     "advice.cells": ("改正黄色格，保存后重新提交", "Correct the yellow cells, save, retry"),
     "advice.picture": ("换好图片，或在黄色格写图片文件名，保存后重新提交", "Replace the picture or name it in the yellow cell, save, retry"),
@@ -172,11 +177,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "advice.review": ("不用修改；请先在 review.html 中核对", "Nothing to correct; judge it in review.html first"),
     "advice.it": ("请信息科按原因处理", "For IT: see the reason"),
     "settle.unknown": (
-        "在电子签控制台的印章列表中搜索“{seal}”：找到就填印章ID并选“已创建”；确实没有就选“未创建”。",
-        "Search the console's seal list for “{seal}”: if it is there, enter its SealId and choose “created”; if it is surely not, choose “not created”."),
+        "按名称“{seal}”查找印章（控制台、审计日志）：找到就填印章ID并选“已创建”。没找到不等于没有创建：用 certify 登记过那里能看到导入的印章，才选“未创建”；另有把握（例如腾讯客户经理答复没有）选“未创建（确定）”。",
+        "Search for the seal “{seal}” (console, audit log): if it is there, enter its SealId and choose “created”. Not finding it proves nothing: choose “not created” only where certify has recorded that imported seals are shown there, or “not created (sure)” if you know it otherwise, as from your account manager."),
     "settle.exists": (
-        "在电子签控制台的印章列表中搜索“{seal}”，核对是此人后填印章ID并选“已创建”。",
-        "Search the console's seal list for “{seal}”, make sure it is this person's, enter its SealId and choose “created”."),
+        "腾讯已有名为“{seal}”的印章：可能是此人的（在别处、由以前的台账或未收到结果的提交创建），也可能是他人的。请查它是谁的：是此人的，填印章ID并选“已创建”；是他人的，选“是他人的”，下次运行会改用带工号的名称。",
+        "The service has a seal “{seal}”: it may be this doctor's (made elsewhere, by an earlier ledger, or by a create that got no answer) or another person's. Find out whose it is: if this doctor's, enter its SealId and choose “created”; if another's, choose “another person's”, and the next run adds the staff number to the name."),
     "settle.evidence": ("应答里出现过印章ID {seal_id}，未经证实。", "The answer held the SealId {seal_id}; it is not proven."),
     "unpaired.what": (
         "把文件名改成医生的证件号码、工号或姓名，或在名单的“图片”列写上这个文件名",
@@ -207,11 +212,17 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "名单比上次少了很多（{message} 行），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
         "the roster has far fewer rows than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
     "halt.TOO_MANY_UNKNOWN": (
-        "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并到控制台核对“未知”表",
+        "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并查清“未知”表里的行",
         "{message} rows have no verdict tonight. Look at the network and the service, and settle the sheet Unknown"),
     "halt.SAME_REFUSAL": (
         "几乎人人被同一原因拒绝（{message}），多半是设置或权限的问题，请先排除；确实如此就用 run --accept-guards",
         "nearly everybody is refused for the same reason ({message}): settings or permissions, most likely. If it is the rows, use run --accept-guards"),
+    "halt.SEALS_EXIST": (
+        "台账里还没有印章，腾讯却答复前 {message} 个印章名称已存在：这些医生可能早有印章。请先用 adopt 登记已有的印章；确实都是他人的就用 run --accept-guards 放行这一晚",
+        "the ledger holds no seal, but the first {message} seal names exist: these doctors may have seals already. First enter them with adopt; if they are other people's, pass this night with run --accept-guards"),
+    "next.adopt": (
+        "先登记以前创建的印章（含证件号码和印章ID的表，或旧的 results.xlsx），怎样写：",
+        "First enter the seals that were made before (a sheet with numbers and SealIds, or an old results.xlsx). How:"),
     "halt.DEADLINE": ("到了设定的截止时间 {message}，余下的明晚先做", "the deadline {message} has come; the rest goes first tomorrow"),
     "halt.ATTEMPT_BUDGET": ("重发次数太多，先停下，稍后再运行", "too many calls had to be made again; run again later"),
     "halt.CUT_SHORT": ("运行被中断", "the run was cut short"),
@@ -238,7 +249,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
         "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; retry sends them as well."),
     "next.unknown": (
-        "{n} 行结果未知：按工作表“{sheet}”的说明到控制台查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
+        "{n} 行结果未知：按工作表“{sheet}”的说明查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
         "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
     "next.fix_roster": (
         "{n} 行要修改：结果表的路径里有号码，这里不显示。请在名单里改好，然后运行：",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pipeline.words.advice import Advice
 from pipeline.words.advice import advise as _a
-from pipeline.words.frequent import OWN
+from pipeline.words.frequent import FIND, OWN
 
 MEANINGS: Mapping[str, Advice] = {
     "throttle": _a(
@@ -55,10 +55,10 @@ MEANINGS: Mapping[str, Advice] = {
         "The service refused this row; no seal was made.",
         "Check name, number, mobile and picture against the answer's words, correct them in To fix, then retry."),
     "exists": _a(
-        "it", "after",
-        "本机构已有同名印章。", "在控制台按名称查找：是此人的就用 adopt 登记，是别人的就换一个印章名称，再 retry。",
-        "The organisation has a seal of this name already.",
-        "Look it up in the console: adopt it if it is this doctor's, else choose another seal name, then retry."),
+        "it", "held",
+        "本机构已有同名印章，可能是此人的，也可能是他人的；此行先搁置。", "查清它是谁的：是此人的，用 resolve --seal-id 登记；是他人的，用 resolve --not-theirs，下次运行会改用带工号的名称。",
+        "The organisation has a seal of this name; it may be this doctor's or another person's. The row is held.",
+        "Find out whose it is: resolve --seal-id if this doctor's; if another's, resolve --not-theirs, and the next run adds the staff number to the name."),
     "upload_again": _a(
         "nobody", "itself",
         "上传的图片已失效。", "程序会重新上传并再提交一次。",
@@ -66,9 +66,8 @@ MEANINGS: Mapping[str, Advice] = {
         "It is uploaded again and the row is sent once more."),
     "unknown": _a(
         "it", "held",
-        "不能断定是否已创建印章，此行先搁置。", "在控制台的印章列表中按名称查找，再用 resolve 登记结论；查清前程序不会重复提交。",
-        "It cannot be told whether a seal was made; the row is held.",
-        "Look for the seal's name in the console's seal list and enter what you found with resolve; until then nothing is sent."),
+        "不能断定是否已创建印章，此行先搁置。", FIND[0],
+        "It cannot be told whether a seal was made; the row is held.", FIND[1]),
 }  # fmt: skip
 
 # our own words where the service said nothing usable (Outcome.code)
@@ -120,6 +119,10 @@ HALTS: Mapping[str, Advice] = {
     "SAME_REFUSAL": _a(
         "it", "after", "几乎人人被同一原因拒绝。", "按那个错误码检查设置和权限；确实是名单的问题就用 run --accept-guards。",
         "Nearly everybody is refused for the same reason.", "Check settings and permissions by that code; if it is the rows, run --accept-guards."),
+    "SEALS_EXIST": _a(
+        "it", "after", "台账里还没有印章，腾讯却说同名印章已存在：这些医生可能早有印章。", "先用 adopt 登记已有的印章，再运行；确实都是他人的就用 run --accept-guards。",
+        "The ledger holds no seal, but seals of these names exist: the doctors may have them already.",
+        "First enter them with adopt, then run; if they are other people's, run --accept-guards."),
     "DEADLINE": _a(
         "nobody", "itself", "到了 guards.deadline 设定的时刻。", "不用处理；余下的行下一晚先提交。",
         "The moment set as guards.deadline has come.", "Nothing; the rest goes first the next night."),

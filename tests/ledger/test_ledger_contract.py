@@ -123,7 +123,7 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
 
 @pytest.mark.parametrize(
     "verdict",
-    [Verdict("not_executed"), Verdict("refused", code="FailedOperation.ExistSameSealName")],
+    [Verdict("not_executed"), Verdict("refused", code="InvalidParameter.LimitSealName")],
     ids=lambda verdict: verdict.kind,
 )
 async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdict):
@@ -134,6 +134,20 @@ async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdi
     known = ledger.snapshot()
     assert known.people["p1"].seal_name == "乙处方章"
     assert known.seal_names == {"甲处方章": "p1", "乙处方章": "p1"}
+
+
+EXISTS = Verdict("exists", code="FailedOperation.ExistSameSealName")
+
+
+@pytest.mark.parametrize("code", ["FailedOperation.ExistSameSealName", "FailedOperation"])
+async def test_a_name_that_an_older_version_called_taken_is_kept(ledger, attempt, code):
+    """The seal of that name may be this person's: under another name there would be two."""
+    first = attempt("p1", seal_name="甲处方章")
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, Verdict("refused", code=code, message="存在同名印章"), at=2.0)
+    assert ledger.snapshot().people["p1"].frozen
+    with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
+        await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
 
 
 NOBODY = Verdict("refused", code="FailedOperation.UserInfoNoMatch", http_status=200)
@@ -255,10 +269,9 @@ async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_r
 # -- what a human decides
 
 
-@pytest.mark.parametrize("verdict", [UNKNOWN, Verdict("exists", code="FailedOperation.ExistSameSealName")])
-def test_created_gives_the_seal(ledger, attempt, verdict):
+def test_created_gives_the_seal(ledger, attempt):
     sent = attempt("p1")
-    send(ledger, sent, verdict)
+    send(ledger, sent, UNKNOWN)
     ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
     past = ledger.snapshot().people["p1"]
     assert (past.seal.seal_id, past.seal.seal_name, past.unsettled) == ("S1", "p1处方章", None)
@@ -268,18 +281,84 @@ def test_created_gives_the_seal(ledger, attempt, verdict):
     ]
 
 
+def test_a_seal_whose_name_existed_is_adopted_and_its_content_not_known(ledger, attempt):
+    sent = attempt("p1")
+    send(ledger, sent, EXISTS)
+    ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
+    seal = ledger.snapshot().people["p1"].seal
+    assert (seal.seal_id, seal.seal_name, seal.content, seal.run, seal.trace_id) == (
+        "S1",
+        "p1处方章",
+        None,
+        "",
+        None,
+    )
+
+
+def test_a_seal_whose_name_existed_after_a_lost_create_is_that_creates(ledger, attempt):
+    lost, later = attempt("p1"), attempt("p1")
+    send(ledger, lost, UNKNOWN)
+    ledger.decide(decision("not_created", "p1", attempt=lost.uuid))
+    send(ledger, later, EXISTS)
+    ledger.decide(decision("created", "p1", attempt=later.uuid, seal_id="S1"))
+    seal = ledger.snapshot().people["p1"].seal
+    assert (seal.seal_id, seal.trace_id, seal.content) == ("S1", lost.uuid, lost.content)
+
+
+def test_where_lost_creates_differ_it_is_not_known_what_the_seal_was_made_from(ledger, attempt):
+    for picture, verdict in (("a" * 64, UNKNOWN), ("b" * 64, UNKNOWN), ("b" * 64, EXISTS)):
+        sent = attempt("p1")
+        sent = replace(sent, content=replace(sent.content, picture=picture))
+        send(ledger, sent, verdict)
+        if verdict is UNKNOWN:
+            ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
+    ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
+    assert ledger.snapshot().people["p1"].seal.content is None
+
+
+def test_not_theirs_bars_the_name_and_lets_the_person_have_another(ledger, attempt, sealed):
+    sent = attempt("p1", seal_name="张伟处方章")
+    send(ledger, sent, EXISTS)
+    ledger.decide(decision("not_theirs", "p1", attempt=sent.uuid))
+    known = ledger.snapshot()
+    past = known.people["p1"]
+    assert (past.unsettled, past.frozen, past.seal_name) == (None, False, None)
+    assert (past.names_of_others, known.spare_names) == ({"张伟处方章"}, {"张伟处方章"})
+    send(ledger, attempt("p1", seal_name="张伟〇一处方章"), sealed("S1"))
+    send(ledger, attempt("p2", seal_name="张伟处方章"), EXISTS)
+    assert ledger.snapshot().seal_names == {"张伟〇一处方章": "p1", "张伟处方章": "p2"}
+
+
+def test_not_theirs_frees_what_an_earlier_lost_create_had_frozen(ledger, attempt, sealed):
+    lost, later = attempt("p1"), attempt("p1")
+    send(ledger, lost, UNKNOWN)
+    ledger.decide(decision("not_created", "p1", attempt=lost.uuid))
+    send(ledger, later, EXISTS)
+    ledger.decide(decision("not_theirs", "p1", attempt=later.uuid))
+    assert not ledger.snapshot().people["p1"].frozen
+    send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
+    assert ledger.snapshot().people["p1"].frozen, "this one may have been made"
+
+
+def test_a_create_without_a_verdict_is_not_anothers(ledger, attempt):
+    sent = attempt("p1")
+    send(ledger, sent, UNKNOWN)
+    with pytest.raises(LedgerConflict, match="settled"):
+        ledger.decide(decision("not_theirs", "p1", attempt=sent.uuid))
+    assert ledger.snapshot().people["p1"].unsettled is not None
+
+
 @pytest.mark.parametrize("kind", ["not_created", "probe"])
 def test_not_created_lets_the_person_be_sent_again_under_the_same_name(ledger, attempt, sealed, kind):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     ledger.decide(decision(kind, "p1", attempt=sent.uuid))
     past = ledger.snapshot().people["p1"]
-    assert (past.unsettled, past.frozen, past.decided) == (None, True, True)
+    assert (past.unsettled, past.frozen) == (None, True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
     send(ledger, attempt("p1"), sealed("S1"))
-    past = ledger.snapshot().people["p1"]
-    assert (past.seal.seal_id, past.decided) == ("S1", False), "the seal outweighs what was decided before it"
+    assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
 
 
 def test_a_known_seal_id_settles_nothing(ledger, attempt, sealed):
@@ -313,17 +392,16 @@ def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, atte
     send(ledger, attempt("p1"), sealed("S1"))
     ledger.decide(decision("replace", "p1", detail="p1新章"))
     past = ledger.snapshot().people["p1"]
-    assert (past.seal, past.seal_name, past.frozen, past.decided) == (None, "p1新章", True, False)
+    assert (past.seal, past.seal_name, past.frozen) == (None, "p1新章", True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1"), UNKNOWN)
     send(ledger, attempt("p1", seal_name="p1新章"), Verdict("not_executed", code="RequestLimitExceeded"))
     assert ledger.snapshot().people["p1"].frozen, "the name was not refused"
-    send(
-        ledger,
-        attempt("p1", seal_name="p1新章"),
-        Verdict("refused", code="FailedOperation.ExistSameSealName"),
-    )
-    assert not ledger.snapshot().people["p1"].frozen, "the new name is taken: a human may choose another"
+    again = attempt("p1", seal_name="p1新章")
+    send(ledger, again, EXISTS)
+    assert ledger.snapshot().people["p1"].frozen, "the seal of that name may be this person's"
+    ledger.decide(decision("not_theirs", "p1", attempt=again.uuid))
+    assert not ledger.snapshot().people["p1"].frozen, "the new name is another's: a human may choose one"
     send(ledger, attempt("p1", seal_name="p1三章"), sealed("S2"))
     assert ledger.snapshot().people["p1"].seal.seal_id == "S2"
 

@@ -43,7 +43,9 @@ CREATES = st.tuples(
     st.booleans(),
 )
 DECISIONS = st.tuples(
-    st.sampled_from(("created", "not_created", "replace")), st.sampled_from(PEOPLE), st.sampled_from(NAMES)
+    st.sampled_from(("created", "not_created", "not_theirs", "replace")),
+    st.sampled_from(PEOPLE),
+    st.sampled_from(NAMES),
 )
 LIVES = st.lists(st.one_of(CREATES, CREATES, CREATES, DECISIONS), max_size=20)
 

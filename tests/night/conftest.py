@@ -32,6 +32,15 @@ class QuickClock(SystemClock):
         await super().sleep(seconds / 50)
 
 
+class ServiceClock(SystemClock):
+    """The service's clock; it moves on with whoever comes back later."""
+
+    ahead = 0.0  # seconds
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
 @dataclass
 class Hospital:
     """A folder with a config, a roster and pictures; `go` runs the command line in this process."""
@@ -39,6 +48,7 @@ class Hospital:
     folder: Path
     sandbox: SandboxThread
     settings: dict = field(default_factory=dict)
+    service_clock: ServiceClock = field(default_factory=ServiceClock)
 
     @property
     def world(self) -> World:
@@ -122,10 +132,13 @@ def hospital_with(tmp_path, monkeypatch):
 
     def make(*, rules: Rules | None = None, faults=(), api=None, **manners) -> Hospital:
         world = World(rules or Rules(limiter="none"))
-        thread = SandboxThread(Sandbox(world, faults=parse_faults({"faults": list(faults)}), **manners))
+        clock = ServiceClock()
+        manners = {"clock": clock, **manners}
+        sandbox = Sandbox(world, faults=parse_faults({"faults": list(faults)}), **manners)
+        thread = SandboxThread(sandbox)
         thread.__enter__()
         opened.append(thread)
-        hospital = Hospital(tmp_path, thread)
+        hospital = Hospital(tmp_path, thread, service_clock=clock)
         for folder in ("seals", "secrets"):
             (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)

@@ -89,6 +89,54 @@ def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hosp
     assert {who: told[who] for who in made} == made
 
 
+@pytest.fixture
+def lost(hospital, tmp_path):
+    """The ledger is lost; a results workbook is left, and returned open at its sheet of all rows."""
+    hospital.doctors(4)
+    assert hospital.go("run") == 0
+    kept = tmp_path / "kept.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept)
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    book = openpyxl.load_workbook(kept)
+    return hospital, kept, book, book["All"]
+
+
+@pytest.mark.parametrize("title", ["SealId", "Name", "Identity no.", "Seal name", "check"])
+def test_a_results_workbook_that_was_sorted_in_part_gives_no_seal(lost, title, capsys):
+    hospital, kept, book, sheet = lost
+    column = next(cell.column for cell in sheet[1] if cell.value == title)
+    values = [sheet.cell(row, column).value for row in range(2, 6)]
+    for row, value in zip(range(2, 6), values[1:] + values[:1], strict=True):
+        sheet.cell(row, column).value = value
+    book.save(kept)
+    assert hospital.go("adopt", str(kept)) == 2
+    assert "All row 2" in capsys.readouterr().err
+    assert hospital.go("run", "--accept-guards") == 3
+    assert hospital.statuses() == {"exists": 4}, "nobody was entered"
+
+
+def test_a_results_workbook_that_was_sorted_whole_is_adopted(lost):
+    hospital, kept, book, sheet = lost
+    lines = [[cell.value for cell in line] for line in sheet.iter_rows(min_row=2)]
+    for row, line in enumerate(reversed(lines), start=2):
+        for column, value in enumerate(line, start=1):
+            sheet.cell(row, column).value = value
+    book.save(kept)
+    assert hospital.go("adopt", str(kept)) == 0
+    assert hospital.go("run") == 0
+    assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == {
+        seal.name: seal.seal_id for seal in hospital.world.seals
+    }
+
+
+def test_a_results_workbook_of_a_version_without_checks_is_adopted(lost):
+    hospital, kept, book, sheet = lost
+    sheet.delete_cols(next(cell.column for cell in sheet[1] if cell.value == "check"))
+    book.save(kept)
+    assert hospital.go("adopt", str(kept)) == 0
+
+
 def test_whoever_waits_for_a_verdict_is_not_adopted_away(hospital_with, capsys):
     from wire_support import fault
 

@@ -223,7 +223,10 @@ def test_a_ledger_from_before_the_night_certifies_nothing(hospital_with, capsys)
         hospital.creates(),
         next(row["name"] for row in hospital.outcomes() if row["status"] == "unchanged"),
     )
-    for words in (("certify", who, "--yes"), ("resolve", next(iter(unknown(hospital))), "--not-created")):
+    for words in (
+        ("certify", who, "--yes"),
+        ("resolve", next(iter(unknown(hospital))), "--not-created", "--sure"),
+    ):
         assert go(hospital, *words) == 2
         assert "older than" in capsys.readouterr().err
     assert hospital.creates() == sent

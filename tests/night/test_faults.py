@@ -124,12 +124,37 @@ def test_the_inline_contract_that_is_switched_off_stops_at_the_canary(hospital_w
     assert hospital.statuses() == {"not_sent": 10}
 
 
-def test_a_taken_seal_name_fails_its_row_and_is_never_renamed(hospital_with):
+def test_a_seal_name_that_exists_holds_its_row_and_is_never_renamed(hospital_with):
     hospital = hospital_with(faults=[fault({"code": "FailedOperation.ExistSameSealName"})])
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "failed": 1}
+    assert hospital.statuses() == {"sealed": 2, "exists": 1}
     assert hospital.creates() == 3
+
+
+@pytest.mark.parametrize(
+    "code", ["InvalidParameter.DupTask", "InvalidParameter.Status", "OperationDenied.AlreadyHas"]
+)
+def test_a_code_that_an_earlier_identical_request_may_have_caused_holds_its_row(hospital_with, code):
+    hospital = hospital_with(faults=[fault({"code": {"code": code, "message": "重复提交任务"}})])
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 2, "unknown": 1}
+    assert hospital.go("retry") == 0
+    assert hospital.creates() == 3
+
+
+@pytest.mark.parametrize("said", ["   ", "ab\x00cd", "ab\ncd", "两 半", "x" * 129, "\x1b[31mred"])
+def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, said):
+    hospital = hospital_with()
+    hospital.doctors(2)
+    hospital.world._service._identifier = lambda _: said
+    assert hospital.go("run", "--limit", "1") == 3
+    assert hospital.statuses() == {"unknown": 1, "not_sent": 1}
+    (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
+    assert (row["seal_id"], row["service"]["code"]) == (None, "no_seal_id")
+    assert hospital.go("resolve") == 3
+    assert hospital.go("ledger", "check") == 0
 
 
 def test_the_name_exists_after_a_bare_refusal_means_ours(hospital_with):

@@ -215,7 +215,7 @@ class Hospital(Life):
         person = dice.choice([p for p in self.doctors if any(state.kind == "open" for state in p.states)])
         self.quiet()
         made = self.seals(person)
-        words = ["--seal-id", made[-1].seal_id] if made else ["--not-created"]
+        words = ["--seal-id", made[-1].seal_id] if made else ["--not-created", "--sure"]
         if not made and dice.random() < 0.5:
             code, _ = self.go("resolve", self.key(person), *words, clock=QuickClock())
             assert code == 2, "before the signature's fence nobody can know"
@@ -224,12 +224,7 @@ class Hospital(Life):
         assert code in ({0} if {state.kind for state in person.states} == {"open"} else {0, 2}), said
         was_open = [state for state in person.states if state.kind == "open"]
         if code == 0:
-            after = [
-                State("live", state.content, seal_id=made[-1].seal_id)
-                if made
-                else State("free", refused=state.refused)
-                for state in was_open
-            ]
+            after = [state.settled(made[-1].seal_id if made else None) for state in was_open]
         else:
             after = [state for state in person.states if state.kind != "open"]
         person.states = tuple(dict.fromkeys(after))
@@ -241,7 +236,9 @@ class Hospital(Life):
         self.quiet()
         answers = {
             row["trace_id"]: (
-                (self.seals(person)[-1].seal_id, "created") if self.seals(person) else (None, "未创建")
+                (self.seals(person)[-1].seal_id, "created")
+                if self.seals(person)
+                else (None, "未创建（确定）")
             )
             for person, row in self.told
             if person.known is not None
@@ -275,8 +272,7 @@ class Hospital(Life):
         for trace, person in people.items():
             seal_id, _ = answers[trace]
             state = person.known
-            live = State("live", state.content, seal_id=seal_id)
-            person.states = (live if seal_id else State("free", refused=state.refused),)
+            person.states = (state.settled(seal_id),)
 
     @rule(dice=DICE)
     @when(lambda self: any(person.differs and person.is_read for person in self.doctors))
@@ -298,7 +294,7 @@ class Hospital(Life):
             person.states = (State(),)
         assert code == 0, said
 
-    @rule(dice=DICE, words=st.sampled_from([("--keep",), ("--seal-id",), ("--not-created",)]))
+    @rule(dice=DICE, words=st.sampled_from([("--keep",), ("--seal-id",), ("--not-created", "--sure")]))
     @when(lambda self: self.has_ledger())
     def a_mistake(self, dice, words):
         """A decision about somebody who waits for none, or another doctor's SealId, enters nothing."""
@@ -311,7 +307,7 @@ class Hospital(Life):
         ]
         opened = any(state.kind == "open" for state in person.states)
         if (words == ("--keep",) and (person.differs or person.known is None)) or (
-            words == ("--not-created",) and opened
+            words == ("--not-created", "--sure") and opened
         ):
             return
         if words == ("--seal-id",):

@@ -117,7 +117,9 @@ def test_three_nights(hospital_with, names):
     hospital.sandbox._sandbox._faults = Faults(())
     for who, line in third.items():
         if line["status"] == "unknown":
-            settled = ["--seal-id", made(hospital)[who]] if who in made(hospital) else ["--not-created"]
+            settled = (
+                ["--seal-id", made(hospital)[who]] if who in made(hospital) else ["--not-created", "--sure"]
+            )
             assert go(hospital, "resolve", line["trace_id"], *settled) == 0
     assert hospital.go("run") in {0, 3}  # a row that differs from its seal waits for a decision
     look(hospital, 15, killed)

@@ -69,7 +69,7 @@ def test_all_has_every_row_once_in_the_rosters_order(write, hospital):
     ]
     assert [row[header.index("状态")] for row in rows].count("成功") == 27
     assert sheet.freeze_panes == "B2"
-    assert sheet.auto_filter.ref == "A1:O56"
+    assert sheet.auto_filter.ref == "A1:P56"
     assert rows[1][header.index("印章ID")] == hospital.outcomes[1].seal_id
     failed = next(row for row in rows if row[header.index("状态")] == "失败")
     assert failed[header.index("原因")].startswith("腾讯拒绝：姓名与证件号码 **************")
@@ -188,8 +188,9 @@ def test_unknown_rows_tell_what_settles_them_and_have_room_for_the_answer(write,
     assert held["check"] == make.check(held["row_id"])
     hidden = {letter for letter, column in sheet.column_dimensions.items() if column.hidden}
     assert {sheet[f"{letter}1"].value for letter in hidden} == {"row_id", "check"}
-    (choice,) = sheet.data_validations.dataValidation
-    assert choice.formula1 == '"已创建,未创建"'
+    choices = {str(each.sqref): each.formula1 for each in sheet.data_validations.dataValidation}
+    of_unknown, of_exists = '"已创建,未创建,未创建（确定）"', '"已创建,是他人的,未创建,未创建（确定）"'
+    assert choices == {"H2": of_unknown, "H3": of_unknown, "H4": of_exists}
 
 
 def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene):
