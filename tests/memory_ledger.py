@@ -24,7 +24,18 @@ from pipeline.ledger.protocol import (
     SeenRow,
     Told,
 )
-from pipeline.model import SAME_NAME, Content, Judged, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.model import (
+    SAME_NAME,
+    Content,
+    Judged,
+    Judgement,
+    LiveSeal,
+    Marks,
+    Past,
+    Snapshot,
+    Try,
+    Verdict,
+)
 from pipeline.roster import FileStat
 
 SAME_NAME_CODE = "FailedOperation.ExistSameSealName"
@@ -109,6 +120,11 @@ class Tables:
     seen: dict[str, dict[str, SeenRow]] = field(default_factory=dict)  # run -> row_id -> row
     files: dict[str, FileStat] = field(default_factory=dict)
     judged: dict[str, Judgement] = field(default_factory=dict)  # by what was looked at
+    known_by: dict[str, tuple[str | None, str, str, str]] = field(
+        default_factory=dict
+    )  # key -> name, masked number, staff number, mobile
+    same: dict[str, str] = field(default_factory=dict)  # key of a corrected number -> key
+    other: frozenset[tuple[str, str]] = frozenset()
 
     def copy(self) -> Tables:
         seen = {run: dict(rows) for run, rows in self.seen.items()}
@@ -122,6 +138,9 @@ class Tables:
             seen,
             dict(self.files),
             dict(self.judged),
+            dict(self.known_by),
+            dict(self.same),
+            self.other,
         )
 
     def live(self, key: str) -> tuple[str, Seal] | None:
@@ -173,6 +192,24 @@ class Tables:
             raise LedgerConflict("open_attempt")
         self.seals[live.seal_id] = Seal(key, live, after)
 
+    def mark(self, key: str, staff_no: str, mobile: str) -> None:
+        """Remember what tells a person; what is empty takes nothing back."""
+        name, id_masked, *before = self.known_by[key]
+        self.known_by[key] = (name, id_masked, staff_no or before[0], mobile or before[1])
+
+    def holds(self, key: str) -> bool:
+        return self.live(key) is not None or any(sent.open for sent in self.of(key))
+
+    def unite(self, key: str, number: str, id_masked: str | None) -> None:
+        """Let a number be a person's."""
+        if self.holds(number) or not self.holds(key) or number == key:
+            raise LedgerConflict("same_person")
+        self.same |= {each: key for each, owner in self.same.items() if owner == number}
+        self.same[number] = key
+        self.other -= {(key, number)}
+        name, before, *marks = self.known_by[key]
+        self.known_by[key] = (name, id_masked or before, *marks)
+
     def settle_by_hand(self, decision: Decision) -> Sent:
         sent = self.sent.get(decision.attempt or "")
         if sent is None or sent.attempt.key != decision.key or not sent.open or sent.verdict is None:
@@ -209,7 +246,7 @@ class MemoryLedger:
         tables = self._tables  # never changed once it stands there
         people = {key: self._past(tables, key) for key in tables.people}
         spare = frozenset(name for name in tables.names if tables.spare(name))
-        return Snapshot(people, dict(tables.names), spare)
+        return Snapshot(people, dict(tables.names), spare, dict(tables.same), tables.other)
 
     def _past(self, tables: Tables, key: str) -> Past:
         sent = tables.of(key)
@@ -225,6 +262,7 @@ class MemoryLedger:
             sum(each.left for each in sent),
             tables.frozen(key),
             any(each.decided and each.number > last for each in sent),
+            *tables.known_by[key],
         )
 
     def known_files(self) -> Mapping[str, FileStat]:
@@ -245,6 +283,11 @@ class MemoryLedger:
             tables.begun(run)
             tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})
 
+    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+        with self._transaction() as tables:
+            for key, told in marks.items():
+                tables.mark(key, told.staff_no, told.mobile)
+
     async def open_attempt(self, attempt: Attempt) -> None:
         await asyncio.sleep(0)  # the way to a server; who is cancelled on it has entered nothing
         with self._transaction() as tables:
@@ -263,6 +306,8 @@ class MemoryLedger:
             if tables.people[attempt.key] != attempt.seal_name:
                 raise LedgerConflict("frozen_name")
             tables.sent[attempt.uuid] = Sent(len(tables.sent) + 1, attempt)
+            marks = (attempt.staff_no, attempt.content.mobile or "")
+            tables.known_by[attempt.key] = (attempt.name, attempt.id_masked, *marks)
 
     async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
         with self._transaction() as tables:
@@ -316,6 +361,13 @@ class MemoryLedger:
                     tables.seals[seal_id] = replace(seal, live=kept)
                 case "replace":
                     self._replace(tables, decision.key, decision.detail or "")
+                case "same_person":
+                    tables.unite(decision.key, decision.detail or "", decision.id_masked)
+                case "other_person":
+                    pair = (decision.key, decision.detail or "")
+                    tables.other |= {pair}
+                    if tables.same.get(pair[1]) == pair[0]:
+                        del tables.same[pair[1]]
                 case "certify_sent" | "certify" | "certify_failed" | "certify_void":
                     pass
                 case _:
@@ -325,6 +377,8 @@ class MemoryLedger:
         with self._transaction() as tables:
             for seal in seals:
                 frozen = tables.people.setdefault(seal.key, None)
+                tables.known_by.setdefault(seal.key, (seal.name, seal.id_masked, "", ""))
+                tables.mark(seal.key, seal.staff_no, seal.mobile)
                 if seal.seal_name:
                     tables.own_name(seal.key, seal.seal_name)
                     tables.people[seal.key] = frozen or seal.seal_name

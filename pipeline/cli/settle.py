@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Planned
 
-WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
+PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 
 
 @click.command()
@@ -39,12 +39,14 @@ WAYS = ("seal_id", "not_created", "keep", "replace", "probe", "look_up")
 @click.option("--keep", is_flag=True, help="The roster's present content is right, the seal stays.")
 @click.option("--replace", "replaced", is_flag=True, help="Give the seal up: the next run makes a new one.")
 @click.option("--seal-name", metavar="N", help="With --replace: the name of the new seal.")
+@click.option("--same-person", is_flag=True, help="The number is a corrected one: the person's seal stays.")
+@click.option("--other-person", is_flag=True, help="The number is another person's: the next run sends it.")
 @click.option("--why", metavar="TEXT", help="Kept with the decision.")
 @click.pass_obj
 def resolve(
     session: Session, /, *, query: str | None, seal_name: str | None, why: str | None, **ways: object
 ) -> int:
-    """Settle rows that are unknown, exist already or have changed.
+    """Settle rows that are unknown, exist already, have changed or may be a known person's.
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a
     results workbook settles the lines of its Unknown sheet that are filled in.
@@ -61,10 +63,10 @@ def resolve(
             return tell_waiting(session, ledger, found)
         if _is_workbook(query) and not chosen:
             return _by_workbook(session, ledger, found, Path(query), who)
-        case = _one(session, ledger, found, query)
-        if not chosen:
+        way = chosen.pop() if chosen else ""
+        case = _one(session, ledger, found, query, way)
+        if not way:
             return tell_waiting(session, ledger, [case])
-        way = chosen.pop()
         with _back_to(case):
             if way == "look_up":
                 return _look_up(session, ledger, case, who)
@@ -95,7 +97,7 @@ def _settle(
     value: object,
 ) -> None:
     from pipeline.desk import settle  # noqa: PLC0415
-    from pipeline.desk.content import accepted_content, replacement_name  # noqa: PLC0415
+    from pipeline.desk.content import accepted_content, number_key, replacement_name  # noqa: PLC0415
 
     match way:
         case "seal_id":
@@ -106,6 +108,11 @@ def _settle(
             settle.keep(ledger, case, accepted_content(case, site_key.digest), who)
         case "replace":
             settle.replace_seal(ledger, case, replacement_name(case, seal_name), who)
+        case "same_person":
+            settle.enter_same_person(ledger, case, who)
+        case "other_person":
+            own = number_key(case, site_key.person, ledger.same_persons())
+            settle.enter_other_person(ledger, case, who, number_key=own)
         case _:
             raise AssertionError(way)
     session.say("resolved", name=case.name, way=session.word(f"way_{way}"))
@@ -195,10 +202,14 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
         yield site_key, ledger, cases(plan.planned, ledger.snapshot())
 
 
-def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str) -> Case:
+def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str, way: str = "") -> Case:
+    """Return the one case that a query means; where several do, the one that the chosen way is for."""
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
+    if way and len(fitting) > 1:
+        meant = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
+        fitting = meant or fitting
     if len(fitting) > 1:
         tell_waiting(session, ledger, fitting)
         raise UsageError("resolve_many", query=query, n=len(fitting), then=("resolve", sure_word(fitting[0])))
@@ -245,7 +256,7 @@ def certify(session: Session, *, query: str, yes: bool) -> int:
         fitting = [each for each in planned if _sealed_as(each, query)]
         if len(fitting) != 1:
             raise UsageError("certify_who" if fitting else "certify_nobody", query=query, n=len(fitting))
-        request, prepared = desk.request_of(fitting[0], site_key, wiring.preparer(config))
+        request, prepared = desk.request_of(fitting[0], wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")
             return 2

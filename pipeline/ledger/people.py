@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from sys import intern
 from typing import Any
 
-from pipeline.ledger import names
+from pipeline.ledger import names, persons
 from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import OPEN_ATTEMPT, SURELY_REFUSED
 from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
@@ -48,7 +48,7 @@ _TOLD = (
 )
 
 
-def snapshot(connection: sqlite3.Connection) -> Snapshot:
+def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Snapshot:
     """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_live_seals(connection))
     unsettled = dict(_tries(connection, OPEN_ATTEMPT))
@@ -63,6 +63,7 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
         if was_decided:
             decided.add(key)
     frozen |= {key for (key,) in connection.execute(f"{NAMED_ANEW} AND ended_by IS NOT NULL")} | seals.keys()
+    earlier = persons.earlier_staff_numbers(connection, digest)
     people = {
         (same := intern(key)): Past(
             same,
@@ -73,12 +74,18 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
             creates.get(key, 0),
             key in frozen,
             key in decided,
+            name,
+            id_masked and intern(id_masked),
+            earlier.get(key) if staff_no is None else staff_no,
+            mobile,
         )
-        for key, seal_name in connection.execute("SELECT key, seal_name FROM person")
+        for key, seal_name, name, id_masked, staff_no, mobile in connection.execute(
+            "SELECT key, seal_name, name, id_masked, staff_no, mobile FROM person"
+        )
     }
     owners = connection.execute("SELECT seal_name, key FROM seal_name")
     owned = {intern(seal_name): intern(key) for seal_name, key in owners}
-    return Snapshot(people, owned, names.spare(connection))
+    return Snapshot(people, owned, names.spare(connection), *persons.decided(connection))
 
 
 def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:

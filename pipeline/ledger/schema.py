@@ -258,8 +258,14 @@ VERSION_4 = (
     """,  # noqa: S608 - our own words
 )
 
+# digests of the staff number and the mobile last seen with a person: by them a corrected number is known
+VERSION_5 = (
+    "ALTER TABLE person ADD COLUMN staff_no TEXT",
+    "ALTER TABLE person ADD COLUMN mobile TEXT",
+)
+
 # step n leads from version n to n + 1
-STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)
 
 # The database names the columns of a broken constraint; triggers speak for themselves.
 CONSTRAINTS = {
@@ -288,6 +294,10 @@ def read_as_newest(connection: sqlite3.Connection) -> None:
     """Let a ledger that nobody has brought forward yet be read as if somebody had; nothing in its file changes."""
     if version_of(connection) < 4:  # the version that brought the column
         connection.execute("CREATE TEMP VIEW attempt AS SELECT *, NULL AS dead_at FROM main.attempt")
+    if version_of(connection) < 5:
+        connection.execute(
+            "CREATE TEMP VIEW person AS SELECT *, NULL AS staff_no, NULL AS mobile FROM main.person"
+        )
 
 
 def migrate(connection: sqlite3.Connection, *, steps: Sequence[Sequence[str]] = STEPS) -> None:

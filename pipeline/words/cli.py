@@ -28,6 +28,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同的是{differs}",
         "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id} in: {differs}",
     ),
+    "resolve_rejected": (
+        "可能同一人  {name}（{place}）：姓名和{agreed}与“{seal_name}”的医生相同（证件尾号 {tail}，{at}，{word}）",
+        "possibly the same person  {name} ({place}): name and {agreed} are those of the doctor of “{seal_name}” (last four {tail}, {at}, {word})",
+    ),
     "resolve_evidence": (
         "      应答里出现过印章ID {seal_id}，未经证实",
         "      an answer held the SealId {seal_id}; it is not proven",
@@ -36,11 +40,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
         """先在控制台的印章列表里按印章名称查找，再登记结论：
   {program} resolve TraceId --seal-id 印章ID   已创建
   {program} resolve TraceId --not-created      确实没有创建
-  {program} resolve 印章ID --keep | --replace  内容有变的行""",
+  {program} resolve 印章ID --keep | --replace  内容有变的行
+  {program} resolve 印章ID或TraceId --same-person | --other-person  可能同一人：号码是改正后的同一人，还是另一人""",
         """Search the console's seal list for the seal name, then enter what you found:
   {program} resolve TRACEID --seal-id SEALID    it was created
   {program} resolve TRACEID --not-created       it surely was not
-  {program} resolve SEALID --keep | --replace   for a changed row""",
+  {program} resolve SEALID --keep | --replace   for a changed row
+  {program} resolve SEALID|TRACEID --same-person | --other-person   a corrected number of that person, or another person's""",
     ),
     "resolve_one_way": (
         "每次只能用一种方式；--seal-name 只和 --replace 一起用。",
@@ -97,6 +103,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
     "way_seal_id": ("已创建", "created"),
     "way_not_created": ("未创建，下次运行会提交", "not created; the next run sends it"),
+    "way_same_person": ("同一人，号码是改正后的", "the same person under a corrected number"),
+    "way_other_person": ("另一人，下次运行会提交", "another person; the next run sends it"),
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
     "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),

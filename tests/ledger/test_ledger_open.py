@@ -253,7 +253,7 @@ def test_a_ledger_of_the_third_version_becomes_what_a_new_one_is(begun, tmp_path
         )
         with closing(connect(old, readonly=True)) as reading:
             schema.read_as_newest(reading)
-            known = people.snapshot(reading)
+            known = people.snapshot(reading, str)
             assert (known.people["p2"].seal.seal_id, known.spare_names) == ("S2", frozenset())
             assert [create.dead_at for create in lives.life(reading, "p1", ()).creates] == [361.0]
         tables = ("person", "seal_name", "attempt", "decision", "seal")
