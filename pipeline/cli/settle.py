@@ -46,7 +46,7 @@ PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as pos
 def resolve(
     session: Session, /, *, query: str | None, seal_name: str | None, why: str | None, **ways: object
 ) -> int:
-    """Settle rows that are unknown, exist already, have changed or may be a known person's.
+    """Settle rows that are unknown, exist, have changed or are held.
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a
     results workbook settles the lines of its Unknown sheet that are filled in.

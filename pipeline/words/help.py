@@ -45,8 +45,8 @@ HELP: Mapping[str, str] = {
     "Rebuild a run's results from the ledger and its rosters.": "用台账和名单重新生成某次运行的结果。",
     "The run to tell again (default: the last).": "要重新生成的运行（默认：最近一次）。",
     # resolve, certify
-    "Settle rows that are unknown, exist already, have changed or may be a known person's.": (
-        "登记结果未知、名称已存在、内容有变或可能是同一人的行的结论。"
+    "Settle rows that are unknown, exist, have changed or are held.": (
+        "登记结果未知、名称已存在、内容有变或被搁置的行的结论。"
     ),
     "Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a "
     "results workbook settles the lines of its Unknown sheet that are filled in.": (

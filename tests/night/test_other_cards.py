@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 from night_support import draw_seal
 
+from pipeline.sandbox.person import PersonRules
+from pipeline.sandbox.rules import Rules
+
 WAYS = ("E12345678", "e12345678", "Ｅ１２３４５６７８", "e-12345678")
 HEADERS = ("姓名", "证件号码", "证件类型", "工号")
 
 
 @pytest.fixture
 def abroad(hospital_with):
-    hospital = hospital_with(api={"allow_other_card_type": True})
+    rules = Rules(limiter="none", person=PersonRules(other_card_type=True))
+    hospital = hospital_with(rules=rules, api={"allow_other_card_type": True})
     draw_seal(hospital.folder / "seals" / "00001.png", 1)
     return hospital
 
