@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
+from crash_support import Zygote
 from desk_support import go, made
 from night_support import draw_seal, name, number
 from PIL import Image
@@ -282,6 +284,51 @@ def test_a_rebuilt_ledger_knows_staff_number_and_mobile(sealed):
         sealed.roster([person(**differs), *others(2, 3)])
         assert sealed.go("run") == 3
         assert row_of(sealed)["codes"] == ["PERSON_POSSIBLY_SAME"]
+
+
+def test_two_people_by_decision_may_stand_beside_each_other(sealed):
+    draw_seal(sealed.folder / "seals" / "00077.png", 901)
+    sealed.roster([person(staff_no="00077"), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert go(sealed, "resolve", name(1), "--other-person") == 0
+    sealed.roster([person(staff_no="00077"), *others(1, 2, 3)])
+    assert sealed.go("run") == 0
+    assert sealed.statuses() == {"sealed": 1, "unchanged": 3}
+    assert sealed.go("run") == 0
+    assert sealed.statuses() == {"unchanged": 4}
+
+
+@pytest.mark.parametrize("word", ["--same-person", "--other-person"])
+def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_path):
+    folders = ("state", "out")
+    for folder in folders:
+        shutil.copytree(held.folder / folder, tmp_path / "before" / folder)
+    settled = {"--same-person": "changed", "--other-person": "sealed"}[word]
+
+    def afresh():
+        for folder in folders:
+            shutil.rmtree(held.folder / folder)
+            shutil.copytree(tmp_path / "before" / folder, held.folder / folder)
+
+    with Zygote() as zygote:
+        passed = zygote.run(held, "resolve", name(1), word)["points"]
+        points = [(point, passed[: n + 1].count(point)) for n, point in enumerate(passed)]
+        assert {"ledger: before the receipts", "ledger: before the commit", "ledger: after the commit"} <= {
+            point for point, _ in points
+        }
+        for point, count in points:
+            afresh()
+            made_before = len(held.world.seals)
+            order = {"name": point, "pass": count}
+            ended = zygote.run(held, "resolve", name(1), word, **order)
+            assert ended["signal"] is not None, point
+            if point != "ledger: after the commit":
+                assert zygote.run(held, "resolve", name(1), word)["code"] in {0, 2}, point
+            zygote.run(held, "run")
+            assert row_of(held)["status"] == settled, point
+            assert len(held.world.seals) == made_before + (word == "--other-person"), point
+            assert zygote.run(held, "ledger", "check")["code"] == 0, point
+            held.world.forget()
 
 
 # -- a create without a verdict in place of the seal
