@@ -109,12 +109,17 @@ def find_new_marks(planned: Iterable[Planned], digest: Digest) -> dict[str, Mark
         if past is None or each.status not in _KNOWN or past.key in found:
             continue
         made = past.seal or past.unsettled
-        if made is None or (doctor.name or "").casefold() not in _names(past, made):
+        if made is None:
             continue
-        marks = Marks(
-            digest(doctor.staff_mark) if doctor.staff_mark else "",
-            digest(doctor.mobile) if doctor.mobile else "",
-        )
+        if (
+            each.status is Status.UNCHANGED and made.content is not None
+        ):  # then name and mobile are the seal's
+            mobile = made.content.mobile if doctor.mobile else None
+        elif (doctor.name or "").casefold() in _names(past, made):
+            mobile = digest(doctor.mobile) if doctor.mobile else None
+        else:
+            continue
+        marks = Marks(digest(doctor.staff_mark) if doctor.staff_mark else "", mobile or "")
         if (marks.staff_no or past.staff_no, marks.mobile or past.mobile) != (past.staff_no, past.mobile):
             found[past.key] = marks
     return found

@@ -400,6 +400,8 @@ def test_the_list_shows_both_and_the_two_commands(held, capsys):
     told = capsys.readouterr().err
     for word in (SEAL_NAME, WRONG[-4:], RIGHT[-4:], made(held)[name(1)], "--same-person", "--other-person"):
         assert word in told, word
+    report = (held.folder / "out" / "latest" / "report.html").read_text("utf-8")
+    assert "may be known doctors" in report
 
 
 def test_explain_ends_with_the_two_commands_and_tells_the_decision(held, capsys):
