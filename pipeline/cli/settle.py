@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import ask_of, no_ledger, ready_config
+from pipeline.cli.nightly import RUNS_SEARCHED, ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.desk.settle import Who
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
-    from pipeline.model import Planned
+    from pipeline.model import Ask, Planned
 
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 
@@ -186,8 +187,8 @@ def _who(session: Session, why: str | None) -> Who:
 
 @contextmanager
 def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteLedger, list[Case]]]:
-    """Read the configured rosters and the ledger; the lock is taken only where something will be entered."""
-    from pipeline.desk.cases import cases  # noqa: PLC0415
+    """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter something."""
+    from pipeline.desk.cases import add_cases, cases  # noqa: PLC0415
     from pipeline.night import draft  # noqa: PLC0415
 
     config = ready_config(session)
@@ -198,8 +199,22 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
     ask = replace(ask_of("resolve", session, config), command="check")
     opened = hold(config, ask, clock) if changes else open_for_config(config, clock, readonly=True)
     with opened as (ledger, site_key):
-        plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-        yield site_key, ledger, cases(plan.planned, ledger.snapshot())
+        prepare = partial(draft, config=config, ledger=ledger, site_key=site_key, clock=clock)
+        snapshot = ledger.snapshot()
+        found = cases(prepare(ask).planned, snapshot)
+        if elsewhere := _as_last_run(ask, ledger):
+            found = add_cases(found, cases(prepare(elsewhere).planned, snapshot))
+        yield site_key, ledger, found
+
+
+def _as_last_run(ask: Ask, ledger: SqliteLedger) -> Ask | None:
+    """Return what to read to see the rows of the last run; None where the configured rosters are what it read."""
+    last = next((each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters), None)
+    if last is None or set(last.rosters) == {str(path.absolute()) for path in ask.rosters}:
+        return None
+    rosters = tuple(path for path in map(Path, last.rosters) if path.exists())
+    seals = Path(last.seals) if last.seals and Path(last.seals).exists() else ask.seals
+    return replace(ask, rosters=rosters, seals=seals) if rosters else None
 
 
 def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str, way: str = "") -> Case:

@@ -62,6 +62,15 @@ def cases(planned: Sequence[Planned], snapshot: Snapshot) -> list[Case]:
     return found + sorted(gone, key=lambda case: case.name)
 
 
+def add_cases(found: Sequence[Case], others: Sequence[Case]) -> list[Case]:
+    """Return the cases of two sets of rosters, one a person; one with a row counts before one without."""
+    by_key = {case.key: case for case in found}
+    for case in others:
+        if case.key not in by_key or by_key[case.key].planned is None:
+            by_key[case.key] = case
+    return list(by_key.values())
+
+
 def _waits(planned: Planned) -> bool:
     if planned.possibly_same is not None:
         return True

@@ -391,6 +391,17 @@ def test_an_adopted_seal_holds_a_corrected_number(hospital):
     assert hospital.creates() == 0
 
 
+def test_a_roster_named_on_the_command_line_is_read_again_to_decide(sealed):
+    scan_anew(sealed)
+    (sealed.folder / "inbox" / "roster.xlsx").unlink()
+    sealed.roster([person()], file="../named.xlsx")
+    assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 3
+    assert go(sealed, "resolve", name(1), "--same-person") == 0
+    assert go(sealed, "resolve", name(1), "--keep") == 0
+    assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 0
+    assert sealed.statuses() == {"unchanged": 1}
+
+
 # -- what people read
 
 
