@@ -207,8 +207,8 @@ class Tables:
         self.same |= {each: key for each, owner in self.same.items() if owner == number}
         self.same[number] = key
         self.other -= {(key, number)}
-        name, before, *marks = self.known_by[key]
-        self.known_by[key] = (name, id_masked or before, *marks)
+        name, before, staff_no, mobile = self.known_by[key]
+        self.known_by[key] = (name, id_masked or before or "", staff_no, mobile)
 
     def settle_by_hand(self, decision: Decision) -> Sent:
         sent = self.sent.get(decision.attempt or "")
