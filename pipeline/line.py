@@ -93,6 +93,7 @@ class Line:
             host=self.client.host(CREATE),
             signed_at=signed_at,
             content=request.content,
+            staff_no=request.staff_no,
             dead_at=max(signed_at, self.clock.now()) + FENCE,  # whichever of the two clocks is fast
         )
 

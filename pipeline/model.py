@@ -98,6 +98,14 @@ class LiveSeal:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What tells a person beside name and number: HMAC of staff number and mobile, "" for none."""
+
+    staff_no: str
+    mobile: str
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """All that the ledger knows of one person and a night needs."""
 
@@ -108,7 +116,12 @@ class Past:
     refusals: tuple[Try, ...] = ()  # oldest first, since the last seal
     creates: int = 0  # ever sent
     frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
-    name: str | None = _field(default=None, repr=False)  # of an adopted seal's owner: no content tells it
+    name: str | None = _field(default=None, repr=False)
+    id_masked: str | None = None
+    staff_no: str | None = (
+        None  # HMAC of the last one seen with the person ("" for none); None: never looked at
+    )
+    mobile: str | None = None  # HMAC, likewise
     names_of_others: frozenset[str] = frozenset()  # a human found that the seals of these names are not hers
 
 
@@ -122,6 +135,12 @@ class Snapshot:
     people: Mapping[str, Past]
     seal_names: Mapping[str, str]  # seal name -> key
     spare_names: frozenset[str] = frozenset()
+    same_persons: Mapping[str, str] = _field(
+        default_factory=dict
+    )  # key of a corrected number -> its person's key
+    other_persons: frozenset[tuple[str, str]] = (
+        frozenset()
+    )  # a person's key, key of a number that is another's
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +159,7 @@ class SealRequest:
     license_type: int | None
     seal_image_compress: bool | None
     content: Content
+    staff_no: str = ""  # HMAC: never sent, kept beside the person
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +192,7 @@ class Planned:
     request: SealRequest | None = None  # with READY alone
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
+    possibly_same: Past | None = None  # whose corrected number this may be: held until a human decides
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from pipeline.model import (
 from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
+from pipeline.same_person import find_new_marks, unite_persons
 from pipeline.sending import Sender
 from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
@@ -107,8 +108,10 @@ def draft(
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
     collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
     found = collect(read, ask.rosters, ask.context)
-    doctors = judge(found.rows, ids=found.row_ids)
-    others = judge(found.others, ids=found.other_ids)
+    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
+    unite = partial(unite_persons, snapshot=snapshot, person_key=site_key.person if site_key else None)
+    doctors = unite(judge(found.rows, ids=found.row_ids))
+    others = unite(judge(found.others, ids=found.other_ids))
     known = ledger.known_files() if ledger else {}
     library = index(ask.seals)
     pairing = pair(
@@ -120,7 +123,9 @@ def draft(
         paired_before=wiring.find_paired_before(ledger),
     )
     same = twins(wiring.undrawn(pairing.doctors, snapshot))
-    compared = compare(mark_unread(pairing.doctors, same.unread), same.same)[: len(doctors)]
+    compared = compare(mark_unread(pairing.doctors, same.unread), same.same, snapshot.other_persons)[
+        : len(doctors)
+    ]
     if config.pictures.ocr:
         compared = cross_check(compared, beside=others, work=config.path(config.work))
     judged = {**(ledger.judgements() if ledger else {}), **judged}
@@ -224,6 +229,7 @@ async def run(
     stood = tuple(map(standing, plan.planned))
     numbers = numbers_of(each.doctor for each in plan.planned)
     see(ledger, ask.run, stood, numbers)
+    ledger.remember_marks(find_new_marks(plan.planned, site_key.digest))
 
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)

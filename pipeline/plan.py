@@ -27,7 +27,8 @@ from pipeline.model import (
 )
 from pipeline.naming import names
 from pipeline.problems import forgiven, problem, waits_for_machine
-from pipeline.roster import Doctor, Field, Picture, Problem, SentSize, Severity
+from pipeline.roster import Doctor, Field, Picture, Problem, SentSize, Severity, spellings
+from pipeline.same_person import AbsentPersons, describe_possibly_same
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
@@ -67,9 +68,11 @@ def meet(
     ``beside`` are the people of rows that are not asked for: they keep their seal names.
     """
     drawn = drawn_by(snapshot, lambda made: made.picture)
+    present = {*beside, *(doctor.key for doctor in doctors)}
+    absent = AbsentPersons(snapshot, present, rules.digest, rules.same_picture)
     first = [
         one_row.handle(
-            partial(_place, doctor, snapshot, drawn, rules),
+            partial(_place, doctor, snapshot, drawn, absent, rules),
             partial(_not_placed, doctor, snapshot),
             stage="plan",
             row_id=doctor.row_id,
@@ -120,14 +123,10 @@ def taken(doctor: Doctor, owner: Past | None) -> Problem | None:
     """Return why a picture that already made ``owner``'s seal must not make this doctor's."""
     if owner is None or owner.key == doctor.key:
         return None
-    made = owner.seal or owner.unsettled
-    assert made is not None
-    assert made.content is not None
-    code = "PERSON_POSSIBLY_SAME" if made.content.name == doctor.name else "IMAGE_SHARED"
-    field = Field.NUMBER if code == "PERSON_POSSIBLY_SAME" else Field.PICTURE
     sealed = owner.seal_name or ""
     file = doctor.picture.path.name if doctor.picture else ""
-    return problem(code, field, doctor.row.address(field), other=sealed, sealed=sealed, file=file)
+    address = doctor.row.address(Field.PICTURE)
+    return problem("IMAGE_SHARED", Field.PICTURE, address, other=sealed, sealed=sealed, file=file)
 
 
 def standing(planned: Planned) -> Outcome:
@@ -163,7 +162,9 @@ def standing(planned: Planned) -> Outcome:
     )
 
 
-def _place(doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], rules: Rules) -> Planned:
+def _place(
+    doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], absent: AbsentPersons, rules: Rules
+) -> Planned:
     past = snapshot.people.get(doctor.key) if doctor.key else None
     if past is not None and _is_probed(doctor, past, rules):
         return Planned(doctor, Status.READY, past.seal_name, past, problems=doctor.problems)
@@ -171,6 +172,15 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], rules:
         if doctor.problems:
             doctor = replace(doctor, problems=_forgiven(doctor.problems))
         return _known(doctor, past, rules)
+    if possibly := _find_possibly_same(doctor, past, absent):
+        owner, agreed = possibly
+        trouble = describe_possibly_same(doctor, owner, agreed, rules.day_of)
+        return replace(_rejected(doctor, past, trouble), possibly_same=owner)
+    return _new(doctor, past, drawn, rules)
+
+
+def _new(doctor: Doctor, past: Past | None, drawn: Mapping[str, Past], rules: Rules) -> Planned:
+    """Return the plan of a row whose person has no seal and no open create."""
     if doctor.errors:
         status = Status.NOT_SENT if waits_for_machine(doctor.errors) else Status.REJECTED
         return Planned(doctor, status, past.seal_name if past else None, past, problems=doctor.problems)
@@ -180,6 +190,15 @@ def _place(doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], rules:
     if past and not rules.again and _waits(past, content, rules):
         return Planned(doctor, Status.FAILED, past.seal_name, past, problems=doctor.problems)
     return Planned(doctor, Status.READY, past.seal_name if past else None, past, problems=doctor.problems)
+
+
+def _find_possibly_same(
+    doctor: Doctor, past: Past | None, absent: AbsentPersons
+) -> tuple[Past, list[Field]] | None:
+    """Return whose corrected number a row may give; a person with a past of her own, or a spare copy, gives none."""
+    if (past and (past.seal or past.unsettled)) or any(map(_marks_a_spare_copy, doctor.errors)):
+        return None
+    return absent.find(doctor) if doctor.key else None
 
 
 def _is_probed(doctor: Doctor, past: Past, rules: Rules) -> bool:
@@ -208,10 +227,9 @@ def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     return tuple(map(forgiven, problems))
 
 
-def _rejected(doctor: Doctor, past: Past | None, trouble: Problem) -> Planned:
-    return Planned(
-        doctor, Status.REJECTED, past.seal_name if past else None, past, problems=(*doctor.problems, trouble)
-    )
+def _rejected(doctor: Doctor, past: Past | None, *troubles: Problem) -> Planned:
+    problems = (*doctor.problems, *troubles)
+    return Planned(doctor, Status.REJECTED, past.seal_name if past else None, past, problems=problems)
 
 
 def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
@@ -265,7 +283,7 @@ def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
     picture_differs = doctor.picture is not None and not rules.same_picture(doctor.picture, made)
     pairs = (
         (Field.NAME, doctor.name != made.name),
-        (Field.NUMBER, doctor.number is not None and rules.digest(doctor.number) != made.number),
+        (Field.NUMBER, doctor.number is not None and made.number not in _number_digests(doctor, rules)),
         (Field.ID_TYPE, doctor.id_type != made.id_type),
         (Field.SCENE_KEY, doctor.scene_key != made.scene_key),
         (Field.MOBILE, doctor.mobile is not None and rules.digest(doctor.mobile) != made.mobile),
@@ -275,6 +293,12 @@ def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
     return [field for field, differs in pairs if differs]
 
 
+def _number_digests(doctor: Doctor, rules: Rules) -> list[str]:
+    """Return the digest of a row's number, then those by which a ledger of an earlier version may hold it."""
+    assert doctor.number
+    return [rules.digest(each) for each in spellings(doctor.number, doctor.id_type)]
+
+
 def _content(doctor: Doctor, rules: Rules) -> Content:
     assert doctor.name
     assert doctor.number
@@ -282,7 +306,7 @@ def _content(doctor: Doctor, rules: Rules) -> Content:
     assert doctor.picture
     return Content(
         name=doctor.name,
-        number=rules.digest(doctor.number),
+        number=_number_digests(doctor, rules)[0],
         id_type=str(doctor.id_type),
         scene_key=doctor.scene_key,
         mobile=rules.digest(doctor.mobile) if doctor.mobile else None,
@@ -387,4 +411,5 @@ def _request(doctor: Doctor, seal_name: str, rules: Rules) -> SealRequest:
         license_type=doctor.license_type,
         seal_image_compress=doctor.seal_image_compress,
         content=_content(doctor, rules),
+        staff_no=rules.digest(doctor.staff_mark) if doctor.staff_mark else "",
     )

@@ -71,6 +71,22 @@ class Origin:
         return self.path.name
 
 
+def spellings(number: str, id_type: CardType | None) -> tuple[str, ...]:
+    """Return the ways in which one card's number may be written; the first one is the same for all of them.
+
+    Letters of other cards count without their case, and nothing but letters and digits counts.
+    """
+    if id_type is not CardType.OTHER_CARD_TYPE:
+        return (number,)
+    folded = "".join(filter(str.isalnum, number)).upper()
+    return tuple(dict.fromkeys((folded, number, number.lower(), number.upper())))
+
+
+def fold_staff_no(staff_no: str) -> str:
+    """Return a staff number in the one form that all ways of writing it share."""
+    return staff_no.casefold().lstrip("0") or staff_no
+
+
 class Cell(NamedTuple):
     """One cell as its file holds it; ``header`` is the heading as written.
 
@@ -265,6 +281,11 @@ class Doctor:
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = _field(default=(), repr=False)
+
+    @property
+    def staff_mark(self) -> str | None:
+        """The staff number as two rows may write it differently: case and leading zeros do not count."""
+        return fold_staff_no(self.staff_no) if self.staff_no else None
 
     @property
     def errors(self) -> tuple[Problem, ...]:

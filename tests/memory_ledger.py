@@ -24,9 +24,24 @@ from pipeline.ledger.protocol import (
     SeenRow,
     Told,
 )
-from pipeline.model import CHECKED, Content, Judged, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.model import (
+    CHECKED,
+    Content,
+    Judged,
+    Judgement,
+    LiveSeal,
+    Marks,
+    Past,
+    Snapshot,
+    Try,
+    Verdict,
+)
 from pipeline.roster import FileStat
 
+EVIDENCE = {  # decisions from which nothing follows
+    *("certify_sent", "certify", "certify_failed", "certify_void"),
+    *("place_shown", "place_not_shown"),
+}
 NO_REASON = (None, "", "FailedOperation", "FailedOperation.ExistSameSealName")
 SAME_NAME = ("同名", "重名", "已存在")
 
@@ -92,7 +107,6 @@ class Tables:
     """Everything the ledger holds; the values are frozen, so that a copy of the containers is a copy of it all."""
 
     people: dict[str, str | None] = field(default_factory=dict)  # key -> frozen seal name
-    called: dict[str, str | None] = field(default_factory=dict)  # key -> name, as first written
     names: dict[str, str] = field(default_factory=dict)  # seal name -> key
     sent: dict[str, Sent] = field(default_factory=dict)  # by uuid, in order
     seals: dict[str, Seal] = field(default_factory=dict)  # by SealId
@@ -101,12 +115,16 @@ class Tables:
     seen: dict[str, dict[str, SeenRow]] = field(default_factory=dict)  # run -> row_id -> row
     files: dict[str, FileStat] = field(default_factory=dict)
     judged: dict[str, Judgement] = field(default_factory=dict)  # by what was looked at
+    known_by: dict[str, tuple[str | None, str, str, str]] = field(
+        default_factory=dict
+    )  # key -> name, masked number, staff number, mobile
+    same: dict[str, str] = field(default_factory=dict)  # key of a corrected number -> key
+    other: frozenset[tuple[str, str]] = frozenset()
 
     def copy(self) -> Tables:
         seen = {run: dict(rows) for run, rows in self.seen.items()}
         return Tables(
             dict(self.people),
-            dict(self.called),
             dict(self.names),
             dict(self.sent),
             dict(self.seals),
@@ -115,6 +133,9 @@ class Tables:
             seen,
             dict(self.files),
             dict(self.judged),
+            dict(self.known_by),
+            dict(self.same),
+            self.other,
         )
 
     def live(self, key: str) -> tuple[str, Seal] | None:
@@ -178,6 +199,37 @@ class Tables:
             raise LedgerConflict("open_attempt")
         self.seals[live.seal_id] = Seal(key, live, after)
 
+    def mark(self, key: str, staff_no: str, mobile: str) -> None:
+        """Remember what tells a person; what is empty takes nothing back."""
+        name, id_masked, *before = self.known_by[key]
+        self.known_by[key] = (name, id_masked, staff_no or before[0], mobile or before[1])
+
+    def disown(self, decision: Decision) -> None:
+        """Settle an attempt whose name another person's seal has: the person's name may be chosen anew."""
+        sent = self.settle_by_hand(decision)
+        if sent.verdict is None or sent.verdict.kind != "exists":
+            raise LedgerConflict("settled")
+        self.people[decision.key] = None
+
+    def part(self, key: str, number: str) -> None:
+        """Let a number be another person's."""
+        self.other |= {(key, number)}
+        if self.same.get(number) == key:
+            del self.same[number]
+
+    def holds(self, key: str) -> bool:
+        return self.live(key) is not None or any(sent.open for sent in self.of(key))
+
+    def unite(self, key: str, number: str, id_masked: str | None) -> None:
+        """Let a number be a person's."""
+        if self.holds(number) or not self.holds(key) or number == key:
+            raise LedgerConflict("same_person")
+        self.same |= {each: key for each, owner in self.same.items() if owner == number}
+        self.same[number] = key
+        self.other -= {(key, number)}
+        name, before, staff_no, mobile = self.known_by[key]
+        self.known_by[key] = (name, id_masked or before or "", staff_no, mobile)
+
     def settle_by_hand(self, decision: Decision) -> Sent:
         sent = self.sent.get(decision.attempt or "")
         if sent is None or sent.attempt.key != decision.key or not sent.open or sent.verdict is None:
@@ -229,7 +281,7 @@ class MemoryLedger:
         tables = self._tables  # never changed once it stands there
         people = {key: self._past(tables, key) for key in tables.people}
         spare = frozenset(name for name in tables.names if tables.spare(name))
-        return Snapshot(people, dict(tables.names), spare)
+        return Snapshot(people, dict(tables.names), spare, dict(tables.same), tables.other)
 
     def _past(self, tables: Tables, key: str) -> Past:
         sent = tables.of(key)
@@ -244,7 +296,7 @@ class MemoryLedger:
             tuple(each.told() for each in refused if each.number > last),
             sum(each.left for each in sent),
             tables.frozen(key),
-            tables.called.get(key) if live and live[1].live.content is None else None,
+            *tables.known_by[key],
             frozenset(each.attempt.seal_name for each in sent if each.decided == "not_theirs"),
         )
 
@@ -266,6 +318,11 @@ class MemoryLedger:
             tables.begun(run)
             tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})
 
+    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+        with self._transaction() as tables:
+            for key, told in marks.items():
+                tables.mark(key, told.staff_no, told.mobile)
+
     async def open_attempt(self, attempt: Attempt) -> None:
         await asyncio.sleep(0)  # the way to a server; who is cancelled on it has entered nothing
         with self._transaction() as tables:
@@ -277,7 +334,6 @@ class MemoryLedger:
             earlier = tables.of(attempt.key)
             if any(sent.open for sent in earlier):
                 raise LedgerConflict("open_attempt")
-            tables.called.setdefault(attempt.key, attempt.name)
             tables.pass_on(attempt.key, attempt.seal_name)
             tables.own_name(attempt.key, attempt.seal_name)
             if not tables.frozen(attempt.key):
@@ -285,6 +341,8 @@ class MemoryLedger:
             if tables.people[attempt.key] != attempt.seal_name:
                 raise LedgerConflict("frozen_name")
             tables.sent[attempt.uuid] = Sent(len(tables.sent) + 1, attempt)
+            marks = (attempt.staff_no, attempt.content.mobile or "")
+            tables.known_by[attempt.key] = (attempt.name, attempt.id_masked, *marks)
 
     async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
         with self._transaction() as tables:
@@ -339,28 +397,26 @@ class MemoryLedger:
                 case "not_created" | "probe":
                     tables.settle_by_hand(decision)
                 case "not_theirs":
-                    sent = tables.settle_by_hand(decision)
-                    if sent.verdict is None or sent.verdict.kind != "exists":
-                        raise LedgerConflict("settled")
-                    tables.people[decision.key] = None
+                    tables.disown(decision)
                 case "keep":
                     seal_id, seal = _live(tables, decision.key)
                     kept = replace(seal.live, content=decision.content)
                     tables.seals[seal_id] = replace(seal, live=kept)
                 case "replace":
                     self._replace(tables, decision.key, decision.detail or "")
-                case "certify_sent" | "certify" | "certify_failed" | "certify_void":
-                    pass
-                case "place_shown" | "place_not_shown":
-                    pass
-                case _:
+                case "same_person":
+                    tables.unite(decision.key, decision.detail or "", decision.id_masked)
+                case "other_person":
+                    tables.part(decision.key, decision.detail or "")
+                case kind if kind not in EVIDENCE:
                     raise LedgerConflict(decision.kind)
 
     def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
         with self._transaction() as tables:
             for seal in seals:
                 frozen = tables.people.setdefault(seal.key, None)
-                tables.called.setdefault(seal.key, seal.name)
+                tables.known_by.setdefault(seal.key, (seal.name, seal.id_masked, "", ""))
+                tables.mark(seal.key, seal.staff_no, seal.mobile)
                 if seal.seal_name:
                     tables.own_name(seal.key, seal.seal_name)
                     tables.people[seal.key] = frozen or seal.seal_name

@@ -27,6 +27,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     from pipeline.intake.read import read_rosters  # noqa: PLC0415
     from pipeline.intake.validate import validate  # noqa: PLC0415
     from pipeline.ledger.lock import user  # noqa: PLC0415
+    from pipeline.same_person import unite_persons  # noqa: PLC0415
 
     config = ready_config(session)
     clock = session.clock
@@ -37,12 +38,16 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         judge = partial(validate, defaults=wiring.defaults(config), today=clock.today(), identify=site_key)
         read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
         snapshot, ended = ledger.snapshot(), ledger.ended_seals()
+        unite = partial(unite_persons, snapshot=snapshot, person_key=site_key.person)
         if desk.is_results(file):
-            doctors = judge(read(ask.rosters)[0])
-            found = desk.of_results(file, doctors, snapshot, tenant=site_key.tenant, ended=ended)
+            doctors = unite(judge(read(ask.rosters)[0]))
+            found = desk.of_results(
+                file, doctors, snapshot, tenant=site_key.tenant, ended=ended, digest=site_key.digest
+            )
         else:
             rows, files = read([file])
-            found = desk.of_sheet(rows, judge(rows), files, snapshot, ended=ended)
+            doctors = unite(judge(rows))
+            found = desk.of_sheet(rows, doctors, files, snapshot, ended=ended, digest=site_key.digest)
         if found.seals:
             ledger.adopt(found.seals, at=clock.now(), who=user(), why=why or f"adopt {file.name}")
     for place, reason in found.untold():

@@ -43,7 +43,8 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     if not path.exists():
         raise no_ledger(config)
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
-        desk = Desk(ledger, site_key, config.path(config.out), _under_way(path, ledger))
+        under_way, same_persons = _under_way(path, ledger), ledger.same_persons()
+        desk = Desk(ledger, site_key, config.path(config.out), under_way, same_persons)
         found = desk.find(query) or desk.find([" ".join(query)])
         if not found:
             return _nobody(session, desk, query, path=path, out=config.path(config.out))

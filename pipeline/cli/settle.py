@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.grounds import SEEN, certify_place, grounds_of, one_sealed
-from pipeline.cli.nightly import ask_of, no_ledger, ready_config
+from pipeline.cli.nightly import RUNS_SEARCHED, ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from pipeline.desk.settle import Who
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
+    from pipeline.model import Ask
+
+PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 
 
 @click.command()
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
 @click.option("--keep", is_flag=True, help="The roster's present content is right, the seal stays.")
 @click.option("--replace", "replaced", is_flag=True, help="Give the seal up: the next run makes a new one.")
 @click.option("--seal-name", metavar="N", help="With --replace: the name of the new seal.")
+@click.option("--same-person", is_flag=True, help="The number is a corrected one: the person's seal stays.")
+@click.option("--other-person", is_flag=True, help="The number is another person's: the next run sends it.")
 @click.option("--why", metavar="TEXT", help="Kept with the decision.")
 @click.pass_obj
 def resolve(
@@ -57,7 +63,7 @@ def resolve(
     why: str | None,
     **ways: object,
 ) -> int:
-    """Settle rows that are unknown, exist already or have changed.
+    """Settle rows that are unknown, exist, have changed or are held.
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a
     results workbook settles the lines of its Unknown sheet that are filled in.
@@ -74,10 +80,10 @@ def resolve(
             return tell_waiting(session, ledger, found)
         if _is_workbook(query) and not chosen:
             return _by_workbook(session, ledger, found, Path(query), who)
-        case = _one(session, ledger, found, query)
-        if not chosen:
+        way = chosen.pop() if chosen else ""
+        case = _one(session, ledger, found, query, way)
+        if not way:
             return tell_waiting(session, ledger, [case])
-        way = chosen.pop()
         with _back_to(case):
             if way == "look_up":
                 return _look_up(session, ledger, case, who)
@@ -111,7 +117,7 @@ def _settle(
     sure: bool,
 ) -> None:
     from pipeline.desk import settle  # noqa: PLC0415
-    from pipeline.desk.content import accepted_content, replacement_name  # noqa: PLC0415
+    from pipeline.desk.content import accepted_content, number_key, replacement_name  # noqa: PLC0415
 
     match way:
         case "seal_id":
@@ -124,6 +130,11 @@ def _settle(
             settle.keep(ledger, case, accepted_content(case, site_key.digest), who)
         case "replace":
             settle.replace_seal(ledger, case, replacement_name(case, seal_name), who)
+        case "same_person":
+            settle.enter_same_person(ledger, case, who)
+        case "other_person":
+            own = number_key(case, site_key.person, ledger.same_persons())
+            settle.enter_other_person(ledger, case, who, number_key=own)
         case _:
             raise AssertionError(way)
     session.say("resolved", name=case.name, way=session.word(f"way_{way}"))
@@ -197,8 +208,8 @@ def _who(session: Session, why: str | None) -> Who:
 
 @contextmanager
 def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteLedger, list[Case]]]:
-    """Read the configured rosters and the ledger; the lock is taken only where something will be entered."""
-    from pipeline.desk.cases import cases  # noqa: PLC0415
+    """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter something."""
+    from pipeline.desk.cases import add_cases, cases  # noqa: PLC0415
     from pipeline.night import draft  # noqa: PLC0415
 
     config = ready_config(session)
@@ -213,14 +224,32 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
         else open_for_config(config, clock, readonly=True)
     )
     with opened as (ledger, site_key):
-        plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-        yield site_key, ledger, cases(plan.planned, ledger.snapshot())
+        prepare = partial(draft, config=config, ledger=ledger, site_key=site_key, clock=clock)
+        snapshot = ledger.snapshot()
+        found = cases(prepare(ask).planned, snapshot)
+        if elsewhere := _as_last_run(ask, ledger):
+            found = add_cases(found, cases(prepare(elsewhere).planned, snapshot))
+        yield site_key, ledger, found
 
 
-def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str) -> Case:
+def _as_last_run(ask: Ask, ledger: SqliteLedger) -> Ask | None:
+    """Return what to read to see the rows of the last run; None where the configured rosters are what it read."""
+    last = next((each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters), None)
+    if last is None or set(last.rosters) == {str(path.absolute()) for path in ask.rosters}:
+        return None
+    rosters = tuple(path for path in map(Path, last.rosters) if path.exists())
+    seals = Path(last.seals) if last.seals and Path(last.seals).exists() else ask.seals
+    return replace(ask, rosters=rosters, seals=seals) if rosters else None
+
+
+def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str, way: str = "") -> Case:
+    """Return the one case that a query means; where several do, the one that the chosen way is for."""
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
+    if way and len(fitting) > 1:
+        meant = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
+        fitting = meant or fitting
     if len(fitting) > 1:
         tell_waiting(session, ledger, fitting)
         raise UsageError("resolve_many", query=query, n=len(fitting), then=("resolve", sure_word(fitting[0])))
@@ -290,7 +319,7 @@ def certify(
     with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         sealed = one_sealed(planned, query)
-        request, prepared = desk.request_of(sealed, site_key, wiring.preparer(config))
+        request, prepared = desk.request_of(sealed, wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")
             return 2

@@ -36,7 +36,7 @@ def tell_waiting(session: Session, ledger: SqliteLedger, found: Sequence[Case]) 
 
 
 def sure_word(case: Case) -> str:
-    """Return the word that means this case and no other: its trace id, or its seal's id."""
+    """Return the word that means this case and no other: its trace id, its seal's id, or else its key."""
     if case.attempt is not None:
         return case.attempt.uuid
     return case.past.seal.seal_id if case.past.seal else case.key
@@ -57,6 +57,9 @@ def _tell(session: Session, ledger: SqliteLedger, case: Case) -> None:
         if case.attempt.seal_id:
             session.say("resolve_evidence", seal_id=case.attempt.seal_id)
         return
+    if case.possibly_same is not None:
+        _tell_possibly_same(session, case, place)
+        return
     assert case.past.seal is not None
     session.say(
         "resolve_changed",
@@ -65,6 +68,26 @@ def _tell(session: Session, ledger: SqliteLedger, case: Case) -> None:
         seal_name=case.seal_name,
         seal_id=case.past.seal.seal_id,
         differs=_differs(session, case),
+    )
+
+
+def _tell_possibly_same(session: Session, case: Case, place: str) -> None:
+    assert case.planned is not None
+    detail = next(
+        each.detail
+        for each in case.planned.problems
+        if each.code == "PERSON_POSSIBLY_SAME" and "agreed" in each.detail
+    )
+    seal, trace = detail.get("seal"), detail.get("trace")
+    session.say(
+        "resolve_rejected",
+        name=case.name,
+        place=place,
+        agreed=_field_words(session, detail["agreed"]),
+        seal_name=detail["sealed"],
+        tail=detail["tail"],
+        at=detail["day"],
+        word=f"SealId {seal}" if seal else f"TraceId {trace}",
     )
 
 
@@ -94,16 +117,17 @@ def _place(session: Session, ledger: SqliteLedger, case: Case) -> str:
 
 def _differs(session: Session, case: Case) -> str:
     """Return the fields in which a row differs from its seal, in the reader's words."""
+    problems = case.planned.problems if case.planned else ()
+    differs = [each.detail["differs"] for each in problems if each.code == "CONTENT_CHANGED"]
+    return _field_words(session, " ".join(differs))
+
+
+def _field_words(session: Session, fields: str) -> str:
     from pipeline.words.results import field_word  # noqa: PLC0415
 
-    problems = case.planned.problems if case.planned else ()
-    fields = [
-        field
-        for each in problems
-        if each.code == "CONTENT_CHANGED"
-        for field in each.detail["differs"].split()
-    ]
-    return mark("mark.comma", session.spoken).join(field_word(field, session.spoken) for field in fields)
+    return mark("mark.comma", session.spoken).join(
+        field_word(field, session.spoken) for field in fields.split()
+    )
 
 
 def _workbook(ledger: SqliteLedger, found: Sequence[Case]) -> Path | None:

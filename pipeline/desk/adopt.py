@@ -8,7 +8,7 @@ does not fit was sorted or pasted in part, and then none is taken.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +62,17 @@ class Found:
 
 
 def of_results(
-    path: Path, doctors: Sequence[Doctor], snapshot: Snapshot, *, tenant: str, ended: Collection[str] = ()
+    path: Path,
+    doctors: Sequence[Doctor],
+    snapshot: Snapshot,
+    *,
+    tenant: str,
+    digest: Callable[[str], str],
+    ended: Collection[str] = (),
 ) -> Found:
     """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters.
 
-    ``ended`` are SealIds that the ledger knows and that nobody has any more.
+    ``ended`` are SealIds that the ledger knows and that nobody has any more, ``digest`` is the site key's.
     """
     people: dict[tuple[str, str], set[str]] = {}
     by_key: dict[str, Doctor] = {}
@@ -93,6 +99,7 @@ def of_results(
         left,
         snapshot,
         ended,
+        digest,
     )
 
 
@@ -102,6 +109,7 @@ def of_sheet(
     files: Sequence[FileReport],
     snapshot: Snapshot,
     *,
+    digest: Callable[[str], str],
     ended: Collection[str] = (),
 ) -> Found:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
@@ -122,7 +130,7 @@ def of_sheet(
             claimed.append((doctor.key, doctor, seal_id, doctor.seal_name, place))
     if rows and not claimed and not any(_has_title(row) for row in rows):
         raise UsageError("desk.no_seal_ids")
-    return _found(claimed, left, snapshot, ended)
+    return _found(claimed, left, snapshot, ended, digest)
 
 
 def is_results(path: Path) -> bool:
@@ -135,6 +143,7 @@ def _found(
     left: dict[Place, Speaks],
     snapshot: Snapshot,
     ended: Collection[str],
+    digest: Callable[[str], str],
 ) -> Found:
     seals: list[Adopted] = []
     known = 0
@@ -159,7 +168,8 @@ def _found(
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
             free = snapshot.seal_names.get(seal_name or "", key) == key and names[seal_name] == 1
-            seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if free else None))
+            marks = [digest(mark) if mark else "" for mark in (doctor.staff_mark, doctor.mobile)]
+            seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if free else None, *marks))
     return Found(tuple(seals), known, left)
 
 

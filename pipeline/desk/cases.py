@@ -1,4 +1,4 @@
-"""The cases on the desk: people whose last create has no verdict, and rows that differ from their seal."""
+"""The cases on the desk: people whose last create has no verdict, rows that differ from their seal, corrected numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ class Case:
     """One person who waits for a decision."""
 
     key: str
-    status: Status  # unknown, exists or changed
+    status: Status  # unknown, exists, changed; rejected where the row may be a known person's
     name: str = _field(repr=False)
     past: Past = _field(repr=False)
     planned: Planned | None = _field(default=None, repr=False)  # the roster's row, if it has one
+
+    @property
+    def possibly_same(self) -> Past | None:
+        """The person whose corrected number this row may give."""
+        return self.planned.possibly_same if self.planned else None
 
     @property
     def attempt(self) -> Try | None:
@@ -34,10 +39,9 @@ class Case:
         """Tell whether a query means this person: name, staff number, last four, seal name, SealId, trace id, key."""
         doctor = self.planned.doctor if self.planned else None
         words = {self.name, self.seal_name, self.key}
-        if self.attempt is not None:
-            words.add(self.attempt.uuid)
-        if self.past.seal is not None:
-            words.add(self.past.seal.seal_id)
+        for past in filter(None, (self.past, self.possibly_same)):
+            words |= {past.key, past.seal.seal_id if past.seal else ""}
+            words.add(past.unsettled.uuid if past.unsettled else "")
         if doctor is not None:
             words |= {doctor.staff_no or "", doctor.number or "", (doctor.number or "")[-4:]}
         return bool(query) and query.casefold() in {word.casefold() for word in words}
@@ -47,7 +51,7 @@ def cases(planned: Sequence[Planned], snapshot: Snapshot) -> list[Case]:
     """Return every case once, those of the roster in its order, then the others by name."""
     rows: dict[str, Planned] = {}
     for each in planned:
-        if each.doctor.key is not None and each.past is not None and _waits(each):
+        if each.doctor.key is not None and _waits(each):
             rows.setdefault(each.doctor.key, each)
     found = [_of_row(key, each) for key, each in rows.items()]
     gone = [
@@ -58,15 +62,26 @@ def cases(planned: Sequence[Planned], snapshot: Snapshot) -> list[Case]:
     return found + sorted(gone, key=lambda case: case.name)
 
 
+def add_cases(found: Sequence[Case], others: Sequence[Case]) -> list[Case]:
+    """Return the cases of two sets of rosters, one a person; one with a row counts before one without."""
+    by_key = {case.key: case for case in found}
+    for case in others:
+        if case.key not in by_key or by_key[case.key].planned is None:
+            by_key[case.key] = case
+    return list(by_key.values())
+
+
 def _waits(planned: Planned) -> bool:
-    assert planned.past is not None
-    return planned.status is Status.CHANGED or planned.past.unsettled is not None
+    if planned.possibly_same is not None:
+        return True
+    return planned.past is not None and (
+        planned.status is Status.CHANGED or planned.past.unsettled is not None
+    )
 
 
 def _of_row(key: str, planned: Planned) -> Case:
-    past = planned.past
-    assert past is not None
-    status = Status.CHANGED if past.unsettled is None else _status(past.unsettled)
+    past = planned.past or Past(key)
+    status = planned.status if past.unsettled is None else _status(past.unsettled)
     return Case(key, status, _name(planned.doctor, past), past, planned)
 
 

@@ -23,7 +23,6 @@ from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake import pictures
 from pipeline.ledger.protocol import Decision, Ledger, Told
-from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import Planned, SealRequest, Status
 from pipeline.roster import Prepared
 from pipeline.words.phrases import told_of
@@ -39,13 +38,17 @@ class Certificate:
     seal_id: str | None  # of the second seal, where it was not refused
 
 
-def request_of(
-    planned: Planned, site_key: SiteKey, prepare: Callable[..., object]
-) -> tuple[SealRequest, Prepared]:
+def request_of(planned: Planned, prepare: Callable[..., object]) -> tuple[SealRequest, Prepared]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
     doctor, past = planned.doctor, planned.past
     seal = past.seal if past else None
-    if planned.status is not Status.UNCHANGED or seal is None or seal.content is None or doctor.errors:
+    if (
+        past is None
+        or planned.status is not Status.UNCHANGED
+        or seal is None
+        or seal.content is None
+        or doctor.errors
+    ):
         raise UsageError("desk.not_unchanged", name=doctor.name)
     assert doctor.name
     assert doctor.number
@@ -54,7 +57,7 @@ def request_of(
     if not isinstance(prepared, Prepared):
         raise UsageError("desk.no_picture", name=doctor.name)
     request = SealRequest(
-        key=site_key.person(doctor.number),
+        key=past.key,
         row_id=doctor.row_id or "",
         name=doctor.name,
         number=doctor.number,

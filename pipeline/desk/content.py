@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipeline.desk.cases import Case
 from pipeline.desk.settle import require_changed
 from pipeline.errors import UsageError
 from pipeline.intake import image
+from pipeline.intake.identity import lifetime
 from pipeline.model import KEPT, Content
+from pipeline.roster import spellings
 
 
 def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
@@ -23,7 +25,7 @@ def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
     content = replace(
         made,
         name=doctor.name or made.name,
-        number=digest(doctor.number) if doctor.number else made.number,
+        number=digest(spellings(doctor.number, doctor.id_type)[0]) if doctor.number else made.number,
         id_type=str(doctor.id_type) if doctor.id_type else made.id_type,
         scene_key=doctor.scene_key,
         mobile=digest(doctor.mobile) if doctor.mobile else made.mobile,
@@ -33,6 +35,15 @@ def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
     if doctor.picture is None:
         return content
     return replace(content, picture=doctor.picture.sha256, pixels=image.pixels(doctor.picture.file))
+
+
+def number_key(case: Case, person_key: Callable[[str], str], same_persons: Mapping[str, str]) -> str | None:
+    """Return the key of a row's own number where a human entered it as a corrected number of this person."""
+    doctor = case.planned.doctor if case.planned else None
+    if doctor is None or doctor.number is None or doctor.id_type is None:
+        return None
+    key = person_key(lifetime(doctor.number, doctor.id_type))
+    return key if same_persons.get(key) == case.key else None
 
 
 def replacement_name(case: Case, given: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Desk:
     site_key: SiteKey
     out: Path
     under_way: str | None = None  # the run that a process is at just now
+    same_persons: Mapping[str, str] = field(default_factory=dict)  # key of a corrected number -> its person's
 
     def find(self, words: Collection[str]) -> list[Story]:
         """Return the story of each doctor to whom all of these words belong, in the order of names.
@@ -76,10 +77,14 @@ class Desk:
         plain = word.strip()
         number = re.sub(r"[\s-]", "", plain).upper()
         if _IDENTITY.fullmatch(number):
-            return self.site_key.person(number)
+            return self._person(self.site_key.person(number))
         if _PERMIT.fullmatch(number):
-            return self.site_key.person(number[:_LIFETIME])
+            return self._person(self.site_key.person(number[:_LIFETIME]))
         return plain
+
+    def _person(self, key: str) -> str:
+        """Return the key of the person to whom a number's key belongs."""
+        return self.same_persons.get(key, key)
 
     def _named(self, word: str) -> tuple[set[str], list[Line]]:
         """Return keys and lines that a word means, whole and without regard to case."""
@@ -91,14 +96,15 @@ class Desk:
 
     def _who(self, word: str, known: Callable[[str], tuple[set[str], list[Line]]]) -> set[Who]:
         keys, lines = known(word)
-        people = {Who(key) for key in keys | {line["key"] for line in lines if line["key"]}}
+        known_keys = keys | {line["key"] for line in lines if line["key"]}
+        people = {Who(self._person(key)) for key in known_keys}
         loose: dict[object, set[str]] = {}
         for line in lines:
             if line["key"]:
                 continue
             owner = _owner(line, known)
             if owner is not None:
-                people.add(Who(owner))
+                people.add(Who(self._person(owner)))
             else:
                 same = (line["name"], line["staff_no"]) if line["name"] else line["row_id"]
                 loose.setdefault(same, set()).add(line["row_id"])
@@ -128,7 +134,8 @@ class Desk:
         beside = [
             said
             for said in self._folders(words)
-            if said.row.key == who.key and (who.key is not None or said.row.row_id in who.row_ids)
+            if (said.row.key and self._person(said.row.key)) == who.key
+            and (who.key is not None or said.row.row_id in who.row_ids)
         ]
         if not beside:
             return life

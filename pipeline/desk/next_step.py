@@ -74,7 +74,7 @@ def _by_status(story: Story, program: Program, run: Callable[[str], RunRecord | 
         case Status.FAILED:
             return _refused(story, program, record, language)
         case Status.REJECTED:
-            return _fix(program, record, language, _fixer(story))
+            return _correct(story, program, record, language)
         case Status.NOT_SENT | Status.READY:
             return _again(story, program, record, language)
         case _:
@@ -111,6 +111,25 @@ def _decide(story: Story, program: Program, language: str) -> Step:
         program.command("resolve", seal, "--replace", "--seal-name", "NAME"),
     )
     return Step(say("next.changed", language), commands, "clerk", decides=True)
+
+
+def _possibly_same(story: Story) -> str:
+    """Return the SealId or trace id of the person whose corrected number this may be, "" for none."""
+    for problem, detail in zip(story.line["problems"], story.line.get("words") or (), strict=False):
+        if problem["code"] == "PERSON_POSSIBLY_SAME" and detail:
+            return str(detail.get("seal") or detail.get("trace") or "")
+    return ""
+
+
+def _correct(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
+    word = _possibly_same(story)
+    if not word:
+        return _fix(program, record, language, _fixer(story))
+    commands = (
+        program.command("resolve", word, "--same-person"),
+        program.command("resolve", word, "--other-person"),
+    )
+    return Step(say("next.possibly_same", language), commands, "clerk", decides=True)
 
 
 def _again(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:

@@ -14,7 +14,8 @@ from pipeline.desk.cases import Case
 from pipeline.errors import UsageError
 from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
-from pipeline.model import Content, Status
+from pipeline.model import Content, Past, Status
+from pipeline.results.privacy import mask_id
 from pipeline.words import Speaks
 from pipeline.words.results import WORDS
 from pipeline.words.sentences import phrase
@@ -84,6 +85,31 @@ def replace_seal(ledger: Ledger, case: Case, seal_name: str, who: Who) -> None:
     """Enter that the live seal is given up: the next run creates one under ``seal_name``."""
     require_changed(case)
     _enter(ledger, Decision("replace", case.key, who.at, who.name, who.why, detail=seal_name))
+
+
+def enter_same_person(ledger: Ledger, case: Case, who: Who) -> None:
+    """Enter that the row gives a corrected number of a person with a seal, or with a create that has no verdict."""
+    owner = _require_possibly_same(case)
+    assert case.planned is not None
+    masked = mask_id(case.planned.doctor.number or "")
+    _enter(
+        ledger,
+        Decision("same_person", owner.key, who.at, who.name, who.why, detail=case.key, id_masked=masked),
+    )
+
+
+def enter_other_person(ledger: Ledger, case: Case, who: Who, *, number_key: str | None) -> None:
+    """Enter that the row's number is another person's; ``number_key`` is its own key where it was entered as the same."""
+    taken_back = case.possibly_same is None and number_key is not None
+    owner = case.past if taken_back else _require_possibly_same(case)
+    number_key = number_key if taken_back else case.key
+    _enter(ledger, Decision("other_person", owner.key, who.at, who.name, who.why, detail=number_key))
+
+
+def _require_possibly_same(case: Case) -> Past:
+    if case.possibly_same is None:
+        raise UsageError("desk.not_possibly_same", name=case.name)
+    return case.possibly_same
 
 
 def require_fence(case: Case, now: float, service_time: Callable[[], float]) -> None:
@@ -190,7 +216,7 @@ def require_changed(case: Case) -> None:
 
 
 _FORBIDDEN = frozenset(
-    {"seal_id", "settled", "seal_name", "live_seal", "no_live_seal"}
+    {"seal_id", "settled", "seal_name", "live_seal", "no_live_seal", "same_person"}
 )  # by the ledger, and named
 
 

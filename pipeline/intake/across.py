@@ -6,7 +6,7 @@ Every decision looks at the whole roster at once; the order of the rows only say
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -17,9 +17,9 @@ from pipeline.errors import NotReadNow
 from pipeline.intake import stems
 from pipeline.intake.folding import is_dash, shown
 from pipeline.intake.names import first_differs
-from pipeline.intake.persons import persons, staff_no
+from pipeline.intake.persons import persons
 from pipeline.problems import problem
-from pipeline.roster import Doctor, Field, Problem
+from pipeline.roster import Doctor, Field, Problem, spellings
 
 _NAMED_AT_MOST = 3  # other rows, in one message
 
@@ -28,7 +28,11 @@ Found = tuple[int, Problem]
 Tell = Callable[[Doctor, Sequence[Doctor]], Problem]  # of a doctor and the others who claim the same
 
 
-def compare(doctors: Sequence[Doctor], twins: Mapping[str, str] = MappingProxyType({})) -> list[Doctor]:
+def compare(
+    doctors: Sequence[Doctor],
+    twins: Mapping[str, str] = MappingProxyType({}),
+    other_persons: Collection[tuple[str, str]] = (),
+) -> list[Doctor]:
     """Return the doctors in the same order, with the problems that only the others beside them show.
 
     Two people: the same picture (``IMAGE_SHARED``) or own seal name (``SEAL_NAME_DUPLICATE``) stops them all, the
@@ -38,12 +42,16 @@ def compare(doctors: Sequence[Doctor], twins: Mapping[str, str] = MappingProxyTy
     differs (``ROW_DUPLICATE`` with ``differs`` in its detail); otherwise the first row without an error stays, and
     the others get ``ROW_DUPLICATE`` that names it. A row whose number cannot be used keeps nobody's row from being
     sent but where it may be another person who claims the same (``persons``). Pictures are the same by their bytes,
-    or by ``twins``: sha256 -> that of the first picture with the same drawing.
+    or by ``twins``: sha256 -> that of the first picture with the same drawing. ``other_persons`` are pairs of keys that a
+    human called two people.
     """
     people = persons(doctors)
     drawing = partial(_drawing, twins=twins)
     found: defaultdict[int, list[Problem]] = defaultdict(list)
-    for place, trouble in (*_possibly_same(doctors, people), *_between_people(doctors, people, drawing)):
+    for place, trouble in (
+        *_possibly_same(doctors, people, other_persons),
+        *_between_people(doctors, people, drawing),
+    ):
         found[place].append(trouble)
     stopped = {
         place
@@ -121,7 +129,9 @@ def _between_people(
                 yield place, tell(doctors[place], [doctors[other] for other in others])
 
 
-def _possibly_same(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Iterator[Found]:
+def _possibly_same(
+    doctors: Sequence[Doctor], people: Sequence[Hashable], other_persons: Collection[tuple[str, str]]
+) -> Iterator[Found]:
     """Yield a problem for every usable row whose name and staff number, or mobile, stand with another number as well."""
     for namesakes in _shared(doctor.name if doctor.number else None for doctor in doctors):
         alike: defaultdict[int, dict[int, list[Field]]] = defaultdict(dict)
@@ -129,7 +139,9 @@ def _possibly_same(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Ite
             for places in _shared(mark(doctors[place]) for place in namesakes):
                 for place, others in _rivals([namesakes[index] for index in places], people):
                     for other in others:
-                        alike[place].setdefault(other, []).append(field)
+                        keys = doctors[place].key or "", doctors[other].key or ""
+                        if keys not in other_persons and keys[::-1] not in other_persons:
+                            alike[place].setdefault(other, []).append(field)
         for place, shared in alike.items():
             address = doctors[place].row.address(Field.NUMBER)
             same = ", ".join(dict.fromkeys(field for fields in shared.values() for field in fields))
@@ -139,7 +151,7 @@ def _possibly_same(doctors: Sequence[Doctor], people: Sequence[Hashable]) -> Ite
 
 # what two people of one name do not share by chance
 _MARKS: Mapping[Field, Callable[[Doctor], str | None]] = {
-    Field.STAFF_NO: staff_no,
+    Field.STAFF_NO: lambda doctor: doctor.staff_mark,
     Field.MOBILE: lambda doctor: doctor.mobile,
 }
 
@@ -213,7 +225,7 @@ def _two_names(rows: Sequence[Doctor]) -> bool:
 # What a seal is made from and what its creation costs (DESIGN §5, "changed"; api.md §1.1). Staff number and
 # department are no content: a doctor who works in two departments stands on two rows.
 _CONTENT: Mapping[Field, Callable[[Doctor], object]] = {
-    Field.NUMBER: lambda doctor: doctor.number,
+    Field.NUMBER: lambda doctor: doctor.number and spellings(doctor.number, doctor.id_type)[0],
     Field.ID_TYPE: lambda doctor: doctor.id_type,
     Field.PICTURE: lambda doctor: doctor.picture,  # its place in the order; by what, ``compare`` says
     Field.MOBILE: lambda doctor: doctor.mobile,

@@ -30,7 +30,7 @@ from pipeline.intake.folding import (
     walk,
 )
 from pipeline.problems import problem
-from pipeline.roster import CardType, Cell, CellKind, Change, Field, Problem, Row
+from pipeline.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, spellings
 
 # what is left of a number that some program took for one: 1.10101E+17, 110101199003071e3, 1.1*10^17
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:[ED][+-]?|[*×X]10\^?)[0-9]{1,3}\.?")
@@ -81,9 +81,9 @@ IsKnown = Callable[
 def lifetime(number: str, id_type: CardType) -> str:
     """Return the part of a whole, normalised number that stays with its person for life (DESIGN §4).
 
-    The last two digits of a Hong Kong and Macao permit count its renewals.
+    The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
     """
-    return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else number
+    return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else spellings(number, id_type)[0]
 
 
 def normalise(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:

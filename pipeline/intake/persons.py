@@ -1,6 +1,6 @@
 """Which rows are the same person, as far as rows can tell.
 
-The lifetime number tells it. A row whose number cannot be used is a person of its own, for nobody knows whose it is,
+The person's key tells it, or, where there is no site key, the lifetime number. A row whose number cannot be used is a person of its own, for nobody knows whose it is,
 unless what is left of it tells: the same name, and the staff number or the digits that a spreadsheet kept of the
 number, are those of exactly one row's person with a usable number.
 """
@@ -38,7 +38,7 @@ def persons(doctors: Sequence[Doctor]) -> list[Hashable]:
 
 def _own(doctor: Doctor, place: int) -> Hashable:
     if doctor.number and doctor.id_type:
-        return lifetime(doctor.number, doctor.id_type)
+        return doctor.key or lifetime(doctor.number, doctor.id_type)
     written = trim(shown(doctor.row.fields.get(Field.NUMBER)))
     return (doctor.name, written) if doctor.name and any(map(str.isdigit, written)) else place
 
@@ -53,13 +53,8 @@ def _traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
     """Return what tells a person beside the whole number, each together with the name."""
     if doctor.name is None:
         return []
-    marks = (f"staff {staff_no(doctor)}" if doctor.staff_no else None, digits)
+    marks = (f"staff {doctor.staff_mark}" if doctor.staff_no else None, digits)
     return [(doctor.name, mark) for mark in marks if mark]
-
-
-def staff_no(doctor: Doctor) -> str | None:
-    """Return the staff number as two rows may write it differently: case and leading zeros do not count."""
-    return (doctor.staff_no.casefold().lstrip("0") or doctor.staff_no) if doctor.staff_no else None
 
 
 def kept_digits(cell: Cell | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
@@ -102,6 +102,9 @@ class Archive(Protocol):
 
     def everybody(self) -> list[tuple[str | None, str | None]]:
         """Return name and staff number of everybody who was ever seen or has a seal."""
+
+    def same_persons(self) -> Mapping[str, str]:
+        """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
 
     def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
         """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""

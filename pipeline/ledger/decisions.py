@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
+from pipeline.ledger import persons
 from pipeline.ledger.facts import Fact
 from pipeline.ledger.people import CONTENT
 from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
-from pipeline.model import Judged, Judgement
+from pipeline.model import Judged, Judgement, Marks
 
 REVIEW = "review"  # kind of a decision that concerns pictures, not one person
 ACCEPT_RUNS = "accept_runs"  # kind of a decision that concerns runs
@@ -36,6 +37,10 @@ def enter(connection: sqlite3.Connection, decision: Decision) -> int:
             _keep(connection, decision, number)
         case "replace":
             _replace(connection, decision, number)
+        case persons.SAME:
+            persons.unite(connection, decision)
+        case persons.OTHER:
+            pass  # a word to later plans; nothing else follows from it
         case (
             "certify_sent" | "certify" | "certify_failed" | "certify_void" | "place_shown" | "place_not_shown"
         ):
@@ -65,6 +70,7 @@ def adopt(connection: sqlite3.Connection, seals: Sequence[Adopted], at: float, w
             "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (seal.key, seal.name, seal.id_masked),
         )
+        persons.remember_marks(connection, {seal.key: Marks(seal.staff_no, seal.mobile)})
         _own_name(connection, seal.key, seal.seal_name)
         if seal.seal_name:
             connection.execute(

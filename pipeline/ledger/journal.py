@@ -23,9 +23,10 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
     instance because the name was taken. The name that a replacement chose holds until the service has refused it.
     """
     connection.execute(
-        "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) "
-        "ON CONFLICT (key) DO UPDATE SET name = excluded.name, id_masked = excluded.id_masked",
-        (attempt.key, attempt.name, attempt.id_masked),
+        "INSERT INTO person (key, name, id_masked, staff_no, mobile) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (key) DO UPDATE SET name = excluded.name, id_masked = excluded.id_masked, "
+        "staff_no = excluded.staff_no, mobile = excluded.mobile",
+        (attempt.key, attempt.name, attempt.id_masked, attempt.staff_no, attempt.content.mobile or ""),
     )
     before = names.own(connection, attempt.key, attempt.seal_name)
     connection.execute(

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from pipeline.ledger import persons
 from pipeline.ledger.archive import Create, Life, Made, Said
 from pipeline.ledger.people import DEAD_AT
 from pipeline.ledger.protocol import SeenRow, Told
@@ -27,14 +28,16 @@ _PEOPLE = """
 _CREATES = f"""
     SELECT uuid, run, contract, host, signed_at, seal_name, content_name, verdict, settled_at, http_status, code,
            message, request_id, seal_id, decision, {DEAD_AT}, row_id
-    FROM attempt WHERE key = ? ORDER BY number
+    FROM attempt WHERE key IN (SELECT value FROM json_each(?)) ORDER BY number
 """  # noqa: S608 - our own words
 _SEALS = """
     SELECT seal_id, seal_name, source, run, attempt, request_id, at, decision, ended_by
-    FROM seal WHERE key = ? ORDER BY id
+    FROM seal WHERE key IN (SELECT value FROM json_each(?)) ORDER BY id
 """
 _DECISIONS = """
-    SELECT at, who, why, kind, key, attempt, seal_id, id, detail FROM decision WHERE key = ? ORDER BY id
+    SELECT at, who, why, kind, key, attempt, seal_id, id, detail FROM decision
+    WHERE key IN (SELECT value FROM json_each(?1)) OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?1)))
+    ORDER BY id
 """
 
 # An entry holds from its first run to its last, in the nights of the same command over the same rosters (history.py).
@@ -46,7 +49,7 @@ _SAID = """
             AND n.command = f.command AND n.rosters = f.rosters)
     FROM row_seen AS s JOIN row_line AS l ON l.id = s.line
     JOIN run AS f ON f.number = s.first_run JOIN run AS t ON t.number = s.last_run
-    WHERE s.row_id IN (SELECT value FROM json_each(?1)) AND (l.key IS NULL OR l.key IS ?2)
+    WHERE s.row_id IN (SELECT value FROM json_each(?1)) AND (l.key IS NULL OR l.key IN (SELECT value FROM json_each(?2)))
     ORDER BY s.first_run, l.file, l.sheet, l.row
 """
 
@@ -85,7 +88,11 @@ def life(connection: sqlite3.Connection, key: str | None, row_ids: Collection[st
     person = connection.execute(
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)
     ).fetchone()
-    own = connection.execute("SELECT json_extract(line, '$.row_id') FROM row_line WHERE key = ?", (key,))
+    keys = json.dumps(list(persons.keys_of(connection, key)))
+    own = connection.execute(
+        "SELECT json_extract(line, '$.row_id') FROM row_line WHERE key IN (SELECT value FROM json_each(?))",
+        (keys,),
+    )
     rows = {row_id for (row_id,) in own if row_id} | set(row_ids)
     name, id_masked, seal_name = person or (None, None, None)
     return Life(
@@ -93,10 +100,10 @@ def life(connection: sqlite3.Connection, key: str | None, row_ids: Collection[st
         name=name,
         id_masked=id_masked,
         seal_name=seal_name,
-        creates=tuple(Create(*row) for row in connection.execute(_CREATES, (key,))),
-        seals=tuple(Made(*row) for row in connection.execute(_SEALS, (key,))),
-        decisions=tuple(Told(*row) for row in connection.execute(_DECISIONS, (key,))),
-        said=tuple(map(_said, connection.execute(_SAID, (json.dumps(sorted(rows)), key)))),
+        creates=tuple(Create(*row) for row in connection.execute(_CREATES, (keys,))),
+        seals=tuple(Made(*row) for row in connection.execute(_SEALS, (keys,))),
+        decisions=tuple(Told(*row) for row in connection.execute(_DECISIONS, (keys,))),
+        said=tuple(map(_said, connection.execute(_SAID, (json.dumps(sorted(rows)), keys)))),
     )
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from sys import intern
 from typing import Any
 
-from pipeline.ledger import names
+from pipeline.ledger import names, persons
 from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED
 from pipeline.model import Content, LiveSeal, Past, Snapshot, Try
@@ -55,7 +55,7 @@ _NAMES_OF_OTHERS = (
 )
 
 
-def snapshot(connection: sqlite3.Connection) -> Snapshot:
+def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Snapshot:
     """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_live_seals(connection))
     unsettled = dict(_tries(connection, OPEN_ATTEMPT))
@@ -71,6 +71,7 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
     for key, seal_name in connection.execute(_NAMES_OF_OTHERS):
         of_others[key].add(seal_name)
     frozen |= {key for (key,) in connection.execute(f"{NAMED_ANEW} AND ended_by IS NOT NULL")} | seals.keys()
+    earlier = persons.earlier_staff_numbers(connection, digest)
     people = {
         (same := intern(key)): Past(
             same,
@@ -80,14 +81,19 @@ def snapshot(connection: sqlite3.Connection) -> Snapshot:
             tuple(refusals.get(key, ())),
             creates.get(key, 0),
             key in frozen,
-            name if same in seals and seals[same].content is None else None,
+            name,
+            id_masked and intern(id_masked),
+            earlier.get(key) if staff_no is None else staff_no,
+            mobile,
             frozenset(of_others.get(key, ())),
         )
-        for key, name, seal_name in connection.execute("SELECT key, name, seal_name FROM person")
+        for key, seal_name, name, id_masked, staff_no, mobile in connection.execute(
+            "SELECT key, seal_name, name, id_masked, staff_no, mobile FROM person"
+        )
     }
     owners = connection.execute("SELECT seal_name, key FROM seal_name")
     owned = {intern(seal_name): intern(key) for seal_name, key in owners}
-    return Snapshot(people, owned, names.spare(connection))
+    return Snapshot(people, owned, names.spare(connection), *persons.decided(connection))
 
 
 def staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:

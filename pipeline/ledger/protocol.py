@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
 
-from pipeline.model import Content, Judged, Judgement, Snapshot, Verdict
+from pipeline.model import Content, Judged, Judgement, Marks, Snapshot, Verdict
 from pipeline.roster import FileStat
 
 
@@ -26,6 +26,7 @@ class LedgerConflict(Exception):
     seal_name        the seal name belongs to another person
     seal_id          the SealId is known already
     no_live_seal     the person has no seal that could be kept or replaced
+    same_person      the number has a seal or an unresolved attempt of its own, or the person has neither
     attempt          this attempt is known already
     settled          no attempt of this uuid waits for a verdict
     run              this run is known already, or no such run was begun
@@ -62,6 +63,7 @@ class Attempt:
     dead_at: float | None = (
         None  # unix seconds, by this machine's clock: no copy of it can be accepted any more
     )
+    staff_no: str = ""  # HMAC of the person's; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class Decision:
     ``replace``: the live seal is ended, the next create goes under the name in ``detail``. ``certify_sent``: a create that is
     known to be the second one is about to leave; then what came of it: ``certify`` (refused), ``certify_failed`` (it made
     ``seal_id``) or ``certify_void`` (surely not executed); none of these where no verdict came. ``place_shown`` and
-    ``place_not_shown``: the place in ``detail`` shows, or does not show, the person's seal ``seal_id``.
+    ``place_not_shown``: the place in ``detail`` shows, or does not show, the person's seal ``seal_id``. ``same_person``:
+    the number whose key is ``detail`` is this person's corrected one. ``other_person``: it is another person's.
     """
 
     kind: str
@@ -126,6 +129,7 @@ class Decision:
     seal_id: str | None = None
     detail: str | None = None
     content: Content | None = None
+    id_masked: str | None = None  # same_person: of the corrected number
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,8 @@ class Adopted:
     name: str | None = _field(repr=False)
     id_masked: str
     seal_name: str | None
+    staff_no: str = ""  # HMAC
+    mobile: str = ""  # HMAC
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,9 @@ class Ledger(Protocol):
 
     def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
+
+    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+        """Remember staff number and mobile of people by key, in place of what was remembered of them."""
 
     async def open_attempt(self, attempt: Attempt) -> None:
         """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.

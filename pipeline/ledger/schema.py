@@ -275,8 +275,14 @@ VERSION_6 = (
     "ALTER TABLE seal ADD COLUMN content_sent_size TEXT",
 )
 
+# digests of the staff number and the mobile last seen with a person: by them a corrected number is known
+VERSION_7 = (
+    "ALTER TABLE person ADD COLUMN staff_no TEXT",
+    "ALTER TABLE person ADD COLUMN mobile TEXT",
+)
+
 # step n leads from version n to n + 1
-STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6)
+STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7)
 
 # The database names the columns of a broken constraint; triggers speak for themselves.
 CONSTRAINTS = {
@@ -308,6 +314,10 @@ def read_as_newest(connection: sqlite3.Connection) -> None:
         missing = "NULL AS content_sent_size" + (", NULL AS dead_at" if version < 4 else "")
         connection.execute(f"CREATE TEMP VIEW attempt AS SELECT *, {missing} FROM main.attempt")  # noqa: S608 - our own words
         connection.execute("CREATE TEMP VIEW seal AS SELECT *, NULL AS content_sent_size FROM main.seal")
+    if version < 7:
+        connection.execute(
+            "CREATE TEMP VIEW person AS SELECT *, NULL AS staff_no, NULL AS mobile FROM main.person"
+        )
 
 
 def migrate(connection: sqlite3.Connection, *, steps: Sequence[Sequence[str]] = STEPS) -> None:

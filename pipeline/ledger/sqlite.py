@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError, reason_of
-from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people, schema
+from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people, persons, schema
 from pipeline.ledger.archive import Life
 from pipeline.ledger.protocol import (
     UPLOAD,
@@ -29,12 +29,13 @@ from pipeline.ledger.protocol import (
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import ProgressCounter
 from pipeline.ledger.writer import Operation, Telling, Writer
-from pipeline.model import CHECKED, Judged, Judgement, Snapshot, Verdict
+from pipeline.model import CHECKED, Judged, Judgement, Marks, Snapshot, Verdict
 from pipeline.roster import FileStat
 
 Result = TypeVar("Result")
 
 BUSY_SECONDS = 5.0
+_MARKS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 _RUN = ", ".join(_RUN_COLUMNS)
 
@@ -90,7 +91,7 @@ class SqliteLedger:
     def snapshot(self) -> Snapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""
         with self._reading() as connection:
-            return people.snapshot(connection)
+            return people.snapshot(connection, self._digest)
 
     def known_files(self) -> Mapping[str, FileStat]:
         """Return the remembered files: ask it by path."""
@@ -128,6 +129,19 @@ class SqliteLedger:
     def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
         self._write(lambda connection: history.see(connection, run, rows))
+
+    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+        """Remember staff number and mobile of people by key, in place of what was remembered of them."""
+        with self._reading() as connection:
+            earlier = persons.earlier_staff_numbers(connection, self._digest)
+        told = {**{key: Marks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
+        keys = list(told)
+        for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
+            some = {key: told[key] for key in keys[first : first + _MARKS_IN_A_COMMIT]}
+            self._write(
+                partial(persons.remember_marks, marks=some),
+                [facts.Fact("person", "key", key, ("staff_no", "mobile")) for key in some],
+            )
 
     async def open_attempt(self, attempt: Attempt) -> None:
         """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
@@ -306,6 +320,11 @@ class SqliteLedger:
         """Return name and staff number of everybody who was ever seen or has a seal."""
         with self._reading() as connection:
             return list(lives.everybody(connection))
+
+    def same_persons(self) -> Mapping[str, str]:
+        """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
+        with self._reading() as connection:
+            return persons.decided(connection)[0]
 
     def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
         """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""

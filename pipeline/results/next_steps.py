@@ -138,6 +138,8 @@ def _for_the_rest(
         word = status_word(Status.CHANGED, language)
         listing = f"{night.invocation} resolve"
         yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word), listing)
+    if held := sum(outcome.planned.possibly_same is not None for outcome in night.outcomes):
+        yield Step(say("next.possibly_same", language, n=held), f"{night.invocation} resolve")
     if night.absent:
         yield Step(say("next.absent", language, n=night.absent), f"{night.invocation} status")
     note = "" if _shown(night) else f" {say('next.unshown', language)}"

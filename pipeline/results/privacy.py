@@ -29,6 +29,7 @@ _IDENTITY = re.compile(
 _SHORTEST = 7
 _FIRST = _SHORTEST - 2  # digits that make a number of it
 _REMEMBERED = 4096  # texts
+_OUR_WORDS = frozenset({"seal", "trace", "day"})  # of a problem's detail: they quote no cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ def mask_problem(problem: Problem, numbers: Numbers = NO_NUMBERS) -> Problem:
     """Return a problem whose words show no number, also where they quote the cell at fault."""
     everything = problem.field in {Field.NUMBER, Field.MOBILE}
     detail = {
-        word: _mask_inside(value, numbers, everything=everything) for word, value in problem.detail.items()
+        word: _mask_inside(value, numbers, everything=everything and word not in _OUR_WORDS)
+        for word, value in problem.detail.items()
     }
     return replace(problem, detail=detail)
 

@@ -18,6 +18,7 @@ from pipeline.words.results import field_word, say, status_meaning
 from pipeline.words.sentences import say as mark
 from pipeline.words.service import ANSWERS
 
+_FIELDS = ("differs", "same", "agreed")  # words of a detail that name fields
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 
 
@@ -37,11 +38,11 @@ def label(code: str, language: str, *, unsettled: bool = False) -> str:
 
 def sentence(problem: Problem, language: str, numbers: Numbers | None = None) -> str:
     """Return a problem as a sentence with fields in the reader's words; masked when ``numbers`` are given."""
-    differs = problem.detail.get("differs")
-    if differs:
-        fields = [field_word(field, language) for field in differs.replace(",", " ").split()]
-        named = mark("mark.comma", language).join(fields)
-        problem = replace(problem, detail={**problem.detail, "differs": named})
+    for detail in _FIELDS:
+        if named := problem.detail.get(detail):
+            fields = [field_word(field, language) for field in named.replace(",", " ").split()]
+            told = mark("mark.comma", language).join(fields)
+            problem = replace(problem, detail={**problem.detail, detail: told})
     if numbers is None:
         return message(problem, language)
     return mask_text(message(mask_problem(problem, numbers), language), numbers)

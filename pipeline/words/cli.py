@@ -30,6 +30,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同的是{differs}",
         "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id} in: {differs}",
     ),
+    "resolve_rejected": (
+        "可能同一人  {name}（{place}）：姓名和{agreed}与“{seal_name}”的医生相同（证件尾号 {tail}，{at}，{word}）",
+        "possibly the same person  {name} ({place}): name and {agreed} are those of the doctor of “{seal_name}” (last four {tail}, {at}, {word})",
+    ),
     "resolve_evidence": (
         "      应答里出现过印章ID {seal_id}，未经证实",
         "      an answer held the SealId {seal_id}; it is not proven",
@@ -40,12 +44,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
   {program} resolve TraceId --not-theirs       名称已存在，但印章是他人的：下次运行改用带工号的名称
   {program} resolve TraceId --not-created      没有创建：下次运行会再提交
   {program} resolve 印章ID --keep | --replace  内容有变的行
+  {program} resolve 印章ID或TraceId --same-person | --other-person  可能同一人：号码是改正后的同一人，还是另一人
 没找到不等于没有创建：要先用 certify 登记过某处能看到导入的印章，--not-created 才算数；另有把握时加 --sure。""",
         """Search for the seal name (console, audit log), then enter what you found:
   {program} resolve TRACEID --seal-id SEALID    it is there, and this person's
   {program} resolve TRACEID --not-theirs        the name exists, the seal is another person's: the next run adds the staff number
   {program} resolve TRACEID --not-created       it was not created: the next run sends it again
   {program} resolve SEALID --keep | --replace   for a changed row
+  {program} resolve SEALID|TRACEID --same-person | --other-person   a corrected number of that person, or another person's
 Not finding a seal proves nothing before certify has recorded that the place shows imported seals; if you know it otherwise, add --sure.""",
     ),
     "resolve_one_way": (
@@ -84,6 +90,8 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "同名印章是他人的，下次运行改用别的名称",
         "the seal of that name is another person's; the next run takes another name",
     ),
+    "way_same_person": ("同一人，号码是改正后的", "the same person under a corrected number"),
+    "way_other_person": ("另一人，下次运行会提交", "another person; the next run sends it"),
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
     "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),

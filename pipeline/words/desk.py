@@ -34,6 +34,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name}：此行与印章没有差异；请先用 --seal-id 或 --not-created 查清提交结果。",
         "{name}: the row does not differ from its seal; first settle its create (--seal-id or --not-created).",
     ),
+    "desk.not_possibly_same": (
+        "{name}：此行不是可能与他人相同的行；--same-person 和 --other-person 只用于这种行。",
+        "{name}: the row is not held as possibly another's; --same-person and --other-person are for such rows alone.",
+    ),
+    "desk.forbidden.same_person": (
+        "这个证件号码已有自己的印章或待查清的提交，或者原来那个人已没有印章",
+        "the number has a seal or an open create of its own by now, or the other person has none any more",
+    ),
     "desk.needs_seal_name": (
         "{name}：原印章仍占用名称“{seal_name}”；请用 --seal-name 给新印章起名。",
         "{name}: the old seal keeps the name “{seal_name}”; name the new one with --seal-name.",

@@ -45,7 +45,9 @@ HELP: Mapping[str, str] = {
     "Rebuild a run's results from the ledger and its rosters.": "用台账和名单重新生成某次运行的结果。",
     "The run to tell again (default: the last).": "要重新生成的运行（默认：最近一次）。",
     # resolve, certify
-    "Settle rows that are unknown, exist already or have changed.": "登记结果未知、名称已存在或内容有变的行的结论。",
+    "Settle rows that are unknown, exist, have changed or are held.": (
+        "登记结果未知、名称已存在、内容有变或被搁置的行的结论。"
+    ),
     "Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a "
     "results workbook settles the lines of its Unknown sheet that are filled in.": (
         "不写 QUERY 就列出全部。QUERY 是姓名、工号、证件后四位、印章名称或 TraceId；"
@@ -58,6 +60,8 @@ HELP: Mapping[str, str] = {
     "The roster's present content is right, the seal stays.": "名单现在的内容是对的，印章不变。",
     "Give the seal up: the next run makes a new one.": "放弃这枚印章：下次运行会新建一枚。",
     "With --replace: the name of the new seal.": "与 --replace 同用：新印章的名称。",
+    "The number is a corrected one: the person's seal stays.": "号码是改正后的，是同一人：原印章不变。",
+    "The number is another person's: the next run sends it.": "号码属于另一人：下次运行会提交。",
     "Kept with the decision.": "与结论一起保存的理由。",
     "With --not-created: it is known otherwise than by not finding a seal.": (
         "与 --not-created 同用：不是因为没找到，而是另有把握。"

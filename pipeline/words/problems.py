@@ -95,8 +95,11 @@ ROW_ENTRIES = (
              "Has a seal, but an older version may have sent its picture at {sent} pixels instead of {whole}; look at the seal in the e-Sign console, keep it if it is sharp, replace it if not.")),
     _e("ROW_NOT_PROCESSED", "程序处理这一行时出错（{kind}），没有提交；请把这次运行的 log.jsonl 交给信息科。",
        "The program failed on this row ({kind}) and did not send it; give log.jsonl of this run to IT.", "it"),
-    _e("PERSON_POSSIBLY_SAME", "可能与已有印章的 {other} 是同一人；请核对证件号码。",
-       "Possibly the same person as {other}, who has a seal; check the identity number.",
+    _e("PERSON_POSSIBLY_SAME",
+       "姓名和{agreed}与印章“{sealed}”的医生相同，证件号码却不同（那枚尾号 {tail}，{day}，印章ID {seal}）；没有提交，请核对：写错了就改正；"
+       "是改正后的号码，请信息科运行 resolve {seal} --same-person；确是另一人，用 --other-person。",
+       "The same name and {agreed} as the doctor of “{sealed}” (number ending in {tail}, {day}, SealId {seal}), another number; nothing was sent: "
+       "correct the number, or have IT run resolve {seal} --same-person (the corrected number of that doctor) or --other-person.",
        mild=("与 {other} 同名，且{same}相同，证件号码却不同；都未提交，请核对哪个号码正确。",
              "The same name and {same} as {other}, but another identity number; none was sent, find out which number is right.")),
 )  # fmt: skip
@@ -387,5 +390,9 @@ THIRD_CASE: Mapping[str, tuple[str, tuple[str, str]]] = {
     "IMAGE_SHARED": ("twin", (
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",
+    )),
+    "PERSON_POSSIBLY_SAME": ("trace", (
+        "姓名和{agreed}与一次未查清的提交相同，证件号码却不同（“{sealed}”，尾号 {tail}，{day}，TraceId {trace}）；没有提交，请核对：写错了就改正；是改正后的号码，请信息科运行 resolve {trace} --same-person；确是另一人，用 --other-person。",
+        "The same name and {agreed} as a create without a verdict (“{sealed}”, number ending in {tail}, {day}, TraceId {trace}), another number; nothing was sent: correct the number, or have IT run resolve {trace} --same-person (the corrected number of that doctor) or --other-person.",
     )),
 }  # fmt: skip

@@ -263,6 +263,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "next.changed": (
         "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
         "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone. How to enter it:"),
+    "next.possibly_same": (
+        "{n} 行可能是已有印章（或提交还没查清）的人，证件号码不同：核对后登记是同一人还是另一人；怎样登记，运行：",
+        "Rows that may be known doctors under another number: {n}. Check, then enter whether it is the same person; how to enter it:"),
     "next.files": ("{n} 个名单文件没有读成：按“名单文件”的说明处理后重新运行：", "Roster files refused: {n}. See Roster files for the reason, then run again:"),
     "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. Send them:"),
     "next.look": (

@@ -74,6 +74,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "decision.probe": ("重发相同的请求来查清", "settled by sending the identical request again"),
     "decision.keep": ("名单的新内容是对的，印章不变", "the roster's content is right, the seal stays"),
     "decision.replace": ("放弃原印章，另做一枚“{detail}”", "the seal is given up, a new one is made as “{detail}”"),
+    "decision.same_person": ("证件号码是改正后的，是同一人", "the number is a corrected one of the same person"),
+    "decision.other_person": ("证件号码属于另一人", "the number is another person's"),
     "decision.adopt": ("登记在别处制作的印章 {seal_id}", "a seal made elsewhere was entered, {seal_id}"),
     "decision.certify_sent": ("验证：再次提交相同的创建", "certifying: the identical create was sent again"),
     "decision.certify_void": ("验证：请求没有执行", "certifying: the request was not carried out"),
@@ -112,6 +114,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "next.changed": (
         "名单与已有印章不同，请人工决定：保留印章（名单是对的），或换一枚新印章：",
         "The roster differs from the seal; decide: keep the seal (the roster is right), or have a new one made:"),
+    "next.possibly_same": (
+        "请核对证件：号码写错了就在名单里改正；号码是后来改对的，就登记“同一人”；确是另一人，就登记“另一人”：",
+        "Check the card. A wrong number is corrected in the roster. Otherwise enter that it is the same person under a corrected number, or another person:"),
     "next.fix": (
         "打开 {path} 的“{sheet}”表，改正此行的黄色格并保存，然后运行：",
         "Open the sheet “{sheet}” of {path}, correct the yellow cells of this row, save, then run:"),

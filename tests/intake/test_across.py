@@ -208,6 +208,18 @@ def test_the_same_name_and_mobile_under_two_numbers_stop_both():
     assert told == {place: ["PERSON_POSSIBLY_SAME", "MOBILE_DUPLICATE (w)"] for place in (2, 3)}
 
 
+@pytest.mark.parametrize("pair", [("one", "two"), ("two", "one")])
+def test_two_people_by_a_humans_word_are_two(pair):
+    rows = [replace(row, key=key) for row, key in zip(same_name(staff="1001"), ("one", "two"), strict=True)]
+    assert compare(rows, other_persons={pair}) == rows
+    assert compare(rows, other_persons={("one", "three")}) != rows
+
+
+def test_two_numbers_of_one_person_are_two_rows_of_one_person():
+    rows = [replace(row, key="one") for row in same_name(staff="1001")]
+    assert new(rows) == {place: ["ROW_DUPLICATE id_card_number, picture"] for place in (2, 3)}
+
+
 def test_all_that_is_the_same_is_told_at_once():
     (told, _) = compare(same_name(staff="1001", mobile="13800138000"))[0].problems
     assert told.detail["same"] == "staff_no, mobile"

@@ -23,6 +23,7 @@ from pipeline.model import Content, Judgement, LiveSeal, Past, Snapshot, Try, Ve
 from pipeline.roster import FileStat
 
 KINDS = ("sqlite", "memory")
+KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no": "", "mobile": ""}
 CONTENT = Content("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 
 
@@ -588,7 +589,7 @@ async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, seal
     await ledger.settle(first.uuid, sealed("s1"), at=9.0)
     seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
     assert ledger.snapshot() == Snapshot(
-        {"p1": Past("p1", "p1处方章", seal, creates=1, frozen=True)}, {"p1处方章": "p1"}
+        {"p1": Past("p1", "p1处方章", seal, creates=1, frozen=True, **KNOWN_BY)}, {"p1处方章": "p1"}
     )
 
 
@@ -652,6 +653,7 @@ def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
 
 async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kind: str | None) -> None:
     past = model.get(key) or Past(key, f"{key}章")
+    known_by = {**KNOWN_BY, "name": "李小红", "id_masked": "*"}
     attempt = Attempt(uuid, key, "r1", "row", "李小红", "*", f"{key}章", "file_id", "h", 1.0, CONTENT)
     try:
         await ledger.open_attempt(attempt)
@@ -673,6 +675,7 @@ async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kin
         () if kind == "sealed" else past.refusals + ((tried,) if kind == "refused" else ()),
         past.creates + (kind != "not_executed"),  # without an answer it never left
         past.frozen or kind not in {"refused", "not_executed"},
+        **known_by,
     )
 
 

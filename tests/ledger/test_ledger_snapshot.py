@@ -12,9 +12,9 @@ CONTENT = Content("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", 
 async def test_a_reader_sees_one_moment_while_others_write(ledger, attempt):
     await ledger.open_attempt(attempt("p1"))
     with ledger._reading() as connection:
-        before = people.snapshot(connection)
+        before = people.snapshot(connection, str)
         await ledger.open_attempt(attempt("p2"))
-        assert people.snapshot(connection) == before
+        assert people.snapshot(connection, str) == before
     assert ledger.snapshot().people.keys() == {"p1", "p2"}
 
 

@@ -1,0 +1,42 @@
+"""Passports and other cards: one person however letters, width and blanks of the number are written."""
+
+from __future__ import annotations
+
+import pytest
+from night_support import draw_seal
+
+from pipeline.sandbox.person import PersonRules
+from pipeline.sandbox.rules import Rules
+
+WAYS = ("E12345678", "e12345678", "Ｅ１２３４５６７８", "e-12345678")
+HEADERS = ("姓名", "证件号码", "证件类型", "工号")
+
+
+@pytest.fixture
+def abroad(hospital_with):
+    rules = Rules(limiter="none", person=PersonRules(other_card_type=True))
+    hospital = hospital_with(rules=rules, api={"allow_other_card_type": True})
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    return hospital
+
+
+def roster(hospital, *numbers):
+    hospital.roster([("马丁", each, "护照", "00001") for each in numbers], headers=HEADERS)
+
+
+@pytest.mark.parametrize("first", WAYS)
+def test_one_person_one_seal(abroad, first):
+    roster(abroad, first)
+    assert abroad.go("run") == 0
+    for number in WAYS:
+        roster(abroad, number)
+        assert abroad.go("run") == 0, number
+        assert abroad.statuses() == {"unchanged": 1}, number
+    assert len(abroad.world.seals) == 1
+
+
+def test_two_ways_in_one_roster_are_one_person_twice(abroad):
+    roster(abroad, *WAYS)
+    assert abroad.go("run") == 0
+    assert [row["status"] for row in abroad.outcomes()] == ["sealed"] + ["rejected"] * (len(WAYS) - 1)
+    assert len(abroad.world.seals) == 1

@@ -1,0 +1,433 @@
+"""A person whose number was corrected: one seal, whatever else changed with the number (DESIGN §5)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from crash_support import Zygote
+from desk_support import go, made
+from night_support import draw_seal, name, number
+from PIL import Image
+from wire_support import fault
+
+WRONG, RIGHT = number(1), number(501)  # of the person who stands in every test
+SEAL_NAME = f"{name(1)}处方章"
+
+
+def person(*, card=RIGHT, mobile="15400000001", staff_no="00001", known_as=None):
+    return (known_as or name(1), card, mobile, staff_no, "内科")
+
+
+def others(*serials):
+    return [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in serials]
+
+
+def scan_anew(hospital, staff_no="00001", serial=901):
+    draw_seal(hospital.folder / "seals" / f"{staff_no}.png", serial)
+
+
+def save_as_jpeg(hospital):
+    path = hospital.folder / "seals" / "00001.png"
+    Image.open(path).save(path.with_suffix(".jpg"), quality=95)
+    path.unlink()
+
+
+def seals_of(hospital, *numbers) -> list:
+    """The seals that the service made for one human, who has all of these numbers."""
+    numbers = {each.casefold() for each in numbers or (WRONG, RIGHT)}
+    return [seal for seal in hospital.world.seals if seal.number.casefold() in numbers]
+
+
+def row_of(hospital, file="outcomes.jsonl", card=RIGHT) -> dict:
+    (row,) = [each for each in hospital.outcomes(file) if (each["id_masked"] or "").endswith(card[-4:])]
+    return row
+
+
+@pytest.fixture
+def sealed(hospital):
+    """Three doctors have their seals."""
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    return hospital
+
+
+@pytest.fixture
+def held(sealed):
+    """The first one's number was corrected and the picture scanned again."""
+    scan_anew(sealed)
+    sealed.roster([person(), *others(2, 3)])
+    assert sealed.go("run") == 3
+    return sealed
+
+
+def assert_held(hospital, *, evidence):
+    row = row_of(hospital)
+    assert (row["status"], row["codes"], row["seal_id"]) == ("rejected", ["PERSON_POSSIBLY_SAME"], None)
+    message = row["problems"][0]["message"]
+    for word in (SEAL_NAME, WRONG[-4:], evidence, "--same-person", "--other-person"):
+        assert word in message, word
+    assert len(seals_of(hospital)) == 1
+
+
+# -- held
+
+
+@pytest.mark.parametrize("picture", [scan_anew, save_as_jpeg, lambda _: None])
+def test_a_corrected_number_is_held_whatever_became_of_the_picture(sealed, picture):
+    picture(sealed)
+    sealed.roster([person(), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert_held(sealed, evidence="SealId " + made(sealed)[name(1)])
+    assert sealed.go("run") == 3, "and in the next run as well"
+    assert len(seals_of(sealed)) == 1
+
+
+@pytest.mark.parametrize(
+    ("differs", "picture"),
+    [
+        ({"staff_no": "00077"}, "00077"),
+        ({"staff_no": None}, name(1)),
+        ({"mobile": "15400000077"}, "00001"),
+        ({"mobile": None}, "00001"),
+        ({"mobile": None, "staff_no": "０１"}, "01"),
+    ],
+)
+def test_one_of_staff_number_and_mobile_is_enough(sealed, differs, picture):
+    (sealed.folder / "seals" / "00001.png").unlink()
+    scan_anew(sealed, picture)
+    sealed.roster([person(**differs), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert row_of(sealed)["codes"][-1] == "PERSON_POSSIBLY_SAME"
+    assert len(seals_of(sealed)) == 1
+
+
+def test_a_namesake_with_another_staff_number_and_mobile_is_sent(sealed):
+    scan_anew(sealed, "00077")
+    sealed.roster([person(staff_no="00077", mobile="15400000077"), *others(2, 3)])
+    assert sealed.go("run") == 0
+    assert row_of(sealed)["status"] == "sealed"
+
+
+def test_another_name_with_the_same_staff_number_is_sent(sealed):
+    scan_anew(sealed)
+    sealed.roster([person(known_as=name(40), mobile="15400000077"), *others(2, 3)])
+    assert sealed.go("run") == 0
+
+
+def test_who_stands_in_the_roster_under_the_old_number_keeps_nobody_back(sealed):
+    """Two people of one name: the rule for rows beside each other judges them."""
+    scan_anew(sealed, "00077")
+    sealed.roster([*others(1, 2, 3), person(staff_no="00077", mobile="15400000077")])
+    assert sealed.go("run") == 0
+    assert len(seals_of(sealed)) == 2
+
+
+def test_check_holds_it_before_anything_is_sent(sealed):
+    scan_anew(sealed)
+    sealed.roster([person(), *others(2, 3)])
+    calls = len(sealed.world.received)
+    assert sealed.go("check") == 3
+    (line,) = [
+        json.loads(line)
+        for line in (sealed.runs[-1] / "plan.jsonl").read_text("utf-8").splitlines()
+        if RIGHT[-4:] in line and "rejected" in line
+    ]
+    assert line["codes"] == ["PERSON_POSSIBLY_SAME"]
+    assert len(sealed.world.received) == calls
+
+
+@pytest.mark.parametrize("words", [("run", "--limit", "5"), ("retry",)])
+def test_no_other_way_sends_it(held, words):
+    assert held.go(*words) == 3
+    assert len(seals_of(held)) == 1
+
+
+def test_a_retry_of_the_workbook_does_not_send_it(held):
+    assert held.go("retry", str(held.folder / "out" / "latest" / "results.xlsx")) == 3
+    assert len(seals_of(held)) == 1
+
+
+def test_a_number_put_back_as_it_was_is_unchanged(held):
+    held.roster([person(card=WRONG), *others(2, 3)])
+    draw_seal(held.folder / "seals" / "00001.png", 1)
+    assert held.go("run") == 0
+    assert held.statuses() == {"unchanged": 3}
+
+
+def test_a_staff_number_that_changed_since_the_seal_counts(sealed):
+    sealed.roster([person(card=WRONG, staff_no="00088"), *others(2, 3)])
+    draw_seal(sealed.folder / "seals" / "00088.png", 1)
+    assert sealed.go("run") == 0
+    scan_anew(sealed, "00088")
+    sealed.roster([person(staff_no="00088", mobile="15400000077"), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert len(seals_of(sealed)) == 1
+
+
+# -- decided
+
+
+def test_the_same_person_keeps_the_one_seal(held):
+    assert go(held, "resolve", name(1), "--same-person", "--why", "saw the card") == 0
+    creates = held.creates()
+    assert held.go("run") == 3
+    row = row_of(held)
+    assert (row["status"], row["seal_id"]) == ("changed", made(held)[name(1)])
+    assert "number" in row["problems"][0]["message"]
+    assert "picture" in row["problems"][0]["message"]
+    assert go(held, "resolve", name(1), "--keep") == 0
+    assert held.go("run") == 0
+    assert held.statuses() == {"unchanged": 3}
+    assert held.creates() == creates
+    assert len(seals_of(held)) == 1
+
+
+def test_the_same_person_may_have_a_new_seal_made_in_place_of_the_old(held):
+    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert go(held, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
+    assert held.go("run") == 0
+    assert [(seal.number, seal.seal_name) for seal in seals_of(held)] == [
+        (WRONG, SEAL_NAME),
+        (RIGHT, "新处方章"),
+    ]
+    assert held.go("run") == 0
+    assert held.statuses() == {"unchanged": 3}
+
+
+def test_another_person_gets_a_seal_told_apart_by_name(held):
+    assert go(held, "resolve", made(held)[name(1)], "--other-person") == 0
+    creates = held.creates()
+    assert held.go("run") == 0
+    row = row_of(held)
+    assert (row["status"], row["seal_name"]) == ("sealed", f"{name(1)}〇〇〇〇一处方章")
+    assert held.creates() == creates + 1
+    assert held.go("run") == 0
+    assert held.creates() == creates + 1
+
+
+def test_another_person_with_the_very_picture_is_not_sent(sealed):
+    sealed.roster([person(), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert go(sealed, "resolve", name(1), "--other-person") == 0
+    assert sealed.go("run") == 3
+    assert row_of(sealed)["codes"] == ["IMAGE_SHARED"]
+    assert len(seals_of(sealed)) == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_old_number_back_in_the_roster_is_the_same_person(held, kept):
+    assert go(held, "resolve", name(1), "--same-person") == 0
+    if kept:
+        assert go(held, "resolve", name(1), "--keep") == 0
+    creates = held.creates()
+    held.roster([person(card=WRONG), *others(2, 3)])
+    assert held.go("run") == 3
+    row = row_of(held, card=WRONG)
+    assert (row["status"], row["seal_id"]) == ("changed", made(held)[name(1)])
+    assert held.creates() == creates
+
+
+def test_both_numbers_in_one_roster_are_one_person_twice(held):
+    assert go(held, "resolve", name(1), "--same-person") == 0
+    creates = held.creates()
+    scan_anew(held, "00077")
+    held.roster([person(card=WRONG, staff_no="00077", mobile="15400000077"), person(), *others(2, 3)])
+    assert held.go("run") == 3
+    for card in (WRONG, RIGHT):
+        assert row_of(held, card=card)["codes"] == ["ROW_DUPLICATE"]
+    assert held.creates() == creates
+
+
+def test_a_number_corrected_twice_is_one_person(held):
+    assert go(held, "resolve", name(1), "--same-person") == 0
+    held.roster([person(card=number(601)), *others(2, 3)])
+    assert held.go("run") == 3
+    assert row_of(held, card=number(601))["codes"] == ["PERSON_POSSIBLY_SAME"]
+    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert held.go("run") == 3
+    assert row_of(held, card=number(601))["status"] == "changed"
+    assert len(seals_of(held, WRONG, RIGHT, number(601))) == 1
+
+
+def test_a_wrong_word_can_be_taken_back(held):
+    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert go(held, "resolve", name(1), "--other-person") == 0
+    assert held.go("run") == 0
+    assert row_of(held)["status"] == "sealed"
+
+
+def test_a_decision_about_a_row_that_is_not_held_is_refused(sealed, capsys):
+    draw_seal(sealed.folder / "seals" / "00001.png", 901)
+    sealed.go("run")
+    assert go(sealed, "resolve", name(1), "--same-person") == 2
+    assert go(sealed, "resolve", name(1), "--other-person") == 2
+
+
+def test_the_decision_outlives_the_ledger(held):
+    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert held.go("ledger", "check") == 0
+    (held.folder / "state" / "ledger.sqlite3").unlink()
+    assert held.go("ledger", "rebuild") == 0
+    assert held.go("run") == 3
+    assert row_of(held)["status"] == "changed"
+    assert len(seals_of(held)) == 1
+
+
+def test_a_rebuilt_ledger_knows_staff_number_and_mobile(sealed):
+    (sealed.folder / "state" / "ledger.sqlite3").unlink()
+    assert sealed.go("ledger", "rebuild") == 0
+    for differs in ({"staff_no": "00077"}, {"mobile": "15400000077"}):
+        scan_anew(sealed, "00077")
+        scan_anew(sealed)
+        sealed.roster([person(**differs), *others(2, 3)])
+        assert sealed.go("run") == 3
+        assert row_of(sealed)["codes"] == ["PERSON_POSSIBLY_SAME"]
+
+
+def test_two_people_by_decision_may_stand_beside_each_other(sealed):
+    draw_seal(sealed.folder / "seals" / "00077.png", 901)
+    sealed.roster([person(staff_no="00077"), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert go(sealed, "resolve", name(1), "--other-person") == 0
+    sealed.roster([person(staff_no="00077"), *others(1, 2, 3)])
+    assert sealed.go("run") == 0
+    assert sealed.statuses() == {"sealed": 1, "unchanged": 3}
+    assert sealed.go("run") == 0
+    assert sealed.statuses() == {"unchanged": 4}
+
+
+@pytest.mark.parametrize("word", ["--same-person", "--other-person"])
+def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_path):
+    folders = ("state", "out")
+    for folder in folders:
+        shutil.copytree(held.folder / folder, tmp_path / "before" / folder)
+    settled = {"--same-person": "changed", "--other-person": "sealed"}[word]
+
+    def afresh():
+        for folder in folders:
+            shutil.rmtree(held.folder / folder)
+            shutil.copytree(tmp_path / "before" / folder, held.folder / folder)
+
+    with Zygote() as zygote:
+        passed = zygote.run(held, "resolve", name(1), word)["points"]
+        points = [(point, passed[: n + 1].count(point)) for n, point in enumerate(passed)]
+        assert {"ledger: before the receipts", "ledger: before the commit", "ledger: after the commit"} <= {
+            point for point, _ in points
+        }
+        for point, count in points:
+            afresh()
+            made_before = len(held.world.seals)
+            order = {"name": point, "pass": count}
+            ended = zygote.run(held, "resolve", name(1), word, **order)
+            assert ended["signal"] is not None, point
+            if point != "ledger: after the commit":
+                assert zygote.run(held, "resolve", name(1), word)["code"] in {0, 2}, point
+            zygote.run(held, "run")
+            assert row_of(held)["status"] == settled, point
+            assert len(held.world.seals) == made_before + (word == "--other-person"), point
+            assert zygote.run(held, "ledger", "check")["code"] == 0, point
+            held.world.forget()
+
+
+# -- a create without a verdict in place of the seal
+
+
+@pytest.fixture
+def lost(hospital_with):
+    """The first doctor's seal was made, its answer lost; then the number was corrected."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
+    hospital.roster([person(card=WRONG)])
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"unknown": 1}
+    scan_anew(hospital)
+    hospital.roster([person()])
+    assert hospital.go("run") == 3
+    return hospital
+
+
+def test_a_create_without_a_verdict_holds_a_corrected_number_too(lost):
+    assert_held(lost, evidence="TraceId")
+
+
+def test_it_stays_unknown_under_the_corrected_number(lost):
+    assert go(lost, "resolve", name(1), "--same-person") == 0
+    creates = lost.creates()
+    assert lost.go("run") == 3
+    assert row_of(lost)["status"] == "unknown"
+    assert go(lost, "resolve", name(1), "--seal-id", made(lost)[name(1)]) == 0
+    assert lost.go("run") == 3
+    assert (row_of(lost)["status"], lost.creates()) == ("changed", creates)
+
+
+def test_another_person_than_the_lost_create_is_sent(lost):
+    assert go(lost, "resolve", name(1), "--other-person") == 0
+    assert lost.go("run") == 0
+    assert row_of(lost)["status"] == "sealed"
+
+
+# -- seals made elsewhere
+
+
+def test_an_adopted_seal_holds_a_corrected_number(hospital):
+    hospital.roster([person(card=WRONG)])
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    hospital.roster(
+        [(*person(card=WRONG), "yD" + "a1B2" * 7 + "zz")],
+        headers=("姓名", "证件号码", "手机号", "工号", "科室", "印章ID"),
+        file="../adopt.xlsx",
+    )
+    assert hospital.go("adopt", str(hospital.folder / "adopt.xlsx")) == 0
+    for differs in ({"staff_no": "00077"}, {"mobile": "15400000077"}):
+        scan_anew(hospital, "00077")
+        hospital.roster([person(**differs)])
+        assert hospital.go("run") == 3
+        assert row_of(hospital)["codes"] == ["PERSON_POSSIBLY_SAME"]
+    assert go(hospital, "resolve", name(1), "--same-person") == 0
+    assert hospital.go("run") == 0
+    assert row_of(hospital)["status"] == "unchanged"
+    assert hospital.creates() == 0
+
+
+def test_a_roster_named_on_the_command_line_is_read_again_to_decide(sealed):
+    scan_anew(sealed)
+    (sealed.folder / "inbox" / "roster.xlsx").unlink()
+    sealed.roster([person()], file="../named.xlsx")
+    assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 3
+    assert go(sealed, "resolve", name(1), "--same-person") == 0
+    assert go(sealed, "resolve", name(1), "--keep") == 0
+    assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 0
+    assert sealed.statuses() == {"unchanged": 1}
+
+
+# -- what people read
+
+
+def test_the_list_shows_both_and_the_two_commands(held, capsys):
+    capsys.readouterr()
+    assert go(held, "resolve") == 3
+    told = capsys.readouterr().err
+    for word in (SEAL_NAME, WRONG[-4:], RIGHT[-4:], made(held)[name(1)], "--same-person", "--other-person"):
+        assert word in told, word
+    report = (held.folder / "out" / "latest" / "report.html").read_text("utf-8")
+    assert "may be known doctors" in report
+
+
+def test_explain_ends_with_the_two_commands_and_tells_the_decision(held, capsys):
+    capsys.readouterr()
+    held.go("explain", name(1), RIGHT[-4:])
+    told = capsys.readouterr().out
+    seal_id = made(held)[name(1)]
+    assert f"resolve {seal_id} --same-person" in told
+    assert f"resolve {seal_id} --other-person" in told
+    assert go(held, "resolve", seal_id, "--same-person", "--why", "saw the card") == 0
+    held.go("run")
+    capsys.readouterr()
+    assert held.go("explain", name(1)) == 0, "one person, one story"
+    told = capsys.readouterr().out
+    assert "saw the card" in told
+    assert "PERSON_POSSIBLY_SAME" in told
+    assert held.go("explain", RIGHT) == 0
+    assert held.go("explain", WRONG) == 0
