@@ -56,6 +56,7 @@ class Receipts:
         """Go on behind ``mark``; what lies beyond it is cut off, for no commit ever followed."""
         self.mark = mark
         self._file = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), private.FILE_MODE)
+        path.chmod(private.FILE_MODE)  # also where it was put back with another mode
         os.ftruncate(self._file, mark.size)
 
     def append(self, receipts: Sequence[Receipt]) -> Mark:

@@ -13,6 +13,7 @@ from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import lives, people, schema
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.private import published
+from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite import connect
 
 TENANT = "sandbox/app/org"
@@ -66,10 +67,12 @@ def test_a_new_ledger_and_its_key_are_their_owners_alone_whatever_the_umask(plac
 
 
 def test_a_ledger_put_back_with_a_loose_mode_is_closed_again(begun, opened):
-    for path in (begun, key_path(begun)):
+    opened(recover=True).close()
+    files = (begun, key_path(begun), receipts_path(begun))
+    for path in files:
         path.chmod(0o644)
-    opened()
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (begun, key_path(begun))} == {0o600}
+    opened(recover=True)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
 def test_the_same_key_comes_back(begun):
