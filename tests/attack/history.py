@@ -1,0 +1,154 @@
+"""Hospitals with several nights behind them, of which copies of every age were kept; and mixtures of those copies."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from attack.stage import CREATE, REFUSED, Ended, Stage, digests, place, until
+
+from pipeline.sandbox.truth import Seal
+
+NIGHT = 20  # doctors who join in each of the first two nights, and in the killed one
+STATE = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key", "receipts.jsonl")
+
+
+@dataclass(frozen=True)
+class History:
+    """Copies of a hospital's state, out and the user's state folder, by age; and the seals there really are."""
+
+    stage: Stage
+    copies: Path
+    seals: tuple[Seal, ...]
+    pictures: dict[str, bytes]
+
+    def keep(self, age: str) -> None:
+        """Copy what there is now."""
+        target = self.copies / age
+        for each in STATE:
+            place(self.stage.folder / "state" / each, target / "state" / each)
+        for each in ("out", "results"):
+            place(self.stage.folder / each, target / each)
+        place(self.stage.state_home, target / "user")
+
+
+def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> History:
+    """Play two nights and a third that is killed with eight creates on their way; keep a copy after the first and last.
+
+    Of the third night's doctors ten have a SealId in the ledger, eight have a seal whose answer never came, and two
+    were not sent. With ``results`` all nights write into one folder, results/, in place of one each below out/.
+    """
+    history = History(stage, copies, (), {})
+    out = results_folder(stage) if results else ()
+    stage.hire(*range(1, NIGHT + 1))
+    assert stage.go("run", *out).code == 0
+    history.keep("old")
+    stage.hire(*range(1, 2 * NIGHT + 1))
+    assert stage.go("run", *out).code == 0
+    stage.hire(*range(1, 3 * NIGHT + 1))
+    stage.strike({"match": {"action": CREATE, "from": 11}, "do": {"delay_after": 300}})
+    run = stage.start("run", *out)
+    until(lambda: len(stage.world.seals) == 2 * NIGHT + 18)
+    run.kill()
+    run.communicate()
+    stage.strike()
+    history.keep("new")
+    return History(stage, copies, tuple(stage.world.seals), dict(stage.world.pictures))
+
+
+def live_quietly(stage: Stage, copies: Path, *, results: bool) -> History:
+    """Play two nights and a third that sends nothing."""
+    history = History(stage, copies, (), {})
+    out = results_folder(stage) if results else ()
+    stage.hire(*range(1, NIGHT + 1))
+    assert stage.go("run", *out).code == 0
+    history.keep("old")
+    stage.hire(*range(1, 2 * NIGHT + 1))
+    assert stage.go("run", *out).code == 0
+    assert stage.go("run", *out).code == 0
+    history.keep("new")
+    return History(stage, copies, tuple(stage.world.seals), dict(stage.world.pictures))
+
+
+def results_folder(stage: Stage) -> tuple[str, str]:
+    """Return the words by which every night writes into one folder."""
+    return "--out", str(stage.folder / "results")
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Which copy of each part lies in the hospital's folder when the next run starts.
+
+    ``ledger``: new (with its -wal) · no-wal · old · old+wal (the newest -wal beside it) · wal-only · missing.
+    ``key``: right · missing · foreign. ``where``: same (place and user) · moved (another folder of the same user) ·
+    machine (another folder, and nothing in the user's state folder).
+    """
+
+    where: str
+    ledger: str
+    receipts: str
+    key: str
+    out: str
+
+    def __str__(self) -> str:
+        return f"{self.where}-ledger:{self.ledger}-receipts:{self.receipts}-key:{self.key}-out:{self.out}"
+
+    def known(self, *, strict: bool, runs: int, last: int) -> int:
+        """Return how many doctors, from the first, some trace on this machine tells of.
+
+        ``runs`` doctors were sealed by runs that ended, ``last`` is everybody. A ledger without its -wal holds the runs
+        that ended. What neither ledger nor receipts nor out/ nor the registry tells of, nobody can know.
+        """
+        told = {"new": last, "old+wal": last, "wal-only": 0, "no-wal": runs, "old": NIGHT, "missing": 0}
+        traces = [told[self.ledger], told[self.receipts], told[self.out]]
+        if strict and self.where != "machine":
+            traces.append(last)
+        return max(traces)
+
+    def build(self, history: History, stage: Stage) -> None:
+        """Lay the copies out below the stage's folder, and the user's state folder beside it."""
+        state = stage.folder / "state"
+        for each in (state, stage.folder / "out", stage.state_home, stage.folder / "results"):
+            shutil.rmtree(each, ignore_errors=True)
+        ages = {"new": history.copies / "new", "old": history.copies / "old"}
+        main, wal = {
+            "new": ("new", "new"),
+            "no-wal": ("new", None),
+            "old": ("old", None),
+            "old+wal": ("old", "new"),
+            "wal-only": (None, "new"),
+            "missing": (None, None),
+        }[self.ledger]
+        state.mkdir(parents=True)
+        if main:
+            place(ages[main] / "state" / "ledger.sqlite3", state / "ledger.sqlite3")
+        if wal:
+            for each in ("ledger.sqlite3-wal", "ledger.sqlite3-shm"):
+                place(ages[wal] / "state" / each, state / each)
+        if self.receipts in ages:
+            place(ages[self.receipts] / "state" / "receipts.jsonl", state / "receipts.jsonl")
+        if self.key == "right":
+            place(ages["new"] / "state" / "ledger.sqlite3.key", state / "ledger.sqlite3.key")
+        elif self.key == "foreign":
+            (state / "ledger.sqlite3.key").write_bytes(bytes(range(32)))
+        if self.out in ages:
+            for each in ("out", "results"):
+                place(ages[self.out] / each, stage.folder / each)
+        if self.where == "machine":
+            stage.state_home.mkdir()
+        else:
+            place(ages["new"] / "user", stage.state_home)
+            stage.state_home.mkdir(exist_ok=True)
+
+
+def run_watched(stage: Stage, *words: str) -> Ended:
+    """Run, and where the run is refused compare the ledger's files before and after."""
+    before, sent = digests(stage.folder / "state"), stage.creates()
+    ended = stage.go("run", *words)
+    after = digests(stage.folder / "state")
+    changed = [each for each in before if before[each] != after[each]]
+    if ended.code in REFUSED and (changed or stage.creates() != sent):
+        stage.tally.refused_that_wrote += 1
+        stage.tally.remarks.append(f"a refused run changed {changed} and sent {stage.creates() - sent} creates")
+    return ended
