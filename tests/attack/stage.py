@@ -234,6 +234,12 @@ class Stage:
     def creates(self) -> int:
         return sum(call.action == CREATE for call in list(self.world.received))
 
+    def move_to_another_machine(self) -> None:
+        """Lose the ledger, all results and what the user's state folder holds."""
+        for each in (self.folder / "state", self.folder / "out", self.state_home):
+            shutil.rmtree(each, ignore_errors=True)
+        self.state_home.mkdir()
+
     def wait_until_quiet(self) -> None:
         """Wait until the service has dealt with every call that reached it."""
         until(lambda: len(all_tasks(self.sandbox._loop)) <= 1)
@@ -243,7 +249,7 @@ class Stage:
     def outcomes(self) -> list[dict]:
         """Return the rows of the last run's results."""
         path = self.folder / "out" / "latest" / "outcomes.jsonl"
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        return read_lines(path) if path.exists() else []
 
     def statuses(self) -> dict[str, str]:
         """Return status by staff number in the last run's results."""
@@ -296,11 +302,10 @@ class Stage:
         found = []
         out = self.folder / "out"
         for path in sorted(out.glob("*/outcomes.jsonl")) if out.exists() else []:
-            for line in path.read_text("utf-8").splitlines():
-                row = json.loads(line)
+            for row in read_lines(path):
                 people = endings.get((row["id_masked"] or "")[-4:], set())
                 if row["seal_id"] and made.get(row["seal_id"]) not in people:
-                    found.append(f"{row['status']} {row['name']} {row['seal_id']}")
+                    found.append(f"{row['status']} {row['name']} {row['seal_id'][:40]!r}")
                 if row["status"] == "failed" and len(people) == 1 and people <= sealed:
                     found.append(f"failed {row['name']}, whose seal was made")
         return sorted(set(found))
@@ -337,6 +342,11 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.005)
+
+
+def read_lines(path: Path) -> list[dict]:
+    """Return the objects of a JSON lines file; a line ends at a line feed and at nothing else."""
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
 
 GUARDED = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3.key", "receipts.jsonl")
