@@ -11,7 +11,15 @@ import pytest
 from attack.stage import HOUSE, LONG, Stage, open_sandbox
 from crash_support import Zygote
 
-COLUMNS = ("cases", "failed", "second seals", "(unknowable)", "wrong pictures", "false claims", "refused, wrote")
+COLUMNS = (
+    "cases",
+    "failed",
+    "second seals",
+    "(unknowable)",
+    "wrong pictures",
+    "false claims",
+    "refused, wrote",
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +41,9 @@ def knows_registry(tmp_path_factory) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def no_stray_settings():
     """Keep credentials and settings of the machine away from every command that is started here."""
-    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "PIPELINE_", "ESIGN_"))]:
+    for variable in [
+        each for each in os.environ if each.startswith(("TENCENTCLOUD_", "PIPELINE_", "ESIGN_"))
+    ]:
         del os.environ[variable]
 
 

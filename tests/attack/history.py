@@ -6,11 +6,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from attack.stage import CREATE, REFUSED, Ended, Stage, digests, place, until
+from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, digests, place, until
 
 from pipeline.sandbox.truth import Seal
 
-NIGHT = 20  # doctors who join in each of the first two nights, and in the killed one
+NIGHT = 20 if LONG else 10  # doctors who join in each of the first two nights, and in the killed one
+ANSWERED = NIGHT // 2  # of the killed night
+ON_THEIR_WAY = 8  # the connections of a run
 STATE = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key", "receipts.jsonl")
 
 
@@ -36,8 +38,8 @@ class History:
 def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> History:
     """Play two nights and a third that is killed with eight creates on their way; keep a copy after the first and last.
 
-    Of the third night's doctors ten have a SealId in the ledger, eight have a seal whose answer never came, and two
-    were not sent. With ``results`` all nights write into one folder, results/, in place of one each below out/.
+    Of the third night's doctors half have a SealId in the ledger, eight have a seal whose answer never came, and the
+    last ones were not sent. With ``results`` all nights write into one folder, results/, in place of one each below out/.
     """
     history = History(stage, copies, (), {})
     out = results_folder(stage) if results else ()
@@ -47,9 +49,9 @@ def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> Histor
     stage.hire(*range(1, 2 * NIGHT + 1))
     assert stage.go("run", *out).code == 0
     stage.hire(*range(1, 3 * NIGHT + 1))
-    stage.strike({"match": {"action": CREATE, "from": 11}, "do": {"delay_after": 300}})
+    stage.strike({"match": {"action": CREATE, "from": ANSWERED + 1}, "do": {"delay_after": 300}})
     run = stage.start("run", *out)
-    until(lambda: len(stage.world.seals) == 2 * NIGHT + 18)
+    until(lambda: len(stage.world.seals) == 2 * NIGHT + min(ANSWERED + ON_THEIR_WAY, NIGHT))
     run.kill()
     run.communicate()
     stage.strike()
@@ -69,6 +71,17 @@ def live_quietly(stage: Stage, copies: Path, *, results: bool) -> History:
     assert stage.go("run", *out).code == 0
     history.keep("new")
     return History(stage, copies, tuple(stage.world.seals), dict(stage.world.pictures))
+
+
+# the ages of ledger.sqlite3 and of its -wal
+LEDGER_FILES = {
+    "new": ("new", "new"),
+    "no-wal": ("new", None),
+    "old": ("old", None),
+    "old+wal": ("old", "new"),
+    "wal-only": (None, "new"),
+    "missing": (None, None),
+}
 
 
 def results_folder(stage: Stage) -> tuple[str, str]:
@@ -111,35 +124,24 @@ class Mixture:
         state = stage.folder / "state"
         for each in (state, stage.folder / "out", stage.state_home, stage.folder / "results"):
             shutil.rmtree(each, ignore_errors=True)
-        ages = {"new": history.copies / "new", "old": history.copies / "old"}
-        main, wal = {
-            "new": ("new", "new"),
-            "no-wal": ("new", None),
-            "old": ("old", None),
-            "old+wal": ("old", "new"),
-            "wal-only": (None, "new"),
-            "missing": (None, None),
-        }[self.ledger]
         state.mkdir(parents=True)
-        if main:
-            place(ages[main] / "state" / "ledger.sqlite3", state / "ledger.sqlite3")
-        if wal:
-            for each in ("ledger.sqlite3-wal", "ledger.sqlite3-shm"):
-                place(ages[wal] / "state" / each, state / each)
-        if self.receipts in ages:
-            place(ages[self.receipts] / "state" / "receipts.jsonl", state / "receipts.jsonl")
-        if self.key == "right":
-            place(ages["new"] / "state" / "ledger.sqlite3.key", state / "ledger.sqlite3.key")
-        elif self.key == "foreign":
+        main, wal = LEDGER_FILES[self.ledger]
+        ages = {
+            "ledger.sqlite3": main,
+            "ledger.sqlite3-wal": wal,
+            "ledger.sqlite3-shm": wal,
+            "ledger.sqlite3.key": "new" if self.key == "right" else None,
+            "receipts.jsonl": self.receipts,
+        }
+        for each, age in ages.items():
+            place(history.copies / str(age) / "state" / each, state / each)
+        if self.key == "foreign":
             (state / "ledger.sqlite3.key").write_bytes(bytes(range(32)))
-        if self.out in ages:
-            for each in ("out", "results"):
-                place(ages[self.out] / each, stage.folder / each)
-        if self.where == "machine":
-            stage.state_home.mkdir()
-        else:
-            place(ages["new"] / "user", stage.state_home)
-            stage.state_home.mkdir(exist_ok=True)
+        for each in ("out", "results"):
+            place(history.copies / self.out / each, stage.folder / each)
+        if self.where != "machine":
+            place(history.copies / "new" / "user", stage.state_home)
+        stage.state_home.mkdir(exist_ok=True)
 
 
 def run_watched(stage: Stage, *words: str) -> Ended:
@@ -150,5 +152,7 @@ def run_watched(stage: Stage, *words: str) -> Ended:
     changed = [each for each in before if before[each] != after[each]]
     if ended.code in REFUSED and (changed or stage.creates() != sent):
         stage.tally.refused_that_wrote += 1
-        stage.tally.remarks.append(f"a refused run changed {changed} and sent {stage.creates() - sent} creates")
+        stage.tally.remarks.append(
+            f"a refused run changed {changed} and sent {stage.creates() - sent} creates"
+        )
     return ended

@@ -16,7 +16,6 @@ from asyncio import all_tasks
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import openpyxl
 from attack.marks import draw_mark, read_mark
@@ -38,14 +37,6 @@ HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 PATIENCE = 60  # seconds after which a command counts as hung
 REFUSED = (2, 74)
 ACCEPTED = (0, 3, 5)
-
-
-T = TypeVar("T")
-
-
-def select(cases: Sequence[T], short: Iterable[int]) -> list[T]:
-    """Return all cases of a long walk, else those at the given places."""
-    return list(cases) if LONG else [cases[index] for index in short]
 
 
 @dataclass(frozen=True)
@@ -87,7 +78,7 @@ class Tally:
     """What the judge counts in one case."""
 
     second_seals: int = 0
-    unknowable: int = 0  # second seals for people of whom no trace was left on this machine
+    unknowable: int = 0  # what nothing on this machine could show: second seals, wrong pictures and SealIds
     wrong_pictures: int = 0
     false_claims: int = 0
     refused_that_wrote: int = 0
@@ -101,13 +92,18 @@ class Tally:
 class Stage:
     """A hospital in ``folder`` and what its clerk and its administrator do with it."""
 
-    def __init__(self, folder: Path, state_home: Path, sandbox: SandboxThread, zygote, *, strict: bool) -> None:
+    def __init__(
+        self, folder: Path, state_home: Path, sandbox: SandboxThread, zygote, *, strict: bool
+    ) -> None:
         self.folder, self.state_home, self.sandbox, self.zygote = folder, state_home, sandbox, zygote
         self.strict = strict  # whether the program knows the key ledger_registry
         self.humans: dict[str, int] = {}  # identity number -> serial
         self.adopted: dict[str, int] = {}  # SealId made elsewhere -> serial
         self.replaced: set[str] = set()  # SealIds that a human gave up
         self.unknowable: set[int] = set()  # serials of whom no trace is left
+        self.is_beyond_knowledge = (
+            False  # whether nothing on this machine could show what is wrong in this case
+        )
         self.tally = Tally()
         for each in ("seals", "secrets", "inbox"):
             (folder / each).mkdir(parents=True, exist_ok=True)
@@ -290,6 +286,9 @@ class Stage:
             if data is not None and read_mark(data) != self.owner(seal.number):
                 tally.wrong_pictures += 1
         tally.false_claims = len(self.false_claims())
+        if self.is_beyond_knowledge:
+            tally.unknowable += tally.wrong_pictures + tally.false_claims
+            tally.wrong_pictures = tally.false_claims = 0
         return tally
 
     def false_claims(self) -> list[str]:
@@ -360,9 +359,9 @@ def digests(folder: Path) -> dict[str, str | None]:
     }
 
 
-def place(source: Path | None, target: Path) -> None:
-    """Put a copy of a file or folder in its place, or nothing."""
-    if source is None or not source.exists():
+def place(source: Path, target: Path) -> None:
+    """Put a copy of a file or folder in its place, or nothing where there is none."""
+    if not source.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():

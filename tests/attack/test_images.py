@@ -16,10 +16,6 @@ LOSS = 10  # mean difference in levels that a JPEG encoded once more may show
 TURNED = 0x0112  # EXIF orientation
 
 
-def save_plain(image: Image.Image, path: Path, form: str, **options: object) -> None:
-    image.save(path, form, **options)
-
-
 def save_turned(orientation: int):
     def save(image: Image.Image, path: Path) -> None:
         exif = Image.Exif()
@@ -32,10 +28,6 @@ def save_turned(orientation: int):
 def save_apng(image: Image.Image, path: Path) -> None:
     second = ImageOps.invert(image)
     image.save(path, "PNG", save_all=True, append_images=[second], duration=500)
-
-
-def save_tiff_of_many_pages(image: Image.Image, path: Path) -> None:
-    image.save(path, "TIFF", save_all=True, append_images=[image.copy()])
 
 
 FORMS = {
@@ -126,13 +118,13 @@ def write_grey_tiff_with_alpha(path: Path) -> None:
     """Write an uncompressed TIFF of grey and associated alpha (ExtraSamples 1), which Pillow itself does not write."""
     width, height = 60, 27
     mark = draw_mark(1, size=(width, height)).convert("L")
-    body = b"".join(bytes((255 - level, 255 - level)) for level in mark.tobytes())
+    body = b"".join(bytes((level, 255)) for level in mark.tobytes())
     tags = [
         (256, 3, 1, width),
         (257, 3, 1, height),
         (258, 3, 2, 8 | 8 << 16),
         (259, 3, 1, 1),
-        (262, 3, 1, 0),
+        (262, 3, 1, 1),
         (273, 4, 1, 8),
         (277, 3, 1, 2),
         (278, 3, 1, height),

@@ -7,19 +7,19 @@ import signal
 import zipfile
 from collections.abc import Callable
 
-import openpyxl
 import pytest
 from attack.stage import CREATE, LONG, Stage, person, until
 from night_support import number
 
 GROUP = "machine and rows"
-PROCESSOR = 60  # seconds of processor time that a check of thirty odd names may take
+PROCESSOR = 15  # seconds of processor time that a check of thirty odd names may take
 
 
 @pytest.mark.parametrize("when", ["before the run", "under the run"] if LONG else ["before the run"])
 def test_a_fifo_in_a_pictures_place_hangs_nothing(stage_with, when):
     stage = stage_with(latency=0.1)
-    stage.hire(*range(1, 61))
+    doctors = 60 if LONG else 12
+    stage.hire(*range(1, doctors + 1))
 
     def replace(*serials: int) -> None:
         for serial in serials:
@@ -28,18 +28,18 @@ def test_a_fifo_in_a_pictures_place_hangs_nothing(stage_with, when):
             os.mkfifo(path)
 
     if when == "before the run":
-        replace(30)
+        replace(10)
         ended = stage.go("run")
     else:
         run = stage.start("run")
         until(lambda: len(stage.world.seals) >= 5)
-        replace(*range(30, 60))
+        replace(*range(10, doctors))
         ended = stage.finish(run)
     stage.assert_clean()
     assert ended.code in {3, 5}
     told = stage.statuses()
-    assert len(told) == 60
-    assert told["00030"] in {"rejected", "not_sent"}
+    assert len(told) == doctors
+    assert told["00010"] in {"rejected", "not_sent"}
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
@@ -66,10 +66,12 @@ def test_a_log_with_loose_rights_is_closed(stage):
     assert {path.stat().st_mode & 0o777 for path in out.iterdir() if path.is_file()} == {0o600}
 
 
-@pytest.mark.parametrize("number_", [signal.SIGHUP, signal.SIGTERM] if LONG else [signal.SIGHUP], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "number_", [signal.SIGHUP, signal.SIGTERM] if LONG else [signal.SIGHUP], ids=lambda each: each.name
+)
 def test_a_terminal_that_closes_drains_the_run(stage_with, number_):
     stage = stage_with(latency=0.2)
-    stage.hire(*range(1, 41))
+    stage.hire(*range(1, 21))
     run = stage.start("run")
     until(lambda: len(stage.world.seals) >= 5)
     run.send_signal(number_)
@@ -129,7 +131,9 @@ def doubles(count: int, *, sound: bool) -> list[str]:
     for day in range(1, 29):
         for serial in range(1000):
             first = f"110199198001{day:02d}{serial:03d}"
-            check = "10X98765432"[sum(int(each) * weight for each, weight in zip(first, weights, strict=True)) % 11]
+            check = "10X98765432"[
+                sum(int(each) * weight for each, weight in zip(first, weights, strict=True)) % 11
+            ]
             for last in "0123456789":
                 whole = first + last
                 if int(whole) % 16 == 0 and (last == check) == sound and serial % 100:
@@ -164,7 +168,9 @@ def test_a_number_the_ledger_knows_is_not_doubted_for_its_neighbours(stage, know
     after = stage.statuses()
     stage.assert_clean()
     wanted = {"sealed": "unchanged", "unknown": "unknown"}
-    assert [after[each] for each in ("00001", "00002")] == [wanted[before[each]] for each in ("00001", "00002")]
+    assert [after[each] for each in ("00001", "00002")] == [
+        wanted[before[each]] for each in ("00001", "00002")
+    ]
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
@@ -177,17 +183,14 @@ def test_an_honest_number_that_ends_in_zeros_is_not_doubted_once_it_has_a_seal(s
         if (each := number_ending_in_zeros(year, month, day)) is not None
     )
     stage.know(1, ending)
-    book = openpyxl.Workbook()
-    book.active.append(("姓名", "身份证号", "印章ID"))
-    book.active.append((person(1).name, ending, f"yD{1:030d}"))
-    book.save(stage.folder / "seals-of-old.xlsx")
-    stage.adopted[f"yD{1:030d}"] = 1
-    if stage.go("adopt", str(stage.folder / "seals-of-old.xlsx")).code != 0:
-        pytest.skip("a number that ends in 000 is adopted by nobody")
     stage.draw(1)
     stage.hire(2)
-    stage.roster([(person(1).name, ending, *person(1).cells[2:]), person(2).cells])
-    stage.go("run")
+    for written in (
+        f"{ending[:6]} {ending[6:14]} {ending[14:]}",
+        ending,
+    ):  # in groups it cannot have been rounded
+        stage.roster([(person(1).name, written, *person(1).cells[2:]), person(2).cells])
+        stage.go("run")
     stage.assert_clean()
     assert stage.statuses()["00001"] == "unchanged"
 

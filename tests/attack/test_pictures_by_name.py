@@ -121,7 +121,9 @@ def test_two_pictures_over_one_row_are_no_evidence(stage, other):
     """One lies in the row's picture column, another floats over the same row."""
     for serial in (1, 2, ELSE):
         stage.know(serial)
-    path = stage.roster([(*person(serial).cells, None, None) for serial in (1, 2)], headers=(*HEADERS, "印章图片", "备注"))
+    path = stage.roster(
+        [(*person(serial).cells, None, None) for serial in (1, 2)], headers=(*HEADERS, "印章图片", "备注")
+    )
     book = openpyxl.load_workbook(path)
     lay(book.active, stage.folder, 1, "F2")
     lay(book.active, stage.folder, other, "H2")

@@ -53,7 +53,9 @@ def name_files(stage: Stage, files: Files, order: list[int]) -> list[tuple[str, 
     return [(*person(serial).cells, files(whose)) for serial, whose in enumerate(order, start=1)]
 
 
-@pytest.mark.parametrize(("files", "order"), COLUMN if LONG else COLUMN_SHORT, ids=lambda each: getattr(each, "__name__", each))
+@pytest.mark.parametrize(
+    ("files", "order"), COLUMN if LONG else COLUMN_SHORT, ids=lambda each: getattr(each, "__name__", each)
+)
 def test_a_picture_column_that_was_sorted_apart(stage, files, order):
     stage.roster(name_files(stage, files, ORDERS[order]), headers=NAMED)
     stage.go("run")

@@ -173,7 +173,7 @@ EDITS: tuple[Edit, ...] = (
 )
 PICTURES = ("file", "named", "cell")  # found by staff number · named in a column · lying in a cell
 CASES = [(edit, pictures, way) for edit in EDITS for pictures in PICTURES for way in ("retry", "inbox")]
-SHORT = [(swap_names_and_numbers, "file", "retry"), (reuse_a_whole_row_for_a_new_doctor, "cell", "inbox")]
+SHORT = [(swap_names_and_numbers, "file", "retry")]
 
 
 def rows() -> list[tuple[str, ...]]:
@@ -254,7 +254,7 @@ def move_whole_lines(lines):
     lines.move(("row_id", "check"), order)
 
 
-RIGHT = [(correct_all, *each) for each in [(pictures, way) for pictures in PICTURES for way in ("retry", "inbox")]]
+RIGHT = [(correct_all, pictures, way) for pictures in PICTURES for way in ("retry", "inbox")]
 RIGHT += [(move_whole_lines, "file", "retry"), (move_whole_lines, "cell", "inbox")]
 
 
@@ -285,6 +285,5 @@ def test_numbers_swapped_where_both_were_missing_cannot_be_known(stage):
     lines = Lines(stage.results(), TO_FIX)
     swap_people(lines, "number")
     send_back(stage, lines.save(stage.folder / "edited" / "改好.xlsx"), "retry")
-    assert stage.judge().second_seals == 0
-    stage.know(2, person(3).number)  # by what the hospital wrote the two are each other
-    stage.know(3, person(2).number)
+    stage.is_beyond_knowledge = True
+    stage.assert_clean()
