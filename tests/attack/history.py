@@ -48,13 +48,17 @@ def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> Histor
     history.keep("old")
     stage.hire(*range(1, 2 * NIGHT + 1))
     assert stage.go("run", *out).code == 0
+    wal = stage.folder / "state" / "ledger.sqlite3-wal"
+    assert not wal.exists(), "a run that ended leaves all it knows in ledger.sqlite3 itself"
     stage.hire(*range(1, 3 * NIGHT + 1))
+    stage.configure(timeout_seconds=60)  # the creates on their way are still on it when the run is killed
     stage.strike({"match": {"action": CREATE, "from": ANSWERED + 1}, "do": {"delay_after": 300}})
     run = stage.start("run", *out)
     until(lambda: len(stage.world.seals) == 2 * NIGHT + min(ANSWERED + ON_THEIR_WAY, NIGHT))
     run.kill()
     run.communicate()
     stage.strike()
+    stage.configure()
     history.keep("new")
     return History(stage, copies, tuple(stage.world.seals), dict(stage.world.pictures))
 
@@ -77,7 +81,7 @@ def live_quietly(stage: Stage, copies: Path, *, results: bool) -> History:
 LEDGER_FILES = {
     "new": ("new", "new"),
     "no-wal": ("new", None),
-    "old": ("old", None),
+    "old": ("old", "old"),
     "old+wal": ("old", "new"),
     "wal-only": (None, "new"),
     "missing": (None, None),
@@ -107,24 +111,24 @@ class Mixture:
     def __str__(self) -> str:
         return f"{self.where}-ledger:{self.ledger}-receipts:{self.receipts}-key:{self.key}-out:{self.out}"
 
-    def known(self, *, strict: bool, runs: int, last: int) -> int:
+    def known(self, *, strict: bool, runs: int, last: int, out: int) -> int:
         """Return how many doctors, from the first, some trace on this machine tells of.
 
-        ``runs`` doctors were sealed by runs that ended, ``last`` is everybody. A ledger without its -wal holds the runs
-        that ended. What neither ledger nor receipts nor out/ nor the registry tells of, nobody can know.
+        ``runs`` doctors were sealed by runs that ended, ``last`` is everybody; the newest out/ tells of ``out``. A
+        ledger without its -wal holds the runs that ended. What neither ledger nor receipts nor out/ nor the registry
+        tells of, nobody can know.
         """
         told = {"new": last, "old+wal": last, "wal-only": 0, "no-wal": runs, "old": NIGHT, "missing": 0}
-        traces = [told[self.ledger], told[self.receipts], told[self.out]]
+        traces = [told[self.ledger], told[self.receipts], out if self.out == "new" else told[self.out]]
         if strict and self.where != "machine":
             traces.append(last)
         return max(traces)
 
     def build(self, history: History, stage: Stage) -> None:
-        """Lay the copies out below the stage's folder, and the user's state folder beside it."""
+        """Lay the copies out below the stage's empty folder, and the user's state folder beside it."""
         state = stage.folder / "state"
-        for each in (state, stage.folder / "out", stage.state_home, stage.folder / "results"):
-            shutil.rmtree(each, ignore_errors=True)
-        state.mkdir(parents=True)
+        state.mkdir()
+        shutil.rmtree(stage.state_home, ignore_errors=True)
         main, wal = LEDGER_FILES[self.ledger]
         ages = {
             "ledger.sqlite3": main,

@@ -6,6 +6,7 @@ gets a second seal; a run that is refused changes nothing.
 
 from __future__ import annotations
 
+import shutil
 from itertools import product
 
 import pytest
@@ -58,15 +59,18 @@ def quiet(tmp_path_factory, zygote, knows_registry):
     yield from open_history(tmp_path_factory, zygote, knows_registry, live_quietly, results=True)
 
 
-def prepare(history, stages, mixture, *, everybody):
-    """Lay the mixture out and let the service know what it really made."""
+def prepare(history, stages, mixture, *, everybody, told_by_out=None):
+    """Lay the mixture out and let the service know what it really made; out/ tells of everybody unless given."""
+    for each in stages.values():  # what an earlier case left in either folder
+        for folder in ("state", "out", "results"):
+            shutil.rmtree(each.folder / folder, ignore_errors=True)
     stage = stages["hospital" if mixture.where == "same" else "elsewhere"]
     mixture.build(history, stage)
     stage.world.forget()
     stage.world.restore(history.seals)
     for seal in history.seals:
         stage.world._service.pictures[seal.picture] = history.pictures[seal.picture]
-    known = mixture.known(strict=stage.strict, runs=2 * NIGHT, last=everybody)
+    known = mixture.known(strict=stage.strict, runs=2 * NIGHT, last=everybody, out=told_by_out or everybody)
     stage.unknowable = set(range(known + 1, everybody + 1))
     stage.tally = type(stage.tally)()
     return stage, range(1, known + 1)
@@ -110,6 +114,7 @@ def test_nobody_is_created_twice_where_the_last_night_sent_nothing(quiet, report
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("mixture", FIXED, ids=str)
 def test_nobody_is_created_twice_where_one_folder_holds_the_results(killed_with_fixed_out, report, mixture):
-    stage, known = prepare(*killed_with_fixed_out, mixture, everybody=3 * NIGHT)
+    """Where a run is told another folder, only the copies in out/latest tell of it: of runs that ended."""
+    stage, known = prepare(*killed_with_fixed_out, mixture, everybody=3 * NIGHT, told_by_out=2 * NIGHT)
     report(stage)
     play(stage, known, mixture, *results_folder(stage))
