@@ -105,6 +105,7 @@ class Stage:
             False  # whether nothing on this machine could show what is wrong in this case
         )
         self.tally = Tally()
+        self.claims: list[str] = []  # what a case itself found to be told wrongly
         for each in ("seals", "secrets", "inbox"):
             (folder / each).mkdir(parents=True, exist_ok=True)
         (folder / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
@@ -307,7 +308,7 @@ class Stage:
                     found.append(f"{row['status']} {row['name']} {row['seal_id'][:40]!r}")
                 if row["status"] == "failed" and len(people) == 1 and people <= sealed:
                     found.append(f"failed {row['name']}, whose seal was made")
-        return sorted(set(found))
+        return sorted(set(found)) + self.claims
 
     def assert_clean(self) -> None:
         """Fail the case unless nobody has a second seal or a wrong picture and nothing false was claimed."""
