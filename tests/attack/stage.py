@@ -353,11 +353,16 @@ GUARDED = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3.key", "receip
 
 
 def digests(folder: Path) -> dict[str, str | None]:
-    """Return the digest of each file of a state folder that a refused run must leave alone; None where it is absent."""
-    return {
-        each: hashlib.sha256(path.read_bytes()).hexdigest() if (path := folder / each).exists() else None
-        for each in GUARDED
-    }
+    """Return the digest of each file of a state folder that a refused run must leave alone; None where it is absent.
+
+    An empty -wal is none: SQLite makes one even to read.
+    """
+    found: dict[str, str | None] = dict.fromkeys(GUARDED)
+    for each in GUARDED:
+        path = folder / each
+        if path.exists() and (path.stat().st_size or not each.endswith("-wal")):
+            found[each] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
 
 
 def place(source: Path, target: Path) -> None:
