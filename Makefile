@@ -5,7 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test crash gauntlet trap ocr bench lint docs pictures format lock sample clean help
+.PHONY: demo test attack crash gauntlet trap ocr bench lint docs pictures format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -30,6 +30,9 @@ demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox
 
 test: .venv/dev  ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted sheets, odd answers, small pictures (about 8 min)
+	ATTACK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --tb=short tests/attack
 
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 10 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/night/test_crash.py tests/night/test_machine.py

@@ -3,13 +3,15 @@
 Reads one JSON object a line, ``{"words", "name", "pass", "signals", "fail", "random"}``, answers with one: ``{"code",
 "signal", "points"}``. The child gets signals (SIGKILL unless told) when it passes the point of this name for the
 ``pass``-th time, or with ``fail`` (an errno) meets a disk that fails there; ``random`` kills it after so many seconds,
-wherever it is.
+wherever it is. ``output`` names a file for what it prints; ``environment`` holds variables for it alone; ``limits`` are
+its resource limits by name. ``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -21,7 +23,16 @@ from pipeline.clock import SystemClock
 
 
 class QuickClock(SystemClock):
-    """The machine's clock, on which back-off takes a fiftieth of its time."""
+    """The machine's clock, on which back-off takes a fiftieth of its time; moved on where an order asks for it."""
+
+    def __init__(self, *, later: float = 0.0, jump: float = 0.0) -> None:
+        self._later, self._jump = later, jump
+
+    def now(self) -> float:
+        return super().now() + self._later + self._jump
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._later
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds / 50)
@@ -48,9 +59,16 @@ def run(order: dict, log: int) -> int:
     if seconds := order.get("random"):
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, seconds)
-    devnull = os.open(os.devnull, os.O_RDWR)
-    os.dup2(devnull, 2)
-    return main(order["words"], clock=QuickClock())
+    output = os.open(order.get("output", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(order.get("environment", {}))
+    for limit, value in order.get("limits", {}).items():
+        resource.setrlimit(getattr(resource, limit), (value, value))
+    code = main(order["words"], clock=QuickClock(later=order.get("later", 0.0), jump=order.get("jump", 0.0)))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
 
 
 def serve() -> None:

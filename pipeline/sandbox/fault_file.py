@@ -76,6 +76,10 @@ def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
         return Fault(kind, match, seconds=float(value))
     if kind in WITH_CODE:
         return _with_code(kind, value, match, place)
+    if kind == "seal_id":
+        if not isinstance(value, str):
+            raise _wrong(place, "faults.text")
+        return Fault(kind, match, seal_id=value)
     if value is None:
         return Fault(kind, match)
     if kind in EITHER_SIDE and value in ("before", "after"):

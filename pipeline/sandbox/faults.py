@@ -33,6 +33,7 @@ Kind = Literal[
     "no_seal_id",
     "empty_seal_id",
     "same_seal_id",
+    "seal_id",
     "charset",
     "clock_skew",
 ]
@@ -91,7 +92,8 @@ class Match:
 class Fault:
     """One thing that goes wrong. ``seconds`` is for the delays and the skew, ``url`` for redirect.
 
-    ``code`` and ``message`` are for ``code`` and the internal errors; ``when`` for what may strike on either side.
+    ``code`` and ``message`` are for ``code`` and the internal errors; ``when`` for what may strike on either side;
+    ``seal_id`` is what the fault of that name answers in place of the SealId that was made.
     """
 
     kind: Kind
@@ -101,6 +103,7 @@ class Fault:
     code: str | None = None
     message: str | None = None
     url: str = "https://elsewhere.invalid/"
+    seal_id: str = ""
 
     @property
     def breaks_before(self) -> bool:
@@ -204,6 +207,8 @@ def spoiled(answer: Answer, faults: Sequence[Fault], *, first_seal_id: str | Non
 def _other_seal_id(fault: Fault, first_seal_id: str | None) -> Mapping[str, Any]:
     if fault.kind == "empty_seal_id":
         return {"SealId": ""}
+    if fault.kind == "seal_id":
+        return {"SealId": fault.seal_id}
     if fault.kind == "same_seal_id" and first_seal_id is not None:
         return {"SealId": first_seal_id}
     return {}

@@ -63,7 +63,13 @@ def test_a_json_file_does_as_well(tmp_path):
 
 
 def test_every_kind_can_be_written_in_a_file():
-    values = {"delay_before": 1, "delay_after": 1, "clock_skew": 1, "code": "InvalidParameter"}
+    values = {
+        "delay_before": 1,
+        "delay_after": 1,
+        "clock_skew": 1,
+        "code": "InvalidParameter",
+        "seal_id": "x",
+    }
     file = {"faults": [{"do": {kind: values[kind]} if kind in values else kind} for kind in KINDS]}
     assert [fault.kind for fault in parse_faults(file)] == list(KINDS)
 

@@ -199,13 +199,14 @@ async def test_an_internal_error_after_leaves_a_refusal_as_it_is(wire, create):
 
 
 async def test_a_seal_id_can_be_missing_empty_or_another_ones(wire, create):
-    kinds = ("no_seal_id", "empty_seal_id", "same_seal_id")
-    faults = tuple(Fault(kind, Match(nth=(nth,))) for nth, kind in enumerate(kinds, 2))
+    kinds = ("no_seal_id", "empty_seal_id", "same_seal_id", "seal_id")
+    faults = tuple(Fault(kind, Match(nth=(nth,)), seal_id="\u3000") for nth, kind in enumerate(kinds, 2))
     async with Sandbox(faults=faults) as sandbox:
-        answers = [inside((await exchange(wire, sandbox, create(person)))[2]) for person in range(4)]
+        answers = [inside((await exchange(wire, sandbox, create(person)))[2]) for person in range(5)]
         assert [answer.get("SealId") for answer in answers[1:3]] == [None, ""]
         assert answers[3]["SealId"] == answers[0]["SealId"]
-        assert len({seal.seal_id for seal in sandbox.world.seals}) == 4
+        assert answers[4]["SealId"] == "\u3000"
+        assert len({seal.seal_id for seal in sandbox.world.seals}) == 5
 
 
 async def test_json_cut_short_with_a_length_that_fits(wire, create):

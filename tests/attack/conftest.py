@@ -1,0 +1,111 @@
+"""What the attacks share: a fresh hospital each, and the table at their end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+
+import pytest
+from attack.stage import HOUSE, LONG, Stage, open_sandbox
+from crash_support import Zygote
+
+COLUMNS = (
+    "cases",
+    "failed",
+    "second seals",
+    "(unknowable)",
+    "wrong pictures",
+    "false claims",
+    "refused, wrote",
+)
+
+
+@pytest.fixture(scope="session")
+def zygote():
+    with Zygote() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def knows_registry(tmp_path_factory) -> bool:
+    """Whether this version of the program has the key ``ledger_registry``."""
+    config = tmp_path_factory.mktemp("probe") / "config.yaml"
+    config.write_text("ledger_registry: strict\n")
+    words = [sys.executable, "-m", "pipeline", "--config", str(config), "--lang", "en", "config", "validate"]
+    told = subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, check=False)
+    return "ledger_registry" not in told.stdout + told.stderr
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_stray_settings():
+    """Keep credentials and settings of the machine away from every command that is started here."""
+    for variable in [
+        each for each in os.environ if each.startswith(("TENCENTCLOUD_", "PIPELINE_", "ESIGN_"))
+    ]:
+        del os.environ[variable]
+
+
+@pytest.fixture
+def report(request):
+    """Return what enters a stage's tally in the table at the end."""
+    stages = []
+    yield stages.append
+    for stage in stages:
+        tally = stage.judge()
+        counts = [
+            tally.second_seals,
+            tally.unknowable,
+            tally.wrong_pictures,
+            tally.false_claims,
+            tally.refused_that_wrote,
+        ]
+        request.node.user_properties.append(("attack", [request.module.GROUP, *counts]))
+
+
+@pytest.fixture
+def stage_with(tmp_path, zygote, knows_registry, report):
+    """Make a hospital whose sandbox has these rules; its user has a state folder of its own."""
+    opened = []
+
+    def make(*, folder="hospital", **sandbox) -> Stage:
+        thread = open_sandbox(**sandbox)
+        thread.__enter__()
+        opened.append(thread)
+        stage = Stage(tmp_path / folder, tmp_path / "user", thread, zygote, strict=knows_registry)
+        report(stage)
+        return stage
+
+    yield make
+    for thread in opened:
+        thread.__exit__()
+
+
+@pytest.fixture
+def stage(stage_with):
+    return stage_with()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how each group of cases ended."""
+    if not LONG:
+        return
+    rows: dict[str, list[int]] = defaultdict(lambda: [0] * len(COLUMNS))
+    failed = {each.nodeid for each in terminalreporter.stats.get("failed", ())}
+    for each in terminalreporter.stats.get("", ()):
+        for key, value in each.user_properties if each.when == "teardown" else ():
+            if key == "attack":
+                group, *counts = value
+                row = rows[group]
+                row[0] += 1
+                row[1] += each.nodeid in failed
+                for place, count in enumerate(counts, start=2):
+                    row[place] += count
+    terminalreporter.section("attacks")
+    width = max(map(len, rows), default=0)
+    terminalreporter.write_line(" " * width + "".join(f"{title:>16}" for title in COLUMNS))
+    for group, counts in sorted(rows.items()):
+        terminalreporter.write_line(group.ljust(width) + "".join(f"{count:>16}" for count in counts))
+    total = [sum(column) for column in zip(*rows.values(), strict=True)]
+    terminalreporter.write_line("in all".ljust(width) + "".join(f"{count:>16}" for count in total))

@@ -1,0 +1,101 @@
+"""What a clerk does in a sheet of the results, with openpyxl: paste, sort, shift, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import openpyxl
+
+TITLES = {
+    "picture": ("Picture", "图片", "印章图片"),
+    "trace": ("TraceId",),
+    "seal_name": ("Seal name", "印章名称"),
+    "seal_id": ("SealId", "印章ID"),
+    "conclusion": ("Conclusion", "结论"),
+    "name": ("姓名", "Name"),
+    "number": ("证件号码", "Identity no."),
+    "mobile": ("手机号",),
+    "staff_no": ("工号",),
+    "department": ("科室",),
+    "row_id": ("row_id",),
+    "check": ("check",),
+}
+HIDDEN = ("row_id", "check")
+
+
+class Lines:
+    """The lines of a sheet of the results, by place from 0; a column by its word in ``TITLES``."""
+
+    def __init__(self, path: Path, titled: tuple[str, ...]) -> None:
+        self.book = openpyxl.load_workbook(path)
+        self.sheet = next(sheet for sheet in self.book if sheet.title in titled)
+        self.heads = [cell.value for cell in self.sheet[1]]
+
+    def __len__(self) -> int:
+        return self.sheet.max_row - 1
+
+    def column(self, word: str) -> int:
+        """Return a column's number; ValueError where the sheet lacks it."""
+        return next(self.heads.index(title) for title in TITLES[word] if title in self.heads) + 1
+
+    def has(self, word: str) -> bool:
+        return any(title in self.heads for title in TITLES[word])
+
+    def get(self, line: int, word: str) -> str | None:
+        return self.sheet.cell(line + 2, self.column(word)).value
+
+    def put(self, line: int, **values: str | None) -> None:
+        for word, value in values.items():
+            self.sheet.cell(line + 2, self.column(word)).value = value
+
+    def line_of(self, word: str, value: str) -> int:
+        return next(line for line in range(len(self)) if self.get(line, word) == value)
+
+    def move(self, words: Sequence[str], order: Sequence[int]) -> None:
+        """Let line n have what line ``order[n]`` had in these columns."""
+        for word in words:
+            values = [self.get(line, word) for line in range(len(self))]
+            for line, source in enumerate(order):
+                self.put(line, **{word: values[source]})
+
+    def move_visible(self, order: Sequence[int]) -> None:
+        """Sort what is in sight and leave the hidden columns where they are."""
+        hidden = {self.column(word) for word in HIDDEN}
+        columns = [place for place in range(1, len(self.heads) + 1) if place not in hidden]
+        for column in columns:
+            values = [self.sheet.cell(line + 2, column).value for line in range(len(self))]
+            for line, source in enumerate(order):
+                self.sheet.cell(line + 2, column).value = values[source]
+
+    def append_copy(self, line: int) -> None:
+        """Copy a whole line to the end, its hidden columns too."""
+        self.sheet.append([cell.value for cell in self.sheet[line + 2]])
+
+    def delete_columns(self, *words: str) -> None:
+        for column in sorted((self.column(word) for word in words), reverse=True):
+            self.sheet.delete_cols(column)
+        self.heads = [cell.value for cell in self.sheet[1]]
+
+    def save(self, path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.book.save(path)
+        return path
+
+
+Edit = Callable[[Lines], None]
+
+
+def swapped(count: int, one: int, other: int) -> list[int]:
+    """Return the order in which two lines have changed places."""
+    order = list(range(count))
+    order[one], order[other] = order[other], order[one]
+    return order
+
+
+def turned(count: int, first: int = 0, last: int | None = None) -> list[int]:
+    """Return the order in which the lines from ``first`` to ``last`` have moved down by one, the last to the top."""
+    lines = list(range(first, count if last is None else last + 1))
+    order = list(range(count))
+    order[lines[0] : lines[-1] + 1] = [lines[-1], *lines[:-1]]
+    return order

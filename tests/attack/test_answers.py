@@ -1,0 +1,222 @@
+"""Answers of the service that do not mean what they seem to: a name that exists, a duplicate task, a SealId of blanks."""
+
+from __future__ import annotations
+
+import openpyxl
+import pytest
+from attack.marks import draw_mark
+from attack.sheets import Lines
+from attack.stage import CREATE, LONG, Stage, person
+
+from pipeline.sandbox.rules import Rules
+
+GROUP = "answers"
+LATER = 400.0  # seconds: beyond the time in which a signed request may still be carried out
+TO_FIX = ("To fix", "失败待改")
+DOCTORS = 8 if LONG else 5
+NAMES = ("code", "bare")  # how a seal name that exists is refused
+
+
+def open_again_with_a_new_ledger(stage_with, names: str, doctors: int) -> Stage:
+    """Seal doctors, then begin on another machine that knows nothing of it."""
+    stage = stage_with(rules=Rules(limiter="none", unique_names=names))
+    stage.hire(*range(1, doctors + 1))
+    assert stage.go("run").code == 0
+    stage.move_to_another_machine()
+    return stage
+
+
+def obey(stage: Stage) -> None:
+    """Give every doctor of To fix another seal name, as the yellow cell asks, and send it back."""
+    lines = Lines(stage.results(), TO_FIX)
+    if "姓名" in lines.heads and lines.has("seal_name"):
+        for line in range(len(lines)):
+            lines.put(line, seal_name=f"{lines.get(line, 'name')}处方专用章")
+        path = lines.save(stage.folder / "edited" / "改名.xlsx")
+        stage.go("retry", str(path))
+    stage.go("retry")
+    stage.go("run")
+
+
+@pytest.mark.parametrize("names", NAMES if LONG else NAMES[:1])
+def test_doctors_who_have_seals_already_stop_a_new_ledger(stage_with, names):
+    stage = open_again_with_a_new_ledger(stage_with, names, DOCTORS)
+    ended = stage.go("run")
+    told = set(stage.statuses().values())
+    obey(stage)
+    stage.assert_clean()
+    assert ended.code == 5, "guard SEALS_EXIST"
+    assert told <= {"exists", "not_sent"}
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("names", NAMES)
+def test_a_name_that_exists_is_held_and_its_owner_decided_by_a_human(stage_with, names):
+    """Two such answers stop no run; each doctor's own seal is entered by its SealId."""
+    stage = open_again_with_a_new_ledger(stage_with, names, 2)
+    assert stage.go("run").code == 3
+    told = stage.statuses()
+    for serial, (seal,) in stage.seals_of().items():
+        stage.go("resolve", person(serial).staff_no, "--seal-id", seal.seal_id, later=LATER)
+    ended = stage.go("run", later=LATER)
+    stage.assert_clean()
+    assert set(told.values()) == {"exists"}
+    assert ended.code == 0
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("names", NAMES)
+def test_a_name_that_another_person_holds(stage_with, names):
+    stage = stage_with(rules=Rules(limiter="none", unique_names=names))
+    stage.know(90)
+    namesake = person(90)
+    stage.draw(90)
+    stage.roster([(person(1).name, *namesake.cells[1:])])
+    assert stage.go("run").code == 0
+    stage.move_to_another_machine()
+    stage.hire(1)
+    assert stage.go("run").code == 3
+    told = stage.statuses()
+    stage.go("resolve", person(1).staff_no, "--not-theirs", later=LATER)
+    ended = stage.go("run", later=LATER)
+    stage.assert_clean()
+    assert set(told.values()) == {"exists"}
+    assert ended.code == 0
+    assert len(stage.world.seals) == 2
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("names", NAMES)
+def test_a_new_scan_changes_no_answer_that_the_name_exists(stage_with, names):
+    """The clerk changes what the row lets him change: another picture, another mobile, the name's spelling."""
+    stage = open_again_with_a_new_ledger(stage_with, names, 2)
+    stage.go("run")
+    for serial in (1, 2):
+        stage.draw(serial, drawing=3)
+    stage.roster([(*person(serial).cells[:2], None, *person(serial).cells[3:]) for serial in (1, 2)])
+    stage.go("run")
+    stage.go("retry")
+    stage.assert_clean()
+
+
+MADE = (2, 3, 4)
+CODES = ("InvalidParameter.DupTask", "OperationDenied.AlreadyHas", "InvalidParameter.Status")
+
+
+def try_everything(stage: Stage) -> None:
+    """Do what a clerk does with rows that are not well: correct them, retry them, run again."""
+    if stage.results().exists():
+        lines = Lines(stage.results(), TO_FIX)
+        if "姓名" in lines.heads:
+            path = lines.save(stage.folder / "edited" / "改好.xlsx")
+            stage.go("retry", str(path), later=LATER)
+    stage.go("retry", later=LATER)
+    stage.go("run", later=LATER)
+
+
+def lost(do: object, *serials: int) -> list[dict]:
+    return [{"match": {"action": CREATE, "user_name": person(serial).name}, "do": do} for serial in serials]
+
+
+@pytest.mark.parametrize("code", CODES if LONG else CODES[:1])
+def test_an_answer_that_may_follow_a_seal_is_no_refusal(stage, code):
+    """The seal was made, and the answer says that the task, the person or the state is not right for it."""
+    stage.strike(*lost({"internal_error_after": {"code": code, "message": "请勿重复提交"}}, *MADE))
+    stage.hire(*range(1, 6))
+    stage.go("run")
+    told = [stage.statuses()[person(serial).staff_no] for serial in MADE]
+    stage.strike()
+    try_everything(stage)
+    stage.assert_clean()
+    assert told == ["unknown"] * len(MADE)
+
+
+SEAL_IDS = {
+    "blank": " ",
+    "blanks": "   ",
+    "ideographic-space": "\u3000",
+    "tab": "\t",
+    "newline": "yD\nabc",
+    "NUL": "yD\x00abc",
+    "escape": "\x1b[31myD",
+    "delete": "yD\x7fabc",
+    "C1": "yD\x85abc",
+    "129": "y" * 129,
+    "900KB": "y" * 900_000,
+}
+STRANGE = SEAL_IDS if LONG else {"NUL": SEAL_IDS["NUL"]}
+
+
+@pytest.mark.parametrize("seal_id", STRANGE.values(), ids=STRANGE)
+def test_a_seal_id_of_blanks_control_characters_or_excess_length_is_none(stage, seal_id):
+    stage.strike(*lost({"seal_id": seal_id}, *MADE))
+    stage.hire(*range(1, 6))
+    stage.go("run")
+    told = [stage.statuses()[person(serial).staff_no] for serial in MADE]
+    stage.strike()
+    try_everything(stage)
+    stage.assert_clean()
+    assert told == ["unknown"] * len(MADE)
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_a_seal_id_of_128_characters_is_one(stage):
+    stage.strike(*lost({"seal_id": "y" * 128}, 2))
+    stage.hire(1, 2)
+    assert stage.go("run").code == 0
+    stage.adopted["y" * 128] = 2  # the service calls it so
+    assert stage.statuses()[person(2).staff_no] == "sealed"
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_not_finding_a_seal_proves_nothing(stage):
+    """``--not-created`` alone enters nothing before ``certify`` has shown a place that lists such seals."""
+    stage.strike(*lost("reset_after", *MADE))
+    stage.hire(*range(1, 6))
+    assert stage.go("run").code == 3
+    stage.strike()
+    codes = [stage.go("resolve", person(each).staff_no, "--not-created", later=LATER).code for each in MADE]
+    stage.go("run", later=LATER)
+    stage.assert_clean()
+    assert codes == [2] * len(MADE)
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("words", [("--not-created",), ("--not-created", "--sure")], ids=["plain", "sure"])
+def test_a_wall_clock_that_jumped_ends_no_wait(stage, words):
+    """The create is still on its way when somebody sets the clock forward and calls it not created."""
+    stage.strike(*lost({"delay_before": 6}, 2))
+    stage.hire(1, 2)
+    stage.go("run")
+    stage.strike()
+    decided = stage.go("resolve", person(2).staff_no, *words, jump=LATER)
+    stage.go("run", jump=LATER)
+    stage.wait_until_quiet()
+    stage.assert_clean()
+    assert decided.code == 2
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_adopting_what_is_there_already_ends_the_guard(stage_with):
+    stage = open_again_with_a_new_ledger(stage_with, "code", DOCTORS)
+    stage.go("run")
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    for serial, (seal,) in stage.seals_of().items():
+        book.active.append((person(serial).name, person(serial).number, seal.seal_id))
+    book.save(stage.folder / "seals-of-old.xlsx")
+    stage.go("adopt", str(stage.folder / "seals-of-old.xlsx"), later=LATER)
+    stage.go("run", later=LATER)
+    stage.assert_clean()
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_a_replaced_seal_is_asked_for_by_a_human_alone(stage):
+    """A new scan of a sealed doctor is ``changed``: no run and no retry makes a second seal of it."""
+    stage.hire(1, 2)
+    assert stage.go("run").code == 0
+    draw_mark(1, 4).save(stage.folder / "seals" / "00001.png")
+    stage.go("run")
+    stage.go("retry")
+    stage.go("retry", str(stage.results()))
+    stage.assert_clean()
