@@ -6,9 +6,9 @@ None of this is done while a run holds the lock, but for the backup, which reads
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -19,13 +19,12 @@ from pipeline.ledger.open import examine, key_path, read_key
 from pipeline.ledger.receipt_sync import find_lacking, receipts_path, set_aside_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.ledger.sqlite import connect, read_failed
+from pipeline.ledger.sqlite import SIDE_SUFFIXES, connect, read_failed
 from pipeline.words import Speaks
 from pipeline.words.sentences import phrase
 
 _KEY, _RECEIPTS = "key", "receipts"
 _KEPT = "kept_file"  # the table of a backup that holds the files beside the ledger
-_SIDE = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Restored:
     people: int
     seals: int
     unsettled: int
-    aside: Path | None  # where a ledger was put that was damaged or behind its receipts
+    aside: Path | None = None  # where a ledger was put that was damaged or behind its receipts
     newer_receipts: bool = False  # the receipts beside it reached further than the backup, and were used
     damaged_receipts: Path | None = None  # where damaged receipts were put that were written again
 
@@ -97,7 +96,10 @@ def restore(path: Path, source: Path, tenant: str) -> Restored:
     and for another tenant's, LedgerError where the disk fails or the receipts tell another story.
     """
     secret, told = _kept(source)
-    aside = _make_room(path, SiteKey(secret, tenant))
+    site_key = SiteKey(secret, tenant)
+    if path.exists() and _is_readable(path, site_key):
+        raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
+    examine(source, site_key)
     private.make_folder(path.parent)
     place = receipts_path(path)
     with closing(connect(source, readonly=True)) as backed_up:
@@ -106,37 +108,41 @@ def restore(path: Path, source: Path, tenant: str) -> Restored:
     if place.exists() and not newer:
         raise UsageError("ledger.other_past", place=place)
     _put_key(path, secret)
-    if not newer:
-        if told:
-            with private.published(place) as draft:
-                draft.write_bytes(told)
-        with (
-            private.published(path) as draft,
-            closing(connect(source, readonly=True)) as old,
-            closing(sqlite3.connect(draft)) as new,
-        ):
-            old.backup(new)
-            new.execute(f"DROP TABLE {_KEPT}")
-            new.commit()
-            examine(draft, SiteKey(secret, tenant))
-        return _counted(path, aside)
-    return rebuild(path, tenant, aside=aside, newer=True)
+    if newer:
+        return replace(_rebuild_from_receipts(path, site_key), newer_receipts=True)
+    if told:
+        with private.published(place) as draft:
+            draft.write_bytes(told)
+    with (
+        _replaced(path) as (draft, aside),
+        closing(connect(source, readonly=True)) as old,
+        closing(sqlite3.connect(draft)) as new,
+    ):
+        old.backup(new)
+        new.execute(f"DROP TABLE {_KEPT}")
+        new.commit()
+    return replace(_counted(path), aside=aside())
 
 
-def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool = False) -> Restored:
+def rebuild(path: Path, tenant: str) -> Restored:
     """Make the ledger again from its receipts and its key.
 
-    A damaged ledger is set aside, and so is one that lacks what the receipts hold. A ledger that lacks nothing stays:
-    where its receipts are damaged, they are written again from it. An attempt without a verdict becomes unknown, as
-    after any crash. Raises UsageError where ledger and receipts are in order, LedgerError where key or receipts are
-    missing, damaged or another's.
+    A damaged ledger is set aside, and so is one that lacks what the receipts hold; both stay where the receipts cannot
+    replace them. A ledger that lacks nothing stays: where its receipts are damaged, they are written again from it. An
+    attempt without a verdict becomes unknown, as after any crash. Raises UsageError where ledger and receipts are in
+    order, LedgerError where key or receipts are missing, damaged, older than the ledger or another's.
     """
     site_key = SiteKey(read_key(path), tenant)
     place = receipts_path(path)
-    if aside is None and path.exists():
+    if path.exists():
         if _is_readable(path, site_key) and not _is_behind(path, place):
             return _rewrite_receipts(path, place)
-        aside = _set_aside(path)
+        _require_newer_receipts(path, place)
+    return _rebuild_from_receipts(path, site_key)
+
+
+def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> Restored:
+    place = receipts_path(path)
     try:
         held = list(receipts.read(place))
         mark = receipts.end(place)
@@ -145,7 +151,10 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
     except (OSError, receipts.ReceiptsDamaged) as error:
         raise _receipts_damaged(place, error) from error
     try:
-        with private.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
+        with (
+            _replaced(path) as (draft, aside),
+            closing(connect(draft, readonly=False)) as connection,
+        ):
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             schema.migrate(connection)
             facts.restore(connection, held)
@@ -154,8 +163,26 @@ def rebuild(path: Path, tenant: str, *, aside: Path | None = None, newer: bool =
             examine(draft, site_key)
     except sqlite3.Error as error:
         raise _receipts_damaged(place, error) from error
-    restored = _counted(path, aside)
-    return Restored(restored.people, restored.seals, restored.unsettled, aside, newer)
+    return replace(_counted(path), aside=aside())
+
+
+def _require_newer_receipts(path: Path, place: Path) -> None:
+    """Raise LedgerError where a damaged ledger can still be seen to have got further than the receipts."""
+    try:
+        with closing(connect(path, readonly=True)) as connection:
+            mark = facts.mark_of(connection)
+    except sqlite3.Error:
+        return
+    if place.exists() and not receipts.reaches(place, mark) and _last_number(place) < mark.n:
+        raise LedgerError("ledger.receipts_older", path=path, place=place)
+
+
+def _last_number(place: Path) -> int:
+    """Return the number of the last line of a chain, as far as it is whole."""
+    try:
+        return receipts.end(place).n
+    except receipts.ReceiptsDamaged as damaged:
+        return damaged.line - 1
 
 
 def _is_behind(path: Path, place: Path) -> bool:
@@ -190,8 +217,7 @@ def _rewrite_receipts(path: Path, place: Path) -> Restored:
         damaged = set_aside_path(place)
         place.rename(damaged)
         facts.remember(connection, receipts.write_all(place, facts.every(connection)))
-    restored = _counted(path, None)
-    return Restored(restored.people, restored.seals, restored.unsettled, None, damaged_receipts=damaged)
+    return replace(_counted(path), damaged_receipts=damaged)
 
 
 def check(path: Path, tenant: str) -> Checked:
@@ -205,7 +231,7 @@ def check(path: Path, tenant: str) -> Checked:
         with closing(connect(path, readonly=True)) as connection:
             found = [*_inside(connection), *_against_receipts(connection, receipts_path(path))]
             told = facts.mark_of(connection).n
-        held = _counted(path, None)
+        held = _counted(path)
     except sqlite3.Error as error:
         raise read_failed(path, error) from error
     return Checked(tuple(found), told, held.people, held.seals, held.unsettled)
@@ -272,15 +298,6 @@ def _kept(source: Path) -> tuple[bytes, bytes]:
         raise UsageError("ledger.no_backup", source=source) from error
 
 
-def _make_room(path: Path, site_key: SiteKey) -> Path | None:
-    """Set a ledger aside that cannot be read; UsageError for one that can."""
-    if not path.exists():
-        return None
-    if _is_readable(path, site_key):
-        raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
-    return _set_aside(path)
-
-
 def _is_readable(path: Path, site_key: SiteKey) -> bool:
     """Return whether a ledger can be read and is whole in itself."""
     try:
@@ -291,15 +308,30 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
         return False
 
 
-def _set_aside(path: Path) -> Path:
-    """Rename a ledger and the files that SQLite keeps beside it; return its new name."""
-    free = next(name for n in count(1) if not (name := path.with_name(f"{path.name}.replaced-{n}")).exists())
-    path.rename(free)
-    for suffix in _SIDE:
-        side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(free.with_name(free.name + suffix))
-    return free
+@contextmanager
+def _replaced(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None]]]:
+    """Yield a draft that takes the name of a ledger once the block has filled it, and the former one's new name.
+
+    What was there, and what SQLite kept beside it, is set aside only then: a draft that fails leaves everything as it is.
+    """
+    aside: list[Path] = []
+    draft = private.draft_of(path)
+    private.create(draft)
+    try:
+        yield draft, lambda: aside[0] if aside else None
+        private.sync_file(draft)
+        free = private.free_name(path)
+        for suffix in ("", *SIDE_SUFFIXES):
+            former = path.with_name(path.name + suffix)
+            if former.exists():
+                former.rename(free.with_name(free.name + suffix))
+                aside[:] = [free]
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+        for suffix in SIDE_SUFFIXES:
+            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    private.sync_folder(path.parent)
 
 
 def _put_key(path: Path, secret: bytes) -> None:
@@ -314,14 +346,14 @@ def _put_key(path: Path, secret: bytes) -> None:
         draft.write_bytes(secret)
 
 
-def _counted(path: Path, aside: Path | None) -> Restored:
+def _counted(path: Path) -> Restored:
     with closing(connect(path, readonly=True)) as connection:
         (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
         (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
         (unsettled,) = connection.execute(
             f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
         ).fetchone()
-    return Restored(people, seals, unsettled, aside)
+    return Restored(people, seals, unsettled)
 
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:

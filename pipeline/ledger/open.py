@@ -16,7 +16,7 @@ from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path, synchr
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import identify
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
-from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
+from pipeline.ledger.sqlite import SIDE_SUFFIXES, SqliteLedger, connect, read_failed
 
 
 def key_path(ledger: Path) -> Path:
@@ -86,6 +86,10 @@ def _begin(path: Path, tenant: str, now: float) -> None:
         with private.published(key_path(path)) as draft:
             draft.write_bytes(token_bytes(KEY_BYTES))
     check = SiteKey(read_key(path), tenant).check()
+    for suffix in SIDE_SUFFIXES:  # of a ledger that was lost: SQLite would take them for the new one's
+        side = path.with_name(path.name + suffix)
+        if side.exists():
+            side.rename(private.free_name(side))
     with private.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
@@ -146,8 +150,12 @@ def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
 
 def _refuse_unexplained(path: Path, evidence: str | None) -> None:
     """Refuse a new ledger where something tells of an old one: it would make every doctor new."""
-    place = receipts_path(path)
-    found = str(place) if place.exists() else evidence
+    log = path.with_name(f"{path.name}-wal")
+    found = evidence
+    if receipts_path(path).exists():
+        found = str(receipts_path(path))
+    elif log.exists() and log.stat().st_size:
+        found = str(log)
     if found is None:
         return
     raise UsageError("ledger.lost", path=path, found=found, then=("ledger", "rebuild"))

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 FILE_MODE = 0o600
@@ -30,6 +31,11 @@ def create(path: Path) -> None:
 def draft_of(path: Path) -> Path:
     """Return a name beside ``path`` under which nobody else works."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+
+
+def free_name(path: Path) -> Path:
+    """Return a name beside ``path`` that is not taken: ``<name>.replaced-1`` and so on."""
+    return next(name for n in count(1) if not (name := path.with_name(f"{path.name}.replaced-{n}")).exists())
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from pipeline.roster import FileStat
 Result = TypeVar("Result")
 
 BUSY_SECONDS = 5.0
+SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps beside a database
 _MARKS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 _RUN = ", ".join(_RUN_COLUMNS)

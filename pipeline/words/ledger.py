@@ -60,6 +60,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "台账 {path} 与回执 {place} 各有对方没有的印章或创建，不能互相重建。请把两者都保留好，用备份恢复（`esign-import ledger restore`）。",
         "The ledger {path} and the receipts {place} each hold seals or creates that the other lacks, so neither can be made from the other. Keep both and restore a backup (`esign-import ledger restore`).",
     ),
+    "ledger.receipts_older": (
+        "损坏的台账 {path} 比回执 {place} 新，由回执重建会丢失最后的创建。请把两者都保留好，用备份恢复（`esign-import ledger restore`）；没有备份时，把台账移走，用 `esign-import adopt FILE` 登记 results.xlsx 中的印章。",
+        "The damaged ledger {path} is newer than the receipts {place}: rebuilding it from them would lose the last creates. Keep both and restore a backup (`esign-import ledger restore`). Without a backup, move the ledger away and enter the seals of results.xlsx (`esign-import adopt FILE`).",
+    ),
     "ledger.registered_lost": (
         "{path} 处没有台账，但本机登记 {record} 表明该机构的台账曾在这里并提交过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import ledger restore`）、由回执重建（`esign-import ledger rebuild`）或登记已有印章（`esign-import adopt FILE`）；若确实不再需要它，用 `--new-ledger` 运行一次。",
         "There is no ledger at {path}, but the registry {record} shows that this organisation's ledger was there and sent creates: with a new ledger every doctor would be created again. Restore a backup (`esign-import ledger restore`), rebuild it from the receipts (`esign-import ledger rebuild`) or enter the seals you know (`esign-import adopt FILE`). If it is gone for good, run once with `--new-ledger`.",
