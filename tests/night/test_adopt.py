@@ -201,7 +201,7 @@ def test_every_line_that_was_not_entered_says_where_what_and_what_to_do(hospital
     assert hospital.go("--lang", language, "adopt", path) == 3
     told = capsys.readouterr().err
     zh = {
-        3: ("B3", "请对照证件"), 4: ("B4", "请对照证件"), 5: ("C5", "请从控制台"), 6: ("C6", "请从控制台"),
+        3: ("B3", "请对照证件"), 4: ("B4", "请对照证件"), 5: ("C5", "请从控制台"), 6: ("C6", "请从创建它的系统"),
         7: ("C7", "第 8 行"), 8: ("C8", "第 7 行"), 9: ("C9", "第 10 行"), 10: ("C10", "第 9 行"),
     }  # fmt: skip
     en = {
