@@ -82,6 +82,56 @@ def test_a_damaged_ledger_is_set_aside_whole(night, place):
     assert people(place) == EXPECTED
 
 
+def test_a_rebuild_that_fails_leaves_everything_where_it_was(night, place):
+    """Else the next run would find no ledger and begin a new one."""
+    night("r1", "p1", "p2")
+    receipts_path(place).unlink()
+    place.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
+    before = {path.name: path.read_bytes() for path in place.parent.iterdir()}
+    with pytest.raises(LedgerError, match="no receipts"):
+        care.rebuild(place, TENANT)
+    assert {path.name: path.read_bytes() for path in place.parent.iterdir()} == before
+
+
+def test_a_write_ahead_log_without_its_ledger_is_set_aside_by_a_rebuild(night, place, opened):
+    night("r1", "p1", "p2", unknown=["p3"])
+    lose(place)
+    place.with_name("ledger.sqlite3-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
+    with pytest.raises(UsageError, match="no ledger at"):
+        opened(recover=True)
+    restored = care.rebuild(place, TENANT)
+    assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
+    assert place.with_name("ledger.sqlite3.replaced-1-wal").exists()
+    assert people(place) == EXPECTED
+
+
+def test_a_write_ahead_log_alone_tells_of_a_lost_ledger(place, opened):
+    place.parent.mkdir()
+    log = place.with_name("ledger.sqlite3-wal")
+    log.write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
+    with pytest.raises(UsageError, match=r"ledger\.sqlite3-wal"):
+        opened(recover=True)
+    assert opened(recover=True, force_new=True).snapshot().people == {}
+    assert log.with_name("ledger.sqlite3-wal.replaced-1").exists()
+
+
+def test_receipts_that_are_older_than_a_damaged_ledger_do_not_replace_it(night, place, raw):
+    night("r1", "p1")
+    older = receipts_path(place).read_bytes()
+    night("r2", "p2")
+    ((page,),) = raw("SELECT rootpage FROM sqlite_master WHERE name = 'attempt_of_person'")
+    raw("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(place.read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = (
+        b"\xff" * 4096
+    )  # what the ledger says of its receipts stays readable
+    place.write_bytes(data)
+    receipts_path(place).write_bytes(older)
+    with pytest.raises(LedgerError, match="newer than the receipts"):
+        care.rebuild(place, TENANT)
+    assert place.read_bytes() == data
+
+
 def test_a_ledger_in_order_is_never_replaced(night, place, tmp_path):
     night("r1", "p1")
     care.backup(place, tmp_path / "b")
