@@ -137,7 +137,10 @@ def find_sealed(snapshot: Snapshot, ledger: Ledger | None, site_key: SiteKey | N
         return NO_SEALED
     owners = [past for past in snapshot.people.values() if past.seal is not None]
     adopted = [_sealed_person(past) for past in owners if past.seal and past.seal.content is None]
-    return Sealed(adopted, lambda: list(map(_sealed_person, owners)), ledger.staff_numbers, site_key.person)
+    keys = frozenset(past.key for past in owners)
+    return Sealed(
+        keys, adopted, lambda: list(map(_sealed_person, owners)), ledger.staff_numbers, site_key.person
+    )
 
 
 def _sealed_person(past: Past) -> SealedPerson:

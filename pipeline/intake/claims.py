@@ -125,24 +125,17 @@ def _beside_namesakes(
 ) -> list[Claim]:
     """Return a row's claims, those by a name marked that a sealed namesake outside of the roster may mean as well.
 
-    ``keys`` are the people of the roster. Where nobody knows the picture of the namesake's seal, no file that is named
-    by a name alone is told apart from it; where it is known, none that lies in a department while the row names none.
+    ``keys`` are the people of the roster. The picture of a new doctor may be the namesake's, scanned again: a name alone
+    does not tell them apart, in whichever folder the file lies. Neither does it for a doctor who has a seal, where the
+    picture of the namesake's seal is not known.
     """
     if not any(claim.evidence == NAME for claim in claims):
         return claims
     name = doctor.name or ""
-    in_some = any(claim.department == "some" for claim in claims)
-    namesakes = sealed.named(name) if in_some else sealed.adopted_as(name)
-    namesakes = [each for each in namesakes if each.key not in keys]
-    if not namesakes:
+    namesakes = sealed.adopted_as(name) if sealed.has(doctor.key) else sealed.named(name)
+    if all(each.key in keys for each in namesakes):
         return claims
-    unknown = not all(each.picture_known for each in namesakes)
-    return [
-        replace(claim, department="namesake")
-        if claim.evidence == NAME and (unknown or claim.department == "some")
-        else claim
-        for claim in claims
-    ]
+    return [replace(claim, department="namesake") if claim.evidence == NAME else claim for claim in claims]
 
 
 def _departments(people: Sequence[Hashable], doctors: Sequence[Doctor]) -> dict[Hashable, tuple[str, ...]]:

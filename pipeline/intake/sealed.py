@@ -31,12 +31,17 @@ class SealedPerson:
 class Sealed:
     """Everybody who has a seal. All of them are listed only when somebody asks: most runs need those of ``adopted``."""
 
+    keys: Collection[str | None] = _field(default=frozenset(), repr=False)
     adopted: Sequence[SealedPerson] = _field(default=(), repr=False)  # whose picture is not known
     list_people: Callable[[], Sequence[SealedPerson]] = _field(default=tuple, repr=False)
     staff_numbers: Callable[[], Mapping[str, Collection[str]]] = _field(
         default=lambda: MappingProxyType({}), repr=False
     )  # by key, as rosters gave them
     person_of: Callable[[str], str] | None = _field(default=None, repr=False)  # lifetime number -> key
+
+    def has(self, key: str | None) -> bool:
+        """Return whether a person has a seal."""
+        return key in self.keys
 
     def named(self, name: str) -> Sequence[SealedPerson]:
         """Return the people of a name, as a roster writes it."""
