@@ -141,6 +141,9 @@ class Snapshot:
     other_persons: frozenset[tuple[str, str]] = (
         frozenset()
     )  # a person's key, key of a number that is another's
+    former_pictures: Mapping[str, str] = _field(
+        default_factory=dict
+    )  # sha256 or digest of pixels -> key of the person whose seal was made from it, or compared with it, before
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,13 +110,21 @@ def _not_ready(planned: Planned, found: Problem) -> Planned:
 
 
 def drawn_by(snapshot: Snapshot, what: Callable[[Content], str | None]) -> dict[str, Past]:
-    """Return whose seal, or create without a verdict, was made from a picture: by ``what`` tells one from another."""
+    """Return whose seal, or create without a verdict, was made from a picture: by ``what`` tells one from another.
+
+    A picture of a seal that was given up, or of before a `resolve --keep`, stays that person's.
+    """
     found = {
         what(made.content): past
         for past in snapshot.people.values()
         if (made := past.seal or past.unsettled) and made.content is not None
     }
-    return {drawing: past for drawing, past in found.items() if drawing is not None}
+    former = {
+        drawing: snapshot.people[key]
+        for drawing, key in snapshot.former_pictures.items()
+        if key in snapshot.people
+    }
+    return {**former, **{drawing: past for drawing, past in found.items() if drawing is not None}}
 
 
 def taken(doctor: Doctor, owner: Past | None) -> Problem | None:

@@ -67,6 +67,8 @@ def ask_of(
     """Resolve what is asked: named paths must exist (UsageError), the default folders may be absent."""
     for path in (*rosters, *([seals] if seals else [])):
         existing(path)
+    for folder in filter(None, (seals, out)):
+        require_unicode(folder)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
         raise UsageError("usage.no_pictures", path=seals)
     inboxes = [config.path(path) for path in config.roster]
@@ -118,6 +120,15 @@ def room_for_results(folder: Path) -> None:
     file = next((each for each in (folder, *folder.parents) if each.exists()), None)
     if file is not None and not file.is_dir():
         raise UsageError("usage.out_is_a_file", file=file)
+
+
+def require_unicode(path: Path) -> None:
+    """Raise UsageError for a folder whose name holds bytes that are no UTF-8: the ledger keeps its path as text."""
+    try:
+        str(path.absolute()).encode("utf-8")
+    except UnicodeEncodeError:
+        shown = str(path).encode("utf-8", "replace").decode("utf-8")
+        raise UsageError("usage.not_unicode", path=shown) from None
 
 
 def existing(path: Path) -> Path:

@@ -120,6 +120,9 @@ class Tables:
     )  # key -> name, masked number, staff number, mobile
     same: dict[str, str] = field(default_factory=dict)  # key of a corrected number -> key
     other: frozenset[tuple[str, str]] = frozenset()
+    former: list[tuple[str, Content | None]] = field(
+        default_factory=list
+    )  # what seals were compared with before
 
     def copy(self) -> Tables:
         seen = {run: dict(rows) for run, rows in self.seen.items()}
@@ -136,6 +139,7 @@ class Tables:
             dict(self.known_by),
             dict(self.same),
             self.other,
+            list(self.former),
         )
 
     def live(self, key: str) -> tuple[str, Seal] | None:
@@ -281,7 +285,15 @@ class MemoryLedger:
         tables = self._tables  # never changed once it stands there
         people = {key: self._past(tables, key) for key in tables.people}
         spare = frozenset(name for name in tables.names if tables.spare(name))
-        return Snapshot(people, dict(tables.names), spare, dict(tables.same), tables.other)
+        made = [(seal.key, seal.live.content) for seal in tables.seals.values() if seal.ended]
+        former = {
+            digest: key
+            for key, content in (*made, *tables.former)
+            if content
+            for digest in (content.picture, content.pixels)
+            if digest
+        }
+        return Snapshot(people, dict(tables.names), spare, dict(tables.same), tables.other, former)
 
     def _past(self, tables: Tables, key: str) -> Past:
         sent = tables.of(key)
@@ -400,6 +412,7 @@ class MemoryLedger:
                     tables.disown(decision)
                 case "keep":
                     seal_id, seal = _live(tables, decision.key)
+                    tables.former.append((decision.key, seal.live.content))
                     kept = replace(seal.live, content=decision.content)
                     tables.seals[seal_id] = replace(seal, live=kept)
                 case "replace":

@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.nightly import no_ledger, ready_config
 from pipeline.cli.session import Session
-from pipeline.session import lock_tenant, no_such_path
+from pipeline.session import lock_tenant, no_such_path, registry_of
 
 if TYPE_CHECKING:
     from pipeline.ledger.care import Restored
@@ -71,6 +71,7 @@ def rebuild(session: Session) -> int:
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 where something is wrong."""
     from pipeline.ledger import care  # noqa: PLC0415
+    from pipeline.ledger.ownership import find_conflict  # noqa: PLC0415
 
     path, tenant = _place(session)
     if not path.exists():
@@ -93,6 +94,8 @@ def check(session: Session) -> int:
         session.proceed("next_after", "run")
     if kinds:
         return 74
+    if (conflict := find_conflict(registry_of(session.config()), path)) is not None:
+        raise conflict
     session.say(
         "ledger_sound",
         path=path,
@@ -115,7 +118,7 @@ def _place(session: Session) -> tuple[Path, str]:
 @contextmanager
 def _locked(session: Session) -> Iterator[tuple[Path, str]]:
     """Hold the run lock; what was made under it is entered in the registry of ledgers."""
-    from pipeline.ledger.ownership import register_ledger  # noqa: PLC0415
+    from pipeline.ledger.ownership import find_conflict, register_ledger  # noqa: PLC0415
 
     path, tenant = _place(session)
     with lock_tenant(session.config(), run="ledger", clock=session.clock, warn=session.warn) as (_, registry):
@@ -123,6 +126,8 @@ def _locked(session: Session) -> Iterator[tuple[Path, str]]:
         counter = register_ledger(registry, path, warn=session.warn)
         if counter is not None:
             counter.close()
+        if (conflict := find_conflict(registry, path)) is not None:  # it is behind what the registry saw
+            session.warn(conflict)
 
 
 def _tell(session: Session, restored: Restored) -> None:

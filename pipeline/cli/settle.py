@@ -133,7 +133,7 @@ def _settle(
         case "same_person":
             settle.enter_same_person(ledger, case, who)
         case "other_person":
-            own = number_key(case, site_key.person, ledger.same_persons())
+            own = number_key(case, site_key.person, site_key.digest, ledger.same_persons())
             settle.enter_other_person(ledger, case, who, number_key=own)
         case _:
             raise AssertionError(way)

@@ -37,13 +37,26 @@ def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
     return replace(content, picture=doctor.picture.sha256, pixels=image.pixels(doctor.picture.file))
 
 
-def number_key(case: Case, person_key: Callable[[str], str], same_persons: Mapping[str, str]) -> str | None:
-    """Return the key of a row's own number where a human entered it as a corrected number of this person."""
+def number_key(
+    case: Case,
+    person_key: Callable[[str], str],
+    digest: Callable[[str], str],
+    same_persons: Mapping[str, str],
+) -> str | None:
+    """Return the key of a row's own number where a human entered it as a corrected number of this person.
+
+    Raises UsageError where the person's seal, or create without a verdict, was made with this very number: it is in use.
+    """
     doctor = case.planned.doctor if case.planned else None
     if doctor is None or doctor.number is None or doctor.id_type is None:
         return None
     key = person_key(lifetime(doctor.number, doctor.id_type))
-    return key if same_persons.get(key) == case.key else None
+    if same_persons.get(key) != case.key:
+        return None
+    made = case.past.seal or case.past.unsettled
+    if made and made.content and made.content.number == digest(spellings(doctor.number, doctor.id_type)[0]):
+        raise UsageError("desk.made_with_number", name=case.name)
+    return key
 
 
 def replacement_name(case: Case, given: str | None) -> str:

@@ -123,19 +123,32 @@ def survey(doctors: Sequence[Doctor], library: Library, sealed: Sealed = NO_SEAL
 def _beside_namesakes(
     doctor: Doctor, claims: list[Claim], sealed: Sealed, keys: frozenset[str]
 ) -> list[Claim]:
-    """Return a row's claims, those by a name marked that a sealed namesake outside of the roster may mean as well.
+    """Return a row's claims, those marked that a sealed person outside of the roster may mean as well.
 
-    ``keys`` are the people of the roster. The picture of a new doctor may be the namesake's, scanned again: a name alone
-    does not tell them apart, in whichever folder the file lies. Neither does it for a doctor who has a seal, where the
-    picture of the namesake's seal is not known.
+    ``keys`` are the people of the roster. The picture of a new doctor may be that person's, scanned again: a name alone,
+    or a staff number alone that was that person's, does not tell them apart, in whichever folder the file lies. Neither
+    does it for a doctor who has a seal, where the picture of the other one's seal is not known.
     """
-    if not any(claim.evidence == NAME for claim in claims):
+    shared = {claim.evidence for claim in claims} & _SHAREABLE
+    if not shared:
         return claims
-    name = doctor.name or ""
-    namesakes = sealed.adopted_as(name) if sealed.has(doctor.key) else sealed.named(name)
-    if all(each.key in keys for each in namesakes):
-        return claims
-    return [replace(claim, department="namesake") if claim.evidence == NAME else claim for claim in claims]
+    name, staff_no = doctor.name or "", doctor.staff_no or ""
+    new = not sealed.has(doctor.key)
+    namesakes = (
+        [each for each in sealed.named(name, new=new) if each.key not in keys] if NAME in shared else []
+    )
+    before = [
+        each
+        for each in (sealed.with_staff_no(staff_no, new=new) if STAFF_NO in shared else ())
+        if each.key not in keys and stems.tight(each.name or "") != stems.tight(name)
+    ]  # one of the same name is held as possibly the same person
+
+    def is_theirs(claim: Claim) -> bool:
+        if claim.evidence == STAFF_NO:
+            return bool(before) and stems.tight(name) not in stems.tight(claim.candidate.stem)
+        return claim.evidence == NAME and bool(namesakes)
+
+    return [replace(claim, department="namesake") if is_theirs(claim) else claim for claim in claims]
 
 
 def _departments(people: Sequence[Hashable], doctors: Sequence[Doctor]) -> dict[Hashable, tuple[str, ...]]:

@@ -43,13 +43,18 @@ class Sealed:
         """Return whether a person has a seal."""
         return key in self.keys
 
-    def named(self, name: str) -> Sequence[SealedPerson]:
-        """Return the people of a name, as a roster writes it."""
-        return self._by_name.get(_spelling(name), ()) if name else ()
+    def named(self, name: str, *, new: bool) -> Sequence[SealedPerson]:
+        """Return the people of a name, as a roster writes it; not ``new``: only those whose picture is not known."""
+        if not name or not (new or self.adopted):
+            return ()
+        return (self._by_name if new else self._adopted_by_name).get(_spelling(name), ())
 
-    def adopted_as(self, name: str) -> Sequence[SealedPerson]:
-        """Return those of a name whose picture is not known."""
-        return self._adopted_by_name.get(_spelling(name), ()) if self.adopted and name else ()
+    def with_staff_no(self, staff_no: str, *, new: bool) -> Sequence[SealedPerson]:
+        """Return the people of a staff number; not ``new``: only those whose picture is not known."""
+        if not staff_no or not (new or self.adopted):
+            return ()
+        found = self._by_staff_no.get(stems.tight(staff_no), ())
+        return found if new else [each for each in found if not each.picture_known]
 
     def bearers(self, stem: str) -> list[SealedPerson]:
         """Return the people whose name, staff number or identity number a stem is exactly."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import EsignImportError, LedgerError, reason_of
+from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.ledger.private import identify_file
 from pipeline.ledger.registry import LedgerIdentity, Progress, ProgressCounter, TenantRegistry, identify
 
@@ -46,9 +46,9 @@ class Ownership:
         if conflict is None or self.registry is None:
             return
         self._contradicted = True
-        if self.accept_ledger or self.ignore_registry:
+        if self.ignore_registry:
             return
-        if self.registry.strict:
+        if self.registry.strict and not self.accept_ledger:
             raise conflict
         self.warn(conflict)
 
@@ -69,6 +69,13 @@ class Ownership:
                 raise LedgerError("ledger.replaced", path=path)
 
         return check
+
+
+def find_conflict(registry: TenantRegistry, path: Path) -> UsageError | None:
+    """Return why a run would not go on with the ledger at ``path``, or None."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        identity = identify(connection)
+    return registry.find_conflict(path, identity)
 
 
 def register_ledger(

@@ -93,7 +93,19 @@ def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Sn
     }
     owners = connection.execute("SELECT seal_name, key FROM seal_name")
     owned = {intern(seal_name): intern(key) for seal_name, key in owners}
-    return Snapshot(people, owned, names.spare(connection), *persons.decided(connection))
+    return Snapshot(
+        people, owned, names.spare(connection), *persons.decided(connection), _former_pictures(connection)
+    )
+
+
+def _former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return whose seals pictures made that no live seal is compared with any more, by sha256 and by digest of pixels."""
+    rows = connection.execute(
+        "SELECT key, content_picture, content_pixels FROM seal WHERE ended_by IS NOT NULL UNION "
+        "SELECT key, json_extract(detail, '$.picture'), json_extract(detail, '$.pixels') FROM decision "
+        "WHERE kind = 'keep' AND detail IS NOT NULL"
+    )
+    return {digest: key for key, *digests in rows for digest in digests if digest}
 
 
 def staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:

@@ -118,7 +118,7 @@ class SqliteLedger:
         """Enter a run, before anything that refers to it."""
         columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
         for paths in ("rosters", "context"):
-            columns[paths] = json.dumps(columns[paths], ensure_ascii=False)
+            columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
         values = list(columns.values())
         statement = f"INSERT INTO run ({_RUN}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own words
 

@@ -34,6 +34,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name}：此行与印章没有差异；请先用 --seal-id 或 --not-created 查清提交结果。",
         "{name}: the row does not differ from its seal; first settle its create (--seal-id or --not-created).",
     ),
+    "desk.made_with_number": (
+        "{name}：这枚印章就是用此行的证件号码创建的，不能再登记为另一人，否则会为同一号码创建第二枚印章。名单有变化的，请用 --keep 或 --replace。",
+        "{name}: the seal was made with this row's number, so the number cannot be entered as another person's: it would get a second seal. Where the roster has changed, use --keep or --replace.",
+    ),
     "desk.not_possibly_same": (
         "{name}：此行不是可能与他人相同的行；--same-person 和 --other-person 只用于这种行。",
         "{name}: the row is not held as possibly another's; --same-person and --other-person are for such rows alone.",

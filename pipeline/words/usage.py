@@ -7,6 +7,10 @@ from collections.abc import Mapping
 WORDS: Mapping[str, tuple[str, str]] = {
     "usage.placeholders": ("{place} 里还没有填写：{keys}", "{place} still has to say: {keys}"),
     "usage.near": ("是不是 {name}？", " Did you mean {name}?"),
+    "usage.not_unicode": (
+        "文件夹名 {path} 不是 UTF-8 编码（可能是 GBK），无法记入台账；请改名后再试。",
+        "The folder name {path} is not UTF-8 (it may be GBK) and cannot be kept in the ledger; rename the folder and try again.",
+    ),
     "usage.no_pictures": (
         "{path}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
         "{path} is neither a folder of pictures nor a zip; name one of these.",
