@@ -107,11 +107,11 @@ def _digest(row: SeenRow) -> bytes:
 
 
 def _columns(row: SeenRow) -> tuple[object, ...]:
-    file, line = map(_printable, (row.file, row.line))
+    file, line = map(replace_undecodable, (row.file, row.line))
     return row.key, file, row.sheet, row.row, row.status, json.dumps(row.codes), line
 
 
-def _printable(text: str) -> str:
+def replace_undecodable(text: str) -> str:
     """Replace the bytes of a file name that are no UTF-8: the database takes no such text."""
     return text.encode("utf-8", "replace").decode("utf-8")
 

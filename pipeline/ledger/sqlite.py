@@ -183,7 +183,7 @@ class SqliteLedger:
         def write(connection: sqlite3.Connection) -> None:
             ended = connection.execute(
                 "UPDATE run SET exit = ?, finished = ?, record = ? WHERE run = ?",
-                (exit, finished, record, run),
+                (exit, finished, history.replace_undecodable(record), run),
             )
             if ended.rowcount != 1:
                 raise LedgerConflict("run")

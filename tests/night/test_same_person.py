@@ -110,10 +110,44 @@ def test_a_namesake_with_another_staff_number_and_mobile_is_sent(sealed):
     assert row_of(sealed)["status"] == "sealed"
 
 
-def test_another_name_with_the_same_staff_number_is_sent(sealed):
+def test_another_name_with_the_same_staff_number_is_sent_with_a_picture_of_its_own(sealed):
+    """A file called by the number alone may be a new scan of the seal's owner."""
     scan_anew(sealed)
     sealed.roster([person(known_as=name(40), mobile="15400000077"), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert row_of(sealed)["codes"] == ["IMAGE_AMBIGUOUS"]
+    for own in (f"00001{name(40)}", RIGHT):
+        (sealed.folder / "seals" / "00001.png").rename(sealed.folder / "seals" / f"{own}.png")
+        assert sealed.go("check") == 0
+        (sealed.folder / "seals" / f"{own}.png").rename(sealed.folder / "seals" / "00001.png")
+
+
+def test_a_number_that_the_live_seal_was_made_with_is_no_other_persons(held):
+    """The word that it is the same person was wrong, and a seal was made with the number meanwhile."""
+    assert held.go("resolve", RIGHT[-4:], "--same-person") == 0
+    assert held.go("resolve", RIGHT[-4:], "--replace", "--seal-name", f"{name(1)}新处方章") == 0
+    assert held.go("run") == 0
+    scan_anew(held, serial=902)
+    assert held.go("run") == 3
+    assert row_of(held)["status"] == "changed"
+    assert held.go("resolve", RIGHT[-4:], "--other-person") == 2
+    assert held.go("run") == 3
+    assert len(seals_of(held, RIGHT)) == 1
+
+
+@pytest.mark.parametrize("way", [("--keep",), ("--replace", "--seal-name", "新处方章")])
+def test_a_picture_of_a_seal_of_before_stays_its_persons(sealed, way):
+    """Kept or replaced, then the doctor left and the first picture lies there again for a newcomer."""
+    picture = sealed.folder / "seals" / "00001.png"
+    first = picture.read_bytes()
+    scan_anew(sealed)
+    assert sealed.go("run") == 3
+    assert sealed.go("resolve", name(1), *way) == 0
     assert sealed.go("run") == 0
+    (sealed.folder / "seals" / "00077.png").write_bytes(first)
+    sealed.roster([person(staff_no="00077", mobile="15400000077", known_as=name(40)), *others(2, 3)])
+    assert sealed.go("run") == 3
+    assert row_of(sealed)["codes"] == ["IMAGE_SHARED"]
 
 
 def test_who_stands_in_the_roster_under_the_old_number_keeps_nobody_back(sealed):

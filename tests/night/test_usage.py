@@ -111,3 +111,20 @@ def test_who_says_no_finds_no_folder_of_the_run(hospital):
         _, said = child.communicate(timeout=60)
     os.close(ours)
     assert (child.returncode, folders(hospital), hospital.world.received) == (0, set(), []), said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are not bytes there")
+def test_a_roster_named_in_gbk_is_read_and_a_folder_named_so_is_refused(hospital, tmp_path, capsys):
+    """An archive unpacked from Windows; the ledger keeps paths as text."""
+    hospital.doctors(2)
+    inbox = hospital.folder / "inbox"
+    (inbox / "roster.xlsx").rename(inbox / os.fsdecode("名单.xlsx".encode("gbk")))
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 2}
+    assert hospital.go("report") == 0
+    assert hospital.go("retry") == 0
+    folder = tmp_path / os.fsdecode("结果".encode("gbk"))
+    folder.mkdir()
+    for option in ("--out", "--seals"):
+        assert hospital.go("run", option, str(folder)) == 2
+        assert "not UTF-8" in capsys.readouterr().err
