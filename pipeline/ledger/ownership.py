@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.ledger.private import identify_file
-from pipeline.ledger.registry import LedgerIdentity, Progress, ProgressCounter, TenantRegistry, identify
+from pipeline.ledger.registry import (
+    LedgerIdentity,
+    Progress,
+    ProgressCounter,
+    TenantRegistry,
+    read_identity,
+)
 
 if TYPE_CHECKING:
     from pipeline.ledger.lock import RunLock
@@ -73,9 +77,7 @@ class Ownership:
 
 def find_conflict(registry: TenantRegistry, path: Path) -> UsageError | None:
     """Return why a run would not go on with the ledger at ``path``, or None."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        identity = identify(connection)
-    return registry.find_conflict(path, identity)
+    return registry.find_conflict(path, read_identity(path))
 
 
 def register_ledger(
@@ -86,8 +88,7 @@ def register_ledger(
     warn: Callable[[EsignImportError], None],
 ) -> ProgressCounter | None:
     """Enter the ledger at ``path`` in the registry; where that cannot be written, warn and return None."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        identity = identify(connection)
+    identity = read_identity(path)
     try:
         return registry.enter(path, identity, reset=reset)
     except OSError as error:

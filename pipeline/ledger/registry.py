@@ -72,6 +72,12 @@ def identify(connection: sqlite3.Connection) -> LedgerIdentity:
     return LedgerIdentity(ledger_id, read_progress(connection))
 
 
+def read_identity(path: Path) -> LedgerIdentity:
+    """Return which ledger a file is, opened for reading. Raises sqlite3.Error where it cannot be read."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return identify(connection)
+
+
 def read_progress(connection: sqlite3.Connection) -> Progress:
     """Return how far a ledger has got."""
     return Progress(
@@ -167,8 +173,7 @@ def _is_copy(registered: RegisteredLedger, path: Path) -> bool:
     try:
         if other.samefile(path) and path.stat().st_nlink == 1:
             return False  # one file, reached by two names of its folder
-        with closing(sqlite3.connect(f"{other.as_uri()}?mode=ro", uri=True)) as connection:
-            return identify(connection).ledger_id == registered.ledger_id
+        return read_identity(other).ledger_id == registered.ledger_id
     except (OSError, ValueError, TypeError):
         return False
     except sqlite3.Error:

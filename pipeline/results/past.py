@@ -43,7 +43,7 @@ def find_unknown_seals(
         run = log.parent.name
         if run not in accepted_runs and not _traced(log) <= set(known_attempts()):
             lacking[run] = log
-    for path, record in _records(out, tenant):
+    for path, record in _records(out, tenant, passed_over={*accepted_runs, *known_runs} - {last_run}):
         run = str(record["run"])
         if run in accepted_runs:
             continue
@@ -129,9 +129,16 @@ def creates_of(record: Mapping[str, Any]) -> int:
     return sum(record.get("requests", {}).get(CREATE, {}).values())
 
 
-def _records(out: Path, tenant: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Yield what can be read, the copy of the last run first, then by the names of the folders, the newest first."""
+def _records(
+    out: Path, tenant: str, *, passed_over: Collection[str | None] = ()
+) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield what can be read, the copy of the last run first, then by the names of the folders, the newest first.
+
+    Folders of the runs ``passed_over`` are not opened.
+    """
     for path in sorted(out.glob("*/run.json"), reverse=True):
+        if path.parent.name in passed_over:
+            continue
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
