@@ -213,6 +213,40 @@ def test_the_log_of_a_killed_run_refuses_an_older_ledger(hospital, own_folder, c
     assert "log.jsonl" in refuse(hospital, capsys, code=2)
 
 
+def test_an_older_backup_is_said_by_restore_and_check_and_refused_by_a_run(
+    hospital, own_folder, capsys, tmp_path
+):
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
+    hospital.doctors(6)
+    assert hospital.go("run", "--accept-guards") == 0
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    capsys.readouterr()
+    assert hospital.go("ledger", "restore", str(tmp_path / "backup")) == 0
+    assert "3 creates are missing" in capsys.readouterr().err
+    assert hospital.go("ledger", "check") == 2
+    refuse(hospital, capsys, code=2)
+
+
+def test_a_restored_ledger_is_the_tenants_again(hospital, own_folder, tmp_path):
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    hospital.doctors(2, start=11)
+    assert hospital.go("run", "--new-ledger") == 0
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    assert hospital.go("ledger", "restore", str(tmp_path / "backup")) == 0
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 3}
+    assert second_seals(hospital) == 0
+
+
 def copy_project(hospital, folder):
     shutil.copytree(hospital.folder, folder, ignore=shutil.ignore_patterns("home", "copy", "state-*"))
     return folder
