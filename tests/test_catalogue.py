@@ -93,25 +93,27 @@ def place(path: Path) -> str:
 # ---- 1: nobody else speaks Chinese
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if place(path) not in VOCABULARIES], ids=place)
-def test_only_the_catalogue_speaks_chinese(path):
-    allowed = TEXTS_OF.get(place(path))
-    assert [text for text in spoken_literals(path) if HAN.search(text) and text != allowed] == []
+def test_only_the_catalogue_speaks_chinese():
+    for path in MODULES:
+        if place(path) not in VOCABULARIES:
+            allowed = TEXTS_OF.get(place(path))
+            spoken = [text for text in spoken_literals(path) if HAN.search(text) and text != allowed]
+            assert spoken == [], place(path)
 
 
-@pytest.mark.parametrize("name", sorted(VOCABULARIES))
-def test_a_vocabulary_is_still_one(name):
-    assert any(HAN.search(text) for text in spoken_literals(PIPELINE / name))
+def test_a_vocabulary_is_still_one():
+    for name in VOCABULARIES:
+        assert any(HAN.search(text) for text in spoken_literals(PIPELINE / name)), name
 
 
-@pytest.mark.parametrize("name", TEXTS_OF)
-def test_a_text_of_another_kind_is_still_there(name):
-    assert TEXTS_OF[name] in spoken_literals(PIPELINE / name)
+def test_a_text_of_another_kind_is_still_there():
+    for name, text in TEXTS_OF.items():
+        assert text in spoken_literals(PIPELINE / name), name
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_pages_ask_the_catalogue(path):
-    assert not re.search(r"[\u3400-\u9fff]", path.read_text("utf-8"))
+def test_pages_ask_the_catalogue():
+    for path in TEMPLATES:
+        assert not re.search(r"[\u3400-\u9fff]", path.read_text("utf-8")), path.name
 
 
 # ---- 2: every entry is whole in both languages
@@ -165,16 +167,17 @@ def test_the_catalogue_is_found():
     }
 
 
-@pytest.mark.parametrize(("key", "zh", "en"), PAIRS, ids=[key[:40] for key, _, _ in PAIRS])
-def test_an_entry_says_the_same_in_both_languages(key, zh, en):
-    assert zh.strip()
-    assert en.strip()
-    alone = {"name", "number_type"} if key in CHINESE else ENGLISH_ALONE.get(key, set())
-    missing = (names(en) - names(zh)) & alone
-    assert set(blanks(zh)) == {blank for blank in blanks(en) if blank.split("!")[0] not in missing}
-    assert key in QUOTES_CHINESE or not HAN.search(re.sub(r"\{\w*\}", "", en))
-    said = re.sub(r"\{[^{}]*\}", "", zh)
-    assert HAN.search(said) or zh == en or not LETTERS.search(said)
+def test_an_entry_says_the_same_in_both_languages():
+    for key, zh, en in PAIRS:
+        assert zh.strip(), key
+        assert en.strip(), key
+        alone = {"name", "number_type"} if key in CHINESE else ENGLISH_ALONE.get(key, set())
+        missing = (names(en) - names(zh)) & alone
+        in_english = {blank for blank in blanks(en) if blank.split("!")[0] not in missing}
+        assert set(blanks(zh)) == in_english, key
+        assert key in QUOTES_CHINESE or not HAN.search(re.sub(r"\{\w*\}", "", en)), key
+        said = re.sub(r"\{[^{}]*\}", "", zh)
+        assert HAN.search(said) or zh == en or not LETTERS.search(said), key
 
 
 def test_no_key_stands_twice():
@@ -261,18 +264,19 @@ def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call
             yield from ((SENTENCES, key, node) for arg in node.args[:1] for key in literals(arg))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=place)
-def test_every_word_that_is_asked_for_is_there(path):
-    for table, key, call in asked(path):
-        if isinstance(key, ast.Constant):
-            assert key.value in table, f"line {key.lineno}"
-            filled = {keyword.arg for keyword in call.keywords}
-            if table is not review.WORDS and None not in filled:  # the review page fills some in its script
-                zh, en = table[key.value]
-                assert names(en) | names(zh) <= filled, f"line {key.lineno}: {key.value}"
-        elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
-            prefix = key.values[0].value
-            assert any(each.startswith(prefix) for each in table), f"line {key.lineno}"
+def test_every_word_that_is_asked_for_is_there():
+    for path in MODULES:
+        for table, key, call in asked(path):
+            where = f"{place(path)}, line {key.lineno}"
+            if isinstance(key, ast.Constant):
+                assert key.value in table, where
+                filled = {keyword.arg for keyword in call.keywords}
+                if table is not review.WORDS and None not in filled:  # the review page's script fills some in
+                    zh, en = table[key.value]
+                    assert names(en) | names(zh) <= filled, f"{where}: {key.value}"
+            elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
+                prefix = key.values[0].value
+                assert any(each.startswith(prefix) for each in table), where
 
 
 def test_every_module_that_speaks_is_looked_at():
@@ -320,11 +324,9 @@ def is_asked_for(key: str) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    ("table", "key"), [(name, key) for name, table in LOOKED_UP.items() for key in table]
-)
-def test_every_word_that_is_there_is_asked_for(table, key):
-    assert is_asked_for(key), f"{table}: nobody says it"
+def test_every_word_that_is_there_is_asked_for():
+    for name, table in LOOKED_UP.items():
+        assert [key for key in table if not is_asked_for(key)] == [], name
 
 
 def test_nothing_else_in_the_catalogue_is_dead():
@@ -347,13 +349,14 @@ def test_nothing_else_in_the_catalogue_is_dead():
 WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods)[a-z]{3,}\b")
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if place(path).startswith("intake/")], ids=place)
-def test_every_finding_about_a_file_has_its_chinese(path):
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
-            for told in found_in(node):
-                for part in re.sub(r"(\{\})+", "{}", told).split(", "):
-                    assert part in {*problems.PHRASES, *problems.FINDINGS} or not WORD.search(part), part
+def test_every_finding_about_a_file_has_its_chinese():
+    known = {*problems.PHRASES, *problems.FINDINGS}
+    for path in (path for path in MODULES if place(path).startswith("intake/")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
+                for told in found_in(node):
+                    parts = re.sub(r"(\{\})+", "{}", told).split(", ")
+                    assert [part for part in parts if part not in known and WORD.search(part)] == []
 
 
 def found_in(call: ast.Call) -> Iterator[str]:
@@ -366,16 +369,16 @@ def found_in(call: ast.Call) -> Iterator[str]:
             yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
 
 
-@pytest.mark.parametrize("entry", [*problems.FINDINGS, *NOTES])
-def test_every_finding_is_found_by_somebody(entry):
-    alone = entry.rpartition("{}: ")[2]  # 内科!H12: hidden picture, not used
-    ways = {entry, alone, entry.removesuffix("{}"), f"in a sheet {entry}"}
-    said = any(re.fullmatch(re.escape(entry).replace(r"\{\}", ".+"), text) for text in TEXTS)
-    assert (
-        said
-        or ways & UNITS
-        or any(re.fullmatch(shape, way.replace("{}", "0")) for way in ways for shape in SAYING)
-    )
+def test_every_finding_is_found_by_somebody():
+    for entry in (*problems.FINDINGS, *NOTES):
+        alone = entry.rpartition("{}: ")[2]  # 内科!H12: hidden picture, not used
+        ways = {entry, alone, entry.removesuffix("{}"), f"in a sheet {entry}"}
+        said = any(re.fullmatch(re.escape(entry).replace(r"\{\}", ".+"), text) for text in TEXTS)
+        assert (
+            said
+            or ways & UNITS
+            or any(re.fullmatch(shape, way.replace("{}", "0")) for way in ways for shape in SAYING)
+        ), entry
 
 
 SAYING = {

@@ -105,8 +105,10 @@ def killed(hospital, zygote, position, tally, *, second=()):
 def test_a_kill_at_every_point(small):
     hospitals = [small("a"), small("b")]
     everywhere = positions(hospitals[0])
+    if not LONG:  # every point once, and every fourth of its later passes
+        everywhere = [each for place, each in enumerate(everywhere) if each[1] == 1 or place % 4 == 0]
     tally = in_two(hospitals, everywhere, killed)
-    assert tally.positions > 0.9 * len(everywhere) > 60
+    assert tally.positions > 0.9 * len(everywhere) > 40
     assert {
         "ledger: before the receipts",
         "receipts: before the fsync",
@@ -191,8 +193,8 @@ def failed(hospital, zygote, position, tally, *, fault):
 def test_a_failure_of_every_write(small, fault):
     hospitals = [small("a"), small("b")]
     writes = positions(hospitals[0], ("before the fsync", "before the commit", "takes its name"))
-    if not LONG:  # results are written twice: where they belong, and as the latest
-        writes = [(name, count) for name, count in writes if count == 1 or not name.startswith("results")]
+    if not LONG:
+        writes = [(name, count) for name, count in writes if count == 1]
     tally = in_two(hospitals, writes, partial(failed, fault=fault))
     assert {
         "receipts: before the fsync",
@@ -233,7 +235,10 @@ def stopped(hospital, zygote, position, tally, *, signals):
 @pytest.mark.parametrize("signals", [[15], [2, 15]], ids=["drains", "the second leaves at once"])
 def test_a_signal_at_every_point(small, signals):
     hospitals = [small("a"), small("b")]
-    everywhere = positions(hospitals[0])[:: 1 if LONG else 9]
+    everywhere = positions(hospitals[0])
+    if not LONG:
+        commit = ("ledger: before the commit", 3)
+        everywhere = sorted({*everywhere[::15], commit}, key=everywhere.index)
     tally = in_two(hospitals, everywhere, partial(stopped, signals=signals))
     assert tally.positions > 0.8 * len(everywhere)
     if len(signals) == 1:

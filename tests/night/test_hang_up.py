@@ -17,9 +17,9 @@ HERE = Path(__file__).parents[2]
 
 @pytest.fixture
 def slow(hospital_with):
-    """Return a hospital of sixty doctors and a service that takes its time."""
-    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
-    hospital.doctors(60)
+    """Return a hospital of forty doctors and a service that takes its time."""
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.1)
+    hospital.doctors(40)
     return hospital
 
 
@@ -79,4 +79,4 @@ def test_a_run_under_nohup_goes_on(slow):
     _until(lambda: len(slow.world.seals) >= 5)
     run.send_signal(signal.SIGHUP)
     assert run.wait(timeout=120) == 0
-    assert slow.statuses() == {"sealed": 60}
+    assert slow.statuses() == {"sealed": 40}

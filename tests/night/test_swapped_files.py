@@ -20,27 +20,27 @@ from pipeline import submit
 from pipeline.cli import main
 checked = submit._checked_bytes
 def swapped(prepared):
-    if prepared.path.name == "00003.png":
+    swap = {swaps!r}.get(prepared.path.name)
+    if swap:
         prepared.path.unlink()
-        {swap}
+        exec(swap)
     return checked(prepared)
 submit._checked_bytes = swapped
 raise SystemExit(main({words!r}))
 """
 SWAPS = {
-    "pipe": "os.mkfifo(prepared.path)",
-    "link to a pipe": "os.mkfifo(prepared.path.with_suffix('.fifo')); prepared.path.symlink_to('00003.fifo')",
-    "device": "prepared.path.symlink_to('/dev/zero')",
-    "socket": "socket.socket(socket.AF_UNIX).bind(os.path.relpath(prepared.path))",
-    "folder": "prepared.path.mkdir()",
+    "00002.png": "os.mkfifo(prepared.path)",
+    "00003.png": "os.mkfifo(prepared.path.with_suffix('.fifo')); prepared.path.symlink_to('00003.fifo')",
+    "00004.png": "prepared.path.symlink_to('/dev/zero')",
+    "00005.png": "socket.socket(socket.AF_UNIX).bind(os.path.relpath(prepared.path))",
+    "00006.png": "prepared.path.mkdir()",
 }
 
 
-@pytest.mark.parametrize("swap", SWAPS)
-def test_what_is_put_in_a_pictures_place_does_not_hang_the_run(hospital, swap):
-    hospital.doctors(5)
+def test_what_is_put_in_a_pictures_place_does_not_hang_the_run(hospital):
+    hospital.doctors(7)
     words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run", "--yes"]
-    program = SWAPPING.format(swap=SWAPS[swap], words=words)
+    program = SWAPPING.format(swaps=SWAPS, words=words)
     done = subprocess.run(
         [sys.executable, "-c", program],
         stderr=subprocess.PIPE,
@@ -50,14 +50,9 @@ def test_what_is_put_in_a_pictures_place_does_not_hang_the_run(hospital, swap):
         timeout=120,
     )
     assert done.returncode == 3, done.stderr
-    assert [row["status"] for row in hospital.outcomes()] == [
-        "sealed",
-        "sealed",
-        "rejected",
-        "sealed",
-        "sealed",
-    ]
-    assert hospital.outcomes()[2]["codes"] == ["IMAGE_CORRUPT"]
+    rows = hospital.outcomes()
+    assert [row["status"] for row in rows] == ["sealed", *["rejected"] * len(SWAPS), "sealed"]
+    assert [row["codes"] for row in rows[1:-1]] == [["IMAGE_CORRUPT"]] * len(SWAPS)
 
 
 def test_a_log_that_is_a_link_is_replaced_and_its_target_left_alone(hospital):

@@ -60,21 +60,21 @@ def screen(seen):
 @pytest.mark.parametrize(("language", "limit", "left", "sealed"), [("en", "of the limit", "left", "Sealed"), ("zh", "上限的", "还需", "成功")])  # fmt: skip
 def test_the_bar_tells_rate_share_time_left_and_counts(hospital_with, language, limit, left, sealed):
     hospital = hospital_with(faults=[fault("reset_after", nth=(9,))])
-    hospital.doctors(60)
+    hospital.doctors(30)
     set_limits(hospital, 30, 8)
     code, seen = on_a_terminal(hospital, "run", "--yes", language=language)
     assert code == 3
-    bars = [bar for bar in re.split(r"[\r\n]+", seen) if "/60" in bar]
+    bars = [bar for bar in re.split(r"[\r\n]+", seen) if "/30" in bar]
     assert len(bars) > 5
     for words in (limit, left, sealed, "%"):
         assert words in bars[-1]
-    told = [re.search(r"([\d.]+) ?次?/\D+(\d+)%", bar.split("/60", 1)[1]) for bar in bars]
+    told = [re.search(r"([\d.]+) ?次?/\D+(\d+)%", bar.split("/30", 1)[1]) for bar in bars]
     shares = [(float(each[1]) / 30, int(each[2])) for each in told if each]
     assert all(abs(rate * 100 - share) <= 1 for rate, share in shares)
     assert 0 < max(share for _, share in shares) <= 115
     assert not COLOUR.search(seen)
     lines = [line for line in screen(seen) if line]
-    assert not [line for line in lines if "/60" in line and "|" in line], "the bar goes when it is done"
+    assert not [line for line in lines if "/30" in line and "|" in line], "the bar goes when it is done"
     assert "\r" not in lines[-1]
     assert lines[-1].strip().startswith(("esign-import", sys.executable))
     assert " resolve " in lines[-1]

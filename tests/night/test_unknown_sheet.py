@@ -56,31 +56,30 @@ class Sheet:
 VISIBLE = ("Name", "Status", "Seal name", "Identity no.", "Sent at", "How to settle it")
 
 
-@pytest.mark.parametrize(
-    "moved",
-    [
-        ("TraceId",),
-        ("TraceId", "RequestId"),
-        ("TraceId", "row_id", "check"),
-        ("row_id", "check"),
-        ("row_id",),
-        ("check",),
-        ("Name",),
-        ("Seal name",),
-        ("Identity no.",),
-        VISIBLE,
-        ("Name", "Identity no."),
-        ("Seal name", "TraceId"),
-    ],
-    ids="+".join,
-)
-def test_a_sheet_that_was_sorted_in_part_is_refused_whole(night, moved, capsys):
-    sheet = Sheet(night)
-    sheet.rotate(*moved)
-    sheet.fill_by_name()
-    assert sheet.enter() == 2
-    said = capsys.readouterr().err
-    assert "row 2" in said or "row_id 2" in said
+SORTED_IN_PART = [
+    ("TraceId",),
+    ("TraceId", "RequestId"),
+    ("TraceId", "row_id", "check"),
+    ("row_id", "check"),
+    ("row_id",),
+    ("check",),
+    ("Name",),
+    ("Seal name",),
+    ("Identity no.",),
+    VISIBLE,
+    ("Name", "Identity no."),
+    ("Seal name", "TraceId"),
+]
+
+
+def test_a_sheet_that_was_sorted_in_part_is_refused_whole(night, capsys):
+    for titles in SORTED_IN_PART:
+        sheet = Sheet(night)
+        sheet.rotate(*titles)
+        sheet.fill_by_name()
+        assert sheet.enter() == 2, titles
+        said = capsys.readouterr().err
+        assert "row 2" in said or "row_id 2" in said, titles
     assert night.go("run") == 3
     assert len(unknown(night)) == len(LOST), "nothing of it was entered"
 
