@@ -45,7 +45,7 @@ bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside 
 gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py
 
-trap: .venv/dev  ## twenty more hospitals full of traps, beside the three of every test run (about 5 min)
+trap: .venv/dev  ## twenty more hospitals full of traps, beside the two of every test run (about 5 min)
 	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/traps/test_traps.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
