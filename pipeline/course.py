@@ -15,6 +15,7 @@ from pipeline.guards import Watch
 from pipeline.meter import OUTAGE, Meter
 from pipeline.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
 from pipeline.roster import Prepared, Problem
+from pipeline.service_codes import CODES
 
 LOG = logging.getLogger(__name__)
 JUMP = 30.0  # seconds by which the wall clock moves against the steady one
@@ -28,6 +29,7 @@ class Course:
     stop: asyncio.Event  # set from outside or by a halt: nothing new starts, what is under way ends
     clock: Clock
     watch: Watch = field(default_factory=Watch)
+    credentials: str = ""  # where the keys came from
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
@@ -56,7 +58,8 @@ class Course:
         """Stop the run; the gravest reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or GRAVITY.index(exit_code) < GRAVITY.index(self.halted.exit):
-            self.halted = Halt(code, message, exit_code)
+            source = self.credentials if CODES.get(code) == "credentials" else ""
+            self.halted = Halt(code, message, exit_code, source)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
 
     async def _sit_out(self, seconds: float) -> bool:

@@ -248,6 +248,7 @@ class Halt:
     code: str
     message: str = _field(repr=False)
     exit: HaltExit
+    credentials: str = _field(default="", repr=False)  # where the keys came from that the service refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,7 +247,7 @@ async def run(
                 contract=config.api.contract,
                 run=ask.run,
                 mask=partial(mask_text, numbers=numbers),
-                course=Course(stop.event, clock, Watch(limits, plan.seals)),
+                course=Course(stop.event, clock, Watch(limits, plan.seals), found.source),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors=doors,
             )

@@ -17,7 +17,19 @@ from pipeline.config import Config
 from pipeline.intake.read import run_of
 from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Spread, Status, Timing, Traffic
+from pipeline.model import (
+    Ask,
+    Halt,
+    HaltExit,
+    Night,
+    Outcome,
+    Past,
+    Planned,
+    Spread,
+    Status,
+    Timing,
+    Traffic,
+)
 from pipeline.night import Draft, draft
 from pipeline.plan import standing
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
@@ -71,7 +83,7 @@ def tell_again(
         files=tuple(_files(plan, outcomes)),
         unclaimed=plan.unclaimed,
         traffic=_traffic(record),
-        halted=None if record.finished else Halt("CUT_SHORT", "", 5),
+        halted=_halted(record),
         out=out,
         seals=ask.seals,
         reviews=site_key.reviews(),
@@ -183,6 +195,18 @@ def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
         else:
             yield FileReport(path, None, "read", rows=rows, notes=("changed since the run",))
     yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
+
+
+def _halted(record: RunRecord) -> Halt | None:
+    """Return why the run stopped before its end, as its record has it."""
+    if record.finished is None:
+        return Halt("CUT_SHORT", "", 5)
+    halted = (json.loads(record.record) if record.record else {}).get("halted")
+    if halted is None:
+        return None
+    exits: Sequence[HaltExit] = (1, 4, 5, 74)
+    exit_code: HaltExit = next((each for each in exits if each == record.exit), 5)
+    return Halt(halted["code"], halted["message"], exit_code, halted.get("credentials", ""))
 
 
 def _traffic(record: RunRecord) -> Traffic:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
 from pipeline import __version__, one_row
 from pipeline.clock import stamp
-from pipeline.model import Night, Outcome
+from pipeline.model import Halt, Night, Outcome
 from pipeline.problems import forgiven
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.results.privacy import (
@@ -151,9 +151,7 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
             "max_in_second": night.traffic.max_in_second,
             **({"timing": asdict(night.traffic.timing)} if night.traffic.timing else {}),
         },
-        "halted": {"code": night.halted.code, "message": anonymous(night.halted.message)}
-        if night.halted
-        else None,
+        "halted": _halted(night.halted, anonymous) if night.halted else None,
         "files": [
             {
                 "path": anonymous(str(report.path)),
@@ -166,6 +164,11 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
         ],
         "versions": {"esign-import": __version__, "python": platform.python_version()},
     }
+
+
+def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, str]:
+    record = {"code": halted.code, "message": anonymous(halted.message)}
+    return record | ({"credentials": anonymous(halted.credentials)} if halted.credentials else {})
 
 
 def _changes(outcome: Outcome, numbers: Numbers) -> Iterator[dict[str, str]]:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from pipeline import __version__
+from pipeline.advice import advice_on_refusal
 from pipeline.clock import stamp
 from pipeline.model import Night, Outcome, Spread, Status
 from pipeline.problems import CATALOGUE
@@ -20,11 +21,12 @@ from pipeline.results.html import pieces
 from pipeline.results.next_steps import needs_somebody, next_steps, verdict
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, meaning, reasons, sentence
+from pipeline.results.service_words import describe_halt_of, is_service_code
 from pipeline.results.style import COLOURS
 from pipeline.results.sums import count
 from pipeline.results.text import clean
 from pipeline.words.notes import noted
-from pipeline.words.results import halt_word, say, status_word
+from pipeline.words.results import say, status_word
 
 MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12
@@ -69,7 +71,7 @@ def _page(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
             "halted",
             language,
             code=halted.code,
-            message=halt_word(halted.code, mask_text(halted.message, numbers), language),
+            message=describe_halt_of(night, numbers, language),
         ),
         "verdict": text,
         "verdict_colour": colour.value,
@@ -106,17 +108,25 @@ def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
     found = Counter(code for outcome in night.outcomes for code in counted(outcome))
     most = found.most_common()
     for code, rows in most[:MOST_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else "clerk"
+        who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
         yield {
             "code": clean(code),
             "label": label(code, language),
             "rows": rows,
             "share": 100 * rows / most[0][1],
             "who": say(f"who.{who}", language),
+            "task": advice_on_refusal(code).todo(language) if is_service_code(code) else "",
         }
     if rest := most[MOST_REASONS:]:
         said = say("other.reasons", language, n=len(rest))
-        yield {"code": "", "label": said, "rows": sum(rows for _, rows in rest), "share": 0, "who": ""}
+        yield {
+            "code": "",
+            "label": said,
+            "rows": sum(rows for _, rows in rest),
+            "share": 0,
+            "who": "",
+            "task": "",
+        }
 
 
 def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pipeline.headings import CHECK, ROW_ID
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
 from pipeline.results.privacy import Numbers, mask_text
-from pipeline.results.reasons import happened
+from pipeline.results.reasons import explain_answer, happened
 from pipeline.results.style import (
     FAULT,
     FAULT_RULE,
@@ -113,5 +113,6 @@ def _settle(outcome: Outcome, language: str) -> Iterator[str]:
 
 
 def _answer(outcome: Outcome, language: str) -> str:
-    told = happened(outcome.code, outcome.message, language) or outcome.message
+    told = happened(outcome.code, outcome.message, language)
+    told = told or explain_answer(outcome.code, outcome.message or "", language)
     return " ".join(filter(None, (outcome.code, told)))

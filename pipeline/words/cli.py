@@ -204,8 +204,8 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "Note: personal licences that this will bind: {licences} (each is paid and cannot be released).",
     ),
     "heavy": (
-        "{heavy} 张图片超过 2 MB，建议设置 api.seal_image_compress: true。",
-        "Pictures over 2 MB: {heavy}; consider api.seal_image_compress: true.",
+        "{heavy} 张图片超过 2 MB，旧接口建议使用更小的图片。",
+        "Pictures over 2 MB: {heavy}; the older contract advises smaller ones.",
     ),
     "confirm": ("继续吗？", "Go on?"),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
@@ -228,6 +228,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",
         "      {rows} × {label} ({code}, e.g. {file} row {row})",
     ),
+    "reason_task": ("          {task}", "          {task}"),
     "reasons_more": (
         "      另有 {n} 种原因，见结果表",
         "      further reasons: {n}, see the workbook",
