@@ -49,7 +49,7 @@ from pipeline.model import (
     Traffic,
 )
 from pipeline.plan import drawn_by, meet, standing
-from pipeline.results.privacy import mask_text, numbers_of
+from pipeline.results.privacy import mask_answer, mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.same_person import find_new_marks, unite_persons
 from pipeline.sending import Sender
@@ -246,7 +246,7 @@ async def run(
                 agent=wiring.agent(config),
                 contract=config.api.contract,
                 run=ask.run,
-                mask=partial(mask_text, numbers=numbers),
+                mask=partial(mask_answer, numbers=numbers),
                 course=Course(stop.event, clock, Watch(limits, plan.seals), found.source),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors=doors,

@@ -16,6 +16,7 @@ from pipeline.results.privacy import (
     NO_NUMBERS,
     Numbers,
     hide_names,
+    mask_answer,
     mask_change,
     mask_path,
     mask_text,
@@ -181,7 +182,7 @@ def _said(outcome: Outcome, numbers: Numbers) -> str | None:
     """Return the service's words, with a SealId that proves nothing but is evidence."""
     own = happened(outcome.code, None, "en") is not None
     told = None if own and not is_phrase(outcome.message or "") else outcome.message
-    message = _masked(told, numbers)
+    message = mask_answer(told, numbers) if told is not None else None
     return f"SealId {outcome.evidence} {message or ''}".strip() if outcome.evidence else message
 
 

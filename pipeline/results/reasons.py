@@ -10,7 +10,7 @@ from pipeline.advice import advice_on, known
 from pipeline.model import Outcome, Status
 from pipeline.problems import CATALOGUE, message
 from pipeline.results.facts import UNSETTLED, when
-from pipeline.results.privacy import Numbers, mask_problem, mask_text
+from pipeline.results.privacy import Numbers, mask_answer, mask_problem, mask_text
 from pipeline.results.service_words import describe_task, is_service_code
 from pipeline.roster import Field, Problem
 from pipeline.words.labels import LABELS
@@ -106,7 +106,9 @@ def _reasons(
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
         own = happened(outcome.code, outcome.message, language)
-        text = own or explain_answer(outcome.code, mask_text(outcome.message or "", numbers), language) or "—"
+        text = (
+            own or explain_answer(outcome.code, mask_answer(outcome.message or "", numbers), language) or "—"
+        )
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
         yield say("reason.wire" if own else key, language, code=outcome.code or "—", message=text)
         if outcome.status is Status.FAILED and tell is None:  # the To fix sheet has a column for it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.advice import advice_on, advice_on_halt, advice_on_refusal, known
 from pipeline.model import Night
-from pipeline.results.privacy import Numbers, mask_text
+from pipeline.results.privacy import Numbers, mask_answer, mask_text
 from pipeline.words.advice import Advice
 from pipeline.words.results import WORDS, halt_word, say
 from pipeline.words.sentences import say as mark
@@ -57,5 +57,5 @@ def describe_halt_of(night: Night, numbers: Numbers, language: str) -> str:
     """Return why a run stopped, masked."""
     halted = night.halted
     assert halted is not None
-    message, source = mask_text(halted.message, numbers), mask_text(halted.credentials, numbers)
+    message, source = mask_answer(halted.message, numbers), mask_text(halted.credentials, numbers)
     return describe_halt(halted.code, message, language, credentials=source)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pipeline.headings import CHECK, ROW_ID
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
-from pipeline.results.privacy import Numbers, mask_text
+from pipeline.results.privacy import Numbers, mask_answer, mask_text
 from pipeline.results.reasons import explain_answer, happened
 from pipeline.results.style import (
     FAULT,
@@ -51,7 +51,7 @@ def write_unknown_sheet(
     blank = styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
     for row, outcome in enumerate(rows, start=1):
         settle = mask_text(" ".join(_settle(outcome, language)), numbers)
-        answer = mask_text(_answer(outcome, language), numbers)
+        answer = mask_answer(_answer(outcome, language), numbers)
         row_height(sheet, row, height(max(2, lines(settle, _SETTLE), lines(answer, _ANSWER))))
         trace, host = trace_of(outcome)
         ticket = outcome.doctor.row_id or ""

@@ -46,6 +46,36 @@ def test_refused_keys_are_told_with_sentence_actor_cure_and_source(hospital, cap
     assert [word for word in words if word not in workbook_text(run)[0]] == []
 
 
+STRANGERS = (
+    "13987654321",
+    "139 8765 4321",
+    "+8613987654321",
+    "１３９８７６５４３２１",
+    "H1098765401",
+    "M20987654",
+    "E87654321",
+)
+
+
+def test_mobiles_and_permits_of_strangers_in_an_answer_are_masked(hospital_with, capfd):
+    message = f"与 {'、'.join(STRANGERS)} 重复，RequestId 8f3a1c02-1398-4765-9432-1a2b3c4d5e6f"
+    refusals = [{"code": code, "message": message} for code in ("InvalidParameter.Mobile", "AuthFailure")]
+    hospital = hospital_with(faults=[fault({"code": each}, nth=(n,)) for n, each in enumerate(refusals, 1)])
+    hospital.doctors(2)
+    assert hospital.go("run") == 4
+    hospital.go("explain", "00001")
+    (run,) = hospital.runs
+    state = [each for each in (hospital.folder / "state").iterdir() if each.is_file()]
+    kept = [each.read_bytes().decode("utf-8", "replace") for each in (*run.glob("*.json*"), *state)]
+    said = "\n".join([*workbook_text(run), page_text(run), *capfd.readouterr(), *kept])
+    assert [each for each in STRANGERS if each in said] == []
+    assert (
+        "139****4321、139 **** 4321、+86139****4321、１３９****４３２１、*******5401、*****7654、*****4321"
+        in said
+    )
+    assert "8f3a1c02-1398-4765-9432-1a2b3c4d5e6f" in said, "an id of the service stays whole"
+
+
 @pytest.mark.parametrize("language", REFUSED)
 def test_a_refused_row_is_told_with_sentence_actor_and_cure(hospital_with, capfd, language):
     refusal = {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号不匹配。"}
