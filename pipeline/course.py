@@ -33,6 +33,7 @@ class Course:
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
+    deprecated: dict[str, str] = field(default_factory=dict)  # action -> what the service says of its end
     sealed: bool = False  # whether any row of this run has its seal
     breaker: Breaker = field(init=False)
     meter: Meter = field(init=False)

@@ -41,12 +41,20 @@ from pipeline.model import (
     Halt,
     Judgement,
     Night,
+    Notice,
     Outcome,
     Past,
     Planned,
     Snapshot,
     Status,
     Traffic,
+)
+from pipeline.notices import (
+    find_deprecations,
+    find_exposed_files,
+    find_hard_links,
+    find_open_rosters,
+    find_wrong_clock,
 )
 from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_answer, mask_text, numbers_of
@@ -81,6 +89,7 @@ class Draft:
     drawn: Mapping[str, Past]  # digest of pixels -> whose seal shows them
     absent: int  # people whose last create has no verdict and who are not in the rosters
     seals: int  # live ones in the ledger
+    notices: Sequence[Notice]
     checked: Collection[str]  # SealIds of older seals whose pictures were surely sent whole
 
 
@@ -144,6 +153,7 @@ def draft(
         drawn=drawn_by(snapshot, lambda made: made.pixels),
         absent=len(absent),
         seals=seals,
+        notices=(*find_open_rosters(found.files), *find_hard_links(pairing.doctors)),
         checked=examined.checked,
     )
 
@@ -175,6 +185,7 @@ def check(
         halted=None,
         out=ask.out,
         seals=ask.seals,
+        notices=(*plan.notices, *find_exposed_files(config, ())),
         absent=plan.absent,
         reviews=site_key.reviews() if site_key else None,
         invocation=ask.invocation,
@@ -233,6 +244,7 @@ async def run(
 
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
+    notices = (*plan.notices, *find_exposed_files(config, found.files if found else ()))
     if found is not None:
         async with (
             wiring.client(config, found, clock) as client,
@@ -260,6 +272,7 @@ async def run(
                 wiring.stops_at(limits, clock),
             )
             submitted = await submission.go(ready)
+            notices += (*find_wrong_clock(client.offset), *find_deprecations(submitted.deprecated))
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
     rest = [each for each in stood if id(each.planned) not in sent]
@@ -288,6 +301,7 @@ async def run(
         halted=submitted.halted,
         out=ask.out,
         seals=ask.seals,
+        notices=notices,
         absent=plan.absent,
         reviews=site_key.reviews(),
         invocation=ask.invocation,

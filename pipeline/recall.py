@@ -22,6 +22,7 @@ from pipeline.model import (
     Halt,
     HaltExit,
     Night,
+    Notice,
     Outcome,
     Past,
     Planned,
@@ -84,6 +85,7 @@ def tell_again(
         unclaimed=plan.unclaimed,
         traffic=_traffic(record),
         halted=_halted(record),
+        notices=tuple(Notice(each["code"], each["detail"]) for each in _told(record).get("notices", ())),
         out=out,
         seals=ask.seals,
         reviews=site_key.reviews(),
@@ -197,11 +199,16 @@ def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
     yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 
+def _told(record: RunRecord) -> Mapping[str, Any]:
+    """Return the run.json of a run, empty for one that was cut short."""
+    return json.loads(record.record) if record.record else {}
+
+
 def _halted(record: RunRecord) -> Halt | None:
     """Return why the run stopped before its end, as its record has it."""
     if record.finished is None:
         return Halt("CUT_SHORT", "", 5)
-    halted = (json.loads(record.record) if record.record else {}).get("halted")
+    halted = _told(record).get("halted")
     if halted is None:
         return None
     exits: Sequence[HaltExit] = (1, 4, 5, 74)
@@ -210,7 +217,7 @@ def _halted(record: RunRecord) -> Halt | None:
 
 
 def _traffic(record: RunRecord) -> Traffic:
-    told = json.loads(record.record) if record.record else {}
+    told = _told(record)
     rate = told.get("rate", {})
     return Traffic(
         requests=told.get("requests", {}),

@@ -117,6 +117,7 @@ class Sender(Uploader):
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
                 return reading.Reading(verdict, meaning=None, tally="no_answer")
         measured.answered()
+        self._note_deprecation(CREATE, reply)
         read = reading.of_create(reply)
         if read.from_service:
             self.client.learn(reply)

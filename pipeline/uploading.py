@@ -60,6 +60,7 @@ class Uploader(Line):
                 await door.enter_async_context(self.doors[UPLOAD])
                 reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
                 measured.answered()
+                self._note_deprecation(UPLOAD, reply)
                 answer = reading.of_upload(reply, now=self.client.now())
                 self.course.breaker.heard(UPLOAD, answered=answer.meaning != "unknown")
                 if answer.request_id is not None:

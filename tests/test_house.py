@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "examine": {"model", "roster", "problems", "plan", "submit"},
     "closing": GROUND | {"exits", "ledger", "results"},
     "earlier": {"errors", "ledger"},
+    "notices": {"config", "intake", "model", "roster"},
     "exits": {"model", "roster", "results"},
     "review": {"errors", "model"},
     "night": GROUND
@@ -77,6 +78,7 @@ MAY_IMPORT = {
         "earlier",
         "exits",
         "guards",
+        "notices",
         "review",
         "sent_sizes",
         "same_person",

@@ -14,6 +14,7 @@ from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
+from pipeline.results.notice_words import describe_notices
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, is_spare_copy, label, sentence
 from pipeline.results.service_words import describe_halt_of, describe_task_of
@@ -52,6 +53,8 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
     if night.halted is not None:
         text = describe_halt_of(night, numbers, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
+    for text in describe_notices(night, numbers, session.spoken):
+        session.say("warning", text=text)
     for place, why in night.unread:
         told = in_words(why, session.spoken)
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)

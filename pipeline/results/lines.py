@@ -9,9 +9,10 @@ from functools import partial
 
 from pipeline import __version__, one_row
 from pipeline.clock import stamp
-from pipeline.model import Halt, Night, Outcome
+from pipeline.model import Halt, Night, Notice, Outcome
 from pipeline.problems import forgiven
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
+from pipeline.results.notice_words import describe_notice
 from pipeline.results.privacy import (
     NO_NUMBERS,
     Numbers,
@@ -153,6 +154,7 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
             **({"timing": asdict(night.traffic.timing)} if night.traffic.timing else {}),
         },
         "halted": _halted(night.halted, anonymous) if night.halted else None,
+        **({"notices": [_notice(each, anonymous) for each in night.notices]} if night.notices else {}),
         "files": [
             {
                 "path": anonymous(str(report.path)),
@@ -170,6 +172,11 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
 def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, str]:
     record = {"code": halted.code, "message": anonymous(halted.message)}
     return record | ({"credentials": anonymous(halted.credentials)} if halted.credentials else {})
+
+
+def _notice(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:
+    hidden = replace(notice, detail={name: anonymous(text) for name, text in notice.detail.items()})
+    return {"code": notice.code, "message": describe_notice(hidden, "en"), "detail": hidden.detail}
 
 
 def _changes(outcome: Outcome, numbers: Numbers) -> Iterator[dict[str, str]]:

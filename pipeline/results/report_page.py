@@ -19,6 +19,7 @@ from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of
 from pipeline.results.files import write_atomically
 from pipeline.results.html import pieces
 from pipeline.results.next_steps import needs_somebody, next_steps, verdict
+from pipeline.results.notice_words import describe_notices
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, meaning, reasons, sentence
 from pipeline.results.service_words import describe_halt_of, is_service_code
@@ -73,6 +74,7 @@ def _page(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
             code=halted.code,
             message=describe_halt_of(night, numbers, language),
         ),
+        "notices": [clean(text) for text in describe_notices(night, numbers, language)],
         "verdict": text,
         "verdict_colour": colour.value,
         "steps": list(next_steps(night, numbers, language)),

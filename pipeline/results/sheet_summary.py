@@ -14,6 +14,7 @@ from pipeline.results.facts import UNSETTLED
 from pipeline.results.fix_layout import Layout, fix_title
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
 from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
+from pipeline.results.notice_words import describe_notices
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import label, meaning, sentence
 from pipeline.results.service_words import describe_halt_of, is_service_code
@@ -48,6 +49,7 @@ def write_summary(
     canvas = Canvas(book, say("sheet.summary", language), styles, language)
     _banner(canvas, night, numbers, language)
     _links(canvas, night, fixing, language)
+    _notices(canvas, night, numbers, language)
     _steps(canvas, night, numbers, language)
     _statuses(canvas, night, counts, language)
     table = to_frame(night.outcomes, COUNTED, numbers=numbers)
@@ -93,6 +95,14 @@ def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str
     for first in range(0, len(links), len(_LINKED)):
         some = links[first : first + len(_LINKED)]
         canvas.links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
+
+
+def _notices(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+    """Say what the run noticed beside its rows and somebody has to put right."""
+    if night.notices:
+        canvas.heading(say("head.notices", language))
+    for text in describe_notices(night, numbers, language):
+        canvas.line([(text, LAST, {"text_wrap": True})], mark="!")
 
 
 def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:

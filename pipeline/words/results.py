@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.model import Status
 from pipeline.roster import CardType, Field
+from pipeline.words.notices import NOTICE_WORDS
 from pipeline.words.phrases import in_words
 from pipeline.words.report import REPORT_WORDS
 
@@ -91,6 +92,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "link.report.html": ("→ 运行报告 report.html", "→ Report of this run"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),
+    "head.notices": ("请注意", "Please note"),
     "head.statuses": ("结果", "Results"),
     "head.reasons": ("需要处理的原因", "Reasons"),
     "head.departments": ("各科室", "By department"),
@@ -289,6 +291,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{limit} a second allowed, {share} used; at most {most} in any second; throttled {throttled} times"),
     "fact.exit": ("退出码", "Exit code"),
     **REPORT_WORDS,
+    **NOTICE_WORDS,
     "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
 }  # fmt: skip
 
