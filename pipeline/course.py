@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.breaker import Breaker
-from pipeline.clock import Clock
+from pipeline.clock import Clock, stamp
 from pipeline.guards import Watch
 from pipeline.meter import OUTAGE, Meter
 from pipeline.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
+from pipeline.outage import OutageMonitor
 from pipeline.roster import Prepared, Problem
 from pipeline.service_codes import CODES
 
@@ -30,6 +32,7 @@ class Course:
     clock: Clock
     watch: Watch = field(default_factory=Watch)
     credentials: str = ""  # where the keys came from
+    outages: OutageMonitor | None = None  # given where somebody watches it
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
@@ -47,20 +50,54 @@ class Course:
             self.clock,
             patience=self.watch.guards.patience,
             wait=self._sit_out,
-            give_up=lambda why: self.halt("OUTAGE", why, 5),
+            give_up=self._give_up,
         )
+        self.outages = self.outages or OutageMonitor(self.clock)
+        self.outages.begin(self.breaker)
 
     @property
     def stopping(self) -> bool:
         """Tell whether nothing new may start."""
         return self.stop.is_set()
 
-    def halt(self, code: str, message: str, exit_code: HaltExit) -> None:
+    def heard(self, action: str, *, answered: bool, host: str = "", cause: str = "") -> None:
+        """Hear of a call: whether it got a usable answer, a refusal included, else which host gave none and why."""
+        assert self.outages is not None
+        if not answered:
+            self.outages.note_failure(host, cause)
+        self.breaker.heard(action, answered=answered)
+        if answered:
+            self.outages.note_answer()
+
+    def note_failed_probe(self, host: str, cause: str) -> None:
+        """Hear that the service does not answer a read-only question either."""
+        assert self.outages is not None
+        self.outages.note_failure(host, cause)
+
+    def _give_up(self, waited: str) -> None:
+        """Stop the run because the service was silent for too long."""
+        assert self.outages is not None
+        outage = self.outages.read()
+        if outage is None:
+            self.halt("OUTAGE", waited, 5)
+            return
+        detail = {
+            "host": outage.host,
+            "cause": outage.cause,
+            "since": stamp(outage.since),
+            "seconds": f"{max(0.0, self.clock.now() - outage.since):.0f}",
+        }
+        self.halt("OUTAGE", f"{outage.host}: {outage.cause}: {waited}", 5, detail)
+
+    def halt(
+        self, code: str, message: str, exit_code: HaltExit, detail: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Stop the run; the gravest reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or GRAVITY.index(exit_code) < GRAVITY.index(self.halted.exit):
-            source = self.credentials if CODES.get(code) == "credentials" else ""
-            self.halted = Halt(code, message, exit_code, source)
+            if self.credentials and CODES.get(code) == "credentials":
+                detail = {**detail, "credentials": self.credentials}
+            self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
 
     async def _sit_out(self, seconds: float) -> bool:

@@ -71,14 +71,24 @@ class Line:
             reply = await self.client.call(
                 PROBE, probe_body(self.agent), trace_id=str(uuid.uuid4()), gate=gate
             )
-        except (Stopped, NotSent, NoAnswer):
+        except Stopped:
+            return False
+        except (NotSent, NoAnswer) as error:
+            self.course.note_failed_probe(self.client.host_at_fault(PROBE, error), str(error))
             return False
         self._note_deprecation(PROBE, reply)
         tally, alive = reading.of_probe(reply)
         if alive:
             self.client.learn(reply)
+        else:
+            self.course.note_failed_probe(self.client.host(PROBE), tally)
         self.course.requests[PROBE][tally] += 1
         return alive
+
+    def _unanswered(self, action: str, error: NotSent | NoAnswer) -> None:
+        """Count a call that got no answer, and keep which host gave none and why."""
+        host = self.client.host_at_fault(action, error)
+        self.course.heard(action, answered=False, host=host, cause=str(error))
 
     def _note_deprecation(self, action: str, reply: Reply) -> None:
         """Keep what an answer says of the end of its interface."""

@@ -248,7 +248,8 @@ class Halt:
     code: str
     message: str = _field(repr=False)
     exit: HaltExit
-    credentials: str = _field(default="", repr=False)  # where the keys came from that the service refused
+    # credentials: where the keys came from that the service refused; host, cause, since, seconds: of an outage
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ from pipeline.notices import (
     find_open_rosters,
     find_wrong_clock,
 )
+from pipeline.outage import OutageMonitor
 from pipeline.plan import drawn_by, meet, standing
 from pipeline.results.privacy import mask_answer, mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
@@ -205,11 +206,13 @@ async def run(
     stop: Stop,
     confirm: Callable[[Forecast], bool] = lambda _: True,
     watch: Callable[[Outcome], None] = lambda _: None,
+    outages: OutageMonitor | None = None,
     aside: bool = False,
 ) -> Night | None:
     """Send what has to be sent; None when ``confirm`` said no, and then nothing happened.
 
-    ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends.
+    ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends;
+    ``outages`` tells meanwhile whether the service answers.
     ``aside`` does the offline half in a thread, for a loop that has other work as well.
     """
     started = clock.now()
@@ -259,7 +262,7 @@ async def run(
                 contract=config.api.contract,
                 run=ask.run,
                 mask=partial(mask_answer, numbers=numbers),
-                course=Course(stop.event, clock, Watch(limits, plan.seals), found.source),
+                course=Course(stop.event, clock, Watch(limits, plan.seals), found.source, outages),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors=doors,
             )

@@ -213,7 +213,7 @@ def _halted(record: RunRecord) -> Halt | None:
         return None
     exits: Sequence[HaltExit] = (1, 4, 5, 74)
     exit_code: HaltExit = next((each for each in exits if each == record.exit), 5)
-    return Halt(halted["code"], halted["message"], exit_code, halted.get("credentials", ""))
+    return Halt(halted["code"], halted["message"], exit_code, halted)
 
 
 def _traffic(record: RunRecord) -> Traffic:

@@ -37,8 +37,7 @@ def tell_left(
     """Say what is to be done after the last run, the most urgent at the very end."""
     told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
     if halted := told.get("halted"):
-        source = halted.get("credentials", "")
-        why = describe_halt(halted["code"], halted["message"], session.spoken, credentials=source)
+        why = describe_halt(halted["code"], halted["message"], session.spoken, halted)
         session.say("halted", code=halted["code"], message=why)
     steps = list(_steps(session, config, program, last, told, under_way=under_way))
     if unsettled:

@@ -189,8 +189,7 @@ def _events(chapter: Facts, language: str) -> Iterator[tuple[str, str]]:
             word = f"{word} ({_place(row, language)})"
         yield "tag.status", word
     if halted and any(row["status"] in {"not_sent", "ready"} for row in chapter["rows"]):
-        source = halted.get("credentials", "")
-        message = describe_halt(halted["code"], halted["message"], language, credentials=source)
+        message = describe_halt(halted["code"], halted["message"], language, halted)
         yield "tag.halted", say("night.halted", language, message=message, code=halted["code"])
 
 

@@ -171,7 +171,7 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
 
 def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, str]:
     record = {"code": halted.code, "message": anonymous(halted.message)}
-    return record | ({"credentials": anonymous(halted.credentials)} if halted.credentials else {})
+    return record | {name: anonymous(text) for name, text in halted.detail.items()}
 
 
 def _notice(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from pipeline.clock import stamp
 from pipeline.model import Night, Outcome, Spread, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results import charts
+from pipeline.results.durations import describe_duration
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of, when
 from pipeline.results.files import write_atomically
 from pipeline.results.html import pieces
@@ -65,7 +66,9 @@ def _page(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
         "title": title,
         "colours": COLOURS,
         "when": f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})",
-        "took": say("report.took", language, time=told(night.finished - night.started, language)),
+        "took": say(
+            "report.took", language, time=describe_duration(night.finished - night.started, language)
+        ),
         "night": night,
         "halted": halted
         and say(
@@ -149,7 +152,7 @@ def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str
 
 def _wire(night: Night, language: str) -> dict[str, object]:
     traffic, timing = night.traffic, night.traffic.timing
-    tell = partial(told, language=language)
+    tell = partial(describe_duration, language=language)
     told_wire: dict[str, object] = {
         "requests": [
             {"action": action, "name": _action(action, language), "codes": dict(codes)}
@@ -216,19 +219,6 @@ def _action(action: str, language: str) -> str:
     return say(words[action], language) if action in words else action
 
 
-def told(seconds: float, language: str) -> str:
-    """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""
-    if round(seconds, 3) < 1:
-        thousandths = seconds * 1000
-        return say("unit.ms", language, n=f"{thousandths:.2g}" if thousandths < 10 else round(thousandths))
-    if round(seconds, 1) < 60:
-        return say("unit.s", language, n=f"{seconds:.1f}".removesuffix(".0"))
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return say("unit.min", language, n=minutes, s=rest)
-    return say("unit.h", language, n=minutes // 60, m=minutes % 60)
-
-
 # -- the rows
 
 
@@ -274,7 +264,7 @@ def _rows(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
                 origin.row,
                 own(doctor.picture.path.name) if doctor.picture else "",
                 mobile_masked(doctor) or "",
-                told(outcome.seconds, language) if outcome.seconds is not None else "",
+                describe_duration(outcome.seconds, language) if outcome.seconds is not None else "",
                 int(needs_somebody(outcome)),
             ]
         )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from pipeline.advice import advice_on, advice_on_halt, advice_on_refusal, known
+from pipeline.clock import shown
 from pipeline.model import Night
+from pipeline.results.durations import describe_duration
 from pipeline.results.privacy import Numbers, mask_answer, mask_text
 from pipeline.words.advice import Advice
+from pipeline.words.phrases import in_words
 from pipeline.words.results import WORDS, halt_word, say
 from pipeline.words.sentences import say as mark
 from pipeline.words.service import ANSWERS
 
 # reasons of ours whose own words name no cure
-_WITH_ADVICE = frozenset({"SEAL_ID_REUSED", "LEDGER_CONFLICT", "TLS"})
+_WITH_ADVICE = frozenset({"SEAL_ID_REUSED", "LEDGER_CONFLICT", "OUTAGE", "TLS"})
+NO_DETAIL: Mapping[str, str] = MappingProxyType({})
 
 
 def is_service_code(code: str) -> bool:
@@ -30,8 +37,21 @@ def describe_task_of(code: str, language: str) -> str | None:
     return describe_task(advice_on_refusal(code), language) if is_service_code(code) else None
 
 
-def describe_halt(code: str, message: str, language: str, *, credentials: str = "") -> str:
+def describe_cause(cause: str, language: str) -> str:
+    """Return why a host gave no usable answer: a phrase of ours, or what the code of its answer means."""
+    if cause.startswith("http_"):
+        return cause.upper().replace("_", " ")
+    if cause in ANSWERS or is_service_code(cause):
+        return advice_on(cause).summarize(language)
+    return in_words(cause, language)
+
+
+def describe_halt(code: str, message: str, language: str, detail: Mapping[str, str] = NO_DETAIL) -> str:
     """Return why a run stopped, who acts and what to do; ``message`` are the service's words or a phrase of ours."""
+    if "since" in detail:
+        cause = describe_cause(detail["cause"], language)
+        since, time = shown(detail["since"]), describe_duration(float(detail["seconds"]), language)
+        message = say("outage.ended", language, host=detail["host"], cause=cause, since=since, time=time)
     told, advice = halt_word(code, _explain(message, language), language), advice_on_halt(code)
     if f"halt.{code}" in WORDS:
         if advice is None or code not in _WITH_ADVICE:
@@ -39,7 +59,8 @@ def describe_halt(code: str, message: str, language: str, *, credentials: str = 
         return say("halted.task", language, what=told, task=describe_task(advice, language))
     if advice is None:
         return told
-    keys = say("halted.keys", language, source=credentials) if credentials else ""
+    source = detail.get("credentials")
+    keys = say("halted.keys", language, source=source) if source else ""
     words = say("halted.words", language, message=message) if message else ""
     what, task = advice.what(language), describe_task(advice, language)
     return say("halted.service", language, what=what, keys=keys, task=task, words=words)
@@ -57,5 +78,6 @@ def describe_halt_of(night: Night, numbers: Numbers, language: str) -> str:
     """Return why a run stopped, masked."""
     halted = night.halted
     assert halted is not None
-    message, source = mask_answer(halted.message, numbers), mask_text(halted.credentials, numbers)
-    return describe_halt(halted.code, message, language, credentials=source)
+    message = mask_answer(halted.message, numbers)
+    detail = {name: mask_text(text, numbers) for name, text in halted.detail.items()}
+    return describe_halt(halted.code, message, language, detail)

@@ -238,6 +238,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.CONTRACT_INLINE_IGNORED": (
         "旧接口（inline）不再接受请求里的图片，请改用 contract: file_id：{message}",
         "the inline contract takes no picture any more, use contract: file_id: {message}"),
+    "outage.ended": (
+        "{host}：{cause}；{since} 起，等了 {time}", "{host}: {cause}; since {since}, for {time}"),
     "halted.service": ("{what}{keys}{task}{words}", "{what}{keys} {task}{words}"),
     "halted.keys": ("密钥取自 {source}。", " The keys were taken from {source}."),
     "halted.words": ("腾讯的原话：“{message}”", " The service's words: “{message}”"),

@@ -105,8 +105,8 @@ ANSWERS: Mapping[str, Advice] = {
 # why a night stops before its end (run.json, halted.code)
 HALTS: Mapping[str, Advice] = {
     "OUTAGE": _a(
-        "it", "itself", "服务一直没有可用的应答。", "检查网络；恢复后再运行，没有提交的行会接着提交。",
-        "The service gave no usable answer for a long time.", "Look at the network; run again later, what was not sent goes on."),
+        "it", "itself", "服务一直没有可用的应答。", "检查网络、DNS、代理和防火墙；恢复后再运行，没有提交的行会接着提交。",
+        "The service gave no usable answer for a long time.", "Check network, DNS, proxy and firewall; run again later, what was not sent goes on."),
     "TOO_MANY_NEW": _a(
         "it", "after", "新出现的医生太多，一个也没有提交。", "核对名单是不是放错了；确实如此就用 run --accept-guards。",
         "Too many doctors are new; nothing was sent.", "Is it the right roster? If so, run --accept-guards."),
