@@ -10,8 +10,10 @@ from pipeline.clock import shown
 from pipeline.model import Night
 from pipeline.results.durations import describe_duration
 from pipeline.results.privacy import Numbers, mask_answer, mask_text
+from pipeline.service_codes import CODES
+from pipeline.words import Either
 from pipeline.words.advice import Advice
-from pipeline.words.phrases import in_words
+from pipeline.words.phrases import in_words, told_of
 from pipeline.words.results import WORDS, halt_word, say
 from pipeline.words.sentences import say as mark
 from pipeline.words.service import ANSWERS
@@ -35,6 +37,23 @@ def describe_task(advice: Advice, language: str) -> str:
 def describe_task_of(code: str, language: str) -> str | None:
     """Return who acts and what to do about a code of the service; None where the catalogue does not know it."""
     return describe_task(advice_on_refusal(code), language) if is_service_code(code) else None
+
+
+def describe_failure(why: str, source: str) -> Either:
+    """Return why a single call came to nothing: a phrase of ours, or a service code with who acts and what to do.
+
+    ``source`` is where the keys came from, told where the code is about them.
+    """
+    if not is_service_code(why):
+        return told_of(why)
+
+    def say_in(language: str) -> str:
+        told = describe_halt(
+            why, "", language, {"credentials": source} if CODES.get(why) == "credentials" else {}
+        )
+        return f"{why}{mark('mark.colon', language)}{told}"
+
+    return Either(say_in("zh"), say_in("en"))
 
 
 def describe_cause(cause: str, language: str) -> str:

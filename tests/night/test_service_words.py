@@ -92,3 +92,18 @@ def test_a_refused_row_is_told_with_sentence_actor_and_cure(hospital_with, capfd
     meaning = {"zh": "腾讯内部出错或超时", "en": "An error or time-out inside the service"}[language]
     for place in (console, every, unknown, page_text(run)):
         assert meaning in place
+
+
+def test_a_refused_look_up_is_told_with_its_cure(hospital_with, capfd):
+    look_up = {"action": "ChannelDescribeUserAutoSignStatus"}
+    refusal = {"code": "OperationDenied.NoApiAuth", "message": "无接口权限。"}
+    hospital = hospital_with(
+        faults=[fault("reset_after", nth=(1,)), {"match": look_up, "do": {"code": refusal}}]
+    )
+    hospital.doctors(1)
+    assert hospital.go("run") == 3
+    capfd.readouterr()
+    assert hospital.go("resolve", "00001", "--look-up") == 3
+    told = capfd.readouterr().err
+    assert "(OperationDenied.NoApiAuth: The application may not call this interface." in told
+    assert "Tencent account manager: Ask your Tencent account manager to open it" in told
