@@ -40,6 +40,7 @@ class Course:
     sealed: bool = False  # whether any row of this run has its seal
     breaker: Breaker = field(init=False)
     meter: Meter = field(init=False)
+    _monitor: OutageMonitor = field(init=False)
     _drift: float = field(init=False)  # wall clock minus steady clock
 
     def __post_init__(self) -> None:
@@ -52,8 +53,8 @@ class Course:
             wait=self._sit_out,
             give_up=self._give_up,
         )
-        self.outages = self.outages or OutageMonitor(self.clock)
-        self.outages.begin(self.breaker)
+        self._monitor = self.outages or OutageMonitor(self.clock)
+        self._monitor.begin(self.breaker)
 
     @property
     def stopping(self) -> bool:
@@ -62,22 +63,19 @@ class Course:
 
     def heard(self, action: str, *, answered: bool, host: str = "", cause: str = "") -> None:
         """Hear of a call: whether it got a usable answer, a refusal included, else which host gave none and why."""
-        assert self.outages is not None
         if not answered:
-            self.outages.note_failure(host, cause)
+            self._monitor.note_failure(host, cause)
         self.breaker.heard(action, answered=answered)
         if answered:
-            self.outages.note_answer()
+            self._monitor.note_answer()
 
     def note_failed_probe(self, host: str, cause: str) -> None:
         """Hear that the service does not answer a read-only question either."""
-        assert self.outages is not None
-        self.outages.note_failure(host, cause)
+        self._monitor.note_failure(host, cause)
 
     def _give_up(self, waited: str) -> None:
         """Stop the run because the service was silent for too long."""
-        assert self.outages is not None
-        outage = self.outages.read()
+        outage = self._monitor.read()
         if outage is None:
             self.halt("OUTAGE", waited, 5)
             return
@@ -95,7 +93,8 @@ class Course:
         """Stop the run; the gravest reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or GRAVITY.index(exit_code) < GRAVITY.index(self.halted.exit):
-            if self.credentials and CODES.get(code) == "credentials":
+            meaning = CODES.get(code) or CODES.get(code.partition(".")[0])
+            if self.credentials and meaning == "credentials":
                 detail = {**detail, "credentials": self.credentials}
             self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})

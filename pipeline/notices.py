@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.config import Config
 from pipeline.intake.folders import find_lock_file
 from pipeline.model import Notice
+from pipeline.passwords import NAME as PASSWORDS
 from pipeline.roster import Doctor, FileReport
 
 CLOCK_TOLERANCE = 60.0  # seconds by which the clock may differ from the service's before it is said
@@ -50,6 +51,7 @@ def _is_hard_link(path: Path) -> bool:
 def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
+    files += [config.path(config.secrets_dir) / PASSWORDS] if config.secrets_dir else []
     exposed = [str(path) for path in dict.fromkeys(files) if _is_exposed(path)]
     if exposed:
         yield Notice("FILE_EXPOSED", {"files": ", ".join(exposed)})

@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "examine": {"model", "roster", "problems", "plan", "submit"},
     "closing": GROUND | {"exits", "ledger", "results"},
     "earlier": {"errors", "ledger"},
-    "notices": {"config", "intake", "model", "roster"},
+    "notices": {"config", "intake", "model", "passwords", "roster"},
     "exits": {"model", "roster", "results"},
     "review": {"errors", "model"},
     "night": GROUND

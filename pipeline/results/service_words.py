@@ -60,8 +60,10 @@ def describe_cause(cause: str, language: str) -> str:
     """Return why a host gave no usable answer: a phrase of ours, or what the code of its answer means."""
     if cause.startswith("http_"):
         return cause.upper().replace("_", " ")
-    if cause in ANSWERS or is_service_code(cause):
-        return advice_on(cause).summarize(language)
+    if cause in ANSWERS:
+        return ANSWERS[cause].summarize(language)
+    if is_service_code(cause):
+        return f"{cause}{mark('mark.colon', language)}{advice_on(cause).summarize(language)}"
     return in_words(cause, language)
 
 

@@ -66,7 +66,10 @@ def test_a_check_says_what_needs_no_call(hospital, capfd):
     config = hospital.folder / "config.yaml"
     config.write_text(config.read_text("utf-8") + "intake: {password: geheim}\n", "utf-8")
     config.chmod(0o604)
+    (hospital.folder / "secrets" / "roster__password").write_text("geheim")
+    (hospital.folder / "secrets" / "roster__password").chmod(0o640)
     (hospital.folder / "inbox" / ".~lock.roster.xlsx#").write_text(",clerk,host,;")
     assert hospital.go("check") == 0
     assert codes(hospital) == ["FILE_EXPOSED", "ROSTER_OPEN"]
-    assert str(config) in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert f"{config}, {hospital.folder / 'secrets' / 'roster__password'} let" in told
