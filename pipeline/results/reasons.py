@@ -106,9 +106,7 @@ def _reasons(
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
         own = happened(outcome.code, outcome.message, language)
-        text = (
-            own or explain_answer(outcome.code, mask_answer(outcome.message or "", numbers), language) or "—"
-        )
+        text = own or explain_answer(outcome, mask_answer(outcome.message or "", numbers), language) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
         yield say("reason.wire" if own else key, language, code=outcome.code or "—", message=text)
         if outcome.status is Status.FAILED and tell is None:  # the To fix sheet has a column for it
@@ -121,9 +119,14 @@ def _reasons(
         yield tell(problem) if tell else sentence(problem, language, numbers)
 
 
-def explain_answer(code: str | None, message: str, language: str) -> str:
-    """Return what a code of the service means, with the answer's own words; these alone where nobody lists the code."""
-    if code is None or not is_service_code(code):
+def explain_answer(outcome: Outcome, message: str, language: str) -> str:
+    """Return what the service's code means, with the answer's own words, ``message``.
+
+    The words stand alone where the catalogue does not list the code, and for a name that exists, which is explained
+    beside them.
+    """
+    code = outcome.code or ""
+    if outcome.status is Status.EXISTS or not is_service_code(code):
         return message
     what = advice_on(code).summarize(language)
     return say("reason.explained", language, what=what, message=message) if message else what

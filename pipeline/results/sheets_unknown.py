@@ -114,5 +114,5 @@ def _settle(outcome: Outcome, language: str) -> Iterator[str]:
 
 def _answer(outcome: Outcome, language: str) -> str:
     told = happened(outcome.code, outcome.message, language)
-    told = told or explain_answer(outcome.code, outcome.message or "", language)
+    told = told or explain_answer(outcome, outcome.message or "", language)
     return " ".join(filter(None, (outcome.code, told)))
