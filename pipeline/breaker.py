@@ -51,6 +51,11 @@ class Breaker:
         return self._state is _State.CLOSED
 
     @property
+    def patience_left(self) -> float | None:
+        """Seconds until the run gives up; None while everybody passes."""
+        return None if self.closed else self._since + self._patience - self._clock.monotonic()
+
+    @property
     def _open(self) -> bool:
         return self._state is _State.OPEN
 

@@ -209,6 +209,7 @@ class Config(_Section):
     secrets_dir: Path | None = None
     language: Literal["zh", "en"] | None = None
     base: Path = Field(default=Path(), exclude=True)  # the folder of config.yaml
+    secret_file: Path | None = Field(default=None, exclude=True)  # config.yaml, where a password stands in it
 
     @field_validator("roster", mode="before")
     @classmethod
@@ -259,7 +260,11 @@ def load(
     faults: list[Phrase] = []
     merged = _overlaid(_merged(document.values, environment, faults), values)
     try:
-        config = Config.model_validate({**merged, "base": path.parent if path is not None else Path()})
+        config = Config.model_validate({
+            **merged,
+            "base": path.parent if path is not None else Path(),
+            "secret_file": path if _holds_secret(document.values) else None,
+        })  # fmt: skip
     except ValidationError as error:
         told = _Told(
             document, path, {names: name for name, names in _variables().items() if name in environment}
@@ -289,6 +294,14 @@ def _merged(
             target = target.setdefault(section, {})
         target[last] = _from_environment(last, text)
     return merged
+
+
+def _holds_secret(values: Mapping[str, Any]) -> bool:
+    """Tell whether a password stands in a configuration's file: that of rosters, or a proxy's."""
+    intake, api = values.get("intake"), values.get("api")
+    password = intake.get("password") if isinstance(intake, Mapping) else None
+    proxy = api.get("proxy") if isinstance(api, Mapping) else None
+    return bool(password) or "@" in str(proxy or "")
 
 
 def _variables() -> dict[str, tuple[str, ...]]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.breaker import Breaker
-from pipeline.clock import Clock
+from pipeline.clock import Clock, stamp
 from pipeline.guards import Watch
 from pipeline.meter import OUTAGE, Meter
 from pipeline.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
+from pipeline.outage import OutageMonitor
 from pipeline.roster import Prepared, Problem
+from pipeline.service_codes import CODES
 
 LOG = logging.getLogger(__name__)
 JUMP = 30.0  # seconds by which the wall clock moves against the steady one
@@ -28,12 +31,16 @@ class Course:
     stop: asyncio.Event  # set from outside or by a halt: nothing new starts, what is under way ends
     clock: Clock
     watch: Watch = field(default_factory=Watch)
+    credentials: str = ""  # where the keys came from
+    outages: OutageMonitor | None = None  # given where somebody watches it
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
+    deprecated: dict[str, str] = field(default_factory=dict)  # action -> what the service says of its end
     sealed: bool = False  # whether any row of this run has its seal
     breaker: Breaker = field(init=False)
     meter: Meter = field(init=False)
+    _monitor: OutageMonitor = field(init=False)
     _drift: float = field(init=False)  # wall clock minus steady clock
 
     def __post_init__(self) -> None:
@@ -44,19 +51,52 @@ class Course:
             self.clock,
             patience=self.watch.guards.patience,
             wait=self._sit_out,
-            give_up=lambda why: self.halt("OUTAGE", why, 5),
+            give_up=self._give_up,
         )
+        self._monitor = self.outages or OutageMonitor(self.clock)
+        self._monitor.begin(self.breaker)
 
     @property
     def stopping(self) -> bool:
         """Tell whether nothing new may start."""
         return self.stop.is_set()
 
-    def halt(self, code: str, message: str, exit_code: HaltExit) -> None:
+    def heard(self, action: str, *, answered: bool, host: str = "", cause: str = "") -> None:
+        """Hear of a call: whether it got a usable answer, a refusal included, else which host gave none and why."""
+        if not answered:
+            self._monitor.note_failure(host, cause)
+        self.breaker.heard(action, answered=answered)
+        if answered:
+            self._monitor.note_answer()
+
+    def note_failed_probe(self, host: str, cause: str) -> None:
+        """Hear that the service does not answer a read-only question either."""
+        self._monitor.note_failure(host, cause)
+
+    def _give_up(self, waited: str) -> None:
+        """Stop the run because the service was silent for too long."""
+        outage = self._monitor.read()
+        if outage is None:
+            self.halt("OUTAGE", waited, 5)
+            return
+        detail = {
+            "host": outage.host,
+            "cause": outage.cause,
+            "since": stamp(outage.since),
+            "seconds": f"{max(0.0, self.clock.now() - outage.since):.0f}",
+        }
+        self.halt("OUTAGE", f"{outage.host}: {outage.cause}: {waited}", 5, detail)
+
+    def halt(
+        self, code: str, message: str, exit_code: HaltExit, detail: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Stop the run; the gravest reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or GRAVITY.index(exit_code) < GRAVITY.index(self.halted.exit):
-            self.halted = Halt(code, message, exit_code)
+            meaning = CODES.get(code) or CODES.get(code.partition(".")[0])
+            if self.credentials and meaning == "credentials":
+                detail = {**detail, "credentials": self.credentials}
+            self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
 
     async def _sit_out(self, seconds: float) -> bool:

@@ -13,7 +13,7 @@ from pipeline.course import Course, Job
 from pipeline.esign import verdict as reading
 from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
 from pipeline.esign.codes import stated_rate
-from pipeline.esign.contract import CREATE, PROBE, Agent, probe_body
+from pipeline.esign.contract import CREATE, PROBE, Agent, parse, probe_body
 from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import FENCE
 from pipeline.ledger.protocol import Attempt, Ledger
@@ -71,13 +71,32 @@ class Line:
             reply = await self.client.call(
                 PROBE, probe_body(self.agent), trace_id=str(uuid.uuid4()), gate=gate
             )
-        except (Stopped, NotSent, NoAnswer):
+        except Stopped:
             return False
+        except (NotSent, NoAnswer) as error:
+            self.course.note_failed_probe(self.client.host_at_fault(PROBE, error), str(error))
+            return False
+        self._note_deprecation(PROBE, reply)
         tally, alive = reading.of_probe(reply)
         if alive:
             self.client.learn(reply)
+        else:
+            self.course.note_failed_probe(self.client.host(PROBE), tally)
         self.course.requests[PROBE][tally] += 1
         return alive
+
+    def _unanswered(self, action: str, error: NotSent | NoAnswer) -> None:
+        """Count a call that got no answer, and keep which host gave none and why."""
+        host = self.client.host_at_fault(action, error)
+        self.course.heard(action, answered=False, host=host, cause=str(error))
+
+    def _note_deprecation(self, action: str, reply: Reply) -> None:
+        """Keep what an answer says of the end of its interface."""
+        if b"DeprecatedWarning" not in reply.body or action in self.course.deprecated:
+            return
+        answer = parse(reply.body)
+        if answer is not None and answer.deprecated:
+            self.course.deprecated[action] = self.mask(answer.deprecated)
 
     def _attempt(self, job: Job, trace_id: str) -> Attempt:
         request, signed_at = job.request, self.client.now()

@@ -248,6 +248,8 @@ class Halt:
     code: str
     message: str = _field(repr=False)
     exit: HaltExit
+    # credentials: where the keys came from that the service refused; host, cause, since, seconds: of an outage
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,14 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that stops no run and that somebody has to put right (`pipeline.notices`)."""
+
+    code: str
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)  # what fills the blanks of its words
+
+
+@dataclass(frozen=True, slots=True)
 class Night:
     """One run, told after its end (run.json, DESIGN §7)."""
 
@@ -315,6 +325,7 @@ class Night:
     halted: Halt | None
     out: Path
     seals: Path | None = None
+    notices: Sequence[Notice] = ()
     absent: int = 0  # people whose last create has no verdict and who are not in these rosters
     unread: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
     reviews: str | None = (

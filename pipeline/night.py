@@ -41,6 +41,7 @@ from pipeline.model import (
     Halt,
     Judgement,
     Night,
+    Notice,
     Outcome,
     Past,
     Planned,
@@ -48,8 +49,16 @@ from pipeline.model import (
     Status,
     Traffic,
 )
+from pipeline.notices import (
+    find_deprecations,
+    find_exposed_files,
+    find_hard_links,
+    find_open_rosters,
+    find_wrong_clock,
+)
+from pipeline.outage import OutageMonitor
 from pipeline.plan import drawn_by, meet, standing
-from pipeline.results.privacy import mask_text, numbers_of
+from pipeline.results.privacy import mask_answer, mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.same_person import find_new_marks, unite_persons
 from pipeline.sending import Sender
@@ -81,6 +90,7 @@ class Draft:
     drawn: Mapping[str, Past]  # digest of pixels -> whose seal shows them
     absent: int  # people whose last create has no verdict and who are not in the rosters
     seals: int  # live ones in the ledger
+    notices: Sequence[Notice]
     checked: Collection[str]  # SealIds of older seals whose pictures were surely sent whole
 
 
@@ -144,6 +154,7 @@ def draft(
         drawn=drawn_by(snapshot, lambda made: made.pixels),
         absent=len(absent),
         seals=seals,
+        notices=(*find_open_rosters(found.files), *find_hard_links(pairing.doctors)),
         checked=examined.checked,
     )
 
@@ -175,6 +186,7 @@ def check(
         halted=None,
         out=ask.out,
         seals=ask.seals,
+        notices=(*plan.notices, *find_exposed_files(config, ())),
         absent=plan.absent,
         reviews=site_key.reviews() if site_key else None,
         invocation=ask.invocation,
@@ -194,11 +206,13 @@ async def run(
     stop: Stop,
     confirm: Callable[[Forecast], bool] = lambda _: True,
     watch: Callable[[Outcome], None] = lambda _: None,
+    outages: OutageMonitor | None = None,
     aside: bool = False,
 ) -> Night | None:
     """Send what has to be sent; None when ``confirm`` said no, and then nothing happened.
 
-    ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends.
+    ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends;
+    ``outages`` tells meanwhile whether the service answers.
     ``aside`` does the offline half in a thread, for a loop that has other work as well.
     """
     started = clock.now()
@@ -233,6 +247,7 @@ async def run(
 
     ready_picture = wiring.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
+    notices = (*plan.notices, *find_exposed_files(config, found.files if found else ()))
     if found is not None:
         async with (
             wiring.client(config, found, clock) as client,
@@ -246,8 +261,8 @@ async def run(
                 agent=wiring.agent(config),
                 contract=config.api.contract,
                 run=ask.run,
-                mask=partial(mask_text, numbers=numbers),
-                course=Course(stop.event, clock, Watch(limits, plan.seals)),
+                mask=partial(mask_answer, numbers=numbers),
+                course=Course(stop.event, clock, Watch(limits, plan.seals), found.source, outages),
                 creates=asyncio.Semaphore(wiring.creates_in_flight(config)),
                 doors=doors,
             )
@@ -260,6 +275,7 @@ async def run(
                 wiring.stops_at(limits, clock),
             )
             submitted = await submission.go(ready)
+            notices += (*find_wrong_clock(client.offset), *find_deprecations(submitted.deprecated))
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
     rest = [each for each in stood if id(each.planned) not in sent]
@@ -288,6 +304,7 @@ async def run(
         halted=submitted.halted,
         out=ask.out,
         seals=ask.seals,
+        notices=notices,
         absent=plan.absent,
         reviews=site_key.reviews(),
         invocation=ask.invocation,

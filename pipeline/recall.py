@@ -17,7 +17,20 @@ from pipeline.config import Config
 from pipeline.intake.read import run_of
 from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.model import Ask, Halt, Night, Outcome, Past, Planned, Spread, Status, Timing, Traffic
+from pipeline.model import (
+    Ask,
+    Halt,
+    HaltExit,
+    Night,
+    Notice,
+    Outcome,
+    Past,
+    Planned,
+    Spread,
+    Status,
+    Timing,
+    Traffic,
+)
 from pipeline.night import Draft, draft
 from pipeline.plan import standing
 from pipeline.results.privacy import Numbers, mask_text, numbers_of
@@ -71,7 +84,8 @@ def tell_again(
         files=tuple(_files(plan, outcomes)),
         unclaimed=plan.unclaimed,
         traffic=_traffic(record),
-        halted=None if record.finished else Halt("CUT_SHORT", "", 5),
+        halted=_halted(record),
+        notices=tuple(Notice(each["code"], each["detail"]) for each in _told(record).get("notices", ())),
         out=out,
         seals=ask.seals,
         reviews=site_key.reviews(),
@@ -185,8 +199,25 @@ def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
     yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 
+def _told(record: RunRecord) -> Mapping[str, Any]:
+    """Return the run.json of a run, empty for one that was cut short."""
+    return json.loads(record.record) if record.record else {}
+
+
+def _halted(record: RunRecord) -> Halt | None:
+    """Return why the run stopped before its end, as its record has it."""
+    if record.finished is None:
+        return Halt("CUT_SHORT", "", 5)
+    halted = _told(record).get("halted")
+    if halted is None:
+        return None
+    exits: Sequence[HaltExit] = (1, 4, 5, 74)
+    exit_code: HaltExit = next((each for each in exits if each == record.exit), 5)
+    return Halt(halted["code"], halted["message"], exit_code, halted)
+
+
 def _traffic(record: RunRecord) -> Traffic:
-    told = json.loads(record.record) if record.record else {}
+    told = _told(record)
     rate = told.get("rate", {})
     return Traffic(
         requests=told.get("requests", {}),

@@ -107,21 +107,22 @@ class Sender(Uploader):
 
             try:
                 reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
-            except NotSent:
+            except NotSent as error:
                 measured.lost()
-                self.course.breaker.heard(CREATE, answered=False)
+                self._unanswered(CREATE, error)
                 raise
             except NoAnswer as error:
                 measured.lost()
-                self.course.breaker.heard(CREATE, answered=False)
+                self._unanswered(CREATE, error)
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
                 return reading.Reading(verdict, meaning=None, tally="no_answer")
         measured.answered()
+        self._note_deprecation(CREATE, reply)
         read = reading.of_create(reply)
         if read.from_service:
             self.client.learn(reply)
         answered = read.verdict.kind == "sealed" or read.meaning not in {None, "unknown"}
-        self.course.breaker.heard(CREATE, answered=answered)
+        self.course.heard(CREATE, answered=answered, host=self.client.host(CREATE), cause=read.tally)
         if read.meaning == "clock" and not self._heal(job, reply):
             return replace(read, meaning="credentials")
         return read

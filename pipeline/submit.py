@@ -40,6 +40,7 @@ class Submitted:
     throttled: int = 0
     kept_back: frozenset[int] = frozenset()  # places in the plan that ``limit`` left for later
     timing: Timing | None = None
+    deprecated: Mapping[str, str] = field(default_factory=dict)  # action -> what the service says of its end
 
 
 @dataclass(slots=True)
@@ -92,7 +93,9 @@ class Submission:
         outcomes = tuple(self._outcomes[index] for index in range(len(planned)))
         kept_back = frozenset(left) if self._kept_back and not course.stopping else frozenset()
         timing = course.meter.read()
-        return Submitted(outcomes, course.halted, course.requests, course.throttled, kept_back, timing)
+        return Submitted(
+            outcomes, course.halted, course.requests, course.throttled, kept_back, timing, course.deprecated
+        )
 
     async def _canary(self, rows: Iterator[tuple[int, Planned]]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""

@@ -60,8 +60,12 @@ class Uploader(Line):
                 await door.enter_async_context(self.doors[UPLOAD])
                 reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
                 measured.answered()
+                self._note_deprecation(UPLOAD, reply)
                 answer = reading.of_upload(reply, now=self.client.now())
-                self.course.breaker.heard(UPLOAD, answered=answer.meaning != "unknown")
+                answered = answer.meaning != "unknown"
+                self.course.heard(
+                    UPLOAD, answered=answered, host=self.client.host(UPLOAD), cause=answer.tally
+                )
                 if answer.request_id is not None:
                     self.client.learn(reply)
         except Stopped:
@@ -90,7 +94,7 @@ class Uploader(Line):
                 self.course.halt("TLS", str(error), 4)
         else:
             self.course.requests[UPLOAD][code] += 1
-        self.course.breaker.heard(UPLOAD, answered=False)
+        self._unanswered(UPLOAD, error)
         self.course.resent("transport")
         return End(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error)))
 

@@ -58,7 +58,6 @@ TEXTS_OF: Mapping[str, str] = {
     "intake/properties.py": "失败待改",  # a title, to be known again
     "model.py": "同名|重名|已存在",  # what the service says, to be told apart
     "naming.py": "〇一二三四五六七八九",  # of seal names: they are sent
-    "results/reasons.py": "。.",  # taken off a sentence
 }
 
 # (zh, en) tables of other shapes than Mapping[str, (zh, en)]: English -> Chinese
@@ -71,8 +70,8 @@ PHRASES = {
 }
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
-# English sentences that name a title as it stands in a sheet
-QUOTES_CHINESE = {"desk.no_seal_ids"}
+# English sentences that name a title as it stands in a sheet, or an interface as Tencent calls it
+QUOTES_CHINESE = {"desk.no_seal_ids", "frequent.OWN OperationDenied.WhiteListForbid"}
 # reasons of the operating system, told in its own English
 OF_THE_SYSTEM = {"No such file or directory", "Permission denied", "Too many levels of symbolic links"}
 

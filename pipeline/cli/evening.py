@@ -108,11 +108,14 @@ class _Evening:
         from pipeline.cli.progress import Progress  # noqa: PLC0415
         from pipeline.esign.contract import CREATE  # noqa: PLC0415
         from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
+        from pipeline.outage import OutageMonitor  # noqa: PLC0415
 
         stop = night.Stop()
         self.signals.usual()
         limiter = EvenLimiter(self.config.limits.requests_per_second, self.clock)
-        async with Progress(self.session, self.clock, self.config.limits.requests_per_second) as progress:
+        outages = OutageMonitor(self.clock)
+        limit = self.config.limits.requests_per_second
+        async with Progress(self.session, self.clock, limit, outages) as progress:
 
             def confirm(forecast: Forecast) -> bool:
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
@@ -134,6 +137,7 @@ class _Evening:
                 stop=stop,
                 confirm=confirm,
                 watch=progress,
+                outages=outages,
             )
 
     def _foretell(self, forecast: Forecast) -> None:

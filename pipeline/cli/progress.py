@@ -7,18 +7,22 @@ import sys
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import count
 from types import TracebackType
 from typing import Never, Self
 
 from tqdm import tqdm
 
 from pipeline.cli.session import Session
-from pipeline.clock import Clock
+from pipeline.clock import Clock, stamp
 from pipeline.model import Outcome, Status
+from pipeline.outage import Outage, OutageMonitor
+from pipeline.results.durations import describe_duration
+from pipeline.results.service_words import describe_cause
 from pipeline.words.results import status_word
 
-EVERY = 30.0  # seconds between plain lines
 REFRESH = 1.0  # seconds after which the bar is drawn again although no row has ended
+EVERY = 30  # of these between plain lines
 RECENT = 10.0  # seconds over which the rate is taken
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 
@@ -26,10 +30,12 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 class Progress:
     """Counts rows as they end; `begin` says how many there will be and where their calls are counted."""
 
-    def __init__(self, session: Session, clock: Clock, limit: float) -> None:
+    def __init__(self, session: Session, clock: Clock, limit: float, outages: OutageMonitor) -> None:
         self._session = session
         self._clock = clock
         self._limit = limit  # calls a second
+        self._outages = outages
+        self._outage: Outage | None = None  # the one that was told last
         self._bar: tqdm[Never] | None = None
         self._beat: asyncio.Task[None] | None = None
         self._total = self._done = 0
@@ -45,6 +51,7 @@ class Progress:
     ) -> None:
         if self._beat is not None:
             self._beat.cancel()
+            self._tell_outage(self._outages.read())  # the last look may be a second old
         if self._bar is not None:
             self._bar.close()
 
@@ -74,37 +81,61 @@ class Progress:
             self._bar.set_postfix_str(self._told(), refresh=False)
             self._bar.update()
 
-    def say(self, key: str) -> None:
+    def say(self, key: str, **details: object) -> None:
         """Say a sentence without cutting the bar in two."""
         if self._bar is not None:
             self._bar.clear()
-        self._session.say(key)
+        self._session.say(key, **details)
         if self._bar is not None:
             self._draw()
 
     async def _go_on(self) -> None:
         """Show that the program is there, also while the service is silent and no row ends."""
-        while True:
-            await self._clock.sleep(EVERY if self._bar is None else REFRESH)
+        for number in count(1):
+            await self._clock.sleep(REFRESH)
+            self._tell_outage(self._outages.read())
             if self._bar is not None:
                 self._draw()
-            else:
+            elif number % EVERY == 0:
                 share = f"{self._done / self._total:.0%}"
                 self._session.say(
                     "progress", done=self._done, total=self._total, share=share, told=self._told()
                 )
+
+    def _tell_outage(self, outage: Outage | None) -> None:
+        """Say when an outage begins, when calls are held back, and when it is over."""
+        before, self._outage = self._outage, outage
+        if outage is None:
+            if before is not None:
+                time = describe_duration(self._clock.now() - before.since, self._session.spoken)
+                self.say("outage_over", host=before.host, time=time)
+        elif outage.gives_up is not None:
+            if before is None or before.gives_up is None:
+                self.say("outage_paused", until=_moment(outage.gives_up), **self._words_of(outage))
+        elif before is None:
+            self.say("outage_began", **self._words_of(outage))
+
+    def _words_of(self, outage: Outage) -> dict[str, str]:
+        cause = describe_cause(outage.cause, self._session.spoken)
+        return {"host": outage.host, "cause": cause, "since": _moment(outage.since)}
 
     def _draw(self) -> None:
         assert self._bar is not None
         self._bar.set_postfix_str(self._told())
 
     def _told(self) -> str:
-        """Return rate, share of the limit, time left and how many rows ended how."""
-        rate = self._rate()
-        words = [
-            self._session.word("rate", rate=f"{rate:.1f}", share=f"{rate / self._limit:.0%}"),
-            self._session.word("left", time=self._left(rate)),
-        ]
+        """Return rate, share of the limit and time left, or what is known of an outage; and how many rows ended how."""
+        outage, rate = self._outages.read(), self._rate()
+        if outage is None:
+            words = [
+                self._session.word("rate", rate=f"{rate:.1f}", share=f"{rate / self._limit:.0%}"),
+                self._session.word("left", time=self._left(rate)),
+            ]
+        elif outage.gives_up is None:
+            words = [self._session.word("outage_now", **self._words_of(outage))]
+        else:
+            until = _moment(outage.gives_up)
+            words = [self._session.word("outage_until", until=until, **self._words_of(outage))]
         words += [
             f"{status_word(each, self._session.spoken)} {self._ended[each]}"
             for each in Status
@@ -131,3 +162,8 @@ class Progress:
         minutes, seconds = divmod(seconds, 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def _moment(seconds: float) -> str:
+    """Return unix seconds as the local time of day."""
+    return stamp(seconds)[11:16]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.session import Session
 from pipeline.model import Status
 from pipeline.results.privacy import mask_path
-from pipeline.words.results import halt_word, say
+from pipeline.results.service_words import describe_halt
+from pipeline.words.results import say
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -36,7 +37,7 @@ def tell_left(
     """Say what is to be done after the last run, the most urgent at the very end."""
     told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
     if halted := told.get("halted"):
-        why = halt_word(halted["code"], halted["message"], session.spoken)
+        why = describe_halt(halted["code"], halted["message"], session.spoken, halted)
         session.say("halted", code=halted["code"], message=why)
     steps = list(_steps(session, config, program, last, told, under_way=under_way))
     if unsettled:

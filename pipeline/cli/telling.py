@@ -14,11 +14,13 @@ from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
+from pipeline.results.notice_words import describe_notices
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, is_spare_copy, label, sentence
+from pipeline.results.service_words import describe_halt_of, describe_task_of
 from pipeline.session import write_results
 from pipeline.words.phrases import in_words
-from pipeline.words.results import halt_word, status_word
+from pipeline.words.results import status_word
 
 REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
@@ -49,9 +51,10 @@ def deliver(
 def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
     """Say what stopped the run and which rosters were refused, also with ``-q``."""
     if night.halted is not None:
-        message = mask_text(night.halted.message, numbers)
-        text = halt_word(night.halted.code, message, session.spoken)
+        text = describe_halt_of(night, numbers, session.spoken)
         session.alarm("halted", code=night.halted.code, message=text)
+    for text in describe_notices(night, numbers, session.spoken):
+        session.say("warning", text=text)
     for place, why in night.unread:
         told = in_words(why, session.spoken)
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
@@ -71,7 +74,7 @@ def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, P
             key = "count_with_spare" if spare else "count"
             session.say(key, status=status_word(status, session.spoken), rows=len(rows[status]), n=spare)
             if status in TELLING:
-                _reasons(session, rows[status], numbers)
+                _reasons(session, rows[status], numbers, told=night.halted.code if night.halted else "")
     session.say("results", path=mask_path(written[WORKBOOK], numbers))
     session.say("report", path=mask_path(written[REPORT_PAGE], numbers))
 
@@ -94,8 +97,11 @@ def _by_command(steps: Iterable[Step]) -> list[tuple[str, str | None]]:
     return [*alone, *(("\n   ".join(said), command) for command, said in reversed(texts.items()))]
 
 
-def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> None:
-    """Say the commonest reasons, each with where it occurs first."""
+def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers, *, told: str) -> None:
+    """Say the commonest reasons, each with where it occurs first; of a code of the service who acts and what to do.
+
+    What to do about ``told`` was said already.
+    """
     found: Counter[str] = Counter()
     first: dict[str, Outcome] = {}
     for outcome in outcomes:
@@ -113,5 +119,8 @@ def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers) -> Non
             else label(code, session.spoken, unsettled=status in UNSETTLED)
         )
         session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)
+        task = describe_task_of(code, session.spoken)
+        if task is not None and code != told:
+            session.say("reason_task", task=task)
     if len(found) > REASONS:
         session.say("reasons_more", n=len(found) - REASONS)

@@ -24,8 +24,8 @@ from pipeline.esign.signing import Credentials
 from pipeline.intake import pictures
 from pipeline.ledger.protocol import Decision, Ledger, Told
 from pipeline.model import Planned, SealRequest, Status
+from pipeline.results.service_words import describe_failure
 from pipeline.roster import Prepared
-from pipeline.words.phrases import told_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ async def certify(
                 reply = await call(client, limiter, UPLOAD, upload_body(agent, f"certify.{suffix}", data))
                 file = reading.of_upload(reply, now=client.now())
                 if file.file_id is None:
-                    raise _nothing_sent(file.tally)
+                    raise _nothing_sent(file.tally, credentials)
                 body = create_body(agent, request, file_id=file.file_id)
             else:
                 body = create_body(agent, request, picture=data)
@@ -119,7 +119,7 @@ async def certify(
     said = f"{read.tally} {read.verdict.request_id or ''}".strip()
     if read.verdict.kind == "not_executed":
         enter(earlier.CERTIFY_VOID, said)
-        raise _nothing_sent(read.tally)
+        raise _nothing_sent(read.tally, credentials)
     if read.verdict.kind != "sealed" and read.meaning != "exists":
         raise _no_verdict(read.tally, trace_id)
     refused = read.meaning == "exists"
@@ -145,9 +145,10 @@ def unanswered(ledger: Ledger) -> Told | None:
     return told[-1] if told and told[-1].kind == earlier.CERTIFY_SENT else None
 
 
-def _nothing_sent(why: str) -> UsageError:
-    return UsageError("desk.nothing_sent", why=told_of(why))
+def _nothing_sent(why: str, credentials: Credentials | None = None) -> UsageError:
+    source = credentials.source if credentials else ""
+    return UsageError("desk.nothing_sent", why=describe_failure(why, source))
 
 
 def _no_verdict(why: str, trace_id: str) -> UsageError:
-    return UsageError("desk.no_verdict", why=told_of(why), trace_id=trace_id)
+    return UsageError("desk.no_verdict", why=describe_failure(why, ""), trace_id=trace_id)

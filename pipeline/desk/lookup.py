@@ -21,6 +21,7 @@ from pipeline.esign.contract import Answer, parse
 from pipeline.esign.pace import Limiter
 from pipeline.esign.seal_ids import is_seal_id
 from pipeline.esign.signing import Credentials
+from pipeline.results.service_words import describe_failure
 from pipeline.words.phrases import told_of
 from pipeline.words.sentences import phrase
 
@@ -65,7 +66,7 @@ async def look_up(
     if answer is None:
         return Told(None, None, f"HTTP {reply.status}")
     if answer.code is not None:
-        return Told(None, answer.request_id, answer.code)
+        return Told(None, answer.request_id, describe_failure(answer.code, credentials.source))
     return _told(answer, known)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.advice import advice_on
+from pipeline.advice import advice_on_halt, advice_on_refusal
 from pipeline.clock import shown, stamp
 from pipeline.desk.story import Story
 from pipeline.ledger.protocol import RunRecord
@@ -19,7 +19,6 @@ from pipeline.results.privacy import mask_path, mask_text
 from pipeline.shell import quote
 from pipeline.words.problems import Who
 from pipeline.words.results import say as result_word
-from pipeline.words.service import HALTS
 from pipeline.words.story import say
 
 
@@ -95,7 +94,7 @@ def _settle(story: Story, program: Program, language: str) -> Step:
 
 def _refused(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
     """Return what the service's code asks for; rows are corrected in To fix, all else is no matter of the row."""
-    advice = advice_on(story.refused.code or "" if story.refused else "")
+    advice = advice_on_refusal(story.refused.code or "" if story.refused else "")
     if advice.who == "clerk":
         step = _fix(program, record, language, advice.who)
         return replace(step, notes=(advice.told(language), say("next.waits", language)))
@@ -137,7 +136,7 @@ def _again(story: Story, program: Program, record: RunRecord | None, language: s
     if story.newest is None or story.gone:
         return Step(say("next.unseen", language), (program.run(None),))
     halted = (json.loads(record.record) if record and record.record else {}).get("halted")
-    advice = (HALTS.get(halted["code"]) or advice_on(halted["code"])) if halted else None
+    advice = advice_on_halt(halted["code"]) if halted else None
     if advice is None or advice.rerun == "itself":
         return Step(say("next.again", language), (program.run(record),))
     return Step(say("next.failed", language, todo=advice.told(language)), (program.run(record),), advice.who)

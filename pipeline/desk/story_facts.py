@@ -13,7 +13,7 @@ from pipeline.desk.story import Chapter, Story, line_of
 from pipeline.ledger.archive import Create, Said
 from pipeline.ledger.protocol import UPLOAD, Told
 from pipeline.problems import CATALOGUE
-from pipeline.results.privacy import mask_text
+from pipeline.results.privacy import mask_answer, mask_text
 from pipeline.results.reasons import sentence
 from pipeline.roster import Field, Problem
 
@@ -159,7 +159,7 @@ def _create(create: Create) -> dict[str, Any]:
         "trace_id": create.uuid,
         "verdict": create.verdict,
         "code": create.code,
-        "message": mask_text(create.message) if create.message else None,
+        "message": mask_answer(create.message) if create.message else None,
         "http_status": create.http_status,
         "request_id": create.request_id,
         "seal_id": create.seal_id,

@@ -11,7 +11,8 @@ from typing import Any
 from pipeline.advice import advice_on, known
 from pipeline.model import Status
 from pipeline.results.reasons import happened
-from pipeline.words.results import field_word, halt_word, status_meaning, status_word
+from pipeline.results.service_words import describe_halt
+from pipeline.words.results import field_word, status_meaning, status_word
 from pipeline.words.results import say as result_word
 from pipeline.words.sentences import say as mark
 from pipeline.words.story import WORDS, say
@@ -188,7 +189,7 @@ def _events(chapter: Facts, language: str) -> Iterator[tuple[str, str]]:
             word = f"{word} ({_place(row, language)})"
         yield "tag.status", word
     if halted and any(row["status"] in {"not_sent", "ready"} for row in chapter["rows"]):
-        message = halt_word(halted["code"], halted["message"], language)
+        message = describe_halt(halted["code"], halted["message"], language, halted)
         yield "tag.halted", say("night.halted", language, message=message, code=halted["code"])
 
 

@@ -64,6 +64,7 @@ _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.ClientPayloadError, "the connection was cut in the middle of the answer"),
     (aiohttp.ClientResponseError, "the answer was not HTTP"),
 )
+_PROXY_ERRORS = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 
 Gate = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -89,9 +90,10 @@ class NotSent(Exception):
     whose words no hospital understands, is the cause and its class stands in log.jsonl.
     """
 
-    def __init__(self, reason: str, *, tls: bool = False) -> None:
+    def __init__(self, reason: str, *, tls: bool = False, of_proxy: bool = False) -> None:
         super().__init__(reason)
         self.tls = tls
+        self.of_proxy = of_proxy  # the proxy is at fault, not the service's host
 
 
 class NoAnswer(Exception):
@@ -185,6 +187,12 @@ class Client:
         url = self._urls["file" if action == UPLOAD else "general"]
         return url.host_port_subcomponent or url.host or ""
 
+    def host_at_fault(self, action: str, error: NotSent | NoAnswer) -> str:
+        """Return the host that kept a call from its answer: the proxy's where that is at fault."""
+        if isinstance(error, NotSent) and error.of_proxy and self._proxy is not None:
+            return URL(self._proxy).host_port_subcomponent or self.host(action)
+        return self.host(action)
+
     def now(self) -> float:
         """Return unix seconds as the service sees them."""
         return self._clock.now() + self.offset
@@ -248,7 +256,11 @@ class Client:
             LOG.info("no answer", extra={"trace_id": trace_id, "error": type(error).__name__})
             if sending.begun:
                 raise NoAnswer(_after_the_headers(error)) from error
-            raise NotSent(_before_the_headers(error), tls=isinstance(error, _TLS_ERRORS)) from error
+            raise NotSent(
+                _before_the_headers(error),
+                tls=isinstance(error, _TLS_ERRORS),
+                of_proxy=isinstance(error, _PROXY_ERRORS),
+            ) from error
         finally:
             _gate.reset(token)
 

@@ -106,6 +106,12 @@ class Answer:
     message: str | None
     fields: Mapping[str, object]
 
+    @property
+    def deprecated(self) -> str | None:
+        """What the service says of the end of this interface, if it does; at most 500 characters."""
+        told = self.fields.get("DeprecatedWarning")
+        return _whole(str(told))[:500] if told else None
+
     def text(self, name: str) -> str | None:
         """Return a field when it is a non-empty text."""
         value = self.fields.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import CredentialsMissing, reason_of
@@ -13,6 +13,7 @@ from pipeline.words import Joined, Phrase
 from pipeline.words.sentences import phrase
 
 Found = Mapping[str, str]  # secret_id, secret_key, token
+SECRETS = ("secret_id", "secret_key", "token")
 TOKEN_NAMES = ("TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN")
 
 
@@ -21,19 +22,22 @@ def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None
 
     CredentialsMissing lists every place and what was there.
     """
-    places: list[tuple[str, Callable[[], Found]]] = []
+    places: list[tuple[str, Callable[[], Found], Sequence[Path]]] = []
     if folder := environment.get("CREDENTIALS_DIRECTORY"):
-        places.append((f"$CREDENTIALS_DIRECTORY ({folder})", lambda: _secret_files(Path(folder))))
+        given = Path(folder)
+        places.append((f"$CREDENTIALS_DIRECTORY ({folder})", lambda: _secret_files(given), _names(given)))
     if secrets_dir is not None:
-        places.append((f"secrets_dir ({secrets_dir})", lambda: _secret_files(secrets_dir)))
+        places.append(
+            (f"secrets_dir ({secrets_dir})", lambda: _secret_files(secrets_dir), _names(secrets_dir))
+        )
     ini, tccli = home / ".tencentcloud" / "credentials", home / ".tccli" / "default.credential"
     places += [
-        ("TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY", lambda: _environment(environment)),
-        (str(ini), lambda: _ini(ini)),
-        (str(tccli), lambda: _tccli(tccli)),
+        ("TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY", lambda: _environment(environment), ()),
+        (str(ini), lambda: _ini(ini), (ini,)),
+        (str(tccli), lambda: _tccli(tccli), (tccli,)),
     ]
     seen = []
-    for place, read in places:
+    for place, read, files in places:
         try:
             found = read()
         except OSError as error:
@@ -44,7 +48,8 @@ def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None
             continue
         secret_id, secret_key = found.get("secret_id", ""), found.get("secret_key", "")
         if secret_id and secret_key:
-            return Credentials(secret_id, secret_key, found.get("token") or None, place)
+            kept = tuple(path for path in files if path.is_file())
+            return Credentials(secret_id, secret_key, found.get("token") or None, place, kept)
         seen.append(phrase("credentials.place", place=place, why=_lacking(secret_id, secret_key)))
     raise CredentialsMissing("credentials.missing", places=Joined(seen))
 
@@ -60,12 +65,14 @@ def _clean(value: object) -> str:
     return str(value or "").strip().strip("\ufeff").strip().strip("\"'")
 
 
+def _names(folder: Path) -> list[Path]:
+    """Return where the secret files of a folder lie."""
+    return [folder / f"tencent__{name}" for name in SECRETS]
+
+
 def _secret_files(folder: Path) -> Found:
-    names = ("secret_id", "secret_key", "token")
-    files = {name: folder / f"tencent__{name}" for name in names}
-    return {
-        name: _clean(path.read_text(encoding="utf-8-sig")) for name, path in files.items() if path.is_file()
-    }
+    files = zip(SECRETS, _names(folder), strict=True)
+    return {name: _clean(path.read_text(encoding="utf-8-sig")) for name, path in files if path.is_file()}
 
 
 def _environment(environment: Mapping[str, str]) -> Found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipeline.clock import utc_date
 
@@ -24,6 +25,7 @@ class Credentials:
     secret_key: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
     source: str = ""
+    files: tuple[Path, ...] = field(default=(), repr=False)  # the files it was read from
 
 
 def canonical_request(headers: Mapping[str, str], body_sha256: str) -> tuple[str, str]:

@@ -37,6 +37,17 @@ def _in_folder(folder: Path) -> Iterator[Path]:
             yield file
 
 
+def find_lock_file(path: Path) -> Path | None:
+    """Return the file that Excel, WPS or LibreOffice puts beside a document while it is open; None without one."""
+    for name in (f"~${path.name}", f".~lock.{path.name}#"):
+        try:
+            if (lock := path.with_name(name)).is_file():
+                return lock
+        except OSError:  # a name that is too long
+            continue
+    return None
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()

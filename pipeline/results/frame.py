@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.model import Outcome, Status
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
-from pipeline.results.privacy import Numbers, mask_text, numbers_of
+from pipeline.results.privacy import Numbers, mask_answer, mask_text, numbers_of
 from pipeline.results.reasons import counted
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _COLUMNS: Mapping[str, Callable[[Outcome, Mask], object]] = {
     "sent_at": lambda outcome, _: outcome.at,
     "seconds": lambda outcome, _: outcome.seconds,
     "service_code": lambda outcome, _: outcome.code,
-    "service_message": lambda outcome, mask: _masked(outcome.message, mask),
+    "service_message": lambda outcome, mask: _masked(outcome.message, lambda text: mask_answer(mask(text))),
 }
 _TYPES = {"row": "int64", "attempts": "int64", "seconds": "float64"}  # all else is text, or lists of codes
 COLUMNS = tuple(_COLUMNS)

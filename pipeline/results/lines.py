@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
 from pipeline import __version__, one_row
 from pipeline.clock import stamp
-from pipeline.model import Night, Outcome
+from pipeline.model import Halt, Night, Notice, Outcome
 from pipeline.problems import forgiven
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
+from pipeline.results.notice_words import describe_notice
 from pipeline.results.privacy import (
     NO_NUMBERS,
     Numbers,
     hide_names,
+    mask_answer,
     mask_change,
     mask_path,
     mask_text,
@@ -151,9 +153,8 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
             "max_in_second": night.traffic.max_in_second,
             **({"timing": asdict(night.traffic.timing)} if night.traffic.timing else {}),
         },
-        "halted": {"code": night.halted.code, "message": anonymous(night.halted.message)}
-        if night.halted
-        else None,
+        "halted": _halted(night.halted, anonymous) if night.halted else None,
+        **({"notices": [_notice(each, anonymous) for each in night.notices]} if night.notices else {}),
         "files": [
             {
                 "path": anonymous(str(report.path)),
@@ -168,6 +169,16 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
     }
 
 
+def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, str]:
+    record = {"code": halted.code, "message": anonymous(halted.message)}
+    return record | {name: anonymous(text) for name, text in halted.detail.items()}
+
+
+def _notice(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:
+    hidden = replace(notice, detail={name: anonymous(text) for name, text in notice.detail.items()})
+    return {"code": notice.code, "message": describe_notice(hidden, "en"), "detail": hidden.detail}
+
+
 def _changes(outcome: Outcome, numbers: Numbers) -> Iterator[dict[str, str]]:
     for change in outcome.doctor.changes:
         before, after = mask_change(change, numbers)
@@ -178,7 +189,7 @@ def _said(outcome: Outcome, numbers: Numbers) -> str | None:
     """Return the service's words, with a SealId that proves nothing but is evidence."""
     own = happened(outcome.code, None, "en") is not None
     told = None if own and not is_phrase(outcome.message or "") else outcome.message
-    message = _masked(told, numbers)
+    message = mask_answer(told, numbers) if told is not None else None
     return f"SealId {outcome.evidence} {message or ''}".strip() if outcome.evidence else message
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
@@ -24,6 +24,10 @@ _DIGIT = re.compile("[0-9０-９]")  # without one a text holds no number
 # The form of a mainland number: where it is written in groups, length alone would take a run's id for one.
 _IDENTITY = re.compile(
     r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]"
+)
+# A mobile, or a permit or passport, of somebody unknown: a word of its own, which no part of a uuid is.
+_STRANGERS = re.compile(
+    r"(?<![0-9A-Za-z-])(?:\+?86[ -]?)?(?P<number>1[3-9][0-9](?:[ -]?[0-9]){8}|[A-Za-z]{1,2}[0-9]{7,10})(?![0-9A-Za-z-])"
 )
 # shorter texts in a number column (无, 1001) say nothing about anyone and would blot out file names
 _SHORTEST = 7
@@ -98,6 +102,17 @@ def mask_text(text: str, numbers: Numbers = NO_NUMBERS) -> str:
     return masked
 
 
+def mask_answer(text: str, numbers: Numbers = NO_NUMBERS) -> str:
+    """Hide the numbers in what the service said: also those of people who stand in no roster, by their form."""
+    masked = mask_text(text, numbers)
+    narrow = masked if masked.isascii() else masked.translate(_NARROW)
+    hidden: set[int] = set()
+    for found in _STRANGERS.finditer(narrow):
+        places = [place for place in range(*found.span("number")) if narrow[place].isalnum()]
+        hidden.update(places[3 if narrow[places[0]].isdigit() else 0 : -4])
+    return _star_places(masked, hidden)
+
+
 def mask_path(path: Path, numbers: Numbers = NO_NUMBERS) -> str:
     """Return a path as a person may read it; ``sha256`` tells which file it is.
 
@@ -148,6 +163,10 @@ def _mask_inside(text: str, numbers: Numbers, *, everything: bool) -> str:
             hidden.update(places[first + 3 if mobile else first : last - 4])
     for run in _LONG_RUN.finditer(narrow):
         hidden.update(range(run.start(), run.end() - 4))
+    return _star_places(text, hidden)
+
+
+def _star_places(text: str, hidden: Collection[int]) -> str:
     if not hidden:
         return text
     return "".join("*" if place in hidden else character for place, character in enumerate(text))

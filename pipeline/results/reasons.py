@@ -10,7 +10,8 @@ from pipeline.advice import advice_on, known
 from pipeline.model import Outcome, Status
 from pipeline.problems import CATALOGUE, message
 from pipeline.results.facts import UNSETTLED, when
-from pipeline.results.privacy import Numbers, mask_problem, mask_text
+from pipeline.results.privacy import Numbers, mask_answer, mask_problem, mask_text
+from pipeline.results.service_words import describe_task, is_service_code
 from pipeline.roster import Field, Problem
 from pipeline.words.labels import LABELS
 from pipeline.words.phrases import in_words, is_phrase
@@ -23,15 +24,17 @@ TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 
 
 def label(code: str, language: str, *, unsettled: bool = False) -> str:
-    """Return a code's short name; all codes of the service share one, by whether they settled their row."""
+    """Return a code's short name, or what it means; unlisted codes of the service share one, by whether they settled their row."""
     if code.startswith("http_"):
         code = "http_502"  # they all prove as little
     if code in ANSWERS:
-        return ANSWERS[code].what(language).rstrip("。.")
+        return ANSWERS[code].summarize(language)
     if code not in LABELS:
-        return (
-            code if code in CATALOGUE else say("reason.doubtful" if unsettled else "reason.service", language)
-        )
+        if code in CATALOGUE:
+            return code
+        if is_service_code(code):
+            return advice_on(code).summarize(language)
+        return say("reason.doubtful" if unsettled else "reason.service", language)
     zh, en = LABELS[code]
     return zh if language == "zh" else en
 
@@ -103,15 +106,30 @@ def _reasons(
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
         own = happened(outcome.code, outcome.message, language)
-        text = own or mask_text(outcome.message or "", numbers) or "—"
+        text = own or explain_answer(outcome, mask_answer(outcome.message or "", numbers), language) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
         yield say("reason.wire" if own else key, language, code=outcome.code or "—", message=text)
+        if outcome.status is Status.FAILED and tell is None:  # the To fix sheet has a column for it
+            yield _service_advice(outcome.code, language)
     if outcome.status in UNSETTLED:
         yield say(f"reason.{outcome.status.value}", language, time=when(outcome) or "—")
     if outcome.status is Status.NOT_SENT and not errors_of(outcome) and not service:
         yield say("reason.not_sent", language)
     for problem in sorted(outcome.problems, key=lambda problem: problem.severity):
         yield tell(problem) if tell else sentence(problem, language, numbers)
+
+
+def explain_answer(outcome: Outcome, message: str, language: str) -> str:
+    """Return what the service's code means, with the answer's own words, ``message``.
+
+    The words stand alone where the catalogue does not list the code, and for a name that exists, which is explained
+    beside them.
+    """
+    code = outcome.code or ""
+    if outcome.status is Status.EXISTS or not is_service_code(code):
+        return message
+    what = advice_on(code).summarize(language)
+    return say("reason.explained", language, what=what, message=message) if message else what
 
 
 def happened(code: str | None, message: str | None, language: str) -> str | None:
@@ -123,7 +141,7 @@ def happened(code: str | None, message: str | None, language: str) -> str | None
         return in_words(message, language) if message and is_phrase(message) else None
     if code not in ANSWERS and not code.startswith("http_"):
         return None
-    what = advice_on(code).what(language).rstrip("。.")
+    what = advice_on(code).summarize(language)
     told = in_words(message, language) if message and is_phrase(message) else ""
     return mark("mark.colon", language).join(filter(None, (what, told)))
 
@@ -143,7 +161,9 @@ def advice(outcome: Outcome, language: str) -> str:
     """Return what the reader of the To fix sheet should do with this row."""
     errors = errors_of(outcome)
     if outcome.status is Status.NOT_SENT and not errors:
-        return say("advice.not_sent", language)
+        code = outcome.code or ""
+        waits = is_service_code(code) and advice_on(code).rerun == "after"
+        return _service_advice(code, language) if waits else say("advice.not_sent", language)
     if outcome.status is Status.FAILED and not errors:
         return _service_advice(outcome.code, language)
     if waits_for_review(outcome):
@@ -156,10 +176,7 @@ def advice(outcome: Outcome, language: str) -> str:
 
 
 def _service_advice(code: str | None, language: str) -> str:
-    """Return what a refusal asks for, and of whom where it is not the sheet's reader."""
+    """Return what a refusal asks for, and of whom."""
     if code is None or not known(code):
         return say("advice.failed", language)
-    told = advice_on(code)
-    if told.who == "clerk":
-        return told.todo(language)
-    return f"{say(f'who.{told.who}', language)}{mark('mark.colon', language)}{told.todo(language)}"
+    return describe_task(advice_on(code), language)

@@ -10,21 +10,25 @@ from itertools import chain
 from pathlib import Path
 
 from pipeline import __version__
+from pipeline.advice import advice_on_refusal
 from pipeline.clock import stamp
 from pipeline.model import Night, Outcome, Spread, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results import charts
+from pipeline.results.durations import describe_duration
 from pipeline.results.facts import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of, when
 from pipeline.results.files import write_atomically
 from pipeline.results.html import pieces
 from pipeline.results.next_steps import needs_somebody, next_steps, verdict
+from pipeline.results.notice_words import describe_notices
 from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, label, meaning, reasons, sentence
+from pipeline.results.service_words import describe_halt_of, is_service_code
 from pipeline.results.style import COLOURS
 from pipeline.results.sums import count
 from pipeline.results.text import clean
 from pipeline.words.notes import noted
-from pipeline.words.results import halt_word, say, status_word
+from pipeline.words.results import say, status_word
 
 MOST_ROWS = 10_000  # in the page; a phone still opens it
 MOST_FILES, MOST_REASONS = 60, 12
@@ -62,15 +66,18 @@ def _page(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
         "title": title,
         "colours": COLOURS,
         "when": f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})",
-        "took": say("report.took", language, time=told(night.finished - night.started, language)),
+        "took": say(
+            "report.took", language, time=describe_duration(night.finished - night.started, language)
+        ),
         "night": night,
         "halted": halted
         and say(
             "halted",
             language,
             code=halted.code,
-            message=halt_word(halted.code, mask_text(halted.message, numbers), language),
+            message=describe_halt_of(night, numbers, language),
         ),
+        "notices": [clean(text) for text in describe_notices(night, numbers, language)],
         "verdict": text,
         "verdict_colour": colour.value,
         "steps": list(next_steps(night, numbers, language)),
@@ -106,17 +113,25 @@ def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
     found = Counter(code for outcome in night.outcomes for code in counted(outcome))
     most = found.most_common()
     for code, rows in most[:MOST_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else "clerk"
+        who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
         yield {
             "code": clean(code),
             "label": label(code, language),
             "rows": rows,
             "share": 100 * rows / most[0][1],
             "who": say(f"who.{who}", language),
+            "task": advice_on_refusal(code).todo(language) if is_service_code(code) else "",
         }
     if rest := most[MOST_REASONS:]:
         said = say("other.reasons", language, n=len(rest))
-        yield {"code": "", "label": said, "rows": sum(rows for _, rows in rest), "share": 0, "who": ""}
+        yield {
+            "code": "",
+            "label": said,
+            "rows": sum(rows for _, rows in rest),
+            "share": 0,
+            "who": "",
+            "task": "",
+        }
 
 
 def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str, object]:
@@ -137,7 +152,7 @@ def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str
 
 def _wire(night: Night, language: str) -> dict[str, object]:
     traffic, timing = night.traffic, night.traffic.timing
-    tell = partial(told, language=language)
+    tell = partial(describe_duration, language=language)
     told_wire: dict[str, object] = {
         "requests": [
             {"action": action, "name": _action(action, language), "codes": dict(codes)}
@@ -204,19 +219,6 @@ def _action(action: str, language: str) -> str:
     return say(words[action], language) if action in words else action
 
 
-def told(seconds: float, language: str) -> str:
-    """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""
-    if round(seconds, 3) < 1:
-        thousandths = seconds * 1000
-        return say("unit.ms", language, n=f"{thousandths:.2g}" if thousandths < 10 else round(thousandths))
-    if round(seconds, 1) < 60:
-        return say("unit.s", language, n=f"{seconds:.1f}".removesuffix(".0"))
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return say("unit.min", language, n=minutes, s=rest)
-    return say("unit.h", language, n=minutes // 60, m=minutes % 60)
-
-
 # -- the rows
 
 
@@ -262,7 +264,7 @@ def _rows(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
                 origin.row,
                 own(doctor.picture.path.name) if doctor.picture else "",
                 mobile_masked(doctor) or "",
-                told(outcome.seconds, language) if outcome.seconds is not None else "",
+                describe_duration(outcome.seconds, language) if outcome.seconds is not None else "",
                 int(needs_somebody(outcome)),
             ]
         )

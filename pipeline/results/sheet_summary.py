@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.advice import advice_on
+from pipeline.advice import advice_on_refusal
 from pipeline.clock import stamp
 from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
@@ -14,13 +14,15 @@ from pipeline.results.facts import UNSETTLED
 from pipeline.results.fix_layout import Layout, fix_title
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
 from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
+from pipeline.results.notice_words import describe_notices
 from pipeline.results.privacy import Numbers, mask_path, mask_text
 from pipeline.results.reasons import label, meaning, sentence
+from pipeline.results.service_words import describe_halt_of, is_service_code
 from pipeline.results.style import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.results.unpaired import how_many
 from pipeline.roster import FileReport
 from pipeline.words.notes import noted
-from pipeline.words.results import halt_word, say, status_word
+from pipeline.words.results import say, status_word
 
 if TYPE_CHECKING:
     from pipeline.results.frame import Frame
@@ -47,6 +49,7 @@ def write_summary(
     canvas = Canvas(book, say("sheet.summary", language), styles, language)
     _banner(canvas, night, numbers, language)
     _links(canvas, night, fixing, language)
+    _notices(canvas, night, numbers, language)
     _steps(canvas, night, numbers, language)
     _statuses(canvas, night, counts, language)
     table = to_frame(night.outcomes, COUNTED, numbers=numbers)
@@ -64,8 +67,9 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
     when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
     canvas.line([(f"{when}　{night.command} {night.run}", LAST, {"font_color": MUTED})])
     if night.halted:
-        message = halt_word(night.halted.code, mask_text(night.halted.message, numbers), language)
-        text = say("halted", language, code=night.halted.code, message=message)
+        text = say(
+            "halted", language, code=night.halted.code, message=describe_halt_of(night, numbers, language)
+        )
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
         canvas.line([(text, LAST, {**_BANNER, **look})], points=30)
@@ -91,6 +95,14 @@ def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str
     for first in range(0, len(links), len(_LINKED)):
         some = links[first : first + len(_LINKED)]
         canvas.links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
+
+
+def _notices(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+    """Say what the run noticed beside its rows and somebody has to put right."""
+    if night.notices:
+        canvas.heading(say("head.notices", language))
+    for text in describe_notices(night, numbers, language):
+        canvas.line([(text, LAST, {"text_wrap": True})], mark="!")
 
 
 def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
@@ -157,7 +169,8 @@ def _reasons(canvas: Canvas, outcomes: Frame, language: str) -> None:
         numbers={1},
     )
     for code, rows in most[:_MOST_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else advice_on(code).who
+        who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
+        task = advice_on_refusal(code).todo(language) if is_service_code(code) else ""
         canvas.line(
             [
                 (label(code, language), 3, {"text_wrap": True}),
@@ -170,8 +183,10 @@ def _reasons(canvas: Canvas, outcomes: Frame, language: str) -> None:
                 (say(f"who.{who}", language), 10, {}),
                 (code, LAST, {"font_color": MUTED, "font_size": 8}),
             ],
-            ruled=True,
+            ruled=not task,
         )
+        if task:
+            canvas.line([(task, LAST, {"text_wrap": True, "font_color": MUTED})], ruled=True)
     rest = most[_MOST_REASONS:]
     if rest:
         text = say("other.reasons", language, n=len(rest))

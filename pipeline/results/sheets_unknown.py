@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pipeline.headings import CHECK, ROW_ID
 from pipeline.model import Night, Outcome, Status
 from pipeline.results.facts import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
-from pipeline.results.privacy import Numbers, mask_text
-from pipeline.results.reasons import happened
+from pipeline.results.privacy import Numbers, mask_answer, mask_text
+from pipeline.results.reasons import explain_answer, happened
 from pipeline.results.style import (
     FAULT,
     FAULT_RULE,
@@ -51,7 +51,7 @@ def write_unknown_sheet(
     blank = styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
     for row, outcome in enumerate(rows, start=1):
         settle = mask_text(" ".join(_settle(outcome, language)), numbers)
-        answer = mask_text(_answer(outcome, language), numbers)
+        answer = mask_answer(_answer(outcome, language), numbers)
         row_height(sheet, row, height(max(2, lines(settle, _SETTLE), lines(answer, _ANSWER))))
         trace, host = trace_of(outcome)
         ticket = outcome.doctor.row_id or ""
@@ -113,5 +113,6 @@ def _settle(outcome: Outcome, language: str) -> Iterator[str]:
 
 
 def _answer(outcome: Outcome, language: str) -> str:
-    told = happened(outcome.code, outcome.message, language) or outcome.message
+    told = happened(outcome.code, outcome.message, language)
+    told = told or explain_answer(outcome, outcome.message or "", language)
     return " ".join(filter(None, (outcome.code, told)))

@@ -7,6 +7,8 @@ faults:
     do: {delay_after: 60}
   - match: {action: UploadFiles, from: 10, to: 20, share: 0.5, seed: 7}
     do: {code: {code: ResourceNotFound.File, message: 文件不存在。}}
+  - match: {action: UploadFiles}
+    do: {deprecated: This interface ends on 2027-01-01.}
   - match: {every: true}
     do: {http_502: before}
 """
@@ -76,10 +78,10 @@ def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
         return Fault(kind, match, seconds=float(value))
     if kind in WITH_CODE:
         return _with_code(kind, value, match, place)
-    if kind == "seal_id":
+    if kind in {"seal_id", "deprecated"}:
         if not isinstance(value, str):
             raise _wrong(place, "faults.text")
-        return Fault(kind, match, seal_id=value)
+        return Fault(kind, match, seal_id=value) if kind == "seal_id" else Fault(kind, match, message=value)
     if value is None:
         return Fault(kind, match)
     if kind in EITHER_SIDE and value in ("before", "after"):

@@ -36,6 +36,7 @@ Kind = Literal[
     "seal_id",
     "charset",
     "clock_skew",
+    "deprecated",
 ]
 When = Literal["before", "after"]
 
@@ -93,7 +94,8 @@ class Fault:
     """One thing that goes wrong. ``seconds`` is for the delays and the skew, ``url`` for redirect.
 
     ``code`` and ``message`` are for ``code`` and the internal errors; ``when`` for what may strike on either side;
-    ``seal_id`` is what the fault of that name answers in place of the SealId that was made.
+    ``seal_id`` is what the fault of that name answers in place of the SealId that was made; ``message`` is also the
+    warning of ``deprecated``.
     """
 
     kind: Kind
@@ -185,10 +187,15 @@ def spoiled(answer: Answer, faults: Sequence[Fault], *, first_seal_id: str | Non
     """Return the answer as these faults let it out; ``first_seal_id`` is what ``same_seal_id`` repeats."""
     response = dict(answer.response)
     for fault in faults:
-        if fault.kind == "internal_error_after" and answer.executed:
+        if fault.kind == "deprecated":
+            response["DeprecatedWarning"] = fault.message
+        elif fault.kind == "internal_error_after" and answer.executed:
             refusal = Refusal(fault.code or "InternalError", fault.message)
             error = {"Code": refusal.code, "Message": refusal.message}
-            response = {"Error": error, "RequestId": response["RequestId"]}
+            kept: dict[str, Any] = {
+                name: response[name] for name in ("RequestId", "DeprecatedWarning") if name in response
+            }
+            response = {"Error": error, **kept}
         elif "SealId" in response:
             response |= _other_seal_id(fault, first_seal_id)
             if fault.kind == "no_seal_id":

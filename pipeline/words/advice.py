@@ -24,6 +24,10 @@ class Advice:
         """Return what the code means."""
         return (self.zh if language == "zh" else self.en)[0]
 
+    def summarize(self, language: str) -> str:
+        """Return what the code means without its full stop, to be a part of another sentence."""
+        return self.what(language).rstrip("。.")
+
     def todo(self, language: str) -> str:
         """Return what to do, and who does it is in ``who``."""
         return (self.zh if language == "zh" else self.en)[1]

@@ -34,7 +34,7 @@ CERTIFY_WORDS: Mapping[str, tuple[str, str]] = {
         "One place at a time: --console, --audit-log or --auto-sign.",
     ),
     "certify_not_open": (
-        "{name}：没有开通自动签，或没有得到答复（{words}）；没有登记。请换一位已开通的医生。",
+        "{name}：没有开通授权签（原自动签），或没有得到答复（{words}）；没有登记。请换一位已开通的医生。",
         "{name}: auto-sign is not open, or no answer came ({words}); nothing was recorded. Name a doctor who has opened it.",
     ),
     "certified_shown": (
@@ -47,5 +47,5 @@ CERTIFY_WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "place_console": ("控制台", "the console"),
     "place_audit_log": ("审计日志", "the audit log"),
-    "place_auto_sign": ("自动签查询", "the auto-sign query"),
+    "place_auto_sign": ("授权签（原自动签）查询", "the auto-sign query"),
 }

@@ -204,8 +204,8 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "Note: personal licences that this will bind: {licences} (each is paid and cannot be released).",
     ),
     "heavy": (
-        "{heavy} 张图片超过 2 MB，建议设置 api.seal_image_compress: true。",
-        "Pictures over 2 MB: {heavy}; consider api.seal_image_compress: true.",
+        "{heavy} 张图片超过 2 MB，旧接口建议使用更小的图片。",
+        "Pictures over 2 MB: {heavy}; the older contract advises smaller ones.",
     ),
     "confirm": ("继续吗？", "Go on?"),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
@@ -216,6 +216,23 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "progress": ("已完成 {done}/{total}（{share}）{told}", "done {done}/{total} ({share}) {told}"),
     "rate": ("{rate} 次/秒（上限的 {share}）", "{rate}/s ({share} of the limit)"),
     "left": ("还需 {time}", "{time} left"),
+    "outage_now": ("{since} 起没有应答 · {host}：{cause}", "no answer since {since} · {host}: {cause}"),
+    "outage_until": (
+        "{since} 起没有应答，{until} 放弃 · {host}：{cause}",
+        "no answer since {since}, gives up at {until} · {host}: {cause}",
+    ),
+    "outage_began": (
+        "{host} 从 {since} 起没有可用的应答（{cause}）；仍在尝试。",
+        "No usable answer from {host} since {since} ({cause}); still trying.",
+    ),
+    "outage_paused": (
+        "{host} 从 {since} 起没有可用的应答（{cause}）。暂停提交，恢复后自动继续；到 {until} 仍没有应答就停止本次运行。请检查网络、DNS、代理和防火墙。",
+        "No usable answer from {host} since {since} ({cause}). Sending is paused and goes on by itself; without an answer by {until} the run stops. Check network, DNS, proxy and firewall.",
+    ),
+    "outage_over": (
+        "{host} 恢复应答（中断了 {time}），继续提交。",
+        "{host} answers again (after {time}); sending goes on.",
+    ),
     "bar": ("提交", "sending"),
     "halted": ("已停止：{message}（{code}）", "Halted: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
@@ -228,6 +245,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",
         "      {rows} × {label} ({code}, e.g. {file} row {row})",
     ),
+    "reason_task": ("          {task}", "          {task}"),
     "reasons_more": (
         "      另有 {n} 种原因，见结果表",
         "      further reasons: {n}, see the workbook",

@@ -63,7 +63,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name} 不在名单里：查询需要姓名和证件号码。",
         "{name} is not in the rosters: the service wants name and number.",
     ),
-    "desk.no_seal_set": ("已开通自动签，但没有设置印章", "auto-sign is open, no seal is set"),
+    "desk.no_seal_set": ("已开通授权签（原自动签），但没有设置印章", "auto-sign is open, no seal is set"),
     "desk.older_seal": ("{seal_id}，是以前的印章", "{seal_id} (older)"),
     # the sheet Unknown
     "desk.not_results": (

@@ -39,8 +39,8 @@ OWN: Mapping[str, Advice] = {
         "This machine's public address is barred.", f"Look at the access rules in the console, ask your account manager if need be, {_OFF[1]}"),
     "OperationDenied.WhiteListForbid": _a(
         "tencent", "after",
-        "这个接口还没有为贵机构开通。", "请腾讯客户经理把应用加入“创建个人处方签印章”的白名单，然后重新运行。",
-        "The interface is not open for you yet.", "Ask your Tencent account manager to put the application on the list for prescription seals, then run again."),
+        "这个接口还没有为贵机构开通。", "请腾讯客户经理为应用开通“创建导入处方单个人印章”（ChannelCreatePreparedPersonalEsign），然后重新运行。",
+        "The interface is not open for you yet.", "Ask your Tencent account manager to open 创建导入处方单个人印章 (ChannelCreatePreparedPersonalEsign) for the application, then run again."),
     "UnauthorizedOperation.NoPermissionFeature": _a(
         "tencent", "after",
         "当前版本不含这个功能。", "请腾讯客户经理升级版本或开通功能，然后重新运行。",
@@ -55,12 +55,12 @@ OWN: Mapping[str, Advice] = {
         "The application may not call this interface.", "Ask your Tencent account manager to open it for the application, then run again."),
     "OperationDenied.NotInAutoSignWhiteList": _a(
         "tencent", "after",
-        "自动签的场景没有为贵机构开通。", "请腾讯客户经理开通 api.scene_key 所写的场景，然后重新运行。",
-        "The auto-sign scene is not open for you.", "Ask your Tencent account manager to open the scene in api.scene_key, then run again."),
+        "不在此业务的白名单中。", "请腾讯客户经理说明缺哪一项业务并开通（把错误码和 RequestId 发给他），然后重新运行。",
+        "You are not on the list for this business.", "Send the code and a RequestId to your Tencent account manager, ask which function has to be opened, then run again."),
     "OperationDenied.OperatorHasNoPermission": _a(
         "it", "after",
-        "经办人没有管理印章的权限。", "由机构的超级管理员在控制台给经办人授权，或换一个 api.operator_open_id，然后重新运行。",
-        "The operator may not manage seals.", "The organisation's administrator gives the right in the console, or name another api.operator_open_id, then run again."),
+        "经办人的权限不足。", "请机构的超级管理员给经办人授权，或换一个 api.operator_open_id，然后重新运行。",
+        "The operator lacks a right.", "Have the organisation's administrator grant it, or name another api.operator_open_id, then run again."),
     "OperationDenied.UserNotInOrganization": _a(
         "it", "after",
         "经办人不属于这个机构。", f"核对 api.operator_open_id 与 api.organization_open_id 是否配套，{_OFF[0]}",
@@ -95,12 +95,12 @@ OWN: Mapping[str, Advice] = {
         "The request held no picture: the interface expects another api.contract.", f"Set contract: file_id, {_OFF[1]}"),
     "FailedOperation.LicenseNoQuota": _a(
         "tencent", "after",
-        "自动签许可的额度不够。", "请腾讯客户经理增加许可，或把 enable_auto_sign 关掉，然后重新运行。",
-        "There are not enough auto-sign licences.", "Ask your Tencent account manager for more, or switch enable_auto_sign off, then run again."),
+        "授权签（原自动签）许可的额度不够。", "请腾讯客户经理增加许可，然后重新运行；使用 contract: inline 时也可以把 api.enable_auto_sign 设为 false。",
+        "There are not enough auto-sign licences.", "Ask your Tencent account manager for more, then run again; with contract: inline, api.enable_auto_sign: false helps as well."),
     "LimitExceeded.CallTimes": _a(
         "tencent", "after",
-        "调用总次数的额度已用完。", "请腾讯客户经理增加次数，然后重新运行。",
-        "The quota of calls is used up.", "Ask your Tencent account manager for more calls, then run again."),
+        "超出了调用次数的限制。", "请向腾讯客户经理问清是总次数还是频率的限制，增加额度或调低 limits.requests_per_second，然后重新运行。",
+        "A limit on the number of calls is exceeded.", "Ask your Tencent account manager whether it is a total or a rate; have it raised, or lower limits.requests_per_second, then run again."),
     "RequestLimitExceeded.IPLimitExceeded": _a(
         "nobody", "itself",
         "同一 IP 的调用太快，请求没有执行。", "程序会放慢并自动重发；同一出口还有别的程序时，请错开时间。",
@@ -120,20 +120,22 @@ OWN: Mapping[str, Advice] = {
         "The identity number did not pass the check.", "Compare name and number with the card, correct them, then retry."),
     "FailedOperation.AgeNotAchieveNormalLegal": _a(
         "clerk", "after",
-        "证件显示未成年。", "核对证件号码；确实未成年的人不能办理。",
-        "The number tells a minor.", "Check the identity number; a minor cannot have a seal."),
+        "腾讯认为此人未达到合法年龄。", "对照证件核对证件号码，改好再 retry；号码没有错就问腾讯客户经理。",
+        "The service says that the person is below the legal age.", "Compare the identity number with the card, correct it, then retry; if it is right, ask your account manager."),
     "OperationDenied.InvalidApproverAge": _a(
         "clerk", "after",
-        "证件显示未成年。", "核对证件号码；确实未成年的人不能办理。",
-        "The number tells a minor.", "Check the identity number; a minor cannot have a seal."),
+        "腾讯认为此人未达到合法年龄。", "对照证件核对证件号码，改好再 retry；号码没有错就问腾讯客户经理。",
+        "The service says that the person is below the legal age.", "Compare the identity number with the card, correct it, then retry; if it is right, ask your account manager."),
     "OperationDenied.NoIdentityVerify": _a(
         "clerk", "after",
-        "此人没有通过实名认证。", "请医生本人先完成实名认证，再 retry。",
-        "The person is not verified.", "The doctor completes the real-name verification first, then retry."),
+        "没有通过个人实名认证；应答没有说是医生还是经办人。", "请医生完成实名认证，再 retry；每一行都这样，就是经办人（api.operator_open_id）没有实名，请信息科处理。",
+        "Somebody is not verified by real name; the answer does not say whether the doctor or the operator.",
+        "Have the doctor complete the verification, then retry; where every row says so, it is the operator (api.operator_open_id), which is for IT."),
     "ResourceNotFound.VerifyUser": _a(
         "clerk", "after",
-        "找不到此人的实名信息。", "核对姓名和证件号码；请医生本人完成实名认证，再 retry。",
-        "There is no verified person of this name and number.", "Check both; the doctor completes the real-name verification, then retry."),
+        "腾讯说实名用户信息不存在。", "对照证件核对姓名和证件号码，改好再 retry；没有错就问腾讯客户经理缺的是谁的实名信息。",
+        "The service finds no verified user.",
+        "Compare name and number with the card, correct them, then retry; if both are right, ask your account manager whose verification is missing."),
     "InvalidParameter.CardNumber": _a(
         "clerk", "after",
         "腾讯认为证件号码不对。", "对照证件核对号码，改好再 retry。",
@@ -188,8 +190,13 @@ OWN: Mapping[str, Advice] = {
         "The picture is too large.", "Make it smaller, then retry."),
     "RequestSizeLimitExceeded": _a(
         "clerk", "after",
-        "请求过大，多半是图片过大。", "缩小图片，或设 api.seal_image_compress: true，再 retry。",
-        "The request is too large, most likely its picture.", "Make the picture smaller or set api.seal_image_compress: true, then retry."),
+        "请求过大，多半是图片过大。", "缩小图片，再 retry。",
+        "The request is too large, most likely its picture.", "Make the picture smaller, then retry."),
+    "InvalidParameter.InvalidId": _a(
+        "nobody", "itself",
+        "请求里有一个 ID 没有被接受，可能是上传的图片已失效。", "程序会重新上传图片并再提交一次；仍然如此就核对 config.yaml 里的各个 ID。",
+        "An id in the request was not accepted; perhaps the uploaded picture has expired.",
+        "The picture is uploaded again and the row is sent once more; if it stays so, check the ids in config.yaml."),
     "InternalError": _a(
         "it", "held",
         "腾讯内部出错或超时，可能已经创建了印章。", "按名称查找印章（控制台、审计日志），再用 resolve 登记结论；没找到不等于没有创建。频繁出现就把 RequestId 发给腾讯客户经理。",

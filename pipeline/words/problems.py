@@ -154,8 +154,8 @@ IDENTITY_ENTRIES = (
 )  # fmt: skip
 
 MOBILE_ENTRIES = (
-    _w("MOBILE_MISSING", "手机号为空；日后开通自动签时需要。", "The mobile is empty; auto-sign will need one later.", "clerk",
-       hard=("手机号为空，而此行要开通自动签；请填写。", "The mobile is empty, but auto-sign is on for this row; fill it in.")),
+    _w("MOBILE_MISSING", "手机号为空；日后开通授权签（原自动签）时需要。", "The mobile is empty; auto-sign will need one later.", "clerk",
+       hard=("手机号为空，而此行要开通授权签（原自动签）；请填写。", "The mobile is empty, but auto-sign is on for this row; fill it in.")),
     _e("MOBILE_INVALID", "{cell} 的手机号“{found}”不对（应为 1 开头的 11 位数字）；请改正或清空。",
        "The mobile “{found}” in {cell} is wrong (11 digits that start with 1); correct or clear it."),
     _e("MOBILE_AMBIGUOUS", "{cell} 里有两个手机号；请只留一个。", "{cell} holds two mobiles; keep one."),
@@ -251,7 +251,7 @@ PHRASES: Mapping[str, str] = {
     "date": "日期",
     "device name": "系统保留名称",
     "drive letter": "含盘符",
-    "enable_auto_sign": "自动签",
+    "enable_auto_sign": "授权签",
     "encrypted": "有密码",
     "frames → 1": "多帧 → 一帧",
     "HONGKONG_AND_MACAO": "港澳居民来往内地通行证",

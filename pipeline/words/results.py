@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pipeline.model import Status
 from pipeline.roster import CardType, Field
+from pipeline.words.notices import NOTICE_WORDS
 from pipeline.words.phrases import in_words
 from pipeline.words.report import REPORT_WORDS
 
@@ -52,7 +53,7 @@ FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     Field.SEAL_NAME: ("印章名称", "seal name"),
     Field.PICTURE: ("图片", "picture"),
     Field.SCENE_KEY: ("场景", "scene"),
-    Field.ENABLE_AUTO_SIGN: ("自动签", "auto-sign"),
+    Field.ENABLE_AUTO_SIGN: ("授权签", "auto-sign"),
     Field.LICENSE_TYPE: ("许可", "licence"),
     Field.SEAL_IMAGE_COMPRESS: ("压缩", "compression"),
 }
@@ -91,6 +92,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "link.report.html": ("→ 运行报告 report.html", "→ Report of this run"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),
+    "head.notices": ("请注意", "Please note"),
     "head.statuses": ("结果", "Results"),
     "head.reasons": ("需要处理的原因", "Reasons"),
     "head.departments": ("各科室", "By department"),
@@ -163,6 +165,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason.doubtful": ("应答说不清结果", "The answer does not tell what happened"),
     "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
+    "reason.explained": ("{what}（腾讯的原话：“{message}”）", "{what} (the service's words: “{message}”)"),
     "spare.meaning": (
         "{meaning}；其中 {n} 行与别的行重复，不用改",
         "{meaning}; nothing to do where a row repeats another one: {n}"),
@@ -235,6 +238,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.CONTRACT_INLINE_IGNORED": (
         "旧接口（inline）不再接受请求里的图片，请改用 contract: file_id：{message}",
         "the inline contract takes no picture any more, use contract: file_id: {message}"),
+    "outage.ended": (
+        "{host}：{cause}；{since} 起，等了 {time}", "{host}: {cause}; since {since}, for {time}"),
+    "halted.service": ("{what}{keys}{task}{words}", "{what}{keys} {task}{words}"),
+    "halted.keys": ("密钥取自 {source}。", " The keys were taken from {source}."),
+    "halted.words": ("腾讯的原话：“{message}”", " The service's words: “{message}”"),
+    "halted.task": ("{what}。{task}", "{what}. {task}"),
     "next.again_after": (
         "先处理好让它停下的原因，再重新运行，没有提交的 {n} 行会接着提交：",
         "Rows not sent: {n}. Look into what stopped the night first; run again and they go on:"),
@@ -284,6 +293,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{limit} a second allowed, {share} used; at most {most} in any second; throttled {throttled} times"),
     "fact.exit": ("退出码", "Exit code"),
     **REPORT_WORDS,
+    **NOTICE_WORDS,
     "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
 }  # fmt: skip
 

@@ -20,9 +20,9 @@ MEANINGS: Mapping[str, Advice] = {
         "It is sent again, more slowly; if it happens often, find out who else uses the quota, or lower limits.requests_per_second."),
     "clock": _a(
         "it", "after",
-        "本机时钟与腾讯相差超过五分钟，请求没有执行。", "程序会按腾讯的时间校正并重发一次；请给本机打开自动对时。",
+        "本机时钟与腾讯相差超过五分钟，请求没有执行。", "请给本机打开自动对时；应答里有时间时，程序按它校正并重发一次。",
         "This machine's clock is more than five minutes off; the request was not carried out.",
-        "It is set right by the service's time and sent once more; switch the machine's time synchronisation on."),
+        "Switch the machine's time synchronisation on; where the answer holds a time, the call is sent once more by it."),
     "credentials": _a(
         "it", "after",
         "密钥没有被接受。", "核对 SecretId、SecretKey 是否完整、未停用、属于这个环境，改好后重新运行。",
@@ -61,8 +61,8 @@ MEANINGS: Mapping[str, Advice] = {
         "Find out whose it is: resolve --seal-id if this doctor's; if another's, resolve --not-theirs, and the next run adds the staff number to the name."),
     "upload_again": _a(
         "nobody", "itself",
-        "上传的图片已失效。", "程序会重新上传并再提交一次。",
-        "The uploaded picture has expired.",
+        "上传的图片已不在。", "程序会重新上传并再提交一次。",
+        "The uploaded picture is no longer there.",
         "It is uploaded again and the row is sent once more."),
     "unknown": _a(
         "it", "held",
@@ -105,8 +105,8 @@ ANSWERS: Mapping[str, Advice] = {
 # why a night stops before its end (run.json, halted.code)
 HALTS: Mapping[str, Advice] = {
     "OUTAGE": _a(
-        "it", "itself", "服务一直没有可用的应答。", "检查网络；恢复后再运行，没有提交的行会接着提交。",
-        "The service gave no usable answer for a long time.", "Look at the network; run again later, what was not sent goes on."),
+        "it", "itself", "服务一直没有可用的应答。", "检查网络、DNS、代理和防火墙；恢复后再运行，没有提交的行会接着提交。",
+        "The service gave no usable answer for a long time.", "Check network, DNS, proxy and firewall; run again later, what was not sent goes on."),
     "TOO_MANY_NEW": _a(
         "it", "after", "新出现的医生太多，一个也没有提交。", "核对名单是不是放错了；确实如此就用 run --accept-guards。",
         "Too many doctors are new; nothing was sent.", "Is it the right roster? If so, run --accept-guards."),

@@ -69,7 +69,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "decision.place_not_shown": ("验证：{detail}看不到印章 {seal_id}", "certified: {detail} does not show the seal {seal_id}"),
     "place.console": ("控制台", "the console"),
     "place.audit_log": ("审计日志", "the audit log"),
-    "place.auto_sign": ("自动签查询", "the auto-sign query"),
+    "place.auto_sign": ("授权签（原自动签）查询", "the auto-sign query"),
     "place.sure": ("登记人确定", "the person's own word"),
     "decision.probe": ("重发相同的请求来查清", "settled by sending the identical request again"),
     "decision.keep": ("名单的新内容是对的，印章不变", "the roster's content is right, the seal stays"),

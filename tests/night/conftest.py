@@ -143,6 +143,8 @@ def hospital_with(tmp_path, monkeypatch):
             (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
         (tmp_path / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
+        for secret in (tmp_path / "secrets").iterdir():
+            secret.chmod(0o600)
         hospital.configure(**(api or {}))
         return hospital
 

@@ -14,7 +14,8 @@ from desktop import browser, found
 from pipeline.meter import Meter
 from pipeline.model import Halt, Spread, Status, Traffic
 from pipeline.problems import CATALOGUE, problem
-from pipeline.results.report_page import LONGEST, MOST_ROWS, told, write_report
+from pipeline.results.durations import describe_duration
+from pipeline.results.report_page import LONGEST, MOST_ROWS, write_report
 from pipeline.results.write import write_all
 from pipeline.roster import Field, FileReport
 from pipeline.words.results import STATUS_WORDS
@@ -474,7 +475,7 @@ def test_a_check_and_an_empty_night_have_their_page(show, scene, make, report):
     ],
 )
 def test_a_duration_is_told_shortly(seconds, zh, en):
-    assert (told(seconds, "zh"), told(seconds, "en")) == (zh, en)
+    assert (describe_duration(seconds, "zh"), describe_duration(seconds, "en")) == (zh, en)
 
 
 def test_the_page_loads_nothing_and_names_no_host(report):

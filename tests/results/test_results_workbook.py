@@ -156,7 +156,8 @@ def test_a_halt_is_said_at_the_top(write, hospital):
     halted = hospital.night(halted=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
     said = [row[1] for row in _texts(openpyxl.load_workbook(write(halted))["汇总"])[:5]]
 
-    assert "运行提前停止：密钥不对（AuthFailure.SignatureFailure）" in said
+    (line,) = [text for text in said if text.startswith("运行提前停止：签名不对")]
+    assert line.endswith("腾讯的原话：“密钥不对”（AuthFailure.SignatureFailure）")
 
 
 def test_a_night_without_trouble_says_that_nothing_is_to_do(write, make, scene):

@@ -69,6 +69,7 @@ def test_every_kind_can_be_written_in_a_file():
         "clock_skew": 1,
         "code": "InvalidParameter",
         "seal_id": "x",
+        "deprecated": "soon",
     }
     file = {"faults": [{"do": {kind: values[kind]} if kind in values else kind} for kind in KINDS]}
     assert [fault.kind for fault in parse_faults(file)] == list(KINDS)

@@ -1,0 +1,75 @@
+"""What stops no run and somebody has to put right is said: on the console, in the Summary, on the page, in run.json."""
+
+import html
+import os
+
+import openpyxl
+import pytest
+from wire_support import CREATE, UPLOAD, fault
+
+WORDS = {
+    "CLOCK_WRONG": {"en": "This machine's clock is 61 min slow", "zh": "本机时钟比腾讯的时间慢 61 分钟"},
+    "FILE_EXPOSED": {"en": "let other users of this machine read it", "zh": "的权限允许本机的其他用户读取"},
+    "ROSTER_OPEN": {
+        "en": "roster.xlsx is open in Excel or WPS",
+        "zh": "roster.xlsx 正在 Excel 或 WPS 里打开",
+    },
+    "IMAGE_HARD_LINK": {"en": "hard links: 1 (such as 00001.png)", "zh": "硬链接（如 00001.png）"},
+    "SERVICE_DEPRECATED": {"en": "UploadFiles is deprecated: “Soon.”", "zh": "UploadFiles 将停用：“Soon.”"},
+}
+
+
+def skewed(seconds):
+    """Set the service's clock wrong for every call: to it, ours is."""
+    return [fault({"clock_skew": seconds}, action=action, nth=range(1, 9)) for action in (UPLOAD, CREATE)]
+
+
+def codes(hospital):
+    return sorted(notice["code"] for notice in hospital.record().get("notices", ()))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights and hard links of POSIX")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_notice_is_told_everywhere_with_its_cure(hospital_with, capfd, language):
+    warning = fault({"deprecated": "Soon."}, action=UPLOAD, nth=(1,))
+    hospital = hospital_with(faults=[*skewed(3660), warning])
+    hospital.doctors(1)
+    secret = hospital.folder / "secrets" / "tencent__secret_key"
+    secret.chmod(0o644)
+    (hospital.folder / "inbox" / "~$roster.xlsx").write_bytes(b"\x05clerk")
+    os.link(hospital.folder / "seals" / "00001.png", hospital.folder / "elsewhere.png")
+    assert hospital.go("--lang", language, "run") == 0
+    assert codes(hospital) == sorted(WORDS)
+    console, latest = capfd.readouterr().err, hospital.folder / "out" / "latest"
+    sheet = openpyxl.load_workbook(latest / "results.xlsx").worksheets[0]
+    summary = "\n".join(str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell)
+    page = html.unescape((latest / "report.html").read_text("utf-8"))
+    for place in (console, summary, page):
+        assert [each[language] for each in WORDS.values() if each[language] not in place] == []
+        assert str(secret) in place
+    assert hospital.go("--lang", language, "report") == 0
+    assert WORDS["SERVICE_DEPRECATED"][language] in capfd.readouterr().err, "told again from the ledger"
+
+
+@pytest.mark.parametrize("seconds", [50, -50])
+def test_nothing_is_said_where_all_is_well(hospital_with, capfd, seconds):
+    hospital = hospital_with(faults=skewed(seconds))
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    assert codes(hospital) == []
+    assert "Warning" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_a_check_says_what_needs_no_call(hospital, capfd):
+    hospital.doctors(1)
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + "intake: {password: geheim}\n", "utf-8")
+    config.chmod(0o604)
+    (hospital.folder / "secrets" / "roster__password").write_text("geheim")
+    (hospital.folder / "secrets" / "roster__password").chmod(0o640)
+    (hospital.folder / "inbox" / ".~lock.roster.xlsx#").write_text(",clerk,host,;")
+    assert hospital.go("check") == 0
+    assert codes(hospital) == ["FILE_EXPOSED", "ROSTER_OPEN"]
+    told = capfd.readouterr().err
+    assert f"{config}, {hospital.folder / 'secrets' / 'roster__password'} let" in told

@@ -1,0 +1,113 @@
+"""An outage is told while it lasts: which host, why, since when, when the run gives up; and in the last words."""
+
+import os
+import re
+import socket
+import sys
+import threading
+from contextlib import closing
+
+import pytest
+from wire_support import UPLOAD
+
+TIME = r"\d\d:\d\d"
+
+
+@pytest.fixture
+def dead_port():
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        return taken.getsockname()[1]
+
+
+CAUSE = {
+    "en": r"could not connect: the connection was refused",
+    "zh": r"连接不上：连接被拒绝",
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "paused", "line", "halted"),
+    [
+        (
+            "en",
+            rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .* by {TIME} the run stops",
+            rf"done 1/2 \(50%\) no answer since {TIME}, gives up at {TIME} · {{host}}: {{cause}}",
+            r"Halted: the service gave no usable answer \({host}: {cause}; since [-\d]+ [:\d]+, for [\d.]+ m?s\)\. IT: Check network",
+        ),
+        (
+            "zh",
+            rf"{{host}} 从 {TIME} 起没有可用的应答（{{cause}}）。暂停提交.*到 {TIME} 仍没有应答就停止",
+            rf"已完成 1/2（50%）{TIME} 起没有应答，{TIME} 放弃 · {{host}}：{{cause}}",
+            r"已停止：服务一直没有可用的应答（{host}：{cause}；[-\d]+ [:\d]+ 起，等了 [\d.]+ 毫?秒）。信息科：检查网络",
+        ),
+    ],
+)
+def test_plain_lines_tell_of_an_outage(hospital, capfd, dead_port, language, paused, line, halted):
+    hospital.doctors(2)
+    hospital.configure(endpoint=f"http://127.0.0.1:{dead_port}")
+    assert hospital.go("--lang", language, "run") == 5
+    told = capfd.readouterr().err
+    hospital.go("--lang", language, "status")
+    status = capfd.readouterr().err
+    filled = {"host": f"127\\.0\\.0\\.1:{dead_port}", "cause": CAUSE[language]}
+    assert len(re.findall(paused.format(**filled), told)) == 1, told
+    assert re.search(line.format(**filled), told), told
+    assert re.search(halted.format(**filled), told), told
+    assert re.search(halted.format(**filled), status), status
+    assert hospital.record()["halted"]["host"] == f"127.0.0.1:{dead_port}"
+
+
+def test_a_proxy_that_is_not_there_is_named(hospital, capfd, dead_port):
+    hospital.doctors(2)
+    hospital.configure(proxy=f"http://user:geheim@127.0.0.1:{dead_port}")
+    assert hospital.go("run") == 5
+    told = capfd.readouterr().err
+    assert f"from 127.0.0.1:{dead_port} since" in told
+    assert "the proxy could not be reached: the connection was refused" in told
+    assert "geheim" not in told
+
+
+def test_the_end_of_an_outage_is_told(hospital_with, capfd):
+    silent = {"match": {"action": UPLOAD, "from": 2, "to": 6}, "do": {"http_502": "before"}}
+    hospital = hospital_with(faults=[silent])
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    told = capfd.readouterr().err
+    host = hospital.sandbox.url.removeprefix("http://")
+    assert f"No usable answer from {host} since" in told
+    assert "(HTTP 502)" in told
+    assert f"{host} answers again (after" in told
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+def test_the_bar_tells_of_an_outage(hospital, dead_port):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    hospital.doctors(2)
+    hospital.configure(endpoint=f"http://127.0.0.1:{dead_port}")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    seen = []
+
+    def read():
+        try:
+            while piece := os.read(ours, 65536):
+                seen.append(piece)
+        except OSError:  # the other side has gone
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        assert hospital.go("run", "--yes") == 5
+    reader.join()
+    os.close(ours)
+    bars = [bar for bar in re.split(r"[\r\n]+", b"".join(seen).decode()) if "1/2" in bar]
+    assert any(
+        re.search(rf"no answer since {TIME}, gives up at {TIME} · 127\.0\.0\.1", bar) for bar in bars
+    ), bars
+    assert not any("left" in bar for bar in bars if "no answer" in bar)

@@ -1,0 +1,109 @@
+"""A code of the service is told in words everywhere: what it means, who acts, what to do, and where refused keys came from."""
+
+import html
+
+import openpyxl
+import pytest
+from wire_support import fault
+
+SENTENCES = {
+    "zh": ("签名不对", "信息科：重新复制 SecretKey", "密钥取自"),
+    "en": ("The signature is wrong", "IT: Copy the SecretKey again", "keys were taken from"),
+}
+REFUSED = {
+    "zh": ("姓名与证件号码不一致", "名单负责人", "对照证件核对姓名和证件号码"),
+    "en": ("Name and identity number do not belong together", "Roster owner", "Compare both with the card"),
+}
+
+
+def workbook_text(folder):
+    """Return all that stands in a run's workbook, sheet by sheet."""
+    book = openpyxl.load_workbook(folder / "results.xlsx")
+    return [
+        "\n".join(str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None)
+        for sheet in book.worksheets
+    ]
+
+
+def page_text(folder):
+    return html.unescape((folder / "report.html").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_refused_keys_are_told_with_sentence_actor_cure_and_source(hospital, capfd, language):
+    hospital.doctors(1)
+    (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+    assert hospital.go("--lang", language, "run") == 4
+    console = capfd.readouterr().err
+    hospital.go("--lang", language, "status")
+    status = capfd.readouterr().err
+    words = (*SENTENCES[language], str(hospital.folder / "secrets"), "AuthFailure.SignatureFailure")
+    (run,) = hospital.runs
+    for place in (console, status, workbook_text(run)[0], page_text(run)):
+        assert [word for word in words if word not in place] == []
+    assert str(hospital.folder / "secrets") in hospital.record()["halted"]["credentials"]
+    assert hospital.go("--lang", language, "report") == 0  # told again from the ledger, it still says why
+    assert [word for word in words if word not in workbook_text(run)[0]] == []
+
+
+STRANGERS = (
+    "13987654321",
+    "139 8765 4321",
+    "+8613987654321",
+    "１３９８７６５４３２１",
+    "H1098765401",
+    "M20987654",
+    "E87654321",
+)
+
+
+def test_mobiles_and_permits_of_strangers_in_an_answer_are_masked(hospital_with, capfd):
+    message = f"与 {'、'.join(STRANGERS)} 重复，RequestId 8f3a1c02-1398-4765-9432-1a2b3c4d5e6f"
+    refusals = [{"code": code, "message": message} for code in ("InvalidParameter.Mobile", "AuthFailure")]
+    hospital = hospital_with(faults=[fault({"code": each}, nth=(n,)) for n, each in enumerate(refusals, 1)])
+    hospital.doctors(2)
+    assert hospital.go("run") == 4
+    hospital.go("explain", "00001")
+    (run,) = hospital.runs
+    state = [each for each in (hospital.folder / "state").iterdir() if each.is_file()]
+    kept = [each.read_bytes().decode("utf-8", "replace") for each in (*run.glob("*.json*"), *state)]
+    said = "\n".join([*workbook_text(run), page_text(run), *capfd.readouterr(), *kept])
+    assert [each for each in STRANGERS if each in said] == []
+    assert (
+        "139****4321、139 **** 4321、+86139****4321、１３９****４３２１、*******5401、*****7654、*****4321"
+        in said
+    )
+    assert "8f3a1c02-1398-4765-9432-1a2b3c4d5e6f" in said, "an id of the service stays whole"
+
+
+@pytest.mark.parametrize("language", REFUSED)
+def test_a_refused_row_is_told_with_sentence_actor_and_cure(hospital_with, capfd, language):
+    refusal = {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号不匹配。"}
+    lost = {"code": "InternalError", "message": "内部错误。"}
+    hospital = hospital_with(faults=[fault({"code": refusal}, nth=(1,)), fault({"code": lost}, nth=(2,))])
+    hospital.doctors(2)
+    assert hospital.go("--lang", language, "run") == 3
+    console = capfd.readouterr().err
+    (run,) = hospital.runs
+    summary, every, to_fix, unknown, *_ = workbook_text(run)
+    words = (*REFUSED[language], refusal["code"])
+    for place in (console, summary, every, to_fix, page_text(run)):
+        assert [word for word in words if word not in place] == []
+    meaning = {"zh": "腾讯内部出错或超时", "en": "An error or time-out inside the service"}[language]
+    for place in (console, every, unknown, page_text(run)):
+        assert meaning in place
+
+
+def test_a_refused_look_up_is_told_with_its_cure(hospital_with, capfd):
+    look_up = {"action": "ChannelDescribeUserAutoSignStatus"}
+    refusal = {"code": "OperationDenied.NoApiAuth", "message": "无接口权限。"}
+    hospital = hospital_with(
+        faults=[fault("reset_after", nth=(1,)), {"match": look_up, "do": {"code": refusal}}]
+    )
+    hospital.doctors(1)
+    assert hospital.go("run") == 3
+    capfd.readouterr()
+    assert hospital.go("resolve", "00001", "--look-up") == 3
+    told = capfd.readouterr().err
+    assert "(OperationDenied.NoApiAuth: The application may not call this interface." in told
+    assert "Tencent account manager: Ask your Tencent account manager to open it" in told
