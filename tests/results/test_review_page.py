@@ -419,35 +419,30 @@ def test_what_has_the_keyboard_is_seen(path, shown, part):
     assert seen == [True, "solid"]
 
 
+# how many cards the browser lays out, and how many a key press changes
 MEASURE = """async () => {
-  const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-  const timed = async act => {
-    const from = performance.now();
-    act();
-    await frame();
-    return performance.now() - from;
-  };
-  const middle = all => all.sort((one, other) => one - other)[all.length >> 1];
-  const chip = name => document.querySelector(`[data-filter=${name}]`);
-  const key = code => document.body.dispatchEvent(new KeyboardEvent("keydown", { code, bubbles: true }));
-  const found = { filters: [], keys: [], scrolls: [] };
-  await frame();
-  for (const name of ["all", "wrong", "all", "right", "todo"]) found.filters.push(await timed(() => chip(name).click()));
-  for (let turn = 0; turn < 25; turn++) found.keys.push(await timed(() => key(turn % 5 ? "Digit1" : "Digit2")));
-  for (let turn = 0; turn < 40; turn++) found.scrolls.push(await timed(() => scrollBy(0, 500)));
-  return Object.fromEntries(Object.entries(found).map(([name, all]) => [name, middle(all)]));
+  const parts = [...document.querySelectorAll(".card h2")];
+  const touched = new Set();
+  const observer = new MutationObserver(records => records.forEach(record => {
+    const card = record.target.nodeType === 1 && record.target.closest(".card");
+    if (card) touched.add(card);
+  }));
+  observer.observe(document.body, { subtree: true, attributes: true, childList: true, characterData: true });
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { code: "Digit1", bubbles: true }));
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  observer.disconnect();
+  return { laidOut: parts.filter(part => part.checkVisibility({ contentVisibilityAuto: true })).length, changed: touched.size };
 }"""
 
 
-def test_three_thousand_cards_stay_fluid(scene, make, shown):
+def test_three_thousand_cards_cost_what_is_in_sight(scene, make, shown):
     night = night_of(scene, make, 3_000)
     written_to = written(night, copies=[webp(seed) for seed in range(40)])
     assert 20e6 < written_to.stat().st_size < 50e6
     page = shown(written_to)
     assert page.locator(".card").count() == 3_000
     assert f"{OTHERS} 行没有显示" in page.inner_text(".notes")
-    took = page.evaluate(MEASURE)  # milliseconds; a hundred is what a person takes for at once
-    assert took["filters"] < 250, took
-    assert took["keys"] < 100, took
-    assert took["scrolls"] < 250, took
+    cost = page.evaluate(MEASURE)
+    assert 0 < cost["laidOut"] < 100, cost
+    assert 0 < cost["changed"] <= 3, cost
     assert page.troubles == []
