@@ -49,6 +49,7 @@ from pipeline.model import (
     Traffic,
 )
 from pipeline.plan import drawn_by, meet, standing
+from pipeline.results.facts import name_of
 from pipeline.results.privacy import mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.same_person import find_new_marks, unite_persons
@@ -301,13 +302,17 @@ def _guarded(
 ) -> Halt | None:
     """Return why the night does not begin, if it does not; rows of a refused file are no rows that went away."""
     whole = all(report.status == "read" for report in plan.files)
+    doctors = [each.doctor for each in plan.planned]
+    people = {doctor.key or name_of(doctor) or doctor.row_id for doctor in doctors}
+    last = partial(earlier.LastRun, ledger, record)
     return before(
         ready,
-        len(plan.planned),
+        len(people),
         limits,
         seals=plan.seals,
         seen=ledger.seen_before,
-        last_rows=earlier.rows_last_time(ledger, record) if whole else None,
+        before_new=last(stopped_by="TOO_MANY_NEW"),
+        before_shrunk=last(stopped_by="ROSTER_SHRUNK") if whole else None,
     )
 
 

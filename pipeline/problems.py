@@ -84,7 +84,7 @@ def message(problem: Problem, language: str) -> str:
     unusual = severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
-    cases = FURTHER_CASES.get(problem.code, {})
+    cases = FURTHER_CASES.get(problem.code, {}) if severity == entry.severity else {}
     words = next((cases[mark] for mark in cases if problem.detail.get(mark)), words)
     zh, en = (_whole(each, problem.detail) for each in words)
     detail = _Blank({"cell": problem.cell or "", **problem.detail})

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "config": {"errors", "model", "roster", "yaml_text", "ledger", "intake"},
     "breaker": GROUND,
     "meter": GROUND,
-    "guards": GROUND,
+    "guards": GROUND | {"earlier"},
     "doors": {"esign"},
     "course": GROUND | {"breaker", "guards", "meter"},
     "line": GROUND | {"esign", "ledger", "course", "meter"},

@@ -403,6 +403,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",
     )},
+    "ROW_DUPLICATE": {"faults": (
+        "与 {other} 是同一人，问题也相同；改正那一行即可，本行可删除。",
+        "The same person as {other}, with the same problems; correct that row, this one can be deleted.",
+    )},
     "PERSON_POSSIBLY_SAME": {"trace": (
         "姓名和{agreed}与一次未查清的提交相同，证件号码却不同（“{sealed}”，尾号 {tail}，{day}，TraceId {trace}）；没有提交，请核对：写错了就改正；是改正后的号码，请信息科运行 resolve {trace} --same-person；确是另一人，用 --other-person。",
         "The same name and {agreed} as a create without a verdict (“{sealed}”, number ending in {tail}, {day}, TraceId {trace}), another number; nothing was sent: correct the number, or have IT run resolve {trace} --same-person (the corrected number of that doctor) or --other-person.",

@@ -209,8 +209,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "新出现的医生太多（{message}），一个也没有提交。请核对名单是不是放错了；确实如此就用 run --accept-guards 放行这一晚，或调大 guards.new_rows",
         "too many doctors are new ({message}); nothing was sent. Is it the right roster? If so, pass this night with run --accept-guards, or raise guards.new_rows"),
     "halt.ROSTER_SHRUNK": (
-        "名单比上次少了很多（{message} 行），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
-        "the roster has far fewer rows than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
+        "名单上的医生比上次少了很多（{message} 人），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
+        "the roster has far fewer doctors than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
     "halt.TOO_MANY_UNKNOWN": (
         "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并查清“未知”表里的行",
         "{message} rows have no verdict tonight. Look at the network and the service, and settle the sheet Unknown"),
