@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
     """Say where there is no folder of pictures; a hospital whose pictures are in cells needs none."""
     if ask.seals is None:
-        session.say("no_seals", path=config.path(config.seals))
+        session.say("no_seals", path=config.path(config.seals).absolute())
 
 
 def conduct(

@@ -57,13 +57,13 @@ FILE_ENTRIES = (
              "The hidden mark of row {ticket} of “To fix” is missing, changed or doubled; add no rows there, new doctors go into the roster.")),
     _e("FILE_ENCODING", "第 {line} 行的文字编码无法识别；请另存为 UTF-8 或 GB18030 编码的 CSV，或 .xlsx。",
        "The text encoding breaks on line {line}; save the CSV as UTF-8 or GB18030, or as .xlsx."),
-    _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列），看到的标题：{found}；请改列名，或在 config.yaml 的 "
-       "columns 中指定。", "No header row was found (a name and an identity number column are needed), seen: {found}; "
+    _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列），看到的标题：{found}[，最接近的：{near}]；请改列名，或在 config.yaml 的 "
+       "columns 中指定。", "No header row was found (a name and an identity number column are needed), seen: {found}[, nearest: {near}]; "
        "rename the columns or map them under columns: in config.yaml."),
     _e("HEADER_AMBIGUOUS", "第 {row} 行有两列都像“{field}”：{found}；请删除一列，或在 config.yaml 的 columns 中指定。",
        "Row {row} has two columns for {field}: {found}; delete one or map it under columns: in config.yaml."),
-    _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}；请补上，或在 config.yaml 的 columns 中指定哪一列是。",
-       "The column for {field} is missing, seen: {found}; add it, or name the column that is meant under columns: in config.yaml."),
+    _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}[，最接近的：{near}]；请改列名或补上，或在 config.yaml 的 columns 中指定哪一列是。",
+       "The column for {field} is missing, seen: {found}[, nearest: {near}]; rename or add it, or name the column that is meant under columns: in config.yaml."),
 )  # fmt: skip
 
 ROW_ENTRIES = (
@@ -377,6 +377,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "FILE_SUSPICIOUS": {"twice": (
         "“失败待改”第 {ticket} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
         "Rows {ticket} and {twice} of “To fix” carry the same hidden mark, one is a copy; nothing was read; delete the copy, new doctors go into the roster.",
+    )},
+    "HEADER_NOT_FOUND": {"first": (
+        "没有表头：第 {first} 行已经是数据（{found}）；请在最上面加一行列名，至少有姓名和证件号码。",
+        "There is no header: row {first} holds data already ({found}); add a first row of titles, at least 姓名 (name) and 证件号码 (identity number).",
     )},
     "IMAGE_AMBIGUOUS": {"claimed": (
         "图片 {found} 写在一位医生的图片列里，按文件名或原结果表却是另一位的（{other}）；都未提交，请改正图片列。",
