@@ -347,6 +347,7 @@ def forecast(
         seconds=len(requests) / config.limits.requests_per_second,
         judged=judged,
         left=Counter(each.status for each in planned if id(each) not in sent),
+        titles=tuple(cell.header for each in planned[:1] for cell in each.doctor.row.fields.values()),
         guarded=guarded,
     )
 

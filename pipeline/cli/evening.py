@@ -115,6 +115,7 @@ class _Evening:
         async with Progress(self.session, self.clock, self.config.limits.requests_per_second) as progress:
 
             def confirm(forecast: Forecast) -> bool:
+                self.session.hear_titles(forecast.titles)
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
                 self.signals.drain(stop, lambda: progress.say("stopping"))
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))

@@ -12,7 +12,7 @@ from pipeline.cli.session import Session
 from pipeline.config import Config
 from pipeline.intake.folders import SUFFIXES
 from pipeline.model import Night, Outcome, Status
-from pipeline.results.columns import say_layouts, say_misspelt
+from pipeline.results.columns import find_titles, say_layouts, say_misspelt
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
@@ -33,6 +33,7 @@ def deliver(
     session: Session, config: Config, night: Night, *, latest: Path | None, steps: bool = True
 ) -> int:
     """Write a night's results, tell it, and return its exit code."""
+    session.hear_titles(find_titles(night))
     night = replace(night, latest=latest)
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     written = write_results(night, config, language=session.language, latest=latest, numbers=numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from pipeline.model import Night
 from pipeline.results.privacy import Numbers, mask_text
 from pipeline.roster import Column, FileReport
 from pipeline.words.results import field_word
@@ -13,6 +14,18 @@ _NAMED = 20  # unused columns in one sentence
 _LAYOUTS = 10  # that are told of one by one
 
 Layout = tuple[Column, ...]
+
+
+def find_titles(night: Night) -> list[str]:
+    """Return the titles of the columns that were read."""
+    columns = (each for report in night.files for sheet in report.sheets for each in sheet.columns)
+    rows = (
+        outcome.doctor.row for outcome in night.outcomes[:1]
+    )  # of a results workbook, whose columns are not told
+    return [
+        *(each.title for each in columns if each.field),
+        *(cell.header for row in rows for cell in row.fields.values()),
+    ]
 
 
 def find_layouts(files: Iterable[FileReport]) -> Mapping[Layout, Sequence[str]]:

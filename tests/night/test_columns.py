@@ -6,6 +6,8 @@ import openpyxl
 import pytest
 from night_support import draw_seal, name, number
 
+import pipeline
+from pipeline.cli import main
 from pipeline.config import load
 
 HEADERS = ("姓名", "身份证号", "手机号吗", "医师工牌号", "备注")
@@ -107,8 +109,6 @@ def test_a_title_that_another_column_goes_before_is_not_written(hospital):
 
 
 def test_without_a_configuration_there_is_nothing_to_write_to(tmp_path, monkeypatch, capsys):
-    from pipeline.cli import main
-
     monkeypatch.chdir(tmp_path)
     assert main(["--lang", "en", "check", "--save-columns"]) == 2
     assert "config.yaml" in capsys.readouterr().err
@@ -132,3 +132,19 @@ def test_files_of_a_star_that_are_no_rosters_are_named_together(hospital, capsys
     named = ["notes.yaml", "config.yaml", "inbox/roster.xlsx"]
     assert hospital.go("check", *(str(hospital.folder / each) for each in named)) == 7
     assert "Not rosters: notes.yaml, config.yaml." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("headers", "sheet", "word"),
+    [(("姓名", "身份证号"), "汇总", "印章"), (("Name", "ID number"), "Summary", "Seals")],
+)
+def test_where_no_locale_names_a_language_the_rosters_do(hospital, monkeypatch, capsys, headers, sheet, word):
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(variable, raising=False)
+    hospital.roster([row(1)[:2]], headers=headers)
+    draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 1)
+    assert main(["--config", str(hospital.folder / "config.yaml"), "run"]) == 0
+    assert word in capsys.readouterr().err.splitlines()[0]
+    assert openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx").sheetnames[0] == sheet
+    files = pipeline.check(hospital.folder / "config.yaml").files
+    assert openpyxl.load_workbook(files["results.xlsx"]).sheetnames[0] == sheet
