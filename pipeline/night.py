@@ -53,6 +53,7 @@ from pipeline.results.facts import name_of
 from pipeline.results.privacy import mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.same_person import find_new_marks, unite_persons
+from pipeline.sealed_corrections import note_sealed_corrections
 from pipeline.sending import Sender
 from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
@@ -134,6 +135,7 @@ def draft(
     examined = examine_sent_sizes(compared, snapshot, wiring.sent_size(config))
     rules = wiring.rules(ask, config, site_key, clock, judged, shrunk=examined.shrunk)
     planned = meet(compared, snapshot, rules, beside=beside)
+    planned = note_sealed_corrections(planned, ledger, snapshot, rules.day_of)
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
     return Draft(

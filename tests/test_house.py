@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "examine": {"model", "roster", "problems", "plan", "submit"},
     "closing": GROUND | {"exits", "ledger", "results"},
     "earlier": {"errors", "ledger"},
+    "sealed_corrections": {"ledger", "model", "problems"},
     "exits": {"model", "roster", "results"},
     "review": {"errors", "model"},
     "night": GROUND
@@ -78,6 +79,7 @@ MAY_IMPORT = {
         "exits",
         "guards",
         "review",
+        "sealed_corrections",
         "sent_sizes",
         "same_person",
     },

@@ -407,6 +407,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",
     )},
+    "ROW_SUPERSEDED": {"seal": (
+        "改好的行（{other}）已经提交，印章已创建（{seal}，{day}）；请把名单里的这一行也改过来，否则每次运行都会再提示。",
+        "Its corrected copy ({other}) was sent and has a seal ({seal}, {day}); correct this row of the roster as well, or every run lists it again.",
+    )},
     "ROW_DUPLICATE": {"faults": (
         "与 {other} 是同一人，问题也相同；改正那一行即可，本行可删除。",
         "The same person as {other}, with the same problems; correct that row, this one can be deleted.",
