@@ -112,8 +112,8 @@ NAME_ENTRIES = (
 )  # fmt: skip
 
 IDENTITY_ENTRIES = (
-    _e("ID_MISSING", "{cell} 没有可用的证件号码（内容“{found}”）；请填写完整号码。",
-       "{cell} holds no identity number (“{found}”); write the whole number."),
+    _e("ID_MISSING", "{cell} 没有可用的证件号码[（内容“{found}”）]；请填写完整号码。",
+       "{cell} holds no identity number[ (“{found}”)]; write the whole number."),
     _e("ID_LENGTH", "{cell} 的证件号码有 {length} 位，应为 {expected} 位；请对照证件补全。",
        "The identity number in {cell} has {length} characters, {expected} are needed; copy it from the card.",
        mild=("{cell} 是 9 位的港澳通行证号码，还缺 {renewals} 位换证次数（如 01）；请对照证件补成 {expected} 位。",

@@ -170,6 +170,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
     "reason.exists": ("{time} 已提交，腾讯答复同名印章已存在；是谁的还没有查清。", "Sent at {time}; the service has a seal of this name, whose it is has to be found out."),
     "reason.not_sent": ("没有轮到或没有送达，不是名单的问题。", "Not its turn or not delivered; the roster is not at fault."),
+    "advice.roster": ("已有印章，不用再提交；把名单里的这一行改过来", "Has its seal, send nothing; correct the roster's row"),
     "advice.cells": ("改正黄色格，保存后重新提交", "Correct the yellow cells, save, retry"),
     "advice.picture": ("换好图片，或在黄色格写图片文件名，保存后重新提交", "Replace the picture or name it in the yellow cell, save, retry"),
     "advice.failed": ("按原因核对姓名、证件和图片，保存后重新提交", "Check name, number and picture against the reason, save, retry"),
