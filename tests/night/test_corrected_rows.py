@@ -45,7 +45,7 @@ def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wr
     correct(hospital, title, text)
     (seal,) = [each for each in hospital.world.seals if each.number == number(1)]
     made = len(hospital.world.received)
-    for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl"), ("run", "outcomes.jsonl")):
+    for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl")):
         assert hospital.go(command) == 3
         (line,) = [each for each in hospital.outcomes(file) if each["row"] == 2]
         assert line["status"] == "rejected"
