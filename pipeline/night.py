@@ -221,7 +221,9 @@ async def run(
     found = (
         credentials() if ready and forbidden is None else None
     )  # before the question: none is asked in vain
-    if not confirm(wiring.forecast(plan.planned, chosen, config, told, guarded=forbidden is not None)):
+    titles = [cell.header for each in plan.planned[:1] for cell in each.doctor.row.fields.values()]
+    foretell = partial(wiring.forecast, guarded=forbidden is not None, titles=titles)
+    if not confirm(foretell(plan.planned, chosen, config, told)):
         return None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)

@@ -323,6 +323,7 @@ def forecast(
     judged: tuple[int, int, int] | None = None,
     *,
     guarded: bool = False,
+    titles: Iterable[str] = (),
 ) -> Forecast:
     """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
 
@@ -347,7 +348,7 @@ def forecast(
         seconds=len(requests) / config.limits.requests_per_second,
         judged=judged,
         left=Counter(each.status for each in planned if id(each) not in sent),
-        titles=tuple(cell.header for each in planned[:1] for cell in each.doctor.row.fields.values()),
+        titles=tuple(titles),
         guarded=guarded,
     )
 
