@@ -39,10 +39,11 @@ from pipeline.errors import UsageError
 from pipeline.esign.pace import EvenLimiter, Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.folders import expand
-from pipeline.language import of_locale
+from pipeline.language import of_locale, of_titles
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.sitekey import KEY_BYTES, SiteKey
 from pipeline.model import Ask, Halt, Night, Outcome, Status, Traffic
+from pipeline.results.columns import find_titles
 from pipeline.results.frame import to_frame
 from pipeline.results.sums import count
 from pipeline.shell import quote
@@ -393,7 +394,7 @@ def _written(done: Night, config: Config, *, write: bool, language: Language | N
     count(done)  # a night that does not add up is told to nobody
     if not write:
         return Result(done)
-    words = language or config.language or of_locale(os.environ)
+    words = language or config.language or of_locale(os.environ) or of_titles(find_titles(done)) or "en"
     files = session.write_results(
         done, config, language=words, latest=session.latest_of(config) if latest else None
     )

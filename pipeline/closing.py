@@ -53,6 +53,10 @@ class _Words(Sequence[SeenRow]):
 
 def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
     line = outcome_line(outcome, run="", language="en", numbers=numbers)
+    if outcome.doctor.row.ticket:
+        line["corrects"] = (
+            outcome.doctor.row.ticket
+        )  # the row_id of the roster row that this one is a copy of
     line["words"] = [dict(mask_problem(each, numbers).detail) for each in outcome.problems]
     doctor = outcome.doctor
     assert doctor.row_id is not None

@@ -161,7 +161,7 @@ class Guards(_Section):
     new_share: float = Field(default=0.2, ge=0, le=1)
     shrunk: float | None = Field(
         default=0.3, ge=0, le=1
-    )  # share of the rows missing since the last complete run
+    )  # share of the people missing since the last complete run
     unknown: int | None = Field(default=20, ge=0)  # rows that became unknown in this run
     same_refusal: bool = True  # the first 20 answers, or 90 of the last 100
     seals_exist: bool = True  # three of the first 20 seal names exist, and the ledger holds no seal

@@ -1,8 +1,10 @@
-"""What the ledger still says of earlier nights that this one has to know: rows, turns, a certificate."""
+"""What the ledger still says of earlier runs that this one has to know: people, turns, a certificate."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
+from functools import cached_property
 
 from pipeline.errors import UsageError
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -18,14 +20,32 @@ CERTIFICATE_DAYS = 90
 RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
 
 
-def rows_last_time(ledger: Ledger, record: RunRecord) -> int | None:
-    """Return how many rows the last complete run over the same rosters had."""
-    for run in ledger.runs(RUNS_SEARCHED):
-        if run.command == "run" and run.rosters == record.rosters and run.record:
-            told = json.loads(run.record)
-            if (told.get("halted") or {}).get("code") != "ROSTER_SHRUNK":
-                return int(told["rows"])
-    return None
+class LastRun:
+    """The last complete run over the same rosters that was not stopped by a guard; read when it is asked for."""
+
+    def __init__(self, ledger: Ledger, record: RunRecord, *, stopped_by: str) -> None:
+        self._ledger, self._rosters, self._stopped_by = ledger, record.rosters, stopped_by
+
+    @property
+    def rows(self) -> int:
+        """How many rows it had; 0 where there was no such run."""
+        return self._found[1]
+
+    @cached_property
+    def people(self) -> frozenset[Hashable]:
+        """The people of its rows; where a number could not be used, the name stands for the person."""
+        run, rows = self._found
+        seen = self._ledger.rows_of(run) if rows else []
+        return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in seen)
+
+    @cached_property
+    def _found(self) -> tuple[str, int]:
+        for run in self._ledger.runs(RUNS_SEARCHED):
+            if run.command == "run" and run.rosters == self._rosters and run.record:
+                told = json.loads(run.record)
+                if (told.get("halted") or {}).get("code") != self._stopped_by:
+                    return run.run, int(told["rows"])
+        return "", 0
 
 
 def left_over(ledger: Ledger) -> frozenset[str]:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
+from pipeline.earlier import LastRun
 from pipeline.model import Halt, Planned, Status
 
-FEW = 10  # rows: of fewer, a third may be one doctor who left
+FEW = 10  # people: of fewer, a third may be one doctor who left
 FIRST, LAST, MOST = 20, 100, 90  # the first answers, the last ones, and how many of these may be one refusal
 NAMES = 3  # seal names of the first answers that exist: a ledger without seals is beside seals that were made before
 BUDGET = 200  # what re-sends may cost: each takes some, each success gives one back
@@ -24,9 +25,9 @@ COSTS = {"transport": 14, "throttle": 5}
 class Guards:
     """Where a night stops; None is never."""
 
-    new_rows: int | None = 200  # rows that no earlier run has seen …
+    new_rows: int | None = 200  # people that no earlier run has seen …
     new_share: float = 0.2  # … or this share of the live seals, whichever is more
-    shrunk: float | None = 0.3  # share of the rows that may be missing since the last complete run
+    shrunk: float | None = 0.3  # share of the people that may be missing since the last complete run
     unknown: int | None = 20  # rows that may become unknown in one run
     same_refusal: bool = True
     seals_exist: bool = True  # seal names that exist already, while the ledger holds no seal
@@ -40,29 +41,38 @@ class Guards:
 
 def before(
     ready: Sequence[Planned],
-    rows: int,
+    people: int,
     guards: Guards,
     *,
     seals: int,
     seen: Callable[[Collection[str]], Collection[str]],
-    last_rows: int | None,
+    before_new: LastRun,
+    before_shrunk: LastRun | None,
 ) -> Halt | None:
     """Return why the night does not begin, if it does not.
 
-    ``seals`` are the live ones of the ledger (none: a first night, everything is new), ``seen`` returns which row_ids an
-    earlier run has seen, ``last_rows`` how many rows the last complete run over the same rosters had.
+    People are counted, not rows: who stands in two rosters is one. ``seals`` are the live ones of the ledger (none: a
+    first night, everything is new), ``seen`` returns which row_ids an earlier run has seen. ``before_new`` and
+    ``before_shrunk`` are the last runs that the two guards compare with.
     """
     if guards.new_rows is not None and seals:
         most = max(guards.new_rows, int(guards.new_share * seals))
-        ids = [each.doctor.row_id for each in ready if each.doctor.row_id is not None and each.past is None]
-        if len(ids) > most and (new := len(ids) - len(set(seen(ids)))) > most:
-            return Halt("TOO_MANY_NEW", f"{new} > {most}", 5)
-    if (
-        guards.shrunk is not None
-        and (last_rows or 0) >= FEW
-        and rows < (1 - guards.shrunk) * (last_rows or 0)
-    ):
-        return Halt("ROSTER_SHRUNK", f"{last_rows} → {rows}", 5)
+        rows = {
+            each.doctor.row_id: each.doctor.key
+            for each in ready
+            if each.doctor.row_id is not None and each.past is None
+        }
+        if len(rows) > most:
+            known = seen(rows)
+            new = {key for row_id, key in rows.items() if row_id not in known}
+            if len(new) > most and (still := len(new - before_new.people)) > most:
+                return Halt("TOO_MANY_NEW", f"{still} > {most}", 5)
+    if guards.shrunk is None or before_shrunk is None:
+        return None
+    if before_shrunk.rows >= FEW and people < (1 - guards.shrunk) * before_shrunk.rows:
+        last = len(before_shrunk.people)  # never more than its rows
+        if last >= FEW and people < (1 - guards.shrunk) * last:
+            return Halt("ROSTER_SHRUNK", f"{last} → {people}", 5)
     return None
 
 

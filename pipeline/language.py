@@ -1,27 +1,29 @@
 """Which language a person reads: found before anything that speaks is imported (click, for one).
 
-First of: ``--lang``, ``PIPELINE_LANGUAGE``, the configuration's ``language``, the locale. A value that is neither ``zh``
+First of: ``--lang``, ``PIPELINE_LANGUAGE``, the configuration's ``language``, the locale, the titles of the rosters; else
+English. A value that is neither ``zh``
 nor ``en`` is passed over here; whoever owns it refuses it.
 """
 
 from __future__ import annotations
 
-import locale
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 LANGUAGES = ("zh", "en")
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
+_NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")
+_HAN = re.compile(r"[\u3400-\u9fff]")
 # One key at the margin. The whole file is read later, and every fault of it told, in the language found here.
 _KEY = re.compile(
     r"""^\ufeff?["']?language["']?[ \t]*:[ \t]*["']?(zh|en)["']?[ \t]*(?:\#.*)?$""", re.MULTILINE
 )
 
 
-def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str:
-    """Return ``zh`` or ``en``; ``default`` is the configuration that is read where ``--config`` names none."""
+def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str | None:
+    """Return ``zh`` or ``en``, None where nothing says which; ``default`` is the configuration that is read where ``--config`` names none."""
     told = (
         _given(arguments, "--lang"),
         environment.get("PIPELINE_LANGUAGE"),
@@ -30,15 +32,22 @@ def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: P
     return next((each for each in told if each in LANGUAGES), None) or of_locale(environment)
 
 
-def of_locale(environment: Mapping[str, str]) -> str:
-    """Return the language of the machine's user."""
+def of_titles(titles: Iterable[str]) -> str | None:
+    """Return the language of a roster's titles; None where there are none."""
+    together = "".join(titles)
+    return ("zh" if _HAN.search(together) else "en") if together else None
+
+
+def of_locale(environment: Mapping[str, str]) -> str | None:
+    """Return the language of the machine's user; None where the locale names none, as under cron and systemd."""
     names = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     name = next(filter(None, names), None)
     if name is None and sys.platform == "win32":
         import ctypes  # noqa: PLC0415 - Windows alone
 
         return "zh" if ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF == _CHINESE else "en"
-    name = name or locale.getlocale()[0] or ""
+    if name is None or _NO_LANGUAGE.match(name):
+        return None
     return "zh" if name.lower().startswith(("zh", "chinese")) else "en"
 
 

@@ -58,9 +58,11 @@ from pipeline.notices import (
 )
 from pipeline.outage import OutageMonitor
 from pipeline.plan import drawn_by, meet, standing
+from pipeline.results.facts import name_of
 from pipeline.results.privacy import mask_answer, mask_text, numbers_of
 from pipeline.roster import FileReport, FileStat, Origin
 from pipeline.same_person import find_new_marks, unite_persons
+from pipeline.sealed_corrections import note_sealed_corrections
 from pipeline.sending import Sender
 from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
@@ -143,6 +145,7 @@ def draft(
     examined = examine_sent_sizes(compared, snapshot, wiring.sent_size(config))
     rules = wiring.rules(ask, config, site_key, clock, judged, shrunk=examined.shrunk)
     planned = meet(compared, snapshot, rules, beside=beside)
+    planned = note_sealed_corrections(planned, ledger, snapshot, rules.day_of)
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
     return Draft(
@@ -232,7 +235,9 @@ async def run(
     found = (
         credentials() if ready and forbidden is None else None
     )  # before the question: none is asked in vain
-    if not confirm(wiring.forecast(plan.planned, chosen, config, told, guarded=forbidden is not None)):
+    titles = [cell.header for each in plan.planned[:1] for cell in each.doctor.row.fields.values()]
+    foretell = partial(wiring.forecast, guarded=forbidden is not None, titles=titles)
+    if not confirm(foretell(plan.planned, chosen, config, told)):
         return None
     ledger.remember_files(plan.stats)
     ledger.begin_run(record)
@@ -318,13 +323,17 @@ def _guarded(
 ) -> Halt | None:
     """Return why the night does not begin, if it does not; rows of a refused file are no rows that went away."""
     whole = all(report.status == "read" for report in plan.files)
+    doctors = [each.doctor for each in plan.planned]
+    people = {doctor.key or name_of(doctor) or doctor.row_id for doctor in doctors}
+    last = partial(earlier.LastRun, ledger, record)
     return before(
         ready,
-        len(plan.planned),
+        len(people),
         limits,
         seals=plan.seals,
         seen=ledger.seen_before,
-        last_rows=earlier.rows_last_time(ledger, record) if whole else None,
+        before_new=last(stopped_by="TOO_MANY_NEW"),
+        before_shrunk=last(stopped_by="ROSTER_SHRUNK") if whole else None,
     )
 
 

@@ -13,13 +13,13 @@ from dataclasses import replace
 from pipeline.roster import Field, Problem, Severity
 from pipeline.words.marks import WORDS as MARKS
 from pipeline.words.phrases import finding
-from pipeline.words.problems import CATALOGUE, OTHER_CASE, PHRASES, THIRD_CASE
+from pipeline.words.problems import CATALOGUE, FURTHER_CASES, OTHER_CASE, PHRASES
 
 __all__ = [
     "CATALOGUE",
+    "FURTHER_CASES",
     "OTHER_CASE",
     "PHRASES",
-    "THIRD_CASE",
     "forgiven",
     "message",
     "parted",
@@ -84,8 +84,9 @@ def message(problem: Problem, language: str) -> str:
     unusual = severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
     if unusual and entry.other is not None:
         words = entry.other
-    mark, third = THIRD_CASE.get(problem.code, ("", words))
-    zh, en = (_whole(each, problem.detail) for each in (third if problem.detail.get(mark) else words))
+    cases = FURTHER_CASES.get(problem.code, {}) if severity == entry.severity else {}
+    words = next((cases[mark] for mark in cases if problem.detail.get(mark)), words)
+    zh, en = (_whole(each, problem.detail) for each in words)
     detail = _Blank({"cell": problem.cell or "", **problem.detail})
     comma, english_comma = MARKS["mark.comma"]
     if language != "zh":

@@ -304,12 +304,23 @@ class SkippedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column with a title: the field that it is read as, or the known title that it may have been meant to have."""
+
+    column: str  # letters
+    title: str
+    field: Field | None = None  # None: not used
+    nearest: str | None = None  # of an unused one; a suggestion, never used
+
+
+@dataclass(frozen=True, slots=True)
 class SheetReport:
-    """One sheet of a roster file."""
+    """One sheet of a roster file; where no header was found, ``columns`` are those of the line that comes nearest."""
 
     sheet: str | None
     status: Literal["read", "hidden", "no_header", "empty"]
     rows: int = 0
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

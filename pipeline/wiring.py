@@ -323,6 +323,7 @@ def forecast(
     judged: tuple[int, int, int] | None = None,
     *,
     guarded: bool = False,
+    titles: Iterable[str] = (),
 ) -> Forecast:
     """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
 
@@ -347,6 +348,7 @@ def forecast(
         seconds=len(requests) / config.limits.requests_per_second,
         judged=judged,
         left=Counter(each.status for each in planned if id(each) not in sent),
+        titles=tuple(titles),
         guarded=guarded,
     )
 

@@ -398,6 +398,17 @@ class MemoryLedger:
         counting = [rows for run, rows in tables.seen.items() if not _too_many_new(tables.runs[run])]
         return {row_id for row_id in row_ids if any(row_id in rows for rows in counting)}
 
+    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, SeenRow]:
+        tables = self._tables
+        copies = {
+            json.loads(row.line).get("corrects"): row
+            for rows in tables.seen.values()
+            for row in rows.values()
+        }
+        return {
+            each: row for each, row in copies.items() if each in row_ids and row.key and tables.live(row.key)
+        }
+
     def decide(self, decision: Decision) -> None:
         with self._transaction() as tables:
             if decision.key not in tables.people:

@@ -143,10 +143,10 @@ def test_findings_with_a_place_in_them_are_said_in_chinese(found, told):
         ),
         (
             problem("IMAGE_AMBIGUOUS", found="阮星竹.png"),
-            "图片与人不能一一对应：阮星竹.png；请用工号或证件号码给图片命名，每人只留一张。",
+            "有多张不同的图片都可能是此人的：阮星竹.png；请只留一张，或在图片列写明用哪一张。",
             (
-                "Pictures and people do not match one to one: 阮星竹.png; name pictures by staff or identity number "
-                "and keep one for each person."
+                "More than one picture could be this doctor's: 阮星竹.png; keep one, or write its file name into the "
+                "picture column."
             ),
         ),
         (

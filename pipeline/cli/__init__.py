@@ -93,8 +93,10 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
             # a console that cannot carry a character must not end a night
             stream.reconfigure(errors="backslashreplace")
     chosen = language.find(arguments, os.environ, default=DEFAULT)
-    set_language(cli, speakable(chosen))  # notes click's own help options in English, so before click speaks
-    speak(speakable(chosen))
+    set_language(
+        cli, speakable(chosen or "en")
+    )  # notes click's own help options in English, so before click speaks
+    speak(speakable(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
         with cli.make_context("esign-import", list(arguments), obj=session) as context:

@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
     """Say where there is no folder of pictures; a hospital whose pictures are in cells needs none."""
     if ask.seals is None:
-        session.say("no_seals", path=config.path(config.seals))
+        session.say("no_seals", path=config.path(config.seals).absolute())
 
 
 def conduct(
@@ -118,6 +118,7 @@ class _Evening:
         async with Progress(self.session, self.clock, limit, outages) as progress:
 
             def confirm(forecast: Forecast) -> bool:
+                self.session.hear_titles(forecast.titles)
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
                 self.signals.drain(stop, lambda: progress.say("stopping"))
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))

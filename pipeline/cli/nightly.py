@@ -15,7 +15,10 @@ from pipeline.cli.session import Session
 from pipeline.config import Config, load, missing_ids
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Status
+from pipeline.roster import FileReport
 from pipeline.session import latest_of, open_for_check, open_for_config
+from pipeline.words import Joined
+from pipeline.words.sentences import phrase
 
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
@@ -28,14 +31,23 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before sending
 @click.argument("rosters", type=PATH, nargs=-1, metavar="[ROSTER]...")
 @seals_option
 @out_option
+@click.option(
+    "--save-columns",
+    is_flag=True,
+    help="Write how the columns were read under columns: in the configuration.",
+)
 @click.pass_obj
-def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None) -> int:
+def check(
+    session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None, save_columns: bool
+) -> int:
     """Read, pair, validate and plan; send nothing."""
     from pipeline import night  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
     from pipeline.intake.folders import expand  # noqa: PLC0415
 
     clock = session.clock
+    if save_columns:
+        session.config()  # there is a file to write to
     config, why_not = _config_for_check(session)
     ask = ask_of("check", session, config, rosters=rosters, seals=seals, out=out)
     if why_not is not None:
@@ -48,11 +60,26 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     else:
         with open_for_check(config, clock, warn=session.warn) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    if save_columns:
+        _save_columns(session, config, done.files)
     code = deliver(session, config, done, latest=latest_of(config) if out is None else None)
     ready = any(outcome.status is Status.READY for outcome in done.outcomes)
     if why_not is not None and ready and not session.quiet:  # the run just named cannot be typed yet
         session.proceed("next_config", "config", "validate")
     return code
+
+
+def _save_columns(session: Session, config: Config, files: Sequence[FileReport]) -> None:
+    """Write how the columns were read into the configuration, and say so."""
+    from pipeline.saved_columns import save_columns  # noqa: PLC0415
+
+    saved = save_columns(session.config_name, files, config.columns, language=session.language)
+    if saved.added:
+        session.say("columns.saved", n=len(saved.added), path=session.config_name)
+    if saved.hints:
+        session.say("columns.hints", titles=Joined(list(saved.hints), phrase("mark.comma")))
+    if not saved.added and not saved.hints:
+        session.say("columns.nothing_to_save", path=session.config_name)
 
 
 @click.command()

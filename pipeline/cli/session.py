@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,11 +40,16 @@ class Session:
     quiet: bool = field(default=False, kw_only=True)
     as_json: bool = field(default=False, kw_only=True)
     clock: Clock = field(default_factory=SystemClock, kw_only=True)
+    _rosters_lang: str | None = field(default=None, init=False)
 
     @property
     def language(self) -> str:
-        """The language of the results: ``zh`` or ``en``, by default the locale's."""
-        return self.lang or language.of_locale(os.environ)
+        """The language of the results: ``zh`` or ``en``, by default the locale's, else that of the rosters' titles."""
+        return self.lang or language.of_locale(os.environ) or self._rosters_lang or "en"
+
+    def hear_titles(self, titles: Iterable[str]) -> None:
+        """Note the language of the rosters' titles, which counts where nothing else names one."""
+        self._rosters_lang = language.of_titles(titles) or self._rosters_lang
 
     @property
     def spoken(self) -> str:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pipeline.cli.session import Session
 from pipeline.config import Config
+from pipeline.intake.folders import SUFFIXES
 from pipeline.model import Night, Outcome, Status
+from pipeline.results.columns import find_titles, say_layouts, say_misspelt
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.lines import run_record
 from pipeline.results.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
@@ -19,9 +21,12 @@ from pipeline.results.privacy import Numbers, mask_path, mask_text, numbers_of
 from pipeline.results.reasons import counted, is_spare_copy, label, sentence
 from pipeline.results.service_words import describe_halt_of, describe_task_of
 from pipeline.session import write_results
+from pipeline.words import Joined
 from pipeline.words.phrases import in_words
 from pipeline.words.results import status_word
+from pipeline.words.sentences import phrase
 
+FILES_NAMED = 10  # in one sentence
 REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
@@ -30,6 +35,7 @@ def deliver(
     session: Session, config: Config, night: Night, *, latest: Path | None, steps: bool = True
 ) -> int:
     """Write a night's results, tell it, and return its exit code."""
+    session.hear_titles(find_titles(night))
     night = replace(night, latest=latest)
     numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
     written = write_results(night, config, language=session.language, latest=latest, numbers=numbers)
@@ -58,13 +64,28 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
     for place, why in night.unread:
         told = in_words(why, session.spoken)
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
-    for report in night.files:
-        for trouble in report.problems if report.status == "refused" else ():
+    refused = [report for report in night.files if report.status == "refused"]
+    strangers = [report for report in refused if report.path.suffix.lower() not in SUFFIXES]
+    if len(strangers) > 1:  # a * of the shell: their reasons are of no use
+        refused = [report for report in refused if report not in strangers]
+        names = [mask_text(report.path.name, numbers) for report in strangers]
+        named = Joined(names[:FILES_NAMED], phrase("mark.comma")).say(session.spoken)
+        session.alarm("no_rosters", files=named, more=" …" if len(names) > FILES_NAMED else "")
+    for report in refused:
+        for trouble in report.problems:
             why = sentence(trouble, session.spoken, numbers)
             session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
 
 
 def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, Path]) -> None:
+    tell_columns = say_layouts if night.command == "check" else say_misspelt
+    for text in tell_columns(night.files, session.spoken, numbers):
+        session.write(text)
+    if empty := [report.path.name for report in night.files if report.status == "read" and not report.rows]:
+        named = Joined(empty[:FILES_NAMED], phrase("mark.comma")).say(session.spoken)
+        session.say(
+            "no_doctors", files=mask_text(named, numbers), more=" …" if len(empty) > FILES_NAMED else ""
+        )
     rows: dict[Status, list[Outcome]] = defaultdict(list)
     for outcome in night.outcomes:
         rows[outcome.status].append(outcome)

@@ -77,7 +77,15 @@ def _by_status(story: Story, program: Program, run: Callable[[str], RunRecord | 
         case Status.NOT_SENT | Status.READY:
             return _again(story, program, record, language)
         case _:
-            return Step(say("next.gone" if story.gone else "next.nothing", language))
+            return _sealed(story, language)
+
+
+def _sealed(story: Story, language: str) -> Step:
+    """Return what is left to do where the seal exists: nothing, unless the roster still holds the row that was corrected."""
+    codes = {each["code"] for each in story.line.get("problems", ())}
+    if not story.gone and story.line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
+        return Step(say("next.roster_wrong", language), who="clerk")
+    return Step(say("next.gone" if story.gone else "next.nothing", language))
 
 
 def _settle(story: Story, program: Program, language: str) -> Step:

@@ -40,7 +40,7 @@ def compare(
     stops them all (``PERSON_POSSIBLY_SAME``): one number is wrong, or one person has two cards. One person on several
     rows: two names stop them all (``ID_NAME_CONFLICT``), and so does other content that is given on two rows and
     differs (``ROW_DUPLICATE`` with ``differs`` in its detail); otherwise the first row without an error stays, and
-    the others get ``ROW_DUPLICATE`` that names it. A row whose number cannot be used keeps nobody's row from being
+    the others get ``ROW_DUPLICATE`` that names it; where all have the same errors, the first alone keeps them. A row whose number cannot be used keeps nobody's row from being
     sent but where it may be another person who claims the same (``persons``). Pictures are the same by their bytes,
     or by ``twins``: sha256 -> that of the first picture with the same drawing. ``other_persons`` are pairs of keys that a
     human called two people.
@@ -63,10 +63,32 @@ def compare(
     ):
         for place, trouble in _one_person(doctors, places, stopped, drawing):
             found[place].append(trouble)
-    return [
+            stopped.discard(place)  # it has been told how it stands to the others
+    compared = [
         replace(doctor, problems=(*doctor.problems, *found[place])) if place in found else doctor
         for place, doctor in enumerate(doctors)
     ]
+    for places in _shared(token if place in stopped else None for place, token in enumerate(people)):
+        _name_faults_once(compared, places)
+    return compared
+
+
+def _name_faults_once(doctors: list[Doctor], places: Places) -> None:
+    """Leave the errors to the first of several rows of one person that have the same, in place; the others name it."""
+    first: dict[Hashable, Doctor] = {}
+    for place in places:
+        doctor = doctors[place]
+        kept = first.setdefault((doctor.number, frozenset(map(_said_of, doctor.errors))), doctor)
+        if kept is not doctor:
+            address = doctor.row.address(Field.NUMBER)
+            copy = problem("ROW_DUPLICATE", Field.NUMBER, address, other=_name_rows([kept]), faults="yes")
+            warnings = (each for each in doctor.problems if each.severity == "warning")
+            doctors[place] = replace(doctor, problems=(*warnings, copy))
+
+
+def _said_of(found: Problem) -> Hashable:
+    """Return what a problem says, wherever it stands."""
+    return found.code, found.field, tuple(sorted(found.detail.items()))
 
 
 def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> list[Doctor]:

@@ -24,8 +24,7 @@ _WEIGHTS = tuple(pow(2, 17 - index, 11) for index in range(17))
 _CHECK_CHARACTERS = "10X98765432"
 
 _PROVINCE = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
-_RESIDENCE_PERMIT = ("81", "82", "83")  # Hong Kong, Macao, Taiwan: nothing but 0000 follows
-_TAIWAN = "71"  # 710000 alone
+_RESIDENCE_PERMIT = ("81", "82", "83")  # Hong Kong, Macao, Taiwan
 
 _DIGITS = frozenset("0123456789")
 _EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
@@ -74,8 +73,6 @@ def _judge_eighteen(number: str, address: str | None, today: date) -> tuple[Prob
     found: list[Problem] = []
     if not _PROVINCE.match(number):
         found.append(problem("ID_REGION", Field.NUMBER, address, found=number[:2]))
-    elif not _has_likely_place(number):
-        found.append(problem("ID_REGION", Field.NUMBER, address, severity="warning", found=number[:4]))
     birth = _birth(number)
     if birth is None or birth > today:
         written = f"{number[6:10]}-{number[10:12]}-{number[12:14]}"
@@ -86,16 +83,6 @@ def _judge_eighteen(number: str, address: str | None, today: date) -> tuple[Prob
     if number[17] != expected:
         found.append(problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected))
     return tuple(found)
-
-
-def _has_likely_place(number: str) -> bool:
-    """Tell whether the four characters after the province can be a place; which counties there are is not asked.
-
-    A prefecture has no code 00. The codes of counties come and go, and some cities have none below them.
-    """
-    if number.startswith((*_RESIDENCE_PERMIT, _TAIWAN)):
-        return number[2:6] == "0000"
-    return number[2:4] != "00"
 
 
 def _misshapen_eighteen(number: str, address: str | None) -> tuple[Problem, ...]:

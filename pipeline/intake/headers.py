@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.errors import FileRefused
-from pipeline.intake.cells import Line
-from pipeline.intake.titles import ALIASES, Meaning, fold, meaning, squeeze
-from pipeline.roster import CellKind, Field
+from pipeline.intake.cells import Line, letters
+from pipeline.intake.titles import ALIASES, Meaning, find_nearest, fold, meaning, squeeze
+from pipeline.roster import CellKind, Column, Field
 
 SEARCHED = 50  # lines that hold something, from the top of a sheet
+_DESCRIBED = 100  # unused columns of a header: a sheet may have 16,384
+_SHOWN, _STARS = 20, 3  # titles of a line and characters of each; stars of a masked cell
 _PERSONAL = re.compile(r"\d{6}")
 
 
@@ -75,20 +78,76 @@ class Header:
     places: Mapping[Field, int]
 
 
+def describe_columns(
+    titles: Mapping[int, str], places: Mapping[Field, int], vocabulary: Vocabulary
+) -> tuple[Column, ...]:
+    """Return what each column with a title is read as; for an unused one the nearest title of a field that has none."""
+    fields = {column: name for name, column in places.items()}
+    absent = [name for name in Field if name not in places]
+    found: list[Column] = []
+    unused = 0
+    for column, title in sorted((column, title.strip()) for column, title in titles.items()):
+        name = fields.get(column)
+        unused += name is None
+        if not title or (name is None and unused > _DESCRIBED):
+            continue
+        guess = None if name or vocabulary.knows(title) else find_nearest(title, absent)
+        found.append(Column(letters(column), title, name, guess))
+    return tuple(found)
+
+
+def find_nearest_line(lines: Iterable[Line], vocabulary: Vocabulary) -> Line | None:
+    """Return the line that comes nearest to a header; one with personal data is no line of titles."""
+    titled = (line for line in lines if not _holds_data(line))
+    return max(titled, key=lambda line: (len(vocabulary.places(line)), len(line.cells) > 1), default=None)
+
+
+def describe_nearest(lines: Iterable[Line], vocabulary: Vocabulary) -> tuple[Column, ...]:
+    """Return what the columns of the line would be read as that comes nearest to a header; none where nothing is."""
+    nearest = find_nearest_line(lines, vocabulary)
+    places = vocabulary.places(nearest) if nearest else {}
+    if nearest is None or not places:
+        return ()
+    titles = {column: cell.shown for column, cell in nearest.cells.items()}
+    return describe_columns(titles, {name: columns[0] for name, columns in places.items()}, vocabulary)
+
+
 def missing(seen: Iterable[Sequence[Line]], vocabulary: Vocabulary) -> FileRefused:
     """Return why no sheet has a header: ``seen`` are the first lines of each sheet that was read.
 
-    The line that comes nearest tells its titles; a line with personal data is no line of titles and is not shown.
+    The line that comes nearest tells its titles. Where every line holds personal data, the first one is shown masked.
     """
-    lines = [line for sheet in seen for line in sheet if not _holds_data(line)]
-    nearest = max(lines, key=lambda line: (len(vocabulary.places(line)), len(line.cells) > 1), default=None)
-    places = vocabulary.places(nearest) if nearest else {}
-    titles = [cell.shown.strip() for cell in nearest.cells.values()] if nearest else []
-    found = " | ".join(title[:20] for title in titles[:20] if title) or "—"
+    lines = [line for sheet in seen for line in sheet]
+    nearest = find_nearest_line(lines, vocabulary)
+    if nearest is None:
+        first = lines[0]
+        shown = _joined(mask_cell(cell.shown) for cell in first.cells.values())
+        return FileRefused("HEADER_NOT_FOUND", {"found": shown, "first": str(first.number)})
+    places = vocabulary.places(nearest)
+    titles = [cell.shown.strip() for cell in nearest.cells.values()]
     lacking = [name for name in (Field.NAME, Field.NUMBER) if name not in places]
+    near = {
+        title: guess
+        for title in titles
+        if not vocabulary.knows(title) and (guess := find_nearest(title, lacking))
+    }
+    detail = {
+        "found": _joined(titles),
+        "near": ", ".join(f"{title} → {guess}" for title, guess in near.items()),
+    }
     if len(places) > 1 and len(lacking) == 1:
-        return FileRefused("COLUMN_MISSING", {"field": label(lacking[0]), "found": found})
-    return FileRefused("HEADER_NOT_FOUND", {"found": found})
+        return FileRefused("COLUMN_MISSING", {"field": label(lacking[0]), **detail})
+    return FileRefused("HEADER_NOT_FOUND", detail)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " | ".join(text[:_SHOWN] for text in islice(filter(None, texts), _SHOWN)) or "—"
+
+
+def mask_cell(text: str) -> str:
+    """Return no more of a cell than lets its owner recognise it: the first character and some stars."""
+    text = text.strip()
+    return text[:1] + "*" * min(len(text) - 1, _STARS) if text else ""
 
 
 def label(name: Field) -> str:

@@ -30,7 +30,7 @@ from pipeline import one_row
 from pipeline.errors import NotReadNow
 from pipeline.intake import embedded, pictures, pointer, stems
 from pipeline.intake.candidates import Candidate, Library
-from pipeline.intake.claims import CELL, MOST, STRENGTH, Claim, Claims, names, survey
+from pipeline.intake.claims import CELL, COLUMN, MOST, STRENGTH, Claim, Claims, names, survey
 from pipeline.intake.contested import Contest, find_contests
 from pipeline.intake.entries import Entry, PairedBefore, read_entries
 from pipeline.intake.manner import Keep
@@ -208,10 +208,13 @@ def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], 
     warnings = []
     if isinstance(first.source, Claim):
         evidence = first.source.evidence
-        if first.source.why:
+        path = evidence == COLUMN and pointer.file_of_whole_path(first.source.expected)
+        if first.source.why or path:
             expected = _shown(first.source.expected, doctor)
             detail = {"found": first.shown(doctor), "why": first.source.why, "expected": expected}
-            warnings.append(_problem("IMAGE_NAME_FUZZY", doctor, **detail))
+            warnings.append(
+                _problem("IMAGE_NAME_FUZZY", doctor, **detail, **({"path": "yes"} if path else {}))
+            )
     else:
         evidence = CELL
         if first.source.straddles:
@@ -263,7 +266,7 @@ def _something(doctor: Doctor, picture: Picture, shown: str) -> Picture:
 def _contested(
     doctor: Doctor, place: int, fitting: Sequence[Claim], doctors: Sequence[Doctor], claims: Claims
 ) -> Problem:
-    """Tell which files fit this row and another person's, or lie in another department than the doctor's."""
+    """Tell which files fit this row and another person's, in the roster or before it, or lie in another department."""
     files = _listed([_shown(claim.candidate.relative, doctor) for claim in fitting])
     others = {
         row
@@ -272,10 +275,13 @@ def _contested(
         if claims.people[row] != claims.people[place]
     }
     if not others:
-        found = f"{files} ≠ {stems.shown(doctor.department or '')}".strip()
-        return _problem("IMAGE_AMBIGUOUS", doctor, found=found)
+        if any(claim.department == "namesake" for claim in fitting):
+            return _problem("IMAGE_AMBIGUOUS", doctor, found=files, namesake="yes")
+        return _problem(
+            "IMAGE_AMBIGUOUS", doctor, found=files, department=stems.shown(doctor.department or "—")
+        )
     rows = _listed([_place(doctors[row]) for row in sorted(others)])
-    return _problem("IMAGE_AMBIGUOUS", doctor, found=f"{files} ↔", other=rows)
+    return _problem("IMAGE_AMBIGUOUS", doctor, found=files, other=rows)
 
 
 def _moved(doctor: Doctor, entry: Entry) -> Problem:
@@ -314,7 +320,7 @@ def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
         return _problem("IMAGE_MISSING", doctor, tried="no picture folder", hint=beside)
     written = pointer.entry(doctor) or ""
     looked_for = [stems.shown(written[:_LONGEST_ENTRY])]
-    wanted = [stems.split(written)[0]]
+    wanted = [_stem(written)]
     if not pointer.names_a_file(written):
         looked_for.append(stems.mask(doctor.number) if doctor.number else "")
         looked_for += (stems.shown(text) for text in (doctor.staff_no or "", *names(doctor)[:1]))
@@ -333,9 +339,14 @@ def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
 def _near(doctor: Doctor, forms: Mapping[str, Candidate]) -> str:
     """Return the nearest name of a file that nobody claimed: a suggestion to a person, evidence for nothing."""
     written = pointer.entry(doctor) or ""
-    wanted = stems.split(written)[0] if pointer.names_a_file(written) else "".join(names(doctor)[:1])
+    wanted = _stem(written) if pointer.names_a_file(written) else "".join(names(doctor)[:1])
     near = difflib.get_close_matches(stems.tight(wanted), forms, n=1, cutoff=0.5)
     return f"≈ {_shown(forms[near[0]].relative, doctor)}" if near else ""
+
+
+def _stem(written: str) -> str:
+    """Return the stem that an entry names."""
+    return stems.split(pointer.file_of_whole_path(written) or written)[0]
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -1,14 +1,16 @@
 """Which rows are the same person, as far as rows can tell.
 
-The person's key tells it, or, where there is no site key, the lifetime number. A row whose number cannot be used is a person of its own, for nobody knows whose it is,
-unless what is left of it tells: the same name, and the staff number or the digits that a spreadsheet kept of the
-number, are those of exactly one row's person with a usable number.
+The person's key tells it, or, where there is no site key, the lifetime number. A row whose number cannot be used is a
+person of its own, for nobody knows whose it is, unless what is left of it tells: the same name, and the staff number or
+the digits that a spreadsheet kept of the number, are those of exactly one row's person with a usable number. Among
+themselves such rows are one person where the name and the written number, staff number or mobile are the same. Where
+there is none of these, equal rows of two files are: the same roster may lie there twice.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 
@@ -23,7 +25,8 @@ _CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IG
 
 def persons(doctors: Sequence[Doctor]) -> list[Hashable]:
     """Return a token for each row, equal for rows of one person."""
-    tokens = [_own(doctor, place) for place, doctor in enumerate(doctors)]
+    equal: Counter[Hashable] = Counter()
+    tokens = [_own(doctor, place, equal) for place, doctor in enumerate(doctors)]
     lost = {doctor.name for doctor in doctors if not doctor.number}
     known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
     for doctor, token in zip(doctors, tokens, strict=True):
@@ -36,11 +39,23 @@ def persons(doctors: Sequence[Doctor]) -> list[Hashable]:
     ]
 
 
-def _own(doctor: Doctor, place: int) -> Hashable:
+def _own(doctor: Doctor, place: int, equal: Counter[Hashable]) -> Hashable:
+    """Return what a row itself tells of its person; ``equal`` counts equal rows of a file, each of which is a person."""
     if doctor.number and doctor.id_type:
         return doctor.key or lifetime(doctor.number, doctor.id_type)
+    if not doctor.name:
+        return place
     written = trim(shown(doctor.row.fields.get(Field.NUMBER)))
-    return (doctor.name, written) if doctor.name and any(map(str.isdigit, written)) else place
+    if any(map(str.isdigit, written)):
+        return doctor.name, written
+    if doctor.staff_no:
+        return doctor.name, Field.STAFF_NO, doctor.staff_mark
+    if doctor.mobile:
+        return doctor.name, Field.MOBILE, doctor.mobile
+    row = doctor.name, *((field, trim(shown(cell))) for field, cell in sorted(doctor.row.fields.items()))
+    of_file = doctor.row.origin.path, row
+    equal[of_file] += 1
+    return row, equal[of_file]
 
 
 def _recognised(doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], token: Hashable) -> Hashable:

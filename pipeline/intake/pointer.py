@@ -1,8 +1,9 @@
-"""What the picture column of a roster may say, and the files it means.
+r"""What the picture column of a roster may say, and the files it means.
 
 An entry is a base name or a path below the picture folder, with or without extension. It is looked up in the library
 and never joined to a path, so no entry can reach outside the folder; entries that try to are refused by name, since
-somebody wrote them for a reason (reliability.md §5.2, Image names).
+somebody wrote them for a reason. A whole path to a picture, as another computer has it (``C:\印章\张伟.png``), counts by
+its last part, and that is said.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _MAX_COMPONENT = 255  # bytes: no file system has longer names
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\Z", re.IGNORECASE)
+_WHOLE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+")
 _CELL = re.compile(r"▣ ?([A-Z]{1,3})[1-9][0-9]*\b")  # how a picture in a cell is called everywhere
 _WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
 
@@ -29,7 +31,16 @@ def entry(doctor: Doctor) -> str | None:
     cell = doctor.row.fields.get(Field.PICTURE)
     if cell is None or cell.kind in _WORDLESS:
         return None
-    return trim(shown(cell)) or None
+    text = trim(shown(cell))
+    unquoted = text.strip('"')  # as Windows copies a path
+    return (unquoted if file_of_whole_path(unquoted) else text) or None
+
+
+def file_of_whole_path(written: str) -> str | None:
+    """Return the file's name of a whole path to a picture; None for any other entry."""
+    name = re.split(r"[/\\]", written)[-1]
+    is_picture = stems.split(name)[1] in stems.EXTENSIONS
+    return name if is_picture and _WHOLE_PATH.match(written) else None
 
 
 def cell_named(written: str) -> str | None:
@@ -40,6 +51,8 @@ def cell_named(written: str) -> str | None:
 
 def refusal(written: str) -> str | None:
     """Return why an entry is not accepted, as a short phrase, or None for one that may be looked up."""
+    if file_of_whole_path(written):
+        written = _WHOLE_PATH.sub("", written, count=1)
     components = re.split(r"[/\\]", written)
     reasons = {
         "control character": any(unicodedata.category(char) == "Cc" for char in written),
@@ -69,8 +82,9 @@ def find(written: str, library: Library) -> list[tuple[Candidate, str]]:
 
     Where no name is exact, those are meant that differ in width, Unicode form, case, blanks, dots or encoding alone. A
     base name is looked for in every sub-folder and zip, a path where folders so named end it; the longest way counts,
-    and the picture folder's own name may lead it.
+    and the picture folder's own name may lead it. The folders of a whole path are another computer's and do not count.
     """
+    written = file_of_whole_path(written) or written
     *folders, name = [part for part in re.split(r"[/\\]", written) if part not in ("", ".")] or [""]
     stem, extension = stems.split(name)
     if not stems.is_picture(extension):

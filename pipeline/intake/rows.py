@@ -10,7 +10,7 @@ from pipeline.intake.ahead import Ahead
 from pipeline.intake.cells import Line, Sheet, filled
 from pipeline.intake.examples import MOST, is_example_sheet
 from pipeline.intake.header_rows import find_header
-from pipeline.intake.headers import SEARCHED, Vocabulary
+from pipeline.intake.headers import SEARCHED, Vocabulary, describe_nearest
 from pipeline.intake.merged import Merged
 from pipeline.intake.sheet_reader import SheetReader
 from pipeline.intake.skips import Skips
@@ -47,7 +47,8 @@ def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = 
     merged = Merged(sheet.merges)
     found = find_header(top, vocabulary, merged)
     if found is None:
-        return Table(SheetReport(sheet.name, "no_header"), top=top, strays=_strays(sheet))
+        report = SheetReport(sheet.name, "no_header", columns=describe_nearest(top, vocabulary))
+        return Table(report, top=top, strays=_strays(sheet))
     first, last, header = found
     reader = SheetReader(sheet, path, vocabulary, merged, ticketed=ticketed)
     for line in lines.take(first):
@@ -59,7 +60,7 @@ def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = 
         else:
             reader.read(line)
     reader.close()
-    report = SheetReport(sheet.name, "read", len(reader.rows))
+    report = SheetReport(sheet.name, "read", len(reader.rows), () if ticketed else reader.columns())
     return Table(report, reader.rows, reader.skips.found, notes=reader.notes(), strays=reader.strays())
 
 

@@ -10,6 +10,7 @@ from pipeline.intake.folding import (
     HAN,
     INVISIBLE,
     QUOTES,
+    SPACES,
     Reading,
     Step,
     is_placeholder,
@@ -27,17 +28,21 @@ LONGEST = 50  # code points
 _STRANGE = re.compile(f"[^{HAN}·〇]")  # the Chinese digits are Han characters but for 〇
 _STRANGE_BESIDE_ASCII = re.compile(f"[^{HAN}·〇 -~]")
 _STEPS: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS, RADICALS, COMPATIBILITY)
+_SINGLE_BLANKS: Step = ("spaces", lambda text: " ".join(text.split()))
 
 
 def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: bool) -> Reading[str]:
-    """Read the roster's own seal name; what nobody sees is taken off, and a cell that says nothing gives no value.
+    """Read the roster's own seal name; a cell that says nothing gives no value.
 
-    White space inside, width and brackets are left as the roster wants them, and refused where they are not allowed.
+    Invisible characters and blanks are taken off, as in a doctor's name (张　伟 医师章); beside ASCII characters, where those
+    are allowed, single blanks stay. Width and brackets are left as the roster wants them, and refused where they are not
+    allowed.
     """
     text = shown(cell)
     if is_placeholder(text):
         return Reading(None)
-    name, changes = walk(Field.SEAL_NAME, text, _STEPS if ascii_allowed else (*_STEPS, DOTS))
+    steps = (*_STEPS, _SINGLE_BLANKS) if ascii_allowed else (*_STEPS, SPACES, DOTS)
+    name, changes = walk(Field.SEAL_NAME, text, steps)
     found = objections(name, address, ascii_allowed=ascii_allowed)
     return Reading(None, found) if found else Reading(name, (), changes)
 

@@ -13,15 +13,16 @@ from pipeline.intake.cells import Line, Sheet, letters
 from pipeline.intake.examples import MOST, is_example, is_example_title
 from pipeline.intake.forms import WIDEST, Form
 from pipeline.intake.header_rows import DEEPEST, find_header, hints_at_a_header
-from pipeline.intake.headers import Header, Vocabulary
+from pipeline.intake.headers import Header, Vocabulary, describe_columns
 from pipeline.intake.lines import Why, why_not
 from pipeline.intake.merged import Merged, Settled, Spread
 from pipeline.intake.row_pictures import Gallery
 from pipeline.intake.skips import Skips
 from pipeline.intake.titles import LONGEST
-from pipeline.roster import CellKind, Embedded, Field, Origin, Row, Stray
+from pipeline.roster import CellKind, Column, Embedded, Field, Origin, Row, Stray
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
+_HEADERS = 20  # different headers of one sheet whose columns are described
 _NOTED = 20  # notes of one kind in a sheet
 _LOOKS = 500_000  # cells of lines below the header that are compared with the table of titles
 
@@ -51,6 +52,8 @@ class SheetReader:
         self._ends: dict[int, int] = {}  # of text records that span several physical lines
         self._wider: list[int] = []  # lines of a text file with more fields than titles
         self._looks_left = _LOOKS
+        self._columns: dict[tuple[str, str], Column] = {}
+        self._described: set[tuple[tuple[int, str], ...]] = set()
         self._hidden: dict[int, str] = {}  # hidden columns that have a title, and what they mean
         self._widest = 0
         self._form: Form
@@ -78,6 +81,11 @@ class SheetReader:
             if not self._form.is_ticket(column)
         }
         self._widest = max(self._widest, self._form.last)
+        titles = tuple(sorted(header.titles.items()))
+        if titles not in self._described and len(self._described) < _HEADERS:
+            self._described.add(titles)
+            for column in describe_columns(header.titles, header.places, self._vocabulary):
+                self._columns.setdefault((column.column, column.title), column)
 
     def repeated(self, line: Line, following: Ahead) -> Header | None:
         """Return the header that begins on a line below the first one; data in the number column tells of none."""
@@ -139,6 +147,10 @@ class SheetReader:
         if self._widest >= WIDEST:
             notes.append(f"{about}columns from {letters(WIDEST)} on are not carried over")
         return [*notes, *(about + note for note in self._gallery.notes())]
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return what the columns of all the sheet's headers are read as."""
+        return tuple(self._columns.values())
 
     def strays(self) -> list[Stray]:
         """Return the pictures of the sheet that no row got."""

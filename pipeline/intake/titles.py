@@ -1,21 +1,23 @@
 """The titles of columns that mean something: an exact table, and what a title is compared without.
 
-Nothing is compared by likeness: 患者姓名 is no 姓名 (rosters.md §1.1). What may be left out of a title is listed here
+Nothing is compared by likeness, which only suggests: 患者姓名 is no 姓名. What may be left out of a title is listed here
 as well: marks, numbering, brackets that hold a remark; a bracket that makes the column another person's or another
 thing's (手机号（紧急联系人）, 身份证（复印件）) stays.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.roster import Field
 
 LONGEST = 200  # characters that a title may have, remarks included
+_LONGEST_GUESSED, _GUESSES, _NEARLY = 30, 8, 0.7  # of a misspelt one; its likeness to a known title
 
 _OWNERS = ("医生", "医师", "医护", "医护人员", "人员", "职工", "员工", "用户", "本人", "个人")
 _NUMBERS = (
@@ -214,6 +216,22 @@ def meaning(title: str) -> Meaning | None:
     found = _either(squeeze(said) or squeeze(within)) or _parts(said)  # 【姓名】 is all bracket
     other = _OTHER_DOCUMENT.get(found.field) if found else None
     return None if other and other.search(within) else found
+
+
+def find_nearest(title: str, fields: Collection[Field]) -> str | None:
+    """Return the title of one of these fields that a misspelt one may mean (手机号吗: 手机号码): a suggestion to a person."""
+    wanted = fold(title)
+    if len(wanted) > _LONGEST_GUESSED:
+        return None
+    known = {squeeze(each): each for name in fields for each in ALIASES[name]}
+    near = difflib.get_close_matches(wanted, known, n=_GUESSES, cutoff=_NEARLY)
+    near.sort(key=lambda each: (len(each) != len(wanted), -_common(each, wanted)))
+    return known[near[0]] if near else None
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two titles begin with alike."""
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
 
 
 def _plain(title: str) -> str:

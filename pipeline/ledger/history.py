@@ -68,6 +68,21 @@ def seen_before(connection: sqlite3.Connection, row_ids: Collection[str]) -> set
     return {row_id for (row_id,) in rows}
 
 
+def corrections_of(connection: sqlite3.Connection, row_ids: Collection[str]) -> dict[str, SeenRow]:
+    """Return the corrected copies of roster rows whose person has a live seal, by the roster row's id; the last counts."""
+    rows = connection.execute(
+        "SELECT json_extract(line, '$.corrects'), json_extract(line, '$.row_id'), key, file, sheet, row, status, codes, line "
+        "FROM row_line WHERE line LIKE '%\"corrects\":%' "
+        "AND json_extract(line, '$.corrects') IN (SELECT value FROM json_each(?)) "
+        "AND key IN (SELECT key FROM seal WHERE ended_by IS NULL) ORDER BY id",
+        (json.dumps(list(row_ids)),),
+    )
+    return {
+        corrects: SeenRow(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
+        for corrects, row_id, key, file, sheet, row, status, codes, line in rows
+    }
+
+
 def said_by(connection: sqlite3.Connection, run: str) -> list[SeenRow]:
     """Return what a run said of its rows, by file, sheet and row."""
     rows = connection.execute(

@@ -224,6 +224,12 @@ class Ledger(Protocol):
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
 
+    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, SeenRow]:
+        """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id.
+
+        A copy's line names the roster row in ``corrects``.
+        """
+
     def decide(self, decision: Decision) -> None:
         """Enter a human's decision and what follows from it; LedgerConflict where it cannot stand."""
 

@@ -248,6 +248,11 @@ class SqliteLedger:
         with self._reading() as connection:
             return history.seen_before(connection, row_ids)
 
+    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, SeenRow]:
+        """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id."""
+        with self._reading() as connection:
+            return history.corrections_of(connection, row_ids)
+
     def decide(self, decision: Decision) -> None:
         """Enter a human's decision and what follows from it."""
         self._write(

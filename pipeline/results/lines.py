@@ -109,7 +109,20 @@ def file_line(report: FileReport, language: str, numbers: Numbers = NO_NUMBERS) 
         "codes": list(report.codes),
         "rows": report.rows,
         "sheets": [
-            {"sheet": _masked(sheet.sheet, numbers), "status": sheet.status, "rows": sheet.rows}
+            {
+                "sheet": _masked(sheet.sheet, numbers),
+                "status": sheet.status,
+                "rows": sheet.rows,
+                "columns": [
+                    {
+                        "column": each.column,
+                        "title": mask_text(each.title, numbers),
+                        "field": each.field,
+                        "nearest": each.nearest,
+                    }
+                    for each in sheet.columns
+                ],
+            }
             for sheet in report.sheets
         ],
         "skipped_lines": [

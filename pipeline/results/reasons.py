@@ -52,7 +52,7 @@ def sentence(problem: Problem, language: str, numbers: Numbers | None = None) ->
 
 
 def is_spare_copy(outcome: Outcome) -> bool:
-    """Tell whether the row was left out only because an equal one is sent: nobody has to act (DESIGN §8)."""
+    """Tell whether the row was left out only because an equal one is sent, or is listed with the same errors."""
     errors = errors_of(outcome)
     return (
         outcome.status is Status.REJECTED
@@ -166,8 +166,9 @@ def advice(outcome: Outcome, language: str) -> str:
         return _service_advice(code, language) if waits else say("advice.not_sent", language)
     if outcome.status is Status.FAILED and not errors:
         return _service_advice(outcome.code, language)
-    if waits_for_review(outcome):
-        return say("advice.review", language)
+    has_seal = any(each.code == "ROW_SUPERSEDED" and each.detail.get("seal") for each in outcome.problems)
+    if has_seal or waits_for_review(outcome):
+        return say("advice.roster" if has_seal else "advice.review", language)
     if any(CATALOGUE[error.code].who == "it" for error in errors if error.code in CATALOGUE):
         return say("advice.it", language)
     if errors and all(error.field is Field.PICTURE for error in errors):

@@ -10,6 +10,7 @@ from pipeline.clock import stamp
 from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
+from pipeline.results.columns import find_layouts, say_columns
 from pipeline.results.facts import UNSETTLED
 from pipeline.results.fix_layout import Layout, fix_title
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.results.frame import Frame
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
+_MOST_LAYOUTS = 3  # of the columns of one file
 _LINKED, _MOST_LINKS = (2, 5, 8, LAST), 12  # where the links of a line end; To fix sheets that are linked
 _BAR = 22  # blocks of a full bar
 _NUMBER: Look = {"num_format": "#,##0", "align": "right"}
@@ -266,7 +268,13 @@ def _files(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> Non
 
 def _file_notes(report: FileReport, numbers: Numbers, language: str) -> str:
     said = [sentence(problem, language, numbers) for problem in report.problems]
-    return "\n".join([*said, *(noted(mask_text(note, numbers), language) for note in report.notes[:3])])
+    layouts = [
+        mask_text(say_columns(columns, language), numbers)
+        for columns in list(find_layouts([report]))[:_MOST_LAYOUTS]
+    ]
+    return "\n".join(
+        [*said, *layouts, *(noted(mask_text(note, numbers), language) for note in report.notes[:3])]
+    )
 
 
 def _facts(canvas: Canvas, night: Night, language: str) -> None:

@@ -165,8 +165,13 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "{path} is not a results workbook of this program; name the results.xlsx of a run.",
     ),
     "no_seals": (
-        "没有图片文件夹 {path}：只用名单单元格里的图片。",
-        "There is no picture folder {path}: only pictures in the rosters' cells count.",
+        "没有图片文件夹 {path}：请建好并放入图片，或用 --seals 指定；这次只用名单单元格里的图片。",
+        "There is no picture folder {path}: make it, or name another with --seals. This time only pictures in the rosters' cells count.",
+    ),
+    "no_doctors": ("这些名单里没有医生：{files}{more}。", "No doctors in {files}{more}."),
+    "no_rosters": (
+        "不是名单：{files}{more}；请只写名单文件，或写名单所在的文件夹。",
+        "Not rosters: {files}{more}. Name roster files only, or their folder.",
     ),
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),

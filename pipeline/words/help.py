@@ -30,6 +30,7 @@ HELP: Mapping[str, str] = {
     ),
     "Seal pictures: a folder or a zip.": "印章图片：文件夹或 zip。",
     "Folder for the results.": "存放结果的文件夹。",
+    "Write how the columns were read under columns: in the configuration.": "把列名的识别结果写入配置的 columns。",
     "Create at most N seals.": "最多创建 N 枚印章。",
     "Do not ask before sending.": "发送前不再询问。",
     "Pass this night although a guard would stop it.": "即使触发保护条件，这一晚也放行。",

@@ -38,7 +38,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "ID_CHECKSUM": ("证件号码有一位写错", "Identity number: a digit is mistyped"),
     "ID_BIRTH": ("证件号码的出生日期不对", "Identity number: impossible birth date"),
     "ID_AGE": ("证件显示的年龄不对", "Identity number: age out of range"),
-    "ID_REGION": ("证件号码的地区码有疑问", "Identity number: region code"),
+    "ID_REGION": ("证件号码的省份代码不存在", "Identity number: no such province"),
     "ID_PRECISION_LOST": ("证件号码被 Excel 损坏", "Identity number damaged by Excel"),
     "ID_TYPE_INFERRED": ("证件类型按号码判断", "Card type inferred"),
     "ID_TYPE_MISMATCH": ("证件类型与号码不符", "Card type does not fit the number"),

@@ -22,7 +22,7 @@ class Entry:
 
     Its first semicolon parts what is wrong from what to do; a sentence without one asks nothing of anybody.
     ``other`` is the sentence for the other severity where §8 knows both, and for the case that a word of the
-    detail marks (`OTHER_CASE`); a third case stands in `THIRD_CASE`.
+    detail marks (`OTHER_CASE`); further cases stand in `FURTHER_CASES`.
     """
 
     code: str
@@ -57,13 +57,13 @@ FILE_ENTRIES = (
              "The hidden mark of row {ticket} of “To fix” is missing, changed or doubled; add no rows there, new doctors go into the roster.")),
     _e("FILE_ENCODING", "第 {line} 行的文字编码无法识别；请另存为 UTF-8 或 GB18030 编码的 CSV，或 .xlsx。",
        "The text encoding breaks on line {line}; save the CSV as UTF-8 or GB18030, or as .xlsx."),
-    _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列），看到的标题：{found}；请改列名，或在 config.yaml 的 "
-       "columns 中指定。", "No header row was found (a name and an identity number column are needed), seen: {found}; "
+    _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列），看到的标题：{found}[，最接近的：{near}]；请改列名，或在 config.yaml 的 "
+       "columns 中指定。", "No header row was found (a name and an identity number column are needed), seen: {found}[, nearest: {near}]; "
        "rename the columns or map them under columns: in config.yaml."),
     _e("HEADER_AMBIGUOUS", "第 {row} 行有两列都像“{field}”：{found}；请删除一列，或在 config.yaml 的 columns 中指定。",
        "Row {row} has two columns for {field}: {found}; delete one or map it under columns: in config.yaml."),
-    _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}；请补上，或在 config.yaml 的 columns 中指定哪一列是。",
-       "The column for {field} is missing, seen: {found}; add it, or name the column that is meant under columns: in config.yaml."),
+    _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}[，最接近的：{near}]；请改列名或补上，或在 config.yaml 的 columns 中指定哪一列是。",
+       "The column for {field} is missing, seen: {found}[, nearest: {near}]; rename or add it, or name the column that is meant under columns: in config.yaml."),
 )  # fmt: skip
 
 ROW_ENTRIES = (
@@ -112,8 +112,8 @@ NAME_ENTRIES = (
 )  # fmt: skip
 
 IDENTITY_ENTRIES = (
-    _e("ID_MISSING", "{cell} 没有可用的证件号码（内容“{found}”）；请填写完整号码。",
-       "{cell} holds no identity number (“{found}”); write the whole number."),
+    _e("ID_MISSING", "{cell} 没有可用的证件号码[（内容“{found}”）]；请填写完整号码。",
+       "{cell} holds no identity number[ (“{found}”)]; write the whole number."),
     _e("ID_LENGTH", "{cell} 的证件号码有 {length} 位，应为 {expected} 位；请对照证件补全。",
        "The identity number in {cell} has {length} characters, {expected} are needed; copy it from the card.",
        mild=("{cell} 是 9 位的港澳通行证号码，还缺 {renewals} 位换证次数（如 01）；请对照证件补成 {expected} 位。",
@@ -132,10 +132,8 @@ IDENTITY_ENTRIES = (
        "The birth date {found} in {cell} does not exist or lies ahead; correct it from the card."),
     _e("ID_AGE", "{cell} 的证件显示年龄 {found} 岁，不在 18–100 岁之间；请核对。",
        "The number in {cell} tells an age of {found}, not between 18 and 100; check it."),
-    _e("ID_REGION", "{cell} 的证件号码地区码 {found} 不存在；请核对。",
-       "The region code {found} in {cell} is not known; check it.",
-       mild=("{cell} 的证件号码地区码 {found} 少见，已照常提交；请核对。",
-             "The region code {found} in {cell} is unusual; it was sent, check it.")),
+    _e("ID_REGION", "{cell} 的证件号码以 {found} 开头，没有这个省份代码；请核对。",
+       "The number in {cell} begins with {found}, which is no province's code; check it."),
     _e("ID_PRECISION_LOST", "{cell} 的证件号码是数字格式，Excel 已丢失末几位；请先把整列设为“文本”格式，再对照证件重新填写 18 位号码。",
        "{cell} holds the identity number as a number: Excel has lost its last digits; format the column as text, then "
        "type all 18 characters from the card.",
@@ -177,11 +175,10 @@ SEAL_NAME_ENTRIES = (
 PICTURE_ENTRIES = (
     _e("IMAGE_MISSING", "找不到印章图片（{tried}）；请放入图片文件夹，或在图片列写明文件名。{hint}",
        "No seal picture was found ({tried}); put it into the folder or name it in the picture column. {hint}"),
-    _e("IMAGE_AMBIGUOUS", "图片与人不能一一对应：{found}[ {other}]；请用工号或证件号码给图片命名，每人只留一张。",
-       "Pictures and people do not match one to one: {found}[ {other}]; name pictures by staff or identity number and "
-       "keep one for each person.",
-       mild=("图片压到了相邻行，但中心在本行，已采用；请确认。",
-             "The picture overlaps a neighbour row, but its centre is in this one; it was used, please confirm.")),
+    _e("IMAGE_AMBIGUOUS", "有多张不同的图片都可能是此人的：{found}；请只留一张，或在图片列写明用哪一张。",
+       "More than one picture could be this doctor's: {found}; keep one, or write its file name into the picture column.",
+       mild=("图片压到了相邻行，因中心在本行，已采用；把图片移到本行之内就不再提示。",
+             "The picture overlaps a neighbour row and was used for this one, which holds its centre; move it inside the row to be rid of this note.")),
     _e("IMAGE_CORRUPT", "图片 {file} 已损坏（{found}）；请重新导出。", "The picture {file} is damaged ({found}); export it again."),
     _e("IMAGE_NOT_READ", "这次没能读取图片 {file}（{why}），图片和名单都没有问题，此行没有提交；请再运行一次，仍然如此请找信息科。",
        "The picture {file} could not be read this time ({why}), which is no fault of picture or roster, and the row was not sent; "
@@ -200,8 +197,8 @@ PICTURE_ENTRIES = (
        "The picture {file} is also that of {other}; none was sent, look whose seal it is and give the others their own.",
        mild=("图片 {file} 已经用于另一位医生的印章“{sealed}”；没有提交，请给本人换上自己的图片，或核对名单。",
              "The picture {file} already made another doctor's seal “{sealed}”; nothing was sent, give this doctor their own.")),
-    _w("IMAGE_NAME_FUZZY", "图片文件名 {found} 去掉{why}后与 {expected} 一致，已采用；请确认。",
-       "The picture's name {found} equals {expected} once {why} is taken off; it was used, please confirm.", "clerk"),
+    _w("IMAGE_NAME_FUZZY", "用了图片 {found}，文件名去掉{why}后就是 {expected}；改好文件名后不再提示。",
+       "The picture {found} was used for {expected}, from which its name differs by {why}; rename the file to be rid of this note.", "clerk"),
     _e("IMAGE_NAME_MISMATCH", "图片上的名字像是“{found}”，不是此人；请核对。",
        "The picture seems to show the name “{found}”, not this person's; check it."),
     _w("IMAGE_DUPLICATE_FILE", "同一张图片有多个文件：{found}；用了第一个。",
@@ -259,6 +256,7 @@ PHRASES: Mapping[str, str] = {
     "ID_CARD": "居民身份证",
     "id_card_number": "证件号码",
     "id_card_type": "证件类型",
+    "incomplete colour map": "调色板不完整",
     "license_type": "许可",
     "link": "链接",
     "long texts left out": "去掉过长的文字",
@@ -285,6 +283,7 @@ PHRASES: Mapping[str, str] = {
     "seal_image_compress": "图片压缩",
     "seal_name": "印章名称",
     "staff_no": "工号",
+    "stray bytes": "夹在中间的多余字节",
     "the extra is missing: pip install 'esign-import[encrypted]'": "缺少扩展组件：pip install 'esign-import[encrypted]'",
     "too long": "过长",
     "too many parts": "数据块过多",
@@ -373,26 +372,51 @@ OTHER_CASE: Mapping[str, str] = {
     "ROW_SUPERSEDED": "gone",
 }
 
-# code -> a further word of its detail, and the sentences (zh, en) that it asks for
-THIRD_CASE: Mapping[str, tuple[str, tuple[str, str]]] = {
-    "FILE_SUSPICIOUS": ("twice", (
+# code -> further words of its detail, each with the sentence (zh, en) that it asks for; the first one found counts
+FURTHER_CASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "FILE_SUSPICIOUS": {"twice": (
         "“失败待改”第 {ticket} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
         "Rows {ticket} and {twice} of “To fix” carry the same hidden mark, one is a copy; nothing was read; delete the copy, new doctors go into the roster.",
-    )),
-    "IMAGE_AMBIGUOUS": ("claimed", (
+    )},
+    "HEADER_NOT_FOUND": {"first": (
+        "没有表头：第 {first} 行已经是数据（{found}）；请在最上面加一行列名，至少有姓名和证件号码。",
+        "There is no header: row {first} holds data already ({found}); add a first row of titles, at least 姓名 (name) and 证件号码 (identity number).",
+    )},
+    "IMAGE_AMBIGUOUS": {"claimed": (
         "图片 {found} 写在一位医生的图片列里，按文件名或原结果表却是另一位的（{other}）；都未提交，请改正图片列。",
         "A picture column names {found}, which its name or the results give to another doctor ({other}); none was sent, correct the entry.",
-    )),
-    "IMAGE_MISSING": ("moved", (
+    ), "namesake": (
+        "图片 {found} 可能是此人的，也可能是已有印章、现在不在名单中的同名或同工号医生的；请用证件号码给此人的图片命名。",
+        "The picture {found} may be this doctor's or that of a doctor of the same name or staff number who has a seal and is not in the roster; name this doctor's picture by identity number.",
+    ), "department": (
+        "图片 {found} 在别的科室的文件夹里，此人的科室是{department}；请移到本科室的文件夹，或用工号、证件号码命名。",
+        "The picture {found} lies in another department's folder, this doctor's is {department}; move it, or name it by staff or identity number.",
+    ), "other": (
+        "图片 {found} 也可能是 {other} 的，没有采用；请用工号或证件号码给图片命名。",
+        "The picture {found} could also be that of {other} and was not used; name pictures by staff or identity number.",
+    )},
+    "IMAGE_MISSING": {"moved": (
         "姓名或证件号码可能已是另一位医生的（{tried}），原来的图片没有沿用；请填写本人图片的文件名，或用这个证件号码给图片命名。",
         "Name or number may now be another doctor's ({tried}): the earlier picture was not used; enter a file or name it by this number.",
-    )),
-    "IMAGE_SHARED": ("twin", (
+    )},
+    "IMAGE_NAME_FUZZY": {"path": (
+        "图片列写的是另一台电脑上的路径（{expected}），按其中的文件名用了图片文件夹里的 {found}[（去掉{why}）]；只写文件名就不再提示。",
+        "The picture column holds a path of another computer ({expected}): {found} in the picture folder was used by its file name[ (without {why})]; write the file name alone to be rid of this note.",
+    )},
+    "IMAGE_SHARED": {"twin": (
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The pictures {file} and {twin} ({other}) show the very same seal; none was sent, look whose it is, replace the others.",
-    )),
-    "PERSON_POSSIBLY_SAME": ("trace", (
+    )},
+    "ROW_SUPERSEDED": {"seal": (
+        "改好的行（{other}）已经提交，印章已创建（{seal}，{day}）；请把名单里的这一行也改过来，否则每次运行都会再提示。",
+        "Its corrected copy ({other}) was sent and has a seal ({seal}, {day}); correct this row of the roster as well, or every run lists it again.",
+    )},
+    "ROW_DUPLICATE": {"faults": (
+        "与 {other} 是同一人，问题也相同；改正那一行即可，本行可删除。",
+        "The same person as {other}, with the same problems; correct that row, this one can be deleted.",
+    )},
+    "PERSON_POSSIBLY_SAME": {"trace": (
         "姓名和{agreed}与一次未查清的提交相同，证件号码却不同（“{sealed}”，尾号 {tail}，{day}，TraceId {trace}）；没有提交，请核对：写错了就改正；是改正后的号码，请信息科运行 resolve {trace} --same-person；确是另一人，用 --other-person。",
         "The same name and {agreed} as a create without a verdict (“{sealed}”, number ending in {tail}, {day}, TraceId {trace}), another number; nothing was sent: correct the number, or have IT run resolve {trace} --same-person (the corrected number of that doctor) or --other-person.",
-    )),
+    )},
 }  # fmt: skip

@@ -173,6 +173,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
     "reason.exists": ("{time} 已提交，腾讯答复同名印章已存在；是谁的还没有查清。", "Sent at {time}; the service has a seal of this name, whose it is has to be found out."),
     "reason.not_sent": ("没有轮到或没有送达，不是名单的问题。", "Not its turn or not delivered; the roster is not at fault."),
+    "advice.roster": ("已有印章，不用再提交；把名单里的这一行改过来", "Has its seal, send nothing; correct the roster's row"),
     "advice.cells": ("改正黄色格，保存后重新提交", "Correct the yellow cells, save, retry"),
     "advice.picture": ("换好图片，或在黄色格写图片文件名，保存后重新提交", "Replace the picture or name it in the yellow cell, save, retry"),
     "advice.failed": ("按原因核对姓名、证件和图片，保存后重新提交", "Check name, number and picture against the reason, save, retry"),
@@ -212,8 +213,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "新出现的医生太多（{message}），一个也没有提交。请核对名单是不是放错了；确实如此就用 run --accept-guards 放行这一晚，或调大 guards.new_rows",
         "too many doctors are new ({message}); nothing was sent. Is it the right roster? If so, pass this night with run --accept-guards, or raise guards.new_rows"),
     "halt.ROSTER_SHRUNK": (
-        "名单比上次少了很多（{message} 行），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
-        "the roster has far fewer rows than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
+        "名单上的医生比上次少了很多（{message} 人），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
+        "the roster has far fewer doctors than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
     "halt.TOO_MANY_UNKNOWN": (
         "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并查清“未知”表里的行",
         "{message} rows have no verdict tonight. Look at the network and the service, and settle the sheet Unknown"),

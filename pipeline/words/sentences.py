@@ -8,6 +8,7 @@ from pipeline.words import (
     Phrase,
     Words,
     cli,
+    columns,
     config,
     credentials,
     desk,
@@ -20,6 +21,7 @@ from pipeline.words import (
 
 TABLES: tuple[Mapping[str, Words], ...] = (
     cli.WORDS,
+    columns.WORDS,
     config.WORDS,
     credentials.WORDS,
     desk.WORDS,

@@ -111,8 +111,8 @@ HALTS: Mapping[str, Advice] = {
         "it", "after", "新出现的医生太多，一个也没有提交。", "核对名单是不是放错了；确实如此就用 run --accept-guards。",
         "Too many doctors are new; nothing was sent.", "Is it the right roster? If so, run --accept-guards."),
     "ROSTER_SHRUNK": _a(
-        "it", "after", "名单比上次少了很多，一个也没有提交。", "核对名单是否完整；确实如此就用 run --accept-guards。",
-        "The roster has far fewer rows than last time; nothing was sent.", "Is it whole? If so, run --accept-guards."),
+        "it", "after", "名单上的医生比上次少了很多，一个也没有提交。", "核对名单是否完整；确实如此就用 run --accept-guards。",
+        "The roster has far fewer doctors than last time; nothing was sent.", "Is it whole? If so, run --accept-guards."),
     "TOO_MANY_UNKNOWN": _a(
         "it", "itself", "这一晚没有结论的行太多。", "检查网络，查清“未知”表里的行，再运行。",
         "Too many rows have no verdict tonight.", "Look at the network, settle the sheet Unknown, then run again."),

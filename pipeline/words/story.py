@@ -103,6 +103,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "why.from_number": ("按号码判断", "told by the number"),
     "acts": ("{who}：{text}", "{who}: {text}"),
     "next.nothing": ("不需要做任何事。", "Nothing to do."),
+    "next.roster_wrong": (
+        "印章已创建，不需要再提交。请把名单里的这一行也改过来，否则每次运行都会再提示。",
+        "The seal exists, nothing has to be sent. Correct the roster's row as well, or every run lists it again."),
     "next.gone": ("印章仍在；此人已不在名单里，不需要做任何事。", "Nothing to do: the seal stays, the doctor left the rosters."),
     "next.under_way": ("有一个运行还在进行，等它结束再看：", "A run is under way; look again when it has ended:"),
     "next.unknown": (

@@ -60,7 +60,11 @@ def new(doctors):
     assert [after.row for after in compared] == [before.row for before in doctors]
     told = {}
     for before, after in zip(doctors, compared, strict=True):
-        assert after.problems[: len(before.problems)] == before.problems
+        is_copy = any(
+            found.detail.get("faults") for found in after.problems
+        )  # whose errors the first row keeps
+        kept = () if is_copy else before.problems
+        assert after.problems[: len(kept)] == kept
         told[after.row.origin.row] = [
             " ".join(
                 filter(
@@ -68,7 +72,7 @@ def new(doctors):
                     (found.code, "(w)" if found.severity == "warning" else "", found.detail.get("differs")),
                 )
             )
-            for found in after.problems[len(before.problems) :]
+            for found in after.problems[len(kept) :]
         ]
     return told
 
@@ -93,8 +97,14 @@ def test_the_first_valid_row_stays_not_the_first():
     assert compared[0].problems[-1].detail["other"] == "roster.xlsx 内科 3"
 
 
-def test_where_no_row_is_valid_none_is_called_a_duplicate_of_another():
-    assert new([doctor(2, broken=True), doctor(3, broken=True)]) == {2: [], 3: []}
+def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it():
+    rows = [doctor(2, broken=True), doctor(3, broken=True), doctor(4, picture=None), doctor(5, broken=True)]
+    rows[2] = replace(rows[2], problems=(problem("IMAGE_MISSING", Field.PICTURE, tried="x"),))
+    compared = compare(rows)
+    told = {each.row.origin.row: [found.code for found in each.problems] for each in compared}
+    assert told == {2: ["IMAGE_MISSING"], 3: ["ROW_DUPLICATE"], 4: ["IMAGE_MISSING"], 5: ["ROW_DUPLICATE"]}
+    assert "roster.xlsx 内科 row 2" in message(compared[3].problems[0], "en")
+    assert "same problems" in message(compared[3].problems[0], "en")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +253,8 @@ def test_a_staff_number_of_two_names_is_no_one_person():
 
 def test_a_second_number_stops_all_rows_of_the_first():
     rows = [doctor(2, staff="1"), doctor(3, staff="1"), doctor(4, BERT, picture="p2", staff="1")]
-    assert new(rows) == {place: ["PERSON_POSSIBLY_SAME"] for place in (2, 3, 4)}
+    copy = ["ROW_DUPLICATE"]
+    assert new(rows) == {2: ["PERSON_POSSIBLY_SAME"], 3: copy, 4: ["PERSON_POSSIBLY_SAME"]}
 
 
 def test_a_row_with_another_error_counts_as_well():
@@ -296,12 +307,13 @@ def test_a_trace_counts_only_together_with_the_name():
 
 def test_two_rows_with_one_name_and_one_damaged_number_are_one_person():
     rows = [doctor(place, None, broken=True, written="110199") for place in (2, 3)]
-    assert new(rows) == {2: [], 3: []}
+    copy = ["ROW_DUPLICATE"]
+    assert new(rows)[3][-1:] == copy
     others = [
         doctor(4, None, name="李四", broken=True, written="110199"),
         doctor(5, None, name=None, broken=True, written="110199"),
     ]
-    assert new([*rows, *others]) == {place: ["IMAGE_SHARED"] for place in (2, 3, 4, 5)}
+    assert new([*rows, *others]) == {place: ["IMAGE_SHARED"] for place in (2, 4, 5)} | {3: copy}
 
 
 @pytest.mark.parametrize("garbled", ["1.1.1E17", ".E5", "1E999", "E17", "1e", "９.9E+17"])
@@ -387,17 +399,29 @@ people = st.builds(
 
 
 def decisions(doctors):
-    """What was decided of each row, by what it says: which of equal rows stays may depend on their order."""
+    """What was decided of each row, by what it says: which of equal rows stays may depend on their order.
+
+    Of rows with the same errors the first has them, and the others name it.
+    """
+    compared = compare(doctors)
+    errors = {f"roster.xlsx 内科 {after.row.origin.row}": after.errors for after in compared}
+
+    def said(after):
+        copies = [found.detail["other"] for found in after.errors if "faults" in found.detail]
+        warnings = [found for found in after.problems if found.severity == "warning"]
+        problems = (*warnings, *errors[copies[0]]) if copies else (*warnings, *after.errors)
+        return tuple(
+            (found.code, found.detail.get("differs"))
+            for found in problems
+            if found.code != "ROW_DUPLICATE" or "differs" in found.detail
+        )
+
     return sorted(
         (
             repr((after.name, after.number, after.mobile, after.seal_name, after.scene_key, after.picture)),
-            tuple(
-                (found.code, found.detail.get("differs"))
-                for found in after.problems
-                if found.code != "ROW_DUPLICATE" or "differs" in found.detail
-            ),
+            said(after),
         )
-        for after in compare(doctors)
+        for after in compared
     )
 
 

@@ -104,6 +104,7 @@ def test_reading_again_changes_nothing(text):
         ("⾼三处方章", "高三处方章", "radicals"),
         ("\uf90a三处方章", "金三处方章", "compatibility"),
         ("阿依古丽•买买提处方章", "阿依古丽·买买提处方章", "dots"),
+        ("张　三 处方章", "张三处方章", "spaces"),
     ],
 )
 def test_what_nobody_sees_comes_off_a_seal_name_and_is_recorded(written, used, why):
@@ -120,9 +121,10 @@ def test_a_seal_name_that_says_nothing_leaves_it_to_the_template(blank):
 
 def test_where_ascii_is_allowed_a_full_stop_is_one():
     assert read_seal_name(cell("A.三章"), "F3", ascii_allowed=True).value == "A.三章"
+    assert read_seal_name(cell("Dr　Li  章"), "F3", ascii_allowed=True).value == "Dr Li 章"
 
 
-@pytest.mark.parametrize("wrong", ["张 三处方章", "张三１章", "张三(处方)章", "张三*章", "张\ue81e章"])
+@pytest.mark.parametrize("wrong", ["张三１章", "张三(处方)章", "张三*章", "张\ue81e章"])
 def test_what_may_not_be_sent_is_refused_as_it_is(wrong):
     (refused,) = read_seal_name(cell(wrong), "F3", ascii_allowed=False).problems
     assert (refused.code, refused.cell) == ("SEAL_NAME_CHARS", "F3")

@@ -182,6 +182,23 @@ def test_bytes_between_the_segments_do_no_harm(tmp_path):
     assert ready(tmp_path, data[:place] + b"\xff" * 5 + data[place:]).problems == ()
 
 
+@pytest.mark.parametrize(
+    "stray", [b"\x00" * 7, b"junk", b"\xff\x00\xff\x00", b"\xff\xff\x00", b"\xff\xd3\xff\x01"]
+)
+@pytest.mark.parametrize("before", [b"\xff\xdb", b"\xff\xc0", b"\xff\xda", b"\xff\xd9"])
+def test_stray_bytes_between_the_segments_are_left_out_and_no_pixel_changes(tmp_path, stray, before):
+    data = encoded(SOLID, "JPEG", quality=90)
+    place = data.rindex(before) if before == b"\xff\xd9" else data.index(before)
+    given = data[:place] + stray + data[place:]
+    prepared = ready(tmp_path, given)
+    if before != b"\xff\xd9":  # what follows the coded data is a part of it
+        assert why(prepared) == "stray bytes"
+        assert prepared.path.read_bytes() == data
+    assert opened(prepared.path).tobytes() == opened(data).tobytes()
+    if b"\xd3" not in stray:  # a restart mark out of its place: browsers pass over it, Pillow does not
+        assert opened(prepared.path).tobytes() == opened(given).tobytes()
+
+
 def test_a_hierarchical_jpeg_is_called_by_its_name(tmp_path):
     data = bytearray(encoded(SOLID, "JPEG"))
     data[data.index(b"\xff\xc0") + 1] = 0xC5
@@ -431,6 +448,21 @@ def test_a_strip_that_is_not_all_there_is_damage(tmp_path):
     data = tiff(rows | {278: (4, 1, 400), 279: (4, 1, len(strip))}, strip)
     assert why(ready(tmp_path, data)) == "TIFF → PNG"
     assert refused(tmp_path, data[:-20])[1]["found"] == "cut off"
+
+
+@pytest.mark.parametrize(("values", "whole"), [(768, True), (195, False), (0, False)])
+def test_a_colour_map_that_is_not_whole_is_damage(tmp_path, values, whole):
+    body = noise(40, 40, 1).tobytes() + struct.pack("<768H", *range(0, 768 * 80, 80))
+    colours = {320: (3, values, 2000)} if values else {}
+    data = tiff(GREY | {262: (3, 1, 3)} | colours, body)
+    if whole:
+        assert why(ready(tmp_path, data)) == "TIFF → PNG"
+        assert refused(tmp_path, data[:-200])[1]["found"] == "incomplete colour map"
+    else:
+        assert refused(tmp_path, data) == (
+            "IMAGE_CORRUPT",
+            {"file": "张伟.png", "found": "incomplete colour map"},
+        )
 
 
 # --- WEBP

@@ -187,14 +187,18 @@ def test_an_error_value_in_the_picture_column_names_nothing(tmp_path, error):
     ("entry", "why"),
     [
         ("/etc/passwd", "absolute path"),
-        ("\\a.png", "absolute path"),
+        ("/印章/张伟", "absolute path"),
+        ("\\a.pdf", "absolute path"),
         ("../a.png", ".."),
         ("内科/../../a.png", ".."),
         ("内科\\..\\a.png", ".."),
-        ("C:\\a.png", "drive letter"),
+        ("C:\\..\\a.png", ".."),
+        ("C:\\a.png:b.png", "colon"),
+        ("C:\\印章\\nul.png", "device name"),
+        ("C:\\Windows\\win.ini", "drive letter"),
         ("C:a.png", "drive letter"),
-        ("\\\\server\\share\\a.png", "network path"),
-        ("//server/share/a.png", "network path"),
+        ("\\\\server\\share\\a", "network path"),
+        ("//server/../a.png", ".."),
         ("https://example.test/a.png", "URL"),
         ("file:///etc/passwd", "URL"),
         ("a.png:stream", "colon"),
@@ -214,6 +218,31 @@ def test_an_entry_that_reaches_outside_the_folder_is_refused_by_name(tmp_path, e
     assert [(problem.code, problem.detail["why"]) for problem in row.problems] == [
         ("IMAGE_PATH_REJECTED", why)
     ]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "C:\\Users\\张\\Desktop\\a.png",
+        '"D:\\印章\\a.png"',
+        "c:/a.png",
+        "\\\\server\\share\\a.png",
+        "//server/share/a.png",
+        "/home/clerk/a.png",
+        "\\a.png",
+    ],
+)
+def test_a_path_of_another_computer_counts_by_its_last_part_which_is_said(tmp_path, entry):
+    (tmp_path / "a.png").write_bytes(b"outside")
+    one = doctor(picture=entry)
+    pairing = paired(tmp_path, {"内科/a.png": b"seal", "张伟.png": b"older"}, one)
+    (row,) = pairing.doctors
+    assert (row.picture.path.relative_to(tmp_path).as_posix(), row.evidence) == ("seals/内科/a.png", "column")
+    assert [problem.code for problem in row.problems] == ["IMAGE_NAME_FUZZY"]
+    assert "另一台电脑" in message(row.problems[0], "zh")
+    (tmp_path / "none").mkdir()
+    (absent,) = paired(tmp_path / "none", {"张伟.png": b"older"}, one).doctors
+    assert [problem.code for problem in absent.problems] == ["IMAGE_MISSING"]
 
 
 def test_ordinary_entries_are_not_refused():
@@ -270,7 +299,7 @@ def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
     pairing = paired(tmp_path, {"张伟.png": b"seal"}, doctor(row=2), doctor(number=OTHER_NUMBER, row=7))
     for one, other in zip(pairing.doctors, ("7", "2"), strict=True):
         assert (one.picture, [problem.code for problem in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
-        assert f"张伟.png ↔ 名单.xlsx 内科 第 {other} 行" in message(one.problems[0], "zh")
+        assert f"张伟.png 也可能是 名单.xlsx 内科 第 {other} 行的" in message(one.problems[0], "zh")
     assert pairing.unclaimed == ()
 
 

@@ -694,6 +694,19 @@ def test_rows_seen_before_count_unless_the_run_was_stopped_for_new_ones(ledger, 
     assert ledger.seen_before(["a", "b", "c"]) == {"a"}
 
 
+async def test_a_corrected_copy_is_found_by_its_roster_row_once_its_person_has_a_seal(
+    ledger, attempt, seen, sealed
+):
+    first = attempt()
+    copy = seen("copy", "sealed", key=first.key, line='{"row_id":"copy","corrects":"wrong"}')
+    ledger.see_rows("r1", [copy, seen("other", "ready")])
+    assert ledger.corrections_of(["wrong", "other"]) == {}
+    await ledger.open_attempt(first)
+    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    assert ledger.corrections_of(["wrong", "other"]) == {"wrong": copy}
+    assert ledger.corrections_of(["other"]) == {}
+
+
 def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen):
     ledger.see_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
     ledger.see_rows("r1", [seen("a", "sealed")])

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, time
 
 import pytest
+from night_support import draw_seal, name, number
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.cli import main
@@ -136,6 +137,49 @@ def test_a_roster_that_shrank_stops_the_night(hospital):
     assert hospital.go("run") == 5
     assert hospital.go("run", "--accept-guards") == 0
     assert hospital.go("run") == 0
+
+
+def test_an_old_roster_beside_the_new_one_is_no_second_crowd_and_gives_each_problem_once(hospital):
+    """Guards count people: taking the old roster away again is no shrinking."""
+    hospital.doctors(10)
+    wrong = [
+        (name(11), number(11)[:17], None, "00011", "内科"),
+        (name(12), None, None, "00012", "内科"),
+        (name(13), None, "15400000013", None, "内科"),
+    ]
+    for serial in (11, 12):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    draw_seal(hospital.folder / "seals" / f"{name(13)}.png", 13)
+    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 11)]
+    hospital.roster([*rows, *wrong])
+    assert hospital.go("run") == 3
+    hospital.roster([*rows[2:], *wrong], file="roster-new.xlsx")
+    assert hospital.go("run") == 3
+    told = {
+        (each["file"], each["row"]): set(each["codes"]) - {"ID_TYPE_INFERRED"} for each in hospital.outcomes()
+    }
+    faults = [{"ID_LENGTH", "MOBILE_MISSING"}, {"ID_MISSING", "MOBILE_MISSING"}, {"ID_MISSING"}]
+    for place, codes in enumerate(faults):
+        first, second = sorted([("roster.xlsx", 12 + place), ("roster-new.xlsx", 10 + place)])
+        assert told[first] == codes
+        assert told[second] == {"ROW_DUPLICATE"} | (codes & {"MOBILE_MISSING"})
+    (hospital.folder / "inbox" / "roster.xlsx").unlink()
+    assert hospital.go("run") == 3
+    assert hospital.record()["halted"] is None
+
+
+def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 9)]
+    hospital.roster(rows)
+    guarded(hospital, new_rows=3)
+    assert hospital.go("run") == 3, "without pictures"
+    for serial in range(3, 9):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    hospital.roster([(*row[:4], "外科") for row in rows])
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 6, "unchanged": 2}
 
 
 @pytest.mark.parametrize("guard", ["ROSTER_SHRUNK", "TOO_MANY_NEW"])

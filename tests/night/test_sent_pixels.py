@@ -200,6 +200,31 @@ def test_the_pixels_that_arrive_are_those_of_the_file(hospital, seed, commands):
     assert list(filter(None, found)) == []
 
 
+def test_a_jpeg_with_stray_bytes_arrives_as_a_viewer_shows_it(hospital):
+    pictures = []
+    for turn in (1, 6):
+        image = drawn(random.Random(turn), (120, 60), "RGB")
+        data = encoded(image, "JPEG", "RGB", turn)
+        tables = data.index(b"\xff\xdb")
+        data = data[:tables] + b"\x00junk\xff\x00" + data[tables:]
+        with Image.open(io.BytesIO(data)) as seen:
+            pictures.append(Given("JPEG", "RGB", turn, data, ImageOps.exif_transpose(seen)))
+    arrived = sealed(hospital, pictures, "run")
+    assert [wrong(arrived.get(at), picture) for at, picture in enumerate(pictures)] == [None, None]
+    assert arrived[0].tobytes() == pictures[0].upright.tobytes()
+
+
+def test_a_tiff_whose_colour_map_is_not_whole_is_not_sent(hospital):
+    image = drawn(random.Random(1), (60, 40), "P")
+    data = bytearray(encoded(image, "TIFF", "P", 1))
+    entry = data.index(struct.pack("<HHL", 320, 3, 768))
+    data[entry + 4 : entry + 8] = struct.pack("<L", 195)
+    lay_out(hospital, [Given("TIFF", "P", 1, bytes(data), image)])
+    assert hospital.go("run", "--yes") == 3
+    assert hospital.world.seals == []
+    assert "IMAGE_CORRUPT" in hospital.outcomes()[0]["codes"]
+
+
 @pytest.mark.parametrize("commands", [("run",), ("check", "run")])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_paper_made_clear_leaves_every_stroke_at_its_size(hospital, seed, commands):

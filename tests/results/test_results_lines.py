@@ -121,7 +121,7 @@ def test_a_file_line_has_designs_fields_and_tells_why_it_was_refused():
         "notes",
     ]
     assert line["file"] == "花名册**************0732.xls"
-    assert line["sheets"] == [{"sheet": "a", "status": "hidden", "rows": 0}]
+    assert line["sheets"] == [{"sheet": "a", "status": "hidden", "rows": 0, "columns": []}]
     assert line["skipped_lines"] == [{"sheet": "a", "first": 1, "last": 2, "why": "title"}]
     assert line["notes"] == ["文件有打开密码，无法读取；请在 Excel 中取消密码后重新保存。", "note"]
 

@@ -15,14 +15,15 @@ NAMED = {
     "in a sub-folder, with a backslash": ("新增/{stem}.png", "新增\\{stem}.png"),
     "from here": ("{stem}.png", "./{stem}.png"),
     "spaces around": ("{stem}.png", " {stem}.png "),
+    "a drive of another computer": ("{stem}.png", "C:\\印章\\{stem}.png"),
+    "a share": ("{stem}.png", "\\\\server\\share\\{stem}.png"),
 }
 REACHING = {
     "URL": "https://example.invalid/{stem}.png",
-    "UNC": "\\\\server\\share\\{stem}.png",
     "parent folder": "../{stem}.png",
     "parent folder, backslash": "..\\..\\{stem}.png",
-    "absolute": "/etc/{stem}.png",
-    "drive": "C:\\印章\\{stem}.png",
+    "absolute": "/etc/{stem}",
+    "drive": "C:\\印章\\..\\{stem}.png",
     "device": "NUL.png",
     "file URL": "file:///tmp/{stem}.png",
 }
@@ -35,7 +36,8 @@ def _named(name: str, path: str, written: str) -> None:
         made = cast.png(person)
         stem = f"扫描{cast.seed}{person.serial:04}"
         cast.place(path.format(stem=stem), made.data)
-        accept = [sent(person, made)]
+        told = ["IMAGE_NAME_FUZZY"] if written.startswith(("C:", "\\\\")) else []
+        accept = [sent(person, made, must=told)]
         if cast.way != "folder" and "/" in path:  # the zip may hold all pictures in a folder of its own
             accept.append(refused("IMAGE_MISSING", "picture"))
         cast.add(tables[0], person, accept, picture=written.format(stem=stem))

@@ -116,7 +116,7 @@ def old_county(cast, tables):
     )
     person = cast.person(number=first + check_character(first))
     made = cast.give(person, tables[0], "staff_no name")
-    cast.add(tables[0], person, sent(person, made, may=frozenset({"ID_REGION"})))
+    cast.add(tables[0], person, sent(person, made))
 
 
 def _ending(cast: Cast, zeros: str) -> str:

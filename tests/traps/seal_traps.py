@@ -34,6 +34,15 @@ def own_spaces(cast, tables):
     cast.add(tables[0], person, expect, seal_name=f" {own} ")
 
 
+@TRAPS("seal name: own, blanks inside", "+seal_name spaces")
+def own_blanks(cast, tables):
+    person = cast.person()
+    made = cast.give(person, tables[0])
+    own = f"{person.name}医师章"
+    expect = sent(person, made, seal_names=frozenset({own}), changes={"seal_name": own})
+    cast.add(tables[0], person, expect, seal_name=f"{person.name[0]}　{person.name[1:]} 医师章")
+
+
 @TRAPS("seal name: fifty characters", "+seal_name")
 def fifty(cast, tables):
     person = cast.person()

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.intake.image.colour import to_srgb
 from pipeline.intake.image.decoding import FRAMES, TAIL, Decoded, Refused
+from pipeline.intake.image.jpeg import STRAY
 
 MIN_SIDE = 20  # pixels: a Han character needs some 16 to be told from others, and a seal has an edge
 LEGIBLE_SIDE = 600  # pixels of the longer side: no picture is scaled below it to save bytes
@@ -67,7 +68,7 @@ def own_bytes(data: bytes, decoded: Decoded) -> bytes | None:
         return data
     if flaws == {TAIL}:
         return data[: decoded.layout.end]
-    return decoded.layout.plain if decoded.kind == "JPEG" and flaws <= {TAIL, FRAMES} else None
+    return decoded.layout.plain if decoded.kind == "JPEG" and flaws <= {TAIL, FRAMES, STRAY} else None
 
 
 def _encodings(decoded: Decoded) -> Iterator[Encoded]:

@@ -11,6 +11,7 @@ MAX_PIECES = 200_000  # strips or tiles: rows of a picture of the largest side, 
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
 _OFFSETS, _LENGTHS, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_LENGTHS = 273, 279, 322, 323, 324, 325
+_COLOUR_MAP = 320
 # what decoding needs; resolution, EXIF, XMP, Photoshop's blocks and further directories are left out
 _KEPT = frozenset(
     {
@@ -28,7 +29,7 @@ _KEPT = frozenset(
         292,
         293,
         317,
-        320,
+        _COLOUR_MAP,
     }
     | {
         _TILE_WIDTH,
@@ -49,7 +50,7 @@ _KEPT = frozenset(
 )
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, by type
 _LETTERS = {1: "B", 3: "H", 4: "L"}
-_WHITE_IS_ZERO = 0
+_WHITE_IS_ZERO, _PALETTE = 0, 3
 _MOST_SAMPLES = 4
 
 _Entry = tuple[int, int, bytes]  # type, number of values, the values or where they lie
@@ -82,6 +83,8 @@ def walk(data: bytes) -> Layout:
         (_first(order, data, (form, *rest)) for tag, form, *rest in entries if tag == _ORIENTATION), 1
     )
     bits = _require_readable(first)
+    if first.get(_PHOTOMETRIC) == _PALETTE and bits <= 8:
+        _require_colours(order, data, kept.get(_COLOUR_MAP), bits)
     size = (
         max(first.get(_WIDTH, 0), first.get(_TILE_WIDTH, 0)),
         max(first.get(_HEIGHT, 0), first.get(_TILE_HEIGHT, 0)),
@@ -126,6 +129,13 @@ def _require_inside(order: str, data: bytes, places: _Entry, lengths: _Entry) ->
     sizes = _numbers(order, data, lengths, MAX_PIECES)
     if any(start + size > len(data) for start, size in zip(starts, sizes, strict=False)):
         raise cut_off()
+
+
+def _require_colours(order: str, data: bytes, entry: _Entry | None, bits: int) -> None:
+    """Refuse a colour map without three values for every colour: the decoder would make up the rest."""
+    wanted = 3 << bits
+    if entry is None or entry[1] != wanted or len(_numbers(order, data, entry, wanted)) != wanted:
+        raise Damaged("incomplete colour map")
 
 
 def _require_readable(first: Mapping[int, int]) -> int:

@@ -1,0 +1,67 @@
+"""After a retry has sealed a corrected row, the roster's wrong row is known to be that doctor's."""
+
+import json
+
+import openpyxl
+import pytest
+from night_support import draw_seal, name, number
+
+
+def row(serial, **changes):
+    cells = {
+        "name": name(serial),
+        "number": number(serial),
+        "mobile": f"154{serial:08d}",
+        "staff": f"{serial:05d}",
+    }
+    return *{**cells, **changes}.values(), "内科"
+
+
+def correct(hospital, title, text):
+    """Correct one column of the only line of To fix, and retry the workbook."""
+    workbook = hospital.folder / "out" / "latest" / "results.xlsx"
+    book = openpyxl.load_workbook(workbook)
+    sheet = book["To fix"]
+    heads = [cell.value for cell in sheet[1]]
+    sheet.cell(2, heads.index(title) + 1).value = text
+    book.save(workbook)
+    assert hospital.go("retry", str(workbook)) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "title", "text"),
+    [
+        ({"number": number(1)[:17]}, "证件号码", number(1)),
+        ({"name": f"{name(1)}（返聘）"}, "姓名", name(1)),
+        ({"number": number(1)[:17] + ("0" if number(1)[17] != "0" else "1")}, "证件号码", number(1)),
+    ],
+    ids=["short number", "note in the name", "check digit"],
+)
+def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wrong, title, text):
+    hospital.roster([row(1, **wrong), row(2)])
+    for serial in (1, 2):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    assert hospital.go("run") == 3
+    correct(hospital, title, text)
+    (seal,) = [each for each in hospital.world.seals if each.number == number(1)]
+    made = len(hospital.world.received)
+    for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl")):
+        assert hospital.go(command) == 3
+        (line,) = [each for each in hospital.outcomes(file) if each["row"] == 2]
+        assert line["status"] == "rejected"
+        (note,) = [each for each in line["problems"] if each["code"] == "ROW_SUPERSEDED"]
+        assert note["severity"] == "warning"
+        sheet = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")["To fix"]
+        assert "Has its seal, send nothing; correct the roster's row" in [cell.value for cell in sheet[2]]
+        assert f"results.xlsx To fix row 2) was sent and has a seal ({seal.seal_id}" in note["message"]
+    assert len(hospital.world.received) == made
+    capsys.readouterr()
+    assert hospital.go("explain", name(1)) == 0
+    told = capsys.readouterr().out
+    assert "Correct the roster's row" in told
+    assert "was sent and has a seal" in told
+    hospital.roster([row(1), row(2)])
+    assert hospital.go("run") == 0
+    assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())
+    assert hospital.go("explain", name(1)) == 0
+    assert "Correct the roster's row" not in capsys.readouterr().out
