@@ -1,6 +1,6 @@
 """Which language a person reads: found before anything that speaks is imported (click, for one).
 
-First of: ``--lang``, ``PIPELINE_LANGUAGE``, the configuration's ``language``, the locale. A value that is neither ``zh``
+First of: ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language``, the locale. A value that is neither ``zh``
 nor ``en`` is passed over here; whoever owns it refuses it.
 """
 
@@ -12,7 +12,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline.environment import former_name, name_of
+
 LANGUAGES = ("zh", "en")
+VARIABLE = name_of(("language",))
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
 # One key at the margin. The whole file is read later, and every fault of it told, in the language found here.
 _KEY = re.compile(
@@ -24,7 +27,7 @@ def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: P
     """Return ``zh`` or ``en``; ``default`` is the configuration that is read where ``--config`` names none."""
     told = (
         _given(arguments, "--lang"),
-        environment.get("PIPELINE_LANGUAGE"),
+        environment.get(VARIABLE) or environment.get(former_name(VARIABLE)),
         _configured(Path(_given(arguments, "--config") or default)),
     )
     return next((each for each in told if each in LANGUAGES), None) or of_locale(environment)

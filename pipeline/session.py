@@ -102,8 +102,12 @@ def _require(config: Config, key: str, paths: Sequence[Path]) -> None:
     The default folders may be absent.
     """
     missing = next((path for path in paths if not path.exists()), None)
-    if missing is not None and getattr(config, key) != Config.model_fields[key].default:
+    if missing is not None and not _is_default(config, key):
         raise UsageError("usage.configured_missing", key=key, path=missing)
+
+
+def _is_default(config: Config, key: str) -> bool:
+    return bool(getattr(config, key) == Config.model_fields[key].default)
 
 
 def _new_run(config: Config, clock: Clock) -> str:
@@ -348,11 +352,36 @@ def write_results(
 
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
-    folder = path.absolute().parent
+    found = find_near_path(path)
+    near = phrase("usage.near", name=found) if found else ""
+    wrong = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
+    wrong.meant = (str(path), str(found)) if found else None
+    return wrong
+
+
+def find_near_path(path: Path) -> Path | None:
+    """Return the path in the same folder whose name is nearly that of a path that is not there."""
     try:
-        names = [each.name for each in folder.iterdir()]
+        names = [each.name for each in path.absolute().parent.iterdir()]
     except OSError:
-        names = []
+        return None
     found = difflib.get_close_matches(path.name, names, n=1, cutoff=NEARLY)
-    near = phrase("usage.near", name=path.with_name(found[0])) if found else ""
-    return UsageError("no_such_path", path=path, folder=folder, near=near)
+    return path.with_name(found[0]) if found else None
+
+
+def find_missing_paths(config: Config) -> Iterator[tuple[str, Path, bool]]:
+    """Yield key and path of what a configuration names and is not there, and whether no run would begin without it.
+
+    The default folders of rosters and pictures may be absent, and secrets may come from elsewhere.
+    """
+    named: list[tuple[str, Path, bool]] = [
+        *(("roster", path, not _is_default(config, "roster")) for path in config.roster),
+        ("seals", config.seals, not _is_default(config, "seals")),
+    ]
+    if config.secrets_dir is not None:
+        named.append(("secrets_dir", config.secrets_dir, False))
+    if config.api.ca_file is not None:
+        named.append(("api.ca_file", config.api.ca_file, True))
+    for key, path, is_needed in named:
+        if not (place := config.path(path)).exists():
+            yield key, place, is_needed

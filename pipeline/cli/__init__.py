@@ -92,6 +92,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # a console that cannot carry a character must not end a night
             stream.reconfigure(errors="backslashreplace")
+    os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
     chosen = language.find(arguments, os.environ, default=DEFAULT)
     set_language(cli, speakable(chosen))  # notes click's own help options in English, so before click speaks
     speak(speakable(chosen))

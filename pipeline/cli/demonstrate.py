@@ -14,6 +14,7 @@ from pipeline.cli.nightly import out_option
 from pipeline.cli.session import Session
 from pipeline.clock import run_id
 from pipeline.config import load
+from pipeline.environment import name_of
 from pipeline.errors import UsageError
 from pipeline.model import Ask
 from pipeline.session import room_for_results
@@ -47,7 +48,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     truth = base / "sandbox-seals.jsonl"
     config_file = session.config_path = _write_config(base, sample)
     with SandboxThread(Sandbox(latency=0.08, truth_file=truth)) as service:
-        config = load(config_file, {"PIPELINE_API__ENDPOINT": service.url})
+        config = load(config_file, {name_of(("api", "endpoint")): service.url})
         run = run_id(clock.now())
         results = base / "out" / run
         ask = Ask(

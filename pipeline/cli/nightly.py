@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 from pipeline import session as surroundings
 from pipeline.cli.evening import conduct, tell_no_seals
 from pipeline.cli.session import Session
-from pipeline.config import Config, load, missing_ids
+from pipeline.config import Config, missing_ids
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Status
 from pipeline.session import latest_of, open_for_check, open_for_config
@@ -157,7 +156,7 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it cannot speak for a tenant if it cannot."""
     config = session.config_if_any()
     if config is None:
-        return load(None, os.environ), session.word("no_config_short")
+        return session.load(None), session.word("no_config_short")
     if config.api.placeholders:
         missing = missing_ids(config, session.config_name)
         return config, session.word("placeholders", file=session.config_name, keys=missing)

@@ -20,6 +20,7 @@ from pipeline.errors import EsignImportError, UsageError
 from pipeline.results.privacy import mask_text
 from pipeline.session import PROGRAM
 from pipeline.shell import join, quote
+from pipeline.words import Phrase
 from pipeline.words.sentences import say
 
 DEFAULT = Path("config.yaml")
@@ -39,6 +40,7 @@ class Session:
     quiet: bool = field(default=False, kw_only=True)
     as_json: bool = field(default=False, kw_only=True)
     clock: Clock = field(default_factory=SystemClock, kw_only=True)
+    _warned: set[str] = field(default_factory=set, init=False)
 
     @property
     def language(self) -> str:
@@ -120,7 +122,17 @@ class Session:
         path = self.config_path or (DEFAULT if DEFAULT.exists() else None)
         if path is None:
             return None
-        return load(path, os.environ)
+        return self.load(path)
+
+    def load(self, path: Path | None) -> Config:
+        """Read a configuration; what is to be warned of is said once, however often a command reads it."""
+        return load(path, os.environ, warn=self._warn_of)
+
+    def _warn_of(self, warning: Phrase) -> None:
+        text = warning.say(self.spoken)
+        if text not in self._warned:
+            self._warned.add(text)
+            self.alarm("warning", text=text)
 
     @property
     def program(self) -> str:

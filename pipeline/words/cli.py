@@ -237,6 +237,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
     "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),
+    "next_meant": ("如果是它，请输入：", "If that is the one, type:"),
     "next_again": ("要继续，请输入：", "To go on, type:"),
     "next_unshown": (
         "请照原样再输入一遍（路径里有号码，这里不显示）。要看现状，请输入：",
@@ -279,6 +280,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,
     ),
     "sandbox_stopped": ("沙盒已停止。", "The sandbox has stopped."),
+    "config_path_missing": (
+        "{key}：找不到 {path}。{near}",
+        "{key}: {path} does not exist.{near}",
+    ),
     "config_fine": ("{path} 没有问题。", "{path} is fine."),
     "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
     "status_none": ("还没有台账：尚未运行过。", "No ledger yet: nothing has run."),

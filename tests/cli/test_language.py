@@ -27,15 +27,15 @@ NOWHERE = Path("no such file")
 @pytest.mark.parametrize(
     ("arguments", "environment", "text", "spoken"),
     [
-        (["--lang", "zh", "run"], {"PIPELINE_LANGUAGE": "en"}, "language: en", "zh"),
-        (["--lang=zh", "run"], {"PIPELINE_LANGUAGE": "en"}, "language: en", "zh"),
-        (["run"], {"PIPELINE_LANGUAGE": "zh"}, "language: en", "zh"),
+        (["--lang", "zh", "run"], {"ESIGN_IMPORT_LANGUAGE": "en"}, "language: en", "zh"),
+        (["--lang=zh", "run"], {"ESIGN_IMPORT_LANGUAGE": "en"}, "language: en", "zh"),
+        (["run"], {"ESIGN_IMPORT_LANGUAGE": "zh"}, "language: en", "zh"),
         (["run"], {"LC_ALL": "en_US.UTF-8"}, "api: {}\nlanguage: 'zh'  # ours\n", "zh"),
         (["run"], {"LC_ALL": "zh_CN.UTF-8"}, "language: null", "zh"),
         (["run"], {"LC_ALL": "", "LC_MESSAGES": "zh_CN", "LANG": "en_US"}, "", "zh"),
         (["run"], {"LC_ALL": "C", "LANG": "zh_CN"}, "", "en"),
         (["run"], {"LANG": "zh_TW.Big5"}, "api:\n  language: en\n", "zh"),
-        (["--lang", "fr", "run"], {"PIPELINE_LANGUAGE": "de", "LANG": "zh_CN"}, "language: it", "zh"),
+        (["--lang", "fr", "run"], {"ESIGN_IMPORT_LANGUAGE": "de", "LANG": "zh_CN"}, "language: it", "zh"),
         (["--", "--lang", "zh"], {"LANG": "en_US"}, "", "en"),
     ],
 )
@@ -196,7 +196,7 @@ def test_no_console_is_too_poor(tmp_path, encoding, spoken):
     """Names with 𠮷 and · are written as the console can; where it has no Chinese at all, English is spoken."""
     (tmp_path / "名单𠮷.csv").write_text("姓名,证件号码\n𠮷田·古丽,1101\n张三,\n", "utf-8")
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PIPELINE_"))
+        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "ESIGN_IMPORT_"))
     }
     environment |= {"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8", "PYTHONPATH": str(HERE)}
     done = subprocess.run(

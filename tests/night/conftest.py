@@ -126,7 +126,7 @@ class Hospital:
 @pytest.fixture
 def hospital_with(tmp_path, monkeypatch):
     """Make a hospital whose sandbox has these rules, faults and manners."""
-    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "PIPELINE_"))]:
+    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]:
         monkeypatch.delenv(variable)
     opened = []
 

@@ -40,6 +40,18 @@ def test_results_cannot_lie_in_a_file(hospital, capfd, command, below):
     assert len(hospital.world.received) == before
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, monkeypatch, language):
+    monkeypatch.chdir(hospital.folder)
+    hospital.doctors(1)
+    code, told = say(capfd, "check", "inbox/rooster.xlsx", language=language)
+    assert code == 2
+    assert told.rstrip().endswith(f"--lang {language} check inbox/roster.xlsx")
+    code, told = say(capfd, "check", "elsewhere/x.csv", language=language)
+    assert code == 2
+    assert told.rstrip().endswith(f"--lang {language} check elsewhere/x.csv")
+
+
 NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
 
 

@@ -215,7 +215,7 @@ def _configure(folder: Path, url: str) -> None:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Keep the account of whoever runs the tests out of it, and give the signals back."""
-    names = [name for name in os.environ if name.startswith(("TENCENTCLOUD_", "PIPELINE_"))]
+    names = [name for name in os.environ if name.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]
     kept = {name: os.environ.pop(name) for name in names}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
