@@ -28,7 +28,7 @@ def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: P
     told = (
         _given(arguments, "--lang"),
         environment.get(VARIABLE) or environment.get(former_name(VARIABLE)),
-        _configured(Path(_given(arguments, "--config") or default)),
+        _configured(Path(_given(arguments, "--config", "-c") or default)),
     )
     return next((each for each in told if each in LANGUAGES), None) or of_locale(environment)
 
@@ -45,16 +45,18 @@ def of_locale(environment: Mapping[str, str]) -> str:
     return "zh" if name.lower().startswith(("zh", "chinese")) else "en"
 
 
-def _given(arguments: Sequence[str], option: str) -> str | None:
-    """Return the value of an option of the program itself, the last one as click takes it."""
+def _given(arguments: Sequence[str], option: str, short: str | None = None) -> str | None:
+    """Return the value of an option, the last one as click takes it."""
     found = None
     for place, word in enumerate(arguments):
         if word == "--":
             break
-        if word == option and place + 1 < len(arguments):
+        if word in {option, short} and place + 1 < len(arguments):
             found = arguments[place + 1]
         elif word.startswith(f"{option}="):
             found = word.partition("=")[2]
+        elif short and word.startswith(short) and not word.startswith("--"):
+            found = word.removeprefix(short)
     return found
 
 

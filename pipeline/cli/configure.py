@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import click
 from ruamel.yaml import YAML
 
+from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
 from pipeline.config import Config, missing_ids
 from pipeline.results.privacy import mask_text
@@ -15,7 +16,7 @@ from pipeline.session import find_missing_paths, find_near_path
 from pipeline.words.sentences import phrase
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup)
 def config_group() -> None:
     """Look at the configuration."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.nightly import no_ledger, ready_config
+from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
 from pipeline.session import lock_tenant, no_such_path, registry_of
 
@@ -20,7 +21,7 @@ SHOWN = 10  # troubles on the screen
 FILE = click.Path(path_type=Path)
 
 
-@click.group("ledger")
+@click.group("ledger", cls=CommandGroup)
 def ledger_group() -> None:
     """Look after the ledger: backup, restore, rebuild, check."""
 

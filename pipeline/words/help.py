@@ -20,7 +20,8 @@ HELP: Mapping[str, str] = {
     "Language of messages and results.": "提示和结果所用的语言。",
     "Say more; show the traceback of a bug.": "多说一些；程序出错时显示调用栈。",
     "Say nothing but errors.": "只说错误。",
-    "Print run.json to stdout at the end.": "结束时在标准输出打印 run.json。",
+    "Print data to stdout as JSON; of a run, its run.json.": "数据以 JSON 写到标准输出；运行结束时写 run.json。",
+    "The options may stand before or after the command.": "选项写在命令前面或后面都可以。",
     # check, run, retry
     "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
     "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",

@@ -36,6 +36,7 @@ NOWHERE = Path("no such file")
         (["run"], {"LC_ALL": "C", "LANG": "zh_CN"}, "", "en"),
         (["run"], {"LANG": "zh_TW.Big5"}, "api:\n  language: en\n", "zh"),
         (["--lang", "fr", "run"], {"ESIGN_IMPORT_LANGUAGE": "de", "LANG": "zh_CN"}, "language: it", "zh"),
+        (["run", "--lang", "zh"], {"ESIGN_IMPORT_LANGUAGE": "en"}, "language: en", "zh"),
         (["--", "--lang", "zh"], {"LANG": "en_US"}, "", "en"),
     ],
 )
@@ -44,6 +45,13 @@ def test_the_first_that_says_something_counts(tmp_path, arguments, environment, 
     config = ["--config", str(tmp_path / "c.yaml")]
     assert language.find([*config, *arguments], environment, default=NOWHERE) == spoken
     assert language.find(arguments, environment, default=tmp_path / "c.yaml") == spoken
+
+
+@pytest.mark.parametrize("words", [["run", "-c", "C"], ["run", "--config=C"], ["run", "-cC"]])
+def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, words):
+    (tmp_path / "c.yaml").write_text("language: zh\n", "utf-8")
+    words = [word.replace("C", str(tmp_path / "c.yaml")) for word in words]
+    assert language.find(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
 
 
 def test_the_language_is_found_before_click_is_there():
@@ -112,7 +120,7 @@ def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
         "sandbox --limiter x", "sandbox --port 99999", "sandbox --faults nowhere", "sandbox --faults .", "sandbox a b",
         "ledger", "ledger backup", "ledger rebuild x", "certify", "config shwo", "--lang fr run", "check --out",
         "run --l 3", "sandbox --rate x", "--foo", "run --yes=3", "sandbox --truth .", "explain",
-        "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run",
+        "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run", "run -c nowhere.yaml",
     ],
 )  # fmt: skip
 def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, tmp_path, monkeypatch):
@@ -135,6 +143,24 @@ def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, 
         assert (
             " -m pipeline " in told.rstrip("\n").splitlines()[-1] or "esign-import " in told.splitlines()[-1]
         )
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("notify", None),
+        ("prune", None),
+        ("certifi", None),
+        ("rnu", "run"),
+        ("reslove", "resolve"),
+        ("stat", "status"),
+    ],
+)
+def test_only_a_word_that_is_nearly_a_command_is_taken_for_it(word, near, capsys):
+    """And `certify`, which may make a second seal, for none."""
+    assert main(["--lang", "en", word]) == 2
+    told = capsys.readouterr().err
+    assert (f"Did you mean '{near}'?" in told) if near else ("Did you mean" not in told)
 
 
 @pytest.mark.parametrize(
