@@ -123,7 +123,7 @@ def check(
         given = _given(chosen, ledger, site_key)
         with given or session.open_for_check(chosen, clock) as (journal, key):
             done = night.check(ask, chosen, ledger=journal, site_key=key, clock=clock)
-    return _written(done, chosen, write=write, language=language, latest=out is None)
+    return _written(done, chosen, write=write, language=language, latest=False)
 
 
 def run(

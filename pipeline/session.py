@@ -320,7 +320,7 @@ def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Pat
 
 
 def latest_of(config: Config) -> Path:
-    """Return where a copy of the last run's results lies: also what `runs_that_sent` finds after ``--out``."""
+    """Return where a copy of the last `run`'s results lies, wherever its own are; `check` and `retry` leave it alone."""
     return config.path(config.out) / "latest"
 
 

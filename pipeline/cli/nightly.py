@@ -47,7 +47,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     else:
         with open_for_check(config, clock, warn=session.warn) as (ledger, site_key):
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    code = deliver(session, config, done, latest=latest_of(config) if out is None else None)
+    code = deliver(session, config, done, latest=None)
     ready = any(outcome.status is Status.READY for outcome in done.outcomes)
     if why_not is not None and ready and not session.quiet:  # the run just named cannot be typed yet
         session.proceed("next_config", "config", "validate")
@@ -142,7 +142,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         same = bool(here) if wrote and wrote.context else known <= here
         gone = len(standing) < len(rosters) or not same
         ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None or gone)
-    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
+    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=None)
 
 
 def nothing_to_read(session: Session, config: Config, rosters: Sequence[Path]) -> int:

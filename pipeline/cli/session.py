@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -56,6 +58,16 @@ class Session:
         """Say a sentence on stderr, unless ``-q``."""
         if not self.quiet:
             self.alarm(key, **details)
+
+    def tell(self, key: str, **details: object) -> None:
+        """Write a sentence that a command was asked for to stdout; with ``--json`` the same is told by `put_json`."""
+        if not self.as_json:
+            self.put(self.word(key, **details))
+
+    def put_json(self, **told: Any) -> None:
+        """Write one JSON object to stdout, where ``--json`` asks for it."""
+        if self.as_json:
+            self.put(json.dumps({"schema": 1, **told}, ensure_ascii=False))
 
     def word(self, key: str, **details: object) -> str:
         """Return a sentence in the language that is spoken."""

@@ -18,7 +18,7 @@ from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
-from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
+from pipeline.session import credentials_of, hold, no_such_path, open_for_config
 
 if TYPE_CHECKING:
     from pipeline.desk.cases import Case
@@ -156,7 +156,7 @@ def _probe(session: Session, query: str | None) -> int:
                 raise UsageError("probe_nothing", name=case.name)
             require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
     ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
-    return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
+    return conduct(session, config, ask, clock=session.clock, latest=None, yes=True)
 
 
 def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> int:

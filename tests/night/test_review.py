@@ -14,7 +14,7 @@ CARD = re.compile(r'<article class="card (?P<group>\w+)".*?</article>', re.DOTAL
 
 
 def page(hospital) -> str:
-    return (hospital.folder / "out" / "latest" / "review.html").read_text("utf-8")
+    return (hospital.newest / "review.html").read_text("utf-8")
 
 
 def cards(hospital) -> dict[str, dict[str, str]]:
@@ -76,7 +76,7 @@ def judge_by_keyboard(hospital, keys: str):
     """Open the page, press these keys, save; returns the file and the command that the page suggests."""
     with browser() as opened:
         page = opened.new_page(accept_downloads=True)
-        page.goto((hospital.folder / "out" / "latest" / "review.html").as_uri())
+        page.goto((hospital.newest / "review.html").as_uri())
         for key in keys.split():
             page.keyboard.press(key)
         with page.expect_download() as coming:
