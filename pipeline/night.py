@@ -165,7 +165,7 @@ def check(
         started=started,
         finished=clock.now(),
         exit=exit_code(outcomes, plan.files, None),
-        tenant=wiring.tenant_of(config) if site_key else None,
+        tenant=wiring.tenant_of(config) if site_key or not config.api.placeholders else None,
         contract=config.api.contract,
         outcomes=outcomes,
         files=plan.files,

@@ -177,6 +177,8 @@ def open_for_config(
 
     path = config.path(config.ledger)
     tenant = tenant_of(config)
+    if readonly:
+        require_ledger(config)
     evidence = None if path.exists() or new_ledger else run_that_knew(config.path(config.out), tenant)
     ledger, site_key = open_ledger(
         path,
@@ -271,19 +273,50 @@ def hold_for_adoption(
 @contextmanager
 def open_for_check(
     config: Config, clock: Clock, *, warn: Warn | None = None
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
-    """Open the configured ledger for reading, and refuse what a run would refuse; while a run holds it, nothing is."""
+) -> Iterator[tuple[SqliteLedger, SiteKey] | tuple[None, None]]:
+    """Open the configured ledger for reading, without the lock; None and None where there is none yet.
+
+    What a run would refuse is refused, a lost ledger among it; while a run holds the ledger, nothing is.
+    """
     from pipeline.ledger.lock import held  # noqa: PLC0415
+    from pipeline.ledger.open import require_no_lost_ledger  # noqa: PLC0415
     from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     ownership = None
-    if path.exists() and not held(path):
+    if not path.exists():
+        evidence = run_that_knew(config.path(config.out), tenant_of(config))
+        found = Ownership(registry_of(config), warn=warn or log_warning)
+        require_no_lost_ledger(path, str(evidence) if evidence else None, found)
+        yield None, None
+        return
+    if not held(path):
         ownership = Ownership(
             registry_of(config), approve=partial(_refuse_older, config), warn=warn or log_warning
         )
     with open_for_config(config, clock, readonly=True, ownership=ownership) as opened:
         yield opened
+
+
+def require_ledger(config: Config) -> None:
+    """Raise UsageError where there is no ledger, for commands that only make sense with one."""
+    if not config.path(config.ledger).exists():
+        raise no_ledger(config)
+
+
+def no_ledger(config: Config) -> UsageError:
+    """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
+    from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    path = config.path(config.ledger)
+    lost = receipts_path(path).exists() or run_that_knew(config.path(config.out), tenant_of(config))
+    if lost:
+        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+    return UsageError("never_run", path=path, then=("check",))
 
 
 def log_warning(warning: EsignImportError) -> None:

@@ -60,7 +60,6 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             limit=rows,
             invocation=session.invocation,
         )
-        session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
         latest = base / "out" / "latest"
         code = conduct(
             session,

@@ -37,7 +37,9 @@ NEXT: Mapping[str, str] = {
     "ledger.locked_by_somebody": "next_status",
 }
 # what is put right elsewhere, after which the same words are typed again
-SAME_AGAIN = frozenset({"no_such_path", "usage.configured_missing"})
+SAME_AGAIN = frozenset(
+    {"no_such_path", "usage.configured_missing", "ledger.other_environment", "ledger.other_tenant"}
+)
 HELPS = frozenset({"-h", "--help", "--version"})
 INTERRUPTED = 130
 DISK = 74

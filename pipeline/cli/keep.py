@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import no_ledger, ready_config
+from pipeline.cli.nightly import ready_config
 from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
-from pipeline.session import lock_tenant, no_such_path, registry_of
+from pipeline.session import lock_tenant, no_such_path, registry_of, require_ledger
 
 if TYPE_CHECKING:
     from pipeline.ledger.care import Restored
@@ -33,9 +33,8 @@ def backup(session: Session, *, file: Path) -> int:
     """Copy ledger, key and receipts into one new FILE (0600); may be done during a run."""
     from pipeline.ledger import care  # noqa: PLC0415
 
+    require_ledger(ready_config(session))
     path, _ = _place(session)
-    if not path.exists():
-        raise no_ledger(ready_config(session))
     care.backup(path, file)
     session.say("ledger_backed_up", path=file)
     session.proceed("next_run", "ledger", "check")
@@ -74,9 +73,8 @@ def check(session: Session) -> int:
     from pipeline.ledger import care  # noqa: PLC0415
     from pipeline.ledger.ownership import find_conflict  # noqa: PLC0415
 
+    require_ledger(ready_config(session))
     path, tenant = _place(session)
-    if not path.exists():
-        raise no_ledger(ready_config(session))
     found = care.check(path, tenant)
     kinds = {trouble.kind for trouble in found.troubles}
     receipts = path.with_name("receipts.jsonl")

@@ -46,6 +46,8 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
         done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
     else:
         with open_for_check(config, clock, warn=session.warn) as (ledger, site_key):
+            if ledger is None:
+                session.say("check_without_ledger", path=config.path(config.ledger))
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     code = deliver(session, config, done, latest=None)
     ready = any(outcome.status is Status.READY for outcome in done.outcomes)
@@ -168,19 +170,6 @@ def ready_config(session: Session) -> Config:
     config = session.config()
     surroundings.require_ready(config, session.config_name)
     return config
-
-
-def no_ledger(config: Config) -> UsageError:
-    """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
-    from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
-    from pipeline.results.past import run_that_knew  # noqa: PLC0415
-    from pipeline.wiring import tenant_of  # noqa: PLC0415
-
-    path = config.path(config.ledger)
-    lost = receipts_path(path).exists() or run_that_knew(config.path(config.out), tenant_of(config))
-    if lost:
-        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
-    return UsageError("never_run", path=path, then=("check",))
 
 
 def ask_of(

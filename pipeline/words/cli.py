@@ -139,6 +139,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
+    "check_without_ledger": (
+        "{path} 处还没有台账（第一次 run 时建立）：只检查名单和图片；这次的核对页和“失败待改”表只供查看。",
+        "There is no ledger at {path} yet (the first run makes it): rosters and pictures are checked, and the review page and the sheet To fix of this check are for looking only.",
+    ),
     "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; name a file."),
     "not_read_now": (
         "有文件这次没能读取（{why}），文件和名单都没有问题；没有提交任何内容，请再运行一次，仍然如此请找信息科。",
@@ -169,6 +173,11 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "There is no picture folder {path}: only pictures in the rosters' cells count.",
     ),
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
+    "sending_to": (
+        "提交到{environment}，机构 {organization}",
+        "Sending to {environment}, organisation {organization}",
+    ),
+    "pictures_in_cells": ("名单单元格里的图片", "those in the rosters' cells"),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
         "名单共 {rows} 行；将创建最多 {creates} 枚印章，{time}。",
@@ -207,7 +216,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "{heavy} 张图片超过 2 MB，建议设置 api.seal_image_compress: true。",
         "Pictures over 2 MB: {heavy}; consider api.seal_image_compress: true.",
     ),
-    "confirm": ("继续吗？", "Go on?"),
+    "confirm": (
+        "在{environment}为机构 {organization} 创建这些印章，是否继续？",
+        "Create these seals in {environment} for organisation {organization}?",
+    ),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
     "stopping": (
         "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",

@@ -265,13 +265,13 @@ def test_clicks_sentences_are_made_tidy(click_says, zh, en):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
-@pytest.mark.parametrize(("spoken", "asked", "again"), [("zh", "继续吗？ [y/N] ", "错误：请回答 y 或 n"), ("en", "Go on? [y/N] ", "Error: invalid input")])  # fmt: skip
+@pytest.mark.parametrize(("spoken", "asked", "again"), [("zh", "再次为 王五 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？ [y/N] ", "错误：请回答 y 或 n"), ("en", "there will be a second seal. Go on? [y/N] ", "Error: invalid input")])  # fmt: skip
 def test_the_question_is_asked_in_one_language(spoken, asked, again):
     import pty
 
     code = (
         "from pipeline.cli.session import Session; from pipeline.cli.speech import speak;"
-        f"speak({spoken!r}); print(Session(lang={spoken!r}).agreed('confirm'))"
+        f"speak({spoken!r}); print(Session(lang={spoken!r}).agreed('certify_sure', name='王五'))"
     )
     ours, theirs = pty.openpty()
     done = subprocess.Popen(

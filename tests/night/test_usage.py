@@ -58,7 +58,11 @@ NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
 def foretold(hospital, capfd, *words, language):
     """Return the line that says what a night is about to do."""
     _, told = say(capfd, *words, language=language, config=hospital.folder / "config.yaml")
-    return next(line for line in told.splitlines() if line.startswith(("Rows: ", "名单", "The rosters hold")))
+    return next(
+        line
+        for line in told.splitlines()
+        if line.startswith(("Rows: ", "名单共", "名单里", "The rosters hold"))
+    )
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
