@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pipeline.cli.session import Session
 from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.environment import name_of
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.model import Ask
 from pipeline.session import room_for_results
 from pipeline.shell import join
@@ -222,7 +223,8 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     try:
         await server.start()
     except OSError as error:
-        raise UsageError("port_taken", port=options["port"]) from error
+        key = "port_taken" if error.errno == errno.EADDRINUSE else "port_refused"
+        raise UsageError(key, port=options["port"], why=reason_of(error)) from error
     try:
         session.say(
             "sandbox_at",

@@ -12,6 +12,7 @@ import click
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
+from pipeline.clock import run_id
 from pipeline.session import lock_tenant, no_such_path, registry_of, require_ledger
 
 if TYPE_CHECKING:
@@ -30,8 +31,16 @@ def ledger_group() -> None:
 @click.argument("file", type=FILE)
 @click.pass_obj
 def backup(session: Session, *, file: Path) -> int:
-    """Copy ledger, key and receipts into one new FILE (0600); may be done during a run."""
+    """Copy ledger, key and receipts into one new FILE (0600); may be done during a run.
+
+    Of a folder FILE is a new file in it, named by the time.
+    """
     from pipeline.ledger import care  # noqa: PLC0415
+
+    if file.is_dir():
+        file /= f"ledger-{run_id(session.clock.now())}.backup"
+    elif not file.parent.is_dir():
+        raise no_such_path(file.parent)
 
     require_ledger(ready_config(session))
     path, _ = _place(session)

@@ -126,7 +126,7 @@ class Session:
         """Return the configuration; UsageError where there is none."""
         found = self.config_if_any()
         if found is None:
-            raise UsageError("no_config", then=("demo",))
+            raise UsageError("no_config", folder=Path.cwd(), then=("demo",))
         return found
 
     def config_if_any(self) -> Config | None:

@@ -119,8 +119,8 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
     "no_config": (
-        "当前文件夹里没有 config.yaml。已有配置就用 --config 写明它在哪里；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
-        "There is no config.yaml in this folder. Name yours with --config; if there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
+        "{folder} 里没有 config.yaml。已有配置就用 --config 写明它在哪里（定时任务里请写完整路径）；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
+        "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a timer). If there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
     ),
     "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
     "next_example": (
@@ -155,6 +155,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "port_taken": (
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
         "Port {port} of 127.0.0.1 is taken; choose another with --port.",
+    ),
+    "port_refused": (
+        "不能使用 127.0.0.1 的 {port} 端口（{why}）；1024 以下的端口要有管理员权限，请用 --port 换一个更大的。",
+        "Port {port} of 127.0.0.1 cannot be used ({why}); ports below 1024 need an administrator. Choose a higher one with --port.",
     ),
     "kept_edits": (
         "{path} 在写出之后被改过，已保留为 {kept}。",

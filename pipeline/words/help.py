@@ -98,6 +98,7 @@ HELP: Mapping[str, str] = {
     "Copy ledger, key and receipts into one new FILE (0600); may be done during a run.": (
         "把台账、密钥和回执复制到一个新文件 FILE（0600）；运行期间也可以做。"
     ),
+    "Of a folder FILE is a new file in it, named by the time.": "FILE 是文件夹时，在其中写一个按时间命名的新文件。",
     "Put the backup FILE in the place of a ledger that is lost or damaged.": "用备份 FILE 恢复丢失或损坏的台账。",
     "Make a lost, damaged or older ledger again from receipts.jsonl and the key.": "由 receipts.jsonl 和密钥重建丢失、损坏或较旧的台账。",
     "Compare ledger, key and receipts; exit 74 where something is wrong.": "核对台账、密钥和回执；不一致时退出码为 74。",

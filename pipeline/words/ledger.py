@@ -10,6 +10,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "无法取得运行锁 {path}（{why}）；请把台账放在本机磁盘上。",
         "The run lock {path} cannot be taken ({why}); put the ledger on a local disk of this machine.",
     ),
+    "ledger.lock_not_made": (
+        "无法在 {folder} 中建立台账的文件（{why}）；请核对配置中的 ledger:，改为一个可写的本机文件夹。没有提交任何内容。",
+        "No file of the ledger can be made in {folder} ({why}). Check `ledger:` in the configuration and name a local folder that can be written. Nothing was sent.",
+    ),
     "ledger.holder_failed": (
         "无法在台账旁写入文件（{why}）；请腾出磁盘空间或修复磁盘。",
         "Nothing can be written beside the ledger ({why}); make room on its disk or repair it.",

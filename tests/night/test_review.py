@@ -10,7 +10,18 @@ import pytest
 from desktop import browser
 from night_support import draw_seal, name, number
 
+from pipeline.clock import SystemClock
+from pipeline.config import load
+from pipeline.session import open_for_config
+
 CARD = re.compile(r'<article class="card (?P<group>\w+)".*?</article>', re.DOTALL)
+
+
+@pytest.fixture
+def hospital(hospital):
+    """One whose ledger holds nothing yet: without a ledger the page of a check is for looking only."""
+    with open_for_config(load(hospital.folder / "config.yaml", {}), SystemClock()):
+        return hospital
 
 
 def page(hospital) -> str:
