@@ -36,6 +36,7 @@ from pipeline.intake.validate import validate
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import (
+    UNDONE,
     Ask,
     Forecast,
     Halt,
@@ -55,10 +56,6 @@ from pipeline.same_person import find_new_marks, unite_persons
 from pipeline.sending import Sender
 from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
-
-UNDONE = frozenset(
-    {Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY}
-)  # what `retry` covers; READY: the run was cut short
 
 
 @dataclass(slots=True)

@@ -62,6 +62,24 @@ def test_a_bare_retry_goes_back_to_the_roster_after_a_retry_of_a_workbook(hospit
     assert hospital.statuses() == {"unchanged": 1, "rejected": 1}
 
 
+def test_a_retry_has_a_sheet_of_the_rows_it_took_up(hospital):
+    """Beside All, which holds every row of the rosters; a run has none."""
+    hospital.doctors(3)
+    picture = hospital.folder / "seals" / "00002.png"
+    picture.rename(hospital.folder / "kept.png")
+    assert hospital.go("run") == 3
+    assert "Retried" not in openpyxl.load_workbook(hospital.newest / "results.xlsx").sheetnames
+    (hospital.folder / "kept.png").rename(picture)
+    assert hospital.go("retry") == 0
+    for _ in range(2):
+        book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
+        rows = [row[:2] for row in book["Retried"].iter_rows(min_row=2, values_only=True)]
+        assert rows == [(name(2), "Sealed")]
+        assert book["All"].max_row == 4
+        assert any("Retried" in str(cell.value) for row in book["Summary"].iter_rows() for cell in row)
+        assert hospital.go("report") == 0, "made again with the same sheet"
+
+
 def test_a_bare_retry_sends_nobody_new(hospital):
     hospital.doctors(1)
     hospital.go("run")
