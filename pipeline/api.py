@@ -113,8 +113,8 @@ def check(
 ) -> Result:
     """Find everything that a run would find, without a call; rows that would be sent end as ``ready``.
 
-    Without a configuration, or with one that does not say who acts, nothing is compared with a ledger; else an empty one
-    is made where there is none. No lock is taken. See `run_async` for the parameters.
+    Without a ledger, or a configuration that says who acts, nothing is compared with earlier runs, and review and To fix
+    are for looking only. No ledger is made, and no lock is taken. See `run_async` for the parameters.
     """
     chosen, clock = _config(config), clock or SystemClock()
     ask = _ask("check", config, chosen, clock, rosters=rosters, seals=seals, out=out)
@@ -124,7 +124,7 @@ def check(
         given = _given(chosen, ledger, site_key)
         with given or session.open_for_check(chosen, clock) as (journal, key):
             done = night.check(ask, chosen, ledger=journal, site_key=key, clock=clock)
-    return _written(done, chosen, write=write, language=language, latest=out is None)
+    return _written(done, chosen, write=write, language=language, latest=False)
 
 
 def run(

@@ -1,24 +1,26 @@
 """config.yaml, environment and defaults -> Config: frozen, every fault found at once and named by its line.
 
 Scalars are read as they are written: ``0123`` and ``no`` stay text where a text is wanted. Unknown keys and
-unknown ``PIPELINE_…`` names are refused with the nearest known one. No secret has a place here.
+unknown ``ESIGN_IMPORT_…`` names are refused with the nearest known one. No secret has a place here.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
+from string import Formatter
 from types import MappingProxyType
-from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -29,29 +31,41 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from pipeline import environment as variables
+from pipeline.addresses import find_endpoint_fault, find_proxy_fault, host_of
 from pipeline.errors import ConfigError
 from pipeline.intake.manner import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
 from pipeline.model import ContractName
+from pipeline.roster import IGNORED
 from pipeline.roster import Field as Column
 from pipeline.words import Either, Joined, Phrase, Speaks
 from pipeline.words.sentences import SENTENCES, phrase
 from pipeline.yaml_text import Document, read_document
 
-PREFIX = "PIPELINE_"
+LOG = logging.getLogger(__name__)
+
 PLACEHOLDER = "…"
 FILE_HOSTS = {
     "essbasic.tencentcloudapi.com": "https://file.ess.tencent.cn",
     "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
 }
 OURS = "ours"  # the kind of error that is no one of pydantic's
-SECRET = re.compile(r"password|proxy|key$|secret|token")  # keys whose values are not shown
+SECRET = re.compile(r"password|proxy|(?<!scene_)key$|secret|token")  # keys whose values are not shown
 MOST_SHOWN = 60  # characters of a value
 IDS = ("app_id", "organization_open_id", "operator_open_id")
+COLUMN_WORDS = (*Column, IGNORED)
+BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
 
 
 def _fault(key: str, /, **detail: object) -> PydanticCustomError:
     return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
+
+
+def _field_word(value: str) -> str:
+    if value not in COLUMN_WORDS:
+        raise _fault("config.column", value=value, known=Joined(COLUMN_WORDS, phrase("mark.comma")))
+    return value
 
 
 class _Section(BaseModel):
@@ -76,7 +90,7 @@ class Api(_Section):
     license_type: Literal[0, 1] | None = None
     allow_other_card_type: bool = False
     timeout_seconds: float = Field(default=45, gt=0)
-    proxy: str | None = Field(default=None, pattern=r"^https?://")
+    proxy: str | None = None
     ca_file: Path | None = None
 
     @field_validator("license_type", mode="before")
@@ -88,37 +102,32 @@ class Api(_Section):
     @classmethod
     def _allowed(cls, value: str) -> str:
         """Let nothing leave for a host that is not the service's; plain http for this machine alone."""
-        parts = urlsplit(value)
-        host = parts.hostname or ""
-        if parts.username or parts.query or parts.fragment or parts.path not in {"", "/"}:
-            raise _fault("config.only_host", value=value)
-        if is_loopback(host) and parts.scheme in {"http", "https"}:
-            return value
-        if parts.scheme != "https":
-            raise _fault("config.needs_https", value=value)
-        known = host.endswith((".tencentcloudapi.com", ".ess.tencent.cn"))
-        if not known or (parts.port or 443) != 443:
-            raise _fault("config.not_tencent", value=value)
+        if (fault := find_endpoint_fault(value)) is not None:
+            raise _fault(fault, value=value)
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_proxy(cls, value: str | None) -> str | None:
+        if value is not None and (fault := find_proxy_fault(value)) is not None:
+            raise _fault(fault)
         return value
 
     @model_validator(mode="before")
     @classmethod
     def _file_host_follows(cls, values: Any) -> Any:
         """Take the file host that belongs to the endpoint where none is given."""
-        if isinstance(values, dict) and values.get("endpoint") and not values.get("file_endpoint"):
-            endpoint = str(values["endpoint"])
-            default = (
-                endpoint
-                if is_loopback(urlsplit(endpoint).hostname or "")
-                else FILE_HOSTS.get(urlsplit(endpoint).hostname or "")
-            )
-            if default:
-                return {**values, "file_endpoint": default}
-        return values
+        if not isinstance(values, dict) or values.get("file_endpoint"):
+            return values
+        rest = {name: value for name, value in values.items() if name != "file_endpoint"}
+        endpoint = str(values.get("endpoint") or "")
+        host = host_of(endpoint) if find_endpoint_fault(endpoint) is None else ""
+        follows = endpoint if is_loopback(host) else FILE_HOSTS.get(host)
+        return {**rest, "file_endpoint": follows} if follows else rest
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        general, files = urlsplit(self.endpoint).hostname or "", urlsplit(self.file_endpoint).hostname or ""
+        general, files = host_of(self.endpoint), host_of(self.file_endpoint)
         if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
             raise _fault("config.two_environments", general=general, files=files)
         inline_only = [name for name in ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
@@ -142,7 +151,7 @@ class Limits(_Section):
     """The account's quota, of each action, and how many creates may be in flight."""
 
     requests_per_second: float = Field(default=20, gt=0, allow_inf_nan=False)
-    concurrency: float = Field(default=20, gt=0)
+    concurrency: float = Field(default=20, gt=0, allow_inf_nan=False)
 
 
 class Intake(_Section):
@@ -196,7 +205,7 @@ class Config(_Section):
     pictures: Pictures = Pictures()
     guards: Guards = Guards()
     roster: tuple[Path, ...] = (Path("inbox"),)
-    columns: Mapping[str, Column] = {}
+    columns: Mapping[str, Annotated[str, AfterValidator(_field_word)]] = {}
     seals: Path = Path("seals")
     seal_name: str = "{name}处方章"
     seal_name_ascii: bool = False
@@ -219,11 +228,13 @@ class Config(_Section):
     @field_validator("seal_name")
     @classmethod
     def _template(cls, value: str) -> str:
+        """Take plain blanks alone: a width such as ``{staff_no:>999999999}`` would fill the memory."""
         try:
-            filled = value.format(name="", staff_no="", department="")
-        except (KeyError, ValueError, IndexError, AttributeError):
-            filled = None
-        if filled is None or "{name}" not in value:
+            blanks = [parts[1:] for parts in Formatter().parse(value) if parts[1] is not None]
+        except ValueError:
+            blanks = []
+        plain = all(name in BLANKS and not width and not turn for name, width, turn in blanks)
+        if not plain or "name" not in {name for name, *_ in blanks}:
             raise _fault("config.template", value=value)
         return value
 
@@ -250,15 +261,28 @@ class Config(_Section):
 
 
 def load(
-    path: Path | None, environment: Mapping[str, str], values: Mapping[str, Any] = MappingProxyType({})
+    path: Path | None,
+    environment: Mapping[str, str],
+    values: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    warn: Callable[[Phrase], None] | None = None,
 ) -> Config:
     """Read a configuration; ``path`` None means defaults and environment alone; ``values`` outrank both.
 
-    Raises ConfigError with every fault: unknown keys, wrong types, values that do not fit together.
+    ``warn`` hears of each variable under the former prefix; it is logged where none is given. Raises ConfigError with
+    every fault: unknown keys, wrong types, values that do not fit together.
     """
     document = read_document(path) if path is not None else Document({}, {})
-    faults: list[Phrase] = []
-    merged = _overlaid(_merged(document.values, environment, faults), values)
+    known = list(keys())
+    faults = [
+        phrase("config.unknown_variable", name=name, near=_nearest(name, [*map(variables.name_of, known)]))
+        for name in variables.find_unknown_names(environment, known)
+    ]
+    for each in variables.find_former_names(environment, known):
+        key = "config.former_variable" if each.is_read else "config.former_variable_unused"
+        (warn or _log_warning)(phrase(key, name=each.name, current=each.current))
+    chosen = list(variables.find_variables(environment, known))
+    merged = _overlaid(_merged(document.values, chosen), values)
     try:
         config = Config.model_validate({
             **merged,
@@ -266,9 +290,7 @@ def load(
             "secret_file": path if _holds_secret(document.values) else None,
         })  # fmt: skip
     except ValidationError as error:
-        told = _Told(
-            document, path, {names: name for name, names in _variables().items() if name in environment}
-        )
+        told = _Told(document, path, {each.key: each.name for each in chosen})
         faults += [told.fault(each) for each in sorted(error.errors(), key=told.line)]
     else:
         if not faults:
@@ -276,23 +298,21 @@ def load(
     raise ConfigError(faults)
 
 
-def _merged(
-    values: Mapping[str, Any], environment: Mapping[str, str], faults: list[Phrase]
-) -> dict[str, Any]:
-    """Lay ``PIPELINE_API__APP_ID=…`` over the file's values; an unknown name is a fault."""
+def _log_warning(warning: Phrase) -> None:
+    LOG.warning("%s", warning.say("en"))
+
+
+def _merged(values: Mapping[str, Any], chosen: Sequence[variables.Variable]) -> dict[str, Any]:
+    """Lay the environment's values over the file's."""
     merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
-    known = _variables()
-    for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX):
-            continue
-        if name not in known:
-            faults.append(phrase("config.unknown_variable", name=name, near=_nearest(name, list(known))))
-            continue
-        *sections, last = known[name]
+    for variable in chosen:
+        *sections, last = variable.key
         target = merged
         for section in sections:
-            target = target.setdefault(section, {})
-        target[last] = _from_environment(last, text)
+            target[section] = {} if target.get(section) is None else target[section]
+            target = target[section]
+        if isinstance(target, dict):  # else the file's section is no section, which is told
+            target[last] = variable.value
     return merged
 
 
@@ -304,11 +324,6 @@ def _holds_secret(values: Mapping[str, Any]) -> bool:
     return bool(password) or "@" in str(proxy or "")
 
 
-def _variables() -> dict[str, tuple[str, ...]]:
-    """Return every environment variable that sets a key, with the key's path."""
-    return {PREFIX + "__".join(names).upper(): names for names in keys()}
-
-
 def _overlaid(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay values over others, a section key by key."""
     return below | {
@@ -317,17 +332,6 @@ def _overlaid(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         else value
         for name, value in above.items()
     }
-
-
-def _from_environment(name: str, text: str) -> object:
-    if text in {"", "null"}:
-        return None
-    if name in {"roster", "columns"} and text[:1] in "[{":
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text
 
 
 def keys() -> Iterator[tuple[str, ...]]:

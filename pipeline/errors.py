@@ -43,6 +43,7 @@ class UsageError(EsignImportError):
     """The command line asks for something that cannot be."""
 
     exit_code = 2
+    meant: tuple[str, str] | None = None  # a word of the command line, and what was probably meant by it
 
 
 class ConfigError(UsageError):

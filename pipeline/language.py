@@ -1,8 +1,7 @@
 """Which language a person reads: found before anything that speaks is imported (click, for one).
 
-First of: ``--lang``, ``PIPELINE_LANGUAGE``, the configuration's ``language``, the locale, the titles of the rosters; else
-English. A value that is neither ``zh``
-nor ``en`` is passed over here; whoever owns it refuses it.
+First of: ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language``, the locale, the titles of the rosters; else
+English. A value that is neither ``zh`` nor ``en`` is passed over here; whoever owns it refuses it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.environment import former_name, name_of
+
 LANGUAGES = ("zh", "en")
+VARIABLE = name_of(("language",))
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
 _NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -26,8 +28,8 @@ def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: P
     """Return ``zh`` or ``en``, None where nothing says which; ``default`` is the configuration that is read where ``--config`` names none."""
     told = (
         _given(arguments, "--lang"),
-        environment.get("PIPELINE_LANGUAGE"),
-        _configured(Path(_given(arguments, "--config") or default)),
+        environment.get(VARIABLE) or environment.get(former_name(VARIABLE)),
+        _configured(Path(_given(arguments, "--config", "-c") or default)),
     )
     return next((each for each in told if each in LANGUAGES), None) or of_locale(environment)
 
@@ -51,16 +53,18 @@ def of_locale(environment: Mapping[str, str]) -> str | None:
     return "zh" if name.lower().startswith(("zh", "chinese")) else "en"
 
 
-def _given(arguments: Sequence[str], option: str) -> str | None:
-    """Return the value of an option of the program itself, the last one as click takes it."""
+def _given(arguments: Sequence[str], option: str, short: str | None = None) -> str | None:
+    """Return the value of an option, the last one as click takes it."""
     found = None
     for place, word in enumerate(arguments):
         if word == "--":
             break
-        if word == option and place + 1 < len(arguments):
+        if word in {option, short} and place + 1 < len(arguments):
             found = arguments[place + 1]
         elif word.startswith(f"{option}="):
             found = word.partition("=")[2]
+        elif short and word.startswith(short) and not word.startswith("--"):
+            found = word.removeprefix(short)
     return found
 
 

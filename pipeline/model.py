@@ -46,6 +46,10 @@ class Status(StrEnum):
     READY = "ready"
 
 
+# what `retry` covers; READY: the run was cut short
+UNDONE = frozenset({Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY})
+
+
 CHECKED, KEPT = "checked", "kept"  # of Content.sent_size
 
 

@@ -36,6 +36,7 @@ from pipeline.intake.validate import validate
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.sitekey import SiteKey
 from pipeline.model import (
+    UNDONE,
     Ask,
     Forecast,
     Halt,
@@ -66,10 +67,6 @@ from pipeline.sealed_corrections import note_sealed_corrections
 from pipeline.sending import Sender
 from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
-
-UNDONE = frozenset(
-    {Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY}
-)  # what `retry` covers; READY: the run was cut short
 
 
 @dataclass(slots=True)
@@ -179,7 +176,7 @@ def check(
         started=started,
         finished=clock.now(),
         exit=exit_code(outcomes, plan.files, None),
-        tenant=wiring.tenant_of(config) if site_key else None,
+        tenant=wiring.tenant_of(config) if site_key or not config.api.placeholders else None,
         contract=config.api.contract,
         outcomes=outcomes,
         files=plan.files,

@@ -33,6 +33,9 @@ class Field(StrEnum):
     SEAL_IMAGE_COMPRESS = "seal_image_compress"
 
 
+IGNORED = "ignore"  # in ``columns:`` in place of a field: the column is not read
+
+
 class CellKind(StrEnum):
     """The type a cell has in its file, before anything is converted."""
 

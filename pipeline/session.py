@@ -102,8 +102,12 @@ def _require(config: Config, key: str, paths: Sequence[Path]) -> None:
     The default folders may be absent.
     """
     missing = next((path for path in paths if not path.exists()), None)
-    if missing is not None and getattr(config, key) != Config.model_fields[key].default:
+    if missing is not None and not _is_default(config, key):
         raise UsageError("usage.configured_missing", key=key, path=missing)
+
+
+def _is_default(config: Config, key: str) -> bool:
+    return bool(getattr(config, key) == Config.model_fields[key].default)
 
 
 def _new_run(config: Config, clock: Clock) -> str:
@@ -173,6 +177,8 @@ def open_for_config(
 
     path = config.path(config.ledger)
     tenant = tenant_of(config)
+    if readonly:
+        require_ledger(config)
     evidence = None if path.exists() or new_ledger else run_that_knew(config.path(config.out), tenant)
     ledger, site_key = open_ledger(
         path,
@@ -267,19 +273,50 @@ def hold_for_adoption(
 @contextmanager
 def open_for_check(
     config: Config, clock: Clock, *, warn: Warn | None = None
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
-    """Open the configured ledger for reading, and refuse what a run would refuse; while a run holds it, nothing is."""
+) -> Iterator[tuple[SqliteLedger, SiteKey] | tuple[None, None]]:
+    """Open the configured ledger for reading, without the lock; None and None where there is none yet.
+
+    What a run would refuse is refused, a lost ledger among it; while a run holds the ledger, nothing is.
+    """
     from pipeline.ledger.lock import held  # noqa: PLC0415
+    from pipeline.ledger.open import require_no_lost_ledger  # noqa: PLC0415
     from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     ownership = None
-    if path.exists() and not held(path):
+    if not path.exists():
+        evidence = run_that_knew(config.path(config.out), tenant_of(config))
+        found = Ownership(registry_of(config), warn=warn or log_warning)
+        require_no_lost_ledger(path, str(evidence) if evidence else None, found)
+        yield None, None
+        return
+    if not held(path):
         ownership = Ownership(
             registry_of(config), approve=partial(_refuse_older, config), warn=warn or log_warning
         )
     with open_for_config(config, clock, readonly=True, ownership=ownership) as opened:
         yield opened
+
+
+def require_ledger(config: Config) -> None:
+    """Raise UsageError where there is no ledger, for commands that only make sense with one."""
+    if not config.path(config.ledger).exists():
+        raise no_ledger(config)
+
+
+def no_ledger(config: Config) -> UsageError:
+    """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
+    from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    path = config.path(config.ledger)
+    lost = receipts_path(path).exists() or run_that_knew(config.path(config.out), tenant_of(config))
+    if lost:
+        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+    return UsageError("never_run", path=path, then=("check",))
 
 
 def log_warning(warning: EsignImportError) -> None:
@@ -316,7 +353,7 @@ def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Pat
 
 
 def latest_of(config: Config) -> Path:
-    """Return where a copy of the last run's results lies: also what `runs_that_sent` finds after ``--out``."""
+    """Return where a copy of the last `run`'s results lies, wherever its own are; `check` and `retry` leave it alone."""
     return config.path(config.out) / "latest"
 
 
@@ -348,11 +385,36 @@ def write_results(
 
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
-    folder = path.absolute().parent
+    found = find_near_path(path)
+    near = phrase("usage.near", name=found) if found else ""
+    wrong = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
+    wrong.meant = (str(path), str(found)) if found else None
+    return wrong
+
+
+def find_near_path(path: Path) -> Path | None:
+    """Return the path in the same folder whose name is nearly that of a path that is not there."""
     try:
-        names = [each.name for each in folder.iterdir()]
+        names = [each.name for each in path.absolute().parent.iterdir()]
     except OSError:
-        names = []
+        return None
     found = difflib.get_close_matches(path.name, names, n=1, cutoff=NEARLY)
-    near = phrase("usage.near", name=path.with_name(found[0])) if found else ""
-    return UsageError("no_such_path", path=path, folder=folder, near=near)
+    return path.with_name(found[0]) if found else None
+
+
+def find_missing_paths(config: Config) -> Iterator[tuple[str, Path, bool]]:
+    """Yield key and path of what a configuration names and is not there, and whether no run would begin without it.
+
+    The default folders of rosters and pictures may be absent, and secrets may come from elsewhere.
+    """
+    named: list[tuple[str, Path, bool]] = [
+        *(("roster", path, not _is_default(config, "roster")) for path in config.roster),
+        ("seals", config.seals, not _is_default(config, "seals")),
+    ]
+    if config.secrets_dir is not None:
+        named.append(("secrets_dir", config.secrets_dir, False))
+    if config.api.ca_file is not None:
+        named.append(("api.ca_file", config.api.ca_file, True))
+    for key, path, is_needed in named:
+        if not (place := config.path(path)).exists():
+            yield key, place, is_needed

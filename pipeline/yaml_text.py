@@ -16,6 +16,8 @@ from pipeline.words import Either, Phrase
 from pipeline.words.config import PARSER
 from pipeline.words.sentences import phrase
 
+MAX_BYTES = 1 << 20  # of a file
+MAX_LEVELS = 8  # of mappings and lists in each other
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -36,7 +38,11 @@ class Document:
 def read_document(path: Path) -> Document:
     """Read a YAML file; ConfigError names the line of what cannot be read, of a doubled key or an alias."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError([phrase("config.too_large", path=path, limit=MAX_BYTES >> 10)])
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([phrase("config.unreadable", path=path, why=reason_of(error))]) from error
     except UnicodeDecodeError as error:
@@ -47,6 +53,8 @@ def read_document(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise ConfigError([_syntax(path, line, getattr(error, "problem", None) or "not YAML")]) from error
+    except RecursionError as error:
+        raise ConfigError([phrase("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
     reader = _Reader(path)
     values = reader.value(root, ()) if root is not None else {}
     if not isinstance(values, dict):
@@ -57,11 +65,11 @@ def read_document(path: Path) -> Document:
 
 
 def _syntax(path: Path, line: int, why: str) -> Phrase:
-    """Say in which words the parser gave up, in Chinese as far as they are known."""
-    told = next((zh for words, zh in PARSER.items() if words in why), None)
+    """Say what the parser's words mean; words that the catalogue does not know are said in English alone."""
+    told = next((meant for words, meant in PARSER.items() if words in why), None)
     if told is None:
         return phrase("config.strange_syntax", path=path, line=line, why=why)
-    return phrase("config.syntax", path=path, line=line, why=Either(told, why))
+    return phrase("config.syntax", path=path, line=line, why=Either(*told))
 
 
 class _Reader:
@@ -79,6 +87,8 @@ class _Reader:
             self._fault(line, "config.alias")
             return None
         self._seen.add(id(node))
+        if len(names) > MAX_LEVELS:
+            raise ConfigError([phrase("config.too_deep", path=self._path, limit=MAX_LEVELS)])
         if isinstance(node, MappingNode):
             return self._mapping(node, names)
         if isinstance(node, SequenceNode):

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from night_support import newest_results
+
 CREATE = "ChannelCreatePreparedPersonalEsign"
 TESTS = Path(__file__).parent
 SETTLED = {"sealed", "unchanged", "unknown", "exists", "not_sent", "failed"}
@@ -51,7 +53,7 @@ class Tally:
 
 
 def outcomes(hospital) -> list[dict]:
-    text = (hospital.folder / "out" / "latest" / "outcomes.jsonl").read_text("utf-8")
+    text = (newest_results(hospital.folder / "out") / "outcomes.jsonl").read_text("utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 

@@ -17,7 +17,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from machine_model import CREATE, FAULTS, LATE, UNDONE, End, Person, State, fault_file, spare
-from night_support import draw_seal
+from night_support import draw_seal, newest_results
 
 from pipeline.cli import main
 from pipeline.clock import SystemClock
@@ -61,12 +61,12 @@ class Life(RuleBasedStateMachine):
         self.files = [0, 1]  # which of FILES the rosters of the first and the second ward are
         self.lines: dict[tuple[str, int], Person] = {}  # (file, row) of the rosters as they are now
         self.dirty = True
-        self.told: list[tuple[Person, dict]] = []  # rows of the results that lie in latest/
+        self.told: list[tuple[Person, dict]] = []  # rows of the results of the last run or retry
         self.must_retry: set[Person] | None = (
             None  # whom a bare retry certainly takes up; None: it finds no run
         )
         self.to_fix: list[Person] | None = (
-            None  # the To fix sheet in latest/, while the rosters are as they were
+            None  # the To fix sheet of the last run or retry, while the rosters are as they were
         )
         self.backup: Path | None = None
         self.names = 0  # seal names given by hand so far
@@ -172,7 +172,7 @@ class Life(RuleBasedStateMachine):
         return sum(call.action == CREATE for call in list(self.world.received))
 
     def rows(self, file="outcomes.jsonl") -> list[dict]:
-        text = (self.folder / "out" / "latest" / file).read_text("utf-8")
+        text = (newest_results(self.folder / "out") / file).read_text("utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
     def ends(self, faults, *, again=False):

@@ -1,5 +1,6 @@
 """Invented people: a name, a made-up, checksum-valid number and a drawn seal for each serial."""
 
+import json
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -23,6 +24,12 @@ def name(serial: int) -> str:
     return (
         SURNAMES[serial % len(SURNAMES)] + GIVEN[serial // len(SURNAMES) % pairs] + GIVEN[serial * 7 % pairs]
     )
+
+
+def newest_results(out: Path) -> Path:
+    """Return the folder of the results that were written last, by a run, check or retry; ``latest`` is a run's copy."""
+    records = {path.parent: json.loads(path.read_text("utf-8"))["run"] for path in out.glob("*/run.json")}
+    return max(records, key=lambda folder: (records[folder], folder.name != "latest"))
 
 
 def draw_seal(path: Path, serial: int) -> None:

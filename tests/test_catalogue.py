@@ -197,8 +197,8 @@ def test_what_fills_a_sentence_speaks_its_language():
         assert error.say("zh").startswith("无法写入台账（磁盘已满）")
         assert str(error) == error.say("en")
         assert str(error).startswith("The ledger could not be written (the disk is full)")
-    many = ConfigError([phrase("config.not_utf8", path="a"), phrase("config.near", name="b")])
-    assert many.say("zh") == "a：不是 UTF-8 编码\n；是不是 b？"
+    many = ConfigError([phrase("config.no_mapping", path="a"), phrase("config.near", name="b")])
+    assert many.say("zh") == "a：内容必须是“键: 值”\n；是不是 b？"
 
 
 # ---- 3: what is asked for is there, and what is there is asked for

@@ -62,6 +62,15 @@ def test_broken_yaml_names_its_line(tmp_path):
     ("endpoint", "word"),
     [
         ("http://essbasic.tencentcloudapi.com", "https"),
+        (r"https://evil.cn\.tencentcloudapi.com", "only scheme"),
+        ("https://evil.cn%2f.tencentcloudapi.com", "only scheme"),
+        ("https://evil.cn .tencentcloudapi.com", "only scheme"),
+        ("https://.tencentcloudapi.com", "only scheme"),
+        ("https://essbasic.tencentcloudapi。com", "only scheme"),
+        ("https://[::1", "only scheme"),
+        ("https://essbasic.tencentcloudapi.com:0", "no such port"),
+        ("http://127.0.0.1:65536", "no such port"),
+        ("essbasic.tencentcloudapi.com", "must begin with https://"),
         ("https://169.254.169.254", "not an address"),
         ("https://essbasic.tencentcloudapi.com.evil.cn", "not an address"),
         ("https://user@essbasic.tencentcloudapi.com", "only scheme"),
@@ -71,7 +80,20 @@ def test_broken_yaml_names_its_line(tmp_path):
     ],
 )
 def test_nothing_leaves_for_another_host(tmp_path, endpoint, word):
-    assert word in _faults(tmp_path, f"api: {{endpoint: '{endpoint}'}}\n")
+    told = _faults(tmp_path, f"api: {{endpoint: '{endpoint}', file_endpoint: null}}\n")
+    assert word in told
+    assert "file_endpoint" not in told  # it follows the endpoint: its own fault would be no second one
+
+
+@pytest.mark.parametrize("proxy", ["http:///", "http://127.0.0.1:99999", "127.0.0.1:3128", "http://a b:1"])
+def test_a_proxy_is_an_address_with_a_port_that_exists(tmp_path, proxy):
+    told = _faults(tmp_path, f"api: {{proxy: '{proxy}'}}\n")
+    assert "api.proxy" in told
+    assert proxy not in told
+
+
+def test_a_proxy_may_have_a_user(tmp_path):
+    assert _load(tmp_path, "api: {proxy: 'http://me:pass@proxy.hospital:3128'}\n").api.proxy
 
 
 def test_the_file_host_follows_the_endpoint(tmp_path):
@@ -97,25 +119,63 @@ def test_auto_sign_needs_a_decision_on_the_paid_licence(tmp_path):
 
 
 def test_the_environment_lies_over_the_file(tmp_path):
-    environment = {"PIPELINE_API__APP_ID": "from-environment", "PIPELINE_ROSTER": '["a", "b"]', "HOME": "/"}
+    environment = {
+        "ESIGN_IMPORT_API__APP_ID": "from-environment",
+        "ESIGN_IMPORT_ROSTER": '["a", "b"]',
+        "HOME": "/",
+    }
     config = _load(tmp_path, "api: {app_id: from-file}\n", environment)
     assert config.api.app_id == "from-environment"
     assert [str(path) for path in config.roster] == ["a", "b"]
 
 
+def test_the_former_prefix_is_read_with_a_warning_and_foreign_names_are_not(tmp_path, capsys, monkeypatch):
+    (tmp_path / "config.yaml").write_text("api: {app_id: a, organization_open_id: b, operator_open_id: c}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIPELINE_WORKSPACE", "/azure")  # another program's
+    monkeypatch.setenv("PIPELINE_OUT", "there")
+    monkeypatch.setenv("PIPELINE_API__APP_ID", "former")
+    monkeypatch.setenv("ESIGN_IMPORT_API__APP_ID", "current")
+    assert main(["--lang", "en", "config", "show"]) == 0
+    shown, told = capsys.readouterr()
+    assert ("out: there" in shown, "app_id: current" in shown) == (True, True)
+    assert told.count("PIPELINE_OUT is a former name. It is still read; rename it to ESIGN_IMPORT_OUT") == 1
+    assert "PIPELINE_API__APP_ID is a former name. It is not used" in told
+    assert "WORKSPACE" not in told
+
+
+def test_the_environment_fills_a_section_that_the_file_leaves_empty(tmp_path):
+    assert _load(tmp_path, "api:\n", {"ESIGN_IMPORT_API__APP_ID": "x"}).api.app_id == "x"
+    assert "api" in _faults(tmp_path, "api: text\n", {"ESIGN_IMPORT_API__APP_ID": "x"})
+
+
 def test_an_unknown_name_in_the_environment_is_refused(tmp_path):
-    told = _faults(tmp_path, "", {"PIPELINE_API__APPID": "x"})
-    assert "did you mean PIPELINE_API__APP_ID?" in told
+    told = _faults(tmp_path, "", {"ESIGN_IMPORT_API__APPID": "x"})
+    assert "did you mean ESIGN_IMPORT_API__APP_ID?" in told
 
 
-@pytest.mark.parametrize("template", ["处方章", "{name}{nr}", "{name", "{name.x}"])
+@pytest.mark.parametrize("template", [
+    "处方章", "{name}{nr}", "{name", "{name.x}", "{name}{staff_no:>999999999}", "{name}{staff_no!r}", "{name}{}"
+])  # fmt: skip
 def test_a_template_must_name_the_doctor(tmp_path, template):
     assert "needs {name}" in _faults(tmp_path, f"seal_name: '{template}'\n")
 
 
+@pytest.mark.parametrize(
+    "text", ["a: " + "[" * 100_000, "a: " + "[" * 90 + "]" * 90, "a: " + "x" * 2_000_000]
+)
+def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(tmp_path, text):
+    told = _faults(tmp_path, text)
+    assert "config.yaml: " in told
+    assert "at most 8 levels" in told or "larger than" in told
+
+
 def test_columns_name_known_fields(tmp_path):
-    assert "columns" in _faults(tmp_path, "columns: {工牌: staff}\n")
-    assert _load(tmp_path, "columns: {工牌: staff_no}\n").columns == {"工牌": "staff_no"}
+    told = _faults(tmp_path, "\ncolumns:\n  工牌: staff\n")
+    assert "config.yaml:3: columns.工牌: there is no field “staff”; write one of: name, " in told
+    assert "ignore" in told
+    columns = _load(tmp_path, "columns: {工牌: staff_no, 血型: ignore}\n").columns
+    assert columns == {"工牌": "staff_no", "血型": "ignore"}
 
 
 def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_path):
@@ -124,12 +184,12 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
         "intake:\n  password: 7\n  max_rows: some\napi:\n  timeout_seconds: -2\nunknwon: hold\n", "utf-8"
     )
     with pytest.raises(ConfigError) as wrong:
-        load(path, {"PIPELINE_LIMITS__CONCURRENCY": "many"})
+        load(path, {"ESIGN_IMPORT_LIMITS__CONCURRENCY": "many"})
     en, zh = wrong.value.say("en"), wrong.value.say("zh")
     lines = [line.removeprefix(f"{path}:") for line in en.splitlines()]
     assert (
         lines[0]
-        == "environment PIPELINE_LIMITS__CONCURRENCY: limits.concurrency: must be a number (it says “many”)"
+        == "environment ESIGN_IMPORT_LIMITS__CONCURRENCY: limits.concurrency: must be a number (it says “many”)"
     )
     assert lines[1:] == [
         "3: intake.max_rows: must be a whole number (it says “some”)",
@@ -137,6 +197,17 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
         "6: unknwon: unknown key; did you mean unknown?",
     ]
     assert f"{path}:5: api.timeout_seconds：必须大于 0（写的是“-2”）" in zh
+
+
+def test_words_that_nearly_fit_are_told_with_the_way_to_write_them(tmp_path):
+    told = _faults(tmp_path, "guards: {deadline: '25:99'}\napi: {scene_key: OTHERS}\n")
+    assert '25:99: is not a time; write it like "06:00"' in told
+    assert "(it says “OTHERS”)" in told
+    assert "put it in quotes" in _faults(tmp_path, "seals: a: b\n")
+    (tmp_path / "config.yaml").write_bytes("seals: 处方印章\n".encode("gbk"))
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "config.yaml", {})
+    assert "Save as, encoding UTF-8" in caught.value.say("en")
 
 
 def test_a_secret_that_does_not_fit_is_not_shown(tmp_path):
@@ -152,3 +223,21 @@ def test_ids_that_are_missing_are_named_with_their_lines(tmp_path, capsys):
     path.write_text("api:\n  app_id: …\n  operator_open_id: x\n", "utf-8")
     assert main(["--config", str(path), "--lang", "en", "config", "validate"]) == 2
     assert "still has to say: api.app_id (line 2), api.organization_open_id" in capsys.readouterr().err
+
+
+def test_validate_says_which_paths_are_not_there(tmp_path, capsys):
+    ids = "app_id: a, organization_open_id: b, operator_open_id: c"
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "印章图片").mkdir()
+    path = tmp_path / "config.yaml"
+    path.write_text(f"api: {{{ids}, ca_file: ca.pem}}\nseals: 印章图\nsecrets_dir: keys\n", "utf-8")
+    assert main(["--config", str(path), "--lang", "en", "config", "validate"]) == 2
+    told = capsys.readouterr().err
+    assert f"Error: seals: {tmp_path}/印章图 does not exist. Did you mean {tmp_path}/印章图片?" in told
+    assert f"Error: api.ca_file: {tmp_path}/ca.pem does not exist." in told
+    assert f"Warning: secrets_dir: {tmp_path}/keys does not exist." in told
+    path.write_text(f"api: {{{ids}}}\nsecrets_dir: keys\n", "utf-8")
+    assert main(["--config", str(path), "--lang", "zh", "config", "validate"]) == 0
+    told = capsys.readouterr().err
+    assert f"警告：seals：找不到 {tmp_path}/seals。" in told  # a default folder may be absent
+    assert "roster" not in told

@@ -73,7 +73,7 @@ def call(folder: Path, language: str, *words: str) -> None:
         **os.environ,
         "PYTHONPATH": str(HOUSE),
         "PATH": f"{bin_folder}:{os.environ['PATH']}",
-        "PIPELINE_LANGUAGE": language,
+        "ESIGN_IMPORT_LANGUAGE": language,
     }
     command = [str(bin_folder / "esign-import"), "-q", *words]
     ended = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603

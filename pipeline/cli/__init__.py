@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -21,49 +20,27 @@ from pipeline.cli.help import set_language
 from pipeline.cli.keep import ledger_group
 from pipeline.cli.look import report, status
 from pipeline.cli.nightly import check, retry, run
+from pipeline.cli.program import CommandGroup, share_options
 from pipeline.cli.session import DEFAULT, Session, speakable
 from pipeline.cli.settle import certify, resolve
 from pipeline.cli.speech import speak
 from pipeline.clock import Clock, SystemClock
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Configuration (default: config.yaml in the current folder).",
+@click.group(
+    cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of messages and results.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more; show the traceback of a bug.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print run.json to stdout at the end.")
 @click.version_option(__version__, message="esign-import %(version)s")
-@click.pass_context
-def cli(
-    context: click.Context,
-    *,
-    config_path: Path | None,
-    lang: str | None,
-    verbose: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def cli() -> None:
     """Create doctors' electronic seals from a roster and a folder of pictures, never twice.
+
+    The options may stand before or after the command.
 
     \b
     Exit codes: 0 done · 1 bug · 2 usage or configuration · 3 some rows need a human
     4 halted, a rerun cannot help · 5 stopped early, a rerun will help · 6 another run
     holds the lock · 7 a roster was refused · 74 ledger or disk · 130/143 interrupted
     """  # noqa: D301 - \b is click's mark for lines to leave alone
-    session: Session = context.obj
-    session.config_path, session.lang, session.lang_given = (
-        config_path,
-        lang or session.lang,
-        lang is not None,
-    )
-    session.verbose, session.quiet, session.as_json = verbose, quiet, as_json
 
 
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # nothing reaches the screen but what is said
@@ -84,6 +61,7 @@ for command in (
     sandbox,
 ):
     cli.add_command(command)
+share_options(cli)
 
 
 def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
@@ -92,6 +70,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # a console that cannot carry a character must not end a night
             stream.reconfigure(errors="backslashreplace")
+    os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
     chosen = language.find(arguments, os.environ, default=DEFAULT)
     set_language(
         cli, speakable(chosen or "en")

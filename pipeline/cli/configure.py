@@ -8,11 +8,15 @@ from urllib.parse import urlsplit
 import click
 from ruamel.yaml import YAML
 
+from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
-from pipeline.config import missing_ids
+from pipeline.config import Config, missing_ids
+from pipeline.results.privacy import mask_text
+from pipeline.session import find_missing_paths, find_near_path
+from pipeline.words.sentences import phrase
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup)
 def config_group() -> None:
     """Look at the configuration."""
 
@@ -22,14 +26,32 @@ def config_group() -> None:
 def validate(session: Session) -> int:
     """Find every fault of the configuration; exit 2 if there is one."""
     config = session.config()
+    is_usable = _tell_missing_paths(session, config)
     if config.api.placeholders:
         missing = missing_ids(config, session.config_name)
         session.alarm("placeholders", file=session.config_name, keys=missing)
+        is_usable = False
+    if not is_usable:
         session.proceed("next_after", "config", "validate")
         return 2
     session.say("config_fine", path=session.config_name)
     session.proceed("next_check", "check")
     return 0
+
+
+def _tell_missing_paths(session: Session, config: Config) -> bool:
+    """Say which of the configured files and folders are not there; return whether a run could begin without them."""
+    is_usable = True
+    for key, path, is_needed in find_missing_paths(config):
+        near = find_near_path(path)
+        meant = phrase("usage.near", name=mask_text(str(near))) if near else ""
+        missing = phrase("config_path_missing", key=key, path=mask_text(str(path)), near=meant)
+        if is_needed:
+            session.alarm("misused", message=missing)
+            is_usable = False
+        else:
+            session.alarm("warning", text=missing)
+    return is_usable
 
 
 @config_group.command()

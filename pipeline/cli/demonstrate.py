@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from pipeline.cli.nightly import out_option
 from pipeline.cli.session import Session
 from pipeline.clock import run_id
 from pipeline.config import load
-from pipeline.errors import UsageError
+from pipeline.environment import name_of
+from pipeline.errors import UsageError, reason_of
 from pipeline.model import Ask
 from pipeline.session import room_for_results
 from pipeline.shell import join
@@ -47,7 +49,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     truth = base / "sandbox-seals.jsonl"
     config_file = session.config_path = _write_config(base, sample)
     with SandboxThread(Sandbox(latency=0.08, truth_file=truth)) as service:
-        config = load(config_file, {"PIPELINE_API__ENDPOINT": service.url})
+        config = load(config_file, {name_of(("api", "endpoint")): service.url})
         run = run_id(clock.now())
         results = base / "out" / run
         ask = Ask(
@@ -59,7 +61,6 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             limit=rows,
             invocation=session.invocation,
         )
-        session.say("reading", rosters=ask.rosters[0], seals=ask.seals)
         latest = base / "out" / "latest"
         code = conduct(
             session,
@@ -222,7 +223,8 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     try:
         await server.start()
     except OSError as error:
-        raise UsageError("port_taken", port=options["port"]) from error
+        key = "port_taken" if error.errno == errno.EADDRINUSE else "port_refused"
+        raise UsageError(key, port=options["port"], why=reason_of(error)) from error
     try:
         session.say(
             "sandbox_at",

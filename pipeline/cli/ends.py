@@ -36,6 +36,10 @@ NEXT: Mapping[str, str] = {
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
 }
+# what is put right elsewhere, after which the same words are typed again
+SAME_AGAIN = frozenset(
+    {"no_such_path", "usage.configured_missing", "ledger.other_environment", "ledger.other_tenant"}
+)
 HELPS = frozenset({"-h", "--help", "--version"})
 INTERRUPTED = 130
 DISK = 74
@@ -96,11 +100,23 @@ def _point_on(session: Session, trouble: EsignImportError) -> None:
         words = (words[0], "--help")  # a path that is not shown cannot be typed
     if words:
         session.proceed(NEXT.get(trouble.key, "next_list" if words[0] == "resolve" else "next_after"), *words)
-    elif isinstance(trouble, UsageError):
+    elif isinstance(trouble, UsageError) and trouble.meant and _say_meant(session, *trouble.meant):
+        return
+    elif isinstance(trouble, UsageError) and trouble.key not in SAME_AGAIN:
         help_on = join_to(session.caller, *_commands(session.arguments), "--help")
         session.then(session.word("next_after"), help_on)
     else:
         session.repeat("next_after")
+
+
+def _say_meant(session: Session, typed: str, meant: str) -> bool:
+    """Say the command again with the word that was probably meant; False where it may not be shown."""
+    words = [meant if word == typed else word for word in session.arguments]
+    command = join_to(session.program, *words)
+    if typed not in session.arguments or mask_text(command) != command:
+        return False
+    session.then(session.word("next_meant"), command)
+    return True
 
 
 def _commands(arguments: Sequence[str]) -> Iterator[str]:

@@ -17,7 +17,9 @@ from pipeline.cli.session import Session
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.errors import EsignImportError
+from pipeline.ledger.tenant import environment
 from pipeline.model import Ask, Forecast, Status
+from pipeline.results.privacy import mask_text
 from pipeline.words import Joined, Phrase
 from pipeline.words.results import status_word
 from pipeline.words.sentences import phrase
@@ -144,6 +146,7 @@ class _Evening:
     def _foretell(self, forecast: Forecast) -> None:
         """Say how many seals will be made, or why none."""
         if forecast.creates:
+            self._tell_target()
             time = _time(forecast.seconds)
             self.session.say("forecast", rows=forecast.rows, creates=forecast.creates, time=time)
         elif forecast.guarded:
@@ -176,7 +179,22 @@ class _Evening:
             say("heavy", heavy=forecast.heavy)
         if self.yes or not forecast.creates or not sys.stdin.isatty():
             return True
-        return self.session.agreed("confirm")
+        return self.session.agreed("confirm", **self._target)
+
+    @property
+    def _target(self) -> dict[str, object]:
+        """The environment in words, and the organisation, for which seals are to be made."""
+        api = self.config.api
+        name = environment(api.endpoint)
+        return {"environment": phrase(f"environment.{name}"), "organization": api.organization_open_id}
+
+    def _tell_target(self) -> None:
+        """Say where the seals will be made, and from which rosters and pictures."""
+        say, comma = self.session.say, self.session.word("mark.comma")
+        say("sending_to", **self._target)
+        pictures = self.ask.seals or self.session.word("pictures_in_cells")
+        rosters = comma.join(mask_text(str(path)) for path in self.ask.rosters)
+        say("reading", rosters=rosters, seals=mask_text(str(pictures)))
 
 
 def _time(seconds: float) -> Phrase:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.nightly import no_ledger, ready_config
+from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session
 from pipeline.session import open_for_config
 from pipeline.shell import join
@@ -40,8 +40,6 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
     config = ready_config(session)
     path = config.path(config.ledger)
-    if not path.exists():
-        raise no_ledger(config)
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         under_way, same_persons = _under_way(path, ledger), ledger.same_persons()
         desk = Desk(ledger, site_key, config.path(config.out), under_way, same_persons)

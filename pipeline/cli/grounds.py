@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session
 from pipeline.errors import UsageError
-from pipeline.session import credentials_of, hold
+from pipeline.session import credentials_of, hold, require_ledger
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -55,6 +55,7 @@ def certify_place(session: Session, query: str, seen: Mapping[str, object], why:
         raise UsageError("certify_one_place")
     ((place, value),) = told.items()
     config = ready_config(session)
+    require_ledger(config)
     clock = session.clock
     ask = replace(ask_of("certify", session, config), command="check")
     with hold(config, ask, clock) as (ledger, site_key):

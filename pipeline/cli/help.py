@@ -10,6 +10,7 @@ from functools import cache
 
 import click
 
+from pipeline.cli.program import find_commands
 from pipeline.words.click import CHINESE
 from pipeline.words.help import HELP
 from pipeline.words.sentences import say
@@ -22,7 +23,7 @@ def set_language(program: click.Group, language: str) -> None:
     """Let every command and option of ``program`` explain itself in ``zh`` or ``en``."""
     for thing, attribute, english in _texts(program):
         setattr(thing, attribute, _chinese(english) if language == "zh" else english)
-    for command in _commands(program):
+    for command in find_commands(program):
         command.context_class = _ChineseContext if language == "zh" else click.Context
 
 
@@ -36,7 +37,7 @@ def untranslated(program: click.Group) -> list[str]:
 def _texts(program: click.Group) -> tuple[tuple[object, str, str], ...]:
     """Return all that is said of the commands: where it stands, and the English that was written there."""
     found: list[tuple[object, str, str]] = []
-    for command in _commands(program):
+    for command in find_commands(program):
         context = click.Context(command, help_option_names=program.context_settings["help_option_names"])
         options = [*command.params, command.get_help_option(context)]
         found += [
@@ -47,13 +48,6 @@ def _texts(program: click.Group) -> tuple[tuple[object, str, str], ...]:
         if isinstance(command, click.Group):
             found.append((command, "subcommand_metavar", command.subcommand_metavar))
     return tuple(found)
-
-
-def _commands(command: click.Command) -> Iterator[click.Command]:
-    yield command
-    if isinstance(command, click.Group):
-        for each in command.commands.values():
-            yield from _commands(each)
 
 
 def _paragraphs(text: str) -> Iterator[tuple[str, str]]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.nightly import no_ledger, ready_config
+from pipeline.cli.nightly import ready_config
+from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
-from pipeline.session import lock_tenant, no_such_path, registry_of
+from pipeline.clock import run_id
+from pipeline.session import lock_tenant, no_such_path, registry_of, require_ledger
 
 if TYPE_CHECKING:
     from pipeline.ledger.care import Restored
@@ -20,7 +22,7 @@ SHOWN = 10  # troubles on the screen
 FILE = click.Path(path_type=Path)
 
 
-@click.group("ledger")
+@click.group("ledger", cls=CommandGroup)
 def ledger_group() -> None:
     """Look after the ledger: backup, restore, rebuild, check."""
 
@@ -29,12 +31,19 @@ def ledger_group() -> None:
 @click.argument("file", type=FILE)
 @click.pass_obj
 def backup(session: Session, *, file: Path) -> int:
-    """Copy ledger, key and receipts into one new FILE (0600); may be done during a run."""
+    """Copy ledger, key and receipts into one new FILE (0600); may be done during a run.
+
+    Of a folder FILE is a new file in it, named by the time.
+    """
     from pipeline.ledger import care  # noqa: PLC0415
 
+    if file.is_dir():
+        file /= f"ledger-{run_id(session.clock.now())}.backup"
+    elif not file.parent.is_dir():
+        raise no_such_path(file.parent)
+
+    require_ledger(ready_config(session))
     path, _ = _place(session)
-    if not path.exists():
-        raise no_ledger(ready_config(session))
     care.backup(path, file)
     session.say("ledger_backed_up", path=file)
     session.proceed("next_run", "ledger", "check")
@@ -73,9 +82,8 @@ def check(session: Session) -> int:
     from pipeline.ledger import care  # noqa: PLC0415
     from pipeline.ledger.ownership import find_conflict  # noqa: PLC0415
 
+    require_ledger(ready_config(session))
     path, tenant = _place(session)
-    if not path.exists():
-        raise no_ledger(ready_config(session))
     found = care.check(path, tenant)
     kinds = {trouble.kind for trouble in found.troubles}
     receipts = path.with_name("receipts.jsonl")

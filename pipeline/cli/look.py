@@ -17,6 +17,7 @@ from pipeline.cli.settle import tell_unanswered
 from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
+from pipeline.results.privacy import mask_path
 from pipeline.session import open_for_config
 from pipeline.words import Joined
 from pipeline.words.sentences import phrase
@@ -24,6 +25,7 @@ from pipeline.words.sentences import phrase
 if TYPE_CHECKING:
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite import SqliteLedger
+    from pipeline.model import Past
 
 RUNS_NAMED = 5
 EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
@@ -51,35 +53,37 @@ def status(session: Session) -> int:
     path = config.path(config.ledger)
     if not path.exists():
         sent = run_that_knew(config.path(config.out), tenant_of(config))
+        session.put_json(ledger=None, lost=bool(sent))
         if sent:
             session.alarm("status_lost", path=sent)
             session.proceed("next_rebuild", "ledger", "rebuild")
             return 74
-        session.say("status_none")
+        session.tell("status_none")
         session.proceed("next_check", "check")
         return 0
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         people = ledger.snapshot().people.values()
         last = ledger.last_run()
         tell_unanswered(session, ledger)
-    session.say("status_ledger", path=path, tenant=site_key.tenant)
+    session.tell("status_ledger", path=path, tenant=site_key.tenant)
     under_way = last is not None and last.finished is None and held(path)
     unsettled = [past for past in people if past.unsettled]
+    flying: list[Past] = []
     if under_way and last is not None:
         flying = [past for past in unsettled if past.unsettled and past.unsettled.run == last.run]
         unsettled = [past for past in unsettled if past not in flying]
         if flying:
-            session.say("status_in_flight", n=len(flying))
-    session.say(
-        "status_people",
-        sealed=sum(past.seal is not None for past in people),
-        unknown=len(unsettled),
-        refused=sum(bool(past.refusals) and past.seal is None for past in people),
-    )
+            session.tell("status_in_flight", n=len(flying))
+    counts = {
+        "sealed": sum(past.seal is not None for past in people),
+        "unknown": len(unsettled),
+        "refused": sum(bool(past.refusals) and past.seal is None for past in people),
+    }
+    session.tell("status_people", **counts)
     for past in unsettled:
         assert past.unsettled is not None
         attempt = past.unsettled
-        session.say(
+        session.tell(
             "status_unknown",
             name=attempt.content.name,
             seal_name=past.seal_name,
@@ -88,20 +92,51 @@ def status(session: Session) -> int:
         )
     if last is not None:
         _tell_last(session, last, under_way=under_way)
+    session.put_json(
+        ledger=str(path),
+        tenant=site_key.tenant,
+        people={**counts, "in_flight": len(flying)},
+        unknown=list(map(_open_create, unsettled)),
+        last_run=_describe_run(last, under_way=under_way) if last is not None else None,
+    )
     left = len(unsettled)
     tell_left(session, config, program_of(session, config), last, left, under_way=under_way)
     return 0
+
+
+def _open_create(past: Past) -> dict[str, object]:
+    """Return what `status --json` gives of a create without a verdict."""
+    assert past.unsettled is not None
+    return {
+        "name": past.unsettled.content.name,
+        "seal_name": past.seal_name,
+        "sent": stamp(past.unsettled.at),
+        "trace_id": past.unsettled.uuid,
+    }
+
+
+def _describe_run(last: RunRecord, *, under_way: bool) -> dict[str, object]:
+    """Return what `status --json` gives of a run; ``exit`` is null while it is under way, and where it was killed."""
+    return {
+        "run": last.run,
+        "command": last.command,
+        "started": stamp(last.started),
+        "finished": stamp(last.finished) if last.finished is not None else None,
+        "exit": last.exit,
+        "under_way": under_way,
+        "out": mask_path(Path(last.out)),
+    }
 
 
 def _tell_last(session: Session, last: RunRecord, *, under_way: bool) -> None:
     """Say which run was the last, and how it ended if it has."""
     if last.finished is None or last.exit is None:
         key = "status_running" if under_way else "status_cut"
-        session.say(key, run=last.run, command=last.command, started=shown(stamp(last.started)))
+        session.tell(key, run=last.run, command=last.command, started=shown(stamp(last.started)))
         return
     why = session.word(EXITS[last.exit]) if last.exit in EXITS else "—"
     finished = shown(stamp(last.finished))
-    session.say("status_run", run=last.run, command=last.command, exit=last.exit, why=why, finished=finished)
+    session.tell("status_run", run=last.run, command=last.command, exit=last.exit, why=why, finished=finished)
 
 
 def _runs(ledger: SqliteLedger) -> Joined:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 from pipeline import session as surroundings
 from pipeline.cli.evening import conduct, tell_no_seals
 from pipeline.cli.session import Session
-from pipeline.config import Config, load, missing_ids
+from pipeline.config import Config, missing_ids
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Status
 from pipeline.roster import FileReport
@@ -59,10 +58,12 @@ def check(
         done = night.check(ask, config, ledger=None, site_key=None, clock=clock)
     else:
         with open_for_check(config, clock, warn=session.warn) as (ledger, site_key):
+            if ledger is None:
+                session.say("check_without_ledger", path=config.path(config.ledger))
             done = night.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     if save_columns:
         _save_columns(session, config, done.files)
-    code = deliver(session, config, done, latest=latest_of(config) if out is None else None)
+    code = deliver(session, config, done, latest=None)
     ready = any(outcome.status is Status.READY for outcome in done.outcomes)
     if why_not is not None and ready and not session.quiet:  # the run just named cannot be typed yet
         session.proceed("next_config", "config", "validate")
@@ -170,7 +171,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         same = bool(here) if wrote and wrote.context else known <= here
         gone = len(standing) < len(rosters) or not same
         ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None or gone)
-    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=latest_of(config))
+    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=None)
 
 
 def nothing_to_read(session: Session, config: Config, rosters: Sequence[Path]) -> int:
@@ -184,7 +185,7 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it cannot speak for a tenant if it cannot."""
     config = session.config_if_any()
     if config is None:
-        return load(None, os.environ), session.word("no_config_short")
+        return session.load(None), session.word("no_config_short")
     if config.api.placeholders:
         missing = missing_ids(config, session.config_name)
         return config, session.word("placeholders", file=session.config_name, keys=missing)
@@ -196,19 +197,6 @@ def ready_config(session: Session) -> Config:
     config = session.config()
     surroundings.require_ready(config, session.config_name)
     return config
-
-
-def no_ledger(config: Config) -> UsageError:
-    """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
-    from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
-    from pipeline.results.past import run_that_knew  # noqa: PLC0415
-    from pipeline.wiring import tenant_of  # noqa: PLC0415
-
-    path = config.path(config.ledger)
-    lost = receipts_path(path).exists() or run_that_knew(config.path(config.out), tenant_of(config))
-    if lost:
-        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
-    return UsageError("never_run", path=path, then=("check",))
 
 
 def ask_of(

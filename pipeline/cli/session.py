@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +23,7 @@ from pipeline.errors import EsignImportError, UsageError
 from pipeline.results.privacy import mask_text
 from pipeline.session import PROGRAM
 from pipeline.shell import join, quote
+from pipeline.words import Phrase
 from pipeline.words.sentences import say
 
 DEFAULT = Path("config.yaml")
@@ -41,6 +44,7 @@ class Session:
     as_json: bool = field(default=False, kw_only=True)
     clock: Clock = field(default_factory=SystemClock, kw_only=True)
     _rosters_lang: str | None = field(default=None, init=False)
+    _warned: set[str] = field(default_factory=set, init=False)
 
     @property
     def language(self) -> str:
@@ -60,6 +64,16 @@ class Session:
         """Say a sentence on stderr, unless ``-q``."""
         if not self.quiet:
             self.alarm(key, **details)
+
+    def tell(self, key: str, **details: object) -> None:
+        """Write a sentence that a command was asked for to stdout; with ``--json`` the same is told by `put_json`."""
+        if not self.as_json:
+            self.put(self.word(key, **details))
+
+    def put_json(self, **told: Any) -> None:
+        """Write one JSON object to stdout, where ``--json`` asks for it."""
+        if self.as_json:
+            self.put(json.dumps({"schema": 1, **told}, ensure_ascii=False))
 
     def word(self, key: str, **details: object) -> str:
         """Return a sentence in the language that is spoken."""
@@ -118,7 +132,7 @@ class Session:
         """Return the configuration; UsageError where there is none."""
         found = self.config_if_any()
         if found is None:
-            raise UsageError("no_config", then=("demo",))
+            raise UsageError("no_config", folder=Path.cwd(), then=("demo",))
         return found
 
     def config_if_any(self) -> Config | None:
@@ -126,7 +140,17 @@ class Session:
         path = self.config_path or (DEFAULT if DEFAULT.exists() else None)
         if path is None:
             return None
-        return load(path, os.environ)
+        return self.load(path)
+
+    def load(self, path: Path | None) -> Config:
+        """Read a configuration; what is to be warned of is said once, however often a command reads it."""
+        return load(path, os.environ, warn=self._warn_of)
+
+    def _warn_of(self, warning: Phrase) -> None:
+        text = warning.say(self.spoken)
+        if text not in self._warned:
+            self._warned.add(text)
+            self.alarm("warning", text=text)
 
     @property
     def program(self) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.grounds import SEEN, certify_place, grounds_of, one_sealed
-from pipeline.cli.nightly import RUNS_SEARCHED, ask_of, no_ledger, ready_config
+from pipeline.cli.nightly import RUNS_SEARCHED, ask_of, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
-from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
+from pipeline.session import credentials_of, hold, no_such_path, open_for_config, require_ledger
 
 if TYPE_CHECKING:
     from pipeline.desk.cases import Case
@@ -156,7 +156,7 @@ def _probe(session: Session, query: str | None) -> int:
                 raise UsageError("probe_nothing", name=case.name)
             require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
     ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
-    return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
+    return conduct(session, config, ask, clock=session.clock, latest=None, yes=True)
 
 
 def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> int:
@@ -214,9 +214,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
 
     config = ready_config(session)
     clock = session.clock
-    path = config.path(config.ledger)
-    if not path.exists():
-        raise no_ledger(config)
+    require_ledger(config)
     ask = replace(ask_of("resolve", session, config), command="check")
     opened = (
         hold(config, ask, clock, warn=session.warn)
@@ -314,6 +312,7 @@ def certify(
     from pipeline.night import draft  # noqa: PLC0415
 
     config = ready_config(session)
+    require_ledger(config)
     clock = session.clock
     ask = replace(ask_of("certify", session, config), command="check")
     with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):

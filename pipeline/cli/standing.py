@@ -107,5 +107,6 @@ def _again(program: Program, last: RunRecord) -> str:
 
 def _workbook(config: Config, last: RunRecord) -> str | None:
     """Return where the last run's workbook lies, or its copy; None where neither is there or may be shown."""
-    places = (Path(last.out) / WORKBOOK, config.path(config.out) / "latest" / WORKBOOK)
+    copies = [config.path(config.out) / "latest" / WORKBOOK] if last.command == "run" else []
+    places = (Path(last.out) / WORKBOOK, *copies)
     return next((str(each) for each in places if each.is_file() and mask_path(each) == str(each)), None)

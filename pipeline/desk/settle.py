@@ -181,8 +181,12 @@ def _answered(ledger: Ledger, case: Case | None, answer: Answer, who: Who, groun
                 not_created(ledger, case, who, grounds, sure=said == "not_created_sure")
             case "not_theirs", False:
                 not_theirs(ledger, case, who)
+            case "created", False:
+                return phrase("desk.created_without_id", name=case.name)
+            case "not_created" | "not_created_sure" | "not_theirs", True:
+                return phrase("desk.needless_seal_id", name=case.name)
             case _:
-                return phrase("desk.do_not_fit")
+                return phrase("desk.do_not_fit", name=case.name)
     except UsageError as error:
         return error
     return None

@@ -29,6 +29,7 @@ from pipeline.clock import Clock
 from pipeline.errors import reason_of
 from pipeline.esign.contract import UPLOAD, VERSION
 from pipeline.esign.signing import Credentials, authorization
+from pipeline.esign.tls import make_context
 from pipeline.points import reach
 
 LOG = logging.getLogger(__name__)
@@ -153,8 +154,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Open nothing yet; connections are made by the calls."""
-        context = ssl.create_default_context(cafile=self._ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = make_context(self._ca_file)
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_ready)
         trace.on_request_chunk_sent.append(_chunk_sent)

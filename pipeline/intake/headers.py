@@ -10,7 +10,7 @@ from itertools import islice
 from pipeline.errors import FileRefused
 from pipeline.intake.cells import Line, letters
 from pipeline.intake.titles import ALIASES, Meaning, find_nearest, fold, meaning, squeeze
-from pipeline.roster import CellKind, Column, Field
+from pipeline.roster import IGNORED, CellKind, Column, Field
 
 SEARCHED = 50  # lines that hold something, from the top of a sheet
 _DESCRIBED = 100  # unused columns of a header: a sheet may have 16,384
@@ -22,13 +22,13 @@ _PERSONAL = re.compile(r"\d{6}")
 class Vocabulary:
     """The titles that mean something: the user's ``columns`` first, then the built-in ones."""
 
-    whole: Mapping[str, Field]  # the user's, with what stands in their brackets
-    bare: Mapping[str, Field]
+    whole: Mapping[str, Field | None]  # the user's, with what stands in their brackets; None: not to be read
+    bare: Mapping[str, Field | None]
 
     @classmethod
     def of(cls, columns: Mapping[str, str]) -> Vocabulary:
-        """Make it from ``columns``: a title as written or folded -> the value of a Field."""
-        fields = {title: Field(name) for title, name in columns.items()}
+        """Make it from ``columns``: a title as written or folded -> the value of a Field, or "ignore"."""
+        fields = {title: None if name == IGNORED else Field(name) for title, name in columns.items()}
         return cls(
             {squeeze(title): name for title, name in fields.items()},
             {fold(title): name for title, name in fields.items()},
@@ -36,10 +36,12 @@ class Vocabulary:
 
     def meaning(self, title: str) -> Meaning | None:
         """Return what a title means; the user's titles are of a tier before all others."""
-        if self.whole:
-            name = self.whole.get(squeeze(title)) or self.bare.get(fold(title))
-            if name:
-                return Meaning(name, -1)
+        if not self.whole:
+            return meaning(title)
+        for titles, written in ((self.whole, squeeze(title)), (self.bare, fold(title))):
+            if written in titles:
+                name = titles[written]
+                return Meaning(name, -1) if name else None
         return meaning(title)
 
     def knows(self, title: str) -> bool:

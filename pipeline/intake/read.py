@@ -225,7 +225,7 @@ def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:
 def _whole(tables: Sequence[Table], vocabulary: Vocabulary, *, ours: bool) -> None:
     """Refuse a file that holds no table, or whose tickets occur twice; an empty To fix sheet is good news."""
     if ours and not tables:
-        raise FileRefused("HEADER_NOT_FOUND", {"found": "≠ " + " / ".join(TO_FIX)})
+        raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX)})
     if ours:
         _tickets_once(tables)
     read = [each.report.status for each in tables]

@@ -55,6 +55,7 @@ class RunLock:
         except (OSError, NotImplementedError) as error:
             raise LedgerError("ledger.lock_failed", path=self.path, why=reason_of(error)) from error
         if not taken:
+            self._require_lockable()
             raise self._locked()
         self._identity = private.identify_file(self.path)
         self._tell(
@@ -76,6 +77,18 @@ class RunLock:
                 self._lock.acquire()
                 return True
         return False
+
+    def _require_lockable(self) -> None:
+        """Raise LedgerError where the lock file cannot be made: the lock library takes that for a lock that is held."""
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, private.FILE_MODE))
+        except OSError as error:
+            raise LedgerError(
+                "ledger.lock_not_made",
+                folder=self.path.parent,
+                why=reason_of(error),
+                then=("config", "validate"),
+            ) from error
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one keeps nobody out."""

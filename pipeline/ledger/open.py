@@ -17,6 +17,7 @@ from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import identify
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite import SIDE_SUFFIXES, SqliteLedger, connect, read_failed
+from pipeline.ledger.tenant_change import change_tenant, require_tenant, tenant_of
 
 
 def key_path(ledger: Path) -> Path:
@@ -37,9 +38,11 @@ def open_ledger(
 ) -> tuple[SqliteLedger, SiteKey]:
     """Return the ledger of a tenant and its site key, both made where there is none and a new one is allowed.
 
+    A ledger that holds no person, attempt, seal or decision passes to the tenant that opens it for writing.
+
     ``evidence`` is the path of a run.json of this tenant that counts a create call, if there is one: it or receipts
     beside the ledger forbid a new one, unless ``force_new``, which changes nothing for a ledger that is there.
-    ``readonly`` takes no lock and changes nothing in a ledger that is there. ``recover``, for the holder of the run
+    ``readonly`` takes no lock, makes no ledger and changes nothing in one that is there. ``recover``, for the holder of the run
     lock alone, makes unknown what an earlier process left without a verdict, at ``now`` (unix seconds), and keeps
     receipts from then on. ``ownership`` holds what may refuse a ledger before anything is written; a reader that gives
     one is refused where a run would be.
@@ -52,16 +55,15 @@ def open_ledger(
     ownership = ownership or Ownership()
     try:
         if not path.exists():
-            if not force_new:
-                _refuse_unexplained(path, evidence)
-            if inspected:
-                ownership.check_registry(path, None)
+            if readonly:
+                raise UsageError("never_run", path=path, then=("check",))
+            require_no_lost_ledger(path, evidence, ownership, force_new=force_new, inspected=inspected)
             _begin(path, tenant, now)
         site_key = SiteKey(read_key(path), tenant)
         examine(path, site_key)
         if inspected:
             _inspect(path, site_key, ownership)
-        kept = None if readonly else _take_over(path, now=now, recover=recover)
+        kept = None if readonly else _take_over(path, tenant, ownership, now=now, recover=recover)
         counter = ownership.register(path) if recover else None
         ledger = SqliteLedger(
             path,
@@ -120,9 +122,8 @@ def examine(path: Path, site_key: SiteKey) -> None:
         if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
             raise read_failed(path, sqlite3.DatabaseError("this file is not a ledger of esign-import"))
         schema.require_known(schema.version_of(connection))
-        tenant, check = connection.execute("SELECT tenant, key_check FROM meta").fetchone()
-    if tenant != site_key.tenant:
-        raise UsageError("ledger.other_tenant", path=path, owner=tenant, tenant=site_key.tenant)
+        require_tenant(path, connection, site_key.tenant)
+        (check,) = connection.execute("SELECT key_check FROM meta").fetchone()
     if not compare_digest(check, site_key.check()):
         raise LedgerError("ledger.other_key", place=key_path(path))
 
@@ -137,7 +138,9 @@ def _inspect(path: Path, site_key: SiteKey, ownership: Ownership) -> None:
         ownership.approve(SqliteLedger(path, digest=site_key.digest, readonly=True))
 
 
-def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
+def _take_over(
+    path: Path, tenant: str, ownership: Ownership, *, now: float, recover: bool
+) -> Receipts | None:
     """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
     key_path(path).chmod(private.FILE_MODE)
     path.chmod(private.FILE_MODE)
@@ -145,11 +148,31 @@ def _take_over(path: Path, *, now: float, recover: bool) -> Receipts | None:
         ballast.take(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
+        if (former := tenant_of(connection)) != tenant:
+            ownership.forget(former, path)
+            change_tenant(connection, tenant)
         return synchronize(path, connection, now) if recover else None
 
 
+def require_no_lost_ledger(
+    path: Path,
+    evidence: str | None,
+    ownership: Ownership,
+    *,
+    force_new: bool = False,
+    inspected: bool = True,
+) -> None:
+    """Raise UsageError where there is no ledger and something tells of one: a new one would make every doctor new.
+
+    For ``evidence``, ``force_new`` and ``ownership`` see `open_ledger`; ``inspected`` False leaves the registry aside.
+    """
+    if not force_new:
+        _refuse_unexplained(path, evidence)
+    if inspected:
+        ownership.check_registry(path, None)
+
+
 def _refuse_unexplained(path: Path, evidence: str | None) -> None:
-    """Refuse a new ledger where something tells of an old one: it would make every doctor new."""
     log = path.with_name(f"{path.name}-wal")
     found = evidence
     if receipts_path(path).exists():

@@ -62,6 +62,11 @@ class Ownership:
             return None
         return register_ledger(self.registry, path, reset=self.accept_ledger, warn=self.warn)
 
+    def forget(self, tenant: str, path: Path) -> None:
+        """Let the registry forget that the ledger at ``path``, which passes to another tenant, was ``tenant``'s."""
+        if self.registry is not None:
+            self.registry.forget(tenant, read_identity(path))
+
     def require(self, path: Path) -> Callable[[], None]:
         """Return a check that raises LedgerError once the lock file or the ledger file is another one than now."""
         opened = identify_file(path)

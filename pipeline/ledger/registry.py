@@ -163,6 +163,14 @@ class TenantRegistry:
             draft.replace(self._record)
         return counter
 
+    def forget(self, tenant: str, identity: LedgerIdentity) -> None:
+        """Remove the record of another tenant where it names this ledger; a folder that cannot be written stays so."""
+        other = TenantRegistry(self._folder, tenant, strict=self.strict)
+        registered = other.read()
+        if registered is not None and registered.ledger_id == identity.ledger_id:
+            with suppress(OSError):
+                other._record.unlink()
+
     def _progress_path(self, ledger_id: str) -> Path:
         return self._folder / f"{ledger_id}.progress"
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from pipeline.clock import stamp
-from pipeline.model import Outcome, Status
+from pipeline.model import UNDONE, Night, Outcome, Status
 from pipeline.results.privacy import mask_id, mask_mobile
 from pipeline.results.sums import HOLDING_A_SEAL
 from pipeline.roster import CellKind, Doctor, Field
 
 UNSETTLED = frozenset({Status.UNKNOWN, Status.EXISTS})
+
+
+def retried(night: Night) -> tuple[Outcome, ...]:
+    """Return the rows that a retry took up, none for another command.
+
+    A retry over whole rosters tells of the others, too; and a rebuilt one knows only how its rows ended.
+    """
+    if night.command != "retry":
+        return ()
+    return tuple(
+        each for each in night.outcomes if each.planned.status in UNDONE or each.status is Status.SEALED
+    )
 
 
 def shown(doctor: Doctor, field: Field) -> str:

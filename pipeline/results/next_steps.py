@@ -91,6 +91,9 @@ def _before_all(night: Night, numbers: Numbers, language: str) -> Iterator[Step]
     if marked is not None and night.command == "retry":
         typed = _typed(night, numbers, "retry", [marked]) or f"{night.invocation} retry --help"
         yield Step(say("next.marks", language, file=mask_text(marked.name, numbers)), typed)
+    elif refused and night.command == "retry":
+        typed = _typed(night, numbers, "retry", [refused[0].path]) or f"{night.invocation} retry --help"
+        yield Step(say("next.files", language, n=len(refused)), typed)
     elif refused:
         again = "check" if night.command == "check" else "run"
         yield _step(night, say("next.files", language, n=len(refused)), again, language)

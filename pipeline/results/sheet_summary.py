@@ -11,7 +11,7 @@ from pipeline.model import Night, Status
 from pipeline.problems import CATALOGUE
 from pipeline.results.canvas import LAST, Canvas, Look, Part
 from pipeline.results.columns import find_layouts, say_columns
-from pipeline.results.facts import UNSETTLED
+from pipeline.results.facts import UNSETTLED, retried
 from pipeline.results.fix_layout import Layout, fix_title
 from pipeline.results.frame import COUNTED, by_department, by_reason, to_frame
 from pipeline.results.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
@@ -85,6 +85,7 @@ def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str
     to_fix = [len(layout.rows) for layout in fixing[:_MOST_LINKS]] or [0]
     rows = {
         say("sheet.all", language): len(night.outcomes),
+        **({say("sheet.retried", language): len(retried(night))} if night.command == "retry" else {}),
         **{fix_title(number, language): held for number, held in enumerate(to_fix, start=1)},
         say("sheet.unknown", language): sum(outcome.status in UNSETTLED for outcome in night.outcomes),
         say("sheet.unpaired", language): how_many(night),

@@ -46,14 +46,15 @@ def write_all_sheet(
     language: str,
     thumbnail: Thumbnail | None,
     ticket_check: Callable[[str], str],
+    title: str = "sheet.all",
 ) -> None:
-    """Write a row an outcome, in the roster's order.
+    """Write a row an outcome, in the roster's order; ``title`` is the key of the sheet's name.
 
     The hidden check tells `adopt` whether a line still holds together: whose the SealId was when it was written.
     """
     pictured = thumbnail if len(night.outcomes) <= MOST_THUMBNAILS else None
     columns = _columns(night, language, pictured=pictured is not None)
-    sheet = open_table(book, say("sheet.all", language), columns, styles, frozen=1, language=language)
+    sheet = open_table(book, say(title, language), columns, styles, frozen=1, language=language)
     # a thousand rows are tall enough for several lines and narrow enough to be read on paper; more stay flat
     flat = {"text_wrap": pictured is not None}
     plain, wrapped = styles.cell(**flat), styles.cell(text_wrap=True)

@@ -1,4 +1,4 @@
-"""results.xlsx: five sheets, streamed, recognised by a document property, with nothing that is taken for a formula."""
+"""results.xlsx: five sheets, of a retry six, streamed, recognised by a document property, with nothing that is taken for a formula."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import xlsxwriter
 
 from pipeline.model import Night
+from pipeline.results.facts import retried
 from pipeline.results.files import Replace, private_folder, write_atomically
 from pipeline.results.fix_layout import layouts
 from pipeline.results.lines import SCHEMA
@@ -80,6 +81,18 @@ def write_workbook(
                     thumbnail=thumbnail,
                     ticket_check=ticket_check,
                 )
+                if night.command == "retry":
+                    write_all_sheet(
+                        book,
+                        replace(night, outcomes=retried(night)),
+                        styles,
+                        known,
+                        folders=links,
+                        language=language,
+                        thumbnail=thumbnail,
+                        ticket_check=ticket_check,
+                        title="sheet.retried",
+                    )
                 write_fix_sheets(
                     book, night, styles, known, found=fixing, language=language, ticket_check=ticket_check
                 )

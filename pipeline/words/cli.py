@@ -119,8 +119,8 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
     "no_config": (
-        "当前文件夹里没有 config.yaml。已有配置就用 --config 写明它在哪里；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
-        "There is no config.yaml in this folder. Name yours with --config; if there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
+        "{folder} 里没有 config.yaml。已有配置就用 --config 写明它在哪里（定时任务里请写完整路径）；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
+        "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a timer). If there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
     ),
     "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
     "next_example": (
@@ -139,6 +139,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
         "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
     ),
+    "check_without_ledger": (
+        "{path} 处还没有台账（第一次 run 时建立）：只检查名单和图片；这次的核对页和“失败待改”表只供查看。",
+        "There is no ledger at {path} yet (the first run makes it): rosters and pictures are checked, and the review page and the sheet To fix of this check are for looking only.",
+    ),
     "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; name a file."),
     "not_read_now": (
         "有文件这次没能读取（{why}），文件和名单都没有问题；没有提交任何内容，请再运行一次，仍然如此请找信息科。",
@@ -151,6 +155,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "port_taken": (
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
         "Port {port} of 127.0.0.1 is taken; choose another with --port.",
+    ),
+    "port_refused": (
+        "不能使用 127.0.0.1 的 {port} 端口（{why}）；1024 以下的端口要有管理员权限，请用 --port 换一个更大的。",
+        "Port {port} of 127.0.0.1 cannot be used ({why}); ports below 1024 need an administrator. Choose a higher one with --port.",
     ),
     "kept_edits": (
         "{path} 在写出之后被改过，已保留为 {kept}。",
@@ -174,6 +182,11 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "Not rosters: {files}{more}. Name roster files only, or their folder.",
     ),
     "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
+    "sending_to": (
+        "提交到{environment}，机构 {organization}",
+        "Sending to {environment}, organisation {organization}",
+    ),
+    "pictures_in_cells": ("名单单元格里的图片", "those in the rosters' cells"),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
         "名单共 {rows} 行；将创建最多 {creates} 枚印章，{time}。",
@@ -212,7 +225,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "{heavy} 张图片超过 2 MB，旧接口建议使用更小的图片。",
         "Pictures over 2 MB: {heavy}; the older contract advises smaller ones.",
     ),
-    "confirm": ("继续吗？", "Go on?"),
+    "confirm": (
+        "在{environment}为机构 {organization} 创建这些印章，是否继续？",
+        "Create these seals in {environment} for organisation {organization}?",
+    ),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
     "stopping": (
         "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",
@@ -260,6 +276,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
     "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),
+    "next_meant": ("如果是它，请输入：", "If that is the one, type:"),
     "next_again": ("要继续，请输入：", "To go on, type:"),
     "next_unshown": (
         "请照原样再输入一遍（路径里有号码，这里不显示）。要看现状，请输入：",
@@ -302,6 +319,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "Sandbox at {url} (Ctrl-C stops it)\n" + SANDBOX_IDS,
     ),
     "sandbox_stopped": ("沙盒已停止。", "The sandbox has stopped."),
+    "config_path_missing": (
+        "{key}：找不到 {path}。{near}",
+        "{key}: {path} does not exist.{near}",
+    ),
     "config_fine": ("{path} 没有问题。", "{path} is fine."),
     "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
     "status_none": ("还没有台账：尚未运行过。", "No ledger yet: nothing has run."),

@@ -91,7 +91,18 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "已经查清，或不是本台账的行",
         "settled already, or not a row of this ledger",
     ),
-    "desk.do_not_fit": ("印章ID和结论不一致", "SealId and conclusion do not go together"),
+    "desk.created_without_id": (
+        "{name}：选了“已创建”，但没有填印章ID；请填上印章ID",
+        "{name}: the conclusion is “created”, but the SealId is missing; fill it in",
+    ),
+    "desk.needless_seal_id": (
+        "{name}：填了印章ID，结论却不是“已创建”；请改结论，或删掉印章ID",
+        "{name}: a SealId is filled in, but the conclusion is not “created”; change one of the two",
+    ),
+    "desk.do_not_fit": (
+        "{name}：结论没有写成下拉列表里的词；请从列表中选择",
+        "{name}: the conclusion is none of the words of the list; choose one of them",
+    ),
     # certify
     "desk.not_unchanged": (
         "{name}：只能用名单内容与印章完全一致的医生来验证。",

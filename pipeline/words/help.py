@@ -20,7 +20,8 @@ HELP: Mapping[str, str] = {
     "Language of messages and results.": "提示和结果所用的语言。",
     "Say more; show the traceback of a bug.": "多说一些；程序出错时显示调用栈。",
     "Say nothing but errors.": "只说错误。",
-    "Print run.json to stdout at the end.": "结束时在标准输出打印 run.json。",
+    "Print data to stdout as JSON; of a run, its run.json.": "数据以 JSON 写到标准输出；运行结束时写 run.json。",
+    "The options may stand before or after the command.": "选项写在命令前面或后面都可以。",
     # check, run, retry
     "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
     "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",
@@ -98,6 +99,7 @@ HELP: Mapping[str, str] = {
     "Copy ledger, key and receipts into one new FILE (0600); may be done during a run.": (
         "把台账、密钥和回执复制到一个新文件 FILE（0600）；运行期间也可以做。"
     ),
+    "Of a folder FILE is a new file in it, named by the time.": "FILE 是文件夹时，在其中写一个按时间命名的新文件。",
     "Put the backup FILE in the place of a ledger that is lost or damaged.": "用备份 FILE 恢复丢失或损坏的台账。",
     "Make a lost, damaged or older ledger again from receipts.jsonl and the key.": "由 receipts.jsonl 和密钥重建丢失、损坏或较旧的台账。",
     "Compare ledger, key and receipts; exit 74 where something is wrong.": "核对台账、密钥和回执；不一致时退出码为 74。",

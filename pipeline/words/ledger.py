@@ -10,6 +10,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "无法取得运行锁 {path}（{why}）；请把台账放在本机磁盘上。",
         "The run lock {path} cannot be taken ({why}); put the ledger on a local disk of this machine.",
     ),
+    "ledger.lock_not_made": (
+        "无法在 {folder} 中建立台账的文件（{why}）；请核对配置中的 ledger:，改为一个可写的本机文件夹。没有提交任何内容。",
+        "No file of the ledger can be made in {folder} ({why}). Check `ledger:` in the configuration and name a local folder that can be written. Nothing was sent.",
+    ),
     "ledger.holder_failed": (
         "无法在台账旁写入文件（{why}）；请腾出磁盘空间或修复磁盘。",
         "Nothing can be written beside the ledger ({why}); make room on its disk or repair it.",
@@ -32,10 +36,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "台账密钥 {place} 缺失或已损坏，没有它就认不出任何医生。请从备份放回该文件，或用 `esign-import ledger restore` 一并恢复台账与密钥。",
         "The ledger's site key {place} is missing or damaged, and without it no doctor is known again. Put it back from your backup, or restore ledger and key together with `esign-import ledger restore`.",
     ),
-    "ledger.other_tenant": (
-        "台账 {path} 属于 {owner}，而配置是 {tenant}；请在 ledger: 中为它们各设一个台账。",
-        "The ledger {path} belongs to {owner}, the configuration speaks for {tenant}: give each its own ledger under `ledger:`.",
+    "ledger.other_environment": (
+        "台账 {path} 属于{owner}，而配置指向{environment}。每个环境用自己的台账：请在配置中写 ledger: {suggested}；若只是 api.endpoint 写错了，请改回来。没有提交任何内容。",
+        "The ledger {path} belongs to {owner}; the configuration is for {environment}. Each environment has its own ledger: set `ledger: {suggested}` in the configuration. If only api.endpoint is wrong, set it back. Nothing was sent.",
     ),
+    "ledger.other_id": (
+        "台账 {path} 的 {key} 是 {owned}，而配置里写的是 {configured}，其余都相同。若是写错了，请改正配置，不要换台账：换了台账，所有医生会被重新创建一遍。若确实是另一个应用或机构，请在 ledger: 中给它一个新的台账文件。没有提交任何内容。",
+        "The ledger {path} is for {key} {owned}; the configuration says {configured}, and all else agrees. If that is a typo, correct the configuration and keep the ledger: with another ledger every doctor would be created again. If it really is another application or organisation, give it a ledger file of its own under `ledger:`. Nothing was sent.",
+    ),
+    "ledger.other_tenant": (
+        "台账 {path} 属于 {owner}，而配置是 {tenant}，应用和机构都不同。请核对用的是不是贵院的配置文件（--config）；若确实是另一家机构，请在 ledger: 中给它一个新的台账文件。没有提交任何内容。",
+        "The ledger {path} belongs to {owner}; the configuration is for {tenant}: application and organisation both differ. Check that --config names the right file. If it really is another organisation, give it a ledger file of its own under `ledger:`. Nothing was sent.",
+    ),
+    "environment.production": ("正式环境", "the production environment"),
+    "environment.test": ("联调环境", "the test environment"),
+    "environment.sandbox": ("本机沙盒", "the sandbox on this machine"),
     "ledger.other_key": (
         "密钥 {place} 不是本台账创建时的密钥。请从备份放回正确的密钥，或用 `esign-import ledger restore` 一并恢复台账与密钥。",
         "The site key {place} is not the one this ledger was begun with. Put the right one back from your backup, or restore ledger and key together with `esign-import ledger restore`.",

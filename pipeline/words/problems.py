@@ -59,7 +59,9 @@ FILE_ENTRIES = (
        "The text encoding breaks on line {line}; save the CSV as UTF-8 or GB18030, or as .xlsx."),
     _e("HEADER_NOT_FOUND", "找不到表头（需要同时有姓名和证件号码两列），看到的标题：{found}[，最接近的：{near}]；请改列名，或在 config.yaml 的 "
        "columns 中指定。", "No header row was found (a name and an identity number column are needed), seen: {found}[, nearest: {near}]; "
-       "rename the columns or map them under columns: in config.yaml."),
+       "rename the columns or map them under columns: in config.yaml.",
+       mild=("结果表里没有“{lost_sheet}”工作表（可能被删除）；请从该次运行的文件夹重新打开 results.xlsx，改好后再提交。",
+             "The results workbook has no sheet “{lost_sheet}” (it may have been deleted); open results.xlsx in that run's folder again, correct it there and send it again.")),
     _e("HEADER_AMBIGUOUS", "第 {row} 行有两列都像“{field}”：{found}；请删除一列，或在 config.yaml 的 columns 中指定。",
        "Row {row} has two columns for {field}: {found}; delete one or map it under columns: in config.yaml."),
     _e("COLUMN_MISSING", "缺少“{field}”列，看到的标题：{found}[，最接近的：{near}]；请改列名或补上，或在 config.yaml 的 columns 中指定哪一列是。",
@@ -364,6 +366,7 @@ FINDINGS: Mapping[str, str] = {
 OTHER_CASE: Mapping[str, str] = {
     "CONTENT_CHANGED": "sent",
     "FILE_SUSPICIOUS": "ticket",
+    "HEADER_NOT_FOUND": "lost_sheet",
     "ID_LENGTH": "renewals",
     "ID_PRECISION_LOST": "tail",
     "IMAGE_SHARED": "sealed",

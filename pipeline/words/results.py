@@ -76,6 +76,7 @@ TOLD_FIELDS: Mapping[str, Field] = {
 WORDS: Mapping[str, tuple[str, str]] = {
     "sheet.summary": ("汇总", "Summary"),
     "sheet.all": ("全部结果", "All"),
+    "sheet.retried": ("本次重试", "Retried"),
     "sheet.fix": ("失败待改", "To fix"),
     "sheet.unknown": ("未知", "Unknown"),
     "sheet.unpaired": ("未配对印章", "Unpaired pictures"),

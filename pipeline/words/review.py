@@ -12,8 +12,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "图上的姓名是不是下面这位医生？印章完整、清楚吗？",
         "Is the name in the picture this doctor's? Is the seal whole and clear?"),
     "look_only": (
-        "没有可用的配置（config.yaml），此页只能查看，不能保存核对结果。",
-        "There was no usable config.yaml: this page is for looking only, judgements cannot be saved."),
+        "没有台账或可用的配置，此页只能查看，不能保存核对结果。要在第一次提交前核对：在配置中设 require_review: true 后运行 run，不会提交任何内容，然后打开它的核对页。",
+        "There was no ledger or no usable configuration: this page is for looking only, judgements cannot be saved. To review before the first seals are made, set require_review: true and use run: nothing is sent, and its review page takes judgements."),
     "nothing_to_judge": ("没有等待核对的印章。", "No seal waits for a review."),
     "empty": ("没有可显示的行。", "There is no row to show."),
     "no_match": ("没有符合条件的卡片。", "No card answers to this."),

@@ -48,9 +48,7 @@ def knows_registry(tmp_path_factory) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def no_stray_settings():
     """Keep credentials and settings of the machine away from every command that is started here."""
-    for variable in [
-        each for each in os.environ if each.startswith(("TENCENTCLOUD_", "PIPELINE_", "ESIGN_"))
-    ]:
+    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "ESIGN_"))]:
         del os.environ[variable]
 
 

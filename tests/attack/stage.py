@@ -19,7 +19,7 @@ from pathlib import Path
 
 import openpyxl
 from attack.marks import draw_mark, read_mark
-from night_support import name, number
+from night_support import name, newest_results, number
 
 from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.faults import Faults
@@ -245,15 +245,16 @@ class Stage:
 
     def outcomes(self) -> list[dict]:
         """Return the rows of the last run's results."""
-        path = self.folder / "out" / "latest" / "outcomes.jsonl"
-        return read_lines(path) if path.exists() else []
+        out = self.folder / "out"
+        path = newest_results(out) / "outcomes.jsonl" if any(out.glob("*/run.json")) else None
+        return read_lines(path) if path and path.exists() else []
 
     def statuses(self) -> dict[str, str]:
         """Return status by staff number in the last run's results."""
         return {row["staff_no"]: row["status"] for row in self.outcomes()}
 
     def results(self) -> Path:
-        return self.folder / "out" / "latest" / "results.xlsx"
+        return newest_results(self.folder / "out") / "results.xlsx"
 
     # -- the judge
 

@@ -27,9 +27,9 @@ NOWHERE = Path("no such file")
 @pytest.mark.parametrize(
     ("arguments", "environment", "text", "spoken"),
     [
-        (["--lang", "zh", "run"], {"PIPELINE_LANGUAGE": "en"}, "language: en", "zh"),
-        (["--lang=zh", "run"], {"PIPELINE_LANGUAGE": "en"}, "language: en", "zh"),
-        (["run"], {"PIPELINE_LANGUAGE": "zh"}, "language: en", "zh"),
+        (["--lang", "zh", "run"], {"ESIGN_IMPORT_LANGUAGE": "en"}, "language: en", "zh"),
+        (["--lang=zh", "run"], {"ESIGN_IMPORT_LANGUAGE": "en"}, "language: en", "zh"),
+        (["run"], {"ESIGN_IMPORT_LANGUAGE": "zh"}, "language: en", "zh"),
         (["run"], {"LC_ALL": "en_US.UTF-8"}, "api: {}\nlanguage: 'zh'  # ours\n", "zh"),
         (["run"], {"LC_ALL": "zh_CN.UTF-8"}, "language: null", "zh"),
         (["run"], {"LC_ALL": "", "LC_MESSAGES": "zh_CN", "LANG": "en_US"}, "", "zh"),
@@ -37,7 +37,8 @@ NOWHERE = Path("no such file")
         (["run"], {"LANG": "C.UTF-8"}, "", None),
         (["run"], {}, "", None),
         (["run"], {"LANG": "zh_TW.Big5"}, "api:\n  language: en\n", "zh"),
-        (["--lang", "fr", "run"], {"PIPELINE_LANGUAGE": "de", "LANG": "zh_CN"}, "language: it", "zh"),
+        (["--lang", "fr", "run"], {"ESIGN_IMPORT_LANGUAGE": "de", "LANG": "zh_CN"}, "language: it", "zh"),
+        (["run", "--lang", "zh"], {"ESIGN_IMPORT_LANGUAGE": "en"}, "language: en", "zh"),
         (["--", "--lang", "zh"], {"LANG": "en_US"}, "", "en"),
     ],
 )
@@ -46,6 +47,13 @@ def test_the_first_that_says_something_counts(tmp_path, arguments, environment, 
     config = ["--config", str(tmp_path / "c.yaml")]
     assert language.find([*config, *arguments], environment, default=NOWHERE) == spoken
     assert language.find(arguments, environment, default=tmp_path / "c.yaml") == spoken
+
+
+@pytest.mark.parametrize("words", [["run", "-c", "C"], ["run", "--config=C"], ["run", "-cC"]])
+def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, words):
+    (tmp_path / "c.yaml").write_text("language: zh\n", "utf-8")
+    words = [word.replace("C", str(tmp_path / "c.yaml")) for word in words]
+    assert language.find(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
 
 
 def test_the_language_is_found_before_click_is_there():
@@ -114,7 +122,7 @@ def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
         "sandbox --limiter x", "sandbox --port 99999", "sandbox --faults nowhere", "sandbox --faults .", "sandbox a b",
         "ledger", "ledger backup", "ledger rebuild x", "certify", "config shwo", "--lang fr run", "check --out",
         "run --l 3", "sandbox --rate x", "--foo", "run --yes=3", "sandbox --truth .", "explain",
-        "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run",
+        "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run", "run -c nowhere.yaml",
     ],
 )  # fmt: skip
 def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, tmp_path, monkeypatch):
@@ -137,6 +145,24 @@ def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, 
         assert (
             " -m pipeline " in told.rstrip("\n").splitlines()[-1] or "esign-import " in told.splitlines()[-1]
         )
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("notify", None),
+        ("prune", None),
+        ("certifi", None),
+        ("rnu", "run"),
+        ("reslove", "resolve"),
+        ("stat", "status"),
+    ],
+)
+def test_only_a_word_that_is_nearly_a_command_is_taken_for_it(word, near, capsys):
+    """And `certify`, which may make a second seal, for none."""
+    assert main(["--lang", "en", word]) == 2
+    told = capsys.readouterr().err
+    assert (f"Did you mean '{near}'?" in told) if near else ("Did you mean" not in told)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +222,7 @@ def test_no_console_is_too_poor(tmp_path, encoding, spoken):
     """Names with 𠮷 and · are written as the console can; where it has no Chinese at all, English is spoken."""
     (tmp_path / "名单𠮷.csv").write_text("姓名,证件号码\n𠮷田·古丽,1101\n张三,\n", "utf-8")
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PIPELINE_"))
+        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "ESIGN_IMPORT_"))
     }
     environment |= {"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8", "PYTHONPATH": str(HERE)}
     done = subprocess.run(
@@ -239,13 +265,13 @@ def test_clicks_sentences_are_made_tidy(click_says, zh, en):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
-@pytest.mark.parametrize(("spoken", "asked", "again"), [("zh", "继续吗？ [y/N] ", "错误：请回答 y 或 n"), ("en", "Go on? [y/N] ", "Error: invalid input")])  # fmt: skip
+@pytest.mark.parametrize(("spoken", "asked", "again"), [("zh", "再次为 王五 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？ [y/N] ", "错误：请回答 y 或 n"), ("en", "there will be a second seal. Go on? [y/N] ", "Error: invalid input")])  # fmt: skip
 def test_the_question_is_asked_in_one_language(spoken, asked, again):
     import pty
 
     code = (
         "from pipeline.cli.session import Session; from pipeline.cli.speech import speak;"
-        f"speak({spoken!r}); print(Session(lang={spoken!r}).agreed('confirm'))"
+        f"speak({spoken!r}); print(Session(lang={spoken!r}).agreed('certify_sure', name='王五'))"
     )
     ours, theirs = pty.openpty()
     done = subprocess.Popen(

@@ -110,10 +110,35 @@ def test_another_key_is_refused(begun):
     assert "not the one this ledger was begun with" in str(refused(begun, recover=True))
 
 
-def test_another_tenants_ledger_is_refused_naming_both(begun):
-    error = refused(begun, UsageError, tenant="production/app/org")
-    assert "sandbox/app/org" in str(error)
-    assert "production/app/org" in str(error)
+def hold_a_person(place):
+    with closing(connect(place, readonly=False)) as connection:
+        connection.execute("INSERT INTO person (key) VALUES ('a')")
+
+
+@pytest.mark.parametrize(
+    ("tenant", "words"),
+    [
+        ("production/app/org", ("the sandbox on this machine", "the production environment")),
+        ("sandbox/app/0rg", ("organization_open_id org;", "says 0rg", "typo")),
+        ("sandbox/a%2Fpp/org", ("app_id app;", "says a/pp", "typo")),
+        ("sandbox/other/else", ("sandbox/app/org", "sandbox/other/else", "both differ")),
+    ],
+)
+def test_another_tenants_ledger_is_refused_naming_what_differs(begun, tenant, words):
+    hold_a_person(begun)
+    before = files(begun.parent)
+    for options in ({"readonly": True}, {"recover": True}):
+        error = refused(begun, UsageError, tenant=tenant, **options)
+        assert [word for word in words if word not in str(error)] == []
+    assert files(begun.parent) == before
+
+
+def test_a_ledger_that_holds_nothing_passes_to_the_tenant_that_writes_it(begun):
+    for options, owner in (({"readonly": True}, TENANT), ({"recover": True}, "test/app/org")):
+        ledger, _ = open_ledger(begun, "test/app/org", now=NOW, **options)
+        ledger.close()
+        with closing(connect(begun, readonly=True)) as connection:
+            assert connection.execute("SELECT tenant FROM meta").fetchone() == (owner,)
 
 
 def test_a_ledger_of_a_newer_program_is_refused(begun):
@@ -180,7 +205,7 @@ def test_a_new_ledger_is_refused_where_receipts_lie(place, opened):
 
 
 def test_a_new_ledger_is_refused_where_a_run_tells_of_creates(place, opened):
-    error = refused(place, UsageError, evidence="/out/20261125-020000/run.json", readonly=True)
+    error = refused(place, UsageError, evidence="/out/20261125-020000/run.json")
     assert "/out/20261125-020000/run.json" in str(error)
     assert opened(evidence="/out/20261125-020000/run.json", force_new=True).snapshot().people == {}
 
@@ -191,9 +216,9 @@ def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_ther
     assert again.run("r1") == ledger.run("r1")
 
 
-def test_a_reader_begins_the_empty_ledger_that_check_needs(place, opened):
-    assert opened(readonly=True).snapshot().people == {}
-    assert files(place.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
+def test_a_reader_begins_no_ledger(place):
+    assert "There is no ledger" in str(refused(place, UsageError, readonly=True))
+    assert not place.parent.exists()
 
 
 BEGIN = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
+from night_support import draw_seal, name, newest_results, number
 
 from pipeline.cli import main
 from pipeline.clock import SystemClock
@@ -108,12 +108,17 @@ class Hospital:
     def runs(self) -> list[Path]:
         return sorted(path for path in (self.folder / "out").iterdir() if path.name != "latest")
 
+    @property
+    def newest(self) -> Path:
+        """The results that were written last: of a run, check or retry; with ``--out`` only the copy of a run."""
+        return newest_results(self.folder / "out")
+
     def outcomes(self, file: str = "outcomes.jsonl") -> list[dict]:
-        text = (self.folder / "out" / "latest" / file).read_text("utf-8")
+        text = (self.newest / file).read_text("utf-8")
         return [json.loads(line) for line in text.splitlines()]
 
     def record(self) -> dict:
-        return json.loads((self.folder / "out" / "latest" / "run.json").read_text("utf-8"))
+        return json.loads((self.newest / "run.json").read_text("utf-8"))
 
     def statuses(self) -> dict[str, int]:
         return {status: rows for status, rows in self.record()["statuses"].items() if rows}
@@ -126,7 +131,7 @@ class Hospital:
 @pytest.fixture
 def hospital_with(tmp_path, monkeypatch):
     """Make a hospital whose sandbox has these rules, faults and manners."""
-    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "PIPELINE_"))]:
+    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]:
         monkeypatch.delenv(variable)
     opened = []
 

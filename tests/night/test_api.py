@@ -221,8 +221,8 @@ async def test_run_points_to_run_async_inside_an_event_loop(hospital, config):
 
 
 def test_a_configuration_from_a_file_the_environment_and_keywords(hospital, tmp_path, monkeypatch):
-    monkeypatch.setenv("PIPELINE_LIMITS__CONCURRENCY", "3")
-    monkeypatch.setenv("PIPELINE_SEALS", "from-the-environment")
+    monkeypatch.setenv("ESIGN_IMPORT_LIMITS__CONCURRENCY", "3")
+    monkeypatch.setenv("ESIGN_IMPORT_SEALS", "from-the-environment")
     config = pipeline.Config.load(tmp_path / "config.yaml", seals="图片", limits={"requests_per_second": 7})
     assert (config.limits.requests_per_second, config.limits.concurrency) == (7, 3)
     assert config.path(config.seals) == tmp_path / "图片"

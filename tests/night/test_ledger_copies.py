@@ -30,7 +30,7 @@ def hospital(hospital_with):
 def own_folder(hospital, tmp_path, monkeypatch):
     """Move the registry of this test to a known folder, and make it strict."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PIPELINE_LEDGER_REGISTRY", "strict")
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", "strict")
     return tmp_path / "home"
 
 
@@ -60,7 +60,7 @@ def refuse(hospital, capsys, *, code, words=("run",)):
 
 
 def slow(*, rate):
-    return {"PIPELINE_LIMITS__REQUESTS_PER_SECOND": str(rate), "PIPELINE_LIMITS__CONCURRENCY": "4"}
+    return {"ESIGN_IMPORT_LIMITS__REQUESTS_PER_SECOND": str(rate), "ESIGN_IMPORT_LIMITS__CONCURRENCY": "4"}
 
 
 def kill_in_a_run(hospital, doctors, *, seals):
@@ -111,7 +111,7 @@ def test_a_copy_without_its_wal_is_refused_and_rebuilt(
 def test_an_older_ledger_beside_newer_receipts_is_refused_and_rebuilt(
     hospital, own_folder, capsys, monkeypatch, tmp_path, out
 ):
-    monkeypatch.delenv("PIPELINE_LEDGER_REGISTRY")
+    monkeypatch.delenv("ESIGN_IMPORT_LEDGER_REGISTRY")
     words = ("run", "--out", str(hospital.folder / "results")) if out == "fixed" else ("run",)
     state = hospital.folder / "state"
     hospital.doctors(3)
@@ -293,13 +293,13 @@ def test_a_second_ledger_of_the_tenant_is_refused_until_it_is_accepted(
     hospital.doctors(3)
     assert hospital.go("run") == 0
     shutil.rmtree(hospital.folder / "out")
-    monkeypatch.setenv("PIPELINE_LEDGER", "other/ledger.sqlite3")
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER", "other/ledger.sqlite3")
     capsys.readouterr()
     assert hospital.go("run") == 2
     assert "state/ledger.sqlite3" in capsys.readouterr().err
     assert not (hospital.folder / "other").exists() or not list((hospital.folder / "other").glob("*.sqlite3"))
     assert hospital.creates() == 3
-    monkeypatch.setenv("PIPELINE_LEDGER_REGISTRY", "warn")
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", "warn")
     assert hospital.go("run", "--limit", "1") == 0
     assert "Warning: The registry" in capsys.readouterr().err
 
@@ -326,11 +326,11 @@ def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
         os.link(hospital.folder / "state" / part, second / part)
     capsys.readouterr()
     words = ("run",)
-    os.environ["PIPELINE_LEDGER"] = "second/ledger.sqlite3"
+    os.environ["ESIGN_IMPORT_LEDGER"] = "second/ledger.sqlite3"
     try:
         assert hospital.go(*words) == 2
     finally:
-        del os.environ["PIPELINE_LEDGER"]
+        del os.environ["ESIGN_IMPORT_LEDGER"]
     assert "two copies of one ledger" in capsys.readouterr().err
 
 
@@ -383,7 +383,7 @@ def hold_in_the_midst(hospital, *, doctors, seals):
 def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
     hospital, own_folder, monkeypatch, accident, registry
 ):
-    monkeypatch.setenv("PIPELINE_LEDGER_REGISTRY", registry)
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", registry)
     process = hold_in_the_midst(hospital, doctors=30, seals=4)
     state = hospital.folder / "state"
     if accident == "lock deleted":

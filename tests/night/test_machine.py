@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from machine_life import FILES, LONG, MOST, ROWS, Life, QuickClock
 from machine_model import CREATE, VERSIONS, Content, State, spare
+from night_support import newest_results
 
 from pipeline.words.results import WORDS
 
@@ -165,7 +166,7 @@ class Hospital(Life):
         rows_before = Counter(person.serial for person in self.to_fix)
         faults = self.draw_faults(dice)
         expected = {p: ends for p, ends in self.ends(faults, again=True).items() if p in self.to_fix}
-        code, said = self.go("retry", str(self.folder / "out" / "latest" / "results.xlsx"))
+        code, said = self.go("retry", str(newest_results(self.folder / "out") / "results.xlsx"))
         self.quiet()
         self.strike([])
         assert code in {0, 3, 4, 5}, said
@@ -246,7 +247,7 @@ class Hospital(Life):
             and row["status"] in {"unknown", "exists"}
         }
         people = {row["trace_id"]: person for person, row in self.told if row["trace_id"] in answers}
-        book = openpyxl.load_workbook(self.folder / "out" / "latest" / "results.xlsx")
+        book = openpyxl.load_workbook(newest_results(self.folder / "out") / "results.xlsx")
         sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
         titles = {cell.value: cell.column for cell in sheet[1]}
         filled = 0

@@ -62,6 +62,24 @@ def test_a_bare_retry_goes_back_to_the_roster_after_a_retry_of_a_workbook(hospit
     assert hospital.statuses() == {"unchanged": 1, "rejected": 1}
 
 
+def test_a_retry_has_a_sheet_of_the_rows_it_took_up(hospital):
+    """Beside All, which holds every row of the rosters; a run has none."""
+    hospital.doctors(3)
+    picture = hospital.folder / "seals" / "00002.png"
+    picture.rename(hospital.folder / "kept.png")
+    assert hospital.go("run") == 3
+    assert "Retried" not in openpyxl.load_workbook(hospital.newest / "results.xlsx").sheetnames
+    (hospital.folder / "kept.png").rename(picture)
+    assert hospital.go("retry") == 0
+    for _ in range(2):
+        book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
+        rows = [row[:2] for row in book["Retried"].iter_rows(min_row=2, values_only=True)]
+        assert rows == [(name(2), "Sealed")]
+        assert book["All"].max_row == 4
+        assert any("Retried" in str(cell.value) for row in book["Summary"].iter_rows() for cell in row)
+        assert hospital.go("report") == 0, "made again with the same sheet"
+
+
 def test_a_bare_retry_sends_nobody_new(hospital):
     hospital.doctors(1)
     hospital.go("run")
@@ -158,7 +176,7 @@ def test_a_clerks_edits_are_never_overwritten(hospital, capsys):
     book = openpyxl.load_workbook(workbook)
     book["To fix"]["C2"].value = "15400000001"
     book.save(workbook)
-    hospital.go("check")
+    hospital.go("run")
     kept = workbook.with_name("results (edited).xlsx")
     assert openpyxl.load_workbook(kept)["To fix"]["C2"].value == "15400000001"
     assert "results (edited).xlsx" in capsys.readouterr().err
@@ -194,9 +212,7 @@ def test_a_workbook_is_retried_beside_the_namesakes_of_its_own_run(hospital):
     book["To fix"].delete_rows(3)
     book.save(hospital.folder / "edited.xlsx")
     assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
-    again = (
-        hospital.folder / "out" / "latest" / "results.xlsx"
-    )  # and once more, from the retry's own workbook
+    again = hospital.newest / "results.xlsx"  # and once more, from the retry's own workbook
     assert hospital.go("retry", str(again)) == 3
     assert [seal.name for seal in hospital.world.seals if seal.name == "张伟"] == []
 
@@ -214,7 +230,7 @@ def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital
     (inbox / "a.xlsx").rename(other / "a.xlsx")
     assert hospital.go("check", str(other / "a.xlsx")) == 3
     workbook = hospital.folder / "edited.xlsx"
-    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
     book["To fix"].delete_rows(3)
     book.save(workbook)
     assert hospital.go("retry", str(workbook)) == 2
@@ -239,7 +255,7 @@ def test_a_workbook_whose_roster_is_gone_gives_no_namesakes_picture(hospital, ca
     named = [str(path) for path in inbox.iterdir()] if how in {"the named roster", "one of two"} else []
     assert hospital.go("run", *named) == 3
     assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
-    workbook = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", hospital.folder / "w.xlsx")
+    workbook = shutil.copy(hospital.newest / "results.xlsx", hospital.folder / "w.xlsx")
     (inbox / "a.xlsx").rename(hospital.folder / "archived.xlsx")
     assert hospital.go("retry", str(workbook)) == 2
     assert "w.xlsx To fix row 2" in capsys.readouterr().err
@@ -265,7 +281,7 @@ def test_of_equal_rows_with_pictures_in_their_cells_none_gets_the_others(hospita
     (hospital.folder / "inbox").mkdir()
     write(12, 11)
     assert hospital.go("run") == 3
-    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
     book["To fix"]["B2"] = number(1)  # whose picture is the twelfth
     book["To fix"].delete_rows(3)
     book.save(hospital.folder / "edited.xlsx")
@@ -285,7 +301,7 @@ def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
         if each.suffix not in {".key", ".lock"}:
             each.unlink()
     assert hospital.go("ledger", "rebuild") == 0
-    assert hospital.go("retry", str(hospital.folder / "out" / "latest" / "results.xlsx")) == 0
+    assert hospital.go("retry", str(hospital.newest / "results.xlsx")) == 0
     assert hospital.statuses() == {"sealed": 1}
     assert len(hospital.world.seals) == 3
 

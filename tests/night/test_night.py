@@ -379,7 +379,7 @@ def test_status_tells_what_the_ledger_knows(hospital, capsys):
     hospital.doctors(2)
     hospital.go("run")
     assert hospital.go("status") == 0
-    assert "People with a seal: 2" in capsys.readouterr().err
+    assert "People with a seal: 2" in capsys.readouterr().out
 
 
 def test_json_goes_to_stdout_and_all_else_to_stderr(hospital, capsys):

@@ -35,7 +35,7 @@ ALLOWED = {
     "mobile": ["inbox/*", "*/results*.xlsx!{fix}"],
     "name": [
         "inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!*", "*/outcomes.jsonl", "*/plan.jsonl", "*.html",
-        "state/ledger.sqlite3*", "state/receipts.jsonl", "ledger.backup", "stderr",
+        "state/ledger.sqlite3*", "state/receipts.jsonl", "ledger.backup", "stderr", "stdout",
     ],
     "picture": ["seals/*", "state/work/*"],
 }  # fmt: skip

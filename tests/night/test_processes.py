@@ -227,13 +227,13 @@ def test_what_is_on_its_way_waits_for_nobody(hospital_with, capsys):
     _until(hospital.creates)
     capsys.readouterr()
     assert hospital.go("status") == 0
-    told = capsys.readouterr().err
+    told = "".join(capsys.readouterr())
     process.communicate(timeout=30)
     assert "On their way, not answered yet: 1" in told
     assert "unknown: 0" in told
     assert "resolve" not in told
     assert hospital.go("status") == 0
-    assert "On their way" not in capsys.readouterr().err
+    assert "On their way" not in capsys.readouterr().out
 
 
 def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):

@@ -69,15 +69,23 @@ def test_names_stand_in_the_page_and_not_in_the_record(hospital, capsys):
 
 
 def test_a_check_and_a_retry_have_their_page_too(hospital):
+    """In their own folders: the copy of the last run stays."""
     hospital.doctors(2)
-    page = hospital.folder / "out" / "latest" / "report.html"
+    latest = hospital.folder / "out" / "latest"
+
+    def page():
+        return (hospital.newest / "report.html").read_text("utf-8")
 
     assert hospital.go("check") == 0
-    assert "Checked before sending" in page.read_text("utf-8")
+    assert "Checked before sending" in page()
+    assert not latest.exists()
     assert hospital.go("run") == 0
-    assert "What happened tonight" in page.read_text("utf-8")
-    assert hospital.go("retry") == 0
-    assert "The service was not called." in page.read_text("utf-8")
+    assert "What happened tonight" in page()
+    copies = {path.name: path.read_bytes() for path in latest.iterdir()}
+    for command, words in (("retry", "The service was not called."), ("check", "Checked before sending")):
+        assert hospital.go(command) == 0
+        assert words in page()
+        assert {path.name: path.read_bytes() for path in latest.iterdir()} == copies
 
 
 def test_an_encrypted_roster_is_told_again_with_its_cells(hospital):

@@ -10,11 +10,22 @@ import pytest
 from desktop import browser
 from night_support import draw_seal, name, number
 
+from pipeline.clock import SystemClock
+from pipeline.config import load
+from pipeline.session import open_for_config
+
 CARD = re.compile(r'<article class="card (?P<group>\w+)".*?</article>', re.DOTALL)
 
 
+@pytest.fixture
+def hospital(hospital):
+    """One whose ledger holds nothing yet: without a ledger the page of a check is for looking only."""
+    with open_for_config(load(hospital.folder / "config.yaml", {}), SystemClock()):
+        return hospital
+
+
 def page(hospital) -> str:
-    return (hospital.folder / "out" / "latest" / "review.html").read_text("utf-8")
+    return (hospital.newest / "review.html").read_text("utf-8")
 
 
 def cards(hospital) -> dict[str, dict[str, str]]:
@@ -76,7 +87,7 @@ def judge_by_keyboard(hospital, keys: str):
     """Open the page, press these keys, save; returns the file and the command that the page suggests."""
     with browser() as opened:
         page = opened.new_page(accept_downloads=True)
-        page.goto((hospital.folder / "out" / "latest" / "review.html").as_uri())
+        page.goto((hospital.newest / "review.html").as_uri())
         for key in keys.split():
             page.keyboard.press(key)
         with page.expect_download() as coming:

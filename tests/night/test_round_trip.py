@@ -46,7 +46,7 @@ RIGHT = {"00002": {"手机号": MOBILE[:-1] + "2"}, "00003": {"证件号码": nu
 
 
 def latest(hospital) -> Path:
-    return hospital.folder / "out" / "latest" / "results.xlsx"
+    return hospital.newest / "results.xlsx"
 
 
 def corrected(workbook: Path, changes, target: Path, *, drop=(), alter=None) -> Path:
@@ -85,7 +85,7 @@ def by_staff_no(hospital, file="outcomes.jsonl") -> dict[str, dict]:
 
 
 def files(hospital) -> dict[str, dict]:
-    text = (hospital.folder / "out" / "latest" / "files.jsonl").read_text("utf-8")
+    text = (hospital.newest / "files.jsonl").read_text("utf-8")
     return {line["file"]: line for line in map(json.loads, text.splitlines())}
 
 

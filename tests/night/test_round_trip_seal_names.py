@@ -12,7 +12,7 @@ YELLOW = "FFFFE98A"
 
 
 def _to_fix(hospital):
-    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
     sheet = book["To fix"]
     return book, sheet, [cell.value for cell in sheet[1]]
 

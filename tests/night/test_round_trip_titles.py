@@ -63,7 +63,7 @@ def ward(hospital):
 
 
 def latest(hospital) -> Path:
-    return hospital.folder / "out" / "latest" / "results.xlsx"
+    return hospital.newest / "results.xlsx"
 
 
 def table(workbook: Path) -> list[list[str | None]]:

@@ -446,7 +446,7 @@ def test_a_roster_named_on_the_command_line_is_read_again_to_decide(sealed):
 def test_the_list_shows_both_and_the_two_commands(held, capsys):
     capsys.readouterr()
     assert go(held, "resolve") == 3
-    told = capsys.readouterr().err
+    told = "".join(capsys.readouterr())
     for word in (SEAL_NAME, WRONG[-4:], RIGHT[-4:], made(held)[name(1)], "--same-person", "--other-person"):
         assert word in told, word
     report = (held.folder / "out" / "latest" / "report.html").read_text("utf-8")

@@ -1,5 +1,6 @@
 """`status`: what the ledger knows, in a person's words and times, and the next command after every end."""
 
+import json
 import re
 
 import pytest
@@ -17,8 +18,8 @@ def say(capsys):
     def ask(hospital, *words, language="en"):
         capsys.readouterr()
         go(hospital, "--lang", language, *words)
-        told = capsys.readouterr().err
-        return told, told.rstrip("\n").splitlines()[-1]
+        data, told = capsys.readouterr()
+        return data + told, told.rstrip("\n").splitlines()[-1]
 
     return ask
 
@@ -32,6 +33,38 @@ def test_times_are_local_and_plain(hospital_with, say, language):
         told, _ = say(hospital, *words, language=language)
         assert SHOWN.search(told)
         assert not ISO.search(told)
+
+
+def test_the_data_goes_to_stdout_and_as_json_where_it_is_asked_for(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(2)
+
+    def ask(*words):
+        capsys.readouterr()
+        hospital.go(*words)
+        return capsys.readouterr()
+
+    assert json.loads(ask("status", "--json").out) == {"schema": 1, "ledger": None, "lost": False}
+    assert hospital.go("run") == 3
+    (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
+    told = json.loads(ask("--json", "status").out)
+    assert told["people"] == {"sealed": 1, "unknown": 1, "refused": 0, "in_flight": 0}
+    assert [each["trace_id"] for each in told["unknown"]] == [row["trace_id"]]
+    assert (told["last_run"]["command"], told["last_run"]["exit"]) == ("run", 3)
+    assert (told["tenant"].split("/")[0], told["schema"]) == ("sandbox", 1)
+    (case,) = json.loads(ask("resolve", "--json").out)["waiting"]
+    assert {name: case[name] for name in ("status", "name", "trace_id", "seal_name", "row", "last_four")} == {
+        "status": "unknown",
+        "name": row["name"],
+        "trace_id": row["trace_id"],
+        "seal_name": row["seal_name"],
+        "row": row["row"],
+        "last_four": row["id_masked"][-4:],
+    }
+    said = ask("-q", "status")
+    assert ("unknown: 1" in said.out, said.err) == (True, "")
+    said = ask("-q", "resolve")
+    assert (row["trace_id"] in said.out, said.err) == (True, "")
 
 
 def ended(hospital, how):

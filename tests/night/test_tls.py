@@ -3,6 +3,8 @@
 import pytest
 from tls_support import CERTIFICATE, TlsRelay
 
+import pipeline
+
 
 @pytest.mark.parametrize("contract", ["file_id", "inline"])
 def test_an_unknown_certificate_stops_the_run_with_nothing_sent(hospital, contract):
@@ -23,3 +25,19 @@ def test_a_private_authority_is_believed_when_the_config_names_it(hospital):
         assert hospital.go("run") == 0
         assert relay.received > 0
     assert hospital.statuses() == {"sealed": 2}
+
+
+def test_the_secrets_of_a_connection_are_written_nowhere(hospital, monkeypatch):
+    """SSLKEYLOGFILE is for debugging browsers; these connections carry identity numbers."""
+    hospital.doctors(1)
+    (hospital.folder / "ca.pem").write_text(CERTIFICATE.read_text())
+    keys = hospital.folder / "keys.log"
+    with TlsRelay(hospital.sandbox.url) as relay:
+        hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}", ca_file="ca.pem")
+        with hospital.start("run", SSLKEYLOGFILE=str(keys)) as child:
+            _, said = child.communicate(timeout=60)
+        assert (child.returncode, keys.exists()) == (0, False), said
+        monkeypatch.setenv("SSLKEYLOGFILE", str(keys))  # from Python, with the libraries imported already
+        hospital.doctors(2)
+        assert pipeline.run(hospital.folder / "config.yaml").exit == 0
+    assert (relay.received > 0, keys.exists()) == (True, False)

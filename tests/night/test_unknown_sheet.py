@@ -133,3 +133,18 @@ def test_the_ledger_from_its_receipts_still_knows_the_lines(night):
     sheet = Sheet(night)
     sheet.fill_by_name()
     assert sheet.enter() == 0
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "seal_id", "words"),
+    [("Created", "", "but the SealId is missing"), ("Not created", "yD1", "the conclusion is not “created”")],
+)
+def test_half_an_answer_names_the_doctor_and_what_is_missing(night, capsys, conclusion, seal_id, words):
+    sheet = Sheet(night)
+    (row, *_) = sheet.rows
+    sheet.write(row, "Conclusion", conclusion)
+    sheet.write(row, "SealId", seal_id)
+    assert sheet.enter() == 3
+    told = capsys.readouterr().err
+    assert words in told
+    assert sheet.read(row, "Name") in told

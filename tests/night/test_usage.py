@@ -2,12 +2,19 @@
 
 import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import openpyxl
 import pytest
+from night_support import name
 
 from pipeline.cli import main
 from pipeline.clock import SystemClock
 
+HERE = Path(__file__).parents[2]
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -40,13 +47,29 @@ def test_results_cannot_lie_in_a_file(hospital, capfd, command, below):
     assert len(hospital.world.received) == before
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, monkeypatch, language):
+    monkeypatch.chdir(hospital.folder)
+    hospital.doctors(1)
+    code, told = say(capfd, "check", "inbox/rooster.xlsx", language=language)
+    assert code == 2
+    assert told.rstrip().endswith(f"--lang {language} check inbox/roster.xlsx")
+    code, told = say(capfd, "check", "elsewhere/x.csv", language=language)
+    assert code == 2
+    assert told.rstrip().endswith(f"--lang {language} check elsewhere/x.csv")
+
+
 NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
 
 
 def foretold(hospital, capfd, *words, language):
     """Return the line that says what a night is about to do."""
     _, told = say(capfd, *words, language=language, config=hospital.folder / "config.yaml")
-    return next(line for line in told.splitlines() if line.startswith(("Rows: ", "名单", "The rosters hold")))
+    return next(
+        line
+        for line in told.splitlines()
+        if line.startswith(("Rows: ", "名单共", "名单里", "The rosters hold"))
+    )
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -128,3 +151,67 @@ def test_a_roster_named_in_gbk_is_read_and_a_folder_named_so_is_refused(hospital
     for option in ("--out", "--seals"):
         assert hospital.go("run", option, str(folder)) == 2
         assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_a_workbook_without_its_to_fix_sheet_says_so_and_is_retried_again(hospital, capfd):
+    hospital.doctors(1)
+    hospital.roster([(name(1), "1101", None, "00001", "内科")])
+    assert hospital.go("run") == 3
+    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
+    del book["To fix"]
+    book.save(hospital.folder / "lost.xlsx")
+    for language, words in (("zh", "结果表里没有“失败待改"), ("en", "has no sheet “失败待改 / To fix”")):
+        lost = str(hospital.folder / "lost.xlsx")
+        code, told = say(capfd, "retry", lost, language=language, config=hospital.folder / "config.yaml")
+        assert (code, words in told) == (7, True), told
+        assert told.rstrip().endswith(f"retry {lost}")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nobody can make a file")
+def test_a_ledger_that_cannot_be_made_is_held_by_nobody(hospital, capfd, monkeypatch):
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER", "/proc/ledger.sqlite3")
+    hospital.doctors(1)
+    for language, words in (
+        ("zh", "无法在 /proc 中建立"),
+        ("en", "No file of the ledger can be made in /proc"),
+    ):
+        code, told = say(capfd, "run", language=language, config=hospital.folder / "config.yaml")
+        assert (code, words in told) == (74, True), told
+
+
+def test_where_a_configuration_was_looked_for(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for language in ("zh", "en"):
+        code, told = say(capfd, "status", language=language)
+        assert (code, str(tmp_path) in told) == (2, True)
+
+
+def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    backups = hospital.folder / "backups"
+    config = hospital.folder / "config.yaml"
+    code, told = say(capfd, "ledger", "backup", str(backups), language="en", config=config)
+    assert code == 0
+    assert backups.is_file(), "there was no folder: this is the file that was named"
+    backups.unlink()
+    backups.mkdir()
+    for _ in range(2):
+        assert hospital.go("ledger", "backup", str(backups)) == 0
+    assert [each.stat().st_mode & 0o777 for each in backups.glob("ledger-*.backup")] == [0o600, 0o600]
+    code, told = say(capfd, "ledger", "backup", str(backups / "no" / "x"), language="zh", config=config)
+    assert (code, f"找不到 {backups / 'no'}" in told) == (2, True)
+
+
+def ports_are_guarded() -> bool:
+    start = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return start.exists() and int(start.read_text()) > 80 and (os.geteuid() != 0 or shutil.which("setpriv"))
+
+
+@pytest.mark.skipif(not ports_are_guarded(), reason="every port is free to everybody")
+def test_a_port_that_only_an_administrator_may_use_is_not_taken():
+    without = [] if os.geteuid() else ["setpriv", "--bounding-set=-net_bind_service"]
+    for language, words in (("zh", "要有管理员权限"), ("en", "need an administrator")):
+        command = [*without, sys.executable, "-m", "pipeline", "sandbox", "--port", "80", "--lang", language]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import openpyxl
 from night.conftest import CREATE, QuickClock
+from night_support import newest_results
 from traps import write_old, write_openpyxl, write_text, write_xlsb, write_xlsxwriter
 from traps.hostile import encrypt, with_part
 from traps.truth import Corpus, FilePlan, Record
@@ -155,7 +156,7 @@ class Stage:
 
     def lines(self, name: str) -> tuple[dict, ...]:
         """Return the lines of a file of the last run."""
-        text = (self.folder / "out" / "latest" / name).read_text("utf-8")
+        text = (newest_results(self.folder / "out") / name).read_text("utf-8")
         return tuple(json.loads(line) for line in text.splitlines())
 
     def creates(self) -> int:
@@ -215,7 +216,7 @@ def _configure(folder: Path, url: str) -> None:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Keep the account of whoever runs the tests out of it, and give the signals back."""
-    names = [name for name in os.environ if name.startswith(("TENCENTCLOUD_", "PIPELINE_"))]
+    names = [name for name in os.environ if name.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]
     kept = {name: os.environ.pop(name) for name in names}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -228,7 +229,7 @@ def _undisturbed() -> Iterator[None]:
 
 def _unclaimed(folder: Path) -> frozenset[str]:
     """Return the base names on the sheet of unpaired pictures."""
-    book = openpyxl.load_workbook(folder / "out" / "latest" / "results.xlsx", read_only=True)
+    book = openpyxl.load_workbook(newest_results(folder / "out") / "results.xlsx", read_only=True)
     try:
         rows = book["Unpaired pictures"].iter_rows(min_row=2, max_col=1, values_only=True)
         return frozenset(str(value) for (value,) in rows if value)
