@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -34,7 +34,7 @@ from pipeline.intake.pictures import index
 from pipeline.intake.read import read_rosters
 from pipeline.intake.validate import validate
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.ledger.sitekey import SiteKey
+from pipeline.ledger.sitekey import KEY_BYTES, SiteKey
 from pipeline.model import (
     UNDONE,
     Ask,
@@ -67,6 +67,8 @@ from pipeline.sealed_corrections import note_sealed_corrections
 from pipeline.sending import Sender
 from pipeline.sent_sizes import examine_sent_sizes
 from pipeline.submit import Submission, Submitted, not_sent
+
+PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")  # of a check without a ledger: the same people are one all the same
 
 
 @dataclass(slots=True)
@@ -104,21 +106,23 @@ def draft(
 ) -> Draft:
     """Read, judge, pair, compare and plan: the offline half, the same for `check` and `run`.
 
-    ``judged`` is what a review says beside what the ledger remembers of earlier ones.
+    ``judged`` is what a review says beside what the ledger remembers of earlier ones. Without a ``site_key`` people are
+    told apart by PLAIN_KEY: the digests it makes must not leave this process. Rows have no ids then.
     """
+    identify = site_key or PLAIN_KEY
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     judge = partial(
         validate,
         defaults=wiring.defaults(config),
         today=clock.today(),
-        identify=site_key,
+        identify=identify,
         known={past.key for past in snapshot.people.values() if past.seal or past.unsettled},
     )
     read = partial(read_rosters, columns=config.columns, manner=wiring.manner(ask, config))
     collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
     found = collect(read, ask.rosters, ask.context)
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
-    unite = partial(unite_persons, snapshot=snapshot, person_key=site_key.person if site_key else None)
+    unite = partial(unite_persons, snapshot=snapshot, person_key=identify.person)
     doctors = unite(judge(found.rows, ids=found.row_ids))
     others = unite(judge(found.others, ids=found.other_ids))
     known = ledger.known_files() if ledger else {}
@@ -159,6 +163,12 @@ def draft(
     )
 
 
+def _without_key(outcome: Outcome) -> Outcome:
+    """Return an outcome without the person's key: it was made with a key that is no secret."""
+    doctor = replace(outcome.doctor, key=None)
+    return replace(outcome, planned=replace(outcome.planned, doctor=doctor))
+
+
 def _unsettled(snapshot: Snapshot) -> set[str | None]:
     return {past.key for past in snapshot.people.values() if past.unsettled is not None}
 
@@ -170,6 +180,8 @@ def check(
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     outcomes = examine(plan.planned, wiring.preparer(config, plan.drawn))
+    if site_key is None:
+        outcomes = tuple(map(_without_key, outcomes))
     return Night(
         run=ask.run,
         command=ask.command,
