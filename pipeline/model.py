@@ -346,6 +346,7 @@ class Ask:
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
     arguments: str = ""
+    absent: tuple[Path, ...] = ()  # default roster folders that are not there
 
 
 @dataclass(frozen=True, slots=True)

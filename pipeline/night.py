@@ -24,7 +24,7 @@ from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.examine import examine, unsent
 from pipeline.exits import exit_code
-from pipeline.guards import Guards, Watch, before
+from pipeline.guards import Guards, Watch, before, find_missing_rosters
 from pipeline.intake.across import compare, mark_unread
 from pipeline.intake.corrections import gather
 from pipeline.intake.image import twins
@@ -159,12 +159,13 @@ def check(
     started = clock.now()
     plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     outcomes = examine(plan.planned, wiring.preparer(config, plan.drawn))
+    halted = find_missing_rosters(earlier.find_emptied(ask, ledger))
     return Night(
         run=ask.run,
         command=ask.command,
         started=started,
         finished=clock.now(),
-        exit=exit_code(outcomes, plan.files, None),
+        exit=exit_code(outcomes, plan.files, halted),
         tenant=wiring.tenant_of(config) if site_key else None,
         contract=config.api.contract,
         outcomes=outcomes,
@@ -172,7 +173,7 @@ def check(
         unclaimed=plan.unclaimed,
         unread=plan.unread,
         traffic=Traffic(limit=config.limits.requests_per_second),
-        halted=None,
+        halted=halted,
         out=ask.out,
         seals=ask.seals,
         absent=plan.absent,
@@ -213,7 +214,7 @@ async def run(
     ready = _to_send(plan, ask, ledger)
     told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
     record = wiring.record(ask, config, started)
-    forbidden = _guarded(ready, plan, limits, record, ledger)
+    forbidden = _guarded(ready, plan, limits, record, ledger, emptied=earlier.find_emptied(ask, ledger))
     chosen = ready[: ask.limit]
     found = (
         credentials() if ready and forbidden is None else None
@@ -297,7 +298,13 @@ async def run(
 
 
 def _guarded(
-    ready: Sequence[Planned], plan: Draft, limits: Guards, record: RunRecord, ledger: Ledger
+    ready: Sequence[Planned],
+    plan: Draft,
+    limits: Guards,
+    record: RunRecord,
+    ledger: Ledger,
+    *,
+    emptied: Sequence[str],
 ) -> Halt | None:
     """Return why the night does not begin, if it does not; rows of a refused file are no rows that went away."""
     whole = all(report.status == "read" for report in plan.files)
@@ -308,6 +315,7 @@ def _guarded(
         seals=plan.seals,
         seen=ledger.seen_before,
         last_rows=earlier.rows_last_time(ledger, record) if whole else None,
+        emptied=emptied,
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.lock import RunLock
     from pipeline.ledger.ownership import Ownership
+    from pipeline.ledger.protocol import Ledger
     from pipeline.ledger.registry import TenantRegistry
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
@@ -93,7 +94,37 @@ def ask_of(
         passwords=passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
+        absent=() if rosters else tuple(path for path in inboxes if not path.exists()),
     )
+
+
+def has_nothing_to_read(
+    ask: Ask, config: Config, clock: Clock, ledger: Ledger | None = None, *, known: bool = True
+) -> bool:
+    """Tell whether there is no roster, and nothing shows that an earlier run read one there: then there is nothing to do.
+
+    ``ledger`` is the caller's own; by default the configured one is asked. Not ``known``: the configuration names no
+    tenant, and no ledger is asked.
+    """
+    from pipeline.earlier import find_emptied  # noqa: PLC0415
+    from pipeline.intake.folders import expand  # noqa: PLC0415
+    from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    if expand(ask.rosters):
+        return False
+    if not known:
+        return True
+    if ledger is not None:
+        return not find_emptied(ask, ledger)
+    path = config.path(config.ledger)
+    if not path.exists():
+        return not receipts_path(path).exists() and not run_that_knew(
+            config.path(config.out), tenant_of(config)
+        )
+    with open_for_config(config, clock, readonly=True) as (opened, _):
+        return not find_emptied(ask, opened)
 
 
 def _require(config: Config, key: str, paths: Sequence[Path]) -> None:

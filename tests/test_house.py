@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "sent_sizes": {"model", "roster"},
     "examine": {"model", "roster", "problems", "plan", "submit"},
     "closing": GROUND | {"exits", "ledger", "results"},
-    "earlier": {"errors", "ledger"},
+    "earlier": {"errors", "intake", "ledger", "model"},
     "exits": {"model", "roster", "results"},
     "review": {"errors", "model"},
     "night": GROUND
@@ -83,7 +83,7 @@ MAY_IMPORT = {
     },
     "wiring": GROUND | ROOMS | {"config", "plan", "submit", "guards"},
     "passwords": {"errors", "config"},
-    "session": GROUND | ROOMS | {"config", "wiring", "passwords"},
+    "session": GROUND | ROOMS | {"config", "earlier", "wiring", "passwords"},
     "api": GROUND | ROOMS | {"config", "language", "wiring", "session", "night"},
     "recall": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "night"},
     "desk": GROUND | ROOMS | {"desk", "earlier", "config", "wiring", "night", "plan"},

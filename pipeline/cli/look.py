@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.explain import program_of
-from pipeline.cli.nightly import ready_config
+from pipeline.cli.nightly import RUNS_SEARCHED, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.settle import tell_unanswered
 from pipeline.cli.standing import tell_left
 from pipeline.clock import shown, stamp
+from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
 from pipeline.session import open_for_config
 from pipeline.words import Joined
@@ -104,6 +105,11 @@ def _tell_last(session: Session, last: RunRecord, *, under_way: bool) -> None:
     session.say("status_run", run=last.run, command=last.command, exit=last.exit, why=why, finished=finished)
 
 
+def _last_with_rows(ledger: SqliteLedger) -> RunRecord | None:
+    """Return the last run that read rosters: one that ended before has no results to rebuild."""
+    return next(filter(read_rosters, ledger.runs(RUNS_SEARCHED)), None)
+
+
 def _runs(ledger: SqliteLedger) -> Joined:
     """Return the ids of the last runs."""
     return Joined([each.run for each in ledger.runs(RUNS_NAMED)], phrase("mark.comma"))
@@ -121,7 +127,7 @@ def report(session: Session, *, run_id: str | None) -> int:
     config = ready_config(session)
     clock = session.clock
     with open_for_config(config, clock, readonly=True) as (ledger, site_key):
-        record = ledger.run(run_id) if run_id else ledger.last_run()
+        record = ledger.run(run_id) if run_id else _last_with_rows(ledger)
         if record is None:
             raise (
                 UsageError("no_run", run=run_id, known=_runs(ledger), then=("status",))

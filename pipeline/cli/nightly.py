@@ -13,6 +13,7 @@ from pipeline import session as surroundings
 from pipeline.cli.evening import conduct, tell_no_seals
 from pipeline.cli.session import Session
 from pipeline.config import Config, load, missing_ids
+from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Status
 from pipeline.session import latest_of, open_for_check, open_for_config
@@ -33,14 +34,13 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     """Read, pair, validate and plan; send nothing."""
     from pipeline import night  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
-    from pipeline.intake.folders import expand  # noqa: PLC0415
 
     clock = session.clock
     config, why_not = _config_for_check(session)
     ask = ask_of("check", session, config, rosters=rosters, seals=seals, out=out)
     if why_not is not None:
         session.say("check_without_config", why=why_not)
-    if not expand(ask.rosters):
+    if surroundings.has_nothing_to_read(ask, config, clock, known=why_not is None):
         return nothing_to_read(session, config, rosters)
     tell_no_seals(session, config, ask)
     if why_not is not None:
@@ -92,12 +92,12 @@ def run(
     if review is not None and not review.is_file():
         raise surroundings.no_such_path(review)
     ask = replace(ask, accept_guards=accept_guards, review=review)
-    if not expand(ask.rosters):
+    if surroundings.has_nothing_to_read(ask, config, clock):
         return nothing_to_read(session, config, rosters)
     surroundings.refuse_results(rosters)
-    return conduct(
-        session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
-    )
+    # without a roster the last results stay as they are: they hold everybody's SealId
+    latest = latest_of(config) if expand(ask.rosters) else None
+    return conduct(session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest)
 
 
 @click.command()
@@ -126,7 +126,8 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         known = frozenset(seen.file for seen in ledger.rows_of(writer)) if writer else frozenset()
     if wrote is not None and not wrote.rosters:  # made again from receipts, which hold no paths
         wrote = None
-    whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
+    runs = (each for each in earlier if each.command == "run" and each.rosters)
+    whole = next(filter(read_rosters, runs), None)
     if whole is None and results is None:
         raise UsageError("no_last_run", then=("run",))
     made = wrote or whole

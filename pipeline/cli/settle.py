@@ -17,6 +17,7 @@ from pipeline.cli.nightly import RUNS_SEARCHED, ask_of, no_ledger, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
+from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
 from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
 
@@ -234,7 +235,8 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
 
 def _as_last_run(ask: Ask, ledger: SqliteLedger) -> Ask | None:
     """Return what to read to see the rows of the last run; None where the configured rosters are what it read."""
-    last = next((each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters), None)
+    runs = (each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters)
+    last = next(filter(read_rosters, runs), None)
     if last is None or set(last.rosters) == {str(path.absolute()) for path in ask.rosters}:
         return None
     rosters = tuple(path for path in map(Path, last.rosters) if path.exists())

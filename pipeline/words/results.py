@@ -211,6 +211,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.ROSTER_SHRUNK": (
         "名单比上次少了很多（{message} 行），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
         "the roster has far fewer rows than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
+    "halt.ROSTER_MISSING": (
+        "名单文件夹 {message} 是空的或不存在，而以前的运行在那里读过名单；没有提交任何内容。请看共享文件夹是否已连接、名单是否已放入；确实没有名单就用 run --accept-guards 放行这一晚",
+        "the roster folder {message} is empty or gone, and earlier runs read a roster there; nothing was sent. Is the share connected, and the roster in its place? If there is none tonight, pass this night with run --accept-guards"),
     "halt.TOO_MANY_UNKNOWN": (
         "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并查清“未知”表里的行",
         "{message} rows have no verdict tonight. Look at the network and the service, and settle the sheet Unknown"),

@@ -113,6 +113,9 @@ HALTS: Mapping[str, Advice] = {
     "ROSTER_SHRUNK": _a(
         "it", "after", "名单比上次少了很多，一个也没有提交。", "核对名单是否完整；确实如此就用 run --accept-guards。",
         "The roster has far fewer rows than last time; nothing was sent.", "Is it whole? If so, run --accept-guards."),
+    "ROSTER_MISSING": _a(
+        "it", "after", "名单文件夹是空的或不存在，而以前的运行在那里读过名单。", "检查共享文件夹是否已连接、名单是否已放入；确实没有名单就用 run --accept-guards。",
+        "A roster folder is empty or gone in which earlier runs read a roster.", "Is the share connected, and the roster in its place? If there is none, run --accept-guards."),
     "TOO_MANY_UNKNOWN": _a(
         "it", "itself", "这一晚没有结论的行太多。", "检查网络，查清“未知”表里的行，再运行。",
         "Too many rows have no verdict tonight.", "Look at the network, settle the sheet Unknown, then run again."),
