@@ -7,14 +7,18 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ Locked               6   another run holds the ledger
 ├─ NotReadNow           5   a file cannot be read for the machine's trouble, not the file's (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
+├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
 └─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
 """
 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from pipeline.rights import acting_user, owner_of
 from pipeline.words import Either, Joined, Speaks
 from pipeline.words.sentences import say
 from pipeline.words.system import DATABASE, SYSTEM, UNLISTED_DATABASE, UNLISTED_SYSTEM
@@ -92,6 +96,20 @@ class LedgerError(EsignImportError):
         return reason_of(self.__cause__).en if self.__cause__ is not None else str(self)
 
 
+class DiskTrouble(EsignImportError):
+    """A file or folder of ours that cannot be read or written: which one, for which user, and the cure."""
+
+    exit_code = 74
+
+    def __init__(self, error: OSError) -> None:
+        path = Path(os.fsdecode(error.filename)).absolute() if error.filename else Path.cwd()
+        key = _CURES.get(error.errno or 0, "disk.other")
+        if error.errno in _OF_RIGHTS and path.parent.is_dir() and not path.exists():
+            path = path.parent  # what has to be changed is the folder in which nothing can be made
+        owner, who = owner_of(path), acting_user()
+        super().__init__(key, path=path, user=who, owner=owner, why=reason_of(error))
+
+
 class FileRefused(Exception):
     """A roster file is refused as a whole: a file code of DESIGN §8 and the words for its sentence."""
 
@@ -101,6 +119,14 @@ class FileRefused(Exception):
         self.detail = dict(detail or {})
 
 
+_OF_RIGHTS = frozenset({errno.EACCES, errno.EPERM})
+_CURES: Mapping[int, str] = {
+    errno.EACCES: "disk.rights",
+    errno.EPERM: "disk.rights",
+    errno.EROFS: "disk.read_only",
+    errno.ENOSPC: "disk.full",
+    errno.EDQUOT: "disk.full",
+}
 _OF_THE_MACHINE = frozenset(
     {
         errno.EAGAIN,

@@ -64,8 +64,12 @@ def ask_of(
     limit: int | None = None,
     accept_guards: bool = False,
     invocation: str = PROGRAM,
+    run: str | None = None,
 ) -> Ask:
-    """Resolve what is asked: named paths must exist (UsageError), the default folders may be absent."""
+    """Resolve what is asked: named paths must exist (UsageError), the default folders may be absent.
+
+    ``run`` is the run's id where it has one already.
+    """
     for path in (*rosters, *([seals] if seals else [])):
         existing(path)
     for folder in filter(None, (seals, out)):
@@ -79,7 +83,7 @@ def ask_of(
             _require(config, "roster", inboxes)
         if seals is None:
             _require(config, "seals", [pictures])
-    run = _new_run(config, clock)
+    run = run or new_run(config, clock)
     results = out or config.path(config.out) / run
     room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
@@ -137,7 +141,7 @@ def _require(config: Config, key: str, paths: Sequence[Path]) -> None:
         raise UsageError("usage.configured_missing", key=key, path=missing)
 
 
-def _new_run(config: Config, clock: Clock) -> str:
+def new_run(config: Config, clock: Clock) -> str:
     """Return a run's name: nights that begin in one millisecond, over one results folder, are two all the same."""
     names = map(run_id, count(clock.now(), 0.001))
     out = config.path(config.out)

@@ -16,6 +16,7 @@ LONGEST = 450  # lines; the catalogue of codes and the shared values are the lon
 
 GROUND = {
     "errors",
+    "rights",
     "roster",
     "model",
     "problems",
@@ -30,7 +31,8 @@ GROUND = {
 ROOMS = {"intake", "esign", "ledger", "results"}
 MAY_IMPORT = {
     "words": {"model", "roster"},  # the catalogue, which every room may ask
-    "errors": set(),
+    "errors": {"rights"},
+    "rights": set(),
     "clock": set(),
     "headings": set(),
     "points": set(),
@@ -59,6 +61,7 @@ MAY_IMPORT = {
     "sent_sizes": {"model", "roster"},
     "examine": {"model", "roster", "problems", "plan", "submit"},
     "closing": GROUND | {"exits", "ledger", "results"},
+    "early_end": GROUND | ROOMS | {"config", "exits", "wiring"},
     "earlier": {"errors", "intake", "ledger", "model"},
     "exits": {"model", "roster", "results"},
     "review": {"errors", "model"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import click
 
 from pipeline.cli.evening import conduct
 from pipeline.cli.nightly import out_option
+from pipeline.cli.recording import recorded
 from pipeline.cli.session import Session
-from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.errors import UsageError
 from pipeline.model import Ask
@@ -46,13 +47,14 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     clock = session.clock
     truth = base / "sandbox-seals.jsonl"
     config_file = session.config_path = _write_config(base, sample)
-    with SandboxThread(Sandbox(latency=0.08, truth_file=truth)) as service:
+    with ExitStack() as stack:
+        service = stack.enter_context(SandboxThread(Sandbox(latency=0.08, truth_file=truth)))
         config = load(config_file, {"PIPELINE_API__ENDPOINT": service.url})
-        run = run_id(clock.now())
-        results = base / "out" / run
+        recorder = stack.enter_context(recorded(session, "run", config))
+        results = base / "out" / recorder.run
         ask = Ask(
             "run",
-            run,
+            recorder.run,
             (sample / "roster.xlsx",),
             sample / "seals",
             results,
@@ -65,6 +67,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             session,
             config,
             ask,
+            recorder=recorder,
             clock=clock,
             yes=True,
             latest=latest,

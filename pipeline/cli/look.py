@@ -14,15 +14,16 @@ from pipeline.cli.explain import program_of
 from pipeline.cli.nightly import RUNS_SEARCHED, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.settle import tell_unanswered
-from pipeline.cli.standing import tell_left
+from pipeline.cli.standing import tell_halt, tell_left
 from pipeline.clock import shown, stamp
 from pipeline.earlier import read_rosters
-from pipeline.errors import UsageError
+from pipeline.errors import EsignImportError, UsageError
 from pipeline.session import open_for_config
 from pipeline.words import Joined
 from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite import SqliteLedger
 
@@ -30,9 +31,11 @@ RUNS_NAMED = 5
 EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
     0: "exit.0",
     1: "exit.1",
+    2: "exit.2",
     3: "exit.3",
     4: "exit.4",
     5: "exit.5",
+    6: "exit.6",
     7: "exit.7",
     74: "exit.74",
     130: "exit.130",
@@ -44,27 +47,28 @@ EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
+    from pipeline.early_end import find_last_record, later_of  # noqa: PLC0415
     from pipeline.ledger.lock import held  # noqa: PLC0415
-    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     config = ready_config(session)
-    path = config.path(config.ledger)
+    path, out = config.path(config.ledger), config.path(config.out)
+    recorded = find_last_record(out, tenant_of(config))
     if not path.exists():
-        sent = run_that_knew(config.path(config.out), tenant_of(config))
-        if sent:
-            session.alarm("status_lost", path=sent)
-            session.proceed("next_rebuild", "ledger", "rebuild")
-            return 74
-        session.say("status_none")
-        session.proceed("next_check", "check")
-        return 0
-    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
-        people = ledger.snapshot().people.values()
-        last = ledger.last_run()
-        tell_unanswered(session, ledger)
+        return _tell_without_ledger(session, config, recorded)
+    try:
+        with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+            people = ledger.snapshot().people.values()
+            last = ledger.last_run()
+            tell_unanswered(session, ledger)
+    except EsignImportError:
+        if recorded is not None:
+            _tell_last(session, recorded, under_way=False)
+            tell_halt(session, recorded)
+        raise
     session.say("status_ledger", path=path, tenant=site_key.tenant)
     under_way = last is not None and last.finished is None and held(path)
+    last = last if under_way else later_of(last, recorded)
     unsettled = [past for past in people if past.unsettled]
     if under_way and last is not None:
         flying = [past for past in unsettled if past.unsettled and past.unsettled.run == last.run]
@@ -91,6 +95,27 @@ def status(session: Session) -> int:
         _tell_last(session, last, under_way=under_way)
     left = len(unsettled)
     tell_left(session, config, program_of(session, config), last, left, under_way=under_way)
+    return 0
+
+
+def _tell_without_ledger(session: Session, config: Config, recorded: RunRecord | None) -> int:
+    """Say that there is no ledger, and of a run that ended before it had one; return the exit code."""
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    sent = run_that_knew(config.path(config.out), tenant_of(config))
+    if not sent and recorded is None:
+        session.say("status_none")
+        session.proceed("next_check", "check")
+        return 0
+    if recorded is not None:
+        _tell_last(session, recorded, under_way=False)
+    if sent:
+        session.alarm("status_lost", path=sent)
+        session.proceed("next_rebuild", "ledger", "rebuild")
+        return 74
+    session.say("status_no_ledger")
+    tell_left(session, config, program_of(session, config), recorded, 0, under_way=False)
     return 0
 
 

@@ -39,6 +39,9 @@ class Session:
     quiet: bool = field(default=False, kw_only=True)
     as_json: bool = field(default=False, kw_only=True)
     clock: Clock = field(default_factory=SystemClock, kw_only=True)
+    made: tuple[str, int] = field(
+        default=("", 0), kw_only=True
+    )  # by a run that broke: its id, how many seals
 
     @property
     def language(self) -> str:

@@ -14,20 +14,30 @@ import click
 
 from pipeline.cli.grounds import SEEN, certify_place, grounds_of, one_sealed
 from pipeline.cli.nightly import RUNS_SEARCHED, ask_of, no_ledger, ready_config
+from pipeline.cli.recording import recorded
 from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
 from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
-from pipeline.session import credentials_of, hold, latest_of, no_such_path, open_for_config
+from pipeline.session import (
+    credentials_of,
+    hold,
+    latest_of,
+    no_such_path,
+    open_for_config,
+    require_ready,
+)
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.desk.cases import Case
     from pipeline.desk.settle import Who
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Ask
 
+DECLINED = 2  # a create that was not sent again is no success
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 
 
@@ -147,17 +157,20 @@ def _probe(session: Session, query: str | None) -> int:
     from pipeline.cli.evening import conduct  # noqa: PLC0415
     from pipeline.desk.settle import require_fence  # noqa: PLC0415
 
-    config = ready_config(session)
-    if config.unknown != "probe":
-        raise UsageError("probe_not_allowed")
-    with _desk(session, changes=False) as (_, ledger, found):
-        case = _one(session, ledger, found, query or "")
-        with _back_to(case):
-            if case.attempt is None or case.planned is None:
-                raise UsageError("probe_nothing", name=case.name)
-            require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
-    ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
-    return conduct(session, config, ask, clock=session.clock, latest=latest_of(config), yes=True)
+    config = session.config()
+    with recorded(session, "resolve", config) as recorder:
+        require_ready(config, session.config_name)
+        if config.unknown != "probe":
+            raise UsageError("probe_not_allowed")
+        with _desk(session, changes=False) as (_, ledger, found):
+            case = _one(session, ledger, found, query or "")
+            with _back_to(case):
+                if case.attempt is None or case.planned is None:
+                    raise UsageError("probe_nothing", name=case.name)
+                require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
+        ask = replace(ask_of("resolve", session, config, run=recorder.run), only=frozenset({case.key}))
+        latest = latest_of(config)
+        return conduct(session, config, ask, recorder=recorder, clock=session.clock, latest=latest, yes=True)
 
 
 def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> int:
@@ -309,22 +322,30 @@ def certify(
     seen = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
     if any(seen.values()):
         return certify_place(session, query, seen, why or "certify")
+    config = session.config()
+    with recorded(session, "certify", config) as recorder:
+        require_ready(config, session.config_name)
+        code = _certify_create(session, config, recorder.run, query, yes=yes)
+        return recorder.end_early(code) if code is not None else DECLINED
+
+
+def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
+    """Send a sealed doctor's create once more, and say what came of it; None where the user said no."""
     from pipeline import wiring  # noqa: PLC0415
     from pipeline.desk import certify as desk  # noqa: PLC0415
     from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
     from pipeline.ledger.lock import user  # noqa: PLC0415
     from pipeline.night import draft  # noqa: PLC0415
 
-    config = ready_config(session)
     clock = session.clock
-    ask = replace(ask_of("certify", session, config), command="check")
+    ask = replace(ask_of("certify", session, config, run=run), command="check")
     with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         sealed = one_sealed(planned, query)
         request, prepared = desk.request_of(sealed, wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")
-            return 2
+            return None
         found = asyncio.run(
             desk.certify(
                 request,

@@ -117,7 +117,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "印章图片 {place} 无法读取（{why}）；其中的图片没有用上。",
         "Pictures in {place} cannot be read ({why}); none of them was used.",
     ),
-    "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
+    "made": (
+        "运行 {run} 停止前已创建 {n} 枚印章，都记在台账里，不会重复创建。",
+        "Before it stopped, run {run} made {n} seals. They are in the ledger and are not made again.",
+    ),
     "no_config": (
         "当前文件夹里没有 config.yaml。已有配置就用 --config 写明它在哪里；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
         "There is no config.yaml in this folder. Name yours with --config; if there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
@@ -242,6 +245,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "请照原样再输入一遍（路径里有号码，这里不显示）。要看现状，请输入：",
         "Type the same again (a path holds a number and is not shown here). To see how things stand, type:",
     ),
+    "next_report": (
+        "处理好之后，要由台账重新写出这次运行的结果，请输入：",
+        "Once that is put right, write this run's results again from the ledger:",
+    ),
     "next_bug": ("要看详细原因，请输入：", "To see more of the reason, type:"),
     "next_rosters": ("放入名单后，请输入：", "With a roster in its place, type:"),
     "next_status": ("要看现状，请输入：", "To see how things stand, type:"),
@@ -282,6 +289,11 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "config_fine": ("{path} 没有问题。", "{path} is fine."),
     "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
     "status_none": ("还没有台账：尚未运行过。", "No ledger yet: nothing has run."),
+    "status_no_ledger": ("还没有台账：没有提交过任何印章。", "There is no ledger yet: nothing was sent."),
+    "status_mended": (
+        "先处理好上面说的原因，然后输入：",
+        "First put right what is said above, then type:",
+    ),
     "status_lost": (
         "找不到台账，但 {path} 说明以前发送过；请先恢复台账文件和它的 .key。",
         "The ledger is not there, but {path} tells that something was sent; restore the ledger and its .key first.",
@@ -312,9 +324,11 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "exit.0": ("完成", "done"),
     "exit.1": ("程序内部错误", "a bug"),
+    "exit.2": ("用法或配置有误，没有发送", "usage or configuration, nothing was sent"),
     "exit.3": ("完成，有行需要人工处理", "done, some rows need somebody"),
     "exit.4": ("已停止，重跑无用", "halted, a rerun cannot help"),
     "exit.5": ("提前停止，重跑有用", "stopped early, a rerun will help"),
+    "exit.6": ("另一次运行正在进行", "another run was under way"),
     "exit.7": ("有名单没有读成", "a roster was refused"),
     "exit.74": ("台账或磁盘出错", "ledger or disk"),
     "exit.130": ("被 Ctrl-C 中断", "interrupted by Ctrl-C"),

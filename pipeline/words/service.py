@@ -135,6 +135,21 @@ HALTS: Mapping[str, Advice] = {
     "CUT_SHORT": _a(
         "nobody", "itself", "运行被中断。", "再运行一次；已发出的都记在台账里。",
         "The run was cut short.", "Run again; what was sent is in the ledger."),
+    "USAGE": _a(
+        "it", "after", "命令或配置有误，没有发送。", "按 halted.message 的说明改好命令或配置，再运行。",
+        "The command or the configuration is wrong; nothing was sent.", "Put right what halted.message says, then run again."),
+    "CREDENTIALS_MISSING": _a(
+        "it", "after", "没有找到成对的 SecretId 和 SecretKey，没有发送。", "按 halted.message 列出的位置放好密钥，再运行。",
+        "No complete pair of SecretId and SecretKey was found; nothing was sent.", "Put the keys into one of the places that halted.message lists, then run again."),
+    "LOCKED": _a(
+        "nobody", "itself", "另一次运行正在进行，没有发送。", "不用处理；经常如此就把定时任务隔开一些。",
+        "Another run was under way; nothing was sent.", "Nothing; if it happens often, put the runs further apart."),
+    "LEDGER_REFUSED": _a(
+        "it", "after", "台账、密钥或它们的权限不能用，没有发送。", "按 halted.message 的说明处理，再运行。",
+        "The ledger, its key or their permissions cannot be used; nothing was sent.", "Do as halted.message says, then run again."),
+    "NOT_READ_NOW": _a(
+        "it", "itself", "有文件这次没能读取，没有发送。", "再运行一次；仍然如此请检查电脑和共享文件夹。",
+        "A file could not be read this time; nothing was sent.", "Run again; if it happens again, look at the machine and its shares."),
     "SEAL_ID_REUSED": ANSWERS["SEAL_ID_REUSED"],
     "CONTRACT_INLINE_IGNORED": OWN["MissingParameter.SealImage"],
     "TLS": _a(
