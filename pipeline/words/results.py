@@ -233,6 +233,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.TLS": ("服务器证书无法验证：{message}", "the server's certificate was refused: {message}"),
     "halt.DISK": ("磁盘或文件出错：{message}", "disk or file trouble: {message}"),
     "halt.LEDGER": ("台账无法写入：{message}", "the ledger cannot be written: {message}"),
+    "halt.USAGE": ("{message}", "{message}"),
+    "halt.CREDENTIALS_MISSING": ("{message}", "{message}"),
+    "halt.LOCKED": ("{message}", "{message}"),
+    "halt.LEDGER_REFUSED": ("{message}", "{message}"),
+    "halt.NOT_READ_NOW": ("{message}", "{message}"),
     "halt.BUG": ("程序内部错误：{message}", "a bug: {message}"),
     "halt.LEDGER_CONFLICT": ("台账拒绝了一次提交：{message}", "the ledger refused an attempt: {message}"),
     "halt.CONTRACT_INLINE_IGNORED": (
