@@ -24,14 +24,13 @@ from pipeline.errors import (
 )
 from pipeline.exits import INTERRUPTED
 from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.tenant import tenant
 from pipeline.model import Halt, HaltExit, Night, Traffic
 from pipeline.results.files import write_json
 from pipeline.results.lines import run_record
-from pipeline.results.write import RUN
-from pipeline.wiring import tenant_of
 
 LOG = logging.getLogger(__name__)
-LATEST = "latest"
+RUN = "run.json"
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (CredentialsMissing, "CREDENTIALS_MISSING"),
     (Locked, "LOCKED"),
@@ -60,13 +59,14 @@ class Begun:
     @property
     def tenant(self) -> str | None:
         """The tenant that the configuration names, if it names one."""
-        return None if self.config.api.placeholders else tenant_of(self.config)
+        api = self.config.api
+        return None if api.placeholders else tenant(api.endpoint, api.app_id, api.organization_open_id)
 
 
 def halt_of(trouble: BaseException, language: str) -> Halt:
     """Return why an exception ends a run, in the words that the user is told."""
     if isinstance(trouble, OSError):
-        trouble = DiskTrouble(trouble)
+        trouble = DiskTrouble.of(trouble)
     if isinstance(trouble, KeyboardInterrupt | asyncio.CancelledError):
         return Halt("CUT_SHORT", "", INTERRUPTED)
     if isinstance(trouble, EsignImportError):
@@ -107,9 +107,9 @@ def leave_record(night: Night, folders: Iterable[Path]) -> bool:
     return whole
 
 
-def find_last_record(out: Path, tenant: str) -> RunRecord | None:
+def find_last_record(out: Path, owner: str) -> RunRecord | None:
     """Return the newest run of this tenant that left a run.json under its own name, but for a `check`; None without one."""
-    return next(_records(out, tenant), None)
+    return next(_records(out, owner), None)
 
 
 def later_of(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
@@ -126,11 +126,11 @@ def later_of(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | 
     return max(last, recorded, key=lambda each: (int(each.finished or each.started), each.run))
 
 
-def _records(out: Path, tenant: str) -> Iterator[RunRecord]:
+def _records(out: Path, owner: str) -> Iterator[RunRecord]:
     for path in sorted(out.glob(f"*/{RUN}"), reverse=True):
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-            ours = told["run"] == path.parent.name and told["command"] != "check" and told["tenant"] == tenant
+            ours = told["run"] == path.parent.name and told["command"] != "check" and told["tenant"] == owner
             if ours:
                 yield _record(path.parent, told)
         except (OSError, ValueError, KeyError, TypeError):

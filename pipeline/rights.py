@@ -22,14 +22,27 @@ def owner_of(path: Path) -> str:
         return "?"
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether a file or folder is there, as far as this process may see."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def find_unwritable(paths: Iterable[Path]) -> Path | None:
     """Return the first of these files and folders that is there and may not be read and written by this process."""
-    return next((path for path in paths if path.exists() and not os.access(path, os.R_OK | os.W_OK)), None)
+    return next((path for path in paths if is_there(path) and not os.access(path, os.R_OK | os.W_OK)), None)
 
 
 def find_unreadable(paths: Iterable[Path]) -> Path | None:
     """Return the first of these files and folders that is there and may not be read by this process."""
-    return next((path for path in paths if path.exists() and not os.access(path, os.R_OK)), None)
+    return next((path for path in paths if is_there(path) and not os.access(path, os.R_OK)), None)
+
+
+def is_on_read_only_disk(path: Path) -> bool:
+    """Tell whether a file lies on a disk that is mounted read-only."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _name_of(number: int) -> str:

@@ -15,6 +15,7 @@ from pipeline.errors import (
     DiskTrouble,
     EsignImportError,
     LedgerError,
+    LedgerUnreachable,
     Locked,
     UsageError,
 )
@@ -24,6 +25,7 @@ from pipeline.shell import join
 
 AFTER: Mapping[type[EsignImportError], tuple[str, ...]] = {
     ConfigError: ("config", "validate"),
+    LedgerUnreachable: (),  # rights or room: the ledger is not damaged
     LedgerError: ("ledger", "check"),
     Locked: ("status",),
 }
@@ -48,7 +50,7 @@ def told(session: Session, trouble: BaseException) -> int:
     if isinstance(trouble, click.ClickException):
         return _misused(session, trouble)
     if isinstance(trouble, OSError) and not isinstance(trouble, BrokenPipeError):
-        trouble = DiskTrouble(trouble)
+        trouble = DiskTrouble.of(trouble)
     if isinstance(trouble, EsignImportError):
         session.fail(trouble)
         if not _tell_made(session):

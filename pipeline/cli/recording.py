@@ -93,7 +93,7 @@ class Recorder:
                 leave_record(night, [night.out, self.begun.own_folder])
                 ledger.finish_run(night.run, exit=ended, finished=night.finished, record=told)
             if isinstance(trouble, OSError):
-                disk = DiskTrouble(trouble)
+                disk = DiskTrouble.of(trouble)
                 disk.exit_code = ended
                 raise disk from trouble
             raise

@@ -21,7 +21,7 @@ GUARDS = frozenset(
     {"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"}
 )  # they look at the plan: as it is, it is stopped again
 CAUSED = frozenset(
-    {"SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
+    {"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
 )  # time alone does not remove what stopped them
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 

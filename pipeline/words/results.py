@@ -232,7 +232,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.SEAL_ID_REUSED": ("服务返回了属于另一人的印章ID", "the service answered with another person's SealId"),
     "halt.TLS": ("服务器证书无法验证：{message}", "the server's certificate was refused: {message}"),
     "halt.DISK": ("磁盘或文件出错：{message}", "disk or file trouble: {message}"),
-    "halt.LEDGER": ("台账无法写入：{message}", "the ledger cannot be written: {message}"),
+    "halt.LEDGER": ("台账无法写入（{message}）；请腾出磁盘空间或检查权限", "the ledger cannot be written ({message}); make room on its disk, or look at its permissions"),
     "halt.USAGE": ("{message}", "{message}"),
     "halt.CREDENTIALS_MISSING": ("{message}", "{message}"),
     "halt.LOCKED": ("{message}", "{message}"),

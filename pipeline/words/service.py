@@ -159,8 +159,8 @@ HALTS: Mapping[str, Advice] = {
         "it", "after", "磁盘或文件出错。", "检查磁盘空间和权限，再运行。",
         "Disk or file trouble.", "Look at the disk's space and the permissions, then run again."),
     "LEDGER": _a(
-        "it", "after", "台账无法写入。", "检查磁盘；台账损坏就用 ledger restore 或 ledger rebuild。",
-        "The ledger cannot be written.", "Look at the disk; bring a damaged ledger back with ledger restore or ledger rebuild."),
+        "it", "after", "台账无法写入。", "检查磁盘空间和权限，再运行；台账没有因此损坏。",
+        "The ledger cannot be written.", "Look at the disk's space and the permissions, then run again; the ledger is not damaged by that."),
     "LEDGER_CONFLICT": _a(
         "it", "after", "台账拒绝了一次提交，防止了重复创建。", "保留 state/ 和 log.jsonl，交给开发者。",
         "The ledger refused an attempt and so prevented a second seal.", "Keep state/ and log.jsonl for the developers."),

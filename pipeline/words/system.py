@@ -44,8 +44,8 @@ SYSTEM: Mapping[int, tuple[str, str]] = {
 # what is said of a file or folder of ours that cannot be used
 WORDS: Mapping[str, tuple[str, str]] = {
     "disk.rights": (
-        "用户 {user} 没有权限读写 {path}（属于 {owner}）。请给该用户读写权限（如 chown 或 chmod）后再运行。",
-        "User {user} may not read and write {path}, which belongs to {owner}. Give that user the rights (chown or chmod), then run again.",
+        "用户 {user} 对 {path} 没有所需的权限（它属于 {owner}）。请给该用户权限（如 chown 或 chmod）后再运行。",
+        "User {user} lacks the rights to {path}, which belongs to {owner}. Give that user the rights (chown or chmod), then run again.",
     ),
     "disk.read_only": (
         "{path} 所在的磁盘是只读的，用户 {user} 不能写入。请重新挂载为可写，或把文件夹改到别的磁盘。",
