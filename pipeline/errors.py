@@ -137,6 +137,7 @@ class FileRefused(Exception):
 
 
 _OF_RIGHTS = frozenset({errno.EACCES, errno.EPERM})
+_OF_FOLDERS = _OF_RIGHTS | {errno.EROFS}
 _CURES: Mapping[int, str] = {
     errno.EACCES: "disk.rights",
     errno.EPERM: "disk.rights",
@@ -173,8 +174,10 @@ def require_granted(error: OSError) -> None:
 def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
     """Return the sentence that names the cure of a system error, and what fills its blanks."""
     path = Path(os.fsdecode(error.filename)).absolute() if error.filename else Path.cwd()
-    if error.errno in _OF_RIGHTS and is_there(path.parent) and not is_there(path):
-        path = path.parent  # what has to be changed is the folder in which nothing can be made
+    if error.errno in _OF_FOLDERS and not is_there(
+        path
+    ):  # the folder in which nothing can be made has to be changed
+        path = next(filter(is_there, path.parents), path)
     key = _CURES.get(error.errno or 0, "disk.other")
     return key, {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}
 

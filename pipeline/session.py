@@ -49,8 +49,25 @@ def require_ready(config: Config, place: Path | str) -> None:
         raise UsageError(
             "usage.placeholders", place=place, keys=missing_ids(config, place), then=("config", "validate")
         )
-    if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
-        raise no_such_path(config.path(config.api.ca_file))
+    require_certificates(config)
+
+
+def require_certificates(config: Config) -> None:
+    """Raise UsageError for an ``api.ca_file`` that is not there or holds no certificate."""
+    if config.api.ca_file is None:
+        return
+    import ssl  # noqa: PLC0415 - only where a file is named
+
+    path = config.path(config.api.ca_file)
+    if not path.is_file():
+        raise no_such_path(path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (ssl.SSLError, ValueError) as error:
+        raise UsageError("usage.no_certificate", path=path, then=("config", "validate")) from error
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def ask_of(
@@ -110,14 +127,15 @@ def has_nothing_to_read(
     ``ledger`` is the caller's own; by default the configured one is asked. Not ``known``: the configuration names no
     tenant, and no ledger is asked.
     """
-    from pipeline.earlier import find_emptied  # noqa: PLC0415
     from pipeline.intake.folders import expand  # noqa: PLC0415
+
+    if expand(ask.rosters):
+        return False
+    from pipeline.earlier import find_emptied  # noqa: PLC0415
     from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
     from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
-    if expand(ask.rosters):
-        return False
     if not known:
         return True
     if ledger is not None:

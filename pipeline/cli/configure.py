@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from pipeline.cli.session import Session
 from pipeline.config import missing_ids
+from pipeline.session import require_certificates
 
 
 @click.group("config")
@@ -27,6 +28,7 @@ def validate(session: Session) -> int:
         session.alarm("placeholders", file=session.config_name, keys=missing)
         session.proceed("next_after", "config", "validate")
         return 2
+    require_certificates(config)
     session.say("config_fine", path=session.config_name)
     session.proceed("next_check", "check")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,12 +16,13 @@ from pipeline.cli.nightly import out_option
 from pipeline.cli.recording import recorded
 from pipeline.cli.session import Session
 from pipeline.config import load
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.model import Ask
 from pipeline.session import room_for_results
 from pipeline.shell import join
 from pipeline.words.sentences import say
 
+PORT_TROUBLE = {errno.EADDRINUSE: "port_taken", errno.EACCES: "port_rights", errno.EPERM: "port_rights"}
 PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -225,7 +227,8 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     try:
         await server.start()
     except OSError as error:
-        raise UsageError("port_taken", port=options["port"]) from error
+        key = PORT_TROUBLE.get(error.errno or 0, "port_failed")
+        raise UsageError(key, port=options["port"], why=reason_of(error)) from error
     try:
         session.say(
             "sandbox_at",

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from pipeline.cli.session import Session, let_go
+from pipeline.cli.session import Session
 from pipeline.cli.speech import tidy
+from pipeline.cli.streams import let_go
 from pipeline.errors import (
     ConfigError,
     DiskTrouble,
@@ -39,6 +40,7 @@ NEXT: Mapping[str, str] = {
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
 }
+USAGE = 2
 HELPS = frozenset({"-h", "--help", "--version"})
 
 
@@ -49,7 +51,14 @@ def told(session: Session, trouble: BaseException) -> int:
     """
     if isinstance(trouble, click.ClickException):
         return _misused(session, trouble)
-    if isinstance(trouble, OSError) and not isinstance(trouble, BrokenPipeError):
+    if isinstance(trouble, BrokenPipeError) and HELPS & set(session.arguments):
+        let_go(sys.stdout)  # click wrote its help to somebody who has seen enough
+        return 0
+    if isinstance(trouble, UnicodeError) and (encoding := sys.getfilesystemencoding()) != "utf-8":
+        session.alarm("locale", encoding=encoding)
+        session.repeat("next_after")
+        return USAGE
+    if isinstance(trouble, OSError):
         trouble = DiskTrouble.of(trouble)
     if isinstance(trouble, EsignImportError):
         session.fail(trouble)
@@ -60,9 +69,6 @@ def told(session: Session, trouble: BaseException) -> int:
         session.alarm("interrupted")
         session.repeat("next_again")
         return INTERRUPTED
-    if isinstance(trouble, BrokenPipeError) and HELPS & set(session.arguments):
-        let_go()  # click wrote its help to somebody who has seen enough
-        return 0
     session.alarm("bug", kind=type(trouble).__name__)
     if session.verbose:
         for line in traceback.format_exception(trouble):

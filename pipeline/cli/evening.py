@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,11 +19,14 @@ from pipeline.cli.session import Session
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.errors import EsignImportError
+from pipeline.language import find_misread_name
 from pipeline.model import Ask, Forecast, Status
 from pipeline.results.files import require_writable
 from pipeline.words import Joined, Phrase
 from pipeline.words.results import status_word
 from pipeline.words.sentences import phrase
+
+LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.cli.signals import Signals
@@ -34,9 +38,14 @@ if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
 
 
 def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
-    """Say where there is no folder of pictures; a hospital whose pictures are in cells needs none."""
+    """Say where there is no folder of pictures, or where the locale's encoding is not that of their names.
+
+    A hospital whose pictures are in cells needs no folder.
+    """
     if ask.seals is None:
         session.say("no_seals", path=config.path(config.seals))
+    elif name := find_misread_name(ask.seals):
+        session.alarm("locale_names", encoding=sys.getfilesystemencoding(), folder=ask.seals, name=name)
 
 
 def conduct(
@@ -136,7 +145,7 @@ class _Evening:
 
             def confirm(forecast: Forecast) -> bool:
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
-                self.signals.drain(stop, lambda: progress.say("stopping"))
+                self.signals.drain(stop, lambda: progress.say("stopping"), self._leave)
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))
                 if agreed and forecast.creates:
                     but_for_what_is_there()
@@ -155,6 +164,11 @@ class _Evening:
                 confirm=confirm,
                 watch=progress,
             )
+
+    def _leave(self, exit_code: int) -> None:
+        """Say that the second signal is obeyed, and end the log."""
+        self.session.alarm("left_at_once")
+        LOG.error("the run ends", extra={"exit": exit_code, "code": "CUT_SHORT"})
 
     def _foretell(self, forecast: Forecast) -> None:
         """Say how many seals will be made, or why none."""

@@ -20,6 +20,7 @@ from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
 from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
+from pipeline.language import readable
 from pipeline.session import (
     credentials_of,
     hold,
@@ -259,6 +260,7 @@ def _as_last_run(ask: Ask, ledger: SqliteLedger) -> Ask | None:
 
 def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str, way: str = "") -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
+    query = readable(query)
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
@@ -341,7 +343,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     ask = replace(ask_of("certify", session, config, run=run), command="check")
     with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
-        sealed = one_sealed(planned, query)
+        sealed = one_sealed(planned, readable(query))
         request, prepared = desk.request_of(sealed, wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")

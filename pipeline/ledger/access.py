@@ -27,18 +27,15 @@ def require_rights(ledger: Path, *, writing: bool) -> None:
         raise barrier
 
 
-def open_stale_index(ledger: Path) -> LedgerError | None:
-    """Give our own ``-shm`` back the rights of its ledger, which was read-only for a time; return what to warn of.
-
-    It is an index that SQLite makes again; nothing is kept in it.
-    """
-    path = ledger.with_name(f"{ledger.name}-shm")
-    with suppress(OSError):
-        status = path.stat()
-        if hasattr(os, "geteuid") and status.st_uid == os.geteuid() and not status.st_mode & 0o200:
-            path.chmod(private.FILE_MODE)
-            return LedgerError("ledger.index_opened", path=path)
-    return None
+def open_stale_files(ledger: Path) -> Iterator[LedgerError]:
+    """Give our own side files back the rights of a ledger that was read-only for a time; yield what to warn of."""
+    for suffix in SIDE_SUFFIXES:
+        path = ledger.with_name(ledger.name + suffix)
+        with suppress(OSError):
+            status = path.stat()
+            if hasattr(os, "geteuid") and status.st_uid == os.geteuid() and not status.st_mode & 0o200:
+                path.chmod(private.FILE_MODE)
+                yield LedgerError("ledger.side_file_opened", path=path)
 
 
 def explain_refusal(ledger: Path, error: sqlite3.Error, *, writing: bool) -> LedgerError | None:

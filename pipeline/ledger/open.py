@@ -10,7 +10,7 @@ from secrets import token_bytes
 
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import ballast, private, schema
-from pipeline.ledger.access import SIDE_SUFFIXES, explain_error, open_stale_index, require_rights
+from pipeline.ledger.access import SIDE_SUFFIXES, explain_error, open_stale_files, require_rights
 from pipeline.ledger.disk import require_local
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path, synchronize
@@ -58,7 +58,7 @@ def open_ledger(
             if inspected:
                 ownership.check_registry(path, None)
             _begin(path, tenant, now)
-        if not readonly and (warning := open_stale_index(path)):
+        for warning in () if readonly else open_stale_files(path):
             ownership.warn(warning)
         require_rights(path, writing=not readonly)
         site_key = SiteKey(read_key(path), tenant)

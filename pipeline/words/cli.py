@@ -155,6 +155,14 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
         "Port {port} of 127.0.0.1 is taken; choose another with --port.",
     ),
+    "port_rights": (
+        "没有权限使用 127.0.0.1 的 {port} 端口（1024 以下的端口要管理员权限）；请用 --port 选 1024 以上的端口。",
+        "Port {port} of 127.0.0.1 needs an administrator's rights, as ports below 1024 do; choose one above with --port.",
+    ),
+    "port_failed": (
+        "127.0.0.1 的 {port} 端口不能用（{why}）；请用 --port 换一个。",
+        "Port {port} of 127.0.0.1 cannot be used ({why}); choose another with --port.",
+    ),
     "kept_edits": (
         "{path} 在写出之后被改过，已保留为 {kept}。",
         "{path} was edited after it had been written; it is kept as {kept}.",
@@ -237,6 +245,18 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "results": ("结果：{path}", "Results: {path}"),
     "report": ("发生了什么：{path}", "What happened: {path}"),
+    "locale": (
+        "系统语言环境的编码 {encoding} 无法表示要用的文字。请先设置 LC_ALL=C.UTF-8（或 zh_CN.UTF-8），再运行。",
+        "The locale's encoding {encoding} cannot hold a text that is needed. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
+    ),
+    "locale_names": (
+        "语言环境的编码是 {encoding}，{folder} 里的文件名却是 UTF-8（如 {name}）：按姓名可能找不到图片。请设置 LC_ALL=C.UTF-8（或 zh_CN.UTF-8）后再运行。",
+        "The locale's encoding is {encoding}, but names of files in {folder} are UTF-8 (such as {name}): pictures may not be found by name. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
+    ),
+    "left_at_once": (
+        "已立即退出，没有等待应答。正在提交的行会记为“未知”，不会重复提交。",
+        "Left at once, without waiting for answers. Rows that were being sent become unknown and are not sent again.",
+    ),
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
     "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),

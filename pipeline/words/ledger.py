@@ -113,9 +113,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "无法写入台账 {path}（{why}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
         "The ledger {path} could not be written ({why}); nothing further is sent. Make room on its disk, or repair it, and run again: what was sent without a verdict is kept as unknown.",
     ),
-    "ledger.index_opened": (
-        "{path} 是台账只读时留下的，已恢复为可写；它只是索引，不含数据。",
-        "{path} was left when the ledger was read-only; it can be written again. It is an index and holds no data.",
+    "ledger.side_file_opened": (
+        "{path} 是台账只读时留下的，已恢复为可写。",
+        "{path} was left when the ledger was read-only; it can be written again.",
     ),
     "ledger.stale_shm": (
         "用户 {user} 没有权限写入 {path}（属于 {owner}）。它是台账只读时留下的索引，不含数据。请在没有运行时删除它，再运行；台账没有损坏，不用恢复或重建。",

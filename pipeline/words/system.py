@@ -55,6 +55,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} 所在的磁盘已满（或用户 {user} 的配额已用完）。请腾出空间后再运行。",
         "The disk of {path} is full, or the quota of user {user} is used up. Make room there, then run again.",
     ),
+    "disk.stdout": (
+        "标准输出写不进去（{why}）；结果文件和台账已经写好。",
+        "stdout cannot be written ({why}); the files of the results and the ledger are written.",
+    ),
     "disk.other": (
         "无法读写 {path}（{why}，用户 {user}）。请信息科检查磁盘。",
         "{path} cannot be read or written ({why}, user {user}). Ask IT to look at the disk.",
