@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,10 +107,8 @@ class Session:
     @staticmethod
     def write(text: str) -> None:
         """Write a line to stderr as the console can: click would take an ASCII one for UTF-8."""
-        try:
+        with suppress(OSError):  # the reader has gone, or the disk is full; that is no reason to end a night
             print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks
-        except OSError:  # the reader has gone, or the disk is full; that is no reason to end a night
-            let_go(sys.stderr)
 
     def config(self) -> Config:
         """Return the configuration; UsageError where there is none."""

@@ -151,9 +151,9 @@ def test_a_read_only_disk_is_named(hospital):
 
 
 def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
-    """Of a disk with room for the log alone; the ledger lies on another one."""
+    """Of a disk without room for the log even; the ledger lies on another one."""
     hospital.doctors(30)
-    with mounted(hospital.folder / "out", "size=40k"):
+    with mounted(hospital.folder / "out", "size=8k"):
         code, said = go(hospital, "run")
         assert code == 74
         run = hospital.runs[-1].name

@@ -22,7 +22,8 @@ def shell(hospital, redirected: str, *, words: str = "", locale: dict[str, str] 
     command = (
         f"{sys.executable} -m pipeline --config {hospital.folder}/config.yaml --lang en {words} {redirected}"
     )
-    environment = {**os.environ, "LC_ALL": "C.UTF-8", **(locale or {})}
+    # unbuffered, Python has nothing left to write at its end
+    environment = {**os.environ, "PYTHONUNBUFFERED": "", "LC_ALL": "C.UTF-8", **(locale or {})}
     return subprocess.run(
         ["bash", "-c", command], capture_output=True, check=False, cwd=HERE, env=environment
     )
@@ -37,8 +38,11 @@ def test_closed_streams_end_no_run(hospital):
     done = shell(hospital, "2>&-", words="--json run")
     assert done.returncode == 0
     assert done.stdout.startswith(b"{"), "what is said does not turn up in stdout"
-    for log in hospital.folder.glob("out/*/log.jsonl"):
-        assert all(line.startswith("{") for line in log.read_text("utf-8").splitlines())
+    program = "from pipeline.cli.streams import open_missing as o; o(); print(open('/dev/null').fileno())"
+    done = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{program}" <&- 2>&-'], capture_output=True, check=True, cwd=HERE
+    )
+    assert int(done.stdout) > 2, "no file gets the number of a stream"
 
 
 @pytest.mark.parametrize(
