@@ -14,10 +14,9 @@ GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows says it
 
 def open_missing() -> None:
     """Open what is closed (``2>&-``, pythonw): a file would get its number, and what is said would be written into it."""
+    # in this order each gets its own number: it is the lowest that is free
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if (
-            getattr(sys, name) is None
-        ):  # in this order each gets its own number: it is the lowest that is free
+        if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as the process
 
 

@@ -48,7 +48,8 @@ def put(path: Path, payload: bytes) -> None:
             file.write(payload)
         Path(temporary).replace(path)
     except OSError as error:
-        error.filename = str(path)  # a write that fails names no file
+        if error.errno is not None:
+            error.filename = str(path)  # a write that fails names no file
         Path(temporary).unlink(missing_ok=True)
         raise
     except BaseException:

@@ -58,7 +58,8 @@ def write_atomically(
         reach(f"results: before {path.name} takes its name")
         target = _move(temporary, path, numbered=numbered, replace=replace)
     except OSError as error:
-        error.filename = str(path)  # a write that fails names no file; nobody knows the temporary one
+        if error.errno is not None:
+            error.filename = str(path)  # a write that fails names no file; nobody knows the temporary one
         raise
     finally:
         temporary.unlink(missing_ok=True)
