@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from pipeline.cli import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
+    try:
+        from pipeline.cli import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
 
-    sys.exit(command_line(sys.argv[1:]))
+        code = command_line(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules are loaded, or after the last word was said
+        code = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
+    sys.exit(code)
 
 
 if __name__ == "__main__":

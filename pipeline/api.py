@@ -231,7 +231,7 @@ async def run_async(
     if review is not None:
         ask = replace(ask, review=session.existing(Path(review)))
     session.refuse_results(_paths(rosters))
-    if not expand(ask.rosters):
+    if session.has_nothing_to_read(ask, chosen, clock, ledger):
         return Result(_nothing(ask, chosen, clock))
     listener = _Listener(on_outcome)
     stop = night.Stop()
@@ -255,7 +255,8 @@ async def run_async(
             if done is None:  # cancelled before the first call: nothing happened
                 raise asyncio.CancelledError
             listener.rest(done.outcomes)
-            tell = partial(_written, done, chosen, write=write, language=language, latest=True)
+            latest = bool(expand(ask.rosters))  # without a roster the last results stay as they are
+            tell = partial(_written, done, chosen, write=write, language=language, latest=latest)
             return await asyncio.to_thread(tell)
 
     return await _drained(through(), stop)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.intake.folders import find_bare
 from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.model import Ask
 
 # kinds of decisions: a second create is about to leave, and what came of it
 CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
@@ -17,6 +20,7 @@ CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
     "certify_failed",
 )
 CERTIFICATE_DAYS = 90
+ALL_RUNS = 1_000_000
 RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
 
 
@@ -41,11 +45,43 @@ class LastRun:
     @cached_property
     def _found(self) -> tuple[str, int]:
         for run in self._ledger.runs(RUNS_SEARCHED):
-            if run.command == "run" and run.rosters == self._rosters and run.record:
+            if run.command == "run" and run.rosters == self._rosters and run.record and read_rosters(run):
                 told = json.loads(run.record)
                 if (told.get("halted") or {}).get("code") != self._stopped_by:
                     return run.run, int(told["rows"])
         return "", 0
+
+
+def read_rosters(run: RunRecord) -> bool:
+    """Tell whether a run read any roster; one that was cut short has told nothing and counts as one that did."""
+    return not run.record or bool(json.loads(run.record)["files"])
+
+
+def find_emptied(ask: Ask, ledger: Ledger | None) -> list[str]:
+    """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
+    if ledger is None or ask.to_fix_only or ask.only:
+        return []
+    bare = [*ask.absent, *find_bare(ask.rosters)]
+    return [str(folder) for folder in find_read_before(ledger, bare)]
+
+
+def find_read_before(ledger: Ledger, folders: Sequence[Path]) -> list[Path]:
+    """Return those of these folders in which an earlier run read a roster."""
+    runs = ledger.runs(ALL_RUNS) if folders else []
+    return [folder for folder in folders if any(_read_in(folder, run) for run in runs)]
+
+
+def _read_in(folder: Path, run: RunRecord) -> bool:
+    if not run.rosters and not run.record:  # made again from receipts, which hold no paths
+        return True
+    if str(folder.absolute()) not in {*run.rosters, *run.context}:
+        return False
+    if not run.record:
+        return True
+    files = [Path(file["path"]) for file in json.loads(run.record)["files"]]
+    if len(run.rosters) == 1:
+        return bool(files)
+    return any(folder.absolute().parts[-len(file.parent.parts) :] == file.parent.parts for file in files)
 
 
 def left_over(ledger: Ledger) -> frozenset[str]:

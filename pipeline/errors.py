@@ -7,14 +7,20 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ Locked               6   another run holds the ledger
 ├─ NotReadNow           5   a file cannot be read for the machine's trouble, not the file's (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
+│  └─ LedgerUnreachable 74  rights, room or a read-only disk: which file, for which user, and the cure
+├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
 └─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
 """
 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
+from pipeline.rights import acting_user, is_there, owner_of
 from pipeline.words import Either, Joined, Speaks
 from pipeline.words.sentences import say
 from pipeline.words.system import DATABASE, SYSTEM, UNLISTED_DATABASE, UNLISTED_SYSTEM
@@ -89,8 +95,37 @@ class LedgerError(EsignImportError):
 
     @property
     def reason(self) -> str:
-        """What the disk or the database said, in English; the whole sentence where it said nothing."""
-        return reason_of(self.__cause__).en if self.__cause__ is not None else str(self)
+        """What the disk or the database said, in English and with its file; the whole sentence where it said nothing."""
+        if self.__cause__ is None:
+            return str(self)
+        return ": ".join(filter(None, (str(self.detail.get("path", "")), reason_of(self.__cause__).en)))
+
+
+class LedgerUnreachable(LedgerError):
+    """A file of the ledger that the file system refuses: the ledger is not damaged, and nothing has to be restored."""
+
+    @classmethod
+    def of(cls, error: OSError, *, key: str | None = None) -> Self:
+        """Return the error for what the system refused; ``key`` names another sentence than its usual one."""
+        cure, detail = _cure(error)
+        return cls(key or cure, **detail)
+
+    @staticmethod
+    def fits(error: OSError) -> bool:
+        """Tell whether an error is about rights or room."""
+        return error.errno in _CURES
+
+
+class DiskTrouble(EsignImportError):
+    """A file or folder of ours that cannot be read or written: which one, for which user, and the cure."""
+
+    exit_code = 74
+
+    @classmethod
+    def of(cls, error: OSError) -> Self:
+        """Return the error for what the system refused."""
+        key, detail = _cure(error)
+        return cls(key, **detail)
 
 
 class FileRefused(Exception):
@@ -102,6 +137,15 @@ class FileRefused(Exception):
         self.detail = dict(detail or {})
 
 
+_OF_RIGHTS = frozenset({errno.EACCES, errno.EPERM})
+_OF_FOLDERS = _OF_RIGHTS | {errno.EROFS}
+_CURES: Mapping[int, str] = {
+    errno.EACCES: "disk.rights",
+    errno.EPERM: "disk.rights",
+    errno.EROFS: "disk.read_only",
+    errno.ENOSPC: "disk.full",
+    errno.EDQUOT: "disk.full",
+}
 _OF_THE_MACHINE = frozenset(
     {
         errno.EAGAIN,
@@ -119,6 +163,24 @@ _OF_THE_MACHINE = frozenset(
     }
 )
 _OF_WINDOWS = frozenset({32, 33, 53, 59, 64, 67, 121})  # the file is in use, the share is gone
+
+
+def require_granted(error: OSError) -> None:
+    """Raise NotReadNow also for a file that this user may not read: it may be sound."""
+    require_lasting(error)
+    if error.errno in _OF_RIGHTS:
+        raise NotReadNow(error) from error
+
+
+def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
+    """Return the sentence that names the cure of a system error, and what fills its blanks."""
+    path = Path(os.fsdecode(error.filename)).absolute() if error.filename else Path.cwd()
+    if error.errno in _OF_FOLDERS and not is_there(
+        path
+    ):  # the folder in which nothing can be made has to be changed
+        path = next(filter(is_there, path.parents), path)
+    key = _CURES.get(error.errno or 0, "disk.other")
+    return key, {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}
 
 
 def require_lasting(error: OSError) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from pipeline.model import Halt, Outcome, Status
 from pipeline.results.reasons import is_spare_copy, waits_for_review
 from pipeline.roster import FileReport
 
 SEVERITY = (1, 4, 74, 5, 7, 3, 0)
+INTERRUPTED: Final = 130
 DONE = frozenset({Status.SEALED, Status.UNCHANGED})
 
 

@@ -31,12 +31,13 @@ class Guards:
     unknown: int | None = 20  # rows that may become unknown in one run
     same_refusal: bool = True
     seals_exist: bool = True  # seal names that exist already, while the ledger holds no seal
+    roster_missing: bool = True  # a roster folder is empty or gone in which an earlier run read a roster
     deadline: time | None = None  # local
     patience: float = 900.0  # seconds without an answer, then the run gives up
 
     def accepted(self) -> Guards:
         """Return what is left of them in a night whose guards are accepted: deadline and patience."""
-        return Guards(None, 0.0, None, None, False, False, self.deadline, self.patience)
+        return Guards(None, 0.0, None, None, False, False, False, self.deadline, self.patience)
 
 
 def before(
@@ -48,13 +49,17 @@ def before(
     seen: Callable[[Collection[str]], Collection[str]],
     before_new: LastRun,
     before_shrunk: LastRun | None,
+    emptied: Sequence[str] = (),
 ) -> Halt | None:
     """Return why the night does not begin, if it does not.
 
     People are counted, not rows: who stands in two rosters is one. ``seals`` are the live ones of the ledger (none: a
     first night, everything is new), ``seen`` returns which row_ids an earlier run has seen. ``before_new`` and
-    ``before_shrunk`` are the last runs that the two guards compare with.
+    ``before_shrunk`` are the last runs that the two guards compare with. ``emptied`` are the folders that hold no roster
+    and held one before.
     """
+    if guards.roster_missing and (missing := find_missing_rosters(emptied)):
+        return missing
     if guards.new_rows is not None and seals:
         most = max(guards.new_rows, int(guards.new_share * seals))
         rows = {
@@ -74,6 +79,11 @@ def before(
         if last >= FEW and people < (1 - guards.shrunk) * last:
             return Halt("ROSTER_SHRUNK", f"{last} → {people}", 5)
     return None
+
+
+def find_missing_rosters(emptied: Sequence[str]) -> Halt | None:
+    """Return why a night stops whose roster folders are empty or gone: a share that is not mounted looks the same."""
+    return Halt("ROSTER_MISSING", ", ".join(emptied), 5) if emptied else None
 
 
 def deadline(guards: Guards, now: datetime) -> datetime | None:

@@ -6,6 +6,7 @@ English. A value that is neither ``zh`` nor ``en`` is passed over here; whoever 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,41 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _KEY = re.compile(
     r"""^\ufeff?["']?language["']?[ \t]*:[ \t]*["']?(zh|en)["']?[ \t]*(?:\#.*)?$""", re.MULTILINE
 )
+
+
+def readable(word: str) -> str:
+    """Return a word of the command line as it was typed, also where the locale's encoding is not the terminal's.
+
+    UTF-8 that passes for GBK, or does not even that, is UTF-8; GBK hardly ever passes for UTF-8.
+    """
+    try:
+        typed = os.fsencode(word)
+    except UnicodeEncodeError:  # not from the command line
+        return word
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return typed.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return word
+
+
+def find_misread_name(folder: Path) -> str | None:
+    """Return a name of a file that is UTF-8 while the locale's encoding is another one, None where there is none."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return None
+    try:
+        with os.scandir(os.fsencode(folder)) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:  # a zip; or whoever opens it will say why
+        return None
+    for name in names:
+        try:
+            if not name.isascii():
+                return name.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return None
 
 
 def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str | None:

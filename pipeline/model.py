@@ -23,7 +23,8 @@ SHORTEST, PER_DECADE = (
 ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
-HaltExit = Literal[1, 4, 5, 74]  # a bug, somebody must act, a rerun helps, ledger or disk
+# a bug, usage, somebody must act, a rerun helps, another run, ledger or disk, Ctrl-C
+HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
 
 
 def says_name_exists(code: str, message: str) -> bool:
@@ -361,6 +362,7 @@ class Ask:
     of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
     arguments: str = ""
+    absent: tuple[Path, ...] = ()  # default roster folders that are not there
 
 
 @dataclass(frozen=True, slots=True)

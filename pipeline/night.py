@@ -24,7 +24,7 @@ from pipeline.esign.pace import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.examine import examine, unsent
 from pipeline.exits import exit_code
-from pipeline.guards import Guards, Watch, before
+from pipeline.guards import Guards, Watch, before, find_missing_rosters
 from pipeline.intake.across import compare, mark_unread
 from pipeline.intake.corrections import gather
 from pipeline.intake.image import twins
@@ -182,12 +182,13 @@ def check(
     outcomes = examine(plan.planned, wiring.preparer(config, plan.drawn))
     if site_key is None:
         outcomes = tuple(map(_without_key, outcomes))
+    halted = find_missing_rosters(earlier.find_emptied(ask, ledger))
     return Night(
         run=ask.run,
         command=ask.command,
         started=started,
         finished=clock.now(),
-        exit=exit_code(outcomes, plan.files, None),
+        exit=exit_code(outcomes, plan.files, halted),
         tenant=wiring.tenant_of(config) if site_key or not config.api.placeholders else None,
         contract=config.api.contract,
         outcomes=outcomes,
@@ -195,7 +196,7 @@ def check(
         unclaimed=plan.unclaimed,
         unread=plan.unread,
         traffic=Traffic(limit=config.limits.requests_per_second),
-        halted=None,
+        halted=halted,
         out=ask.out,
         seals=ask.seals,
         notices=(*plan.notices, *find_exposed_files(config, ())),
@@ -239,7 +240,7 @@ async def run(
     ready = _to_send(plan, ask, ledger)
     told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
     record = wiring.record(ask, config, started)
-    forbidden = _guarded(ready, plan, limits, record, ledger)
+    forbidden = _guarded(ready, plan, limits, record, ledger, emptied=earlier.find_emptied(ask, ledger))
     chosen = ready[: ask.limit]
     found = (
         credentials() if ready and forbidden is None else None
@@ -328,7 +329,13 @@ async def run(
 
 
 def _guarded(
-    ready: Sequence[Planned], plan: Draft, limits: Guards, record: RunRecord, ledger: Ledger
+    ready: Sequence[Planned],
+    plan: Draft,
+    limits: Guards,
+    record: RunRecord,
+    ledger: Ledger,
+    *,
+    emptied: Sequence[str],
 ) -> Halt | None:
     """Return why the night does not begin, if it does not; rows of a refused file are no rows that went away."""
     whole = all(report.status == "read" for report in plan.files)
@@ -343,6 +350,7 @@ def _guarded(
         seen=ledger.seen_before,
         before_new=last(stopped_by="TOO_MANY_NEW"),
         before_shrunk=last(stopped_by="ROSTER_SHRUNK") if whole else None,
+        emptied=emptied,
     )
 
 

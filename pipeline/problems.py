@@ -29,7 +29,15 @@ __all__ = [
 
 # codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
 OF_FILES = frozenset(
-    {"FILE_CORRUPT", "FILE_FORMAT", "FILE_SUSPICIOUS", "FILE_TOO_LARGE", "IMAGE_CORRUPT", "IMAGE_FORMAT"}
+    {
+        "FILE_CORRUPT",
+        "FILE_FORMAT",
+        "FILE_NOT_READ",
+        "FILE_SUSPICIOUS",
+        "FILE_TOO_LARGE",
+        "IMAGE_CORRUPT",
+        "IMAGE_FORMAT",
+    }
 )
 _OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
 _NOTHING = frozenset({"", "—"})

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.lock import RunLock
     from pipeline.ledger.ownership import Ownership
+    from pipeline.ledger.protocol import Ledger
     from pipeline.ledger.registry import TenantRegistry
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
@@ -48,8 +49,25 @@ def require_ready(config: Config, place: Path | str) -> None:
         raise UsageError(
             "usage.placeholders", place=place, keys=missing_ids(config, place), then=("config", "validate")
         )
-    if config.api.ca_file is not None and not config.path(config.api.ca_file).is_file():
-        raise no_such_path(config.path(config.api.ca_file))
+    require_certificates(config)
+
+
+def require_certificates(config: Config) -> None:
+    """Raise UsageError for an ``api.ca_file`` that is not there or holds no certificate."""
+    if config.api.ca_file is None:
+        return
+    import ssl  # noqa: PLC0415 - only where a file is named
+
+    path = config.path(config.api.ca_file)
+    if not path.is_file():
+        raise no_such_path(path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (ssl.SSLError, ValueError) as error:
+        raise UsageError("usage.no_certificate", path=path, then=("config", "validate")) from error
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def ask_of(
@@ -63,8 +81,12 @@ def ask_of(
     limit: int | None = None,
     accept_guards: bool = False,
     invocation: str = PROGRAM,
+    run: str | None = None,
 ) -> Ask:
-    """Resolve what is asked: named paths must exist (UsageError), the default folders may be absent."""
+    """Resolve what is asked: named paths must exist (UsageError), the default folders may be absent.
+
+    ``run`` is the run's id where it has one already.
+    """
     for path in (*rosters, *([seals] if seals else [])):
         existing(path)
     for folder in filter(None, (seals, out)):
@@ -78,7 +100,7 @@ def ask_of(
             _require(config, "roster", inboxes)
         if seals is None:
             _require(config, "seals", [pictures])
-    run = _new_run(config, clock)
+    run = run or new_run(config, clock)
     results = out or config.path(config.out) / run
     room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
@@ -93,7 +115,38 @@ def ask_of(
         passwords=passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
+        absent=() if rosters else tuple(path for path in inboxes if not path.exists()),
     )
+
+
+def has_nothing_to_read(
+    ask: Ask, config: Config, clock: Clock, ledger: Ledger | None = None, *, known: bool = True
+) -> bool:
+    """Tell whether there is no roster, and nothing shows that an earlier run read one there: then there is nothing to do.
+
+    ``ledger`` is the caller's own; by default the configured one is asked. Not ``known``: the configuration names no
+    tenant, and no ledger is asked.
+    """
+    from pipeline.intake.folders import expand  # noqa: PLC0415
+
+    if expand(ask.rosters):
+        return False
+    from pipeline.earlier import find_emptied  # noqa: PLC0415
+    from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    if not known:
+        return True
+    if ledger is not None:
+        return not find_emptied(ask, ledger)
+    path = config.path(config.ledger)
+    if not path.exists():
+        return not receipts_path(path).exists() and not run_that_knew(
+            config.path(config.out), tenant_of(config)
+        )
+    with open_for_config(config, clock, readonly=True) as (opened, _):
+        return not find_emptied(ask, opened)
 
 
 def _require(config: Config, key: str, paths: Sequence[Path]) -> None:
@@ -110,7 +163,7 @@ def _is_default(config: Config, key: str) -> bool:
     return bool(getattr(config, key) == Config.model_fields[key].default)
 
 
-def _new_run(config: Config, clock: Clock) -> str:
+def new_run(config: Config, clock: Clock) -> str:
     """Return a run's name: nights that begin in one millisecond, over one results folder, are two all the same."""
     names = map(run_id, count(clock.now(), 0.001))
     out = config.path(config.out)

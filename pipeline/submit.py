@@ -135,7 +135,8 @@ class Submission:
         try:
             return await loop.run_in_executor(self._preparers, prepare_apart, self.prepare, planned)
         except OSError as error:
-            self.sender.course.halt("DISK", reason_of(error).en, 74)
+            place = f"{error.filename}: " if error.filename else ""
+            self.sender.course.halt("DISK", f"{place}{reason_of(error).en}", 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
             self.sender.course.halt("BUG", type(bug).__name__, 1)

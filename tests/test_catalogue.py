@@ -19,7 +19,7 @@ from pydantic_core.core_schema import ErrorType
 from pipeline import words
 from pipeline.cli import cli
 from pipeline.cli.help import _paragraphs, _texts
-from pipeline.errors import ConfigError, LedgerError, reason_of
+from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_of
 from pipeline.roster import Field
 from pipeline.service_codes import CODES
 from pipeline.words import config, labels, problems, results, review, service, story, system
@@ -192,11 +192,15 @@ def test_no_key_stands_twice():
 
 
 def test_what_fills_a_sentence_speaks_its_language():
-    full = LedgerError("ledger.not_written", why=reason_of(OSError(errno.ENOSPC, "No space left on device")))
+    full = LedgerError(
+        "ledger.not_written", path="l", why=reason_of(OSError(errno.ENOSPC, "No space left on device"))
+    )
     for error in (full, copy(full), pickle.loads(pickle.dumps(full))):
-        assert error.say("zh").startswith("无法写入台账（磁盘已满）")
+        assert error.say("zh").startswith("无法写入台账 l（磁盘已满）")
         assert str(error) == error.say("en")
-        assert str(error).startswith("The ledger could not be written (the disk is full)")
+        assert str(error).startswith("The ledger l could not be written (the disk is full)")
+    unreachable = LedgerUnreachable.of(OSError(errno.ENOSPC, "", "/ledger"))
+    assert copy(unreachable).say("zh") == unreachable.say("zh")
     many = ConfigError([phrase("config.no_mapping", path="a"), phrase("config.near", name="b")])
     assert many.say("zh") == "a：内容必须是“键: 值”\n；是不是 b？"
 

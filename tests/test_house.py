@@ -14,6 +14,7 @@ LONGEST = 450  # lines; the catalogue of codes and the shared values are the lon
 
 GROUND = {
     "errors",
+    "rights",
     "roster",
     "model",
     "problems",
@@ -28,7 +29,8 @@ GROUND = {
 ROOMS = {"intake", "esign", "ledger", "results"}
 MAY_IMPORT = {
     "words": {"model", "roster"},  # the catalogue, which every room may ask
-    "errors": set(),
+    "errors": {"rights"},
+    "rights": set(),
     "clock": set(),
     "headings": set(),
     "points": set(),
@@ -60,7 +62,8 @@ MAY_IMPORT = {
     "sent_sizes": {"model", "roster"},
     "examine": {"model", "roster", "problems", "plan", "submit"},
     "closing": GROUND | {"exits", "ledger", "results"},
-    "earlier": {"errors", "ledger"},
+    "early_end": GROUND | ROOMS | {"config", "exits", "wiring"},
+    "earlier": {"errors", "intake", "ledger", "model"},
     "notices": {"config", "intake", "model", "passwords", "roster"},
     "sealed_corrections": {"ledger", "model", "problems"},
     "exits": {"model", "roster", "results"},
@@ -89,7 +92,7 @@ MAY_IMPORT = {
     },
     "wiring": GROUND | ROOMS | {"config", "plan", "submit", "guards"},
     "passwords": {"errors", "config"},
-    "session": GROUND | ROOMS | {"config", "wiring", "passwords"},
+    "session": GROUND | ROOMS | {"config", "earlier", "wiring", "passwords"},
     "api": GROUND | ROOMS | {"config", "language", "wiring", "session", "night"},
     "recall": GROUND | ROOMS | {"config", "wiring", "plan", "submit", "night"},
     "desk": GROUND | ROOMS | {"desk", "earlier", "config", "wiring", "night", "plan"},

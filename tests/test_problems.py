@@ -66,10 +66,17 @@ DESIGN = [
     "IMAGE_DUPLICATE_FILE",
     "IMAGE_PATH_REJECTED",
 ]
-ADDED = ["VALUE_INVALID", "CONTENT_CHANGED", "SEAL_NAME_FROZEN", "IMAGE_NOT_READ", "ROW_NOT_PROCESSED"]
+ADDED = [
+    "FILE_NOT_READ",
+    "VALUE_INVALID",
+    "CONTENT_CHANGED",
+    "SEAL_NAME_FROZEN",
+    "IMAGE_NOT_READ",
+    "ROW_NOT_PROCESSED",
+]
 
 
-def test_the_codes_are_those_of_the_design_and_five_more():
+def test_the_codes_are_those_of_the_design_and_six_more():
     assert sorted(CATALOGUE) == sorted(DESIGN + ADDED)
 
 

@@ -24,6 +24,7 @@ from pipeline.cli.program import CommandGroup, share_options
 from pipeline.cli.session import DEFAULT, Session, speakable
 from pipeline.cli.settle import certify, resolve
 from pipeline.cli.speech import speak
+from pipeline.cli.streams import flush, open_missing
 from pipeline.clock import Clock, SystemClock
 
 
@@ -66,6 +67,7 @@ share_options(cli)
 
 def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     """Run one command and return its exit code; every expected trouble is one sentence on stderr."""
+    open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # a console that cannot carry a character must not end a night
@@ -85,3 +87,5 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
         return leave.exit_code
     except (Exception, KeyboardInterrupt) as trouble:  # noqa: BLE001 - the outermost net
         return told(session, trouble)
+    finally:
+        flush()

@@ -12,7 +12,7 @@ from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
 from pipeline.config import Config, missing_ids
 from pipeline.results.privacy import mask_text
-from pipeline.session import find_missing_paths, find_near_path
+from pipeline.session import find_missing_paths, find_near_path, require_certificates
 from pipeline.words.sentences import phrase
 
 
@@ -34,6 +34,7 @@ def validate(session: Session) -> int:
     if not is_usable:
         session.proceed("next_after", "config", "validate")
         return 2
+    require_certificates(config)
     session.say("config_fine", path=session.config_name)
     session.proceed("next_check", "check")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import click
 
 from pipeline.cli.evening import conduct
 from pipeline.cli.nightly import out_option
+from pipeline.cli.recording import recorded
 from pipeline.cli.session import Session
-from pipeline.clock import run_id
 from pipeline.config import load
 from pipeline.environment import name_of
 from pipeline.errors import UsageError, reason_of
@@ -22,6 +23,7 @@ from pipeline.session import room_for_results
 from pipeline.shell import join
 from pipeline.words.sentences import say
 
+PORT_TROUBLE = {errno.EADDRINUSE: "port_taken", errno.EACCES: "port_rights", errno.EPERM: "port_rights"}
 PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -48,13 +50,14 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     clock = session.clock
     truth = base / "sandbox-seals.jsonl"
     config_file = session.config_path = _write_config(base, sample)
-    with SandboxThread(Sandbox(latency=0.08, truth_file=truth)) as service:
+    with ExitStack() as stack:
+        service = stack.enter_context(SandboxThread(Sandbox(latency=0.08, truth_file=truth)))
         config = load(config_file, {name_of(("api", "endpoint")): service.url})
-        run = run_id(clock.now())
-        results = base / "out" / run
+        recorder = stack.enter_context(recorded(session, "run", config))
+        results = base / "out" / recorder.run
         ask = Ask(
             "run",
-            run,
+            recorder.run,
             (sample / "roster.xlsx",),
             sample / "seals",
             results,
@@ -66,6 +69,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             session,
             config,
             ask,
+            recorder=recorder,
             clock=clock,
             yes=True,
             latest=latest,
@@ -223,7 +227,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     try:
         await server.start()
     except OSError as error:
-        key = "port_taken" if error.errno == errno.EADDRINUSE else "port_refused"
+        key = PORT_TROUBLE.get(error.errno or 0, "port_failed")
         raise UsageError(key, port=options["port"], why=reason_of(error)) from error
     try:
         session.say(

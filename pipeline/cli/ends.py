@@ -8,21 +8,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from pipeline.cli.session import Session, let_go
+from pipeline.cli.session import Session
 from pipeline.cli.speech import tidy
+from pipeline.cli.streams import let_go
 from pipeline.errors import (
     ConfigError,
+    DiskTrouble,
     EsignImportError,
     LedgerError,
+    LedgerUnreachable,
     Locked,
     UsageError,
-    reason_of,
 )
+from pipeline.exits import INTERRUPTED
 from pipeline.results.privacy import mask_text
 from pipeline.shell import join
 
 AFTER: Mapping[type[EsignImportError], tuple[str, ...]] = {
     ConfigError: ("config", "validate"),
+    LedgerUnreachable: (),  # rights or room: the ledger is not damaged
     LedgerError: ("ledger", "check"),
     Locked: ("status",),
 }
@@ -40,9 +44,8 @@ NEXT: Mapping[str, str] = {
 SAME_AGAIN = frozenset(
     {"no_such_path", "usage.configured_missing", "ledger.other_environment", "ledger.other_tenant"}
 )
+USAGE = 2
 HELPS = frozenset({"-h", "--help", "--version"})
-INTERRUPTED = 130
-DISK = 74
 
 
 def told(session: Session, trouble: BaseException) -> int:
@@ -52,23 +55,24 @@ def told(session: Session, trouble: BaseException) -> int:
     """
     if isinstance(trouble, click.ClickException):
         return _misused(session, trouble)
+    if isinstance(trouble, BrokenPipeError) and HELPS & set(session.arguments):
+        let_go(sys.stdout)  # click wrote its help to somebody who has seen enough
+        return 0
+    if isinstance(trouble, UnicodeError) and (encoding := sys.getfilesystemencoding()) != "utf-8":
+        session.alarm("locale", encoding=encoding)
+        session.repeat("next_after")
+        return USAGE
+    if isinstance(trouble, OSError):
+        trouble = DiskTrouble.of(trouble)
     if isinstance(trouble, EsignImportError):
         session.fail(trouble)
-        _point_on(session, trouble)
+        if not _tell_made(session):
+            _point_on(session, trouble)
         return trouble.exit_code
     if isinstance(trouble, KeyboardInterrupt | click.Abort):
         session.alarm("interrupted")
         session.repeat("next_again")
         return INTERRUPTED
-    if isinstance(trouble, BrokenPipeError) and HELPS & set(session.arguments):
-        let_go()  # click wrote its help to somebody who has seen enough
-        return 0
-    if isinstance(trouble, OSError):
-        reason = reason_of(trouble).say(session.spoken)
-        place = mask_text(str(trouble.filename)) if trouble.filename else ""
-        session.alarm("disk", why=": ".join(filter(None, (place, reason))))
-        session.then(session.word("next_after"), join_to(session.invocation, "ledger", "check"))
-        return DISK
     session.alarm("bug", kind=type(trouble).__name__)
     if session.verbose:
         for line in traceback.format_exception(trouble):
@@ -76,7 +80,17 @@ def told(session: Session, trouble: BaseException) -> int:
     loud = () if session.verbose else ("-v",)
     session.arguments = (*loud, *session.arguments)
     session.repeat("next_bug")
+    _tell_made(session)
     return 1
+
+
+def _tell_made(session: Session) -> bool:
+    """Say how many seals a run made before it broke, and how its results are had; tell whether it made any."""
+    run, seals = session.made
+    if seals:
+        session.alarm("made", n=seals, run=run)
+        session.proceed("next_report", "report", "--run", run)
+    return bool(seals)
 
 
 def _misused(session: Session, wrong: click.ClickException) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,31 +14,40 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from pipeline import session as surroundings
+from pipeline.cli.recording import Recorder
 from pipeline.cli.session import Session
 from pipeline.clock import Clock
 from pipeline.config import Config
 from pipeline.errors import EsignImportError
+from pipeline.language import find_misread_name
 from pipeline.ledger.tenant import environment
 from pipeline.model import Ask, Forecast, Status
+from pipeline.results.files import require_writable
 from pipeline.results.privacy import mask_text
 from pipeline.words import Joined, Phrase
 from pipeline.words.results import status_word
 from pipeline.words.sentences import phrase
+
+LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.cli.signals import Signals
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.protocol import Ledger
     from pipeline.ledger.sitekey import SiteKey
+    from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Night
-
-LOG = logging.getLogger(__name__)
 
 
 def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
-    """Say where there is no folder of pictures; a hospital whose pictures are in cells needs none."""
+    """Say where there is no folder of pictures, or where the locale's encoding is not that of their names.
+
+    A hospital whose pictures are in cells needs no folder.
+    """
     if ask.seals is None:
         session.say("no_seals", path=config.path(config.seals).absolute())
+    elif name := find_misread_name(ask.seals):
+        session.alarm("locale_names", encoding=sys.getfilesystemencoding(), folder=ask.seals, name=name)
 
 
 def conduct(
@@ -45,6 +55,7 @@ def conduct(
     config: Config,
     ask: Ask,
     *,
+    recorder: Recorder,
     clock: Clock,
     latest: Path | None,
     yes: bool = False,
@@ -58,36 +69,54 @@ def conduct(
     ``register`` False leaves the registry of ledgers alone.
     """
     from pipeline.cli.collecting import seldom  # noqa: PLC0415
-    from pipeline.cli.logs import logging_to, nothing_left  # noqa: PLC0415
+    from pipeline.cli.logs import drop_log  # noqa: PLC0415
 
     tell_no_seals(session, config, ask)
-    with (
-        seldom(),
-        nothing_left(ask.out),
-        surroundings.hold(
-            config, ask, clock, new_ledger=new_ledger, register=register, warn=session.warn
-        ) as (ledger, site_key),
-        logging_to(ask.out, loud=session.verbose),
-    ):
-        from pipeline.cli.signals import Signals  # noqa: PLC0415 - from here on the heavy rooms: who is turned away has left
-        from pipeline.cli.telling import deliver  # noqa: PLC0415
-        from pipeline.wiring import tenant_of  # noqa: PLC0415
+    ours = not ask.out.exists()
+    holding = surroundings.hold(
+        config, ask, clock, new_ledger=new_ledger, register=register, warn=session.warn
+    )
+    with seldom(), holding as (ledger, site_key):
+        _require_folder(recorder, ledger, ask)
+        with recorder.log(ask.out), _counting(session, ledger, ask.run):
+            # from here on the heavy rooms: who is turned away has left
+            from pipeline.cli.signals import Signals  # noqa: PLC0415
+            from pipeline.cli.telling import deliver  # noqa: PLC0415
 
-        LOG.info("the run begins", extra={"tenant": tenant_of(config)})  # all that a killed run leaves
-        found = credentials or surroundings.credentials_of(config)
-        try:
+            found = credentials or surroundings.credentials_of(config)
             with Signals() as signals:
                 evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
                 done = asyncio.run(evening.through())
-                if done is None:
-                    session.say("declined")
-                    session.repeat("next_again")
-                    return 0
-                return deliver(session, config, done, latest=latest, steps=steps)
-        except Exception as trouble:
-            if not isinstance(trouble, EsignImportError):
-                LOG.exception("the run broke")
-            raise
+                if done is not None:
+                    with recorder.keeping(ledger, done):
+                        return recorder.end(deliver(session, config, done, latest=latest, steps=steps))
+            recorder.end(0)
+    if ours:
+        drop_log(ask.out)
+    session.say("declined")
+    session.repeat("next_again")
+    return 0
+
+
+@contextmanager
+def _counting(session: Session, ledger: SqliteLedger, run: str) -> Iterator[None]:
+    """Count the seals of a run that breaks: its last words tell of them."""
+    try:
+        yield
+    except BaseException:
+        with suppress(EsignImportError):
+            people = ledger.snapshot().people.values()
+            session.made = run, sum(past.seal is not None and past.seal.run == run for past in people)
+        raise
+
+
+def _require_folder(recorder: Recorder, ledger: SqliteLedger, ask: Ask) -> None:
+    """Make the folder of the results; where that cannot be, the ledger alone remembers the run."""
+    try:
+        require_writable(ask.out)
+    except OSError as trouble:
+        recorder.enter(ledger, ask, trouble)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +151,7 @@ class _Evening:
             def confirm(forecast: Forecast) -> bool:
                 self.session.hear_titles(forecast.titles)
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
-                self.signals.drain(stop, lambda: progress.say("stopping"))
+                self.signals.drain(stop, lambda: progress.say("stopping"), self._leave)
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))
                 if agreed and forecast.creates:
                     but_for_what_is_there()
@@ -142,6 +171,11 @@ class _Evening:
                 watch=progress,
                 outages=outages,
             )
+
+    def _leave(self, exit_code: int) -> None:
+        """Say that the second signal is obeyed, and end the log."""
+        self.session.alarm("left_at_once")
+        LOG.error("the run ends", extra={"exit": exit_code, "code": "CUT_SHORT"})
 
     def _foretell(self, forecast: Forecast) -> None:
         """Say how many seals will be made, or why none."""

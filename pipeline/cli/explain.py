@@ -12,6 +12,7 @@ import click
 
 from pipeline.cli.nightly import ready_config
 from pipeline.cli.session import Session
+from pipeline.language import readable
 from pipeline.session import open_for_config
 from pipeline.shell import join
 from pipeline.words import Joined
@@ -40,6 +41,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
     config = ready_config(session)
     path = config.path(config.ledger)
+    query = tuple(map(readable, query))
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         under_way, same_persons = _under_way(path, ledger), ledger.same_persons()
         desk = Desk(ledger, site_key, config.path(config.out), under_way, same_persons)

@@ -6,14 +6,13 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-from pipeline.errors import UsageError
 from pipeline.results.files import private_folder
 from pipeline.results.privacy import mask_text
 
@@ -39,27 +38,19 @@ class _Formatter(JsonFormatter):
         return super().process_log_record(log_data)
 
 
-@contextmanager
-def nothing_left(folder: Path) -> Iterator[None]:
-    """Take away the folder that the block made, where the run was refused or declined: its log tells nothing more."""
-    fresh = not folder.exists()
-    try:
-        yield
-    except UsageError:
-        if fresh:
-            _drop(folder)
-        raise
-    if fresh:
-        _drop(folder)
+class _Handler(logging.StreamHandler[TextIO]):
+    """Leaves out what the disk does not take: the standard one prints a traceback a record to stderr."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: what the disk refuses is told where the results are written."""
 
 
-def _drop(folder: Path) -> None:
-    try:
+def drop_log(folder: Path) -> None:
+    """Take away a folder that holds nothing but the log of a run that was declined: it tells nothing."""
+    with suppress(OSError):  # it stays, and harms nobody
         if [each.name for each in folder.iterdir()] == [NAME]:
             (folder / NAME).unlink()
             folder.rmdir()
-    except OSError:  # it stays, and harms nobody
-        return
 
 
 @contextmanager
@@ -69,7 +60,7 @@ def logging_to(folder: Path, *, loud: bool = False) -> Iterator[None]:
     Libraries are heard from WARNING on: at DEBUG they would speak of hosts, paths and bodies.
     """
     stream = _anew(private_folder(folder) / NAME)
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(
         _Formatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -89,7 +80,8 @@ def logging_to(folder: Path, *, loud: bool = False) -> Iterator[None]:
         root.setLevel(before[0])
         ours.setLevel(before[1])
         handler.close()
-        stream.close()
+        with suppress(OSError):  # the disk is full: the run's own words tell of it
+            stream.close()
 
 
 def _anew(path: Path) -> TextIO:

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.explain import program_of
-from pipeline.cli.nightly import ready_config
+from pipeline.cli.nightly import RUNS_SEARCHED, ready_config
 from pipeline.cli.session import Session
 from pipeline.cli.settle import tell_unanswered
-from pipeline.cli.standing import tell_left
+from pipeline.cli.standing import tell_halt, tell_left
 from pipeline.clock import shown, stamp
-from pipeline.errors import UsageError
+from pipeline.earlier import read_rosters
+from pipeline.errors import EsignImportError, UsageError
 from pipeline.results.privacy import mask_path
 from pipeline.session import open_for_config
 from pipeline.words import Joined
 from pipeline.words.sentences import phrase
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Past
@@ -31,9 +33,11 @@ RUNS_NAMED = 5
 EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
     0: "exit.0",
     1: "exit.1",
+    2: "exit.2",
     3: "exit.3",
     4: "exit.4",
     5: "exit.5",
+    6: "exit.6",
     7: "exit.7",
     74: "exit.74",
     130: "exit.130",
@@ -45,28 +49,28 @@ EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
+    from pipeline.early_end import find_last_record, later_of  # noqa: PLC0415
     from pipeline.ledger.lock import held  # noqa: PLC0415
-    from pipeline.results.past import run_that_knew  # noqa: PLC0415
     from pipeline.wiring import tenant_of  # noqa: PLC0415
 
     config = ready_config(session)
-    path = config.path(config.ledger)
+    path, out = config.path(config.ledger), config.path(config.out)
+    recorded = find_last_record(out, tenant_of(config))
     if not path.exists():
-        sent = run_that_knew(config.path(config.out), tenant_of(config))
-        session.put_json(ledger=None, lost=bool(sent))
-        if sent:
-            session.alarm("status_lost", path=sent)
-            session.proceed("next_rebuild", "ledger", "rebuild")
-            return 74
-        session.tell("status_none")
-        session.proceed("next_check", "check")
-        return 0
-    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
-        people = ledger.snapshot().people.values()
-        last = ledger.last_run()
-        tell_unanswered(session, ledger)
+        return _tell_without_ledger(session, config, recorded)
+    try:
+        with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+            people = ledger.snapshot().people.values()
+            last = ledger.last_run()
+            tell_unanswered(session, ledger)
+    except EsignImportError:
+        if recorded is not None:
+            _tell_last(session, recorded, under_way=False)
+            tell_halt(session, recorded)
+        raise
     session.tell("status_ledger", path=path, tenant=site_key.tenant)
     under_way = last is not None and last.finished is None and held(path)
+    last = last if under_way else later_of(last, recorded)
     unsettled = [past for past in people if past.unsettled]
     flying: list[Past] = []
     if under_way and last is not None:
@@ -128,6 +132,29 @@ def _describe_run(last: RunRecord, *, under_way: bool) -> dict[str, object]:
     }
 
 
+def _tell_without_ledger(session: Session, config: Config, recorded: RunRecord | None) -> int:
+    """Say that there is no ledger, and of a run that ended before it had one; return the exit code."""
+    from pipeline.results.past import run_that_knew  # noqa: PLC0415
+    from pipeline.wiring import tenant_of  # noqa: PLC0415
+
+    sent = run_that_knew(config.path(config.out), tenant_of(config))
+    last = _describe_run(recorded, under_way=False) if recorded is not None else None
+    session.put_json(ledger=None, lost=bool(sent), last_run=last)
+    if not sent and recorded is None:
+        session.tell("status_none")
+        session.proceed("next_check", "check")
+        return 0
+    if recorded is not None:
+        _tell_last(session, recorded, under_way=False)
+    if sent:
+        session.alarm("status_lost", path=sent)
+        session.proceed("next_rebuild", "ledger", "rebuild")
+        return 74
+    session.tell("status_no_ledger")
+    tell_left(session, config, program_of(session, config), recorded, 0, under_way=False)
+    return 0
+
+
 def _tell_last(session: Session, last: RunRecord, *, under_way: bool) -> None:
     """Say which run was the last, and how it ended if it has."""
     if last.finished is None or last.exit is None:
@@ -137,6 +164,11 @@ def _tell_last(session: Session, last: RunRecord, *, under_way: bool) -> None:
     why = session.word(EXITS[last.exit]) if last.exit in EXITS else "—"
     finished = shown(stamp(last.finished))
     session.tell("status_run", run=last.run, command=last.command, exit=last.exit, why=why, finished=finished)
+
+
+def _last_with_rows(ledger: SqliteLedger) -> RunRecord | None:
+    """Return the last run that read rosters: one that ended before has no results to rebuild."""
+    return next(filter(read_rosters, ledger.runs(RUNS_SEARCHED)), None)
 
 
 def _runs(ledger: SqliteLedger) -> Joined:
@@ -156,7 +188,7 @@ def report(session: Session, *, run_id: str | None) -> int:
     config = ready_config(session)
     clock = session.clock
     with open_for_config(config, clock, readonly=True) as (ledger, site_key):
-        record = ledger.run(run_id) if run_id else ledger.last_run()
+        record = ledger.run(run_id) if run_id else _last_with_rows(ledger)
         if record is None:
             raise (
                 UsageError("no_run", run=run_id, known=_runs(ledger), then=("status",))

@@ -10,8 +10,10 @@ import click
 
 from pipeline import session as surroundings
 from pipeline.cli.evening import conduct, tell_no_seals
+from pipeline.cli.recording import recorded
 from pipeline.cli.session import Session
 from pipeline.config import Config, missing_ids
+from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Status
 from pipeline.roster import FileReport
@@ -42,7 +44,6 @@ def check(
     """Read, pair, validate and plan; send nothing."""
     from pipeline import night  # noqa: PLC0415
     from pipeline.cli.telling import deliver  # noqa: PLC0415
-    from pipeline.intake.folders import expand  # noqa: PLC0415
 
     clock = session.clock
     if save_columns:
@@ -51,7 +52,7 @@ def check(
     ask = ask_of("check", session, config, rosters=rosters, seals=seals, out=out)
     if why_not is not None:
         session.say("check_without_config", why=why_not)
-    if not expand(ask.rosters):
+    if surroundings.has_nothing_to_read(ask, config, clock, known=why_not is None):
         return nothing_to_read(session, config, rosters)
     tell_no_seals(session, config, ask)
     if why_not is not None:
@@ -115,17 +116,30 @@ def run(
     from pipeline.intake.folders import expand  # noqa: PLC0415
 
     clock = session.clock
-    config = ready_config(session)
-    ask = ask_of("run", session, config, rosters=rosters, seals=seals, out=out, limit=limit)
-    if review is not None and not review.is_file():
-        raise surroundings.no_such_path(review)
-    ask = replace(ask, accept_guards=accept_guards, review=review)
-    if not expand(ask.rosters):
-        return nothing_to_read(session, config, rosters)
-    surroundings.refuse_results(rosters)
-    return conduct(
-        session, config, ask, clock=clock, yes=yes, new_ledger=new_ledger, latest=latest_of(config)
-    )
+    config = session.config()
+    with recorded(session, "run", config, out) as recorder:
+        surroundings.require_ready(config, session.config_name)
+        ask = ask_of(
+            "run", session, config, rosters=rosters, seals=seals, out=out, limit=limit, run=recorder.run
+        )
+        if review is not None and not review.is_file():
+            raise surroundings.no_such_path(review)
+        ask = replace(ask, accept_guards=accept_guards, review=review)
+        if surroundings.has_nothing_to_read(ask, config, clock):
+            return recorder.end_early(nothing_to_read(session, config, rosters))
+        surroundings.refuse_results(rosters)
+        # without a roster the last results stay as they are: they hold everybody's SealId
+        latest = latest_of(config) if expand(ask.rosters) else None
+        return conduct(
+            session,
+            config,
+            ask,
+            recorder=recorder,
+            clock=clock,
+            yes=yes,
+            new_ledger=new_ledger,
+            latest=latest,
+        )
 
 
 @click.command()
@@ -139,10 +153,20 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
 
     Those of the last run, its rosters read anew, or those of an edited results workbook.
     """
+    config = session.config()
+    with recorded(session, "retry", config, out) as recorder:
+        surroundings.require_ready(config, session.config_name)
+        ask = _ask_again(session, config, recorder.run, results=results, seals=seals, out=out)
+        return conduct(session, config, ask, recorder=recorder, clock=session.clock, yes=yes, latest=None)
+
+
+def _ask_again(
+    session: Session, config: Config, run: str, *, results: Path | None, seals: Path | None, out: Path | None
+) -> Ask:
+    """Return what a retry is asked to do: over the rosters of the last run, or over a workbook beside its rosters."""
     from pipeline.intake.folders import expand  # noqa: PLC0415
     from pipeline.intake.read import run_of  # noqa: PLC0415
 
-    config = ready_config(session)
     if results is not None and not results.exists():
         raise surroundings.no_such_path(results)
     writer = run_of(results) if results is not None else None
@@ -154,14 +178,21 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         known = frozenset(seen.file for seen in ledger.rows_of(writer)) if writer else frozenset()
     if wrote is not None and not wrote.rosters:  # made again from receipts, which hold no paths
         wrote = None
-    whole = next((each for each in earlier if each.command == "run" and each.rosters), None)
+    runs = (each for each in earlier if each.command == "run" and each.rosters)
+    whole = next(filter(read_rosters, runs), None)
     if whole is None and results is None:
         raise UsageError("no_last_run", then=("run",))
     made = wrote or whole
     rosters = tuple(map(Path, made.context or made.rosters) if made else map(config.path, config.roster))
     pictures = seals or (Path(made.seals) if made and made.seals else None)
     ask = ask_of(
-        "retry", session, config, rosters=(results,) if results else rosters, seals=pictures, out=out
+        "retry",
+        session,
+        config,
+        rosters=(results,) if results else rosters,
+        seals=pictures,
+        out=out,
+        run=run,
     )
     if results is None:
         ask = replace(ask, of_run=whole.run if whole else None)
@@ -171,7 +202,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
         same = bool(here) if wrote and wrote.context else known <= here
         gone = len(standing) < len(rosters) or not same
         ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None or gone)
-    return conduct(session, config, ask, clock=session.clock, yes=yes, latest=None)
+    return ask
 
 
 def nothing_to_read(session: Session, config: Config, rosters: Sequence[Path]) -> int:
@@ -208,6 +239,7 @@ def ask_of(
     seals: Path | None = None,
     out: Path | None = None,
     limit: int | None = None,
+    run: str | None = None,
 ) -> Ask:
     """Resolve what is asked: named paths must exist, the defaults may be absent."""
     return surroundings.ask_of(
@@ -219,4 +251,5 @@ def ask_of(
         out=out,
         limit=limit,
         invocation=session.invocation,
+        run=run,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -17,9 +16,10 @@ from typing import Any
 import click
 
 from pipeline import language
+from pipeline.cli.streams import GONE, let_go
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config, load
-from pipeline.errors import EsignImportError, UsageError
+from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
 from pipeline.results.privacy import mask_text
 from pipeline.session import PROGRAM
 from pipeline.shell import join, quote
@@ -27,7 +27,6 @@ from pipeline.words import Phrase
 from pipeline.words.sentences import say
 
 DEFAULT = Path("config.yaml")
-GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows says it
 PYTHONS = ("python", "python3")
 
 
@@ -43,6 +42,9 @@ class Session:
     quiet: bool = field(default=False, kw_only=True)
     as_json: bool = field(default=False, kw_only=True)
     clock: Clock = field(default_factory=SystemClock, kw_only=True)
+    made: tuple[str, int] = field(
+        default=("", 0), kw_only=True
+    )  # by a run that broke: its id, how many seals
     _rosters_lang: str | None = field(default=None, init=False)
     _warned: set[str] = field(default_factory=set, init=False)
 
@@ -97,9 +99,9 @@ class Session:
         try:
             click.echo(text, nl=nl)
         except OSError as error:
+            let_go(sys.stdout)
             if error.errno not in GONE:
-                raise
-            let_go()
+                raise DiskTrouble("disk.stdout", why=reason_of(error)) from error
 
     def then(self, text: str, command: str) -> None:
         """Say what to do next; its command ends what is said, alone on its line, to be typed as it stands."""
@@ -125,7 +127,7 @@ class Session:
     @staticmethod
     def write(text: str) -> None:
         """Write a line to stderr as the console can: click would take an ASCII one for UTF-8."""
-        with suppress(OSError):  # whoever read it has gone; that is no reason to end a night
+        with suppress(OSError):  # the reader has gone, or the disk is full; that is no reason to end a night
             print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks
 
     def config(self) -> Config:
@@ -194,14 +196,6 @@ class Session:
     def config_name(self) -> Path:
         """The file that `config` reads."""
         return self.config_path or DEFAULT
-
-
-def let_go() -> None:
-    """Send what is still written to stdout nowhere, also what Python writes when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    with suppress(OSError, AttributeError):  # a stdout that is no file
-        os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def _found_as(name: str, called: Path) -> bool:

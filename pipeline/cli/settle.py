@@ -14,19 +14,31 @@ import click
 
 from pipeline.cli.grounds import SEEN, certify_place, grounds_of, one_sealed
 from pipeline.cli.nightly import RUNS_SEARCHED, ask_of, ready_config
+from pipeline.cli.recording import recorded
 from pipeline.cli.session import Session
 from pipeline.cli.waiting import sure_word, tell_waiting
 from pipeline.clock import shown, stamp
+from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
-from pipeline.session import credentials_of, hold, no_such_path, open_for_config, require_ledger
+from pipeline.language import readable
+from pipeline.session import (
+    credentials_of,
+    hold,
+    no_such_path,
+    open_for_config,
+    require_ledger,
+    require_ready,
+)
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.desk.cases import Case
     from pipeline.desk.settle import Who
     from pipeline.ledger.sitekey import SiteKey
     from pipeline.ledger.sqlite import SqliteLedger
     from pipeline.model import Ask
 
+DECLINED = 2  # a create that was not sent again is no success
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 
 
@@ -146,17 +158,19 @@ def _probe(session: Session, query: str | None) -> int:
     from pipeline.cli.evening import conduct  # noqa: PLC0415
     from pipeline.desk.settle import require_fence  # noqa: PLC0415
 
-    config = ready_config(session)
-    if config.unknown != "probe":
-        raise UsageError("probe_not_allowed")
-    with _desk(session, changes=False) as (_, ledger, found):
-        case = _one(session, ledger, found, query or "")
-        with _back_to(case):
-            if case.attempt is None or case.planned is None:
-                raise UsageError("probe_nothing", name=case.name)
-            require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
-    ask = replace(ask_of("resolve", session, config), only=frozenset({case.key}))
-    return conduct(session, config, ask, clock=session.clock, latest=None, yes=True)
+    config = session.config()
+    with recorded(session, "resolve", config) as recorder:
+        require_ready(config, session.config_name)
+        if config.unknown != "probe":
+            raise UsageError("probe_not_allowed")
+        with _desk(session, changes=False) as (_, ledger, found):
+            case = _one(session, ledger, found, query or "")
+            with _back_to(case):
+                if case.attempt is None or case.planned is None:
+                    raise UsageError("probe_nothing", name=case.name)
+                require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
+        ask = replace(ask_of("resolve", session, config, run=recorder.run), only=frozenset({case.key}))
+        return conduct(session, config, ask, recorder=recorder, clock=session.clock, latest=None, yes=True)
 
 
 def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> int:
@@ -232,7 +246,8 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
 
 def _as_last_run(ask: Ask, ledger: SqliteLedger) -> Ask | None:
     """Return what to read to see the rows of the last run; None where the configured rosters are what it read."""
-    last = next((each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters), None)
+    runs = (each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters)
+    last = next(filter(read_rosters, runs), None)
     if last is None or set(last.rosters) == {str(path.absolute()) for path in ask.rosters}:
         return None
     rosters = tuple(path for path in map(Path, last.rosters) if path.exists())
@@ -242,6 +257,7 @@ def _as_last_run(ask: Ask, ledger: SqliteLedger) -> Ask | None:
 
 def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str, way: str = "") -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
+    query = readable(query)
     fitting = [case for case in found if case.answers_to(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
@@ -305,23 +321,31 @@ def certify(
     seen = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
     if any(seen.values()):
         return certify_place(session, query, seen, why or "certify")
+    config = session.config()
+    with recorded(session, "certify", config) as recorder:
+        require_ready(config, session.config_name)
+        code = _certify_create(session, config, recorder.run, query, yes=yes)
+        return recorder.end_early(code) if code is not None else DECLINED
+
+
+def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
+    """Send a sealed doctor's create once more, and say what came of it; None where the user said no."""
     from pipeline import wiring  # noqa: PLC0415
     from pipeline.desk import certify as desk  # noqa: PLC0415
     from pipeline.esign.pace import EvenLimiter  # noqa: PLC0415
     from pipeline.ledger.lock import user  # noqa: PLC0415
     from pipeline.night import draft  # noqa: PLC0415
 
-    config = ready_config(session)
     require_ledger(config)
     clock = session.clock
-    ask = replace(ask_of("certify", session, config), command="check")
+    ask = replace(ask_of("certify", session, config, run=run), command="check")
     with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):
         planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
-        sealed = one_sealed(planned, query)
+        sealed = one_sealed(planned, readable(query))
         request, prepared = desk.request_of(sealed, wiring.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
             session.repeat("next_again")
-            return 2
+            return None
         found = asyncio.run(
             desk.certify(
                 request,

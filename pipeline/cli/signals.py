@@ -45,11 +45,12 @@ class Signals:
         """Let a Ctrl-C end the command at once, until `drain`: an event loop hears it only when its task waits."""
         self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def drain(self, stop: Stop, said: Callable[[], None]) -> None:
+    def drain(self, stop: Stop, said: Callable[[], None], leaving: Callable[[int], None]) -> None:
         """Let a signal set ``stop`` in the running event loop; ``said`` tells the user at once.
 
         One that comes after the loop ends finds everything in the ledger: the results are still written. A second
-        signal leaves without waiting: what is under way is in the ledger and unknown at the next start. SIGHUP counts
+        signal leaves without waiting, after ``leaving`` was told the exit code: what is under way is in the ledger and
+        unknown at the next start. SIGHUP counts
         as SIGTERM, but shells and systemd repeat it: it never leaves. Under nohup it stays ignored.
         """
         loop = asyncio.get_running_loop()
@@ -62,7 +63,10 @@ class Signals:
             if stop.signal is not None:
                 if number == HANG_UP:
                     return
-                os._exit(128 + number)
+                try:
+                    leaving(128 + number)
+                finally:
+                    os._exit(128 + number)
             stop.signal = signal.SIGTERM if number == HANG_UP else number
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(stopping)

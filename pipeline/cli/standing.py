@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.desk.next_step import Program
     from pipeline.ledger.protocol import RunRecord
 
+# codes of runs that ended before they sent, or could not write: what is said of them names the cure
+MENDED = frozenset({"DISK", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
 WORKBOOK = "results.xlsx"
 TO_FIX = (Status.REJECTED, Status.FAILED)
 SIGNALS = 128
@@ -35,10 +37,7 @@ def tell_left(
     under_way: bool,
 ) -> None:
     """Say what is to be done after the last run, the most urgent at the very end."""
-    told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
-    if halted := told.get("halted"):
-        why = describe_halt(halted["code"], halted["message"], session.spoken, halted)
-        session.say("halted", code=halted["code"], message=why)
+    told = tell_halt(session, last)
     steps = list(_steps(session, config, program, last, told, under_way=under_way))
     if unsettled:
         steps = [step for step in steps if step[1] != program.command("resolve")]
@@ -48,6 +47,15 @@ def tell_left(
         )
     for text, command in reversed(steps):
         session.then(text, command)
+
+
+def tell_halt(session: Session, last: RunRecord | None) -> dict[str, Any]:
+    """Say why the last run stopped, if it did; return its run.json, empty where there is none."""
+    told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
+    if halted := told.get("halted"):
+        why = describe_halt(halted["code"], halted["message"], session.spoken, halted)
+        session.say("halted", code=halted["code"], message=why)
+    return told
 
 
 def _steps(
@@ -71,8 +79,8 @@ def _steps(
         yield session.word("status_interrupted"), again
     elif last.exit == 1:
         yield session.word("next_bug"), again.replace(program.invocation, f"{program.invocation} -v", 1)
-    elif last.exit == 74:
-        yield session.word("status_disk"), program.command("ledger", "check")
+    elif last.exit in {2, 6, 74}:
+        yield _mended(session, program, told, again)
     elif key := RERUN.get(last.exit):
         refused = sum(each["status"] == "refused" for each in told.get("files", ()))
         yield session.word(key, n=refused), again
@@ -82,6 +90,15 @@ def _steps(
         wrong = any(told.get("statuses", {}).get(each.value) for each in TO_FIX)
         if wrong or last.exit == 3:
             yield _look(session, config, program, last, wrong=wrong)
+
+
+def _mended(session: Session, program: Program, told: dict[str, Any], again: str) -> tuple[str, str]:
+    """Return what follows once the cause is removed that was said: results that were not written are rebuilt first."""
+    code = (told.get("halted") or {}).get("code")
+    if code not in MENDED:
+        return session.word("status_disk"), program.command("ledger", "check")
+    unwritten = code == "DISK" and told["rows"]
+    return session.word("status_mended"), program.command("report") if unwritten else again
 
 
 def _look(

@@ -25,6 +25,11 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     return list(once.values())
 
 
+def find_bare(paths: Sequence[Path]) -> list[Path]:
+    """Return the folders among these that hold nothing that may be a roster."""
+    return [path for path in paths if _is_folder(path) and not list(_in_folder(path))]
+
+
 def _in_folder(folder: Path) -> Iterator[Path]:
     """Yield what may be a roster, by name; links that lead nowhere and pipes are told of when they are opened."""
     try:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.errors import require_lasting
+from pipeline.errors import DiskTrouble, reason_of, require_lasting
 from pipeline.intake import archive, candidates, encodings, stems
 from pipeline.intake.candidates import Candidate, Library, Passed, Place
 from pipeline.roster import FileStat
@@ -163,7 +163,9 @@ def _walk(top: Place, found: _Found) -> None:
                 listed = [entry for entry in entries if not _is_debris(entry.name)]
         except OSError as error:
             require_lasting(error)  # a picture that is not seen might be another one's rival
-            found.unreadable.append(Passed("/".join(place.parts) or ".", "cannot be read"))
+            if not place.parts:  # without any picture every row would be told to lack its own
+                raise DiskTrouble.of(error) from error
+            found.unreadable.append(Passed("/".join(place.parts), reason_of(error).en))
             continue
         for entry in listed:
             try:
@@ -222,7 +224,7 @@ def _open(zipped: Place, found: _Found) -> None:
     except (archive.Unreadable, OSError) as error:
         if isinstance(error, OSError):
             require_lasting(error)
-        why = str(error) if isinstance(error, archive.Unreadable) else "cannot be read"
+        why = str(error) if isinstance(error, archive.Unreadable) else reason_of(error).en
         found.unreadable.append(Passed(shown, why))
 
 

@@ -29,6 +29,7 @@ from pipeline.intake.properties import TO_FIX, run_of_compound, run_of_package
 from pipeline.intake.rows import NO_ROSTER, Table, table, without_examples
 from pipeline.intake.tally import Tally
 from pipeline.problems import CATALOGUE, problem
+from pipeline.rights import acting_user
 from pipeline.roster import FileReport, Problem, Row, Stray
 from pipeline.words.results import WORDS
 
@@ -157,7 +158,10 @@ def open_results(path: Path) -> Book:
 def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
     """Return a regular file's bytes, or the first of them; a pipe or a device would never end."""
     try:
-        _require_regular(path.stat())
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):  # `expand` gives the folder itself where it cannot list it
+            os.scandir(path).close()
+        _require_regular(status)
         with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
             status = os.fstat(file.fileno())
             _require_regular(status)
@@ -166,14 +170,12 @@ def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
             return file.read(min(status.st_size, first))
     except OSError as error:
         require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
-        raise FileRefused("FILE_CORRUPT", {"found": reason_of(error).en}) from error
+        raise FileRefused("FILE_NOT_READ", {"found": reason_of(error).en, "user": acting_user()}) from error
     except ValueError as error:  # a NUL in the name
         raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error
 
 
 def _require_regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise FileRefused("FILE_CORRUPT", {"found": "a folder that cannot be listed"})
     if not stat.S_ISREG(status.st_mode):
         raise FileRefused("FILE_CORRUPT", {"found": "not a file"})
 

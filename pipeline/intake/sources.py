@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from zipfile import ZipFile
 
+from pipeline.errors import require_granted
 from pipeline.intake import archive, image, pictures
 from pipeline.intake.candidates import Candidate, Place
 from pipeline.intake.manner import Keep
@@ -72,7 +73,8 @@ class Sources(AbstractContextManager["Sources"]):
             if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
                 try:
                     stat = pictures.fingerprint(candidate.file, self._known)
-                except OSError:
+                except OSError as error:
+                    require_granted(error)
                     raise Unusable("cannot be read") from None
                 if stat != known:
                     self._new[name] = stat
@@ -107,7 +109,8 @@ class Sources(AbstractContextManager["Sources"]):
             opened = self._open.enter_context(archive.open_zip(descriptor))
         except archive.Unreadable as error:
             return Unusable(str(error))
-        except OSError:
+        except OSError as error:
+            require_granted(error)
             return Unusable("cannot be read")
         changed = place.stamp != (status.st_size, status.st_mtime_ns)
         return Unusable("changed while reading") if changed else opened

@@ -47,6 +47,11 @@ def put(path: Path, payload: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(payload)
         Path(temporary).replace(path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # a write that fails names no file
+        Path(temporary).unlink(missing_ok=True)
+        raise
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -13,13 +13,14 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import LedgerError, UsageError, reason_of
+from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import facts, private, receipts, schema
+from pipeline.ledger.access import SIDE_SUFFIXES, require_rights
 from pipeline.ledger.open import examine, key_path, read_key
 from pipeline.ledger.receipt_sync import find_lacking, receipts_path, set_aside_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sitekey import SiteKey
-from pipeline.ledger.sqlite import SIDE_SUFFIXES, connect, read_failed
+from pipeline.ledger.sqlite import connect, read_failed
 from pipeline.words import Speaks
 from pipeline.words.sentences import phrase
 
@@ -225,6 +226,7 @@ def check(path: Path, tenant: str) -> Checked:
 
     Raises LedgerError or UsageError for a ledger that cannot even be opened.
     """
+    require_rights(path, writing=False)
     site_key = SiteKey(read_key(path), tenant)
     try:
         examine(path, site_key)
@@ -300,10 +302,13 @@ def _kept(source: Path) -> tuple[bytes, bytes]:
 
 def _is_readable(path: Path, site_key: SiteKey) -> bool:
     """Return whether a ledger can be read and is whole in itself."""
+    require_rights(path, writing=True)
     try:
         examine(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
             return not any(_inside(connection))
+    except LedgerUnreachable:  # it may be sound: nothing takes its place
+        raise
     except (LedgerError, sqlite3.Error):
         return False
 

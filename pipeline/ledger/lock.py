@@ -18,8 +18,9 @@ from typing import Self
 from filelock import FileLock, Timeout
 
 from pipeline.clock import pause, shown, stamp
-from pipeline.errors import LedgerError, Locked, reason_of
+from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
 from pipeline.ledger import private
+from pipeline.ledger.access import explain_error
 from pipeline.ledger.disk import require_local
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
@@ -53,7 +54,7 @@ class RunLock:
             private.make_folder(self.path.parent)
             taken = self._taken()
         except (OSError, NotImplementedError) as error:
-            raise LedgerError("ledger.lock_failed", path=self.path, why=reason_of(error)) from error
+            raise explain_error("ledger.lock_failed", self.path, error) from error
         if not taken:
             self._require_lockable()
             raise self._locked()
@@ -83,6 +84,8 @@ class RunLock:
         try:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, private.FILE_MODE))
         except OSError as error:
+            if LedgerUnreachable.fits(error):
+                raise explain_error("ledger.lock_failed", self.path, error) from error
             raise LedgerError(
                 "ledger.lock_not_made",
                 folder=self.path.parent,
@@ -118,7 +121,7 @@ class RunLock:
         except OSError as error:
             draft.unlink(missing_ok=True)
             self._lock.release()
-            raise LedgerError("ledger.holder_failed", why=reason_of(error)) from error
+            raise explain_error("ledger.holder_failed", self._holder, error) from error
 
     def _locked(self) -> Locked:
         for look in range(LOOKS):

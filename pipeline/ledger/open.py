@@ -8,15 +8,16 @@ from hmac import compare_digest
 from pathlib import Path
 from secrets import token_bytes
 
-from pipeline.errors import LedgerError, UsageError, reason_of
+from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import ballast, private, schema
+from pipeline.ledger.access import SIDE_SUFFIXES, explain_error, open_stale_files, require_rights
 from pipeline.ledger.disk import require_local
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path, synchronize
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import identify
 from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
-from pipeline.ledger.sqlite import SIDE_SUFFIXES, SqliteLedger, connect, read_failed
+from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
 from pipeline.ledger.tenant_change import change_tenant, require_tenant, tenant_of
 
 
@@ -59,6 +60,9 @@ def open_ledger(
                 raise UsageError("never_run", path=path, then=("check",))
             require_no_lost_ledger(path, evidence, ownership, force_new=force_new, inspected=inspected)
             _begin(path, tenant, now)
+        for warning in () if readonly else open_stale_files(path):
+            ownership.warn(warning)
+        require_rights(path, writing=not readonly)
         site_key = SiteKey(read_key(path), tenant)
         examine(path, site_key)
         if inspected:
@@ -76,7 +80,7 @@ def open_ledger(
     except sqlite3.Error as error:
         raise read_failed(path, error) from error
     except OSError as error:
-        raise LedgerError("ledger.not_opened", path=path, why=reason_of(error)) from error
+        raise explain_error("ledger.not_opened", path, error) from error
     return ledger, site_key
 
 

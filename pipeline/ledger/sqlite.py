@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger import ballast, decisions, facts, history, journal, lives, people, persons, schema
+from pipeline.ledger.access import explain_refusal
 from pipeline.ledger.archive import Life
 from pipeline.ledger.protocol import (
     UPLOAD,
@@ -35,7 +36,6 @@ from pipeline.roster import FileStat
 Result = TypeVar("Result")
 
 BUSY_SECONDS = 5.0
-SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps beside a database
 _MARKS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 _RUN = ", ".join(_RUN_COLUMNS)
@@ -81,6 +81,7 @@ class SqliteLedger:
             None
             if readonly
             else Writer(
+                path,
                 connect(path, readonly=False),
                 receipts,
                 partial(ballast.give_up, path),
@@ -402,5 +403,7 @@ class KnownFiles(Mapping[str, FileStat]):
 
 
 def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
-    """Say that the ledger is damaged or cannot be read, and how to restore it."""
-    return LedgerError("ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild"))
+    """Say what the file system refuses, else that the ledger is damaged, and how to restore it."""
+    return explain_refusal(path, error, writing=False) or LedgerError(
+        "ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild")
+    )

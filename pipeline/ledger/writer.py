@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from dataclasses import field as _field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError, reason_of
+from pipeline.ledger.access import explain_refusal
 from pipeline.ledger.facts import Fact, remember, told
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.receipts import Mark, Receipts
@@ -53,6 +55,7 @@ class Writer:
 
     def __init__(
         self,
+        path: Path,
         connection: sqlite3.Connection,
         receipts: Receipts | None = None,
         relieve: Callable[[], None] = lambda: None,
@@ -61,6 +64,7 @@ class Writer:
         require_ownership: Callable[[], None] | None = None,
     ) -> None:
         self.failure: LedgerError | None = None  # the first write the disk refused
+        self._path = path
         self._connection = connection
         self._receipts = receipts
         self._relieve = relieve
@@ -219,15 +223,17 @@ class Writer:
         return result
 
     def _failed(self, error: sqlite3.Error | OSError) -> LedgerError:
-        failure = write_failed(error)
+        failure = write_failed(self._path, error)
         if self.failure is None:
             self.failure = failure
             self._relieve()
         return failure
 
 
-def write_failed(error: sqlite3.Error | OSError) -> LedgerError:
-    """Say that the ledger could not be written."""
-    failure = LedgerError("ledger.not_written", why=reason_of(error))
+def write_failed(path: Path, error: sqlite3.Error | OSError) -> LedgerError:
+    """Say that the ledger could not be written, and what the file system refused."""
+    failure = LedgerError("ledger.not_written", path=path, why=reason_of(error))
+    if isinstance(error, sqlite3.Error):
+        failure = explain_refusal(path, error, writing=True) or failure
     failure.__cause__ = error
     return failure

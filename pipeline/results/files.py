@@ -27,6 +27,12 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def require_writable(folder: Path) -> None:
+    """Make a folder of results if need be, and raise OSError where nothing can be written into it."""
+    with tempfile.TemporaryFile(prefix=".", dir=private_folder(folder)):
+        pass
+
+
 def write_atomically(
     path: Path,
     fill: Callable[[Path], None],
@@ -51,6 +57,10 @@ def write_atomically(
             os.fsync(stream.fileno())
         reach(f"results: before {path.name} takes its name")
         target = _move(temporary, path, numbered=numbered, replace=replace)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # a write that fails names no file; nobody knows the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)

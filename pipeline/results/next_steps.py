@@ -17,9 +17,11 @@ from pipeline.words.results import say, status_word
 
 WORKBOOK = "results.xlsx"
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
-GUARDS = frozenset({"ROSTER_SHRUNK", "TOO_MANY_NEW"})  # they look at the plan: as it is, it is stopped again
+GUARDS = frozenset(
+    {"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"}
+)  # they look at the plan: as it is, it is stopped again
 CAUSED = frozenset(
-    {"SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
+    {"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
 )  # time alone does not remove what stopped them
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 

@@ -107,10 +107,11 @@ def run_that_knew(out: Path, tenant: str) -> Path | None:
 def _cut_short(out: Path, tenant: str) -> Iterator[Path]:
     """Yield the log of each run of this tenant that sent creates and never came to its end, the newest first.
 
-    It has no run.json; where its ledger was lost as well, only the log shows its seals.
+    It told of no row; where its ledger was lost as well, only the log shows its seals.
     """
     for log in sorted(out.glob(f"*/{LOG}"), reverse=True):
-        if not (log.parent / "run.json").exists() and _left_creates(log, tenant):
+        whole = all((log.parent / name).exists() for name in ("run.json", LINES))
+        if not whole and _left_creates(log, tenant):
             yield log
 
 

@@ -117,7 +117,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "印章图片 {place} 无法读取（{why}）；其中的图片没有用上。",
         "Pictures in {place} cannot be read ({why}); none of them was used.",
     ),
-    "disk": ("磁盘或文件出错：{why}", "Disk or file trouble: {why}"),
+    "made": (
+        "运行 {run} 停止前已创建 {n} 枚印章，都记在台账里，不会重复创建。",
+        "Before it stopped, run {run} made {n} seals. They are in the ledger and are not made again.",
+    ),
     "no_config": (
         "{folder} 里没有 config.yaml。已有配置就用 --config 写明它在哪里（定时任务里请写完整路径）；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
         "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a timer). If there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
@@ -156,9 +159,13 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
         "Port {port} of 127.0.0.1 is taken; choose another with --port.",
     ),
-    "port_refused": (
-        "不能使用 127.0.0.1 的 {port} 端口（{why}）；1024 以下的端口要有管理员权限，请用 --port 换一个更大的。",
-        "Port {port} of 127.0.0.1 cannot be used ({why}); ports below 1024 need an administrator. Choose a higher one with --port.",
+    "port_rights": (
+        "没有权限使用 127.0.0.1 的 {port} 端口（1024 以下的端口要管理员权限）；请用 --port 选 1024 以上的端口。",
+        "Port {port} of 127.0.0.1 needs an administrator's rights, as ports below 1024 do; choose one above with --port.",
+    ),
+    "port_failed": (
+        "127.0.0.1 的 {port} 端口不能用（{why}）；请用 --port 换一个。",
+        "Port {port} of 127.0.0.1 cannot be used ({why}); choose another with --port.",
     ),
     "kept_edits": (
         "{path} 在写出之后被改过，已保留为 {kept}。",
@@ -273,6 +280,18 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "results": ("结果：{path}", "Results: {path}"),
     "report": ("发生了什么：{path}", "What happened: {path}"),
+    "locale": (
+        "系统语言环境的编码 {encoding} 无法表示要用的文字。请先设置 LC_ALL=C.UTF-8（或 zh_CN.UTF-8），再运行。",
+        "The locale's encoding {encoding} cannot hold a text that is needed. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
+    ),
+    "locale_names": (
+        "语言环境的编码是 {encoding}，{folder} 里的文件名却是 UTF-8（如 {name}）：按姓名可能找不到图片。请设置 LC_ALL=C.UTF-8（或 zh_CN.UTF-8）后再运行。",
+        "The locale's encoding is {encoding}, but names of files in {folder} are UTF-8 (such as {name}): pictures may not be found by name. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
+    ),
+    "left_at_once": (
+        "已立即退出，没有等待应答。正在提交的行会记为“未知”，不会重复提交。",
+        "Left at once, without waiting for answers. Rows that were being sent become unknown and are not sent again.",
+    ),
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
     "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),
@@ -281,6 +300,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "next_unshown": (
         "请照原样再输入一遍（路径里有号码，这里不显示）。要看现状，请输入：",
         "Type the same again (a path holds a number and is not shown here). To see how things stand, type:",
+    ),
+    "next_report": (
+        "处理好之后，要由台账重新写出这次运行的结果，请输入：",
+        "Once that is put right, write this run's results again from the ledger:",
     ),
     "next_bug": ("要看详细原因，请输入：", "To see more of the reason, type:"),
     "next_rosters": ("放入名单后，请输入：", "With a roster in its place, type:"),
@@ -326,6 +349,11 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "config_fine": ("{path} 没有问题。", "{path} is fine."),
     "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
     "status_none": ("还没有台账：尚未运行过。", "No ledger yet: nothing has run."),
+    "status_no_ledger": ("还没有台账：没有提交过任何印章。", "There is no ledger yet: nothing was sent."),
+    "status_mended": (
+        "先处理好上面说的原因，然后输入：",
+        "First put right what is said above, then type:",
+    ),
     "status_lost": (
         "找不到台账，但 {path} 说明以前发送过；请先恢复台账文件和它的 .key。",
         "The ledger is not there, but {path} tells that something was sent; restore the ledger and its .key first.",
@@ -356,9 +384,11 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "exit.0": ("完成", "done"),
     "exit.1": ("程序内部错误", "a bug"),
+    "exit.2": ("用法或配置有误，没有发送", "usage or configuration, nothing was sent"),
     "exit.3": ("完成，有行需要人工处理", "done, some rows need somebody"),
     "exit.4": ("已停止，重跑无用", "halted, a rerun cannot help"),
     "exit.5": ("提前停止，重跑有用", "stopped early, a rerun will help"),
+    "exit.6": ("另一次运行正在进行", "another run was under way"),
     "exit.7": ("有名单没有读成", "a roster was refused"),
     "exit.74": ("台账或磁盘出错", "ledger or disk"),
     "exit.130": ("被 Ctrl-C 中断", "interrupted by Ctrl-C"),

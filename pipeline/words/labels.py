@@ -8,6 +8,7 @@ from collections.abc import Mapping
 LABELS: Mapping[str, tuple[str, str]] = {
     "FILE_ENCRYPTED": ("文件有打开密码", "File with a password"),
     "FILE_FORMAT": ("文件格式不能读", "Unreadable file format"),
+    "FILE_NOT_READ": ("文件没有读成", "File not read"),
     "FILE_CORRUPT": ("文件已损坏", "Damaged file"),
     "FILE_EMPTY": ("文件是空的", "Empty file"),
     "FILE_TOO_LARGE": ("文件过大", "File too large"),

@@ -15,8 +15,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No file of the ledger can be made in {folder} ({why}). Check `ledger:` in the configuration and name a local folder that can be written. Nothing was sent.",
     ),
     "ledger.holder_failed": (
-        "无法在台账旁写入文件（{why}）；请腾出磁盘空间或修复磁盘。",
-        "Nothing can be written beside the ledger ({why}); make room on its disk or repair it.",
+        "无法在台账旁写入文件 {path}（{why}）；请腾出磁盘空间或修复磁盘。",
+        "{path} cannot be written beside the ledger ({why}); make room on its disk or repair it.",
     ),
     "ledger.locked": (
         "运行 {run} 自 {since} 起正在使用台账：主机 {host}，用户 {name}，进程 {pid}。请待其结束后再试。",
@@ -125,8 +125,16 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The ledger {path} cannot be read ({why}). Keep the file as it is and restore a backup with `esign-import ledger restore`, or rebuild it from receipts.jsonl with `esign-import ledger rebuild`.",
     ),
     "ledger.not_written": (
-        "无法写入台账（{why}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
-        "The ledger could not be written ({why}); nothing further is sent. Make room on its disk, or repair it, and run again: what was sent without a verdict is kept as unknown.",
+        "无法写入台账 {path}（{why}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
+        "The ledger {path} could not be written ({why}); nothing further is sent. Make room on its disk, or repair it, and run again: what was sent without a verdict is kept as unknown.",
+    ),
+    "ledger.side_file_opened": (
+        "{path} 是台账只读时留下的，已恢复为可写。",
+        "{path} was left when the ledger was read-only; it can be written again.",
+    ),
+    "ledger.stale_shm": (
+        "用户 {user} 没有权限写入 {path}（属于 {owner}）。它是台账只读时留下的索引，不含数据。请在没有运行时删除它，再运行；台账没有损坏，不用恢复或重建。",
+        "User {user} may not write {path}, which belongs to {owner}. It is an index that was left when the ledger was read-only, and holds no data. Delete it while nothing runs, then run again; the ledger is not damaged.",
     ),
     # backup, restore, rebuild
     "ledger.backup_exists": (

@@ -48,6 +48,9 @@ FILE_ENTRIES = (
        "The content is {found}, not a roster that can be read; save it as .xlsx or .csv."),
     _e("FILE_CORRUPT", "文件已损坏，无法读取（{found}）；请重新导出或从备份恢复。",
        "The file is damaged ({found}); export it again or restore it from a backup."),
+    _e("FILE_NOT_READ", "文件没有读成（{found}，用户 {user}），文件本身不一定有问题；请信息科给该用户读取权限，或把文件放回原处。",
+       "The file was not read ({found}, user {user}), which need be no fault of the file; give that user the rights to read "
+       "it, or put it back in its place.", "it"),
     _e("FILE_EMPTY", "文件是空的；请检查导出是否成功。", "The file is empty; check whether the export worked."),
     _e("FILE_TOO_LARGE", "文件过大（{found}，上限 {limit}）；请拆分或删除多余内容。",
        "The file is too large ({found}, limit {limit}); split it or delete what is not needed."),
@@ -228,7 +231,6 @@ CATALOGUE: Mapping[str, Entry] = {
 PHRASES: Mapping[str, str] = {
     "0 bytes": "0 字节",
     "16 bit → 8 bit": "16 位 → 8 位",
-    "a folder that cannot be listed": "无法打开的文件夹",
     "a kind of protection that cannot be opened here": "这种加密方式无法打开",
     "a tag that does not end": "有标签没有结束",
     "a web page whose sheets are in other files": "框架网页（各工作表在另外的文件里）",

@@ -216,6 +216,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.ROSTER_SHRUNK": (
         "名单上的医生比上次少了很多（{message} 人），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
         "the roster has far fewer doctors than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
+    "halt.ROSTER_MISSING": (
+        "名单文件夹 {message} 是空的或不存在，而以前的运行在那里读过名单；没有提交任何内容。请看共享文件夹是否已连接、名单是否已放入；确实没有名单就用 run --accept-guards 放行这一晚",
+        "the roster folder {message} is empty or gone, and earlier runs read a roster there; nothing was sent. Is the share connected, and the roster in its place? If there is none tonight, pass this night with run --accept-guards"),
     "halt.TOO_MANY_UNKNOWN": (
         "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并查清“未知”表里的行",
         "{message} rows have no verdict tonight. Look at the network and the service, and settle the sheet Unknown"),
@@ -234,7 +237,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.SEAL_ID_REUSED": ("服务返回了属于另一人的印章ID", "the service answered with another person's SealId"),
     "halt.TLS": ("服务器证书无法验证：{message}", "the server's certificate was refused: {message}"),
     "halt.DISK": ("磁盘或文件出错：{message}", "disk or file trouble: {message}"),
-    "halt.LEDGER": ("台账无法写入：{message}", "the ledger cannot be written: {message}"),
+    "halt.LEDGER": ("台账无法写入（{message}）；请腾出磁盘空间或检查权限", "the ledger cannot be written ({message}); make room on its disk, or look at its permissions"),
+    "halt.USAGE": ("{message}", "{message}"),
+    "halt.CREDENTIALS_MISSING": ("{message}", "{message}"),
+    "halt.LOCKED": ("{message}", "{message}"),
+    "halt.LEDGER_REFUSED": ("{message}", "{message}"),
+    "halt.NOT_READ_NOW": ("{message}", "{message}"),
     "halt.BUG": ("程序内部错误：{message}", "a bug: {message}"),
     "halt.LEDGER_CONFLICT": ("台账拒绝了一次提交：{message}", "the ledger refused an attempt: {message}"),
     "halt.CONTRACT_INLINE_IGNORED": (

@@ -16,6 +16,7 @@ from pipeline.words import (
     ledger,
     marks,
     sandbox,
+    system,
     usage,
 )
 
@@ -29,6 +30,7 @@ TABLES: tuple[Mapping[str, Words], ...] = (
     ledger.WORDS,
     marks.WORDS,
     sandbox.WORDS,
+    system.WORDS,
     usage.WORDS,
 )
 SENTENCES: Mapping[str, Words] = {key: words for table in TABLES for key, words in table.items()}

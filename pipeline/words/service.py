@@ -113,6 +113,9 @@ HALTS: Mapping[str, Advice] = {
     "ROSTER_SHRUNK": _a(
         "it", "after", "名单上的医生比上次少了很多，一个也没有提交。", "核对名单是否完整；确实如此就用 run --accept-guards。",
         "The roster has far fewer doctors than last time; nothing was sent.", "Is it whole? If so, run --accept-guards."),
+    "ROSTER_MISSING": _a(
+        "it", "after", "名单文件夹是空的或不存在，而以前的运行在那里读过名单。", "检查共享文件夹是否已连接、名单是否已放入；确实没有名单就用 run --accept-guards。",
+        "A roster folder is empty or gone in which earlier runs read a roster.", "Is the share connected, and the roster in its place? If there is none, run --accept-guards."),
     "TOO_MANY_UNKNOWN": _a(
         "it", "itself", "这一晚没有结论的行太多。", "检查网络，查清“未知”表里的行，再运行。",
         "Too many rows have no verdict tonight.", "Look at the network, settle the sheet Unknown, then run again."),
@@ -132,6 +135,21 @@ HALTS: Mapping[str, Advice] = {
     "CUT_SHORT": _a(
         "nobody", "itself", "运行被中断。", "再运行一次；已发出的都记在台账里。",
         "The run was cut short.", "Run again; what was sent is in the ledger."),
+    "USAGE": _a(
+        "it", "after", "命令或配置有误，没有发送。", "按 halted.message 的说明改好命令或配置，再运行。",
+        "The command or the configuration is wrong; nothing was sent.", "Put right what halted.message says, then run again."),
+    "CREDENTIALS_MISSING": _a(
+        "it", "after", "没有找到成对的 SecretId 和 SecretKey，没有发送。", "按 halted.message 列出的位置放好密钥，再运行。",
+        "No complete pair of SecretId and SecretKey was found; nothing was sent.", "Put the keys into one of the places that halted.message lists, then run again."),
+    "LOCKED": _a(
+        "nobody", "itself", "另一次运行正在进行，没有发送。", "不用处理；经常如此就把定时任务隔开一些。",
+        "Another run was under way; nothing was sent.", "Nothing; if it happens often, put the runs further apart."),
+    "LEDGER_REFUSED": _a(
+        "it", "after", "台账、密钥或它们的权限不能用，没有发送。", "按 halted.message 的说明处理，再运行。",
+        "The ledger, its key or their permissions cannot be used; nothing was sent.", "Do as halted.message says, then run again."),
+    "NOT_READ_NOW": _a(
+        "it", "itself", "有文件这次没能读取，没有发送。", "再运行一次；仍然如此请检查电脑和共享文件夹。",
+        "A file could not be read this time; nothing was sent.", "Run again; if it happens again, look at the machine and its shares."),
     "SEAL_ID_REUSED": ANSWERS["SEAL_ID_REUSED"],
     "CONTRACT_INLINE_IGNORED": OWN["MissingParameter.SealImage"],
     "TLS": _a(
@@ -141,8 +159,8 @@ HALTS: Mapping[str, Advice] = {
         "it", "after", "磁盘或文件出错。", "检查磁盘空间和权限，再运行。",
         "Disk or file trouble.", "Look at the disk's space and the permissions, then run again."),
     "LEDGER": _a(
-        "it", "after", "台账无法写入。", "检查磁盘；台账损坏就用 ledger restore 或 ledger rebuild。",
-        "The ledger cannot be written.", "Look at the disk; bring a damaged ledger back with ledger restore or ledger rebuild."),
+        "it", "after", "台账无法写入。", "检查磁盘空间和权限，再运行；台账没有因此损坏。",
+        "The ledger cannot be written.", "Look at the disk's space and the permissions, then run again; the ledger is not damaged by that."),
     "LEDGER_CONFLICT": _a(
         "it", "after", "台账拒绝了一次提交，防止了重复创建。", "保留 state/ 和 log.jsonl，交给开发者。",
         "The ledger refused an attempt and so prevented a second seal.", "Keep state/ and log.jsonl for the developers."),

@@ -41,6 +41,29 @@ SYSTEM: Mapping[int, tuple[str, str]] = {
     errno.ENETUNREACH: ("网络不通", "the network cannot be reached"),
     errno.EHOSTUNREACH: ("主机不可达", "the host cannot be reached"),
 }
+# what is said of a file or folder of ours that cannot be used
+WORDS: Mapping[str, tuple[str, str]] = {
+    "disk.rights": (
+        "用户 {user} 对 {path} 没有所需的权限（它属于 {owner}）。请给该用户权限（如 chown 或 chmod）后再运行。",
+        "User {user} lacks the rights to {path}, which belongs to {owner}. Give that user the rights (chown or chmod), then run again.",
+    ),
+    "disk.read_only": (
+        "{path} 所在的磁盘是只读的，用户 {user} 不能写入。请重新挂载为可写，或把文件夹改到别的磁盘。",
+        "The disk of {path} is read-only, and user {user} cannot write there. Mount it for writing, or choose a folder on another disk.",
+    ),
+    "disk.full": (
+        "{path} 所在的磁盘已满（或用户 {user} 的配额已用完）。请腾出空间后再运行。",
+        "The disk of {path} is full, or the quota of user {user} is used up. Make room there, then run again.",
+    ),
+    "disk.stdout": (
+        "标准输出写不进去（{why}）；结果文件和台账已经写好。",
+        "stdout cannot be written ({why}); the files of the results and the ledger are written.",
+    ),
+    "disk.other": (
+        "无法读写 {path}（{why}，用户 {user}）。请信息科检查磁盘。",
+        "{path} cannot be read or written ({why}, user {user}). Ask IT to look at the disk.",
+    ),
+}
 DATABASE: Mapping[str, tuple[str, str]] = {
     "database is locked": ("正被其他程序占用", "another program holds it"),
     "database disk image is malformed": ("已损坏", "it is damaged"),

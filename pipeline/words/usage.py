@@ -19,6 +19,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{file} 是文件，不能存放结果；请用 --out 写一个文件夹。",
         "{file} is a file: results need a folder. Name another with --out.",
     ),
+    "usage.no_certificate": (
+        "{path}（配置里的 api.ca_file）里没有可用的证书；请写 PEM 格式的证书文件（-----BEGIN CERTIFICATE-----）。没有提交任何内容。",
+        "{path} (api.ca_file in the configuration) holds no certificate that can be used; name a PEM file (-----BEGIN CERTIFICATE-----). Nothing was sent.",
+    ),
     "usage.configured_missing": (
         "找不到 {path}（配置里的 {key}）。是不是共享盘没有连上，或路径写错了？没有提交任何内容。",
         "There is no {path} ({key} in the configuration). Is a share not mounted, or the path misspelt? Nothing was sent.",

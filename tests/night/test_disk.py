@@ -22,7 +22,7 @@ class FailingLedger:
 
     def __init__(self, ledger, method, nth, error=None):
         self._ledger, self._method, self._left = ledger, method, nth
-        self._error = error or LedgerError("ledger.not_written", why="full")
+        self._error = error or LedgerError("ledger.not_written", path="ledger.sqlite3", why="full")
 
     def __getattr__(self, name):
         real = getattr(self._ledger, name)

@@ -182,7 +182,7 @@ def test_check_finds_what_run_finds_and_sends_nothing(hospital):
 def test_an_empty_inbox_is_a_quiet_night(hospital, capsys, command):
     assert hospital.go(command) == 0
     assert "no roster" in capsys.readouterr().err
-    assert not (hospital.folder / "out").exists()
+    assert not (hospital.folder / "out" / "latest").exists()
 
 
 @pytest.mark.parametrize(("key", "value"), [("roster", "[share]"), ("seals", "share")])

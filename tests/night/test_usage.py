@@ -111,29 +111,21 @@ def folders(hospital) -> set[str]:
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_a_run_that_is_refused_leaves_no_folder_behind(hospital, own):
-    """But one that somebody made stays, though nothing stands in it."""
+def test_who_says_no_finds_no_folder_of_the_run(hospital, own):
+    """But one that somebody made stays."""
     hospital.doctors(2)
-    judged = hospital.folder / "review.json"
-    judged.write_text("[]")
     named = hospital.folder / "mine"
+    words = ["--out", str(named)] if own else []
     if own:
         named.mkdir()
-    words = ["--out", str(named)] if own else []
-    assert hospital.go("run", "--review", str(judged), *words) == 2
-    assert (folders(hospital), named.exists()) == (set(), own)
-    assert hospital.world.received == []
-
-
-def test_who_says_no_finds_no_folder_of_the_run(hospital):
-    hospital.doctors(2)
     ours, theirs = os.openpty()
-    with hospital.start("run", stdin=theirs) as child:
+    with hospital.start("run", *words, stdin=theirs) as child:
         os.close(theirs)
         os.write(ours, b"n\n")
         _, said = child.communicate(timeout=60)
     os.close(ours)
     assert (child.returncode, folders(hospital), hospital.world.received) == (0, set(), []), said
+    assert named.exists() == own
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are not bytes there")

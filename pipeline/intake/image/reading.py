@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 
-from pipeline.errors import NotReadNow, require_lasting
+from pipeline.errors import NotReadNow, require_granted, require_lasting
 from pipeline.intake import pictures
 from pipeline.intake.image.decoding import Refused, Structure
 from pipeline.intake.image.encoding import size_of
@@ -26,7 +26,8 @@ def read(picture: Picture) -> bytes:
     """Return a picture's bytes. Raises Refused where they cannot be read, are too many or no longer those of its digest."""
     try:
         data = pictures.read(picture.file)
-    except OSError:
+    except OSError as error:
+        require_granted(error)
         raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
     if len(data) > pictures.MAX_BYTES:
         found, limit = f"> {size_of(pictures.MAX_BYTES)}", size_of(pictures.MAX_BYTES)
@@ -40,7 +41,8 @@ def start_of(picture: Picture, count: int) -> bytes:
     """Return a picture's first bytes, at least ``count`` of them if there are so many; nobody vouches for them."""
     try:
         return pictures.read(picture.file, limit=count)
-    except OSError:
+    except OSError as error:
+        require_granted(error)
         raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
 
 

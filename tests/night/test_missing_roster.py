@@ -1,0 +1,80 @@
+"""A roster folder that is empty or gone: nothing to do before a run has read a roster there, exit 5 afterwards."""
+
+import json
+
+import pytest
+
+from pipeline import api
+
+
+def halted(hospital) -> dict:
+    return json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))["halted"]
+
+
+def empty(inbox, *, gone: bool) -> None:
+    for file in inbox.iterdir():
+        file.unlink()
+    if gone:
+        inbox.rmdir()
+
+
+def test_an_inbox_that_never_held_a_roster_is_nothing_to_do(hospital):
+    assert hospital.go("run") == 0
+    (hospital.folder / "inbox").mkdir()
+    assert hospital.go("run") == 0
+    assert api.run(hospital.folder / "config.yaml").exit == 0
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "empty"])
+def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    results = (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes()
+    inbox = hospital.folder / "inbox"
+    empty(inbox, gone=gone)
+    capsys.readouterr()
+    for command in ("run", "check"):
+        assert hospital.go(command) == 5
+        said = capsys.readouterr().err
+        assert str(inbox) in said
+        assert "run --accept-guards\n" in said
+        assert halted(hospital)["code"] == "ROSTER_MISSING"
+        if command == "run":
+            assert (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes() == results
+    assert hospital.go("status") == 0
+    said = capsys.readouterr().err
+    assert f"run {hospital.runs[-2].name}" in said
+    assert str(inbox) in said
+    assert api.run(hospital.folder / "config.yaml").exit == 5
+    assert hospital.go("run", "--accept-guards") == 0
+
+
+def test_the_runs_around_a_missing_roster_go_on_as_if_it_had_not_been(hospital):
+    """Neither the number of rows to compare with nor the rows to retry are those of the run without a roster."""
+    hospital.doctors(12)
+    (hospital.folder / "seals" / "00012.png").rename(hospital.folder / "12.png")
+    assert hospital.go("run") == 3
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    roster.rename(hospital.folder / "roster.xlsx")
+    assert hospital.go("run") == 5
+    (hospital.folder / "roster.xlsx").rename(roster)
+    (hospital.folder / "12.png").rename(hospital.folder / "seals" / "00012.png")
+    assert hospital.go("report") == 0
+    assert hospital.go("retry") == 0
+    assert hospital.creates() == 12
+    hospital.doctors(8)
+    assert hospital.go("run") == 5
+    assert halted(hospital)["code"] == "ROSTER_SHRUNK"
+
+
+def test_one_of_two_folders_that_is_empty_stops_the_run_only_if_it_held_a_roster(hospital):
+    hospital.doctors(1)
+    extra = hospital.folder / "extra"
+    extra.mkdir()
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + "roster: [inbox, extra]\n", "utf-8")
+    assert hospital.go("run") == 0
+    assert hospital.go("run") == 0
+    empty(hospital.folder / "inbox", gone=False)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}

@@ -1,0 +1,147 @@
+"""stdin, stdout and stderr that are closed, full or read by nobody; a locale that is not UTF-8; an interrupted start."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bound_support import BOUND, needs_rights
+from night_support import name
+from wire_support import fault
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+HERE = Path(__file__).parents[2]
+
+
+def shell(hospital, redirected: str, *, words: str = "", locale: dict[str, str] | None = None):
+    """Run the command line in a shell; ``redirected`` is what stands behind the command there."""
+    command = (
+        f"{sys.executable} -m pipeline --config {hospital.folder}/config.yaml --lang en {words} {redirected}"
+    )
+    # unbuffered, Python has nothing left to write at its end
+    environment = {**os.environ, "PYTHONUNBUFFERED": "", "LC_ALL": "C.UTF-8", **(locale or {})}
+    return subprocess.run(
+        ["bash", "-c", command], capture_output=True, check=False, cwd=HERE, env=environment
+    )
+
+
+def test_closed_streams_end_no_run(hospital):
+    """As pythonw and `2>&-` have them; and the log does not become stderr."""
+    hospital.doctors(1)
+    done = shell(hospital, "<&- >&- 2>&-", words="run")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert hospital.statuses() == {"sealed": 1}
+    done = shell(hospital, "2>&-", words="--json run")
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"{"), "what is said does not turn up in stdout"
+    program = "from pipeline.cli.streams import open_missing as o; o(); print(open('/dev/null').fileno())"
+    done = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{program}" <&- 2>&-'], capture_output=True, check=True, cwd=HERE
+    )
+    assert int(done.stdout) > 2, "no file gets the number of a stream"
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code"),
+    [
+        ("2>&1 >/dev/null | head -1; exit ${PIPESTATUS[0]}", 0),
+        ("2>&1 | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}", 0),
+        ("2>/dev/full", 0),
+        (">/dev/full", 74),
+    ],
+)
+def test_a_reader_that_has_gone_or_a_full_disk_behind_a_stream_is_no_120(hospital, redirected, code):
+    hospital.doctors(1)
+    done = shell(hospital, redirected, words="--json run")
+    assert done.returncode == code, done.stderr
+    assert b"Exception ignored" not in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert hospital.statuses() == {"sealed": 1}
+
+
+@pytest.mark.skipif(shutil.which("localedef") is None, reason="no way to make a GBK locale")
+def test_a_c_or_gbk_locale_is_no_bug(hospital, tmp_path):
+    """The terminal and the disk speak UTF-8, the locale does not."""
+    made = subprocess.run(
+        ["localedef", "-i", "zh_CN", "-f", "GBK", str(tmp_path / "zh_CN.gbk")],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("no way to make a GBK locale")
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    gbk = {**plain, "LC_ALL": "zh_CN.gbk", "LOCPATH": str(tmp_path)}
+    for locale in ({**plain, "LC_ALL": "C"}, gbk):
+        done = shell(hospital, "", words=f"explain {name(1)}", locale=locale)
+        assert done.returncode == 0, done.stderr
+        assert b"00001" in done.stdout + done.stderr
+    (hospital.folder / "seals" / "00002.png").rename(hospital.folder / "seals" / "张伟.png")
+    done = shell(hospital, "", words="check", locale=gbk)
+    assert b"LC_ALL=C.UTF-8" in done.stderr
+
+
+@needs_rights
+def test_a_privileged_port_is_not_called_taken(hospital):
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) < 1024:
+        pytest.skip("every port may be opened here")
+    done = subprocess.run(
+        [*BOUND, sys.executable, "-m", "pipeline", "--lang", "en", "sandbox", "--port", "81"],
+        capture_output=True,
+        check=False,
+        cwd=HERE,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Port 81 of 127.0.0.1 needs an administrator's rights" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "config validate"])
+def test_a_ca_file_without_a_certificate_is_a_fault_of_the_configuration(hospital, capsys, command):
+    hospital.doctors(1)
+    (hospital.folder / "ca.pem").write_text("no certificate")
+    hospital.configure(ca_file="ca.pem")
+    assert hospital.go(*command.split()) == 2
+    said = capsys.readouterr().err
+    assert f"{hospital.folder / 'ca.pem'} (api.ca_file in the configuration) holds no certificate" in said
+
+
+def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
+    """A module that is slow to load stands for a slow disk."""
+    (tmp_path / "click.py").write_text("import sys\nprint('loading', flush=True)\nsys.stdin.read()\n")
+    program = (
+        "import sys\nfrom pipeline.__main__ import main\nsys.argv = ['esign-import', 'status']\nmain()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{HERE}"},
+    )
+    assert process.stdout.readline() == b"loading\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, b"")
+
+
+def test_a_second_ctrl_c_says_a_word_and_ends_the_log(hospital_with):
+    hospital = hospital_with(faults=[fault({"delay_after": 2}, nth=(1,))])
+    hospital.doctors(2)
+    with hospital.start("run", "--yes") as run:
+        while not hospital.creates():
+            assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        while "Stopping" not in run.stderr.readline():
+            assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        said = run.stderr.read()
+    assert run.returncode == 130
+    assert said.startswith("Left at once, without waiting for answers.")
+    last = json.loads((hospital.runs[-1] / "log.jsonl").read_text("utf-8").splitlines()[-1])
+    assert (last["message"], last["exit"]) == ("the run ends", 130)
