@@ -32,7 +32,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pipeline import night, session
+from pipeline import named_paths, night, session
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Config
 from pipeline.errors import UsageError
@@ -229,7 +229,7 @@ async def run_async(
         accept_guards=accept_guards,
     )
     if review is not None:
-        ask = replace(ask, review=session.existing(Path(review)))
+        ask = replace(ask, review=named_paths.existing(Path(review)))
     session.refuse_results(_paths(rosters))
     if session.has_nothing_to_read(ask, chosen, clock, ledger):
         return Result(_nothing(ask, chosen, clock))

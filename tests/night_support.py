@@ -27,8 +27,12 @@ def name(serial: int) -> str:
 
 
 def newest_results(out: Path) -> Path:
-    """Return the folder of the results that were written last, by a run, check or retry; ``latest`` is a run's copy."""
-    records = {path.parent: json.loads(path.read_text("utf-8"))["run"] for path in out.glob("*/run.json")}
+    """Return the folder of the results that were written last, by a run, check or retry; ``latest`` is a run's copy.
+
+    A run that ended before it had results left a record alone, and is passed over.
+    """
+    files = [path.parent / "run.json" for path in out.glob("*/files.jsonl")]
+    records = {path.parent: json.loads(path.read_text("utf-8"))["run"] for path in files if path.exists()}
     return max(records, key=lambda folder: (records[folder], folder.name != "latest"))
 
 

@@ -10,7 +10,8 @@ import click
 from pipeline.cli.nightly import ask_of, ready_config
 from pipeline.cli.session import Session
 from pipeline.errors import UsageError
-from pipeline.session import hold_for_adoption, no_such_path
+from pipeline.named_paths import no_such_path
+from pipeline.session import hold_for_adoption
 
 
 @click.command()

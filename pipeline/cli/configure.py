@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
 from pipeline.config import Config, missing_ids
+from pipeline.named_paths import find_missing_paths, find_near_path, require_certificates
 from pipeline.results.privacy import mask_text
-from pipeline.session import find_missing_paths, find_near_path, require_certificates
 from pipeline.words.sentences import phrase
 
 

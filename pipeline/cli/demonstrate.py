@@ -19,7 +19,7 @@ from pipeline.config import load
 from pipeline.environment import name_of
 from pipeline.errors import UsageError, reason_of
 from pipeline.model import Ask
-from pipeline.session import room_for_results
+from pipeline.named_paths import room_for_results
 from pipeline.shell import join
 from pipeline.words.sentences import say
 

@@ -13,7 +13,8 @@ from pipeline.cli.nightly import ready_config
 from pipeline.cli.program import CommandGroup
 from pipeline.cli.session import Session
 from pipeline.clock import run_id
-from pipeline.session import lock_tenant, no_such_path, registry_of, require_ledger
+from pipeline.named_paths import no_such_path
+from pipeline.session import lock_tenant, registry_of, require_ledger
 
 if TYPE_CHECKING:
     from pipeline.ledger.care import Restored

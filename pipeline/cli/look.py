@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -128,6 +129,7 @@ def _describe_run(last: RunRecord, *, under_way: bool) -> dict[str, object]:
         "finished": stamp(last.finished) if last.finished is not None else None,
         "exit": last.exit,
         "under_way": under_way,
+        "halted": json.loads(last.record).get("halted") if last.record else None,
         "out": mask_path(Path(last.out)),
     }
 

@@ -16,6 +16,7 @@ from pipeline.config import Config, missing_ids
 from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
 from pipeline.model import Ask, Status
+from pipeline.named_paths import no_such_path
 from pipeline.roster import FileReport
 from pipeline.session import latest_of, open_for_check, open_for_config
 from pipeline.words import Joined
@@ -123,7 +124,7 @@ def run(
             "run", session, config, rosters=rosters, seals=seals, out=out, limit=limit, run=recorder.run
         )
         if review is not None and not review.is_file():
-            raise surroundings.no_such_path(review)
+            raise no_such_path(review)
         ask = replace(ask, accept_guards=accept_guards, review=review)
         if surroundings.has_nothing_to_read(ask, config, clock):
             return recorder.end_early(nothing_to_read(session, config, rosters))
@@ -168,7 +169,7 @@ def _ask_again(
     from pipeline.intake.read import run_of  # noqa: PLC0415
 
     if results is not None and not results.exists():
-        raise surroundings.no_such_path(results)
+        raise no_such_path(results)
     writer = run_of(results) if results is not None else None
     if results is not None and writer is None:
         raise UsageError("not_results", path=results)

@@ -21,10 +21,10 @@ from pipeline.clock import shown, stamp
 from pipeline.earlier import read_rosters
 from pipeline.errors import UsageError
 from pipeline.language import readable
+from pipeline.named_paths import no_such_path
 from pipeline.session import (
     credentials_of,
     hold,
-    no_such_path,
     open_for_config,
     require_ledger,
     require_ready,

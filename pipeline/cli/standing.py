@@ -54,7 +54,7 @@ def tell_halt(session: Session, last: RunRecord | None) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
     if halted := told.get("halted"):
         why = describe_halt(halted["code"], halted["message"], session.spoken, halted)
-        session.say("halted", code=halted["code"], message=why)
+        session.tell("halted", code=halted["code"], message=why)
     return told
 
 

@@ -16,6 +16,7 @@ from pipeline.words import (
     ledger,
     marks,
     sandbox,
+    status,
     system,
     usage,
 )
@@ -30,6 +31,7 @@ TABLES: tuple[Mapping[str, Words], ...] = (
     ledger.WORDS,
     marks.WORDS,
     sandbox.WORDS,
+    status.WORDS,
     system.WORDS,
     usage.WORDS,
 )

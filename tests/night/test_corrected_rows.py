@@ -51,7 +51,7 @@ def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wr
         assert line["status"] == "rejected"
         (note,) = [each for each in line["problems"] if each["code"] == "ROW_SUPERSEDED"]
         assert note["severity"] == "warning"
-        sheet = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")["To fix"]
+        sheet = openpyxl.load_workbook(hospital.newest / "results.xlsx")["To fix"]
         assert "Has its seal, send nothing; correct the roster's row" in [cell.value for cell in sheet[2]]
         assert f"results.xlsx To fix row 2) was sent and has a seal ({seal.seal_id}" in note["message"]
     assert len(hospital.world.received) == made

@@ -57,7 +57,7 @@ def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, cod
     hospital.doctors(2)
     words = break_it(hospital) or []
     assert hospital.go("run", *words) == code
-    assert told in capsys.readouterr().err
+    assert told in "".join(capsys.readouterr())
     folder = hospital.runs[-1]
     record, log = left(folder)
     assert (record["run"], record["command"], record["exit"]) == (folder.name, "run", code)
@@ -67,7 +67,7 @@ def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, cod
     assert log[0]["message"] == "the run begins"
     assert (log[-1]["message"], log[-1]["exit"]) == ("the run ends", code)
     hospital.go("status")
-    said = capsys.readouterr().err
+    said = "".join(capsys.readouterr())
     if break_it is not leave_placeholder:  # where no tenant is named, no run of it is known
         assert f"Last run {folder.name}: run" in said
         assert told in said
@@ -105,11 +105,11 @@ def test_a_run_that_finds_another_one_under_way_leaves_the_results_folder_to_it(
     assert (record["exit"], record["halted"]["code"]) == (6, "LOCKED")
     capsys.readouterr()
     assert hospital.go("status") == 0
-    assert f"Last run {record['run']}" in capsys.readouterr().err
+    assert f"Last run {record['run']}" in "".join(capsys.readouterr())
     assert hospital.go("run", "--out", str(out)) == 0
     capsys.readouterr()
     assert hospital.go("status") == 0
-    assert record["run"] not in capsys.readouterr().err
+    assert record["run"] not in "".join(capsys.readouterr())
 
 
 def test_a_run_with_its_own_results_folder_is_found_by_status_too(hospital, capsys):
@@ -121,7 +121,7 @@ def test_a_run_with_its_own_results_folder_is_found_by_status_too(hospital, caps
     assert (record["exit"], log[-1]["exit"]) == (4, 4)
     capsys.readouterr()
     hospital.go("status")
-    assert f"Last run {record['run']}" in capsys.readouterr().err
+    assert f"Last run {record['run']}" in "".join(capsys.readouterr())
 
 
 def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
@@ -137,13 +137,13 @@ def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
         assert hospital.go("run") == 1
     finally:
         points.arm(None)
-    said = capsys.readouterr().err
+    said = "".join(capsys.readouterr())
     assert "2 seals" in said
     assert " report" in said
     record, _ = left(hospital.runs[-1])
     assert (record["exit"], record["halted"]["code"]) == (1, "BUG")
     hospital.go("status")
-    assert "exit 1 (a bug)" in capsys.readouterr().err
+    assert "exit 1 (a bug)" in "".join(capsys.readouterr())
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("run") == 2
     assert hospital.creates() == 2

@@ -35,14 +35,14 @@ def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
     capsys.readouterr()
     for command in ("run", "check"):
         assert hospital.go(command) == 5
-        said = capsys.readouterr().err
+        said = "".join(capsys.readouterr())
         assert str(inbox) in said
         assert "run --accept-guards\n" in said
         assert halted(hospital)["code"] == "ROSTER_MISSING"
         if command == "run":
             assert (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes() == results
     assert hospital.go("status") == 0
-    said = capsys.readouterr().err
+    said = "".join(capsys.readouterr())
     assert f"run {hospital.runs[-2].name}" in said
     assert str(inbox) in said
     assert api.run(hospital.folder / "config.yaml").exit == 5

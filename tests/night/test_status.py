@@ -44,7 +44,12 @@ def test_the_data_goes_to_stdout_and_as_json_where_it_is_asked_for(hospital_with
         hospital.go(*words)
         return capsys.readouterr()
 
-    assert json.loads(ask("status", "--json").out) == {"schema": 1, "ledger": None, "lost": False}
+    assert json.loads(ask("status", "--json").out) == {
+        "schema": 1,
+        "ledger": None,
+        "lost": False,
+        "last_run": None,
+    }
     assert hospital.go("run") == 3
     (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
     told = json.loads(ask("--json", "status").out)

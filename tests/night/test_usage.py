@@ -203,7 +203,7 @@ def ports_are_guarded() -> bool:
 @pytest.mark.skipif(not ports_are_guarded(), reason="every port is free to everybody")
 def test_a_port_that_only_an_administrator_may_use_is_not_taken():
     without = [] if os.geteuid() else ["setpriv", "--bounding-set=-net_bind_service"]
-    for language, words in (("zh", "要有管理员权限"), ("en", "need an administrator")):
+    for language, words in (("zh", "要管理员权限"), ("en", "needs an administrator's rights")):
         command = [*without, sys.executable, "-m", "pipeline", "sandbox", "--port", "80", "--lang", language]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
