@@ -288,14 +288,14 @@ def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, c
 
 
 async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
-    limiter = EvenLimiter(40, SystemClock())
-    with Relay(hospital, idle=1.2) as url:
+    limiter = EvenLimiter(24, SystemClock())
+    with Relay(hospital, idle=2.0) as url:
         hospital.configure(endpoint=url, contract="inline")
         configs = []
         for each in range(15):
             hospital.doctors(8, start=1 + 8 * each, file=f"{each}.xlsx")
             own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger", "out": f"out-{each}"}
-            limits = {"requests_per_second": 40, "concurrency": 20}
+            limits = {"requests_per_second": 24, "concurrency": 20}
             configs.append(pipeline.Config.load(tmp_path / "config.yaml", limits=limits, **own))
         nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
     assert [each.counts for each in nights] == [{Status.SEALED: 8}] * 15
