@@ -35,8 +35,8 @@ attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted she
 	ATTACK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --tb=short tests/attack
 
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 10 min)
-	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/night/test_crash.py tests/night/test_machine.py \
-		tests/night/test_same_person.py -k "not same_person or kill"
+	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
+		tests/end_to_end/test_same_person.py -k "not same_person or kill"
 
 bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside the official SDK (needs an idle machine)
 	PYTHONPATH=. $(BIN)/python bench/pace.py
@@ -46,16 +46,17 @@ gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates,
 	$(BIN)/python bench/gauntlet.py
 
 trap: .venv/dev  ## twenty more hospitals full of traps, beside the two of every test run (about 5 min)
-	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/traps/test_traps.py
+	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
-	$(BIN)/python -m pytest -q tests/intake/test_ocr.py tests/night/test_pictures_config.py
+	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py
 
-lint: .venv/dev  ## ruff, mypy --strict, the house test
+lint: .venv/dev  ## ruff, mypy --strict, import rules, architecture test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_house.py
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 docs: .venv/dev  ## write docs/{zh,en}/codes.md again from the catalogues
 	PYTHONPATH=. $(BIN)/python docs/codes.py

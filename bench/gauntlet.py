@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 import openpyxl
 from night_support import draw_seal, name, number
@@ -34,7 +34,7 @@ from tencentcloud.common.retry import NoopRetryer, StandardRetryer
 from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
-from pipeline.cli import main
+from pipeline.cli.app import main
 from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.rules import Rules
 from pipeline.sandbox.server import Sandbox

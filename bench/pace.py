@@ -22,9 +22,9 @@ from bench.limiters import FixedSpacing, LeakyBucket
 from bench.measure import Figure, load, say, table
 from pipeline.clock import Clock, ManualClock, SystemClock
 from pipeline.esign.client import Client
-from pipeline.esign.codes import stated_rate
-from pipeline.esign.contract import PROBE, Agent, parse, probe_body
-from pipeline.esign.pace import EvenLimiter, Limiter, most_in_a_second
+from pipeline.esign.contracts import PROBE, Agent, parse, probe_body
+from pipeline.esign.error_codes import stated_rate
+from pipeline.esign.rate_limiter import EvenLimiter, Limiter, most_in_a_second
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.limits import Limiter as Service
 from pipeline.sandbox.tenant import SANDBOX

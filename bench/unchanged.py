@@ -34,11 +34,11 @@ def begin(folder: str, rows: int) -> None:
 
 def seed(hospital: Hospital) -> None:
     """Enter a seal for every row of the roster, as if a first night had made them."""
-    from pipeline import night, wiring
-    from pipeline.cli.nightly import ask_of, open_for_config
-    from pipeline.cli.session import Session
+    from pipeline.cli.context import Session
+    from pipeline.cli.run_commands import ask_of, open_for_config
     from pipeline.clock import SystemClock
-    from pipeline.config import load as load_config
+    from pipeline.config.settings import load as load_config
+    from pipeline.workflow import import_run, stage_settings
 
     clock = SystemClock()
     session = Session(
@@ -47,14 +47,14 @@ def seed(hospital: Hospital) -> None:
     config = load_config(hospital.folder / "config.yaml", {})
     ask = ask_of("run", session, config)
     with open_for_config(config, clock) as (ledger, site_key):
-        plan = night.draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-        ledger.begin_run(wiring.record(ask, config, clock.now()))
+        plan = import_run.draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+        ledger.begin_run(stage_settings.record(ask, config, clock.now()))
         asyncio.run(_sealed(ledger, ask.run, plan.planned, clock.now()))
 
 
 async def _sealed(ledger, run, planned, now) -> None:
+    from pipeline.domain.model import Verdict
     from pipeline.ledger.protocol import Attempt
-    from pipeline.model import Verdict
 
     rows = iter(planned)
 
@@ -95,7 +95,7 @@ def bare(roster: str, target: str) -> None:
 
 def watched(config: str) -> int:
     """Run a night in this process and print how many pictures were opened."""
-    from pipeline.cli import main
+    from pipeline.cli.app import main
 
     seals = str(Path(config).parent / "seals")
     opened = []

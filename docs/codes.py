@@ -6,12 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pipeline.problems import parted
-from pipeline.service_codes import CODES
-from pipeline.words.advice import Advice
-from pipeline.words.frequent import OWN
-from pipeline.words.labels import LABELS
-from pipeline.words.problems import (
+from pipeline.domain.service_codes import CODES
+from pipeline.messages.advice import Advice
+from pipeline.messages.problem_entries import (
     FILE_ENTRIES,
     IDENTITY_ENTRIES,
     MOBILE_ENTRIES,
@@ -22,8 +19,11 @@ from pipeline.words.problems import (
     SEAL_NAME_ENTRIES,
     Entry,
 )
-from pipeline.words.results import say as result_word
-from pipeline.words.service import ANSWERS, HALTS, MEANINGS
+from pipeline.messages.problem_labels import LABELS
+from pipeline.messages.problems import parted
+from pipeline.messages.results import say as result_word
+from pipeline.messages.service_error_advice import OWN
+from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
 
 HERE = Path(__file__).parent
 LANGUAGES = ("zh", "en")

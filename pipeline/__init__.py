@@ -6,16 +6,17 @@ The Python API (README, "From Python") is fetched when it is first used: ``impor
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pipeline.version import __version__
+
 if TYPE_CHECKING:
     from pipeline.api import Result, check, run, run_async
-    from pipeline.config import Config
+    from pipeline.config.settings import Config
     from pipeline.esign.signing import Credentials
 
-__version__ = "0.1.0"
 __all__ = ["Config", "Credentials", "Result", "__version__", "check", "run", "run_async"]
 
 _HOMES = {
-    "Config": "pipeline.config",
+    "Config": "pipeline.config.settings",
     "Credentials": "pipeline.esign.signing",
     "Result": "pipeline.api",
     "check": "pipeline.api",

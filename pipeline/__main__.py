@@ -11,7 +11,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
-        from pipeline.cli import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
+        from pipeline.cli.app import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
 
         code = command_line(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded, or after the last word was said

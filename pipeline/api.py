@@ -32,25 +32,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pipeline import named_paths, night, session
 from pipeline.clock import Clock, SystemClock
-from pipeline.config import Config
+from pipeline.config import named_paths
+from pipeline.config.language import of_locale, of_titles
+from pipeline.config.settings import Config
+from pipeline.domain.model import Ask, Halt, Night, Outcome, Status, Traffic
 from pipeline.errors import UsageError
-from pipeline.esign.pace import EvenLimiter, Limiter
+from pipeline.esign.rate_limiter import EvenLimiter, Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.intake.folders import expand
-from pipeline.language import of_locale, of_titles
+from pipeline.intake.readers.discover import expand
 from pipeline.ledger.protocol import Ledger
-from pipeline.ledger.sitekey import KEY_BYTES, SiteKey
-from pipeline.model import Ask, Halt, Night, Outcome, Status, Traffic
-from pipeline.results.columns import find_titles
-from pipeline.results.frame import to_frame
-from pipeline.results.sums import count
-from pipeline.shell import quote
-from pipeline.wiring import tenant_of
+from pipeline.ledger.site_key import KEY_BYTES, SiteKey
+from pipeline.reports.columns import find_titles
+from pipeline.reports.dataframe import to_frame
+from pipeline.reports.totals import count
+from pipeline.support.shell_quoting import quote
+from pipeline.workflow import import_run, run_environment
+from pipeline.workflow.stage_settings import tenant_of
 
 if TYPE_CHECKING:
-    from pipeline.results.frame import Frame
+    from pipeline.reports.dataframe import Frame
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # a library is silent until somebody listens
@@ -119,11 +120,11 @@ def check(
     chosen, clock = _config(config), clock or SystemClock()
     ask = _ask("check", config, chosen, clock, rosters=rosters, seals=seals, out=out)
     if chosen.api.placeholders and ledger is None:
-        done = night.check(ask, chosen, ledger=None, site_key=None, clock=clock)
+        done = import_run.check(ask, chosen, ledger=None, site_key=None, clock=clock)
     else:
         given = _given(chosen, ledger, site_key)
-        with given or session.open_for_check(chosen, clock) as (journal, key):
-            done = night.check(ask, chosen, ledger=journal, site_key=key, clock=clock)
+        with given or run_environment.open_for_check(chosen, clock) as (journal, key):
+            done = import_run.check(ask, chosen, ledger=journal, site_key=key, clock=clock)
     return _written(done, chosen, write=write, language=language, latest=False)
 
 
@@ -216,7 +217,7 @@ async def run_async(
     under way are ``unknown`` from then on.
     """
     chosen, clock = _config(config), clock or SystemClock()
-    session.require_ready(chosen, _place(config))
+    run_environment.require_ready(chosen, _place(config))
     ask = _ask(
         "run",
         config,
@@ -230,16 +231,16 @@ async def run_async(
     )
     if review is not None:
         ask = replace(ask, review=named_paths.existing(Path(review)))
-    session.refuse_results(_paths(rosters))
-    if session.has_nothing_to_read(ask, chosen, clock, ledger):
+    run_environment.refuse_results(_paths(rosters))
+    if run_environment.has_nothing_to_read(ask, chosen, clock, ledger):
         return Result(_nothing(ask, chosen, clock))
     listener = _Listener(on_outcome)
-    stop = night.Stop()
+    stop = import_run.Stop()
     given = _given(chosen, ledger, site_key)
 
     async def through() -> Result:
-        with given or session.hold(chosen, ask, clock, new_ledger=new_ledger) as (journal, key):
-            done = await night.run(
+        with given or run_environment.hold(chosen, ask, clock, new_ledger=new_ledger) as (journal, key):
+            done = await import_run.run(
                 ask,
                 chosen,
                 ledger=journal,
@@ -262,7 +263,7 @@ async def run_async(
     return await _drained(through(), stop)
 
 
-async def _drained(work: Coroutine[None, None, Result], stop: night.Stop) -> Result:
+async def _drained(work: Coroutine[None, None, Result], stop: import_run.Stop) -> Result:
     """Await a night; the first cancellation lets it drain, the second one cancels it."""
     task = asyncio.ensure_future(work)
     try:
@@ -323,7 +324,7 @@ def _ask(
 ) -> Ask:
     if limit is not None and limit < 1:
         raise UsageError("usage.limit", limit=limit)
-    return session.ask_of(
+    return run_environment.ask_of(
         command,
         chosen,
         clock,
@@ -339,8 +340,8 @@ def _ask(
 def _invocation(config: Config | StrPath | None) -> str:
     """Return how the command line would be called, for the commands that the results suggest."""
     if config is None or isinstance(config, Config):
-        return session.PROGRAM
-    return f"{session.PROGRAM} --config {quote(str(config))}"
+        return run_environment.PROGRAM
+    return f"{run_environment.PROGRAM} --config {quote(str(config))}"
 
 
 def _paths(rosters: Rosters) -> tuple[Path, ...]:
@@ -366,7 +367,7 @@ def _finder(
     credentials: Credentials | Callable[[], Credentials] | None, config: Config
 ) -> Callable[[], Credentials]:
     if credentials is None:
-        return session.credentials_of(config)
+        return run_environment.credentials_of(config)
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
 
 
@@ -396,7 +397,7 @@ def _written(done: Night, config: Config, *, write: bool, language: Language | N
     if not write:
         return Result(done)
     words = language or config.language or of_locale(os.environ) or of_titles(find_titles(done)) or "en"
-    files = session.write_results(
-        done, config, language=words, latest=session.latest_of(config) if latest else None
+    files = run_environment.write_results(
+        done, config, language=words, latest=run_environment.latest_of(config) if latest else None
     )
     return Result(done, files)

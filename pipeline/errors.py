@@ -20,10 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.rights import acting_user, is_there, owner_of
-from pipeline.words import Either, Joined, Speaks
-from pipeline.words.sentences import say
-from pipeline.words.system import DATABASE, SYSTEM, UNLISTED_DATABASE, UNLISTED_SYSTEM
+from pipeline.messages.catalogue import say
+from pipeline.messages.localized import Either, Joined, Speaks
+from pipeline.messages.system import DATABASE, SYSTEM, UNLISTED_DATABASE, UNLISTED_SYSTEM
+from pipeline.support.rights import acting_user, is_there, owner_of
 
 
 class EsignImportError(Exception):

@@ -1,4 +1,4 @@
-"""One catalogue: every word a person reads stands in pipeline/words, in both languages, and is asked for by somebody."""
+"""One catalogue: every word a person reads stands in pipeline/messages, in both languages, and is asked for by somebody."""
 
 import ast
 import errno
@@ -16,62 +16,91 @@ from typing import get_args
 import pytest
 from pydantic_core.core_schema import ErrorType
 
-from pipeline import words
-from pipeline.cli import cli
+from pipeline import messages
+from pipeline.cli.app import cli
 from pipeline.cli.help import _paragraphs, _texts
+from pipeline.domain.roster import Field
+from pipeline.domain.service_codes import CODES
 from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_of
-from pipeline.roster import Field
-from pipeline.service_codes import CODES
-from pipeline.words import config, labels, problems, results, review, service, story, system
-from pipeline.words.advice import Advice
-from pipeline.words.click import CHINESE
-from pipeline.words.frequent import OWN
-from pipeline.words.help import HELP
-from pipeline.words.notes import NOTES, noted
-from pipeline.words.sentences import SENTENCES, TABLES, phrase
+from pipeline.messages import (
+    config,
+    problem_entries,
+    problem_labels,
+    results,
+    review_page,
+    service_errors,
+    system,
+    timeline,
+)
+from pipeline.messages.advice import Advice
+from pipeline.messages.catalogue import SENTENCES, TABLES, phrase
+from pipeline.messages.click import CHINESE
+from pipeline.messages.file_notes import NOTES, noted
+from pipeline.messages.help import HELP
+from pipeline.messages.service_error_advice import OWN
 
 HOUSE = Path(__file__).parents[1]
 PIPELINE = HOUSE / "pipeline"
-MODULES = sorted(path for path in PIPELINE.rglob("*.py") if "words" not in path.relative_to(PIPELINE).parts)
-TEMPLATES = sorted((PIPELINE / "results" / "templates").iterdir())
+MODULES = sorted(
+    path for path in PIPELINE.rglob("*.py") if "messages" not in path.relative_to(PIPELINE).parts
+)
+TEMPLATES = sorted((PIPELINE / "reports" / "templates").iterdir())
 HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af、。，；：（）]")
 LETTERS = re.compile(r"[A-Za-z]{2}")
 
 # modules whose Chinese is read, matched or imitated, never said
-READ = (
-    "charset choices departments embedded encodings examples folding header_rows identity line_words lines mobile names ods_cells "
-    "remarks stems surnames text titles workplace"
-)  # what rosters, file names and pictures are written in
+READ = (  # what rosters, file names and pictures are written in
+    "intake/fields/choices.py",
+    "intake/fields/id_number.py",
+    "intake/fields/mobile.py",
+    "intake/fields/name_remarks.py",
+    "intake/fields/normalize.py",
+    "intake/fields/person_name.py",
+    "intake/fields/staff_fields.py",
+    "intake/fields/surnames.py",
+    "intake/layout/column_titles.py",
+    "intake/layout/example_rows.py",
+    "intake/layout/header_search.py",
+    "intake/layout/line_classifier.py",
+    "intake/layout/line_words.py",
+    "intake/pairing/departments.py",
+    "intake/pairing/embedded_images.py",
+    "intake/pairing/file_name_encodings.py",
+    "intake/pairing/file_names.py",
+    "intake/readers/charset.py",
+    "intake/readers/delimited_text.py",
+    "intake/readers/ods_cells.py",
+)
 IMITATED = "answers gateway person pictures service"  # the stand-in says what the service says
 VOCABULARIES = {
-    *(f"intake/{name}.py" for name in READ.split()),
+    *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
-    "esign/codes.py",  # what the service says, to be told apart
+    "esign/error_codes.py",  # what the service says, to be told apart
     "ledger/schema.py",  # the same, in a query
-    "desk/adopt.py",  # titles of the column of SealIds in other systems' sheets
+    "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }
 # single texts of this kind in other modules
 TEXTS_OF: Mapping[str, str] = {
     "cli/help.py": "，。、；：？！）”》",  # begin no line
-    "cli/session.py": "中文",  # to find out whether the console can write Chinese
-    "config.py": "{name}处方章",  # the default of seal_name: it is sent
-    "intake/properties.py": "失败待改",  # a title, to be known again
-    "model.py": "同名|重名|已存在",  # what the service says, to be told apart
-    "naming.py": "〇一二三四五六七八九",  # of seal names: they are sent
+    "cli/context.py": "中文",  # to find out whether the console can write Chinese
+    "config/settings.py": "{name}处方章",  # the default of seal_name: it is sent
+    "intake/readers/own_workbook.py": "失败待改",  # a title, to be known again
+    "domain/model.py": "同名|重名|已存在",  # what the service says, to be told apart
+    "planning/seal_names.py": "〇一二三四五六七八九",  # of seal names: they are sent
 }
 
 # (zh, en) tables of other shapes than Mapping[str, (zh, en)]: English -> Chinese
 PHRASES = {
     "help": HELP,
     "click": CHINESE,
-    "phrases": problems.PHRASES,
-    "findings": problems.FINDINGS,
+    "phrases": problem_entries.PHRASES,
+    "findings": problem_entries.FINDINGS,
     "notes": NOTES,
 }
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
 # English sentences that name a title as it stands in a sheet, or an interface as Tencent calls it
-QUOTES_CHINESE = {"desk.no_seal_ids", "frequent.OWN OperationDenied.WhiteListForbid"}
+QUOTES_CHINESE = {"desk.no_seal_ids", "service_error_advice.OWN OperationDenied.WhiteListForbid"}
 # reasons of the operating system, told in its own English
 OF_THE_SYSTEM = {"No such file or directory", "Permission denied", "Too many levels of symbolic links"}
 
@@ -120,10 +149,10 @@ def test_pages_ask_the_catalogue():
 
 def pairs() -> Iterator[tuple[str, str, str]]:
     """Yield every entry of the catalogue: its key, Chinese, English."""
-    for module in pkgutil.iter_modules(words.__path__):
-        if module.name == "sentences":  # the other tables once more
+    for module in pkgutil.iter_modules(messages.__path__):
+        if module.name == "catalogue":  # the other tables once more
             continue
-        room = importlib.import_module(f"pipeline.words.{module.name}")
+        room = importlib.import_module(f"pipeline.messages.{module.name}")
         for name, table in vars(room).items():
             if name.isupper() and isinstance(table, Mapping) and f"{name}: Mapping" in source(module.name):
                 for key, value in table.items():
@@ -136,14 +165,14 @@ def entry(table: str, key: str, value: object) -> Iterator[tuple[str, str, str]]
             yield key, zh, en
         case Advice():
             yield from ((f"{table} {key}", zh, en) for zh, en in zip(value.zh, value.en, strict=True))
-        case problems.Entry():
+        case problem_entries.Entry():
             yield key, value.zh, value.en
             if value.other:
                 yield f"{key} (other)", *value.other
 
 
 def source(module: str) -> str:
-    return (PIPELINE / "words" / f"{module}.py").read_text("utf-8")
+    return (PIPELINE / "messages" / f"{module}.py").read_text("utf-8")
 
 
 PAIRS = [*pairs(), *((en, zh, en) for table in PHRASES.values() for en, zh in table.items())]
@@ -180,14 +209,14 @@ def test_an_entry_says_the_same_in_both_languages():
 
 
 def test_no_key_stands_twice():
-    for module in pkgutil.iter_modules(words.__path__):
+    for module in pkgutil.iter_modules(messages.__path__):
         for node in ast.walk(ast.parse(source(module.name))):
             if isinstance(node, ast.Dict):
                 keys = Counter(ast.unparse(key) for key in node.keys if key is not None)
                 assert [key for key, times in keys.items() if times > 1] == [], module.name
     assert sum(map(len, TABLES)) == len(SENTENCES)
     assert not set(re.findall(r'^    "([\w.]+)":', source("results"), re.MULTILINE)) & set(
-        re.findall(r'^    "([\w.]+)":', source("report"), re.MULTILINE)
+        re.findall(r'^    "([\w.]+)":', source("report_page"), re.MULTILINE)
     )
 
 
@@ -207,7 +236,12 @@ def test_what_fills_a_sentence_speaks_its_language():
 
 # ---- 3: what is asked for is there, and what is there is asked for
 
-LOOKED_UP = {"results": results.WORDS, "review": review.WORDS, "story": story.WORDS, "sentences": SENTENCES}
+LOOKED_UP = {
+    "results": results.WORDS,
+    "review_page": review_page.WORDS,
+    "timeline": timeline.WORDS,
+    "catalogue": SENTENCES,
+}
 SPEAKERS = {"say", "word", "alarm", "proceed"}  # methods of a command's session
 HELPERS = {"_wrong", "_Wrong", "_fault"}  # functions that hand a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
@@ -228,8 +262,8 @@ def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
     """Return the functions of a module that look a key up, and where."""
     found: dict[str, Mapping[str, object]] = dict.fromkeys(ERRORS | HELPERS, SENTENCES)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.words."):
-            table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.words."))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.messages."):
+            table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.messages."))
             for alias in node.names:
                 if table is not None and alias.name in {"say", "phrase"}:
                     found[alias.asname or alias.name] = table
@@ -274,7 +308,9 @@ def test_every_word_that_is_asked_for_is_there():
             if isinstance(key, ast.Constant):
                 assert key.value in table, where
                 filled = {keyword.arg for keyword in call.keywords}
-                if table is not review.WORDS and None not in filled:  # the review page's script fills some in
+                if (
+                    table is not review_page.WORDS and None not in filled
+                ):  # the review page's script fills some in
                     zh, en = table[key.value]
                     assert names(en) | names(zh) <= filled, f"{where}: {key.value}"
             elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
@@ -307,7 +343,12 @@ TEXTS = {text for path in MODULES for text in spoken_literals(path)}
 PAGES = "".join(path.read_text("utf-8") for path in TEMPLATES)
 IN_PAGES = set(re.findall(r"""["'](\w[\w.]*)["']|words\.(\w+)""", PAGES))
 IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").read_text("utf-8")))
-SAID = TEXTS | {word for found in IN_PAGES for word in found} | IN_THE_LEDGER | set(get_args(problems.Who))
+SAID = (
+    TEXTS
+    | {word for found in IN_PAGES for word in found}
+    | IN_THE_LEDGER
+    | set(get_args(problem_entries.Who))
+)
 SHAPES = {
     *(shape for path in MODULES for shape in shapes(path) if re.match(r"[a-z]+(\\\.|_)", shape)),
     *(re.escape(head) + "(.+)" for head in re.findall(r"'([a-z]+\.)' \+", PAGES)),
@@ -335,16 +376,16 @@ def test_every_word_that_is_there_is_asked_for():
 def test_nothing_else_in_the_catalogue_is_dead():
     said = {key for text in (text for _, _, text in _texts(cli)) for _, key in _paragraphs(text)}
     assert set(HELP) - said == set()
-    assert set(labels.LABELS) == set(problems.CATALOGUE)
-    assert set(problems.CATALOGUE) - TEXTS == set()
+    assert set(problem_labels.LABELS) == set(problem_entries.CATALOGUE)
+    assert set(problem_entries.CATALOGUE) - TEXTS == set()
     assert {key for key in results.WORDS if key.startswith("halt.")} == {
-        f"halt.{code}" for code in service.HALTS
+        f"halt.{code}" for code in service_errors.HALTS
     }
-    assert set(service.HALTS) - TEXTS == set()
+    assert set(service_errors.HALTS) - TEXTS == set()
     assert set(OWN) - set(CODES) == set()
-    assert set(service.MEANINGS) == set(CODES.values())
+    assert set(service_errors.MEANINGS) == set(CODES.values())
     assert set(results.FIELD_WORDS) == set(Field)
-    assert set(problems.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()
+    assert set(problem_entries.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()
     kinds = {key.removeprefix(OF_PYDANTIC) for key in config.WORDS if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 
@@ -353,7 +394,7 @@ WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods)[a-z]{3,}\b")
 
 
 def test_every_finding_about_a_file_has_its_chinese():
-    known = {*problems.PHRASES, *problems.FINDINGS}
+    known = {*problem_entries.PHRASES, *problem_entries.FINDINGS}
     for path in (path for path in MODULES if place(path).startswith("intake/")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
@@ -373,7 +414,7 @@ def found_in(call: ast.Call) -> Iterator[str]:
 
 
 def test_every_finding_is_found_by_somebody():
-    for entry in (*problems.FINDINGS, *NOTES):
+    for entry in (*problem_entries.FINDINGS, *NOTES):
         alone = entry.rpartition("{}: ")[2]  # 内科!H12: hidden picture, not used
         ways = {entry, alone, entry.removesuffix("{}"), f"in a sheet {entry}"}
         said = any(re.fullmatch(re.escape(entry).replace(r"\{\}", ".+"), text) for text in TEXTS)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.config import Config, load
+from pipeline.cli.app import main
+from pipeline.config.settings import Config, load
 from pipeline.errors import ConfigError
 
 

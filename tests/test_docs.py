@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.advice import advice_on, known
-from pipeline.problems import CATALOGUE, OTHER_CASE, message, parted, problem
-from pipeline.roster import Field
-from pipeline.service_codes import CODES
-from pipeline.words.frequent import OWN
-from pipeline.words.results import WORDS
-from pipeline.words.service import ANSWERS, HALTS, MEANINGS
+from pipeline.domain.roster import Field
+from pipeline.domain.service_codes import CODES
+from pipeline.messages.problems import CATALOGUE, OTHER_CASE, message, parted, problem
+from pipeline.messages.results import WORDS
+from pipeline.messages.service_advice import advice_on, known
+from pipeline.messages.service_error_advice import OWN
+from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
 
 HOUSE = Path(__file__).parents[1]
 ADVICE = {**MEANINGS, **OWN, **ANSWERS, **HALTS}

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.exits import exit_code
-from pipeline.model import Halt, Outcome, Planned, Status
-from pipeline.problems import problem
-from pipeline.roster import FileReport
+from pipeline.domain.model import Halt, Outcome, Planned, Status
+from pipeline.domain.roster import FileReport
+from pipeline.messages.problems import problem
+from pipeline.workflow.exit_codes import exit_code
 
 
 def outcome(status: Status, *problems) -> Outcome:

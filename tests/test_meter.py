@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.meter import OUTAGE, STEPS, Meter
+from pipeline.sending.call_metrics import OUTAGE, STEPS, Meter
 
 
 class Hand:

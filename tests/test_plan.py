@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.esign.codes import has_reason
-from pipeline.model import Content, Judgement, LiveSeal, Past, Review, Snapshot, Status, Try
-from pipeline.plan import Rules, meet, standing
-from pipeline.problems import message, problem
-from pipeline.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
+from pipeline.domain.model import Content, Judgement, LiveSeal, Past, Review, Snapshot, Status, Try
+from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
+from pipeline.esign.error_codes import has_reason
+from pipeline.messages.problems import message, problem
+from pipeline.planning.plan import Rules, meet, standing
 
 DAY = 86_400.0
 NOW = 1_795_000_000.0

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
-from pipeline.results.reasons import happened
-from pipeline.roster import Field
-from pipeline.words.labels import LABELS
+from pipeline.domain.roster import Field
+from pipeline.messages.problem_labels import LABELS
+from pipeline.messages.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
+from pipeline.reports.reasons import happened
 
 # DESIGN §8, and what this project added to it
 DESIGN = [

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import cli
-from pipeline.config import keys
-from pipeline.exits import SEVERITY
-from pipeline.model import Status
-from pipeline.problems import CATALOGUE
+from pipeline.cli.app import cli
+from pipeline.config.settings import keys
+from pipeline.domain.model import Status
+from pipeline.messages.problems import CATALOGUE
+from pipeline.workflow.exit_codes import SEVERITY
 
 HOUSE = Path(__file__).parents[1]
 READMES = ["README.md", "README.zh-CN.md"]
@@ -62,8 +62,8 @@ def test_every_exit_code_stands_there(readme):
 
 
 def test_the_sample_configuration_holds_every_key_and_is_accepted():
-    from pipeline.config import load
-    from pipeline.yaml_text import read_document
+    from pipeline.config.settings import load
+    from pipeline.config.yaml_loader import read_document
 
     lines = read_document(HOUSE / "config.yaml").lines
     assert [key for key in keys() if key not in lines] == []

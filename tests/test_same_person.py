@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 from test_plan import NOW, attempt, doctor, one, sealed, snapshot
 
-from pipeline.model import LiveSeal, Marks, Past, Status
-from pipeline.problems import problem
-from pipeline.roster import CardType, Field
-from pipeline.same_person import AbsentPersons, find_new_marks, unite_persons
+from pipeline.domain.model import LiveSeal, Marks, Past, Status
+from pipeline.domain.roster import CardType, Field
+from pipeline.messages.problems import problem
+from pipeline.planning.same_person import AbsentPersons, find_new_marks, unite_persons
 
 NEW = doctor(2, name=doctor(1).name, mobile="154")
 

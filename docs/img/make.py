@@ -18,11 +18,11 @@ from PIL import Image, ImageChops
 
 HERE = Path(__file__).resolve().parent
 HOUSE = HERE.parents[1]
-sys.path[:0] = [str(HOUSE), str(HOUSE / "tests")]
+sys.path[:0] = [str(HOUSE), str(HOUSE / "tests" / "support")]
 
 from desktop import browser, convert, found  # noqa: E402
 
-from pipeline.words.results import say  # noqa: E402
+from pipeline.messages.results import say  # noqa: E402
 
 LANGUAGES = ("zh", "en")
 SHEETS = ("summary", "all", "fix")

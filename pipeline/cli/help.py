@@ -10,10 +10,10 @@ from functools import cache
 
 import click
 
-from pipeline.cli.program import find_commands
-from pipeline.words.click import CHINESE
-from pipeline.words.help import HELP
-from pipeline.words.sentences import say
+from pipeline.cli.command_group import find_commands
+from pipeline.messages.catalogue import say
+from pipeline.messages.click import CHINESE
+from pipeline.messages.help import HELP
 
 _AS_IT_IS = "\b"  # click's mark for a paragraph whose lines are left alone
 _NEVER_FIRST = "，。、；：？！）”》"  # of a line

@@ -13,13 +13,13 @@ from typing import Never, Self
 
 from tqdm import tqdm
 
-from pipeline.cli.session import Session
+from pipeline.cli.context import Session
 from pipeline.clock import Clock, stamp
-from pipeline.model import Outcome, Status
-from pipeline.outage import Outage, OutageMonitor
-from pipeline.results.durations import describe_duration
-from pipeline.results.service_words import describe_cause
-from pipeline.words.results import status_word
+from pipeline.domain.model import Outcome, Status
+from pipeline.messages.results import status_word
+from pipeline.reports.durations import describe_duration
+from pipeline.reports.service_text import describe_cause
+from pipeline.sending.outage import Outage, OutageMonitor
 
 REFRESH = 1.0  # seconds after which the bar is drawn again although no row has ended
 EVERY = 30  # of these between plain lines

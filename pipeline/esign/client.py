@@ -24,13 +24,13 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from pipeline import __version__
 from pipeline.clock import Clock
 from pipeline.errors import reason_of
-from pipeline.esign.contract import UPLOAD, VERSION
+from pipeline.esign.contracts import UPLOAD, VERSION
 from pipeline.esign.signing import Credentials, authorization
 from pipeline.esign.tls import make_context
-from pipeline.points import reach
+from pipeline.support.failpoints import reach
+from pipeline.version import __version__
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials
-from pipeline.words import Joined, Phrase
-from pipeline.words.sentences import phrase
+from pipeline.messages.catalogue import phrase
+from pipeline.messages.localized import Joined, Phrase
 
 Found = Mapping[str, str]  # secret_id, secret_key, token
 SECRETS = ("secret_id", "secret_key", "token")

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.domain.roster import Cell, Embedded, Field, FileReport, Problem, Row
 from pipeline.errors import UsageError
-from pipeline.intake import embedded, pointer
 from pipeline.intake.corrected_lines import relate_lines
-from pipeline.intake.displaced import displaced
-from pipeline.intake.folding import shown, trim
-from pipeline.intake.read import refused
-from pipeline.intake.validate import Identify, row_ids
-from pipeline.problems import problem
-from pipeline.roster import Cell, Embedded, Field, FileReport, Problem, Row
-from pipeline.words.sentences import phrase
+from pipeline.intake.fields.normalize import shown, trim
+from pipeline.intake.fields.validate import Identify, row_ids
+from pipeline.intake.pairing import embedded_images, picture_column
+from pipeline.intake.read_rosters import refused
+from pipeline.intake.swapped_rows import displaced
+from pipeline.messages.catalogue import phrase
+from pipeline.messages.problems import problem
 
 _NAMED = 20  # rows in one note
 
@@ -216,7 +216,7 @@ def _edits(row: Row, standing: Row) -> bool:
     return any(
         field in standing.fields
         and text != trim(shown(standing.fields[field]))
-        and not (field is Field.PICTURE and pointer.cell_named(text))
+        and not (field is Field.PICTURE and picture_column.cell_named(text))
         and not (field is Field.NUMBER and not text)
         for field, text in _texts(row)
     )
@@ -298,9 +298,9 @@ def _pictures(standing: Row, row: Row) -> tuple[Embedded, ...]:
         return row.pictures
     written = trim(shown(row.fields.get(Field.PICTURE)))
     before = trim(shown(standing.fields.get(Field.PICTURE)))
-    if column := pointer.cell_named(written):
+    if column := picture_column.cell_named(written):
         return (*row.pictures, *(each for each in standing.pictures if each.column == column))
     if row.pictures or (written and written != before):
         return row.pictures
-    drifted = (replace(each, drifted=True) for each in embedded.drifted(standing))
-    return (*embedded.counting(standing), *drifted)
+    drifted = (replace(each, drifted=True) for each in embedded_images.drifted(standing))
+    return (*embedded_images.counting(standing), *drifted)

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import LedgerError, LedgerUnreachable, reason_of
-from pipeline.ledger import private
-from pipeline.rights import find_unreadable, find_unwritable, is_on_read_only_disk
+from pipeline.support import private_files
+from pipeline.support.rights import find_unreadable, find_unwritable, is_on_read_only_disk
 
 SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps beside a database
 REFUSED = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"})
@@ -34,7 +34,7 @@ def open_stale_files(ledger: Path) -> Iterator[LedgerError]:
         with suppress(OSError):
             status = path.stat()
             if hasattr(os, "geteuid") and status.st_uid == os.geteuid() and not status.st_mode & 0o200:
-                path.chmod(private.FILE_MODE)
+                path.chmod(private_files.FILE_MODE)
                 yield LedgerError("ledger.side_file_opened", path=path)
 
 

@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
+from pipeline.domain.model import Judged, Judgement, Marks
 from pipeline.ledger import persons
-from pipeline.ledger.facts import Fact
-from pipeline.ledger.people import CONTENT
 from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
-from pipeline.model import Judged, Judgement, Marks
+from pipeline.ledger.receipt_facts import Fact
+from pipeline.ledger.snapshot import CONTENT
 
 REVIEW = "review"  # kind of a decision that concerns pictures, not one person
 ACCEPT_RUNS = "accept_runs"  # kind of a decision that concerns runs

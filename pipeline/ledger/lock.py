@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
-from pipeline.ledger import private
 from pipeline.ledger.access import explain_error
 from pipeline.ledger.disk import require_local
+from pipeline.support import private_files
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 LOOKS, BETWEEN = 5, 0.02  # looks at the holder's file; seconds: it is written just after the lock is taken
@@ -41,7 +41,7 @@ class RunLock:
         self._lock = FileLock(
             self.path,
             blocking=False,
-            mode=private.FILE_MODE,
+            mode=private_files.FILE_MODE,
             thread_local=False,
             fallback_to_soft=False,
             preserve_lock_file=True,
@@ -51,14 +51,14 @@ class RunLock:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
         require_local(self.path)
         try:
-            private.make_folder(self.path.parent)
+            private_files.make_folder(self.path.parent)
             taken = self._taken()
         except (OSError, NotImplementedError) as error:
             raise explain_error("ledger.lock_failed", self.path, error) from error
         if not taken:
             self._require_lockable()
             raise self._locked()
-        self._identity = private.identify_file(self.path)
+        self._identity = private_files.identify_file(self.path)
         self._tell(
             {
                 "host": socket.gethostname(),
@@ -82,7 +82,7 @@ class RunLock:
     def _require_lockable(self) -> None:
         """Raise LedgerError where the lock file cannot be made: the lock library takes that for a lock that is held."""
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, private.FILE_MODE))
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, private_files.FILE_MODE))
         except OSError as error:
             if LedgerUnreachable.fits(error):
                 raise explain_error("ledger.lock_failed", self.path, error) from error
@@ -95,7 +95,7 @@ class RunLock:
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one keeps nobody out."""
-        return self._identity is not None and private.identify_file(self.path) == self._identity
+        return self._identity is not None and private_files.identify_file(self.path) == self._identity
 
     def release(self) -> None:
         """Let go; without the lock it does nothing."""
@@ -113,9 +113,9 @@ class RunLock:
         self.release()
 
     def _tell(self, holder: dict[str, str | int]) -> None:
-        draft = private.draft_of(self._holder)
+        draft = private_files.draft_of(self._holder)
         try:
-            private.create(draft)
+            private_files.create(draft)
             draft.write_text(json.dumps(holder), encoding="utf-8")
             draft.replace(self._holder)
         except OSError as error:
@@ -143,7 +143,7 @@ def held(ledger: Path) -> bool:
     lock = FileLock(
         ledger.with_name(f"{ledger.name}.lock"),
         blocking=False,
-        mode=private.FILE_MODE,
+        mode=private_files.FILE_MODE,
         fallback_to_soft=False,
         preserve_lock_file=True,
     )

@@ -9,16 +9,17 @@ from pathlib import Path
 from secrets import token_bytes
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import ballast, private, schema
+from pipeline.ledger import reserve_file, schema
 from pipeline.ledger.access import SIDE_SUFFIXES, explain_error, open_stale_files, require_rights
 from pipeline.ledger.disk import require_local
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path, synchronize
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import identify
-from pipeline.ledger.sitekey import KEY_BYTES, KEY_FORMAT, SiteKey
-from pipeline.ledger.sqlite import SqliteLedger, connect, read_failed
+from pipeline.ledger.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
+from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, read_failed
 from pipeline.ledger.tenant_change import change_tenant, require_tenant, tenant_of
+from pipeline.support import private_files
 
 
 def key_path(ledger: Path) -> Path:
@@ -87,16 +88,16 @@ def open_ledger(
 def _begin(path: Path, tenant: str, now: float) -> None:
     """Make the key, then the ledger: each appears whole, and one that another process has just made is used."""
     require_local(path)
-    private.make_folder(path.parent)
+    private_files.make_folder(path.parent)
     if not key_path(path).exists():
-        with private.published(key_path(path)) as draft:
+        with private_files.published(key_path(path)) as draft:
             draft.write_bytes(token_bytes(KEY_BYTES))
     check = SiteKey(read_key(path), tenant).check()
     for suffix in SIDE_SUFFIXES:  # of a ledger that was lost: SQLite would take them for the new one's
         side = path.with_name(path.name + suffix)
         if side.exists():
-            side.rename(private.free_name(side))
-    with private.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
+            side.rename(private_files.free_name(side))
+    with private_files.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         schema.migrate(connection)
@@ -146,10 +147,10 @@ def _take_over(
     path: Path, tenant: str, ownership: Ownership, *, now: float, recover: bool
 ) -> Receipts | None:
     """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
-    key_path(path).chmod(private.FILE_MODE)
-    path.chmod(private.FILE_MODE)
+    key_path(path).chmod(private_files.FILE_MODE)
+    path.chmod(private_files.FILE_MODE)
     if recover:
-        ballast.take(path)
+        reserve_file.take(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
         if (former := tenant_of(connection)) != tenant:

@@ -8,18 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
-from pipeline.ledger.private import identify_file
-from pipeline.ledger.registry import (
-    LedgerIdentity,
-    Progress,
-    ProgressCounter,
-    TenantRegistry,
-    read_identity,
-)
+from pipeline.ledger.registry import LedgerIdentity, Progress, ProgressCounter, TenantRegistry, read_identity
+from pipeline.support.private_files import identify_file
 
 if TYPE_CHECKING:
     from pipeline.ledger.lock import RunLock
-    from pipeline.ledger.sqlite import SqliteLedger
+    from pipeline.ledger.sqlite_ledger import SqliteLedger
 
 
 @dataclass(slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 
+from pipeline.domain.model import Marks
+from pipeline.domain.roster import fold_staff_no
 from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.ledger.schema import OPEN_ATTEMPT
-from pipeline.model import Marks
-from pipeline.roster import fold_staff_no
 
 SAME, OTHER = "same_person", "other_person"  # kinds of decisions
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
 
-from pipeline.model import Content, Judged, Judgement, Marks, Snapshot, Verdict
-from pipeline.roster import FileStat
+from pipeline.domain.model import Content, Judged, Judgement, Marks, Snapshot, Verdict
+from pipeline.domain.roster import FileStat
 
 
 class LedgerConflict(Exception):

@@ -15,7 +15,8 @@ from itertools import count
 from pathlib import Path
 
 from pipeline.errors import LedgerError
-from pipeline.ledger import facts, journal, receipts
+from pipeline.ledger import attempts as journal
+from pipeline.ledger import receipt_facts, receipts
 from pipeline.ledger.receipts import Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
 
@@ -50,7 +51,7 @@ def inspect_receipts(path: Path, connection: sqlite3.Connection, *, registered: 
     place = receipts_path(path)
     if not place.exists():
         return
-    mark = facts.mark_of(connection)
+    mark = receipt_facts.mark_of(connection)
     reached = _is_reached(place, mark)
     if reached:
         (runs,) = connection.execute("SELECT coalesce(max(number), 0) FROM run").fetchone()
@@ -104,24 +105,26 @@ def find_lacking(connection: sqlite3.Connection, held: Iterable[Receipt]) -> Lac
 def synchronize(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
     """Settle what a dead process left, from its receipts where they hold more, and return the receipts to go on with."""
     place = receipts_path(path)
-    mark = facts.mark_of(connection)
+    mark = receipt_facts.mark_of(connection)
     reached = _is_reached(place, mark)
     if not reached and place.exists():
         place.rename(set_aside_path(place))
     behind = _readable(place, mark) if reached else []
     with _transaction(connection):  # before anything behind the mark is cut off
-        facts.take_up(connection, behind)
+        receipt_facts.take_up(connection, behind)
     with _transaction(connection):
-        changed = facts.of_receipts(behind)  # the ledger may have committed what its mark does not reach
+        changed = receipt_facts.of_receipts(
+            behind
+        )  # the ledger may have committed what its mark does not reach
         for uuid in journal.recover(connection, now):
-            changed += facts.of_verdict(uuid)
+            changed += receipt_facts.of_verdict(uuid)
         if not reached:
-            mark = receipts.write_all(place, facts.every(connection))
+            mark = receipts.write_all(place, receipt_facts.every(connection))
             changed = []
         kept = Receipts(place, mark)
         if changed:
-            mark = kept.append(facts.told(connection, changed))
-        facts.remember(connection, mark)
+            mark = kept.append(receipt_facts.told(connection, changed))
+        receipt_facts.remember(connection, mark)
     kept.keep(mark)
     return kept
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.ledger import private
-from pipeline.points import reach
+from pipeline.support import private_files
+from pipeline.support.failpoints import reach
 
 NAME = "receipts.jsonl"
 START = "0" * 64  # ``prev`` of the first line
@@ -55,8 +55,10 @@ class Receipts:
     def __init__(self, path: Path, mark: Mark) -> None:
         """Go on behind ``mark``; what lies beyond it is cut off, for no commit ever followed."""
         self.mark = mark
-        self._file = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), private.FILE_MODE)
-        path.chmod(private.FILE_MODE)  # also where it was put back with another mode
+        self._file = os.open(
+            path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), private_files.FILE_MODE
+        )
+        path.chmod(private_files.FILE_MODE)  # also where it was put back with another mode
         os.ftruncate(self._file, mark.size)
 
     def append(self, receipts: Sequence[Receipt]) -> Mark:
@@ -182,8 +184,8 @@ def reaches(path: Path, mark: Mark) -> bool:
 
 def write_all(path: Path, receipts: Sequence[Receipt]) -> Mark:
     """Write a file anew, whole or not at all, in place of what was there."""
-    draft = private.draft_of(path)
-    private.create(draft)
+    draft = private_files.draft_of(path)
+    private_files.create(draft)
     try:
         fresh = Receipts(draft, Mark())
         try:
@@ -194,7 +196,7 @@ def write_all(path: Path, receipts: Sequence[Receipt]) -> Mark:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    private.sync_folder(path.parent)
+    private_files.sync_folder(path.parent)
     return mark
 
 

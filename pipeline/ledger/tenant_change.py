@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pipeline.errors import UsageError
-from pipeline.words.sentences import phrase
+from pipeline.messages.catalogue import phrase
 
 # What belongs to one tenant: the keys of persons are made with its name. Runs and the rows they read may stay.
 OWNED_TABLES = ("person", "attempt", "seal", "seal_name", "decision")

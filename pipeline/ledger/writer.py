@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger.access import explain_refusal
-from pipeline.ledger.facts import Fact, remember, told
 from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.receipt_facts import Fact, remember, told
 from pipeline.ledger.receipts import Mark, Receipts
 from pipeline.ledger.registry import ProgressCounter, read_progress
 from pipeline.ledger.schema import CONSTRAINTS
-from pipeline.points import reach
+from pipeline.support.failpoints import reach
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]

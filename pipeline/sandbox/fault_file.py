@@ -23,10 +23,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import UsageError, reason_of
+from pipeline.messages.catalogue import phrase
 from pipeline.sandbox.answers import MESSAGES
 from pipeline.sandbox.checks import SHAPES
 from pipeline.sandbox.faults import EITHER_SIDE, KINDS, TIMED, Fault, Kind, Match
-from pipeline.words.sentences import phrase
 
 MATCH_KEYS = ("action", "user_name", "seal_name", "nth", "every", "from", "to", "share", "seed")
 WITH_CODE = frozenset({"code", "internal_error_before", "internal_error_after"})

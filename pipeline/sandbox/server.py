@@ -19,14 +19,7 @@ from aiohttp import web
 from pipeline.clock import Clock, SystemClock
 from pipeline.sandbox import truth
 from pipeline.sandbox.call import Call, Role, read_call
-from pipeline.sandbox.faults import (
-    Fault,
-    Faults,
-    Reply,
-    broken,
-    instead_of_executing,
-    spoiled,
-)
+from pipeline.sandbox.faults import Fault, Faults, Reply, broken, instead_of_executing, spoiled
 from pipeline.sandbox.world import World
 
 HOST = "127.0.0.1"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 import pytest
-from compile_words import TARGET, compiled
+from compile_messages import TARGET, compiled
 
-from pipeline import language
-from pipeline.cli import cli, main
+from pipeline.cli.app import cli, main
+from pipeline.cli.click_locale import tidy
 from pipeline.cli.help import columns, untranslated, wrapped
-from pipeline.cli.speech import tidy
-from pipeline.config import keys, load
+from pipeline.config import language
+from pipeline.config.settings import keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.words.click import CHINESE, PLURALS
+from pipeline.messages.click import CHINESE, PLURALS
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, 
 
 
 def test_the_language_is_found_before_click_is_there():
-    code = "import sys, pipeline.language; print('click' in sys.modules)"
+    code = "import sys, pipeline.config.language; print('click' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=HERE).strip() == "False"
 
 
@@ -84,7 +84,7 @@ def test_every_word_of_click_has_its_chinese():
 
 
 def test_the_compiled_catalogue_is_this_one():
-    assert TARGET.read_bytes() == compiled(), "run python tests/compile_words.py"
+    assert TARGET.read_bytes() == compiled(), "run python tools/compile_messages.py"
 
 
 def test_every_command_and_option_explains_itself_in_chinese():
@@ -270,7 +270,7 @@ def test_the_question_is_asked_in_one_language(spoken, asked, again):
     import pty
 
     code = (
-        "from pipeline.cli.session import Session; from pipeline.cli.speech import speak;"
+        "from pipeline.cli.context import Session; from pipeline.cli.click_locale import speak;"
         f"speak({spoken!r}); print(Session(lang={spoken!r}).agreed('certify_sure', name='王五'))"
     )
     ours, theirs = pty.openpty()

@@ -3,7 +3,7 @@
 import pytest
 from tencentcloud.essbasic.v20210526 import errorcodes
 
-from pipeline.esign.codes import (
+from pipeline.esign.error_codes import (
     CODES,
     STOPPING,
     has_reason,

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from pipeline.clock import ManualClock, settle
-from pipeline.esign.pace import EvenLimiter, most_in_a_second
+from pipeline.esign.rate_limiter import EvenLimiter, most_in_a_second
 
 ACTION = "Create"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.domain.model import Content, Verdict
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import Attempt, RunRecord, SeenRow
-from pipeline.ledger.sqlite import SqliteLedger, connect
-from pipeline.model import Content, Verdict
+from pipeline.ledger.sqlite_ledger import SqliteLedger, connect
 
 ROOT = Path(__file__).parents[2]
 TENANT = "sandbox/app/org"

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.domain.model import Verdict
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import ballast, care, facts, receipts
+from pipeline.ledger import maintenance, receipt_facts, receipts, reserve_file
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.sqlite import connect
-from pipeline.model import Verdict
+from pipeline.ledger.sqlite_ledger import connect
 
 TENANT = "sandbox/app/org"
 SIDE = ("", "-wal", "-shm")
@@ -63,20 +63,20 @@ EXPECTED = {"p1": ("S-p1", None), "p2": ("S-p2", None), "p3": (None, "unknown")}
 def test_a_lost_ledger_is_rebuilt_from_its_receipts(night, place):
     night("r1", "p1", "p2", unknown=["p3"])
     lose(place)
-    restored = care.rebuild(place, TENANT)
+    restored = maintenance.rebuild(place, TENANT)
     assert (restored.people, restored.seals, restored.unsettled) == (3, 2, 1)
     assert people(place) == EXPECTED
     assert place.stat().st_mode & 0o777 == 0o600
-    assert care.check(place, TENANT).troubles == ()
+    assert maintenance.check(place, TENANT).troubles == ()
     night("r2", "p4")
-    assert care.check(place, TENANT).troubles == ()
+    assert maintenance.check(place, TENANT).troubles == ()
 
 
 def test_a_damaged_ledger_is_set_aside_whole(night, place):
     night("r1", "p1", "p2", unknown=["p3"])
     broken = b"SQLite format 3\0" + b"\xff" * 4096
     place.write_bytes(broken)
-    restored = care.rebuild(place, TENANT)
+    restored = maintenance.rebuild(place, TENANT)
     assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
     assert restored.aside.read_bytes() == broken
     assert people(place) == EXPECTED
@@ -89,7 +89,7 @@ def test_a_rebuild_that_fails_leaves_everything_where_it_was(night, place):
     place.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     before = {path.name: path.read_bytes() for path in place.parent.iterdir()}
     with pytest.raises(LedgerError, match="no receipts"):
-        care.rebuild(place, TENANT)
+        maintenance.rebuild(place, TENANT)
     assert {path.name: path.read_bytes() for path in place.parent.iterdir()} == before
 
 
@@ -99,7 +99,7 @@ def test_a_write_ahead_log_without_its_ledger_is_set_aside_by_a_rebuild(night, p
     place.with_name("ledger.sqlite3-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
     with pytest.raises(UsageError, match="no ledger at"):
         opened(recover=True)
-    restored = care.rebuild(place, TENANT)
+    restored = maintenance.rebuild(place, TENANT)
     assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
     assert place.with_name("ledger.sqlite3.replaced-1-wal").exists()
     assert people(place) == EXPECTED
@@ -128,14 +128,17 @@ def test_receipts_that_are_older_than_a_damaged_ledger_do_not_replace_it(night, 
     place.write_bytes(data)
     receipts_path(place).write_bytes(older)
     with pytest.raises(LedgerError, match="newer than the receipts"):
-        care.rebuild(place, TENANT)
+        maintenance.rebuild(place, TENANT)
     assert place.read_bytes() == data
 
 
 def test_a_ledger_in_order_is_never_replaced(night, place, tmp_path):
     night("r1", "p1")
-    care.backup(place, tmp_path / "b")
-    for way in (lambda: care.rebuild(place, TENANT), lambda: care.restore(place, tmp_path / "b", TENANT)):
+    maintenance.backup(place, tmp_path / "b")
+    for way in (
+        lambda: maintenance.rebuild(place, TENANT),
+        lambda: maintenance.restore(place, tmp_path / "b", TENANT),
+    ):
         with pytest.raises(UsageError, match="in order"):
             way()
     assert people(place) == {"p1": ("S-p1", None)}
@@ -147,7 +150,7 @@ def test_an_orphan_of_the_receipts_is_unknown_once_it_is_opened(opened, place, a
     asyncio.run(ledger.open_attempt(attempt("p1")))
     ledger.close()
     lose(place)
-    assert care.rebuild(place, TENANT).unsettled == 1
+    assert maintenance.rebuild(place, TENANT).unsettled == 1
     opened(recover=True).close()
     assert people(place) == {"p1": (None, "unknown")}
 
@@ -155,38 +158,38 @@ def test_an_orphan_of_the_receipts_is_unknown_once_it_is_opened(opened, place, a
 def test_a_backup_moves_to_another_machine_in_one_file(night, place, tmp_path):
     night("r1", "p1", "p2", unknown=["p3"])
     target = tmp_path / "backup"
-    care.backup(place, target)
+    maintenance.backup(place, target)
     assert target.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "machine" / "ledger.sqlite3"
-    restored = care.restore(elsewhere, target, TENANT)
+    restored = maintenance.restore(elsewhere, target, TENANT)
     assert (restored.people, restored.newer_receipts) == (3, False)
     assert people(elsewhere) == EXPECTED
     assert key_path(elsewhere).read_bytes() == key_path(place).read_bytes()
     assert receipts_path(elsewhere).read_bytes() == receipts_path(place).read_bytes()
-    assert care.check(elsewhere, TENANT).troubles == ()
+    assert maintenance.check(elsewhere, TENANT).troubles == ()
     with closing(sqlite3.connect(elsewhere)) as connection:
         assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'kept_file'").fetchall() == []
 
 
 def test_receipts_that_go_on_from_the_backup_are_used(night, place, tmp_path):
     night("r1", "p1")
-    care.backup(place, tmp_path / "old")
+    maintenance.backup(place, tmp_path / "old")
     night("r2", "p2", unknown=["p3"])
     lose(place)
-    restored = care.restore(place, tmp_path / "old", TENANT)
+    restored = maintenance.restore(place, tmp_path / "old", TENANT)
     assert restored.newer_receipts
     assert people(place) == EXPECTED
 
 
 def test_receipts_of_another_past_forbid_a_restore(night, place, tmp_path):
     night("r1", "p1")
-    care.backup(place, tmp_path / "old")
+    maintenance.backup(place, tmp_path / "old")
     night("r2", "p2")
     lose(place)
     lines = receipts_path(place).read_bytes().splitlines(keepends=True)
     receipts_path(place).write_bytes(b"".join(lines[:2]))
     with pytest.raises(UsageError, match="another past"):
-        care.restore(place, tmp_path / "old", TENANT)
+        maintenance.restore(place, tmp_path / "old", TENANT)
     assert not place.exists()
 
 
@@ -208,9 +211,9 @@ def test_what_cannot_be_restored_says_so(night, place, tmp_path, what):
         receipt.write_bytes(b"".join(lines[:3] + lines[4:]))
     tenant = "sandbox/other/org" if what == "other tenant" else TENANT
     way = (
-        (lambda: care.restore(place, receipt, tenant))
+        (lambda: maintenance.restore(place, receipt, tenant))
         if what == "no backup"
-        else (lambda: care.rebuild(place, tenant))
+        else (lambda: maintenance.rebuild(place, tenant))
     )
     with pytest.raises((LedgerError, UsageError)):
         way()
@@ -225,21 +228,21 @@ def test_receipts_that_break_a_constraint_make_no_ledger(night, place):
     doubled = replace(twice, id=99, columns={**twice.columns, "id": 99})
     receipts.write_all(receipts_path(place), [*held, doubled])
     with pytest.raises(LedgerError, match="receipts"):
-        care.rebuild(place, TENANT)
+        maintenance.rebuild(place, TENANT)
     assert not place.exists()
 
 
 def test_check_finds_what_was_changed_behind_its_back(night, place, raw):
     night("r1", "p1", "p2")
     raw("UPDATE seal SET seal_id = 'S-other' WHERE key = 'p1'")
-    assert care.check(place, TENANT).troubles == (care.Trouble("differs", "seal …"),)
+    assert maintenance.check(place, TENANT).troubles == (maintenance.Trouble("differs", "seal …"),)
 
 
 def test_check_finds_receipts_that_were_cut(night, place):
     night("r1", "p1", "p2")
     lines = receipts_path(place).read_bytes().splitlines(keepends=True)
     receipts_path(place).write_bytes(b"".join(lines[:-1]))
-    (found,) = care.check(place, TENANT).troubles
+    (found,) = maintenance.check(place, TENANT).troubles
     assert found.kind == "end"
 
 
@@ -247,26 +250,26 @@ def test_a_backup_never_overwrites(night, place, tmp_path):
     night("r1", "p1")
     (tmp_path / "b").write_text("mine")
     with pytest.raises(UsageError, match="exists"):
-        care.backup(place, tmp_path / "b")
+        maintenance.backup(place, tmp_path / "b")
     assert (tmp_path / "b").read_text() == "mine"
 
 
 def test_the_ballast_lies_beside_the_ledger_and_is_given_up_once(opened, place, attempt, run_record):
     ledger = opened(recover=True)
-    kept = ballast.path_of(place)
-    assert kept.stat().st_size == ballast.SIZE
+    kept = reserve_file.path_of(place)
+    assert kept.stat().st_size == reserve_file.SIZE
     ledger.begin_run(run_record("r1"))
     _send(ledger, attempt("p1"), Verdict("refused", code="X"))
-    assert kept.stat().st_size == ballast.SIZE
-    ballast.give_up(place)
+    assert kept.stat().st_size == reserve_file.SIZE
+    reserve_file.give_up(place)
     assert kept.stat().st_size == 0
     ledger.close()
     opened(recover=True)
-    assert kept.stat().st_size == ballast.SIZE
+    assert kept.stat().st_size == reserve_file.SIZE
 
 
 def test_what_every_fact_covers(night, place):
     night("r1", "p1", unknown=["p3"])
     with closing(connect(place, readonly=True)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables - set(facts.GUARDED) == {"row_line", "row_seen", "file_stat"}
+    assert tables - set(receipt_facts.GUARDED) == {"row_line", "row_seen", "file_stat"}

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from ledger_support import SEALS, UNKNOWN, decision, send
 from memory_ledger import MemoryLedger
 
+from pipeline.domain.model import Content, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.domain.roster import FileStat
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RunRecord, SeenRow
-from pipeline.model import Content, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
-from pipeline.roster import FileStat
 
 KINDS = ("sqlite", "memory")
 KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no": "", "mobile": ""}

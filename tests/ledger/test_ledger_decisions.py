@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from ledger_support import SEALS, UNKNOWN, decision, send
 
-from pipeline.ledger import care, facts
-from pipeline.ledger.sqlite import connect
+from pipeline.ledger import maintenance, receipt_facts
+from pipeline.ledger.sqlite_ledger import connect
 
 TENANT = "sandbox/app/org"
 
@@ -43,14 +43,14 @@ def test_receipts_and_rebuild_know_every_decision(desk, attempt, sealed, place):
     desk.decide(decision("replace", "p5", detail="p5新章"))
     desk.adopt(SEALS, at=5.0, who="it", why="old")
     desk.close()
-    assert care.check(place, TENANT).troubles == ()
+    assert maintenance.check(place, TENANT).troubles == ()
     with closing(connect(place, readonly=True)) as connection:
-        before = {(each.table, each.id): each.columns for each in facts.every(connection)}
+        before = {(each.table, each.id): each.columns for each in receipt_facts.every(connection)}
     for suffix in ("", "-wal", "-shm"):
         place.with_name(place.name + suffix).unlink(missing_ok=True)
-    care.rebuild(place, TENANT)
+    maintenance.rebuild(place, TENANT)
     with closing(connect(place, readonly=True)) as connection:
-        after = {(each.table, each.id): each.columns for each in facts.every(connection)}
+        after = {(each.table, each.id): each.columns for each in receipt_facts.every(connection)}
     assert after == before
 
 

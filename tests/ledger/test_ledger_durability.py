@@ -9,18 +9,18 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from pipeline.domain.model import Verdict
+from pipeline.domain.roster import FileStat
 from pipeline.errors import LedgerError
-from pipeline.ledger.journal import ORPHANED
+from pipeline.ledger.attempts import ORPHANED
 from pipeline.ledger.protocol import UPLOAD, LedgerConflict
-from pipeline.model import Verdict
-from pipeline.roster import FileStat
 
 OPEN_AND_WAIT = """
 import asyncio, sys
 sys.path.insert(0, "tests/ledger")
 import conftest
 from pipeline.ledger.open import open_ledger
-from pipeline.model import Verdict
+from pipeline.domain.model import Verdict
 
 ledger, _ = open_ledger(place, conftest.TENANT, now=conftest.NOW)
 ledger.begin_run(conftest.RUN)

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from pipeline.model import Verdict
+from pipeline.domain.model import Verdict
 
 
 @pytest.fixture

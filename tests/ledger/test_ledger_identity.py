@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.ledger.sitekey import KEY_FORMAT, SiteKey
+from pipeline.ledger.site_key import KEY_FORMAT, SiteKey
 from pipeline.ledger.tenant import tenant
 
 KEY = SiteKey(bytes(range(32)), "production/app/org")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from ledger_support import decision
 from memory_ledger import MemoryLedger
 
-from pipeline.ledger import care
+from pipeline.domain.model import Content, Snapshot, Verdict
+from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Attempt, Ledger, LedgerConflict, RunRecord
-from pipeline.model import Content, Snapshot, Verdict
 
 PEOPLE, NAMES = ("p1", "p2", "p3"), ("甲章", "乙章", "丙章")
 SEALED = Verdict("sealed", seal_id="")  # each time another
@@ -113,8 +113,8 @@ def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_
             hold(ours.snapshot())
         before = ours.snapshot()
         ours.close()
-        assert care.check(place, "t").troubles == ()
+        assert maintenance.check(place, "t").troubles == ()
         place.unlink()
-        care.rebuild(place, "t")
+        maintenance.rebuild(place, "t")
         again, _ = open_ledger(place, "t", now=3.0, readonly=True)
         assert again.snapshot() == before

@@ -10,11 +10,12 @@ from contextlib import closing
 import pytest
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import lives, people, schema
+from pipeline.ledger import person_history, schema
+from pipeline.ledger import snapshot as people
 from pipeline.ledger.open import key_path, open_ledger
-from pipeline.ledger.private import published
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.sqlite import connect
+from pipeline.ledger.sqlite_ledger import connect
+from pipeline.support.private_files import published
 
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0
@@ -283,7 +284,7 @@ def test_a_ledger_of_the_third_version_becomes_what_a_new_one_is(begun, tmp_path
             schema.read_as_newest(reading)
             known = people.snapshot(reading, str)
             assert (known.people["p2"].seal.seal_id, known.spare_names) == ("S2", frozenset())
-            assert [create.dead_at for create in lives.life(reading, "p1", ()).creates] == [361.0]
+            assert [create.dead_at for create in person_history.life(reading, "p1", ()).creates] == [361.0]
         tables = ("person", "seal_name", "attempt", "decision", "seal")
         before = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
         schema.migrate(connection)

@@ -9,11 +9,11 @@ import pytest
 from ledger_support import UNKNOWN, decision, send
 from memory_ledger import MemoryLedger
 
-from pipeline.ledger import care
+from pipeline.domain.model import Marks
+from pipeline.domain.roster import spellings
+from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import Adopted, LedgerConflict
-from pipeline.model import Marks
-from pipeline.roster import spellings
 
 
 @pytest.fixture(params=("sqlite", "memory"))
@@ -120,9 +120,9 @@ def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, plac
     ledger.decide(other("p1", "p3"))
     before = ledger.snapshot()
     ledger.close()
-    assert care.check(place, "sandbox/app/org").troubles == ()
+    assert maintenance.check(place, "sandbox/app/org").troubles == ()
     place.unlink()
-    care.rebuild(place, "sandbox/app/org")
+    maintenance.rebuild(place, "sandbox/app/org")
     again, _ = open_ledger(place, "sandbox/app/org", now=1.0, readonly=True)
     after = again.snapshot()
     assert replace(after, people=before.people) == before

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.domain.model import Verdict
 from pipeline.errors import LedgerError
-from pipeline.ledger import care, facts, receipts, schema
+from pipeline.ledger import maintenance, receipt_facts, receipts, schema
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import TenantRegistry
-from pipeline.ledger.sqlite import connect
-from pipeline.model import Verdict
-from pipeline.points import arm
+from pipeline.ledger.sqlite_ledger import connect
+from pipeline.support.failpoints import arm
 
 TENANT = "sandbox/app/org"
 TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
@@ -75,7 +75,7 @@ def test_the_receipts_alone_make_the_ledger_again(opened, place, attempt, run_re
         closing(connect(_empty(tmp_path / "new"), readonly=False)) as new,
     ):
         schema.migrate(new)
-        facts.restore(new, told(place))
+        receipt_facts.restore(new, told(place))
         assert contents(new) == contents(old)
         with pytest.raises(Exception, match="live_seal"):  # the triggers are back
             new.execute(
@@ -115,7 +115,7 @@ def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
     opened(recover=True).close()
     assert path.with_name("receipts.1.jsonl").read_bytes() == b"".join(whole[:lines_kept])
     with closing(connect(place, readonly=True)) as connection:
-        assert len(told(place)) == len(facts.every(connection))
+        assert len(told(place)) == len(receipt_facts.every(connection))
 
 
 def test_a_ledger_of_before_the_receipts_gets_them(opened, place, attempt, run_record, sealed):
@@ -164,7 +164,7 @@ def test_a_verdict_that_reached_the_receipts_survives_a_kill(
     opened(recover=True).close()
     assert raw("SELECT verdict, seal_id FROM attempt") == [(verdict, seal_id)]
     with closing(connect(place, readonly=True)) as connection:
-        assert facts.mark_of(connection) == receipts.end(receipts_path(place))
+        assert receipt_facts.mark_of(connection) == receipts.end(receipts_path(place))
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_
     with pytest.raises(LedgerError, match="ledger rebuild"):
         opened(recover=True)
     assert receipts_path(place).read_bytes() == before
-    restored = care.rebuild(place, TENANT)
+    restored = maintenance.rebuild(place, TENANT)
     assert (restored.people, restored.unsettled) == (1, 1)
     assert restored.aside.name == "ledger.sqlite3.replaced-1"
     opened(recover=True).close()
@@ -246,9 +246,9 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
         arm(None)
     ledger.close()
     opened(recover=True).close()
-    assert care.check(place, TENANT).troubles == ()
+    assert maintenance.check(place, TENANT).troubles == ()
     place.unlink()
-    assert care.rebuild(place, TENANT).seals == 2
+    assert maintenance.rebuild(place, TENANT).seals == 2
 
 
 def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, tmp_path):
@@ -261,7 +261,7 @@ def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, t
         assert ledger.run("r1").rosters == record.rosters, "retry reads them again"
     assert number not in receipts_path(place).read_text("utf-8")
     place.unlink()
-    care.rebuild(place, TENANT)
+    maintenance.rebuild(place, TENANT)
     with closing(opened(readonly=True)) as ledger:
         assert (ledger.run("r1").rosters, ledger.run("r1").seals) == ((), None)
 

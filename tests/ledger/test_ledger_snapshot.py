@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.ledger import people
-from pipeline.model import Content, Verdict
-from pipeline.roster import FileStat
+from pipeline.domain.model import Content, Verdict
+from pipeline.domain.roster import FileStat
+from pipeline.ledger import snapshot as people
 
 CONTENT = Content("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 

@@ -9,7 +9,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import receipt_sync
 from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path
 from pipeline.ledger.receipts import Mark
-from pipeline.ledger.sqlite import connect
+from pipeline.ledger.sqlite_ledger import connect
 
 
 @pytest.fixture

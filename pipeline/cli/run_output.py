@@ -1,0 +1,147 @@
+"""What a night says when it is over: counts, the commonest reasons, where the results are, what to type next."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.cli.context import Session
+from pipeline.config.settings import Config
+from pipeline.domain.masking import Numbers, mask_path, mask_text, numbers_of
+from pipeline.domain.model import Night, Outcome, Status
+from pipeline.intake.readers.discover import SUFFIXES
+from pipeline.messages.catalogue import phrase
+from pipeline.messages.findings import in_words
+from pipeline.messages.localized import Joined
+from pipeline.messages.results import status_word
+from pipeline.reports.columns import find_titles, say_layouts, say_misspelt
+from pipeline.reports.display_values import UNSETTLED
+from pipeline.reports.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
+from pipeline.reports.notice_text import describe_notices
+from pipeline.reports.reasons import counted, is_spare_copy, label, sentence
+from pipeline.reports.records import run_record
+from pipeline.reports.service_text import describe_halt_of, describe_task_of
+from pipeline.workflow.run_environment import write_results
+
+FILES_NAMED = 10  # in one sentence
+REASONS = 8  # shown on the screen; all are in the workbook
+TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
+
+
+def deliver(
+    session: Session, config: Config, night: Night, *, latest: Path | None, steps: bool = True
+) -> int:
+    """Write a night's results, tell it, and return its exit code."""
+    session.hear_titles(find_titles(night))
+    night = replace(night, latest=latest)
+    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+    written = write_results(night, config, language=session.language, latest=latest, numbers=numbers)
+    if "edited" in written:
+        session.alarm("kept_edits", path=WORKBOOK, kept=written["edited"])
+    if "copy" in written:
+        session.alarm("copy_held", path=WORKBOOK, copy=written["copy"])
+    night = replace(night, workbook=written[WORKBOOK].name)
+    _alarm(session, night, numbers)
+    if session.as_json:
+        session.put(json.dumps(run_record(night, numbers=numbers), ensure_ascii=False))
+    if not session.quiet:
+        _tell(session, night, numbers, written)
+        if steps:
+            _say_steps(session, next_steps(night, numbers, session.spoken))
+    return night.exit
+
+
+def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
+    """Say what stopped the run and which rosters were refused, also with ``-q``."""
+    if night.halted is not None:
+        text = describe_halt_of(night, numbers, session.spoken)
+        session.alarm("halted", code=night.halted.code, message=text)
+    for text in describe_notices(night, numbers, session.spoken):
+        session.say("warning", text=text)
+    for place, why in night.unread:
+        told = in_words(why, session.spoken)
+        session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
+    refused = [report for report in night.files if report.status == "refused"]
+    strangers = [report for report in refused if report.path.suffix.lower() not in SUFFIXES]
+    if len(strangers) > 1:  # a * of the shell: their reasons are of no use
+        refused = [report for report in refused if report not in strangers]
+        names = [mask_text(report.path.name, numbers) for report in strangers]
+        named = Joined(names[:FILES_NAMED], phrase("mark.comma")).say(session.spoken)
+        session.alarm("no_rosters", files=named, more=" …" if len(names) > FILES_NAMED else "")
+    for report in refused:
+        for trouble in report.problems:
+            why = sentence(trouble, session.spoken, numbers)
+            session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
+
+
+def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, Path]) -> None:
+    tell_columns = say_layouts if night.command == "check" else say_misspelt
+    for text in tell_columns(night.files, session.spoken, numbers):
+        session.write(text)
+    if empty := [report.path.name for report in night.files if report.status == "read" and not report.rows]:
+        named = Joined(empty[:FILES_NAMED], phrase("mark.comma")).say(session.spoken)
+        session.say(
+            "no_doctors", files=mask_text(named, numbers), more=" …" if len(empty) > FILES_NAMED else ""
+        )
+    rows: dict[Status, list[Outcome]] = defaultdict(list)
+    for outcome in night.outcomes:
+        rows[outcome.status].append(outcome)
+    for status in Status:
+        if rows[status]:
+            spare = sum(map(is_spare_copy, rows[status]))
+            key = "count_with_spare" if spare else "count"
+            session.say(key, status=status_word(status, session.spoken), rows=len(rows[status]), n=spare)
+            if status in TELLING:
+                _reasons(session, rows[status], numbers, told=night.halted.code if night.halted else "")
+    session.say("results", path=mask_path(written[WORKBOOK], numbers))
+    session.say("report", path=mask_path(written[REPORT_PAGE], numbers))
+
+
+def _say_steps(session: Session, steps: Iterable[Step]) -> None:
+    """Say the steps so that the first stands last: above the prompt, and the command to type at the very end."""
+    for text, command in _by_command(steps):
+        if command:
+            session.then(text, command)
+        else:
+            session.say("next", text=text)
+
+
+def _by_command(steps: Iterable[Step]) -> list[tuple[str, str | None]]:
+    """Return texts and commands, those without a command first; what one command does is said once."""
+    texts: dict[str | None, list[str]] = {}
+    for step in steps:
+        texts.setdefault(step.command, []).append(step.text)
+    alone = [(text, None) for text in texts.pop(None, [])]
+    return [*alone, *(("\n   ".join(said), command) for command, said in reversed(texts.items()))]
+
+
+def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers, *, told: str) -> None:
+    """Say the commonest reasons, each with where it occurs first; of a code of the service who acts and what to do.
+
+    What to do about ``told`` was said already.
+    """
+    found: Counter[str] = Counter()
+    first: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        for code in counted(outcome) or filter(None, [outcome.code]):
+            found[code] += 1
+            first.setdefault(code, outcome)
+    for code, rows in found.most_common(REASONS):
+        origin = first[code].doctor.row.stands
+        place = mask_text(origin.file, numbers)
+        status = first[code].status
+        exists = status is Status.EXISTS
+        named = (
+            status_word(status, session.spoken)
+            if exists
+            else label(code, session.spoken, unsettled=status in UNSETTLED)
+        )
+        session.say("reason", rows=rows, code=code, label=named, file=place, row=origin.row)
+        task = describe_task_of(code, session.spoken)
+        if task is not None and code != told:
+            session.say("reason_task", task=task)
+    if len(found) > REASONS:
+        session.say("reasons_more", n=len(found) - REASONS)

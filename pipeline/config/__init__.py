@@ -1,0 +1,1 @@
+"""The configuration: config.yaml, environment and secret files."""

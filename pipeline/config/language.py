@@ -1,0 +1,112 @@
+"""Which language a person reads: found before anything that speaks is imported (click, for one).
+
+First of: ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language``, the locale, the titles of the rosters; else
+English. A value that is neither ``zh`` nor ``en`` is passed over here; whoever owns it refuses it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pipeline.config.environment import former_name, name_of
+
+LANGUAGES = ("zh", "en")
+VARIABLE = name_of(("language",))
+_CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
+_NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+# One key at the margin. The whole file is read later, and every fault of it told, in the language found here.
+_KEY = re.compile(
+    r"""^\ufeff?["']?language["']?[ \t]*:[ \t]*["']?(zh|en)["']?[ \t]*(?:\#.*)?$""", re.MULTILINE
+)
+
+
+def readable(word: str) -> str:
+    """Return a word of the command line as it was typed, also where the locale's encoding is not the terminal's.
+
+    UTF-8 that passes for GBK, or does not even that, is UTF-8; GBK hardly ever passes for UTF-8.
+    """
+    try:
+        typed = os.fsencode(word)
+    except UnicodeEncodeError:  # not from the command line
+        return word
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return typed.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return word
+
+
+def find_misread_name(folder: Path) -> str | None:
+    """Return a name of a file that is UTF-8 while the locale's encoding is another one, None where there is none."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return None
+    try:
+        with os.scandir(os.fsencode(folder)) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:  # a zip; or whoever opens it will say why
+        return None
+    for name in names:
+        try:
+            if not name.isascii():
+                return name.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def find(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str | None:
+    """Return ``zh`` or ``en``, None where nothing says which; ``default`` is the configuration that is read where ``--config`` names none."""
+    told = (
+        _given(arguments, "--lang"),
+        environment.get(VARIABLE) or environment.get(former_name(VARIABLE)),
+        _configured(Path(_given(arguments, "--config", "-c") or default)),
+    )
+    return next((each for each in told if each in LANGUAGES), None) or of_locale(environment)
+
+
+def of_titles(titles: Iterable[str]) -> str | None:
+    """Return the language of a roster's titles; None where there are none."""
+    together = "".join(titles)
+    return ("zh" if _HAN.search(together) else "en") if together else None
+
+
+def of_locale(environment: Mapping[str, str]) -> str | None:
+    """Return the language of the machine's user; None where the locale names none, as under cron and systemd."""
+    names = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    name = next(filter(None, names), None)
+    if name is None and sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - Windows alone
+
+        return "zh" if ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF == _CHINESE else "en"
+    if name is None or _NO_LANGUAGE.match(name):
+        return None
+    return "zh" if name.lower().startswith(("zh", "chinese")) else "en"
+
+
+def _given(arguments: Sequence[str], option: str, short: str | None = None) -> str | None:
+    """Return the value of an option, the last one as click takes it."""
+    found = None
+    for place, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word in {option, short} and place + 1 < len(arguments):
+            found = arguments[place + 1]
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+        elif short and word.startswith(short) and not word.startswith("--"):
+            found = word.removeprefix(short)
+    return found
+
+
+def _configured(path: Path) -> str | None:
+    try:
+        told = _KEY.search(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told[1] if told else None

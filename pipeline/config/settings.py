@@ -1,0 +1,416 @@
+"""config.yaml, environment and defaults -> Config: frozen, every fault found at once and named by its line.
+
+Scalars are read as they are written: ``0123`` and ``no`` stay text where a text is wanted. Unknown keys and
+unknown ``ESIGN_IMPORT_…`` names are refused with the nearest known one. No secret has a place here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from pathlib import Path
+from string import Formatter
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from pipeline.config import environment as variables
+from pipeline.config.addresses import find_endpoint_fault, find_proxy_fault, host_of
+from pipeline.config.yaml_loader import Document, read_document
+from pipeline.domain.model import ContractName
+from pipeline.domain.roster import IGNORED
+from pipeline.domain.roster import Field as Column
+from pipeline.errors import ConfigError
+from pipeline.intake.readers.options import MAX_DOCTORS
+from pipeline.ledger.tenant import is_loopback
+from pipeline.messages.catalogue import SENTENCES, phrase
+from pipeline.messages.localized import Either, Joined, Phrase, Speaks
+
+LOG = logging.getLogger(__name__)
+
+PLACEHOLDER = "…"
+FILE_HOSTS = {
+    "essbasic.tencentcloudapi.com": "https://file.ess.tencent.cn",
+    "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
+}
+OURS = "ours"  # the kind of error that is no one of pydantic's
+SECRET = re.compile(r"password|proxy|(?<!scene_)key$|secret|token")  # keys whose values are not shown
+MOST_SHOWN = 60  # characters of a value
+IDS = ("app_id", "organization_open_id", "operator_open_id")
+COLUMN_WORDS = (*Column, IGNORED)
+BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
+
+
+def _fault(key: str, /, **detail: object) -> PydanticCustomError:
+    return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
+
+
+def _field_word(value: str) -> str:
+    if value not in COLUMN_WORDS:
+        raise _fault("config.column", value=value, known=Joined(COLUMN_WORDS, phrase("mark.comma")))
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Api(_Section):
+    """The service and who acts (DESIGN §6, ``api:``)."""
+
+    contract: ContractName = "file_id"
+    endpoint: str = "https://essbasic.tencentcloudapi.com"
+    file_endpoint: str = "https://file.ess.tencent.cn"
+    region: str | None = None
+    app_id: str = PLACEHOLDER
+    organization_open_id: str = PLACEHOLDER
+    operator_open_id: str = PLACEHOLDER
+    proxy_operator_open_id: str | None = None
+    proxy_app_id: str | None = None
+    scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = "E_PRESCRIPTION_AUTO_SIGN"
+    seal_image_compress: bool | None = None
+    enable_auto_sign: bool | None = None
+    license_type: Literal[0, 1] | None = None
+    allow_other_card_type: bool = False
+    timeout_seconds: float = Field(default=45, gt=0)
+    proxy: str | None = None
+    ca_file: Path | None = None
+
+    @field_validator("license_type", mode="before")
+    @classmethod
+    def _as_number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value in {"0", "1"} else value
+
+    @field_validator("endpoint", "file_endpoint")
+    @classmethod
+    def _allowed(cls, value: str) -> str:
+        """Let nothing leave for a host that is not the service's; plain http for this machine alone."""
+        if (fault := find_endpoint_fault(value)) is not None:
+            raise _fault(fault, value=value)
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_proxy(cls, value: str | None) -> str | None:
+        if value is not None and (fault := find_proxy_fault(value)) is not None:
+            raise _fault(fault)
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_host_follows(cls, values: Any) -> Any:
+        """Take the file host that belongs to the endpoint where none is given."""
+        if not isinstance(values, dict) or values.get("file_endpoint"):
+            return values
+        rest = {name: value for name, value in values.items() if name != "file_endpoint"}
+        endpoint = str(values.get("endpoint") or "")
+        host = host_of(endpoint) if find_endpoint_fault(endpoint) is None else ""
+        follows = endpoint if is_loopback(host) else FILE_HOSTS.get(host)
+        return {**rest, "file_endpoint": follows} if follows else rest
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        general, files = host_of(self.endpoint), host_of(self.file_endpoint)
+        if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
+            raise _fault("config.two_environments", general=general, files=files)
+        inline_only = [name for name in ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
+                       if getattr(self, name) is not None]  # fmt: skip
+        if self.contract == "file_id" and inline_only:
+            names = ", ".join(inline_only)
+            raise _fault("config.inline_only", names=names)
+        if self.enable_auto_sign and self.license_type is None:
+            raise _fault("config.needs_license")
+        return self
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The ids that still have to be filled in."""
+        return tuple(
+            f"api.{name}" for name in IDS if PLACEHOLDER in getattr(self, name) or not getattr(self, name)
+        )
+
+
+class Limits(_Section):
+    """The account's quota, of each action, and how many creates may be in flight."""
+
+    requests_per_second: float = Field(default=20, gt=0, allow_inf_nan=False)
+    concurrency: float = Field(default=20, gt=0, allow_inf_nan=False)
+
+
+class Intake(_Section):
+    """How rosters are read."""
+
+    max_rows: int = Field(default=MAX_DOCTORS, gt=0)  # doctors of one file, beside its header
+    password: SecretStr | None = None  # of encrypted workbooks; better kept in a secret file
+
+
+class Guards(_Section):
+    """Where a night stops (DESIGN §6); null is never."""
+
+    new_rows: int | None = Field(
+        default=200, ge=0
+    )  # never seen before, or new_share of the live seals if more
+    new_share: float = Field(default=0.2, ge=0, le=1)
+    shrunk: float | None = Field(
+        default=0.3, ge=0, le=1
+    )  # share of the people missing since the last complete run
+    unknown: int | None = Field(default=20, ge=0)  # rows that became unknown in this run
+    same_refusal: bool = True  # the first 20 answers, or 90 of the last 100
+    seals_exist: bool = True  # three of the first 20 seal names exist, and the ledger holds no seal
+    deadline: time | None = None  # local: "06:00"
+    give_up_minutes: float = Field(default=15, gt=0)  # without a usable answer
+
+    @field_validator("deadline", mode="before")
+    @classmethod
+    def _of_the_clock(cls, value: object) -> object:
+        if value is None or isinstance(value, time):
+            return value
+        try:
+            return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, local by meaning
+        except ValueError:
+            raise _fault("config.no_time", value=value) from None
+
+
+class Pictures(_Section):
+    """What may be done to pictures beyond what the service needs; all off by default."""
+
+    trim: bool = False  # to the ink
+    transparent: bool = False  # white paper made clear
+    ocr: bool = False  # compare the name in the picture; needs the extra "ocr"
+
+
+class Config(_Section):
+    """The whole configuration; paths are still as written, `path` resolves them."""
+
+    api: Api = Api()
+    limits: Limits = Limits()
+    intake: Intake = Intake()
+    pictures: Pictures = Pictures()
+    guards: Guards = Guards()
+    roster: tuple[Path, ...] = (Path("inbox"),)
+    columns: Mapping[str, Annotated[str, AfterValidator(_field_word)]] = {}
+    seals: Path = Path("seals")
+    seal_name: str = "{name}处方章"
+    seal_name_ascii: bool = False
+    unknown: Literal["hold", "probe"] = "hold"
+    require_review: bool = False  # only what a human judged right in review.html is sent
+    ledger: Path = Path("state/ledger.sqlite3")
+    ledger_registry: Literal["strict", "warn"] | None = None  # None: strict, warn for a sandbox
+    work: Path = Path("state/work")
+    out: Path = Path("out")
+    secrets_dir: Path | None = None
+    language: Literal["zh", "en"] | None = None
+    base: Path = Field(default=Path(), exclude=True)  # the folder of config.yaml
+    secret_file: Path | None = Field(default=None, exclude=True)  # config.yaml, where a password stands in it
+
+    @field_validator("roster", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("seal_name")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        """Take plain blanks alone: a width such as ``{staff_no:>999999999}`` would fill the memory."""
+        try:
+            blanks = [parts[1:] for parts in Formatter().parse(value) if parts[1] is not None]
+        except ValueError:
+            blanks = []
+        plain = all(name in BLANKS and not width and not turn for name, width, turn in blanks)
+        if not plain or "name" not in {name for name, *_ in blanks}:
+            raise _fault("config.template", value=value)
+        return value
+
+    @classmethod
+    def load(
+        cls, path: Path | str | None = None, *, environment: Mapping[str, str] | None = None, **values: Any
+    ) -> Config:
+        """Return the configuration of a file, of keyword values, or of both: ``Config.load("config.yaml", seals="图片")``.
+
+        ``values`` are keys of config.yaml, sections as mappings (``limits={"concurrency": 5}``); they outrank the
+        ``environment`` (this process's, unless one is given), which outranks the file. Relative paths count from the
+        file's folder, without a file from the current one. Raises ConfigError, which names every fault.
+        """
+        file = Path(path) if path is not None else None
+        return load(file, os.environ if environment is None else environment, values)
+
+    def path(self, value: Path) -> Path:
+        """Resolve a path of this configuration against the folder of its file."""
+        return self.base / value
+
+    def digest_text(self) -> str:
+        """Return the effective settings as canonical JSON, for a run's record."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+
+
+def load(
+    path: Path | None,
+    environment: Mapping[str, str],
+    values: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    warn: Callable[[Phrase], None] | None = None,
+) -> Config:
+    """Read a configuration; ``path`` None means defaults and environment alone; ``values`` outrank both.
+
+    ``warn`` hears of each variable under the former prefix; it is logged where none is given. Raises ConfigError with
+    every fault: unknown keys, wrong types, values that do not fit together.
+    """
+    document = read_document(path) if path is not None else Document({}, {})
+    known = list(keys())
+    faults = [
+        phrase("config.unknown_variable", name=name, near=_nearest(name, [*map(variables.name_of, known)]))
+        for name in variables.find_unknown_names(environment, known)
+    ]
+    for each in variables.find_former_names(environment, known):
+        key = "config.former_variable" if each.is_read else "config.former_variable_unused"
+        (warn or _log_warning)(phrase(key, name=each.name, current=each.current))
+    chosen = list(variables.find_variables(environment, known))
+    merged = _overlaid(_merged(document.values, chosen), values)
+    try:
+        config = Config.model_validate({
+            **merged,
+            "base": path.parent if path is not None else Path(),
+            "secret_file": path if _holds_secret(document.values) else None,
+        })  # fmt: skip
+    except ValidationError as error:
+        told = _Told(document, path, {each.key: each.name for each in chosen})
+        faults += [told.fault(each) for each in sorted(error.errors(), key=told.line)]
+    else:
+        if not faults:
+            return config
+    raise ConfigError(faults)
+
+
+def _log_warning(warning: Phrase) -> None:
+    LOG.warning("%s", warning.say("en"))
+
+
+def _merged(values: Mapping[str, Any], chosen: Sequence[variables.Variable]) -> dict[str, Any]:
+    """Lay the environment's values over the file's."""
+    merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
+    for variable in chosen:
+        *sections, last = variable.key
+        target = merged
+        for section in sections:
+            target[section] = {} if target.get(section) is None else target[section]
+            target = target[section]
+        if isinstance(target, dict):  # else the file's section is no section, which is told
+            target[last] = variable.value
+    return merged
+
+
+def _holds_secret(values: Mapping[str, Any]) -> bool:
+    """Tell whether a password stands in a configuration's file: that of rosters, or a proxy's."""
+    intake, api = values.get("intake"), values.get("api")
+    password = intake.get("password") if isinstance(intake, Mapping) else None
+    proxy = api.get("proxy") if isinstance(api, Mapping) else None
+    return bool(password) or "@" in str(proxy or "")
+
+
+def _overlaid(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others, a section key by key."""
+    return below | {
+        name: {**below[name], **value}
+        if isinstance(value, Mapping) and isinstance(below.get(name), dict)
+        else value
+        for name, value in above.items()
+    }
+
+
+def keys() -> Iterator[tuple[str, ...]]:
+    """Yield every key of the configuration as its path: ("api", "app_id")."""
+    for name, info in Config.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, _Section):
+            yield from ((name, inner) for inner in info.annotation.model_fields)
+        elif not info.exclude:
+            yield (name,)
+
+
+def _nearest(name: str, known: list[str]) -> object:
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return phrase("config.near", name=found[0]) if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Tells faults with the place where each was written."""
+
+    document: Document
+    path: Path | None
+    variables: Mapping[tuple[str, ...], str]  # keys that the environment has set
+
+    def line(self, error: Any) -> int:
+        """Return the line of the file on which a fault stands, 0 without one."""
+        return self.document.line_of(_names(error)) or 0
+
+    def fault(self, error: Any) -> Phrase:
+        """Return a fault as a sentence."""
+        names = _names(error)
+        place = self._place(error, names)
+        where = ".".join(name for name in names if not name.isdigit())
+        if error["type"] == "extra_forbidden":
+            siblings = [known[-1] for known in keys() if known[:-1] == names[:-1]]
+            siblings += [known[0] for known in keys() if len(names) == 1]
+            return phrase("config.unknown_key", place=place, where=where, near=_nearest(names[-1], siblings))
+        return phrase("config.value", place=place, where=where, fault=_what(error), found=_found(error))
+
+    def _place(self, error: Any, names: tuple[str, ...]) -> object:
+        if names in self.variables:
+            return phrase("config.variable", name=self.variables[names])
+        if self.path is None:
+            return ""
+        line = self.line(error)
+        return f"{self.path}:{line}: " if line else f"{self.path}: "
+
+
+def _names(error: Any) -> tuple[str, ...]:
+    return tuple(str(name) for name in error["loc"])
+
+
+def _found(error: Any) -> object:
+    """Return what stands there, where our own words do not say it and it is short and no secret."""
+    value, secret = error.get("input"), SECRET.search(_names(error)[-1] if error["loc"] else "")
+    if error["type"] in {OURS, "missing"} or secret or not isinstance(value, str | int | float):
+        return ""
+    text = str(value)
+    return phrase("config.found", value=text) if 0 < len(text) <= MOST_SHOWN else ""
+
+
+def _what(error: Any) -> Speaks:
+    """Return what is wrong with a value: our own words, or ours for pydantic's kind of error."""
+    context = error.get("ctx", {})
+    if error["type"] == OURS:
+        return phrase(context["key"], **context["detail"])
+    if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
+        return Either(error["msg"], error["msg"])
+    expected = Joined(str(context.get("expected", "")).split(" or "), phrase("mark.or"))
+    plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+    return phrase(key, **{**plain, "expected": expected})
+
+
+def missing_ids(config: Config, place: Path | str) -> Joined:
+    """Return the ids that are still to be filled in, each with its line in the file at ``place``."""
+    try:
+        document = read_document(Path(place))
+    except ConfigError:
+        document = Document({}, {})
+    found = [(key, document.lines.get(tuple(key.split(".")))) for key in config.api.placeholders]
+    keys = [phrase("config.key_line", key=key, line=line) if line else key for key, line in found]
+    return Joined(keys, phrase("mark.comma"))

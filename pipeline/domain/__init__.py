@@ -1,0 +1,1 @@
+"""The values that flow through a run, and rules about them alone."""

@@ -1,0 +1,343 @@
+"""What flows out of the intake: rows as their files hold them, doctors as they are understood, files as they were read.
+
+Frozen values, no behaviour beyond reading themselves. Personal fields carry ``repr=False``: a traceback or a log line
+never shows a number, a name or a picture's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as _field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Severity = Literal["error", "warning"]
+
+
+class Field(StrEnum):
+    """A column the program understands; the values are the names used in files and in ``columns:``."""
+
+    NAME = "name"
+    NUMBER = "id_card_number"
+    ID_TYPE = "id_card_type"
+    MOBILE = "mobile"
+    STAFF_NO = "staff_no"
+    DEPARTMENT = "department"
+    SEAL_NAME = "seal_name"
+    PICTURE = "picture"
+    SCENE_KEY = "scene_key"
+    ENABLE_AUTO_SIGN = "enable_auto_sign"
+    LICENSE_TYPE = "license_type"
+    SEAL_IMAGE_COMPRESS = "seal_image_compress"
+
+
+IGNORED = "ignore"  # in ``columns:`` in place of a field: the column is not read
+
+
+class CellKind(StrEnum):
+    """The type a cell has in its file, before anything is converted."""
+
+    EMPTY = "empty"
+    TEXT = "text"
+    NUMBER = "number"
+    BOOL = "bool"
+    DATE = "date"
+    ERROR = "error"  # #N/A and its kin
+    NO_VALUE = "no_value"  # a formula that no program has computed yet
+    PICTURE = (
+        "picture"  # a picture placed in the cell; ``value`` is its Embedded, or None where it cannot be had
+    )
+
+
+class CardType(StrEnum):
+    """IdCardType (api.md §1.1)."""
+
+    ID_CARD = "ID_CARD"
+    HONGKONG_AND_MACAO = "HONGKONG_AND_MACAO"
+    HONGKONG_MACAO_AND_TAIWAN = "HONGKONG_MACAO_AND_TAIWAN"
+    OTHER_CARD_TYPE = "OTHER_CARD_TYPE"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a row stands: the row Excel shows, or the physical line on which a text record starts."""
+
+    path: Path = _field(repr=False)  # as given by the caller: relative stays relative
+    sheet: str | None
+    row: int
+
+    @property
+    def file(self) -> str:
+        """The base name."""
+        return self.path.name
+
+
+def spellings(number: str, id_type: CardType | None) -> tuple[str, ...]:
+    """Return the ways in which one card's number may be written; the first one is the same for all of them.
+
+    Letters of other cards count without their case, and nothing but letters and digits counts.
+    """
+    if id_type is not CardType.OTHER_CARD_TYPE:
+        return (number,)
+    folded = "".join(filter(str.isalnum, number)).upper()
+    return tuple(dict.fromkeys((folded, number, number.lower(), number.upper())))
+
+
+def fold_staff_no(staff_no: str) -> str:
+    """Return a staff number in the one form that all ways of writing it share."""
+    return staff_no.casefold().lstrip("0") or staff_no
+
+
+class Cell(NamedTuple):
+    """One cell as its file holds it; ``header`` is the heading as written.
+
+    A tuple, for a night makes millions of them (``intake.compact``).
+    """
+
+    column: str  # letter: A, B, …, AA; "" for one that does not stand in the row's own file
+    header: str
+    value: object
+    kind: CellKind
+    shown: str  # what a person sees, number format applied where the file tells it
+
+    def __repr__(self) -> str:
+        return f"Cell(column={self.column!r}, header={self.header!r}, kind={self.kind!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture by its bytes: ``sha256`` identifies it, ``path`` tells a person where it is."""
+
+    path: Path = _field(repr=False)  # for one in a zip or a cell: seals.zip/内科/张伟.png, a.xlsx/内科!H12
+    sha256: str
+    size: int  # bytes
+    stored: Path | None = _field(default=None, repr=False)  # where the bytes lie if not at ``path``
+
+    @property
+    def file(self) -> Path:
+        """The regular file that holds the bytes."""
+        return self.stored or self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A picture inside a workbook: placed in a cell, or floating with its centre over one."""
+
+    column: str  # letters
+    row: int  # as Excel shows it
+    picture: Picture = _field(repr=False)
+    floating: bool = False
+    straddles: bool = False  # it also covers part of a neighbour row
+    over: str = ""  # the cells it lies over (``G11:H14``), where they are more than the one under its centre
+    drifted: bool = False  # known to be no evidence: it lies over a text column of its own row
+
+    @property
+    def address(self) -> str:
+        """The cell, as Excel writes it (``H12``)."""
+        return f"{self.column}{self.row}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A picture inside a roster that no row got."""
+
+    sheet: str | None
+    over: str  # the cells it lies over: H12, G11:H14; empty where it does not say
+    why: str  # in English, see `pipeline.messages.results.STRAYS`
+    picture: Picture | None = _field(default=None, repr=False)  # None where it cannot be had
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """How a results workbook's line stands to the roster row that it came from."""
+
+    ticket: str  # row_id of that row
+    run: str  # that wrote the workbook, "" where it does not say
+    entry_is_old: bool = False  # the picture entry is that row's own text
+    entry_of: str = (
+        ""  # the picture entry is the text of another roster row, which stands here: a.xlsx 内科 12
+    )
+    # where name and number may be another doctor's than that row's: the evidence that finds this doctor's picture
+    trusted: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a roster: every cell in sheet order, and which of them mean something."""
+
+    origin: Origin
+    cells: Sequence[Cell] = _field(repr=False)
+    fields: Mapping[Field, Cell] = _field(repr=False)
+    ticket: str | None = None  # row_id that a row of our own To fix sheet carries
+    hidden: bool = False
+    pictures: tuple[Embedded, ...] = _field(default=(), repr=False)  # in its cells or floating over them
+    problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
+    home: Origin | None = None  # of a results workbook's row: where its roster row stands, if that is known
+    correction: Correction | None = None  # of a row whose content a results workbook gave
+
+    @property
+    def stands(self) -> Origin:
+        """Where a person looks for the row: in its roster, also while a results workbook tells its content."""
+        return self.home or self.origin
+
+    @property
+    def corrected(self) -> bool:
+        """Whether a results workbook gave its content, in place of what the roster says."""
+        return self.ticket is not None or any(each.code == "ROW_SUPERSEDED" for each in self.problems)
+
+    def address(self, name: Field) -> str | None:
+        """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
+        cell = self.fields.get(name)
+        return self.address_of(cell) if cell else None
+
+    def address_of(self, cell: Cell) -> str | None:
+        """Return the address of one of the row's cells, None for one that stands in another file."""
+        return f"{cell.column}{self.origin.row}" if cell.column else None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One trouble of one row: a code of the catalogue, its place, and the words that fill its sentence."""
+
+    code: str
+    severity: Severity
+    field: Field | None = None
+    cell: str | None = None  # C12
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A normalisation that was applied to a field: what stood there, what is used, why (a short token)."""
+
+    field: Field
+    before: str = _field(repr=False)
+    after: str = _field(repr=False)
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture that was decoded whole and lies on disk as it will be sent, byte for byte."""
+
+    source: Picture
+    path: Path = _field(repr=False)  # source.file itself when nothing had to be done
+    sha256: str  # of the bytes to send
+    size: int  # bytes
+    format: Literal["PNG", "JPEG"]
+    width: int  # pixels
+    height: int
+    pixels: str  # digest of the decoded source, turned upright: equal for equal pictures
+    problems: tuple[Problem, ...] = ()  # warnings alone
+
+
+@dataclass(frozen=True, slots=True)
+class SentSize:
+    """``shrunk`` is the size at which a picture may have been sent in place of ``whole``; None: it was sent whole."""
+
+    shrunk: tuple[int, int] | None = None
+    whole: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A small copy of a picture, on white paper, for people to look at."""
+
+    webp: bytes = _field(repr=False)
+    hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
+    thumbnail: bytes = _field(default=b"", repr=False)  # a PNG, smaller still: for a cell of the workbook
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What is remembered of a file so that an unchanged one need not be opened (ledger table file_stat)."""
+
+    size: int
+    mtime_ns: int  # see pictures.moment
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """What one row says once it is read: normalised values, its picture, and all its troubles at once.
+
+    A value that could not be used is None and an error stands in ``problems``.
+    """
+
+    row: Row
+    row_id: str | None
+    key: str | None  # the person; None where the number is unusable or no site key is at hand
+    name: str | None = _field(repr=False)
+    number: str | None = _field(repr=False)
+    id_type: CardType | None
+    mobile: str | None = _field(repr=False)
+    staff_no: str | None
+    department: str | None
+    seal_name: str | None  # the roster's own, if it has one
+    scene_key: str | None
+    enable_auto_sign: bool | None
+    license_type: int | None
+    seal_image_compress: bool | None
+    picture: Picture | None = _field(default=None, repr=False)
+    evidence: str | None = None  # column | cell | id_card_number | staff_no | name
+    problems: tuple[Problem, ...] = ()
+    changes: tuple[Change, ...] = _field(default=(), repr=False)
+
+    @property
+    def staff_mark(self) -> str | None:
+        """The staff number as two rows may write it differently: case and leading zeros do not count."""
+        return fold_staff_no(self.staff_no) if self.staff_no else None
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The troubles that keep the row from being sent."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLine:
+    """Lines of a sheet that are no doctor, and why; blank stretches are one entry."""
+
+    sheet: str | None
+    first: int
+    last: int
+    why: str  # title | header | blank | total | note | example
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column with a title: the field that it is read as, or the known title that it may have been meant to have."""
+
+    column: str  # letters
+    title: str
+    field: Field | None = None  # None: not used
+    nearest: str | None = None  # of an unused one; a suggestion, never used
+
+
+@dataclass(frozen=True, slots=True)
+class SheetReport:
+    """One sheet of a roster file; where no header was found, ``columns`` are those of the line that comes nearest."""
+
+    sheet: str | None
+    status: Literal["read", "hidden", "no_header", "empty"]
+    rows: int = 0
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One roster file: a line of files.jsonl (DESIGN §7)."""
+
+    path: Path
+    sha256: str | None
+    status: Literal["read", "refused", "deferred"]
+    codes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    rows: int = 0
+    sheets: tuple[SheetReport, ...] = ()
+    skipped: tuple[SkippedLine, ...] = ()
+    notes: tuple[str, ...] = ()
+    strays: tuple[Stray, ...] = ()  # pictures that no row got
+    run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say

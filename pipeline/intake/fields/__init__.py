@@ -1,0 +1,1 @@
+"""Cells of a row become validated values."""

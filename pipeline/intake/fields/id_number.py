@@ -1,0 +1,223 @@
+"""Who a row is: the number cell and the card type cell, read and judged together.
+
+A digit is never changed, added or removed. What may be normalised (width, case, a look-alike of X in last place,
+spaces, hyphens, invisible characters, quotes) is recorded; everything else is refused with what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, spellings
+from pipeline.intake.fields.choices import read_card_type
+from pipeline.intake.fields.id_rules import judge
+from pipeline.intake.fields.normalize import (
+    BROKEN,
+    FORMULA_TEXT,
+    INVISIBLE,
+    QUOTES,
+    SPACES,
+    WIDTH,
+    Reading,
+    Step,
+    drop_spaces,
+    is_placeholder,
+    quote,
+    shown,
+    walk,
+)
+from pipeline.messages.problems import problem
+
+# what is left of a number that some program took for one: 1.10101E+17, 110101199003071e3, 1.1*10^17
+_EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:[ED][+-]?|[*×X]10\^?)[0-9]{1,3}\.?")
+# the same where no card of another kind is written so: 5E12 may be a passport
+_POINTED = re.compile(r"[0-9]+[.,][0-9]*E[+-]?[0-9]{1,3}|[0-9]+E[+-][0-9]{1,3}")
+_FLOAT = re.compile(
+    r"[0-9]{15,}\.[0-9]+"  # 110101199003071000.0
+    r"|[0-9]{1,3}(?:,[0-9]{3}){4,}(?:\.[0-9]*)?"  # 110,101,199,003,071,000
+)
+_MASKED = re.compile(r"[*×✕✖●○•■□█▇#]{2,}|X{3,}", re.IGNORECASE)
+_PLAIN = re.compile(r"[0-9]{17}[0-9X]")  # nothing to normalise: nearly every number
+
+_TAIL = re.compile(r"(?<=\A[0-9]{15})000\Z|(?<=\A[0-9]{16})00\Z")
+_GROUPED = re.compile(r"[0-9]{6}[\s-]+[0-9]{8}[\s-]+[0-9]{4}")
+_HYPHENS = re.compile(r"[-‐‑‒–—―−﹘﹣]")
+_X_LOOKALIKE = re.compile(r"([0-9]{17})[×✕✖✗✘☓❌╳⨉⨯⤫⤬*∗ΧχХхⅩⅹꓫ乂㐅𝐗𝑿𝖷𝗫𝚇𝐱𝑥𝗑𝘅𝚡]")
+_CASE = re.compile(r"\A[hm]|x\Z")
+
+_LOOKALIKE = "x_lookalike"
+_STEPS: tuple[Step, ...] = (
+    INVISIBLE,
+    WIDTH,
+    FORMULA_TEXT,
+    QUOTES,
+    SPACES,
+    ("hyphens", lambda text: _HYPHENS.sub("", text)),
+    ("case", lambda text: _CASE.sub(lambda letter: letter[0].upper(), text)),
+    (_LOOKALIKE, lambda text: f"{match[1]}X" if (match := _X_LOOKALIKE.fullmatch(text)) else text),
+)
+_STEPS_OTHER: tuple[Step, ...] = (INVISIBLE, WIDTH, FORMULA_TEXT, QUOTES, ("spaces", str.strip))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``number`` (upper-case X) and ``id_type``: both None where an error stands in ``problems``."""
+
+    number: str | None
+    id_type: CardType | None
+    problems: tuple[Problem, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+IsKnown = Callable[
+    [str, CardType], bool
+]  # does the ledger hold a seal, or an unresolved attempt, of this number
+
+
+def lifetime(number: str, id_type: CardType) -> str:
+    """Return the part of a whole, normalised number that stays with its person for life (DESIGN §4).
+
+    The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
+    """
+    return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else spellings(number, id_type)[0]
+
+
+def normalise(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:
+    """Return the number as it is judged and sent, and every step that altered it; idempotent.
+
+    A number of ``other`` cards has no known form: only its ends, width and invisible characters are touched.
+    """
+    if _PLAIN.fullmatch(text):
+        return text, ()
+    return walk(Field.NUMBER, text, _STEPS_OTHER if other else _STEPS)
+
+
+def read_identity(
+    row: Row, *, allow_other: bool, today: date, is_known: IsKnown = lambda *_: False
+) -> Identity:
+    """Read number and card type of a row and judge them against each other.
+
+    ``allow_other`` opens OTHER_CARD_TYPE. A number beside a card type that cannot be read is not judged: what it
+    should look like is not known. Cells of broken formulas are passed over without a word. A number for which
+    ``is_known`` is true has lost no digit.
+    """
+    type_cell = row.fields.get(Field.ID_TYPE)
+    unread = type_cell is not None and type_cell.kind in BROKEN
+    declared = read_card_type(
+        None if unread else type_cell, row.address(Field.ID_TYPE), allow_other=allow_other
+    )
+    number = _read(row, declared.value)
+    if number.value is None or declared.problems or unread:
+        return Identity(None, None, (*number.problems, *declared.problems))
+
+    card, form = judge(number.value, declared.value, row.address(Field.NUMBER), today)
+    agreed = _agree(row, declared.value, card, usable=not any(found.severity == "error" for found in form))
+    lost = _lost_tail(number, form)
+    if lost is not None and not is_known(number.value, card):
+        doubted = problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER), tail=lost)
+        form = (*(found for found in form if found.code != "ID_CHECKSUM"), doubted)
+    problems = (*number.problems, *form, *agreed.problems)
+    if any(found.severity == "error" for found in problems):
+        return Identity(None, None, problems)
+    return Identity(number.value, card, problems, (*number.changes, *agreed.changes))
+
+
+def _lost_tail(number: Reading[str], form: tuple[Problem, ...]) -> str | None:
+    """Return the tail of a number that may have lost its own: 000, and 00 where its check digit does not fit.
+
+    One honest number in about 1,100 ends in 000, and one in eleven that was cut to 15 digits fits by chance; of those
+    that end in 00 most are honest (rosters.md §0). No spreadsheet groups digits by 6, 8 and 4: a number written
+    110101 19900307 1000 was typed from the card.
+    """
+    tail = _TAIL.search(number.value or "")
+    if tail is None or any(_GROUPED.search(change.before) for change in number.changes):
+        return None
+    if tail[0] != "000" and all(found.code != "ID_CHECKSUM" for found in form):
+        return None
+    return tail[0]
+
+
+def _read(row: Row, declared: CardType | None) -> Reading[str]:
+    """Return the normalised number; no value where the cell holds none that could be judged."""
+    cell, address = row.fields.get(Field.NUMBER), row.address(Field.NUMBER)
+    if cell is not None and cell.kind in BROKEN:
+        return Reading(None)
+    if cell is not None and cell.kind is CellKind.NUMBER:
+        return Reading(None, (_typed_as_number(cell, address, declared),))
+    if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
+        return Reading(None, (problem("ID_FORMAT", Field.NUMBER, address, why=cell.kind.value),))
+    return _read_text(shown(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
+
+
+def _read_text(text: str, address: str | None, *, other: bool) -> Reading[str]:
+    number, changes = normalise(text, other=other)
+    if _PLAIN.fullmatch(number):
+        return Reading(number, _lookalike(changes, address), changes)
+    if is_placeholder(text) or _says_nothing(number):
+        hidden = re.sub(r"\d", "*", quote(text))
+        return Reading(None, (problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
+    if _was_a_number(number, other=other):
+        return Reading(None, (problem("ID_PRECISION_LOST", Field.NUMBER, address),))
+    return Reading(number, _lookalike(changes, address), changes)
+
+
+def _says_nothing(number: str) -> bool:
+    """Tell a masked number, and words in a number's place."""
+    return _MASKED.search(number) is not None or not any(map(str.isnumeric, number))
+
+
+def _was_a_number(text: str, *, other: bool) -> bool:
+    """Tell what a spreadsheet or a program made of a number that it calculated with."""
+    compact = drop_spaces(text).upper()
+    return any(form.fullmatch(compact) for form in (_POINTED if other else _EXPONENT, _FLOAT))
+
+
+def _typed_as_number(cell: Cell, address: str | None, declared: CardType | None) -> Problem:
+    """Refuse a cell of numeric type by its type, never by its digits: by now they are those of a double."""
+    value = Decimal(str(cell.value))
+    if not value.is_finite() or value != value.to_integral_value() or value < 0:
+        return problem("ID_FORMAT", Field.NUMBER, address, why=cell.kind.value)
+    length = len(str(int(value)))
+    if length > 15 or declared is CardType.OTHER_CARD_TYPE:  # another card's leading zeros are gone as well
+        return problem("ID_PRECISION_LOST", Field.NUMBER, address)
+    if length == 15:
+        return problem("ID_15_DIGIT", Field.NUMBER, address)
+    expected = 11 if declared is CardType.HONGKONG_AND_MACAO else 18
+    return problem("ID_LENGTH", Field.NUMBER, address, length=length, expected=expected)
+
+
+def _lookalike(changes: tuple[Change, ...], address: str | None) -> tuple[Problem, ...]:
+    stood = [change.before[-1] for change in changes if change.why == _LOOKALIKE]
+    return tuple(problem("ID_CHAR", Field.NUMBER, address, severity="warning", found=char) for char in stood)
+
+
+def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool) -> Reading[CardType]:
+    """Compare the declared card with the one the number belongs to.
+
+    A blank type follows a usable number; that is worth no word where the roster has no such column and the number
+    is that of an ordinary identity card, the API's own default. 身份证 beside a residence permit's number is set
+    right, for that is what rosters call that card; every other difference is for a human.
+    """
+    address = row.address(Field.ID_TYPE)
+    if declared is card:
+        return Reading(card)
+    if declared is None:
+        if not usable or (card is CardType.ID_CARD and Field.ID_TYPE not in row.fields):
+            return Reading(card)
+        return Reading(card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=card.value),))
+    written = quote(shown(row.fields.get(Field.ID_TYPE)))
+    set_right = declared is CardType.ID_CARD and card is CardType.HONGKONG_MACAO_AND_TAIWAN
+    mismatch = problem(
+        "ID_TYPE_MISMATCH",
+        Field.ID_TYPE,
+        address,
+        severity="warning" if set_right else "error",
+        found=written,
+        used=card.value,
+    )
+    changes = (Change(Field.ID_TYPE, written, card.value, "from_number"),) if set_right else ()
+    return Reading(card, (mismatch,), changes)

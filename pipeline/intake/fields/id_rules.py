@@ -1,0 +1,138 @@
+"""What a whole number of each card looks like, and everything that is wrong with one that is not.
+
+GB 11643 (18 characters: province, birth date, sequence, MOD 11-2 check character) holds for identity cards and for
+the residence permits of Hong Kong, Macao and Taiwan people; the permit of Hong Kong and Macao people is H or M and
+ten digits (rosters.md §3). No message holds more of a number than the part that is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from operator import mul
+
+from pipeline.domain.roster import CardType, Field, Problem
+from pipeline.intake.fields.normalize import spell_each
+from pipeline.messages.problems import problem
+
+YOUNGEST, OLDEST = 18, 100  # years of age, both allowed
+_TOLD = 5  # places of strange characters, in one message
+
+# The weights are 2^(18-i) mod 11 for place i, and the sum picks the check character.
+_WEIGHTS = tuple(pow(2, 17 - index, 11) for index in range(17))
+_CHECK_CHARACTERS = "10X98765432"
+
+_PROVINCE = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
+_RESIDENCE_PERMIT = ("81", "82", "83")  # Hong Kong, Macao, Taiwan
+
+_DIGITS = frozenset("0123456789")
+_EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")
+_FIFTEEN = re.compile(r"[0-9]{15}")
+# meant as a citizen's number, whatever was lost, added or mistyped: no other card's is so long, but for that of
+# foreigners who live here, which is 18 characters and starts with 9, or was three letters and 12 digits
+_CITIZEN_LIKE = re.compile(r"[0-8].{14,}|[^9].{15,}|9.{18,}")
+_TWO = re.compile(r"[0-9]{17}[0-9X][^0-9X]*[0-9]{17}[0-9X]")
+_PERMIT = re.compile(r"[HM][0-9]{10}")
+_PERMIT_LIKE = re.compile(r"[HM][A-Za-z]?[0-9]{6}")
+_WITHOUT_RENEWALS = re.compile(r"[HM][0-9]{8}")  # cards print the count of renewals apart
+
+
+def check_character(digits: str) -> str:
+    """Return the MOD 11-2 check character (0–9 or X) of 17 digits (GB 11643)."""
+    total = sum(map(mul, map(int, digits), _WEIGHTS))
+    return _CHECK_CHARACTERS[total % 11]
+
+
+def judge(
+    number: str, declared: CardType | None, address: str | None, today: date
+) -> tuple[CardType, tuple[Problem, ...]]:
+    """Return the card that a normalised, non-empty number belongs to, and all that is wrong with it as such.
+
+    The number's own form decides; ``declared`` matters only where it has none. What looks like a citizen's number is
+    judged as one also beside the name of another card: a damaged one must not pass as a passport.
+    """
+    if declared is CardType.OTHER_CARD_TYPE and not _CITIZEN_LIKE.fullmatch(number):
+        if _PERMIT.fullmatch(number):
+            return CardType.HONGKONG_AND_MACAO, ()
+        return declared, _misshapen_other(number, address)
+    if _EIGHTEEN.fullmatch(number):
+        resident = number.startswith(_RESIDENCE_PERMIT)
+        card = CardType.HONGKONG_MACAO_AND_TAIWAN if resident else CardType.ID_CARD
+        return card, _judge_eighteen(number, address, today)
+    if _PERMIT.fullmatch(number):
+        return CardType.HONGKONG_AND_MACAO, ()
+    if declared is CardType.HONGKONG_AND_MACAO or _PERMIT_LIKE.match(number):
+        return CardType.HONGKONG_AND_MACAO, _misshapen_permit(number, address)
+    if declared is CardType.OTHER_CARD_TYPE:
+        declared = CardType.ID_CARD
+    return declared or CardType.ID_CARD, _misshapen_eighteen(number, address)
+
+
+def _judge_eighteen(number: str, address: str | None, today: date) -> tuple[Problem, ...]:
+    found: list[Problem] = []
+    if not _PROVINCE.match(number):
+        found.append(problem("ID_REGION", Field.NUMBER, address, found=number[:2]))
+    birth = _birth(number)
+    if birth is None or birth > today:
+        written = f"{number[6:10]}-{number[10:12]}-{number[12:14]}"
+        found.append(problem("ID_BIRTH", Field.NUMBER, address, found=written))
+    elif not YOUNGEST <= (age := _age(birth, today)) <= OLDEST:
+        found.append(problem("ID_AGE", Field.NUMBER, address, found=age))
+    expected = check_character(number[:17])
+    if number[17] != expected:
+        found.append(problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected))
+    return tuple(found)
+
+
+def _misshapen_eighteen(number: str, address: str | None) -> tuple[Problem, ...]:
+    if _FIFTEEN.fullmatch(number):
+        return (problem("ID_15_DIGIT", Field.NUMBER, address),)
+    if _TWO.fullmatch(number):
+        return (problem("ID_FORMAT", Field.NUMBER, address, why="two numbers"),)
+    at_end = len(number) - 1 if number.endswith("X") else len(number)
+    strange = [place for place in range(at_end) if number[place] not in _DIGITS]
+    return (*_strange(number, strange, address), *_length(number, 18, strange, address))
+
+
+def _misshapen_permit(number: str, address: str | None) -> tuple[Problem, ...]:
+    """Judge what is meant as a permit; the nine characters that cards print apart are never padded."""
+    # HA, MA: the permit of residents who are no Chinese citizens
+    if number[0] not in "HM" or number[1:2].isalpha():
+        return (problem("ID_FORMAT", Field.NUMBER, address, why="H / M + 10 × 0–9"),)
+    if _WITHOUT_RENEWALS.fullmatch(number):
+        return (problem("ID_LENGTH", Field.NUMBER, address, length=9, expected=11, renewals=2),)
+    strange = [place for place in range(1, len(number)) if number[place] not in _DIGITS]
+    return (*_strange(number, strange, address), *_length(number, 11, strange, address))
+
+
+def _misshapen_other(number: str, address: str | None) -> tuple[Problem, ...]:
+    strange = [place for place, char in enumerate(number) if not "!" <= char <= "~"]
+    return _strange(number, strange, address)
+
+
+def _strange(number: str, places: Sequence[int], address: str | None) -> tuple[Problem, ...]:
+    """Name every character that does not belong, each once, and where they stand (the first is 1)."""
+    if not places:
+        return ()
+    found = spell_each(number[place] for place in places)
+    counted = ", ".join(str(place + 1) for place in places[:_TOLD]) + ("…" if len(places) > _TOLD else "")
+    return (problem("ID_CHAR", Field.NUMBER, address, found=found, place=counted),)
+
+
+def _length(number: str, expected: int, strange: Sequence[int], address: str | None) -> tuple[Problem, ...]:
+    """Tell of a wrong length; a number that is whole once the strange characters are off is not called too long."""
+    if expected in (len(number), len(number) - len(strange)):
+        return ()
+    return (problem("ID_LENGTH", Field.NUMBER, address, length=len(number), expected=expected),)
+
+
+def _birth(number: str) -> date | None:
+    try:
+        return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+    except ValueError:
+        return None
+
+
+def _age(birth: date, today: date) -> int:
+    return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))

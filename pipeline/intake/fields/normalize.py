@@ -1,0 +1,166 @@
+"""What normalising is made of: invisible characters, width, spaces, quotes; and the record of every step.
+
+Names, numbers and mobiles are cleaned by small named steps. Each step that alters the text leaves a ``Change``
+behind, so that nothing is used that cannot be explained, and a text that is clean already comes out as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pipeline.domain.roster import Cell, CellKind, Change, Field, Problem
+
+T = TypeVar("T")
+Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it does
+
+# Formulas without a usable value: told of once, where all cells of a row are seen.
+BROKEN = (CellKind.ERROR, CellKind.NO_VALUE)
+
+# 3400–4DBF, 4E00–9FFF, the twelve unified characters among the compatibility ones, extensions B–J
+# (rosters.md §3: [\u4e00-\u9fa5] refuses people)
+HAN = (
+    "\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
+    "\U00020000-\U0002ee5d\U00030000-\U00033479"
+)
+
+_HAN = re.compile(f"[{HAN}]")
+_LONG_DIGITS = re.compile(r"\d{5,}")
+
+# Format and control characters without a glyph, Hangul fillers and variation selectors. White space is not
+# among them: whether it counts depends on the field.
+_UNSEEN = (
+    "\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+)
+_INVISIBLE = re.compile(f"[{_UNSEEN}]")
+_ENDS = re.compile(rf"\A[\s{_UNSEEN}]+|[\s{_UNSEEN}]+\Z")
+_FORMULA_TEXT = re.compile(r"""\s*['‘’]?\s*=\s*["“”]+([^"“”]*)["“”]+\s*""")
+_QUOTES = "'\"`´‘’‚‛“”„‟′″"
+_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
+_PLACEHOLDER = re.compile(
+    "(?:无|没有|暂无|未提供|未填写?|缺)(?:手机|电话|联系方式|身份证|证件|工号)?(?:号码?)?"
+    "|暂缺|空|空缺|空白|缺失|待|待(?:补充?|定|填写?|提供|录入|核实|确认|完善|办理?|报|查)|未知|未办理?|不详"
+    r"|null|none|nil|nan|na|#?n/a|[-‐‑‒–—―－/／\\._、。…~～]*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What one cell says: its value, None where it is blank or refused, and what there is to tell about it.
+
+    ``changes`` lead to the value that is used; a refused one has none.
+    """
+
+    value: T | None
+    problems: tuple[Problem, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+def walk(field: Field, text: str, steps: Sequence[Step]) -> tuple[str, tuple[Change, ...]]:
+    """Apply the steps until none of them alters the text; return it and one change for every alteration.
+
+    Going on to the fixed point makes every normaliser built here idempotent whatever the order of its steps.
+    """
+    changes: list[Change] = []
+    settled = False
+    while not settled:
+        settled = True
+        for why, step in steps:
+            after = step(text)
+            if after != text:
+                changes.append(Change(field, text, after, why))
+                text, settled = after, False
+    return text, tuple(changes)
+
+
+def shown(cell: Cell | None) -> str:
+    """Return what a person sees in the cell, the empty text where there is none."""
+    return cell.shown if cell is not None and cell.kind is not CellKind.EMPTY else ""
+
+
+def trim(text: str) -> str:
+    """Take white space and invisible characters off both ends."""
+    return _ENDS.sub("", text)
+
+
+def drop_invisible(text: str) -> str:
+    """Remove the characters that nobody sees, wherever they stand."""
+    return _INVISIBLE.sub("", text)
+
+
+def drop_spaces(text: str) -> str:
+    """Remove white space of every kind, line breaks included."""
+    return "".join(text.split())
+
+
+def narrow(text: str) -> str:
+    """Turn full-width digits, letters and signs into ASCII."""
+    return text if text.isascii() else text.translate(_WIDTH)
+
+
+def unquote(text: str) -> str:
+    """Take quotes off both ends, a leading apostrophe among them."""
+    return text.strip(_QUOTES)
+
+
+def unwrap(text: str) -> str:
+    """Return what stands inside ``="…"``, the usual trick against Excel in text files."""
+    match = _FORMULA_TEXT.fullmatch(text)
+    return match[1] if match else text
+
+
+INVISIBLE: Step = ("invisible", drop_invisible)
+WIDTH: Step = ("width", narrow)
+FORMULA_TEXT: Step = ("formula_text", unwrap)
+QUOTES: Step = ("quotes", unquote)
+SPACES: Step = ("spaces", drop_spaces)
+ENDS: Step = ("spaces", trim)
+
+
+def is_placeholder(text: str) -> bool:
+    """Tell whether the text only says that there is nothing: blank, 无, 待补, N/A, a dash."""
+    if not text or text.isdecimal():  # nearly every blank, and nearly every number and mobile
+        return not text
+    core = narrow(text)
+    if not core.isalnum():
+        core = drop_spaces(drop_invisible(core)).strip(_QUOTES)
+    return _PLACEHOLDER.fullmatch(core.casefold()) is not None
+
+
+def is_dash(text: str) -> bool:
+    """Tell whether there is nothing but signs that stand for nothing: blank, ``-``, ``/``, ``……``."""
+    return is_placeholder(text) and not any(map(str.isalnum, text))
+
+
+def spell(text: str) -> str:
+    """Return the text with every character that has no glyph of its own written as ``U+E81E``."""
+    return "".join(char if _has_glyph(char) else f"U+{ord(char):04X}" for char in text)
+
+
+def spell_each(characters: Iterable[str]) -> str:
+    """Return each of the characters once, as a message names what does not belong."""
+    return clip(" ".join(spell(char) for char in dict.fromkeys(characters)), 40)
+
+
+def quote(text: str) -> str:
+    """Return the text as a message may repeat it.
+
+    Long runs of digits are masked, for an identity number may stand in any column; what nobody sees is spelled;
+    what is longer than a cell should be is cut.
+    """
+    return clip(spell(_LONG_DIGITS.sub(lambda run: "*" * len(run[0]), trim(clip(text, 200)))), 80)
+
+
+def clip(text: str, length: int) -> str:
+    """Return the text, cut to so many characters."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _has_glyph(char: str) -> bool:
+    if char.isprintable() or unicodedata.category(char) == "Zs":
+        return char != "\ufffd"
+    return _HAN.fullmatch(char) is not None  # extensions younger than Python's tables

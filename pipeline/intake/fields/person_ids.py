@@ -1,0 +1,83 @@
+"""Which rows are the same person, as far as rows can tell.
+
+The person's key tells it, or, where there is no site key, the lifetime number. A row whose number cannot be used is a
+person of its own, for nobody knows whose it is, unless what is left of it tells: the same name, and the staff number or
+the digits that a spreadsheet kept of the number, are those of exactly one row's person with a usable number. Among
+themselves such rows are one person where the name and the written number, staff number or mobile are the same. Where
+there is none of these, equal rows of two files are: the same roster may lie there twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from decimal import Decimal
+
+from pipeline.domain.roster import Cell, CellKind, Doctor, Field
+from pipeline.intake.fields.id_number import lifetime
+from pipeline.intake.fields.normalize import drop_spaces, narrow, shown, trim
+
+_WHOLE = 18
+_KEPT = 15  # digits of a number in a spreadsheet's cell: place, birth date and one more
+_CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
+
+
+def persons(doctors: Sequence[Doctor]) -> list[Hashable]:
+    """Return a token for each row, equal for rows of one person."""
+    equal: Counter[Hashable] = Counter()
+    tokens = [_own(doctor, place, equal) for place, doctor in enumerate(doctors)]
+    lost = {doctor.name for doctor in doctors if not doctor.number}
+    known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
+    for doctor, token in zip(doctors, tokens, strict=True):
+        if doctor.number and doctor.name in lost:
+            for trace in _traces(doctor, doctor.number[:_KEPT]):
+                known[trace].add(token)
+    return [
+        token if doctor.number else _recognised(doctor, known, token)
+        for doctor, token in zip(doctors, tokens, strict=True)
+    ]
+
+
+def _own(doctor: Doctor, place: int, equal: Counter[Hashable]) -> Hashable:
+    """Return what a row itself tells of its person; ``equal`` counts equal rows of a file, each of which is a person."""
+    if doctor.number and doctor.id_type:
+        return doctor.key or lifetime(doctor.number, doctor.id_type)
+    if not doctor.name:
+        return place
+    written = trim(shown(doctor.row.fields.get(Field.NUMBER)))
+    if any(map(str.isdigit, written)):
+        return doctor.name, written
+    if doctor.staff_no:
+        return doctor.name, Field.STAFF_NO, doctor.staff_mark
+    if doctor.mobile:
+        return doctor.name, Field.MOBILE, doctor.mobile
+    row = doctor.name, *((field, trim(shown(cell))) for field, cell in sorted(doctor.row.fields.items()))
+    of_file = doctor.row.origin.path, row
+    equal[of_file] += 1
+    return row, equal[of_file]
+
+
+def _recognised(doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], token: Hashable) -> Hashable:
+    traces = _traces(doctor, kept_digits(doctor.row.fields.get(Field.NUMBER)))
+    people = set().union(*(known.get(trace, ()) for trace in traces))
+    return people.pop() if len(people) == 1 else token
+
+
+def _traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
+    """Return what tells a person beside the whole number, each together with the name."""
+    if doctor.name is None:
+        return []
+    marks = (f"staff {doctor.staff_mark}" if doctor.staff_no else None, digits)
+    return [(doctor.name, mark) for mark in marks if mark]
+
+
+def kept_digits(cell: Cell | None) -> str | None:
+    """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
+    if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
+        return None
+    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(narrow(cell.shown))
+    if not _CUT.fullmatch(text):
+        return None
+    digits = f"{Decimal(text):f}".partition(".")[0]
+    return digits[:_KEPT] if len(digits) == _WHOLE else None

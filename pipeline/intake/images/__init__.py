@@ -1,0 +1,1 @@
+"""Pictures are decoded, checked and prepared. The only package that imports Pillow."""

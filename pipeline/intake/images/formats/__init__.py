@@ -1,0 +1,1 @@
+"""The structure of each picture format, read without decoding."""

@@ -1,0 +1,1 @@
+"""Lines of a sheet become rows: header, columns, line classes."""

@@ -1,0 +1,1 @@
+"""Doctors are matched with picture files."""

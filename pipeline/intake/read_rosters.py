@@ -1,0 +1,252 @@
+"""Rosters in, rows out: which files there are, which reader takes each, and what became of it.
+
+A file that cannot be read whole gives no row at all; its report says why, and the others go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from pipeline.domain.headings import CHECK, ROW_ID, found
+from pipeline.domain.roster import FileReport, Problem, Row, Stray
+from pipeline.errors import FileRefused, reason_of, require_lasting
+from pipeline.intake.layout.column_aliases import Vocabulary, missing
+from pipeline.intake.layout.peekable_lines import Ahead
+from pipeline.intake.layout.sheet_rows import NO_ROSTER, Table, table, without_examples
+from pipeline.intake.readers import delimited_text, encrypted, html, ods, ole, xls, xlsb, xml2003
+from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.detect import ZIP, kind_of
+from pipeline.intake.readers.discover import expand
+from pipeline.intake.readers.model import Book, Line, Sheet, filled
+from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.own_workbook import TO_FIX, run_of_compound, run_of_package
+from pipeline.intake.readers.text_limits import too_many_bytes
+from pipeline.intake.readers.xlsx import workbook
+from pipeline.intake.readers.xlsx.drawings import NOWHERE
+from pipeline.intake.readers.xlsx.package import Package
+from pipeline.messages.problems import CATALOGUE, problem
+from pipeline.messages.results import WORDS
+from pipeline.support.rights import acting_user
+
+MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
+# Windows has no O_NONBLOCK, POSIX no O_BINARY
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# columns of the sheet Unknown, whose lines have tickets, too
+_SETTLES = tuple(map(frozenset, zip(WORDS["col.settle"], WORDS["col.conclusion"], strict=True)))
+_TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
+_READERS = {
+    "xls": xls.read,
+    "xlsb": xlsb.read,
+    "ods": ods.read,
+    "html": html.read,
+    "xml2003": xml2003.read,
+}
+NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
+
+
+def read_rosters(
+    paths: Sequence[Path],
+    *,
+    columns: Mapping[str, str] = NO_COLUMNS,
+    to_fix_only: bool = False,
+    corrections: bool = False,
+    manner: Manner = PLAIN,
+) -> tuple[list[Row], list[FileReport]]:
+    """Read files, and the roster files directly in folders, in the order given and then by name.
+
+    ``columns`` maps a header to the value of a Field, before the built-in titles. ``to_fix_only`` takes nothing
+    but our own results workbooks, of which only the To fix sheets are read; with ``corrections`` those among the rosters
+    are read so as well, and their rows have tickets; without either they are deferred.
+    Never raises for a bad file: its report has the status ``refused``, its codes, and no rows.
+    """
+    vocabulary = Vocabulary.of(columns)
+    rows: list[Row] = []
+    reports: list[FileReport] = []
+    for path in expand(paths):
+        found, report = read_roster(
+            path, vocabulary, to_fix_only=to_fix_only, corrections=corrections, manner=manner
+        )
+        rows += found
+        reports.append(report)
+    return rows, reports
+
+
+def read_roster(
+    path: Path, vocabulary: Vocabulary, *, to_fix_only: bool, corrections: bool, manner: Manner
+) -> tuple[list[Row], FileReport]:
+    """Read one file whole, or not at all."""
+    digest = book = None
+    tables: list[Table] = []
+    try:
+        data = _bytes(path)
+        digest = hashlib.sha256(data).hexdigest()
+        book = _open(data, path, vocabulary, manner)
+        del data
+        if book.results and not (to_fix_only or corrections):
+            return [], FileReport(path, digest, "deferred", notes=("esign-import results",), run=book.run)
+        if to_fix_only and not book.results:
+            raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
+        tables.extend(_tables(book, path, vocabulary, manner.max_rows))
+        _whole(tables, vocabulary, ours=book.results)
+        tables = tables if book.results else without_examples(tables)
+    except FileRefused as refusal:
+        if refusal.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
+            refusal.detail.setdefault("hint", encrypted.UNSUPPORTED)
+        return [], FileReport(
+            path,
+            digest,
+            "refused",
+            (refusal.code,),
+            (_problem(refusal),),
+            sheets=tuple(each.report for each in tables),
+            notes=book.notes if book else (),
+            run=book.run if book else None,
+        )
+    rows = [row for each in tables for row in each.rows]
+    return rows, FileReport(
+        path,
+        digest,
+        "read",
+        rows=len(rows),
+        sheets=tuple(each.report for each in tables),
+        skipped=tuple(line for each in tables for line in each.skipped),
+        notes=book.notes + tuple(note for each in tables for note in each.notes),
+        strays=tuple(_strays(book, tables)),
+        run=book.run,
+    )
+
+
+def _strays(book: Book, tables: Sequence[Table]) -> Iterator[Stray]:
+    """Yield the pictures that no row got; on a sheet without a roster it does not matter where they lie."""
+    read = {each.report.sheet for each in tables if each.report.status == "read"}
+    for stray in book.strays:
+        yield stray if stray.sheet in read or stray.why != NOWHERE else replace(stray, why=NO_ROSTER)
+    for each in tables:
+        yield from each.strays
+
+
+def refused(report: FileReport, code: str, **detail: object) -> FileReport:
+    """Return the report of a file that was read and turns out to be none to rely on."""
+    said = problem(code, **detail)  # type: ignore[arg-type]
+    return replace(report, status="refused", codes=(code,), problems=(said,), rows=0, skipped=())
+
+
+def run_of(path: Path) -> str | None:
+    """Return the run whose results workbook a file is; None when it is anything else."""
+    try:
+        head = _bytes(path, first=len(ole.MAGIC))
+        if head.startswith(ole.MAGIC):
+            return run_of_compound(_bytes(path))
+        return run_of_package(Package(_bytes(path))) if head.startswith(ZIP) else None
+    except FileRefused:
+        return None
+
+
+def open_results(path: Path) -> Book:
+    """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
+    book = _open(_bytes(path), path, Vocabulary.of({}), PLAIN)
+    if not book.results:
+        raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
+    return book
+
+
+def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
+    """Return a regular file's bytes, or the first of them; a pipe or a device would never end."""
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):  # `expand` gives the folder itself where it cannot list it
+            os.scandir(path).close()
+        _require_regular(status)
+        with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
+            status = os.fstat(file.fileno())
+            _require_regular(status)
+            if status.st_size > MAX_BYTES:
+                raise too_many_bytes(status.st_size, MAX_BYTES)
+            return file.read(min(status.st_size, first))
+    except OSError as error:
+        require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
+        raise FileRefused("FILE_NOT_READ", {"found": reason_of(error).en, "user": acting_user()}) from error
+    except ValueError as error:  # a NUL in the name
+        raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise FileRefused("FILE_CORRUPT", {"found": "not a file"})
+
+
+def _open(data: bytes, path: Path, vocabulary: Vocabulary, manner: Manner) -> Book:
+    kind = kind_of(data)
+    if kind == "encrypted":
+        data = encrypted.decrypt(data, manner.passwords)
+        kind = kind_of(data)
+    if kind == "encrypted":  # twice
+        raise FileRefused("FILE_ENCRYPTED")
+    if kind == "xlsx":
+        return workbook.read(data, path=path, manner=manner)
+    if kind == "text":
+        return delimited_text.read(data, vocabulary, manner)
+    return _READERS[kind](data, manner=manner)
+
+
+def _tables(book: Book, path: Path, vocabulary: Vocabulary, max_rows: int) -> Iterator[Table]:
+    tally = Tally(max_rows)
+    for sheet in book.sheets:
+        ahead = Ahead(sheet.lines)
+        counted = replace(sheet, lines=_counted(ahead, tally))
+        if not book.results:
+            yield table(counted, path, vocabulary)
+        elif _is_to_fix(sheet, ahead):
+            yield table(counted, path, vocabulary, ticketed=True)
+
+
+def _is_to_fix(sheet: Sheet, lines: Ahead) -> bool:
+    """Tell a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
+    if (sheet.name or "").startswith(TO_FIX):
+        return True
+    titles = [{cell.shown.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
+    return any(
+        found((ROW_ID,), each) and found((CHECK,), each) and not any(each >= both for both in _SETTLES)
+        for each in titles
+    )
+
+
+def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:
+    """Count the lines of a file that hold something, whatever its reader promised before."""
+    for line in lines:
+        if any(map(filled, line.cells.values())):
+            tally.rows(1)
+        yield line
+
+
+def _whole(tables: Sequence[Table], vocabulary: Vocabulary, *, ours: bool) -> None:
+    """Refuse a file that holds no table, or whose tickets occur twice; an empty To fix sheet is good news."""
+    if ours and not tables:
+        raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX)})
+    if ours:
+        _tickets_once(tables)
+    read = [each.report.status for each in tables]
+    if "no_header" in read and ("read" not in read or ours):
+        raise missing([each.top for each in tables], vocabulary)
+    if "read" not in read and not ours:
+        raise FileRefused("FILE_EMPTY")
+
+
+def _tickets_once(tables: Sequence[Table]) -> None:
+    seen: dict[str, Row] = {}
+    for row in (row for each in tables for row in each.rows):
+        first = seen.setdefault(row.ticket or "", row)
+        if first is not row:
+            rows = {"ticket": str(first.origin.row), "twice": str(row.origin.row)}
+            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", **rows})
+
+
+def _problem(refused: FileRefused) -> Problem:
+    entry = CATALOGUE[refused.code]
+    return Problem(entry.code, entry.severity, cell=refused.detail.get("cell"), detail=refused.detail)

@@ -1,0 +1,123 @@
+"""What a file is by its first bytes, never by its name."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Literal
+
+from pipeline.errors import FileRefused
+from pipeline.intake.readers import ole, xls
+from pipeline.intake.readers.xlsx.package import Package
+
+Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
+
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_MAGIC = (
+    (b"%PDF", "PDF"), (b"{\\rtf", "RTF"), (b"Rar!", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x1f\x8b", "gzip"),
+    (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"),
+    (b"RIFF", "WEBP"), (b"%!PS", "PostScript"), (b"ID;PWXL", "SYLK"), (b"SQLite format 3\0", "SQLite"),
+    (b"\x09\0\x04\0", "Excel 2"), (b"\x09\x02\x06\0", "Excel 3"), (b"\x09\x04\x06\0", "Excel 4"),
+    (b"\0\0\x02\0", "Lotus 1-2-3"), (b"\0\x05\x16\x07", "AppleDouble"),
+)  # fmt: skip
+_STREAMS = (("worddocument", "Word (.doc)"), ("powerpoint document", "PowerPoint (.ppt)"))
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+_HEAD = 1 << 16  # bytes that are looked at
+_CONTROLS = bytes({*range(0x20)} - set(b"\t\n\v\f\r\x1a")) + b"\x7f"
+_MARKS = (
+    codecs.BOM_UTF16_LE,
+    codecs.BOM_UTF16_BE,
+    codecs.BOM_UTF8,
+)  # the first of UTF-32 begins with the first
+_MIME = re.compile(r"(?:[\w-]+:[^\n]*\n)*?(?:mime-version:|content-type:\s*multipart/)")
+_ELEMENT = re.compile(r"<([a-z][\w.-]*:)?([a-z][\w.-]*)")
+_HTML = frozenset({
+    "html", "head", "title", "meta", "link", "base", "style", "script", "body", "div", "span", "p", "br", "hr", "center",
+    "font", "b", "form", "table", "caption", "colgroup", "thead", "tbody", "tr", "th", "td", "h1", "h2", "h3", "h4",
+    "h5", "h6", "pre",
+})  # fmt: skip
+
+
+def kind_of(data: bytes) -> Kind:
+    """Return which reader takes the file; FileRefused says what it is when none does."""
+    if not data:
+        raise FileRefused("FILE_EMPTY")
+    if data.startswith(ZIP):
+        return _zip(data)
+    if data.startswith(ole.MAGIC):
+        return _compound(data)
+    if data.startswith(xls.BARE):
+        return "encrypted" if xls.is_locked(data) else "xls"
+    for magic, name in _MAGIC:
+        if data.startswith(magic):
+            raise FileRefused("FILE_FORMAT", {"found": name})
+    if data[4:8] == b"ftyp":
+        raise FileRefused("FILE_FORMAT", {"found": "HEIC / MP4"})
+    if _is_binary(data[:_HEAD]):
+        raise FileRefused("FILE_CORRUPT", {"found": "no known format"})
+    return _markup(data[:_HEAD]) or "text"
+
+
+def _zip(data: bytes) -> Kind:
+    package = Package(data)
+    document = (package.payload("mimetype", 200) or b"").decode("ascii", "replace").strip()
+    if document.startswith(_OPEN_DOCUMENT):
+        if not document.removeprefix(_OPEN_DOCUMENT).startswith("spreadsheet"):
+            raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.odt)"})
+        return "ods"
+    part = package.related("", "officeDocument")
+    if part is None:
+        raise FileRefused("FILE_FORMAT", {"found": "Numbers" if "Index/Document.iwa" in package else "ZIP"})
+    return "xlsb" if part.casefold().endswith(".bin") else "xlsx"
+
+
+def _compound(data: bytes) -> Kind:
+    """Tell workbooks from other compound files, and locked ones from open ones."""
+    streams = ole.Compound(data).streams
+    if "encryptedpackage" in streams:
+        return "encrypted"
+    if streams & {"workbook", "book"}:
+        return "encrypted" if xls.is_locked(xls.stream_of(data)) else "xls"
+    for stream, name in _STREAMS:
+        if stream in streams:
+            raise FileRefused("FILE_FORMAT", {"found": name})
+    raise FileRefused("FILE_FORMAT", {"found": "OLE"})
+
+
+def _is_binary(head: bytes) -> bool:
+    if head.startswith(_MARKS) or _zeros(head):
+        return False
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls * 50 > len(head)
+
+
+def _zeros(head: bytes) -> str | None:
+    """Return which UTF-16 a text without a mark seems to be: every second byte of its digits is zero."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if max(even, odd) * 20 < len(head) or max(even, odd) < 8 * min(even, odd):
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _markup(head: bytes) -> Kind | None:
+    """Return html where the text is a page; FileRefused names other markup; None where it is none."""
+    wide = "utf-16" if head.startswith(_MARKS[:2]) else _zeros(head)
+    text = head.removeprefix(codecs.BOM_UTF8).decode(wide or "latin-1", "ignore").lower()
+    begun, *remarks = text.split("<!--")
+    text = begun + "".join(remark.partition("-->")[2] for remark in remarks)
+    text = text.lstrip("\ufeff\t\n\v\f\r \0")
+    if _MIME.match(text):
+        return "html"
+    table = "<table" in text and ("<td" in text or "<th" in text)
+    root = _ELEMENT.search(text) if text.startswith("<") else None
+    if root is None:
+        return "html" if table else None
+    if root[2] == "workbook" and "urn:schemas-microsoft-com:office:spreadsheet" in text:
+        return "xml2003"
+    if root[2] == "document" and "urn:oasis:names:tc:opendocument" in text:
+        raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.fods)"})
+    if root[2] in _HTML or table:
+        return "html"
+    if text.startswith("<?xml"):
+        raise FileRefused("FILE_FORMAT", {"found": "XML"})
+    return None

@@ -1,0 +1,98 @@
+"""Workbooks with an opening password ([MS-OFFCRYPTO]), opened by the extra ``encrypted``; the only msoffcrypto.
+
+What comes out is told by its first bytes and guarded like any other file.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from pipeline.errors import FileRefused
+from pipeline.intake.readers import ole
+from pipeline.intake.readers.text_limits import too_many_bytes
+
+DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel's own, for workbooks that are locked without a password
+# What may be done; each stands in PHRASES
+NO_EXTRA = "the extra is missing: pip install 'esign-import[encrypted]'"
+NO_PASSWORD = "no opening password is configured"  # noqa: S105
+WRONG_PASSWORD = "none of the configured passwords opens it"  # noqa: S105
+UNSUPPORTED = "a kind of protection that cannot be opened here"
+
+_MAX_BYTES = 64_000_000  # of a file: it is held about six times while it is opened
+_MAX_BIFF = 24_000_000  # of an .xls: msoffcrypto holds each of its bytes as a number
+_MAX_INFO = 1_000_000  # bytes of the description of the encryption
+_MAX_SPINS = (
+    10_000_000  # hashes over all passwords, about ten seconds; Excel asks for 100,000 a password, twice
+)
+_AGILE = b"\x04\0\x04\0"
+
+
+def decrypt(data: bytes, passwords: Sequence[str]) -> bytes:
+    """Return the workbook within an encrypted compound file; each password is tried, Excel's own last.
+
+    Raises FileRefused FILE_ENCRYPTED, whose ``hint`` says what is missing; never with a password in it.
+    """
+    compound = ole.Compound(data)
+    limit = _MAX_BYTES if "encryptedpackage" in compound.streams else _MAX_BIFF
+    if len(data) > limit:
+        raise too_many_bytes(len(data), limit)
+    tries = tuple(dict.fromkeys((*filter(None, passwords), DEFAULT_PASSWORD)))
+    if "encryptioninfo" in compound.streams:
+        _guard(compound.read("encryptioninfo"), len(tries))
+    try:
+        import msoffcrypto  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise FileRefused("FILE_ENCRYPTED", {"hint": NO_EXTRA}) from error
+    hint = WRONG_PASSWORD if len(tries) > 1 else NO_PASSWORD
+    for password in tries:
+        plain = io.BytesIO()
+        try:
+            with _silence():
+                file = msoffcrypto.OfficeFile(io.BytesIO(data))
+                file.load_key(
+                    password=password, **({"verify_password": True} if file.format == "ooxml" else {})
+                )
+                file.decrypt(plain)
+        except msoffcrypto.exceptions.InvalidKeyError:
+            continue
+        except Exception:  # noqa: BLE001  whatever msoffcrypto runs into; its words may hold the password
+            hint = UNSUPPORTED
+            continue
+        return plain.getvalue()
+    raise FileRefused("FILE_ENCRYPTED", {"hint": hint})
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep msoffcrypto from logging passwords and keys, and from setting up the root logger by the way."""
+    root, handler, before = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
+    root.addHandler(handler)
+    logging.disable(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+        root.removeHandler(handler)
+
+
+def _guard(info: bytes, tries: int) -> None:
+    """Refuse a description that would cost hours, or memory, before msoffcrypto believes it (§2.3.4.10)."""
+    if len(info) > _MAX_INFO:
+        raise too_many_bytes(len(info), _MAX_INFO)
+    if not info.startswith(_AGILE):  # the others hash 50,000 times
+        return
+    try:
+        tree = fromstring(info[8:], forbid_dtd=True)
+        spins = [int(key.get("spinCount", "0")) for key in tree.iter()]
+    except DefusedXmlException as error:
+        raise FileRefused("FILE_SUSPICIOUS", {"found": "DOCTYPE: EncryptionInfo"}) from error
+    except (ParseError, ValueError) as error:
+        raise FileRefused("FILE_CORRUPT", {"found": "XML: EncryptionInfo"}) from error
+    if 2 * tries * max(spins, default=0) > _MAX_SPINS:
+        raise FileRefused("FILE_SUSPICIOUS", {"found": f"spinCount = {max(spins)}"})

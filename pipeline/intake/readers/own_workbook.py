@@ -1,0 +1,107 @@
+"""Whose workbook a file is: the custom document properties that this program writes, in every form they are kept in.
+
+Programs keep them when they save in another format: a part of a package (.xlsx, .xlsb; ECMA-376 part 1 §22.3), a
+property set in a compound file (.xls, .et; [MS-OLEPS] §2), elements of meta.xml (.ods; OpenDocument 1.3 part 3 §4.3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from struct import error, unpack_from
+from uuid import UUID
+
+from pipeline.errors import FileRefused
+from pipeline.intake.readers import ole
+from pipeline.intake.readers.xlsx.package import Package
+
+OWN_PROPERTY = "esign-import"  # custom document property of the workbooks this program writes
+OWN_VALUE = "results"
+OWN_RUN = "esign-import-run"
+TO_FIX = ("失败待改", "To fix")  # how the sheets are called that a clerk corrects
+OWN_SHEETS = 4  # of these a row of the roster may stand on: readers that survey all sheets count it on each
+
+_STREAM = "\x05documentsummaryinformation"
+_META = "meta.xml"
+_USER_DEFINED = UUID("d5cdd505-2e9c-101b-9397-08002b2cf9ae").bytes_le  # FMTID of a user's own properties
+_CODE_PAGE, _DICTIONARY = 1, 0  # identifiers of properties
+_BYTES, _WIDE = 0x1E, 0x1F  # VT_LPSTR, VT_LPWSTR
+_UTF16 = 1200
+_MOST = 1_000  # properties of a file that are looked at
+
+
+def run_of_package(package: Package) -> str | None:
+    """Return the run that wrote a workbook, "" where it does not say which; None for a workbook of anybody else."""
+    part = package.related("", "custom-properties")
+    if part is not None:
+        return _run({entry.get("name", ""): "".join(entry.itertext()) for entry in package.tree(part)})
+    if _META not in package:
+        return None
+    entries = package.tree(_META).iterfind("{*}meta/{*}user-defined")
+    return _run({_name(entry.attrib): "".join(entry.itertext()) for entry in entries})
+
+
+def run_of_compound(data: bytes) -> str | None:
+    """Return the same of a compound file."""
+    compound = ole.Compound(data)
+    if _STREAM not in compound.streams:
+        return None
+    try:
+        return run_of_set(compound.read(_STREAM))
+    except FileRefused:
+        return None
+
+
+def run_of_set(stream: bytes) -> str | None:
+    """Return the same of a property set stream; a damaged one is nobody's mark, and no reason to refuse a roster."""
+    try:
+        return _run(dict(_user_defined(stream)))
+    except (error, ValueError, LookupError):
+        return None
+
+
+def _run(said: Mapping[str, str]) -> str | None:
+    return said.get(OWN_RUN, "").strip() if said.get(OWN_PROPERTY, "").strip() == OWN_VALUE else None
+
+
+def _name(attributes: Mapping[str, str]) -> str:
+    return next((value for key, value in attributes.items() if key.endswith("}name")), "")
+
+
+def _user_defined(stream: bytes) -> Iterator[tuple[str, str]]:
+    """Yield (name, text) of the properties that are text (§2.21: two sections, the second is the user's)."""
+    (sections,) = unpack_from("<I", stream, 24)
+    for place in range(28, 28 + 20 * min(sections, 2), 20):
+        if stream[place : place + 16] == _USER_DEFINED:
+            (start,) = unpack_from("<I", stream, place + 16)
+            yield from _section(stream[start:])
+
+
+def _section(section: bytes) -> Iterator[tuple[str, str]]:
+    (count,) = unpack_from("<I", section, 4)
+    places = dict(unpack_from("<2I", section, 8 + 8 * each) for each in range(min(count, _MOST)))
+    page = unpack_from("<H", section, places[_CODE_PAGE] + 4)[0] if _CODE_PAGE in places else 0
+    for identifier, name in _dictionary(section, places[_DICTIONARY], page):
+        at = places.get(identifier)
+        if at is None:
+            continue
+        kind, size = unpack_from("<I I", section, at)
+        if kind == _WIDE:
+            yield name, section[at + 8 : at + 8 + 2 * size].decode("utf-16-le").partition("\0")[0]
+        elif kind == _BYTES:
+            yield name, _text(section[at + 8 : at + 8 + size], page)
+
+
+def _dictionary(section: bytes, at: int, page: int) -> Iterator[tuple[int, str]]:
+    """Yield what each property is called (§2.17); names of two bytes a character are padded to four."""
+    (count,) = unpack_from("<I", section, at)
+    at += 4
+    for _ in range(min(count, _MOST)):
+        identifier, length = unpack_from("<2I", section, at)
+        size = 2 * length if page == _UTF16 else length
+        yield identifier, _text(section[at + 8 : at + 8 + size], page)
+        at += 8 + size + (-size % 4 if page == _UTF16 else 0)
+
+
+def _text(raw: bytes, page: int) -> str:
+    """Return a text; our names and values are ASCII, so every other code page is read as that."""
+    return raw.decode("utf-16-le" if page == _UTF16 else "ascii", "replace").partition("\0")[0]

@@ -1,0 +1,173 @@
+"""Where the rows and columns of a sheet lie, in EMU (914,400 an inch), to find the cell under a picture.
+
+Heights are points, widths are characters of the default font: ECMA-376 part 1 §18.3.1.13, §18.3.1.73, §18.3.1.81.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW
+from pipeline.intake.readers.xlsx.numerals import EMU_POINT, decimal, is_true, whole
+from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
+from pipeline.intake.readers.xlsx.shared_strings import prefix
+
+_EMU_PIXEL = 9_525
+_ROW_HEIGHT = 15 * EMU_POINT  # where a sheet does not tell
+_HIGHEST, _WIDEST = 409.5, 255  # points, characters
+_DIGIT = 7  # pixels of the widest digit in the default font: Calibri 11; in others it is one more or less
+_PADDING = 5  # pixels of a column beside its characters
+_BASE = 8  # characters of a column where a sheet does not tell
+_NOTICED = 0.1  # of a picture's height
+
+
+class Box(NamedTuple):
+    """A rectangle on a sheet, in EMU from its upper left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Spot(NamedTuple):
+    """The cell a picture belongs to, row and column from 0."""
+
+    row: int
+    column: int
+    straddles: bool  # it noticeably covers a neighbour row as well
+
+
+@dataclass(slots=True)
+class Axis:
+    """Rows or columns, one behind the other: where each begins that is told of, and the size of all behind them."""
+
+    size: int
+    starts: array[int] = field(default_factory=lambda: array("q", (0,)))
+
+    def tell(self, place: int, size: int) -> None:
+        """Set the size of the next place that is told of; those left out before it have the usual one."""
+        while len(self.starts) <= place:
+            self.starts.append(self.starts[-1] + self.size)
+        self.starts.append(self.starts[-1] + size)
+
+    def start(self, place: int) -> int:
+        """Return where a place begins."""
+        told = len(self.starts) - 1
+        return self.starts[place] if place <= told else self.starts[told] + (place - told) * self.size
+
+    def at(self, offset: float) -> int:
+        """Return the place at an offset: of several that begin there, the last, for the others have no size."""
+        if offset < self.starts[-1] or not self.size:
+            return max(bisect_right(self.starts, offset) - 1, 0)
+        return len(self.starts) - 1 + int((offset - self.starts[-1]) // self.size)
+
+    def within(self, place: int, offset: int) -> int:
+        """Return where a point of a place lies; one beyond its edge lies on the edge."""
+        start = self.start(place)
+        return start + min(max(offset, 0), self.start(place + 1) - start)
+
+
+@dataclass(slots=True)
+class Grid:
+    """The rows of a sheet as they are shown, as they would be with none hidden, and its columns as they are shown."""
+
+    rows: Axis = field(default_factory=lambda: Axis(_ROW_HEIGHT))
+    unhidden: Axis = field(default_factory=lambda: Axis(_ROW_HEIGHT))
+    columns: Axis = field(default_factory=lambda: Axis(_column(None)))
+
+    def is_hidden(self, row: int) -> bool:
+        """Tell whether a row has no height."""
+        return self.rows.start(row) == self.rows.start(row + 1)
+
+    def spot(self, box: Box, rows: Axis) -> Spot | None:
+        """Return the cell under the centre of a picture; None where no row holds more than half of its height."""
+        height = box.bottom - box.top
+        row = rows.at((box.top + box.bottom) / 2)
+        column = self.columns.at((box.left + box.right) / 2)
+        if height <= 0 or row >= MAX_ROW or column >= MAX_COLUMN:
+            return None
+        above, below = rows.start(row) - box.top, box.bottom - rows.start(row + 1)
+        if max(above, 0) + max(below, 0) >= height / 2:
+            return None
+        return Spot(row, column, max(above, below) > _NOTICED * height)
+
+    def corners(self, box: Box, rows: Axis) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the first and the last cell under a picture, row and column from 0; an edge on a line covers nothing."""
+        last = rows.at(max(box.bottom - 1, box.top)), self.columns.at(max(box.right - 1, box.left))
+        first = rows.at(box.top), self.columns.at(box.left)
+        return first, (min(last[0], MAX_ROW - 1), min(last[1], MAX_COLUMN - 1))
+
+
+def grid(package: Package, part: str) -> Grid:
+    """Measure a sheet: every row that it tells of, whether it holds something or not."""
+    ruler = _Ruler(part)
+    with package.open(part) as stream:
+        while chunk := stream.read(CHUNK):
+            ruler.parser.Parse(chunk, False)
+        ruler.parser.Parse(b"", True)
+    return ruler.grid
+
+
+class _Ruler:
+    """Handlers for a worksheet's ``sheetFormatPr``, ``col`` and ``row``."""
+
+    def __init__(self, part: str) -> None:
+        self.grid = Grid()
+        self._row = -1
+        self.parser = parser(part)
+        self.parser.StartElementHandler = self._root
+
+    def _root(self, tag: str, _attributes: object) -> None:
+        self._usual, self._col, self._r = (prefix(tag) + name for name in ("sheetFormatPr", "col", "row"))
+        self.parser.StartElementHandler = self._start
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag == self._r:
+            self._measure_row(attributes)
+        elif tag == self._col:
+            self._measure_columns(attributes)
+        elif tag == self._usual:
+            height = _points(attributes.get("defaultRowHeight"), _ROW_HEIGHT)
+            self.grid.unhidden.size = height
+            self.grid.rows.size = 0 if is_true(attributes.get("zeroHeight")) else height
+            self.grid.columns.size = _column(
+                attributes.get("defaultColWidth"), attributes.get("baseColWidth")
+            )
+
+    def _measure_row(self, attributes: dict[str, str]) -> None:
+        number = whole(attributes.get("r", ""), MAX_ROW)
+        row = number - 1 if number else self._row + 1
+        if not self._row < row < MAX_ROW:
+            return
+        self._row = row
+        height = _points(attributes.get("ht"), self.grid.unhidden.size)
+        self.grid.unhidden.tell(row, height or self.grid.unhidden.size)
+        self.grid.rows.tell(row, 0 if is_true(attributes.get("hidden")) else height)
+
+    def _measure_columns(self, attributes: dict[str, str]) -> None:
+        first, last = (whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
+        axis = self.grid.columns
+        if not first or not last or first < len(axis.starts):
+            return
+        width = attributes.get("width")
+        size = axis.size if width is None else _column(width)
+        for column in range(first - 1, last):
+            axis.tell(column, 0 if is_true(attributes.get("hidden")) else size)
+
+
+def _points(text: str | None, usual: int) -> int:
+    height = decimal(text or "", _HIGHEST)
+    return usual if height is None else round(height * EMU_POINT)
+
+
+def _column(width: str | None, base: str | None = None) -> int:
+    """Return the width of a column in EMU; a usual one that is not told is padded to whole eights of pixels."""
+    characters = decimal(width or "", _WIDEST)
+    if characters is not None:
+        return int((256 * characters + 128 // _DIGIT) / 256 * _DIGIT) * _EMU_PIXEL
+    pixels = (whole(base or "", 255) or _BASE) * _DIGIT + _PADDING
+    return -(-pixels // 8) * 8 * _EMU_PIXEL

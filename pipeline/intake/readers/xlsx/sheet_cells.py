@@ -1,0 +1,245 @@
+"""Sheets of an .xlsx, streamed straight from their XML: one pass, each cell with its own type.
+
+Why not a library (all measured, rosters.md §5, performance.md §4): calamine gives errors, formulas without a value
+and empty cells alike, tells no hidden row or number format, and holds the whole rectangle of a sheet: one stray
+cell at XFD1048576 aborts the process. openpyxl needs ten times the time. Both are this module's oracles in the tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from pipeline.domain.roster import CellKind
+from pipeline.errors import FileRefused
+from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.model import Line, RawCell, date_cell, index, letters, text_cell
+from pipeline.intake.readers.text_limits import MAX_ROW, MAX_TEXT, text_over
+from pipeline.intake.readers.xlsx.cell_images import CellPictures
+from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
+from pipeline.intake.readers.xlsx.shared_strings import MAX_WRITTEN, prefix, require_bounded, unescaped
+from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[Ee][+-]?[0-9]{1,4})?")
+_DIGITS = "0123456789"
+_TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million times
+_INFINITE = (float("inf"), float("-inf"))
+
+
+def lines(
+    package: Package,
+    part: str,
+    *,
+    strings: Sequence[str],
+    formats: Sequence[Format],
+    epoch: datetime,
+    tally: Tally,
+    pictures: CellPictures | None,
+) -> Iterator[Line]:
+    """Yield the lines of a sheet that hold something, in their order, while the part is unpacked.
+
+    Without ``pictures`` a cell that holds one is what it is to a program that knows none: a formula, an error.
+    """
+    reader = _Lines(part, strings, formats, epoch, pictures)
+    with package.open(part) as stream:
+        while chunk := stream.read(CHUNK):
+            tally.tags(chunk.count(b"<"))
+            reader.parser.Parse(chunk, False)
+            require_bounded(reader.text, part)
+            yield from reader.take(tally)
+        reader.parser.Parse(b"", True)
+    yield from reader.take(tally)
+
+
+class _Lines:
+    """Handlers for ``sheetData``: text counts within ``v``, ``t`` and ``f`` alone, so that indented XML reads alike."""
+
+    def __init__(
+        self,
+        part: str,
+        strings: Sequence[str],
+        formats: Sequence[Format],
+        epoch: datetime,
+        pictures: CellPictures | None,
+    ) -> None:
+        self._strings, self._formats, self._epoch, self._pictures = strings, formats, epoch, pictures
+        self.text: list[str] = []
+        self._ready: list[Line] = []
+        self._row, self._hidden, self._column = 0, False, -1
+        self._cells: dict[int, RawCell] = {}
+        self._cell: dict[str, str] = {}
+        self._value: str | None = None
+        self._formula: str | None = None
+        self._shared: str | None = None  # what the formula is shared under
+        self._masters: dict[str, str] = {}
+        self._phonetic = False
+        self.parser = parser(part)
+        self.parser.StartElementHandler = self._root
+
+    def take(self, tally: Tally) -> list[Line]:
+        """Hand over the lines that are complete."""
+        ready, self._ready = self._ready, []
+        tally.cells(sum(len(line.cells) for line in ready))
+        return ready
+
+    def _root(self, tag: str, _attributes: object) -> None:
+        names = ("c", "v", "f", "t", "rPh", "row", "sheetData")
+        self._c, self._v, self._f, self._t, self._rph, self._r, self._data = (
+            prefix(tag) + name for name in names
+        )
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self.text.append
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag == self._v:
+            self.text.clear()
+        elif tag == self._c:
+            self._cell = attributes
+            self._value = self._formula = None
+        elif tag == self._r:
+            self._begin_row(attributes)
+        elif tag == self._t:
+            self.text.clear()
+        elif tag == self._f:
+            self.text.clear()
+            self._formula = ""
+            self._shared = attributes.get("si") if attributes.get("t") == "shared" else None
+        elif tag == self._rph:
+            self._phonetic = True
+
+    def _end(self, tag: str) -> None:
+        if tag == self._v:
+            self._value = "".join(self.text)
+        elif tag == self._c:
+            self._end_cell()
+        elif tag == self._r:
+            if self._cells:
+                self._ready.append(Line(self._row, self._cells, self._hidden))
+        elif tag == self._t:
+            self._end_run()
+        elif tag == self._f:
+            self._end_formula("".join(self.text))
+        elif tag == self._rph:
+            self._phonetic = False
+        elif tag == self._data:  # formats, validations and extensions follow: nothing of ours
+            self.parser.StartElementHandler = self.parser.EndElementHandler = (
+                self.parser.CharacterDataHandler
+            ) = None
+
+    def _begin_row(self, attributes: dict[str, str]) -> None:
+        number = attributes.get("r", "")
+        row = int(number) if number.isdecimal() else self._row + 1
+        if not self._row < row <= MAX_ROW:
+            raise FileRefused("FILE_CORRUPT", {"found": f"row {row} after row {self._row}"})
+        self._row = row
+        self._hidden = attributes.get("hidden") in ("1", "true")
+        self._cells = {}
+        self._column = -1
+
+    def _end_run(self) -> None:
+        """Take a run of rich text; phonetic hints are none."""
+        if not self._phonetic:
+            self._value = (self._value or "") + "".join(self.text)
+            if len(self._value) > MAX_WRITTEN:
+                raise text_over(self._column + 1, self._row, len(self._value))
+
+    def _end_formula(self, text: str) -> None:
+        """Keep the formula for the sake of pictures; one that is shared is written with the first of its cells."""
+        if self._pictures is None:
+            return
+        if self._shared is not None and CellPictures.means(text):
+            self._masters.setdefault(self._shared, text)
+        self._formula = text or self._masters.get(self._shared or "", "")
+
+    def _end_cell(self) -> None:
+        cell = self._cell
+        reference = cell.get("r")
+        try:
+            column = index(reference.rstrip(_DIGITS)) if reference else self._column + 1
+            if column <= self._column:
+                raise ValueError  # twice, or out of order
+            self._column = column
+            value = self._value
+            if value and not self._formula and cell.get("t") == "s":  # nearly every cell of a roster
+                place = int(value)
+                text = self._strings[place] if place >= 0 else self._string(place)
+                if text:
+                    self._cells[column] = _new(RawCell, (_TEXT, text, text))
+            elif value is not None or self._formula is not None:
+                read = self._read(cell.get("t", "n"), value)
+                if read is not None:
+                    self._cells[column] = read
+        except (ValueError, IndexError, OverflowError):
+            raise FileRefused("FILE_CORRUPT", {"found": f"cell {reference or self._row}"}) from None
+
+    def _string(self, place: int) -> str:
+        """Return a shared string."""
+        if place < 0:
+            raise IndexError
+        return self._strings[place]
+
+    def _read(self, kind: str, text: str | None) -> RawCell | None:
+        """Return the cell by its type attribute (ST_CellType, ECMA-376 part 1 §18.18.11), None if it is empty."""
+        shared = self._string(int(text)) if kind == "s" and text else None
+        if self._pictures is not None and (self._formula or kind in ("e", "str")):
+            picture = self._picture(self._pictures, kind, text if shared is None else shared)
+            if picture is not None:
+                return picture
+        if shared is not None:
+            return text_cell(shared) if shared else None
+        if not text and (text is None or kind != "str"):  # no value: only a formula makes the cell something
+            return None if self._formula is None else RawCell(CellKind.NO_VALUE, None, "")
+        return self._typed(kind, text) if text else None
+
+    def _picture(self, pictures: CellPictures, kind: str, text: str | None) -> RawCell | None:
+        """Return the picture that the cell holds by its formula or its rich value."""
+        place = (letters(self._column), self._row)
+        found = pictures.by_formula(self._formula or "", text or "", *place)
+        value = self._cell.get("vm")
+        if found is None and kind == "e" and value is not None:
+            return pictures.by_value(value, *place)
+        return found
+
+    def _typed(self, kind: str, text: str) -> RawCell:
+        match kind:
+            case "str" | "inlineStr":
+                text = unescaped(text)
+                if len(text) > MAX_TEXT:
+                    raise text_over(self._column, self._row, len(text))
+                return text_cell(text)
+            case "b":
+                true = text.strip() in ("1", "true")
+                return RawCell(CellKind.BOOL, true, "TRUE" if true else "FALSE")
+            case "e":
+                return RawCell(CellKind.ERROR, text, text)
+            case "d":
+                return _iso_date(text.strip())
+            case _:
+                return self._number(text.strip())
+
+    def _number(self, text: str) -> RawCell:
+        """Return the number as exactly as it is written: 18 digits stay 18 digits."""
+        if _WHOLE.fullmatch(text):
+            value: float = int(text)
+        elif _DECIMAL.fullmatch(text):
+            value = float(text)
+        else:
+            raise ValueError
+        if value in _INFINITE:
+            raise ValueError
+        style = self._cell.get("s")
+        place = int(style) if style and self._formats else None
+        if place is not None and place < 0:
+            raise IndexError
+        return styled_number(value, GENERAL if place is None else self._formats[place], self._epoch)
+
+
+def _iso_date(text: str) -> RawCell:
+    """Return the date of a cell of type ``d``; what is none, a duration say, is a text."""
+    try:
+        return date_cell(datetime.fromisoformat(text).replace(tzinfo=None))
+    except ValueError:
+        return text_cell(text)

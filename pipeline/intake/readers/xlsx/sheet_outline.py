@@ -1,0 +1,161 @@
+"""A sheet before it is read: how many rows hold something, what is merged, which columns are hidden, its drawing.
+
+Rows are counted in the bytes, so that a file with too many is refused before anything is parsed; what stands before
+and behind them is parsed by expat. Bytes can lie, as a comment that looks like rows: that costs a refusal or merged cells
+that are not seen, no more, and ``read`` counts the rows again as they come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.errors import FileRefused
+from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.model import Merge, index
+from pipeline.intake.readers.text_limits import MAX_COLUMN
+from pipeline.intake.readers.xlsx.numerals import is_true, whole
+from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
+from pipeline.intake.readers.xlsx.shared_strings import prefix
+
+_MAX_MERGES = 500_000
+_HELD_BACK = 1 << 16  # bytes of a tag or text that a chunk may have cut
+_BODY = re.compile(rb"<((?:[^\s<>/:]+:)?)sheetData(?:\s[^<>]*)?>")
+_CORNERS = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})")
+
+
+@dataclass(slots=True)
+class Survey:
+    """What is known of a sheet before its first line is walked."""
+
+    merges: list[Merge] = field(default_factory=list)
+    hidden_columns: set[int] = field(default_factory=set)
+    drawing: str | None = None  # the identifier of the relationship
+
+
+def survey(package: Package, part: str, tally: Tally | None) -> Survey:
+    """Look a sheet over; what is in it goes into the tally, if there is one, and refuses the file if it is too much."""
+    surroundings = _Surroundings(part)
+    body = _Body(surroundings.parser.Parse, tally)
+    with package.open(part) as stream:
+        while chunk := stream.read(CHUNK):
+            if tally is not None:
+                tally.tags(chunk.count(b"<"))
+            body.feed(chunk)
+        body.end()
+    return surroundings.found
+
+
+class _Body:
+    """Takes the bytes of a sheet: counts the rows within ``sheetData``, hands on what is outside."""
+
+    def __init__(self, outside: Callable[[bytes, bool], object], tally: Tally | None) -> None:
+        self._outside, self._tally = outside, tally
+        self._step = self._before
+        self._rest = b""
+        self._row = self._end = b""
+        self._value = re.compile(b"")
+        self._blank = False  # the row that goes on has shown no value yet
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes; from the last tag on they are held back until it is whole."""
+        data = self._rest + chunk
+        cut = data.rfind(b"<")
+        if cut < 0 or len(data) - cut > _HELD_BACK:
+            cut = len(data)
+        self._rest = data[cut:]
+        self._step(data[:cut])
+
+    def end(self) -> None:
+        """Take what was held back."""
+        self._step(self._rest)
+        self._outside(b"", True)
+
+    def _before(self, data: bytes) -> None:
+        found = _BODY.search(data)
+        commented = b"<!" in data
+        if commented:  # it may say anything: nothing is skipped, and the rows are counted when they are read
+            self._step = self._behind
+        if found is None or found[0].endswith(b"/>") or commented:
+            self._outside(data, False)
+            return
+        name = found[1]
+        self._row, self._end = b"<" + name + b"row", b"</" + name + b"sheetData"
+        self._value = re.compile(b"<" + re.escape(name) + rb"[vt](?:\s[^<>]*)?>[^<]")
+        self._outside(data[: found.end()], False)
+        self._step = self._within
+        self._within(data[found.end() :])
+
+    def _within(self, data: bytes) -> None:
+        end = data.find(self._end)
+        self._count(data if end < 0 else data[:end])
+        if end >= 0:
+            self._step = self._behind
+            self._behind(data[end:])
+
+    def _behind(self, data: bytes) -> None:
+        self._outside(data, False)
+
+    def _count(self, data: bytes) -> None:
+        if self._tally is None:
+            return
+        search = self._value.search
+        going_on, *rows = data.split(self._row)
+        number = 0
+        if self._blank and search(going_on):
+            self._blank = False
+            number = 1
+        if rows:
+            filled = [search(row) is not None for row in rows]
+            number += sum(filled)
+            self._blank = not filled[-1]
+        self._tally.rows(number)
+
+
+class _Surroundings:
+    """Handlers for what stands around ``sheetData``."""
+
+    def __init__(self, part: str) -> None:
+        self.found = Survey()
+        self._part = part
+        self._column = 0  # the last one told of
+        self.parser = parser(part)
+        self.parser.StartElementHandler = self._root
+
+    def _root(self, tag: str, _attributes: object) -> None:
+        self._col, self._merge, self._drawing = (
+            prefix(tag) + name for name in ("col", "mergeCell", "drawing")
+        )
+        self.parser.StartElementHandler = self._start
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag == self._merge:
+            self._merged(attributes.get("ref", ""))
+        elif tag == self._col:
+            self._hide(attributes)
+        elif tag == self._drawing and self.found.drawing is None:
+            self.found.drawing = next(
+                (value for key, value in attributes.items() if key.rpartition(":")[2] == "id"), None
+            )
+
+    def _merged(self, reference: str) -> None:
+        corners = _CORNERS.fullmatch(reference.replace("$", ""))
+        try:
+            left, right = sorted((index(corners[1]), index(corners[3]))) if corners else (0, 0)
+        except ValueError:  # behind the last column
+            return
+        top, bottom = sorted((int(corners[2]), int(corners[4]))) if corners else (0, 0)
+        if (top, left) != (bottom, right):
+            self.found.merges.append(Merge(top, bottom, left, right))
+        if len(self.found.merges) > _MAX_MERGES:
+            raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_MERGES} merged"})
+
+    def _hide(self, attributes: dict[str, str]) -> None:
+        """Note columns of no width; they are told of in their order (ECMA-376 part 1 §18.3.1.13)."""
+        first, last = (whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
+        if first is None or last is None or first <= self._column:
+            return
+        self._column = last
+        if is_true(attributes.get("hidden")):
+            self.found.hidden_columns.update(range(first - 1, last))

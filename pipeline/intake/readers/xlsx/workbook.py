@@ -1,0 +1,157 @@
+"""Workbooks of the .xlsx family (.xlsm alike): which sheets there are, which are hidden, and whose file it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from pipeline.domain.roster import Embedded, Stray
+from pipeline.errors import FileRefused
+from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.model import Book, Sheet
+from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.own_workbook import TO_FIX, run_of_package
+from pipeline.intake.readers.xlsx.cell_images import Album, CellPictures
+from pipeline.intake.readers.xlsx.drawing_pictures import relation
+from pipeline.intake.readers.xlsx.drawings import floating
+from pipeline.intake.readers.xlsx.geometry import grid
+from pipeline.intake.readers.xlsx.media import Media
+from pipeline.intake.readers.xlsx.numerals import is_true
+from pipeline.intake.readers.xlsx.package import Package
+from pipeline.intake.readers.xlsx.rich_values import RichValues
+from pipeline.intake.readers.xlsx.shared_strings import shared_strings
+from pipeline.intake.readers.xlsx.sheet_cells import lines
+from pipeline.intake.readers.xlsx.sheet_outline import Survey, survey
+from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, formats
+
+_NOTED = 50  # troubles of single pictures that are told one by one
+
+
+@dataclass(slots=True)
+class _Page:
+    """A sheet that is surveyed, but not read."""
+
+    name: str
+    part: str | None = None  # None: hidden
+    survey: Survey = field(default_factory=Survey)
+    floating: list[Embedded] = field(default_factory=list)
+    pictures: CellPictures | None = None
+
+
+def read(data: bytes, *, path: Path = Path(), manner: Manner = PLAIN) -> Book:
+    """Open a workbook: its visible sheets are surveyed now, and read as they are walked.
+
+    ``path`` is how a person knows the file. Pictures in its sheets are put away by ``manner.keep``, or left alone.
+    Raises FileRefused for a zip that is no workbook, is damaged, locked, oversized or hostile; the lines raise it for
+    damaged cells.
+    """
+    package = Package(data)
+    part = package.related("", "officeDocument")
+    if part is None or part.endswith(".bin"):
+        raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
+    root = package.tree(part)
+    if root.tag.rpartition("}")[2] != "workbook":
+        raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
+    workbook = _Workbook(package, part, root, path, manner)
+    run = run_of_package(package)
+    if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
+        return Book(workbook.sheets(workbook.pages(None)), run=run)
+    pages = list(workbook.pages(Tally(manner.max_rows)))
+    strays = workbook.strays
+    notes = [_note(each) for each in strays[:_NOTED]]
+    if len(strays) > _NOTED:
+        notes.append(f"{len(strays) - _NOTED} more pictures not used")
+    return Book(workbook.sheets(pages), notes=tuple(notes), strays=tuple(strays))
+
+
+class _Workbook:
+    """The parts that its sheets share; the strings are read with the first sheet that is walked."""
+
+    def __init__(self, package: Package, part: str, root: Element, path: Path, manner: Manner) -> None:
+        properties = root.find("{*}workbookPr")
+        since_1904 = properties is not None and is_true(properties.get("date1904"))
+        self.strays: list[Stray] = []  # as far as the sheets are surveyed
+        self._package, self._part, self._root = package, part, root
+        self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
+        self._tally = Tally(manner.max_rows)
+        self._media = Media(package, manner.keep, path) if manner.keep else None
+        self._album, self._values = Album(package, part), RichValues(package, part)
+
+    def pages(self, tally: Tally | None) -> Iterator[_Page]:
+        """Survey the sheets in their order."""
+        relations = self._package.relations(self._part)
+        seen = set()
+        for entry in self._root.iterfind("{*}sheets/{*}sheet"):
+            name = entry.get("name", "")
+            kind, target = relations.get(relation(entry, "id") or "", ("", ""))
+            if kind != "worksheet":  # chart, dialog and macro sheets hold no roster
+                continue
+            if entry.get("state", "visible") != "visible":
+                yield _Page(name)
+                continue
+            if target in seen:
+                raise FileRefused("FILE_SUSPICIOUS", {"found": f"{target}: two sheets"})
+            seen.add(target)
+            page = _Page(name, target, survey(self._package, target, tally))
+            # of a workbook of ours the thumbnails are nobody's picture
+            if self._media is not None and (tally is not None or name.startswith(TO_FIX)):
+                page.pictures = CellPictures(self._album, self._values, self._media, name)
+                self._lay(page, self._media)
+            yield page
+
+    def sheets(self, pages: Iterable[_Page]) -> Iterator[Sheet]:
+        """Return the sheets of surveyed pages, their lines still to be walked."""
+        styles = self._package.related(self._part, "styles")
+        shared = self._package.related(self._part, "sharedStrings")
+        codes = formats(self._package.tree(styles)) if styles else []
+        strings: list[str] | None = None
+        for page in pages:
+            if page.part is None:
+                yield Sheet(page.name, iter(()), hidden=True)
+                continue
+            if strings is None:
+                strings = shared_strings(self._package, shared) if shared else []
+            read = lines(
+                self._package,
+                page.part,
+                strings=strings,
+                formats=codes,
+                epoch=self._epoch,
+                tally=self._tally,
+                pictures=page.pictures,
+            )
+            yield Sheet(
+                page.name,
+                read,
+                merges=page.survey.merges,
+                hidden_columns=frozenset(page.survey.hidden_columns),
+                pictures=page.floating,
+            )
+
+    def _lay(self, page: _Page, media: Media) -> None:
+        """Find the pictures that float over a sheet."""
+        assert page.part is not None
+        kind, drawing = self._package.relations(page.part).get(page.survey.drawing or "", ("", ""))
+        if kind == "drawing" and drawing in self._package:
+            measure = partial(grid, self._package, page.part)
+            page.floating, strays = floating(self._package, drawing, page.name, media=media, measure=measure)
+            self.strays += strays
+
+
+def _note(stray: Stray) -> str:
+    corner = stray.over.partition(":")[0]
+    return f"{'!'.join(filter(None, (stray.sheet, corner)))}: {stray.why}"
+
+
+def _foreign(package: Package, part: str | None) -> str:
+    """Name what the zip is instead of a workbook."""
+    if part is not None and part.endswith("workbook.bin"):
+        return "Excel (.xlsb)"
+    if part is not None:
+        return {"word": "Word (.docx)", "ppt": "PowerPoint (.pptx)"}.get(part.split("/")[0], "Office")
+    return (
+        "OpenDocument (.ods, .odt)" if "META-INF/manifest.xml" in package and "mimetype" in package else "ZIP"
+    )

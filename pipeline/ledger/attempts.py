@@ -1,0 +1,102 @@
+"""The statements that enter an attempt and its verdict; the tables' constraints are what refuses one."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import astuple
+
+from pipeline.domain.model import Verdict
+from pipeline.ledger import seal_names
+from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
+from pipeline.ledger.snapshot import CONTENT, MAY_HAVE_MADE_ONE, NAMED_ANEW
+
+ORPHANED = "process ended before the answer"
+WITHDRAWN = "cancelled before the first byte"
+
+
+def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | None:
+    """Enter a create before it is sent; the first one of a person freezes the seal name.
+
+    Returns the person who had the name before, where it passed on (names.own).
+
+    It thaws only while every create since the last seal was surely refused: then a human may have renamed the seal, for
+    instance because the name was taken. The name that a replacement chose holds until the service has refused it.
+    """
+    connection.execute(
+        "INSERT INTO person (key, name, id_masked, staff_no, mobile) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (key) DO UPDATE SET name = excluded.name, id_masked = excluded.id_masked, "
+        "staff_no = excluded.staff_no, mobile = excluded.mobile",
+        (attempt.key, attempt.name, attempt.id_masked, attempt.staff_no, attempt.content.mobile or ""),
+    )
+    before = seal_names.own(connection, attempt.key, attempt.seal_name)
+    connection.execute(
+        "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
+        f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_MADE_ONE}) AND NOT EXISTS ({NAMED_ANEW} AND key = ?2)",
+        (attempt.seal_name, attempt.key),
+    )
+    connection.execute(
+        f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT}, dead_at) "  # noqa: S608 - our own words
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            attempt.uuid,
+            attempt.key,
+            attempt.run,
+            attempt.row_id,
+            attempt.contract,
+            attempt.host,
+            attempt.signed_at,
+            attempt.seal_name,
+            *astuple(attempt.content),
+            attempt.dead_at,
+        ),
+    )
+    return before
+
+
+def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, at: float) -> None:
+    """Enter an attempt's verdict and, when it is ``sealed``, the seal with what the attempt was made from."""
+    settled = connection.execute(
+        "UPDATE attempt SET verdict = ?, settled_at = ?, http_status = ?, request_id = ?, code = ?, message = ?, "
+        "seal_id = ? WHERE uuid = ?",
+        (
+            verdict.kind,
+            at,
+            verdict.http_status,
+            verdict.request_id,
+            verdict.code,
+            verdict.message,
+            verdict.seal_id,
+            uuid,
+        ),
+    )
+    if settled.rowcount != 1:
+        raise LedgerConflict("settled")
+    if verdict.kind == "sealed":
+        connection.execute(
+            "INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, request_id, at, after_attempt, "  # noqa: S608 - our own words
+            f"{CONTENT}) SELECT seal_id, key, seal_name, 'sent', run, uuid, request_id, settled_at, number, {CONTENT} "
+            "FROM attempt WHERE uuid = ?",
+            (uuid,),
+        )
+
+
+def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
+    """Settle an attempt, if it was entered at all, whose caller was cancelled before it could send."""
+    connection.execute(
+        "UPDATE attempt SET verdict = 'not_executed', settled_at = ?, message = ? WHERE uuid = ? AND verdict IS NULL",
+        (at, WITHDRAWN, uuid),
+    )
+
+
+def recover(connection: sqlite3.Connection, at: float) -> list[str]:
+    """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids.
+
+    An upload that was refused, and whose refusal was not entered any more, made nothing: it is sent again.
+    """
+    orphans = [uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt WHERE verdict IS NULL")]
+    connection.execute(
+        "UPDATE attempt SET verdict = CASE contract WHEN ? THEN 'not_executed' ELSE 'unknown' END, settled_at = ?, "
+        "message = ? WHERE verdict IS NULL",
+        (UPLOAD, at, ORPHANED),
+    )
+    return orphans

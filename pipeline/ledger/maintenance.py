@@ -1,0 +1,371 @@
+"""Looking after a ledger: a backup in one file, the way back from it, the way back from the receipts, and a check-up.
+
+None of this is done while a run holds the lock, but for the backup, which reads one moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
+from pipeline.ledger import receipt_facts, receipts, schema
+from pipeline.ledger.access import SIDE_SUFFIXES, require_rights
+from pipeline.ledger.open import examine, key_path, read_key
+from pipeline.ledger.receipt_sync import find_lacking, receipts_path, set_aside_path
+from pipeline.ledger.receipts import Mark
+from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.sqlite_ledger import connect, read_failed
+from pipeline.messages.catalogue import phrase
+from pipeline.messages.localized import Speaks
+from pipeline.support import private_files
+
+_KEY, _RECEIPTS = "key", "receipts"
+_KEPT = "kept_file"  # the table of a backup that holds the files beside the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restored or rebuilt ledger holds."""
+
+    people: int
+    seals: int
+    unsettled: int
+    aside: Path | None = None  # where a ledger was put that was damaged or behind its receipts
+    newer_receipts: bool = False  # the receipts beside it reached further than the backup, and were used
+    damaged_receipts: Path | None = None  # where damaged receipts were put that were written again
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that `check` found: where, and what identifies it."""
+
+    kind: Literal["ledger", "behind", "end", "line", "differs"]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check-up looked at and what it found."""
+
+    troubles: tuple[Trouble, ...]
+    receipts: int  # lines that the ledger reaches to
+    people: int
+    seals: int
+    unsettled: int
+
+
+def backup(path: Path, target: Path) -> None:
+    """Copy ledger, key and receipts into one file (0600), as they are at one moment; SQLite's own backup API.
+
+    Raises UsageError where the target exists, LedgerError where ledger or disk fail.
+    """
+    if target.exists():
+        raise UsageError("ledger.backup_exists", target=target)
+    secret = read_key(path)
+    try:
+        with (
+            private_files.published(target) as draft,
+            closing(connect(path, readonly=True)) as source,
+            closing(sqlite3.connect(draft)) as copy,
+        ):
+            source.backup(copy)
+            mark = receipt_facts.mark_of(copy)
+            place = receipts_path(path)
+            told = place.read_bytes()[: mark.size] if mark.n and receipts.reaches(place, mark) else b""
+            copy.execute(f"CREATE TABLE {_KEPT} (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT")
+            copy.executemany(
+                f"INSERT INTO {_KEPT} VALUES (?, ?)",  # noqa: S608 - our own words
+                [(_KEY, secret), (_RECEIPTS, told)],
+            )
+            copy.commit()
+            copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise read_failed(path, error) from error
+    except OSError as error:
+        raise LedgerError("ledger.backup_failed", target=target, why=reason_of(error)) from error
+
+
+def restore(path: Path, source: Path, tenant: str) -> Restored:
+    """Put a backup in a ledger's place; receipts beside it that go on from the backup are entered as well.
+
+    A ledger that is there and can be read is never replaced. Raises UsageError for that, for a file that is no backup
+    and for another tenant's, LedgerError where the disk fails or the receipts tell another story.
+    """
+    secret, told = _kept(source)
+    site_key = SiteKey(secret, tenant)
+    if path.exists() and _is_readable(path, site_key):
+        raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
+    examine(source, site_key)
+    private_files.make_folder(path.parent)
+    place = receipts_path(path)
+    with closing(connect(source, readonly=True)) as backed_up:
+        mark = receipt_facts.mark_of(backed_up)
+    newer = place.exists() and mark.n > 0 and receipts.reaches(place, mark)
+    if place.exists() and not newer:
+        raise UsageError("ledger.other_past", place=place)
+    _put_key(path, secret)
+    if newer:
+        return replace(_rebuild_from_receipts(path, site_key), newer_receipts=True)
+    if told:
+        with private_files.published(place) as draft:
+            draft.write_bytes(told)
+    with (
+        _replaced(path) as (draft, aside),
+        closing(connect(source, readonly=True)) as old,
+        closing(sqlite3.connect(draft)) as new,
+    ):
+        old.backup(new)
+        new.execute(f"DROP TABLE {_KEPT}")
+        new.commit()
+    return replace(_counted(path), aside=aside())
+
+
+def rebuild(path: Path, tenant: str) -> Restored:
+    """Make the ledger again from its receipts and its key.
+
+    A damaged ledger is set aside, and so is one that lacks what the receipts hold; both stay where the receipts cannot
+    replace them. A ledger that lacks nothing stays: where its receipts are damaged, they are written again from it. An
+    attempt without a verdict becomes unknown, as after any crash. Raises UsageError where ledger and receipts are in
+    order, LedgerError where key or receipts are missing, damaged, older than the ledger or another's.
+    """
+    site_key = SiteKey(read_key(path), tenant)
+    place = receipts_path(path)
+    if path.exists():
+        if _is_readable(path, site_key) and not _is_behind(path, place):
+            return _rewrite_receipts(path, place)
+        _require_newer_receipts(path, place)
+    return _rebuild_from_receipts(path, site_key)
+
+
+def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> Restored:
+    place = receipts_path(path)
+    try:
+        held = list(receipts.read(place))
+        mark = receipts.end(place)
+    except FileNotFoundError:
+        raise LedgerError("ledger.no_receipts", place=place) from None
+    except (OSError, receipts.ReceiptsDamaged) as error:
+        raise _receipts_damaged(place, error) from error
+    try:
+        with (
+            _replaced(path) as (draft, aside),
+            closing(connect(draft, readonly=False)) as connection,
+        ):
+            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            schema.migrate(connection)
+            receipt_facts.restore(connection, held)
+            receipt_facts.remember(connection, mark)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            examine(draft, site_key)
+    except sqlite3.Error as error:
+        raise _receipts_damaged(place, error) from error
+    return replace(_counted(path), aside=aside())
+
+
+def _require_newer_receipts(path: Path, place: Path) -> None:
+    """Raise LedgerError where a damaged ledger can still be seen to have got further than the receipts."""
+    try:
+        with closing(connect(path, readonly=True)) as connection:
+            mark = receipt_facts.mark_of(connection)
+    except sqlite3.Error:
+        return
+    if place.exists() and not receipts.reaches(place, mark) and _last_number(place) < mark.n:
+        raise LedgerError("ledger.receipts_older", path=path, place=place)
+
+
+def _last_number(place: Path) -> int:
+    """Return the number of the last line of a chain, as far as it is whole."""
+    try:
+        return receipts.end(place).n
+    except receipts.ReceiptsDamaged as damaged:
+        return damaged.line - 1
+
+
+def _is_behind(path: Path, place: Path) -> bool:
+    """Return whether the receipts hold attempts or seals that a readable ledger lacks.
+
+    Raises LedgerError where the ledger holds some that the receipts lack as well: neither replaces the other.
+    """
+    if not place.exists():
+        return False
+    with closing(connect(path, readonly=True)) as connection:
+        lacking = find_lacking(connection, receipts.read_unchained(place))
+        if not (lacking.answered or lacking.unanswered or lacking.seals):
+            return False
+        written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(place)}
+        own = {
+            (receipt.table, receipt.id)
+            for receipt in receipt_facts.every(connection)
+            if receipt.table == "attempt"
+        }
+        sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(place)}
+        seals = {str(seal_id) for (seal_id,) in connection.execute("SELECT seal_id FROM seal")}
+    if not own <= written or not seals <= sealed or receipts.find_break(place) is not None:
+        raise LedgerError("ledger.two_histories", path=path, place=place)
+    return True
+
+
+def _rewrite_receipts(path: Path, place: Path) -> Restored:
+    """Write damaged receipts again from a ledger that lacks nothing; UsageError where they are in order."""
+    with closing(connect(path, readonly=False)) as connection:
+        mark = receipt_facts.mark_of(connection)
+        whole = place.exists() and receipts.reaches(place, mark) and receipts.find_break(place) is None
+        if whole or not place.exists():
+            raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
+        damaged = set_aside_path(place)
+        place.rename(damaged)
+        receipt_facts.remember(connection, receipts.write_all(place, receipt_facts.every(connection)))
+    return replace(_counted(path), damaged_receipts=damaged)
+
+
+def check(path: Path, tenant: str) -> Checked:
+    """Return what is wrong with ledger, key and receipts, and how much was looked at.
+
+    Raises LedgerError or UsageError for a ledger that cannot even be opened.
+    """
+    require_rights(path, writing=False)
+    site_key = SiteKey(read_key(path), tenant)
+    try:
+        examine(path, site_key)
+        with closing(connect(path, readonly=True)) as connection:
+            found = [*_inside(connection), *_against_receipts(connection, receipts_path(path))]
+            told = receipt_facts.mark_of(connection).n
+        held = _counted(path)
+    except sqlite3.Error as error:
+        raise read_failed(path, error) from error
+    return Checked(tuple(found), told, held.people, held.seals, held.unsettled)
+
+
+def _inside(connection: sqlite3.Connection) -> Iterator[Trouble]:
+    """Yield what the database itself finds damaged."""
+    for (word,) in connection.execute("PRAGMA integrity_check"):
+        if word != "ok":
+            yield Trouble("ledger", word)
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        yield Trouble("ledger", str(row[0]))
+
+
+def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[Trouble]:
+    """Yield where the receipts break, or say something else than the ledger."""
+    mark = receipt_facts.mark_of(connection)
+    if mark == Mark():
+        return  # a ledger in which nothing was ever written under the lock
+    reached = receipts.reaches(place, mark)
+    if place.exists():
+        after = mark if reached else Mark()
+        lacking = find_lacking(connection, receipts.read_unchained(place, after=after))
+        if attempts := lacking.answered + lacking.unanswered or lacking.seals:
+            yield Trouble("behind", str(attempts))
+            return
+    if not reached:
+        yield Trouble("end", str(mark.n))
+        return
+    said: dict[tuple[str, str | int], dict[str, object]] = {}
+    try:
+        for receipt in receipts.read(place):
+            said.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
+    except receipts.ReceiptsDamaged as damaged:
+        yield Trouble("line", str(damaged.line))
+        return
+    held = {(each.table, each.id): dict(each.columns) for each in receipt_facts.every(connection)}
+    for table, identity in sorted(
+        {key for key in said.keys() | held.keys() if _differ(key, said, held)}, key=str
+    ):
+        yield Trouble("differs", f"{table} {identity if table in {'run', 'attempt'} else '…'}")
+
+
+def _differ(
+    key: tuple[str, str | int],
+    said: dict[tuple[str, str | int], dict[str, object]],
+    held: dict[tuple[str, str | int], dict[str, object]],
+) -> bool:
+    return key[0] != "run" and _told(said.get(key)) != _told(held.get(key))  # what a run saw is no receipt
+
+
+def _told(columns: dict[str, object] | None) -> dict[str, object] | None:
+    """Leave out what is empty: receipts know nothing of a column that came later."""
+    return columns and {name: value for name, value in columns.items() if value is not None}
+
+
+def _kept(source: Path) -> tuple[bytes, bytes]:
+    """Return key and receipts out of a backup."""
+    try:
+        with closing(connect(source, readonly=True)) as connection:
+            files = dict(connection.execute(f"SELECT name, data FROM {_KEPT}"))  # noqa: S608 - our own words
+        return files[_KEY], files[_RECEIPTS]
+    except (sqlite3.Error, KeyError) as error:
+        raise UsageError("ledger.no_backup", source=source) from error
+
+
+def _is_readable(path: Path, site_key: SiteKey) -> bool:
+    """Return whether a ledger can be read and is whole in itself."""
+    require_rights(path, writing=True)
+    try:
+        examine(path, site_key)
+        with closing(connect(path, readonly=True)) as connection:
+            return not any(_inside(connection))
+    except LedgerUnreachable:  # it may be sound: nothing takes its place
+        raise
+    except (LedgerError, sqlite3.Error):
+        return False
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None]]]:
+    """Yield a draft that takes the name of a ledger once the block has filled it, and the former one's new name.
+
+    What was there, and what SQLite kept beside it, is set aside only then: a draft that fails leaves everything as it is.
+    """
+    aside: list[Path] = []
+    draft = private_files.draft_of(path)
+    private_files.create(draft)
+    try:
+        yield draft, lambda: aside[0] if aside else None
+        private_files.sync_file(draft)
+        free = private_files.free_name(path)
+        for suffix in ("", *SIDE_SUFFIXES):
+            former = path.with_name(path.name + suffix)
+            if former.exists():
+                former.rename(free.with_name(free.name + suffix))
+                aside[:] = [free]
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+        for suffix in SIDE_SUFFIXES:
+            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    private_files.sync_folder(path.parent)
+
+
+def _put_key(path: Path, secret: bytes) -> None:
+    place = key_path(path)
+    if place.exists():
+        if place.read_bytes() == secret:
+            return
+        place.rename(
+            next(name for n in count(1) if not (name := place.with_name(f"{place.name}.{n}")).exists())
+        )
+    with private_files.published(place) as draft:
+        draft.write_bytes(secret)
+
+
+def _counted(path: Path) -> Restored:
+    with closing(connect(path, readonly=True)) as connection:
+        (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
+        (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
+        (unsettled,) = connection.execute(
+            f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
+        ).fetchone()
+    return Restored(people, seals, unsettled)
+
+
+def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
+    why: Speaks = reason_of(error)
+    if isinstance(error, receipts.ReceiptsDamaged):
+        why = phrase("ledger.receipts_line", line=error.line)
+    return LedgerError("ledger.receipts_damaged", place=place, why=why)

@@ -1,0 +1,179 @@
+"""Every person of the ledger at one moment, as the plan wants them.
+
+A person's key and seal name turn up in every table, runs and scenes with every person: such strings are kept once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from sys import intern
+from typing import Any
+
+from pipeline.domain.model import Content, LiveSeal, Past, Snapshot, Try
+from pipeline.ledger import persons, seal_names
+from pipeline.ledger.protocol import UPLOAD
+from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED
+
+CONTENT = (
+    "content_name, content_number, content_id_type, content_scene_key, content_mobile, content_seal_name, "
+    "content_picture, content_pixels, content_sent_size"
+)  # in the order of model.Content's fields
+
+# an attempt of before it was written down was dead six minutes after its signature
+DEAD_AT = "coalesce(dead_at, signed_at + 360)"
+
+# after_attempt and not the time of day: clocks are set back
+_SINCE_THE_LAST_SEAL = (
+    "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
+)
+_REFUSED_SINCE_THE_LAST_SEAL = f"verdict = 'refused' AND {_SINCE_THE_LAST_SEAL}"
+
+# What freezes a person's seal name since the last seal: an attempt that may have made another one; and the decision to
+# replace that seal, until the service has refused that create or the seal of the chosen name is found to be another's.
+MAY_HAVE_MADE_ONE = (
+    f"verdict IS NOT 'sealed' AND NOT {SURELY_REFUSED} AND NOT {DISOWNED} AND {_SINCE_THE_LAST_SEAL}"
+)
+NAMED_ANEW = (
+    "SELECT key FROM seal WHERE NOT EXISTS (SELECT 1 FROM attempt "  # noqa: S608 - our own words
+    f"WHERE attempt.key = seal.key AND (verdict = 'refused' OR {DISOWNED}) AND contract <> 'upload' "
+    f"AND {_SINCE_THE_LAST_SEAL})"
+)
+
+# creates sent (an attempt that is not executed and got no answer never left; a refused upload is no create; all else may
+# have left), and whether the seal name is frozen
+_TOLD = (
+    "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload'), "  # noqa: S608 - our own words
+    f"max({MAY_HAVE_MADE_ONE}) "
+    "FROM attempt GROUP BY key"
+)
+
+_NAMES_OF_OTHERS = (
+    "SELECT attempt.key, seal_name FROM decision JOIN attempt ON attempt.uuid = decision.attempt "
+    "WHERE kind = 'not_theirs'"
+)
+
+
+def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Snapshot:
+    """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
+    seals = dict(_live_seals(connection))
+    unsettled = dict(_tries(connection, OPEN_ATTEMPT))
+    refusals: defaultdict[str, list[Try]] = defaultdict(list)
+    for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
+        refusals[key].append(tried)
+    creates, frozen = {}, set()
+    for key, sent, may_have_made_one in connection.execute(_TOLD):
+        creates[key] = sent
+        if may_have_made_one:
+            frozen.add(key)
+    of_others: defaultdict[str, set[str]] = defaultdict(set)
+    for key, seal_name in connection.execute(_NAMES_OF_OTHERS):
+        of_others[key].add(seal_name)
+    frozen |= {key for (key,) in connection.execute(f"{NAMED_ANEW} AND ended_by IS NOT NULL")} | seals.keys()
+    earlier = persons.earlier_staff_numbers(connection, digest)
+    people = {
+        (same := intern(key)): Past(
+            same,
+            seal_name and intern(seal_name),
+            seals.get(key),
+            unsettled.get(key),
+            tuple(refusals.get(key, ())),
+            creates.get(key, 0),
+            key in frozen,
+            name,
+            id_masked and intern(id_masked),
+            earlier.get(key) if staff_no is None else staff_no,
+            mobile,
+            frozenset(of_others.get(key, ())),
+        )
+        for key, seal_name, name, id_masked, staff_no, mobile in connection.execute(
+            "SELECT key, seal_name, name, id_masked, staff_no, mobile FROM person"
+        )
+    }
+    owners = connection.execute("SELECT seal_name, key FROM seal_name")
+    owned = {intern(seal_name): intern(key) for seal_name, key in owners}
+    return Snapshot(
+        people,
+        owned,
+        seal_names.spare(connection),
+        *persons.decided(connection),
+        _former_pictures(connection),
+    )
+
+
+def _former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return whose seals pictures made that no live seal is compared with any more, by sha256 and by digest of pixels."""
+    rows = connection.execute(
+        "SELECT key, content_picture, content_pixels FROM seal WHERE ended_by IS NOT NULL UNION "
+        "SELECT key, json_extract(detail, '$.picture'), json_extract(detail, '$.pixels') FROM decision "
+        "WHERE kind = 'keep' AND detail IS NOT NULL"
+    )
+    return {digest: key for key, *digests in rows for digest in digests if digest}
+
+
+def staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
+    """Return the staff numbers that runs have read for everybody who has a seal, by key."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for key, number in connection.execute(
+        "SELECT DISTINCT key, json_extract(line, '$.staff_no') FROM row_line "
+        "WHERE key IN (SELECT key FROM seal WHERE ended_by IS NULL)"
+    ):
+        if number:
+            found[key].add(str(number))
+    return dict(found)
+
+
+def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:
+    """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
+    rows = connection.execute(
+        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {DEAD_AT}, {CONTENT} "  # noqa: S608 - our own words
+        f"FROM attempt WHERE {which} ORDER BY number"
+    )
+    for (
+        key,
+        uuid,
+        run,
+        verdict,
+        at,
+        host,
+        code,
+        message,
+        request_id,
+        seal_id,
+        contract,
+        dead_at,
+        *content,
+    ) in rows:
+        told = verdict or "unknown"
+        tried = Try(
+            uuid,
+            run,
+            told,
+            at,
+            host,
+            _content(content),
+            code,
+            message,
+            request_id,
+            seal_id,
+            contract == UPLOAD,
+            dead_at,
+        )
+        yield key, tried
+
+
+def _live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]]:
+    rows = connection.execute(
+        f"SELECT key, seal_id, seal_name, run, at, request_id, attempt, {CONTENT} "  # noqa: S608 - our own words
+        "FROM seal NOT INDEXED WHERE ended_by IS NULL"  # nearly all are live: from front to back is twice as fast
+    )
+    for key, seal_id, seal_name, run, at, request_id, attempt, *content in rows:
+        made = None if content[0] is None else _content(content)
+        seal = LiveSeal(seal_id, intern(seal_name or ""), intern(run or ""), at, made, request_id, attempt)
+        yield key, seal
+
+
+def _content(columns: list[Any]) -> Content:
+    name, number, id_type, scene_key, *rest = columns
+    return Content(name, number, intern(id_type), scene_key and intern(scene_key), *rest)

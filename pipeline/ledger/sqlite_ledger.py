@@ -1,0 +1,422 @@
+"""The ledger in an SQLite file (write-ahead log, every commit flushed)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.domain.model import CHECKED, Judged, Judgement, Marks, Snapshot, Verdict
+from pipeline.domain.roster import FileStat
+from pipeline.errors import LedgerError, reason_of
+from pipeline.ledger import (
+    attempts,
+    decisions,
+    person_history,
+    persons,
+    receipt_facts,
+    reserve_file,
+    run_history,
+    schema,
+)
+from pipeline.ledger import snapshot as people
+from pipeline.ledger.access import explain_refusal
+from pipeline.ledger.person_queries import Life
+from pipeline.ledger.protocol import (
+    UPLOAD,
+    Adopted,
+    Attempt,
+    Decision,
+    LedgerConflict,
+    RunRecord,
+    SeenRow,
+    Told,
+)
+from pipeline.ledger.receipts import Receipts
+from pipeline.ledger.registry import ProgressCounter
+from pipeline.ledger.writer import Operation, Telling, Writer
+
+Result = TypeVar("Result")
+
+BUSY_SECONDS = 5.0
+_MARKS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
+_RUN_COLUMNS = [field.name for field in fields(RunRecord)]
+_RUN = ", ".join(_RUN_COLUMNS)
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open the file as the ledger wants it, in autocommit mode; read-only, not a byte of it can change."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    if not readonly:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # macOS: flush the drive's cache as well
+        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+class SqliteLedger:
+    """A Ledger (protocol.py) and an Archive (archive.py); made by :func:`~pipeline.ledger.open.open_ledger`.
+
+    Writing goes through one thread; every read has its own connection and sees one moment. ``digest`` stands in for
+    the paths of remembered files, for a picture's name may be an identity number.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        digest: Callable[[str], str],
+        readonly: bool,
+        receipts: Receipts | None = None,
+        counter: ProgressCounter | None = None,
+        require_ownership: Callable[[], None] | None = None,
+    ) -> None:
+        self._path = path
+        self._digest = digest
+        self._writer = (
+            None
+            if readonly
+            else Writer(
+                path,
+                connect(path, readonly=False),
+                receipts,
+                partial(reserve_file.give_up, path),
+                counter=counter,
+                require_ownership=require_ownership,
+            )
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Return every person at one moment; an attempt without a verdict counts as unknown."""
+        with self._reading() as connection:
+            return people.snapshot(connection, self._digest)
+
+    def known_files(self) -> Mapping[str, FileStat]:
+        """Return the remembered files: ask it by path."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT path, size, mtime_ns, sha256 FROM file_stat")
+            return KnownFiles({path: FileStat(*stat) for path, *stat in rows}, self._digest)
+
+    def remember_files(self, stats: Mapping[str, FileStat]) -> None:
+        """Remember files by path, in place of what was remembered of them."""
+        rows = [(self._digest(path), stat.size, stat.mtime_ns, stat.sha256) for path, stat in stats.items()]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO file_stat (path, size, mtime_ns, sha256) VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE "
+                "SET size = excluded.size, mtime_ns = excluded.mtime_ns, sha256 = excluded.sha256",
+                rows,
+            )
+
+        if rows:
+            self._write(write)
+
+    def begin_run(self, record: RunRecord) -> None:
+        """Enter a run, before anything that refers to it."""
+        columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
+        for paths in ("rosters", "context"):
+            columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
+        values = list(columns.values())
+        statement = f"INSERT INTO run ({_RUN}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own words
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(statement, values)
+
+        self._write(write, receipt_facts.of_run(record.run))
+
+    def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
+        """Enter what this run says of these rows, in place of what it said of them before."""
+        self._write(lambda connection: run_history.see(connection, run, rows))
+
+    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+        """Remember staff number and mobile of people by key, in place of what was remembered of them."""
+        with self._reading() as connection:
+            earlier = persons.earlier_staff_numbers(connection, self._digest)
+        told = {**{key: Marks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
+        keys = list(told)
+        for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
+            some = {key: told[key] for key in keys[first : first + _MARKS_IN_A_COMMIT]}
+            self._write(
+                partial(persons.remember_marks, marks=some),
+                [receipt_facts.Fact("person", "key", key, ("staff_no", "mobile")) for key in some],
+            )
+
+    async def open_attempt(self, attempt: Attempt) -> None:
+        """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
+
+        After the first write that the disk refused every further one raises LedgerError: verdicts are still taken.
+        """
+        writer = self._writing()
+
+        def write(connection: sqlite3.Connection) -> str | None:
+            if writer.failure is not None:
+                raise copy(writer.failure) from writer.failure.__cause__
+            return attempts.enter_attempt(connection, attempt)
+
+        entered = writer.submit(
+            write,
+            lambda before: receipt_facts.of_attempt(attempt.uuid, attempt.key, attempt.seal_name, before),
+        )
+        try:
+            await asyncio.wrap_future(entered)
+        except asyncio.CancelledError:
+            # where it is too late to cancel, it is on the disk and its caller never learnt that it may send
+            if not entered.cancel():
+                writer.submit(
+                    lambda ledger: attempts.withdraw(ledger, attempt.uuid, attempt.signed_at),
+                    receipt_facts.of_verdict(attempt.uuid),
+                )
+            raise
+
+    async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+        """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well."""
+        settled = self._writing().submit(
+            lambda ledger: attempts.enter_verdict(ledger, uuid, verdict, at), receipt_facts.of_verdict(uuid)
+        )
+        await asyncio.shield(asyncio.wrap_future(settled))
+
+    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
+        """Enter how a run ended; ``record`` is its run.json."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            ended = connection.execute(
+                "UPDATE run SET exit = ?, finished = ?, record = ? WHERE run = ?",
+                (exit, finished, run_history.replace_undecodable(record), run),
+            )
+            if ended.rowcount != 1:
+                raise LedgerConflict("run")
+
+        self._write(write, receipt_facts.of_run(run))
+
+    def run(self, run: str) -> RunRecord | None:
+        """Return one run, or None."""
+        return next(iter(self._runs("WHERE run = ?", run)), None)
+
+    def runs(self, limit: int) -> list[RunRecord]:
+        """Return the newest runs, newest first."""
+        return self._runs("ORDER BY number DESC LIMIT ?", limit)
+
+    def last_run(self, *, complete: bool = False) -> RunRecord | None:
+        """Return the newest run, or the newest that came to its end."""
+        ended = "WHERE finished IS NOT NULL" if complete else ""
+        return next(iter(self._runs(f"{ended} ORDER BY number DESC LIMIT ?", 1)), None)
+
+    def rows_of(self, run: str) -> list[SeenRow]:
+        """Return what a run said of its rows, by file, sheet and row."""
+        with self._reading() as connection:
+            return run_history.said_by(connection, run)
+
+    def staff_numbers(self) -> Mapping[str, Collection[str]]:
+        """Return the staff numbers that runs have read for everybody who has a seal, by key."""
+        with self._reading() as connection:
+            return people.staff_numbers(connection)
+
+    def creates_of(self, run: str) -> int:
+        """Return how many creates of a run were entered, whatever became of them."""
+        with self._reading() as connection:
+            (entered,) = connection.execute(
+                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD)
+            ).fetchone()
+            return int(entered)
+
+    def run_ids(self) -> set[str]:
+        """Return the ids of all runs."""
+        with self._reading() as connection:
+            return {run for (run,) in connection.execute("SELECT run FROM run")}
+
+    def attempt_ids(self) -> set[str]:
+        """Return the uuids of all attempts."""
+        with self._reading() as connection:
+            return {uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt")}
+
+    def seal_ids(self) -> set[str]:
+        """Return every SealId that is known, of seals that were given up as well."""
+        with self._reading() as connection:
+            return {each for (each,) in connection.execute("SELECT seal_id FROM seal")}
+
+    def ended_seals(self) -> set[str]:
+        """Return the SealIds of seals that were given up."""
+        with self._reading() as connection:
+            return {
+                each for (each,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+            }
+
+    def seen_before(self, row_ids: Collection[str]) -> set[str]:
+        """Return which of these rows an earlier run has seen."""
+        with self._reading() as connection:
+            return run_history.seen_before(connection, row_ids)
+
+    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, SeenRow]:
+        """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id."""
+        with self._reading() as connection:
+            return run_history.corrections_of(connection, row_ids)
+
+    def decide(self, decision: Decision) -> None:
+        """Enter a human's decision and what follows from it."""
+        self._write(
+            lambda ledger: decisions.enter(ledger, decision),
+            lambda number: decisions.facts_of(decision, number),
+        )
+
+    def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
+        """Enter seals that were made elsewhere, all or none."""
+        self._write(
+            lambda ledger: decisions.adopt(ledger, seals, at, who, why), decisions.facts_of_adopted(seals)
+        )
+
+    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+        """Enter a review's judgements, all or none: from now on they count in every run."""
+        self._write(
+            lambda ledger: decisions.judge(ledger, judgements, at, who, why),
+            lambda numbers: [receipt_facts.Fact("decision", "id", number) for number in numbers],
+        )
+
+    def judgements(self) -> Mapping[str, Judgement]:
+        """Return what was judged last of each content that was ever reviewed."""
+        with self._reading() as connection:
+            return decisions.judgements(connection)
+
+    def accept_runs(self, runs: Sequence[str], *, at: float, who: str) -> None:
+        """Enter that somebody goes on without what these runs made: their results no longer refuse this ledger."""
+        self._write(
+            lambda ledger: decisions.accept_runs(ledger, runs, at, who),
+            lambda number: [receipt_facts.Fact("decision", "id", number)],
+        )
+
+    def accepted_runs(self) -> set[str]:
+        """Return the runs that `accept_runs` named."""
+        with self._reading() as connection:
+            return decisions.accepted_runs(connection)
+
+    def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
+        """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
+        rows = [(CHECKED, seal_id) for seal_id in seal_ids]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany("UPDATE seal SET content_sent_size = ? WHERE seal_id = ?", rows)
+
+        if rows:
+            set_alone = ("content_sent_size",)
+            self._write(
+                write, [receipt_facts.Fact("seal", "seal_id", seal_id, set_alone) for _, seal_id in rows]
+            )
+
+    def decisions(self, kind: str | None = None) -> list[Told]:
+        """Return the decisions, oldest first."""
+        with self._reading() as connection:
+            return [
+                Told(*row)
+                for row in connection.execute(
+                    "SELECT at, who, why, kind, key, attempt, seal_id, id, detail FROM decision WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
+                    (kind,),
+                )
+            ]
+
+    def named(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
+        """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it."""
+        with self._reading() as connection:
+            return person_history.named(connection, word)
+
+    def unnumbered(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Return the lines of rows that bear one of these names and no usable number."""
+        with self._reading() as connection:
+            return person_history.unnumbered(connection, names)
+
+    def everybody(self) -> list[tuple[str | None, str | None]]:
+        """Return name and staff number of everybody who was ever seen or has a seal."""
+        with self._reading() as connection:
+            return list(person_history.everybody(connection))
+
+    def same_persons(self) -> Mapping[str, str]:
+        """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
+        with self._reading() as connection:
+            return persons.decided(connection)[0]
+
+    def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
+        """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
+        with self._reading() as connection:
+            return person_history.life(connection, key, row_ids)
+
+    def runs_with_rows(self) -> set[str]:
+        """Return the runs whose words of their rows the ledger holds."""
+        with self._reading() as connection:
+            return person_history.runs_with_rows(connection)
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the files."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _runs(self, which: str, value: str | int) -> list[RunRecord]:
+        with self._reading() as connection:
+            rows = connection.execute(f"SELECT {_RUN} FROM run {which}", (value,)).fetchall()  # noqa: S608 - our own words
+        return [_record(row) for row in rows]
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise RuntimeError("the ledger was opened for reading")
+        return self._writer
+
+    def _write(self, operation: Operation[Result], told: Telling = ()) -> Result:
+        return self._writing().submit(operation, told).result()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = connect(self._path, readonly=True)
+        except sqlite3.Error as error:
+            raise read_failed(self._path, error) from error
+        try:
+            schema.read_as_newest(connection)
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as error:
+            raise read_failed(self._path, error) from error
+        finally:
+            connection.close()
+
+
+def _record(row: Sequence[Any]) -> RunRecord:
+    columns = dict(zip(_RUN_COLUMNS, row, strict=True))
+    for paths in ("rosters", "context"):
+        columns[paths] = tuple(json.loads(columns[paths]))
+    return RunRecord(**columns)
+
+
+class KnownFiles(Mapping[str, FileStat]):
+    """Remembered files by path. The paths are not kept, only digests of them; iterating gives the digests."""
+
+    def __init__(self, stats: Mapping[str, FileStat], digest: Callable[[str], str]) -> None:
+        self._stats = stats
+        self._digest = digest
+
+    def __getitem__(self, path: str) -> FileStat:
+        found = self._stats.get(self._digest(path))
+        return self._stats[path] if found is None else found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stats)
+
+    def __len__(self) -> int:
+        return len(self._stats)
+
+
+def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
+    """Say what the file system refuses, else that the ledger is damaged, and how to restore it."""
+    return explain_refusal(path, error, writing=False) or LedgerError(
+        "ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild")
+    )

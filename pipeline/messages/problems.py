@@ -1,0 +1,141 @@
+"""The catalogue of codes (DESIGN §8): makes a problem of a code, and its sentence for whoever reads it.
+
+A problem is stored as its code and the words of its place; its sentence, which stands in `pipeline.messages.problem_entries`,
+is made only when somebody reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from pipeline.domain.roster import Field, Problem, Severity
+from pipeline.messages.findings import finding
+from pipeline.messages.problem_entries import CATALOGUE, FURTHER_CASES, OTHER_CASE, PHRASES
+from pipeline.messages.punctuation import WORDS as MARKS
+
+__all__ = [
+    "CATALOGUE",
+    "FURTHER_CASES",
+    "OTHER_CASE",
+    "PHRASES",
+    "forgiven",
+    "message",
+    "parted",
+    "problem",
+    "waits_for_machine",
+]
+
+# codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
+OF_FILES = frozenset(
+    {
+        "FILE_CORRUPT",
+        "FILE_FORMAT",
+        "FILE_NOT_READ",
+        "FILE_SUSPICIOUS",
+        "FILE_TOO_LARGE",
+        "IMAGE_CORRUPT",
+        "IMAGE_FORMAT",
+    }
+)
+_OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
+_NOTHING = frozenset({"", "—"})
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_OTHER = "other"  # word of the detail that names rows, or whom a name or number belongs to
+_ROW_OF_A_FILE = re.compile(r"(.+\.\w{2,5}(?: .+)?) (\d+)( …)?")
+_FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
+_TOLD = frozenset({"found", "limit"})
+
+
+class _Blank(dict[str, str]):
+    """Detail whose missing words are left out, so that a sentence is never lost over one of them."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def problem(
+    code: str,
+    field: Field | None = None,
+    cell: str | None = None,
+    /,
+    *,
+    severity: Severity | None = None,
+    **detail: object,
+) -> Problem:
+    """Make a problem of a catalogued code; ``severity`` departs from the usual one where §8 says so."""
+    entry = CATALOGUE[code]
+    words = {name: str(value) for name, value in detail.items()}
+    return Problem(code, severity or entry.severity, field, cell, words)
+
+
+def waits_for_machine(errors: Collection[Problem]) -> bool:
+    """Tell whether nothing but the machine's trouble keeps a row from being sent."""
+    return bool(errors) and all(error.code == "IMAGE_NOT_READ" for error in errors)
+
+
+def forgiven(problem: Problem) -> Problem:
+    """Return an error as a warning that says what the error says: it does not keep this row from anything."""
+    if problem.severity == "warning":
+        return problem
+    return replace(problem, severity="warning", detail={**problem.detail, _FORGIVEN: "yes"})
+
+
+def message(problem: Problem, language: str) -> str:
+    """Return the problem as a sentence in ``zh`` or ``en`` that names its place, what was found, what to do."""
+    entry = CATALOGUE.get(problem.code)
+    if entry is None:
+        return problem.code
+    words = (entry.zh, entry.en)
+    severity = "error" if problem.detail.get(_FORGIVEN) else problem.severity
+    unusual = severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
+    if unusual and entry.other is not None:
+        words = entry.other
+    cases = FURTHER_CASES.get(problem.code, {}) if severity == entry.severity else {}
+    words = next((cases[mark] for mark in cases if problem.detail.get(mark)), words)
+    zh, en = (_whole(each, problem.detail) for each in words)
+    detail = _Blank({"cell": problem.cell or "", **problem.detail})
+    comma, english_comma = MARKS["mark.comma"]
+    if language != "zh":
+        if _OTHER in detail:
+            detail[_OTHER] = english_comma.join(_rows(detail[_OTHER], 1))
+        return _placed(en, problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
+    told = _TOLD if problem.code in OF_FILES else frozenset[str]()
+    for name, text in problem.detail.items():
+        parts = _rows(text, 0) if name == _OTHER else text.split(english_comma)
+        detail[name] = comma.join(
+            finding(part) if name in told else PHRASES.get(part, part) for part in parts
+        )
+        if name in told and _HAN.match(detail[name]):
+            zh = zh.replace(f" {{{name}}}", f"{{{name}}}")  # Han beside Han stands without a blank
+        if name == _OTHER and _HAN.fullmatch(detail[name][-1:]):
+            zh = zh.replace(f"{{{name}}} ", f"{{{name}}}")
+    return _placed(zh, problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
+
+
+def _rows(places: str, language: int) -> list[str]:
+    """Return what a detail names beside the row, rows of files (``a.xlsx 内科 12``) in words: 0 is zh, 1 en."""
+    return [
+        MARKS["mark.row"][language].format(place=found[1], row=found[2], more=found[3] or "")
+        if (found := _ROW_OF_A_FILE.fullmatch(part))
+        else part
+        for part in places.split(MARKS["mark.comma"][1])
+    ]
+
+
+def parted(sentence: str) -> tuple[str, str]:
+    """Return a catalogue's sentence as what is wrong and what to do, which may be empty; its blanks are left."""
+    zh, en = MARKS["mark.semicolon"]
+    wrong, _, todo = sentence.partition(zh if zh in sentence else en)
+    return wrong, todo
+
+
+def _whole(sentence: str, detail: Mapping[str, str]) -> str:
+    """Return a sentence with the parts in square brackets that have something to tell, and without the others."""
+    return _OPTIONAL.sub(lambda part: "" if detail.get(part[2], "") in _NOTHING else part[1], sentence)
+
+
+def _placed(sentence: str, cell: str | None, colon: str) -> str:
+    """Return a sentence that names its cell, before all else where it does not do so by itself."""
+    return sentence if cell is None or "{cell}" in sentence else f"{cell}{colon}{sentence}"

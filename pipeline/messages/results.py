@@ -1,0 +1,373 @@
+"""The words of the results - workbook, pages, ends of a night - in Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.domain.model import Status
+from pipeline.domain.roster import CardType, Field
+from pipeline.messages.findings import in_words
+from pipeline.messages.notices import NOTICE_WORDS
+from pipeline.messages.report_page import REPORT_WORDS
+
+STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
+    Status.SEALED: ("成功", "Sealed"),
+    Status.UNCHANGED: ("未变", "Unchanged"),
+    Status.CHANGED: ("有变化", "Changed"),
+    Status.REJECTED: ("待改", "To correct"),
+    Status.FAILED: ("失败", "Failed"),
+    Status.UNKNOWN: ("未知", "Unknown"),
+    Status.EXISTS: ("名称已存在", "Name exists"),
+    Status.NOT_SENT: ("未提交", "Not sent"),
+    Status.READY: ("可提交", "Ready"),
+}
+
+STATUS_MEANINGS: Mapping[Status, tuple[str, str]] = {
+    Status.SEALED: ("本次已取得印章ID", "The seal was made in this run"),
+    Status.UNCHANGED: ("以前已有印章，内容相同，没有再提交", "Has its seal, nothing new, nothing sent"),
+    Status.CHANGED: (
+        "已有印章，但名单内容变了，请人工决定",
+        "Has a seal, the roster differs: decide",
+    ),
+    Status.REJECTED: ("名单或图片有问题，没有提交", "Roster or picture at fault, not sent"),
+    Status.FAILED: ("已提交，被腾讯拒绝", "Sent and refused by the service"),
+    Status.UNKNOWN: ("已提交，没有收到结果；查清前不会重复提交", "Sent, no answer; held until it is settled"),
+    Status.EXISTS: (
+        "同名印章已存在，是谁的待查清；查清前不会提交",
+        "A seal of this name exists; held until it is known whose",
+    ),
+    Status.NOT_SENT: (
+        "还没有轮到，或没有送达；下次会提交",
+        "Not its turn or not delivered; sent later",
+    ),
+    Status.READY: ("检查通过，可以提交", "Checked, will be sent by a run"),
+}
+
+FIELD_WORDS: Mapping[str, tuple[str, str]] = {
+    Field.NAME: ("姓名", "name"),
+    Field.NUMBER: ("证件号码", "identity number"),
+    Field.ID_TYPE: ("证件类型", "card type"),
+    Field.MOBILE: ("手机号", "mobile"),
+    Field.STAFF_NO: ("工号", "staff number"),
+    Field.DEPARTMENT: ("科室", "department"),
+    Field.SEAL_NAME: ("印章名称", "seal name"),
+    Field.PICTURE: ("图片", "picture"),
+    Field.SCENE_KEY: ("场景", "scene"),
+    Field.ENABLE_AUTO_SIGN: ("授权签", "auto-sign"),
+    Field.LICENSE_TYPE: ("许可", "licence"),
+    Field.SEAL_IMAGE_COMPRESS: ("压缩", "compression"),
+}
+
+CARD_WORDS: Mapping[CardType, str] = {
+    CardType.ID_CARD: "居民身份证",
+    CardType.HONGKONG_AND_MACAO: "港澳居民来往内地通行证",
+    CardType.HONGKONG_MACAO_AND_TAIWAN: "港澳台居民居住证",
+}
+
+# words of a refusal's message -> the field it is about
+TOLD_FIELDS: Mapping[str, Field] = {
+    "图片": Field.PICTURE,
+    "手机": Field.MOBILE,
+    "姓名": Field.NAME,
+    "证件": Field.NUMBER,
+    "身份证": Field.NUMBER,
+}
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "sheet.summary": ("汇总", "Summary"),
+    "sheet.all": ("全部结果", "All"),
+    "sheet.retried": ("本次重试", "Retried"),
+    "sheet.fix": ("失败待改", "To fix"),
+    "sheet.unknown": ("未知", "Unknown"),
+    "sheet.unpaired": ("未配对印章", "Unpaired pictures"),
+    "title.run": ("电子印章导入结果", "Seal import: results"),
+    "title.check": ("电子印章导入前检查", "Seal import: check before sending"),
+    "verdict.done": ("全部 {rows} 行都已有印章，不需要处理。", "Every row has its seal ({rows}). Nothing to do."),
+    "verdict.ready": ("检查通过：{rows} 行可以提交，没有需要修改的行。", "Checked: {rows} ready to be sent, none to correct."),
+    "verdict.nothing": ("名单里没有要处理的行。", "The roster holds no rows."),
+    "verdict.people": (
+        "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need nothing, {todo} need action."),
+    "verdict.refused_only": ("名单文件没有读成，见下方“名单文件”。", "A roster file was refused: see Roster files below."),
+    "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
+    "link.review.html": ("→ 核对页 review.html", "→ Review page"),
+    "link.report.html": ("→ 运行报告 report.html", "→ Report of this run"),
+    "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
+    "head.next": ("接下来做什么", "What to do next"),
+    "head.notices": ("请注意", "Please note"),
+    "head.statuses": ("结果", "Results"),
+    "head.reasons": ("需要处理的原因", "Reasons"),
+    "head.departments": ("各科室", "By department"),
+    "head.files": ("名单文件", "Roster files"),
+    "head.facts": ("本次运行", "This run"),
+    "col.status": ("状态", "Status"),
+    "col.rows": ("行数", "Rows"),
+    "col.share": ("占比", "Share"),
+    "col.meaning": ("含义", "Meaning"),
+    "col.reason": ("原因", "Reason"),
+    "col.who": ("谁处理", "Who acts"),
+    "col.department": ("科室", "Department"),
+    "col.total": ("合计", "Total"),
+    "col.file": ("文件", "File"),
+    "col.sheet": ("工作表", "Sheet"),
+    "col.row": ("行号", "Row"),
+    "col.note": ("说明", "Notes"),
+    "col.name": ("姓名", "Name"),
+    "col.number": ("证件号码", "Identity no."),
+    "col.staff_no": ("工号", "Staff no."),
+    "col.seal": ("印章", "Seal"),
+    "col.seal_name": ("印章名称", "Seal name"),
+    "col.seal_id": ("印章ID", "SealId"),
+    "col.attempts": ("提交次数", "Attempts"),
+    "col.time": ("提交时间", "Sent at"),
+    "col.mobile": ("手机号", "Mobile"),
+    "col.picture": ("图片", "Picture"),
+    "col.request_id": ("RequestId", "RequestId"),
+    "col.trace_id": ("TraceId", "TraceId"),
+    "col.host": ("提交地址", "Host"),
+    "col.answer": ("腾讯的应答", "The service's answer"),
+    "col.settle": ("怎样查清", "How to settle it"),
+    "col.conclusion": ("结论", "Conclusion"),
+    "col.where": ("位置（点击打开文件夹）", "Where (click for the folder)"),
+    "col.why": ("为什么没有用上", "Why nobody got it"),
+    "col.what": ("怎么办", "What to do"),
+    "fix.status": ("导入状态", "Import status"),
+    "fix.reason": ("原因", "Reason"),
+    "fix.advice": ("处理办法", "What to do"),
+    "fix.origin": ("来源", "From"),
+    "fix.row": ("第 {row} 行", "row {row}"),
+    "fix.none": ("没有需要修改的行。", "There is nothing to correct."),
+    "fix.retype": ("原单元格显示 {shown}，已不可靠，所以留空。", "The cell showed {shown}, which cannot be trusted; left empty."),
+    "fix.in_cell": ("▣ {cell} 单元格里的图片", "▣ {cell} the picture in the cell"),
+    "fix.check.id_card_number": ("证件号码的位数", "Identity number"),
+    "fix.check.id_card_number.text": ("居民身份证和居住证是 18 位，港澳通行证是 11 位。确实如此请继续。", "An identity card or residence permit has 18 characters, a HKMO permit 11. Go on if it is right."),
+    "fix.check.mobile": ("手机号的位数", "Mobile"),
+    "fix.check.mobile.text": ("手机号是 11 位；不填可以清空。", "A mobile has 11 digits; it may be left empty."),
+    "fix.check.seal_name": ("印章名称的长度", "Seal name"),
+    "fix.check.seal_name.text": ("印章名称是 1–50 个字。", "A seal name has 1 to 50 characters."),
+    "fix.check.id_card_type": ("证件类型", "Card type"),
+    "fix.check.id_card_type.text": ("请从列表中选择，或按名单原来的写法填写。", "Choose from the list, or write it as the roster does."),
+    "conclusion.created": ("已创建", "created"),
+    "conclusion.not_created": ("未创建", "not created"),
+    "conclusion.not_created_sure": ("未创建（确定）", "not created (sure)"),
+    "conclusion.not_theirs": ("是他人的", "another person's"),
+    "conclusion.text": ("请从列表中选择；选“已创建”要填印章ID。", "Choose from the list; “created” needs the SealId."),
+    "who.clerk": ("名单负责人", "Roster owner"),
+    "who.it": ("信息科", "IT"),
+    "who.tencent": ("腾讯客户经理", "Tencent account manager"),
+    "who.nobody": ("无需处理", "Nobody"),
+    "other.departments": ("其余 {n} 个科室", "{n} more departments"),
+    "other.reasons": ("其余 {n} 种", "{n} more"),
+    "other.files": ("其余 {n} 个文件均已读取", "{n} more files, all read"),
+    "no.department": ("（未填科室）", "(none given)"),
+    "file.read": ("已读取", "Read"),
+    "file.refused": ("拒绝", "Refused"),
+    "file.deferred": ("暂不读取", "Deferred"),
+    "reason.service": ("腾讯拒绝", "Refused by the service"),
+    "reason.doubtful": ("应答说不清结果", "The answer does not tell what happened"),
+    "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
+    "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
+    "reason.explained": ("{what}（腾讯的原话：“{message}”）", "{what} (the service's words: “{message}”)"),
+    "spare.meaning": (
+        "{meaning}；其中 {n} 行与别的行重复，不用改",
+        "{meaning}; nothing to do where a row repeats another one: {n}"),
+    "reason.wire": ("{message} ({code})", "{message} ({code})"),
+    "reason.unknown": ("{time} 已提交，没有收到可信的结果。", "Sent at {time}, no verdict came back."),
+    "reason.exists": ("{time} 已提交，腾讯答复同名印章已存在；是谁的还没有查清。", "Sent at {time}; the service has a seal of this name, whose it is has to be found out."),
+    "reason.not_sent": ("没有轮到或没有送达，不是名单的问题。", "Not its turn or not delivered; the roster is not at fault."),
+    "advice.roster": ("已有印章，不用再提交；把名单里的这一行改过来", "Has its seal, send nothing; correct the roster's row"),
+    "advice.cells": ("改正黄色格，保存后重新提交", "Correct the yellow cells, save, retry"),
+    "advice.picture": ("换好图片，或在黄色格写图片文件名，保存后重新提交", "Replace the picture or name it in the yellow cell, save, retry"),
+    "advice.failed": ("按原因核对姓名、证件和图片，保存后重新提交", "Check name, number and picture against the reason, save, retry"),
+    "advice.not_sent": ("不用修改，重新提交即可", "Nothing to correct, just retry"),
+    "advice.review": ("不用修改；请先在 review.html 中核对", "Nothing to correct; judge it in review.html first"),
+    "advice.it": ("请信息科按原因处理", "For IT: see the reason"),
+    "settle.unknown": (
+        "按名称“{seal}”查找印章（控制台、审计日志）：找到就填印章ID并选“已创建”。没找到不等于没有创建：用 certify 登记过那里能看到导入的印章，才选“未创建”；另有把握（例如腾讯客户经理答复没有）选“未创建（确定）”。",
+        "Search for the seal “{seal}” (console, audit log): if it is there, enter its SealId and choose “created”. Not finding it proves nothing: choose “not created” only where certify has recorded that imported seals are shown there, or “not created (sure)” if you know it otherwise, as from your account manager."),
+    "settle.exists": (
+        "腾讯已有名为“{seal}”的印章：可能是此人的（在别处、由以前的台账或未收到结果的提交创建），也可能是他人的。请查它是谁的：是此人的，填印章ID并选“已创建”；是他人的，选“是他人的”，下次运行会改用带工号的名称。",
+        "The service has a seal “{seal}”: it may be this doctor's (made elsewhere, by an earlier ledger, or by a create that got no answer) or another person's. Find out whose it is: if this doctor's, enter its SealId and choose “created”; if another's, choose “another person's”, and the next run adds the staff number to the name."),
+    "settle.evidence": ("应答里出现过印章ID {seal_id}，未经证实。", "The answer held the SealId {seal_id}; it is not proven."),
+    "unpaired.what": (
+        "把文件名改成医生的证件号码、工号或姓名，或在名单的“图片”列写上这个文件名",
+        "Name the file after the doctor's identity number, staff number or name, or write its name into the picture column"),
+    "unpaired.unclaimed": ("名单里没有哪一行指向它", "No row of the roster leads to it"),
+    "unpaired.sheet": ("工作表“{sheet}”", "Sheet “{sheet}”"),
+    "unpaired.cells": ("单元格 {cells}", "cells {cells}"),
+    "unpaired.none": ("每张图片都已用上。", "Every picture was used."),
+    "unknown.none": ("没有结果未知的行。", "No row is without a verdict."),
+    "next.halted": ("先排除停止的原因（在此之前重跑没有用），然后运行：", "First remove the cause of the halt (a rerun will not help before), then run:"),
+    "next.guarded": (
+        "先看名单是不是完整、是不是放对了（照原样再运行还会停下）；改好名单就照常运行，名单确实如此就放行这一晚：",
+        "Look at the roster: is it whole, and the right one? As it is, every run stops again. Mend it and run as usual, or, if it is right, pass this night:"),
+    "next.marks": (
+        "{file} 没有读成：按“名单文件”的说明改好并保存（或从原来的结果表重新开始），然后再运行：",
+        "{file} was refused: mend it as Roster files says and save it (or start again from the original workbook), then run again:"),
+    "next.deferred": (
+        "{n} 个文件是结果表，没有当作名单读取；要提交其中改好的行，请运行：",
+        "Results workbooks among the rosters, not read: {n}. To send their corrected rows, run:"),
+    "next.absent": (
+        "另有 {n} 人上次提交没有结论，不在这次的名单里：",
+        "People whose last create has no verdict and who are not in these rosters: {n}."),
+    "halt.OUTAGE": ("服务一直没有可用的应答（{message}）", "the service gave no usable answer ({message})"),
+    "halt.TOO_MANY_NEW": (
+        "新出现的医生太多（{message}），一个也没有提交。请核对名单是不是放错了；确实如此就用 run --accept-guards 放行这一晚，或调大 guards.new_rows",
+        "too many doctors are new ({message}); nothing was sent. Is it the right roster? If so, pass this night with run --accept-guards, or raise guards.new_rows"),
+    "halt.ROSTER_SHRUNK": (
+        "名单上的医生比上次少了很多（{message} 人），一个也没有提交。请核对名单是否完整；确实如此就用 run --accept-guards 放行这一晚",
+        "the roster has far fewer doctors than last time ({message}); nothing was sent. Is it whole? If so, pass this night with run --accept-guards"),
+    "halt.ROSTER_MISSING": (
+        "名单文件夹 {message} 是空的或不存在，而以前的运行在那里读过名单；没有提交任何内容。请看共享文件夹是否已连接、名单是否已放入；确实没有名单就用 run --accept-guards 放行这一晚",
+        "the roster folder {message} is empty or gone, and earlier runs read a roster there; nothing was sent. Is the share connected, and the roster in its place? If there is none tonight, pass this night with run --accept-guards"),
+    "halt.TOO_MANY_UNKNOWN": (
+        "这一晚已有 {message} 行没有结论，先停下。请查网络和服务状态，并查清“未知”表里的行",
+        "{message} rows have no verdict tonight. Look at the network and the service, and settle the sheet Unknown"),
+    "halt.SAME_REFUSAL": (
+        "几乎人人被同一原因拒绝（{message}），多半是设置或权限的问题，请先排除；确实如此就用 run --accept-guards",
+        "nearly everybody is refused for the same reason ({message}): settings or permissions, most likely. If it is the rows, use run --accept-guards"),
+    "halt.SEALS_EXIST": (
+        "台账里还没有印章，腾讯却答复前 {message} 个印章名称已存在：这些医生可能早有印章。请先用 adopt 登记已有的印章；确实都是他人的就用 run --accept-guards 放行这一晚",
+        "the ledger holds no seal, but the first {message} seal names exist: these doctors may have seals already. First enter them with adopt; if they are other people's, pass this night with run --accept-guards"),
+    "next.adopt": (
+        "先登记以前创建的印章（含证件号码和印章ID的表，或旧的 results.xlsx），怎样写：",
+        "First enter the seals that were made before (a sheet with numbers and SealIds, or an old results.xlsx). How:"),
+    "halt.DEADLINE": ("到了设定的截止时间 {message}，余下的明晚先做", "the deadline {message} has come; the rest goes first tomorrow"),
+    "halt.ATTEMPT_BUDGET": ("重发次数太多，先停下，稍后再运行", "too many calls had to be made again; run again later"),
+    "halt.CUT_SHORT": ("运行被中断", "the run was cut short"),
+    "halt.SEAL_ID_REUSED": ("服务返回了属于另一人的印章ID", "the service answered with another person's SealId"),
+    "halt.TLS": ("服务器证书无法验证：{message}", "the server's certificate was refused: {message}"),
+    "halt.DISK": ("磁盘或文件出错：{message}", "disk or file trouble: {message}"),
+    "halt.LEDGER": ("台账无法写入（{message}）；请腾出磁盘空间或检查权限", "the ledger cannot be written ({message}); make room on its disk, or look at its permissions"),
+    "halt.USAGE": ("{message}", "{message}"),
+    "halt.CREDENTIALS_MISSING": ("{message}", "{message}"),
+    "halt.LOCKED": ("{message}", "{message}"),
+    "halt.LEDGER_REFUSED": ("{message}", "{message}"),
+    "halt.NOT_READ_NOW": ("{message}", "{message}"),
+    "halt.BUG": ("程序内部错误：{message}", "a bug: {message}"),
+    "halt.LEDGER_CONFLICT": ("台账拒绝了一次提交：{message}", "the ledger refused an attempt: {message}"),
+    "halt.CONTRACT_INLINE_IGNORED": (
+        "旧接口（inline）不再接受请求里的图片，请改用 contract: file_id：{message}",
+        "the inline contract takes no picture any more, use contract: file_id: {message}"),
+    "outage.ended": (
+        "{host}：{cause}；{since} 起，等了 {time}", "{host}: {cause}; since {since}, for {time}"),
+    "halted.service": ("{what}{keys}{task}{words}", "{what}{keys} {task}{words}"),
+    "halted.keys": ("密钥取自 {source}。", " The keys were taken from {source}."),
+    "halted.words": ("腾讯的原话：“{message}”", " The service's words: “{message}”"),
+    "halted.task": ("{what}。{task}", "{what}. {task}"),
+    "next.again_after": (
+        "先处理好让它停下的原因，再重新运行，没有提交的 {n} 行会接着提交：",
+        "Rows not sent: {n}. Look into what stopped the night first; run again and they go on:"),
+    "next.again": ("稍后重新运行，没有提交的 {n} 行会接着提交：", "Rows not sent: {n}. Run again later and they go on:"),
+    "next.fix": (
+        "{n} 行要修改：打开工作表“{sheet}”，改黄色格（鼠标停在格上有说明），保存，然后运行：",
+        "Rows to correct: {n}. Open the sheet “{sheet}”, change the yellow cells (hover for the reason), save, then run:"),
+    "next.failed": (
+        "{n} 行被腾讯拒绝：原因在工作表“{sheet}”里；改好并保存，然后运行：",
+        "Rows refused by the service: {n}. See “{sheet}” for the reasons; correct, save, then run:"),
+    "next.failed_too": (
+        "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
+        "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; retry sends them as well."),
+    "next.unknown": (
+        "{n} 行结果未知：按工作表“{sheet}”的说明查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
+        "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
+    "next.fix_roster": (
+        "{n} 行要修改：结果表的路径里有号码，这里不显示。请在名单里改好，然后运行：",
+        "Rows to correct: {n}. The workbook's path holds a number and is not shown; correct them in the roster, then run:"),
+    "next.unknown_list": (
+        "{n} 行结果未知，查清前不会重复提交。怎样查清，运行：",
+        "Rows without a verdict: {n}, held and never sent twice. How to settle them:"),
+    "next.unshown": (
+        "（名单和文件夹照上次的写法；路径里有号码，这里不显示）",
+        "(with the rosters and folders as they were typed: a path holds a number and is not shown)"),
+    "next.changed": (
+        "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
+        "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are left alone. How to enter it:"),
+    "next.possibly_same": (
+        "{n} 行可能是已有印章（或提交还没查清）的人，证件号码不同：核对后登记是同一人还是另一人；怎样登记，运行：",
+        "Rows that may be known doctors under another number: {n}. Check, then enter whether it is the same person; how to enter it:"),
+    "next.files": ("{n} 个名单文件没有读成：按“名单文件”的说明处理后重新运行：", "Roster files refused: {n}. See Roster files for the reason, then run again:"),
+    "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. Send them:"),
+    "next.look": (
+        "想先逐个看图核对：打开 {page}，核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
+        "To look at every seal first: open {page}, judge, save, then run (the saved file is in the browser's downloads):"),
+    "next.review": (
+        "{n} 行等待核对：打开 {page}，逐个核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
+        "Rows that wait for a review: {n}. Open {page}, judge, save, then run (the saved file is in the browser's downloads):"),
+    "next.check": ("改好名单（或按“{sheet}”里的说明）后再检查一次：", "After correcting the roster (“{sheet}” says how), check again:"),
+    "next.nothing": ("现在不需要做任何事。名单更新后再运行：", "Nothing now. When the roster has changed, run again:"),
+    "fact.tenant": ("环境、机构、接口", "Environment, contract"),
+    "fact.requests": ("请求次数", "Requests"),
+    "fact.rate": ("速度", "Rate"),
+    "fact.rate.text": (
+        "上限每秒 {limit} 次，用到 {share}；任一秒内最多 {most} 次；被限流 {throttled} 次",
+        "{limit} a second allowed, {share} used; at most {most} in any second; throttled {throttled} times"),
+    "fact.exit": ("退出码", "Exit code"),
+    **REPORT_WORDS,
+    **NOTICE_WORDS,
+    "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
+}  # fmt: skip
+
+
+_MOVE = (
+    "是某位医生的印章：把它移到这位医生那一行的格子里（不要压到别的行）；是院徽、二维码等：不用管",
+    "If it is a doctor's seal, move it into a cell of the doctor's row, clear of other rows; a logo or a code may stay",
+)
+_AS_FILE = (
+    "是某位医生的印章：另存为图片，放进图片文件夹，用证件号码、工号或姓名命名",
+    "If it is a doctor's seal, save it as a picture of its own in the picture folder, named after the doctor's number or name",
+)
+
+# why a picture in a roster was used by nobody, as intake says it -> that and what to do, for people (zh, en)
+STRAYS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "picture over no doctor's row": (
+        ("它所在的行不是医生（标题、空行、合计或说明）", "The row it lies in is no doctor's: a title, a blank, a total, a note"), _MOVE),
+    "picture on a sheet without a roster": (
+        ("这张工作表里没有名单", "There is no roster on this sheet"), _MOVE),
+    "picture without a row of its own, not used": (
+        ("它横跨几行，没有一行占到一半以上", "It lies over several rows, and none has more than half of it"), _MOVE),
+    "hidden picture, not used": (("图片在表格里是隐藏的", "It is hidden in the sheet"), _AS_FILE),
+    "linked picture, not used": (
+        ("表格里只有链接，没有图片本身", "The sheet holds a link to it, not the picture itself"), _AS_FILE),
+    "picture cropped in the sheet, not used": (
+        ("图片在表格里裁剪过，与原图不同", "It is cropped in the sheet and differs from its file"), _AS_FILE),
+    "picture turned or mirrored in the sheet, not used": (
+        ("图片在表格里旋转或翻转过，与原图不同", "It is turned or mirrored in the sheet and differs from its file"), _AS_FILE),
+    "picture cannot be read": (("图片读不出来，可能已损坏", "It cannot be read; it may be damaged"), _AS_FILE),
+}  # fmt: skip
+
+
+def stray(why: str, language: str) -> tuple[str, str]:
+    """Return why a picture in a roster was used by nobody, and what to do."""
+    told, todo = STRAYS[why]
+    place = 0 if language == "zh" else 1
+    return told[place], todo[place]
+
+
+def say(key: str, language: str, **detail: object) -> str:
+    """Return a phrase in ``zh`` or ``en`` with its blanks filled."""
+    zh, en = WORDS[key]
+    return (zh if language == "zh" else en).format_map(detail)
+
+
+def halt_word(code: str, message: str, language: str) -> str:
+    """Return why a run halted; the service's own codes speak by their message."""
+    key = f"halt.{code}"
+    return say(key, language, message=in_words(message, language)) if key in WORDS else message
+
+
+def status_word(status: Status, language: str) -> str:
+    """Return a status as people read it."""
+    zh, en = STATUS_WORDS[status]
+    return zh if language == "zh" else en
+
+
+def status_meaning(status: Status, language: str) -> str:
+    """Return what a status says of its row."""
+    zh, en = STATUS_MEANINGS[status]
+    return zh if language == "zh" else en
+
+
+def field_word(field: str, language: str) -> str:
+    """Return a field as people read it."""
+    zh, en = FIELD_WORDS.get(field, (field, field))
+    return zh if language == "zh" else en

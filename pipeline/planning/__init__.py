@@ -1,0 +1,1 @@
+"""Doctors and the ledger's snapshot become row plans; guards look at the plan before the first call."""

@@ -1,0 +1,283 @@
+"""Where the lines of the report's pictures run: numbers for the templates that draw them, no markup here.
+
+Each picture is computed for a width, because a drawing that is scaled down to a phone has letters nobody can read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.clock import stamp
+from pipeline.domain.model import Spread, Timing
+
+RIGHT, TOP, BOTTOM = 10, 18, 26  # pixels around the plot
+ROOM_FOR_COUNTS, ROOM_FOR_TIMES = 36, 66  # pixels left of it, for the words there
+TICK_ROOM = 90  # pixels a time below the axis takes
+FAR = 5.0  # a limit so many times above the busiest step would flatten everything: it is told, not drawn
+_TIMES = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14_400,
+    21_600,
+)  # seconds between ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on an axis and what stands there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series: the path of its line, and of the area below it."""
+
+    action: str
+    path: str
+    area: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of time: where it lies, and the values somebody who points at it is told."""
+
+    x: float
+    width: float
+    time: str
+    rates: tuple[tuple[str, float], ...]  # action -> calls a second
+    throttled: int
+    lost: int
+    silent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture over time."""
+
+    width: int
+    height: int
+    left: int
+    bottom: int  # y of the axis
+    right: int
+    lines: tuple[Line, ...]
+    across: tuple[Tick, ...]  # below the axis
+    up: tuple[Tick, ...]  # beside it
+    steps: tuple[Step, ...] = ()
+    limit: float | None = None  # y of the limit's line; None where it lies above the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a histogram."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    low: float  # seconds
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often something took how long, on a logarithmic axis."""
+
+    width: int
+    height: int
+    left: int
+    bottom: int
+    right: int
+    bars: tuple[Bar, ...]
+    across: tuple[Tick, ...]
+    median: float  # x
+    p95: float
+
+
+def pace(timing: Timing, actions: Sequence[str], limit: float, *, width: int, height: int) -> Chart:
+    """Draw the calls a second of each action against the limit."""
+    rates = {action: [calls / timing.step for calls in timing.calls[action]] for action in actions}
+    busiest = max((rate for series in rates.values() for rate in series), default=0.0)
+    near = limit <= FAR * busiest
+    plot = _Plot(
+        width, height, len(timing.throttled), max(busiest, limit if near else 0.0) * 1.12, ROOM_FOR_COUNTS
+    )
+    return Chart(
+        width,
+        height,
+        plot.left,
+        plot.bottom,
+        plot.right,
+        lines=tuple(plot.stairs(action, rates[action]) for action in actions),
+        across=tuple(plot.times(timing)),
+        up=tuple(plot.values(lambda value: f"{value:g}")),
+        steps=tuple(_steps(plot, timing, rates)),
+        limit=plot.y(limit) if near else None,
+    )
+
+
+def latency_over_time(
+    timing: Timing, actions: Sequence[str], tell: Callable[[float], str], *, width: int, height: int
+) -> Chart:
+    """Draw the mean time to the answer of each action."""
+    series = {action: timing.latency[action] for action in actions}
+    slowest = max((value for means in series.values() for value in means if value is not None), default=0.0)
+    plot = _Plot(width, height, len(timing.throttled), slowest * 1.12, ROOM_FOR_TIMES)
+    return Chart(
+        width,
+        height,
+        plot.left,
+        plot.bottom,
+        plot.right,
+        lines=tuple(Line(action, plot.polyline(means), "") for action, means in series.items()),
+        across=tuple(plot.times(timing)),
+        up=tuple(plot.values(tell)),
+    )
+
+
+def histogram(spread: Spread, tell: Callable[[float], str], *, width: int, height: int) -> Histogram:
+    """Draw how often something took how long; the axis spans at least a factor of four."""
+    bins = {spread.first + place: count for place, count in enumerate(spread.bins)}
+    merged: dict[int, int] = {}
+    for place, count in bins.items():
+        merged[place // 2] = merged.get(place // 2, 0) + count
+    first, last = min(merged), max(merged)
+    while last - first < 6:
+        first, last = first - 1, last + 1
+    first = max(0, first)
+    low, high = math.log10(_low(first)), math.log10(Spread.edges(2 * last + 1)[1])
+    bottom, right = height - BOTTOM, width - RIGHT
+
+    def x(seconds: float) -> float:
+        share = (math.log10(max(seconds, 1e-4)) - low) / (high - low)
+        return round(RIGHT + min(1.0, max(0.0, share)) * (right - RIGHT), 1)
+
+    most = max(merged.values())
+    bars = []
+    for place, count in merged.items():
+        if count:
+            edges = (_low(place), Spread.edges(2 * place + 1)[1])
+            tall = max(1.5, count / most * (bottom - TOP))
+            bars.append(
+                Bar(
+                    x(edges[0]) + 0.75,
+                    round(bottom - tall, 1),
+                    round(x(edges[1]) - x(edges[0]) - 1.5, 1),
+                    round(tall, 1),
+                    *edges,
+                    count,
+                )
+            )
+    ticks = [
+        Tick(x(value), tell(value))
+        for power in range(-4, 4)
+        for value in (10**power, 2 * 10**power, 5 * 10**power)
+        if 10**low * 0.99 <= value <= 10**high * 1.01
+    ]
+    return Histogram(
+        width,
+        height,
+        RIGHT,
+        bottom,
+        right,
+        tuple(bars),
+        tuple(_apart(ticks, 58, width)),
+        median=x(spread.median),
+        p95=x(spread.p95),
+    )
+
+
+def _low(place: int) -> float:
+    """Return where a pair of bins begins; the first begins at nothing, which a logarithm cannot show."""
+    return max(Spread.edges(2 * place)[0], Spread.edges(0)[1] / 2)
+
+
+def _apart(ticks: list[Tick], room: float, width: int) -> Iterator[Tick]:
+    last = -math.inf
+    for tick in ticks:
+        if tick.at - last >= room and room / 2 < tick.at + 6 and tick.at < width - room / 3:
+            last = tick.at
+            yield tick
+
+
+def _steps(plot: _Plot, timing: Timing, rates: dict[str, list[float]]) -> Iterator[Step]:
+    for place in range(plot.count):
+        yield Step(
+            plot.x(place),
+            round(plot.wide, 2),
+            _time(timing.began + place * timing.step),
+            tuple((action, round(series[place], 1)) for action, series in rates.items()),
+            timing.throttled[place],
+            timing.lost[place],
+            timing.silent[place],
+        )
+
+
+class _Plot:
+    """A plane whose x are steps of time and whose y are values from 0 to ``most``."""
+
+    def __init__(self, width: int, height: int, count: int, most: float, left: int) -> None:
+        self.count, self.most, self.left = count, most or 1.0, left
+        self.bottom, self.right = height - BOTTOM, width - RIGHT
+        self.wide = (self.right - self.left) / max(1, count)
+
+    def x(self, place: float) -> float:
+        return round(self.left + place * self.wide, 1)
+
+    def y(self, value: float) -> float:
+        return round(self.bottom - value / self.most * (self.bottom - TOP), 1)
+
+    def stairs(self, action: str, series: Sequence[float]) -> Line:
+        """Return a line that is level within each step."""
+        points = "".join(f"V{self.y(value)}H{self.x(place + 1)}" for place, value in enumerate(series))
+        path = f"M{self.left} {self.bottom}{points}V{self.bottom}"
+        return Line(action, path, f"{path}Z")
+
+    def polyline(self, series: Sequence[float | None]) -> str:
+        """Return a line through the middle of each step; steps without a value are passed over."""
+        known = [(place, value) for place, value in enumerate(series) if value is not None]
+        return "".join(
+            f"{'L' if number else 'M'}{self.x(place + 0.5)} {self.y(value)}"
+            for number, (place, value) in enumerate(known)
+        )
+
+    def times(self, timing: Timing) -> Iterator[Tick]:
+        """Yield full minutes or seconds, as many as there is room for."""
+        span = self.count * timing.step
+        fit = max(1, (self.right - self.left) // TICK_ROOM)
+        every = next((each for each in _TIMES if span / each <= fit), 43_200)
+        moment = math.ceil(timing.began / every) * every
+        while moment <= timing.began + span:
+            text = _time(moment)
+            yield Tick(self.x((moment - timing.began) / timing.step), text if every < 60 else text[:5])
+            moment += every
+
+    def values(self, tell: Callable[[float], str]) -> Iterator[Tick]:
+        """Yield round values, four or five of them."""
+        rough = self.most / 4
+        size = 10 ** math.floor(math.log10(rough))
+        every = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough * 0.999)
+        value = 0.0
+        while value <= self.most:
+            yield Tick(self.y(value), tell(value) if value else "0")
+            value += every
+
+
+def _time(moment: float) -> str:
+    return stamp(moment)[11:19]

@@ -1,0 +1,73 @@
+"""What an outcome says, read for display: the used value, else what stands in the roster."""
+
+from __future__ import annotations
+
+from pipeline.clock import stamp
+from pipeline.domain.masking import mask_id, mask_mobile
+from pipeline.domain.model import UNDONE, Night, Outcome, Status
+from pipeline.domain.roster import CellKind, Doctor, Field
+from pipeline.reports.totals import HOLDING_A_SEAL
+
+UNSETTLED = frozenset({Status.UNKNOWN, Status.EXISTS})
+
+
+def retried(night: Night) -> tuple[Outcome, ...]:
+    """Return the rows that a retry took up, none for another command.
+
+    A retry over whole rosters tells of the others, too; and a rebuilt one knows only how its rows ended.
+    """
+    if night.command != "retry":
+        return ()
+    return tuple(
+        each for each in night.outcomes if each.planned.status in UNDONE or each.status is Status.SEALED
+    )
+
+
+def shown(doctor: Doctor, field: Field) -> str:
+    """Return a cell as a person sees it in the roster, or an empty text."""
+    cell = doctor.row.fields.get(field)
+    return cell.shown if cell else ""
+
+
+def name_of(doctor: Doctor) -> str | None:
+    """Return the name: as used, else as written."""
+    return doctor.name or shown(doctor, Field.NAME) or None
+
+
+def id_masked(doctor: Doctor) -> str | None:
+    """Return the identity number's last four; a number that Excel has damaged has no last four to show."""
+    if doctor.number:
+        return mask_id(doctor.number)
+    cell = doctor.row.fields.get(Field.NUMBER)
+    return mask_id(cell.shown) if cell and cell.kind is CellKind.TEXT and len(cell.shown) >= 8 else None
+
+
+def mobile_masked(doctor: Doctor) -> str | None:
+    """Return the mobile that is used, its middle hidden."""
+    return mask_mobile(doctor.mobile) if doctor.mobile else None
+
+
+def seal_name_of(outcome: Outcome) -> str | None:
+    """Return the seal name: as planned, else the roster's own."""
+    return outcome.planned.seal_name or outcome.doctor.seal_name
+
+
+def seal_id_of(outcome: Outcome) -> str | None:
+    """Return the SealId where the status vouches for it; anywhere else it is evidence, not a result."""
+    return outcome.seal_id if outcome.status in HOLDING_A_SEAL else None
+
+
+def when(outcome: Outcome) -> str:
+    """Return the local time of the person's last create to the second, or an empty text."""
+    past = outcome.planned.past
+    at = outcome.at
+    if at is None and past:
+        at = past.unsettled.at if past.unsettled else past.seal.at if past.seal else None
+    return "" if at is None else stamp(at)[:19].replace("T", " ")
+
+
+def trace_of(outcome: Outcome) -> tuple[str, str]:
+    """Return (trace id, host) of the create that waits for a verdict, tonight's or an earlier night's."""
+    past = outcome.planned.past
+    held = past.unsettled if past else None
+    return outcome.trace_id or (held.uuid if held else ""), outcome.host or (held.host if held else "")

@@ -1,0 +1,319 @@
+"""report.html: what happened tonight, one file that needs no network and tells the same numbers as run.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from pipeline.clock import stamp
+from pipeline.domain.masking import Numbers, mask_path, mask_text, numbers_of
+from pipeline.domain.model import Night, Outcome, Spread, Status
+from pipeline.messages.file_notes import noted
+from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.results import say, status_word
+from pipeline.messages.service_advice import advice_on_refusal
+from pipeline.reports import charts
+from pipeline.reports.cell_text import clean
+from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of, when
+from pipeline.reports.durations import describe_duration
+from pipeline.reports.html_pages import pieces
+from pipeline.reports.next_steps import needs_somebody, next_steps, verdict
+from pipeline.reports.notice_text import describe_notices
+from pipeline.reports.reasons import counted, label, meaning, reasons, sentence
+from pipeline.reports.service_text import describe_halt_of, is_service_code
+from pipeline.reports.styles import COLOURS
+from pipeline.reports.totals import count
+from pipeline.support.atomic_files import write_atomically
+from pipeline.version import __version__
+
+MOST_ROWS = 10_000  # in the page; a phone still opens it
+MOST_FILES, MOST_REASONS = 60, 12
+LONGEST = 400  # characters of a text in the table
+CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
+WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
+
+
+def write_report(
+    night: Night, path: Path, *, language: str, numbers: Numbers | None = None, beside: str | None = None
+) -> Path:
+    """Write the page; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` first of all.
+
+    ``beside`` is the name of the workbook in the page's folder, if it is not the night's.
+    """
+    known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
+    told = _page(night, known, language)
+    told |= {"t": partial(say, language=language), "workbook": beside or night.workbook}
+    page = pieces("report.html", language, told)
+
+    def fill(temporary: Path) -> None:
+        temporary.write_text("".join(page), "utf-8", "replace", newline="\n")
+
+    return write_atomically(path, fill)
+
+
+def _page(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
+    counts = {status: rows for status, rows in count(night).items() if rows}
+    total = len(night.outcomes)
+    text, colour = verdict(night, language)
+    title = say("report.title.check" if night.command == "check" else "report.title", language)
+    started, finished = stamp(night.started), stamp(night.finished)
+    halted = night.halted
+    return {
+        "title": title,
+        "colours": COLOURS,
+        "when": f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})",
+        "took": say(
+            "report.took", language, time=describe_duration(night.finished - night.started, language)
+        ),
+        "night": night,
+        "halted": halted
+        and say(
+            "halted",
+            language,
+            code=halted.code,
+            message=describe_halt_of(night, numbers, language),
+        ),
+        "notices": [clean(text) for text in describe_notices(night, numbers, language)],
+        "verdict": text,
+        "verdict_colour": colour.value,
+        "steps": list(next_steps(night, numbers, language)),
+        "total": total,
+        "statuses": [_Total.of(status, rows, night, language) for status, rows in counts.items()],
+        "reasons": list(_reasons(night, language)),
+        "wire": _wire(night, language),
+        "files": [_file(night, place, numbers, language) for place in range(len(night.files))][:MOST_FILES],
+        "more_files": len(night.files) - MOST_FILES,
+        "rows": _rows(night, numbers, language),
+        "version": __version__,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Total:
+    """The rows of one status."""
+
+    status: str
+    word: str
+    meaning: str
+    rows: int
+    share: str
+
+    @staticmethod
+    def of(status: Status, rows: int, night: Night, language: str) -> _Total:
+        share = f"{rows / len(night.outcomes):.1%}"
+        said = meaning(status, night.outcomes, language)
+        return _Total(status.value, status_word(status, language), said, rows, share)
+
+
+def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
+    found = Counter(code for outcome in night.outcomes for code in counted(outcome))
+    most = found.most_common()
+    for code, rows in most[:MOST_REASONS]:
+        who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
+        yield {
+            "code": clean(code),
+            "label": label(code, language),
+            "rows": rows,
+            "share": 100 * rows / most[0][1],
+            "who": say(f"who.{who}", language),
+            "task": advice_on_refusal(code).todo(language) if is_service_code(code) else "",
+        }
+    if rest := most[MOST_REASONS:]:
+        said = say("other.reasons", language, n=len(rest))
+        yield {
+            "code": "",
+            "label": said,
+            "rows": sum(rows for _, rows in rest),
+            "share": 0,
+            "who": "",
+            "task": "",
+        }
+
+
+def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str, object]:
+    report = night.files[place]
+    said = [sentence(problem, language, numbers) for problem in report.problems]
+    said += [noted(mask_text(note, numbers), language) for note in report.notes[:3]]
+    return {
+        "path": clean(mask_path(report.path, numbers)),
+        "status": report.status,
+        "word": say(f"file.{report.status}", language),
+        "rows": report.rows,
+        "notes": [clean(note) for note in said],
+    }
+
+
+# -- what went over the wire
+
+
+def _wire(night: Night, language: str) -> dict[str, object]:
+    traffic, timing = night.traffic, night.traffic.timing
+    tell = partial(describe_duration, language=language)
+    told_wire: dict[str, object] = {
+        "requests": [
+            {"action": action, "name": _action(action, language), "codes": dict(codes)}
+            for action, codes in traffic.requests.items()
+        ],
+        "limit": f"{traffic.limit:g}",
+        "share": f"{traffic.used_share:.1%}",
+        "charts": None,
+    }
+    actions = [action for action in (CREATE, UPLOAD) if timing and action in timing.calls]
+    if timing is None or not actions:
+        return told_wire
+    again = sum(sum(numbers[1:]) for numbers in timing.sends.values())
+    return told_wire | {
+        "lost": sum(timing.lost),
+        "silent": sum(timing.silent) > 0,
+        "step": tell(timing.step) if timing.step > 1 else "",
+        "actions": [(action, _action(action, language)) for action in actions],
+        "charts": [
+            {
+                "kind": kind,
+                "pace": charts.pace(timing, actions, traffic.limit, width=width, height=230),
+            }
+            for kind, width in (("wide", WIDE), ("narrow", NARROW))
+        ],
+        "latency": charts.latency_over_time(timing, actions, tell, width=NARROW + 150, height=140)
+        if len(timing.throttled) > 2
+        else None,
+        "answers": [
+            {
+                "action": action,
+                "name": _action(action, language),
+                "figures": _figures(spread, tell),
+                "chart": charts.histogram(spread, tell, width=NARROW + 150, height=140),
+            }
+            for action, spread in timing.answers.items()
+            if action in actions
+        ],
+        "waits": [
+            {
+                "why": say(f"report.wait.{why}", language),
+                "count": spread.count,
+                "figures": _figures(spread, tell),
+                "total": tell(spread.total),
+            }
+            for why, spread in timing.waits.items()
+        ],
+        "again": again,
+        "sends": [
+            {"name": _action(action, language), "numbers": numbers}
+            for action, numbers in timing.sends.items()
+        ],
+        "most_sends": max(map(len, timing.sends.values())),
+    }
+
+
+def _figures(spread: Spread, tell: partial[str]) -> Mapping[str, str]:
+    return {"median": tell(spread.median), "p95": tell(spread.p95), "longest": tell(spread.longest)}
+
+
+def _action(action: str, language: str) -> str:
+    """Return an action in the reader's words; one that has none stands as it is."""
+    words = {CREATE: "report.create", UPLOAD: "report.upload"}
+    return say(words[action], language) if action in words else action
+
+
+# -- the rows
+
+
+def _rows(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
+    """Return the table for the page's script: texts that repeat stand once, a row is a short list.
+
+    A row: status, name, reasons, codes, number, staff no., department, seal name, SealId, time, attempts,
+    RequestId, TraceId, file, sheet, row, picture, mobile, seconds, waits for somebody.
+    """
+    chosen = _chosen(night.outcomes)
+    words: dict[str, int] = {}  # a text that many rows share -> its place
+
+    def shared(text: str | None) -> int:
+        return words.setdefault(_cut(mask_text(text, numbers)) if text else "", len(words))
+
+    def own(text: str | None) -> str:
+        return _cut(mask_text(text, numbers)) if text else ""
+
+    blanks = {
+        blank: f"{{{blank}}}" for blank in ("shown", "total", "n", "file", "sheet", "row")
+    }  # for the script
+    lines = []
+    for outcome in chosen:
+        doctor = outcome.doctor
+        origin = doctor.row.origin
+        lines.append(
+            [
+                outcome.status.value,
+                own(name_of(doctor)),
+                [_cut(reason) for reason in reasons(outcome, language, numbers)],
+                [shared(code) for code in counted(outcome)],
+                id_masked(doctor) or "",
+                own(doctor.staff_no),
+                shared(doctor.department),
+                own(seal_name_of(outcome)),
+                seal_id_of(outcome) or "",
+                when(outcome),
+                outcome.attempts,
+                outcome.request_id or "",
+                outcome.trace_id or "",
+                shared(origin.file),
+                shared(origin.sheet),
+                origin.row,
+                own(doctor.picture.path.name) if doctor.picture else "",
+                mobile_masked(doctor) or "",
+                describe_duration(outcome.seconds, language) if outcome.seconds is not None else "",
+                int(needs_somebody(outcome)),
+            ]
+        )
+    codes = Counter(chain.from_iterable(counted(outcome) for outcome in chosen))
+    departments = Counter(outcome.doctor.department or "" for outcome in chosen)
+    departments.pop("", None)
+    return {
+        "data": {
+            "texts": list(words),
+            "rows": lines,
+            "oneFile": len({outcome.doctor.row.origin.path for outcome in chosen}) == 1,
+            "statuses": {status.value: status_word(status, language) for status in Status},
+            "words": {
+                name: say(f"report.{name}", language, **blanks) for name in ("shown", "more", "none", "place")
+            },
+            "labels": {
+                name: say(key, language)
+                for name, key in {
+                    "number": "col.number",
+                    "mobile": "report.mobile",
+                    "sealName": "col.seal_name",
+                    "sealId": "col.seal_id",
+                    "time": "col.time",
+                    "attempts": "col.attempts",
+                    "took": "report.took.row",
+                    "request": "col.request_id",
+                    "trace": "col.trace_id",
+                    "picture": "col.picture",
+                    "where": "report.where",
+                }.items()
+            },
+        },
+        "kept": len(chosen),
+        "todo": sum(map(needs_somebody, night.outcomes)),
+        "codes": [(shared(code), f"{label(code, language)} ({code})") for code, _ in codes.most_common()],
+        "departments": [(shared(name), own(name)) for name, _ in departments.most_common()],
+    }
+
+
+def _chosen(every: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Return the rows the page holds, in the roster's order: all, or those that need somebody first."""
+    if len(every) <= MOST_ROWS:
+        return every
+    places = sorted(range(len(every)), key=lambda place: (not needs_somebody(every[place]), place))[
+        :MOST_ROWS
+    ]
+    return [every[place] for place in sorted(places)]
+
+
+def _cut(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

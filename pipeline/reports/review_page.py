@@ -1,0 +1,267 @@
+"""review.html: a card a doctor, judged by keyboard; one file that needs no network and runs no script but its own.
+
+The only script and the only style are allowed by their digests; everything that comes from a roster is text to the
+browser. Pictures are small copies: an unchanged row's is taken from the cache or left out, never opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.clock import stamp
+from pipeline.domain.masking import Numbers, mask_text
+from pipeline.domain.model import Night, Outcome, Status
+from pipeline.domain.roster import Picture, Preview
+from pipeline.messages.results import status_word
+from pipeline.messages.review_page import WORDS, say
+from pipeline.reports.cell_text import clean
+from pipeline.reports.display_values import id_masked, name_of, seal_name_of
+from pipeline.reports.html_pages import pieces
+from pipeline.reports.next_steps import review_command, review_file
+from pipeline.reports.reasons import errors_of, reasons, sentence
+from pipeline.support.atomic_files import write_atomically
+
+MOST_CARDS = 3_000  # a page of some 30 MB; nobody judges more in a day
+OPENERS = 2  # threads that make small copies
+GROUPS = (
+    "judge",
+    "refused",
+    "held",
+    "sealed",
+    "unchanged",
+)  # in the order in which they find room on the page
+GROUP_OF: Mapping[Status, str] = {
+    Status.REJECTED: "refused",
+    Status.FAILED: "refused",
+    Status.NOT_SENT: "refused",
+    Status.READY: "refused",
+    Status.UNKNOWN: "held",
+    Status.EXISTS: "held",
+    Status.CHANGED: "held",
+    Status.SEALED: "sealed",
+    Status.UNCHANGED: "unchanged",
+}  # of a row that cannot be judged
+
+Thing = TypeVar("Thing", bound=Hashable)
+Look = Callable[[Picture, bool], Preview | None]  # may it open the picture, or only look into the cache?
+
+_REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
+_JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One row as the page shows it: masked, in the reader's words."""
+
+    group: str  # see GROUPS
+    id: str | None  # of the judgement, where it can be judged
+    judged: str  # right, wrong or nothing: what the ledger remembers
+    status: str
+    name: str
+    who: str  # staff number and department
+    seal_name: str
+    number: str
+    file: str
+    evidence: str
+    place: str
+    picture: str | None  # data: URI
+    instead: str  # what is said where there is no picture to see
+    warnings: tuple[str, ...]
+    why: tuple[str, ...]  # what kept the row from being sent
+
+
+def write_review(night: Night, path: Path, *, language: str, numbers: Numbers, look: Look) -> Path:
+    """Write the page and return its path."""
+    page = _page(night, language, numbers, look)
+
+    def fill(target: Path) -> None:
+        with target.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
+            stream.writelines(page)
+
+    return write_atomically(path, fill)
+
+
+def _page(night: Night, language: str, numbers: Numbers, look: Look) -> Iterator[str]:
+    chosen, left_out = _chosen(night)
+    cards = tuple(_cards(night, chosen, language, numbers, look))
+    counts = Counter(card.group for card in cards)
+    judging = night.reviews is not None and counts["judge"] > 0
+    values = {
+        "say": lambda key, **detail: say(key, language, **detail),
+        "words": json.dumps(_script_words(language), ensure_ascii=False),
+        "run": night.run,
+        "site": night.reviews if judging else "",
+        "made": round(night.started * 1000),
+        "when": say(
+            "of.check" if night.command == "check" else "of.run",
+            language,
+            time=stamp(night.started)[:16].replace("T", " "),
+        ),
+        "save_as": review_file(night.run),
+        "command": mask_text(review_command(night), numbers),
+        "look_only": night.reviews is None,
+        "counts": counts,
+        "warned": sum(bool(card.warnings) for card in cards),
+        "notes": list(_notes(left_out, language)),
+        "cards": cards,
+    }
+    return pieces("review.html", language, values, pictures=True)
+
+
+def _script_words(language: str) -> Mapping[str, str]:
+    words = {key.removeprefix("js."): say(key, language) for key in WORDS if key.startswith("js.")}
+    return words | {key: say(key, language) for key in ("right", "wrong")}
+
+
+def _notes(left_out: Counter[str], language: str) -> Iterator[str]:
+    if unchanged := left_out.pop("unchanged", 0):
+        yield say("hidden.unchanged", language, n=unchanged)
+    if more := left_out.total():
+        yield say("hidden.more", language, n=more, most=MOST_CARDS)
+
+
+def _chosen(night: Night) -> tuple[list[Outcome], Counter[str]]:
+    """Return the rows that get a card, in the roster's order, and how many of each group do not.
+
+    A night's page is about what happened: only a check shows what is unchanged.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, outcome in enumerate(night.outcomes):
+        groups[_group(outcome)].append(place)
+    left_out: Counter[str] = Counter()
+    places: list[int] = []
+    for group in GROUPS:
+        room = MOST_CARDS - len(places)
+        if group == "unchanged" and night.command != "check":
+            room = 0
+        places += groups[group][:room]
+        left_out[group] = len(groups[group][room:])
+    return [night.outcomes[place] for place in sorted(places)], left_out
+
+
+def _group(outcome: Outcome) -> str:
+    """Tell whether a row can be judged: one that may still be sent, or that only its judgement keeps back."""
+    if outcome.planned.review is not None:
+        if outcome.status in _JUDGED_ANYWAY:
+            return "judge"
+        if outcome.status is Status.REJECTED and {each.code for each in errors_of(outcome)} <= _REVIEW:
+            return "judge"
+    if outcome.status is Status.READY:
+        return "judge"  # without a config: for looking only
+    if any(each.code == "REVIEW_WRONG" for each in outcome.problems):
+        return "held"  # judged wrong, and sealed already
+    return GROUP_OF[outcome.status]
+
+
+def _cards(
+    night: Night, chosen: Sequence[Outcome], language: str, numbers: Numbers, look: Look
+) -> Iterator[Card]:
+    namesakes = _namesakes(night.outcomes) if chosen else Counter()
+    single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
+    previews = _previews(chosen, look)
+    shown = _people(
+        (preview.webp, outcome)
+        for outcome, preview in zip(chosen, previews, strict=True)
+        if preview is not None
+    )
+    for outcome, preview in zip(chosen, previews, strict=True):
+        hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
+        if preview and shown[preview.webp] > 1:
+            hints.insert(0, "warn.same_picture")
+        warnings = [say(hint, language) for hint in hints if hint in WORDS]
+        if (many := namesakes[name_of(outcome.doctor) or ""]) > 1:
+            warnings.insert(0, say("warn.same_name", language, n=many))
+        yield _card(outcome, preview, warnings, language, numbers, named=not single)
+
+
+def _previews(chosen: Sequence[Outcome], look: Look) -> list[Preview | None]:
+    def of(outcome: Outcome) -> Preview | None:
+        picture = outcome.doctor.picture
+        return look(picture, outcome.status is not Status.UNCHANGED) if picture else None
+
+    with ThreadPoolExecutor(OPENERS) as threads:
+        return list(threads.map(of, chosen))
+
+
+def _namesakes(outcomes: Iterable[Outcome]) -> Counter[str]:
+    return Counter(
+        {
+            name: people
+            for name, people in _people(
+                (name_of(outcome.doctor) or "", outcome) for outcome in outcomes
+            ).items()
+            if name
+        }
+    )
+
+
+def _people(pairs: Iterable[tuple[Thing, Outcome]]) -> Counter[Thing]:
+    """Count the people, not the rows, of each thing."""
+    seen: dict[Thing, set[str]] = defaultdict(set)
+    for thing, outcome in pairs:
+        doctor = outcome.doctor
+        seen[thing].add(doctor.key or doctor.number or doctor.row_id or str(id(outcome)))
+    return Counter({thing: len(people) for thing, people in seen.items()})
+
+
+def _card(
+    outcome: Outcome,
+    preview: Preview | None,
+    hints: Sequence[str],
+    language: str,
+    numbers: Numbers,
+    *,
+    named: bool,
+) -> Card:
+    """Make a row's card; ``named`` says its roster's name, which one of several needs."""
+    doctor, planned = outcome.doctor, outcome.planned
+    group = _group(outcome)
+
+    def hide(text: str | None) -> str:
+        return clean(mask_text(text, numbers)) if text else ""
+
+    origin = doctor.row.origin
+    row = say("row", language, row=origin.row)
+    warned = [each for each in outcome.problems if each.severity == "warning"]
+    mild = {sentence(each, language, numbers) for each in warned}
+    told = [
+        sentence(each, language, numbers)
+        for each in warned
+        if each.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes says more
+    ]
+    silent = {
+        sentence(each, language, numbers) for each in errors_of(outcome) if each.code == "REVIEW_MISSING"
+    }
+    quiet = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
+    why = [] if quiet else [each for each in reasons(outcome, language, numbers) if each not in mild]
+    instead = (
+        "not_opened"
+        if outcome.status is Status.UNCHANGED
+        else "unreadable"
+        if doctor.picture
+        else "no_picture"
+    )
+    return Card(
+        group=group,
+        id=planned.review.id if planned.review and group == "judge" else None,
+        judged=(planned.review.judged or "") if planned.review else "",
+        status="" if quiet else status_word(outcome.status, language),
+        name=hide(name_of(doctor)),
+        who=" · ".join(filter(None, (hide(doctor.staff_no), hide(doctor.department)))),
+        seal_name=hide(seal_name_of(outcome)),
+        number=hide(id_masked(doctor)),
+        file=hide(doctor.picture.path.name) if doctor.picture else "",
+        evidence=say(f"evidence.{doctor.evidence}", language) if doctor.evidence else "",
+        place=" · ".join(filter(None, (hide(origin.file) if named else "", hide(origin.sheet), row))),
+        picture="data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
+        instead=say(instead, language),
+        warnings=tuple(map(clean, [*hints, *told])),
+        why=tuple(clean(each) for each in why if each not in silent),
+    )

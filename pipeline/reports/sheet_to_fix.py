@@ -1,0 +1,275 @@
+"""The sheet To fix: the roster's own rows that somebody must correct, ready to be edited and read again.
+
+It is the only place where full numbers stand (DESIGN §7). Every cell is text, so that no program can damage a
+number; a number that Excel had already damaged is left empty, for as text it would look whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from xlsxwriter.utility import xl_rowcol_to_cell
+
+from pipeline.domain.headings import CHECK, ROW_ID, ours
+from pipeline.domain.masking import Numbers
+from pipeline.domain.model import Night, Outcome
+from pipeline.domain.roster import Doctor, Field, Problem
+from pipeline.messages.results import WORDS, say, status_word
+from pipeline.reports.cell_text import clean, lines, width
+from pipeline.reports.display_values import shown
+from pipeline.reports.reasons import advice, errors_of, reasons, sentence
+from pipeline.reports.refused_cells import PERSON, refused_fields
+from pipeline.reports.styles import (
+    FAULT,
+    FAULT_RULE,
+    MUTED,
+    Column,
+    Styles,
+    Workbook,
+    Worksheet,
+    close_table,
+    height,
+    open_table,
+    print_setup,
+    put,
+    row_height,
+)
+from pipeline.reports.to_fix_checks import add_checks
+from pipeline.reports.to_fix_layout import OUR_COLUMNS, Layout, fix_title, own_cells, shown_at
+
+MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
+_REASON, _ADVICE, _ORIGIN = 42, 20, 17  # columns
+_ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
+
+
+def write_fix_sheets(
+    book: Workbook,
+    night: Night,
+    styles: Styles,
+    numbers: Numbers,
+    *,
+    found: Sequence[Layout],
+    language: str,
+    ticket_check: Callable[[str], str],
+) -> None:
+    """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
+    if not found:
+        _write_empty(book, fix_title(1, language), language)
+    notes = _Notes(MOST_NOTES)
+    for number, layout in enumerate(found, start=1):
+        writer = _Writer(styles, numbers, language, ticket_check, night.seals, notes)
+        writer.write(book, fix_title(number, language), layout)
+
+
+def _write_empty(book: Workbook, name: str, language: str) -> None:
+    """Say it in a drawing: a cell's text would be taken for a header that is missing."""
+    sheet = book.add_worksheet(name)
+    print_setup(sheet, language)
+    sheet.hide_gridlines(2)
+    sheet.insert_textbox(
+        1,
+        1,
+        say("fix.none", language),
+        {"width": 420, "height": 48, "font": {"size": 12}, "line": {"none": True}},
+    )
+
+
+@dataclass(slots=True)
+class _Notes:
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    styles: Styles
+    numbers: Numbers
+    language: str
+    ticket_check: Callable[[str], str]
+    seals: Path | None
+    notes: _Notes
+
+    def write(self, book: Workbook, title: str, layout: Layout) -> None:
+        lacking = layout.lacking()
+        columns = self._columns(layout, lacking)
+        frozen = layout.mapped[Field.NAME] + 1 if Field.NAME in layout.mapped else 0
+        sheet = open_table(
+            book, title, columns, self.styles, frozen=frozen if frozen <= 4 else 0, language=self.language
+        )
+        sheet.set_comments_author("esign-import")
+        for row, (outcome, places) in enumerate(layout.rows, start=1):
+            self._row(sheet, row, outcome, places, layout, lacking=lacking)
+        add_checks(sheet, layout, {**layout.mapped, **lacking}, self.language)
+        close_table(sheet, columns, len(layout.rows))
+
+    def _columns(self, layout: Layout, lacking: Iterable[Field]) -> list[Column]:
+        sample = [outcome for outcome, _ in layout.rows[:500]]
+        own = []
+        for place, header in enumerate(layout.headers):
+            widest = max((width(shown_at(outcome, place)) for outcome in sample), default=0)
+            own.append(Column(header, min(36, max(width(header) + 3, widest + 2, 6)), ours=False))
+        own += [Column(say(f"col.{field}", self.language), 20, ours=False) for field in lacking]
+        taken = [column.title for column in own]
+
+        def added(key: str, width: float) -> Column:
+            return Column(ours(WORDS[key], say(key, self.language), taken), width)
+
+        return [
+            *own,
+            *map(added, OUR_COLUMNS, (11, _REASON, _ADVICE, _ORIGIN)),
+            Column(ours((ROW_ID,), ROW_ID, taken), 12, hidden=True),
+            Column(ours((CHECK,), CHECK, taken), 10, hidden=True),
+        ]
+
+    def _row(
+        self,
+        sheet: Worksheet,
+        row: int,
+        outcome: Outcome,
+        places: Mapping[str, int],
+        layout: Layout,
+        *,
+        lacking: Mapping[Field, int],
+    ) -> None:
+        doctor = outcome.doctor
+        mapped = {**layout.mapped, **lacking}
+        where = partial(self._place, places=places, mapped=mapped)
+
+        def tell(problem: Problem) -> str:
+            """Name the cell of this sheet: the roster's address would lead the reader astray here."""
+            place = where(problem)
+            here = problem.cell if place is None else xl_rowcol_to_cell(row, place)
+            return sentence(replace(problem, cell=here), self.language)
+
+        faults: dict[int, list[Problem]] = {}
+        for problem in errors_of(outcome):
+            if (place := where(problem)) is not None:
+                faults.setdefault(place, []).append(problem)
+        refused = [] if faults else _refused(outcome, mapped)
+        texts = self._texts(doctor, faults, layout, lacking)
+        own = len(layout.headers) + len(lacking)
+        said = "\n".join(reasons(outcome, self.language, self.numbers, tell=tell))
+        what, origin = advice(outcome, self.language), self._origin(doctor)
+        tallest = max(lines(said, _REASON), lines(what, _ADVICE), lines(origin, _ORIGIN))
+        row_height(sheet, row, height(tallest))
+        plain, wrapped = self.styles.cell(), self.styles.cell(text_wrap=True)
+        faulty = self.styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
+        quiet = self.styles.cell(font_color=MUTED, text_wrap=True)
+        for place in range(own):
+            form = faulty if place in faults or place in refused else plain
+            put(sheet, row, place, texts.get(place, ""), form)
+        # a corrected row that is refused once more still stands for the roster row it came from
+        ticket = doctor.row.ticket or doctor.row_id or ""
+        added = [
+            (status_word(outcome.status, self.language), self.styles.status(outcome.status)),
+            (said, wrapped),
+            (what, wrapped),
+            (origin, quiet),
+            (ticket, plain),
+            (self.ticket_check(ticket) if ticket else "", plain),
+        ]
+        for place, (text, form) in enumerate(added, start=own):
+            put(sheet, row, place, text, form)
+        for place, problems in faults.items():
+            retype = [self._retype(doctor) for each in problems if each.code == "ID_PRECISION_LOST"]
+            self._note(sheet, row, place, [*map(tell, problems), *retype])
+        for place in refused:
+            self._note(sheet, row, place, [said, what])
+
+    def _texts(
+        self,
+        doctor: Doctor,
+        faults: Mapping[int, Sequence[Problem]],
+        layout: Layout,
+        lacking: Mapping[Field, int],
+    ) -> dict[int, str]:
+        """Return what stands in the roster's columns and in those it lacks, by place."""
+        texts = {place: cell.shown for place, cell in enumerate(own_cells(doctor))}
+        for place, problems in faults.items():
+            if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
+                texts[place] = ""
+        picture = layout.mapped.get(Field.PICTURE)
+        for field, place in lacking.items():
+            texts[place] = self._picture(doctor) if field is Field.PICTURE else shown(doctor, field)
+        if picture is not None and not texts.get(picture):
+            texts[picture] = self._in_cell(doctor)
+        if _is_entry_void(doctor):
+            texts.pop(lacking[Field.PICTURE] if picture is None else picture, None)
+        return texts
+
+    def _place(
+        self, problem: Problem, *, places: Mapping[str, int], mapped: Mapping[Field, int]
+    ) -> int | None:
+        """Return the place of the cell a problem is about, None where it is about the whole row."""
+        place = mapped.get(problem.field) if problem.field else None
+        address = _ADDRESS.fullmatch(problem.cell or "")
+        return places.get(address[1]) if place is None and address else place
+
+    def _retype(self, doctor: Doctor) -> str:
+        return say("fix.retype", self.language, shown=shown(doctor, Field.NUMBER))
+
+    def _origin(self, doctor: Doctor) -> str:
+        origin = doctor.row.stands
+        parts = (origin.file, origin.sheet, say("fix.row", self.language, row=origin.row))
+        return " · ".join(filter(None, parts))
+
+    def _note(self, sheet: Worksheet, row: int, place: int, texts: Sequence[str]) -> None:
+        if not self.notes.left:
+            return
+        self.notes.left -= 1
+        text = clean("\n".join(texts))
+        options = {
+            "width": 260,
+            "height": 22 + 17 * lines(text, 38),
+            "font_name": "Microsoft YaHei",
+            "font_size": 9,
+        }
+        sheet.write_comment(row, place, text, options)
+
+    def _picture(self, doctor: Doctor) -> str:
+        """Return the paired file as ``retry`` will look for it: below the picture folder, with forward slashes.
+
+        Where none was found, what a corrected row said before.
+        """
+        if doctor.picture is None:
+            return shown(doctor, Field.PICTURE)
+        if doctor.evidence == "cell":
+            return self._in_cell(doctor)
+        path = doctor.picture.path
+        if self.seals is not None and path.is_relative_to(self.seals):
+            return path.relative_to(self.seals).as_posix()
+        return path.name
+
+    def _in_cell(self, doctor: Doctor) -> str:
+        """Return how a picture that lies in a cell of the roster is called; left as it is, it is found there again.
+
+        One that somebody put into an earlier workbook is called by its place there, which is found nowhere: the roster's
+        cell of that address holds another picture or none.
+        """
+        held = (each for each in doctor.row.pictures if each.picture == doctor.picture)
+        found = next(held, None) if doctor.evidence == "cell" else None
+        if found is None:
+            return ""
+        workbook = found.picture.path.parent.name
+        if doctor.row.correction is not None and workbook != doctor.row.stands.file:
+            return f"{workbook}/{found.picture.path.name}"
+        return say("fix.in_cell", self.language, cell=found.address)
+
+
+def _is_entry_void(doctor: Doctor) -> bool:
+    """Tell whether the picture entry may be another doctor's: written once more, it would pass for the clerk's own."""
+    return any(
+        (error.code == "IMAGE_MISSING" and "moved" in error.detail)
+        or (error.code == "IMAGE_AMBIGUOUS" and error.detail.get("claimed") == "entry")
+        for error in doctor.problems
+    )
+
+
+def _refused(outcome: Outcome, mapped: Mapping[Field, int]) -> list[int]:
+    """Return the places of the cells the service's refusal is about, by default those of the person."""
+    fields = refused_fields(outcome)
+    found = [mapped[field] for field in fields if field in mapped]
+    return found or [mapped[field] for field in PERSON if fields and field in mapped]

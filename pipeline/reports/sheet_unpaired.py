@@ -1,0 +1,75 @@
+"""The sheet Unpaired pictures: what nobody got, where it is, why, and what to do about it."""
+
+from __future__ import annotations
+
+from pipeline.domain.masking import Numbers
+from pipeline.domain.model import Night
+from pipeline.messages.results import say
+from pipeline.reports.cell_text import lines
+from pipeline.reports.links import FolderLinks
+from pipeline.reports.styles import (
+    LINK,
+    MUTED,
+    Column,
+    Styles,
+    Workbook,
+    close_table,
+    height,
+    open_table,
+    put,
+    row_height,
+)
+from pipeline.reports.thumbnails import TALL, Thumbnail, place
+from pipeline.reports.unassigned_images import folder_shown, unpaired
+
+MOST_LINKS = 5_000  # Excel allows 65,530 links a sheet; nobody clicks through as many
+MOST_THUMBNAILS = 200  # pictures of rosters may be opened here for the first time
+_FILE, _WHERE, _WHY, _WHAT = 32, 34, 42, 48  # columns
+
+
+def write_unpaired_sheet(
+    book: Workbook,
+    night: Night,
+    styles: Styles,
+    numbers: Numbers,
+    *,
+    links: FolderLinks,
+    language: str,
+    thumbnail: Thumbnail | None,
+) -> None:
+    """Write a row a picture; those that somebody has looked at are shown."""
+    found = list(unpaired(night, numbers, language))
+    shown = thumbnail if any(each.picture for each in found) else None
+    columns = [
+        Column(say("col.file", language), _FILE),
+        *([Column(say("col.seal", language), 9.5)] if shown else []),
+        Column(say("col.where", language), _WHERE),
+        Column(say("col.why", language), _WHY),
+        Column(say("col.what", language), _WHAT),
+    ]
+    sheet = open_table(book, say("sheet.unpaired", language), columns, styles, frozen=1, language=language)
+    plain, link = styles.cell(text_wrap=True), styles.cell(font_color=LINK, underline=1, text_wrap=True)
+    quiet = styles.cell(font_color=MUTED, text_wrap=True)
+    left, where_at = MOST_THUMBNAILS, 2 if shown else 1
+    for row, each in enumerate(found, start=1):
+        folder = links.folder(each.path)
+        # within a roster the file's name and the cells tell the place; a link shows one line only
+        where = each.where or folder_shown(folder, night.seals, numbers)
+        image = shown(each.picture) if shown and each.picture and left else None
+        texts = ((each.name, _FILE), (where, _WHERE), (each.why, _WHY), (each.what, _WHAT))
+        tall = max(height(lines(text, wide)) for text, wide in texts)
+        tall = max(tall, TALL if image else 0)
+        row_height(sheet, row, tall)
+        put(sheet, row, 0, each.name, plain)
+        if shown:
+            put(sheet, row, 1, "", plain)
+        if row > MOST_LINKS or not links.write(sheet, row, where_at, folder, text=where, look=link):
+            put(sheet, row, where_at, where, plain)
+        put(sheet, row, where_at + 1, each.why, plain)
+        put(sheet, row, where_at + 2, each.what, quiet)
+        if image:
+            left -= 1
+            place(sheet, row, 1, image, tall)
+    if not found:
+        sheet.write_string(1, 0, say("unpaired.none", language), styles.get(font_color=MUTED))
+    close_table(sheet, columns, len(found))

@@ -1,0 +1,203 @@
+"""A page written line by line on a grid of equal columns, for a sheet that is no table.
+
+Sections are laid on printed pages before the first is written: one that fits on a page is never broken, and a later one
+that is short may fill the rest of a page that the next would leave empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.reports.cell_text import clean, lines
+from pipeline.reports.styles import HEAD, LINE, LINK, PAPER, RULE, Styles, Workbook, print_setup
+
+Look = Mapping[str, object]
+Part = tuple[object, int, Look]  # what stands there, the last grid column it fills, how it looks
+
+LAST = 13  # the last grid column
+_MARGIN, _FIRST, _OTHERS = 4.0, 17.0, 10.6  # widths in characters: margin, first grid column, the others
+_PAGE = 575.0  # points of lines on an A4 page one grid wide: in Excel; programs with wider columns have room for more
+_GAP, _AIR = 12.0, 0.75  # points above a section, around a line's text: whole pixels, for programs round them
+_EMPTY = 0.4  # of a page: what is left free only where nothing fits in
+_BEGINS = 0.3  # of a page: the least that a section longer than a page begins on
+_BESIDE, _CHART_LINES = 11, 9  # the grid column from which a chart stands; lines that are as high as one
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    points: float
+    parts: Sequence[Part] = ()
+    mark: str = ""
+    ruled: bool = False
+    addresses: Sequence[str] = ()  # where the parts lead, if they do
+
+
+@dataclass(slots=True)
+class _Section:
+    """What stays on one page: its heading, the titles of its table, its lines."""
+
+    lines: list[_Line] = field(default_factory=list)
+    titles: int | None = None  # the place of the line that is repeated where the section goes on
+    chart: tuple[int, Sequence[str]] | None = None  # its first line, and a colour for each line from there on
+
+    @property
+    def points(self) -> float:
+        return sum(line.points for line in self.lines)
+
+
+class Canvas:
+    """Lines of one sheet, filled from left to right, merged as wide as asked; `finish` writes them."""
+
+    def __init__(self, book: Workbook, name: str, styles: Styles, language: str) -> None:
+        self._book, self._styles, self._name = book, styles, name
+        self._sheet = book.add_worksheet(name)
+        print_setup(self._sheet, language)
+        self._sheet.hide_gridlines(2)
+        self._sheet.set_column(0, 0, _MARGIN)
+        self._sheet.set_column(1, 1, _FIRST)
+        self._sheet.set_column(2, LAST + 1, _OTHERS)
+        self._sections = [_Section()]
+        self._row = 0
+
+    def line(
+        self, parts: Sequence[Part], *, mark: str = "", points: float = 0.0, ruled: bool = False
+    ) -> None:
+        """Add one row, ``mark`` in the margin; as tall as its longest text or ``points``, whichever is more."""
+        self._add(parts, mark=mark, points=points, ruled=ruled)
+
+    def links(self, parts: Sequence[tuple[str, int, str]]) -> None:
+        """Add one row of links: what stands there, the last grid column it fills, the address it leads to."""
+        look: Look = {"font_color": LINK, "underline": 1}
+        self._add(
+            [(text, last, look) for text, last, _ in parts], addresses=[address for *_, address in parts]
+        )
+
+    def heading(self, text: str) -> None:
+        """Begin a section: leave a gap and add its title."""
+        self._sections.append(_Section([_Line(_GAP)]))
+        look: Look = {"bold": True, "font_size": 12, "font_color": HEAD, "bottom": 2, "bottom_color": HEAD}
+        self.line([(text, LAST, look)], points=24)
+
+    def titles(self, parts: Sequence[tuple[str, int]], *, numbers: Container[int] = ()) -> None:
+        """Add a table's headings; the parts whose places are in ``numbers`` stand above numbers."""
+        look: Look = {"bold": True, "font_color": "#52606D", "bg_color": PAPER, "text_wrap": True}
+        section = self._sections[-1]
+        section.titles = len(section.lines)
+        self.line(
+            [
+                (text, last, {**look, "align": "right" if place in numbers else "left"})
+                for place, (text, last) in enumerate(parts)
+            ]
+        )
+
+    def doughnut(self, colours: Sequence[str]) -> None:
+        """Draw the counts of the last lines, a colour each, at the right edge."""
+        section = self._sections[-1]
+        section.chart = len(section.lines) - len(colours), colours
+
+    def leave_room(self) -> None:
+        """Make the section as long as its chart is high."""
+        section = self._sections[-1]
+        if section.chart:
+            lacking = section.chart[0] + _CHART_LINES - len(section.lines)
+            section.lines += [_Line(LINE + _AIR)] * max(0, lacking)
+
+    def finish(self) -> None:
+        """Write all sections."""
+        breaks, free = [], _PAGE
+        for section in _in_order(self._sections):
+            if section.points > free and (section.points <= _PAGE or free < _BEGINS * _PAGE):
+                breaks.append(self._row)
+                free = _PAGE
+            first = self._row
+            for place, line in enumerate(section.lines):
+                if line.points > free and place:
+                    breaks.append(self._row)
+                    free = _PAGE
+                    if section.titles is not None and place > section.titles:
+                        free -= self._write(section.lines[section.titles])
+                free -= self._write(line)
+            if section.chart:
+                self._draw(first + section.chart[0], section.chart[1])
+        self._sheet.set_h_pagebreaks([each for each in breaks if each])
+
+    def _add(
+        self,
+        parts: Sequence[Part],
+        *,
+        mark: str = "",
+        points: float = 0.0,
+        ruled: bool = False,
+        addresses: Sequence[str] = (),
+    ) -> None:
+        needed, first = 1, 0
+        for value, last, look in parts:
+            if look.get("text_wrap"):
+                needed = max(needed, lines(str(value), _width(first, last)))
+            first = last + 1
+        tall = max(points, LINE * needed + _AIR)
+        self._sections[-1].lines.append(_Line(tall, parts, mark, ruled, addresses))
+
+    def _write(self, line: _Line) -> float:
+        """Write one row and return its height in points."""
+        self._sheet.set_row(self._row, line.points)
+        if not line.parts:  # streaming forgets the height of a row without cells
+            self._sheet.write_blank(self._row, 0, None, self._styles.get())
+        if line.mark:
+            look = {"bold": True, "font_size": 12, "font_color": HEAD, "align": "center"}
+            self._sheet.write_string(self._row, 0, line.mark, self._styles.get(**look))
+        rule: Look = {"bottom": 1, "bottom_color": RULE} if line.ruled else {}
+        first = 0
+        for place, (value, last, own) in enumerate(line.parts):
+            form = self._styles.get(**own, **rule)
+            self._fill(first, last, value, form)
+            if line.addresses:
+                self._sheet.write_url(self._row, first + 1, line.addresses[place], form, clean(str(value)))
+            first = last + 1
+        self._row += 1
+        return line.points
+
+    def _draw(self, first: int, colours: Sequence[str]) -> None:
+        last = first + len(colours) - 1
+        chart = self._book.add_chart({"type": "doughnut"})
+        chart.add_series(
+            {
+                "categories": [self._name, first, 1, last, 1],
+                "values": [self._name, first, 2, last, 2],
+                "points": [{"fill": {"color": colour}, "border": {"color": "#FFFFFF"}} for colour in colours],
+            }
+        )
+        chart.set_legend({"none": True})
+        chart.set_hole_size(58)
+        chart.set_chartarea({"border": {"none": True}, "fill": {"none": True}})
+        chart.set_size({"width": 250, "height": 200})
+        options = {"object_position": 3, "x_offset": 20, "y_offset": 4}
+        self._sheet.insert_chart(first - 1, _BESIDE, chart, options)
+
+    def _fill(self, first: int, last: int, value: object, form: object) -> None:
+        """Write into grid columns ``first`` to ``last``; the sheet has a margin before them."""
+        content = clean(value) if isinstance(value, str) else value
+        if last > first:
+            self._sheet.merge_range(self._row, first + 1, self._row, last + 1, content, form)
+        elif isinstance(content, str):
+            self._sheet.write_string(self._row, first + 1, content, form)
+        else:
+            self._sheet.write_number(self._row, first + 1, content, form)
+
+
+def _in_order(sections: Sequence[_Section]) -> Iterator[_Section]:
+    """Yield the sections as they were added, but a later one first where it fills what the next would leave empty."""
+    waiting, free = list(sections), _PAGE
+    while waiting:
+        chosen = waiting[0]
+        if chosen.points > free > _EMPTY * _PAGE and chosen.points <= _PAGE:
+            chosen = next((each for each in waiting if each.points <= free), chosen)
+        waiting.remove(chosen)
+        yield chosen
+        fits = chosen.points <= free
+        free = free - chosen.points if fits else _PAGE - chosen.points % _PAGE
+
+
+def _width(first: int, last: int) -> float:
+    return sum(_FIRST if place == 0 else _OTHERS for place in range(first, last + 1))

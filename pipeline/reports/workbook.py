@@ -1,0 +1,122 @@
+"""results.xlsx: five sheets, of a retry six, streamed, recognised by a document property, with nothing that is taken for a formula."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import xlsxwriter
+
+from pipeline.domain.masking import Numbers, numbers_of
+from pipeline.domain.model import Night
+from pipeline.messages.results import say
+from pipeline.reports.display_values import retried
+from pipeline.reports.links import FolderLinks
+from pipeline.reports.records import SCHEMA
+from pipeline.reports.sheet_all import MOST_THUMBNAILS, write_all_sheet
+from pipeline.reports.sheet_summary import write_summary
+from pipeline.reports.sheet_to_fix import write_fix_sheets
+from pipeline.reports.sheet_unknown import write_unknown_sheet
+from pipeline.reports.sheet_unpaired import write_unpaired_sheet
+from pipeline.reports.styles import FONT, FONT_SIZE, Styles
+from pipeline.reports.thumbnails import Thumbnail
+from pipeline.reports.to_fix_layout import layouts
+from pipeline.reports.totals import count
+from pipeline.support.atomic_files import Replace, private_folder, write_atomically
+
+PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a workbook of ours
+
+
+def write_workbook(
+    night: Night,
+    path: Path,
+    *,
+    language: str,
+    ticket_check: Callable[[str], str],
+    thumbnail: Thumbnail | None,
+    numbers: Numbers | None = None,
+    absolute_links: bool = False,
+    replace_file: Replace = os.replace,
+) -> Path:
+    """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
+
+    ``ticket_check`` gives the check value that stands beside a row_id; ``thumbnail`` a small PNG of a picture, or
+    None where it cannot be read; ``numbers`` saves collecting the roster's once more; ``absolute_links`` lead to the
+    pictures from wherever a copy lies. Raises ``SumsError`` before
+    anything is written.
+    """
+    counts = count(night)
+    known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
+    fixing = layouts(night.outcomes)
+    private_folder(path.parent)
+
+    def fill(target: Path, *, night: Night) -> None:
+        # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+            options = {
+                "constant_memory": True,
+                "tmpdir": folder,
+                "strings_to_formulas": False,
+                "strings_to_urls": False,
+                "strings_to_numbers": False,
+                "default_format_properties": {"font_name": FONT, "font_size": FONT_SIZE},
+            }
+            with xlsxwriter.Workbook(str(target), options) as book:
+                _describe(book, night, language)
+                styles = Styles(book)
+                links = FolderLinks(night, known, absolute=absolute_links)
+                write_summary(book, night, counts, styles, known, fixing=fixing, language=language)
+                write_all_sheet(
+                    book,
+                    night,
+                    styles,
+                    known,
+                    folders=links,
+                    language=language,
+                    thumbnail=thumbnail,
+                    ticket_check=ticket_check,
+                )
+                if night.command == "retry":
+                    write_all_sheet(
+                        book,
+                        replace(night, outcomes=retried(night)),
+                        styles,
+                        known,
+                        folders=links,
+                        language=language,
+                        thumbnail=thumbnail,
+                        ticket_check=ticket_check,
+                        title="sheet.retried",
+                    )
+                write_fix_sheets(
+                    book, night, styles, known, found=fixing, language=language, ticket_check=ticket_check
+                )
+                write_unknown_sheet(book, night, styles, known, language=language, ticket_check=ticket_check)
+                write_unpaired_sheet(
+                    book, night, styles, known, links=links, language=language, thumbnail=thumbnail
+                )
+                # With thumbnails the package has a part for each picture, and so many files take longer than all the
+                # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
+                book.in_memory = len(night.outcomes) <= MOST_THUMBNAILS
+
+    wanted = path
+    while True:  # the Summary says its own name, which is known once Excel has let go of it or has not
+        named = replace(night, workbook=wanted.name)
+        written = write_atomically(wanted, partial(fill, night=named), numbered=True, replace=replace_file)
+        if written == wanted:
+            return written
+        wanted = written
+
+
+def _describe(book: xlsxwriter.Workbook, night: Night, language: str) -> None:
+    title = say("title.check" if night.command == "check" else "title.run", language)
+    made = datetime.fromtimestamp(night.finished, UTC)
+    book.set_properties({"title": title, "author": "esign-import", "subject": night.run, "created": made})
+    book.set_custom_property(PROPERTY, PROPERTY_VALUE)
+    book.set_custom_property("esign-import-run", night.run)
+    book.set_custom_property("esign-import-schema", SCHEMA)

@@ -1,0 +1,1 @@
+"""Row plans become calls: limiter slots, retries, circuit breaker, drain."""

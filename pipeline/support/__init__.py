@@ -1,0 +1,1 @@
+"""Helpers without domain knowledge: files, failpoints, locale, shell quoting."""

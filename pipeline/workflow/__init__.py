@@ -1,0 +1,1 @@
+"""One import run from start to end, and what surrounds it."""

@@ -1,0 +1,254 @@
+"""A run told again: its results rebuilt from the ledger and, where they still lie there, its rosters.
+
+A run that was killed never wrote its results; what it did is in the ledger all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import Clock
+from pipeline.config.settings import Config
+from pipeline.domain.masking import Numbers, mask_text, numbers_of
+from pipeline.domain.model import (
+    Ask,
+    Halt,
+    HaltExit,
+    Night,
+    Notice,
+    Outcome,
+    Past,
+    Planned,
+    Spread,
+    Status,
+    Timing,
+    Traffic,
+)
+from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
+from pipeline.intake.read_rosters import run_of
+from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
+from pipeline.ledger.site_key import SiteKey
+from pipeline.planning.plan import standing
+from pipeline.sending.submit import not_sent
+from pipeline.workflow.import_run import Draft, draft
+from pipeline.workflow.stage_settings import tenant_of
+
+
+def tell_again(
+    record: RunRecord,
+    config: Config,
+    *,
+    ledger: Ledger,
+    site_key: SiteKey,
+    clock: Clock,
+    out: Path,
+    passwords: tuple[str, ...] = (),
+) -> Night:
+    """Return the night of a run as the ledger knows it now; ``passwords`` open its encrypted rosters.
+
+    A row whose line has left the roster since is told without its cells, so it cannot be corrected in To fix.
+    """
+    ask = Ask(
+        command="check",
+        run=record.run,
+        rosters=tuple(path for path in map(Path, record.rosters) if path.exists()),
+        seals=Path(record.seals) if record.seals else None,
+        out=out,
+        context=tuple(path for path in map(Path, record.context) if path.exists()),
+        passwords=passwords,
+    )
+    of_workbook = record.command == "retry" and any(run_of(path) is not None for path in ask.rosters)
+    ask = replace(ask, to_fix_only=of_workbook)
+    plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    here = {each.doctor.row_id: each for each in plan.planned}
+    people = ledger.snapshot().people
+    numbers = numbers_of(each.doctor for each in plan.planned)
+    outcomes = tuple(
+        _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, numbers)
+        for seen in ledger.rows_of(record.run)
+    )
+    return Night(
+        run=record.run,
+        command=record.command,
+        started=record.started,
+        finished=record.finished or clock.now(),
+        exit=record.exit if record.exit is not None else 5,
+        tenant=tenant_of(config),
+        contract=config.api.contract,
+        outcomes=outcomes,
+        files=tuple(_files(plan, outcomes)),
+        unclaimed=plan.unclaimed,
+        traffic=_traffic(record),
+        halted=_halted(record),
+        notices=tuple(Notice(each["code"], each["detail"]) for each in _told(record).get("notices", ())),
+        out=out,
+        seals=ask.seals,
+        reviews=site_key.reviews(),
+    )
+
+
+def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str, numbers: Numbers) -> Outcome:
+    line = json.loads(seen.line)
+    doctor = _there(here.doctor, seen, line, numbers) if here else _doctor(seen, line)
+    problems = tuple(map(_problem, line["problems"], line["words"]))
+    planned = Planned(
+        doctor,
+        Status(seen.status),
+        line["seal_name"],
+        past,
+        problems=problems,
+        review=here.review if here else None,
+    )
+    if planned.status is Status.READY:
+        return _since_the_plan(planned, run)
+    service = line["service"] or {}
+    return Outcome(
+        planned,
+        planned.status,
+        seal_id=line["seal_id"],
+        request_id=line["request_id"],
+        trace_id=line["trace_id"],
+        attempts=line["attempts"],
+        at=_moment(past, line["trace_id"]),
+        code=service.get("code"),
+        message=service.get("message"),
+        evidence=past.unsettled.seal_id if past and past.unsettled else None,
+        problems=problems,
+    )
+
+
+def _since_the_plan(planned: Planned, run: str) -> Outcome:
+    """Return what became of a row that was about to be sent when the run was cut short."""
+    past = planned.past
+    status = Status.NOT_SENT
+    if past is not None and past.seal is not None and past.seal.run == run:
+        status = Status.SEALED
+    elif past is not None and past.unsettled is not None and past.unsettled.run == run:
+        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+    elif past is not None and past.refusals and past.refusals[-1].run == run:
+        status = Status.FAILED
+    if status is Status.NOT_SENT:
+        return not_sent(planned)
+    return replace(standing(replace(planned, status=status)), status=status)
+
+
+def _moment(past: Past | None, trace_id: str | None) -> float | None:
+    """Return when an attempt was signed, as far as the person's past still tells."""
+    if past is None or trace_id is None:
+        return None
+    if past.seal is not None and past.seal.trace_id == trace_id:
+        return past.seal.at
+    tries = (*past.refusals, *([past.unsettled] if past.unsettled else []))
+    return next((each.at for each in tries if each.uuid == trace_id), None)
+
+
+def _problem(told: Mapping[str, str | None], words: Mapping[str, str]) -> Problem:
+    return Problem(
+        str(told["code"]),
+        "warning" if told["severity"] == "warning" else "error",
+        Field(told["field"]) if told["field"] else None,
+        told["cell"],
+        words,
+    )
+
+
+def _there(doctor: Doctor, seen: SeenRow, line: Mapping[str, Any], numbers: Numbers) -> Doctor:
+    """Return a doctor as of the run: today's cells at the place where the row stood then, which is masked there."""
+    origin = doctor.row.origin
+    path = origin.path if mask_text(origin.file, numbers) == seen.file else Path(line["path"])
+    sheet = origin.sheet if origin.sheet and mask_text(origin.sheet, numbers) == seen.sheet else seen.sheet
+    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, seen.row)))
+
+
+def _doctor(seen: SeenRow, line: Mapping[str, Any]) -> Doctor:
+    """Return what is left of a row that no roster holds any more."""
+    origin = Origin(Path(line["path"]), seen.sheet, seen.row)
+    return Doctor(
+        row=Row(origin, (), {}),
+        row_id=seen.row_id,
+        key=seen.key,
+        name=line["name"],
+        number=line["id_masked"],
+        id_type=CardType(line["id_card_type"]) if line["id_card_type"] else None,
+        mobile=line["mobile_masked"],
+        staff_no=line["staff_no"],
+        department=None,
+        seal_name=None,
+        scene_key=None,
+        enable_auto_sign=None,
+        license_type=None,
+        seal_image_compress=None,
+    )
+
+
+def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
+    """Return the files of the run's rows; one that changed since is told by its rows alone."""
+    counted = Counter(outcome.doctor.row.origin.path for outcome in outcomes)
+    reports = {report.path: report for report in plan.files}
+    for path, rows in counted.items():
+        report = reports.pop(path, None)
+        if report is not None and report.rows == rows:
+            yield report
+        else:
+            yield FileReport(path, None, "read", rows=rows, notes=("changed since the run",))
+    yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
+
+
+def _told(record: RunRecord) -> Mapping[str, Any]:
+    """Return the run.json of a run, empty for one that was cut short."""
+    return json.loads(record.record) if record.record else {}
+
+
+def _halted(record: RunRecord) -> Halt | None:
+    """Return why the run stopped before its end, as its record has it."""
+    if record.finished is None:
+        return Halt("CUT_SHORT", "", 5)
+    halted = _told(record).get("halted")
+    if halted is None:
+        return None
+    exits: Sequence[HaltExit] = (1, 4, 5, 74)
+    exit_code: HaltExit = next((each for each in exits if each == record.exit), 5)
+    return Halt(halted["code"], halted["message"], exit_code, halted)
+
+
+def _traffic(record: RunRecord) -> Traffic:
+    told = _told(record)
+    rate = told.get("rate", {})
+    return Traffic(
+        requests=told.get("requests", {}),
+        limit=rate.get("limit", 0.0),
+        used_share=rate.get("used_share", 0.0),
+        throttled=rate.get("throttled", 0),
+        max_in_second=rate.get("max_in_second", 0),
+        timing=_timing(rate.get("timing")),
+    )
+
+
+def _timing(told: Mapping[str, Any] | None) -> Timing | None:
+    """Return the calls over time; None for a run that was cut short or is older than the measuring."""
+    if told is None:
+        return None
+
+    def spreads(each: Mapping[str, Any]) -> dict[str, Spread]:
+        return {name: Spread(**{**spread, "bins": tuple(spread["bins"])}) for name, spread in each.items()}
+
+    def series(each: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+        return {name: tuple(values) for name, values in each.items()}
+
+    return Timing(
+        began=told["began"],
+        step=told["step"],
+        calls=series(told["calls"]),
+        latency=series(told["latency"]),
+        throttled=tuple(told["throttled"]),
+        lost=tuple(told["lost"]),
+        silent=tuple(told["silent"]),
+        sends=series(told["sends"]),
+        answers=spreads(told["answers"]),
+        waits=spreads(told["waits"]),
+    )

@@ -1,0 +1,94 @@
+"""What a run leaves in the ledger: its word on every row, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import overload
+
+from pipeline.domain.masking import Numbers, mask_problem, mask_text
+from pipeline.domain.model import Halt, Night, Outcome
+from pipeline.errors import LedgerError
+from pipeline.ledger.protocol import Ledger, SeenRow
+from pipeline.reports.records import outcome_line, run_record
+from pipeline.workflow.exit_codes import graver
+
+LOG = logging.getLogger(__name__)
+_LINE = json.JSONEncoder(ensure_ascii=False)
+
+
+def see(ledger: Ledger, run: str, outcomes: Iterable[Outcome], numbers: Numbers) -> None:
+    """Enter what this run says of these rows; ``numbers`` are those of all its rows.
+
+    A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
+    so that it can be told again in either language.
+    """
+    ledger.see_rows(run, _Words(outcomes, numbers))
+
+
+class _Words(Sequence[SeenRow]):
+    """What is said of each row, in the order of the rows' ids, made when it is asked for: 100,000 of them are 150 MB."""
+
+    def __init__(self, outcomes: Iterable[Outcome], numbers: Numbers) -> None:
+        self._outcomes = sorted(outcomes, key=lambda outcome: outcome.doctor.row_id or "")
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    @overload
+    def __getitem__(self, place: int) -> SeenRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[SeenRow]: ...
+    def __getitem__(self, place: int | slice) -> SeenRow | list[SeenRow]:
+        if isinstance(place, slice):
+            return [_seen(outcome, self._numbers) for outcome in self._outcomes[place]]
+        return _seen(self._outcomes[place], self._numbers)
+
+    def __iter__(self) -> Iterator[SeenRow]:
+        return (_seen(outcome, self._numbers) for outcome in self._outcomes)
+
+
+def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
+    line = outcome_line(outcome, run="", language="en", numbers=numbers)
+    if outcome.doctor.row.ticket:
+        line["corrects"] = (
+            outcome.doctor.row.ticket
+        )  # the row_id of the roster row that this one is a copy of
+    line["words"] = [dict(mask_problem(each, numbers).detail) for each in outcome.problems]
+    doctor = outcome.doctor
+    assert doctor.row_id is not None
+    return SeenRow(
+        row_id=doctor.row_id,
+        key=doctor.key,
+        file=str(line["file"]),
+        sheet=mask_text(doctor.row.origin.sheet, numbers) if doctor.row.origin.sheet else None,
+        row=doctor.row.origin.row,
+        status=outcome.status,
+        codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),
+        line=_LINE.encode(line),
+    )
+
+
+def closed(night: Night, ledger: Ledger, stood: Sequence[Outcome], numbers: Numbers) -> Night:
+    """Enter how the run ended; a disk that fails now may change the exit code, never what happened.
+
+    ``stood`` is what the run said of the same rows before it sent: what is still so is not said again. ``numbers`` are
+    those of all its rows.
+    """
+    news = [
+        now for now, before in zip(night.outcomes, stood, strict=True) if now is not before and now != before
+    ]
+    try:
+        if news:
+            see(ledger, night.run, news, numbers)
+        record = json.dumps(run_record(night, numbers=numbers), ensure_ascii=False)
+        ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
+    except LedgerError as error:
+        LOG.exception("the run's end could not be recorded")
+        return replace(
+            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.reason, 74)
+        )
+    return night

@@ -1,0 +1,374 @@
+"""From the configuration to the plain arguments of the stages: no stage ever sees a whole Config."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache, partial
+from math import ceil
+from types import MappingProxyType
+
+from pipeline.clock import Clock
+from pipeline.config.settings import Config
+from pipeline.domain.model import (
+    Ask,
+    Content,
+    Forecast,
+    Judgement,
+    LiveSeal,
+    Past,
+    Planned,
+    SealRequest,
+    Snapshot,
+    Traffic,
+)
+from pipeline.domain.roster import Doctor, Picture, Prepared, Preview, Problem, SentSize
+from pipeline.esign.client import Client
+from pipeline.esign.contracts import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
+from pipeline.esign.error_codes import has_reason
+from pipeline.esign.rate_limiter import Limiter, most_in_a_second
+from pipeline.esign.signing import Credentials
+from pipeline.intake.fields.seal_name import objections
+from pipeline.intake.fields.validate import Defaults
+from pipeline.intake.images import prepare as image
+from pipeline.intake.images import store
+from pipeline.intake.pairing.picture_entries import PairedBefore, PairedRow
+from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed, SealedPerson
+from pipeline.intake.readers.options import HEADER, Keep, Manner
+from pipeline.ledger.lock import user
+from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.tenant import tenant
+from pipeline.planning.guards import Guards, deadline
+from pipeline.planning.plan import Rules, taken
+from pipeline.sending.submit import Prepare, Submitted
+from pipeline.version import __version__
+
+PREVIEWS = "previews"  # below the work folder: small copies of pictures
+
+
+def tenant_of(config: Config) -> str:
+    """Return the tenant that a configuration speaks for."""
+    return tenant(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
+
+
+def agent(config: Config) -> Agent:
+    """Return who acts."""
+    api = config.api
+    return Agent(
+        app_id=api.app_id,
+        organization_open_id=api.organization_open_id,
+        operator_open_id=api.operator_open_id,
+        proxy_operator_open_id=api.proxy_operator_open_id,
+        proxy_app_id=api.proxy_app_id,
+    )
+
+
+def client(config: Config, credentials: Credentials, clock: Clock) -> Client:
+    """Return the HTTP client, not yet opened."""
+    api = config.api
+    return Client(
+        endpoint=api.endpoint,
+        file_endpoint=api.file_endpoint,
+        credentials=credentials,
+        clock=clock,
+        timeout=api.timeout_seconds,
+        region=api.region,
+        proxy=api.proxy,
+        ca_file=str(config.path(api.ca_file)) if api.ca_file else None,
+    )
+
+
+def defaults(config: Config) -> Defaults:
+    """Return what holds where a row says nothing."""
+    api = config.api
+    return Defaults(
+        scene_key=api.scene_key,
+        enable_auto_sign=api.enable_auto_sign,
+        license_type=api.license_type,
+        seal_image_compress=api.seal_image_compress,
+        allow_other_card_type=api.allow_other_card_type,
+        seal_name_ascii=config.seal_name_ascii,
+        contract=api.contract,
+    )
+
+
+def preparer(config: Config, drawn: Mapping[str, Past] = MappingProxyType({})) -> Prepare:
+    """Return the function that decodes a row's picture and readies the bytes to send.
+
+    ``drawn`` tells by the digest of its pixels whose seal shows the same drawing, perhaps in another format.
+    """
+    prepare = partial(
+        image.prepare,
+        limit=LIMIT_BYTES[config.api.contract],
+        work=config.path(config.work),
+        trim=config.pictures.trim,
+        transparent=config.pictures.transparent,
+        shelf=config.path(config.work) / PREVIEWS,
+    )
+
+    def ready(planned: Planned) -> Prepared | tuple[Problem, ...]:
+        assert planned.doctor.picture is not None
+        prepared = prepare(planned.doctor.picture)
+        if not isinstance(prepared, Prepared):
+            return prepared
+        stranger = taken(planned.doctor, drawn.get(prepared.pixels))
+        return (stranger,) if stranger else prepared
+
+    return ready
+
+
+def undrawn(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
+    """Yield the pictures of doctors who have no seal: what the others have is not opened again."""
+    for doctor in doctors:
+        past = snapshot.people.get(doctor.key) if doctor.key else None
+        if doctor.picture is not None and not (past and (past.seal or past.unsettled)):
+            yield doctor.picture
+
+
+def find_sealed(snapshot: Snapshot, ledger: Ledger | None, site_key: SiteKey | None) -> Sealed:
+    """Return the people who have a seal, as far as their names and numbers may be those of picture files."""
+    if ledger is None or site_key is None:
+        return NO_SEALED
+    owners = [past for past in snapshot.people.values() if past.seal is not None]
+    adopted = [_sealed_person(past) for past in owners if past.seal and past.seal.content is None]
+    keys = frozenset(past.key for past in owners)
+    return Sealed(
+        keys, adopted, lambda: list(map(_sealed_person, owners)), ledger.staff_numbers, site_key.person
+    )
+
+
+def _sealed_person(past: Past) -> SealedPerson:
+    assert past.seal is not None
+    made = past.seal.content
+    name = made.name if made else past.name
+    return SealedPerson(past.key, name, past.seal.seal_name, picture_known=made is not None)
+
+
+def find_paired_before(ledger: Ledger | None) -> PairedBefore:
+    """Return the function that gives the rows of an earlier run by the sha256 of their pictures."""
+
+    @cache
+    def paired_before(run: str) -> Mapping[str, Sequence[PairedRow]] | None:
+        rows = ledger.rows_of(run) if ledger is not None and run else []
+        found: dict[str, list[PairedRow]] = {}
+        for row in rows:
+            line = json.loads(row.line)
+            if picture := line["picture"]:
+                place = " ".join(filter(None, (row.file, row.sheet, str(row.row))))
+                found.setdefault(picture["sha256"], []).append(
+                    PairedRow(row.row_id, row.key, line["name"], place)
+                )
+        return found if rows else None
+
+    return paired_before
+
+
+def sent_size(config: Config) -> Callable[[Picture, LiveSeal], SentSize | None]:
+    """Return the function that tells at which size an older seal's picture was sent."""
+
+    def size_of(picture: Picture, seal: LiveSeal) -> SentSize | None:
+        return image.sent_size(
+            picture,
+            work=config.path(config.work),
+            same_bytes=seal.content is not None and seal.content.picture == picture.sha256,
+            run=seal.run,
+            trim=config.pictures.trim,
+            transparent=config.pictures.transparent,
+        )
+
+    return size_of
+
+
+def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:
+    """Return the function that gives the small copy of a picture; it may open the picture only where it is told."""
+    shelf = config.path(config.work) / PREVIEWS
+    return lambda picture, opening: image.preview(picture, shelf=shelf, opening=opening)
+
+
+def manner(ask: Ask, config: Config) -> Manner:
+    """Return how rosters are read."""
+    return Manner(
+        max_rows=config.intake.max_rows + HEADER,
+        passwords=ask.passwords,
+        keep=keeper(config),
+    )
+
+
+def keeper(config: Config) -> Keep:
+    """Return what puts the bytes of a picture out of a workbook or zip into the work folder."""
+    work = config.path(config.work)
+    return lambda payload, suffix: store.keep(payload, work, suffix)
+
+
+def guards(ask: Ask, config: Config) -> Guards:
+    """Return where this night stops; a retry is not judged by what is new or gone."""
+    said = config.guards
+    chosen = Guards(
+        new_rows=said.new_rows,
+        new_share=said.new_share,
+        shrunk=said.shrunk,
+        unknown=said.unknown,
+        same_refusal=said.same_refusal,
+        seals_exist=said.seals_exist,
+        deadline=said.deadline,
+        patience=said.give_up_minutes * 60,
+    )
+    if ask.command == "retry":
+        chosen = replace(chosen, new_rows=None, shrunk=None)
+    return chosen.accepted() if ask.accept_guards else chosen
+
+
+def stops_at(limits: Guards, clock: Clock) -> float | None:
+    """Return the unix second at which this night has to stop."""
+    moment = deadline(limits, datetime.fromtimestamp(clock.now(), UTC).astimezone())
+    return moment.timestamp() if moment else None
+
+
+def workers(config: Config) -> int:
+    """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
+    return creates_in_flight(config) * (2 if config.api.contract == "file_id" else 1)
+
+
+def creates_in_flight(config: Config) -> int:
+    """Return how many creates may be under way at once: a whole number, at least one."""
+    return max(1, int(config.limits.concurrency))
+
+
+def doors(config: Config) -> int:
+    """Return how many open connections may wait for a slot: a second's worth, so that none waits long."""
+    return ceil(min(config.limits.requests_per_second, creates_in_flight(config)))
+
+
+def rules(
+    ask: Ask,
+    config: Config,
+    site_key: SiteKey | None,
+    clock: Clock,
+    judgements: Mapping[str, Judgement],
+    *,
+    shrunk: Mapping[str, SentSize],
+) -> Rules:
+    """Return what the plan needs to know beside roster and ledger."""
+    return Rules(
+        template=config.seal_name,
+        again=ask.command == "retry",
+        digest=site_key.digest if site_key else _no_digest,
+        same_picture=_same_picture,
+        today=clock.today(),
+        day_of=lambda seconds: datetime.fromtimestamp(seconds, UTC).astimezone().date(),
+        has_reason=has_reason,
+        name_problem=partial(_name_problem, ascii_allowed=config.seal_name_ascii),
+        may_probe=partial(_may_probe, config=config, ask=ask, now=clock.now()),
+        judgement_id=site_key.judgement if site_key else None,
+        judgements=judgements,
+        require_review=config.require_review,
+        shrunk=shrunk,
+    )
+
+
+def _may_probe(past: Past, *, config: Config, ask: Ask, now: float) -> bool:
+    """Tell whether a create may be sent once more to settle it: where that is wanted, and its signature is dead."""
+    if config.unknown != "probe" or ask.command == "check" or (ask.only and past.key not in ask.only):
+        return False
+    tried = past.unsettled
+    return tried is not None and tried.verdict == "unknown" and now >= tried.dead_at
+
+
+def _no_digest(_: str) -> str:
+    """Stand in for the site key of a check without a config, where nothing is compared with a ledger."""
+    return ""
+
+
+def _same_picture(picture: Picture, made: Content) -> bool:
+    """Compare by source bytes, else by decoded pixels; only a picture that was touched is opened."""
+    if picture.sha256 == made.picture:
+        return True
+    return made.pixels is not None and image.pixels(picture.file) == made.pixels
+
+
+def _name_problem(name: str, *, ascii_allowed: bool) -> Problem | None:
+    troubles = objections(name, None, ascii_allowed=ascii_allowed)
+    return troubles[0] if troubles else None
+
+
+def record(ask: Ask, config: Config, started: float) -> RunRecord:
+    """Return the ledger's entry of a run that starts now."""
+    return RunRecord(
+        run=ask.run,
+        command=ask.command,
+        started=started,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        user=user(),
+        rosters=tuple(str(path.absolute()) for path in ask.rosters),
+        context=tuple(str(path.absolute()) for path in ask.context),
+        seals=str(ask.seals.absolute()) if ask.seals else None,
+        out=str(ask.out.absolute()),
+        contract=config.api.contract,
+        config_digest=hashlib.sha256(config.digest_text().encode()).hexdigest(),
+        version=__version__,
+    )
+
+
+def forecast(
+    planned: Sequence[Planned],
+    chosen: Sequence[Planned],
+    config: Config,
+    judged: tuple[int, int, int] | None = None,
+    *,
+    guarded: bool = False,
+    titles: Iterable[str] = (),
+) -> Forecast:
+    """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
+
+    ``judged`` counts the judgements of a review that was given (``review.tally``); where a guard lets nothing through,
+    nothing is chosen.
+    """
+    chosen = () if guarded else chosen
+    sent = set(map(id, chosen))
+    inline = config.api.contract == "inline"
+    requests = [each.request for each in chosen if each.request]
+    pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
+    return Forecast(
+        rows=len(planned),
+        creates=len(requests),
+        licences=sum(_binds(each) for each in requests) if inline else 0,
+        heavy=sum(
+            picture.size > ADVISED_INLINE_BYTES and not request.seal_image_compress
+            for picture, request in zip(pictures, requests, strict=True)
+        )
+        if inline
+        else 0,
+        seconds=len(requests) / config.limits.requests_per_second,
+        judged=judged,
+        left=Counter(each.status for each in planned if id(each) not in sent),
+        titles=tuple(titles),
+        guarded=guarded,
+    )
+
+
+def _binds(request: SealRequest) -> bool:
+    """Tell whether a create binds a paid licence: 0 asks for it, and so does auto-sign that says nothing."""
+    return request.license_type == 0 or (bool(request.enable_auto_sign) and request.license_type is None)
+
+
+def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:
+    """Sum up what went over the wire; the share is that of the creates, from the first to the last."""
+    moments = limiter.departures(CREATE)
+    span = moments[-1] - moments[0] if moments else 0.0
+    limit = config.limits.requests_per_second
+    return Traffic(
+        requests={action: dict(calls) for action, calls in submitted.requests.items()},
+        limit=limit,
+        used_share=round((len(moments) - 1) / span / limit, 4) if span else 0.0,
+        throttled=submitted.throttled,
+        max_in_second=most_in_a_second(moments),
+        timing=submitted.timing,
+    )

@@ -1,0 +1,172 @@
+"""A small hospital on disk, a sandbox on a socket, and the command line between them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import openpyxl
+import pytest
+from night_support import draw_seal, name, newest_results, number
+
+from pipeline.cli.app import main
+from pipeline.clock import SystemClock
+from pipeline.sandbox.fault_file import parse_faults
+from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.server import Sandbox
+from pipeline.sandbox.tenant import SANDBOX
+from pipeline.sandbox.thread import SandboxThread
+from pipeline.sandbox.world import World
+
+HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
+CREATE = "ChannelCreatePreparedPersonalEsign"
+
+
+class QuickClock(SystemClock):
+    """The machine's clock, on which back-off takes a fiftieth of its time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 50)
+
+
+class ServiceClock(SystemClock):
+    """The service's clock; it moves on with whoever comes back later."""
+
+    ahead = 0.0  # seconds
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
+@dataclass
+class Hospital:
+    """A folder with a config, a roster and pictures; `go` runs the command line in this process."""
+
+    folder: Path
+    sandbox: SandboxThread
+    settings: dict = field(default_factory=dict)
+    service_clock: ServiceClock = field(default_factory=ServiceClock)
+
+    @property
+    def world(self) -> World:
+        return self.sandbox.world
+
+    def configure(self, **api) -> None:
+        lines = {
+            "endpoint": self.sandbox.url,
+            "app_id": SANDBOX.app_id,
+            "organization_open_id": SANDBOX.organization_open_id,
+            "operator_open_id": SANDBOX.operator_open_id,
+            "timeout_seconds": 3,
+            **api,
+        }
+        text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
+        text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
+        text += "guards: {give_up_minutes: 0.02}\n"
+        (self.folder / "config.yaml").write_text(text, "utf-8")
+
+    def doctors(self, count: int, *, start: int = 1, file: str = "roster.xlsx") -> None:
+        """Write a roster of so many clean rows, and a picture for each."""
+        rows = [
+            (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科")
+            for serial in range(start, start + count)
+        ]
+        self.roster(rows, file=file)
+        for serial in range(start, start + count):
+            draw_seal(self.folder / "seals" / f"{serial:05d}.png", serial)
+
+    def roster(self, rows, *, headers=HEADERS, file: str = "roster.xlsx") -> None:
+        book = openpyxl.Workbook()
+        sheet = book.active
+        sheet.append(headers)
+        for row in rows:
+            sheet.append(row)
+        (self.folder / "inbox").mkdir(exist_ok=True)
+        book.save(self.folder / "inbox" / file)
+
+    def go(self, *arguments: str) -> int:
+        words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
+        return main(words, clock=QuickClock())
+
+    def start(self, *arguments: str, stdin=None, **environment: str) -> subprocess.Popen:
+        """Start the command line in a process of its own."""
+        words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
+        command = [sys.executable, "-m", "pipeline", *words]
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **environment},
+        )
+
+    @property
+    def runs(self) -> list[Path]:
+        return sorted(path for path in (self.folder / "out").iterdir() if path.name != "latest")
+
+    @property
+    def newest(self) -> Path:
+        """The results that were written last: of a run, check or retry; with ``--out`` only the copy of a run."""
+        return newest_results(self.folder / "out")
+
+    def outcomes(self, file: str = "outcomes.jsonl") -> list[dict]:
+        text = (self.newest / file).read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def record(self) -> dict:
+        return json.loads((self.newest / "run.json").read_text("utf-8"))
+
+    def statuses(self) -> dict[str, int]:
+        return {status: rows for status, rows in self.record()["statuses"].items() if rows}
+
+    def creates(self) -> int:
+        """How many creates reached the service, whatever became of them."""
+        return sum(call.action == CREATE for call in self.world.received)
+
+
+@pytest.fixture
+def hospital_with(tmp_path, monkeypatch):
+    """Make a hospital whose sandbox has these rules, faults and manners."""
+    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]:
+        monkeypatch.delenv(variable)
+    opened = []
+
+    def make(*, rules: Rules | None = None, faults=(), api=None, **manners) -> Hospital:
+        world = World(rules or Rules(limiter="none"))
+        clock = ServiceClock()
+        manners = {"clock": clock, **manners}
+        sandbox = Sandbox(world, faults=parse_faults({"faults": list(faults)}), **manners)
+        thread = SandboxThread(sandbox)
+        thread.__enter__()
+        opened.append(thread)
+        hospital = Hospital(tmp_path, thread, service_clock=clock)
+        for folder in ("seals", "secrets"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
+        (tmp_path / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
+        for secret in (tmp_path / "secrets").iterdir():
+            secret.chmod(0o600)
+        hospital.configure(**(api or {}))
+        return hospital
+
+    yield make
+    for thread in opened:
+        thread.__exit__()
+
+
+@pytest.fixture
+def hospital(hospital_with):
+    return hospital_with()
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before():
+    """A run in this process takes over the signals; pytest wants them back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for signal_number, handler in before.items():
+        signal.signal(signal_number, handler)

@@ -1,0 +1,480 @@
+"""Nights from Python: typed values, the same locks and files as the command line, and a drain when cancelled."""
+
+import asyncio
+import json
+import logging
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+from night_support import name, number
+from wire_support import Relay
+
+import pipeline
+from pipeline.cli.app import main
+from pipeline.clock import SystemClock
+from pipeline.domain.model import Status
+from pipeline.errors import ConfigError, CredentialsMissing, Locked, UsageError
+from pipeline.esign.rate_limiter import EvenLimiter, most_in_a_second
+from pipeline.ledger.lock import RunLock
+from pipeline.sandbox.tenant import SANDBOX
+
+HOUSE = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(hospital):
+    return pipeline.Config.load(hospital.folder / "config.yaml")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_a_night_returns_what_its_files_say(hospital, config):
+    hospital.doctors(4)
+    hospital.doctors(1, start=9, file="more.xlsx")
+    (hospital.folder / "seals" / "00009.png").unlink()
+    done = pipeline.run(config, language="en")
+
+    assert (done.exit, done.counts) == (3, {Status.SEALED: 4, Status.REJECTED: 1})
+    assert done.halted is None
+    record = json.loads(done.files["run.json"].read_text("utf-8"))
+    assert (record["exit"], record["command"], record["run"]) == (3, "run", done.night.run)
+    told = [json.loads(line) for line in done.files["outcomes.jsonl"].read_text("utf-8").splitlines()]
+    assert [line["status"] for line in told] == [outcome.status for outcome in done.outcomes]
+    assert (
+        files(hospital.folder / "out" / "latest") == set(done.files) == files(done.files["run.json"].parent)
+    )
+    assert repr(done) == f"Result(run={done.night.run!r}, exit=3, sealed=4, rejected=1)"
+    with pytest.raises(FrozenInstanceError):
+        done.night = None
+
+
+def test_a_night_from_python_and_one_from_the_command_line_share_one_ledger(hospital, config):
+    hospital.doctors(3)
+    assert pipeline.run(config, limit=2).counts == {Status.SEALED: 2, Status.NOT_SENT: 1}
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+    assert pipeline.run(hospital.folder / "config.yaml").counts == {Status.UNCHANGED: 3}
+    assert hospital.creates() == 3
+
+
+def test_a_check_finds_what_a_run_finds_and_sends_nothing(hospital, config):
+    hospital.doctors(3)
+    (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
+    found = pipeline.check(config)
+    assert found.counts == {Status.REJECTED: 1, Status.READY: 2}
+    assert not hospital.world.received
+    assert "plan.jsonl" in found.files
+    assert pipeline.run(config).counts == {Status.SEALED: 2, Status.REJECTED: 1}
+
+
+def test_a_check_needs_no_configuration(hospital, tmp_path, monkeypatch):
+    hospital.doctors(2)
+    monkeypatch.chdir(tmp_path)
+    found = pipeline.check(rosters="inbox", seals="seals", write=False)
+    assert found.counts == {Status.READY: 2}
+    assert found.outcomes[0].doctor.key is None
+    assert not (tmp_path / "state" / "ledger.sqlite3").exists()
+
+
+def test_without_writing_the_ledger_alone_knows(hospital, config):
+    hospital.doctors(2)
+    done = pipeline.run(config, write=False)
+    assert (done.counts, done.files) == ({Status.SEALED: 2}, {})
+    assert not (hospital.folder / "out").exists()
+    assert pipeline.run(config, write=False).counts == {Status.UNCHANGED: 2}
+
+
+def test_named_rosters_pictures_and_folders(hospital, config, tmp_path):
+    hospital.doctors(2)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "inbox" / "roster.xlsx").rename(tmp_path / "elsewhere" / "名单.xlsx")
+    (tmp_path / "seals").rename(tmp_path / "pictures")
+    done = pipeline.run(
+        config,
+        rosters=tmp_path / "elsewhere" / "名单.xlsx",
+        seals=str(tmp_path / "pictures"),
+        out=tmp_path / "here",
+    )
+    assert done.counts == {Status.SEALED: 2}
+    assert {path.parent for path in done.files.values()} == {tmp_path / "here"}
+    again = pipeline.run(config, rosters=[str(tmp_path / "elsewhere")], out=tmp_path / "here")
+    assert again.counts == {Status.UNCHANGED: 2}
+
+
+def test_an_empty_inbox_is_no_night(hospital, config):
+    done = pipeline.run(config)
+    assert (done.exit, list(done.outcomes), done.files) == (0, [], {})
+    assert not (hospital.folder / "state").exists()
+
+
+def test_nothing_is_printed_and_no_logger_is_touched(hospital, config, capfd):
+    hospital.doctors(2)
+    (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+    before = (logging.getLogger().handlers[:], logging.getLogger().level)
+    code = f"import pipeline; pipeline.run({str(hospital.folder / 'config.yaml')!r})"
+    alone = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, check=True)
+    assert (alone.stdout, alone.stderr) == (b"", b""), "where nobody has set up logging, too"
+    done = pipeline.run(config)
+    assert (done.exit, done.halted.code, done.halted.exit) == (4, "AuthFailure.SignatureFailure", 4)
+    assert done.counts == {Status.NOT_SENT: 2}
+    assert (logging.getLogger().handlers[:], logging.getLogger().level) == before
+    assert capfd.readouterr() == ("", "")
+
+
+# -- every row is heard once
+
+
+def test_every_row_is_heard_exactly_once_and_sent_ones_as_they_end(hospital, config):
+    hospital.doctors(5)
+    pipeline.run(config, limit=2)
+    (hospital.folder / "seals" / "00005.png").unlink()
+    heard = []
+
+    def listen(outcome):
+        heard.append((outcome.doctor.staff_no, outcome.status, len(hospital.world.seals)))
+
+    done = pipeline.run(config, on_outcome=listen)
+    assert Counter((who, status) for who, status, _ in heard) == Counter(
+        (outcome.doctor.staff_no, outcome.status) for outcome in done.outcomes
+    )
+    assert [status for _, status, _ in heard[:2]] == [Status.SEALED] * 2
+    assert heard[0][2] == 3, "the first one was heard of before the next was made"
+
+
+def test_a_listener_that_fails_ends_nothing(hospital, config, caplog):
+    hospital.doctors(2)
+    hospital.doctors(1, start=3, file="more.xlsx")
+    (hospital.folder / "seals" / "00003.png").unlink()
+
+    def listen(_):
+        raise OSError("the pipe is broken")
+
+    assert pipeline.run(config, on_outcome=listen).counts == {Status.SEALED: 2, Status.REJECTED: 1}
+    assert caplog.text.count("OSError: the pipe is broken") == 3
+
+
+# -- what is refused, before anything is sent
+
+
+def test_what_is_refused_is_an_exception_that_says_why(hospital, config, tmp_path):
+    hospital.doctors(1)
+    with pytest.raises(UsageError, match="nowhere does not exist"):
+        pipeline.run(config, rosters=tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="neither a folder"):
+        pipeline.run(config, seals=tmp_path / "config.yaml")
+    with pytest.raises(UsageError, match="at least 1"):
+        pipeline.run(config, limit=0)
+    with pytest.raises(UsageError, match=r"config still has to say: api\.app_id"):
+        pipeline.run(pipeline.Config.load(ledger=str(tmp_path / "l")))
+    with pytest.raises(UsageError, match="go together"):
+        pipeline.run(config, site_key=b"x" * 32)
+    (tmp_path / "secrets" / "tencent__secret_key").unlink()
+    with pytest.raises(CredentialsMissing, match="SecretId only"):
+        pipeline.run(config)
+    assert not hospital.world.received
+
+
+def test_a_results_workbook_is_no_roster(hospital, config):
+    hospital.doctors(1)
+    done = pipeline.run(config)
+    with pytest.raises(UsageError, match="use retry"):
+        pipeline.run(config, rosters=done.files["results.xlsx"])
+
+
+def test_a_lost_ledger_is_not_begun_again_by_itself(hospital, config):
+    hospital.doctors(1)
+    pipeline.run(config)
+    for path in (hospital.folder / "state").glob("*"):
+        path.unlink() if path.is_file() else None
+    with pytest.raises(UsageError, match="tells of seals made earlier"):
+        pipeline.run(config)
+    assert pipeline.run(config, new_ledger=True).counts == {Status.EXISTS: 1}
+    assert len(hospital.world.seals) == 1
+
+
+def test_the_lock_is_held_and_let_go(hospital, config):
+    hospital.doctors(1)
+    with RunLock(config.path(config.ledger)).acquire(run="another", now=0.0):
+        with pytest.raises(Locked, match="Run another holds the ledger"):
+            pipeline.run(config)
+        assert pipeline.check(config).counts == {Status.READY: 1}
+    assert pipeline.run(config).counts == {Status.SEALED: 1}
+
+
+async def test_run_points_to_run_async_inside_an_event_loop(hospital, config):
+    hospital.doctors(1)
+    with pytest.raises(UsageError, match=r"await pipeline\.run_async"):
+        pipeline.run(config)
+    assert (await pipeline.run_async(config)).counts == {Status.SEALED: 1}
+
+
+# -- the configuration
+
+
+def test_a_configuration_from_a_file_the_environment_and_keywords(hospital, tmp_path, monkeypatch):
+    monkeypatch.setenv("ESIGN_IMPORT_LIMITS__CONCURRENCY", "3")
+    monkeypatch.setenv("ESIGN_IMPORT_SEALS", "from-the-environment")
+    config = pipeline.Config.load(tmp_path / "config.yaml", seals="图片", limits={"requests_per_second": 7})
+    assert (config.limits.requests_per_second, config.limits.concurrency) == (7, 3)
+    assert config.path(config.seals) == tmp_path / "图片"
+    assert config.api.app_id == SANDBOX.app_id
+    alone = pipeline.Config.load(environment={}, api={"app_id": "a"}, columns={"大名": "name"})
+    assert (alone.api.app_id, alone.limits.concurrency, alone.base) == ("a", 20, Path())
+    with pytest.raises(ConfigError) as wrong:
+        pipeline.Config.load(tmp_path / "config.yaml", limits={"concurency": 7}, seal_name="印章")
+    assert "did you mean concurrency?" in str(wrong.value)
+    assert len(wrong.value.faults) == 2
+
+
+# -- what is given is used
+
+
+def test_credentials_clock_and_limiter_are_used_as_given(hospital, config):
+    hospital.doctors(3)
+    (hospital.folder / "secrets" / "tencent__secret_id").unlink()
+    clock = SystemClock()
+    limiter = EvenLimiter(500, clock)
+    asked = []
+
+    def find():
+        asked.append(len(hospital.world.received))
+        return pipeline.Credentials(SANDBOX.secret_id, SANDBOX.secret_key)
+
+    done = pipeline.run(config, credentials=find, limiter=limiter, clock=clock)
+    assert done.counts == {Status.SEALED: 3}
+    assert asked == [0]
+    assert len(limiter.departures("ChannelCreatePreparedPersonalEsign")) == 3
+    pipeline.run(config, credentials=find, limiter=limiter)
+    assert asked == [0], "an unchanged night asks for nothing"
+
+
+async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path):
+    """Two ledgers, two rosters, one limiter."""
+    clock = SystemClock()
+    limiter = EvenLimiter(5, clock)
+    hospital.doctors(3, file="a.xlsx")
+    hospital.doctors(3, start=4, file="b.xlsx")
+    configs = [
+        pipeline.Config.load(
+            tmp_path / "config.yaml", roster=f"inbox/{each}.xlsx", ledger=f"state-{each}/ledger", out=each
+        )
+        for each in "ab"
+    ]
+    nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
+    assert [each.counts for each in nights] == [{Status.SEALED: 3}] * 2
+    left = limiter.departures("ChannelCreatePreparedPersonalEsign")
+    assert (len(left), most_in_a_second(left) <= 5) == (6, True)
+
+
+def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, config):
+    """Each night has an event loop of its own."""
+    limiter = EvenLimiter(5, SystemClock())
+    hospital.doctors(4)
+    assert pipeline.run(config, limiter=limiter, write=False).counts == {Status.SEALED: 4}
+    hospital.doctors(8)
+    assert pipeline.run(config, limiter=limiter, write=False).exit == 0
+    for action in ("ChannelCreatePreparedPersonalEsign", "UploadFiles"):
+        left = limiter.departures(action)
+        assert (len(left), most_in_a_second(left) <= 5) == (8, True)
+
+
+async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
+    limiter = EvenLimiter(24, SystemClock())
+    with Relay(hospital, idle=2.0) as url:
+        hospital.configure(endpoint=url, contract="inline")
+        configs = []
+        for each in range(15):
+            hospital.doctors(8, start=1 + 8 * each, file=f"{each}.xlsx")
+            own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger", "out": f"out-{each}"}
+            limits = {"requests_per_second": 24, "concurrency": 20}
+            configs.append(pipeline.Config.load(tmp_path / "config.yaml", limits=limits, **own))
+        nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
+    assert [each.counts for each in nights] == [{Status.SEALED: 8}] * 15
+
+
+async def test_nights_that_begin_together_over_one_results_folder_have_a_folder_each(hospital, tmp_path):
+    configs = []
+    for each in range(4):
+        hospital.doctors(1, start=1 + each, file=f"{each}.xlsx")
+        own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger"}
+        configs.append(pipeline.Config.load(tmp_path / "config.yaml", **own))
+    nights = await asyncio.gather(*map(pipeline.run_async, configs))
+    told = {each.files["outcomes.jsonl"].read_text("utf-8") for each in nights}
+    assert len({each.night.run for each in nights}) == len(told) == 4
+
+
+class LostLimiter(EvenLimiter):
+    """Its server goes away after a few slots."""
+
+    async def acquire(self, action):
+        await super().acquire(action)
+        if len(self.departures("UploadFiles")) >= 3:
+            raise RuntimeError("the limiter's server is gone")
+
+
+def test_a_limiter_that_fails_gives_no_slot(hospital, config):
+    hospital.doctors(9)
+    done = pipeline.run(config, limiter=LostLimiter(1000, SystemClock()), write=False)
+    assert (done.exit, done.halted.code) == (1, "BUG")
+    assert hospital.creates() == done.counts.get(Status.SEALED, 0) <= 3
+    assert done.counts[Status.NOT_SENT] >= 6
+
+
+# -- cancelled
+
+
+@pytest.fixture
+def slow(hospital_with):
+    """A service that takes its time over every answer."""
+    hospital = hospital_with(latency=0.15)
+    hospital.doctors(9)
+    return hospital
+
+
+async def reached(hospital, calls: int) -> None:
+    """Wait until so many creates have reached the service."""
+    while hospital.creates() < calls:  # noqa: ASYNC110 - it lives in another thread
+        await asyncio.sleep(0.01)
+
+
+async def test_cancelling_drains(slow):
+    config = pipeline.Config.load(slow.folder / "config.yaml", limits={"concurrency": 3})
+    night = asyncio.create_task(pipeline.run_async(config))
+    await reached(slow, 2)
+    night.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await night
+    sent = slow.creates()
+    assert 2 <= sent < 9
+    assert slow.record()["exit"] == 130
+    assert slow.statuses() == {"sealed": sent, "not_sent": 9 - sent}
+    assert len(slow.world.seals) == sent
+    done = await pipeline.run_async(config, write=False)
+    assert done.counts == {Status.SEALED: 9 - sent, Status.UNCHANGED: sent}
+
+
+async def test_a_time_out_is_a_cancellation(slow):
+    config = pipeline.Config.load(slow.folder / "config.yaml", limits={"concurrency": 1})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.8):
+            await pipeline.run_async(config)
+    assert slow.record()["exit"] == 130
+    assert slow.statuses().keys() <= {"sealed", "not_sent"}, (
+        "drained; on a busy machine all rows were through"
+    )
+
+
+async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_unknown(slow):
+    config = pipeline.Config.load(slow.folder / "config.yaml", limits={"concurrency": 3})
+    night = asyncio.create_task(pipeline.run_async(config))
+    await reached(slow, 3)
+    night.cancel()
+    await asyncio.sleep(0)
+    night.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await night
+    assert not (slow.folder / "out").exists()
+    done = await pipeline.run_async(config, write=False)  # ledger and lock were let go
+    assert done.counts[Status.UNKNOWN] >= 1
+    assert slow.world.duplicates() == {}
+
+
+async def test_cancelled_before_the_first_call_nothing_happened(slow):
+    night = asyncio.create_task(pipeline.run_async(slow.folder / "config.yaml"))
+    await asyncio.sleep(0)
+    night.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await night
+    assert not slow.world.received
+    assert not (slow.folder / "out").exists()
+    assert main(["--config", str(slow.folder / "config.yaml"), "status"]) == 0
+
+
+def test_a_ctrl_c_drains_run(slow):
+    code = f"""
+import pipeline
+try:
+    pipeline.run({str(slow.folder / "config.yaml")!r})
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=HOUSE, stdout=subprocess.PIPE, text=True)
+    asyncio.run(reached(slow, 2))
+    child.send_signal(signal.SIGINT)
+    assert child.communicate(timeout=30)[0] == "interrupted\n"
+    assert slow.record()["exit"] == 130
+    assert slow.statuses().keys() <= {"sealed", "not_sent"}, (
+        "drained; on a busy machine all rows were through"
+    )
+    assert slow.statuses()["sealed"] == len(slow.world.seals)
+
+
+# -- the package
+
+
+def test_the_package_offers_its_names_and_no_others():
+    assert set(pipeline.__all__) <= set(dir(pipeline))
+    assert all(getattr(pipeline, each) is not None for each in pipeline.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'runs'"):
+        _ = pipeline.runs
+    code = """
+import sys, pipeline
+pipeline.run
+print(sorted({"click", "tqdm", "pandas", "pipeline.cli.app", "pipeline.sandbox"} & set(sys.modules)))
+"""
+    told = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n", "neither the command line nor what is needed only later"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_example_runs_as_it_stands(hospital, readme, monkeypatch, capsys):
+    """A quiet doctor, one without a picture, and a second hospital for the shared quota."""
+    (example,) = re.findall(r"```python\n(.*?)```", (HOUSE / readme).read_text("utf-8"), re.DOTALL)
+    hospital.doctors(3)
+    (hospital.folder / "seals" / "00003.png").unlink()
+    for place in ("east", "west"):
+        shutil.copytree(hospital.folder, hospital.folder / place, ignore=shutil.ignore_patterns("east"))
+    monkeypatch.chdir(hospital.folder)
+    exec(compile(example, readme, "exec"), {"__name__": "__main__"})
+    said = capsys.readouterr().out
+    assert "{<Status.REJECTED: 'rejected'>: 1, <Status.READY: 'ready'>: 2}" in said
+    assert re.search(r"2 sealed\n3 sealed\n4 rejected", said)
+    assert re.search(r"\n3 out/[0-9-]+/results\.xlsx", said)
+    assert re.search(r"内科 +1 +2\n", said)
+    assert said.splitlines()[-1] == "[3, 3]"
+    assert len(hospital.world.seals) == 2
+
+
+# -- the frame
+
+
+def test_the_frame_has_a_row_for_every_row_and_no_whole_number(hospital, config):
+    rows = [(name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in (1, 2)]
+    hospital.doctors(3)
+    hospital.roster([*rows, (f"{number(3)}号", number(3), "15400000003", "00003", None)])
+    frame = pipeline.run(config).to_frame()
+    assert frame["status"].tolist() == ["sealed", "sealed", "rejected"]
+    assert frame["row"].tolist() == [2, 3, 4]
+    assert frame["department"].tolist()[:2] == ["内科", "内科"]
+    assert frame["reasons"].tolist() == [[], [], ["NAME_INVALID"]]
+    assert frame["seal_id"].notna().tolist() == [True, True, False]
+    assert frame["sent_at"].dt.year.tolist()[:2] == [frame["sent_at"].dt.year[0]] * 2
+    assert str(frame["sent_at"].dt.tz) == "UTC"
+    assert number(1)[:14] not in frame.to_csv()
+    assert number(3) not in frame.to_csv()
+    assert "15400000001" not in frame.to_csv()
+
+
+def test_an_empty_frame_has_its_columns(hospital, config):
+    frame = pipeline.run(config).to_frame()
+    assert len(frame) == 0
+    assert {"status", "department", "sent_at", "attempts"} <= set(frame.columns)

@@ -1,0 +1,180 @@
+"""Bounds that a night keeps: creates in flight, answers' size, what a no means, what is forecast."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from night_support import number
+from wire_support import CREATE, fault, set_limits
+
+from pipeline.clock import SystemClock
+from pipeline.config.settings import Api, Config
+from pipeline.domain.model import Content, Planned, SealRequest, Status
+from pipeline.domain.roster import CardType, Picture
+from pipeline.esign.client import ANSWER_BYTES, Client, NoAnswer
+from pipeline.esign.signing import Credentials
+from pipeline.ledger.open import open_ledger
+from pipeline.reports.earlier_results import run_that_knew
+from pipeline.workflow import stage_settings
+
+
+def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):
+    hospital = hospital_with(latency=0.3)
+    hospital.doctors(12)
+    set_limits(hospital, 1000, 2)
+    assert hospital.go("run") == 0
+    arrivals = sorted(hospital.world.arrivals(CREATE))
+    for first, third in zip(arrivals, arrivals[2:], strict=False):
+        assert third - first > 0.25
+
+
+def test_fingerprints_are_remembered(hospital):
+    hospital.doctors(2)
+    hospital.go("run")
+    config = Config(base=hospital.folder)
+    tenant = f"sandbox/{hospital.record()['tenant'].split('/', 1)[1]}"
+    ledger, _ = open_ledger(config.path(config.ledger), tenant, now=0.0, readonly=True)
+    known = ledger.known_files()
+    ledger.close()
+    assert known[str(hospital.folder / "seals" / "00001.png")].size > 0
+
+
+def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
+    hospital.doctors(1)
+    hospital.go("check")
+    out = hospital.folder / "out"
+    tenant = "sandbox/" + "/".join(stage_settings.tenant_of(_config(hospital)).split("/")[1:])
+    assert run_that_knew(out, tenant) is None
+    hospital.go("run")
+    assert run_that_knew(out, tenant).parent.name == "latest"
+    assert run_that_knew(out, "production/x/y") is None
+
+
+def _config(hospital) -> Config:
+    from pipeline.config.settings import load
+
+    return load(hospital.folder / "config.yaml", {})
+
+
+def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> Planned:
+    content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
+    request = SealRequest(
+        "k",
+        "r",
+        "张三",
+        number(1),
+        CardType.ID_CARD,
+        "张三处方章",
+        None,
+        None,
+        auto_sign,
+        licence,
+        compress,
+        content,
+    )
+    doctor = type("Doctor", (), {"picture": Picture(Path("a.png"), "p", size)})()
+    return Planned(doctor, Status.READY, "张三处方章", None, request)
+
+
+@pytest.mark.parametrize(
+    ("auto_sign", "licence", "bound"),
+    [(None, None, 0), (None, 1, 0), (True, 1, 0), (True, 0, 1), (None, 0, 1), (True, None, 1)],
+)
+def test_paid_licences_are_counted(auto_sign, licence, bound):
+    inline = Config(api=Api(contract="inline"))
+    rows = [planned(auto_sign=auto_sign, licence=licence)]
+    assert stage_settings.forecast(rows, rows, inline).licences == bound
+    assert stage_settings.forecast(rows, rows, Config()).licences == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "compress", "heavy"), [(2_000_000, None, 0), (2_000_001, None, 1), (3_000_000, True, 0)]
+)
+def test_heavy_pictures_are_counted(size, compress, heavy):
+    inline = Config(api=Api(contract="inline"))
+    assert stage_settings.forecast([], [planned(size=size, compress=compress)], inline).heavy == heavy
+
+
+def test_workers_are_enough_for_both_calls_of_a_row():
+    config = Config()
+    assert stage_settings.workers(config) == 40
+    assert stage_settings.workers(config.model_copy(update={"api": Api(contract="inline")})) == 20
+    assert stage_settings.creates_in_flight(Config(limits={"concurrency": 0.5})) == 1
+
+
+async def _answered(handler, **settings):
+    """Call a server of this test's own, once."""
+    server = web.Server(handler)
+    runner = web.ServerRunner(server, shutdown_timeout=0.05)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    keys = Credentials("AKIDx", "k", "tok")
+    client = Client(
+        endpoint=url, file_endpoint=url, credentials=keys, clock=SystemClock(), timeout=2, **settings
+    )
+
+    async def gate(alive):
+        assert alive()
+
+    try:
+        async with client:
+            return await client.call(CREATE, b"{}", trace_id="t", gate=gate)
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_answer_without_end_is_no_answer():
+    async def handler(_):
+        return web.Response(body=b"x" * (ANSWER_BYTES + 1))
+
+    with pytest.raises(NoAnswer, match="too large"):
+        await _answered(handler)
+
+
+async def test_a_redirect_is_not_followed_and_nothing_is_unpacked():
+    seen = []
+
+    async def handler(request):
+        seen.append(dict(request.headers))
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    reply = await _answered(handler, region="ap-x")
+    assert (reply.status, len(seen)) == (307, 1)
+    assert seen[0]["X-TC-Token"] == "tok"
+    assert seen[0]["X-TC-Region"] == "ap-x"
+    assert seen[0]["Accept-Encoding"] == "identity"
+
+    async def packed(_):
+        return web.Response(body=b"\x1f\x8b\x08not really", headers={"Content-Encoding": "gzip"})
+
+    assert (await _answered(packed)).body == b"\x1f\x8b\x08not really"
+
+
+async def test_the_answers_clock_runs_from_the_last_byte_sent():
+    async def slow(request):
+        await request.read()
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(NoAnswer, match="no answer came in time"):
+        await _answered(slow)
+
+
+def test_equal_rows_need_nobody(hospital):
+    hospital.doctors(1)
+    row = ("赵邦安", number(1), None, "00001", "内科")
+    hospital.roster([row, row])
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1, "rejected": 1}
+
+
+def test_creates_of_earlier_nights_are_counted(hospital_with):
+    refused = {"code": {"code": "FailedOperation", "message": "操作失败"}}
+    hospital = hospital_with(faults=[fault(refused)])
+    hospital.doctors(2)
+    hospital.go("run")
+    hospital.go("retry")
+    (again,) = [outcome for outcome in hospital.outcomes() if outcome["status"] == "sealed"]
+    assert again["attempts"] == 2

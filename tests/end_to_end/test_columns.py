@@ -1,0 +1,150 @@
+"""How a roster's columns were read is told, a misspelt title is noticed, and the mapping can be kept."""
+
+import json
+
+import openpyxl
+import pytest
+from night_support import draw_seal, name, number
+
+import pipeline
+from pipeline.cli.app import main
+from pipeline.config.settings import load
+
+HEADERS = ("姓名", "身份证号", "手机号吗", "医师工牌号", "备注")
+
+
+def row(serial):
+    return name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "新"
+
+
+@pytest.fixture
+def misspelt(hospital):
+    hospital.roster([row(1)], headers=HEADERS)
+    draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 1)
+    return hospital
+
+
+def columns(hospital):
+    (line,) = (
+        json.loads(each) for each in (hospital.runs[-1] / "files.jsonl").read_text("utf-8").splitlines()
+    )
+    return [
+        (each["column"], each["title"], each["field"], each["nearest"])
+        for each in line["sheets"][0]["columns"]
+    ]
+
+
+def test_the_columns_are_shown_and_a_misspelt_one_is_not_used(misspelt, capsys):
+    assert misspelt.go("check") == 0
+    told = capsys.readouterr().err
+    assert "name (姓名), identity number (身份证号)" in told
+    assert (
+        "not used: C 手机号吗 (did you mean 手机号码?), D 医师工牌号 (did you mean 医师工号?), E 备注" in told
+    )
+    assert columns(misspelt) == [
+        ("A", "姓名", "name", None),
+        ("B", "身份证号", "id_card_number", None),
+        ("C", "手机号吗", None, "手机号码"),
+        ("D", "医师工牌号", None, "医师工号"),
+        ("E", "备注", None, None),
+    ]
+    summary = openpyxl.load_workbook(misspelt.runs[-1] / "results.xlsx").worksheets[0]
+    shown = [str(cell.value) for line in summary.iter_rows() for cell in line if cell.value]
+    assert any("手机号吗 (did you mean 手机号码?)" in text for text in shown)
+    assert misspelt.go("run") == 0
+    assert (
+        "columns that are not used: C 手机号吗 (did you mean 手机号码?), D 医师工牌号 (did you mean 医师工号?);"
+        in capsys.readouterr().err
+    )
+    assert [seal.mobile for seal in misspelt.world.seals] == [None]
+
+
+def test_the_mapping_is_written_into_the_configuration_and_nothing_else_changes(misspelt, capsys):
+    path = misspelt.folder / "config.yaml"
+    before = (
+        path.read_text("utf-8")
+        + "# the ward's own\ncolumns:\n    医师工牌号: staff_no  # HR's word\n# the end\n"
+    )
+    path.write_text(before, "utf-8")
+    path.chmod(0o640)
+    assert misspelt.go("check", "--save-columns") == 0
+    assert f"Titles written under columns: in {path}: 2." in capsys.readouterr().err
+    after = path.read_text("utf-8")
+    entries = "    姓名: name\n    身份证号: id_card_number\n    # 手机号吗: mobile  # nearest: 手机号码\n"
+    assert after == before.replace("# HR's word\n", f"# HR's word\n{entries}")
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert load(path, {}).columns == {"医师工牌号": "staff_no", "姓名": "name", "身份证号": "id_card_number"}
+    assert misspelt.go("check", "--save-columns") == 0
+    assert path.read_text("utf-8") == after
+    path.write_text(after.replace("# 手机号吗", "手机号吗"), "utf-8")
+    assert misspelt.go("run") == 0
+    assert [seal.mobile for seal in misspelt.world.seals] == ["15400000001"]
+
+
+@pytest.mark.parametrize("line", ["", "columns: {}   # none yet\r\n", "columns: {工牌: staff_no}\r\n"])
+def test_however_columns_stood_there_it_stays_a_configuration(misspelt, line):
+    path = misspelt.folder / "config.yaml"
+    before = path.read_text("utf-8").replace("\n", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + f"{line}{before}".rstrip("\r\n").encode())
+    assert misspelt.go("check", "--save-columns") == 0
+    written = path.read_bytes().decode("utf-8")
+    assert before.rstrip("\r\n") in written
+    assert written.count("\n") == written.count("\r\n")
+    assert ("# none yet" in written) == ("# none yet" in line)
+    found = dict(load(path, {}).columns)
+    assert found.pop("工牌", "staff_no") == "staff_no"
+    assert found == {"姓名": "name", "身份证号": "id_card_number"}
+
+
+def test_a_title_that_another_column_goes_before_is_not_written(hospital):
+    """Written under ``columns:`` both would claim the mobile, and the file would be refused."""
+    hospital.roster(
+        [(*row(1)[:2], "021-555", "15400000001")], headers=("姓名", "身份证号", "联系电话", "手机号")
+    )
+    hospital.roster([(*row(2)[:2], "15400000002")], headers=("姓名", "身份证号", "联系电话"), file="b.xlsx")
+    assert hospital.go("check", "--save-columns") == 3
+    found = load(hospital.folder / "config.yaml", {}).columns
+    assert found == {"姓名": "name", "身份证号": "id_card_number", "手机号": "mobile"}
+    assert hospital.go("check") == 3
+
+
+def test_without_a_configuration_there_is_nothing_to_write_to(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--lang", "en", "check", "--save-columns"]) == 2
+    assert "config.yaml" in capsys.readouterr().err
+
+
+def test_a_roster_without_a_usable_header_is_told_what_is_there(hospital, capsys):
+    hospital.roster([row(1)], headers=("姓名", "身份证好", "手机号", "工号", "科室"), file="a.xlsx")
+    hospital.roster([row(2)], headers=row(1), file="b.xlsx")
+    hospital.roster([], headers=("姓名", "身份证号"), file="c.xlsx")
+    assert hospital.go("check") == 7
+    told = capsys.readouterr().err
+    assert "nearest: 身份证好 → 身份证号" in told
+    assert f"row 1 holds data already ({name(1)[0]}** | 1*** |" in told
+    assert number(1)[:6] not in told
+    assert "No doctors in c.xlsx." in told
+
+
+def test_files_of_a_star_that_are_no_rosters_are_named_together(hospital, capsys):
+    hospital.doctors(1)
+    (hospital.folder / "notes.yaml").write_text("a: 1\n")
+    named = ["notes.yaml", "config.yaml", "inbox/roster.xlsx"]
+    assert hospital.go("check", *(str(hospital.folder / each) for each in named)) == 7
+    assert "Not rosters: notes.yaml, config.yaml." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("headers", "sheet", "word"),
+    [(("姓名", "身份证号"), "汇总", "印章"), (("Name", "ID number"), "Summary", "Seals")],
+)
+def test_where_no_locale_names_a_language_the_rosters_do(hospital, monkeypatch, capsys, headers, sheet, word):
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(variable, raising=False)
+    hospital.roster([row(1)[:2]], headers=headers)
+    draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 1)
+    assert main(["--config", str(hospital.folder / "config.yaml"), "run"]) == 0
+    assert word in capsys.readouterr().err
+    assert openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx").sheetnames[0] == sheet
+    files = pipeline.check(hospital.folder / "config.yaml").files
+    assert openpyxl.load_workbook(files["results.xlsx"]).sheetnames[0] == sheet

@@ -1,0 +1,48 @@
+"""The first thing a newcomer runs: it ends as the sample's README says, and a second time sends nothing."""
+
+import json
+import re
+from pathlib import Path
+
+from pipeline.cli.app import main
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
+
+
+def expected() -> dict[int, tuple[str, set[str]]]:
+    """Read the table of special rows; every other row is plainly sealed."""
+    rows = re.findall(
+        r"^\| (\d+) \| [^|]+ \| [^|]+ \| (\w+) \| ([A-Z0-9_ ]*)\|$",
+        (SAMPLE / "README.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    return {int(row): (status, set(codes.split())) for row, status, codes in rows}
+
+
+def test_the_demo_ends_as_the_sample_says(tmp_path, capsys):
+    words = ["--lang", "zh", "demo", "--out", str(tmp_path / "demo")]
+    assert main(words) == 3
+    latest = tmp_path / "demo" / "out" / "latest"
+    outcomes = [json.loads(line) for line in (latest / "outcomes.jsonl").read_text("utf-8").splitlines()]
+    special = expected()
+    assert len(special) > 30
+    for outcome in outcomes:
+        status, codes = special.get(outcome["row"], ("sealed", set()))
+        assert (outcome["row"], outcome["status"], set(outcome["codes"])) == (outcome["row"], status, codes)
+    assert "退出码是 3" in capsys.readouterr().err
+
+    assert main(words) == 3
+    record = json.loads((latest / "run.json").read_text("utf-8"))
+    assert record["statuses"]["unchanged"] == 47
+    assert record["requests"] == {}
+
+
+def test_both_rosters_of_the_sample_say_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for roster in ("roster.xlsx", "roster-gb18030.csv"):
+        out = tmp_path / roster
+        assert main(["check", str(SAMPLE / roster), "--seals", str(SAMPLE / "seals"), "--out", str(out)]) == 3
+        lines = [json.loads(line) for line in (out / "plan.jsonl").read_text("utf-8").splitlines()]
+        found[roster] = [(line["row"], line["status"], line["codes"]) for line in lines]
+    assert found["roster.xlsx"] == found["roster-gb18030.csv"]

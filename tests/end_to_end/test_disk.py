@@ -1,0 +1,122 @@
+"""A ledger whose disk fails, handed to the night through its front door."""
+
+import asyncio
+from functools import partial
+
+from wire_support import fault
+
+from pipeline.clock import SystemClock
+from pipeline.config.settings import load
+from pipeline.domain.model import Ask, Status
+from pipeline.errors import LedgerError
+from pipeline.esign.rate_limiter import EvenLimiter
+from pipeline.esign.signing import Credentials
+from pipeline.ledger.open import open_ledger
+from pipeline.sandbox.tenant import SANDBOX
+from pipeline.workflow import import_run
+from pipeline.workflow.stage_settings import tenant_of
+
+
+class FailingLedger:
+    """The real ledger, but for the nth call of one method, which finds the disk full."""
+
+    def __init__(self, ledger, method, nth, error=None):
+        self._ledger, self._method, self._left = ledger, method, nth
+        self._error = error or LedgerError("ledger.not_written", path="ledger.sqlite3", why="full")
+
+    def __getattr__(self, name):
+        real = getattr(self._ledger, name)
+        if name != self._method:
+            return real
+        return (
+            partial(self._sooner_or_later, real)
+            if name in {"open_attempt", "settle"}
+            else partial(self._now, real)
+        )
+
+    async def _sooner_or_later(self, real, *words, **more):
+        self._left -= 1
+        if self._left == 0:
+            raise self._error
+        return await real(*words, **more)
+
+    def _now(self, real, *words, **more):
+        self._left -= 1
+        if self._left == 0:
+            raise self._error
+        return real(*words, **more)
+
+
+def run(hospital, method, nth, error=None):
+    """Run a night over the hospital with a ledger that fails."""
+    config = load(hospital.folder / "config.yaml", {})
+    clock = SystemClock()
+    ledger, key = open_ledger(config.path(config.ledger), tenant_of(config), now=clock.now(), recover=True)
+    out = hospital.folder / "out" / "r"
+    ask = Ask("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
+
+    async def through():
+        return await import_run.run(
+            ask,
+            config,
+            ledger=FailingLedger(ledger, method, nth, error),
+            site_key=key,
+            limiter=EvenLimiter(1000, clock),
+            credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
+            clock=clock,
+            stop=import_run.Stop(),
+        )
+
+    try:
+        return asyncio.run(through())
+    finally:
+        ledger.close()
+
+
+def rows(done, status):
+    return [outcome for outcome in done.outcomes if outcome.status is status]
+
+
+def test_nothing_is_sent_after_a_failed_write_ahead(hospital):
+    hospital.doctors(20)
+    done = run(hospital, "open_attempt", 3)
+    assert done.exit == 74
+    assert len(rows(done, Status.SEALED)) == len(hospital.world.seals) <= 2 + 8
+    assert not rows(done, Status.UNKNOWN)
+
+
+def test_a_verdict_that_cannot_be_written_is_unknown_with_its_evidence(hospital):
+    hospital.doctors(20)
+    done = run(hospital, "settle", 2)
+    assert done.exit == 74
+    (lost,) = rows(done, Status.UNKNOWN)
+    assert lost.evidence in {seal.seal_id for seal in hospital.world.seals}
+    assert lost.seal_id is None
+
+
+def test_a_bug_at_the_verdict_stops_the_run_and_claims_nothing(hospital):
+    hospital.doctors(20)
+    done = run(hospital, "settle", 2, RuntimeError("bug"))
+    assert (done.exit, done.halted.code) == (1, "BUG")
+    assert len(rows(done, Status.UNKNOWN)) == 1
+
+
+def test_an_end_that_cannot_be_written_is_74(hospital):
+    hospital.doctors(2)
+    assert run(hospital, "finish_run", 1).exit == 74
+
+
+def test_an_end_that_cannot_be_written_hides_nothing_graver(hospital_with):
+    stop = fault({"code": {"code": "UnauthorizedOperation", "message": "不行"}}, nth=(1,))
+    hospital = hospital_with(faults=[stop])
+    hospital.doctors(2)
+    done = run(hospital, "finish_run", 1)
+    assert (done.exit, done.halted.code) == (4, "UnauthorizedOperation")
+
+
+def test_throttled_and_then_a_broken_ledger_is_not_unknown(hospital_with):
+    hospital = hospital_with(faults=[fault("throttle", nth=(2,))])
+    hospital.doctors(2)
+    done = run(hospital, "open_attempt", 3)
+    assert done.exit == 74
+    assert sorted(outcome.status for outcome in done.outcomes) == ["not_sent", "sealed"]

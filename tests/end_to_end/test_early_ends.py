@@ -1,0 +1,149 @@
+"""A run that ends before it sends leaves run.json and the last line of its log, and `status` tells why it ended."""
+
+import json
+import shutil
+
+import pytest
+
+from pipeline.ledger.lock import RunLock
+from pipeline.support import failpoints
+
+
+def take_credentials(hospital):
+    (hospital.folder / "secrets" / "tencent__secret_key").unlink()
+
+
+def change_tenant(hospital):
+    hospital.configure(organization_open_id="another")
+
+
+def damage_ledger(hospital):
+    (hospital.folder / "state" / "ledger.sqlite3").write_bytes(b"no database")
+
+
+def lose_key(hospital):
+    (hospital.folder / "state" / "ledger.sqlite3.key").unlink()
+
+
+def name_no_roster(_):
+    return ["gone.xlsx"]
+
+
+def leave_placeholder(hospital):
+    hospital.configure(app_id="…")
+
+
+CAUSES = [
+    (take_credentials, 4, "CREDENTIALS_MISSING", "tencent__secret_key"),
+    (change_tenant, 2, "USAGE", "another"),
+    (damage_ledger, 74, "LEDGER_REFUSED", "ledger.sqlite3"),
+    (lose_key, 74, "LEDGER_REFUSED", "ledger.sqlite3.key"),
+    (name_no_roster, 2, "USAGE", "gone.xlsx"),
+    (leave_placeholder, 2, "USAGE", "api.app_id"),
+]
+
+
+def left(folder) -> tuple[dict, list[dict]]:
+    record = json.loads((folder / "run.json").read_text("utf-8"))
+    return record, [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "code", "why", "told"), CAUSES, ids=[each[0].__name__ for each in CAUSES]
+)
+def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, code, why, told):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    hospital.doctors(2)
+    words = break_it(hospital) or []
+    assert hospital.go("run", *words) == code
+    assert told in "".join(capsys.readouterr())
+    folder = hospital.runs[-1]
+    record, log = left(folder)
+    assert (record["run"], record["command"], record["exit"]) == (folder.name, "run", code)
+    assert record["halted"]["code"] == why
+    assert told in record["halted"]["message"]
+    assert record["requests"] == {}
+    assert log[0]["message"] == "the run begins"
+    assert (log[-1]["message"], log[-1]["exit"]) == ("the run ends", code)
+    hospital.go("status")
+    said = "".join(capsys.readouterr())
+    if break_it is not leave_placeholder:  # where no tenant is named, no run of it is known
+        assert f"Last run {folder.name}: run" in said
+        assert told in said
+
+
+def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    take_credentials(hospital)
+    (hospital.folder / "inbox" / "roster.xlsx").unlink()
+    hospital.doctors(2)
+    ends = {"retry": ("retry", 2), "certify": ("certify", 4), "resolve": ("resolve", 2)}
+    for words in (["retry", "gone.xlsx"], ["certify", "00001", "--yes"], ["resolve", "--probe", "nobody"]):
+        hospital.go(*words)
+        record, log = left(hospital.runs[-1])
+        assert (record["command"], record["exit"]) == ends[words[0]]
+        assert log[-1]["exit"] == record["exit"]
+
+
+def test_a_well_run_has_a_first_and_a_last_line_too(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    _, log = left(hospital.runs[-1])
+    assert (log[0]["message"], log[-1]["message"], log[-1]["exit"]) == ("the run begins", "the run ends", 0)
+
+
+def test_a_run_that_finds_another_one_under_way_leaves_the_results_folder_to_it(hospital, capsys):
+    """And the one that ended later is the last one."""
+    hospital.doctors(1)
+    out = hospital.folder / "out" / "mine"
+    with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="other", now=0):
+        assert hospital.go("run", "--out", str(out)) == 6
+    assert not out.exists()
+    record, _ = left(hospital.runs[-1])
+    assert (record["exit"], record["halted"]["code"]) == (6, "LOCKED")
+    capsys.readouterr()
+    assert hospital.go("status") == 0
+    assert f"Last run {record['run']}" in "".join(capsys.readouterr())
+    assert hospital.go("run", "--out", str(out)) == 0
+    capsys.readouterr()
+    assert hospital.go("status") == 0
+    assert record["run"] not in "".join(capsys.readouterr())
+
+
+def test_a_run_with_its_own_results_folder_is_found_by_status_too(hospital, capsys):
+    hospital.doctors(1)
+    take_credentials(hospital)
+    out = hospital.folder / "elsewhere"
+    assert hospital.go("run", "--out", str(out)) == 4
+    record, log = left(out)
+    assert (record["exit"], log[-1]["exit"]) == (4, 4)
+    capsys.readouterr()
+    hospital.go("status")
+    assert f"Last run {record['run']}" in "".join(capsys.readouterr())
+
+
+def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
+    """A bug before the results are written: the ledger knows the seals, run.json the end, also where the ledger is lost."""
+    hospital.doctors(2)
+
+    def act(point: str) -> None:
+        if point == "results: before the fsync of outcomes.jsonl":
+            raise ZeroDivisionError
+
+    failpoints.arm(act)
+    try:
+        assert hospital.go("run") == 1
+    finally:
+        failpoints.arm(None)
+    said = "".join(capsys.readouterr())
+    assert "2 seals" in said
+    assert " report" in said
+    record, _ = left(hospital.runs[-1])
+    assert (record["exit"], record["halted"]["code"]) == (1, "BUG")
+    hospital.go("status")
+    assert "exit 1 (a bug)" in "".join(capsys.readouterr())
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("run") == 2
+    assert hospital.creates() == 2

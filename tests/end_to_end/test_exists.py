@@ -1,0 +1,235 @@
+"""A seal name that the service has already: the row is held, and nothing leads to a second seal."""
+
+import shutil
+
+import openpyxl
+import pytest
+from desk_support import go, made
+from night_support import name, number
+from wire_support import fault, set_limits
+
+from pipeline.messages.results import WORDS
+from pipeline.sandbox.rules import Rules
+
+OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
+TAKEN = fault({"code": "FailedOperation.ExistSameSealName"})
+
+
+@pytest.fixture(params=["code", "bare"])
+def sealed_before(request, hospital_with):
+    """Two doctors have seals that this ledger does not know; the service refuses a name it has in two ways."""
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names=request.param))
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    return hospital
+
+
+def own_names(hospital, names: dict[int, str], *, rows: int) -> None:
+    """Write the roster again with seal names of its own."""
+    told = [
+        (name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科", names.get(each))
+        for each in range(1, rows + 1)
+    ]
+    hospital.roster(told, headers=OWN)
+
+
+def sheet_of(hospital, key: str):
+    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    return book, next(sheet for sheet in book if sheet.title in WORDS[key])
+
+
+def test_a_name_that_exists_holds_the_row_and_advises_no_other_name(sealed_before, capsys):
+    assert sealed_before.go("run") == 3
+    assert sealed_before.statuses() == {"exists": 2}
+    told = capsys.readouterr().err
+    _, fix = sheet_of(sealed_before, "sheet.fix")
+    assert fix.max_row <= 2, "nothing stands in To fix"
+    _, sheet = sheet_of(sealed_before, "sheet.unknown")
+    words = " ".join(str(cell.value) for row in sheet.iter_rows(min_row=2) for cell in row if cell.value)
+    assert words.count("may be this doctor's") == 2
+    for text in (told, words, str(sealed_before.outcomes())):
+        assert "choose another" not in text
+        assert "another doctor" not in text
+    sent = sealed_before.creates()
+    assert sealed_before.go("run") == 3
+    assert sealed_before.go("retry") in {0, 3}
+    assert sealed_before.creates() == sent, "it is held"
+
+
+def test_another_name_in_the_roster_makes_no_second_seal(sealed_before):
+    """The landed program marked the name cell yellow; whoever obeyed made a second seal for each doctor."""
+    sealed_before.go("run")
+    own_names(sealed_before, {1: "甲处方章", 2: "乙处方章"}, rows=2)
+    assert sealed_before.go("run") == 3
+    assert sealed_before.world.duplicates() == {}
+    assert sealed_before.statuses() == {"exists": 2}
+
+
+def test_a_seal_of_this_person_is_adopted_by_its_seal_id(sealed_before):
+    sealed_before.go("run")
+    for who, seal_id in made(sealed_before).items():
+        assert go(sealed_before, "resolve", who, "--seal-id", seal_id) == 0
+    assert sealed_before.go("run") == 0
+    assert {row["name"]: row["seal_id"] for row in sealed_before.outcomes()} == made(sealed_before)
+    assert sealed_before.world.duplicates() == {}
+
+
+def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
+    hospital = hospital_with(faults=[TAKEN])
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
+    assert go(hospital, "resolve", row["name"], "--not-theirs", "--why", "seen") == 0
+    assert hospital.go("run") == 0
+    (seal,) = [each for each in hospital.world.seals if each.name == row["name"]]
+    digits = row["staff_no"].translate(str.maketrans("0123456789", "〇一二三四五六七八九"))
+    assert seal.seal_name == f"{row['name']}{digits}处方章"
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 3}
+    assert hospital.go("ledger", "check") == 0
+
+
+def test_where_that_form_is_taken_as_well_the_department_tells_and_then_the_roster_is_asked(hospital_with):
+    hospital = hospital_with(faults=[fault({"code": "FailedOperation.ExistSameSealName"}, nth=(2, 3, 4))])
+    hospital.doctors(2)
+    used = []
+    assert hospital.go("run") == 3
+    for status in ("exists", "exists", "rejected"):
+        (row,) = [each for each in hospital.outcomes() if not each["seal_id"]]
+        used.append(row["seal_name"])
+        assert go(hospital, "resolve", row["name"], "--not-theirs") == 0
+        assert hospital.go("run") == 3
+        (row,) = [each for each in hospital.outcomes() if not each["seal_id"]]
+        assert row["status"] == status
+    assert len(set(used)) == 3, "a name that is another's is never sent again"
+    assert row["codes"] == ["SEAL_NAME_DUPLICATE"]
+
+
+def test_a_name_of_the_rosters_own_that_is_anothers_is_asked_for_anew(hospital_with):
+    hospital = hospital_with(faults=[TAKEN])
+    hospital.doctors(2)
+    own_names(hospital, {1: "甲处方章", 2: "乙处方章"}, rows=2)
+    assert hospital.go("run") == 3
+    (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
+    assert row["codes"] == []
+    assert go(hospital, "resolve", row["name"], "--not-theirs") == 0
+    sent = hospital.creates()
+    assert hospital.go("run") == 3
+    (row,) = [each for each in hospital.outcomes() if each["status"] == "rejected"]
+    assert row["codes"] == ["SEAL_NAME_DUPLICATE"]
+    assert hospital.creates() == sent
+    own_names(
+        hospital,
+        {1: "丙处方章", 2: "丁处方章"}
+        | {int(each["staff_no"]): each["seal_name"] for each in hospital.outcomes() if each["seal_id"]},
+        rows=2,
+    )
+    assert hospital.go("run") == 0
+    assert hospital.world.duplicates() == {}
+
+
+def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
+    """The seal was the namesake's: sent under the plain name, that doctor is held and not sealed under another."""
+    hospital = hospital_with()
+    hospital.doctors(1)
+    assert hospital.go("run") == 0, "the namesake's seal, of a ledger that is lost"
+    seal_id = hospital.world.seals[0].seal_id
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    hospital.doctors(2)
+    other = (name(1), number(2), "15400000002", "00002", "外科")
+    hospital.roster([other])
+    assert hospital.go("run") == 3
+    assert go(hospital, "resolve", name(1), "--not-theirs") == 0
+    hospital.roster([other, (name(1), number(1), "15400000001", "00001", "内科")])
+    (hospital.folder / "seals" / f"{number(1)}.png").write_bytes(
+        (hospital.folder / "seals" / "00001.png").read_bytes()
+    )
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 1, "exists": 1}
+    assert hospital.world.duplicates() == {}
+    assert go(hospital, "resolve", "00001", "--seal-id", seal_id) == 0
+    assert hospital.go("run") == 0
+
+
+def test_the_decision_comes_back_from_the_receipts(hospital_with):
+    hospital = hospital_with(faults=[TAKEN])
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
+    assert go(hospital, "resolve", row["name"], "--not-theirs") == 0
+    place = hospital.folder / "state" / "ledger.sqlite3"
+    place.unlink()
+    assert hospital.go("ledger", "rebuild") == 0
+    assert hospital.go("run") == 0
+    assert hospital.world.seals[-1].seal_name != row["seal_name"]
+
+
+def test_not_theirs_is_for_names_that_exist_alone(hospital_with):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 3
+    (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
+    assert go(hospital, "resolve", row["name"], "--not-theirs") == 2
+
+
+def answer(hospital, conclusions: dict[str, tuple[str | None, str | None]]) -> str:
+    book, sheet = sheet_of(hospital, "sheet.unknown")
+    titles = {cell.value: cell.column for cell in sheet[1]}
+    for row in range(2, sheet.max_row + 1):
+        seal_id, conclusion = conclusions.get(sheet.cell(row, titles["Name"]).value, (None, None))
+        sheet.cell(row, titles["SealId"], seal_id)
+        sheet.cell(row, titles["Conclusion"], conclusion)
+    book.save(hospital.folder / "filled.xlsx")
+    return str(hospital.folder / "filled.xlsx")
+
+
+def test_the_sheet_takes_both_answers(hospital_with):
+    hospital = hospital_with(faults=[fault({"code": "FailedOperation.ExistSameSealName"}, nth=(2, 3))])
+    hospital.doctors(4)
+    assert hospital.go("run") == 3
+    mine, others = [each["name"] for each in hospital.outcomes() if each["status"] == "exists"]
+    _, sheet = sheet_of(hospital, "sheet.unknown")
+    lists = " ".join(str(each.formula1) for each in sheet.data_validations.dataValidation)
+    for word in ("created", "not created", "another person's"):
+        assert word in lists
+    assert (
+        go(hospital, "resolve", answer(hospital, {mine: ("y" * 32, "created"), others: (None, "是他人的")}))
+        == 0
+    )
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 3}
+
+
+def many_before(hospital_with, count=12):
+    hospital = hospital_with()
+    hospital.doctors(count)
+    set_limits(hospital, 1000, 1)
+    assert hospital.go("run") == 0
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    return hospital
+
+
+def test_a_new_ledger_beside_old_seals_stops_after_three_names(hospital_with, capsys):
+    hospital = many_before(hospital_with)
+    assert hospital.go("run") == 5
+    assert hospital.record()["halted"]["code"] == "SEALS_EXIST"
+    assert 3 <= hospital.statuses()["exists"] <= 6
+    assert "adopt" in capsys.readouterr().err
+    assert hospital.go("run", "--accept-guards") == 3
+    assert hospital.statuses() == {"exists": 12}
+    assert hospital.world.duplicates() == {}
+
+
+def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(hospital_with):
+    hospital = many_before(hospital_with)
+    path = hospital.folder / "config.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace("give_up_minutes: 0.02", "give_up_minutes: 0.02, seals_exist: false"), "utf-8"
+    )
+    assert hospital.go("run") == 3
+    path.write_text(text, "utf-8")

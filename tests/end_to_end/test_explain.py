@@ -1,0 +1,343 @@
+"""`explain`: one doctor's whole life across nights, told for people and for programs."""
+
+import json
+import re
+import shutil
+
+import openpyxl
+import pytest
+from desk_support import go, made, unknown
+from night_support import draw_seal, name, number
+from wire_support import fault
+
+from pipeline.cli.app import main
+from pipeline.clock import SystemClock
+from pipeline.ledger.lock import RunLock
+from pipeline.resolution.timeline_text import columns
+
+REFUSAL = {"code": {"code": "InvalidParameter.CardNumber", "message": "证件号码错误"}}
+
+
+def rows(count=6):
+    return [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科")
+        for serial in range(1, count + 1)
+    ]
+
+
+def damaged(row, spaced=True):
+    """The same doctor with a space in the name and a digit lost."""
+    who, card, *rest = row
+    return (f"{who[0]} {who[1:]}" if spaced else who, card[:9] + card[10:], *rest)
+
+
+@pytest.fixture
+def explain(capsys):
+    """Ask in either language, or for facts; returns (exit code, what was said)."""
+
+    def ask(hospital, *query, language="en"):
+        capsys.readouterr()
+        code = go(hospital, "--lang", language, "explain", *query)
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    return ask
+
+
+@pytest.fixture
+def facts(capsys):
+    def ask(hospital, *query):
+        capsys.readouterr()
+        go(hospital, "--json", "explain", *query)
+        return json.loads(capsys.readouterr().out)
+
+    return ask
+
+
+@pytest.fixture
+def hospital(hospital_with):
+    """One night: 2 lost after executing, 4 damaged in the roster, 5 (the fourth create) refused, the others sealed."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault(REFUSAL, nth=(4,))])
+    hospital.doctors(6)
+    roster = rows()
+    roster[3] = damaged(roster[3])
+    hospital.roster(roster)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 3, "unknown": 1, "rejected": 1, "failed": 1}
+    return hospital
+
+
+def by_status(hospital, status):
+    return next(row for row in hospital.outcomes() if row["status"] == status)
+
+
+def test_a_sealed_doctor_by_every_word_that_means_her(hospital, facts):
+    row = by_status(hospital, "sealed")
+    whole = next(each[1] for each in rows() if each[0] == row["name"])
+    words = [
+        row[key] for key in ("name", "staff_no", "seal_id", "seal_name", "request_id", "trace_id", "key")
+    ]
+    words += [row["id_masked"][-4:], whole, whole.lower(), row["seal_id"].upper()]
+    for word in words:
+        told = facts(hospital, word)["doctor"]
+        assert told["key"] == row["key"], word
+    assert (told["status"], told["seal"]["seal_id"], told["creates"]) == ("sealed", row["seal_id"], 1)
+    (night,) = told["history"]
+    (create,) = night["creates"]
+    assert create["request_id"] == row["request_id"]
+    assert create["trace_id"] == row["trace_id"]
+    assert create["verdict"] == "sealed"
+    assert 0 <= create["wait_seconds"] < 3
+    assert told["next"] == {"who": None, "text": "Nothing to do.", "commands": [], "notes": []}
+
+
+def test_nothing_shows_more_than_is_masked_also_beside_another_run(hospital, explain, capsys):
+    with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="other", now=0.0):
+        for _, card, mobile, staff_no, _ in rows():
+            told = explain(hospital, staff_no)[1]
+            assert go(hospital, "--json", "explain", staff_no) == 0
+            told += capsys.readouterr().out
+            assert [secret for secret in (card, card[:14], mobile) if secret in told] == []
+
+
+def test_a_lost_answer_until_it_was_settled(hospital, explain, facts):
+    (row,) = unknown(hospital).values()
+    code, text = explain(hospital, row["name"])
+    assert code == 0
+    assert f"resolve {row['trace_id']} --seal-id SEALID" in text
+    assert f"resolve {row['trace_id']} --not-created" in text
+    assert text.rstrip().endswith(" resolve"), "what is said last decides nothing"
+    assert (
+        go(hospital, "resolve", row["name"], "--seal-id", made(hospital)[row["name"]], "--why", "ticket 7")
+        == 0
+    )
+    assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next night"
+    go(hospital, "run")
+    go(hospital, "run")
+    told = facts(hospital, row["staff_no"])["doctor"]
+    first, decision, *later = told["history"]
+    assert (first["creates"][0]["verdict"], first["creates"][0]["code"]) == ("unknown", "no_answer")
+    assert first["rows"][0]["status"] == "unknown"
+    assert (decision["kind"], decision["why"], bool(decision["who"])) == ("created", "ticket 7", True)
+    assert first["creates"][0]["settled_by"] == decision["number"]
+    assert [(row["status"], row["nights"]) for each in later for row in each["rows"]] == [("unchanged", 2)]
+    assert (told["status"], told["seal"]["source"], told["next"]["commands"]) == ("unchanged", "resolved", [])
+
+
+def test_a_row_without_a_usable_number_is_still_hers(hospital, explain, facts):
+    told = facts(hospital, "00004")["doctor"]
+    assert (told["key"], told["status"], told["next"]["who"]) == (None, "rejected", "clerk")
+    (command,) = told["next"]["commands"]
+    assert re.search(r"retry \S+results\.xlsx$", command)
+    hospital.roster(rows())
+    hospital.go("run")
+    told = facts(hospital, name(4))["doctor"]
+    assert told["status"] == "sealed"
+    bad, good = told["history"]
+    assert {each["code"] for each in bad["rows"][0]["problems"]} == {"ID_LENGTH", "NAME_NORMALISED"}
+    (change,) = bad["rows"][0]["changes"]
+    assert (change["to"], change["why"]) == (name(4), "spaces")
+    assert good["creates"][0]["verdict"] == "sealed"
+    for language, words in (("zh", "去掉空格"), ("en", "spaces taken out")):
+        code, text = explain(hospital, name(4), language=language)
+        assert code == 0
+        assert words in text
+        assert "ID_LENGTH" in text
+
+
+def test_another_doctor_of_that_name_is_not_given_the_row(hospital, facts):
+    roster = rows()
+    roster[3] = damaged((name(1), *roster[3][1:]), spaced=False)
+    hospital.roster(roster)
+    hospital.go("run")
+    people = facts(hospital, name(1))["people"]
+    assert sorted(each["staff_no"] for each in people) == ["00001", "00004"]
+
+
+def test_a_refusal_says_who_and_what_and_how(hospital, explain):
+    row = by_status(hospital, "failed")
+    for language, words in (
+        ("zh", ("名单负责人", "腾讯认为证件号码不对", "对照证件核对号码", "失败待改", "三晚")),
+        (
+            "en",
+            (
+                "Roster owner",
+                "takes the identity number for wrong",
+                "Compare it with the card",
+                "To fix",
+                "three",
+            ),
+        ),
+    ):
+        code, text = explain(hospital, row["staff_no"], language=language)
+        assert code == 0
+        assert [
+            word for word in (*words, row["request_id"], row["trace_id"], " retry ") if word not in text
+        ] == []
+
+
+def test_changed_kept_and_replaced(hospital, explain, facts):
+    who = by_status(hospital, "sealed")
+    serial = int(who["staff_no"])
+    draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 77)
+    hospital.go("run")
+    told = facts(hospital, who["name"])["doctor"]
+    assert told["status"] == "changed"
+    keep, _ = told["next"]["commands"]
+    assert keep.endswith(f"resolve {who['seal_id']} --keep")
+    assert explain(hospital, who["name"])[1].rstrip().endswith(" resolve")
+    assert go(hospital, "resolve", who["seal_id"], "--keep") == 0
+    assert facts(hospital, who["name"])["doctor"]["status"] == "sealed"
+    draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 78)
+    hospital.go("run")
+    assert go(hospital, "resolve", who["seal_id"], "--replace", "--seal-name", "新处方章") == 0
+    told = facts(hospital, who["seal_id"])["doctor"]
+    assert (told["status"], told["seal"], told["seal_name"]) == ("not_sent", None, "新处方章")
+    assert told["next"]["commands"][0].endswith(" run")
+    kinds = [each["kind"] for each in told["history"] if each["what"] == "decision"]
+    assert kinds == ["keep", "replace"]
+
+
+def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
+    roster = rows()
+    roster[5] = (name(1), *roster[5][1:])
+    hospital.roster(roster)
+    hospital.go("run")
+    code, text = explain(hospital, name(1), language="zh")
+    assert code == 2
+    lines = [line for line in text.splitlines() if "0000" in line and "explain" not in line]
+    assert len(lines) == 2
+    assert len({columns(line[: line.index("0000")]) for line in lines}) == 1, "columns are aligned"
+    assert f"explain {name(1)} 00001" in text
+    assert facts(hospital, name(1), "00001")["doctor"]["staff_no"] == "00001"
+    told = facts(hospital, name(1), "00006")["doctor"]
+    assert told["other_names"] == [name(6)]
+
+
+@pytest.mark.parametrize("first", ["a.xlsx", "z.xlsx"])
+def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain, facts, first):
+    """The spare copy came later, or stands before the row that was sent: neither makes it the doctor's row."""
+    (row,) = unknown(hospital).values()
+    hospital.roster([each for each in rows() if each[0] == row["name"]], file=first)
+    hospital.go("run")
+    (sent,) = unknown(hospital).values()
+    told = facts(hospital, row["name"])["doctor"]
+    assert (told["status"], told["seen"]["path"]) == ("unknown", sent["path"])
+    said = [each for chapter in told["history"] for each in chapter["rows"]]
+    assert {(each["status"], each["spare_copy"]) for each in said} == {("unknown", False), ("rejected", True)}
+    *_, last = [chapter["rows"] for chapter in told["history"] if len(chapter["rows"]) > 1] or [said]
+    assert last[0]["status"] == "unknown"
+    text = explain(hospital, row["name"])[1]
+    assert "To correct" not in text
+    assert "repeats another row" in text
+
+
+def test_the_word_that_is_advised_tells_two_with_one_staff_number_apart(hospital, explain):
+    roster = rows()
+    roster[5] = (name(1), roster[5][1], roster[5][2], "00001", "内科")
+    hospital.roster(roster)
+    hospital.go("run")
+    code, text = explain(hospital, name(1))
+    assert code == 2
+    word = text.split()[-1]
+    assert word in {number(1)[-4:], number(6)[-4:]}
+    assert explain(hospital, name(1), word)[0] == 0
+
+
+def test_nobody(hospital, explain):
+    for language, words in (("zh", "查过"), ("en", "Searched")):
+        code, text = explain(hospital, "4", language=language)
+        assert code == 2
+        assert words in text
+        assert "00004" in text, "a staff number without its zeros is suggested"
+    code, text = explain(hospital, "110101199003070011")
+    assert code == 2
+    assert "199003" not in text
+
+
+def test_a_doctor_who_left_the_roster(hospital, explain):
+    hospital.roster(rows()[1:])
+    hospital.go("run")
+    assert "not in the rosters any more" in explain(hospital, "00001")[1]
+
+
+def test_a_rebuilt_ledger_is_helped_by_the_run_folders(hospital, facts):
+    before = facts(hospital, "00004")["doctor"]
+    sealed = facts(hospital, "00001")["doctor"]
+    state = hospital.folder / "state"
+    (state / "ledger.sqlite3").unlink()
+    assert go(hospital, "ledger", "rebuild") == 0
+    after = facts(hospital, "00004")["doctor"]
+    assert [each["code"] for each in after["history"][0]["rows"][0]["problems"]] == [
+        each["code"] for each in before["history"][0]["rows"][0]["problems"]
+    ]
+    assert facts(hospital, "00001")["doctor"]["seal"] == sealed["seal"]
+    shutil.rmtree(hospital.folder / "out")
+    assert facts(hospital, "00004")["query_fits"] == 0
+
+
+def test_a_rebuilt_ledger_and_a_config_called_from_its_folder_tell_each_night_once(
+    hospital, capsys, monkeypatch
+):
+    """The run folders are then known twice: relative by the config, whole by the ledger."""
+    (hospital.folder / "state" / "ledger.sqlite3").unlink()
+    assert go(hospital, "ledger", "rebuild") == 0
+    monkeypatch.chdir(hospital.folder)
+    capsys.readouterr()
+    assert main(["--json", "explain", "00001"]) == 0
+    (night,) = [
+        each for each in json.loads(capsys.readouterr().out)["doctor"]["history"] if each["what"] == "run"
+    ]
+    assert [row["status"] for row in night["rows"]] == ["sealed"]
+
+
+def test_a_ledger_that_is_not_there(hospital_with, explain):
+    hospital = hospital_with()
+    code, text = explain(hospital, "00001")
+    assert code == 2
+    assert "no ledger" in text
+
+
+def test_a_seal_made_elsewhere(hospital_with, facts):
+    hospital = hospital_with()
+    hospital.doctors(1)
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    book.active.append((name(1), number(1), "yD" + "0" * 30))
+    book.save(hospital.folder / "old.xlsx")
+    assert hospital.go("adopt", str(hospital.folder / "old.xlsx"), "--why", "the old system") == 0
+    told = facts(hospital, "yD" + "0" * 30)["doctor"]
+    assert (told["name"], told["status"], told["seal"]["source"], told["creates"]) == (
+        name(1),
+        "sealed",
+        "adopted",
+        0,
+    )
+    assert (told["history"][0]["kind"], told["history"][0]["why"]) == ("adopt", "the old system")
+    assert told["seen"] is None
+
+
+def test_a_halted_night_names_what_has_to_be_put_right_first(hospital_with, explain, facts):
+    refused = {"code": {"code": "AuthFailure.SignatureFailure", "message": "签名错误"}}
+    hospital = hospital_with(faults=[fault(refused, nth=(1,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 4
+    step = facts(hospital, "00001")["doctor"]["next"]
+    assert step["who"] == "it"
+    assert "SecretKey" in step["text"]
+    assert step["commands"][0].endswith(" run")
+    assert "AuthFailure.SignatureFailure" in explain(hospital, "00002", language="zh")[1]
+
+
+def test_a_wait_is_told_by_the_clock_that_signed(hospital_with, facts):
+    """The machine is minutes ahead of the service, learns it from the first answer, and the wait stays a wait."""
+
+    class Ahead(SystemClock):
+        def now(self):
+            return super().now() + 200
+
+    hospital = hospital_with()
+    hospital.doctors(1)
+    assert go(hospital, "run", clock=Ahead()) == 0
+    (create,) = facts(hospital, "00001")["doctor"]["history"][0]["creates"]
+    assert 0 <= create["wait_seconds"] < 3

@@ -1,0 +1,264 @@
+"""Guards: what stops a night, and what passes it."""
+
+import json
+from datetime import UTC, datetime, time
+
+import pytest
+from night_support import draw_seal, name, number
+from wire_support import CREATE, fault, set_limits
+
+from pipeline.cli.app import main
+from pipeline.clock import SystemClock
+from pipeline.domain.model import Status
+from pipeline.planning.guards import Guards, Watch, deadline
+
+REFUSED = {"code": "InvalidParameter.CardNumber"}
+
+
+def guarded(hospital, **guards):
+    """Write guards into the hospital's configuration."""
+    path = hospital.folder / "config.yaml"
+    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("guards:")]
+    path.write_text("\n".join([*lines, f"guards: {json.dumps(guards)}"]) + "\n", "utf-8")
+
+
+def halted(hospital):
+    return hospital.record()["halted"]["code"]
+
+
+def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with, capsys):
+    hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
+    hospital.doctors(60)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == "SAME_REFUSAL"
+    assert hospital.creates() <= 20 + 8
+    assert hospital.statuses()["not_sent"] >= 60 - 28
+    told = capsys.readouterr().err
+    assert "Look into what stopped the night first" in told
+    assert "later" not in told
+
+
+def test_accepted_guards_let_the_night_pass(hospital_with):
+    hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
+    hospital.doctors(40)
+    assert hospital.go("run", "--accept-guards") == 3
+    assert hospital.statuses() == {"failed": 40}
+
+
+def test_yes_accepts_no_guard(hospital_with):
+    hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
+    hospital.doctors(40)
+    assert hospital.go("run", "--yes") == 5
+
+
+def test_one_success_among_the_first_is_enough_for_the_first_rule():
+    watch = Watch()
+    assert watch.ended(Status.SEALED, None) is None
+    assert all(watch.ended(Status.FAILED, "A") is None for _ in range(98))
+    assert watch.ended(Status.FAILED, "A").code == "SAME_REFUSAL"  # 99 of the last 100
+
+
+@pytest.mark.parametrize(("same", "stopped"), [(89, False), (90, True)])
+def test_ninety_of_the_last_hundred(same, stopped):
+    watch = Watch()
+    told = [watch.ended(Status.SEALED, None) for _ in range(100 - same)]
+    told += [watch.ended(Status.FAILED, "A") for _ in range(same)]
+    assert any(told) is stopped
+
+
+def test_different_refusals_are_no_pattern():
+    watch = Watch()
+    assert not any(watch.ended(Status.FAILED, "AB"[number % 2]) for number in range(300))
+
+
+def test_more_than_twenty_unknown_rows_stop_the_run(hospital_with):
+    hospital = hospital_with(
+        faults=[{"match": {"action": CREATE, "from": 2, "every": 2}, "do": "truncated_json"}]
+    )
+    hospital.doctors(90)
+    guarded(hospital, unknown=3, give_up_minutes=5)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == "TOO_MANY_UNKNOWN"
+    assert 4 <= hospital.statuses()["unknown"] <= 4 + 8
+
+
+def test_attempts_found_open_at_the_start_do_not_count(hospital_with):
+    hospital = hospital_with(faults=[fault("truncated_json", nth=(2, 4))])
+    hospital.doctors(6)
+    guarded(hospital, unknown=2)
+    assert hospital.go("run") == 3
+    assert hospital.go("run") == 3
+    assert hospital.record()["halted"] is None
+
+
+def test_new_rows_beyond_the_bound_stop_the_night_before_its_first_call(hospital):
+    hospital.doctors(5)
+    guarded(hospital, new_rows=3)
+    assert hospital.go("run") == 0, "a first night is all new"
+    hospital.doctors(9)
+    before = len(hospital.world.received)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == "TOO_MANY_NEW"
+    assert len(hospital.world.received) == before
+    assert hospital.statuses() == {"unchanged": 5, "not_sent": 4}
+    assert hospital.go("run") == 5, "a night that was stopped has not made them known"
+    assert hospital.go("run", "--accept-guards") == 0
+    assert hospital.statuses() == {"sealed": 4, "unchanged": 5}
+
+
+def test_a_share_of_the_seals_may_be_more_than_the_bound(hospital):
+    hospital.doctors(20)
+    guarded(hospital, new_rows=1)
+    assert hospital.go("run") == 0
+    hospital.doctors(24)
+    assert hospital.go("run") == 0
+
+
+def test_a_row_that_an_earlier_run_has_seen_is_not_new(hospital):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    hospital.doctors(8)
+    for serial in range(3, 9):
+        (hospital.folder / "seals" / f"{serial:05d}.png").rename(hospital.folder / f"{serial}.png")
+    guarded(hospital, new_rows=3)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"unchanged": 2, "rejected": 6}
+    for serial in range(3, 9):
+        (hospital.folder / f"{serial}.png").rename(hospital.folder / "seals" / f"{serial:05d}.png")
+    assert hospital.go("run") == 0
+
+
+def test_a_roster_that_shrank_stops_the_night(hospital):
+    hospital.doctors(12)
+    assert hospital.go("run") == 0
+    hospital.doctors(8)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == "ROSTER_SHRUNK"
+    assert hospital.go("run") == 5
+    assert hospital.go("run", "--accept-guards") == 0
+    assert hospital.go("run") == 0
+
+
+def test_an_old_roster_beside_the_new_one_is_no_second_crowd_and_gives_each_problem_once(hospital):
+    """Guards count people: taking the old roster away again is no shrinking."""
+    hospital.doctors(10)
+    wrong = [
+        (name(11), number(11)[:17], None, "00011", "内科"),
+        (name(12), None, None, "00012", "内科"),
+        (name(13), None, "15400000013", None, "内科"),
+    ]
+    for serial in (11, 12):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    draw_seal(hospital.folder / "seals" / f"{name(13)}.png", 13)
+    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 11)]
+    hospital.roster([*rows, *wrong])
+    assert hospital.go("run") == 3
+    hospital.roster([*rows[2:], *wrong], file="roster-new.xlsx")
+    assert hospital.go("run") == 3
+    told = {
+        (each["file"], each["row"]): set(each["codes"]) - {"ID_TYPE_INFERRED"} for each in hospital.outcomes()
+    }
+    faults = [{"ID_LENGTH", "MOBILE_MISSING"}, {"ID_MISSING", "MOBILE_MISSING"}, {"ID_MISSING"}]
+    for place, codes in enumerate(faults):
+        first, second = sorted([("roster.xlsx", 12 + place), ("roster-new.xlsx", 10 + place)])
+        assert told[first] == codes
+        assert told[second] == {"ROW_DUPLICATE"} | (codes & {"MOBILE_MISSING"})
+    (hospital.folder / "inbox" / "roster.xlsx").unlink()
+    assert hospital.go("run") == 3
+    assert hospital.record()["halted"] is None
+
+
+def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 9)]
+    hospital.roster(rows)
+    guarded(hospital, new_rows=3)
+    assert hospital.go("run") == 3, "without pictures"
+    for serial in range(3, 9):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    hospital.roster([(*row[:4], "外科") for row in rows])
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 6, "unchanged": 2}
+
+
+@pytest.mark.parametrize("guard", ["ROSTER_SHRUNK", "TOO_MANY_NEW"])
+def test_what_is_told_after_a_guard_is_what_passes_it(hospital, capsys, guard):
+    """A plain run of the same roster would be stopped again, so "run again later" leads nowhere."""
+    hospital.doctors(12)
+    assert hospital.go("run") == 0
+    hospital.doctors(*((8,) if guard == "ROSTER_SHRUNK" else (20,)))
+    guarded(hospital, new_rows=3)
+    capsys.readouterr()
+    assert hospital.go("run", str(hospital.folder / "inbox")) == 5
+    assert halted(hospital) == guard
+    told = capsys.readouterr().err
+    assert f" run {hospital.folder / 'inbox'} --accept-guards\n" in told
+    assert "Look at the roster" in told
+    assert "later" not in told
+
+
+def test_a_roster_that_cannot_be_read_is_no_shrunken_one(hospital):
+    hospital.doctors(12)
+    hospital.doctors(2, start=20, file="b.xlsx")
+    assert hospital.go("run") == 0
+    (hospital.folder / "inbox" / "roster.xlsx").write_bytes(b"PK\x03\x04broken")
+    assert hospital.go("run") == 7
+
+
+def test_a_retry_is_not_judged_by_what_is_gone(hospital_with):
+    hospital = hospital_with(faults=[fault(REFUSED, nth=(2,))])
+    hospital.doctors(12)
+    assert hospital.go("run") == 3
+    hospital.doctors(3)
+    assert hospital.go("retry") == 0
+
+
+def test_the_deadline_is_the_next_one():
+    now = datetime.now(UTC).astimezone()
+    assert deadline(Guards(deadline=time(6)), now.replace(hour=5, minute=0)).hour == 6
+    assert deadline(Guards(deadline=time(6)), now.replace(hour=6, minute=0)) > now.replace(hour=6, minute=0)
+    assert deadline(Guards(), now) is None
+
+
+class Morning(SystemClock):
+    """The machine's clock set to shortly before six, for service and program alike."""
+
+    def __init__(self):
+        now = datetime.now(UTC).astimezone()
+        self.away = (now.replace(hour=5, minute=59, second=59, microsecond=0) - now).total_seconds()
+
+    def now(self):
+        return super().now() + self.away
+
+
+def test_at_the_deadline_the_rest_waits_and_goes_first_the_next_night(hospital_with):
+    clock = Morning()
+    hospital = hospital_with(clock=clock)
+    hospital.doctors(30)
+    set_limits(hospital, 8, 4)
+    guarded(hospital, deadline="06:00")
+    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run"]
+    assert main(words, clock=clock) == 5
+    assert halted(hospital) == "DEADLINE"
+    waiting = [outcome["name"] for outcome in hospital.outcomes() if outcome["status"] == "not_sent"]
+    assert 10 < len(waiting) < 30
+    hospital.doctors(3, start=31, file="a.xlsx")  # newcomers whose file is read first
+    set_limits(hospital, 1000, 1)
+    before = len(hospital.world.seals)
+    assert main(words, clock=clock) == 0
+    made = [seal.name for seal in hospital.world.seals[before:]]
+    assert len(made) == len(waiting) + 3
+    # uploads overtake each other where the two meet, so the last places are not looked at
+    assert set(made[: len(waiting) - 3]) <= set(waiting)
+
+
+def test_the_attempt_budget_is_refilled_by_successes():
+    watch = Watch()
+    for _ in range(50):
+        assert watch.resent("transport") is None
+        for _ in range(14):
+            watch.ended(Status.SEALED, None)
+    told = [watch.resent("throttle") for _ in range(41)]
+    assert told[-1].code == "ATTEMPT_BUDGET"
+    assert not any(told[:-1])

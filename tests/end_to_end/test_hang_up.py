@@ -1,0 +1,80 @@
+"""SIGHUP, and a terminal that is closed: the run drains as after SIGTERM, and writes its results."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from end_to_end.test_processes import _until
+
+from pipeline.sandbox.rules import Rules
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+HERE = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def slow(hospital_with):
+    """Return a hospital of forty doctors and a service that takes its time."""
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.1)
+    hospital.doctors(40)
+    return hospital
+
+
+def expect_drained(hospital) -> None:
+    """Demand results that tell what the sandbox holds, and a next run that seals the rest."""
+    statuses = hospital.statuses()
+    assert set(statuses) == {"sealed", "not_sent"}
+    assert statuses["sealed"] == len(hospital.world.seals)
+    assert hospital.record()["exit"] == 143
+    assert hospital.go("run", "--yes") == 0
+    assert hospital.world.duplicates() == {}
+
+
+def test_sighup_drains_however_often_it_comes(slow):
+    run = slow.start("run", "--yes")
+    _until(lambda: len(slow.world.seals) >= 5)
+    for _ in range(3):
+        run.send_signal(signal.SIGHUP)
+    said = run.stderr.read()
+    run.stderr.close()
+    assert run.wait() == 143
+    assert "Stopping" in said
+    expect_drained(slow)
+
+
+def test_closing_the_terminal_drains(slow):
+    ours, theirs = os.openpty()
+    words = ["--config", str(slow.folder / "config.yaml"), "--lang", "en", "run", "--yes"]
+    # the terminal is the child's own: closing it sends SIGHUP, and from then on nothing can be written to it
+    program = "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from pipeline.cli.app import main; "
+    run = subprocess.Popen(
+        [sys.executable, "-c", f"{program}raise SystemExit(main({words!r}))"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        cwd=HERE,
+    )
+    os.close(theirs)
+    _until(lambda: len(slow.world.seals) >= 5)
+    os.close(ours)
+    assert run.wait(timeout=60) == 143
+    expect_drained(slow)
+
+
+def test_a_run_under_nohup_goes_on(slow):
+    words = ["--config", str(slow.folder / "config.yaml"), "--lang", "en", "run", "--yes"]
+    run = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "pipeline", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=HERE,
+    )
+    _until(lambda: len(slow.world.seals) >= 5)
+    run.send_signal(signal.SIGHUP)
+    assert run.wait(timeout=120) == 0
+    assert slow.statuses() == {"sealed": 40}

@@ -1,0 +1,290 @@
+"""`ledger backup|restore|rebuild|check` from the command line, after a night and before the next."""
+
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+from wire_support import fault
+
+import pipeline
+from pipeline.ledger import maintenance
+from pipeline.sandbox.rules import Rules
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.fixture
+def night(hospital_with):
+    hospital = hospital_with(faults=[fault("truncated_json", nth=(3,))])
+    hospital.doctors(4)
+    assert hospital.go("run") == 3
+    return hospital
+
+
+def lose(hospital):
+    for each in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        if each.suffix != ".key":
+            each.unlink()
+
+
+def test_a_lost_ledger_comes_back_and_nobody_is_created_again(night, capsys):
+    sent = night.creates()
+    lose(night)
+    assert night.go("run") == 2, "a new ledger is refused"
+    assert night.go("ledger", "rebuild") == 0
+    assert "People: 4. Seals: 3. Without a verdict: 1" in capsys.readouterr().err
+    assert night.go("run") == 3
+    assert night.statuses() == {"unchanged": 3, "unknown": 1}
+    assert night.creates() == sent
+
+
+def test_a_backup_brings_a_hospital_to_another_machine(night, tmp_path, capsys):
+    assert night.go("ledger", "backup", str(tmp_path / "b")) == 0
+    assert night.go("ledger", "backup", str(tmp_path / "b")) == 2
+    sent = night.creates()
+    shutil.rmtree(night.folder / "state")
+    assert night.go("ledger", "restore", str(tmp_path / "b")) == 0
+    assert night.go("ledger", "check") == 0
+    assert night.go("run") == 3
+    assert night.creates() == sent
+    capsys.readouterr()
+
+
+def test_check_tells_what_is_wrong(night, capsys):
+    path = night.folder / "state" / "receipts.jsonl"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert night.go("ledger", "check") == 74
+    told = capsys.readouterr().err
+    assert "receipts.jsonl" in told
+    assert told.rstrip().endswith(" run"), "the ledger is whole, and a whole one is never rebuilt"
+
+
+def test_a_ledger_in_order_is_left_alone(night):
+    assert night.go("ledger", "rebuild") == 2
+    assert night.go("ledger", "restore", str(night.folder / "config.yaml")) == 2
+    assert night.go("ledger", "restore", "nowhere") == 2
+
+
+def test_without_a_ledger_there_is_nothing_to_look_after(hospital):
+    assert hospital.go("ledger", "backup", "x") == 2
+    assert hospital.go("ledger", "check") == 2
+    assert hospital.go("ledger", "rebuild") == 74
+
+
+@pytest.mark.parametrize("way", ["changed", "a line lost", "begun anew"])
+def test_receipts_that_were_tampered_with_are_no_ledger_and_the_way_out_is_told(night, tmp_path, capsys, way):
+    assert night.go("ledger", "backup", str(tmp_path / "b")) == 0
+    path = night.folder / "state" / "receipts.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    middle = next(place for place, line in enumerate(lines) if b'"sealed"' in line)
+    if way == "changed":
+        lines[middle] = lines[middle].replace(b'"sealed"', b'"refused"')
+    else:
+        del lines[0 if way == "begun anew" else middle]
+    path.write_bytes(b"".join(lines))
+    assert night.go("ledger", "check") == 74
+    lose(night)
+    assert night.go("run") == 2
+    capsys.readouterr()
+    assert night.go("ledger", "rebuild") == 74
+    assert "ledger restore" in capsys.readouterr().err
+    path.rename(path.with_name("tampered.jsonl"))
+    sent = night.creates()
+    assert night.go("ledger", "restore", str(tmp_path / "b")) == 0
+    assert night.go("run") == 3
+    assert night.creates() == sent
+    capsys.readouterr()
+
+
+def test_a_torn_ledger_stops_the_run_and_names_the_ways_back(night, capsys):
+    place = night.folder / "state" / "ledger.sqlite3"
+    place.write_bytes(place.read_bytes()[:5000])
+    sent = len(night.world.received)
+    assert night.go("run") == 74
+    assert len(night.world.received) == sent
+    told = capsys.readouterr().err
+    assert "ledger rebuild" in told
+    assert "ledger restore" in told
+    assert night.go("ledger", "rebuild") == 0
+    assert night.go("run") == 3
+    assert night.statuses() == {"unchanged": 3, "unknown": 1}
+
+
+def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
+    hospital_with, tmp_path, capsys
+):
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    hospital.doctors(3)
+    assert hospital.go("run", "--limit", "1") == 0
+    assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
+    assert hospital.go("run") == 0
+    results = tmp_path / "results.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("ledger", "restore", str(tmp_path / "old")) == 0
+    for command in ("run", "retry"):
+        capsys.readouterr()
+        assert hospital.go(command) == 2
+        assert "The ledger is older than" in capsys.readouterr().err
+    assert hospital.go("adopt", str(results)) == 0
+    assert hospital.go("run", "--new-ledger") == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 3}
+    assert hospital.creates() == len(hospital.world.seals) == 3
+
+
+def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospital_with, tmp_path, capsys):
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    hospital.doctors(4)
+    config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
+    backups = iter([tmp_path / "midst"])
+
+    def back_up(_):
+        if target := next(backups, None):
+            maintenance.backup(hospital.folder / "state" / "ledger.sqlite3", target)
+
+    assert pipeline.run(config, on_outcome=back_up).exit == 0
+    results = tmp_path / "results.xlsx"
+    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("ledger", "restore", str(tmp_path / "midst")) == 0
+    assert hospital.go("run") == 2
+    assert "The ledger is older than" in capsys.readouterr().err
+    assert hospital.go("adopt", str(results)) == 0
+    assert hospital.go("run", "--new-ledger") == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.creates() == len(hospital.world.seals) == 4
+
+
+def test_a_quiet_night_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):
+    """With --out the results of the night that sent lie elsewhere, and the copy here is a later night's."""
+    hospital.doctors(2)
+    assert hospital.go("run", "--out", str(tmp_path / "first")) == 0
+    assert hospital.go("run", "--out", str(tmp_path / "second")) == 0
+    shutil.rmtree(hospital.folder / "state")
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    assert "every doctor would be created again" in capsys.readouterr().err
+    assert hospital.go("status") == 74
+    assert hospital.go("adopt", str(tmp_path / "second" / "results.xlsx")) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 2}
+
+
+def test_a_disk_that_failed_at_the_end_of_a_run_left_no_older_ledger(hospital):
+    """Its run.json counts what the ledger entered, though the ledger never heard of the run's end."""
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    with sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3") as ledger:
+        ledger.execute("UPDATE run SET finished = NULL, exit = NULL, record = NULL")
+    assert hospital.go("run") == 0
+
+
+def test_seals_of_one_run_alone_do_not_stand_for_those_of_another(hospital_with, tmp_path, capsys):
+    """Two rosters, each with runs of its own; the results of the last one are adopted first."""
+    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
+    kept = []
+    for start, file in ((1, "a.xlsx"), (5, "b.xlsx")):
+        hospital.doctors(2, start=start, file=file)
+        assert hospital.go("run", str(hospital.folder / "inbox" / file)) == 0
+        kept.append(tmp_path / file)
+        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept[-1])
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("adopt", str(kept[1])) == 0
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    told = capsys.readouterr().err
+    assert [run.name in told for run in hospital.runs[:2]] == [True, False]
+    assert hospital.go("adopt", str(kept[0])) == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.creates() == 4
+
+
+def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(night, tmp_path, capsys):
+    kept = tmp_path / "kept.xlsx"
+    shutil.copy(night.folder / "out" / "latest" / "results.xlsx", kept)
+    shutil.rmtree(night.folder / "state")
+    assert night.go("adopt", str(kept)) == 0
+    assert night.go("run") == 2
+    assert night.runs[0].name in capsys.readouterr().err
+    assert night.creates() == 4
+
+
+def spoil(hospital, how):
+    """Damage what lies in the state folder in one way."""
+    state = hospital.folder / "state"
+    ledger, receipts = state / "ledger.sqlite3", state / "receipts.jsonl"
+    match how:
+        case "no key":
+            (state / "ledger.sqlite3.key").unlink()
+        case "another key":
+            (state / "ledger.sqlite3.key").write_bytes(bytes(32))
+        case "no database":
+            ledger.write_text("nonsense\n" * 200)
+        case "empty":
+            ledger.write_bytes(b"")
+        case "damaged inside":
+            data = bytearray(ledger.read_bytes())
+            for place in range(8192, len(data), 4096):
+                data[place : place + 2048] = bytes(2048)
+            ledger.write_bytes(data)
+        case "no receipts":
+            receipts.unlink()
+        case "a receipt changed":
+            lines = receipts.read_text("utf-8").splitlines(keepends=True)
+            lines[2] = lines[2].replace('"n":3', '"n":4')
+            receipts.write_text("".join(lines), "utf-8")
+        case "two stories":
+            with closing(sqlite3.connect(ledger)) as held:
+                held.execute(
+                    "UPDATE seal SET seal_id = 'S-other' WHERE rowid = (SELECT min(rowid) FROM seal)"
+                )
+                held.commit()
+
+
+@pytest.mark.parametrize(
+    ("how", "zh", "en", "then"),
+    [
+        ("no key", "缺失或已损坏", "missing or damaged", "ledger check"),
+        ("another key", "不是本台账创建时的密钥", "not the one this ledger was begun with", "ledger check"),
+        ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
+        ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
+        ("damaged inside", "台账", "ledger", "ledger rebuild"),
+        ("no receipts", "不全", "are not whole", "run"),
+        ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "ledger rebuild"),
+        ("two stories", "说法不同", "tell different things", "ledger restore --help"),
+    ],
+)
+def test_whatever_is_damaged_check_says_what_to_do(night, capsys, how, zh, en, then):
+    spoil(night, how)
+    for language, words in (("zh", zh), ("en", en)):
+        capsys.readouterr()
+        assert night.go("--lang", language, "ledger", "check") == 74
+        told = capsys.readouterr().err
+        assert words in told
+        assert told.rstrip().endswith(f" {then}"), told
+        assert "Error" not in told
+        assert bool(HAN.search(told)) == (language == "zh")
+    if then == "ledger rebuild":
+        assert night.go("ledger", "rebuild") == 0
+        assert night.go("ledger", "check") == 0
+
+
+def test_a_good_ledger_says_what_was_checked(night, capsys):
+    capsys.readouterr()
+    assert night.go("ledger", "check") == 0
+    assert re.search(
+        r"receipts \(\d+\).*\n.*People: 4. Seals: 3. Without a verdict: 1", capsys.readouterr().err
+    )
+
+
+def test_receipts_that_were_renamed_are_written_anew(night):
+    receipts = night.folder / "state" / "receipts.jsonl"
+    spoil(night, "a receipt changed")
+    receipts.rename(receipts.with_name("receipts.old.jsonl"))
+    assert night.go("run") == 3
+    assert night.go("ledger", "check") == 0

@@ -1,0 +1,442 @@
+"""Years in a hospital's life, drawn by chance: rosters edited, nights with faults and kills, decisions, lost ledgers.
+
+The real command line against the real sandbox; machine_model.py says what may come of it. After each step nobody has a
+seal too many, what is told as a seal is one and the right doctor's, and what nobody was told is open.
+"""
+
+import errno
+import os
+import re
+import shutil
+from collections import Counter
+from functools import partial, wraps
+from random import Random
+
+import openpyxl
+from crash_support import Zygote
+from desk_support import Later
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from machine_life import FILES, LONG, MOST, ROWS, Life, QuickClock
+from machine_model import CREATE, VERSIONS, Content, State, spare
+from night_support import newest_results
+
+from pipeline.messages.results import WORDS
+
+POINTS = (
+    "ledger: before the receipts",
+    "receipts: before the fsync",
+    "ledger: before the commit",
+    "ledger: after the commit",
+    f"{CREATE}: before the headers",
+    f"{CREATE}: before the body of the answer",
+    f"{CREATE}: answered",
+    "UploadFiles: answered",
+    "a piece of the body is sent",
+    "create: settled",
+    "results: before the fsync of outcomes.jsonl",
+    "results: before results.xlsx takes its name",
+)
+# where a create is in the air; what was carried out and not yet told is the worst of it
+IN_THE_AIR = (
+    *(point for point in POINTS if point.startswith(("a piece", "ledger", "create"))),
+    *(3 * [point for point in POINTS if point.startswith(CREATE)]),
+)
+WRITES = tuple(
+    point
+    for point in POINTS
+    if point.endswith(("before the fsync", "before the commit")) or "results" in point
+)
+
+
+# One die a step: where a kill hits is the machine's chance, so what is drawn from hypothesis must not hang on it.
+DICE = st.builds(Random, st.integers(0, 2**32 - 1))
+
+
+def when(condition):
+    """Let a step pass over a hospital to which it cannot happen."""
+
+    def perhaps(step):
+        @wraps(step)
+        def taken(self, **drawn):
+            if condition(self):
+                step(self, **drawn)
+
+        return taken
+
+    return perhaps
+
+
+class Hospital(Life):
+    """What may happen to a hospital."""
+
+    @rule(dice=DICE)
+    def edit(self, dice):
+        """A row more or less, a cell changed, a picture changed, taken away or put back, the files sorted or renamed."""
+        what = dice.choice(["hire", "name", "mobile", "picture", "no picture", "number", "files", "order"])
+        self.dirty |= what not in {"picture", "no picture"}
+        rows = sum(len(person.files) for person in self.doctors)
+        if what == "hire" and len(self.doctors) < MOST and rows < ROWS:
+            return self.hire((dice.randint(0, 1),))
+        if what == "order":
+            self.doctors = dice.sample(self.doctors, len(self.doctors))
+            self.files = dice.sample(range(len(FILES)), 2)
+            return None
+        person = dice.choice(self.doctors)
+        versions = {
+            "name": person.content.name,
+            "mobile": person.content.mobile,
+            "picture": person.content.picture,
+        }
+        if what in versions:
+            versions[what] = dice.randint(0, VERSIONS - 1)
+        elif what == "no picture":
+            versions["picture"] = None
+        elif what == "number":
+            person.sound = not person.sound
+        elif what == "files":
+            choices = [(), (0,), (1,), (0, 1)]
+            person.files = dice.choice(choices if rows < ROWS else choices[:2])
+        person.content = Content(**versions)
+        self.draw(person)
+        return None
+
+    @rule(dice=DICE)
+    @when(Life.has_rows)
+    def run(self, dice):
+        """A night that comes to its end."""
+        self.night(self.draw_faults(dice))
+
+    @rule(dice=DICE, limit=st.integers(1, 3))
+    @when(Life.has_rows)
+    def run_with_a_limit(self, dice, limit):
+        self.night(self.draw_faults(dice), "--limit", str(limit), limit=limit)
+
+    @rule(dice=DICE)
+    def a_night_cut_short(self, dice):
+        """kill -9, most often; a disk that fails; SIGTERM: at a point of a run that has something to send."""
+        rows = sum(len(person.files) for person in self.doctors)
+        if rows < ROWS and not any(person.is_read and State() in person.states for person in self.doctors):
+            self.hire()
+        if not self.has_rows():
+            return
+        count = dice.choice([1, 1, 1, 2, 3])
+        sent = len(self.world.received)
+        match dice.choice(["kill", "kill", "kill", "kill", "disk", "signal"]):
+            case "kill":
+                ended = self.cut_short(dice, dice.choice(IN_THE_AIR), count)
+                assert ended["signal"] in {None, 9}
+            case "disk":
+                fault = dice.choice([errno.ENOSPC, errno.EIO])
+                ended = self.cut_short(dice, dice.choice(WRITES), count, fail=fault)
+                assert ended["signal"] is None
+            case _:
+                ended = self.cut_short(dice, dice.choice(POINTS), count, signals=[15])
+                drained = ended["signal"] is None or len(self.world.received) == sent
+                assert drained, "once anything may be sent, a signal drains"
+
+    @rule(dice=DICE)
+    @when(lambda self: self.has_rows() and self.has_ledger())
+    def retry(self, dice):
+        """A bare retry: whom the last run left undone is sent, and nobody is sent whom it may not touch."""
+        faults = self.draw_faults(dice)
+        expected = self.ends(faults, again=True)
+        before = set(self.folder.glob("out/2*"))
+        code, said = self.go("retry")
+        self.quiet()
+        self.strike([])
+        if code == 2:
+            assert self.must_retry in (None, set()), said
+            return
+        rows = self.judge(expected, limit=1, halts=True)
+        for person, row in rows.items():
+            if person in (self.must_retry or ()) and "halt" not in faults.values():
+                ends = {end.status for end in expected[person]}
+                assert row["status"] in ends, f"{person}: {row}, not {ends}"
+        self.learn(expected, rows)
+        assert len(set(self.folder.glob("out/2*")) - before) == 1
+        assert code in {0, 3, 4, 5}
+        self.to_fix = None
+
+    @rule(dice=DICE)
+    @when(lambda self: self.has_rows() and self.to_fix and not self.dirty)
+    def retry_the_workbook(self, dice):
+        """Exactly the rows of the To fix sheet; the others are in the roster beside it."""
+        rows_before = Counter(person.serial for person in self.to_fix)
+        faults = self.draw_faults(dice)
+        expected = {p: ends for p, ends in self.ends(faults, again=True).items() if p in self.to_fix}
+        code, said = self.go("retry", str(newest_results(self.folder / "out") / "results.xlsx"))
+        self.quiet()
+        self.strike([])
+        assert code in {0, 3, 4, 5}, said
+        told = self.rows()
+        assert len(told) == len(self.to_fix)
+        by_staff_no = {person.staff_no: person for person in self.doctors}
+        self.told = [(by_staff_no[row["staff_no"]], row) for row in told]
+        assert Counter(person.serial for person, _ in self.told) == rows_before
+        rows = {}
+        for person, row in self.told:
+            allowed = {end.status for end in expected[person]}
+            allowed |= {"not_sent" for end in expected[person] if end.creates and "halt" in faults.values()}
+            assert row["status"] in allowed, f"{person}: {row}, not {allowed}"
+            self.real(person, row)
+            rows[person] = row
+        self.learn(expected, rows)
+        self.to_fix = None
+
+    @rule()
+    @when(Life.has_rows)
+    def check(self):
+        """What `check` says is what a run would find, and nothing is sent."""
+        received = len(self.world.received)
+        code, said = self.go("check")
+        if not self.has_ledger():  # a killed first run left a key and no ledger: still nothing is sent
+            assert code in {0, 2, 3}, said
+        else:
+            assert code in {0, 3}, said
+        assert len(self.world.received) == received
+        self.told = []
+        if code == 2:
+            return
+        told = {(row["file"], row["row"]): row for row in self.rows("plan.jsonl")}
+        assert told.keys() == self.lines.keys()
+        for person, ends in self.ends({}).items():
+            mine = [row for place, row in told.items() if self.lines[place] is person]
+            allowed = {"ready" if end.creates else end.status for end in ends}
+            assert {row["status"] for row in spare(mine)[0]} <= allowed, f"{person}: {mine}, not {allowed}"
+        self.to_fix = None
+
+    # -- decisions
+
+    @rule(dice=DICE)
+    @when(lambda self: self.waits() and self.has_ledger())
+    def settle(self, dice):
+        """Somebody looks into the console some minutes later and says truly what is there."""
+        person = dice.choice([p for p in self.doctors if any(state.kind == "open" for state in p.states)])
+        self.quiet()
+        made = self.seals(person)
+        words = ["--seal-id", made[-1].seal_id] if made else ["--not-created", "--sure"]
+        if not made and dice.random() < 0.5:
+            code, _ = self.go("resolve", self.key(person), *words, clock=QuickClock())
+            assert code == 2, "before the signature's fence nobody can know"
+            return
+        code, said = self.go("resolve", self.key(person), *words, clock=Later())
+        assert code in ({0} if {state.kind for state in person.states} == {"open"} else {0, 2}), said
+        was_open = [state for state in person.states if state.kind == "open"]
+        if code == 0:
+            after = [state.settled(made[-1].seal_id if made else None) for state in was_open]
+        else:
+            after = [state for state in person.states if state.kind != "open"]
+        person.states = tuple(dict.fromkeys(after))
+
+    @rule()
+    @when(lambda self: self.told and any(row["status"] == "unknown" for _, row in self.told))
+    def settle_by_the_sheet(self):
+        """The same for everybody at once, in the Unknown sheet of the last results."""
+        self.quiet()
+        answers = {
+            row["trace_id"]: (
+                (self.seals(person)[-1].seal_id, "created")
+                if self.seals(person)
+                else (None, "未创建（确定）")
+            )
+            for person, row in self.told
+            if person.known is not None
+            and person.known.kind == "open"
+            and row["status"] in {"unknown", "exists"}
+        }
+        people = {row["trace_id"]: person for person, row in self.told if row["trace_id"] in answers}
+        book = openpyxl.load_workbook(newest_results(self.folder / "out") / "results.xlsx")
+        sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
+        titles = {cell.value: cell.column for cell in sheet[1]}
+        filled = 0
+        for row in range(2, sheet.max_row + 1):
+            trace = next(
+                (
+                    text
+                    for cell in sheet[row]
+                    if (text := re.sub(r"\s", "", str(cell.value or ""))) in answers
+                ),
+                None,
+            )
+            if trace:
+                sheet.cell(row, titles["SealId"], answers[trace][0])
+                sheet.cell(row, titles["Conclusion"], answers[trace][1])
+                filled += 1
+        book.save(self.folder / "filled.xlsx")
+        assert filled == sum(row["trace_id"] in answers for _, row in self.told), (
+            "whoever is unknown stands on the Unknown sheet"
+        )
+        code, said = self.go("resolve", str(self.folder / "filled.xlsx"), clock=Later())
+        assert code == 0, said
+        for trace, person in people.items():
+            seal_id, _ = answers[trace]
+            state = person.known
+            person.states = (state.settled(seal_id),)
+
+    @rule(dice=DICE)
+    @when(lambda self: any(person.differs and person.is_read for person in self.doctors))
+    def decide(self, dice):
+        """The row differs from its seal: keep the seal, or give it up for a new one."""
+        person = dice.choice([p for p in self.doctors if p.differs and p.is_read])
+        known = person.known
+        if dice.random() < 0.5:
+            code, said = self.go("resolve", self.key(person), "--keep")
+            picture = known.content.picture if person.content.picture is None else person.content.picture
+            kept = Content(person.content.name, person.content.mobile, picture)
+            person.states = (State("live", kept, seal_id=known.seal_id),)
+        else:
+            self.names += 1
+            name = "新" + "".join("〇一二三四五六七八九"[int(digit)] for digit in f"{self.names:02d}") + "章"
+            code, said = self.go("resolve", self.key(person), "--replace", "--seal-name", name)
+            person.allowed += 1
+            person.given_up |= {seal.seal_id for seal in self.seals(person)}
+            person.states = (State(),)
+        assert code == 0, said
+
+    @rule(dice=DICE, words=st.sampled_from([("--keep",), ("--seal-id",), ("--not-created", "--sure")]))
+    @when(lambda self: self.has_ledger())
+    def a_mistake(self, dice, words):
+        """A decision about somebody who waits for none, or another doctor's SealId, enters nothing."""
+        person = dice.choice(self.doctors)
+        others = [
+            seal.seal_id
+            for each in self.doctors
+            if each.known and each.known.kind == "live" and each is not person
+            for seal in self.seals(each)
+        ]
+        opened = any(state.kind == "open" for state in person.states)
+        if (words == ("--keep",) and (person.differs or person.known is None)) or (
+            words == ("--not-created", "--sure") and opened
+        ):
+            return
+        if words == ("--seal-id",):
+            if not others:
+                return
+            words = (*words, others[0])
+        code, said = self.go("resolve", self.key(person), *words, clock=Later())
+        assert code == 2, said
+
+    @rule(dice=DICE)
+    def adopt(self, dice):
+        """Seals made by hand are entered; those of doctors who have one here, or wait for one, are not."""
+        people = [p for p in dice.sample(self.doctors, min(2, len(self.doctors))) if p.known]
+        rows, code = [], 0
+        for person in people:
+            known = person.known
+            if known.kind == "free" and not self.seals(person):
+                self.by_hand(person)
+                person.states = (State("live", None, seal_id=self.seals(person)[-1].seal_id),)
+            elif known.kind == "free":
+                continue  # a hidden one: what the clerk copies would be true, too
+            elif known.kind == "open":
+                code = 3
+            seal_id = self.seals(person)[-1].seal_id if self.seals(person) else "yD" + "0" * 30
+            rows.append((person.name, person.number, seal_id))
+        if rows:
+            self.save(self.folder / "old.xlsx", [("姓名", "身份证号", "印章ID"), *rows])
+            got, said = self.go("adopt", str(self.folder / "old.xlsx"))
+            assert got == code, said
+
+    # -- the ledger
+
+    @rule(how=st.sampled_from(["lost", "lost", "scrambled", "moved", "back up", "backup"]))
+    @when(Life.has_ledger)
+    def care(self, how):
+        """The ledger is lost or damaged and comes back from receipts or a backup: the next run knows the same."""
+        place = self.folder / "state" / "ledger.sqlite3"
+        if how == "back up":
+            self.backup = self.folder / f"backup{len(list(self.folder.glob('backup*')))}"
+            assert self.go("ledger", "backup", str(self.backup))[0] == 0
+            return
+        if not (self.folder / "state" / "receipts.jsonl").exists():
+            return  # a ledger that `check` made: nothing was ever entered
+        if how == "moved":
+            path = self.folder / "moving"
+            path.unlink(missing_ok=True)
+            assert self.go("ledger", "backup", str(path))[0] == 0
+            shutil.rmtree(self.folder / "state")
+            assert self.go("ledger", "restore", str(path))[0] == 0
+        elif how == "scrambled":
+            for side in ("-wal", "-shm"):
+                place.with_name(place.name + side).unlink(missing_ok=True)
+            place.write_bytes(place.read_bytes()[:4096] + os.urandom(9000))
+            if self.has_rows():
+                assert self.go("run")[0] == 74
+            assert self.go("ledger", "rebuild")[0] == 0
+            self.lost_runs()
+        elif how == "backup" and self.backup is None:
+            return
+        else:
+            self.lose()
+            self.lost_runs()
+            if self.has_rows():
+                assert self.go("run")[0] == 2, "a new ledger would make every doctor new"
+            code = self.go("ledger", "restore", str(self.backup))[0] if how == "backup" else 2
+            assert code in {0, 2}
+            if code == 2:
+                assert self.go("ledger", "rebuild")[0] == 0
+            self.lost_runs()
+        code, said = self.go("ledger", "check")
+        assert code == 0, said
+
+    # -- what always holds
+
+    @invariant()
+    def nobody_has_a_seal_too_many(self):
+        count = Counter(seal.number for seal in list(self.world.seals))
+        for person in self.doctors:
+            assert count[person.number] <= person.allowed, f"{person} has {count[person.number]} seals"
+
+    @invariant()
+    def every_other_seal_is_open(self):
+        """A seal that nobody was told of belongs to somebody who may be open, or was refused without a reason."""
+        for person in self.doctors:
+            if self.seals(person):
+                assert any(state.kind != "free" or state.hidden for state in person.states), person
+
+    def teardown(self):
+        """In the end everybody is put back: nobody is forgotten, and a second rerun changes nothing."""
+        if not self.doctors:
+            return
+        for person in self.doctors:
+            person.sound, person.files = True, person.files or (0,)
+            if person.content.picture is None:
+                person.content = Content(person.content.name, person.content.mobile, 0)
+                self.draw(person)
+        self.dirty = True
+        self.night({})
+        for person in self.doctors:
+            kinds = {state.kind for state in person.states}
+            assert len(kinds) == 1, f"after a whole night there is no doubt about {person}"
+            if kinds == {"live"}:
+                assert {seal.seal_id for seal in self.seals(person)} == {person.states[0].seal_id}
+        received = len(self.world.received)
+        before = [
+            (row["file"], row["row"], row["status"].replace("sealed", "unchanged")) for _, row in self.told
+        ]
+        self.night({})
+        assert len(self.world.received) == received, "an unchanged night makes no call"
+        assert [(row["file"], row["row"], row["status"]) for _, row in self.told] == before
+        assert self.go("ledger", "check")[0] == 0
+        self.world.forget()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def test_any_life_of_a_hospital(hospital_with, tmp_path):
+    hospital = hospital_with(api={"timeout_seconds": 2})
+    profile = settings(
+        max_examples=int(LONG or 0) or 8,
+        stateful_step_count=40 if LONG else 11,
+        derandomize=not LONG,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        phases=[
+            Phase.generate
+        ],  # a life of thirty nights shrinks for an hour; its steps are printed as they are
+    )
+    with Zygote() as zygote:
+        run_state_machine_as_test(partial(Hospital, hospital, zygote, tmp_path), settings=profile)

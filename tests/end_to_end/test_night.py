@@ -1,0 +1,418 @@
+"""Whole nights through the front door: what the service was told, what the results say."""
+
+import json
+import shutil
+from collections import Counter
+
+import openpyxl
+import pytest
+from night_support import draw_seal, name, number
+from tencentcloud.essbasic.v20210526 import models
+
+from pipeline.sandbox.rules import Rules
+
+
+def test_every_doctor_gets_a_seal_of_the_own_picture(hospital):
+    hospital.doctors(12)
+    assert hospital.go("run") == 0
+
+    assert hospital.statuses() == {"sealed": 12}
+    made = {seal.number: seal for seal in hospital.world.seals}
+    assert len(made) == 12
+    for outcome in hospital.outcomes():
+        serial = int(outcome["staff_no"])
+        seal = made[number(serial)]
+        assert outcome["seal_id"] == seal.seal_id
+        assert outcome["name"] == seal.name == name(serial)
+        assert (
+            hospital.world.pictures[seal.picture]
+            == (hospital.folder / "seals" / f"{serial:05d}.png").read_bytes()
+        )
+        assert outcome["picture"]["sha256"] == seal.picture
+        assert outcome["trace_id"] == seal.trace_id
+
+
+def test_the_inline_contract_sends_its_own_fields(hospital_with):
+    api = {"contract": "inline", "enable_auto_sign": True, "license_type": 1, "seal_image_compress": True}
+    hospital = hospital_with(rules=Rules(limiter="none", inline="on"), api=api)
+    hospital.doctors(5)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 5}
+    assert not hospital.world.uploads
+    assert {(seal.enable_auto_sign, seal.license_type) for seal in hospital.world.seals} == {(True, 1)}
+
+
+def test_paid_licences_are_told_before_they_are_bound(hospital_with, capsys):
+    api = {"contract": "inline", "enable_auto_sign": True, "license_type": 0}
+    hospital = hospital_with(rules=Rules(limiter="none", inline="on"), api=api)
+    hospital.doctors(3)
+    hospital.go("run", "--limit", "2")
+    assert "personal licences that this will bind: 2 " in capsys.readouterr().err
+
+
+def test_a_second_night_sends_nothing(hospital):
+    hospital.doctors(6)
+    hospital.go("run")
+    before = len(hospital.world.received)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 6}
+    assert len(hospital.world.received) == before
+
+
+def test_an_emptied_picture_folder_changes_nothing(hospital):
+    hospital.doctors(6)
+    hospital.go("run")
+    before = len(hospital.world.received)
+    shutil.rmtree(hospital.folder / "seals")
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 6}
+    assert len(hospital.world.received) == before
+    assert {problem["severity"] for outcome in hospital.outcomes() for problem in outcome["problems"]} == {
+        "warning"
+    }
+
+
+def test_what_changed_after_the_seal_is_not_sent(hospital):
+    hospital.doctors(2)
+    hospital.go("run")
+    hospital.roster(
+        [("王小明", number(1), "15400000001", "00001", "内科"), (name(2), number(2), None, "00002", "外科")]
+    )
+    assert hospital.go("run") == 3
+    first, second = hospital.outcomes()
+    assert (first["status"], second["status"]) == ("changed", "unchanged")
+    assert first["codes"] == ["CONTENT_CHANGED"]
+    assert len(hospital.world.seals) == 2
+
+
+def test_the_same_picture_saved_anew_is_no_change(hospital):
+    from PIL import Image
+
+    hospital.doctors(1)
+    hospital.go("run")
+    path = hospital.folder / "seals" / "00001.png"
+    Image.open(path).save(path, compress_level=1)
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"unchanged": 1}
+
+
+def test_a_new_doctor_with_a_sealed_ones_picture_gets_nothing(hospital):
+    hospital.doctors(1)
+    hospital.go("run")
+    shutil.copy(hospital.folder / "seals" / "00001.png", hospital.folder / "seals" / "00002.png")
+    hospital.roster([(name(2), number(2), None, "00002", "内科")], file="more.xlsx")
+    assert hospital.go("run") == 3
+    assert len(hospital.world.seals) == 1
+    assert "IMAGE_SHARED" in {code for outcome in hospital.outcomes() for code in outcome["codes"]}
+
+
+def save_as_bmp(hospital, serial, whose):
+    """Give a doctor another one's drawing, in a file of another format."""
+    from PIL import Image
+
+    seals = hospital.folder / "seals"
+    Image.open(seals / f"{whose:05d}.png").save(seals / f"{serial:05d}.bmp")
+    (seals / f"{serial:05d}.png").unlink(missing_ok=True)
+
+
+def shared(hospital, command):
+    """Who is told that another one has the same picture."""
+    rows = hospital.outcomes("plan.jsonl" if command == "check" else "outcomes.jsonl")
+    return {row["name"] for row in rows if "IMAGE_SHARED" in row["codes"]}
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_one_drawing_in_two_files_goes_to_nobody(hospital, command):
+    hospital.doctors(3)
+    save_as_bmp(hospital, 2, whose=1)
+    assert hospital.go(command) == 3
+    assert shared(hospital, command) == {name(1), name(2)}
+    assert {seal.name for seal in hospital.world.seals} == ({name(3)} if command == "run" else set())
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_new_doctor_with_a_sealed_ones_drawing_gets_nothing_either(hospital, command):
+    hospital.doctors(1)
+    hospital.go("run")
+    save_as_bmp(hospital, 2, whose=1)
+    hospital.roster([(name(2), number(2), None, "00002", "内科")], file="more.xlsx")
+    assert hospital.go(command) == 3
+    assert len(hospital.world.seals) == 1
+    assert shared(hospital, command) == {name(2)}
+
+
+def test_limit_keeps_the_rest_for_later(hospital):
+    hospital.doctors(5)
+    assert hospital.go("run", "--limit", "2") == 0
+    assert hospital.statuses() == {"sealed": 2, "not_sent": 3}
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 3, "unchanged": 2}
+
+
+def test_check_finds_what_run_finds_and_sends_nothing(hospital):
+    hospital.doctors(4)
+    hospital.roster(
+        [
+            (name(1), number(1), "15400000001", "00001", "内科"),
+            (
+                name(2),
+                number(2)[:-1] + "0" if number(2)[-1] != "0" else number(2)[:-1] + "1",
+                None,
+                "00002",
+                "内科",
+            ),
+            ("李明（返聘）", number(3), "1380013", "00003", "内科"),
+            (name(9), number(9), None, "00009", "内科"),
+        ]
+    )
+    (hospital.folder / "seals" / "00009.png").write_bytes(b"not a picture")
+    assert hospital.go("check") == 3
+    found = [(line["row"], line["codes"]) for line in hospital.outcomes("plan.jsonl")]
+    assert not hospital.world.received
+    assert hospital.go("run") == 3
+    assert found == [(line["row"], line["codes"]) for line in hospital.outcomes()]
+    assert [codes for _, codes in found][1:] == [
+        ["ID_CHECKSUM", "MOBILE_MISSING"],
+        ["NAME_INVALID", "MOBILE_INVALID"],
+        ["MOBILE_MISSING", "IMAGE_FORMAT"],
+    ]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_an_empty_inbox_is_a_quiet_night(hospital, capsys, command):
+    assert hospital.go(command) == 0
+    assert "no roster" in capsys.readouterr().err
+    assert not (hospital.folder / "out" / "latest").exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("roster", "[share]"), ("seals", "share")])
+@pytest.mark.parametrize("command", ["run", "check", "retry"])
+def test_a_folder_of_the_configuration_that_is_not_there_is_no_empty_one(
+    hospital, capsys, command, key, value
+):
+    """A share that is not mounted looks like a night without doctors, or like doctors without pictures."""
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    with (hospital.folder / "config.yaml").open("a") as config:
+        config.write(f"{key}: {value}\n")
+    if command != "retry":
+        assert hospital.go(command) == 2
+        told = capsys.readouterr().err
+        assert "share" in told
+        assert f"({key} in" in told
+    else:  # which goes back to what its run was given
+        assert hospital.go(command) == 0
+
+
+def test_a_default_picture_folder_may_be_absent_and_it_is_said(hospital, capsys):
+    hospital.doctors(1)
+    shutil.rmtree(hospital.folder / "seals")
+    assert hospital.go("run") == 3
+    assert "no picture folder" in capsys.readouterr().err
+
+
+def test_a_roster_that_cannot_be_read_does_not_stop_the_others(hospital):
+    hospital.doctors(2)
+    (hospital.folder / "inbox" / "broken.xlsx").write_bytes(b"PK\x03\x04 and then nothing")
+    assert hospital.go("run") == 7
+    assert hospital.statuses() == {"sealed": 2}
+
+
+def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
+    """Every key that reaches the service is a member of the official SDK's request models."""
+    known = {
+        "ChannelCreatePreparedPersonalEsign": models.ChannelCreatePreparedPersonalEsignRequest,
+        "UploadFiles": models.UploadFilesRequest,
+    }
+    hospital = hospital_with()
+    hospital.doctors(1)
+    hospital.go("run")
+    from pipeline.domain.model import Content, SealRequest
+    from pipeline.domain.roster import CardType
+    from pipeline.esign.contracts import Agent, create_body, upload_body
+
+    content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
+    request = SealRequest(
+        "k",
+        "r",
+        "张三",
+        number(1),
+        CardType.ID_CARD,
+        "张三处方章",
+        "15400000001",
+        "OTHER",
+        True,
+        1,
+        False,
+        content,
+    )
+    agent = Agent("a", "o", "u", "p", "q")
+    bodies = [
+        ("ChannelCreatePreparedPersonalEsign", create_body(agent, request, file_id="f")),
+        ("ChannelCreatePreparedPersonalEsign", create_body(agent, request, picture=b"x")),
+        ("UploadFiles", upload_body(agent, "row000001.png", b"x")),
+    ]
+    for action, body in bodies:
+        model = known[action]()
+        assert _strangers(json.loads(body), model) == []
+
+
+def _strangers(body: dict, model) -> list[str]:
+    members = {"Agent": models.Agent, "Operator": models.UserInfo, "ProxyOperator": models.UserInfo}
+    found = []
+    for key, value in body.items():
+        if not hasattr(type(model), key):
+            found.append(key)
+        elif key in members:
+            found += _strangers(value, members[key]())
+        elif key == "FileInfos":
+            found += _strangers(value[0], models.UploadFile())
+    return found
+
+
+def test_keys_without_a_value_are_left_out():
+    from pipeline.domain.model import Content, SealRequest
+    from pipeline.domain.roster import CardType
+    from pipeline.esign.contracts import Agent, create_body
+
+    content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
+    request = SealRequest(
+        "k", "r", "张三", number(1), CardType.ID_CARD, "张三处方章", None, None, None, None, None, content
+    )
+    body = json.loads(create_body(Agent("a", "o", "u"), request, file_id="f"))
+    assert set(body) == {"Agent", "Operator", "UserName", "IdCardType", "IdCardNumber", "SealName", "FileId"}
+    assert body["Agent"] == {"AppId": "a", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "u"}}
+
+
+def test_the_results_hold_every_row_once_and_no_whole_number(hospital):
+    hospital.doctors(7)
+    hospital.go("run")
+    rows = Counter((line["file"], line["sheet"], line["row"]) for line in hospital.outcomes())
+    assert set(rows.values()) == {1}
+    assert len(rows) == 7
+    for path in (hospital.folder / "out" / "latest").iterdir():
+        if path.suffix in {".json", ".jsonl"}:
+            text = path.read_text("utf-8")
+            assert not any(number(serial) in text for serial in range(1, 8))
+    ledger = (hospital.folder / "state" / "ledger.sqlite3").read_bytes()
+    assert not any(number(serial).encode() in ledger for serial in range(1, 8))
+
+
+@pytest.mark.parametrize("missing", ["state/ledger.sqlite3.key", "state/ledger.sqlite3"])
+def test_a_lost_ledger_or_key_stops_the_night(hospital, missing):
+    hospital.doctors(2)
+    hospital.go("run")
+    before = len(hospital.world.received)
+    (hospital.folder / missing).unlink()
+    assert hospital.go("run") == (74 if missing.endswith(".key") else 2)
+    assert len(hospital.world.received) == before
+
+
+def test_an_edited_to_fix_sheet_is_retried(hospital):
+    hospital.doctors(3)
+    wrong = number(2)[:17] + ("1" if number(2)[17] != "1" else "2")
+    hospital.roster(
+        [
+            (name(1), number(1), "15400000001", "00001", "内科"),
+            (name(2), wrong, "15400000002", "00002", "内科"),
+            (name(3), number(3), "154000", "00003", "内科"),
+        ]
+    )
+    assert hospital.go("run") == 3
+    workbook = hospital.folder / "out" / "latest" / "results.xlsx"
+    book = openpyxl.load_workbook(workbook)
+    sheet = book["To fix"]
+    heads = [cell.value for cell in sheet[1]]
+    rows = {row[heads.index("姓名")].value: row for row in sheet.iter_rows(min_row=2)}
+    assert set(rows) == {name(2), name(3)}
+    rows[name(2)][heads.index("证件号码")].value = number(2)
+    rows[name(3)][heads.index("手机号")].value = "15400000003"
+    edited = hospital.folder / "edited.xlsx"
+    book.save(edited)
+
+    assert hospital.go("retry", str(edited)) == 0
+    assert hospital.statuses() == {"sealed": 2}
+    assert [outcome["codes"] for outcome in hospital.outcomes()] == [
+        [],
+        [],
+    ]  # not compared with their old copies
+    assert {seal.number for seal in hospital.world.seals} == {number(serial) for serial in (1, 2, 3)}
+    assert hospital.go("retry", str(edited)) == 0
+    assert len(hospital.world.seals) == 3
+    assert hospital.world.duplicates() == {}
+
+
+def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
+    faults = [
+        {
+            "match": {"action": "ChannelCreatePreparedPersonalEsign", "nth": [2]},
+            "do": {"code": "FailedOperation"},
+        }
+    ]
+    hospital = hospital_with(faults=faults)
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 2, "failed": 1}
+    assert hospital.go("run") == 3  # a bare FailedOperation gives no reason: no later night repeats it
+    assert hospital.statuses() == {"unchanged": 2, "failed": 1}
+    assert hospital.go("retry") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+
+
+def test_report_tells_a_run_again(hospital):
+    hospital.doctors(3)
+    hospital.go("run")
+    first = hospital.outcomes()
+    run = hospital.runs[0]
+    (run / "results.xlsx").unlink()
+    (run / "outcomes.jsonl").unlink()
+    assert hospital.go("report") == 0
+    assert (run / "results.xlsx").exists()
+    again = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
+    drop = {"path"}
+    assert [{k: v for k, v in line.items() if k not in drop} for line in first] == [
+        {k: v for k, v in line.items() if k not in drop} for line in again
+    ]
+
+
+def test_status_tells_what_the_ledger_knows(hospital, capsys):
+    hospital.doctors(2)
+    hospital.go("run")
+    assert hospital.go("status") == 0
+    assert "People with a seal: 2" in capsys.readouterr().out
+
+
+def test_json_goes_to_stdout_and_all_else_to_stderr(hospital, capsys):
+    hospital.doctors(1)
+    hospital.go("--json", "run")
+    out = capsys.readouterr().out
+    assert json.loads(out)["statuses"]["sealed"] == 1
+
+
+def test_a_retry_remembers_the_namesake_who_is_not_on_the_sheet(hospital):
+    """The picture named after both stays nobody's, although only one of them is retried."""
+    hospital.doctors(1)
+    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
+    rows = [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")]
+    hospital.roster(rows)
+    assert hospital.go("run") == 3
+    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
+    book["To fix"].delete_rows(3)
+    edited = hospital.folder / "edited.xlsx"
+    book.save(edited)
+    assert hospital.go("retry", str(edited)) == 3
+    assert hospital.world.seals == []
+    (outcome,) = hospital.outcomes()
+    assert "IMAGE_AMBIGUOUS" in outcome["codes"]
+
+
+def test_columns_without_meaning_in_this_contract_are_said(hospital):
+    hospital.doctors(1)
+    hospital.roster(
+        [(name(1), number(1), None, "00001", "是")],
+        headers=("姓名", "证件号码", "手机号", "工号", "开通自动签"),
+    )
+    assert hospital.go("run") == 0
+    (outcome,) = hospital.outcomes()
+    assert "VALUE_INVALID" in outcome["codes"]
+    assert hospital.world.seals[0].enable_auto_sign is None

@@ -1,0 +1,214 @@
+"""Nights over another ledger and another limiter, without touching a line of the night (issue 4, point 10)."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from memory_ledger import MemoryLedger
+from night_support import name, number
+from window_limiter import WindowLimiter
+
+import pipeline
+from pipeline.clock import SystemClock
+from pipeline.domain.model import Status
+from pipeline.esign.rate_limiter import most_in_a_second
+from pipeline.ledger.protocol import Decision
+from pipeline.ledger.site_key import SiteKey
+from pipeline.sandbox.rules import Rules
+from pipeline.workflow.rebuild import tell_again
+from pipeline.workflow.stage_settings import tenant_of
+
+HOUSE = Path(__file__).parents[2]
+CREATE = "ChannelCreatePreparedPersonalEsign"
+KEY = bytes(range(32))
+# every kind of verdict: lost after it was executed, refused for its picture, answered with a 502, throttled, sent again
+TROUBLES = [
+    {"match": {"action": CREATE, "user_name": name(2)}, "do": "reset_after"},
+    {
+        "match": {"action": CREATE, "user_name": name(3)},
+        "do": {"code": {"code": "InvalidParameter.Image", "message": "图片不合规"}},
+    },
+    {"match": {"action": CREATE, "user_name": name(4)}, "do": {"http_502": "before"}},
+    {
+        "match": {"action": CREATE, "user_name": name(5), "nth": [1]},
+        "do": {"code": {"code": "RequestLimitExceeded", "message": "请求频率超限"}},
+    },
+    {"match": {"action": "UploadFiles", "nth": [6]}, "do": "reset_before"},
+]
+
+
+class QuickClock(SystemClock):
+    """The machine's clock, on which back-off takes a fiftieth of its time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 50)
+
+
+@pytest.fixture
+def book():
+    return MemoryLedger()
+
+
+def ends(done) -> dict[str, str]:
+    """Staff number -> status."""
+    return {outcome.doctor.staff_no: outcome.status.value for outcome in done.outcomes}
+
+
+def nights(hospital, **own) -> list[dict[str, str]]:
+    """Three nights and what a human does between them; returns how the rows ended."""
+    config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
+    told = []
+    own |= {"clock": QuickClock(), "write": False}
+    hospital.doctors(8)
+    told.append(ends(pipeline.run(config, limit=7, **own)))
+    hospital.doctors(10)
+    (hospital.folder / "seals" / "00010.png").unlink()
+    told.append(ends(pipeline.check(config, **own)))
+    told.append(ends(pipeline.run(config, **own)))
+    rows = [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "外科") for serial in range(1, 8)
+    ]
+    hospital.roster([("王小明", *rows[0][1:]), *rows[1:]])
+    told.append(ends(pipeline.run(config, **own)))
+    return told
+
+
+def test_three_stormy_nights_end_the_same_over_either_ledger(hospital_with, tmp_path_factory, book):
+    """Row by row: what SQLite's constraints guard, another ledger guards as well."""
+    first = hospital_with(faults=TROUBLES)
+    over_sqlite = nights(first)
+    calls = Counter(call.action for call in first.world.received)
+
+    second = hospital_with(faults=TROUBLES)
+    second.folder = tmp_path_factory.mktemp("second")
+    (second.folder / "seals").mkdir()
+    (first.folder / "secrets").rename(second.folder / "secrets")
+    second.configure()
+    over_memory = nights(second, ledger=book, site_key=KEY)
+
+    assert over_memory == over_sqlite
+    assert Counter(call.action for call in second.world.received) == calls
+    assert set(over_sqlite[0].values()) == {"sealed", "unknown", "failed", "not_sent"}
+    assert {"unchanged", "unknown", "changed", "rejected"} <= {
+        *over_sqlite[2].values(),
+        *over_sqlite[3].values(),
+    }
+    assert second.world.duplicates() == first.world.duplicates() == {}
+
+
+def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
+    hospital.doctors(3)
+    config = pipeline.Config.load(hospital.folder / "config.yaml")
+    done = pipeline.run(config, ledger=book, site_key=KEY)
+    assert done.counts == {Status.SEALED: 3}
+    assert not list((hospital.folder / "state").glob("ledger*"))
+    assert not book.closed
+    key = SiteKey(KEY, tenant_of(config)).person(number(1))
+    assert book.snapshot().people[key].seal.seal_id == done.outcomes[0].seal_id
+    record = book.last_run(complete=True)
+    assert (record.exit, json.loads(record.record)["statuses"]["sealed"]) == (0, 3)
+    assert threading.main_thread().name in book.read_in, "this test's own"
+    assert len(book.read_in) > 1, "the night plans in a thread of its own: the event loop stays awake"
+
+
+def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_with, book):
+    hospital = hospital_with(faults=[{"match": {"action": CREATE, "nth": [1, 2]}, "do": "reset_after"}])
+    hospital.doctors(3)
+    config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
+    own = {"ledger": book, "site_key": KEY, "write": False}
+    assert pipeline.run(config, **own).counts == {Status.SEALED: 1, Status.UNKNOWN: 2}
+    made = {seal.number: seal for seal in hospital.world.seals}
+    first, second = [past for past in book.snapshot().people.values() if past.unsettled]
+    seal = next(seal for seal in made.values() if seal.trace_id == first.unsettled.uuid)
+    settled = Decision("created", first.key, 1.0, "it", "console", first.unsettled.uuid, seal.seal_id)
+    book.decide(settled)
+    done = pipeline.run(config, **own)
+    assert done.counts == {Status.UNCHANGED: 2, Status.UNKNOWN: 1}
+    assert {row.seal_id for row in done.outcomes} >= {seal.seal_id}
+    assert hospital.creates() == 3, "nobody was sent twice"
+    assert book.snapshot().people[second.key].unsettled is not None
+
+
+def test_a_night_is_told_again_from_the_own_ledger(hospital, book):
+    hospital.doctors(3)
+    (hospital.folder / "seals" / "00002.png").unlink()
+    config = pipeline.Config.load(hospital.folder / "config.yaml")
+    done = pipeline.run(config, ledger=book, site_key=KEY, write=False)
+    again = tell_again(
+        book.last_run(),
+        config,
+        ledger=book,
+        site_key=SiteKey(KEY, tenant_of(config)),
+        clock=SystemClock(),
+        out=hospital.folder / "again",
+    )
+    told = [(each.doctor.row_id, each.status, each.seal_id) for each in again.outcomes]
+    assert told == [(each.doctor.row_id, each.status, each.seal_id) for each in done.outcomes]
+
+
+def test_the_own_limiter_decides_when_a_call_leaves(hospital_with):
+    hospital = hospital_with(rules=Rules(limiter="rolling", rate=20.0))
+    hospital.doctors(14)
+    limiter = WindowLimiter(12, SystemClock())
+    config = pipeline.Config.load(hospital.folder / "config.yaml")
+    done = pipeline.run(config, limiter=limiter)
+    assert done.counts == {Status.SEALED: 14}
+    left = limiter.departures(CREATE)
+    assert len(left) == 14
+    assert most_in_a_second(left) <= 12
+    assert dict(limiter.waiting) == {CREATE: 14, "UploadFiles": 14}, "each call took one slot"
+    assert limiter.told == []
+    assert done.night.traffic.max_in_second == most_in_a_second(left)
+
+
+def test_the_own_limiter_hears_of_throttles(hospital_with):
+    code = {"code": "RequestLimitExceeded", "message": "您当前每秒请求 20 次，超过频率上限 5 次"}
+    hospital = hospital_with(faults=[{"match": {"action": CREATE, "nth": [1]}, "do": {"code": code}}])
+    hospital.doctors(1)
+    limiter = WindowLimiter(1000, SystemClock())
+    done = pipeline.run(pipeline.Config.load(hospital.folder / "config.yaml"), limiter=limiter)
+    assert done.counts == {Status.SEALED: 1}
+    assert [action for action, *_ in limiter.told] == [CREATE]
+    assert done.night.traffic.throttled == 1
+
+
+async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, book):
+    hospital = hospital_with(latency=0.1)
+    hospital.doctors(6)
+    config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 2})
+    night = asyncio.create_task(pipeline.run_async(config, ledger=book, site_key=KEY, write=False))
+    while hospital.creates() < 2:  # noqa: ASYNC110 - it lives in another thread
+        await asyncio.sleep(0.01)
+    night.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await night
+    people = book.snapshot().people.values()
+    assert [past for past in people if past.unsettled] == []
+    assert sum(past.seal is not None for past in people) == len(hospital.world.seals)
+    assert book.last_run(complete=True).exit == 130
+
+
+def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):
+    """Only the files concerned are read, so that this takes seconds; a method that differs fails it."""
+    command = [
+        *(sys.executable, "-m", "mypy", "--strict", "--follow-imports=skip"),
+        *("--config-file", "", "--cache-dir", str(tmp_path), "--python-version", "3.11"),
+        *(
+            f"pipeline/{path}"
+            for path in (
+                "ledger/protocol.py",
+                "domain/model.py",
+                "domain/roster.py",
+                "esign/rate_limiter.py",
+                "clock.py",
+            )
+        ),
+        *("tests/memory_ledger.py", "tests/window_limiter.py"),
+    ]
+    told = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert told.stdout.startswith("Success"), told.stdout

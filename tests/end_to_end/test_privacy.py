@@ -1,0 +1,298 @@
+"""Everything is run at DEBUG with canaries for secrets, numbers, mobiles, names and pictures; then all is searched."""
+
+import fnmatch
+import io
+import json
+import shutil
+import stat
+import zipfile
+from functools import cache
+
+import openpyxl
+import pytest
+from desk_support import go
+from leaks import Canary, leaks, members
+from night_support import draw_seal, name, number
+from openpyxl import load_workbook
+from openpyxl.drawing.image import Image
+from wire_support import CREATE, UPLOAD
+
+from pipeline.messages.results import WORDS
+from pipeline.sandbox.tenant import SANDBOX
+
+PASSWORD = "canary-password-of-a-workbook"
+UPLOADED, LOST, REFUSED, ERROR, BY_NUMBER, WRONG, NUMERIC, TWO_MOBILES, SPACED, WELL = range(
+    1, 11
+)  # the canary goes first
+PEOPLE = range(1, 13)
+SEAL_ID = "yD" + "a1B2" * 7 + "zz"
+IN_NAME = number(40)  # in the file name of the roster and of a picture that nobody claims
+
+# kind -> where it may stand (DESIGN §7); a member of a workbook is named file!member
+ALLOWED = {
+    "secret": ["secrets/*"],
+    "number": ["inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!{fix}"],
+    "mobile": ["inbox/*", "*/results*.xlsx!{fix}"],
+    "name": [
+        "inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!*", "*/outcomes.jsonl", "*/plan.jsonl", "*.html",
+        "state/ledger.sqlite3*", "state/receipts.jsonl", "ledger.backup", "stderr", "stdout",
+    ],
+    "picture": ["seals/*", "state/work/*"],
+}  # fmt: skip
+
+
+def mobile(serial):
+    return f"154{serial:08d}"
+
+
+def says(text, serial, *, code="InvalidParameter.CardNumber"):
+    message = f"{text} {number(serial)} {mobile(serial)}"
+    return {"code": {"code": code, "message": message}}
+
+
+@pytest.fixture
+def night(hospital_with):
+    """One doctor for each way in which the service and the roster may quote what nobody should read."""
+    faults = [
+        {"match": {"action": CREATE, "user_name": name(LOST), "nth": [1]}, "do": "reset_after"},
+        {"match": {"action": CREATE, "user_name": name(REFUSED)}, "do": says("证件号码不对", REFUSED)},
+        {
+            "match": {"action": CREATE, "user_name": name(ERROR), "nth": [1]},
+            "do": {"internal_error_after": {"message": f"Traceback: {number(ERROR)} {mobile(ERROR)}"}},
+        },
+        {
+            "match": {"action": UPLOAD, "nth": [1]},
+            "do": says("图片", UPLOADED, code="InvalidParameter.BizType"),
+        },
+    ]
+    hospital = hospital_with(faults=faults)
+    (hospital.folder / "secrets" / "roster__password").write_text(PASSWORD)
+    rows = [[name(n), number(n), mobile(n), f"{n:05d}", "内科"] for n in PEOPLE]
+    for serial in PEOPLE:
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    rows[BY_NUMBER - 1][3] = None
+    (hospital.folder / "seals" / f"{BY_NUMBER:05d}.png").rename(
+        hospital.folder / "seals" / f"{number(BY_NUMBER)}.png"
+    )
+    rows[WRONG - 1][1] = wrong(WRONG)
+    rows[NUMERIC - 1][1] = int(number(NUMERIC)[:17] + "0")
+    rows[TWO_MOBILES - 1][2] = f"{mobile(TWO_MOBILES)}/{mobile(30)}"
+    rows[SPACED - 1][1] = f"{number(SPACED)[:6]} {number(SPACED)[6:14]} {number(SPACED)[14:]}"
+    hospital.roster(rows, file=f"名单{IN_NAME}.xlsx")
+    draw_seal(hospital.folder / "seals" / f"{number(41)}.png", 41)  # nobody's
+    return hospital
+
+
+def wrong(serial):
+    """Return a number with a digit mistyped."""
+    right = number(serial)
+    return right[:-2] + str((int(right[-2]) + 1) % 10) + right[-1]
+
+
+def canaries(hospital):
+    pictures = (path.read_bytes() for path in sorted((hospital.folder / "seals").iterdir()))
+    numbers = [number(n) for n in PEOPLE if n != NUMERIC] + [
+        wrong(WRONG),
+        number(NUMERIC)[:17] + "0",
+        IN_NAME,
+        number(41),
+    ]
+    return [
+        *(Canary("secret", text) for text in (SANDBOX.secret_id, SANDBOX.secret_key, PASSWORD)),
+        *(Canary("number", text) for text in numbers),
+        *(Canary("mobile", mobile(n)) for n in (*PEOPLE, 30)),
+        *(Canary("name", name(n)) for n in PEOPLE),
+        *(Canary("picture", data[len(data) // 2 :][:24]) for data in pictures),
+    ]
+
+
+def everything(hospital, capfd):
+    """Run every command there is, at DEBUG, and keep what was said beside the files."""
+    folder = hospital.folder
+    go(hospital, "-v", "check")
+    assert go(hospital, "-v", "run") == 3
+    assert hospital.statuses()["unknown"] == 2
+    go(hospital, "-v", "resolve")
+    go(hospital, "-v", "resolve", name(LOST), "--seal-id", SEAL_ID)
+    go(hospital, "-v", "resolve", name(ERROR), "--look-up")
+    edited(folder / "out" / "latest" / "results.xlsx")
+    go(hospital, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
+    go(hospital, "-v", "retry")
+    go(hospital, "-v", "--json", "run")
+    for words in ("status", "report", "config show", "config validate", "ledger check"):
+        go(hospital, "-v", *words.split())
+    go(hospital, "-v", "ledger", "backup", str(folder / "ledger.backup"))
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    book.active.append((name(WELL), number(WELL), SEAL_ID))
+    book.active.append((name(WRONG), wrong(WRONG), "yD" + "0" * 30))
+    book.save(folder / "seals-of-old.xlsx")
+    go(hospital, "-v", "adopt", str(folder / "seals-of-old.xlsx"))
+    go(hospital, "-v", "certify", name(WELL), "--yes")
+    go(
+        hospital,
+        "-v",
+        "check",
+        str(folder / "inbox" / f"名单{IN_NAME}.xlsx"),
+        "--out",
+        str(folder / "out" / "named"),
+    )
+    said = capfd.readouterr()
+    (folder / "stdout").write_text(said.out, "utf-8")
+    (folder / "stderr").write_text(said.err, "utf-8")
+
+
+def edited(path, mistyped=None, right=None):
+    """Correct one yellow cell, as a clerk would."""
+    mistyped, right = mistyped or wrong(WRONG), right or number(WRONG)
+    book = load_workbook(path)
+    sheet = book[WORDS["sheet.fix"][1]]
+    for cells in sheet.iter_rows():
+        for cell in cells:
+            if cell.value == mistyped:
+                cell.value = right
+    book.save(path)
+
+
+def found(hospital, watched):
+    """Return every canary that stands where it may not."""
+    told = []
+    for path in sorted(path for path in hospital.folder.rglob("*") if path.is_file()):
+        place = path.relative_to(hospital.folder).as_posix()
+        for member, data in members(path):
+            inner = member.removeprefix(str(path))
+            told += [each for each in leaks(place + inner, data, watched) if not allowed(path, *each)]
+        told += [
+            each for each in leaks(f"the name of {place}", path.name.encode(), watched) if not ours(place)
+        ]
+    return told
+
+
+def ours(place):
+    """Tell whether a file was there before the program came: its name is its owner's."""
+    return place.startswith(("inbox/", "seals/"))
+
+
+def allowed(path, place, kind, *_):
+    patterns = [pattern.replace("{fix}", member) for pattern in ALLOWED[kind] for member in fix_members(path)]
+    return any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)
+
+
+@cache
+def fix_members(path):
+    """Return the members of a results workbook in which the To fix sheet's own cells stand."""
+    if path.suffix != ".xlsx" or not path.name.startswith("results"):
+        return ["-"]
+    titles = WORDS["sheet.fix"]
+    names = load_workbook(path, read_only=True).sheetnames
+    sheets = [f"xl/worksheets/sheet{n}.xml" for n, title in enumerate(names, 1) if title.startswith(titles)]
+    assert {sheet.title for sheet in noted(path)} <= {each for each in names if each.startswith(titles)}
+    return [*sheets, "xl/comments*.xml", "xl/comments/comment*.xml"]
+
+
+def noted(path):
+    """Yield the sheets that have notes."""
+    for sheet in load_workbook(path).worksheets:
+        if any(cell.comment for row in sheet.iter_rows() for cell in row):
+            yield sheet
+
+
+def test_nothing_gets_out(night, capfd):
+    everything(night, capfd)
+    told = found(night, canaries(night))
+    assert told == []
+    assert list(loose(night)) == []
+
+
+def loose(hospital):
+    """Yield the files and folders of ours that others may open."""
+    for top in ("state", "out", "ledger.backup"):
+        for path in ((hospital.folder / top), *(hospital.folder / top).rglob("*")):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode != (0o700 if path.is_dir() else 0o600):
+                yield path.relative_to(hospital.folder).as_posix(), oct(mode)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le", "utf-16-be"])
+def test_a_planted_leak_is_found_in_every_disguise(hospital, encoding):
+    import base64
+
+    planted = [Canary("number", number(1)), Canary("name", "张三丰"), Canary("secret", SANDBOX.secret_key)]
+    for canary in planted:
+        raw = canary.text.encode(encoding)
+        for before in range(3):
+            hidden = base64.b64encode(b"x" * before + raw + b"tail")
+            assert {kind for _, kind, _, _ in leaks("", hidden, planted)} == {canary.kind}
+        assert list(leaks("", b"..." + raw + b"...", [canary]))
+        assert list(leaks("", raw.hex().encode(), [canary]))
+
+
+def test_a_leak_planted_beside_the_results_is_found(night):
+    shutil.copytree(night.folder / "seals", night.folder / "out" / "r" / "copied")
+    (night.folder / "out" / "r" / "log.jsonl").write_bytes(number(3).encode("utf-16-le"))
+    kinds = {kind for _, kind, _, _ in found(night, canaries(night))}
+    assert kinds == {"number", "picture"}
+
+
+# numbers that stand in no cell: in the names of folders, files, members, sheets
+(FOLDER, ZIP, MEMBER, ALONE, SHEET, BROKEN, PAGE, GROUPED) = map(number, range(50, 58))
+ACCOUNT = "6222021234567890123"  # a run of digits that is no identity number
+SPACED_OUT = f"{GROUPED[:6]} {GROUPED[6:14]} {GROUPED[14:]}"
+
+
+@pytest.fixture
+def numbered(hospital_with):
+    """Everything that has a name has a number in it."""
+    faults = [{"match": {"action": CREATE, "user_name": name(2), "nth": [1]}, "do": "reset_after"}]
+    hospital = hospital_with(faults=faults)
+    (hospital.folder / "secrets" / "roster__password").write_text(PASSWORD)
+    seals = hospital.folder / "seals"
+    places = (
+        seals / FOLDER / "00001.png", seals / f"内科 {SPACED_OUT}" / "00002.png", seals / "00003.png",
+        seals / f"{ACCOUNT}.png", seals / f"{number(4)}.png",
+    )  # fmt: skip
+    for serial, place in enumerate(places, start=1):
+        place.parent.mkdir(exist_ok=True)
+        draw_seal(place, serial)
+    shutil.copy(seals / "00003.png", seals / "00007.png")  # one picture for two
+    with zipfile.ZipFile(seals / f"{ZIP}.zip", "w") as packed:
+        for serial, called in ((5, f"{MEMBER}/00005.png"), (6, f"{ALONE}.png"), (8, "00008.png")):
+            draw_seal(hospital.folder / "drawn.png", serial)
+            packed.write(hospital.folder / "drawn.png", called)
+    (hospital.folder / "drawn.png").unlink()
+    rows = [[name(n), number(n), mobile(n), f"{n:05d}", "内科"] for n in range(1, 9)]
+    rows[3][3] = None
+    rows[7][1] = wrong(8)
+    file = hospital.folder / "inbox" / f"名单{IN_NAME}.xlsx"
+    hospital.roster(rows, file=file.name)
+    book = load_workbook(file)
+    book.active.title = f"内科{SHEET}"
+    drawing = Image(io.BytesIO((seals / "00003.png").read_bytes()))
+    book.active.add_image(drawing, "H40")
+    book.create_sheet(f"{PAGE}章").add_image(Image(io.BytesIO((seals / "00003.png").read_bytes())), "A1")
+    book.save(file)
+    (hospital.folder / "inbox" / f"坏{BROKEN}.xlsx").write_bytes(b"no workbook")
+    return hospital
+
+
+def test_no_number_of_a_name_gets_out(numbered, capfd):
+    folder = numbered.folder
+    for words in ("check", "run", "report", "retry", "status", "resolve", "--json run"):
+        go(numbered, "-v", *words.split())
+    assert "changed since" not in (numbered.runs[1] / "files.jsonl").read_text("utf-8"), "of `report`"
+    for query in (name(2), "00005", IN_NAME, number(4)[-4:]):
+        go(numbered, "-v", "explain", query)
+    edited(folder / "out" / "latest" / "results.xlsx", wrong(8), number(8))
+    go(numbered, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
+    said = capfd.readouterr()
+    (folder / "stdout").write_text(said.out, "utf-8")
+    (folder / "stderr").write_text(said.err, "utf-8")
+    names = (IN_NAME, FOLDER, ZIP, MEMBER, ALONE, SHEET, BROKEN, PAGE, GROUPED, SPACED_OUT, ACCOUNT)
+    watched = [Canary("number", text) for text in (*names, *map(number, range(1, 9)), wrong(8))]
+    statuses = json.loads((numbered.runs[1] / "run.json").read_text("utf-8"))["statuses"]
+    assert all(statuses[status] for status in ("rejected", "unknown", "sealed"))
+    assert found(numbered, watched) == []
+    kept = load_workbook(numbered.runs[1] / "results.xlsx")
+    assert f"内科{SHEET}" in str([[cell.value for cell in row] for row in kept["To fix"].iter_rows()])
+    pages = kept["Unpaired pictures"]
+    assert pages.max_row > 5, "what nobody got is told, masked"

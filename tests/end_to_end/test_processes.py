@@ -1,0 +1,263 @@
+"""Kill, stop, and two at once: the command line in processes of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wire_support import fault
+
+from pipeline.sandbox.rules import Rules
+
+
+def _until(condition, seconds=20.0):
+    """Poll a condition that another process brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+
+
+def test_kill_9_in_the_middle_then_run_again(hospital_with):
+    hospital = hospital_with(latency=0.05)
+    hospital.doctors(60)
+    first = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 20)
+    first.kill()
+    first.wait()
+    first.stderr.close()
+    _until(lambda: len(hospital.world.seals) == len(hospital.world.arrivals()))
+    made = {seal.number: seal for seal in hospital.world.seals}
+    assert 20 <= len(made) < 60
+
+    code = hospital.go("run")
+    statuses = hospital.statuses()
+    assert hospital.world.duplicates() == {}
+    assert set(statuses) <= {"sealed", "unchanged", "unknown"}
+    assert sum(statuses.values()) == 60
+    assert statuses.get("unknown", 0) <= 8  # creates that were in flight
+    assert code == (3 if "unknown" in statuses else 0)
+    by_trace = {seal.trace_id: seal for seal in hospital.world.seals}
+    for outcome in hospital.outcomes():
+        seal = by_trace.get(outcome["trace_id"])
+        if outcome["status"] == "unknown":
+            assert outcome["seal_id"] is None
+        else:
+            assert outcome["seal_id"] == seal.seal_id
+    assert {outcome["trace_id"] for outcome in hospital.outcomes()} >= {
+        seal.trace_id for seal in made.values()
+    }
+
+    before = hospital.creates()
+    assert hospital.go("run") == code
+    assert hospital.creates() == before
+
+
+@pytest.mark.parametrize("backed_up", [True, False])
+def test_a_killed_run_whose_ledger_is_lost_as_well_is_told_by_its_log(hospital_with, tmp_path, backed_up):
+    """The machine died in the night and its disk with it; the results lie on a share."""
+    hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
+    if backed_up:
+        hospital.doctors(1)
+        assert hospital.go("run") == 0
+        assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
+    hospital.doctors(40)
+    night = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 15)
+    night.kill()
+    night.wait()
+    night.stderr.close()
+    _until(lambda: len(hospital.world.seals) == len(hospital.world.arrivals()))
+    shutil.rmtree(hospital.folder / "state")
+    if backed_up:
+        assert hospital.go("ledger", "restore", str(tmp_path / "old")) == 0
+    sent = hospital.creates()
+    assert hospital.go("run") == 2
+    assert hospital.creates() == sent
+    assert hospital.go("run", "--new-ledger", "--limit", "1") == 0, "for whoever says so"
+    assert hospital.go("run", "--limit", "1") == 0, "and once is enough"
+
+
+def test_a_killed_run_is_told_again_by_report(hospital_with):
+    hospital = hospital_with(latency=0.05)
+    hospital.doctors(60)
+    first = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 20)
+    first.kill()
+    first.wait()
+    first.stderr.close()
+    assert hospital.go("report") == 0
+    run = hospital.runs[0]
+    lines = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
+    assert len(lines) == 60
+    known = {seal.seal_id for seal in hospital.world.seals}
+    assert {line["seal_id"] for line in lines if line["status"] == "sealed"} <= known
+    assert {line["status"] for line in lines} <= {"sealed", "unknown", "not_sent"}
+
+
+def test_sigterm_drains_and_writes_the_results(hospital_with):
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
+    hospital.doctors(60)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.seals) >= 5)
+    run.send_signal(signal.SIGTERM)
+    said = run.stderr.read()
+    run.stderr.close()
+    assert run.wait() == 143
+    assert "Stopping" in said
+    statuses = hospital.statuses()
+    assert set(statuses) == {"sealed", "not_sent"}
+    assert statuses["sealed"] == len(hospital.world.seals)
+    assert hospital.record()["exit"] == 143
+    assert hospital.go("run") == 0
+    assert hospital.world.duplicates() == {}
+
+
+def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(40)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.received) >= 2)
+    assert hospital.go("run") == 6
+    assert hospital.go("check") in {0, 3}  # a check needs no lock; what is in flight is unknown to it
+    assert hospital.go("status") == 0
+    run.send_signal(signal.SIGTERM)
+    run.stderr.read()
+    run.stderr.close()
+    run.wait()
+
+
+def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospital_with, capsys):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(40)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.received) >= 2)
+    waiting = "00040"
+    assert hospital.go("explain", waiting) == 0
+    told = "".join(capsys.readouterr())
+    run.kill()
+    run.communicate()
+    assert " · under way" in told
+    assert "cut short" not in told
+    assert told.rstrip().endswith(" status")
+    assert hospital.go("explain", waiting) == 0
+    told = "".join(capsys.readouterr())
+    assert " · cut short" in told
+    assert "under way" not in told
+
+
+def piped(hospital, *words):
+    """Run a command whose reader closes the pipe at once; returns (exit code, stderr)."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "--config", str(hospital.folder / "config.yaml"), *words],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    return done.returncode, done.stderr
+
+
+def test_a_reader_who_has_seen_enough_is_no_trouble(hospital_with):
+    hospital = hospital_with(faults=[fault("reset_after")])
+    hospital.doctors(3)
+    for words, code in (
+        (("--json", "run"), 3),
+        (("explain", "00001"), 0),
+        (("--json", "explain", "00001"), 0),
+        (("config", "show"), 0),
+        (("--help",), 0),
+    ):
+        ended, told = piped(hospital, *words)
+        assert (ended, "ledger check" in told, "Exception" in told) == (code, False, False), (words, told)
+
+
+TOLD = {"PYTHONPROFILEIMPORTTIME": "1"}  # each import is a line on stderr
+
+
+def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_with):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(8)
+    both = {run.pid: run for run in (hospital.start("run", **TOLD), hospital.start("run", **TOLD))}
+    ended = []
+    how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    _until(lambda: ended.extend(pid for pid in both if os.waitid(os.P_PID, pid, how)) or ended)
+    loser = both.pop(ended[0])
+    (winner,) = both.values()
+    _, said = loser.communicate(timeout=20)
+    assert loser.returncode == 6
+    assert f"process {winner.pid}" in said
+    imported = {
+        line.rsplit("|", 1)[1].strip() for line in said.splitlines() if line.startswith("import time")
+    }
+    assert "pipeline.ledger.lock" in imported
+    assert not imported & {
+        "aiohttp",
+        "PIL",
+        "pipeline.workflow.import_run",
+        "pipeline.intake.read_rosters",
+    }, "it is away in no time"
+    with winner.stderr:
+        winner.stderr.read()
+    assert winner.wait() == 0
+    assert hospital.statuses() == {"sealed": 8}
+    assert hospital.creates() == 8
+
+
+def test_nothing_personal_in_the_log(hospital):
+    hospital.doctors(3)
+    hospital.go("run")
+    (log,) = Path(hospital.folder, "out").glob("*/log.jsonl")
+    assert "110199" not in log.read_text("utf-8")
+
+
+def test_what_is_on_its_way_waits_for_nobody(hospital_with, capsys):
+    """While a run goes on, a create without an answer is no case for `resolve`."""
+    hospital = hospital_with(latency=1.0)
+    hospital.doctors(3)
+    process = hospital.start("run")
+    _until(hospital.creates)
+    capsys.readouterr()
+    assert hospital.go("status") == 0
+    told = "".join(capsys.readouterr())
+    process.communicate(timeout=30)
+    assert "On their way, not answered yet: 1" in told
+    assert "unknown: 0" in told
+    assert "resolve" not in told
+    assert hospital.go("status") == 0
+    assert "On their way" not in capsys.readouterr().out
+
+
+def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):
+    process = hospital.start("sandbox", "--port", "0")
+    assert "Ctrl-C" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert told.splitlines()[-1] == "The sandbox has stopped."
+
+
+def test_nobody_is_asked_before_the_keys_are_there(hospital):
+    """At a terminal there is a question; what would fail after it fails before."""
+    hospital.doctors(1)
+    (hospital.folder / "secrets" / "tencent__secret_key").unlink()
+    ours, theirs = os.openpty()
+    os.write(ours, b"n\n")
+    process = hospital.start("run", stdin=theirs, HOME=str(hospital.folder))
+    _, told = process.communicate(timeout=20)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 4
+    assert "[y/N]" not in told
+    assert hospital.world.received == []

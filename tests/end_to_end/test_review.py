@@ -1,0 +1,320 @@
+"""Judged by a human, obeyed by the night: `run --review FILE` and `require_review`, through the front door."""
+
+import json
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import openpyxl
+import pytest
+from desktop import browser
+from night_support import draw_seal, name, number
+
+from pipeline.clock import SystemClock
+from pipeline.config.settings import load
+from pipeline.workflow.run_environment import open_for_config
+
+CARD = re.compile(r'<article class="card (?P<group>\w+)".*?</article>', re.DOTALL)
+
+
+@pytest.fixture
+def hospital(hospital):
+    """One whose ledger holds nothing yet: without a ledger the page of a check is for looking only."""
+    with open_for_config(load(hospital.folder / "config.yaml", {}), SystemClock()):
+        return hospital
+
+
+def page(hospital) -> str:
+    return (hospital.newest / "review.html").read_text("utf-8")
+
+
+def cards(hospital) -> dict[str, dict[str, str]]:
+    """Name -> what a script reads of each card."""
+    found = {}
+    for card in CARD.finditer(page(hospital)):
+        text = card.group()
+        told = dict(re.findall(r'data-(\w+)="([^"]*)"', text.split("<figure", maxsplit=1)[0]))
+        found[re.search(r"<h2>(.*?)</h2>", text).group(1)] = {**told, "html": text}
+    return found
+
+
+def saved(hospital, said: dict[int, str], *, later: timedelta = timedelta(), **changed):
+    """Write what the page would save after these judgements by serial number."""
+    html = page(hospital)
+    ids = {serial: cards(hospital)[name(serial)]["id"] for serial in said}
+    told = {
+        "schema": 1,
+        "tool": "esign-import",
+        "kind": "review",
+        "run": re.search(r'data-run="(.*?)"', html).group(1),
+        "site": re.search(r'data-site="(.*?)"', html).group(1),
+        "saved": (datetime.now(UTC) + later).isoformat(),
+        "right": list(said.values()).count("right"),
+        "wrong": list(said.values()).count("wrong"),
+        "judgements": {ids[serial]: word for serial, word in said.items()},
+        **changed,
+    }
+    path = hospital.folder / "review.json"
+    path.write_text(json.dumps(told), "utf-8")
+    return str(path)
+
+
+def status(hospital) -> dict[str, str]:
+    return {line["name"]: line["status"] for line in hospital.outcomes()}
+
+
+def codes(hospital, serial) -> list[str]:
+    return next(line["codes"] for line in hospital.outcomes() if line["name"] == name(serial))
+
+
+def require_review(hospital) -> None:
+    with (hospital.folder / "config.yaml").open("a") as config:
+        config.write("require_review: true\n")
+
+
+def test_what_was_judged_wrong_is_not_sent(hospital, capsys):
+    hospital.doctors(3)
+    assert hospital.go("check") == 0
+    file = saved(hospital, {1: "right", 2: "wrong"})
+    assert hospital.go("run", "--yes", "--review", file) == 3
+    assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "sealed"}
+    assert codes(hospital, 2) == ["REVIEW_WRONG"]
+    assert hospital.creates() == 2
+    assert "The review: 1 right, 1 wrong." in capsys.readouterr().err
+
+
+def judge_by_keyboard(hospital, keys: str):
+    """Open the page, press these keys, save; returns the file and the command that the page suggests."""
+    with browser() as opened:
+        page = opened.new_page(accept_downloads=True)
+        page.goto((hospital.newest / "review.html").as_uri())
+        for key in keys.split():
+            page.keyboard.press(key)
+        with page.expect_download() as coming:
+            page.click("#save")
+        path = hospital.folder / coming.value.suggested_filename
+        coming.value.save_as(path)
+        return path, page.text_content("#saved code")
+
+
+def test_judged_in_the_browser_saved_and_run(hospital):
+    require_review(hospital)
+    hospital.doctors(4)
+    assert hospital.go("check") == 3
+    file, command = judge_by_keyboard(hospital, "1 2 3 1")
+    assert file.name == f"review-{hospital.runs[-1].name}.json"
+    assert command.endswith(f" run --review {file.name}")
+    assert hospital.go("run", "--yes", "--review", str(file)) == 3
+    assert status(hospital) == {
+        name(1): "sealed",
+        name(2): "rejected",
+        name(3): "not_sent",
+        name(4): "sealed",
+    }
+    assert len(hospital.world.seals) == 2
+    file, _ = judge_by_keyboard(hospital, "1")  # what is left to judge comes first
+    assert hospital.go("run", "--yes", "--review", str(file)) == 3
+    assert status(hospital)[name(3)] == "sealed"
+    assert status(hospital)[name(2)] == "rejected"
+
+
+def test_a_wrong_is_remembered_in_later_nights_until_it_is_taken_back(hospital):
+    hospital.doctors(1)
+    hospital.go("check")
+    wrong = saved(hospital, {1: "wrong"})
+    assert hospital.go("run", "--yes", "--review", wrong) == 3
+    assert hospital.go("run", "--yes") == 3
+    assert hospital.go("retry", "--yes") == 3
+    assert hospital.creates() == 0
+    card = cards(hospital)[name(1)]
+    assert (card["group"], card["judged"]) == ("judge", "wrong"), "whoever judged may change their mind"
+    assert hospital.go("run", "--yes", "--review", saved(hospital, {1: "right"})) == 0
+    assert hospital.creates() == 1
+
+
+def test_an_old_file_does_not_undo_a_later_wrong(hospital):
+    hospital.doctors(1)
+    hospital.go("check")
+    old = shutil.copy(saved(hospital, {1: "right"}, later=timedelta(hours=-1)), hospital.folder / "old.json")
+    hospital.go("run", "--yes", "--review", saved(hospital, {1: "wrong"}))
+    assert hospital.go("run", "--yes", "--review", str(old)) == 3
+    assert hospital.creates() == 0
+
+
+def test_a_judgement_survives_sorting_and_saving_the_roster(hospital):
+    hospital.doctors(3)
+    hospital.go("check")
+    file = saved(hospital, {2: "wrong"})
+    path = hospital.folder / "inbox" / "roster.xlsx"
+    book = openpyxl.load_workbook(path)
+    rows = list(book.active.iter_rows(min_row=2, values_only=True))
+    path.unlink()
+    hospital.roster([[*row[:2], None, *row[3:]] for row in reversed(rows)], file="another name.xlsx")
+    assert hospital.go("run", "--yes", "--review", file) == 3
+    assert status(hospital) == {name(3): "sealed", name(2): "rejected", name(1): "sealed"}
+
+
+@pytest.mark.parametrize("changed", ["picture", "name", "seal name"])
+def test_a_judgement_ends_with_what_was_judged(hospital, changed):
+    hospital.doctors(1)
+    hospital.go("check")
+    file = saved(hospital, {1: "wrong"})
+    person = (name(1), number(1), "15400000001", "00001", "内科")
+    if changed == "picture":
+        draw_seal(hospital.folder / "seals" / "00001.png", 77)
+    elif changed == "name":
+        hospital.roster([(name(2), *person[1:])])
+    else:
+        hospital.roster(
+            [(*person, "处方专用章")], headers=("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
+        )
+    assert hospital.go("run", "--yes", "--review", file) == 0
+    assert hospital.creates() == 1
+
+
+def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, capsys):
+    require_review(hospital)
+    hospital.doctors(3)
+    assert hospital.go("run", "--yes") == 3
+    assert hospital.statuses() == {"not_sent": 3}
+    assert {code for line in hospital.outcomes() for code in line["codes"]} == {"REVIEW_MISSING"}
+    told = capsys.readouterr().err
+    assert "Rows that wait for a review: 3." in told
+    assert f"--review review-{hospital.runs[-1].name}.json" in told
+    assert "Run again later" not in told
+    file = saved(hospital, {1: "right", 2: "wrong"})
+    assert hospital.go("run", "--yes", "--review", file) == 3
+    assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "not_sent"}
+    assert hospital.creates() == 1
+
+
+def test_a_right_is_remembered_when_the_night_could_not_send_it(hospital):
+    require_review(hospital)
+    hospital.doctors(2)
+    hospital.go("check")
+    hospital.go("run", "--yes", "--limit", "1", "--review", saved(hospital, {1: "right", 2: "right"}))
+    assert hospital.go("run", "--yes") == 0
+    assert hospital.creates() == 2
+
+
+def test_check_says_what_a_run_would(hospital):
+    require_review(hospital)
+    hospital.doctors(2)
+    (hospital.folder / "seals" / "00002.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl")):
+        assert hospital.go(*[command, *(["--yes"] if command == "run" else [])]) == 3
+        lines = hospital.outcomes(file)
+        assert [(line["status"], line["codes"]) for line in lines] == [
+            ("not_sent", ["REVIEW_MISSING"]),
+            ("rejected", ["IMAGE_CORRUPT"]),
+        ]
+    assert hospital.creates() == 0
+
+
+def test_a_wrong_that_comes_too_late_is_said(hospital):
+    hospital.doctors(2)
+    hospital.go("check")
+    file = saved(hospital, {1: "wrong", 2: "right"})
+    assert hospital.go("run", "--yes") == 0
+    assert hospital.go("run", "--yes", "--review", file) == 0
+    line = next(line for line in hospital.outcomes() if line["name"] == name(1))
+    assert line["status"] == "unchanged"
+    assert [each["severity"] for each in line["problems"]] == ["warning"]
+    assert "the seal exists" in line["problems"][0]["message"]
+    assert cards(hospital)[name(1)]["group"] == "held", "the one unchanged row that the page shows"
+
+
+def test_the_file_holds_no_name_and_no_number_and_the_ledger_none_either(hospital):
+    hospital.doctors(2)
+    hospital.go("check")
+    file = hospital.folder / "review.json"
+    hospital.go("run", "--yes", "--review", saved(hospital, {1: "right", 2: "wrong"}))
+    text = file.read_text("utf-8")
+    for serial in (1, 2):
+        assert name(serial) not in text
+        assert number(serial)[-4:] not in text
+    assert number(2) not in page(hospital)
+
+
+def damaged(text: str) -> dict[str, str]:
+    told = json.loads(text)
+    one = next(iter(told["judgements"]))
+    return {
+        "cut off": text[: len(text) // 2],
+        "empty": "",
+        "not json": "<!doctype html>",
+        "a list": "[]",
+        "not ours": json.dumps({"schema": 1}),
+        "another version": json.dumps({**told, "schema": 2}),
+        "a word": json.dumps({**told, "judgements": {one: "maybe"}}),
+        "an id": json.dumps({**told, "judgements": {"张三": "right"}}),
+        "a line lost": json.dumps({**told, "judgements": {}}),
+        "changed by hand": text.replace('"wrong"}', '"right"}'),
+        "a word that is no word": json.dumps({**told, "judgements": {one: ["wrong"]}}),
+        "twice": text.replace('"judgements": {', f'"judgements": {{"{one}": "right", '),
+        "no time": json.dumps({**told, "saved": "yesterday"}),
+        "another hospital": json.dumps({**told, "site": "0" * 32}),
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_not_ours_or_damaged_is_refused(hospital, capsys, language):
+    hospital.doctors(1)
+    hospital.go("check")
+    path = hospital.folder / "review.json"
+    text = (hospital.folder / saved(hospital, {1: "wrong"})).read_text("utf-8")
+    for kind, payload in damaged(text).items():
+        path.write_text(payload, "utf-8")
+        capsys.readouterr()
+        assert hospital.go("--lang", language, "run", "--yes", "--review", str(path)) == 2, kind
+        told = capsys.readouterr().err
+        assert {"en": "nothing was sent", "zh": "没有发送任何内容"}[language] in told, kind
+        assert ("another hospital" in told) == (kind == "another hospital" and language == "en"), kind
+    assert hospital.creates() == 0
+
+
+def test_a_file_that_is_not_there_is_exit_2(hospital, capsys):
+    hospital.doctors(1)
+    assert hospital.go("run", "--yes", "--review", "nowhere.json") == 2
+    assert "nowhere.json" in capsys.readouterr().err
+
+
+def test_without_a_config_the_page_is_for_looking_only(hospital, monkeypatch):
+    from pipeline.cli.app import main
+
+    hospital.doctors(2)
+    monkeypatch.chdir(hospital.folder)
+    (hospital.folder / "config.yaml").unlink()
+    assert main(["--lang", "en", "check", "inbox", "--seals", "seals"]) == 0
+    html = page(hospital)
+    assert 'data-site=""' in html
+    assert "looking only" in html
+    assert "data-id=" not in html
+    assert html.count("data:image/webp") == 2
+
+
+def test_an_unchanged_night_opens_no_picture_and_a_check_shows_the_copies(hospital):
+    hospital.doctors(3)
+    assert hospital.go("run", "--yes") == 0
+    assert page(hospital).count("data:image/webp") == 3
+    assert hospital.go("run", "--yes") == 0
+    assert cards(hospital) == {}, "a night's page is about what happened"
+    assert "3 doctors whose seals are unchanged" in page(hospital)
+    shelf = hospital.folder / "state" / "work" / "previews"
+    assert {path.stat().st_mode & 0o777 for path in shelf.iterdir()} == {0o600}
+    next(shelf.iterdir()).unlink()
+    assert hospital.go("check") == 0
+    assert page(hospital).count("data:image/webp") == 2, "taken from the cache, or left out"
+    assert {card["group"] for card in cards(hospital).values()} == {"unchanged"}
+    assert len(list(shelf.iterdir())) == 2
+
+
+def test_judgements_come_back_from_the_receipts(hospital):
+    hospital.doctors(2)
+    hospital.go("check")
+    hospital.go("run", "--yes", "--review", saved(hospital, {1: "wrong", 2: "right"}))
+    assert hospital.go("ledger", "check") == 0
+    (hospital.folder / "state" / "ledger.sqlite3").unlink()
+    assert hospital.go("ledger", "rebuild") == 0
+    assert hospital.go("run", "--yes") == 3
+    assert codes(hospital, 1) == ["REVIEW_WRONG"]

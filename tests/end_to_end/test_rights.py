@@ -1,0 +1,182 @@
+"""Rights, a read-only disk, a full disk: one message with the path, the user and the cure, and nothing to rebuild."""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from bound_support import BOUND, needs_rights
+
+from pipeline.support.rights import acting_user
+
+HERE = Path(__file__).parents[2]
+
+
+def go(hospital, *words, language="en") -> tuple[int, str]:
+    """Run the command line in a process that rights bind."""
+    config = str(hospital.folder / "config.yaml")
+    done = subprocess.run(
+        [*BOUND, sys.executable, "-m", "pipeline", "--config", config, "--lang", language, *words],
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@contextmanager
+def mode(path: Path, rights: int):
+    before = path.stat().st_mode
+    path.chmod(rights)
+    try:
+        yield
+    finally:
+        path.chmod(before)
+
+
+@contextmanager
+def mounted(folder: Path, options: str):
+    """Mount a small disk of its own; skip where that may not be."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk may be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def require_plain(said: str) -> None:
+    """Require that nothing is told of that has nothing to do with rights or room."""
+    assert "Traceback" not in said
+    assert "Logging error" not in said
+    assert not any(word in said for word in ("rebuild", "ledger check", "restore", "damaged"))
+
+
+@needs_rights
+def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    hospital.doctors(2)
+    ledger = "state/ledger.sqlite3"
+    shut = {"out": 0o555, "state": 0o555, ledger: 0o444, "state/ledger.sqlite3.key": 0, "seals": 0}
+    for where, rights in shut.items():
+        path = hospital.folder / where
+        with mode(path, rights):
+            code, said = go(hospital, "run")
+            assert code == 74
+            assert (
+                f"User {acting_user()} lacks the rights to {path}, which belongs to {acting_user()}." in said
+            )
+            assert said.endswith(" run\n")
+            require_plain(said)
+            if where in {"out", ledger}:
+                _, told = go(hospital, "status", language="zh")
+                assert "退出码 74" in told
+                assert str(path) in told
+                require_plain(told)
+    assert hospital.creates() == 1
+    assert hospital.go("run") == 0
+    assert hospital.creates() == 2
+
+
+@needs_rights
+def test_an_unreadable_ledger_is_not_replaced(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    ledger = hospital.folder / "state" / "ledger.sqlite3"
+    whole = ledger.read_bytes()
+    with mode(ledger, 0):
+        code, said = go(hospital, "ledger", "rebuild")
+    assert code == 74
+    assert f"lacks the rights to {ledger}" in said
+    assert ledger.read_bytes() == whole
+
+
+@needs_rights
+def test_an_index_left_by_a_read_only_night_is_set_right_or_named(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    index = hospital.folder / "state" / "ledger.sqlite3-shm"
+    index.write_bytes(b"")
+    index.chmod(0o444)
+    code, said = go(hospital, "run")
+    assert code == 0
+    assert str(index) in said
+    if not BOUND:
+        return  # only root can give a file to somebody else
+    index.write_bytes(b"")
+    index.chmod(0o444)
+    os.chown(index, 65534, -1)
+    code, said = go(hospital, "run")
+    assert code == 74
+    assert str(index) in said
+    assert "Delete it" in said
+    assert "rebuild" not in said
+
+
+@needs_rights
+def test_an_unreadable_roster_picture_or_inbox_is_not_damaged(hospital):
+    hospital.doctors(1)
+    hospital.doctors(1, start=2, file="b.xlsx")
+    with mode(hospital.folder / "seals" / "00002.png", 0), mode(hospital.folder / "inbox" / "roster.xlsx", 0):
+        code, said = go(hospital, "check")
+    assert code == 5
+    assert f"The file was not read (permission denied, user {acting_user()})" in said
+    assert "Picture not read this time" in said
+    require_plain(said)
+    with mode(hospital.folder / "inbox", 0):
+        code, said = go(hospital, "check")
+    assert code == 7
+    assert "Roster inbox was refused: The file was not read (permission denied" in said
+
+
+def test_a_read_only_disk_is_named(hospital):
+    hospital.doctors(1)
+    out = hospital.folder / "out"
+    with mounted(out, "size=64k,ro"):
+        code, said = go(hospital, "run")
+        assert code == 74
+        assert f"The disk of {out} is read-only, and user {acting_user()}" in said.replace(
+            f"{out}/", f"{out} "
+        )
+        require_plain(said)
+        assert hospital.creates() == 0
+
+
+def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
+    """Of a disk without room for the log even; the ledger lies on another one."""
+    hospital.doctors(30)
+    with mounted(hospital.folder / "out", "size=8k"):
+        code, said = go(hospital, "run")
+        assert code == 74
+        run = hospital.runs[-1].name
+        assert "is full" in said
+        assert f"run {run} made 30 seals" in said
+        assert said.rstrip().endswith(f" report --run {run}")
+        assert len(said.splitlines()) < 8
+        require_plain(said)
+        _, told = go(hospital, "status")
+        assert f"Last run {run}: run" in told
+        assert "exit 74" in told
+        assert told.rstrip().endswith(" report")
+    assert hospital.go("report", "--run", run) == 0
+    assert (hospital.folder / "out" / run / "results.xlsx").is_file()
+    assert hospital.creates() == 30
+
+
+def test_a_full_disk_under_the_ledger_is_named(hospital):
+    hospital.doctors(1)
+    with mounted(hospital.folder / "state", "size=64k"):
+        code, said = go(hospital, "run")
+    assert code == 74
+    assert f"The disk of {hospital.folder / 'state'}" in said
+    assert "is full" in said
+    assert hospital.creates() == 0
+    require_plain(said)

@@ -1,0 +1,340 @@
+"""One row's way over the wire and the readings behind it: each test kills a mutant that once survived."""
+
+import asyncio
+import itertools
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from night_support import number
+from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
+
+from pipeline.clock import ManualClock
+from pipeline.domain.model import Halt, Status
+from pipeline.domain.roster import FileReport
+from pipeline.esign.client import Reply
+from pipeline.esign.contracts import Agent, file_id_of, parse
+from pipeline.esign.rate_limiter import EvenLimiter
+from pipeline.esign.responses import of_create, of_upload
+from pipeline.sandbox.rules import Rules
+from pipeline.sending.run_state import Course
+from pipeline.workflow.exit_codes import exit_code
+
+
+def ends(status, problems=()):
+    return SimpleNamespace(status=status, planned=None, problems=problems)
+
+
+@pytest.mark.parametrize(
+    ("halt", "statuses", "refused", "signal", "code"),
+    [
+        (1, [Status.NOT_SENT], True, 15, 143),
+        (1, [], True, 2, 130),
+        (1, [Status.NOT_SENT], True, None, 1),
+        (4, [Status.NOT_SENT], True, None, 4),
+        (74, [Status.NOT_SENT, Status.UNKNOWN], True, None, 74),
+        (5, [Status.FAILED], True, None, 5),
+        (None, [Status.NOT_SENT, Status.FAILED], True, None, 5),
+        (None, [Status.FAILED], True, None, 7),
+        (None, [Status.UNKNOWN, Status.SEALED], False, None, 3),
+        (None, [Status.SEALED, Status.UNCHANGED], False, None, 0),
+    ],
+)
+def test_severity(halt, statuses, refused, signal, code):
+    files = [FileReport(Path("a"), None, "refused" if refused else "read", rows=0)]
+    halted = Halt("X", "", halt) if halt else None
+    assert exit_code(map(ends, statuses), files, halted, signal=signal) == code
+
+
+def test_five_in_a_row_and_no_less():
+    breaker = Course(asyncio.Event(), ManualClock()).breaker
+    for answered in (False, False, False, False, True, False, False, False, False):
+        breaker.heard(CREATE, answered=answered)
+    assert breaker.closed
+    breaker.heard(CREATE, answered=False)
+    assert not breaker.closed
+
+
+def test_every_create_that_left_is_counted(hospital_with):
+    hospital = hospital_with(faults=[fault("throttle")])
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    assert sorted(each["attempts"] for each in hospital.outcomes()) == [1, 2]
+    assert hospital.record()["rate"]["throttled"] == 1
+
+
+def test_a_throttled_upload_is_counted(hospital_with):
+    hospital = hospital_with(faults=[fault("throttle", action=UPLOAD)])
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    assert hospital.record()["rate"]["throttled"] == 1
+
+
+def test_a_halt_reaches_those_who_wait_for_their_slot(hospital_with):
+    refusal = {"code": {"code": "UnauthorizedOperation", "message": "x"}}
+    hospital = hospital_with(
+        rules=Rules(limiter="none", inline="on"), api={"contract": "inline"}, faults=[fault(refusal)]
+    )
+    hospital.doctors(30)
+    set_limits(hospital, 5, 8)
+    assert hospital.go("run") == 4
+    assert hospital.creates() == 2
+    assert hospital.statuses() == {"sealed": 1, "not_sent": 29}
+
+
+def test_the_canary_is_the_first_row_that_reaches_a_create(hospital_with):
+    hospital = hospital_with(
+        latency=0.1,
+        faults=[
+            fault({"code": "InvalidParameter.FileType"}, action=UPLOAD, nth=(1,)),
+            fault({"code": {"code": "UnauthorizedOperation", "message": "x"}}, nth=(1,)),
+        ],
+    )
+    hospital.doctors(20)
+    assert hospital.go("run") == 4
+    assert hospital.creates() == 1
+    assert len(hospital.world.received) == 3
+
+
+@pytest.mark.parametrize("do", ["http_502", "close"])
+def test_an_outage_of_the_file_host_stops_the_run(hospital_with, do):
+    hospital = hospital_with(faults=[{"match": {"action": UPLOAD, "from": 2}, "do": do}])
+    hospital.doctors(60)
+    assert hospital.go("run") == 5
+    assert hospital.record()["halted"]["code"] == "OUTAGE"
+
+
+def test_internal_errors_for_ever_are_an_outage(hospital_with):
+    hospital = hospital_with(faults=[{"match": {"action": CREATE, "from": 2}, "do": "internal_error_before"}])
+    hospital.doctors(60)
+    assert hospital.go("run") == 5
+    assert hospital.record()["halted"]["code"] in {"OUTAGE", "TOO_MANY_UNKNOWN"}
+
+
+def test_refused_rows_are_no_outage(hospital_with):
+    hospital = hospital_with(
+        faults=[{"match": {"action": CREATE}, "do": {"code": "InvalidParameter.CardNumber"}}]
+    )
+    hospital.doctors(12)
+    assert hospital.go("run") == 3
+    assert hospital.statuses() == {"failed": 12}
+
+
+def test_a_clock_that_does_not_heal_stops_the_run(hospital_with):
+    hospital = hospital_with(faults=[fault({"code": "AuthFailure.SignatureExpire"}, nth=(2, 3))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 4
+    assert hospital.creates() == 3
+    assert hospital.statuses() == {"sealed": 1, "not_sent": 1}
+
+
+@pytest.mark.parametrize(
+    ("nth", "uploads", "statuses"), [((2,), 3, {"sealed": 2}), ((2, 3), 3, {"sealed": 1, "failed": 1})]
+)
+def test_a_lost_file_is_uploaded_again_once(hospital_with, nth, uploads, statuses):
+    hospital = hospital_with(faults=[fault({"code": "ResourceNotFound.File"}, nth=nth)])
+    hospital.doctors(2)
+    hospital.go("run")
+    assert sum(call.action == UPLOAD for call in hospital.world.received) == uploads
+    assert hospital.statuses() == statuses
+
+
+def test_a_number_in_a_services_message_is_masked_in_the_ledger(hospital_with):
+    message = f"证件 {number(2)} 不一致"
+    hospital = hospital_with(
+        faults=[fault({"code": {"code": "InvalidParameter.CardNumber", "message": message}}, nth=(1, 2))]
+    )
+    hospital.doctors(2)
+    hospital.go("run")
+    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        assert number(2).encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("contract", ["file_id", "inline"])
+def test_tls_trouble_halts(hospital_with, contract):
+    hospital = hospital_with()
+    hospital.doctors(5)
+    url = hospital.sandbox.url.replace("http:", "https:")
+    hospital.configure(endpoint=url, file_endpoint=url, contract=contract)
+    assert hospital.go("run") == 4
+    assert hospital.record()["halted"]["code"] == "TLS"
+    assert hospital.statuses() == {"not_sent": 5}
+
+
+def test_nobody_answers_a_create(hospital):
+    hospital.doctors(8)
+    hospital.configure(endpoint="http://127.0.0.1:9", contract="inline")
+    assert hospital.go("run") == 5
+    assert hospital.statuses() == {"not_sent": 8}
+    assert hospital.record()["halted"]["code"] == "OUTAGE"
+
+
+def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_night(hospital_with):
+    """A server that closes every connection before its slot comes: nothing was sent, nothing is in doubt."""
+    hospital = hospital_with(rules=Rules(limiter="none", inline="on"))
+    hospital.doctors(4)
+    with Relay(hospital, idle=0.05) as url:
+        hospital.configure(endpoint=url, file_endpoint=url, contract="inline")
+        set_limits(hospital, 8, 6)
+        assert hospital.go("run") == 5
+    first = hospital.statuses()
+    assert set(first) <= {"sealed", "not_sent"}
+    assert hospital.record()["halted"] is None  # a wait that was too long is no outage
+    assert {each["attempts"] for each in hospital.outcomes() if each["status"] == "not_sent"} == {0}
+    hospital.configure(contract="inline")
+    assert hospital.go("run") == 0
+    assert hospital.world.duplicates() == {}
+
+
+def test_each_create_has_its_own_connection(hospital):
+    hospital.doctors(12)
+    hospital.go("run")
+    used = [call.connection for call in hospital.world.received if call.action == CREATE]
+    assert len(set(used)) == len(used) == 12
+
+
+OK = b'{"Response":{"SealId":"s1","RequestId":"r"}}'
+
+
+@pytest.mark.parametrize("status", [201, 206, 302, 502])
+def test_any_other_status_is_unknown_and_keeps_its_evidence(status):
+    read = of_create(Reply(status, OK, None))
+    assert (read.verdict.kind, read.verdict.seal_id, read.meaning) == ("unknown", "s1", None)
+
+
+@pytest.mark.parametrize("body", [
+    b'{"Response":{"SealId":7}}', b'{"Response":{"SealId":["s"]}}', b'{"Response":{"SealId":"s","Error":{}}}',
+    b'{"Response":{"SealId":"s","Error":{"Code":""}}}', b"[" * 200_000,
+])  # fmt: skip
+def test_what_is_no_success(body):
+    assert of_create(Reply(200, body, None)).verdict.kind == "unknown"
+
+
+def test_what_is_no_upload():
+    one = b'{"Response":{"FileIds":["f"],"Deadline":2000}}'
+    assert of_upload(Reply(502, one, None), now=0).file_id is None
+    assert of_upload(Reply(200, b'{"Response":{"FileIds":["f","g"]}}', None), now=0).file_id is None
+    assert file_id_of(parse(one), now=0) == ("f", 2000.0)
+    assert file_id_of(parse(b'{"Response":{"FileIds":["f"]}}'), now=5) == ("f", 605)
+
+
+def test_the_agent():
+    assert Agent("a", "o", "u", "p", "q").body() == {
+        "AppId": "a", "ProxyAppId": "q", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "p"}
+    }  # fmt: skip
+
+
+def test_the_exit_of_a_retry_counts_its_own_rows(hospital_with):
+    hospital = hospital_with(
+        faults=[fault("reset_after", nth=(2,)), fault({"code": "InvalidParameter.Name"}, nth=(3,))]
+    )
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    assert hospital.go("retry") == 0
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 1, "unknown": 1}
+
+
+def test_report_tells_a_picture_that_could_not_be_decoded(hospital):
+    hospital.doctors(2)
+    (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
+    assert hospital.go("run") == 3
+    (hospital.runs[0] / "outcomes.jsonl").unlink()
+    hospital.go("report")
+    lines = [
+        json.loads(line) for line in (hospital.runs[0] / "outcomes.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert [line["status"] for line in lines] == ["sealed", "rejected"]
+
+
+def test_a_retry_uses_the_runs_pictures(hospital):
+    hospital.doctors(1)
+    other = hospital.folder / "other"
+    shutil.move(hospital.folder / "seals", other)
+    (hospital.folder / "seals").mkdir()
+    hospital.configure(endpoint="http://127.0.0.1:9", file_endpoint="http://127.0.0.1:9")
+    assert hospital.go("run", "--seals", str(other)) == 5
+    hospital.configure()
+    assert hospital.go("retry") == 0
+
+
+def test_placeholders_are_refused(hospital):
+    hospital.configure(app_id="…")
+    assert hospital.go("run") == 2
+
+
+async def test_a_rate_below_one_is_kept():
+    clock = ManualClock()
+    limiter = EvenLimiter(0.5, clock)
+
+    async def one():
+        await limiter.acquire("a")
+        await limiter.leave("a")
+
+    sending = asyncio.gather(*[one() for _ in range(4)])
+    await clock.advance(10)
+    await sending
+    moments = limiter.departures("a")
+    assert all(later - earlier >= 2 for earlier, later in itertools.pairwise(moments))
+
+
+@pytest.mark.parametrize("half", [b'"\\ud83d"'])
+def test_half_a_character_in_an_answer_costs_no_results(hospital_with, half):
+    hospital = hospital_with(faults=[fault({"code": {"code": "FailedOperation", "message": "XXXXXX"}})])
+    hospital.doctors(3)
+    with Relay(hospital, b'"XXXXXX"', half) as url:
+        hospital.configure(endpoint=url, file_endpoint=url)
+        assert hospital.go("run") == 3
+    assert hospital.statuses() == {"sealed": 2, "failed": 1}
+
+
+def test_the_graver_reason_to_stop_counts():
+    course = Course(asyncio.Event(), ManualClock())
+    course.halt("OUTAGE", "", 5)
+    course.halt("UnauthorizedOperation", "", 4)
+    course.halt("LEDGER", "", 74)
+    assert (course.halted.code, course.halted.exit) == ("UnauthorizedOperation", 4)
+
+
+def test_inline_switched_off_stops_although_the_canary_failed_for_itself(hospital_with):
+    hospital = hospital_with(
+        rules=Rules(limiter="none", inline="ignored"),
+        api={"contract": "inline"},
+        faults=[fault({"code": "InvalidParameter.CardNumber"}, nth=(1,))],
+    )
+    hospital.doctors(30)
+    assert hospital.go("run") == 4
+    assert hospital.statuses() == {"failed": 1, "not_sent": 29}
+
+
+def test_a_drain_is_quick_at_a_slow_pace(hospital):
+    hospital.doctors(40)
+    set_limits(hospital, 0.5, 20)
+    run = hospital.start("run")
+    _until(lambda: len(hospital.world.received) >= 3)
+    began = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    run.communicate()
+    assert run.returncode == 143
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_tires_of_silent_connections_is_no_outage(hospital):
+    hospital.doctors(5)
+    with Relay(hospital, idle=0.8) as url:
+        hospital.configure(endpoint=url, file_endpoint=url)
+        set_limits(hospital, 2, 20)
+        run = hospital.start("run")
+        run.communicate()
+        assert run.returncode == 0
+    assert hospital.statuses() == {"sealed": 5}
+
+
+def _until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -1,0 +1,149 @@
+"""Whose ledger it is: a check makes none, an empty one may change hands, another tenant's is refused with its cause."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from night_support import name
+
+import pipeline
+from pipeline.cli.app import main
+from pipeline.ledger.lock import RunLock
+
+TEST = "https://essbasic.test.ess.tencent.cn"
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_a_check_makes_no_ledger_and_reads_one_without_its_lock(hospital, capsys):
+    hospital.doctors(2)
+    assert hospital.go("check") == 0
+    assert "There is no ledger at" in capsys.readouterr().err
+    assert not [each for each in files(hospital.folder / "state") if "ledger" in each]
+    rows = hospital.outcomes("plan.jsonl")
+    assert [(row["status"], row["key"], row["row_id"]) for row in rows] == [("ready", None, None)] * 2
+    assert hospital.record()["tenant"].startswith("sandbox/")
+    page = (hospital.newest / "review.html").read_text("utf-8")
+    assert "for looking only" in page
+    assert "require_review: true" in page
+    assert pipeline.check(hospital.folder / "config.yaml").exit == 0
+    assert not [each for each in files(hospital.folder / "state") if "ledger" in each]
+
+    assert hospital.go("run") == 0
+    ledger = hospital.folder / "state" / "ledger.sqlite3"
+    before = ledger.read_bytes()
+    with RunLock(ledger).acquire(run="another", now=0.0):
+        assert hospital.go("check") == 0
+    assert ledger.read_bytes() == before
+    assert all(row["key"] for row in hospital.outcomes("plan.jsonl"))
+
+
+@pytest.mark.parametrize("command", ["retry", "report", "resolve", "certify x", "certify x --console shown"])
+def test_no_other_command_makes_a_ledger(hospital, capsys, command):
+    hospital.doctors(1)
+    assert hospital.go(*command.split()) == 2
+    assert "There is no ledger at" in capsys.readouterr().err
+    assert not [each for each in files(hospital.folder / "state") if "sqlite3" in each]
+
+
+def test_the_to_fix_sheet_of_a_check_without_a_ledger_is_for_looking_only(hospital, capsys):
+    hospital.doctors(1)
+    hospital.roster([(name(1), "1101", None, "00001", "内科")])
+    assert hospital.go("check") == 3
+    book = hospital.newest / "results.xlsx"
+    assert hospital.go("retry", str(book)) == 2
+    assert hospital.go("run") == 3
+    capsys.readouterr()
+    assert hospital.go("retry", str(book)) == 7
+    assert hospital.world.received == []
+
+
+def test_a_lost_ledger_is_refused_by_a_check_too(hospital, capsys):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        path.unlink()
+    assert hospital.go("check") == 2
+    assert "every doctor would be created again" in capsys.readouterr().err
+
+
+def test_a_ledger_that_holds_nothing_passes_to_another_tenant(hospital, monkeypatch):
+    """Here: to another organisation, and back; its registry forgets the first one."""
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", "strict")
+    hospital.doctors(1)
+    right = hospital.folder.joinpath("config.yaml").read_text()
+    hospital.configure(organization_open_id="org-of-before")
+    rows = hospital.folder / "inbox" / "roster.xlsx"
+    kept = rows.read_bytes()
+    hospital.roster([(name(1), "1101", None, "00001", "内科")])
+    assert hospital.go("run") == 3, "nothing is sent, and a ledger is there"
+    (hospital.folder / "config.yaml").write_text(right)
+    rows.write_bytes(kept)
+    assert hospital.go("check") == 0
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 1}
+    registry = [json.loads(path.read_text()) for path in _records()]
+    assert [each["tenant"].split("/")[2] for each in registry] == [hospital.record()["tenant"].split("/")[2]]
+
+    hospital.configure(organization_open_id="org-of-before")
+    before = len(hospital.world.received)
+    assert hospital.go("run") == 2, "now it holds a person"
+    assert len(hospital.world.received) == before
+
+
+def _records():
+    return sorted(Path(os.environ["XDG_STATE_HOME"]).rglob("ledgers/*.json"))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(hospital, capsys, language):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    config = str(hospital.folder / "config.yaml")
+    words = {
+        "typo": (
+            "若是写错了，请改正配置，不要换台账",
+            "If that is a typo, correct the configuration and keep the ledger",
+        ),
+        "environment": (
+            "每个环境用自己的台账：请在配置中写 ledger: state/test.sqlite3",
+            "set `ledger: state/test.sqlite3`",
+        ),
+        "organisation": ("应用和机构都不同", "application and organisation both differ"),
+    }
+
+    def told(**api):
+        hospital.configure(**api)
+        capsys.readouterr()
+        assert main(["--config", config, "--lang", language, "check"]) == 2
+        said = capsys.readouterr().err.rstrip().splitlines()
+        return said[0], said[-1]
+
+    sentence, command = told(organization_open_id="org-mistyped")
+    assert words["typo"][language == "en"] in sentence
+    assert ("org-mistyped" in sentence, command.endswith("config validate")) == (True, True)
+    sentence, command = told(endpoint=TEST)
+    assert words["environment"][language == "en"] in sentence
+    assert command.endswith(" check")
+    sentence, command = told(organization_open_id="x", app_id="y")
+    assert words["organisation"][language == "en"] in sentence
+    assert command.endswith(" check")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+def test_the_question_names_where_the_seals_are_made_and_from_what(hospital):
+    hospital.doctors(1)
+    ours, theirs = os.openpty()
+    with hospital.start("run", stdin=theirs) as child:
+        os.close(theirs)
+        os.write(ours, b"n\n")
+        _, said = child.communicate(timeout=60)
+    os.close(ours)
+    organisation = hospital.folder.joinpath("config.yaml").read_text().split("organization_open_id: ")[1]
+    organisation = json.loads(organisation.splitlines()[0])
+    assert f"Create these seals in the sandbox on this machine for organisation {organisation}? [y/N]" in said
+    assert f"Rosters {hospital.folder}/inbox · pictures {hospital.folder}/seals" in said
+    assert hospital.world.received == []

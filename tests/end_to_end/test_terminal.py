@@ -1,0 +1,288 @@
+"""What a person sees while a night runs: on a real terminal, in a log, and at the very end."""
+
+import asyncio
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from night_support import name, number
+from wire_support import fault, set_limits
+
+from pipeline.cli.app import main
+from pipeline.cli.signals import Signals
+from pipeline.clock import SystemClock
+from pipeline.support.shell_quoting import join, quote
+
+HERE = Path(__file__).parents[2]
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_a_terminal(hospital, *words, language="en", columns=120):
+    """Run the command line on a pseudo-terminal; return its exit code and all that was written to it."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    command = ["--config", str(hospital.folder / "config.yaml"), "--lang", language, *words]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *command],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        cwd=HERE,
+        env={**os.environ, "NO_COLOR": "1", "TERM": "xterm"},
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 65536)
+        except OSError:  # the other side has gone
+            break
+    os.close(ours)
+    return process.wait(), seen.decode()
+
+
+def screen(seen):
+    """Return the lines that stand there in the end: a carriage return writes over its line."""
+    return [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in seen.split("\n")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+@pytest.mark.parametrize(("language", "limit", "left", "sealed"), [("en", "of the limit", "left", "Sealed"), ("zh", "上限的", "还需", "成功")])  # fmt: skip
+def test_the_bar_tells_rate_share_time_left_and_counts(hospital_with, language, limit, left, sealed):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(9,))])
+    hospital.doctors(30)
+    set_limits(hospital, 30, 8)
+    code, seen = on_a_terminal(hospital, "run", "--yes", language=language)
+    assert code == 3
+    bars = [bar for bar in re.split(r"[\r\n]+", seen) if "/30" in bar]
+    assert len(bars) > 5
+    for words in (limit, left, sealed, "%"):
+        assert words in bars[-1]
+    told = [re.search(r"([\d.]+) ?次?/\D+(\d+)%", bar.split("/30", 1)[1]) for bar in bars]
+    shares = [(float(each[1]) / 30, int(each[2])) for each in told if each]
+    assert all(abs(rate * 100 - share) <= 1 for rate, share in shares)
+    assert 0 < max(share for _, share in shares) <= 115
+    assert not COLOUR.search(seen)
+    lines = [line for line in screen(seen) if line]
+    assert not [line for line in lines if "/30" in line and "|" in line], "the bar goes when it is done"
+    assert "\r" not in lines[-1]
+    assert lines[-1].strip().startswith(("esign-import", sys.executable))
+    assert " resolve " in lines[-1]
+
+
+def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
+    hospital = hospital_with(latency=0.05)
+    hospital.doctors(25)
+    set_limits(hospital, 1000, 1)
+    assert hospital.go("run") == 0
+    told = capfd.readouterr().err
+    assert "\r" not in told
+    assert "\x1b" not in told
+    lines = [line for line in told.splitlines() if line.startswith("done ")]
+    assert len(lines) >= 2
+    for line in lines:
+        assert re.fullmatch(
+            r"done \d+/25 \(\d+%\) [\d.]+/s \(\d+% of the limit\) · \d+:\d\d left( · Sealed \d+)?", line
+        ), line
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        ("run", "run"),
+        ("check", "run"),
+        ("status", "check"),
+        ("retry", "check"),
+        ("run --new-ledger no-such.xlsx", "run --new-ledger no-such.xlsx"),
+        ("resolve", "check"),
+        ("ledger check", "check"),
+        ("config validate", "check"),
+        ("report --run x", "check"),
+        ("adopt nothing.xlsx", "adopt nothing.xlsx"),
+    ],
+)
+def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, language, words, then):
+    hospital.doctors(1)
+    main(
+        ["--config", str(hospital.folder / "config.yaml"), "--lang", language, *words.split()],
+        clock=SystemClock(),
+    )
+    last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
+    assert last.endswith(f" {then}")
+    typed = shlex.split(last)
+    if "--help" not in typed:
+        assert typed[: -len(then.split())][-4:] == [
+            "--config",
+            str(hospital.folder / "config.yaml"),
+            "--lang",
+            language,
+        ]
+
+
+def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd):
+    hospital.doctors(2)
+    hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
+    assert hospital.go("run", "--out", str(hospital.folder / "out of 'hours'")) == 3
+    last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
+    words = shlex.split(last)
+    assert words[-2] == "retry"
+    assert Path(words[-1]).is_file()
+
+
+def test_after_a_halt_the_last_line_is_a_command_too(hospital, capfd):
+    hospital.doctors(2)
+    (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+    assert hospital.go("run") == 4
+    assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" run")
+    (hospital.folder / "secrets" / "tencent__secret_key").unlink()
+    assert hospital.go("run") == 4
+    assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" run")
+
+
+def test_quiet_says_nothing_but_errors(hospital, capfd):
+    hospital.doctors(1)
+    assert hospital.go("-q", "run") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "typed"),
+    [
+        (r"C:\out\results.xlsx", r"C:\out\results.xlsx"),
+        (r"C:\我的 文件\a.xlsx", '"C:\\我的 文件\\a.xlsx"'),
+        (r"C:\a&b", '"C:\\a&b"'),
+        ("D:\\a b\\", '"D:\\a b\\\\"'),
+        ("", '""'),
+    ],
+)
+def test_windows_quotes_in_its_own_way(word, typed):
+    assert quote(word, windows=True) == typed
+    assert join(["retry", word], windows=True) == f"retry {typed}"
+    assert shlex.split(join(["retry", word], windows=False)) == ["retry", word]
+
+
+def on_the_path(folder, monkeypatch):
+    """Put a console script into a folder, and the folder on the PATH."""
+    script = folder / "bin" / "esign-import"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nfrom pipeline.__main__ import main\nmain()\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    return script
+
+
+def last_line(words, folder):
+    told = subprocess.run(
+        [*words, "--lang", "en", "status"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        check=False,
+    )
+    return told.stderr.rstrip("\n").splitlines()[-1].strip()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script with a shebang")
+def test_the_next_command_is_called_as_the_user_called_the_program(tmp_path, monkeypatch):
+    script = on_the_path(tmp_path, monkeypatch)
+    assert last_line(["esign-import"], tmp_path) == "esign-import --lang en demo"
+    assert last_line([sys.executable, "-m", "pipeline"], tmp_path).endswith("-m pipeline --lang en demo")
+    assert not last_line([sys.executable, "-m", "pipeline"], tmp_path).startswith("esign-import")
+    monkeypatch.setenv("PATH", os.defpath)
+    assert last_line(["bin/esign-import"], tmp_path) == "bin/esign-import --lang en demo"
+    assert last_line([str(script)], tmp_path) == f"{script} --lang en demo"
+
+
+NUMBER_PATH = "11010119900307" + "0011"
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        (("run", "--out", f"out-{NUMBER_PATH}"), r" retry out/latest/results\.xlsx$"),
+        (("run", f"{NUMBER_PATH}.xlsx"), r" retry out/[-\d]+/results\.xlsx$"),
+        (("check", f"{NUMBER_PATH}.xlsx", "--seals", "seals"), " run --help$"),
+        (("run", f"gone-{NUMBER_PATH}.xlsx"), " status$"),
+        (("ledger", "restore", f"gone-{NUMBER_PATH}.db"), " status$"),
+    ],
+)
+def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, words, then):
+    monkeypatch.chdir(hospital.folder)
+    hospital.doctors(2, file="a.xlsx")
+    rows = [("王五", "1101", None, "9", None)] if "check" not in words else []
+    hospital.roster(rows or [(name(1), number(1), None, "00001", None)], file="two.xlsx")
+    (hospital.folder / f"{NUMBER_PATH}.xlsx").write_bytes(
+        (hospital.folder / "inbox" / "two.xlsx").read_bytes()
+    )
+    main(["--lang", "en", *words], clock=SystemClock())
+    told = capfd.readouterr().err
+    last = told.rstrip("\n").splitlines()[-1]
+    assert "*" not in last
+    assert NUMBER_PATH not in told
+    assert re.search(then, last)
+
+
+@pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="it has to be seen waiting")
+def test_ctrl_c_at_the_question_ends_the_command(hospital):
+    import pty
+
+    hospital.doctors(1)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pipeline",
+            "--config",
+            str(hospital.folder / "config.yaml"),
+            "--lang",
+            "en",
+            "run",
+        ],
+        stdin=theirs,
+        stderr=subprocess.PIPE,
+        cwd=HERE,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"[y/N]" not in seen:
+        seen += process.stderr.read1()
+    waits = Path(f"/proc/{process.pid}/syscall")  # what comes just before the read is lost to any program
+    while not re.match(r"(0|63) 0x0 ", waits.read_text()):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    try:
+        _, rest = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        os.close(ours)
+    assert process.returncode == 130
+    assert b"Interrupted." in rest
+    assert rest.rstrip().endswith(b" run")
+    assert not hospital.world.received
+
+
+def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop():
+    reached = []
+
+    async def evening():
+        with Signals() as signals:
+            signals.usual()
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("the rosters were read to their end")
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(evening())
+    assert reached == []

@@ -1,0 +1,209 @@
+"""Wrong words and wrong places: exit 2, one clear sentence in the reader's language, nothing sent."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import pytest
+from night_support import name
+
+from pipeline.cli.app import main
+from pipeline.clock import SystemClock
+
+HERE = Path(__file__).parents[2]
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def say(capfd, *words, language="zh", config=None):
+    """Run the command line; return its exit code and what it said."""
+    capfd.readouterr()
+    named = ["--config", str(config)] if config else []
+    code = main([*named, "--lang", language, *words], clock=SystemClock())
+    told = capfd.readouterr()
+    return code, told.out + told.err
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+@pytest.mark.parametrize("command", ["check", "run", "retry", "demo"])
+def test_results_cannot_lie_in_a_file(hospital, capfd, command, below):
+    hospital.doctors(1)
+    if command == "retry":
+        assert hospital.go("run") == 0
+    before = len(hospital.world.received)
+    taken = hospital.folder / "taken"
+    taken.write_text("mine")
+    for language, words in (("zh", "是文件"), ("en", "is a file")):
+        out = str(taken / below) if below else str(taken)
+        code, told = say(
+            capfd, command, "--out", out, language=language, config=hospital.folder / "config.yaml"
+        )
+        assert (code, taken.read_text()) == (2, "mine")
+        assert words in told
+        assert str(taken) in told
+    assert len(hospital.world.received) == before
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, monkeypatch, language):
+    monkeypatch.chdir(hospital.folder)
+    hospital.doctors(1)
+    code, told = say(capfd, "check", "inbox/rooster.xlsx", language=language)
+    assert code == 2
+    assert told.rstrip().endswith(f"--lang {language} check inbox/roster.xlsx")
+    code, told = say(capfd, "check", "elsewhere/x.csv", language=language)
+    assert code == 2
+    assert told.rstrip().endswith(f"--lang {language} check elsewhere/x.csv")
+
+
+NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
+
+
+def foretold(hospital, capfd, *words, language):
+    """Return the line that says what a night is about to do."""
+    _, told = say(capfd, *words, language=language, config=hospital.folder / "config.yaml")
+    return next(
+        line
+        for line in told.splitlines()
+        if line.startswith(("Rows: ", "名单共", "名单里", "The rosters hold"))
+    )
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_forecast_says_why_nothing_is_to_be_sent(hospital, capfd, language):
+    hospital.doctors(3)
+    line = foretold(hospital, capfd, "run", language=language)
+    assert (
+        line
+        == {
+            "zh": "名单共 3 行；将创建最多 3 枚印章，不到 1 秒。",
+            "en": "Rows: 3. Seals to be created: at most 3, in less than a second.",
+        }[language]
+    )
+    line = foretold(hospital, capfd, "run", language=language)
+    assert ("未变 3" if language == "zh" else "Unchanged 3") in line
+    assert not NUMBERED_ZERO.search(line)
+    hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
+    line = foretold(hospital, capfd, "run", language=language)
+    assert ("未变 3、待改 1" if language == "zh" else "Unchanged 3, To correct 1") in line
+    hospital.roster([], file="roster.xlsx")
+    hospital.roster([], file="two.xlsx")
+    line = foretold(hospital, capfd, "run", language=language)
+    assert ("没有医生" if language == "zh" else "hold no doctors") in line
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_guard_is_foretold_and_nothing_is_asked(hospital, capfd, language):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    path = hospital.folder / "config.yaml"
+    path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
+    hospital.doctors(9)
+    line = foretold(hospital, capfd, "run", language=language)
+    assert ("保护条件" if language == "zh" else "A guard") in line
+
+
+def folders(hospital) -> set[str]:
+    return {each.name for each in (hospital.folder / "out").glob("*")}
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_who_says_no_finds_no_folder_of_the_run(hospital, own):
+    """But one that somebody made stays."""
+    hospital.doctors(2)
+    named = hospital.folder / "mine"
+    words = ["--out", str(named)] if own else []
+    if own:
+        named.mkdir()
+    ours, theirs = os.openpty()
+    with hospital.start("run", *words, stdin=theirs) as child:
+        os.close(theirs)
+        os.write(ours, b"n\n")
+        _, said = child.communicate(timeout=60)
+    os.close(ours)
+    assert (child.returncode, folders(hospital), hospital.world.received) == (0, set(), []), said
+    assert named.exists() == own
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are not bytes there")
+def test_a_roster_named_in_gbk_is_read_and_a_folder_named_so_is_refused(hospital, tmp_path, capsys):
+    """An archive unpacked from Windows; the ledger keeps paths as text."""
+    hospital.doctors(2)
+    inbox = hospital.folder / "inbox"
+    (inbox / "roster.xlsx").rename(inbox / os.fsdecode("名单.xlsx".encode("gbk")))
+    assert hospital.go("run") == 0
+    assert hospital.statuses() == {"sealed": 2}
+    assert hospital.go("report") == 0
+    assert hospital.go("retry") == 0
+    folder = tmp_path / os.fsdecode("结果".encode("gbk"))
+    folder.mkdir()
+    for option in ("--out", "--seals"):
+        assert hospital.go("run", option, str(folder)) == 2
+        assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_a_workbook_without_its_to_fix_sheet_says_so_and_is_retried_again(hospital, capfd):
+    hospital.doctors(1)
+    hospital.roster([(name(1), "1101", None, "00001", "内科")])
+    assert hospital.go("run") == 3
+    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
+    del book["To fix"]
+    book.save(hospital.folder / "lost.xlsx")
+    for language, words in (("zh", "结果表里没有“失败待改"), ("en", "has no sheet “失败待改 / To fix”")):
+        lost = str(hospital.folder / "lost.xlsx")
+        code, told = say(capfd, "retry", lost, language=language, config=hospital.folder / "config.yaml")
+        assert (code, words in told) == (7, True), told
+        assert told.rstrip().endswith(f"retry {lost}")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nobody can make a file")
+def test_a_ledger_that_cannot_be_made_is_held_by_nobody(hospital, capfd, monkeypatch):
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER", "/proc/ledger.sqlite3")
+    hospital.doctors(1)
+    for language, words in (
+        ("zh", "无法在 /proc 中建立"),
+        ("en", "No file of the ledger can be made in /proc"),
+    ):
+        code, told = say(capfd, "run", language=language, config=hospital.folder / "config.yaml")
+        assert (code, words in told) == (74, True), told
+
+
+def test_where_a_configuration_was_looked_for(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for language in ("zh", "en"):
+        code, told = say(capfd, "status", language=language)
+        assert (code, str(tmp_path) in told) == (2, True)
+
+
+def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    backups = hospital.folder / "backups"
+    config = hospital.folder / "config.yaml"
+    code, told = say(capfd, "ledger", "backup", str(backups), language="en", config=config)
+    assert code == 0
+    assert backups.is_file(), "there was no folder: this is the file that was named"
+    backups.unlink()
+    backups.mkdir()
+    for _ in range(2):
+        assert hospital.go("ledger", "backup", str(backups)) == 0
+    assert [each.stat().st_mode & 0o777 for each in backups.glob("ledger-*.backup")] == [0o600, 0o600]
+    code, told = say(capfd, "ledger", "backup", str(backups / "no" / "x"), language="zh", config=config)
+    assert (code, f"找不到 {backups / 'no'}" in told) == (2, True)
+
+
+def ports_are_guarded() -> bool:
+    start = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return start.exists() and int(start.read_text()) > 80 and (os.geteuid() != 0 or shutil.which("setpriv"))
+
+
+@pytest.mark.skipif(not ports_are_guarded(), reason="every port is free to everybody")
+def test_a_port_that_only_an_administrator_may_use_is_not_taken():
+    without = [] if os.geteuid() else ["setpriv", "--bounding-set=-net_bind_service"]
+    for language, words in (("zh", "要管理员权限"), ("en", "needs an administrator's rights")):
+        command = [*without, sys.executable, "-m", "pipeline", "sandbox", "--port", "80", "--lang", language]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr

@@ -1,0 +1,122 @@
+"""A reader is told what happened on the wire in words, in one language; a library's own words stay in log.jsonl."""
+
+import json
+import re
+import socket
+import sqlite3
+from contextlib import closing
+
+import openpyxl
+import pytest
+from desk_support import go
+from tls_support import CERTIFICATE, EXPIRED, WRONG_HOST, TlsRelay
+from wire_support import UPLOAD, fault
+
+from pipeline.esign.client import CERTIFICATES
+from pipeline.messages.findings import in_words, is_phrase
+
+CLASS = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Timeout)\b")
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def spoken(hospital, capsys, language):
+    """Every surface a reader has: the console, the workbook, the pages, `explain` for each row."""
+    capsys.readouterr()
+    hospital.go("--lang", language, "run")
+    console = capsys.readouterr().err
+    latest = hospital.folder / "out" / "latest"
+    book = openpyxl.load_workbook(latest / "results.xlsx")
+    cells = [str(cell.value) for sheet in book for line in sheet.iter_rows() for cell in line if cell.value]
+    pages = [(latest / each).read_text("utf-8") for each in ("report.html", "outcomes.jsonl", "run.json")]
+    for row in hospital.outcomes():
+        go(hospital, "--lang", language, "explain", row["staff_no"])
+    go(hospital, "--lang", language, "status")
+    asked = capsys.readouterr()
+    return [console, *cells, *pages, asked.out, asked.err]
+
+
+def cut(text):
+    """Return a page's own data, without its program."""
+    return re.sub(r"<script(?! type=.application/json).*?</script>", "", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "zh", "en"),
+    [
+        ("reset_after", "等待应答时连接断开了", "the connection was cut before an answer came"),
+        ({"close": "after"}, "等待应答时连接断开了", "the connection was cut before an answer came"),
+        ({"delay_after": 60}, "等待应答超时", "no answer came in time"),
+        ({"http_502": "after"}, "应答的状态不是 200", "The answer's status was not 200"),
+        ({"html_200": "after"}, "应答读不懂", "The answer cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_lost_answer_is_told_in_words(hospital_with, capsys, kind, zh, en, language):
+    hospital = hospital_with(faults=[fault(kind)], api={"timeout_seconds": 0.5})
+    hospital.doctors(3)
+    told = spoken(hospital, capsys, language)
+    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
+    assert sum((zh if language == "zh" else en) in each for each in told) >= 3, "All, Unknown, explain"
+    if kind == "reset_after":
+        assert CLASS.search((hospital.runs[-1] / "log.jsonl").read_text("utf-8")), (
+            "for whoever mends the network"
+        )
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_service_that_is_not_there_is_told_in_words(hospital, capsys, language):
+    hospital.doctors(2)
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    hospital.configure(endpoint=f"http://127.0.0.1:{port}")
+    told = spoken(hospital, capsys, language)
+    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
+    wanted = "连接不上：连接被拒绝" if language == "zh" else "could not connect: the connection was refused"
+    assert sum(wanted in each for each in told) >= 2
+    assert (hospital.record()["halted"] or {})["code"] == "OUTAGE"
+    if language == "zh":
+        assert re.search(r"已停止：服务一直没有可用的应答（[^a-z]+）", told[0])
+
+
+@pytest.mark.parametrize(
+    ("certificate", "zh"),
+    [(CERTIFICATE, "本机不认识证书的颁发机构"), (EXPIRED, "证书已过期"), (WRONG_HOST, "证书不属于这台主机")],
+)
+def test_a_refused_certificate_says_why(hospital, capsys, certificate, zh):
+    hospital.doctors(1)
+    with TlsRelay(hospital.sandbox.url, certificate) as relay:
+        trusted = {} if certificate is CERTIFICATE else {"ca_file": str(certificate)}
+        hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}", **trusted)
+        told = spoken(hospital, capsys, "zh")
+    assert f"已停止：服务器证书无法验证：{zh}" in told[0]
+    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
+    assert is_phrase(hospital.record()["halted"]["message"])
+
+
+def test_words_of_an_older_version_are_left_out(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(2)
+    hospital.go("run")
+    with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
+        ledger.execute(
+            "UPDATE attempt SET message = 'ClientOSError: [Errno 104] Connection reset' WHERE code = 'no_answer'"
+        )
+        ledger.commit()
+    told = spoken(hospital, capsys, "zh")
+    assert "ClientOSError" not in "".join(map(cut, told))
+    assert "没有等到应答" in "".join(told)
+
+
+def test_an_upload_that_is_lost_says_how(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_before", action=UPLOAD, nth=(2, 3, 4, 5))])
+    hospital.doctors(2)
+    told = spoken(hospital, capsys, "zh")
+    assert hospital.statuses() == {"sealed": 1, "not_sent": 1}
+    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
+
+
+def test_every_phrase_of_the_wire_has_chinese():
+    for text in CERTIFICATES.values():
+        assert HAN.search(in_words(text, "zh"))
+    assert in_words("30 min", "zh") == "30 分钟"
+    assert json.dumps(in_words("could not connect: the connection was refused", "en"))

@@ -1,0 +1,81 @@
+"""A hospital full of traps, judged by what reaches the service's wire.
+
+``TRAP_SEEDS=20 pytest tests/generated_rosters/test_traps.py`` sweeps more hospitals than the two of everyday.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from generated_rosters.corpus import corpus
+from generated_rosters.score import score
+from generated_rosters.stage import play
+
+SEEDS = int(os.environ.get("TRAP_SEEDS", "0"))  # make trap
+WAYS = ("folder", "windows", "macos")
+REPORTS = os.environ.get("TRAP_REPORTS")  # a folder for the reports of a sweep
+
+
+def _nights() -> list[tuple[int, str]]:
+    if not SEEDS:
+        return [(1, "folder"), (2, "windows")]
+    return [(seed, WAYS[seed % 3]) for seed in range(100, 100 + SEEDS)]
+
+
+@pytest.fixture(scope="module", params=_nights(), ids=lambda night: f"{night[0]}-{night[1]}")
+def night(request, tmp_path_factory):
+    """Return a corpus, what was seen of its night, and the score."""
+    seed, way = request.param
+    whole = bool(SEEDS) and way == "folder"
+    hospital = corpus(seed, way, times=2 if whole else 1, plain=120 if whole else 20)
+    record = play(hospital, tmp_path_factory.mktemp(f"night{seed}"))
+    judged = score(hospital, record)
+    if REPORTS:
+        Path(REPORTS).mkdir(parents=True, exist_ok=True)
+        (Path(REPORTS) / f"{seed}-{way}.txt").write_text(judged.report(), "utf-8")
+    return hospital, record, judged
+
+
+def test_nothing_critical_happens(night):
+    _, _, judged = night
+    assert not judged.critical, judged.report()
+
+
+def test_at_least_99_percent_end_as_an_expert_would_decide(night):
+    _, _, judged = night
+    assert judged.wrong_share <= 0.01, judged.report()
+
+
+def _told(line):
+    problems = [
+        (each["code"], each["field"], each["cell"], each["severity"], each["message"])
+        for each in line["problems"]
+    ]
+    return line["codes"], problems, line["changes"], line["seal_name"], line["picture"]
+
+
+def test_check_finds_the_same_problems_before_the_run(night):
+    _, record, _ = night
+    place = ("path", "sheet", "row")
+    before = {tuple(line[each] for each in place): _told(line) for line in record.plan}
+    after = {tuple(line[each] for each in place): _told(line) for line in record.outcomes}
+    assert before == after
+    assert record.plan_files == record.files
+
+
+def test_what_check_calls_ready_is_what_is_sealed(night):
+    _, record, _ = night
+    ready = [(line["file"], line["sheet"], line["row"]) for line in record.plan if line["status"] == "ready"]
+    sealed = [
+        (line["file"], line["sheet"], line["row"]) for line in record.outcomes if line["status"] == "sealed"
+    ]
+    assert ready == sealed
+
+
+def test_a_second_run_sends_nothing(night):
+    _, record, _ = night
+    assert record.creates_again == 0
+    before = {(line["file"], line["sheet"], line["row"]): line["status"] for line in record.outcomes}
+    after = {(line["file"], line["sheet"], line["row"]): line["status"] for line in record.again}
+    wanted = {key: "unchanged" if status == "sealed" else status for key, status in before.items()}
+    assert after == wanted

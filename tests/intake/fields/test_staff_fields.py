@@ -1,0 +1,136 @@
+"""Staff number, department and seal name: what the format shows is kept, what says nothing is nothing."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain.roster import Cell, CellKind
+from pipeline.intake.fields.seal_name import objections, read_seal_name
+from pipeline.intake.fields.staff_fields import read_department, read_staff_no
+
+
+def cell(shown, kind=CellKind.TEXT, value=None):
+    return Cell("E", "工号", shown if value is None else value, kind, shown)
+
+
+def staff_no(shown, kind=CellKind.TEXT, value=None):
+    return read_staff_no(cell(shown, kind, value), "E3")
+
+
+@pytest.mark.parametrize(
+    ("shown", "kind", "value", "used"),
+    [
+        ("1001", CellKind.NUMBER, 1001.0, "1001"),
+        ("00123", CellKind.NUMBER, 123, "00123"),  # zeros that only the number format shows
+        ("YS007", CellKind.NUMBER, 7, "YS007"),
+        ("00123", CellKind.TEXT, "00123", "00123"),
+        ("A-12/3", CellKind.TEXT, None, "A-12/3"),
+        ("1E5", CellKind.TEXT, None, "1E5"),  # letters and digits of its own
+    ],
+)
+def test_a_staff_number_is_what_its_format_shows(shown, kind, value, used):
+    reading = staff_no(shown, kind, value)
+    assert (reading.value, reading.problems, reading.changes) == (used, (), ())
+
+
+@pytest.mark.parametrize(
+    ("written", "used", "why"),
+    [
+        (" 1001\u200b", "1001", "invisible"),
+        ("１００１", "1001", "width"),
+        ('="0012"', "0012", "formula_text"),
+        ("'0012", "0012", "quotes"),
+        ("\t0012\n", "0012", "spaces"),
+        ("1001.0", "1001", "float"),
+    ],
+)
+def test_what_comes_off_a_staff_number_is_recorded(written, used, why):
+    reading = staff_no(written)
+    assert reading.value == used
+    assert why in [change.why for change in reading.changes]
+    assert (reading.changes[0].before, reading.changes[-1].after) == (written, used)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "无", "-", "/", "暂无工号", "待定"])
+def test_a_staff_number_that_says_nothing_is_none_and_makes_no_two_people_one(blank):
+    assert staff_no(blank).value is None
+    assert read_department(cell(blank), None).value is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "kind", "value"),
+    [
+        ("2010-01-02", CellKind.DATE, date(2010, 1, 2)),
+        ("TRUE", CellKind.BOOL, True),
+        ("1.10101E+17", CellKind.NUMBER, 1.10101199003071e17),
+        ("1.10101E+17", CellKind.TEXT, None),
+    ],
+)
+def test_what_a_spreadsheet_made_of_a_staff_number_is_none(shown, kind, value):
+    assert staff_no(shown, kind, value).value is None
+
+
+def test_a_department_keeps_its_own_spaces_and_loses_what_nobody_sees():
+    reading = read_department(cell("\u200b 内 科（东区）\n"), None)
+    assert reading.value == "内 科（东区）"
+    assert [change.why for change in reading.changes] == ["invisible", "spaces"]
+
+
+@pytest.mark.parametrize("reader", [read_staff_no, read_department])
+def test_a_missing_column_is_none(reader):
+    assert reader(None, None).value is None
+
+
+@given(st.text())
+def test_reading_again_changes_nothing(text):
+    for reader in (read_staff_no, read_department):
+        value = reader(cell(text), None).value
+        if value is not None:
+            again = reader(cell(value), None)
+            assert (again.value, again.changes) == (value, ())
+
+
+# ---- the roster's own seal name -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "used", "why"),
+    [
+        (" 张三处方章 ", "张三处方章", "spaces"),
+        ("张\u200b三处方章", "张三处方章", "invisible"),
+        ('="张三处方章"', "张三处方章", "formula_text"),
+        ("⾼三处方章", "高三处方章", "radicals"),
+        ("\uf90a三处方章", "金三处方章", "compatibility"),
+        ("阿依古丽•买买提处方章", "阿依古丽·买买提处方章", "dots"),
+        ("张　三 处方章", "张三处方章", "spaces"),
+    ],
+)
+def test_what_nobody_sees_comes_off_a_seal_name_and_is_recorded(written, used, why):
+    reading = read_seal_name(cell(written), "F3", ascii_allowed=False)
+    assert (reading.value, reading.problems) == (used, ())
+    assert why in [change.why for change in reading.changes]
+
+
+@pytest.mark.parametrize("blank", ["", "无", "/", "—", "待定"])
+def test_a_seal_name_that_says_nothing_leaves_it_to_the_template(blank):
+    reading = read_seal_name(cell(blank), "F3", ascii_allowed=False)
+    assert (reading.value, reading.problems) == (None, ())
+
+
+def test_where_ascii_is_allowed_a_full_stop_is_one():
+    assert read_seal_name(cell("A.三章"), "F3", ascii_allowed=True).value == "A.三章"
+    assert read_seal_name(cell("Dr　Li  章"), "F3", ascii_allowed=True).value == "Dr Li 章"
+
+
+@pytest.mark.parametrize("wrong", ["张三１章", "张三(处方)章", "张三*章", "张\ue81e章"])
+def test_what_may_not_be_sent_is_refused_as_it_is(wrong):
+    (refused,) = read_seal_name(cell(wrong), "F3", ascii_allowed=False).problems
+    assert (refused.code, refused.cell) == ("SEAL_NAME_CHARS", "F3")
+
+
+def test_a_name_that_a_template_made_is_judged_as_it_stands():
+    assert [found.code for found in objections("张三.一章", None, ascii_allowed=False)] == ["SEAL_NAME_CHARS"]
+    assert [found.code for found in objections("", None, ascii_allowed=False)] == ["SEAL_NAME_LENGTH"]
+    assert objections("张三一〇章", None, ascii_allowed=False) == ()

@@ -1,0 +1,83 @@
+"""Another doctor's name is found in a reading only where that is plain."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.intake.images.displayed_name import other_name, share
+from pipeline.intake.images.name_ocr import cross_check
+
+ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买买提", "王建国"}
+
+
+@pytest.mark.parametrize(
+    ("own", "texts", "found"),
+    [
+        ("张伟", ["李建国印"], "李建国"),
+        ("张伟", ["", "试验", "国建李印"], "李建国"),  # in any order: squares are read by rows and by columns
+        ("李建国", ["伟张印之"], "张伟"),
+        ("李建国", ["欧慧阳"], "欧阳慧敏"),  # three of four
+        ("张伟", ["古丽买买提依阿"], "阿依古丽·买买提"),
+        ("阿依古丽·买买提", ["张伟之印"], "张伟"),
+    ],
+)
+def test_the_clear_name_of_another_doctor_is_told(own, texts, found):
+    assert other_name(own, ROSTER, texts) == found
+
+
+@pytest.mark.parametrize(
+    ("own", "texts"),
+    [
+        ("李建国", ["李建国印"]),
+        ("李建国", ["王小明", "建国"]),  # one reading shows enough of the own name
+        ("李建国", ["李小明", "张三丰"]),  # two of three characters are not clear
+        ("张伟", ["张小明"]),  # half of the own name
+        ("张伟", ["赵六合"]),  # nobody of this roster
+        ("张伟", []),
+        ("张伟", ["", ""]),
+        ("张", ["李建国"]),  # a name of one character cannot be told to be absent
+        ("张伟", ["张伟", "李建国"]),
+    ],
+)
+def test_in_doubt_there_is_no_opinion(own, texts):
+    assert other_name(own, ROSTER, texts) is None
+
+
+def test_a_namesake_is_nobody_else():
+    assert other_name("张伟", {"张伟"}, ["张伟"]) is None
+    assert other_name("李四", {"李四", "李"}, ["李"]) is None  # a name of one character is shown by too many
+
+
+def test_the_clearest_of_several_is_told_and_always_the_same_one():
+    texts = ["欧阳慧", "建国王"]
+    assert other_name("张伟", ROSTER, texts) == other_name("张伟", ROSTER, texts[::-1]) == "王建国"
+
+
+def test_no_further_reading_is_asked_for_once_the_own_name_was_seen():
+    asked = []
+
+    def texts() -> Iterator[str]:
+        for text in ("王小明", "李建", "张伟"):
+            asked.append(text)
+            yield text
+
+    assert other_name("李建国", ROSTER, texts()) is None
+    assert asked == ["王小明", "李建"]
+
+
+def test_a_share_counts_characters_without_the_dot():
+    assert share("买买提·阿", "买") == 0.5
+    assert share("李建国", "国李") == pytest.approx(2 / 3)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("rapidocr") is not None, reason='the extra "ocr" is installed')
+def test_without_the_extra_the_run_ends_with_what_to_do(tmp_path):
+    with pytest.raises(UsageError) as told:
+        cross_check([], work=tmp_path)
+    assert told.value.exit_code == 2
+    assert 'pip install "esign-import[ocr]"' in told.value.say("en")
+    assert 'pip install "esign-import[ocr]"' in told.value.say("zh")

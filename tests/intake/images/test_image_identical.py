@@ -1,0 +1,108 @@
+"""One drawing in two files: told by its pixels, and nothing else is."""
+
+import io
+
+from image_support import encoded, noise, opened, put, seal
+from PIL import Image
+
+from pipeline.intake.images.prepare import twins
+
+
+def among(folder, **files):
+    """Put files in a folder; return which of them show the same as which."""
+    made = {name: put(folder, data, name) for name, data in files.items()}
+    same = twins(made.values()).same
+    names = {picture.sha256: name for name, picture in made.items()}
+    return {names[one]: names[other] for one, other in same.items()}
+
+
+def test_formats_and_settings_do_not_matter(tmp_path):
+    drawn = seal(200, mode="RGB")
+    found = among(
+        tmp_path,
+        png=encoded(drawn, "PNG"),
+        packed=encoded(drawn, "PNG", compress_level=1),
+        bmp=encoded(drawn, "BMP"),
+        tiff=encoded(drawn, "TIFF"),
+        webp=encoded(drawn, "WEBP", lossless=True),
+        clear=encoded(drawn.convert("RGBA"), "PNG"),
+        other=encoded(noise(200, 200), "PNG"),
+    )
+    assert found == dict.fromkeys(("png", "packed", "bmp", "tiff", "webp", "clear"), "png")
+
+
+def test_grey_is_grey_however_many_channels_it_has(tmp_path):
+    grey = seal(300, mode="L")
+    assert among(tmp_path, one=encoded(grey, "PNG"), three=encoded(grey.convert("RGB"), "BMP")) == {
+        "one": "one",
+        "three": "one",
+    }
+
+
+def test_a_jpeg_and_what_was_saved_from_it_are_one(tmp_path):
+    photo = encoded(seal(400, mode="RGB"), "JPEG")
+    found = among(tmp_path, photo=photo, saved=encoded(opened(photo), "PNG"))
+    assert found == {"photo": "photo", "saved": "photo"}
+
+
+def test_two_jpegs_with_other_notes_in_them_are_one(tmp_path):
+    photo = encoded(seal(400, mode="RGB"), "JPEG")
+    noted = photo[:2] + b"\xff\xfe\x00\x06note" + photo[2:]
+    assert among(tmp_path, photo=photo, noted=noted) == {"photo": "photo", "noted": "photo"}
+
+
+def test_a_turn_that_is_only_said_counts(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    drawn = seal(160, width=240, mode="RGB")
+    buffer = io.BytesIO()
+    drawn.transpose(Image.Transpose.ROTATE_90).save(buffer, "PNG", exif=turned)
+    assert among(tmp_path, upright=encoded(drawn, "PNG"), said=buffer.getvalue()) == {
+        "upright": "upright",
+        "said": "upright",
+    }
+
+
+def test_one_point_makes_another_drawing(tmp_path):
+    drawn, other = seal(200, mode="RGB"), seal(200, mode="RGB")
+    other.putpixel((100, 100), (199, 0, 0))
+    assert among(tmp_path, one=encoded(drawn, "PNG"), two=encoded(other, "BMP")) == {}
+
+
+def test_what_cannot_be_read_is_like_no_other(tmp_path):
+    whole = encoded(seal(200, mode="RGB"), "PNG")
+    assert among(tmp_path, one=whole[:90], two=whole[:91], text=b"no picture", none=b"") == {}
+
+
+def test_a_png_that_tells_its_size_and_is_damaged_is_like_no_other(tmp_path):
+    whole = encoded(seal(200, mode="RGB"), "PNG")
+    place = whole.index(b"IDAT") + 40
+    damaged = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    packed = encoded(seal(200, mode="RGB"), "PNG", compress_level=1)
+    assert among(tmp_path, damaged=damaged, cut=whole[:30], short=whole[:20]) == {}
+    assert among(tmp_path, damaged=damaged, whole=whole, packed=packed) == {
+        "whole": "whole",
+        "packed": "whole",
+    }
+
+
+def test_what_is_gone_is_like_no_other(tmp_path):
+    whole = encoded(seal(200, mode="RGB"), "PNG")
+    gone = put(tmp_path, encoded(seal(200, mode="RGB"), "PNG", compress_level=1), "gone")
+    gone.path.unlink()
+    assert twins([put(tmp_path, whole, "here"), gone]).same == {}
+
+
+def test_several_drawings_are_kept_apart(tmp_path):
+    first, second = seal(200, mode="RGB"), seal(200, mode="RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    files = {
+        f"{name}_{form}": encoded(drawn, form)
+        for name, drawn in {"a": first, "b": second}.items()
+        for form in ("PNG", "BMP")
+    }
+    assert among(tmp_path, **files) == {
+        "a_PNG": "a_PNG",
+        "a_BMP": "a_PNG",
+        "b_PNG": "b_PNG",
+        "b_BMP": "b_PNG",
+    }

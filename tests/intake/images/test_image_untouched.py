@@ -1,0 +1,88 @@
+"""No function of the picture stage changes the image it is given: the image that is encoded next would change with it."""
+
+from contextlib import suppress
+from itertools import product
+
+import pytest
+from image_support import encoded, seal
+from PIL import Image
+
+from pipeline.intake.images import cleanup, colour, encoding, image_scan, ink, ocr_layout
+from pipeline.intake.images.decoding import Refused, decode, structure
+from pipeline.intake.images.preview import make
+
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")
+GAMMA = {"gamma": 0.3}
+
+
+def small_copy(image: Image.Image) -> Image.Image:
+    return image_scan.look(image).small
+
+
+def clean(image: Image.Image) -> None:
+    cleanup.clean(image, small_copy(image), trim=True, transparent=True)
+
+
+def arrange(image: Image.Image) -> None:
+    found = ocr_layout.seal(image)
+    if found is not None:
+        list(ocr_layout.views(found))
+
+
+def fit(image: Image.Image) -> None:
+    data = encoded(image, "TIFF")
+    decoded = decode(structure(data))
+    before = decoded.image.copy()
+    for limit in (5_000_000, 900):
+        with suppress(Refused):
+            encoding.fit(data, decoded, limit)
+    assert same(decoded.image, before)
+
+
+def judge_ink(image: Image.Image) -> None:
+    small = image.convert("RGB") if image.mode != "RGB" else image
+    before = small.copy()
+    dark = ink.darkness(ink.smoothed(small, small.size))
+    ink.is_blank(ink.marks(dark))
+    ink.beside(dark)
+    assert same(small, before)
+
+
+def encode(image: Image.Image) -> None:
+    packed = encoding.packed(image)
+    before = packed.copy()
+    encoding.save(packed, "PNG")
+    encoding.save(encoding.as_mode(packed, "RGB"), "JPEG")
+    assert same(packed, before)
+
+
+FUNCTIONS = (
+    make,
+    image_scan.look,
+    lambda image: image_scan.reduced(image, 1),
+    lambda image: image_scan.reduced(image, 3),
+    lambda image: image_scan.on_white(image.convert("RGBA")),
+    colour.to_srgb,
+    clean,
+    arrange,
+    fit,
+    judge_ink,
+    encode,
+)
+
+
+def same(one: Image.Image, other: Image.Image) -> bool:
+    return (one.mode, one.size, one.tobytes()) == (other.mode, other.size, other.tobytes())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_given_image_stays_as_it_is(function, mode):
+    for (width, side), info in product([(21, 20), (97, 150), (256, 256), (300, 520)], [{}, GAMMA]):
+        drawn = seal(side, width=width, mode="RGBA" if mode in {"LA", "RGBA"} else mode)
+        given = drawn.convert(mode)
+        given.info.update(info)
+        before = given.copy()
+        function(given)
+        assert same(given, before)
+        assert given.info == before.info

@@ -1,0 +1,268 @@
+"""The folder index and the fingerprints of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.domain.roster import FileStat
+from pipeline.intake.pairing import file_names, image_index
+
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links need privileges on Windows")
+
+
+def put(path: Path, data: bytes = b"x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def relatives(library: image_index.Library) -> list[str]:
+    return [candidate.relative for candidate in library.candidates]
+
+
+def test_takes_picture_extensions_in_any_case_and_none_from_every_sub_folder(tmp_path):
+    for name in (
+        "b.PNG",
+        "内科/张伟.jpg",
+        "内科/深/李四.Tiff",
+        "无扩展名",
+        "阿依古丽.买买提",
+        "a.webp",
+        "名单.xlsx",
+        "x.heic",
+        "x.JFIF",
+    ):
+        put(tmp_path / name)
+    assert relatives(image_index.index(tmp_path)) == sorted(
+        [
+            "b.PNG",
+            "内科/张伟.jpg",
+            "内科/深/李四.Tiff",
+            "无扩展名",
+            "阿依古丽.买买提",
+            "a.webp",
+            "x.heic",
+            "x.JFIF",
+        ]
+    )
+
+
+def test_the_index_does_not_depend_on_the_order_in_which_files_were_made(tmp_path):
+    names = [f"{folder}/{number}.png" for folder in ("甲", "乙", "丙") for number in range(20)]
+    for place, seed in (("one", 1), ("two", 2)):
+        random.Random(seed).shuffle(names)
+        for name in names:
+            put(tmp_path / place / name)
+    one, two = (image_index.index(tmp_path / place) for place in ("one", "two"))
+    assert relatives(one) == relatives(two) == sorted(names)
+    assert {key: [form.candidate.relative for form in found] for key, found in one.forms.items()} == {
+        key: [form.candidate.relative for form in found] for key, found in two.forms.items()
+    }
+
+
+def test_debris_of_macos_windows_and_office_is_no_picture(tmp_path):
+    for name in (
+        "._张伟.png",
+        ".DS_Store",
+        "Thumbs.db",
+        "THUMBS.DB",
+        "desktop.ini",
+        "~$张伟.png",
+        "__MACOSX/张伟.png",
+        "$RECYCLE.BIN/张伟.png",
+        "@eaDir/张伟.png",
+        "张伟.png:Zone.Identifier",
+        "Icon\r",
+    ):
+        put(tmp_path / name)
+    put(tmp_path / "张伟.png")
+    assert relatives(image_index.index(tmp_path)) == ["张伟.png"]
+
+
+@needs_posix
+def test_links_and_pipes_are_passed_over_and_circles_end(tmp_path):
+    outside = put(tmp_path / "outside" / "secret.png")
+    folder = tmp_path / "seals"
+    put(folder / "a.png")
+    (folder / "out.png").symlink_to(outside)
+    (folder / "inside.png").symlink_to(folder / "a.png")
+    (folder / "elsewhere").symlink_to(outside.parent, target_is_directory=True)
+    (folder / "circle").symlink_to(folder, target_is_directory=True)
+    os.mkfifo(folder / "pipe.png")
+    library = image_index.index(folder)
+    assert relatives(library) == ["a.png"]
+    assert {name: passed.why for name, passed in library.strangers.items()} == {
+        "out": "link",
+        "inside": "link",
+        "elsewhere": "link",
+        "circle": "link",
+        "pipe": "not a regular file",
+    }
+
+
+def test_an_absent_folder_is_an_empty_library_that_says_so(tmp_path):
+    assert image_index.index(None).folder is None
+    assert image_index.index(tmp_path / "nowhere").folder is None
+    assert image_index.index(tmp_path).folder == tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
+    put(tmp_path / "a.png")
+    closed = put(tmp_path / "closed" / "b.png").parent
+    closed.chmod(0)
+    library = image_index.index(tmp_path)
+    closed.chmod(0o700)
+    assert (relatives(library), library.unreadable) == (["a.png"], (("closed", "cannot be read"),))
+
+
+def test_a_file_is_opened_only_where_size_or_time_differ(tmp_path):
+    path = put(tmp_path / "a.png", b"one")
+    first = image_index.fingerprint(path, {})
+    assert first == FileStat(3, image_index.moment(path.stat()), hashlib.sha256(b"one").hexdigest())
+
+    remembered = FileStat(first.size, first.mtime_ns, "remembered")
+    assert image_index.fingerprint(path, {str(path): remembered}) is remembered
+    other_time = FileStat(first.size, first.mtime_ns - 1, "remembered")
+    assert image_index.fingerprint(path, {str(path): other_time}) == first
+    other_size = FileStat(4, first.mtime_ns, "remembered")
+    assert image_index.fingerprint(path, {str(path): other_size}) == first
+
+
+@needs_posix
+def test_two_files_that_change_names_are_opened_again(tmp_path):
+    """Out of one archive they have one time, and bitmaps have one size."""
+    one, other = (put(tmp_path / name, name.encode()) for name in ("a.bmp", "b.bmp"))
+    for path in (one, other):
+        os.utime(path, (1.7e9, 1.7e9))
+    known = {str(path): image_index.fingerprint(path, {}) for path in (one, other)}
+    aside = one.rename(tmp_path / "c.bmp")
+    other.rename(one)
+    aside.rename(other)
+    found = image_index.index(tmp_path)
+    for path, name in ((one, b"b.bmp"), (other, b"a.bmp")):
+        assert image_index.fingerprint(path, known).sha256 == hashlib.sha256(name).hexdigest()
+        assert {each.mtime_ns for each in found.candidates if each.path == path} != {
+            known[str(path)].mtime_ns
+        }
+
+
+@needs_posix
+def test_what_is_no_regular_file_any_more_is_refused_not_followed_or_waited_for(tmp_path):
+    target = put(tmp_path / "target.png", b"secret")
+    link = tmp_path / "link.png"
+    link.symlink_to(target)
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    stat = target.stat()
+    known = {str(path): FileStat(stat.st_size, image_index.moment(stat), "old") for path in (link, pipe)}
+    for path in (link, pipe, tmp_path, tmp_path / "gone.png"):
+        with pytest.raises(OSError):
+            image_index.fingerprint(path, known)
+        with pytest.raises(OSError):
+            image_index.read(path)
+
+
+def test_reading_is_bounded_and_shows_the_excess(tmp_path):
+    path = put(tmp_path / "a.png", b"123456")
+    assert image_index.read(path, limit=6) == b"123456"
+    assert image_index.read(path, limit=3) == b"1234"
+
+
+@pytest.mark.parametrize(
+    ("stem", "forms"),
+    [
+        ("张伟", [("张伟", "")]),
+        ("张伟印章", [("张伟印章", ""), ("张伟", "印章")]),
+        ("张伟_签名", [("张伟_签名", ""), ("张伟", "签名")]),
+        ("张伟电子签章图片", [("张伟电子签章图片", ""), ("张伟", "电子签章图片")]),
+        ("张伟的章", [("张伟的章", ""), ("张伟", "的章")]),
+        ("张伟的电子签名", [("张伟的电子签名", ""), ("张伟", "的电子签名")]),
+        ("张伟 章", [("张伟 章", ""), ("张伟", "章")]),
+        ("张伟处方章", [("张伟处方章", ""), ("张伟", "处方章")]),
+        ("欧阳文章", [("欧阳文章", "")]),
+        ("欧阳文静章", [("欧阳文静章", ""), ("欧阳文静", "章")]),
+        ("1001章", [("1001章", ""), ("1001", "章")]),
+        ("12印", [("12印", ""), ("12", "印")]),
+        ("张伟 - 副本 (2)", [("张伟 - 副本 (2)", ""), ("张伟 - 副本", "(2)"), ("张伟", "副本 (2)")]),
+        ("张伟 副本 12", [("张伟 副本 12", ""), ("张伟", "副本 12")]),
+        ("张伟 拷贝", [("张伟 拷贝", ""), ("张伟", "拷贝")]),
+        ("张伟 Copy 2", [("张伟 Copy 2", ""), ("张伟", "Copy 2")]),
+        ("张伟（2）", [("张伟(2)", ""), ("张伟", "(2)")]),
+        ("张伟签名章", [("张伟签名章", ""), ("张伟", "签名章")]),
+        ("Ｄ００１", [("D001", "")]),
+        (" 张伟 ", [("张伟", "")]),
+        ("印章", [("印章", "")]),
+        ("李文章", [("李文章", "")]),
+        ("张伟(12)", [("张伟(12)", "")]),
+        ("d001copy", [("d001copy", "")]),
+        ("张伟2", [("张伟2", "")]),
+        ("张伟主任", [("张伟主任", "")]),
+        ("张伟\n", []),
+        ("张\x07伟", []),
+    ],
+)
+def test_undressing_takes_known_suffixes_off_and_nothing_else(stem, forms):
+    assert list(file_names.undressed(stem)) == forms
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("张伟.PNG", ("张伟", ".png")),
+        ("张伟.png.png", ("张伟", ".png.png")),
+        ("张伟.bmp.JPG", ("张伟", ".bmp.jpg")),
+        ("张伟。png", ("张伟", ".png")),
+        ("张伟．ｊｐｇ", ("张伟", ".jpg")),
+        ("张伟.png. ", ("张伟", ".png")),
+        ("阿依古丽.买买提", ("阿依古丽.买买提", "")),
+        ("阿依古丽.买买提.jpeg", ("阿依古丽.买买提", ".jpeg")),
+        ("张伟.2026.png", ("张伟.2026", ".png")),
+        ("张伟", ("张伟", "")),
+        ("张伟png", ("张伟png", "")),
+        ("张伟.pdf", ("张伟", ".pdf")),
+        (".png", ("", ".png")),
+    ],
+)
+def test_an_extension_is_told_from_a_name(name, parts):
+    assert file_names.split(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "tight"),
+    [
+        ("张伟", "张伟"),
+        ("张　伟", "张伟"),
+        ("张\u00a0\u200b伟", "张伟"),
+        ("Ｄ００１", "d001"),
+        ("阿依古丽.买买提", "阿依古丽·买买提"),
+        ("阿依古丽•买买提", "阿依古丽·买买提"),
+        ("阿依古丽・买买提", "阿依古丽·买买提"),
+        ("張偉", "張偉"),
+        ("张-伟", "张-伟"),
+        ("Jose\u0301", "josé"),
+    ],
+)
+def test_tightening_leaves_every_character_that_is_part_of_a_name(text, tight):
+    assert file_names.tight(text) == tight
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("张伟_110101199003070732.png", "张伟_**************0732.png"),
+        ("11010119900307073x.png", "**************073x.png"),
+        ("１１０１０１１９９００３０７０７３２.png", "**************０７３２.png"),
+        ("张伟_H1234567890.png", "张伟_*******7890.png"),
+        ("工号10086.png", "工号10086.png"),
+        ("\udcd5\udcc5\x1b[2J\u202e.png", "\ufffd\ufffd\ufffd[2J\ufffd.png"),
+    ],
+)
+def test_a_printed_name_shows_no_identity_number_and_no_control_character(name, printed):
+    assert file_names.shown(name) == printed

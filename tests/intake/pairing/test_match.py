@@ -1,0 +1,465 @@
+"""Pairing doctors with pictures: exact evidence alone, and nobody gets what two could claim."""
+
+from __future__ import annotations
+
+import pytest
+from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, paired
+
+from pipeline.domain.roster import CardType, CellKind, Field, FileStat
+from pipeline.intake.pairing import file_names, image_index
+from pipeline.intake.pairing.match import pair
+from pipeline.intake.pairing.picture_column import refusal
+from pipeline.messages.problems import message
+
+
+@pytest.mark.parametrize(
+    ("file", "evidence"),
+    [
+        (f"{NUMBER}.png", "id_card_number"),
+        (f"内科/{NUMBER}.JPG", "id_card_number"),
+        (f"张伟_{NUMBER}.png", "id_card_number"),
+        (f"{NUMBER}张伟.png", "id_card_number"),
+        ("1001.png", "staff_no"),
+        ("1001张伟.png", "staff_no"),
+        ("张伟-1001.png", "staff_no"),
+        ("张伟.png", "name"),
+        ("外科/深/张伟", "name"),
+    ],
+)
+def test_a_stem_that_is_exactly_what_the_row_leads_to_expect_is_evidence(tmp_path, file, evidence):
+    assert got(tmp_path, {file: b"seal", "李四.png": b"other"}, doctor(staff_no="1001")) == [
+        (file, evidence, [])
+    ]
+
+
+@pytest.mark.parametrize("stem", [X_NUMBER, X_NUMBER.lower(), f"张伟_{X_NUMBER.lower()}"])
+def test_the_case_of_a_last_x_is_nobodys_choice(tmp_path, stem):
+    assert got(tmp_path, {f"{stem}.png": b"seal"}, doctor(number=X_NUMBER)) == [
+        (f"{stem}.png", "id_card_number", [])
+    ]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "张伟明.png",  # another name begins like this one
+        "小张伟.png",
+        "张伟A.png",
+        "张伟章.png",  # 章 may be the name's last character
+        "1张伟.png",  # a running number, or somebody's staff number
+        "01.张伟.png",
+        "张伟(12).png",  # may be staff number 12
+        "张伟_2.png",
+        "张伟-.png",
+        "_张伟.png",
+        "张伟_1001_.png",
+        "张伟_签名_王芳.png",
+        "小张伟的章.png",
+        "100.png",
+        "10010.png",
+        "01001.png",
+        f"{NUMBER[:-1]}.png",
+        f"{NUMBER}0.png",
+        f"李四_{NUMBER}.png",  # number and name contradict each other
+        "张玮.png",
+        "张伟.pdf",
+    ],
+)
+def test_a_part_or_a_likeness_of_a_name_is_never_evidence(tmp_path, file):
+    assert got(tmp_path, {file: b"seal"}, doctor(staff_no="1001")) == [(None, None, ["IMAGE_MISSING"])]
+
+
+def test_a_staff_number_inside_an_identity_number_is_no_evidence(tmp_path):
+    files = {f"{NUMBER}.png": b"seal"}
+    assert got(tmp_path, files, doctor("李四", number=OTHER_NUMBER, staff_no="101011"))[0][0] is None
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("张伟印章.png", "“印章”"),
+        ("张伟_签名.png", "“签名”"),
+        ("张伟 - 副本.png", "“副本”"),
+        ("张伟 (2).png", "“(2)”"),
+        ("张伟（2）.png", "Ａ→A + “(2)”"),
+        ("d001.png", "a→A"),
+        ("Ｄ００１.png", "Ａ→A"),
+        ("D001 .png", "“ ”"),
+    ],
+)
+def test_a_known_suffix_width_or_case_may_be_taken_off_and_is_said(tmp_path, file, why):
+    (one,) = paired(tmp_path, {file: b"seal"}, doctor(staff_no="D001")).doctors
+    assert one.picture
+    assert [(problem.code, problem.severity) for problem in one.problems] == [("IMAGE_NAME_FUZZY", "warning")]
+    assert one.problems[0].detail["why"] == why
+    assert one.problems[0].detail["expected"] in ("张伟", "D001")
+
+
+def test_a_decomposed_file_name_is_compared_composed(tmp_path):
+    one = doctor("José", number=OTHER_NUMBER)
+    assert got(tmp_path, {"Jose\u0301.png": b"seal"}, one) == [
+        ("Jose\u0301.png", "name", ["IMAGE_NAME_FUZZY"])
+    ]
+
+
+def test_the_name_as_the_roster_writes_it_is_expected_too(tmp_path):
+    one = doctor("阿依古丽·买买提", written={Field.NAME: "阿依古丽.买买提"})
+    assert got(tmp_path, {"阿依古丽.买买提.png": b"seal"}, one) == [("阿依古丽.买买提.png", "name", [])]
+
+
+@pytest.mark.parametrize(
+    ("entry", "file", "codes"),
+    [
+        ("w1.png", "w1.png", []),
+        ("w1", "w1.png", []),
+        ("w1.PNG", "w1.png", []),
+        ("w1.png", "内科/w1.png", []),
+        ("内科/w1.png", "新/内科/w1.png", []),
+        ("seals/内科/w1.png", "内科/w1.png", []),
+        ("w1.jpg.png", "w1.jpg.png", []),
+        ("w1.jpg", "w1.jpg.png", []),  # so Windows shows it
+        ("内科/W 1.png", "内科/w1.png", ["IMAGE_NAME_FUZZY"]),
+        ("外科/w1", "ＷＡＩ/外科/w1.png", []),
+        ("ICU/w1", "icu/w1.png", ["IMAGE_NAME_FUZZY"]),
+        ("阿依古丽.买买提.png", "阿依古丽·买买提.png", ["IMAGE_NAME_FUZZY"]),
+        ("内科/w1.png", "内科/w1.png", []),
+        ("内科\\w1", "内科/w1.png", []),
+        ("./内科//w1.png", "内科/w1.png", []),
+        (" w1.png\u200b", "w1.png", []),
+        ("W1.png", "w1.png", ["IMAGE_NAME_FUZZY"]),
+        ("1001", "1001.png", []),
+    ],
+)
+def test_a_file_named_in_the_picture_column_wins_over_everything(tmp_path, entry, file, codes):
+    files = {file: b"named", f"{NUMBER}.png": b"by number", "张伟.png": b"by name"}
+    assert got(tmp_path, files, doctor(picture=entry)) == [(file, "column", codes)]
+
+
+def test_a_named_file_that_is_not_there_is_not_replaced_by_another(tmp_path):
+    one = doctor(picture="张伟新.png")
+    (row,) = paired(tmp_path, {"张伟.png": b"old"}, one).doctors
+    assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]
+    assert row.problems[0].cell == "C2"
+    assert row.problems[0].detail == {"tried": "张伟新.png", "hint": "≈ 张伟.png"}
+    assert "张伟新.png" in message(row.problems[0], "zh")
+
+
+@pytest.mark.parametrize(
+    ("entry", "file"),
+    [
+        ("外科/w1.png", "内科/w1.png"),
+        ("other/内科/w1.png", "内科/w1.png"),
+        ("other/seals/内科/w1.png", "内科/w1.png"),
+        ("w1.png", "w1.jpg"),
+        ("w1.png", "w1印章.png"),
+        ("w1.png.png", "w1.png"),
+        ("w1.png", "w-1.png"),
+    ],
+)
+def test_an_entry_names_one_place_one_name_and_one_kind(tmp_path, entry, file):
+    assert got(tmp_path, {file: b"seal"}, doctor(picture=entry)) == [(None, None, ["IMAGE_MISSING"])]
+
+
+@pytest.mark.parametrize("entry", ["./", ".", "\u3000.png", "()"])
+def test_an_entry_of_nothing_names_nothing(tmp_path, entry):
+    files = {"\u3000.png": b"blank", "_.png": b"line"}
+    assert got(tmp_path, files, doctor(picture=entry))[0][0] is None
+
+
+def test_the_outermost_of_two_places_is_the_one_that_is_written(tmp_path):
+    files = {"内科/a.png": b"one", "旧/内科/a.png": b"two"}
+    assert got(tmp_path, files, doctor(picture="内科/a.png")) == [("内科/a.png", "column", [])]
+    assert got(tmp_path, files, doctor(picture="旧/内科/a.png")) == [("旧/内科/a.png", "column", [])]
+
+
+@pytest.mark.parametrize("entry", ["已交", "√", "  ", "", '=DISPIMG("ID_0F",1)'])
+def test_an_entry_that_means_no_file_is_passed_over(tmp_path, entry):
+    assert got(tmp_path, {"张伟.png": b"seal"}, doctor(picture=entry)) == [("张伟.png", "name", [])]
+
+
+@pytest.mark.parametrize("error", ["#VALUE!", "#N/A", "#DIV/0!"])
+def test_an_error_value_in_the_picture_column_names_nothing(tmp_path, error):
+    one = doctor(picture=error, kind=CellKind.ERROR)
+    assert got(tmp_path, {"张伟.png": b"seal"}, one) == [("张伟.png", "name", [])]
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("/etc/passwd", "absolute path"),
+        ("/印章/张伟", "absolute path"),
+        ("\\a.pdf", "absolute path"),
+        ("../a.png", ".."),
+        ("内科/../../a.png", ".."),
+        ("内科\\..\\a.png", ".."),
+        ("C:\\..\\a.png", ".."),
+        ("C:\\a.png:b.png", "colon"),
+        ("C:\\印章\\nul.png", "device name"),
+        ("C:\\Windows\\win.ini", "drive letter"),
+        ("C:a.png", "drive letter"),
+        ("\\\\server\\share\\a", "network path"),
+        ("//server/../a.png", ".."),
+        ("https://example.test/a.png", "URL"),
+        ("file:///etc/passwd", "URL"),
+        ("a.png:stream", "colon"),
+        ("data:image/png;base64,AA", "colon"),
+        ("a\x00.png", "control character"),
+        ("a\n.png", "control character"),
+        ("CON", "device name"),
+        ("nul.png", "device name"),
+        ("内科/COM1.jpg", "device name"),
+        ("长" * 86, "too long"),
+    ],
+)
+def test_an_entry_that_reaches_outside_the_folder_is_refused_by_name(tmp_path, entry, why):
+    (tmp_path / "a.png").write_bytes(b"outside")
+    (row,) = paired(tmp_path, {"张伟.png": b"seal"}, doctor(picture=entry)).doctors
+    assert (row.picture, row.evidence) == (None, None)
+    assert [(problem.code, problem.detail["why"]) for problem in row.problems] == [
+        ("IMAGE_PATH_REJECTED", why)
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "C:\\Users\\张\\Desktop\\a.png",
+        '"D:\\印章\\a.png"',
+        "c:/a.png",
+        "\\\\server\\share\\a.png",
+        "//server/share/a.png",
+        "/home/clerk/a.png",
+        "\\a.png",
+    ],
+)
+def test_a_path_of_another_computer_counts_by_its_last_part_which_is_said(tmp_path, entry):
+    (tmp_path / "a.png").write_bytes(b"outside")
+    one = doctor(picture=entry)
+    pairing = paired(tmp_path, {"内科/a.png": b"seal", "张伟.png": b"older"}, one)
+    (row,) = pairing.doctors
+    assert (row.picture.path.relative_to(tmp_path).as_posix(), row.evidence) == ("seals/内科/a.png", "column")
+    assert [problem.code for problem in row.problems] == ["IMAGE_NAME_FUZZY"]
+    assert "另一台电脑" in message(row.problems[0], "zh")
+    (tmp_path / "none").mkdir()
+    (absent,) = paired(tmp_path / "none", {"张伟.png": b"older"}, one).doctors
+    assert [problem.code for problem in absent.problems] == ["IMAGE_MISSING"]
+
+
+def test_ordinary_entries_are_not_refused():
+    for entry in ("张伟.png", "内科/张伟", "con1.png", "张伟..png", "...", "auxiliary.png"):
+        assert refusal(entry) is None
+
+
+def test_files_of_different_content_are_two_candidates_whatever_named_them(tmp_path):
+    for files in (
+        {"张伟.png": b"one", "张伟.jpg": b"two"},
+        {"张伟.png": b"one", "内科/张伟.png": b"two"},
+        {"张伟.png": b"one", "张伟印章.png": b"two"},
+        {f"{NUMBER}.png": b"one", "张伟.png": b"two"},
+        {f"{NUMBER}.png": b"one", "1001.png": b"two"},
+    ):
+        place = tmp_path / str(len(list(tmp_path.iterdir())))
+        place.mkdir()
+        pairing = paired(place, files, doctor(staff_no="1001"))
+        assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_AMBIGUOUS"]
+        assert pairing.doctors[0].picture is None
+        for name in files:
+            assert file_names.shown(name) in pairing.doctors[0].problems[0].detail["found"]
+        assert pairing.unclaimed == ()
+
+
+def test_a_name_in_the_column_that_two_different_files_have_is_ambiguous(tmp_path):
+    files = {"a.png": b"one", "内科/a.png": b"two"}
+    assert got(tmp_path, files, doctor(picture="a.png")) == [(None, None, ["IMAGE_AMBIGUOUS"])]
+    assert got(tmp_path, files, doctor(picture="内科/a.png")) == [("内科/a.png", "column", [])]
+
+
+def test_a_name_to_the_letter_goes_before_one_that_differs_in_case(tmp_path):
+    files = {"甲/a.png": b"one", "乙/A.png": b"two"}
+    assert got(tmp_path, files, doctor(picture="a.png")) == [("甲/a.png", "column", [])]
+
+
+def test_one_file_that_fits_twice_is_no_duplicate(tmp_path):
+    files = {f"{NUMBER}.png": b"seal"}
+    assert got(tmp_path, files, doctor(staff_no=NUMBER)) == [(f"{NUMBER}.png", "id_card_number", [])]
+
+
+def test_equal_files_are_one_picture_and_the_strongest_name_is_used(tmp_path):
+    files = {"张伟 - 副本.png": b"same", "张伟.png": b"same", "z/张伟.png": b"same", f"{NUMBER}.png": b"same"}
+    pairing = paired(tmp_path, files, doctor())
+    assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_DUPLICATE_FILE"]
+    assert pairing.doctors[0].evidence == "id_card_number"
+    assert pairing.doctors[0].problems[0].detail["found"].split(", ") == [
+        "**************0732.png", "z/张伟.png", "张伟.png", "张伟 - 副本.png",
+    ]  # fmt: skip
+    assert pairing.unclaimed == ()
+
+
+def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
+    pairing = paired(tmp_path, {"张伟.png": b"seal"}, doctor(row=2), doctor(number=OTHER_NUMBER, row=7))
+    for one, other in zip(pairing.doctors, ("7", "2"), strict=True):
+        assert (one.picture, [problem.code for problem in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
+        assert f"张伟.png 也可能是 名单.xlsx 内科 第 {other} 行的" in message(one.problems[0], "zh")
+    assert pairing.unclaimed == ()
+
+
+def test_a_contested_row_is_told_of_other_people_alone(tmp_path):
+    rows = doctor(row=2), doctor(row=5), doctor(number=OTHER_NUMBER, row=7)
+    found = paired(tmp_path, {"张伟.png": b"seal"}, *rows).doctors
+    assert [one.problems[0].detail["other"] for one in found] == [
+        "名单.xlsx 内科 7",
+        "名单.xlsx 内科 7",
+        "名单.xlsx 内科 2, 名单.xlsx 内科 5",
+    ]
+
+
+def test_namesakes_are_told_apart_by_better_evidence(tmp_path):
+    files = {f"{NUMBER}.png": b"one", "张伟_2002.png": b"two", "张伟.png": b"whose"}
+    first, second = doctor(row=2, staff_no="1001"), doctor(number=OTHER_NUMBER, row=3, staff_no="2002")
+    assert got(tmp_path, files, first, second) == [
+        (f"{NUMBER}.png", "id_card_number", []),
+        ("张伟_2002.png", "staff_no", []),
+    ]
+    assert [path.name for path in paired(tmp_path, files, first, second).unclaimed] == ["张伟.png"]
+
+
+def test_a_file_that_fits_two_namesakes_is_no_evidence_for_the_one_without_a_better_file(tmp_path):
+    files = {f"{NUMBER}.png": b"one", "张伟.png": b"whose"}
+    assert got(tmp_path, files, doctor(), doctor(number=OTHER_NUMBER)) == [
+        (f"{NUMBER}.png", "id_card_number", []),
+        (None, None, ["IMAGE_AMBIGUOUS"]),
+    ]
+
+
+def test_a_staff_number_that_two_people_have_is_no_evidence(tmp_path):
+    rows = doctor("张伟", staff_no="1001"), doctor("李四", number=OTHER_NUMBER, staff_no="1001")
+    assert got(tmp_path, {"1001.png": b"seal"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+@pytest.mark.parametrize("file", ["欧阳文章.png", "内科欧阳文章.png", "内科_李文章.png"])
+def test_a_seal_sign_glued_to_a_department_or_a_compound_surname_is_not_taken_off(tmp_path, file):
+    rows = (
+        doctor("欧阳文", department="内科"),
+        doctor("李文", number=OTHER_NUMBER, department="内科"),
+    )
+    assert got(tmp_path, {file: b"whose"}, *rows) == [(None, None, ["IMAGE_MISSING"])] * 2
+
+
+@pytest.mark.parametrize(
+    "file", ["欧阳文印章.png", "欧阳文_章.png", "内科欧阳文签名.png", "内科欧阳文印章.png", "欧阳文静章.png"]
+)
+def test_what_cannot_be_a_name_is_taken_off(tmp_path, file):
+    who = "欧阳文静" if "静" in file else "欧阳文"
+    assert got(tmp_path, {file: b"seal"}, doctor(who, department="内科"))[0][:2] == (file, "name")
+
+
+def test_a_seal_sign_glued_to_a_short_name_may_be_its_last_character(tmp_path):
+    rows = doctor("李文"), doctor("李文章", number=OTHER_NUMBER)
+    assert got(tmp_path, {"李文章.png": b"seal"}, *rows) == [
+        (None, None, ["IMAGE_MISSING"]),
+        ("李文章.png", "name", []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (doctor(), doctor(row=3)),
+        (
+            doctor(number=None, written={Field.NUMBER: "110101199003"}),
+            doctor(number=None, written={Field.NUMBER: "110101199003"}, row=3),
+        ),
+        (
+            doctor(number="H1234567801", id_type=CardType.HONGKONG_AND_MACAO),
+            doctor(number="H1234567802", id_type=CardType.HONGKONG_AND_MACAO, row=3),
+        ),
+    ],
+)
+def test_one_person_in_two_rows_has_one_picture(tmp_path, one, two):
+    assert got(tmp_path, {"张伟.png": b"seal"}, one, two) == [("张伟.png", "name", [])] * 2
+
+
+def test_a_namesake_whose_number_is_unusable_may_be_anybody(tmp_path):
+    rows = doctor(), doctor(number=None, written={Field.NUMBER: "1.1E+17"}, row=3)
+    assert got(tmp_path, {"张伟.png": b"seal"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+def test_namesakes_without_any_number_are_not_taken_for_one_person(tmp_path):
+    rows = doctor(number=None), doctor(number=None, row=3)
+    assert got(tmp_path, {"张伟.png": b"seal"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+def test_a_row_whose_number_is_unusable_is_paired_all_the_same(tmp_path):
+    assert got(tmp_path, {"张伟.png": b"seal"}, doctor(number=None)) == [("张伟.png", "name", [])]
+
+
+def test_two_people_may_name_one_file_in_the_column_what_that_means_is_told_elsewhere(tmp_path):
+    rows = doctor(picture="a.png"), doctor("李四", number=OTHER_NUMBER, picture="a.png")
+    assert got(tmp_path, {"a.png": b"seal"}, *rows) == [("a.png", "column", [])] * 2
+
+
+def test_what_is_missing_says_what_was_tried_without_the_whole_number(tmp_path):
+    one = doctor(staff_no="1001", picture="有")
+    (row,) = paired(tmp_path, {"张玮.png": b"seal"}, one).doctors
+    assert row.problems[0].detail == {"tried": "有, **************0732, 1001, 张伟", "hint": "≈ 张玮.png"}
+    assert NUMBER not in message(row.problems[0], "en")
+
+
+def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):
+    rows = doctor("张玮", number=OTHER_NUMBER), doctor()
+    (_, missing) = paired(tmp_path, {"张玮.png": b"seal"}, *rows).doctors
+    assert missing.problems[0].detail["hint"] == ""
+
+
+def test_without_a_folder_every_row_says_so():
+    (row,) = pair([doctor()], image_index.index(None), known={}).doctors
+    assert row.problems[0].code == "IMAGE_MISSING"
+    assert row.problems[0].detail["tried"] == "no picture folder"
+
+
+def test_an_empty_file_is_damaged_not_shared(tmp_path):
+    rows = doctor(), doctor("李四", number=OTHER_NUMBER)
+    assert got(tmp_path, {"张伟.png": b"", "李四.png": b""}, *rows) == [(None, None, ["IMAGE_CORRUPT"])] * 2
+
+
+def test_a_file_that_went_away_after_the_index_is_said_to_be_unreadable(tmp_path):
+    library = image_index.index(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
+    (tmp_path / "seals" / "张伟.png").unlink()
+    (row,) = pair([doctor()], library, known={}).doctors
+    assert [problem.code for problem in row.problems] == ["IMAGE_CORRUPT"]
+
+
+def test_a_huge_file_is_refused_unread(tmp_path):
+    folder = fill(tmp_path / "seals", {})
+    with (folder / "张伟.png").open("wb") as file:
+        file.truncate(image_index.MAX_BYTES + 1)
+    pairing = pair([doctor()], image_index.index(folder), known={})
+    assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_TOO_LARGE"]
+    assert pairing.stats == {}
+
+
+def test_only_files_somebody_may_mean_are_read_and_only_once_a_change(tmp_path):
+    folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
+    first = pair([doctor()], image_index.index(folder), known={})
+    path = folder / "张伟.png"
+    assert set(first.stats) == {str(path)}
+    assert first.unclaimed == (folder / "nobody.png",)
+
+    again = pair([doctor()], image_index.index(folder), known=first.stats)
+    assert again.stats == {}
+    assert again.doctors == first.doctors
+    remembered = {str(path): FileStat(4, image_index.moment(path.stat()), "remembered")}
+    (row,) = pair([doctor()], image_index.index(folder), known=remembered).doctors
+    assert row.picture
+    assert row.picture.sha256 == "remembered"
+    for size, age in ((5, 0), (4, 1)):
+        outdated = {str(path): FileStat(size, image_index.moment(path.stat()) - age, "outdated")}
+        assert pair([doctor()], image_index.index(folder), known=outdated).stats == first.stats
+
+
+def test_problems_found_earlier_stay_in_front(tmp_path):
+    (first,) = paired(tmp_path, {}, doctor()).doctors
+    (again,) = pair([first], image_index.index(None), known={}).doctors
+    assert [problem.code for problem in again.problems] == ["IMAGE_MISSING", "IMAGE_MISSING"]
+    (found,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors
+    assert [problem.code for problem in found.problems] == ["IMAGE_MISSING", "IMAGE_NAME_FUZZY"]

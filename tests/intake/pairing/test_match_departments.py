@@ -1,0 +1,165 @@
+"""Namesakes: a folder or a prefix that is the department of one of them tells whose picture it is."""
+
+from __future__ import annotations
+
+import pytest
+from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, got, paired
+
+from pipeline.messages.problems import message
+
+MEDICINE, SURGERY = doctor(department="内科"), doctor(number=OTHER_NUMBER, department="外科", row=3)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("内科/张伟.png", "外科/张伟.png"),
+        ("2026/内科/扫描/张伟.png", "2026/外科/张伟.png"),
+        ("内科-张伟.png", "外科-张伟.png"),
+        ("内科_张伟.png", "张伟(外科).png"),
+        ("内科/张伟.png", "外科张伟.png"),
+    ],
+)
+def test_each_namesake_gets_the_picture_of_the_own_department(tmp_path, first, second):
+    files = {first: b"one", second: b"two"}
+    assert got(tmp_path, files, MEDICINE, SURGERY) == [(first, "name", []), (second, "name", [])]
+
+
+def test_a_picture_of_one_of_them_leaves_the_other_without(tmp_path):
+    assert got(tmp_path, {"内科/张伟.png": b"one"}, MEDICINE, SURGERY) == [
+        ("内科/张伟.png", "name", []),
+        (None, None, ["IMAGE_MISSING"]),
+    ]
+
+
+def test_one_outside_of_any_department_is_still_nobodys(tmp_path):
+    files = {"内科/张伟.png": b"one", "张伟.png": b"whose"}
+    assert got(tmp_path, files, MEDICINE, SURGERY) == [
+        ("内科/张伟.png", "name", []),
+        (None, None, ["IMAGE_AMBIGUOUS"]),
+    ]
+
+
+@pytest.mark.parametrize("folder", ["内科室", "内", "內科", "消化内科", "内科一组"])
+def test_a_department_is_told_by_its_whole_name(tmp_path, folder):
+    rows = got(tmp_path, {f"{folder}/张伟.png": b"one"}, MEDICINE, SURGERY)
+    assert rows == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+def test_width_and_blanks_of_a_department_do_not_count(tmp_path):
+    rows = doctor(department="ＩＣＵ 一区"), doctor(number=OTHER_NUMBER, department="外科")
+    assert got(tmp_path, {"icu一区/张伟.png": b"one"}, *rows)[0][0] == "icu一区/张伟.png"
+
+
+def test_namesakes_of_one_department_are_not_told_apart(tmp_path):
+    rows = (
+        MEDICINE,
+        doctor(number=OTHER_NUMBER, department="内科"),
+        doctor(number=X_NUMBER, department="外科"),
+    )
+    got_ = got(tmp_path, {"内科/张伟.png": b"one", "外科/张伟.png": b"two"}, *rows)
+    assert got_ == [
+        (None, None, ["IMAGE_AMBIGUOUS"]),
+        (None, None, ["IMAGE_AMBIGUOUS"]),
+        ("外科/张伟.png", "name", []),
+    ]
+
+
+def test_a_namesake_without_a_department_has_no_part_in_it(tmp_path):
+    rows = MEDICINE, doctor(number=OTHER_NUMBER)
+    assert got(tmp_path, {"内科/张伟.png": b"one"}, *rows) == [
+        ("内科/张伟.png", "name", []),
+        (None, None, ["IMAGE_MISSING"]),
+    ]
+
+
+def test_in_the_department_of_neither_it_is_nobodys(tmp_path):
+    rows = MEDICINE, SURGERY, doctor("李四", number=X_NUMBER, department="儿科")
+    assert got(tmp_path, {"儿科/张伟.png": b"one"}, *rows)[:2] == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+def test_a_staff_number_of_two_people_is_not_told_apart_by_a_folder(tmp_path):
+    rows = (
+        doctor("王芳", staff_no="1", department="内科"),
+        doctor("李四", number=OTHER_NUMBER, staff_no="1", department="外科"),
+    )
+    assert got(tmp_path, {"内科/1.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+def test_a_name_in_another_department_of_the_roster_is_a_namesake_who_is_not_in_it(tmp_path):
+    rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
+    (first, _) = paired(tmp_path, {"内科/张伟.png": b"one"}, *rows).doctors
+    assert (first.picture, [each.code for each in first.problems]) == (None, ["IMAGE_AMBIGUOUS"])
+    assert "内科/张伟.png 在别的科室的文件夹里，此人的科室是外科" in message(first.problems[0], "zh")
+    (tmp_path / "both").mkdir()
+    files = {"内科/张伟.png": b"one", "外科/张伟.png": b"two"}
+    pairing = paired(tmp_path / "both", files, *rows)
+    assert pairing.doctors[0].picture
+    assert pairing.doctors[0].picture.path.parent.name == "外科"
+    assert [path.parent.name for path in pairing.unclaimed] == ["内科"]
+
+
+def test_a_prefix_tells_the_department_as_a_folder_does(tmp_path):
+    rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
+    files = {"内科/张伟.png": b"one", "外科-张伟.png": b"two"}
+    assert got(tmp_path, files, *rows)[0] == ("外科-张伟.png", "name", [])
+
+
+def test_a_department_does_not_settle_what_a_staff_number_claims(tmp_path):
+    rows = doctor(department="内科"), doctor("李四", number=OTHER_NUMBER, staff_no="张伟", department="外科")
+    assert got(tmp_path, {"内科/张伟.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+def test_beside_a_namesake_who_is_not_in_the_roster_a_name_alone_is_nobodys(tmp_path):
+    rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
+    files = {"内科/张伟.png": b"one", "张伟.png": b"two"}
+    assert got(tmp_path, files, *rows)[0] == (None, None, ["IMAGE_AMBIGUOUS"])
+
+
+def test_a_folder_that_is_no_department_of_the_roster_says_nothing(tmp_path):
+    rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
+    for folder in ("2026新增", "第一批", "各科室", "01外科", "外科(12人)", "外科/内科"):
+        place = tmp_path / folder.replace("/", "-")
+        place.mkdir()
+        assert got(place, {f"{folder}/张伟.png": b"one"}, *rows)[0] == (f"{folder}/张伟.png", "name", [])
+
+
+@pytest.mark.parametrize(
+    "folder", ["门诊", "护理部", "2026/内科", "口腔中心", "ICU", "普外科", "内科二病区", "03儿科"]
+)
+def test_a_department_that_no_row_names_is_another_one_as_well(tmp_path, folder):
+    (one,) = paired(tmp_path, {f"{folder}/张伟.png": b"one"}, doctor(department="外科")).doctors
+    assert (one.picture, [each.code for each in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
+
+
+def test_a_row_without_a_department_gets_one_of_a_unique_name(tmp_path):
+    assert got(tmp_path, {"儿科/张伟.png": b"one"}, doctor()) == [("儿科/张伟.png", "name", [])]
+
+
+def test_a_folder_of_another_department_leaves_a_department_and_name_undecided(tmp_path):
+    rows = doctor("南宫明", department="内科"), doctor("宫明", number=OTHER_NUMBER, department="南")
+    assert got(tmp_path, {"外科/南宫明.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+@pytest.mark.parametrize("stem", [NUMBER, "1001", "张伟_1001"])
+def test_a_number_is_the_doctors_in_whatever_folder(tmp_path, stem):
+    rows = (
+        doctor(department="外科", staff_no="1001"),
+        doctor("李四", number=OTHER_NUMBER, department="内科", staff_no="1002"),
+    )
+    assert got(tmp_path, {f"内科/{stem}.png": b"one"}, *rows)[0][0] == f"内科/{stem}.png"
+
+
+def test_who_works_in_two_departments_is_one_person(tmp_path):
+    rows = MEDICINE, doctor(department="外科", row=3), doctor("李四", number=OTHER_NUMBER, department="儿科")
+    for file in ("内科/张伟.png", "外科-张伟.png"):
+        place = tmp_path / file[:2]
+        place.mkdir()
+        assert got(place, {file: b"one"}, *rows)[:2] == [(file, "name", [])] * 2
+
+
+@pytest.mark.parametrize("department", ["无", "-", "/"])
+def test_a_department_that_says_there_is_none_tells_nothing(tmp_path, department):
+    rows = doctor(department=department), doctor(number=OTHER_NUMBER, department="外科")
+    folder = department.replace("/", "x")
+    assert got(tmp_path, {f"{folder}/张伟.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2

@@ -1,0 +1,209 @@
+"""What holds for every roster and every folder (issue 3): order changes nothing, nobody is told two things."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from night_support import number
+from pair_support import doctor, fill
+
+from pipeline.domain.roster import Field
+from pipeline.intake.conflicts import compare
+from pipeline.intake.pairing import image_index
+from pipeline.intake.pairing.match import pair
+from pipeline.intake.pairing.sealed_people import Sealed, SealedPerson
+
+NAMES = ["张伟", "李文", "李文章", "欧阳文", "欧阳文章", "姚平", "阿依古丽·买买提"]
+DEPARTMENTS = [None, "内科", "外科", "无"]
+STAFF = [None, "1", "12", "1001", "A-01", "张伟"]
+ENTRIES = [None, "", "张伟.png", "李文", "../a.png", "内科/1.png", "已交"]
+STEMS = [
+    "张伟",
+    "李文",
+    "李文章",
+    "欧阳文章",
+    "Ҧƽ",
+    "阿依古丽.买买提",
+    "1",
+    "1001",
+    "A-01",
+    number(0),
+    number(1),
+]
+JOINTS = ["", "_", "-", " ", "."]
+SUFFIXES = ["", "", "印章", " (2)", "章", " - 副本"]
+FOLDERS = ["", "内科/", "外科/", "旧/内科/", "2026/", "眼科/", "护理部/"]
+
+rows = st.lists(
+    st.tuples(
+        st.sampled_from(NAMES),
+        st.one_of(st.none(), st.integers(0, 4)),
+        st.sampled_from(STAFF),
+        st.sampled_from(DEPARTMENTS),
+        st.sampled_from(ENTRIES),
+    ),
+    min_size=1,
+    max_size=6,
+)
+files = st.dictionaries(
+    st.builds(
+        lambda folder, first, joint, second, suffix, end: f"{folder}{first}{joint}{second}{suffix}{end}",
+        st.sampled_from(FOLDERS),
+        st.sampled_from(STEMS),
+        st.sampled_from(JOINTS),
+        st.sampled_from(["", "", "", "1001", "内科", "张伟"]),
+        st.sampled_from(SUFFIXES),
+        st.sampled_from([".png", ".jpg", ""]),
+    ),
+    st.sampled_from([b"one", b"two", b"three"]),
+    max_size=6,
+)
+
+
+def doctors_of(people):
+    return [
+        doctor(
+            name,
+            number=None if serial is None else number(serial),
+            staff_no=staff_no,
+            department=department,
+            picture=entry,
+            row=place + 2,
+            written={} if serial is not None else {Field.NUMBER: "待补"},
+        )
+        for place, (name, serial, staff_no, department, entry) in enumerate(people)
+    ]
+
+
+def outcomes(doctors, content, folder):
+    """Return row -> (path, evidence, codes), after pairing."""
+    library = image_index.index(fill(folder, content))
+    paired = pair(doctors, library, known={}).doctors
+    return paired, {
+        one.row.origin.row: (
+            one.picture.path.relative_to(folder).as_posix() if one.picture else None,
+            one.evidence,
+            tuple(each.code for each in one.problems),
+        )
+        for one in paired
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows, files, st.randoms(use_true_random=False))
+def test_order_changes_no_pair_and_every_row_ends_in_one_lane(people, content, shuffler: random.Random):
+    doctors = doctors_of(people)
+    with tempfile.TemporaryDirectory() as folder:
+        paired, first = outcomes(doctors, content, Path(folder) / "a")
+        shuffled, names = doctors[:], list(content.items())
+        shuffler.shuffle(shuffled)
+        shuffler.shuffle(names)
+        _, second = outcomes(shuffled, dict(names), Path(folder) / "b")
+    assert first == second
+    for path, evidence, codes in first.values():
+        errors = [code for code in codes if code not in ("IMAGE_NAME_FUZZY", "IMAGE_DUPLICATE_FILE")]
+        assert len(errors) == (path is None)
+        assert (path is None) == (evidence is None)
+        assert all(code.startswith("IMAGE_") for code in errors)
+    compared = compare(paired)
+    owners: dict[str, set[str]] = {}
+    for one in compared:
+        # a row without a number is never sent, whosever it is
+        if one.picture and one.number and not one.errors:
+            owners.setdefault(one.picture.sha256, set()).add(one.number)
+    assert all(len(people) == 1 for people in owners.values())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows, files, files)
+def test_one_file_more_takes_pictures_away_or_gives_a_missing_one(people, content, more):
+    doctors = doctors_of(people)
+    with tempfile.TemporaryDirectory() as folder:
+        _, before = outcomes(doctors, content, Path(folder) / "a")
+        _, after = outcomes(doctors, more | content, Path(folder) / "b")
+    for row, (path, _, codes) in before.items():
+        now, _, told = after[row]
+        if path is not None and now is not None and now != path:
+            assert more.get(now) == content[path]  # another file of the same picture, with a better name
+        if path is not None and now is None:
+            assert "IMAGE_AMBIGUOUS" in told
+        if "IMAGE_AMBIGUOUS" in codes or "IMAGE_PATH_REJECTED" in codes:
+            assert now is None or "IMAGE_AMBIGUOUS" in codes
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows, st.lists(st.text("张李文章王x1_-. ", min_size=1, max_size=8), max_size=6))
+def test_a_name_that_holds_more_than_what_is_expected_is_nobodys(people, stems_):
+    doctors = doctors_of(people)
+    content = {f"王{stem.strip(' ._-') or 'x'}王.png": b"stranger" for stem in stems_}
+    with tempfile.TemporaryDirectory() as folder:
+        _, found = outcomes(doctors, content, Path(folder) / "a")
+    assert {path for path, _, _ in found.values()} == {None}
+
+
+SEALED = [
+    SealedPerson("k8", "姚平", "姚平处方章", picture_known=True),
+    SealedPerson("k9", "李文", "", picture_known=False),
+]
+WHO = ["张伟", "李文", "姚平"]
+CALLED = [*WHO, "12", *map(number, (0, 8, 9))]
+plain_files = st.dictionaries(
+    st.builds(
+        lambda folder, stem: f"{folder}{stem}.png",
+        st.sampled_from(["", "内科/", "眼科/", "2026/"]),
+        st.sampled_from(CALLED),
+    ),
+    st.integers(0, 9).map(lambda serial: f"picture {serial}".encode()),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(WHO),
+            st.integers(0, 1),
+            st.sampled_from([None, "1", "12"]),
+            st.sampled_from([None, "内科", "外科"]),
+            st.sampled_from([None] * 10 + [f"{stem}.png" for stem in CALLED]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    plain_files,
+)
+def test_nobody_gets_what_is_called_after_somebody_else_or_lies_in_another_department(people, content):
+    """Judged by the file's path alone, apart from the code that pairs."""
+    doctors = [replace(each, key=f"k{each.number}") for each in doctors_of(people)]
+    sealed = Sealed(
+        frozenset(each.key for each in SEALED),
+        [each for each in SEALED if not each.picture_known],
+        lambda: SEALED,
+        lambda: {"k8": {"12"}},
+        lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        library = image_index.index(fill(Path(folder) / "a", content))
+        paired = compare(pair(doctors, library, known={}, sealed=sealed).doctors)
+    outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
+    for one in paired:
+        if one.picture is None or one.errors:
+            continue
+        stem, place = one.picture.path.stem, one.picture.path.parent.name
+        own = {one.name, one.staff_no, one.number}
+        departments = {each.department for each in doctors if each.number == one.number}
+        bearers = {each.number for each in doctors if stem in {each.name, each.staff_no, each.number}}
+        if stem not in own and stem not in {each.staff_no for each in doctors if each.number == one.number}:
+            assert not bearers - {one.number}, "called after another row's doctor"
+            assert stem not in outside, "called after a sealed doctor"
+        if one.evidence == "name":
+            assert bearers <= {one.number} or place in departments
+            assert stem != "李文", "told apart by nothing from a seal whose picture nobody knows"
+            assert place not in {"内科", "外科", "眼科"} - departments or departments == {None}

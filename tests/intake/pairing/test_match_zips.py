@@ -1,0 +1,323 @@
+"""Pictures in zips: names as Windows and macOS write them, bytes put away by their digest, hostile members refused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import tracemalloc
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+from pair_support import NUMBER, OTHER_NUMBER, doctor, fill, outcome, paired
+from zip_support import Entry, encrypted, patched, sized, zipped
+
+from pipeline.domain.roster import Doctor
+from pipeline.intake.images import store
+from pipeline.intake.pairing import image_index, zip_files
+from pipeline.intake.pairing.match import Pairing, pair
+from pipeline.messages.problems import message
+
+
+def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> Pairing:
+    """Pair with a zip that is given in place of the folder."""
+    path = tmp_path / "seals.zip"
+    path.write_bytes(data)
+    return pair(doctors, image_index.index(path), known={}, keep=keeper(tmp_path))
+
+
+def keeper(tmp_path: Path):
+    return lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix)
+
+
+def told(pairing: Pairing) -> list[tuple[str, dict[str, str]]]:
+    return [(each.code, dict(each.detail)) for each in pairing.doctors[0].problems]
+
+
+def test_a_claimed_member_is_put_away_under_its_digest_and_no_other(tmp_path):
+    data = zipped({"内科/张伟.png": b"seal", "李四.jpg": b"other", "王芳.png": b"nobody"})
+    pairing = from_zip(tmp_path, data, doctor(), doctor("李四", number=OTHER_NUMBER))
+    first, second = (one.picture for one in pairing.doctors)
+    assert first
+    assert second
+    assert first.path == tmp_path / "seals.zip" / "内科" / "张伟.png"
+    assert first.sha256 == hashlib.sha256(b"seal").hexdigest()
+    assert (first.size, first.file.read_bytes(), second.file.read_bytes()) == (4, b"seal", b"other")
+    assert sorted(path.suffix for path in (tmp_path / "work").iterdir()) == [".jpg", ".png"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "work").iterdir()} == {0o600}
+    assert pairing.unclaimed == (tmp_path / "seals.zip" / "王芳.png",)
+    assert pairing.stats == {}
+
+
+GBK = "gb18030"
+UNICODE_PATH = struct.pack("<BL", 1, zlib.crc32("张伟.png".encode(GBK))) + "张伟.png".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "extra"),
+    [
+        ("张伟.png", "张伟", b""),  # zipfile sets the UTF-8 flag
+        ("内科/张伟.png".encode(), "张伟", b""),  # macOS does not
+        ("张伟.png".encode(GBK), "张伟", b""),  # Windows in Chinese
+        ("内科/誠明.png".encode(GBK), "誠明", b""),  # its second byte is a backslash
+        ("内科\\张伟.png".encode(GBK), "张伟", b""),
+        ("内科\\张伟.png", "张伟", b""),
+        ("㼆明远.png".encode(GBK), "㼆明远", b""),
+        ("./张伟.png", "张伟", b""),
+        (b"?????.png", "张伟", struct.pack("<BL", 1, zlib.crc32(b"?????.png")) + "张伟.png".encode()),
+        ("张伟.png".encode(GBK), "张伟", UNICODE_PATH),
+    ],
+)
+def test_names_are_read_as_the_program_meant_that_wrote_them(tmp_path, name, people, extra):
+    field = struct.pack("<HH", 0x7075, len(extra)) + extra if extra else b""
+    (row,) = from_zip(tmp_path, zipped([Entry(name, extra=field)]), doctor(people)).doctors
+    assert (row.evidence, row.problems) == ("name", ())
+
+
+def test_a_unicode_path_of_another_name_is_stale(tmp_path):
+    extra = struct.pack("<HHBL", 0x7075, 15, 1, 0) + "李四.png".encode()
+    pairing = from_zip(tmp_path, zipped([Entry("张伟.png".encode(GBK), extra=extra)]), doctor())
+    assert pairing.doctors[0].evidence == "name"
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "why"),
+    [
+        ("姚平.png".encode(GBK), "姚平", "GBK → UTF-8"),  # its bytes happen to be UTF-8
+        ("张伟.png".encode(GBK).decode("cp437"), "张伟", "GBK → cp437"),  # zipped after it went wrong
+        ("张伟.png".encode().decode("cp437"), "张伟", "UTF-8 → cp437"),
+    ],
+)
+def test_a_name_that_went_wrong_before_is_found_and_said(tmp_path, name, people, why):
+    pairing = from_zip(tmp_path, zipped([Entry(name)]), doctor(people))
+    assert [(code, detail["why"]) for code, detail in told(pairing)] == [("IMAGE_NAME_FUZZY", why)]
+
+
+def test_debris_of_macos_is_no_picture(tmp_path):
+    data = zipped(
+        {"张伟.png": b"seal", "__MACOSX/._张伟.png": b"x", ".DS_Store": b"x", "印章/._张伟.png": b"x"}
+    )
+    pairing = from_zip(tmp_path, data, doctor())
+    assert (pairing.doctors[0].problems, pairing.unclaimed) == ((), ())
+
+
+def test_a_zip_in_the_picture_folder_is_looked_into_like_a_folder(tmp_path):
+    files = {"印章.zip": zipped({"内科/张伟.png": b"one", "外科/张伟.png": b"two"}), "李四.png": b"three"}
+    rows = (
+        doctor(department="内科"),
+        doctor(number=OTHER_NUMBER, department="外科"),
+        doctor("李四", number="H1234567890"),
+    )
+    assert outcome(paired(tmp_path, files, *rows), tmp_path / "seals") == [
+        ("印章.zip/内科/张伟.png", "name", []),
+        ("印章.zip/外科/张伟.png", "name", []),
+        ("李四.png", "name", []),
+    ]
+
+
+@pytest.mark.parametrize("entry", ["张伟.png", "内科/张伟.png", "印章.zip/内科/张伟.png", "内科\\张伟"])
+def test_the_picture_column_may_mean_a_member(tmp_path, entry):
+    files = {"印章.zip": zipped({"内科/张伟.png": b"one", "李四.png": b"two"})}
+    pairing = paired(tmp_path, files, doctor("李四", picture=entry))
+    assert outcome(pairing, tmp_path / "seals") == [("印章.zip/内科/张伟.png", "column", [])]
+
+
+def test_zip_and_its_unpacked_files_are_the_same_pictures_or_two_candidates(tmp_path):
+    files = {
+        "a.zip": zipped({"张伟.png": b"one", "李四.png": b"old"}),
+        "张伟.png": b"one",
+        "李四.png": b"new",
+    }
+    rows = doctor(), doctor("李四", number=OTHER_NUMBER)
+    codes = [row[2] for row in outcome(paired(tmp_path, files, *rows), tmp_path / "seals")]
+    assert codes == [["IMAGE_DUPLICATE_FILE"], ["IMAGE_AMBIGUOUS"]]
+
+
+def test_a_locked_copy_beside_the_files_decides_nothing(tmp_path):
+    locked = encrypted(zipped({b"1001.png": b"one"}), b"1001.png")
+    one = doctor(staff_no="1001")
+    assert outcome(paired(tmp_path, {"a.zip": locked, "张伟.png": b"one"}, one), tmp_path / "seals") == [
+        ("张伟.png", "name", [])
+    ]
+
+
+def test_two_members_of_one_name_are_two_candidates(tmp_path):
+    name = "张伟.png".encode()
+    same = from_zip(tmp_path, zipped([Entry(name, b"a"), Entry(name, b"a")]), doctor())
+    assert [code for code, _ in told(same)] == ["IMAGE_DUPLICATE_FILE"]
+    other = from_zip(tmp_path, zipped([Entry(name, b"a"), Entry(name, b"b")]), doctor())
+    assert [code for code, _ in told(other)] == ["IMAGE_AMBIGUOUS"]
+
+
+def damaged(data: bytes) -> bytes:
+    return data.replace(b"[[contents]]", b"[[c0ntents]]")
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (damaged(zipped([Entry("a.png", b"[[contents]]", method=0), Entry("b.png")])), "damaged zip"),
+        (encrypted(zipped({"a.png": b"x", "b.png": b"y"}), b"a.png"), "encrypted"),
+        (zipped([Entry("a.png", method=zipfile.ZIP_LZMA), Entry("b.png")]), "zip: method 14"),
+        (zipped([Entry("a.png", method=zipfile.ZIP_BZIP2), Entry("b.png")]), "zip: method 12"),
+        (zipped({"a.png": bytes(11_000_000), "b.png": b"y"}), "zip: 1:200+"),
+        (zipped({"a.png": b"", "b.png": b"y"}), "0 bytes"),
+        (sized(zipped({"a.png": b"x" * 50, "b.png": b"y"}), b"a.png", 49), "damaged zip"),
+        (
+            patched(zipped({"a.png": b"x", "b.png": b"y"}), b"a.png", local={0: b"XX"}, central={}),
+            "damaged zip",
+        ),
+    ],
+)
+def test_a_member_that_cannot_be_read_costs_its_claimant_alone(tmp_path, data, found):
+    rows = doctor("张伟", staff_no="a"), doctor("李四", number=OTHER_NUMBER, staff_no="b")
+    pairing = from_zip(tmp_path, data, *rows)
+    assert told(pairing) == [("IMAGE_CORRUPT", {"file": "a.png", "found": found})]
+    assert pairing.doctors[1].picture
+    assert "a.png" in message(pairing.doctors[0].problems[0], "zh")
+
+
+def test_a_member_that_says_it_is_small_is_not_unpacked_whole(tmp_path):
+    bomb = sized(zipped({"a.png": bytes(200_000_000), "b.png": b"y"}), b"a.png", 1000)
+    tracemalloc.start()
+    pairing = from_zip(tmp_path, bomb, doctor(staff_no="a"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [code for code, _ in told(pairing)] == ["IMAGE_CORRUPT"]
+    assert peak < 20_000_000
+
+
+def test_a_huge_member_is_refused_unread(tmp_path):
+    data = zipped([Entry("a.png", bytes(image_index.MAX_BYTES + 1), method=0)])
+    pairing = from_zip(tmp_path, data, doctor(staff_no="a"))
+    assert told(pairing)[0][0] == "IMAGE_TOO_LARGE"
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("../张伟.png", ".."),
+        ("内科/../../张伟.png", ".."),
+        ("..\\张伟.png", ".."),
+        ("/张伟.png", ".."),
+        ("\\\\server\\张伟.png", ".."),
+        ("C:\\张伟.png", ".."),
+        ("深/" * 100 + "张伟.png", "too long"),
+        ("旧.zip", "zip in a zip"),
+        ("内科/旧.ZIP", "zip in a zip"),
+        ("旧.7z", "not a zip"),
+    ],
+)
+def test_a_member_that_leads_elsewhere_is_passed_over_and_said(tmp_path, name, why):
+    pairing = from_zip(tmp_path, zipped({name: b"PK", "李四.png": b"x"}), doctor())
+    ((code, detail),) = told(pairing)
+    assert code == "IMAGE_MISSING"
+    assert "⚠ seals.zip/" in detail["hint"]
+    assert detail["hint"].endswith(f", {why}")
+    assert [path.name for path in pairing.unclaimed] == ["李四.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["seals.zip"]
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_a_link_in_a_zip_is_no_picture(tmp_path, kind):
+    data = zipped([Entry("张伟.png", b"/etc/passwd", mode=kind | 0o777)])
+    assert told(from_zip(tmp_path, data, doctor())) == [
+        ("IMAGE_MISSING", {"tried": f"{'*' * 14}{NUMBER[-4:]}, 张伟", "hint": "⚠ seals.zip/张伟.png, link"})
+    ]
+
+
+def overlapping() -> bytes:
+    """Return a zip whose every directory entry says it holds the whole file."""
+    data = zipped([Entry(f"{n}.png", os.urandom(100), method=0) for n in range(3)])
+    size = struct.pack("<L", 200)
+    for n in range(3):
+        data = patched(data, f"{n}.png".encode(), local={}, central={20: size})
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "damaged zip"),
+        (b"PK\x05\x06", "damaged zip"),
+        (b"not a zip", "damaged zip"),
+        (zipped({"张伟.png": b"x"})[:-30], "damaged zip"),
+        (zipped({"张伟.png": b"x"}).replace(b"PK\x01\x02", b"PK\x01\x03"), "damaged zip"),
+        (zipped({"张伟.png": b"x"}).replace("张".encode(), b"\xff\xfe\xfd"), "damaged zip"),
+        (overlapping(), "zip: overlapping members"),
+        (zipped({f"{n}.png": b"" for n in range(zip_files.MAX_MEMBERS + 1)}), "zip: 20001 members"),
+        (
+            sized(sized(zipped({"a.png": b"1", "b.png": b"2"}), b"a.png", 2**32 - 2), b"b.png", 2**32 - 2),
+            "zip: 8589 MB",
+        ),
+    ],
+    ids=["empty", "cut", "text", "truncated", "directory", "name", "overlapping", "members", "unpacked"],
+)
+def test_a_zip_that_cannot_be_listed_is_said_to_everybody(tmp_path, data, why):
+    ((code, detail),) = told(from_zip(tmp_path, data, doctor()))
+    assert (code, detail["hint"]) == ("IMAGE_MISSING", f"⚠ seals.zip, {why}")
+    inside = paired(
+        tmp_path, {"印章.zip": data, "张伟.png": b"x"}, doctor(), doctor("李四", number=OTHER_NUMBER)
+    )
+    assert inside.doctors[0].picture
+    assert inside.doctors[1].problems[0].detail["hint"].endswith(f"⚠ 印章.zip, {why}")
+
+
+def test_an_endless_directory_is_not_read(tmp_path):
+    path = tmp_path / "seals.zip"
+    with path.open("wb") as file:
+        file.truncate(4_000_000_000)  # sparse: it takes no room on the disk
+        file.seek(4_000_000_000)
+        file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 9, 9, 4_000_000_000, 0, 0))
+    tracemalloc.start()
+    library = image_index.index(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert library.unreadable == (("seals.zip", "zip: too many members"),)
+    assert peak < 1_000_000
+
+
+def test_a_zip_that_changed_since_it_was_listed_is_not_believed(tmp_path):
+    path = tmp_path / "seals.zip"
+    path.write_bytes(zipped({"张伟.png": b"one"}))
+    library = image_index.index(path)
+    path.write_bytes(zipped({"张伟.png": b"other"}))
+    (row,) = pair([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
+    assert [each.detail["found"] for each in row.problems] == ["changed while reading"]
+    path.unlink()
+    (row,) = pair([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
+    assert [each.detail["found"] for each in row.problems] == ["cannot be read"]
+
+
+def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
+    path = tmp_path / "seals.zip"
+    path.write_bytes(zipped({"张伟.png": b"one"}))
+
+    def full(_payload, _suffix):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        pair([doctor()], image_index.index(path), known={}, keep=full)
+
+
+def test_without_a_place_to_keep_it_a_member_has_its_digest_alone(tmp_path):
+    path = tmp_path / "seals.zip"
+    path.write_bytes(zipped({"张伟.png": b"one"}))
+    (row,) = pair([doctor()], image_index.index(path), known={}).doctors
+    assert row.picture
+    assert (row.picture.sha256, row.picture.stored) == (hashlib.sha256(b"one").hexdigest(), None)
+
+
+def test_a_link_that_is_named_by_the_user_is_followed_one_that_lies_in_the_folder_is_not(tmp_path):
+    real = tmp_path / "real.zip"
+    real.write_bytes(zipped({"张伟.png": b"one"}))
+    (tmp_path / "seals.zip").symlink_to(real)
+    library = image_index.index(tmp_path / "seals.zip")
+    assert [each.path for each in library.candidates] == [tmp_path / "seals.zip" / "张伟.png"]
+    folder = fill(tmp_path / "folder", {})
+    (folder / "a.zip").symlink_to(real)
+    assert image_index.index(folder).candidates == ()

@@ -1,0 +1,78 @@
+"""Pictures in a roster that no row got: which sheet, over which cells, and why."""
+
+from io import BytesIO
+
+import openpyxl
+import pytest
+from night_support import draw_seal, name, number
+from openpyxl.drawing.image import Image as Drawing
+from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
+
+from pipeline.intake.images import store
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.intake.readers.options import Manner
+from pipeline.messages.results import STRAYS, stray
+
+
+def drawn(sheet, folder, serial, first, last):
+    """Put a picture over the cells from ``first`` to ``last``, each (column, row) from 0."""
+    path = folder / f"{serial}.png"
+    draw_seal(path, serial)
+    picture = Drawing(BytesIO(path.read_bytes()))
+    (left, top), (right, bottom) = first, last
+    start = AnchorMarker(col=left, row=top, colOff=20_000, rowOff=20_000)
+    end = AnchorMarker(col=right, row=bottom, colOff=300_000, rowOff=150_000)
+    picture.anchor = TwoCellAnchor(_from=start, to=end)
+    sheet.add_image(picture)
+
+
+@pytest.fixture
+def report(tmp_path):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "内科"
+    sheet.append(["某某医院医师名单"])
+    sheet.append(["姓名", "证件号码", "印章"])
+    for serial in (1, 2):
+        sheet.append([name(serial), number(serial), None])
+    drawn(sheet, tmp_path, 1, (2, 2), (2, 2))  # the first doctor's
+    drawn(sheet, tmp_path, 2, (4, 0), (5, 0))  # a logo beside the title
+    drawn(sheet, tmp_path, 3, (2, 7), (2, 7))  # below the table
+    drawn(sheet, tmp_path, 4, (2, 2), (2, 5))  # over four rows
+    alone = book.create_sheet("只有印章")
+    drawn(alone, tmp_path, 5, (0, 0), (0, 0))
+    drawn(alone, tmp_path, 7, (0, 3), (2, 9))
+    noted = book.create_sheet("说明")
+    noted.append(["请填写完整"])
+    drawn(noted, tmp_path, 6, (1, 3), (1, 3))
+    book.save(tmp_path / "a.xlsx")
+
+    manner = Manner(keep=lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix))
+    (first, _), (report,) = read_rosters([tmp_path / "a.xlsx"], manner=manner)
+    assert [each.address for each in first.pictures] == ["C3"]
+    return report
+
+
+def test_each_is_told_with_its_sheet_its_cells_and_why(report):
+    assert sorted((each.sheet, each.over, each.why) for each in report.strays) == [
+        ("内科", "C3:C6", "picture without a row of its own, not used"),
+        ("内科", "C8", "picture over no doctor's row"),
+        ("内科", "E1:F1", "picture over no doctor's row"),
+        ("只有印章", "A1", "picture on a sheet without a roster"),
+        ("只有印章", "A4:C10", "picture on a sheet without a roster"),
+        ("说明", "B4", "picture on a sheet without a roster"),
+    ]
+
+
+def test_what_can_be_had_can_be_shown(report):
+    assert all(each.picture.file.is_file() for each in report.strays)
+
+
+def test_every_reason_intake_knows_has_words(report):
+    from pathlib import Path
+
+    import pipeline.intake
+
+    source = "".join(path.read_text("utf-8") for path in Path(pipeline.intake.__file__).parent.rglob("*.py"))
+    assert [why for why in STRAYS if f'"{why}"' not in source] == []
+    assert all(stray(each.why, language) for each in report.strays for language in ("zh", "en"))

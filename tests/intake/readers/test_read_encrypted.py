@@ -1,0 +1,261 @@
+"""Workbooks with an opening password: opened with the right one, refused with what to do, and nothing told of it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import subprocess
+import sys
+import zipfile
+
+import encrypted_support as encrypted
+import openpyxl
+import pytest
+from biff_support import compound, label, record, sheet, stream
+from desktop import office
+
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.intake.readers import detect
+from pipeline.intake.readers import encrypted as intake
+from pipeline.intake.readers.options import Manner
+from pipeline.messages.problems import PHRASES, message
+
+PASSWORD = "处方2026!"
+NUMBER = "11010119900307123X"
+
+
+def workbook():
+    book = openpyxl.Workbook()
+    book.active.append(["姓名", "身份证号"])
+    book.active.append(["张三", NUMBER])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def records(extra=b""):
+    texts = (("姓名", "身份证号"), ("张三", NUMBER))
+    lines = [label(row, column, text) for row, line in enumerate(texts) for column, text in enumerate(line)]
+    return stream(sheet(*lines, record(0x0201, bytes(3000))), extra=extra)
+
+
+def old(*, crypto_api):
+    return lambda password: encrypted.biff(records, password, crypto_api=crypto_api)
+
+
+KINDS = {
+    "agile": lambda password: encrypted.agile(workbook(), password),
+    "standard": lambda password: encrypted.standard(workbook(), password),
+    "rc4": old(crypto_api=False),
+    "cryptoapi": old(crypto_api=True),
+}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def of(data, *passwords):
+        (tmp_path / "a.xlsx").write_bytes(data)
+        rows, (report,) = read_rosters([tmp_path / "a.xlsx"], manner=Manner(passwords=passwords))
+        return rows, report
+
+    return of
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("password", [PASSWORD, intake.DEFAULT_PASSWORD])
+def test_the_right_password_opens_it(read, kind, password):
+    data = KINDS[kind](password)
+    assert detect.kind_of(data) == "encrypted"
+    rows, report = read(data, "", "wrong", *[PASSWORD] * (password == PASSWORD))
+    assert report.status == "read"
+    assert [[cell.shown for cell in row.cells] for row in rows] == [["张三", NUMBER]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("passwords", "hint"), [((), intake.NO_PASSWORD), (("wrong",), intake.WRONG_PASSWORD)]
+)
+def test_without_it_the_file_is_refused_with_what_to_do(read, kind, passwords, hint):
+    rows, report = read(KINDS[kind](PASSWORD), *passwords)
+    assert (rows, report.codes, report.problems[0].detail["hint"]) == ([], ("FILE_ENCRYPTED",), hint)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_password_that_no_program_can_type_does_no_harm(read, kind):
+    assert read(KINDS[kind](PASSWORD), "\ud800", PASSWORD)[1].status == "read"
+
+
+def test_what_to_do_is_said_in_both_languages():
+    hints = (intake.NO_EXTRA, intake.NO_PASSWORD, intake.WRONG_PASSWORD, intake.UNSUPPORTED)
+    assert all(hint in PHRASES for hint in hints)
+
+
+def test_a_password_is_nowhere_to_be_seen(read, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    data = KINDS["standard"]("another")
+    _, report = read(data, PASSWORD)
+    everything = repr(report) + repr(report.problems[0].detail) + repr(Manner(passwords=(PASSWORD,)))
+    everything += message(report.problems[0], "zh") + message(report.problems[0], "en")
+    everything += caplog.text + "".join(capfd.readouterr())
+    assert PASSWORD not in everything
+    assert repr(PASSWORD.encode("utf-16-le"))[2:-1] not in everything
+    assert not logging.root.manager.disable
+
+
+def test_opening_a_file_sets_up_no_logging(tmp_path):
+    """msoffcrypto calls the root logger, which sets itself up then."""
+    (tmp_path / "a.xls").write_bytes(KINDS["rc4"](PASSWORD))
+    script = (
+        "import sys, logging; from pipeline.intake.readers.encrypted import decrypt;"
+        "decrypt(open(sys.argv[1], 'rb').read(), [sys.argv[2]]); print(logging.root.handlers)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.xls"), PASSWORD],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (out.stdout.strip(), out.stderr) == ("[]", "")
+
+
+def test_without_the_extra_the_file_is_refused_with_how_to_install_it(tmp_path):
+    (tmp_path / "a.xlsx").write_bytes(KINDS["agile"](PASSWORD))
+    script = (
+        "import sys; sys.modules['msoffcrypto'] = None; from pathlib import Path;"
+        "from pipeline.intake.read_rosters import read_rosters; from pipeline.intake.readers.options import Manner;"
+        "_, (report,) = read_rosters([Path(sys.argv[1])], manner=Manner(passwords=('x',)));"
+        "print(report.codes[0], report.problems[0].detail['hint'])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.xlsx")], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == f"FILE_ENCRYPTED {intake.NO_EXTRA}"
+
+
+def test_reading_an_open_file_does_not_import_the_extra(tmp_path):
+    (tmp_path / "a.xlsx").write_bytes(workbook())
+    script = (
+        "import sys; from pathlib import Path; from pipeline.intake.read_rosters import read_rosters;"
+        "read_rosters([Path(sys.argv[1])]); print('msoffcrypto' in sys.modules)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.xlsx")], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "False"
+
+
+def test_what_comes_out_is_guarded_like_any_file(read):
+    twice = encrypted.agile(workbook(), PASSWORD)
+    info, secret = intake_package(twice)
+    _, report = read(encrypted.described(info, secret), PASSWORD)
+    assert report.codes == ("FILE_ENCRYPTED",)
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
+            "[Content_Types].xml",
+            "<Types xmlns='http://schemas.openxmlformats.org/package/2006/content-types'/>",
+        )
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(30_000_000))
+    _, report = read(encrypted.agile(bomb.getvalue(), PASSWORD), PASSWORD)
+    assert report.codes == ("FILE_SUSPICIOUS",)
+
+
+def intake_package(data):
+    """Return an encrypted file packed and encrypted once more, but for the zip that msoffcrypto asks for."""
+    from msoffcrypto.method.ecma376_agile import ECMA376Agile
+
+    info, secret = ECMA376Agile.generate_encryption_parameters(PASSWORD)
+    package = ECMA376Agile.encrypt_payload(
+        io.BytesIO(data), info.encryptedKey, secret, info.keyData.saltValue
+    )
+    return package, ECMA376Agile.get_encryption_information(info, package, secret)
+
+
+@pytest.mark.parametrize("spins", [1_000_001, 10_000_000, 10**30])
+def test_a_password_that_would_be_hashed_for_hours_is_not_tried(read, spins):
+    data = encrypted.spinning(workbook(), PASSWORD, spins)
+    _, report = read(data, PASSWORD, "b", "c", "d")
+    assert report.codes == ("FILE_SUSPICIOUS",)
+    assert str(spins) in report.problems[0].detail["found"]
+
+
+@pytest.mark.parametrize(
+    ("description", "code"),
+    [
+        (b"\4\0\4\0\x40\0\0\0<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "FILE_SUSPICIOUS"),
+        (b"\4\0\4\0\x40\0\0\0<a", "FILE_CORRUPT"),
+        (b"\4\0\4\0\x40\0\0\0<a spinCount='x'/>", "FILE_CORRUPT"),
+        (b"\4\0\4\0\x40\0\0\0<a/>", "FILE_ENCRYPTED"),
+        (b"\4\0\3\0\x40\0\0\0", "FILE_ENCRYPTED"),
+        (b"", "FILE_ENCRYPTED"),
+    ],
+)
+def test_hostile_and_unknown_descriptions_are_refused(read, description, code):
+    _, report = read(encrypted.described(bytes(5_000), description), PASSWORD)
+    assert report.codes == (code,)
+
+
+def test_a_description_as_long_as_a_book_is_refused(read, monkeypatch):
+    monkeypatch.setattr(intake, "_MAX_INFO", 100)
+    _, report = read(KINDS["agile"](PASSWORD), PASSWORD)
+    assert report.codes == ("FILE_TOO_LARGE",)
+
+
+def test_a_protection_that_is_not_known_is_said_so(read):
+    xor = compound(records(record(0x002F, b"\2\0" + bytes(4))))
+    _, report = read(xor, PASSWORD)
+    assert (report.codes, report.problems[0].detail["hint"]) == (("FILE_ENCRYPTED",), intake.UNSUPPORTED)
+
+
+@pytest.mark.parametrize(("limit", "kind"), [("_MAX_BYTES", "agile"), ("_MAX_BIFF", "rc4")])
+def test_a_large_one_is_refused_before_it_is_held_six_times(read, monkeypatch, limit, kind):
+    monkeypatch.setattr(intake, limit, 5_000)
+    _, report = read(KINDS[kind](PASSWORD) + bytes(5_000), PASSWORD)
+    assert report.codes == ("FILE_TOO_LARGE",)
+
+
+MACRO = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE script:module PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "module.dtd">
+<script:module xmlns:script="http://openoffice.org/2000/script" script:name="Module1" script:language="StarBasic">
+Sub Save
+Dim a(0) As New com.sun.star.beans.PropertyValue
+a(0).Name = "Hidden": a(0).Value = True
+d = StarDesktop.loadComponentFromURL("{folder}/plain.xlsx", "_blank", 0, a())
+Dim p(1) As New com.sun.star.beans.PropertyValue
+p(0).Name = "FilterName": p(1).Name = "Password": p(1).Value = "secret12"
+p(0).Value = "MS Excel 97": d.storeToURL("{folder}/a.xls", p())
+p(0).Value = "Calc MS Excel 2007 XML": d.storeToURL("{folder}/a.xlsx", p())
+p(0).Value = "calc8": d.storeToURL("{folder}/a.ods", p())
+d.close(True)
+End Sub
+</script:module>"""
+LIBRARY = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE library:library PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "library.dtd">
+<library:library xmlns:library="http://openoffice.org/2000/library" library:name="Standard" library:readonly="false"
+ library:passwordprotected="false">{element}</library:library>"""
+LIBRARIES = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE library:libraries PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "libraries.dtd">
+<library:libraries xmlns:library="http://openoffice.org/2000/library" xmlns:xlink="http://www.w3.org/1999/xlink">
+<library:library library:name="Standard" xlink:href="$(USER)/basic/Standard/script.xlb/" xlink:type="simple"
+ library:link="false"/></library:libraries>"""
+
+
+def test_what_libreoffice_encrypted_is_opened(tmp_path):
+    """One program that is not msoffcrypto: its .xls and .xlsx open, its .ods is refused as what it is."""
+    command = office(tmp_path)
+    subprocess.run([*command, "--terminate_after_init"], check=True, capture_output=True, timeout=120)
+    (tmp_path / "plain.xlsx").write_bytes(workbook())
+    basic = tmp_path / "profile" / "user" / "basic"
+    (basic / "Standard").mkdir(parents=True, exist_ok=True)
+    (basic / "script.xlc").write_text(LIBRARIES)
+    (basic / "Standard" / "Module1.xba").write_text(MACRO.format(folder=tmp_path.as_uri()))
+    (basic / "Standard" / "script.xlb").write_text(
+        LIBRARY.format(element='<library:element library:name="Module1"/>')
+    )
+    (basic / "Standard" / "dialog.xlb").write_text(LIBRARY.format(element=""))
+    subprocess.run([*command, "macro:///Standard.Module1.Save"], check=True, capture_output=True, timeout=120)
+    files = [tmp_path / name for name in ("a.xls", "a.xlsx", "a.ods")]
+    rows, reports = read_rosters(files, manner=Manner(passwords=("secret12",)))
+    assert [report.codes for report in reports] == [(), (), ("FILE_ENCRYPTED",)]
+    assert reports[2].problems[0].detail["hint"] == intake.UNSUPPORTED
+    assert [[cell.shown for cell in row.cells] for row in rows] == 2 * [["张三", NUMBER]]

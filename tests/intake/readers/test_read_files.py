@@ -1,0 +1,411 @@
+"""Which files are read, what the others are told to be, and the way back of our own To fix sheets."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from pathlib import Path
+from struct import pack
+
+import pytest
+import xlsxwriter
+from biff_support import compound, label, record, sheet, stream
+
+from pipeline.domain.roster import Field
+from pipeline.domain.row_token import check_of
+from pipeline.intake.read_rosters import read_rosters, run_of
+from pipeline.intake.readers.discover import expand
+from pipeline.intake.readers.options import Manner
+from pipeline.messages.problems import message
+
+NUMBER = "11010119900307123X"
+TABLE = f"姓名,身份证号\n张三,{NUMBER}\n".encode()
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504
+
+
+def results(
+    path, *lines, titles=("姓名", "身份证号", "图片", "row_id", "check"), sheet="失败待改", ours=True, more=()
+):
+    """Write a results workbook as far as intake looks at it."""
+    book = xlsxwriter.Workbook(path)
+    if ours:
+        book.set_custom_property("esign-import", "results")
+    summary = book.add_worksheet("汇总")
+    summary.write_row(0, 0, ["姓名", "身份证号"])
+    summary.write_row(1, 0, ["张三", NUMBER])
+    page = book.add_worksheet(sheet)
+    page.write_row(0, 0, titles)
+    for number, line in enumerate(lines, 1):
+        page.write_row(number, 0, line)
+    for number, cells in enumerate(more):
+        (book.get_worksheet_by_name(f"{sheet}2") or book.add_worksheet(f"{sheet}2")).write_row(
+            number, 0, cells
+        )
+    book.close()
+    return path
+
+
+def line(row_id, name="张三", check=None):
+    return (name, NUMBER, "a.png", row_id, check_of(row_id) if check is None else check)
+
+
+def test_a_folder_gives_its_rosters_by_name_and_passes_debris_over(tmp_path):
+    for name in ("b.csv", "a.TXT", "old.xls", "~$b.xlsx", ".c.csv", "._b.csv", ".~lock.b.ods#", ".DS_Store", "Thumbs.db",
+                 "desktop.ini", "readme.md", "x.png", "x.jpg", "b"):  # fmt: skip
+        (tmp_path / name).write_bytes(TABLE)
+    for name in ("sub", "folder.xlsx"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "d.csv").write_bytes(TABLE)
+    rows, reports = read_rosters([tmp_path, tmp_path / "b.csv"])
+    assert [(report.path.name, report.status) for report in reports] == [
+        ("a.TXT", "read"),
+        ("b.csv", "read"),
+        ("old.xls", "read"),
+    ]
+    assert [row.origin.path.name for row in rows] == ["a.TXT", "b.csv", "old.xls"]
+
+
+@pytest.mark.parametrize(
+    "suffix", ["doc", "docx", "wps", "pdf", "rtf", "zip", "rar", "7z", "fods", "mht", "xml", "numbers"]
+)
+def test_what_a_clerk_may_mean_as_a_roster_is_reported(tmp_path, suffix):
+    (tmp_path / f"名单.{suffix}").write_bytes(b"%PDF-1.7")
+    (tmp_path / "b.csv").write_bytes(TABLE)
+    _, reports = read_rosters([tmp_path])
+    assert [(report.path.name, report.status) for report in reports] == [
+        ("b.csv", "read"),
+        (f"名单.{suffix}", "refused"),
+    ]
+
+
+def test_a_file_counts_once_however_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_bytes(TABLE)
+    (tmp_path / "link.csv").symlink_to("a.csv")
+    monkeypatch.chdir(tmp_path)
+    rows, reports = read_rosters([Path("a.csv"), tmp_path, tmp_path / "." / "a.csv", tmp_path / "link.csv"])
+    assert (len(rows), [str(report.path) for report in reports]) == (1, ["a.csv"])
+
+
+def test_several_files_and_folders_come_in_the_order_given(tmp_path):
+    for folder in ("z", "a"):
+        (tmp_path / folder).mkdir()
+        for name in ("2.csv", "1.csv"):
+            (tmp_path / folder / name).write_bytes(TABLE)
+    (tmp_path / "m.csv").write_bytes(TABLE)
+    rows, reports = read_rosters([tmp_path / "z", tmp_path / "m.csv", tmp_path / "a"])
+    assert [str(report.path.relative_to(tmp_path)) for report in reports] == [
+        "z/1.csv",
+        "z/2.csv",
+        "m.csv",
+        "a/1.csv",
+        "a/2.csv",
+    ]
+    assert len(rows) == 5
+
+
+def test_a_relative_path_stays_relative(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_bytes(TABLE)
+    monkeypatch.chdir(tmp_path)
+    (row,), (report,) = read_rosters([type(tmp_path)("a.csv")])
+    assert str(row.origin.path) == str(report.path) == "a.csv"
+
+
+def zipped(**members):
+    """Return a zip of these members, named with / for __."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return file.getvalue()
+
+
+def ole(*streams):
+    """Return a compound file with an empty stream of each name."""
+    content = compound(b"")
+    place = content.index("Workbook".encode("utf-16-le"))
+    (name,) = streams
+    title = (name + "\0").encode("utf-16-le")
+    return content[:place] + title.ljust(64, b"\0") + bytes((len(title), 0)) + content[place + 66 :]
+
+
+HEAD = (
+    "<html xmlns:x='urn:schemas-microsoft-com:office:excel'><table><tr><td>姓名<td>身份证号<tr><td>张三<td>"
+)
+PAGE = f"{HEAD}{NUMBER}</table></html>"
+BOOK = (
+    '<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?><Workbook'
+    ' xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet><Table><Row><Cell><Data>姓名</Data></Cell><Cell><Data>'
+    f"身份证号</Data></Cell></Row><Row><Cell><Data>张三</Data></Cell><Cell><Data>{NUMBER}</Data></Cell></Row></Table>"
+    "</Worksheet></Workbook>"
+)
+LABELS = [
+    label(row, column, word)
+    for row, line in enumerate([("姓名", "身份证号"), ("张三", NUMBER)])
+    for column, word in enumerate(line)
+]
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.csv", "a.txt", "a.et", "a", "a.png"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        TABLE,
+        TABLE.replace(b",", b"\t").decode().encode("gb18030"),
+        "\ufeff".encode("utf-16-le") + TABLE.decode().encode("utf-16-le"),
+        TABLE.decode().encode("utf-16-le"),
+        TABLE.decode().encode("utf-16-be"),
+        b"\xef\xbb\xbf" + TABLE,
+        b"<x>,y\n" + TABLE,
+        b"ID;Phone\n" + TABLE.replace(b",", b";"),
+        PAGE.encode(),
+        b"\xef\xbb\xbf\r\n <!-- <Workbook> -->\n" + PAGE.encode(),
+        "\ufeff".encode("utf-16-le") + PAGE.encode("utf-16-le"),
+        b"<?xml version='1.0' encoding='utf-8'?>" + PAGE.encode(),
+        PAGE.removeprefix("<html xmlns:x='urn:schemas-microsoft-com:office:excel'>")
+        .removesuffix("</html>")
+        .encode(),
+        "2026年医生名单".encode() + PAGE.encode(),
+        BOOK.encode(),
+        b"\xef\xbb\xbf" + BOOK.encode(),
+        BOOK.replace("<", "<ss:")
+        .replace("<ss:/", "</ss:")
+        .replace("<ss:?", "<?")
+        .replace("xmlns=", "xmlns:ss=")
+        .encode(),
+        compound(stream(sheet(*LABELS))),
+        stream(sheet(*LABELS)),
+    ],
+)
+def test_a_roster_is_told_by_its_first_bytes_whatever_its_name(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    rows, (report,) = read_rosters([tmp_path / name])
+    assert (report.status, report.codes) == ("read", ())
+    assert [[cell.shown for cell in row.cells[:2]] for row in rows] == [["张三", NUMBER]]
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.csv"])
+@pytest.mark.parametrize(
+    ("data", "code", "found"),
+    [
+        (b"", "FILE_EMPTY", None),
+        (b"%PDF-1.7", "FILE_FORMAT", "PDF"),
+        (b"\x89PNG\r\n\x1a\n", "FILE_FORMAT", "PNG"),
+        (b"\xff\xd8\xff\xe0", "FILE_FORMAT", "JPEG"),
+        (b"{\\rtf1", "FILE_FORMAT", "RTF"),
+        (b"Rar!\x1a\x07", "FILE_FORMAT", "RAR"),
+        (b"ID;PWXL;N;E\n", "FILE_FORMAT", "SYLK"),
+        (b"\x09\0\x04\0\x02\0\x10\0", "FILE_FORMAT", "Excel 2"),
+        (b"\0\0\0\x20ftypheic", "FILE_FORMAT", "HEIC / MP4"),
+        (b"<?xml version='1.0'?><note/>", "FILE_FORMAT", "XML"),
+        (b"<?xml version='1.0'?><Workbook/>", "FILE_FORMAT", "XML"),
+        (
+            b"<?xml version='1.0'?><office:document xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0'/>",
+            "FILE_FORMAT",
+            "OpenDocument (.fods)",
+        ),
+        (b"MIME-Version: 1.0\r\nX-Y: z\r\n\r\n<table><tr><td>", "FILE_FORMAT", "MHTML"),
+        (b"From: <x>\r\nContent-Type: multipart/related\r\nMIME-Version: 1.0\r\n", "FILE_FORMAT", "MHTML"),
+        (ole("WordDocument"), "FILE_FORMAT", "Word (.doc)"),
+        (ole("PowerPoint Document"), "FILE_FORMAT", "PowerPoint (.ppt)"),
+        (ole("Contents"), "FILE_FORMAT", "OLE"),
+        (ole("EncryptedPackage"), "FILE_ENCRYPTED", None),
+        (OLE, "FILE_CORRUPT", "OLE"),
+        (zipped(a="x"), "FILE_FORMAT", "ZIP"),
+        (zipped(mimetype="application/vnd.oasis.opendocument.text"), "FILE_FORMAT", "OpenDocument (.odt)"),
+        (zipped(Index__Document="x", **{"Index/Document.iwa": "x"}), "FILE_FORMAT", "Numbers"),
+        (b"PK\x03\x04" + b"\0" * 100, "FILE_CORRUPT", "damaged zip"),
+        (b"\x01\0\0\x02", "FILE_CORRUPT", "no known format"),
+        (b"\x01", "FILE_CORRUPT", "no known format"),
+        (bytes(range(256)) * 300, "FILE_CORRUPT", "no known format"),
+        (b"x", "HEADER_NOT_FOUND", "x"),
+        (b"\n\n", "FILE_EMPTY", None),
+    ],
+)
+def test_what_is_no_roster_is_named(tmp_path, name, data, code, found):
+    (tmp_path / name).write_bytes(data)
+    rows, (report,) = read_rosters([tmp_path / name])
+    assert (rows, report.status, report.codes) == ([], "refused", (code,))
+    assert report.problems[0].detail.get("found") == found
+    assert report.sha256 == hashlib.sha256(data).hexdigest()
+    assert all(message(report.problems[0], language) for language in ("zh", "en"))
+
+
+def test_remarks_without_an_end_cost_nothing(tmp_path):
+    (tmp_path / "a.xls").write_bytes(b"<!--" * 16_000 + TABLE)
+    assert read_rosters([tmp_path / "a.xls"])[1][0].status == "refused"
+
+
+def test_what_cannot_be_opened_is_reported_and_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    (tmp_path / "dangling.csv").symlink_to("nowhere.csv")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    (tmp_path / "device.csv").symlink_to("/dev/zero")
+    found = ["not a file", "there is no such file or folder", "not a file", "the links go round in a circle"]
+    for given in (tmp_path, *[[tmp_path / f"{name}.csv" for name in ("a", "dangling", "device", "loop")]]):
+        _, reports = read_rosters([given] if isinstance(given, Path) else given)
+        assert [report.problems[0].detail["found"] for report in reports] == found
+        assert {report.codes for report in reports} == {("FILE_CORRUPT",), ("FILE_NOT_READ",)}
+        assert all("not" not in message(report.problems[0], "zh") for report in reports), (
+            "every reason is translated"
+        )
+    _, (report,) = read_rosters([tmp_path / "absent.csv"])
+    assert report.problems[0].detail["found"] == "there is no such file or folder"
+    _, (report,) = read_rosters([tmp_path / "a\0.csv"])
+    assert report.problems[0].detail["found"] == "cannot be read"
+
+
+def test_a_file_that_vanishes_after_it_was_listed_is_reported(tmp_path):
+    """What vanishes between the listing and the reading looks like a file that was never there."""
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for file in files:
+        file.write_bytes(TABLE)
+    listed = expand([tmp_path])
+    files[0].unlink()
+    _, reports = read_rosters(listed)
+    assert [report.status for report in reports] == ["refused", "read"]
+
+
+def test_a_huge_file_is_refused_unread(tmp_path):
+    with (tmp_path / "a.xlsx").open("wb") as file:
+        file.truncate(300_000_000)
+    _, (report,) = read_rosters([tmp_path / "a.xlsx"])
+    assert (report.codes, report.sha256) == (("FILE_TOO_LARGE",), None)
+    assert report.problems[0].detail == {"found": "300 MB", "limit": "200 MB"}
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xd5\xc5\xc8\xfd.csv", "张\n三.csv".encode(), b"\xff\xfe.csv", "𠮷\u202e.csv".encode()]
+)
+def test_a_name_that_is_no_text_stops_nothing(tmp_path, name):
+    path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118  bytes
+    with open(path, "wb") as file:  # noqa: PTH123  bytes
+        file.write(TABLE[:-1] + b'\n"x')
+    for given in (tmp_path, Path(os.fsdecode(path))):
+        _, (report,) = read_rosters([given])
+        assert report.status == "refused"
+        for language in ("zh", "en"):
+            assert message(report.problems[0], language).encode("utf-8")
+        assert "\n" not in repr(report)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "html", "xml", "xls", "xlsx"])
+def test_rows_are_counted_over_the_whole_file_in_every_format(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    lines = "".join(f"<tr><td>张三<td>{NUMBER}" for _ in range(4))
+    content = {
+        "csv": "姓名,身份证号\n" + f"张三,{NUMBER}\n" * 4,
+        "html": f"<table><tr><td>姓名<td>身份证号{lines}</table>",
+        "xml": BOOK.replace(
+            "</Table>", BOOK[BOOK.index("<Row><Cell><Data>张") : BOOK.index("</Table>")] * 3 + "</Table>"
+        ),
+    }
+    if suffix == "xls":
+        more = [label(row, column, word) for row in (2, 3, 4) for column, word in enumerate(("张三", NUMBER))]
+        path.write_bytes(compound(stream(sheet(*LABELS, *more))))
+    elif suffix == "xlsx":
+        results(path, *[("张三", NUMBER)] * 2, ours=False)  # beside a summary of two lines
+    else:
+        path.write_text(content[suffix])
+    assert read_rosters([path], manner=Manner(max_rows=5))[1][0].status == "read"
+    _, (report,) = read_rosters([path], manner=Manner(max_rows=4))
+    assert report.codes == ("FILE_TOO_LARGE",)
+    assert report.problems[0].detail["limit"] == "4 rows"
+
+
+def test_notes_of_a_book_are_reported_whether_it_is_read_or_refused(tmp_path):
+    drawing = pack("<2HI", 0x000F, 0xF000, 24) + pack("<2HI", 0, 0xF006, 0) + pack("<2HI", 0x1F, 0xF001, 0)
+    for content, status in ((LABELS, "read"), ([], "refused")):
+        (tmp_path / "a.xls").write_bytes(compound(stream(sheet(*content), extra=record(0xEB, drawing))))
+        _, (report,) = read_rosters([tmp_path / "a.xls"])
+        assert (report.status, report.notes) == (
+            status,
+            ("pictures within .xls cannot be read: save it as .xlsx",),
+        )
+
+
+def test_a_run_is_told_from_the_first_bytes(tmp_path):
+    path = results(tmp_path / "r.xlsx", line("r1"))
+    assert run_of(path) == ""
+    for other in (results(tmp_path / "o.xlsx", ours=False), tmp_path / "absent.xlsx", tmp_path):
+        assert run_of(other) is None
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.truncate(150_000_000)
+    assert run_of(tmp_path / "huge.csv") is None
+
+
+def test_a_bad_file_does_not_touch_a_good_one(tmp_path):
+    (tmp_path / "a.csv").write_bytes(TABLE[:-1] + b'\n"x')
+    (tmp_path / "b.csv").write_bytes(TABLE)
+    rows, reports = read_rosters([tmp_path])
+    assert [report.status for report in reports] == ["refused", "read"]
+    assert [row.origin.file for row in rows] == ["b.csv"]
+
+
+def test_the_check_of_a_ticket_is_fixed():
+    assert check_of("r1") == hashlib.sha256(b"r1").hexdigest()[:8] == "82f3e9c6"
+
+
+def test_our_own_workbook_is_deferred_in_a_night_and_read_on_demand(tmp_path):
+    path = results(tmp_path / "r.xlsx", line("r1"), line("r2", "李四"))
+    rows, (report,) = read_rosters([path])
+    assert (rows, report.status) == ([], "deferred")
+    rows, (report,) = read_rosters([path], to_fix_only=True)
+    assert report.status == "read"
+    assert [sheet.sheet for sheet in report.sheets] == ["失败待改"]
+    assert [(row.ticket, row.origin.row) for row in rows] == [("r1", 2), ("r2", 3)]
+    assert [cell.header for cell in rows[0].cells] == ["姓名", "身份证号", "图片"]
+    assert rows[0].fields[Field.PICTURE].value == "a.png"
+
+
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [
+        ([line("r1"), line("r2", check="00000000")], "3"),
+        ([line("r1"), line("r2", check=check_of("r1"))], "3"),
+        ([line("r1"), line("")], "3"),
+        ([line("r1"), line("r2"), line("r1")], "2"),
+    ],
+)
+def test_a_damaged_swapped_or_doubled_ticket_refuses_the_file(tmp_path, lines, place):
+    rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", *lines)], to_fix_only=True)
+    assert (rows, report.codes) == ([], ("FILE_SUSPICIOUS",))
+    assert report.problems[0].detail["ticket"] == place
+
+
+def test_a_to_fix_sheet_without_its_hidden_columns_or_header_is_refused(tmp_path):
+    path = results(tmp_path / "r.xlsx", ("张三", NUMBER), titles=("姓名", "身份证号"))
+    assert read_rosters([path], to_fix_only=True)[1][0].codes == ("FILE_SUSPICIOUS",)
+    path = results(tmp_path / "t.xlsx", line("r1"), more=[("x", "y", "图片", "row_id", "check"), line("r2")])
+    assert read_rosters([path], to_fix_only=True)[1][0].codes == ("HEADER_NOT_FOUND",)
+    path = results(tmp_path / "s.xlsx", line("r1"), titles=("x", "y", "图片", "row_id", "check"))
+    assert read_rosters([path], to_fix_only=True)[1][0].codes == ("HEADER_NOT_FOUND",)
+
+
+def test_nothing_to_fix_is_no_fault(tmp_path):
+    rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", titles=())], to_fix_only=True)
+    assert (rows, report.status, report.rows) == ([], "read", 0)
+
+
+def test_a_to_fix_sheet_that_was_renamed_is_known_by_its_hidden_columns(tmp_path):
+    (row,), _ = read_rosters([results(tmp_path / "s.xlsx", line("r1"), sheet="Sheet1")], to_fix_only=True)
+    assert row.ticket == "r1"
+    path = results(tmp_path / "t.xlsx", ("张三", NUMBER), sheet="Sheet1", titles=("姓名", "身份证号"))
+    rows, (report,) = read_rosters([path], to_fix_only=True)
+    assert (rows, report.codes) == ([], ("HEADER_NOT_FOUND",))
+
+
+def test_retry_takes_no_foreign_file(tmp_path):
+    _, (report,) = read_rosters([results(tmp_path / "r.xlsx", line("r1"), ours=False)], to_fix_only=True)
+    assert report.codes == ("FILE_FORMAT",)
+
+
+def test_a_refusal_is_a_whole_sentence_without_personal_data(tmp_path):
+    (tmp_path / "a.csv").write_bytes(f'姓名,身份证号\n"张三,{NUMBER}\n'.encode())
+    _, (report,) = read_rosters([tmp_path / "a.csv"])
+    for language in ("zh", "en"):
+        said = message(report.problems[0], language)
+        assert "2" in said
+        assert NUMBER not in said + repr(report)
+    assert NUMBER not in repr(read_rosters([tmp_path / "a.csv"]))

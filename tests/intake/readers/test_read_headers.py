@@ -1,0 +1,117 @@
+"""The header line: exact titles after folding, never likeness; two claims on one field stop the file."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.domain.roster import Field
+from pipeline.intake.layout.column_titles import ALIASES, fold
+from pipeline.intake.read_rosters import read_rosters
+
+NUMBER = "11010119900307123X"
+
+
+def reading(path, *lines, columns=None):
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows, (report,) = read_rosters([path], columns=columns or {})
+    return rows, report
+
+
+def mapped(path, titles, **options):
+    """Return field -> title of a header line with one doctor below."""
+    rows, report = reading(path, titles, ",".join("x" for _ in titles.split(",")), **options)
+    assert report.status == "read", report.problems
+    return {str(name): cell.header for name, cell in rows[0].fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("*姓名", "*身份证号码"),
+        ("姓 名", "身份证 号码（必填）"),
+        ("医师姓名：", "ＩＤ　Card Number"),
+        ("UserName", "IdCardNumber"),
+        ("name", "id_card_number"),
+        ('"姓\n名"', "证件号码[18位]"),
+        ("\ufeff姓名\u200b", "公民身份号码"),
+    ],
+)
+def test_titles_are_compared_without_width_case_space_marks_and_brackets(tmp_path, name, number):
+    assert list(mapped(tmp_path / "a.csv", f"{name},{number}")) == ["name", "id_card_number"]
+
+
+def test_every_parameter_has_a_chinese_and_an_english_title(tmp_path):
+    chinese = (
+        "姓名,身份证号,证件类型,手机号,工号,科室,印章名称,印章图片,场景值,开通自动签,许可类型,压缩印章图片"
+    )
+    english = (
+        "UserName,IdCardNumber,IdCardType,Mobile,StaffNo,Department,SealName,Picture,SceneKey,EnableAutoSign,"
+        "LicenseType,SealImageCompress"
+    )
+    fields = [str(name) for name in Field]
+    for titles in (chinese, english, ",".join(fields)):
+        found = mapped(tmp_path / "a.csv", titles)
+        assert list(found) == fields
+        assert list(found.values()) == titles.split(",")
+
+
+def test_no_title_names_two_fields():
+    titles = [fold(alias) for aliases in ALIASES.values() for alias in aliases]
+    assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize(
+    "decoy",
+    [
+        "家属姓名", "紧急联系人", "紧急联系人电话", "患者姓名", "开单医师姓名", "推荐人姓名", "填表人", "审核人", "办公电话",
+        "身份证有效期", "姓名（家属）", "手机号(紧急联系人)", "身份证号【配偶】", "曾用姓名", "家属身份证号",
+    ],
+)  # fmt: skip
+def test_a_decoy_never_matches(tmp_path, decoy):
+    found = mapped(tmp_path / "a.csv", f"{decoy},姓名,身份证号,手机")
+    assert found == {"name": "姓名", "id_card_number": "身份证号", "mobile": "手机"}
+
+
+def test_two_columns_for_one_field_refuse_the_file_and_are_both_named(tmp_path):
+    rows, report = reading(tmp_path / "a.csv", "某院", "姓名,身份证号,证件号码", f"张三,{NUMBER},{NUMBER}")
+    assert (rows, report.codes) == ([], ("HEADER_AMBIGUOUS",))
+    detail = report.problems[0].detail
+    assert (detail["row"], detail["found"]) == ("2", "B2 身份证号, C2 证件号码")
+
+
+def test_columns_of_the_user_come_first(tmp_path):
+    titles = "姓名,身份证号,证件号码,大名,Kennung（neu）"
+    columns = {"证件 号码": "id_card_number", "kennung": "staff_no", "大名": "name"}
+    found = mapped(tmp_path / "a.csv", titles, columns=columns)
+    assert found == {"name": "大名", "id_card_number": "证件号码", "staff_no": "Kennung（neu）"}
+
+
+def test_the_header_may_stand_below_titles_but_not_out_of_sight(tmp_path):
+    near = ["填报单位：某院"] * 49 + ["姓名,身份证", f"张三,{NUMBER}"]
+    rows, _ = reading(tmp_path / "a.csv", *near)
+    assert [row.origin.row for row in rows] == [51]
+    _, report = reading(tmp_path / "a.csv", "填报单位：某院", *near)
+    assert report.codes == ("HEADER_NOT_FOUND",)
+
+
+def test_a_missing_header_tells_the_titles_that_come_nearest(tmp_path):
+    _, report = reading(tmp_path / "a.csv", "某院名单", "医生,手机号,编号", "张三,13800138000,1")
+    assert (report.codes, report.problems[0].detail["found"]) == (
+        ("HEADER_NOT_FOUND",),
+        "医生 | 手机号 | 编号",
+    )
+
+
+def test_a_missing_header_never_tells_a_doctor(tmp_path):
+    _, report = reading(tmp_path / "a.csv", f"张三,{NUMBER}", f"李四,{NUMBER}")
+    assert report.codes == ("HEADER_NOT_FOUND",)
+    assert report.problems[0].detail == {"found": "张* | 1***", "first": "1"}
+    assert report.sheets[0].columns == ()
+
+
+@pytest.mark.parametrize(
+    ("titles", "lacking"), [("姓名,手机号,科室", "身份证 (id_card_number)"), ("身份证,手机号", "姓名 (name)")]
+)
+def test_a_table_that_lacks_one_of_the_two_columns_says_which(tmp_path, titles, lacking):
+    _, report = reading(tmp_path / "a.csv", titles, "张三,1,2")
+    assert (report.codes, report.problems[0].detail["field"]) == (("COLUMN_MISSING",), lacking)

@@ -1,0 +1,498 @@
+"""Rows against each other: one person twice, one picture, seal name or mobile for two."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
+from pipeline.intake.conflicts import compare
+from pipeline.messages.problems import message, problem
+
+ANNA, BERT = "110199199003071232", "110199198501011239"
+COLUMNS = dict(zip(Field, "ABCDEFGHIJKL", strict=True))
+BROKEN = problem("IMAGE_MISSING", Field.PICTURE)
+
+
+def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
+    """A doctor of row ``place``; ``scene`` is what the row itself says of its scene.
+
+    ``written`` and ``called`` are what stands in the cells of number and name where it could not be read.
+    """
+    written = {
+        Field.NAME: called,
+        Field.NUMBER: number or written,
+        Field.MOBILE: mobile,
+        Field.SEAL_NAME: seal_name,
+        Field.SCENE_KEY: scene,
+    }
+    cells = {
+        field: Cell(COLUMNS[field], field.value, value, CellKind.TEXT, value)
+        for field, value in written.items()
+        if value is not None
+    }
+    return Doctor(
+        row=Row(Origin(Path("in") / file, sheet, place), tuple(cells.values()), cells),
+        row_id=None,
+        key=None,
+        name=name,
+        number=number,
+        id_type=card if number else None,
+        mobile=mobile,
+        staff_no=staff,
+        department=None,
+        seal_name=seal_name,
+        scene_key=scene or "E_PRESCRIPTION_AUTO_SIGN",
+        enable_auto_sign=None,
+        license_type=None,
+        seal_image_compress=None,
+        picture=Picture(Path(f"seals/{picture}.png"), picture, 1) if picture else None,
+        problems=(BROKEN,) if broken else (),
+        **more,
+    )
+
+
+def new(doctors):
+    """The problems that comparing added, by row: code, (w) for a warning, and what differs."""
+    compared = compare(doctors)
+    assert [after.row for after in compared] == [before.row for before in doctors]
+    told = {}
+    for before, after in zip(doctors, compared, strict=True):
+        is_copy = any(
+            found.detail.get("faults") for found in after.problems
+        )  # whose errors the first row keeps
+        kept = () if is_copy else before.problems
+        assert after.problems[: len(kept)] == kept
+        told[after.row.origin.row] = [
+            " ".join(
+                filter(
+                    None,
+                    (found.code, "(w)" if found.severity == "warning" else "", found.detail.get("differs")),
+                )
+            )
+            for found in after.problems[len(kept) :]
+        ]
+    return told
+
+
+def test_two_people_with_nothing_in_common_have_nothing_to_tell():
+    rows = [doctor(2), doctor(3, BERT, picture="p2")]
+    assert compare(rows) == rows
+
+
+def test_of_equal_rows_the_first_stays_and_the_others_name_it():
+    compared = compare([doctor(2), doctor(3), doctor(9)])
+    assert compared[0].problems == ()
+    for other in compared[1:]:
+        (told,) = other.problems
+        assert (told.code, told.severity) == ("ROW_DUPLICATE", "error")
+        assert (told.cell, told.detail) == (f"B{other.row.origin.row}", {"other": "roster.xlsx 内科 2"})
+
+
+def test_the_first_valid_row_stays_not_the_first():
+    assert new([doctor(2, broken=True), doctor(3), doctor(4)]) == {2: ["ROW_DUPLICATE"], 3: [], 4: ["ROW_DUPLICATE"]}  # fmt: skip
+    compared = compare([doctor(2, broken=True), doctor(3)])
+    assert compared[0].problems[-1].detail["other"] == "roster.xlsx 内科 3"
+
+
+def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it():
+    rows = [doctor(2, broken=True), doctor(3, broken=True), doctor(4, picture=None), doctor(5, broken=True)]
+    rows[2] = replace(rows[2], problems=(problem("IMAGE_MISSING", Field.PICTURE, tried="x"),))
+    compared = compare(rows)
+    told = {each.row.origin.row: [found.code for found in each.problems] for each in compared}
+    assert told == {2: ["IMAGE_MISSING"], 3: ["ROW_DUPLICATE"], 4: ["IMAGE_MISSING"], 5: ["ROW_DUPLICATE"]}
+    assert "roster.xlsx 内科 row 2" in message(compared[3].problems[0], "en")
+    assert "same problems" in message(compared[3].problems[0], "en")
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "two"),
+    [
+        ("picture", "p1", "p2"),
+        ("mobile", "13800138000", "13900139000"),
+        ("seal_name", "张三章", "张三处方章"),
+        ("scene_key", "OTHER", "E_PRESCRIPTION_AUTO_SIGN"),
+    ],
+)
+def test_content_given_twice_and_differently_sends_none(field, one, two):
+    argument = "scene" if field == "scene_key" else field
+    rows = [doctor(2, **{argument: one}), doctor(3, **{argument: two}), doctor(4, broken=True)]
+    assert new(rows) == {place: [f"ROW_DUPLICATE {field}"] for place in (2, 3, 4)}
+    first = compare(rows)[0].problems[-1]
+    assert first.detail["other"] == "roster.xlsx 内科 3, roster.xlsx 内科 4"
+
+
+def test_everything_that_differs_is_named():
+    assert new([doctor(2, mobile="13800138000"), doctor(3, picture="p2", mobile="13900139000")])[2] == [
+        "ROW_DUPLICATE picture, mobile"
+    ]
+
+
+@pytest.mark.parametrize("argument", ["picture", "mobile", "seal_name", "scene"])
+def test_blank_on_one_row_and_given_on_the_other_is_no_difference(argument):
+    given_one = {"picture": "p9", "mobile": "13800138000", "seal_name": "张三章", "scene": "OTHER"}[argument]
+    rows = [doctor(2, **{argument: given_one}), doctor(3, **{argument: None})]
+    assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"]}
+    assert compare(rows)[0] == rows[0]
+
+
+def test_departments_and_staff_numbers_are_no_content():
+    rows = [
+        replace(doctor(2), department="内科", staff_no="1"),
+        replace(doctor(3), department="外科", staff_no="2"),
+    ]
+    assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"]}
+
+
+def test_one_number_with_two_names_stops_them_all():
+    rows = [doctor(2), doctor(3, name="李四"), doctor(4, name=None, broken=True)]
+    assert new(rows) == {place: ["ID_NAME_CONFLICT"] for place in (2, 3, 4)}
+
+
+def test_a_name_that_could_not_be_read_is_no_second_name():
+    assert new([doctor(2), doctor(3, name=None, broken=True)]) == {2: [], 3: ["ROW_DUPLICATE"]}
+
+
+def test_rows_without_a_usable_number_are_people_of_their_own():
+    rows = [doctor(2, None, broken=True), doctor(3, None, broken=True)]
+    assert new(rows) == {2: ["IMAGE_SHARED"], 3: ["IMAGE_SHARED"]}
+
+
+def test_a_renewed_permit_is_the_same_person_with_another_number():
+    permits = [
+        doctor(place, number, card=CardType.HONGKONG_AND_MACAO)
+        for place, number in ((2, "H1234567801"), (3, "H1234567802"))
+    ]
+    assert new(permits) == {2: ["ROW_DUPLICATE id_card_number"], 3: ["ROW_DUPLICATE id_card_number"]}
+
+
+def test_a_picture_of_two_people_goes_to_nobody():
+    told = new([doctor(2), doctor(3, BERT, name="李四"), doctor(4, None, name="王五", broken=True)])
+    assert told == {place: ["IMAGE_SHARED"] for place in (2, 3, 4)}
+
+
+def test_the_messages_name_the_rows_of_other_people_and_not_too_many():
+    rows = [
+        doctor(2),
+        doctor(3),
+        *(doctor(place, f"{place}", mobile="13800138000") for place in range(10, 90)),
+    ]
+    compared = compare(rows)
+    shared = compared[0].problems[0]
+    assert shared.detail["other"] == "roster.xlsx 内科 10, roster.xlsx 内科 11, roster.xlsx 内科 12 …"
+    assert shared.detail["file"] == "p1.png"
+
+
+def test_a_shared_mobile_is_said_and_a_shared_seal_name_stops_both():
+    one = doctor(2, mobile="13800138000", seal_name="处方章")
+    two = doctor(3, BERT, name="李四", picture="p2", mobile="13800138000", seal_name="处方章")
+    assert new([one, two]) == {place: ["SEAL_NAME_DUPLICATE", "MOBILE_DUPLICATE (w)"] for place in (2, 3)}
+
+
+def test_a_row_stopped_by_another_person_is_not_the_one_that_stays():
+    rows = [doctor(2, seal_name="处方章"), doctor(3), doctor(4, BERT, picture="p2", seal_name="处方章")]
+    told = new(rows)
+    assert told == {2: ["SEAL_NAME_DUPLICATE", "ROW_DUPLICATE"], 3: [], 4: ["SEAL_NAME_DUPLICATE"]}
+
+
+# ---- one person under two numbers ---------------------------------------------------------------------------------
+
+
+def same_name(**two):
+    """Two rows of 张三 under two usable numbers, each with a picture of its own."""
+    return [doctor(2, **two), doctor(3, BERT, picture="p2", **two)]
+
+
+def test_the_same_name_and_staff_number_under_two_numbers_stop_both():
+    rows = [*same_name(staff="1001"), doctor(4, BERT, picture="p2", name="李四", staff="1001", broken=True)]
+    assert new(rows[:2]) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
+    (told,) = compare(rows[:2])[0].problems
+    assert (told.severity, told.field, told.cell) == ("error", Field.NUMBER, "B2")
+    assert told.detail == {"other": "roster.xlsx 内科 3", "same": "staff_no"}
+
+
+def test_the_same_name_and_mobile_under_two_numbers_stop_both():
+    told = new(same_name(mobile="13800138000"))
+    assert told == {place: ["PERSON_POSSIBLY_SAME", "MOBILE_DUPLICATE (w)"] for place in (2, 3)}
+
+
+@pytest.mark.parametrize("pair", [("one", "two"), ("two", "one")])
+def test_two_people_by_a_humans_word_are_two(pair):
+    rows = [replace(row, key=key) for row, key in zip(same_name(staff="1001"), ("one", "two"), strict=True)]
+    assert compare(rows, other_persons={pair}) == rows
+    assert compare(rows, other_persons={("one", "three")}) != rows
+
+
+def test_two_numbers_of_one_person_are_two_rows_of_one_person():
+    rows = [replace(row, key="one") for row in same_name(staff="1001")]
+    assert new(rows) == {place: ["ROW_DUPLICATE id_card_number, picture"] for place in (2, 3)}
+
+
+def test_all_that_is_the_same_is_told_at_once():
+    (told, _) = compare(same_name(staff="1001", mobile="13800138000"))[0].problems
+    assert told.detail["same"] == "staff_no, mobile"
+
+
+def test_a_staff_number_is_the_same_with_other_zeros_and_case():
+    one, two = same_name()
+    rows = [replace(one, staff_no="0a12"), replace(two, staff_no="A12")]
+    assert new(rows) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
+
+
+def test_namesakes_are_two_people():
+    assert new([doctor(2, staff="1001"), doctor(3, BERT, picture="p2", staff="1002")]) == {2: [], 3: []}
+    assert new(same_name()) == {2: [], 3: []}
+
+
+def test_a_staff_number_of_two_names_is_no_one_person():
+    rows = [doctor(2, staff="1001"), doctor(3, BERT, picture="p2", name="李四", staff="1001")]
+    assert new(rows) == {2: [], 3: []}
+
+
+def test_a_second_number_stops_all_rows_of_the_first():
+    rows = [doctor(2, staff="1"), doctor(3, staff="1"), doctor(4, BERT, picture="p2", staff="1")]
+    copy = ["ROW_DUPLICATE"]
+    assert new(rows) == {2: ["PERSON_POSSIBLY_SAME"], 3: copy, 4: ["PERSON_POSSIBLY_SAME"]}
+
+
+def test_a_row_with_another_error_counts_as_well():
+    rows = same_name(staff="1001")
+    rows[1] = replace(rows[1], problems=(BROKEN,))
+    assert new(rows) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
+
+
+# ---- a row whose number is damaged beside the good row of the same person ------------------------------------------
+
+
+def test_a_damaged_row_does_not_stop_the_good_one_of_the_same_name_and_staff_number():
+    good = doctor(2, staff="1001", mobile="13800138000", seal_name="章")
+    damaged = doctor(
+        3, None, staff="1001", mobile="13800138000", seal_name="章", broken=True, written="1.1E+17"
+    )
+    assert new([good, damaged]) == {2: [], 3: []}
+    assert new([damaged, good]) == {2: [], 3: []}
+
+
+@pytest.mark.parametrize("left", ["110199199003071000", "1.10199199003071E+17", "110199199003071000.0"])
+def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(left):
+    damaged = doctor(3, None, broken=True, written=left)
+    assert new([doctor(2), damaged]) == {2: [], 3: []}
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"name": "李四", "staff": "1001"},
+        {"staff": "1002"},
+        {"written": "1.10199E+17"},  # of the place alone: a namesake may come from there
+        {"written": "110199198501011000"},
+        {"written": "1.10199199003071E+16"},  # seventeen digits: one more is lost, nobody knows which
+        {"name": "李四", "written": "110199199003071000"},
+    ],
+)
+def test_without_such_a_trace_a_damaged_row_may_be_anybody_s(stranger):
+    rows = [doctor(2, staff="1001"), doctor(3, None, broken=True, **stranger)]
+    assert new(rows) == {2: ["IMAGE_SHARED"], 3: ["IMAGE_SHARED"]}
+
+
+def test_a_trace_counts_only_together_with_the_name():
+    damaged = [
+        doctor(3, None, picture="p3", broken=True),
+        doctor(4, None, name="李四", staff="1001", broken=True),
+    ]
+    assert new([doctor(2, staff="1001"), *damaged]) == {2: ["IMAGE_SHARED"], 3: [], 4: ["IMAGE_SHARED"]}
+
+
+def test_two_rows_with_one_name_and_one_damaged_number_are_one_person():
+    rows = [doctor(place, None, broken=True, written="110199") for place in (2, 3)]
+    copy = ["ROW_DUPLICATE"]
+    assert new(rows)[3][-1:] == copy
+    others = [
+        doctor(4, None, name="李四", broken=True, written="110199"),
+        doctor(5, None, name=None, broken=True, written="110199"),
+    ]
+    assert new([*rows, *others]) == {place: ["IMAGE_SHARED"] for place in (2, 4, 5)} | {3: copy}
+
+
+@pytest.mark.parametrize("garbled", ["1.1.1E17", ".E5", "1E999", "E17", "1e", "９.9E+17"])
+def test_nothing_is_read_out_of_a_garbled_exponent(garbled):
+    assert new([doctor(2), doctor(3, None, picture="p2", broken=True, written=garbled)]) == {2: [], 3: []}
+
+
+def test_a_damaged_row_that_two_people_fit_is_neither_s():
+    rows = [doctor(2, staff="1", picture="p1"), doctor(3, BERT, staff="1", picture="p2"), doctor(4, None, staff="1", broken=True)]  # fmt: skip
+    assert new(rows)[4] == ["IMAGE_SHARED"]
+
+
+# ---- names that cannot be read ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("called", "conflict"),
+    [("李四（返聘）", True), ("张三（返聘）", False), ("张*", False), ("zhangsan", False), ("?", False)],
+)
+def test_an_unreadable_name_that_begins_otherwise_is_a_second_name(called, conflict):
+    rows = [doctor(2), doctor(3, name=None, broken=True, called=called)]
+    expected = (
+        {2: ["ID_NAME_CONFLICT"], 3: ["ID_NAME_CONFLICT"]} if conflict else {2: [], 3: ["ROW_DUPLICATE"]}
+    )
+    assert new(rows) == expected
+
+
+# ---- files and sheets ---------------------------------------------------------------------------------------------
+
+
+def test_rows_of_all_files_and_sheets_of_a_run_are_compared():
+    rows = [
+        doctor(2, file="a.xlsx", sheet="内科"),
+        doctor(3, file="a.xlsx", sheet="外科"),
+        doctor(4, file="b.csv", sheet=None),
+    ]
+    assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"], 4: ["ROW_DUPLICATE"]}
+    assert {one.problems[-1].detail["other"] for one in compare(rows)[1:]} == {"a.xlsx 内科 2"}
+    rows[2] = doctor(4, file="b.csv", sheet=None, name="李四")
+    told = compare(rows)[0].problems[-1]
+    assert (told.code, told.detail["other"]) == ("ID_NAME_CONFLICT", "a.xlsx 外科 3, b.csv 4")
+
+
+def test_a_thousand_rows_with_one_mobile_are_compared_in_no_time():
+    """No row is compared with every other: 20,000 of them would take 400,000,000 steps."""
+    rows = [
+        doctor(place, f"{place}", name=f"{place}", picture=None, mobile="13800138000")
+        for place in range(20_000)
+    ]
+    compared = compare(rows)
+    assert (
+        compared[0].problems[-1].detail["other"]
+        == "roster.xlsx 内科 1, roster.xlsx 内科 2, roster.xlsx 内科 3 …"
+    )
+    assert (
+        compared[2].problems[-1].detail["other"]
+        == "roster.xlsx 内科 0, roster.xlsx 内科 1, roster.xlsx 内科 3 …"
+    )
+
+
+def test_many_rows_of_one_person_do_not_hide_the_other():
+    rows = [*(doctor(place) for place in range(2, 12)), doctor(20, BERT, name="李四")]
+    told = compare(rows)
+    assert told[0].problems[0].detail["other"] == "roster.xlsx 内科 20"
+    assert (
+        told[-1].problems[0].detail["other"] == "roster.xlsx 内科 2, roster.xlsx 内科 3, roster.xlsx 内科 4 …"
+    )
+
+
+people = st.builds(
+    doctor,
+    st.just(0),
+    st.sampled_from([ANNA, BERT, None]),
+    name=st.sampled_from(["张三", "张三", "张三", "李四", None]),
+    picture=st.sampled_from(["p1", "p2", None]),
+    mobile=st.sampled_from(["13800138000", "13900139000", None]),
+    seal_name=st.sampled_from(["甲章", None, None]),
+    scene=st.sampled_from(["OTHER", None]),
+    staff=st.sampled_from(["1001", "1002", None]),
+    written=st.sampled_from(["110199199003071000", "1.1E+17", None]),
+    broken=st.booleans(),
+)
+
+
+def decisions(doctors):
+    """What was decided of each row, by what it says: which of equal rows stays may depend on their order.
+
+    Of rows with the same errors the first has them, and the others name it.
+    """
+    compared = compare(doctors)
+    errors = {f"roster.xlsx 内科 {after.row.origin.row}": after.errors for after in compared}
+
+    def said(after):
+        copies = [found.detail["other"] for found in after.errors if "faults" in found.detail]
+        warnings = [found for found in after.problems if found.severity == "warning"]
+        problems = (*warnings, *errors[copies[0]]) if copies else (*warnings, *after.errors)
+        return tuple(
+            (found.code, found.detail.get("differs"))
+            for found in problems
+            if found.code != "ROW_DUPLICATE" or "differs" in found.detail
+        )
+
+    return sorted(
+        (
+            repr((after.name, after.number, after.mobile, after.seal_name, after.scene_key, after.picture)),
+            said(after),
+        )
+        for after in compared
+    )
+
+
+@given(st.data(), st.lists(people, max_size=7))
+def test_permuting_rows_changes_no_decision_but_which_equal_row_is_first(data, roster):
+    roster = [replace(one, row=replace(one.row, origin=replace(one.row.origin, row=place))) for place, one in enumerate(roster)]  # fmt: skip
+    shuffled = data.draw(st.permutations(roster))
+    assert decisions(roster) == decisions(shuffled)
+
+
+@given(st.lists(people, max_size=7))
+def test_never_more_than_one_row_of_a_person_and_one_person_of_a_picture_is_left_to_send(roster):
+    left = [after for after in compare(roster) if not after.errors and after.number]
+    assert len({after.number for after in left}) == len(left)
+    pictures = [after.picture.sha256 for after in left if after.picture]
+    assert len(set(pictures)) == len(pictures)
+
+
+@given(st.lists(people, max_size=7))
+def test_of_two_numbers_with_one_name_and_staff_number_or_mobile_neither_is_sent(roster):
+    left = [after for after in compare(roster) if not after.errors and after.number and after.name]
+    for mark in ("staff_no", "mobile"):
+        claims = {(one.name, getattr(one, mark), one.number) for one in left if getattr(one, mark)}
+        assert len({claim[:2] for claim in claims}) == len(claims)
+
+
+@given(st.lists(people, max_size=7))
+def test_a_person_with_a_valid_row_and_no_contradiction_keeps_exactly_one(roster):
+    compared = compare(roster)
+    for number in {one.number for one in roster} - {None}:
+        rows = [after for after in compared if after.number == number]
+        stopped = any(
+            found.code != "ROW_DUPLICATE" or "differs" in found.detail
+            for after in rows
+            for found in after.errors
+        )
+        if not stopped:
+            assert sum(not after.errors for after in rows) == 1
+
+
+def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
+    rows = [
+        doctor(2, picture="2001"),
+        doctor(3, BERT, name="李四", picture="2002"),
+        doctor(4, "n4", picture="p4"),
+    ]
+    first, second, third = compare(rows, {"2001": "2001", "2002": "2001"})
+    assert not third.problems
+    assert message(first.problems[0], "zh") == (
+        "图片 2001.png 与 2002.png（roster.xlsx 内科 第 3 行）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，"
+        "给其他人换上各自的图片。"
+    )
+    assert message(second.problems[0], "en") == (
+        "The pictures 2002.png and 2001.png (roster.xlsx 内科 row 2) show the very same seal; none was sent, look whose it is, "
+        "replace the others."
+    )
+
+
+def test_twins_of_one_name_are_told_apart_by_their_folders():
+    rows = [
+        replace(doctor(place, number), picture=Picture(Path(f"seals/{folder}/1.png"), folder, 1))
+        for place, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
+    ]
+    first, _ = compare(rows, {"内科": "内科", "外科": "内科"})
+    assert (first.problems[0].detail["file"], first.problems[0].detail["twin"]) == (
+        "内科/1.png",
+        "外科/1.png",
+    )
+
+
+def test_the_same_bytes_are_no_twin():
+    first, _ = compare([doctor(2), doctor(3, BERT, name="李四")])
+    assert "twin" not in first.problems[0].detail
+    assert "也是 roster.xlsx 内科 第 3 行的图片" in message(first.problems[0], "zh")

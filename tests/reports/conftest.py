@@ -1,0 +1,362 @@
+"""A night of some sixty invented doctors with every status, made from the shared values alone."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.domain.model import Content, Night, Outcome, Past, Planned, Status, Traffic, Try
+from pipeline.domain.roster import (
+    CardType,
+    Cell,
+    CellKind,
+    Change,
+    Doctor,
+    Field,
+    FileReport,
+    Origin,
+    Picture,
+    Problem,
+    Row,
+    SheetReport,
+    SkippedLine,
+)
+from pipeline.messages.problems import problem
+from pipeline.reports.workbook import write_workbook
+
+NAMES = (  # noqa: SIM905  a list of sixty quoted names is unreadable
+    "赵明远 钱秀兰 孙立新 李若彤 周建国 吴晓燕 郑国栋 王雅琴 冯子墨 陈思源 褚文静 卫东升 蒋梦洁 沈家豪 韩雪梅 杨振华 "
+    "朱婉清 秦海涛 尤丽娟 许志强 何静怡 吕俊杰 施慧敏 张伟 孔令辉 曹雨桐 严正阳 华玉珍 金鑫鑫 魏淑芬 陶然 姜大鹏 "
+    "戚晓东 谢婷婷 邹文博 喻小红 柏松涛 水清扬 窦建平 章佳怡 云飞扬 苏晓曼 潘玉洁 葛长青 奚梦瑶 范志刚 彭丽丽 郎俊峰 "
+    "鲁海燕 韦春生 昌盛 马丽娜 苗青青 凤仪 花小蕾 方中信 俞敏之 任天行 袁春华 柳如烟"
+).split()
+DEPARTMENTS = ("内科", "外科", "儿科", "急诊科", "口腔科", "中医科")
+COLUMNS = (
+    ("A", "序号", None),
+    ("B", "姓名", Field.NAME),
+    ("C", "证件类型", Field.ID_TYPE),
+    ("D", "身份证号码", Field.NUMBER),
+    ("E", "手机号", Field.MOBILE),
+    ("F", "工号", Field.STAFF_NO),
+    ("G", "科室", Field.DEPARTMENT),
+    ("H", "职称", None),
+)
+STARTED = 1_795_543_200.0
+
+
+def number_of(place: int) -> str:
+    """An invented, checksum-valid identity number."""
+    body = f"440399{1962 + place % 38}{place % 12 + 1:02}{place % 28 + 1:02}{place * 7 % 1000:03}"
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    total = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True))
+    return body + "10X98765432"[total % 11]
+
+
+def check_of(row_id: str) -> str:
+    return hashlib.sha256(row_id.encode()).hexdigest()[:8]
+
+
+def doctor_of(
+    place: int,
+    *,
+    name: str | None = None,
+    texts: dict[str, str] | None = None,
+    kinds: dict[str, CellKind] | None = None,
+    columns: Sequence[tuple[str, str, Field | None]] = COLUMNS,
+    path: Path = Path("inbox/2026年医师名单.xlsx"),
+    sheet: str | None = "医师",
+    row: int | None = None,
+    picture: str | None = "",
+    problems: tuple[Problem, ...] = (),
+    changes: tuple[Change, ...] = (),
+    usable: bool = True,
+    ticket: str | None = None,
+) -> Doctor:
+    """A row as a roster holds it; ``texts`` replaces cells by column letter, ``picture`` None leaves it out."""
+    used = name or NAMES[place % len(NAMES)]
+    number = number_of(place)
+    mobile = f"138{10_000_000 + place * 7919:08}"
+    standard = {
+        "A": str(place + 1),
+        "B": used,
+        "C": "居民身份证",
+        "D": number,
+        "E": mobile,
+        "F": f"{1001 + place}",
+        "G": DEPARTMENTS[place * place % len(DEPARTMENTS)],
+        "H": ("主任医师", "副主任医师", "主治医师", "住院医师")[place % 4],
+    } | (texts or {})
+    cells = tuple(
+        Cell(
+            letter,
+            header,
+            standard.get(letter, ""),
+            (kinds or {}).get(letter, CellKind.TEXT if standard.get(letter) else CellKind.EMPTY),
+            standard.get(letter, ""),
+        )
+        for letter, header, _ in columns
+    )
+    fields = {name: cell for (_, _, name), cell in zip(columns, cells, strict=True) if name}
+    origin = Origin(path, sheet, row or place + 3)
+    file = picture or f"{standard['F']}{used}.png"
+    return Doctor(
+        row=Row(origin, cells, fields, ticket=ticket),
+        row_id=hashlib.sha256(f"row {path} {sheet} {origin.row}".encode()).hexdigest()[:32],
+        key=hashlib.sha256(number.encode()).hexdigest()[:32] if usable else None,
+        name=used,
+        number=number if usable else None,
+        id_type=CardType.ID_CARD,
+        mobile=mobile,
+        staff_no=standard["F"],
+        department=standard["G"] or None,
+        seal_name=None,
+        scene_key=None,
+        enable_auto_sign=None,
+        license_type=None,
+        seal_image_compress=None,
+        picture=None if picture is None else Picture(Path("seals") / file, f"{place:064x}", 60_000 + place),
+        evidence=None if picture is None else "staff_no",
+        problems=problems,
+        changes=changes,
+    )
+
+
+def outcome_of(doctor: Doctor, status: Status, **known: object) -> Outcome:
+    past = known.pop("past", None)
+    problems = doctor.problems + tuple(known.pop("more", ()))
+    planned = Planned(doctor, status, f"{doctor.name}处方章", past, problems=problems)
+    fresh = {
+        "request_id": f"{doctor.row.origin.row:08x}-2c1f-4f5e-9d0a-7b1c33aa90e1",
+        "trace_id": f"{doctor.row.origin.row:08x}-88aa-4d1e-a1b2-1c2d3e4f5a6b",
+        "attempts": 1,
+        "at": STARTED + 5 + doctor.row.origin.row * 0.05,
+        "host": "essbasic.tencentcloudapi.com",
+    }
+    if status in {Status.REJECTED, Status.NOT_SENT, Status.READY}:
+        fresh = {}
+    if status in {Status.SEALED, Status.UNCHANGED, Status.CHANGED}:
+        fresh["seal_id"] = f"yDRSQUU{doctor.row.origin.row:05}x4tUuKdJ0AaEbRfW"
+    return Outcome(planned, status, problems=problems, **{**fresh, **known})
+
+
+@dataclass
+class Scene:
+    """What tests build a night from."""
+
+    folder: Path
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def night(self, **changes: object) -> Night:
+        paths = dict.fromkeys(outcome.doctor.row.origin.path for outcome in self.outcomes)
+        reports = [
+            FileReport(
+                path,
+                hashlib.sha256(str(path).encode()).hexdigest(),
+                "read",
+                rows=sum(outcome.doctor.row.origin.path == path for outcome in self.outcomes),
+                sheets=(SheetReport("医师", "read", 1), SheetReport("填写说明", "no_header", 0)),
+                skipped=(SkippedLine("医师", 1, 1, "title"), SkippedLine("医师", 2, 2, "header")),
+            )
+            for path in paths
+        ]
+        base = Night(
+            run="20261125-020000",
+            command="run",
+            started=STARTED,
+            finished=STARTED + 47,
+            exit=3,
+            tenant="sandbox/yDw1LUUgygq-demo",
+            contract="file_id",
+            outcomes=tuple(self.outcomes),
+            files=tuple(reports),
+            unclaimed=(),
+            traffic=Traffic(
+                {"UploadFiles": {"ok": 51}, "ChannelCreatePersonSeal": {"ok": 48, "RequestLimitExceeded": 1}},
+                20.0,
+                0.968,
+                1,
+                20,
+            ),
+            halted=None,
+            out=self.folder / "out" / "20261125-020000",
+            seals=Path("seals"),
+        )
+        return replace(base, **changes)
+
+
+def troubled() -> list[Outcome]:
+    """One row of every trouble a clerk meets."""
+    held = Try(
+        "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b",
+        "20261124-020000",
+        "unknown",
+        STARTED - 86_390,
+        "essbasic.tencentcloudapi.com",
+        Content("苏晓曼", "h", "ID_CARD", None, None, None, "s", None),
+    )
+    return [
+        outcome_of(
+            doctor_of(
+                44,
+                texts={"D": "4.40399E+17"},
+                kinds={"D": CellKind.NUMBER},
+                usable=False,
+                problems=(problem("ID_PRECISION_LOST", Field.NUMBER, "D47", found="4.40399E+17"),),
+            ),
+            Status.REJECTED,
+        ),
+        outcome_of(
+            doctor_of(
+                45,
+                usable=False,
+                texts={"D": number_of(45)[:-1] + "7", "E": "1381000123"},
+                problems=(
+                    problem("ID_CHECKSUM", Field.NUMBER, "D48", found="7", expected=number_of(45)[-1]),
+                    problem("MOBILE_INVALID", Field.MOBILE, "E48", found="1381000123"),
+                ),
+            ),
+            Status.REJECTED,
+        ),
+        outcome_of(
+            doctor_of(
+                46,
+                picture=None,
+                problems=(
+                    problem("IMAGE_MISSING", Field.PICTURE, tried="1047, 彭丽丽", hint="≈ 彭莉莉.png"),
+                ),
+            ),
+            Status.REJECTED,
+        ),
+        outcome_of(
+            doctor_of(
+                47,
+                name="张*三",
+                problems=(problem("NAME_INVALID", Field.NAME, "B50", found="张*三", why="masked"),),
+            ),
+            Status.REJECTED,
+        ),
+        outcome_of(
+            doctor_of(
+                48,
+                problems=(problem("ROW_DUPLICATE", Field.NUMBER, "D51", other="2026年医师名单.xlsx 医师 4"),),
+            ),
+            Status.REJECTED,
+        ),
+        outcome_of(
+            doctor_of(
+                49,
+                texts={"C": "护照"},
+                problems=(problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, "C52", found="护照"),),
+            ),
+            Status.REJECTED,
+        ),
+        outcome_of(
+            doctor_of(50, problems=(problem("IMAGE_BLANK", Field.PICTURE, file="1051昌盛.png"),)),
+            Status.REJECTED,
+        ),
+        outcome_of(
+            doctor_of(51),
+            Status.FAILED,
+            code="FailedOperation.UserInfoMismatch",
+            message=f"姓名与证件号码 {number_of(51)} 不一致",
+        ),
+        outcome_of(
+            doctor_of(52), Status.FAILED, code="FailedOperation", message="印章图片不清晰，请重新上传"
+        ),
+        outcome_of(doctor_of(53), Status.UNKNOWN, request_id=None),
+        outcome_of(
+            doctor_of(41),
+            Status.UNKNOWN,
+            request_id=None,
+            trace_id=None,
+            at=None,
+            host=None,
+            past=Past("k", seal_name="苏晓曼处方章", unsettled=held, creates=1),
+        ),
+        outcome_of(
+            doctor_of(54),
+            Status.EXISTS,
+            code="FailedOperation.ExistSameSealName",
+            message="印章名称已存在",
+        ),
+        outcome_of(
+            doctor_of(55),
+            Status.CHANGED,
+            more=(problem("CONTENT_CHANGED", Field.PICTURE, differs="mobile picture"),),
+        ),
+        outcome_of(doctor_of(56), Status.NOT_SENT),
+    ]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Scene:
+    """Sixty rows: most sealed or unchanged, the others troubled."""
+    well = [
+        outcome_of(
+            doctor_of(place, problems=_warnings(place)),
+            Status.UNCHANGED if place % 3 == 0 else Status.SEALED,
+        )
+        for place in range(41)
+    ]
+    return Scene(tmp_path, well + troubled())
+
+
+def _warnings(place: int) -> tuple[Problem, ...]:
+    if place % 11 == 4:
+        return (problem("NAME_NORMALISED", Field.NAME, f"B{place + 3}", found="周 建国", used="周建国"),)
+    return ()
+
+
+def png(side: int, colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
+    """A square ring, as a PNG made by hand: Pillow lives elsewhere."""
+    edge = max(2, side // 12)
+    inked = bytes(colour)
+    rows = b"".join(
+        b"\0"
+        + b"".join(
+            inked if edge > min(x, y, side - 1 - x, side - 1 - y) else b"\xff\xff\xff" for x in range(side)
+        )
+        for y in range(side)
+    )
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.fixture
+def make() -> SimpleNamespace:
+    """The builders above, for tests that need their own rows."""
+    return SimpleNamespace(doctor=doctor_of, outcome=outcome_of, number=number_of, check=check_of, png=png)
+
+
+@pytest.fixture
+def write(hospital: Scene) -> Callable[..., Path]:
+    """Write a night's workbook and return its path; the hospital's night unless another is given."""
+
+    def written(night: Night | None = None, *, language: str = "zh", thumbnail: object = None) -> Path:
+        night = night or hospital.night()
+        return write_workbook(
+            night, night.out / "results.xlsx", language=language, ticket_check=check_of, thumbnail=thumbnail
+        )
+
+    return written

@@ -1,0 +1,486 @@
+"""report.html as Chromium shows it: quiet, self-contained, the numbers of run.json, at home on a phone and at night."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from desktop import browser, found
+
+from pipeline.domain.model import Halt, Spread, Status, Traffic
+from pipeline.domain.roster import Field, FileReport
+from pipeline.messages.problems import CATALOGUE, problem
+from pipeline.messages.results import STATUS_WORDS
+from pipeline.reports.durations import describe_duration
+from pipeline.reports.report_page import LONGEST, MOST_ROWS, write_report
+from pipeline.reports.write import write_all
+from pipeline.sending.call_metrics import Meter
+
+CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "<!--<script>",
+    "{{7*7}}",
+    "{% raw %}",
+    "javascript:alert(3)",
+    '"><svg onload=alert(4)>',
+    "' onmouseover='alert(5)",
+    "\u202egnp.exe",
+    "a\x00b\x1b[31m",
+    "\ud800",
+    "${7*7}",
+    "&lt;b&gt;&amp;",
+    "长" * 5_000,
+]
+
+
+class Hand:
+    at = 0.0
+
+    def now(self):
+        return 1_795_543_200.0 + self.at
+
+    def monotonic(self):
+        return self.at
+
+
+def traffic(calls=120) -> Traffic:
+    """A night's traffic: an even pace, one throttle, one call without an answer, a silence."""
+    hand = Hand()
+    meter = Meter(hand)
+    for place in range(calls):
+        for action, late in ((UPLOAD, 0.0), (CREATE, 1.0)):
+            hand.at = late + place / 19
+            call = meter.call(action)
+            call.left(2 if place == 50 else 1)
+            hand.at += 0.07 + place % 7 / 100
+            call.lost() if (place, action) == (60, CREATE) else call.answered()
+    meter.throttled()
+    with meter.waiting("outage"):
+        hand.at += 4
+    requests = {UPLOAD: {"ok": calls}, CREATE: {"ok": calls - 2, "RequestLimitExceeded": 1, "no_answer": 1}}
+    return Traffic(requests, 20.0, 0.9512, 1, 20, meter.read())
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as opened:
+        yield opened.new_context()
+
+
+@dataclass
+class Opened:
+    """A page and everything it said or asked for."""
+
+    page: object
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def texts(self, selector: str) -> list[str]:
+        return self.page.locator(selector).all_inner_texts()
+
+    def wait_for_rows(self, count: int) -> None:
+        from playwright.sync_api import expect
+
+        expect(self.page.locator("#rows .name")).to_have_count(count)
+
+    def names(self) -> list[str]:
+        return self.texts("#rows .name")
+
+
+@pytest.fixture
+def show(chromium):
+    """Open a file in a window; afterwards it must have said nothing and asked for nothing but itself."""
+    pages = []
+
+    def opened(path: Path, *, wide: int = 1200, scheme: str = "light") -> Opened:
+        page = Opened(chromium.new_page())
+        page.page.set_viewport_size({"width": wide, "height": 800})
+        page.page.emulate_media(color_scheme=scheme)
+        page.page.on("console", lambda message: page.said.append(message.text))
+        page.page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
+        page.page.on("request", lambda request: page.asked.append(request.url))
+        page.page.goto(path.as_uri())
+        pages.append((page, path.as_uri()))
+        return page
+
+    yield opened
+    for page, address in pages:
+        assert page.said == []
+        assert page.asked == [address]
+        page.page.close()
+
+
+@pytest.fixture
+def report(hospital):
+    def written(night=None, *, language="zh") -> Path:
+        night = night or hospital.night(traffic=traffic())
+        return write_report(night, night.out / "report.html", language=language)
+
+    return written
+
+
+def test_its_numbers_are_those_of_run_json(show, hospital, make):
+    night = hospital.night(traffic=traffic())
+    written = write_all(night, language="en", ticket_check=make.check, latest=night.out.parent / "latest")
+    record = json.loads(written["run.json"].read_text("utf-8"))
+    page = show(night.out.parent / "latest" / "report.html")
+
+    tiles = {
+        tile.get_attribute("data-status"): int(tile.locator(".number").inner_text())
+        for tile in page.page.locator("#totals .tile").all()
+    }
+    assert tiles == {status: rows for status, rows in record["statuses"].items() if rows}
+    rate = {
+        each.get_attribute("data-rate"): each.inner_text()
+        for each in page.page.locator("#pace [data-rate]").all()
+    }
+    assert rate == {
+        "limit": "20 a second",
+        "used_share": f"{record['rate']['used_share']:.1%}",
+        "max_in_second": str(record["rate"]["max_in_second"]),
+        "throttled": str(record["rate"]["throttled"]),
+    }
+    page.page.locator("#pace summary").click()
+    requests = {}
+    for line in page.page.locator("#requests tbody tr").all():
+        calls = requests.setdefault(line.get_attribute("data-action"), {})
+        calls[line.get_attribute("data-code")] = int(line.locator(".n").inner_text())
+    assert requests == record["requests"]
+    reasons = dict(zip(page.texts("#reasons .code"), map(int, page.texts("#reasons tbody .n")), strict=True))
+    assert reasons["MOBILE_INVALID"] == 1
+    assert "ROW_DUPLICATE" not in reasons, "a spare copy is nobody's work"
+
+
+def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report):
+    errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
+    codes = [code for code in errors if code != "ROW_DUPLICATE"][:15]
+    scene.outcomes = [
+        make.outcome(make.doctor(place, problems=(problem(code),)), Status.REJECTED)
+        for place, code in enumerate(codes)
+    ]
+
+    page = show(report(scene.night(traffic=Traffic()), language="en"))
+
+    rows = page.texts("#reasons tbody tr")
+    assert len(rows) == 13
+    assert rows[-1].split("\t")[:2] == ["3 more", "3"]
+
+
+def test_the_word_for_95_percent_stands_clear_of_the_bars(show, report, hospital):
+    """Where nearly all answers took as long, the line goes through the highest bar."""
+    measured = traffic()
+    alike = {action: Spread(100, 10.0, 0.11, 0.1, 0.1, 40, (100,)) for action in measured.timing.answers}
+    timing = replace(measured.timing, answers=alike)
+    page = show(report(hospital.night(traffic=replace(measured, timing=timing)), language="en"))
+    crossed = page.page.evaluate("""() => [...document.querySelectorAll('svg.half:has(.mark-word)')].flatMap(svg => {
+        const word = svg.querySelector('.mark-word').getBoundingClientRect();
+        const paper = svg.getBoundingClientRect();
+        const out = word.left < paper.left || word.right > paper.right || word.top < paper.top;
+        return [...svg.querySelectorAll('.bin')].map(bar => bar.getBoundingClientRect())
+            .map(bar => out || (bar.left < word.right && bar.right > word.left && bar.top < word.bottom));
+    })""")
+    assert crossed
+    assert not any(crossed)
+
+
+def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
+    show, report, hospital, scene, make, tmp_path
+):
+    errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
+    codes = [code for code in errors if code.startswith(("ID_", "IMAGE_"))][:12]
+    scene.outcomes = [
+        make.outcome(make.doctor(place, problems=(problem(code),)), Status.REJECTED)
+        for place, code in enumerate(codes)
+    ]
+    page = show(report(scene.night(traffic=traffic())), scheme="dark")
+    page.page.emulate_media(media="print", color_scheme="dark")
+    paper = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    assert page.page.locator(".filters:visible, #more:visible").count() == 0
+    page.page.pdf(path=tmp_path / "report.pdf", format="A4")
+    text = subprocess.run(
+        [found("pdftotext"), "-layout", str(tmp_path / "report.pdf"), "-"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    first = text.split("\f")[0]
+    assert "需要处理的原因" in first
+    assert codes[0] in first, "a table may go on over the page"
+
+
+def test_the_pace_stands_beside_the_limit_second_by_second(show, report):
+    page = show(report(language="en"))
+
+    drawn = page.page.locator("#pace svg.wide")
+    assert drawn.locator(".limit").count() == 1
+    steps = [re.sub(r"\s+", " ", text).strip() for text in drawn.locator(".hit title").all_text_contents()]
+    assert len(steps) == 12
+    assert re.fullmatch(r"\d\d:\d\d:\d\d Create: 19.0 a second Upload: 19.0 a second", steps[1])
+    assert "The service was silent, nothing was sent" in steps[-1]
+    assert sum("Throttled: 1" in step for step in steps) == 1
+    assert sum("Unanswered: 1" in step for step in steps) == 1
+    limit = float(drawn.locator(".limit").get_attribute("y1"))
+    heights = [float(y) for y in re.findall(r"V([\d.]+)H", drawn.locator(".first-line").get_attribute("d"))]
+    assert min(heights) > limit, "19 a second lies below the limit of 20"
+    assert min(heights) == pytest.approx(limit, abs=12)
+
+
+def test_a_limit_far_above_is_told_not_drawn(show, hospital, report):
+    far = replace(traffic(), limit=1000.0)
+    page = show(report(hospital.night(traffic=far), language="en"))
+
+    assert page.page.locator("#pace svg.wide .limit").count() == 0
+    assert page.page.locator("#pace svg.wide .limit-word").all_text_contents() == [
+        "limit 1000 a second, above this picture"
+    ]
+
+
+def test_latency_waits_and_retries_are_told(show, report):
+    page = show(report(language="en"))
+
+    figures = page.page.locator("#latency dl").first.inner_text().split("\n")
+    assert figures[::2] == ["Median", "95 % within", "Longest"]
+    assert figures[5] == "130 ms"
+    waits = page.page.locator("#waits").inner_text()
+    assert "Sent again: 2." in waits
+    assert re.search(r"While the service was silent\s+1\s+4 s\s+4 s", waits)
+    assert page.page.locator("#latency .bin").count() > 4
+
+
+def test_the_filters_narrow_the_rows(show, hospital, report):
+    page = show(report())
+    waiting = [each for each in hospital.outcomes if each.status not in {Status.SEALED, Status.UNCHANGED}]
+
+    assert len(page.names()) == len(waiting) - 1 == 13, (
+        "what needs somebody comes first, without the spare copy"
+    )
+    page.page.locator("#chips button[data-status='']").click()
+    assert page.names() == [each.doctor.name for each in hospital.outcomes]
+    page.page.locator("#chips button[data-status='failed']").click()
+    assert set(page.texts("#rows .state")) == {STATUS_WORDS[Status.FAILED][0]}
+    assert page.texts("#shown") == ["2 / 55 行"]
+    page.page.locator("#clear").click()
+    page.page.locator("#code").select_option(label="证件号码有一位写错 (ID_CHECKSUM)")
+    assert len(page.names()) == 1
+    page.page.locator("#clear").click()
+    page.page.locator("#department").select_option(label="口腔科")
+    found = page.names()
+    assert found == [each.doctor.name for each in hospital.outcomes if each.doctor.department == "口腔科"]
+    page.page.locator("#search").fill(hospital.outcomes[2].doctor.name)
+    page.page.locator("#department").select_option("")
+    page.wait_for_rows(1)
+    page.page.locator("#search").fill("nobody at all")
+    page.wait_for_rows(0)
+    assert page.texts("#shown") == ["没有符合条件的行。"]
+
+
+def test_a_row_opens_and_shows_its_last_four_alone(show, hospital, report, make):
+    path = report()
+    page = show(path)
+    doctor = hospital.outcomes[1].doctor
+    page.page.locator("#chips button[data-status='sealed']").click()
+
+    page.page.locator("#rows .open button").first.focus()
+    page.page.keyboard.press("Enter")
+
+    details = page.texts("#rows dl.all")[0]
+    assert "*" * 14 + doctor.number[-4:] in details
+    assert hospital.outcomes[1].seal_id in details
+    assert hospital.outcomes[1].request_id in details
+    text = path.read_text("utf-8")
+    for each in hospital.outcomes:
+        assert make.number(each.doctor.row.origin.row - 3) not in text
+        assert each.doctor.mobile not in text
+    page.page.keyboard.press("Enter")
+    assert page.page.locator("#rows dl.all").count() == 0
+
+
+def test_hostile_texts_are_only_texts(show, scene, make, report):
+    scene.outcomes = [
+        make.outcome(
+            make.doctor(
+                place,
+                name=text,
+                texts={"F": text, "G": text},
+                path=Path("inbox") / f"{text[:40].replace('/', '_')}.xlsx"
+                if text.isprintable()
+                else Path("a.xlsx"),
+                sheet=text[:31] if text.isprintable() else "a",
+                problems=(problem("NAME_INVALID", Field.NAME, "B9", found=text, why=text),),
+            ),
+            status,
+            message=text,
+            code=text[:60],
+            more=(),
+        )
+        for place, (text, status) in enumerate(
+            (text, status) for text in HOSTILE for status in (Status.FAILED, Status.UNKNOWN)
+        )
+    ]
+    night = scene.night(
+        traffic=replace(traffic(), requests={CREATE: dict.fromkeys(HOSTILE, 1)}),
+        halted=Halt(HOSTILE[0], HOSTILE[1], 4),
+        arguments=HOSTILE[0],
+        tenant=HOSTILE[1],
+    )
+    refused = FileReport(Path(HOSTILE[0]), None, "refused", ("FILE_EMPTY",), (), notes=tuple(HOSTILE))
+    page = show(report(replace(night, files=(*night.files, refused))))
+
+    names = page.names()
+    assert names[::2][:6] == HOSTILE[:6]
+    assert names[2 * HOSTILE.index("{{7*7}}")] == "{{7*7}}"
+    assert len(names[-1]) == LONGEST + 2
+    assert page.page.locator("img, iframe, object, svg[onload], [onerror], [onmouseover]").count() == 0
+    assert page.page.locator("script").count() == 2
+    assert HOSTILE[0] in page.texts("#files td")[-3]
+    for button in page.page.locator("#rows .open button").all()[:4]:
+        button.click()
+    assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_only_its_own_style_and_script_are_allowed(chromium, report):
+    page = chromium.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(report().as_uri())
+    page.evaluate(
+        """() => {
+            const script = document.createElement('script');
+            script.textContent = 'window.broken = 1';
+            document.body.appendChild(script);
+            const picture = document.createElement('img');
+            picture.src = 'http://127.0.0.1:9/x.png';
+            document.body.appendChild(picture);
+            document.body.setAttribute('style', 'color: red');
+            document.body.setAttribute('onclick', 'window.broken = 2');
+        }"""
+    )
+    page.locator("h1").click()
+
+    assert page.evaluate("window.broken") is None
+    assert page.evaluate("getComputedStyle(document.body).color") != "rgb(255, 0, 0)"
+    assert sum("Content Security Policy" in text for text in said) == 4
+    page.close()
+
+
+@pytest.mark.parametrize(("language", "wide"), [("zh", 390), ("en", 390), ("en", 790)])
+def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
+    page = show(report(language=language), wide=wide)
+
+    page.page.locator("#chips button[data-status='']").click()
+    page.page.locator("#rows .open button").first.click()
+    assert page.page.evaluate("document.documentElement.scrollWidth") == wide
+    beyond = page.page.evaluate(
+        "Array.from(document.querySelectorAll('main *')).filter(e => e.getBoundingClientRect().right > innerWidth + 1).length"
+    )
+    assert beyond == 0
+    assert page.page.locator("#pace svg.narrow").is_visible() == (wide == 390)
+    assert page.page.locator("#pace svg.wide").is_visible() == (wide != 390)
+
+
+def test_it_is_dark_where_the_reader_likes_it_dark(show, report):
+    path = report()
+    look = "(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color])(document.body)"
+    (light, ink), (dark, pale) = (show(path, scheme=each).page.evaluate(look) for each in ("light", "dark"))
+
+    def brightness(colour):
+        return sum(map(int, re.findall(r"\d+", colour)[:3]))
+
+    assert brightness(light) > 650
+    assert brightness(ink) < 150
+    assert brightness(dark) < 120
+    assert brightness(pale) > 600
+
+
+def test_every_word_can_be_read(show, report):
+    """WCAG AA: 4.5 to 1 for whatever stands as text on its ground, light and dark."""
+    measure = """() => {
+        const parts = c => c.match(/[\\d.]+/g).map(Number);
+        const light = c => { const [r, g, b] = parts(c).map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+            return .2126 * r + .7152 * g + .0722 * b; };
+        const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+            const p = parts(c); if (p.length < 4 || p[3] === 1) return c; } return 'rgb(255,255,255)'; };
+        return Array.from(document.querySelectorAll('main *')).filter(e => e instanceof HTMLElement && e.offsetParent
+            && Array.from(e.childNodes).some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
+            const [a, b] = [light(getComputedStyle(e).color), light(ground(e))];
+            return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.className, e.textContent.slice(0, 20)]; })
+            .filter(([contrast]) => contrast < 4.5);
+    }"""
+    path = report()
+    page = show(path)
+    found = {}
+    for scheme in ("light", "dark"):
+        page.page.emulate_media(color_scheme=scheme)
+        found[scheme] = page.page.evaluate(measure)
+    assert found == {"light": [], "dark": []}
+
+
+def test_a_great_night_keeps_those_who_need_somebody_and_points_to_the_workbook(show, scene, make, report):
+    scene.outcomes = [
+        make.outcome(
+            make.doctor(place), Status.REJECTED if place % 50 == 49 else Status.UNCHANGED, request_id=None
+        )
+        for place in range(MOST_ROWS + 2_000)
+    ]
+    path = report(scene.night(traffic=Traffic()))
+    page = show(path)
+
+    assert path.stat().st_size < 3_500_000
+    assert page.texts("#cut") == [
+        f"本页只列 {MOST_ROWS:,} 行（需要处理的在先），共 {MOST_ROWS + 2_000:,} 行；全部在 results.xlsx 的“全部结果”里。"
+    ]
+    assert page.texts("#shown") == ["240 / 10,000 行"]
+    assert len(page.names()) <= 200, "drawn as the reader scrolls"
+    for drawn in (200, 240):
+        page.page.locator("#more").scroll_into_view_if_needed()
+        page.wait_for_rows(drawn)
+    assert page.page.locator("#more").is_hidden()
+    assert page.texts("#pace .quiet") == ["这一晚没有调用腾讯的接口。"]
+
+
+def test_times_that_were_not_kept_are_said_to_be(show, hospital, report):
+    page = show(report(hospital.night(traffic=replace(traffic(), timing=None)), language="en"))
+
+    assert page.texts("#no-timing") == [
+        "The times of this run's calls were not kept: it was cut short, or an older version ran it."
+    ]
+    assert page.page.locator("#latency").count() == 0
+    assert page.page.locator("#pace [data-rate]").count() == 4
+
+
+def test_a_check_and_an_empty_night_have_their_page(show, scene, make, report):
+    assert show(report(scene.night(traffic=Traffic()))).texts("#verdict") == ["名单里没有要处理的行。"]
+    scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
+    page = show(report(scene.night(command="check", traffic=Traffic(), exit=0), language="en"))
+    assert page.texts("h1") == ["Checked before sending"]
+    assert page.names() == ["钱秀兰"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "zh", "en"),
+    [
+        (0.0851, "85 毫秒", "85 ms"),
+        (0.9999, "1 秒", "1 s"),
+        (1.94, "1.9 秒", "1.9 s"),
+        (59.97, "1 分 0 秒", "1 min 0 s"),
+        (125.2, "2 分 5 秒", "2 min 5 s"),
+        (12_000, "3 小时 20 分", "3 h 20 min"),
+        (0.0004, "0.4 毫秒", "0.4 ms"),
+    ],
+)
+def test_a_duration_is_told_shortly(seconds, zh, en):
+    assert (describe_duration(seconds, "zh"), describe_duration(seconds, "en")) == (zh, en)
+
+
+def test_the_page_loads_nothing_and_names_no_host(report):
+    text = report().read_text("utf-8")
+
+    assert not re.search(r"""(?:src|srcset|url\(|@import|href)\s*=?\s*["'(]?(?:https?:)?//""", text)
+    assert "style=" not in text
+    assert not re.search(r"<[^>]+\son\w+=", text)

@@ -1,0 +1,220 @@
+"""Files of a run: whole or absent, private, copied into latest, never lost to an open Excel."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import openpyxl
+import pytest
+
+from pipeline.domain.model import Status
+from pipeline.reports.edited_workbooks import newest
+from pipeline.reports.write import write_all
+from pipeline.support.atomic_files import private_folder, write_atomically, write_jsonl
+
+
+def _mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o277])
+def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, make, umask):
+    night = hospital.night()
+    before = os.umask(umask)
+    try:
+        written = write_all(night, language="zh", ticket_check=make.check, latest=night.out.parent / "latest")
+    finally:
+        os.umask(before)
+
+    folders = [night.out.parent, night.out, night.out.parent / "latest"]
+    files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    assert {_mode(path) for path in files} == {0o600}
+    assert {_mode(path) for path in folders} == {0o700}
+    assert len(files) == 2 * (len(written) + 1) == 14, (
+        "the note of what was written beside it, nothing temporary"
+    )
+
+
+def test_a_folder_that_exists_keeps_its_mode(tmp_path):
+    tmp_path.chmod(0o755)
+
+    private_folder(tmp_path / "out" / "run")
+
+    assert _mode(tmp_path) == 0o755
+    assert _mode(tmp_path / "out") == 0o700
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
+    target = tmp_path / "outcomes.jsonl"
+    write_jsonl(target, [{"row": 1}])
+
+    def broken():
+        yield {"row": 2}
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_jsonl(target, broken())
+
+    assert target.read_text() == '{"row":1}\n'
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_workbook_open_in_excel_gets_a_numbered_sibling(tmp_path):
+    target = tmp_path / "results.xlsx"
+    target.write_bytes(b"old")
+    (tmp_path / "results (2).xlsx").write_bytes(b"open too")
+
+    def held_open(source, goal):
+        if goal.name in {"results.xlsx", "results (2).xlsx"}:
+            raise PermissionError(13, "in use")
+        source.replace(goal)
+
+    written = write_atomically(
+        target, lambda path: path.write_bytes(b"new") and None, numbered=True, replace=held_open
+    )
+
+    assert written == tmp_path / "results (3).xlsx"
+    assert written.read_bytes() == b"new"
+    assert target.read_bytes() == b"old"
+
+
+def _held_by_excel(*paths):
+    """Move files as Windows does while Excel holds these open."""
+
+    def move(source, goal):
+        if goal in paths:
+            raise PermissionError(13, "in use")
+        source.replace(goal)
+
+    return move
+
+
+def _summary(workbook):
+    cells = (cell.value for row in openpyxl.load_workbook(workbook)["汇总"].iter_rows() for cell in row)
+    return [text for text in cells if isinstance(text, str)]
+
+
+def test_every_word_names_the_workbook_that_was_really_written(hospital, make):
+    night = hospital.night()
+    latest = night.out.parent / "latest"
+    held = _held_by_excel(night.out / "results.xlsx")
+
+    written = write_all(night, language="zh", ticket_check=make.check, latest=latest, replace_file=held)
+
+    assert written["results.xlsx"] == night.out / "results (2).xlsx"
+    commands = [text for text in _summary(written["results.xlsx"]) if text.startswith("esign-import retry ")]
+    assert commands == [f"esign-import retry '{night.out}/results (2).xlsx'"]
+    page = written["report.html"].read_text("utf-8")
+    assert "results (2).xlsx" in page
+    assert 'href="results%20%282%29.xlsx"' in page
+    assert "results.xlsx" not in page
+    assert (latest / "results.xlsx").read_bytes() == written["results.xlsx"].read_bytes()
+    assert 'href="results.xlsx"' in (latest / "report.html").read_text("utf-8"), "beside it is the copy"
+
+
+def test_a_copy_that_could_not_take_its_name_is_told_and_linked(hospital, make):
+    night = hospital.night()
+    latest = night.out.parent / "latest"
+    held = _held_by_excel(latest / "results.xlsx")
+
+    written = write_all(night, language="zh", ticket_check=make.check, latest=latest, replace_file=held)
+
+    assert written["copy"] == newest(latest / "results.xlsx") == latest / "results (2).xlsx"
+    assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
+    assert f"{night.out}/results.xlsx" in (latest / "report.html").read_text("utf-8"), "the step's own"
+
+
+def test_what_was_saved_in_excel_during_the_run_is_kept_the_next_time(hospital, make):
+    night = hospital.night()
+    target = night.out / "results.xlsx"
+    write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    def saved_meanwhile(source, goal):
+        if goal == target:
+            target.write_bytes(b"edited")
+            raise PermissionError(13, "in use")
+        source.replace(goal)
+
+    write_all(night, language="zh", ticket_check=make.check, latest=None, replace_file=saved_meanwhile)
+    told = write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    assert told["edited"].read_bytes() == b"edited"
+    assert sorted(path.name for path in night.out.glob("results*")) == [
+        "results (edited).xlsx",
+        "results.xlsx",
+    ], "the sibling told of an earlier run"
+
+
+def test_an_edited_sibling_is_kept(hospital, make):
+    night = hospital.night()
+    held = _held_by_excel(night.out / "results.xlsx")
+    first = write_all(night, language="zh", ticket_check=make.check, latest=None, replace_file=held)
+    first["results.xlsx"].write_bytes(b"edited")
+
+    told = write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    assert told["edited"].name == "results (2) (edited).xlsx"
+    assert told["edited"].read_bytes() == b"edited"
+
+
+def test_a_file_for_programs_never_changes_its_name(tmp_path):
+    def held_open(source, goal):
+        if goal.name == "run.json":
+            raise PermissionError(13, "in use")
+        source.replace(goal)
+
+    with pytest.raises(PermissionError):
+        write_atomically(tmp_path / "run.json", lambda _: None, replace=held_open)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
+    latest = scene.folder / "out" / "latest"
+    scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
+    checked = scene.night(command="check", out=scene.folder / "out" / "c")
+
+    ran = write_all(hospital.night(), language="zh", ticket_check=make.check, latest=latest)
+    assert list(ran) == [
+        "outcomes.jsonl",
+        "files.jsonl",
+        "run.json",
+        "review.html",
+        "results.xlsx",
+        "report.html",
+    ]
+    assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(ran)
+
+    plan = write_all(checked, language="en", ticket_check=make.check, latest=latest)
+    assert list(plan) == [
+        "plan.jsonl",
+        "files.jsonl",
+        "run.json",
+        "review.html",
+        "results.xlsx",
+        "report.html",
+    ]
+    assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(plan), "latest tells one run"
+    assert json.loads(plan["plan.jsonl"].read_text())["status"] == "ready"
+
+
+def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, make):
+    night = hospital.night()
+    first = write_all(night, language="zh", ticket_check=make.check, latest=None)
+    before = {name: path.read_bytes() for name, path in first.items() if name != "results.xlsx"}
+
+    again = write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    assert {name: again[name].read_bytes() for name in before} == before
+    rows = [json.loads(line) for line in before["outcomes.jsonl"].splitlines()]
+    assert [row["row"] for row in rows] == [outcome.doctor.row.origin.row for outcome in hospital.outcomes]
+
+
+def test_a_lone_surrogate_does_not_stop_the_writing(make, scene):
+    scene.outcomes = [make.outcome(make.doctor(1, name="李\ud800明"), Status.SEALED)]
+
+    written = write_all(scene.night(), language="zh", ticket_check=make.check, latest=None)
+
+    assert json.loads(written["outcomes.jsonl"].read_text("utf-8"))["name"] == "李?明"

@@ -1,0 +1,153 @@
+"""outcomes.jsonl, files.jsonl and run.json carry the fields of DESIGN §7, in its order, and nothing personal more."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.domain.model import Halt, Status
+from pipeline.domain.roster import CellKind, Change, Field, FileReport, SheetReport, SkippedLine
+from pipeline.messages.problem_labels import LABELS
+from pipeline.messages.problems import CATALOGUE, problem
+from pipeline.reports.records import file_line, outcome_line, run_record
+
+OUTCOME = (  # noqa: SIM905  as DESIGN lists them
+    "schema run file path sheet row row_id key status codes problems changes staff_no name id_masked id_card_type "
+    "mobile_masked seal_name picture seal_id request_id trace_id attempts service"
+).split()
+
+RUN = (  # noqa: SIM905  as DESIGN lists them
+    "schema run command started finished exit tenant contract rows statuses requests rate halted files versions"
+).split()
+
+
+def test_an_outcome_line_has_designs_fields_in_designs_order(make):
+    warning = problem("NAME_NORMALISED", Field.NAME, "B4", found="钱 秀兰", used="钱秀兰")
+    change = Change(Field.NAME, "钱 秀兰", "钱秀兰", "inner_space")
+    outcome = make.outcome(make.doctor(1, problems=(warning,), changes=(change,)), Status.SEALED)
+
+    line = outcome_line(outcome, run="r1", language="zh")
+
+    assert list(line) == OUTCOME
+    assert line["schema"] == 1
+    assert line["file"] == "2026年医师名单.xlsx"
+    assert line["path"] == "inbox/2026年医师名单.xlsx"
+    assert line["status"] == "sealed"
+    assert line["codes"] == ["NAME_NORMALISED"]
+    assert line["problems"] == [
+        {
+            "code": "NAME_NORMALISED",
+            "field": "name",
+            "cell": "B4",
+            "severity": "warning",
+            "message": "B4：姓名“钱 秀兰”已规范为“钱秀兰”。",
+        }
+    ]
+    assert line["changes"] == [{"field": "name", "from": "钱 秀兰", "to": "钱秀兰", "why": "inner_space"}]
+    assert line["id_masked"] == "*" * 14 + make.number(1)[-4:]
+    assert line["mobile_masked"].startswith("138****")
+    assert line["picture"] == {"path": "seals/1002钱秀兰.png", "sha256": f"{1:064x}"}
+    assert line["seal_name"] == "钱秀兰处方章"
+    assert line["service"] is None
+
+
+def test_only_statuses_that_vouch_for_a_seal_show_its_id(make):
+    shown = {
+        status: outcome_line(make.outcome(make.doctor(1), status, seal_id="S1"), run="r", language="en")[
+            "seal_id"
+        ]
+        for status in Status
+    }
+
+    assert {status for status, seal in shown.items() if seal} == {
+        Status.SEALED,
+        Status.UNCHANGED,
+        Status.CHANGED,
+    }
+
+
+def test_no_line_shows_a_number(make, hospital):
+    for place, outcome in enumerate(hospital.outcomes):
+        text = json.dumps(outcome_line(outcome, run="r", language="zh"), ensure_ascii=False)
+        cells = outcome.doctor.row.fields
+        assert outcome.doctor.number is None or outcome.doctor.number not in text, place
+        assert cells[Field.NUMBER].shown not in text
+        assert cells[Field.MOBILE].shown not in text
+
+
+def test_a_damaged_number_has_no_last_four_but_a_mistyped_one_has(make):
+    damaged = make.doctor(1, texts={"D": "440399196210010000"}, kinds={"D": CellKind.NUMBER}, usable=False)
+    mistyped = make.doctor(2, texts={"D": "440399196210010071"}, usable=False)
+
+    assert outcome_line(make.outcome(damaged, Status.REJECTED), run="r", language="zh")["id_masked"] is None
+    assert outcome_line(make.outcome(mistyped, Status.REJECTED), run="r", language="zh")["id_masked"] == (
+        "*" * 14 + "0071"
+    )
+
+
+def test_a_text_roster_has_no_sheet_and_a_pictureless_row_no_picture(make):
+    doctor = make.doctor(1, sheet=None, picture=None, path=Path("inbox/a.csv"))
+
+    line = outcome_line(make.outcome(doctor, Status.REJECTED), run="r", language="zh")
+
+    assert (line["sheet"], line["picture"], line["key"] is not None) == (None, None, True)
+
+
+def test_a_file_line_has_designs_fields_and_tells_why_it_was_refused():
+    report = FileReport(
+        Path("inbox/花名册110101199003070732.xls"),
+        None,
+        "refused",
+        ("FILE_ENCRYPTED",),
+        (problem("FILE_ENCRYPTED"),),
+        0,
+        (SheetReport("a", "hidden", 0),),
+        (SkippedLine("a", 1, 2, "title"),),
+        ("note",),
+    )
+
+    line = file_line(report, "zh")
+
+    assert list(line) == [
+        "file",
+        "path",
+        "sha256",
+        "status",
+        "codes",
+        "rows",
+        "sheets",
+        "skipped_lines",
+        "notes",
+    ]
+    assert line["file"] == "花名册**************0732.xls"
+    assert line["sheets"] == [{"sheet": "a", "status": "hidden", "rows": 0, "columns": []}]
+    assert line["skipped_lines"] == [{"sheet": "a", "first": 1, "last": 2, "why": "title"}]
+    assert line["notes"] == ["文件有打开密码，无法读取；请在 Excel 中取消密码后重新保存。", "note"]
+
+
+def test_run_json_has_designs_fields_and_sums(hospital):
+    record = run_record(hospital.night())
+
+    assert list(record) == RUN
+    assert record["rows"] == 55
+    assert sum(record["statuses"].values()) == 55
+    assert record["statuses"]["sealed"] == 27
+    assert "ready" not in record["statuses"]
+    assert list(record["rate"]) == ["limit", "used_share", "throttled", "max_in_second"]
+    assert record["halted"] is None
+
+
+def test_no_name_and_no_number_stands_in_run_json(make, scene):
+    doctor = make.doctor(3, path=Path("inbox/李若彤.xlsx"))
+    scene.outcomes = [make.outcome(doctor, Status.NOT_SENT)]
+    halt = Halt("AuthFailure", f"李若彤 {doctor.number}", 4)
+
+    text = json.dumps(run_record(replace(scene.night(), halted=halt)), ensure_ascii=False)
+
+    assert "李若彤" not in text
+    assert doctor.number not in text
+
+
+def test_every_code_of_the_catalogue_has_a_short_label():
+    assert set(CATALOGUE) == set(LABELS)

@@ -1,0 +1,90 @@
+"""No number is readable outside the To fix sheet; the last four stay so that a person can be told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.domain.masking import (
+    NO_NUMBERS,
+    hide_names,
+    mask_change,
+    mask_id,
+    mask_mobile,
+    mask_path,
+    mask_text,
+    numbers_of,
+)
+from pipeline.domain.roster import Change, Field
+from pipeline.messages.problems import problem
+from pipeline.reports.reasons import sentence
+
+
+def test_identity_numbers_and_mobiles_keep_what_design_allows(make):
+    assert mask_id("110101199003070732") == "**************0732"
+    assert mask_id("H12345678") == "*****5678"
+    assert mask_id("1234567") == "*******"
+    assert mask_mobile("13812345678") == "138****5678"
+    assert mask_mobile("+86 138-1234-5678") == "+** 138-****-5678"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("seals/张三110101199003070732.png", "seals/张三**************0732.png"),
+        ("seals/11010119900307073x.png", "seals/**************073x.png"),
+        ("110101 19900307 0732", "****** ******** 0732"),
+        ("１１０１０１１９９００３０７０７３２", "**************０７３２"),
+        ("IMG_20261125_102030.jpg", "IMG_20261125_102030.jpg"),
+        ("out/20261125-020000-961/results.xlsx", "out/20261125-020000-961/results.xlsx"),
+        ("seals/123456789012345.png", "seals/***********2345.png"),
+    ],
+)
+def test_a_run_of_fifteen_digits_is_masked_wherever_it_stands(text, shown):
+    assert mask_text(text, NO_NUMBERS) == shown
+
+
+def test_every_number_of_the_roster_is_masked_however_short_or_wrong(make):
+    permit = make.doctor(1, texts={"D": "H12345678"}, usable=False)
+    typo = make.doctor(2, texts={"D": "1101011990"}, usable=False)
+    numbers = numbers_of([permit, typo])
+
+    assert mask_path(Path("seals/李h12345678（新）.png"), numbers) == "seals/李*****5678（新）.png"
+    assert mask_text("看 1101011990 这行", numbers) == "看 ******1990 这行"
+    assert mask_text(f"手机 {permit.mobile}", numbers) == f"手机 {permit.mobile[:3]}****{permit.mobile[-4:]}"
+
+
+def test_words_in_a_number_column_do_not_blot_out_file_names(make):
+    numbers = numbers_of([make.doctor(1, texts={"D": "100123"}, usable=False)])
+
+    assert mask_text("100123张伟.png", numbers) == "100123张伟.png"
+    assert mask_text("20100123张伟.png", numbers) == "20100123张伟.png"
+
+
+def test_a_change_shows_what_was_normalised_without_the_number():
+    change = Change(Field.NUMBER, "110101 19900307 073x", "11010119900307073X", "spaces")
+
+    assert mask_change(change) == ("****** ******** 073x", "**************073X")
+    assert mask_change(replace(change, before="h1234567 8", after="H12345678")) == ("*****567 8", "*****5678")
+
+
+def test_a_problem_that_quotes_the_cell_masks_it():
+    short = problem("MOBILE_INVALID", Field.MOBILE, "E5", found="138123456789")
+    number = problem("ID_FORMAT", Field.NUMBER, "D5", why="H1234567 8")
+
+    assert "12345" not in sentence(short, "zh", NO_NUMBERS)
+    assert "H1234567" not in sentence(number, "zh", NO_NUMBERS)
+    assert "138123456789" in sentence(short, "zh"), "the To fix sheet may quote the roster"
+
+
+def test_a_field_named_in_a_sentence_is_in_the_readers_words():
+    changed = problem("CONTENT_CHANGED", Field.NAME, differs="name picture")
+
+    assert "姓名、图片" in sentence(changed, "zh")
+    assert "name, picture" in sentence(changed, "en")
+
+
+def test_names_are_taken_out_longest_first():
+    assert hide_names("inbox/欧阳明月.xlsx", {"欧阳明", "欧阳明月", ""}) == "inbox/****.xlsx"

@@ -1,0 +1,71 @@
+"""A result that does not add up is a bug and is never written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.domain.model import Status
+from pipeline.errors import EsignImportError
+from pipeline.reports.totals import SumsError, count
+from pipeline.reports.write import write_all
+
+
+def test_statuses_are_counted_with_zeros(hospital):
+    counts = count(hospital.night())
+
+    assert counts[Status.NOT_SENT] == 1
+    assert sum(counts.values()) == 55
+    assert Status.READY not in counts
+
+
+def test_a_row_that_stands_twice_is_refused(hospital):
+    twice = hospital.night(outcomes=(*hospital.outcomes[:-1], hospital.outcomes[0]))
+
+    with pytest.raises(SumsError, match="row 3 of sheet '医师' stands twice") as caught:
+        count(twice)
+
+    assert isinstance(caught.value, EsignImportError)
+    assert caught.value.exit_code == 1
+    assert "对不上" in caught.value.say("zh")
+
+
+def test_a_row_that_was_read_and_is_nowhere_is_refused(hospital):
+    short = replace(hospital.night(), outcomes=tuple(hospital.outcomes[1:]))
+
+    with pytest.raises(SumsError, match="55 rows read, 54 in the results"):
+        count(short)
+    assert sum(count(replace(short, command="retry")).values()) == 54
+
+
+def test_a_row_of_no_file_is_refused_even_in_a_retry(hospital):
+    night = replace(hospital.night(), files=(), command="retry")
+
+    with pytest.raises(SumsError, match="0 rows read, 55 in the results"):
+        count(night)
+
+
+def test_success_without_a_seal_id_is_refused(make, scene):
+    scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id="")]
+
+    with pytest.raises(SumsError, match="row 4 of sheet '医师' is sealed without a SealId"):
+        count(scene.night())
+
+
+def test_ready_is_a_status_of_check_alone(make, scene):
+    scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
+
+    with pytest.raises(SumsError, match="is ready after a run"):
+        count(scene.night())
+    assert count(scene.night(command="check"))[Status.READY] == 1
+
+
+def test_nothing_is_written_when_the_sums_fail(make, scene):
+    scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id=None)]
+    night = scene.night()
+
+    with pytest.raises(SumsError):
+        write_all(night, language="zh", ticket_check=make.check, latest=None)
+
+    assert not night.out.exists()

@@ -1,0 +1,371 @@
+"""results.xlsx as another program reads it back."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from pipeline.domain.model import Halt, Status
+from pipeline.domain.roster import Field, FileReport, Picture, Stray
+from pipeline.messages.problems import problem
+
+HOSTILE = [
+    "=cmd|'/c calc'!A1",
+    "+1+1",
+    "-2",
+    "@SUM(A1)",
+    '=HYPERLINK("http://x","y")',
+    "{=1+1}",
+    "http://example.invalid",
+    "<r><t>x</t></r>",
+    "_x0041_",
+    "a\x00b\x1fc",
+    "\ud800",
+    "\ufffe",
+    "长" * 40_000,
+    "🀄" * 20_000,
+    "12345678901234567890",
+    "&<>\"'",
+    "a\r\nb",
+]
+
+
+def _texts(sheet):
+    return [[cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("zh", ["汇总", "全部结果", "失败待改", "未知", "未配对印章"]),
+        ("en", ["Summary", "All", "To fix", "Unknown", "Unpaired pictures"]),
+    ],
+)
+def test_the_sheets_have_designs_names(write, language, names):
+    book = openpyxl.load_workbook(write(language=language))
+
+    assert book.sheetnames == names
+
+
+def test_the_workbook_is_recognised_by_its_property(write):
+    properties = openpyxl.load_workbook(write()).custom_doc_props
+
+    assert properties["esign-import"].value == "results"
+    assert properties["esign-import-run"].value == "20261125-020000"
+    assert properties["esign-import-schema"].value == 1
+
+
+def test_all_has_every_row_once_in_the_rosters_order(write, hospital):
+    sheet = openpyxl.load_workbook(write())["全部结果"]
+    header, *rows = _texts(sheet)
+
+    assert len(rows) == 55
+    assert [row[header.index("行号")] for row in rows] == [
+        outcome.doctor.row.origin.row for outcome in hospital.outcomes
+    ]
+    assert [row[header.index("状态")] for row in rows].count("成功") == 27
+    assert sheet.freeze_panes == "B2"
+    assert sheet.auto_filter.ref == "A1:P56"
+    assert rows[1][header.index("印章ID")] == hospital.outcomes[1].seal_id
+    failed = next(row for row in rows if row[header.index("状态")] == "失败")
+    assert failed[header.index("原因")].startswith("腾讯拒绝：姓名与证件号码 **************")
+
+
+def test_no_full_number_stands_outside_to_fix(write, hospital):
+    book = openpyxl.load_workbook(write())
+    outside = "\n".join(
+        str(value)
+        for sheet in book.worksheets
+        if sheet.title != "失败待改"
+        for row in _texts(sheet)
+        for value in row
+    )
+
+    for outcome in hospital.outcomes:
+        assert not outcome.doctor.number or outcome.doctor.number not in outside
+        assert outcome.doctor.mobile not in outside
+
+
+def test_a_number_in_any_other_column_is_masked_as_well(write, make, scene):
+    number = make.number(7)
+    texts = {"F": number, "G": f"外科{number}"}
+    doctor = make.doctor(
+        7, name=f"张三{number}", texts=texts, picture=f"{number}.png", path=Path(f"in/{number}.csv")
+    )
+    scene.outcomes = [make.outcome(doctor, Status.SEALED)]
+    book = openpyxl.load_workbook(write(scene.night()))
+
+    assert number not in str([_texts(sheet) for sheet in book.worksheets])
+
+
+def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write, make, scene):
+    scene.outcomes = [
+        make.outcome(
+            make.doctor(place, name=text, texts={"G": text, "H": text}),
+            status,
+            message=text,
+            code="FailedOperation",
+        )
+        for place, (text, status) in enumerate(
+            (text, status) for text in HOSTILE for status in (Status.FAILED, Status.UNKNOWN, Status.SEALED)
+        )
+    ]
+    unclaimed = tuple(Path("seals") / f"{text[:50]}.png" for text in HOSTILE if "\0" not in text)
+
+    night = scene.night(unclaimed=unclaimed)
+    refused = FileReport(Path("=1+1.xlsx"), None, "refused", notes=("=cmd|x",))
+
+    path = write(replace(night, files=(*night.files, refused)))
+
+    book = openpyxl.load_workbook(path)
+    cells = [cell for sheet in book.worksheets for row in sheet.iter_rows() for cell in row]
+    assert {cell.data_type for cell in cells} <= {"s", "n", "inlineStr"}
+    assert all(len(str(cell.value).encode("utf-16-le")) <= 2 * 32_767 for cell in cells)
+    names = [row[1] for row in _texts(book["失败待改"])[1:]]
+    assert names[:4] == HOSTILE[:4]
+    assert names[HOSTILE.index("长" * 40_000)] == "长" * 32_000 + " …"
+    assert names[HOSTILE.index("🀄" * 20_000)] == "🀄" * 16_000 + " …"
+    assert names[HOSTILE.index("_x0041_")] == "_x005F_x0041_", "escaped: Excel would read an A"
+    assert names[HOSTILE.index("<r><t>x</t></r>")].strip() == "<r><t>x</t></r>"
+    with zipfile.ZipFile(path) as archive:
+        sheets = [archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
+    assert not any(b"<f>" in sheet for sheet in sheets)
+
+
+def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
+    refused = FileReport(Path("inbox/护理部.xls"), None, "refused", ("FILE_EMPTY",), (problem("FILE_EMPTY"),))
+    night = hospital.night()
+    night = replace(night, files=(*night.files, refused))
+    said = [
+        str(value) for row in _texts(openpyxl.load_workbook(write(night))["汇总"]) for value in row if value
+    ]
+
+    assert "共 55 行：42 行无需处理，13 行需要处理。" in said
+    assert f"esign-import retry {night.out}/results.xlsx" in said
+    assert "文件是空的；请检查导出是否成功。" in said
+    assert "证件号码被 Excel 损坏" in said
+    assert "同一人出现多行" not in said, "a spare copy is nobody's work"
+    assert "口腔科" in said
+
+
+def test_a_halt_is_said_at_the_top(write, hospital):
+    halted = hospital.night(halted=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
+    said = [row[1] for row in _texts(openpyxl.load_workbook(write(halted))["汇总"])[:5]]
+
+    (line,) = [text for text in said if text.startswith("运行提前停止：签名不对")]
+    assert line.endswith("腾讯的原话：“密钥不对”（AuthFailure.SignatureFailure）")
+
+
+def test_a_night_without_trouble_says_that_nothing_is_to_do(write, make, scene):
+    scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED)]
+    book = openpyxl.load_workbook(write(scene.night(exit=0)))
+
+    assert book["汇总"]["B3"].value == "全部 1 行都已有印章，不需要处理。"
+    assert book["失败待改"].max_row == 1
+    assert book["失败待改"]["A1"].value is None
+    assert book["未知"]["A2"].value == "没有结果未知的行。"
+
+
+def test_an_empty_night_is_written_too(write, scene):
+    book = openpyxl.load_workbook(write(scene.night(exit=0)))
+
+    assert book["汇总"]["B3"].value == "名单里没有要处理的行。"
+
+
+def test_unknown_rows_tell_what_settles_them_and_have_room_for_the_answer(write, hospital, make):
+    sheet = openpyxl.load_workbook(write())["未知"]
+    header, *rows = _texts(sheet)
+
+    assert [row[0] for row in rows] == ["凤仪", "苏晓曼", "花小蕾"]
+    held = dict(zip(header, rows[1], strict=True))
+    assert held["TraceId"] == "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b"
+    assert held["提交地址"] == "essbasic.tencentcloudapi.com"
+    assert "苏晓曼处方章" in held["怎样查清"]
+    assert (held["印章ID"], held["结论"]) == (None, None)
+    assert held["check"] == make.check(held["row_id"])
+    hidden = {letter for letter, column in sheet.column_dimensions.items() if column.hidden}
+    assert {sheet[f"{letter}1"].value for letter in hidden} == {"row_id", "check"}
+    choices = {str(each.sqref): each.formula1 for each in sheet.data_validations.dataValidation}
+    of_unknown, of_exists = '"已创建,未创建,未创建（确定）"', '"已创建,是他人的,未创建,未创建（确定）"'
+    assert choices == {"H2": of_unknown, "H3": of_unknown, "H4": of_exists}
+
+
+def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene):
+    scene.outcomes = [make.outcome(make.doctor(1), Status.UNKNOWN, evidence="yDmaybe")]
+    book = openpyxl.load_workbook(write(scene.night()))
+
+    assert "yDmaybe" in book["未知"]["F2"].value
+    header, row = _texts(book["全部结果"])
+    assert row[header.index("印章ID")] is None
+
+
+def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, make):
+    number = make.number(3)
+    night = hospital.night(
+        unclaimed=(Path(f"seals/旧章/{number}.png"), Path(f"seals/{number}/a.png")), seals=Path("seals")
+    )
+    sheet = openpyxl.load_workbook(write(night))["未配对印章"]
+
+    masked = "*" * 14 + number[-4:]
+    assert sheet["A2"].value == f"{masked}.png"
+    assert [cell.value for cell in sheet[1]] == ["文件", "位置（点击打开文件夹）", "为什么没有用上", "怎么办"]
+    assert sheet["B2"].value == "seals/旧章"
+    assert sheet["C2"].value == "名单里没有哪一行指向它"
+    assert sheet["B2"].hyperlink.target.endswith("旧章")
+    assert sheet["B3"].value == f"seals/{masked}"
+    assert sheet["B3"].hyperlink.target.endswith("seals"), "a link cannot be masked"
+
+
+def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thumbnail(write, hospital, make):
+    number = make.number(3)
+    kept = Picture(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
+    strays = (
+        Stray(f"内科{number}", "H1:J2", "picture over no doctor's row", kept),
+        Stray("内科", "H9", "linked picture, not used"),
+        Stray("印章页", "", "picture on a sheet without a roster"),
+    )
+    report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", strays=strays)
+    night = hospital.night(unclaimed=(Path("seals/旧章/x.png"),))
+    asked = []
+
+    def thumbnail(picture):
+        asked.append(picture)
+        return make.png(96)
+
+    book = openpyxl.load_workbook(write(replace(night, files=(*night.files, report)), thumbnail=thumbnail))
+    header, *rows = _texts(sheet := book["未配对印章"])
+
+    masked = "*" * 14 + number[-4:]
+    assert [row[0] for row in rows] == [f"名单{masked}.xlsx"] * 3 + ["x.png"]
+    assert [row[header.index("位置（点击打开文件夹）")] for row in rows] == [
+        f"工作表“内科{masked}” 单元格 H1:J2",
+        "工作表“内科” 单元格 H9",
+        "工作表“印章页”",
+        "seals/旧章",
+    ]
+    assert "不是医生" in rows[0][header.index("为什么没有用上")]
+    assert "链接" in rows[1][header.index("为什么没有用上")]
+    assert "移到" in rows[0][header.index("怎么办")]
+    assert "另存为" in rows[1][header.index("怎么办")]
+    (image,) = sheet._images
+    assert (image.anchor._from.row, image.anchor._from.col) == (1, 1)
+    assert kept in asked
+    assert "→ 未配对印章（4）" in [cell.value for row in book["汇总"].iter_rows() for cell in row]
+
+
+def test_one_drawing_for_two_doctors_stands_among_the_pictures_nobody_got(write, scene, make):
+    scene.outcomes = [
+        make.outcome(
+            make.doctor(
+                place,
+                problems=(problem("IMAGE_SHARED", Field.PICTURE, file=f"{mine}.png", twin=f"{theirs}.png",
+                                  other=f"2026年医师名单.xlsx 医师 {row}"),),
+            ),
+            Status.REJECTED,
+        )
+        for place, mine, theirs, row in ((1, "1002", "1003", 5), (2, "1003", "1002", 4))
+    ]  # fmt: skip
+    _, *rows = _texts(openpyxl.load_workbook(write(scene.night()))["未配对印章"])
+
+    assert [row[0] for row in rows] == ["1002钱秀兰.png", "1003孙立新.png"]
+    assert (
+        rows[0][2]
+        == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 第 5 行）虽是两个文件，图案却完全相同"
+    )
+    assert rows[0][3].startswith("都未提交")
+
+
+def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
+    scene.outcomes = [
+        make.outcome(make.doctor(1), Status.SEALED),
+        make.outcome(make.doctor(2), Status.UNCHANGED),
+        make.outcome(make.doctor(3, picture=None), Status.REJECTED),
+    ]
+    asked = []
+
+    def thumbnail(picture):
+        asked.append(picture)
+        return make.png(96)
+
+    sheet = openpyxl.load_workbook(write(scene.night(), thumbnail=thumbnail))["全部结果"]
+
+    assert asked == [scene.outcomes[0].doctor.picture], "an unchanged picture is not opened"
+    assert [cell.value for cell in sheet[1]][6] == "印章"
+    (image,) = sheet._images
+    assert (image.anchor._from.row, image.anchor._from.col) == (1, 6)
+
+
+def test_a_large_night_has_no_thumbnails(write, make, scene):
+    scene.outcomes = [make.outcome(make.doctor(place), Status.SEALED) for place in range(2_001)]
+
+    def thumbnail(picture):
+        raise AssertionError(picture)
+
+    with zipfile.ZipFile(write(scene.night(), thumbnail=thumbnail)) as archive:
+        assert not [name for name in archive.namelist() if name.startswith("xl/media/")]
+
+
+def test_every_sheet_prints_on_landscape_pages_one_wide(write):
+    for sheet in openpyxl.load_workbook(write()).worksheets:
+        assert sheet.page_setup.orientation == "landscape"
+        assert sheet.page_setup.fitToHeight == 0
+        assert sheet.title == "汇总" or sheet.print_title_rows == "$1:$1"
+
+
+def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make):
+    number = make.number(5)
+    folders = ["seals/内科", f"seals/{number}", "seals/a#b"]
+    scene.outcomes = [
+        make.outcome(
+            replace(
+                doctor := make.doctor(place),
+                picture=replace(doctor.picture, path=Path(folder) / f"{number}.png"),
+            ),
+            Status.SEALED,
+        )
+        for place, folder in enumerate(folders)
+    ]
+    scene.outcomes.append(make.outcome(make.doctor(9, picture=None), Status.REJECTED))
+    sheet = openpyxl.load_workbook(write(scene.night()))["全部结果"]
+    column = [cell.value for cell in sheet[1]].index("图片") + 1
+    cells = [sheet.cell(row, column) for row in range(2, 6)]
+
+    assert [cell.value for cell in cells] == [f"{'*' * 14}{number[-4:]}.png"] * 3 + [None]
+    assert cells[0].hyperlink.target.replace("\\", "/").endswith("/seals/内科")
+    assert [cell.hyperlink.target.replace("\\", "/").endswith("/seals") for cell in cells[1:3]] == [
+        True
+    ] * 2, "an address can be neither masked nor ambiguous"
+    assert cells[3].hyperlink is None
+
+
+def test_a_great_night_links_what_was_worked_on_within_excels_limit(write, scene, make):
+    scene.outcomes = [
+        make.outcome(make.doctor(place), Status.UNCHANGED if place < 20_000 else Status.SEALED)
+        for place in range(20_003)
+    ]
+    with zipfile.ZipFile(write(scene.night())) as archive:
+        links = archive.read("xl/worksheets/_rels/sheet2.xml.rels").count(b"/hyperlink")
+    assert links == 3
+
+
+def test_the_summary_leads_to_every_sheet_with_what_it_holds(write, hospital):
+    book = openpyxl.load_workbook(write())
+    links = {
+        cell.value: cell.hyperlink.location
+        for row in book["汇总"].iter_rows()
+        for cell in row
+        if cell.hyperlink and cell.hyperlink.location
+    }
+
+    assert links == {
+        "→ 全部结果（55）": "'全部结果'!A1",
+        "→ 失败待改（9）": "'失败待改'!A1",
+        "→ 未知（3）": "'未知'!A1",
+        "→ 未配对印章（0）": "'未配对印章'!A1",
+    }
+    assert {location.split("'")[1] for location in links.values()} <= set(book.sheetnames)
+    assert len(book["汇总"]._charts) == 1

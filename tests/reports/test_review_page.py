@@ -1,0 +1,448 @@
+"""The review page in a real browser: judged by keyboard, saved, opened again; hostile texts; three thousand cards."""
+
+import io
+import json
+import random
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import pytest
+from desktop import browser
+from PIL import Image
+from playwright.sync_api import expect
+
+from pipeline.domain.masking import numbers_of
+from pipeline.domain.model import Review, Status
+from pipeline.domain.roster import Preview
+from pipeline.messages.problems import problem
+from pipeline.reports.review_page import write_review
+
+SITE = "5" * 32
+TO_JUDGE, OTHERS = 12, 3
+
+
+def webp(seed: int, *, side: int = 256) -> bytes:
+    """A noisy red drawing of some 8 KB, as scans are."""
+    dice = random.Random(seed)
+    noise = Image.frombytes("L", (32, 32), dice.randbytes(32 * 32)).resize((side, side))
+    picture = Image.merge("RGB", (Image.new("L", (side, side), 200), noise, noise))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=72)
+    return buffer.getvalue()
+
+
+def look_at(copies):
+    """Return what stands in for the cache: a copy for each picture, by its digest."""
+    return lambda picture, _opening: Preview(copies[int(picture.sha256, 16) % len(copies)])
+
+
+@pytest.fixture(scope="module")  # an open one would be in the way of another module's event loop
+def chromium():
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def shown(chromium, tmp_path):
+    """Open a page in a fresh profile; console errors and requests to anywhere are collected."""
+    contexts = []
+
+    def show(path: Path, *, context=None):
+        context = context or chromium.new_context(
+            viewport={"width": 1366, "height": 660}, accept_downloads=True, offline=True
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.troubles = []
+        page.on(
+            "console",
+            lambda said: page.troubles.append(said.text) if said.type in {"error", "warning"} else 0,
+        )
+        page.on("pageerror", lambda error: page.troubles.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: (
+                page.troubles.append(asked.url)
+                if not asked.url.startswith(("data:", "blob:", path.as_uri()))
+                else 0
+            ),
+        )
+        page.on("dialog", lambda dialog: page.troubles.append(dialog.message))
+        page.goto(path.as_uri())
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+
+
+def night_of(scene, make, count: int, **changes):
+    """A check of so many rows that can be judged, and a few that cannot."""
+    for place in range(count):
+        ready = make.outcome(make.doctor(place), Status.READY)
+        planned = replace(ready.planned, review=Review(f"{place:032x}"))
+        scene.outcomes.append(replace(ready, planned=planned))
+    for place in range(count, count + OTHERS):
+        scene.outcomes.append(make.outcome(make.doctor(place, picture=None), Status.REJECTED))
+    return scene.night(**{"command": "check", "reviews": SITE, **changes})
+
+
+def written(night, *, language="zh", copies=None):
+    copies = copies or [webp(seed) for seed in range(TO_JUDGE)]
+    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
+    return write_review(
+        night, night.out / "review.html", language=language, numbers=numbers, look=look_at(copies)
+    )
+
+
+@pytest.fixture
+def path(scene, make):
+    return written(night_of(scene, make, TO_JUDGE))
+
+
+def press(page, keys: str) -> None:
+    for key in keys.split():
+        page.keyboard.press(key)
+
+
+def judged(page) -> list[str | None]:
+    return page.eval_on_selector_all(
+        ".card[data-id]", "cards => cards.map(card => card.dataset.mark ?? null)"
+    )
+
+
+def current(page) -> str:
+    return page.text_content(".card[aria-current=true] h2")
+
+
+def visible(page) -> int:
+    return page.locator(".card:visible").count()
+
+
+def save(page, folder: Path) -> Path:
+    with page.expect_download() as coming:
+        page.keyboard.press("Control+s")
+    kept = folder / coming.value.suggested_filename
+    coming.value.save_as(kept)
+    return kept
+
+
+def test_right_wrong_skip_and_undo_by_keyboard(path, shown, make):
+    page = shown(path)
+    names = page.eval_on_selector_all(".card[data-id] h2", "all => all.map(each => each.textContent)")
+    assert current(page) == names[0]
+    press(page, "1 2 3 Numpad1")
+    assert judged(page)[:5] == ["right", "wrong", None, "right", None]
+    assert current(page) == names[4]
+    press(page, "z")
+    assert judged(page)[:5] == ["right", "wrong", None, None, None]
+    assert current(page) == names[3]
+    press(page, "ArrowLeft ArrowLeft 1")
+    assert judged(page)[1] == "right", "a judgement can be changed"
+    assert current(page) == names[2], "what was skipped comes next"
+    press(page, "ArrowDown")
+    across = page.evaluate(
+        "getComputedStyle(document.querySelector('main')).gridTemplateColumns.split(' ').length"
+    )
+    assert current(page) == names[2 + across]
+    assert page.text_content("#done") == "2"
+    assert page.troubles == []
+
+
+def test_a_key_that_is_held_down_judges_one_card(path, shown):
+    page = shown(path)
+    for _ in range(5):
+        page.keyboard.down("1")  # playwright marks all but the first as repeats, as a keyboard does
+    page.keyboard.up("1")
+    assert judged(page).count("right") == 1
+
+
+def test_what_is_judged_stays_in_view(path, shown):
+    page = shown(path)
+    for _ in range(TO_JUDGE - 1):
+        press(page, "1")
+        box = page.locator(".card[aria-current=true]").bounding_box()
+        head = page.locator(".top").bounding_box()
+        dock = page.locator(".dock").bounding_box()
+        assert head["y"] + head["height"] <= box["y"] + 1
+        assert box["y"] + 260 <= dock["y"], "seal and name are seen whole"
+
+
+def test_the_file_says_what_was_judged_and_no_more(path, shown, tmp_path):
+    page = shown(path)
+    press(page, "1 2 1")
+    kept = save(page, tmp_path)
+    assert kept.name == "review-20261125-020000.json"
+    told = json.loads(kept.read_text("utf-8"))
+    assert told.pop("saved").endswith("Z")
+    assert told == {
+        "schema": 1,
+        "tool": "esign-import",
+        "kind": "review",
+        "run": "20261125-020000",
+        "site": SITE,
+        "right": 2,
+        "wrong": 1,
+        "judgements": {f"{0:032x}": "right", f"{1:032x}": "wrong", f"{2:032x}": "right"},
+    }
+    assert page.locator("#saved code").text_content().endswith("run --review review-20261125-020000.json")
+    assert page.troubles == []
+
+
+def test_nothing_is_saved_before_something_was_judged(path, shown):
+    page = shown(path)
+    assert page.is_disabled("#save")
+    press(page, "1")
+    assert page.is_enabled("#save")
+
+
+def test_progress_is_kept_in_the_browser_without_names(path, shown):
+    page = shown(path)
+    press(page, "1 2")
+    again = shown(path, context=page.context)
+    assert judged(again)[:3] == ["right", "wrong", None]
+    assert again.text_content("[data-filter=todo] span") == str(TO_JUDGE - 2)
+    assert visible(again) == TO_JUDGE - 2, "it goes on with what is left"
+    stored = again.evaluate("JSON.stringify(localStorage)")
+    first = again.locator(".card h2").first.text_content()
+    assert first not in stored
+    assert f"{1:032x}" in stored
+
+
+def test_what_the_ledger_knows_outweighs_what_the_browser_heard_before(scene, make, shown):
+    night = night_of(scene, make, TO_JUDGE)
+    page = shown(written(night))
+    press(page, "1 1")
+    first = night.outcomes[0]
+    known = replace(first, planned=replace(first.planned, review=Review(f"{0:032x}", "wrong")))
+    later = replace(night, outcomes=(known, *night.outcomes[1:]), started=4_000_000_000.0)
+    again = shown(written(later), context=page.context)
+    assert judged(again)[:2] == ["wrong", "right"]
+
+
+def test_a_saved_file_goes_on_elsewhere_and_a_strange_one_does_not(path, shown, tmp_path):
+    page = shown(path)
+    press(page, "1 2")
+    kept = save(page, tmp_path)
+    elsewhere = shown(path)
+    assert judged(elsewhere)[0] is None
+    elsewhere.set_input_files("#open", kept)
+    expect(elsewhere.locator(".card[data-mark=wrong]")).to_have_count(1)
+    assert judged(elsewhere)[:2] == ["right", "wrong"]
+    strange = tmp_path / "strange.json"
+    strange.write_text(kept.read_text("utf-8").replace(SITE, "6" * 32).replace('"wrong"', '"right"'), "utf-8")
+    elsewhere.set_input_files("#open", strange)
+    expect(elsewhere.locator("#toast")).to_contain_text("不是本院")
+    assert judged(elsewhere)[:2] == ["right", "wrong"]
+
+
+def test_filters_and_search(path, shown, make):
+    page = shown(path)
+    assert visible(page) == TO_JUDGE
+    page.click("[data-filter=all]")
+    assert visible(page) == TO_JUDGE + OTHERS
+    page.click("[data-filter=refused]")
+    assert visible(page) == OTHERS
+    assert page.is_disabled("[data-key=right]"), "what is not sent anyway cannot be judged"
+    press(page, "1")
+    assert judged(page) == [None] * TO_JUDGE
+    page.click("[data-filter=todo]")
+    press(page, "/")
+    page.keyboard.type(make.number(3)[-4:])
+    expect(page.locator(".card:visible")).to_have_count(1)
+    page.keyboard.type("1")
+    assert judged(page) == [None] * TO_JUDGE, "a digit in the search judges nobody"
+    page.keyboard.press("Backspace")
+    press(page, "Enter 2")
+    assert judged(page)[3] == "wrong"
+    press(page, "/ Escape Escape")
+    page.click("[data-filter=wrong]")
+    assert visible(page) == 1
+
+
+HOSTILE = (
+    '<img src=x onerror="document.title=1">',
+    "</script><script>document.title=1</script>",
+    "{{7*7}}{%print(7)%}${7*7}",
+    "\"'><svg/onload=document.title=1>",
+    "--><!--",
+    "' onmouseover='document.title=1",
+    "&lt;b&gt;",
+    "\u202egnp.exe",
+    "\ud800\x00\x1b[31m",
+)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_hostile_texts_are_texts(scene, make, shown, language):
+    for place, text in enumerate(HOSTILE):
+        doctor = replace(
+            make.doctor(place, name=text, picture=f"{text}.png".replace("/", "∕")),
+            staff_no=text,
+            department=text,
+        )
+        ready = make.outcome(doctor, Status.READY)
+        planned = replace(ready.planned, seal_name=text, review=Review(f"{place:032x}"))
+        scene.outcomes.append(replace(ready, planned=planned))
+    night = scene.night(command="check", reviews=SITE, run='"><b>', arguments="'</code>'")
+    page = shown(written(night, language=language))
+    names = page.eval_on_selector_all(".card h2", "all => all.map(each => each.textContent)")
+    assert names[:-1] == list(HOSTILE[:-1])
+    assert page.locator("main svg, main script, main b, main [onerror], main [onmouseover]").count() == 0
+    assert page.locator("script").count() == 1
+    press(page, "1 2")
+    assert page.title().endswith('"><b>')
+    assert page.troubles == []
+
+
+def test_the_policy_lets_nothing_else_run(path, shown):
+    page = shown(path)
+    html = path.read_text("utf-8")
+    assert "default-src 'none'; img-src data:; style-src 'sha256-" in unescape(html)
+    assert "unsafe" not in html
+    assert html.count("<script") == 1
+    refused = page.evaluate(
+        """() => new Promise(done => {
+            document.addEventListener("securitypolicyviolation", event => done(event.effectiveDirective));
+            const script = document.createElement("script");
+            script.textContent = "document.title = 'owned'";
+            document.body.append(script);
+        })"""
+    )
+    assert refused.startswith("script-src")
+    assert page.title() != "owned"
+    asked = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')")
+    assert asked == "refused"
+
+
+def test_cards_say_why_and_warn(scene, make, shown):
+    twins = [make.doctor(place, name="张伟") for place in range(2)]
+    for place, doctor in enumerate(twins):
+        ready = make.outcome(doctor, Status.READY)
+        planned = replace(ready.planned, review=Review(f"{place:032x}"))
+        scene.outcomes.append(replace(ready, planned=planned))
+    night = scene.night(command="check", reviews=SITE)
+    page = shown(written(night, copies=[webp(1)]))
+    text = page.inner_text("main")
+    assert text.count("2 位同名医生") == 2
+    assert text.count("看起来相同") == 2
+    assert "文件名就是工号" in text
+    assert make.number(0) not in page.content()
+    assert make.number(0)[-4:] in text
+
+
+def test_a_warning_is_never_told_as_a_reason(scene, make, shown):
+    apart = problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
+    for place, more in enumerate([(apart,), ()]):
+        scene.outcomes.append(make.outcome(make.doctor(place, name="张伟"), Status.SEALED, more=more))
+    page = shown(written(scene.night(reviews=SITE)))
+    assert page.locator(".card .why").count() == 0
+    assert page.inner_text("main").count("2 位同名医生") == 2
+
+
+def test_every_status_has_its_card_and_only_open_rows_can_be_judged(hospital, shown):
+    page = shown(written(hospital.night(command="run", reviews=SITE), language="en"))
+    groups = page.eval_on_selector_all(".card", "all => all.map(each => each.dataset.group)")
+    assert {group: groups.count(group) for group in sorted(set(groups))} == {
+        "held": 4,
+        "refused": 10,
+        "sealed": 27,
+    }
+    assert page.locator("#save, .dock, .choice").count() == 0, "nothing can be judged"
+    assert "No seal waits for a review" in page.inner_text("header")
+    assert page.troubles == []
+
+
+def test_it_prints_four_in_a_row_with_a_line_to_sign(path, shown):
+    page = shown(path)
+    press(page, "1")
+    page.emulate_media(media="print")
+    tops = [round(box.bounding_box()["y"]) for box in page.locator(".card:visible").all()[:5]]
+    assert len(set(tops[:4])) == 1
+    assert tops[4] > tops[0]
+    assert page.is_visible(".sign")
+    assert page.locator(".dock:visible, #search:visible, .filters:visible, .choice:visible").count() == 0
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(scene, make, shown, language):
+    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    page.set_viewport_size({"width": 390, "height": 844})
+    press(page, "1")
+    buttons = page.locator(".dock button:visible, .card:visible .choice button").all()
+    assert all(button.evaluate("it => it.scrollWidth <= it.clientWidth") for button in buttons)
+    toast, dock = (page.locator(part).bounding_box() for part in ("#toast", ".dock"))
+    assert toast["y"] + toast["height"] < 100 < dock["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_head_is_whole_and_low_at_every_width(scene, make, shown, language):
+    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    for width in (390, 600, 768, 900, 1024, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        for part in page.locator(".top .line > *:visible, .filters > *:visible").all():
+            box = part.bounding_box()
+            assert box["x"] >= 0, width
+            assert box["x"] + box["width"] <= width
+        assert page.locator(".task").bounding_box()["height"] < 60, width
+        assert page.locator(".top").bounding_box()["height"] < (360 if width < 721 else 170), width
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_the_mark_lies_beside_the_name_and_never_over_the_seal(path, shown, media):
+    page = shown(path)
+    press(page, "1 2")
+    page.emulate_media(media=media)
+    for card in page.locator(".card[data-mark=right], .card[data-mark=wrong]").all():
+        seal, stamp, name = (card.locator(part).bounding_box() for part in ("figure img", ".stamp", "h2"))
+        assert stamp["y"] >= seal["y"] + seal["height"]
+        assert stamp["y"] + stamp["height"] / 2 == pytest.approx(name["y"] + name["height"] / 2, abs=18)
+
+
+@pytest.mark.parametrize("part", ["#search", "#open", "#save", "[data-filter=all]", "[data-key=wrong]"])
+def test_what_has_the_keyboard_is_seen(path, shown, part):
+    page = shown(path)
+    press(page, "1")
+    page.locator(part).focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    seen = page.evaluate(
+        """part => {
+          const it = document.querySelector(part);
+          const ring = it.id === "open" ? document.querySelector("label[for=open]") : it;
+          return [document.activeElement === it, getComputedStyle(ring).outlineStyle];
+        }""",
+        part,
+    )
+    assert seen == [True, "solid"]
+
+
+# how many cards the browser lays out, and how many a key press changes
+MEASURE = """async () => {
+  const parts = [...document.querySelectorAll(".card h2")];
+  const touched = new Set();
+  const observer = new MutationObserver(records => records.forEach(record => {
+    const card = record.target.nodeType === 1 && record.target.closest(".card");
+    if (card) touched.add(card);
+  }));
+  observer.observe(document.body, { subtree: true, attributes: true, childList: true, characterData: true });
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { code: "Digit1", bubbles: true }));
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  observer.disconnect();
+  return { laidOut: parts.filter(part => part.checkVisibility({ contentVisibilityAuto: true })).length, changed: touched.size };
+}"""
+
+
+def test_three_thousand_cards_cost_what_is_in_sight(scene, make, shown):
+    night = night_of(scene, make, 3_000)
+    written_to = written(night, copies=[webp(seed) for seed in range(40)])
+    assert 20e6 < written_to.stat().st_size < 50e6
+    page = shown(written_to)
+    assert page.locator(".card").count() == 3_000
+    assert f"{OTHERS} 行没有显示" in page.inner_text(".notes")
+    cost = page.evaluate(MEASURE)
+    assert 0 < cost["laidOut"] < 100, cost
+    assert 0 < cost["changed"] <= 3, cost
+    assert page.troubles == []

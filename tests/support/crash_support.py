@@ -1,0 +1,104 @@
+"""A walk over every point of a run: killed there, run again to its end, and what must hold then."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from night_support import newest_results
+
+CREATE = "ChannelCreatePreparedPersonalEsign"
+SUPPORT = Path(__file__).parent
+REPOSITORY = SUPPORT.parents[1]
+SETTLED = {"sealed", "unchanged", "unknown", "exists", "not_sent", "failed"}
+
+
+class Zygote:
+    """The process that forks the runs (zygote.py)."""
+
+    def __enter__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, str(SUPPORT / "zygote.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},  # this house, not another that is installed
+        )
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def run(self, hospital, *words: str, **order) -> dict:
+        """Run the command line over a hospital in a child; return how it ended and which points it passed."""
+        words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *(words or ("run",))]
+        self._process.stdin.write(json.dumps({"words": words, **order}) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+@dataclass
+class Tally:
+    """What a walk went through."""
+
+    positions: int = 0
+    unknown: int = 0
+    points: set = field(default_factory=set)
+
+
+def outcomes(hospital) -> list[dict]:
+    text = (newest_results(hospital.folder / "out") / "outcomes.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def ledger_seals(hospital) -> set[str]:
+    """The SealIds that were durable when the process died: in the ledger or its receipts."""
+    path = hospital.folder / "state" / "receipts.jsonl"
+    found = set()
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
+        if line.endswith(b"\n"):
+            told = json.loads(line)
+            if told["table"] == "attempt" and told["set"].get("verdict") == "sealed":
+                found.add(told["set"]["seal_id"])
+    return found
+
+
+def in_the_air(hospital) -> set[str]:
+    """The trace ids of the creates that had no verdict when the process died."""
+    path = hospital.folder / "state" / "receipts.jsonl"
+    told = [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    attempts = [each for each in told if each["table"] == "attempt"]
+    settled = {each["id"] for each in attempts if each["set"].get("verdict")}
+    return {each["id"] for each in attempts} - settled
+
+
+def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:
+    """Assert what holds once a run came to its end after kills; return how many rows are unknown."""
+    world = hospital.world
+    assert world.duplicates() == {}, context
+    rows = outcomes(hospital)
+    told = {row["seal_id"] for row in rows if row["seal_id"]}
+    assert durable <= told, f"{context}: a SealId was lost"
+    statuses = [row["status"] for row in rows]
+    assert set(statuses) <= SETTLED, f"{context}: {statuses}"
+    made = {seal.seal_id: seal.name for seal in world.seals}
+    assert told <= set(made), f"{context}: a false success"
+    open_rows = {row["name"] for row in rows if row["status"] in {"unknown", "exists"}}
+    lost = {name for seal_id, name in made.items() if seal_id not in told}
+    assert lost <= open_rows, f"{context}: a seal nobody knows of"
+    assert len(open_rows) <= in_flight, f"{context}: {len(open_rows)} in doubt"
+    for row in rows:
+        if row["status"] in {"unknown", "exists"}:
+            assert row["trace_id"], context
+    return len(open_rows)
+
+
+def creates(hospital) -> int:
+    return sum(call.action == CREATE for call in hospital.world.received)

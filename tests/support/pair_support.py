@@ -1,0 +1,102 @@
+"""Doctors and folders for the tests of pairing: invented people, real files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Embedded, Field, Origin, Row
+from pipeline.intake.images import store
+from pipeline.intake.pairing import image_index
+from pipeline.intake.pairing.match import Pairing, pair
+
+# made up; the check digits fit
+NUMBER = "110101199003070732"
+OTHER_NUMBER = "110101198505051232"
+X_NUMBER = "11010119900307109X"
+
+
+def doctor(
+    name: str | None = "张伟",
+    *,
+    number: str | None = NUMBER,
+    staff_no: str | None = None,
+    department: str | None = None,
+    picture: str | None = None,
+    row: int = 2,
+    key: str | None = None,
+    written: dict[Field, str] | None = None,
+    kind: CellKind = CellKind.TEXT,
+    value: object = None,
+    embedded: Sequence[Embedded] = (),
+    more: Sequence[Cell] = (),
+    ticket: str | None = None,
+    id_type: CardType = CardType.ID_CARD,
+) -> Doctor:
+    """Return a doctor; ``picture`` is what the picture column says, of type ``kind``."""
+    texts = {Field.NAME: name or "", Field.NUMBER: number or "", **(written or {})}
+    if picture is not None:
+        texts[Field.PICTURE] = picture
+    cells = {
+        field: Cell(
+            "ABCDEFGH"[place],
+            field.value,
+            value if field is Field.PICTURE and kind is CellKind.PICTURE else text,
+            kind if field is Field.PICTURE else CellKind.TEXT,
+            text,
+        )
+        for place, (field, text) in enumerate(texts.items())
+    }
+    return Doctor(
+        row=Row(
+            Origin(Path("名单.xlsx"), "内科", row),
+            (*cells.values(), *more),
+            cells,
+            ticket=ticket,
+            pictures=tuple(embedded),
+        ),
+        row_id=None, key=key, name=name, number=number, id_type=id_type, mobile=None, staff_no=staff_no,
+        department=department, seal_name=None, scene_key=None, enable_auto_sign=None, license_type=None,
+        seal_image_compress=None,
+    )  # fmt: skip
+
+
+def fill(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
+    """Write files below a folder; a name in bytes is written as these very bytes."""
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        path = folder / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def paired(tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor) -> Pairing:
+    """Pair the doctors with files of a folder ``seals``."""
+    library = image_index.index(fill(tmp_path / "seals", files))
+    return pair(
+        doctors,
+        library,
+        known={},
+        keep=lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix),
+    )
+
+
+def outcome(pairing: Pairing, root: Path) -> list[tuple[str | None, str | None, list[str]]]:
+    """Return (path below the root, evidence, codes) of every doctor."""
+    return [
+        (
+            one.picture.path.relative_to(root).as_posix() if one.picture else None,
+            one.evidence,
+            [problem.code for problem in one.problems],
+        )
+        for one in pairing.doctors
+    ]
+
+
+def got(
+    tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor
+) -> list[tuple[str | None, str | None, list[str]]]:
+    """Return (relative path, evidence, codes) of every doctor."""
+    return outcome(paired(tmp_path, files, *doctors), tmp_path / "seals")

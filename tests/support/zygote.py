@@ -1,0 +1,107 @@
+"""A process that has imported everything and forks a run at a time: killed, or failing, at the point it is told.
+
+Reads one JSON object a line, ``{"words", "name", "pass", "signals", "fail", "random"}``, answers with one: ``{"code",
+"signal", "points"}``. The child gets signals (SIGKILL unless told) when it passes the point of this name for the
+``pass``-th time, or with ``fail`` (an errno) meets a disk that fails there; ``random`` kills it after so many seconds,
+wherever it is. ``output`` names a file for what it prints; ``environment`` holds variables for it alone; ``limits`` are
+its resource limits by name. ``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sqlite3
+import sys
+from collections import Counter
+
+from pipeline.cli.app import main
+from pipeline.clock import SystemClock
+from pipeline.support import failpoints
+
+
+class QuickClock(SystemClock):
+    """The machine's clock, on which back-off takes a fiftieth of its time; moved on where an order asks for it."""
+
+    def __init__(self, *, later: float = 0.0, jump: float = 0.0) -> None:
+        self._later, self._jump = later, jump
+
+    def now(self) -> float:
+        return super().now() + self._later + self._jump
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._later
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 50)
+
+
+def run(order: dict, log: int) -> int:
+    """In the child: count the points that are reached, and die or fail at the chosen one."""
+    passed: Counter[str] = Counter()
+
+    def act(name: str) -> None:
+        passed[name] += 1
+        os.write(log, f"{name}\n".encode())
+        if (name, passed[name]) != (order.get("name"), order.get("pass")):
+            return
+        if not order.get("fail"):
+            for number in order.get("signals", [signal.SIGKILL]):
+                os.kill(os.getpid(), number)
+            return
+        if "commit" in name:
+            raise sqlite3.OperationalError("disk I/O error")
+        raise OSError(order["fail"], os.strerror(order["fail"]))
+
+    failpoints.arm(act)
+    if seconds := order.get("random"):
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    output = os.open(order.get("output", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(order.get("environment", {}))
+    for limit, value in order.get("limits", {}).items():
+        resource.setrlimit(getattr(resource, limit), (value, value))
+    code = main(order["words"], clock=QuickClock(later=order.get("later", 0.0), jump=order.get("jump", 0.0)))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def serve() -> None:
+    """Answer orders until the input ends."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            try:
+                code = run(order, writing)
+            except BaseException:  # noqa: BLE001 - told by its code
+                code = 99
+            os._exit(code)
+        os.close(writing)
+        told = b""
+        while chunk := os.read(reading, 1 << 16):
+            told += chunk
+        os.close(reading)
+        _, status = os.waitpid(child, 0)
+        killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+        answer = {"code": code, "signal": killed, "points": told.decode().splitlines()}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    import aiohttp  # noqa: F401 - whatever a run would import is imported once, here
+    import xlsxwriter  # noqa: F401
+
+    from pipeline.reports.write import warm_up
+
+    warm_up()
+    serve()

@@ -1,0 +1,102 @@
+"""The architecture rules that import-linter (pyproject.toml) does not hold: libraries, the clock, sizes of files and folders."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+PIPELINE = REPOSITORY / "pipeline"
+MODULES = sorted(PIPELINE.rglob("*.py"))
+MAX_LINES = 450  # of one module
+MAX_MODULES = 32  # in one folder, __init__.py not counted
+HOME_OF_LIBRARY = {
+    "PIL": "intake/images/",
+    "aiohttp": ("esign/client.py", "sandbox/server.py"),
+    "click": "cli/",
+    "defusedxml": "intake/readers/",
+    "filelock": "ledger/lock.py",
+    "jinja2": "reports/",
+    "msoffcrypto": "intake/readers/encrypted.py",
+    "olefile": "intake/readers/ole.py",
+    "openpyxl": "reports/",
+    "pandas": "reports/",
+    "pillow_heif": "intake/images/formats/heic.py",
+    "platformdirs": "ledger/registry.py",
+    "pydantic": "config/settings.py",
+    "python_calamine": "intake/readers/",
+    "rapidocr": "intake/images/name_ocr.py",
+    "sqlite3": "ledger/",
+    "tencentcloud": "esign/signing.py",
+    "time": "clock.py",
+    "tqdm": "cli/",
+    "xlsxwriter": "reports/",
+}
+
+
+def path_in_package(path: Path) -> str:
+    return path.relative_to(PIPELINE).as_posix()
+
+
+@cache
+def find_imports(path: Path) -> tuple[str, ...]:
+    """Return the full names that a module imports."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path_in_package(path)}: imports are absolute"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
+
+
+def test_one_library_is_imported_in_one_package():
+    for path in MODULES:
+        for name in find_imports(path):
+            home = HOME_OF_LIBRARY.get(name.split(".")[0])
+            if home is not None:
+                assert path_in_package(path).startswith(home), f"{name} in {path_in_package(path)}"
+
+
+def test_only_the_clock_reads_time_or_waits():
+    for path in MODULES:
+        if path_in_package(path) != "clock.py":
+            text = path.read_text("utf-8")
+            reads = re.findall(r"asyncio\.sleep|datetime\.now|date\.today|\.utcnow|time\.time\(", text)
+            assert reads == [], path_in_package(path)
+
+
+def test_a_module_has_a_docstring_and_a_bounded_length():
+    for path in MODULES:
+        text = path.read_text("utf-8")
+        assert ast.get_docstring(ast.parse(text)), f"{path_in_package(path)} has no docstring"
+        assert text.count("\n") <= MAX_LINES, path_in_package(path)
+
+
+def test_a_folder_holds_a_bounded_number_of_modules():
+    folders = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    assert {path_in_package(folder): count for folder, count in folders.items() if count > MAX_MODULES} == {}
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = {"aiohttp", "pandas", "PIL", "openpyxl", "pydantic", "tencentcloud", "click", "tqdm"}
+    code = f"import sys, pipeline; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_no_registry_is_named_in_a_tracked_file():
+    names = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org"]
+    command = ["git", "grep", "-lIE", "|".join(names)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+
+
+def test_no_mocks():
+    banned = re.compile(r"unittest\.mock|MagicMock|mocker\b|aioresponses|\bpatch\(")
+    for path in (REPOSITORY / "tests").rglob("*.py"):
+        if path != Path(__file__):
+            assert not banned.search(path.read_text("utf-8")), path.name

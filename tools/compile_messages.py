@@ -1,0 +1,30 @@
+"""Compiles click's words in Chinese for `gettext`: ``python tools/compile_messages.py`` writes the catalogue."""
+
+import struct
+
+from pipeline.cli.click_locale import DOMAIN, LOCALE
+from pipeline.messages.click import CHINESE, PLURALS
+
+HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: zh\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
+TARGET = LOCALE / "zh" / "LC_MESSAGES" / f"{DOMAIN}.mo"
+MAGIC = 0x950412DE
+
+
+def compiled() -> bytes:
+    """Return the catalogue in GNU's binary form: two tables of (length, offset), sorted, then the texts."""
+    pairs = {"": HEADER} | {en: zh for en, zh in CHINESE.items() if en not in PLURALS.values()}
+    pairs |= {f"{one}\0{many}": f"{CHINESE[one]}\0{CHINESE[many]}" for one, many in PLURALS.items()}
+    pairs = {key: text for key, text in pairs.items() if key not in PLURALS}
+    keys = sorted(pairs, key=str.encode)
+    texts = [text.encode() for text in (*keys, *(pairs[key] for key in keys))]
+    start = 28 + 8 * len(texts)
+    tables, body = b"", b""
+    for text in texts:
+        tables += struct.pack("<II", len(text), start + len(body))
+        body += text + b"\0"
+    return struct.pack("<7I", MAGIC, 0, len(keys), 28, 28 + 8 * len(keys), 0, 0) + tables + body
+
+
+if __name__ == "__main__":
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    TARGET.write_bytes(compiled())
