@@ -129,7 +129,7 @@ class DiskTrouble(EsignImportError):
 
 
 class FileRefused(Exception):
-    """A roster file is refused as a whole: a file code of DESIGN §8 and the words for its sentence."""
+    """A roster file is refused as a whole: a file code of the catalogue and the words for its sentence."""
 
     def __init__(self, code: str, detail: Mapping[str, str] | None = None) -> None:
         super().__init__(code)

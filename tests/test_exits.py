@@ -1,4 +1,4 @@
-"""Exit codes and their severity (DESIGN §6)."""
+"""Exit codes and their severity."""
 
 import itertools
 from pathlib import Path

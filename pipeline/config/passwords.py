@@ -1,4 +1,4 @@
-"""Opening passwords of encrypted rosters: the secret files ``roster__password``, then the config (DESIGN §6)."""
+"""Opening passwords of encrypted rosters: the secret files ``roster__password``, then the config."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class _Section(BaseModel):
 
 
 class Api(_Section):
-    """The service and who acts (DESIGN §6, ``api:``)."""
+    """The service and who acts."""
 
     contract: ContractName = "file_id"
     endpoint: str = "https://essbasic.tencentcloudapi.com"
@@ -162,7 +162,7 @@ class Intake(_Section):
 
 
 class Guards(_Section):
-    """Where a night stops (DESIGN §6); null is never."""
+    """Where a night stops; null is never."""
 
     new_rows: int | None = Field(
         default=200, ge=0

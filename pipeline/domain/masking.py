@@ -1,4 +1,4 @@
-"""What a personal number may show outside the To fix sheet: its last four characters (DESIGN §7, Privacy).
+"""What a personal number may show outside the To fix sheet: its last four characters.
 
 Masking keeps the length and the separators of what it hides, so that a normalisation can still be followed.
 """

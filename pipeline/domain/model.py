@@ -34,7 +34,7 @@ def says_name_exists(code: str, message: str) -> bool:
 
 
 class Status(StrEnum):
-    """Where a row ends: exactly one of these (DESIGN §5); READY occurs in ``check`` alone."""
+    """Where a row ends: exactly one of these; READY occurs in ``check`` alone."""
 
     SEALED = "sealed"
     UNCHANGED = "unchanged"
@@ -56,7 +56,7 @@ CHECKED, KEPT = "checked", "kept"  # of Content.sent_size
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a seal was made from, as the ledger keeps it: digests in place of numbers (DESIGN §5)."""
+    """What a seal was made from, as the ledger keeps it: digests in place of numbers."""
 
     name: str = _field(repr=False)
     number: str  # HMAC of the whole number: a renewed permit differs, its person does not
@@ -153,7 +153,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class SealRequest:
-    """One create with every parameter of the API page (api.md §1.1) but the ids, which a night has once."""
+    """One create with every parameter of the API page but the ids, which a night has once."""
 
     key: str
     row_id: str
@@ -205,7 +205,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of one create after it (DESIGN §5, "Evidence").
+    """What is known of one create after it.
 
     ``sealed`` and ``refused`` are the service's word; ``not_executed`` is proven; ``unknown`` and ``exists``
     wait for a human.
@@ -314,7 +314,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """One run, told after its end (run.json, DESIGN §7)."""
+    """One run, told after its end (run.json)."""
 
     run: str
     command: str

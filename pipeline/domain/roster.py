@@ -52,7 +52,7 @@ class CellKind(StrEnum):
 
 
 class CardType(StrEnum):
-    """IdCardType (api.md §1.1)."""
+    """IdCardType."""
 
     ID_CARD = "ID_CARD"
     HONGKONG_AND_MACAO = "HONGKONG_AND_MACAO"
@@ -328,7 +328,7 @@ class SheetReport:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One roster file: a line of files.jsonl (DESIGN §7)."""
+    """One roster file: a line of files.jsonl."""
 
     path: Path
     sha256: str | None

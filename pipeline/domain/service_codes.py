@@ -1,4 +1,4 @@
-"""Every code of the service and what it means for a create (DESIGN §5 "Evidence"; reliability.md §3.5).
+"""Every code of the service and what it means for a create.
 
 The table is data: every code of the official SDK and of the product's common list stands in it once. A code
 that is not listed proves nothing about a create, so it is ``unknown`` there.

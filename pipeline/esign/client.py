@@ -1,4 +1,4 @@
-"""The HTTP client: one call, one answer, and what of it was put on the wire (DESIGN §5 "Evidence").
+"""The HTTP client: one call, one answer, and what of it was put on the wire.
 
 The official SDK's clients are not used: they look for errors in some Content-Types only, and their retryer
 sends again after a success. Here a redirect is not followed, nothing is decompressed, the answer's size and

@@ -1,4 +1,4 @@
-"""The bodies of both contracts and the shape of every answer (api.md §1–3).
+"""The bodies of both contracts and the shape of every answer.
 
 Keys without a value are left out; the page's internal fields (Channel, ClientIp, ProxyOrganizationId, …) are
 never sent. JSON is compact UTF-8.
@@ -15,7 +15,7 @@ from pipeline.domain.model import ContractName, SealRequest
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
-PROBE = "ChannelDescribeOrganizationSeals"  # reads, changes nothing (api.md §4)
+PROBE = "ChannelDescribeOrganizationSeals"  # reads, changes nothing
 VERSION = "2021-05-26"
 LIMIT_BYTES: Mapping[ContractName, int] = {"inline": 5_000_000, "file_id": 7_999_999}  # of the picture
 ADVISED_INLINE_BYTES = 2_000_000  # above it the older page advises SealImageCompress
@@ -25,7 +25,7 @@ _HOLE = "@"  # stands where base64 is spliced in: it never occurs in base64 nor 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Who acts, the same for a whole night (api.md §2): Agent and Operator by config."""
+    """Who acts, the same for a whole night: Agent and Operator by config."""
 
     app_id: str
     organization_open_id: str

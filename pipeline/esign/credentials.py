@@ -1,4 +1,4 @@
-"""Where SecretId and SecretKey come from (DESIGN §6): the first complete pair wins, never mixed."""
+"""Where SecretId and SecretKey come from: the first complete pair wins, never mixed."""
 
 from __future__ import annotations
 

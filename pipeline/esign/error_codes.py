@@ -1,4 +1,4 @@
-"""What an answer's code and text mean for a create and for an upload (DESIGN §5 "Evidence"; reliability.md §3.5)."""
+"""What an answer's code and text mean for a create and for an upload."""
 
 from __future__ import annotations
 

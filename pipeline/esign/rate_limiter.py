@@ -1,4 +1,4 @@
-"""Even pacing that learns: one queue of slots for each action, shared by first tries and re-sends (performance.md §3).
+"""Even pacing that learns: one queue of slots for each action, shared by first tries and re-sends.
 
 Slots start a little more than 1/limit apart: at exactly 1/limit every jitter of the network puts 21 calls into some
 second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly; a

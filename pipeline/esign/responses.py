@@ -1,4 +1,4 @@
-"""What an answer proves (DESIGN §5 "Evidence"): pure readings of a whole reply to a create or an upload."""
+"""What an answer proves: pure readings of a whole reply to a create or an upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service may have meant as a SealId: its own have 32 characters (api.md §1.2), none is documented."""
+"""What the service may have meant as a SealId: its own have 32 characters, none is documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TC3-HMAC-SHA256 (api.md §6): the signature of one request, from the very bytes that are sent."""
+"""TC3-HMAC-SHA256: the signature of one request, from the very bytes that are sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.clock import utc_date
 ALGORITHM = "TC3-HMAC-SHA256"
 SERVICE = "essbasic"  # also on the file host and in the test environment
 
-# seconds: a signature dies after 300, and what arrived in time is worked off within 60 (reliability.md §3.7): a create
+# seconds: a signature dies after 300, and what arrived in time is worked off within 60: a create
 # that has not taken effect by then never will
 FENCE = 360.0
 

@@ -244,7 +244,7 @@ def _two_names(rows: Sequence[Doctor]) -> bool:
     return len(read) > 1 or any(first_differs(text, name) for text in written for name in read)
 
 
-# What a seal is made from and what its creation costs (DESIGN §5, "changed"; api.md §1.1). Staff number and
+# What a seal is made from and what its creation costs. Staff number and
 # department are no content: a doctor who works in two departments stands on two rows.
 _CONTENT: Mapping[Field, Callable[[Doctor], object]] = {
     Field.NUMBER: lambda doctor: doctor.number and spellings(doctor.number, doctor.id_type)[0],

@@ -1,4 +1,4 @@
-"""Open a tenant's ledger, or begin one where that cannot make every doctor new again (DESIGN §4)."""
+"""Open a tenant's ledger, or begin one where that cannot make every doctor new again."""
 
 from __future__ import annotations
 

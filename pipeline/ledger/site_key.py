@@ -1,7 +1,6 @@
 """The site key and the digests made with it.
 
-There are about 6 * 10^10 possible identity numbers: a bare hash of one is reversed in seconds, a keyed one is not
-(reliability.md §2).
+There are about 6 * 10^10 possible identity numbers: a bare hash of one is reversed in seconds, a keyed one is not.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class SiteKey:
     tenant: str
 
     def person(self, lifetime_number: str) -> str:
-        """Return the key of a person within the tenant (DESIGN §4)."""
+        """Return the key of a person within the tenant."""
         return self._digest("person", self.tenant, lifetime_number)
 
     def row(self, parts: Sequence[str], nth: int) -> str:

@@ -1,4 +1,4 @@
-"""Whose ledger it is: environment, application and organisation (DESIGN §4; hosts of api.md §9)."""
+"""Whose ledger it is: environment, application and organisation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The one thread that writes: it commits whatever is queued, and waits for nothing else.
 
 While one commit reaches the disk the next ones gather behind it and share theirs: a lone write is not delayed by a
-timer, and twenty at once cost one flush (performance.md §7).
+timer, and twenty at once cost one flush.
 """
 
 from __future__ import annotations

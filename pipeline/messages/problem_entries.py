@@ -1,4 +1,4 @@
-"""The entries of the catalogue of codes (DESIGN §8): who acts, what is wrong, what to do, in Chinese and English.
+"""The entries of the catalogue of codes: who acts, what is wrong, what to do, in Chinese and English.
 
 ``{cell}``, ``{found}`` and the other names in braces come from the problem's ``detail``; what stands in square brackets
 is left out where the word in it is empty.

@@ -1,4 +1,4 @@
-"""The catalogue of codes (DESIGN §8): makes a problem of a code, and its sentence for whoever reads it.
+"""The catalogue of codes: makes a problem of a code, and its sentence for whoever reads it.
 
 A problem is stored as its code and the words of its place; its sentence, which stands in `pipeline.messages.problem_entries`,
 is made only when somebody reads it.

@@ -1,4 +1,4 @@
-"""Guards: what stops a night before it does much of something that was not meant (DESIGN §6, ``guards:``).
+"""Guards: what stops a night before it does much of something that was not meant.
 
 Those before the first call look at the plan; the others watch the answers as they come. A guard stops the run with
 exit 5; ``--accept-guards`` passes them for one night.

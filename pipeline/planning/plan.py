@@ -1,4 +1,4 @@
-"""Where roster and ledger meet: what each row is already, and what would be sent for it (DESIGN §5).
+"""Where roster and ledger meet: what each row is already, and what would be sent for it.
 
 Pure: the same rows and the same snapshot give the same plan, whatever the rows' order. ``check`` ends here.
 """
@@ -330,7 +330,7 @@ def _as_planned(content: Content) -> Content:
 
 
 def _waits(past: Past, content: Content, rules: Rules) -> bool:
-    """Tell whether a refused row waits for changed content or an explicit retry (DESIGN §5)."""
+    """Tell whether a refused row waits for changed content or an explicit retry."""
     same = [each for each in past.refusals if _as_planned(each.content) == content]
     if not same or says_name_exists(same[-1].code or "", same[-1].message or ""):
         return False  # a ledger of an older version: asked again, the row is held

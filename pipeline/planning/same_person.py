@@ -1,4 +1,4 @@
-"""The same person under a corrected number (DESIGN §5): known by the name with staff number, mobile or picture.
+"""The same person under a corrected number: known by the name with staff number, mobile or picture.
 
 A row whose key the ledger does not hold may be a person whom it knows under another number. Such a row is held until a
 human decides; sent, it would make a second seal.

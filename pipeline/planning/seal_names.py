@@ -1,4 +1,4 @@
-"""Seal names: the roster's own, the one frozen at the first create, or the template's (DESIGN §8). Pure.
+"""Seal names: the roster's own, the one frozen at the first create, or the template's. Pure.
 
 A name belongs to one person; where that person was surely refused and stands in no roster any more, since its number was
 wrong, it passes on. A doctor whose name was corrected after such a refusal takes the template's name anew. Newcomers of

@@ -1,1 +1,1 @@
-"""The results room: what a night leaves behind for people and programs (DESIGN §7)."""
+"""The results room: what a night leaves behind for people and programs."""

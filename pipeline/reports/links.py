@@ -1,4 +1,4 @@
-"""Links from the workbook to the folders of pictures; never to a file, whose name may be a number (DESIGN §7)."""
+"""Links from the workbook to the folders of pictures; never to a file, whose name may be a number."""
 
 from __future__ import annotations
 

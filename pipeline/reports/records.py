@@ -1,4 +1,4 @@
-"""Lines for programs: outcomes.jsonl, plan.jsonl, files.jsonl and run.json, field by field as DESIGN §7 lists them."""
+"""Lines for programs: outcomes.jsonl, plan.jsonl, files.jsonl and run.json, field by field."""
 
 from __future__ import annotations
 

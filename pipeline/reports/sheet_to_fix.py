@@ -1,6 +1,6 @@
 """The sheet To fix: the roster's own rows that somebody must correct, ready to be edited and read again.
 
-It is the only place where full numbers stand (DESIGN §7). Every cell is text, so that no program can damage a
+It is the only place where full numbers stand. Every cell is text, so that no program can damage a
 number; a number that Excel had already damaged is left empty, for as text it would look whole.
 """
 

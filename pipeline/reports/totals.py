@@ -1,4 +1,4 @@
-"""The sums of a night, computed and enforced: a result that does not add up is never written (DESIGN §2, 6)."""
+"""The sums of a night, computed and enforced: a result that does not add up is never written."""
 
 from __future__ import annotations
 

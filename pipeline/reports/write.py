@@ -36,7 +36,7 @@ def write_all(
     numbers: Numbers | None = None,
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
-    """Write the files of DESIGN §7 into ``night.out`` and copies of them into ``latest``.
+    """Write the files of a run into ``night.out`` and copies of them into ``latest``.
 
     ``numbers`` saves collecting the roster's once more.
     Returns usual name -> path written; results.xlsx may be a numbered sibling, and so may its copy, which then stands

@@ -1,4 +1,4 @@
-"""Which places of this tenant show a seal that this program made, as `certify` recorded it (DESIGN §6, "unknown").
+"""Which places of this tenant show a seal that this program made, as `certify` recorded it.
 
 Not finding a seal in a place proves nothing until that place was seen to show one that is known to exist.
 """

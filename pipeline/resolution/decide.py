@@ -1,4 +1,4 @@
-"""Settle a case: what has to hold before a decision is entered, and the decision itself (DESIGN §6, `resolve`)."""
+"""Settle a case: what has to hold before a decision is entered, and the decision itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.messages.localized import Speaks
 from pipeline.messages.results import WORDS
 from pipeline.resolution.cases import Case
 
-SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters (api.md §1.2)
+SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters
 CONCLUSIONS = ("created", "not_created", "not_created_sure", "not_theirs")  # of the Unknown sheet
 
 

@@ -1,4 +1,4 @@
-"""Ask the service about one doctor's auto-sign (`ChannelDescribeUserAutoSignStatus`, api.md §4): it can confirm a create.
+"""Ask the service about one doctor's auto-sign (`ChannelDescribeUserAutoSignStatus`): it can confirm a create.
 
 It tells the SealId only of doctors who have opened auto-sign, so an empty answer refutes nothing; and a SealId that the
 ledger knows already is an older seal.

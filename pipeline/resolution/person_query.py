@@ -22,7 +22,7 @@ _WHOLE = ("key", "row_id", "name", "staff_no", "seal_name", "seal_id", "request_
 _LAST_FOUR = 4
 _IDENTITY = re.compile(r"[0-9]{17}[0-9X]")
 _PERMIT = re.compile(r"[HM][0-9]{8}(?:[0-9]{2})?")
-_LIFETIME = 9  # characters of a permit: the last two count its renewals (DESIGN §4)
+_LIFETIME = 9  # characters of a permit: the last two count its renewals
 
 Line = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""What the service says when it refuses: codes with the wording real clients have met (api.md §1.5, §7)."""
+"""What the service says when it refuses: codes with the wording real clients have met."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Refusal(Exception):
 
 
 def throttled(count: float, rate: float, *, language: str) -> Refusal:
-    """Return the refusal of one call too many, naming the calls of this second and the limit (api.md §7)."""
+    """Return the refusal of one call too many, naming the calls of this second and the limit."""
     if language == "en-US":
         text = (
             f"Your current request times equals to `{count:g}` in a second, which exceeds the frequency limit "

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 Role = Literal["general", "file", "both"]
 
-BODY_LIMIT = 10 * 1024 * 1024  # bytes, TC3 over POST (api.md §7); the file host takes more
+BODY_LIMIT = 10 * 1024 * 1024  # bytes, TC3 over POST; the file host takes more
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The parameters of each action: which keys there are, their types, whose ids they must be (api.md §1-§4)."""
+"""The parameters of each action: which keys there are, their types, whose ids they must be."""
 
 from __future__ import annotations
 

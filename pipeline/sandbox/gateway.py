@@ -1,6 +1,6 @@
 """The cloud's gateway: lets a call pass to the service or refuses it before anything is executed.
 
-Order of its checks: method, size, headers, action and version, signature, rate (api.md §10).
+Order of its checks: method, size, headers, action and version, signature, rate.
 """
 
 from __future__ import annotations

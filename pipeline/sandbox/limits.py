@@ -1,4 +1,4 @@
-"""The rate limit: calls in one second for each SecretId and action, refused calls counted too (api.md §8)."""
+"""The rate limit: calls in one second for each SecretId and action, refused calls counted too."""
 
 from __future__ import annotations
 

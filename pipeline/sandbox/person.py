@@ -1,4 +1,4 @@
-"""The person in a create or a query: card type, number, name, mobile, as the service checks them (api.md §1.1, §1.4).
+"""The person in a create or a query: card type, number, name, mobile, as the service checks them.
 
 Written apart from our own intake on purpose: two readings of the same page watch each other.
 """

@@ -1,4 +1,4 @@
-"""Pictures and uploads as the service looks at them: base64, first bytes, sizes (api.md §1.1, §3)."""
+"""Pictures and uploads as the service looks at them: base64, first bytes, sizes."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ class Rules:
     """The switches of a World.
 
     ``inline``: ``on`` = the contract before FileId existed; ``transition`` = both; ``ignored`` = SealImage and its
-    companions have no effect, as the page says today (api.md §1.3).
+    companions have no effect, as the page says today.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
-    FailedOperation, or not at all (api.md §4).
+    FailedOperation, or not at all.
     """
 
     inline: Literal["on", "transition", "ignored"] = "transition"

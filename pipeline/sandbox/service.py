@@ -186,7 +186,7 @@ class Service:
         limit, offset = order.sent.get("Limit", 0), order.sent.get("Offset", 0)
         if not (0 <= limit <= PAGE_LIMIT and 0 <= offset <= OFFSET_LIMIT):
             raise Refusal("InvalidParameterValue")
-        return {"TotalCount": 0, "Seals": []}  # it lists seals of organisations, never a person's (api.md §4)
+        return {"TotalCount": 0, "Seals": []}  # it lists seals of organisations, never a person's
 
     def _store(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()

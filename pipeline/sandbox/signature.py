@@ -1,4 +1,4 @@
-"""The gateway's side of TC3-HMAC-SHA256 (api.md §6): checks a signature, shares no code with what signs ours."""
+"""The gateway's side of TC3-HMAC-SHA256: checks a signature, shares no code with what signs ours."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One row's way over the wire: upload, create, verdict, and what each answer means for the row and the run.
 
-A create's order (DESIGN §5): its own connection, then its slot, then the attempt's commit, then the bytes; the
+A create's order: its own connection, then its slot, then the attempt's commit, then the bytes; the
 verdict is committed before anything counts the row as done. Only what is proven not executed is sent again.
 """
 

@@ -1,7 +1,7 @@
 """Named places at which a test may kill the process or fail a write; nothing happens there unless one has armed them.
 
 The names stand where durability changes hands: around commits, around the bytes of a call, around a file's renaming.
-A walk arms the first, the second, … until a run passes unharmed (reliability.md §4.1).
+A walk arms the first, the second, … until a run passes unharmed.
 """
 
 from __future__ import annotations

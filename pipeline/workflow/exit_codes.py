@@ -1,4 +1,4 @@
-"""The exit code of a night (DESIGN §6): signal > 1 > 4 > 74 > 5 > 7 > 3 > 0."""
+"""The exit code of a night: signal > 1 > 4 > 74 > 5 > 7 > 3 > 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fault matrix of reliability.md §4.2, in DESIGN's words: 38 faults, each with the exact end of its row.
+"""The fault matrix: 38 faults, each with the exact end of its row.
 
 Three rows, one at a time; the fault strikes the second create (the first is the canary). Each case says how the row
 ends, how many seals the service made, how many requests for all three rows came whole, and the exit code.

@@ -28,7 +28,7 @@ PEOPLE = range(1, 13)
 SEAL_ID = "yD" + "a1B2" * 7 + "zz"
 IN_NAME = number(40)  # in the file name of the roster and of a picture that nobody claims
 
-# kind -> where it may stand (DESIGN §7); a member of a workbook is named file!member
+# kind -> where it may stand; a member of a workbook is named file!member
 ALLOWED = {
     "secret": ["secrets/*"],
     "number": ["inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!{fix}"],

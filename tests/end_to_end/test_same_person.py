@@ -1,4 +1,4 @@
-"""A person whose number was corrected: one seal, whatever else changed with the number (DESIGN §5)."""
+"""A person whose number was corrected: one seal, whatever else changed with the number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A success cut at every byte (reliability.md §4.2 F15): no answer until the last one arrived."""
+"""A success cut at every byte: no answer until the last one arrived."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Trap:
-    """One trap of rosters.md: what makes it, and what a table must be able to express for it."""
+    """One trap: what makes it, and what a table must be able to express for it."""
 
     name: str
     build: Callable[["Cast", Sequence[Table]], None]

@@ -197,7 +197,7 @@ def _tables(cast: Cast, trap: Trap, tables: Sequence[Table], used: set[int]) -> 
 
 
 def _first_counts(files: Sequence[FilePlan]) -> None:
-    """Of equal rows in one sheet the first is the one that is sent (DESIGN §8)."""
+    """Of equal rows in one sheet the first is the one that is sent."""
     marks: dict[str, list[tuple[int, object]]] = {}
     for file in files:
         for sheet in file.sheets:

@@ -1,4 +1,4 @@
-"""Identity numbers that are damaged: no digit of them may ever reach the wire (DESIGN §2.4, rosters.md §0.1, §1.3)."""
+"""Identity numbers that are damaged: no digit of them may ever reach the wire."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

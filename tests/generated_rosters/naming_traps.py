@@ -1,4 +1,4 @@
-"""How picture files are called: every habit of rosters.md §2, matched backwards from the expected name, never by likeness."""
+"""How picture files are called: every habit seen in hospitals, matched backwards from the expected name, never by likeness."""
 
 import unicodedata
 from functools import cache
@@ -109,7 +109,7 @@ def rare(cast, tables):
     cast.add(tables[0], person, sent(person, made))
 
 
-# --- names whose encoding was lost on the way (rosters.md §0.5)
+# --- names whose encoding was lost on the way
 
 
 def _encoded(name: str, spell) -> None:

@@ -1,4 +1,4 @@
-"""Identity numbers in disguise: what may be normalised is sent (DESIGN §2.4), whatever else differs is refused."""
+"""Identity numbers in disguise: what may be normalised is sent, whatever else differs is refused."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""Seal names: the roster's own, the template's, and namesakes who are told apart (DESIGN §8)."""
+"""Seal names: the roster's own, the template's, and namesakes who are told apart."""
 
 from generated_rosters.cast import Register
 from generated_rosters.truth import refused, sent

@@ -1,4 +1,4 @@
-"""What an expert would decide, row by row, line by line, file by file (DESIGN §8, rosters.md): the ground truth."""
+"""What an expert would decide, row by row, line by line, file by file: the ground truth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -99,7 +99,7 @@ class Encoded:
     suffix: str
     reference: Image.Image
     warns: frozenset[str] = frozenset()
-    verbatim: bool = True  # DESIGN §3: what needs nothing is sent byte for byte
+    verbatim: bool = True  # what needs nothing is sent byte for byte
 
 
 def shown(value: Any) -> str:

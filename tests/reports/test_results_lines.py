@@ -1,4 +1,4 @@
-"""outcomes.jsonl, files.jsonl and run.json carry the fields of DESIGN §7, in its order, and nothing personal more."""
+"""outcomes.jsonl, files.jsonl and run.json carry their documented fields, in order, and nothing personal more."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.reports.records import file_line, outcome_line, run_record
 
-OUTCOME = (  # noqa: SIM905  as DESIGN lists them
+OUTCOME = (  # noqa: SIM905  thirty quoted names are unreadable
     "schema run file path sheet row row_id key status codes problems changes staff_no name id_masked id_card_type "
     "mobile_masked seal_name picture seal_id request_id trace_id attempts service"
 ).split()
 
-RUN = (  # noqa: SIM905  as DESIGN lists them
+RUN = (  # noqa: SIM905  thirty quoted names are unreadable
     "schema run command started finished exit tenant contract rows statuses requests rate halted files versions"
 ).split()
 

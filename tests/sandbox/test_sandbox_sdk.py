@@ -136,7 +136,7 @@ def test_the_sdk_cannot_tell_a_reset_before_from_one_after(running, create):
 
 
 def test_the_sdk_takes_an_error_for_a_success_when_the_type_has_a_charset(running, create):
-    """Known weakness of the SDK (api.md §0.11), and why the fault exists."""
+    """Known weakness of the SDK, and why the fault exists."""
     sandbox = running(faults=(Fault("charset"),))
     request = typed(models.ChannelCreatePreparedPersonalEsignRequest, create(SealName=""))
     assert running.client(sandbox.url).ChannelCreatePreparedPersonalEsign(request).SealId is None

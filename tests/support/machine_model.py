@@ -1,4 +1,4 @@
-"""What the promise says of one doctor (DESIGN §2, §5), as small as it can be said: the model of test_machine.py.
+"""What the promise says of one doctor, as small as it can be said: the model of test_machine.py.
 
 A doctor is in one of three states for the ledger: free (nothing in the way of a create), open (a create without a
 verdict) or live (a seal). After a kill nobody knows which; then the model holds every state that is possible, and the

@@ -43,7 +43,7 @@ def _table(words: Mapping[T, str]) -> Mapping[str, T]:
 
 
 # Permits are told from residence permits (…居住证) by their exact words alone; 往来港澳通行证 is what mainland
-# people travel with and no card that proves an identity here (rosters.md §3).
+# people travel with and no card that proves an identity here.
 CARD_TYPES = _table(
     {
         CardType.ID_CARD: """
@@ -75,7 +75,7 @@ YES_NO = _table(
 )
 _YES_NO_EXPECTED = "是 / 否, true / false, 1 / 0"
 
-# 0 binds a paid personal licence, which cannot be taken back: a bare 是 or 有 is not word enough (api.md §1.1).
+# 0 binds a paid personal licence, which cannot be taken back: a bare 是 or 有 is not word enough.
 LICENSES = _table(
     {
         0: "0 绑定 绑定许可 绑定个人许可 扣减许可",

@@ -79,7 +79,7 @@ IsKnown = Callable[
 
 
 def lifetime(number: str, id_type: CardType) -> str:
-    """Return the part of a whole, normalised number that stays with its person for life (DESIGN §4).
+    """Return the part of a whole, normalised number that stays with its person for life.
 
     The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
     """
@@ -130,7 +130,7 @@ def _lost_tail(number: Reading[str], form: tuple[Problem, ...]) -> str | None:
     """Return the tail of a number that may have lost its own: 000, and 00 where its check digit does not fit.
 
     One honest number in about 1,100 ends in 000, and one in eleven that was cut to 15 digits fits by chance; of those
-    that end in 00 most are honest (rosters.md §0). No spreadsheet groups digits by 6, 8 and 4: a number written
+    that end in 00 most are honest. No spreadsheet groups digits by 6, 8 and 4: a number written
     110101 19900307 1000 was typed from the card.
     """
     tail = _TAIL.search(number.value or "")

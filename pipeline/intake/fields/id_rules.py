@@ -2,7 +2,7 @@
 
 GB 11643 (18 characters: province, birth date, sequence, MOD 11-2 check character) holds for identity cards and for
 the residence permits of Hong Kong, Macao and Taiwan people; the permit of Hong Kong and Macao people is H or M and
-ten digits (rosters.md §3). No message holds more of a number than the part that is wrong.
+ten digits. No message holds more of a number than the part that is wrong.
 """
 
 from __future__ import annotations

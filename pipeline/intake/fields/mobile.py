@@ -1,4 +1,4 @@
-"""The doctor's mobile: eleven digits from 13 to 19, in any of the dresses rosters give it (rosters.md §1.3)."""
+"""The doctor's mobile: eleven digits from 13 to 19, in any of the dresses rosters give it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def normalise(text: str) -> tuple[str, tuple[Change, ...]]:
 
 
 def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> Reading[str]:
-    """Read the mobile; without one an error stands only where auto-sign is to be opened (api.md §1.1)."""
+    """Read the mobile; without one an error stands only where auto-sign is to be opened."""
     text = _text(cell)
     if is_placeholder(text) or _ZEROS.fullmatch(text):
         severity: Severity = "error" if auto_sign else "warning"
@@ -105,7 +105,7 @@ def _several(text: str) -> bool:
 
 
 def _masked(text: str) -> str:
-    """Keep three digits and the last four, as everywhere outside the To fix sheet (DESIGN §7)."""
+    """Keep three digits and the last four, as everywhere outside the To fix sheet."""
     places = [place for place, char in enumerate(text) if char.isdigit()]
     hidden = set(places[3:-4])
     return "".join("*" if place in hidden else char for place, char in enumerate(text))

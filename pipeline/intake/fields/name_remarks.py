@@ -1,7 +1,7 @@
 """What stands in a name cell beside a name, or in its place: titles, departments, remarks, two names.
 
 Rosters put 返聘, 主任 or 内科 behind a name; nothing here takes them off, for what is left might still not be the name
-on the card (DESIGN §8). Lists are exact words; what also occurs as a given name counts only where a space sets it
+on the card. Lists are exact words; what also occurs as a given name counts only where a space sets it
 apart.
 """
 

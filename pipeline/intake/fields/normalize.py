@@ -21,7 +21,7 @@ Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it 
 BROKEN = (CellKind.ERROR, CellKind.NO_VALUE)
 
 # 3400–4DBF, 4E00–9FFF, the twelve unified characters among the compatibility ones, extensions B–J
-# (rosters.md §3: [\u4e00-\u9fa5] refuses people)
+#
 HAN = (
     "\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
     "\U00020000-\U0002ee5d\U00030000-\U00033479"

@@ -1,7 +1,7 @@
 """Numbers of which a spreadsheet or a program kept fewer than 18 digits before they became text.
 
 Excel keeps 15 digits, some writers 16, a double 53 bits; the check digit of one such number in eleven fits by chance,
-and then it is another person's (rosters.md §0, §1.3). What a number shows by itself is judged in ``identity``; here is
+and then it is another person's. What a number shows by itself is judged in ``identity``; here is
 what only its neighbours show.
 """
 

@@ -1,4 +1,4 @@
-"""The seal name a roster gives of its own: length and characters (api.md §1.1: 1–50 个中文字符)."""
+"""The seal name a roster gives of its own: length and characters (1–50 个中文字符)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Defaults:
 
 
 class Identify(Protocol):
-    """The site key's digests (DESIGN §4)."""
+    """The site key's digests."""
 
     def person(self, number: str) -> str:
         """Return the key of a person, from the lifetime number."""
@@ -231,7 +231,7 @@ def _read_or(
 
 
 def _unsaid_licence(row: Row) -> Reading[int]:
-    """Refuse auto-sign without a word on the licence: not sending it binds a paid one (api.md §1.1)."""
+    """Refuse auto-sign without a word on the licence: not sending it binds a paid one."""
     cell = row.fields.get(Field.LICENSE_TYPE)
     detail = {"found": "", "field": cell.header if cell else Field.LICENSE_TYPE.value, "expected": "0, 1"}
     return Reading(
@@ -241,7 +241,7 @@ def _unsaid_licence(row: Row) -> Reading[int]:
 
 
 def _without_meaning(row: Row, field: Field, reading: Reading[T]) -> Reading[T]:
-    """Drop what the current contract does not take, and say so: only the older, inline one does (api.md §1.1)."""
+    """Drop what the current contract does not take, and say so: only the older, inline one does."""
     if reading.value is None or reading.value is False:  # a "no" loses nothing
         return Reading(None, reading.problems)
     cell = row.fields.get(field)

@@ -66,7 +66,7 @@ _TURNS = {
 
 
 class Refused(Exception):
-    """The picture cannot be used: a code of DESIGN §8 and the words for its sentence."""
+    """The picture cannot be used: a code of the catalogue and the words for its sentence."""
 
     def __init__(self, code: str, **detail: str) -> None:
         super().__init__(code)

@@ -1,4 +1,4 @@
-"""Whose name a picture shows: a different doctor's only where it is plain, else no opinion (rosters.md §5)."""
+"""Whose name a picture shows: a different doctor's only where it is plain, else no opinion."""
 
 from __future__ import annotations
 

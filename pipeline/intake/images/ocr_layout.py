@@ -1,6 +1,6 @@
 """A seal laid out for a reader of printed lines: characters that stand in squares and columns are set side by side.
 
-How personal seals are arranged: rosters.md §2. Two rows of two are read from the right column to the left; a surname may
+How personal seals are arranged: two rows of two are read from the right column to the left; a surname may
 stand large beside the given name; a column is read from the top.
 """
 

@@ -1,4 +1,4 @@
-"""The ``work`` folder: pictures as they will be sent, each under the name of its own digest (DESIGN §3)."""
+"""The ``work`` folder: pictures as they will be sent, each under the name of its own digest."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """File names in other bytes than the system expects: what a name says if its bytes were meant otherwise.
 
-A zip or an old share carries names in GBK, and whoever unpacks it takes the bytes for UTF-8, cp437 or latin-1
-(rosters.md §0.5). Nothing is repaired: every reading here can be undone to the very name, so that it equals an expected
+A zip or an old share carries names in GBK, and whoever unpacks it takes the bytes for UTF-8, cp437 or latin-1. Nothing is repaired: every reading here can be undone to the very name, so that it equals an expected
 stem exactly when that stem, written in those bytes, is the name. A name that lost bytes on its way (锟斤拷, ????) has no
 reading.
 """

@@ -1,4 +1,4 @@
-"""How the names of picture files are compared: folded and undressed, never guessed at (DESIGN §8, IMAGE_NAME_FUZZY).
+"""How the names of picture files are compared: folded and undressed, never guessed at.
 
 A *stem* is a file name without its picture extension. *Folding* takes width, Unicode form and case off; *tightening*
 also blanks, and writes every dot of a name as ``·``. *Undressing* takes a known suffix off (张伟印章, 张伟_签名, 张伟

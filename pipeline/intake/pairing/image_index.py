@@ -1,7 +1,7 @@
 """The picture folder or zip as a library of names, and the fingerprints of its files; no picture is decoded here.
 
 The library is made from directory entries alone. A file is opened only to be hashed (``fingerprint``) or prepared, and
-then so that a link, a pipe or a device put in its place is refused, not followed or waited for (reliability.md §5.2).
+then so that a link, a pipe or a device put in its place is refused, not followed or waited for.
 """
 
 from __future__ import annotations

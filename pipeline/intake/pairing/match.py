@@ -1,4 +1,4 @@
-"""Which picture belongs to which doctor: exact evidence alone, and nobody gets what two could claim (DESIGN §2.5).
+"""Which picture belongs to which doctor: exact evidence alone, and nobody gets what two could claim.
 
 How a doctor's picture is found:
 

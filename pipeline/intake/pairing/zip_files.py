@@ -1,6 +1,6 @@
 """Zips of pictures, opened with suspicion: their members as they are named, their bytes one by one.
 
-A member's name never becomes a path: its bytes are put away under their digest. Names follow rosters.md §2: the UTF-8
+A member's name never becomes a path: its bytes are put away under their digest. Names are decoded in this order: the UTF-8
 flag; Info-ZIP's Unicode path; without either strict UTF-8 first, for macOS writes it without the flag, else GB18030.
 """
 

@@ -1,4 +1,4 @@
-"""Which encoding a text is in: told by its bytes, strictly, and never by likelihood (rosters.md §1.4).
+"""Which encoding a text is in: told by its bytes, strictly, and never by likelihood.
 
 UTF-8 with or without its mark, UTF-16 by its mark or by the zeros between ASCII characters, else GB18030. What fits
 two of them, or none, is refused with the line on which it breaks.

@@ -1,4 +1,4 @@
-"""File names in other bytes: matched backwards from the expected name, never repaired (rosters.md §0.5)."""
+"""File names in other bytes: matched backwards from the expected name, never repaired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every habit of naming a picture that hospitals have (rosters.md §2), and what is said of it."""
+"""Every habit of naming a picture that hospitals have, and what is said of it."""
 
 from __future__ import annotations
 

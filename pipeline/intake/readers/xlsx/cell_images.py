@@ -1,7 +1,7 @@
 """Pictures placed in cells: by the formula DISPIMG of WPS, or as a rich value of Excel 365.
 
 WPS keeps them in an album, xl/cellimages.xml, and a cell names one by its ID: a copied cell may get an ID of its own
-for the same file, so the order of either says nothing (rosters.md §1.4).
+for the same file, so the order of either says nothing.
 """
 
 from __future__ import annotations

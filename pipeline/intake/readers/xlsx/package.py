@@ -1,6 +1,6 @@
 """Office Open XML packages, opened with suspicion: bounded sizes, no DOCTYPE, parts found by relationship.
 
-Limits: rosters.md §5 (hostile set), DESIGN §8. Sizes are the directory's own; ``zipfile`` never unpacks more of a
+Sizes are the directory's own; ``zipfile`` never unpacks more of a
 member, and what is unpacked in all is counted, so that a part named by a thousand sheets is not read a thousand times.
 """
 

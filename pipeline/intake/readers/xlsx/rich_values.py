@@ -1,6 +1,6 @@
 """Pictures that Excel 365 places in cells: which file a cell's rich value shows.
 
-The chain ([MS-XLSX] "rich values", rosters.md §1.4): the cell's ``vm`` -> metadata.xml -> rdrichvalue.xml, whose fields
+The chain ([MS-XLSX] "rich values"): the cell's ``vm`` -> metadata.xml -> rdrichvalue.xml, whose fields
 are named by rdrichvaluestructure.xml -> richValueRel.xml -> its relationships -> the picture. ``vm`` and the type of a
 record count from 1, everything else from 0.
 """

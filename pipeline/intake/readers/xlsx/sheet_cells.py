@@ -1,6 +1,6 @@
 """Sheets of an .xlsx, streamed straight from their XML: one pass, each cell with its own type.
 
-Why not a library (all measured, rosters.md §5, performance.md §4): calamine gives errors, formulas without a value
+Why not a library (all measured): calamine gives errors, formulas without a value
 and empty cells alike, tells no hidden row or number format, and holds the whole rectangle of a sheet: one stray
 cell at XFD1048576 aborts the process. openpyxl needs ten times the time. Both are this module's oracles in the tests.
 """
