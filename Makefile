@@ -34,7 +34,7 @@ test: .venv/dev  ## all tests
 attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted sheets, odd answers, small pictures (about 8 min)
 	ATTACK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --tb=short tests/attack
 
-crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 hospitals' lives by chance (about 10 min)
+crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 10 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
 		tests/end_to_end/test_same_person.py -k "not same_person or kill"
 
@@ -45,7 +45,7 @@ bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside 
 gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py
 
-trap: .venv/dev  ## twenty more hospitals full of traps, beside the two of every test run (about 5 min)
+trap: .venv/dev  ## twenty generated hospitals full of mistakes (about 5 min)
 	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
@@ -61,7 +61,7 @@ lint: .venv/dev  ## ruff, mypy --strict, import rules, architecture test
 docs: .venv/dev  ## write docs/{zh,en}/codes.md again from the catalogues
 	PYTHONPATH=. $(BIN)/python docs/codes.py
 
-format: .venv/dev ## let ruff lay the lines
+format: .venv/dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -76,5 +76,5 @@ sample: .venv/dev ## draw sample_data/ again
 pictures: .venv/dev ## draw docs/img/ again: a demo night's workbook and pages (needs LibreOffice, poppler-utils, chromium)
 	$(BIN)/python docs/img/make.py
 
-clean:           ## forget the environment and the demo
+clean:           ## remove the environment and the demo
 	rm -rf .venv demo

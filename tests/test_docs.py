@@ -120,3 +120,15 @@ def test_a_sentence_without_a_source_is_gone(language, wrong, right):
     said = "\n".join(page.read_text("utf-8") for page in pages)
     assert not re.search(wrong, said)
     assert right in said
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/en/architecture.md", "docs/en/glossary.md"])
+def test_what_a_page_links_to_is_there(page):
+    links = re.findall(r"\]\(([^)#]+)\)", (HOUSE / page).read_text("utf-8"))
+    assert [link for link in links if not (HOUSE / page).parent.joinpath(link).exists()] == []
+
+
+def test_the_architecture_names_every_package():
+    text = (HOUSE / "docs" / "en" / "architecture.md").read_text("utf-8")
+    packages = {path.parent.name for path in (HOUSE / "pipeline").glob("*/__init__.py")}
+    assert {name for name in packages if f"[{name}]" not in text} == set()
