@@ -24,7 +24,7 @@ from pipeline.clock import Clock, ManualClock, SystemClock
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import PROBE, Agent, parse, probe_body
 from pipeline.esign.error_codes import stated_rate
-from pipeline.esign.rate_limiter import EvenLimiter, Limiter, most_in_a_second
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, most_in_a_second
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.limits import Limiter as Service
 from pipeline.sandbox.tenant import SANDBOX
@@ -34,7 +34,7 @@ LEARNING = 600  # seconds before the calls that count
 LATE = 0.0005  # seconds by which this machine wakes up late, on average
 BACKOFF = 1.0  # seconds at most before a refused call asks for its next slot
 LIMITERS: dict[str, Callable[[float, Clock], Limiter]] = {
-    "ours": EvenLimiter,
+    "ours": AdaptiveRateLimiter,
     "AsyncLimiter(20, 1)": LeakyBucket,
     "50 ms fixed": FixedSpacing,
 }

@@ -47,7 +47,7 @@ def seed(hospital: Hospital) -> None:
     config = load_config(hospital.folder / "config.yaml", {})
     ask = ask_of("run", session, config)
     with open_for_config(config, clock) as (ledger, site_key):
-        plan = import_run.draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+        plan = import_run.prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
         ledger.begin_run(stage_settings.record(ask, config, clock.now()))
         asyncio.run(_sealed(ledger, ask.run, plan.planned, clock.now()))
 

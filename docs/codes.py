@@ -22,7 +22,7 @@ from pipeline.messages.problem_entries import (
 from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import parted
 from pipeline.messages.results import say as result_word
-from pipeline.messages.service_error_advice import OWN
+from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
 from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
 
 HERE = Path(__file__).parent
@@ -129,10 +129,10 @@ def page(language: str) -> str:
     lines += ["", f"## {say('service')}", "", say("service.intro")]
     for meaning, advice in MEANINGS.items():
         codes = [code for code, each in CODES.items() if each == meaning]
-        own = [code for code in codes if code in OWN]
-        rest = [f"`{code}`" for code in codes if code not in OWN]
+        own = [code for code in codes if code in SERVICE_ERROR_ADVICE]
+        rest = [f"`{code}`" for code in codes if code not in SERVICE_ERROR_ADVICE]
         lines += ["", f"### {say(f'meaning.{meaning}')}", ""]
-        rows = [(f"`{code}`", *_advice(OWN[code], language, say)) for code in own]
+        rows = [(f"`{code}`", *_advice(SERVICE_ERROR_ADVICE[code], language, say)) for code in own]
         few = len(rest) <= FEW
         if rest:
             first = "<br>".join(rest) if few else say("rest").format(n=len(rest))

@@ -36,16 +36,16 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config import named_paths
 from pipeline.config.language import of_locale, of_titles
 from pipeline.config.settings import Config
-from pipeline.domain.model import Ask, Halt, Night, Outcome, Status, Traffic
+from pipeline.domain.model import Halt, RowOutcome, RunReport, RunRequest, Status, Traffic
 from pipeline.errors import UsageError
-from pipeline.esign.rate_limiter import EvenLimiter, Limiter
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.readers.discover import expand
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
 from pipeline.reports.columns import find_titles
 from pipeline.reports.dataframe import to_frame
-from pipeline.reports.totals import count
+from pipeline.reports.totals import verify_totals
 from pipeline.support.shell_quoting import quote
 from pipeline.workflow import import_run, run_environment
 from pipeline.workflow.stage_settings import tenant_of
@@ -65,13 +65,13 @@ Language: TypeAlias = Literal["zh", "en"]
 class Result:
     """What became of a night: the whole of it in ``night``, and the files that were written, by their usual names."""
 
-    night: Night
+    night: RunReport
     files: Mapping[str, Path] = field(
         default_factory=dict
     )  # "results.xlsx" -> its path; empty with write=False
 
     @property
-    def outcomes(self) -> Sequence[Outcome]:
+    def outcomes(self) -> Sequence[RowOutcome]:
         """Every row of the rosters, once, in their order."""
         return self.night.outcomes
 
@@ -145,7 +145,7 @@ def run(
     limiter: Limiter | None = None,
     credentials: Credentials | Callable[[], Credentials] | None = None,
     clock: Clock | None = None,
-    on_outcome: Callable[[Outcome], None] | None = None,
+    on_outcome: Callable[[RowOutcome], None] | None = None,
 ) -> Result:
     """Create the seals that are missing; safe to repeat. See `run_async`, which a running event loop needs instead.
 
@@ -196,7 +196,7 @@ async def run_async(
     limiter: Limiter | None = None,
     credentials: Credentials | Callable[[], Credentials] | None = None,
     clock: Clock | None = None,
-    on_outcome: Callable[[Outcome], None] | None = None,
+    on_outcome: Callable[[RowOutcome], None] | None = None,
 ) -> Result:
     """Create the seals that are missing; safe to repeat.
 
@@ -235,17 +235,20 @@ async def run_async(
     if run_environment.has_nothing_to_read(ask, chosen, clock, ledger):
         return Result(_nothing(ask, chosen, clock))
     listener = _Listener(on_outcome)
-    stop = import_run.Stop()
+    stop = import_run.StopSignal()
     given = _given(chosen, ledger, site_key)
 
     async def through() -> Result:
-        with given or run_environment.hold(chosen, ask, clock, new_ledger=new_ledger) as (journal, key):
+        with given or run_environment.locked_ledger(chosen, ask, clock, new_ledger=new_ledger) as (
+            journal,
+            key,
+        ):
             done = await import_run.run(
                 ask,
                 chosen,
                 ledger=journal,
                 site_key=key,
-                limiter=limiter or EvenLimiter(chosen.limits.requests_per_second, clock),
+                limiter=limiter or AdaptiveRateLimiter(chosen.limits.requests_per_second, clock),
                 credentials=_finder(credentials, chosen),
                 clock=clock,
                 stop=stop,
@@ -263,7 +266,7 @@ async def run_async(
     return await _drained(through(), stop)
 
 
-async def _drained(work: Coroutine[None, None, Result], stop: import_run.Stop) -> Result:
+async def _drained(work: Coroutine[None, None, Result], stop: import_run.StopSignal) -> Result:
     """Await a night; the first cancellation lets it drain, the second one cancels it."""
     task = asyncio.ensure_future(work)
     try:
@@ -283,16 +286,16 @@ async def _drained(work: Coroutine[None, None, Result], stop: import_run.Stop) -
 class _Listener:
     """Tells ``on_outcome`` of every row exactly once."""
 
-    def __init__(self, on_outcome: Callable[[Outcome], None] | None) -> None:
+    def __init__(self, on_outcome: Callable[[RowOutcome], None] | None) -> None:
         self._tell = on_outcome or (lambda _: None)
         self._heard: set[int] = set()  # ids of the plans, which live as long as the night
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, outcome: RowOutcome) -> None:
         """Hear of a row that was sent, as it ends."""
         self._heard.add(id(outcome.planned))
         self._tell(outcome)
 
-    def rest(self, outcomes: Sequence[Outcome]) -> None:
+    def rest(self, outcomes: Sequence[RowOutcome]) -> None:
         """Tell of the rows that were not sent."""
         for outcome in outcomes:
             if id(outcome.planned) not in self._heard:
@@ -321,7 +324,7 @@ def _ask(
     out: StrPath | None,
     limit: int | None = None,
     accept_guards: bool = False,
-) -> Ask:
+) -> RunRequest:
     if limit is not None and limit < 1:
         raise UsageError("usage.limit", limit=limit)
     return run_environment.ask_of(
@@ -371,10 +374,10 @@ def _finder(
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
 
 
-def _nothing(ask: Ask, config: Config, clock: Clock) -> Night:
+def _nothing(ask: RunRequest, config: Config, clock: Clock) -> RunReport:
     """Return the night of an empty inbox: nothing was opened, nothing is written."""
     now = clock.now()
-    return Night(
+    return RunReport(
         run=ask.run,
         command=ask.command,
         started=now,
@@ -392,8 +395,10 @@ def _nothing(ask: Ask, config: Config, clock: Clock) -> Night:
     )
 
 
-def _written(done: Night, config: Config, *, write: bool, language: Language | None, latest: bool) -> Result:
-    count(done)  # a night that does not add up is told to nobody
+def _written(
+    done: RunReport, config: Config, *, write: bool, language: Language | None, latest: bool
+) -> Result:
+    verify_totals(done)  # a night that does not add up is told to nobody
     if not write:
         return Result(done)
     words = language or config.language or of_locale(os.environ) or of_titles(find_titles(done)) or "en"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.messages.catalogue import say
-from pipeline.messages.localized import Either, Joined, Speaks
+from pipeline.messages.localized import Bilingual, Joined, Localizable
 from pipeline.messages.system import DATABASE, SYSTEM, UNLISTED_DATABASE, UNLISTED_SYSTEM
 from pipeline.support.rights import acting_user, is_there, owner_of
 
@@ -55,7 +55,7 @@ class UsageError(EsignImportError):
 class ConfigError(UsageError):
     """The configuration is wrong: every fault found, each with its line."""
 
-    def __init__(self, faults: Sequence[Speaks]) -> None:
+    def __init__(self, faults: Sequence[Localizable]) -> None:
         self.faults = tuple(faults)
         super().__init__("config.faults", faults=Joined(self.faults))
 
@@ -189,18 +189,18 @@ def require_lasting(error: OSError) -> None:
         raise NotReadNow(error) from error
 
 
-def reason_of(error: BaseException) -> Either:
+def reason_of(error: BaseException) -> Bilingual:
     """Return why the system or the database refused, in both languages, without any path."""
     if isinstance(error, OSError):
         number = error.errno or 0
         if number in SYSTEM:
-            return Either(*SYSTEM[number])
+            return Bilingual(*SYSTEM[number])
         kind = type(error).__name__
-        return Either(
+        return Bilingual(
             UNLISTED_SYSTEM.format(code=errno.errorcode.get(number, number or kind)), error.strerror or kind
         )
     words = str(error)
     if words in DATABASE:
-        return Either(*DATABASE[words])
+        return Bilingual(*DATABASE[words])
     code = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    return Either(UNLISTED_DATABASE.format(code=code), words or code)
+    return Bilingual(UNLISTED_DATABASE.format(code=code), words or code)

@@ -14,7 +14,7 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def handle(
+def isolate_row_failure(
     work: Callable[[], T], instead: Callable[[Problem], T], *, stage: str, row_id: str | None = None
 ) -> T:
     """Return what ``work`` makes of a row, or ``instead`` of the problem that it could not be done.

@@ -37,7 +37,7 @@ from pipeline.messages.catalogue import SENTENCES, TABLES, phrase
 from pipeline.messages.click import CHINESE
 from pipeline.messages.file_notes import NOTES, noted
 from pipeline.messages.help import HELP
-from pipeline.messages.service_error_advice import OWN
+from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
 
 HOUSE = Path(__file__).parents[1]
 PIPELINE = HOUSE / "pipeline"
@@ -347,7 +347,7 @@ SAID = (
     TEXTS
     | {word for found in IN_PAGES for word in found}
     | IN_THE_LEDGER
-    | set(get_args(problem_entries.Who))
+    | set(get_args(problem_entries.ResponsibleRole))
 )
 SHAPES = {
     *(shape for path in MODULES for shape in shapes(path) if re.match(r"[a-z]+(\\\.|_)", shape)),
@@ -382,7 +382,7 @@ def test_nothing_else_in_the_catalogue_is_dead():
         f"halt.{code}" for code in service_errors.HALTS
     }
     assert set(service_errors.HALTS) - TEXTS == set()
-    assert set(OWN) - set(CODES) == set()
+    assert set(SERVICE_ERROR_ADVICE) - set(CODES) == set()
     assert set(service_errors.MEANINGS) == set(CODES.values())
     assert set(results.FIELD_WORDS) == set(Field)
     assert set(problem_entries.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()

@@ -11,12 +11,12 @@ from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.problems import CATALOGUE, OTHER_CASE, message, parted, problem
 from pipeline.messages.results import WORDS
-from pipeline.messages.service_advice import advice_on, known
-from pipeline.messages.service_error_advice import OWN
+from pipeline.messages.service_advice import advice_for, known
+from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
 from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
 
 HOUSE = Path(__file__).parents[1]
-ADVICE = {**MEANINGS, **OWN, **ANSWERS, **HALTS}
+ADVICE = {**MEANINGS, **SERVICE_ERROR_ADVICE, **ANSWERS, **HALTS}
 HAN = re.compile("[一-鿿]")
 INTERFACE = "创建导入处方单个人印章"  # an account manager knows it by this name alone
 
@@ -53,7 +53,7 @@ def test_every_advice_says_who_what_and_how_in_both_languages(code):
 
 
 def test_advice_of_its_own_is_for_codes_that_exist():
-    assert [code for code in OWN if code not in CODES] == []
+    assert [code for code in SERVICE_ERROR_ADVICE if code not in CODES] == []
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_advice_of_its_own_is_for_codes_that_exist():
     ],
 )
 def test_who_acts_and_whether_a_rerun_helps(code, who, rerun):
-    advice = advice_on(code)
+    advice = advice_for(code)
     assert (advice.who, advice.rerun) == (who, rerun)
     assert known(code) == (code != "SomethingNobodyHasSeen.Yet")
 
 
 def test_what_may_have_made_a_seal_is_never_sent_again():
     doubtful = [code for code, meaning in CODES.items() if meaning == "unknown"]
-    assert {advice_on(code).rerun for code in doubtful} == {"held"}
+    assert {advice_for(code).rerun for code in doubtful} == {"held"}
 
 
 @pytest.mark.parametrize("code", CATALOGUE)

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.domain.model import Halt, Outcome, Planned, Status
+from pipeline.domain.model import Halt, RowOutcome, RowPlan, Status
 from pipeline.domain.roster import FileReport
 from pipeline.messages.problems import problem
 from pipeline.workflow.exit_codes import exit_code
 
 
-def outcome(status: Status, *problems) -> Outcome:
-    planned = Planned(SimpleNamespace(), status, None, None)
-    return Outcome(planned, status, problems=tuple(problems))
+def outcome(status: Status, *problems) -> RowOutcome:
+    planned = RowPlan(SimpleNamespace(), status, None, None)
+    return RowOutcome(planned, status, problems=tuple(problems))
 
 
 REFUSED = FileReport(Path("a.xlsx"), None, "refused")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.sending.call_metrics import OUTAGE, STEPS, Meter
+from pipeline.sending.call_metrics import OUTAGE, STEPS, CallMetrics
 
 
 class Hand:
@@ -29,7 +29,7 @@ def hand():
 
 @pytest.fixture
 def meter(hand):
-    return Meter(hand)
+    return CallMetrics(hand)
 
 
 def send(meter, hand, action, at, *, wait=0.0, takes=0.1, number=1):

@@ -8,18 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.model import Content, Judgement, LiveSeal, Past, Review, Snapshot, Status, Try
+from pipeline.domain.model import (
+    CreateAttempt,
+    Judgement,
+    LiveSeal,
+    PersonHistory,
+    Review,
+    SealContent,
+    Snapshot,
+    Status,
+)
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
 from pipeline.esign.error_codes import has_reason
 from pipeline.messages.problems import message, problem
-from pipeline.planning.plan import Rules, meet, standing
+from pipeline.planning.plan import PlanRules, outcome_if_not_sent, plan_rows
 
 DAY = 86_400.0
 NOW = 1_795_000_000.0
 NOTHING = Snapshot({}, {})
 
 
-def rules(**changes) -> Rules:
+def rules(**changes) -> PlanRules:
     given = {
         "template": "{name}处方章",
         "again": False,
@@ -30,7 +39,7 @@ def rules(**changes) -> Rules:
         "has_reason": has_reason,
         "name_problem": lambda name: problem("SEAL_NAME_LENGTH", Field.SEAL_NAME) if len(name) > 50 else None,
     }
-    return Rules(**{**given, **changes})
+    return PlanRules(**{**given, **changes})
 
 
 def doctor(serial: int = 1, **changes) -> Doctor:
@@ -59,35 +68,37 @@ def doctor(serial: int = 1, **changes) -> Doctor:
     return replace(plain, **changes)
 
 
-def content(of: Doctor) -> Content:
-    return Content(
+def content(of: Doctor) -> SealContent:
+    return SealContent(
         of.name, f"#{of.number}", "ID_CARD", "OTHER", None, of.seal_name, of.picture.sha256, "pixels"
     )
 
 
-def sealed(of: Doctor) -> Past:
+def sealed(of: Doctor) -> PersonHistory:
     name = of.seal_name or f"{of.name}处方章"
-    return Past(
+    return PersonHistory(
         of.key, name, LiveSeal("seal-id", name, "night1", NOW, content(of), "request", "trace"), creates=1
     )
 
 
-def attempt(of: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", at=NOW) -> Try:
-    return Try("uuid", "night1", verdict, at, "host", content(of), code, message, "request")
+def attempt(
+    of: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", at=NOW
+) -> CreateAttempt:
+    return CreateAttempt("uuid", "night1", verdict, at, "host", content(of), code, message, "request")
 
 
-def refused(of: Doctor, *, nights: int = 1, **how) -> Past:
+def refused(of: Doctor, *, nights: int = 1, **how) -> PersonHistory:
     tries = tuple(attempt(of, at=NOW + DAY * night, **how) for night in range(nights))
-    return Past(of.key, f"{of.name}处方章", refusals=tries, creates=nights)
+    return PersonHistory(of.key, f"{of.name}处方章", refusals=tries, creates=nights)
 
 
-def snapshot(*pasts: Past) -> Snapshot:
+def snapshot(*pasts: PersonHistory) -> Snapshot:
     names = {past.seal_name: past.key for past in pasts if past.seal_name}
     return Snapshot({past.key: past for past in pasts}, names)
 
 
 def one(of: Doctor, known: Snapshot = NOTHING, **changes):
-    (planned,) = meet([of], known, rules(**changes))
+    (planned,) = plan_rows([of], known, rules(**changes))
     return planned
 
 
@@ -108,7 +119,7 @@ def test_a_sealed_doctor_with_the_same_content_is_unchanged():
     of = doctor()
     planned = one(of, snapshot(sealed(of)))
     assert planned.status is Status.UNCHANGED
-    assert standing(planned).seal_id == "seal-id"
+    assert outcome_if_not_sent(planned).seal_id == "seal-id"
 
 
 @pytest.mark.parametrize(
@@ -166,10 +177,10 @@ def test_a_forgiven_error_keeps_its_own_sentence(code):
 @pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])
 def test_an_unsettled_create_holds_its_person(verdict, status):
     of = doctor()
-    past = Past(of.key, "张乙处方章", unsettled=attempt(of, verdict), creates=1)
+    past = PersonHistory(of.key, "张乙处方章", unsettled=attempt(of, verdict), creates=1)
     planned = one(of, snapshot(past), again=True)
     assert (planned.status, planned.request) == (status, None)
-    assert standing(planned).trace_id == "uuid"
+    assert outcome_if_not_sent(planned).trace_id == "uuid"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +207,7 @@ def test_a_bare_refusal_is_repeated_only_by_an_explicit_retry():
     of = doctor()
     known = snapshot(refused(of, code="FailedOperation", message="操作失败"))
     assert one(of, known).status is Status.FAILED
-    assert standing(one(of, known)).code == "FailedOperation"
+    assert outcome_if_not_sent(one(of, known)).code == "FailedOperation"
     assert one(of, known, again=True).status is Status.READY
 
 
@@ -234,8 +245,8 @@ def test_a_name_that_an_older_version_called_taken_is_asked_for_again_however_ol
     }
 
 
-def of_another(of: Doctor, *names: str) -> Past:
-    return Past(of.key, None, names_of_others=frozenset(names), creates=len(names))
+def of_another(of: Doctor, *names: str) -> PersonHistory:
+    return PersonHistory(of.key, None, names_of_others=frozenset(names), creates=len(names))
 
 
 def test_a_name_that_is_another_persons_is_never_used_again():
@@ -255,15 +266,15 @@ def test_the_namesake_beside_it_keeps_the_plain_name():
         {"张伟处方章": one_of.key},
         frozenset({"张伟处方章"}),
     )
-    names = {each.doctor.key: each.seal_name for each in meet([one_of, other], known, rules())}
+    names = {each.doctor.key: each.seal_name for each in plan_rows([one_of, other], known, rules())}
     assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
 
 
 def test_namesakes_get_their_staff_numbers_whoever_stands_first():
     twins = [doctor(1, name="张伟"), doctor(2, name="张伟")]
-    names = {each.doctor.key: each.seal_name for each in meet(twins, NOTHING, rules())}
+    names = {each.doctor.key: each.seal_name for each in plan_rows(twins, NOTHING, rules())}
     assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟〇〇二处方章"}
-    assert names == {each.doctor.key: each.seal_name for each in meet(twins[::-1], NOTHING, rules())}
+    assert names == {each.doctor.key: each.seal_name for each in plan_rows(twins[::-1], NOTHING, rules())}
 
 
 def test_a_newcomer_beside_a_sealed_namesake():
@@ -287,7 +298,7 @@ def test_the_rosters_own_name_that_belongs_to_another_is_refused():
     assert one(doctor(2, seal_name="院长章"), snapshot(sealed(first))).status is Status.REJECTED
 
 
-def spare(*pasts: Past) -> Snapshot:
+def spare(*pasts: PersonHistory) -> Snapshot:
     """People of whom those without a seal were surely refused: their names may pass on."""
     return replace(snapshot(*pasts), spare_names=frozenset(past.seal_name for past in pasts if not past.seal))
 
@@ -304,20 +315,20 @@ def test_a_corrected_number_keeps_the_doctors_seal_name(own):
 def test_a_namesake_who_still_stands_in_the_roster_keeps_the_seal_name():
     first, second = doctor(1, name="张伟"), doctor(2, name="张伟")
     planned = {
-        each.doctor.key: each.seal_name for each in meet([first, second], spare(refused(first)), rules())
+        each.doctor.key: each.seal_name for each in plan_rows([first, second], spare(refused(first)), rules())
     }
     assert planned == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
 
 
 def test_a_namesake_whose_row_is_not_asked_for_keeps_the_seal_name_too():
     first, second = doctor(1, name="张伟"), doctor(2, name="张伟")
-    (planned,) = meet([second], spare(refused(first)), rules(), beside={first.key})
+    (planned,) = plan_rows([second], spare(refused(first)), rules(), beside={first.key})
     assert planned.seal_name == "张伟〇〇二处方章"
 
 
 def test_two_newcomers_are_told_apart_though_the_name_is_spare():
     gone, *new = (doctor(serial, name="张伟") for serial in range(1, 4))
-    assert {each.seal_name for each in meet(new, spare(refused(gone)), rules())} == {
+    assert {each.seal_name for each in plan_rows(new, spare(refused(gone)), rules())} == {
         "张伟〇〇二处方章",
         "张伟〇〇三处方章",
     }
@@ -349,12 +360,12 @@ def test_the_order_of_rows_decides_nothing(order):
     known = snapshot(sealed(doctors[3]), refused(doctors[4], nights=3))
 
     def verdicts(rows):
-        return {each.doctor.key: (each.status, each.seal_name) for each in meet(rows, known, rules())}
+        return {each.doctor.key: (each.status, each.seal_name) for each in plan_rows(rows, known, rules())}
 
     assert verdicts([doctors[place] for place in order]) == verdicts(doctors)
 
 
-def reviewing(**said) -> Rules:
+def reviewing(**said) -> PlanRules:
     """Rules with judgements: the id of a pairing is made of its four parts, joined."""
     judged = {identity: Judgement(word, NOW) for identity, word in said.pop("said", {}).items()}
     return rules(judgement_id=lambda *parts: "|".join(parts), judgements=judged, **said)
@@ -364,12 +375,12 @@ ID = "key1|张乙|张乙处方章|sha1"
 
 
 def test_every_row_that_would_be_sent_can_be_judged():
-    (planned,) = meet([doctor()], NOTHING, reviewing())
+    (planned,) = plan_rows([doctor()], NOTHING, reviewing())
     assert (planned.status, planned.review) == (Status.READY, Review(ID))
 
 
 def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
-    (planned,) = meet([doctor()], NOTHING, reviewing(said={ID: "wrong"}))
+    (planned,) = plan_rows([doctor()], NOTHING, reviewing(said={ID: "wrong"}))
     assert (planned.status, planned.request, planned.review) == (
         Status.REJECTED,
         None,
@@ -382,21 +393,21 @@ def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
 
 @pytest.mark.parametrize("said", [{}, {ID: "right"}, {ID: "wrong"}])
 def test_where_a_review_is_required_only_right_is_sent(said):
-    (planned,) = meet([doctor()], NOTHING, reviewing(said=said, require_review=True))
+    (planned,) = plan_rows([doctor()], NOTHING, reviewing(said=said, require_review=True))
     expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[said.get(ID)]
     assert planned.status is expected
-    assert standing(planned).status is expected
+    assert outcome_if_not_sent(planned).status is expected
 
 
 @pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
 def test_a_judgement_belongs_to_all_four(part):
     other = {"picture": Picture(Path("b.png"), "shaB", 10)}.get(part, "别")
-    (planned,) = meet([doctor(**{part: other})], NOTHING, reviewing(said={ID: "wrong"}))
+    (planned,) = plan_rows([doctor(**{part: other})], NOTHING, reviewing(said={ID: "wrong"}))
     assert planned.status is Status.READY
 
 
 def test_a_seal_that_exists_is_kept_and_its_wrong_said():
-    (planned,) = meet(
+    (planned,) = plan_rows(
         [doctor()], snapshot(sealed(doctor())), reviewing(said={ID: "wrong"}, require_review=True)
     )
     assert planned.status is Status.UNCHANGED
@@ -414,8 +425,8 @@ def test_a_seal_that_exists_is_kept_and_its_wrong_said():
 )
 def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_probe(said, required, status):
     tried = replace(attempt(doctor(), verdict="unknown"))
-    past = Past("key1", seal_name="张乙处方章", unsettled=tried, creates=1)
+    past = PersonHistory("key1", seal_name="张乙处方章", unsettled=tried, creates=1)
     ruled = reviewing(said=said, require_review=required, may_probe=lambda _: True)
-    (planned,) = meet([doctor()], snapshot(past), ruled)
+    (planned,) = plan_rows([doctor()], snapshot(past), ruled)
     assert planned.status is status
-    assert standing(planned).status is status
+    assert outcome_if_not_sent(planned).status is status

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from test_plan import NOW, attempt, doctor, one, sealed, snapshot
 
-from pipeline.domain.model import LiveSeal, Marks, Past, Status
+from pipeline.domain.model import LiveSeal, Marks, PersonHistory, Status
 from pipeline.domain.roster import CardType, Field
 from pipeline.messages.problems import problem
 from pipeline.planning.same_person import AbsentPersons, find_new_marks, unite_persons
@@ -20,7 +20,7 @@ def digest(text):
     return f"#{text}"
 
 
-def known(of=None, **changes) -> Past:
+def known(of=None, **changes) -> PersonHistory:
     return replace(sealed(of or doctor(1)), id_masked="*0001", staff_no="#1", mobile="#154", **changes)
 
 
@@ -121,7 +121,7 @@ def test_a_ledger_from_before_knows_a_card_as_it_was_written(stored, written):
     assert one(row, snapshot(as_passport(old))).status is Status.UNCHANGED
 
 
-def as_passport(past: Past) -> Past:
+def as_passport(past: PersonHistory) -> PersonHistory:
     assert isinstance(past.seal, LiveSeal)
     content = replace(past.seal.content, id_type="OTHER_CARD_TYPE")
     return replace(past, seal=replace(past.seal, content=content))

@@ -39,7 +39,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         judge = partial(
             validate, defaults=stage_settings.defaults(config), today=clock.today(), identify=site_key
         )
-        read = partial(read_rosters, columns=config.columns, manner=stage_settings.manner(ask, config))
+        read = partial(read_rosters, columns=config.columns, manner=stage_settings.read_options(ask, config))
         snapshot, ended = ledger.snapshot(), ledger.ended_seals()
         unite = partial(unite_persons, snapshot=snapshot, person_key=site_key.person)
         if desk.is_results(file):

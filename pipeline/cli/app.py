@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import click
 
 from pipeline.cli.adopt_command import adopt
-from pipeline.cli.click_locale import speak
+from pipeline.cli.click_locale import set_click_language
 from pipeline.cli.command_group import CommandGroup, share_options
 from pipeline.cli.config_commands import config_group
 from pipeline.cli.context import DEFAULT, Session, speakable
 from pipeline.cli.demo import demo, sandbox
-from pipeline.cli.errors import told
+from pipeline.cli.errors import report_error
 from pipeline.cli.explain_command import explain
 from pipeline.cli.help import set_language
 from pipeline.cli.ledger_commands import ledger_group
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     set_language(
         cli, speakable(chosen or "en")
     )  # notes click's own help options in English, so before click speaks
-    speak(speakable(chosen or "en"))
+    set_click_language(speakable(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
         with cli.make_context("esign-import", list(arguments), obj=session) as context:
@@ -87,6 +87,6 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (Exception, KeyboardInterrupt) as trouble:  # noqa: BLE001 - the outermost net
-        return told(session, trouble)
+        return report_error(session, trouble)
     finally:
         flush()

@@ -31,7 +31,7 @@ def tidy(message: str, language: str) -> str:
     return message
 
 
-def speak(language: str) -> None:
+def set_click_language(language: str) -> None:
     """Let click speak ``zh`` or ``en`` from now on."""
     gettext.bindtextdomain(DOMAIN, LOCALE)
     gettext.textdomain(DOMAIN)

@@ -14,11 +14,11 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
 from pipeline.cli.run_record import recorded
-from pipeline.cli.run_session import conduct
+from pipeline.cli.run_session import run_command
 from pipeline.config.environment import name_of
 from pipeline.config.named_paths import room_for_results
 from pipeline.config.settings import load
-from pipeline.domain.model import Ask
+from pipeline.domain.model import RunRequest
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import say
 from pipeline.support.shell_quoting import join
@@ -55,7 +55,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
         config = load(config_file, {name_of(("api", "endpoint")): service.url})
         recorder = stack.enter_context(recorded(session, "run", config))
         results = base / "out" / recorder.run
-        ask = Ask(
+        ask = RunRequest(
             "run",
             recorder.run,
             (sample / "roster.xlsx",),
@@ -65,7 +65,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
             invocation=session.invocation,
         )
         latest = base / "out" / "latest"
-        code = conduct(
+        code = run_command(
             session,
             config,
             ask,

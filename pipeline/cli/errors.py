@@ -48,7 +48,7 @@ USAGE = 2
 HELPS = frozenset({"-h", "--help", "--version"})
 
 
-def told(session: Session, trouble: BaseException) -> int:
+def report_error(session: Session, trouble: BaseException) -> int:
     """Say what happened, also with ``-q``, and what to type next; return the exit code.
 
     Numbers are masked: the name of a picture or a roster may hold one.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.person_queries import Archive
     from pipeline.resolution.next_step import Program
     from pipeline.resolution.person_query import Desk
-    from pipeline.resolution.timeline import Story
+    from pipeline.resolution.timeline import PersonTimeline
 
 SHOWN = 20  # of the doctors whom a query fits
 
@@ -60,7 +60,7 @@ def _under_way(path: Path, ledger: Archive) -> str | None:
     return next((each.run for each in ledger.runs(1) if each.finished is None and held(path)), None)
 
 
-def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
+def _tell(session: Session, desk: Desk, story: PersonTimeline, config: Config) -> int:
     from pipeline.resolution.next_step import next_step  # noqa: PLC0415
     from pipeline.resolution.timeline_data import facts  # noqa: PLC0415
     from pipeline.resolution.timeline_text import story_lines  # noqa: PLC0415
@@ -80,7 +80,7 @@ def _tell(session: Session, desk: Desk, story: Story, config: Config) -> int:
     return 0
 
 
-def _many(session: Session, found: Sequence[Story], query: Sequence[str]) -> int:
+def _many(session: Session, found: Sequence[PersonTimeline], query: Sequence[str]) -> int:
     """List whom the query fits, and show how to say which."""
     from pipeline.domain.masking import mask_text  # noqa: PLC0415
     from pipeline.messages.timeline import say  # noqa: PLC0415

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from pipeline.cli.context import Session
 from pipeline.clock import Clock, stamp
-from pipeline.domain.model import Outcome, Status
+from pipeline.domain.model import RowOutcome, Status
 from pipeline.messages.results import status_word
 from pipeline.reports.durations import describe_duration
 from pipeline.reports.service_text import describe_cause
@@ -73,7 +73,7 @@ class Progress:
             self._draw()
         self._beat = asyncio.create_task(self._go_on())
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, outcome: RowOutcome) -> None:
         """Hear of a row that ended."""
         self._done += 1
         self._ended[outcome.status] += 1

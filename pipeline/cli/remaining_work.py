@@ -27,7 +27,7 @@ SIGNALS = 128
 RERUN = {4: "status_halted", 5: "status_later", 7: "status_refused"}
 
 
-def tell_left(
+def print_next_steps(
     session: Session,
     config: Config,
     program: Program,

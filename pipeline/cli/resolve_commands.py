@@ -16,7 +16,7 @@ from pipeline.cli.context import Session
 from pipeline.cli.decision_grounds import SEEN, certify_place, grounds_of, one_sealed
 from pipeline.cli.run_commands import RUNS_SEARCHED, ask_of, ready_config
 from pipeline.cli.run_record import recorded
-from pipeline.cli.unresolved_list import sure_word, tell_waiting
+from pipeline.cli.unresolved_list import print_unresolved, sure_word
 from pipeline.clock import shown, stamp
 from pipeline.config.language import readable
 from pipeline.config.named_paths import no_such_path
@@ -24,7 +24,7 @@ from pipeline.errors import UsageError
 from pipeline.planning.run_history import read_rosters
 from pipeline.workflow.run_environment import (
     credentials_of,
-    hold,
+    locked_ledger,
     open_for_config,
     require_ledger,
     require_ready,
@@ -32,11 +32,11 @@ from pipeline.workflow.run_environment import (
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.model import Ask
+    from pipeline.domain.model import RunRequest
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.resolution.cases import Case
-    from pipeline.resolution.decide import Who
+    from pipeline.resolution.decide import DecisionMaker
 
 DECLINED = 2  # a create that was not sent again is no success
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
@@ -89,13 +89,13 @@ def resolve(
         who = _who(session, why)
         if query is None:
             tell_unanswered(session, ledger)
-            return tell_waiting(session, ledger, found)
+            return print_unresolved(session, ledger, found)
         if _is_workbook(query) and not chosen:
             return _by_workbook(session, ledger, found, Path(query), who)
         way = chosen.pop() if chosen else ""
         case = _one(session, ledger, found, query, way)
         if not way:
-            return tell_waiting(session, ledger, [case])
+            return print_unresolved(session, ledger, [case])
         with _back_to(case):
             if way == "look_up":
                 return _look_up(session, ledger, case, who)
@@ -121,7 +121,7 @@ def _settle(
     site_key: SiteKey,
     ledger: SqliteLedger,
     case: Case,
-    who: Who,
+    who: DecisionMaker,
     *,
     seal_name: str | None,
     way: str,
@@ -155,7 +155,7 @@ def _settle(
 
 def _probe(session: Session, query: str | None) -> int:
     """Send one create again, as a night of one row; config and certificate must allow it, the fence be passed."""
-    from pipeline.cli.run_session import conduct  # noqa: PLC0415
+    from pipeline.cli.run_session import run_command  # noqa: PLC0415
     from pipeline.resolution.decide import require_fence  # noqa: PLC0415
 
     config = session.config()
@@ -170,12 +170,14 @@ def _probe(session: Session, query: str | None) -> int:
                     raise UsageError("probe_nothing", name=case.name)
                 require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
         ask = replace(ask_of("resolve", session, config, run=recorder.run), only=frozenset({case.key}))
-        return conduct(session, config, ask, recorder=recorder, clock=session.clock, latest=None, yes=True)
+        return run_command(
+            session, config, ask, recorder=recorder, clock=session.clock, latest=None, yes=True
+        )
 
 
-def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> int:
+def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: DecisionMaker) -> int:
     """Ask the service about the doctor; what it confirms is entered, all else is only said."""
-    from pipeline.esign.rate_limiter import EvenLimiter  # noqa: PLC0415
+    from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415
     from pipeline.resolution import decide, lookup  # noqa: PLC0415
 
     config = ready_config(session)
@@ -187,7 +189,7 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: Who) -> in
             case,
             config,
             known=known,
-            limiter=EvenLimiter(config.limits.requests_per_second, session.clock),
+            limiter=AdaptiveRateLimiter(config.limits.requests_per_second, session.clock),
             credentials=credentials_of(config)(),
             clock=session.clock,
         )
@@ -213,30 +215,30 @@ def _is_workbook(query: str | None) -> bool:
     return True
 
 
-def _who(session: Session, why: str | None) -> Who:
+def _who(session: Session, why: str | None) -> DecisionMaker:
     from pipeline.ledger.lock import user  # noqa: PLC0415
-    from pipeline.resolution.decide import Who  # noqa: PLC0415
+    from pipeline.resolution.decide import DecisionMaker  # noqa: PLC0415
 
-    return Who(user(), session.clock.now(), why or "resolve")
+    return DecisionMaker(user(), session.clock.now(), why or "resolve")
 
 
 @contextmanager
 def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteLedger, list[Case]]]:
     """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter something."""
     from pipeline.resolution.cases import add_cases, cases  # noqa: PLC0415
-    from pipeline.workflow.import_run import draft  # noqa: PLC0415
+    from pipeline.workflow.import_run import prepare_run  # noqa: PLC0415
 
     config = ready_config(session)
     clock = session.clock
     require_ledger(config)
     ask = replace(ask_of("resolve", session, config), command="check")
     opened = (
-        hold(config, ask, clock, warn=session.warn)
+        locked_ledger(config, ask, clock, warn=session.warn)
         if changes
         else open_for_config(config, clock, readonly=True)
     )
     with opened as (ledger, site_key):
-        prepare = partial(draft, config=config, ledger=ledger, site_key=site_key, clock=clock)
+        prepare = partial(prepare_run, config=config, ledger=ledger, site_key=site_key, clock=clock)
         snapshot = ledger.snapshot()
         found = cases(prepare(ask).planned, snapshot)
         if elsewhere := _as_last_run(ask, ledger):
@@ -244,7 +246,7 @@ def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteL
         yield site_key, ledger, found
 
 
-def _as_last_run(ask: Ask, ledger: SqliteLedger) -> Ask | None:
+def _as_last_run(ask: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
     """Return what to read to see the rows of the last run; None where the configured rosters are what it read."""
     runs = (each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters)
     last = next(filter(read_rosters, runs), None)
@@ -265,12 +267,14 @@ def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str, 
         meant = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
         fitting = meant or fitting
     if len(fitting) > 1:
-        tell_waiting(session, ledger, fitting)
+        print_unresolved(session, ledger, fitting)
         raise UsageError("resolve_many", query=query, n=len(fitting), then=("resolve", sure_word(fitting[0])))
     return fitting[0]
 
 
-def _by_workbook(session: Session, ledger: SqliteLedger, found: list[Case], path: Path, who: Who) -> int:
+def _by_workbook(
+    session: Session, ledger: SqliteLedger, found: list[Case], path: Path, who: DecisionMaker
+) -> int:
     from pipeline.resolution.decide import by_sheet  # noqa: PLC0415
     from pipeline.resolution.sheet_line_check import require_agreement  # noqa: PLC0415
     from pipeline.resolution.unknown_sheet import answers  # noqa: PLC0415
@@ -330,17 +334,17 @@ def certify(
 
 def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
     """Send a sealed doctor's create once more, and say what came of it; None where the user said no."""
-    from pipeline.esign.rate_limiter import EvenLimiter  # noqa: PLC0415
+    from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415
     from pipeline.ledger.lock import user  # noqa: PLC0415
     from pipeline.resolution import certify as desk  # noqa: PLC0415
     from pipeline.workflow import stage_settings  # noqa: PLC0415
-    from pipeline.workflow.import_run import draft  # noqa: PLC0415
+    from pipeline.workflow.import_run import prepare_run  # noqa: PLC0415
 
     require_ledger(config)
     clock = session.clock
     ask = replace(ask_of("certify", session, config, run=run), command="check")
-    with hold(config, ask, clock, warn=session.warn) as (ledger, site_key):
-        planned = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
+    with locked_ledger(config, ask, clock, warn=session.warn) as (ledger, site_key):
+        planned = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         sealed = one_sealed(planned, readable(query))
         request, prepared = desk.request_of(sealed, stage_settings.preparer(config))
         if not yes and not session.agreed("certify_sure", name=request.name):
@@ -352,7 +356,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
                 prepared,
                 config,
                 ledger=ledger,
-                limiter=EvenLimiter(config.limits.requests_per_second, clock),
+                limiter=AdaptiveRateLimiter(config.limits.requests_per_second, clock),
                 credentials=credentials_of(config)(),
                 clock=clock,
                 who=user(),

@@ -10,10 +10,10 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.run_record import recorded
-from pipeline.cli.run_session import conduct, tell_no_seals
+from pipeline.cli.run_session import run_command, tell_no_seals
 from pipeline.config.named_paths import no_such_path
 from pipeline.config.settings import Config, missing_ids
-from pipeline.domain.model import Ask, Status
+from pipeline.domain.model import RunRequest, Status
 from pipeline.domain.roster import FileReport
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import phrase
@@ -43,7 +43,7 @@ def check(
     session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None, save_columns: bool
 ) -> int:
     """Read, pair, validate and plan; send nothing."""
-    from pipeline.cli.run_output import deliver  # noqa: PLC0415
+    from pipeline.cli.run_output import write_and_print_results  # noqa: PLC0415
     from pipeline.workflow import import_run  # noqa: PLC0415
 
     clock = session.clock
@@ -65,7 +65,7 @@ def check(
             done = import_run.check(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     if save_columns:
         _save_columns(session, config, done.files)
-    code = deliver(session, config, done, latest=None)
+    code = write_and_print_results(session, config, done, latest=None)
     ready = any(outcome.status is Status.READY for outcome in done.outcomes)
     if why_not is not None and ready and not session.quiet:  # the run just named cannot be typed yet
         session.proceed("next_config", "config", "validate")
@@ -131,7 +131,7 @@ def run(
         surroundings.refuse_results(rosters)
         # without a roster the last results stay as they are: they hold everybody's SealId
         latest = latest_of(config) if expand(ask.rosters) else None
-        return conduct(
+        return run_command(
             session,
             config,
             ask,
@@ -158,12 +158,12 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     with recorded(session, "retry", config, out) as recorder:
         surroundings.require_ready(config, session.config_name)
         ask = _ask_again(session, config, recorder.run, results=results, seals=seals, out=out)
-        return conduct(session, config, ask, recorder=recorder, clock=session.clock, yes=yes, latest=None)
+        return run_command(session, config, ask, recorder=recorder, clock=session.clock, yes=yes, latest=None)
 
 
 def _ask_again(
     session: Session, config: Config, run: str, *, results: Path | None, seals: Path | None, out: Path | None
-) -> Ask:
+) -> RunRequest:
     """Return what a retry is asked to do: over the rosters of the last run, or over a workbook beside its rosters."""
     from pipeline.intake.read_rosters import run_of  # noqa: PLC0415
     from pipeline.intake.readers.discover import expand  # noqa: PLC0415
@@ -241,7 +241,7 @@ def ask_of(
     out: Path | None = None,
     limit: int | None = None,
     run: str | None = None,
-) -> Ask:
+) -> RunRequest:
     """Resolve what is asked: named paths must exist, the defaults may be absent."""
     return surroundings.ask_of(
         command,

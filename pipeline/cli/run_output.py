@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Numbers, mask_path, mask_text, numbers_of
-from pipeline.domain.model import Night, Outcome, Status
+from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.findings import in_words
@@ -31,8 +31,8 @@ REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
-def deliver(
-    session: Session, config: Config, night: Night, *, latest: Path | None, steps: bool = True
+def write_and_print_results(
+    session: Session, config: Config, night: RunReport, *, latest: Path | None, steps: bool = True
 ) -> int:
     """Write a night's results, tell it, and return its exit code."""
     session.hear_titles(find_titles(night))
@@ -54,7 +54,7 @@ def deliver(
     return night.exit
 
 
-def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
+def _alarm(session: Session, night: RunReport, numbers: Numbers) -> None:
     """Say what stopped the run and which rosters were refused, also with ``-q``."""
     if night.halted is not None:
         text = describe_halt_of(night, numbers, session.spoken)
@@ -77,7 +77,7 @@ def _alarm(session: Session, night: Night, numbers: Numbers) -> None:
             session.alarm("file_refused", file=mask_text(report.path.name, numbers), why=why)
 
 
-def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, Path]) -> None:
+def _tell(session: Session, night: RunReport, numbers: Numbers, written: dict[str, Path]) -> None:
     tell_columns = say_layouts if night.command == "check" else say_misspelt
     for text in tell_columns(night.files, session.spoken, numbers):
         session.write(text)
@@ -86,7 +86,7 @@ def _tell(session: Session, night: Night, numbers: Numbers, written: dict[str, P
         session.say(
             "no_doctors", files=mask_text(named, numbers), more=" …" if len(empty) > FILES_NAMED else ""
         )
-    rows: dict[Status, list[Outcome]] = defaultdict(list)
+    rows: dict[Status, list[RowOutcome]] = defaultdict(list)
     for outcome in night.outcomes:
         rows[outcome.status].append(outcome)
     for status in Status:
@@ -118,13 +118,13 @@ def _by_command(steps: Iterable[Step]) -> list[tuple[str, str | None]]:
     return [*alone, *(("\n   ".join(said), command) for command, said in reversed(texts.items()))]
 
 
-def _reasons(session: Session, outcomes: list[Outcome], numbers: Numbers, *, told: str) -> None:
+def _reasons(session: Session, outcomes: list[RowOutcome], numbers: Numbers, *, told: str) -> None:
     """Say the commonest reasons, each with where it occurs first; of a code of the service who acts and what to do.
 
     What to do about ``told`` was said already.
     """
     found: Counter[str] = Counter()
-    first: dict[str, Outcome] = {}
+    first: dict[str, RowOutcome] = {}
     for outcome in outcomes:
         for code in counted(outcome) or filter(None, [outcome.code]):
             found[code] += 1

@@ -18,7 +18,7 @@ from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.workflow import run_environment as surroundings
 
 if TYPE_CHECKING:
-    from pipeline.domain.model import Ask, Halt, Night
+    from pipeline.domain.model import Halt, RunReport, RunRequest
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.workflow.early_end import Begun
 
@@ -75,17 +75,17 @@ class Recorder:
         return exit_code
 
     @contextmanager
-    def keeping(self, ledger: SqliteLedger, night: Night) -> Iterator[None]:
+    def keeping(self, ledger: SqliteLedger, night: RunReport) -> Iterator[None]:
         """Record how a run ended whose results could not be told, in run.json and in the ledger."""
         from pipeline.reports.records import run_record  # noqa: PLC0415
         from pipeline.workflow.early_end import halt_of, leave_record  # noqa: PLC0415
-        from pipeline.workflow.exit_codes import graver  # noqa: PLC0415
+        from pipeline.workflow.exit_codes import more_severe_exit  # noqa: PLC0415
 
         try:
             yield
         except Exception as trouble:
             halted = halt_of(trouble, self.session.language)
-            ended = graver(night.exit, halted.exit)
+            ended = more_severe_exit(night.exit, halted.exit)
             night = replace(night, exit=ended, halted=night.halted or halted)
             with suppress(EsignImportError):  # sums that do not add up are told by no record
                 told = json.dumps(run_record(night), ensure_ascii=False)
@@ -113,7 +113,7 @@ class Recorder:
             raise trouble
         leave_record(night, [own])
 
-    def enter(self, ledger: SqliteLedger, ask: Ask, trouble: OSError) -> None:
+    def enter(self, ledger: SqliteLedger, ask: RunRequest, trouble: OSError) -> None:
         """Record in the ledger a run whose results folder cannot be written: no run.json can tell of it."""
         from pipeline.reports.records import run_record  # noqa: PLC0415
         from pipeline.workflow.early_end import empty_night, halt_of  # noqa: PLC0415

@@ -19,7 +19,7 @@ from pipeline.clock import Clock
 from pipeline.config.language import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.model import Ask, Forecast, Status
+from pipeline.domain.model import RunPreview, RunRequest, Status
 from pipeline.errors import EsignImportError
 from pipeline.ledger.tenant import environment
 from pipeline.messages.catalogue import phrase
@@ -32,14 +32,14 @@ LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.cli.signals import Signals
-    from pipeline.domain.model import Night
+    from pipeline.domain.model import RunReport
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.protocol import Ledger
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
 
 
-def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
+def tell_no_seals(session: Session, config: Config, ask: RunRequest) -> None:
     """Say where there is no folder of pictures, or where the locale's encoding is not that of their names.
 
     A hospital whose pictures are in cells needs no folder.
@@ -50,10 +50,10 @@ def tell_no_seals(session: Session, config: Config, ask: Ask) -> None:
         session.alarm("locale_names", encoding=sys.getfilesystemencoding(), folder=ask.seals, name=name)
 
 
-def conduct(
+def run_command(
     session: Session,
     config: Config,
-    ask: Ask,
+    ask: RunRequest,
     *,
     recorder: Recorder,
     clock: Clock,
@@ -73,23 +73,25 @@ def conduct(
 
     tell_no_seals(session, config, ask)
     ours = not ask.out.exists()
-    holding = surroundings.hold(
+    holding = surroundings.locked_ledger(
         config, ask, clock, new_ledger=new_ledger, register=register, warn=session.warn
     )
     with seldom(), holding as (ledger, site_key):
         _require_folder(recorder, ledger, ask)
         with recorder.log(ask.out), _counting(session, ledger, ask.run):
             # from here on the heavy rooms: who is turned away has left
-            from pipeline.cli.run_output import deliver  # noqa: PLC0415
+            from pipeline.cli.run_output import write_and_print_results  # noqa: PLC0415
             from pipeline.cli.signals import Signals  # noqa: PLC0415
 
             found = credentials or surroundings.credentials_of(config)
             with Signals() as signals:
-                evening = _Evening(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
+                evening = _RunSession(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
                 done = asyncio.run(evening.through())
                 if done is not None:
                     with recorder.keeping(ledger, done):
-                        return recorder.end(deliver(session, config, done, latest=latest, steps=steps))
+                        return recorder.end(
+                            write_and_print_results(session, config, done, latest=latest, steps=steps)
+                        )
             recorder.end(0)
     if ours:
         drop_log(ask.out)
@@ -110,7 +112,7 @@ def _counting(session: Session, ledger: SqliteLedger, run: str) -> Iterator[None
         raise
 
 
-def _require_folder(recorder: Recorder, ledger: SqliteLedger, ask: Ask) -> None:
+def _require_folder(recorder: Recorder, ledger: SqliteLedger, ask: RunRequest) -> None:
     """Make the folder of the results; where that cannot be, the ledger alone remembers the run."""
     try:
         require_writable(ask.out)
@@ -120,12 +122,12 @@ def _require_folder(recorder: Recorder, ledger: SqliteLedger, ask: Ask) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Evening:
+class _RunSession:
     """One run with a person or a timer in front of it."""
 
     session: Session
     config: Config
-    ask: Ask
+    ask: RunRequest
     clock: Clock
     ledger: Ledger
     site_key: SiteKey
@@ -133,22 +135,22 @@ class _Evening:
     signals: Signals
     yes: bool
 
-    async def through(self) -> Night | None:
+    async def through(self) -> RunReport | None:
         from pipeline.cli.garbage_collection import but_for_what_is_there  # noqa: PLC0415
         from pipeline.cli.progress import Progress  # noqa: PLC0415
         from pipeline.esign.contracts import CREATE  # noqa: PLC0415
-        from pipeline.esign.rate_limiter import EvenLimiter  # noqa: PLC0415
+        from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415
         from pipeline.sending.outage import OutageMonitor  # noqa: PLC0415
         from pipeline.workflow import import_run  # noqa: PLC0415
 
-        stop = import_run.Stop()
+        stop = import_run.StopSignal()
         self.signals.usual()
-        limiter = EvenLimiter(self.config.limits.requests_per_second, self.clock)
+        limiter = AdaptiveRateLimiter(self.config.limits.requests_per_second, self.clock)
         outages = OutageMonitor(self.clock)
         limit = self.config.limits.requests_per_second
         async with Progress(self.session, self.clock, limit, outages) as progress:
 
-            def confirm(forecast: Forecast) -> bool:
+            def confirm(forecast: RunPreview) -> bool:
                 self.session.hear_titles(forecast.titles)
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
                 self.signals.drain(stop, lambda: progress.say("stopping"), self._leave)
@@ -177,7 +179,7 @@ class _Evening:
         self.session.alarm("left_at_once")
         LOG.error("the run ends", extra={"exit": exit_code, "code": "CUT_SHORT"})
 
-    def _foretell(self, forecast: Forecast) -> None:
+    def _foretell(self, forecast: RunPreview) -> None:
         """Say how many seals will be made, or why none."""
         if forecast.creates:
             self._tell_target()
@@ -198,7 +200,7 @@ class _Evening:
             why = Joined(left, phrase("mark.comma"))
             self.session.say("forecast_nothing", rows=forecast.rows, why=why)
 
-    def _agreed(self, forecast: Forecast) -> bool:
+    def _agreed(self, forecast: RunPreview) -> bool:
         """Say what is about to happen; ask only where somebody can answer and something would be sent."""
         say = self.session.say
         self._foretell(forecast)

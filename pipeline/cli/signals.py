@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from pipeline.workflow.import_run import Stop
+from pipeline.workflow.import_run import StopSignal
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -45,7 +45,7 @@ class Signals:
         """Let a Ctrl-C end the command at once, until `drain`: an event loop hears it only when its task waits."""
         self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def drain(self, stop: Stop, said: Callable[[], None], leaving: Callable[[int], None]) -> None:
+    def drain(self, stop: StopSignal, said: Callable[[], None], leaving: Callable[[int], None]) -> None:
         """Let a signal set ``stop`` in the running event loop; ``said`` tells the user at once.
 
         One that comes after the loop ends finds everything in the ledger: the results are still written. A second

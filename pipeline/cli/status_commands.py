@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.explain_command import program_of
-from pipeline.cli.remaining_work import tell_halt, tell_left
+from pipeline.cli.remaining_work import print_next_steps, tell_halt
 from pipeline.cli.resolve_commands import tell_unanswered
 from pipeline.cli.run_commands import RUNS_SEARCHED, ready_config
 from pipeline.clock import shown, stamp
@@ -26,7 +26,7 @@ from pipeline.workflow.run_environment import open_for_config
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.model import Past
+    from pipeline.domain.model import PersonHistory
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite_ledger import SqliteLedger
 
@@ -73,7 +73,7 @@ def status(session: Session) -> int:
     under_way = last is not None and last.finished is None and held(path)
     last = last if under_way else later_of(last, recorded)
     unsettled = [past for past in people if past.unsettled]
-    flying: list[Past] = []
+    flying: list[PersonHistory] = []
     if under_way and last is not None:
         flying = [past for past in unsettled if past.unsettled and past.unsettled.run == last.run]
         unsettled = [past for past in unsettled if past not in flying]
@@ -105,11 +105,11 @@ def status(session: Session) -> int:
         last_run=_describe_run(last, under_way=under_way) if last is not None else None,
     )
     left = len(unsettled)
-    tell_left(session, config, program_of(session, config), last, left, under_way=under_way)
+    print_next_steps(session, config, program_of(session, config), last, left, under_way=under_way)
     return 0
 
 
-def _open_create(past: Past) -> dict[str, object]:
+def _open_create(past: PersonHistory) -> dict[str, object]:
     """Return what `status --json` gives of a create without a verdict."""
     assert past.unsettled is not None
     return {
@@ -136,10 +136,10 @@ def _describe_run(last: RunRecord, *, under_way: bool) -> dict[str, object]:
 
 def _tell_without_ledger(session: Session, config: Config, recorded: RunRecord | None) -> int:
     """Say that there is no ledger, and of a run that ended before it had one; return the exit code."""
-    from pipeline.reports.earlier_results import run_that_knew  # noqa: PLC0415
+    from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
     from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
 
-    sent = run_that_knew(config.path(config.out), tenant_of(config))
+    sent = find_earlier_run(config.path(config.out), tenant_of(config))
     last = _describe_run(recorded, under_way=False) if recorded is not None else None
     session.put_json(ledger=None, lost=bool(sent), last_run=last)
     if not sent and recorded is None:
@@ -153,7 +153,7 @@ def _tell_without_ledger(session: Session, config: Config, recorded: RunRecord |
         session.proceed("next_rebuild", "ledger", "rebuild")
         return 74
     session.tell("status_no_ledger")
-    tell_left(session, config, program_of(session, config), recorded, 0, under_way=False)
+    print_next_steps(session, config, program_of(session, config), recorded, 0, under_way=False)
     return 0
 
 
@@ -183,9 +183,9 @@ def _runs(ledger: SqliteLedger) -> Joined:
 @click.pass_obj
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild a run's results from the ledger and its rosters."""
-    from pipeline.cli.run_output import deliver  # noqa: PLC0415
+    from pipeline.cli.run_output import write_and_print_results  # noqa: PLC0415
     from pipeline.config.passwords import passwords  # noqa: PLC0415
-    from pipeline.workflow.rebuild import tell_again  # noqa: PLC0415
+    from pipeline.workflow.rebuild import rebuild_report  # noqa: PLC0415
 
     config = ready_config(session)
     clock = session.clock
@@ -199,7 +199,7 @@ def report(session: Session, *, run_id: str | None) -> int:
             )
         if not record.rosters:  # made again from receipts, which hold neither paths nor rows
             raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
-        night = tell_again(
+        night = rebuild_report(
             record,
             config,
             ledger=ledger,
@@ -208,5 +208,5 @@ def report(session: Session, *, run_id: str | None) -> int:
             out=Path(record.out),
             passwords=passwords(config, os.environ),
         )
-    deliver(session, config, replace(night, invocation=session.invocation), latest=None)
+    write_and_print_results(session, config, replace(night, invocation=session.invocation), latest=None)
     return 0

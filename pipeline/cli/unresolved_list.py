@@ -18,7 +18,7 @@ WORKBOOK = "results.xlsx"
 LOOKED_AT = 50  # runs, newest first
 
 
-def tell_waiting(session: Session, ledger: SqliteLedger, found: Sequence[Case]) -> int:
+def print_unresolved(session: Session, ledger: SqliteLedger, found: Sequence[Case]) -> int:
     """List cases on stdout; say how each kind is settled, and the next command, which decides nothing."""
     rows = [_row_of(ledger, case) for case in found]
     session.put_json(waiting=[_describe(case, row) for case, row in zip(found, rows, strict=True)])

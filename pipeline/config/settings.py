@@ -41,7 +41,7 @@ from pipeline.errors import ConfigError
 from pipeline.intake.readers.options import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import SENTENCES, phrase
-from pipeline.messages.localized import Either, Joined, Phrase, Speaks
+from pipeline.messages.localized import Bilingual, Joined, Localizable, Phrase
 
 LOG = logging.getLogger(__name__)
 
@@ -393,13 +393,13 @@ def _found(error: Any) -> object:
     return phrase("config.found", value=text) if 0 < len(text) <= MOST_SHOWN else ""
 
 
-def _what(error: Any) -> Speaks:
+def _what(error: Any) -> Localizable:
     """Return what is wrong with a value: our own words, or ours for pydantic's kind of error."""
     context = error.get("ctx", {})
     if error["type"] == OURS:
         return phrase(context["key"], **context["detail"])
     if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
-        return Either(error["msg"], error["msg"])
+        return Bilingual(error["msg"], error["msg"])
     expected = Joined(str(context.get("expected", "")).split(" or "), phrase("mark.or"))
     plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
     return phrase(key, **{**plain, "expected": expected})

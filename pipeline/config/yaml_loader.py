@@ -14,7 +14,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.config import PARSER
-from pipeline.messages.localized import Either, Phrase
+from pipeline.messages.localized import Bilingual, Phrase
 
 MAX_BYTES = 1 << 20  # of a file
 MAX_LEVELS = 8  # of mappings and lists in each other
@@ -69,7 +69,7 @@ def _syntax(path: Path, line: int, why: str) -> Phrase:
     told = next((meant for words, meant in PARSER.items() if words in why), None)
     if told is None:
         return phrase("config.strange_syntax", path=path, line=line, why=why)
-    return phrase("config.syntax", path=path, line=line, why=Either(*told))
+    return phrase("config.syntax", path=path, line=line, why=Bilingual(*told))
 
 
 class _Reader:

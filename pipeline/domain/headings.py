@@ -11,14 +11,14 @@ ROW_ID, CHECK = "row_id", "check"  # of the two hidden columns, in every languag
 _MOST = 10  # marks that are tried; a roster made of an old To fix sheet brings one along
 
 
-def ours(words: Sequence[str], word: str, taken: Collection[str]) -> str:
+def unique_heading(words: Sequence[str], word: str, taken: Collection[str]) -> str:
     """Return our heading beside columns titled ``taken``: ``word``, which is one of ``words``, the same in all languages."""
     titles = {title.strip() for title in taken}
     free = (mark for mark in range(_MOST) if titles.isdisjoint(_marked(each, mark) for each in words))
     return _marked(word, next(free, _MOST))
 
 
-def found(words: Sequence[str], titles: Collection[str]) -> str | None:
+def find_heading(words: Sequence[str], titles: Collection[str]) -> str | None:
     """Return which of these titles is our heading, None where it is not among them."""
     for mark in range(_MOST, -1, -1):
         names = {_marked(each, mark) for each in words}

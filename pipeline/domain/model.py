@@ -55,7 +55,7 @@ CHECKED, KEPT = "checked", "kept"  # of Content.sent_size
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class SealContent:
     """What a seal was made from, as the ledger keeps it: digests in place of numbers."""
 
     name: str = _field(repr=False)
@@ -72,7 +72,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class CreateAttempt:
     """A create that was sent for a person and has a verdict (an open one counts as unknown)."""
 
     uuid: str  # sent as X-TC-TraceId
@@ -80,7 +80,7 @@ class Try:
     verdict: str  # see Verdict.kind
     at: float  # unix seconds, signed time
     host: str
-    content: Content
+    content: SealContent
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     request_id: str | None = None
@@ -97,7 +97,7 @@ class LiveSeal:
     seal_name: str  # "" for an adopted seal whose name is not known
     run: str  # "" for an adopted one
     at: float
-    content: Content | None  # None for an adopted one: nobody knows what it was made from
+    content: SealContent | None  # None for an adopted one: nobody knows what it was made from
     request_id: str | None = None
     trace_id: str | None = None
 
@@ -111,14 +111,14 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PersonHistory:
     """All that the ledger knows of one person and a night needs."""
 
     key: str
     seal_name: str | None = None  # frozen at the first attempt
     seal: LiveSeal | None = None
-    unsettled: Try | None = None  # verdict unknown or exists: nothing is sent until it is settled
-    refusals: tuple[Try, ...] = ()  # oldest first, since the last seal
+    unsettled: CreateAttempt | None = None  # verdict unknown or exists: nothing is sent until it is settled
+    refusals: tuple[CreateAttempt, ...] = ()  # oldest first, since the last seal
     creates: int = 0  # ever sent
     frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
     name: str | None = _field(default=None, repr=False)
@@ -137,7 +137,7 @@ class Snapshot:
     A spare name's owner was surely refused under it, or may not bear it, and has no seal: it may pass on.
     """
 
-    people: Mapping[str, Past]
+    people: Mapping[str, PersonHistory]
     seal_names: Mapping[str, str]  # seal name -> key
     spare_names: frozenset[str] = frozenset()
     same_persons: Mapping[str, str] = _field(
@@ -166,7 +166,7 @@ class SealRequest:
     enable_auto_sign: bool | None
     license_type: int | None
     seal_image_compress: bool | None
-    content: Content
+    content: SealContent
     staff_no: str = ""  # HMAC: never sent, kept beside the person
 
 
@@ -187,7 +187,7 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class RowPlan:
     """A row after roster and ledger met: the status it has already, or READY and what will be sent.
 
     NOT_SENT is a row that waits for a review.
@@ -196,11 +196,13 @@ class Planned:
     doctor: Doctor
     status: Status
     seal_name: str | None
-    past: Past | None
+    past: PersonHistory | None
     request: SealRequest | None = None  # with READY alone
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
-    possibly_same: Past | None = None  # whose corrected number this may be: held until a human decides
+    possibly_same: PersonHistory | None = (
+        None  # whose corrected number this may be: held until a human decides
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +222,10 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RowOutcome:
     """How a row ended: a line of outcomes.jsonl and of the workbook."""
 
-    planned: Planned
+    planned: RowPlan
     status: Status
     seal_id: str | None = None
     request_id: str | None = None
@@ -258,7 +260,7 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class DurationHistogram:
     """How long something took, many times, in seconds; ``bins`` are counts from bin ``first`` on."""
 
     count: int
@@ -288,8 +290,8 @@ class Timing:
     lost: tuple[int, ...]  # calls that left and were not answered
     silent: tuple[float, ...]  # seconds in which nothing was sent because the service did not answer
     sends: Mapping[str, tuple[int, ...]]  # action -> calls that were a row's first send, its second, …
-    answers: Mapping[str, Spread]  # action -> seconds from the first byte sent to the whole answer
-    waits: Mapping[str, Spread]  # slot | back_off | outage -> seconds
+    answers: Mapping[str, DurationHistogram]  # action -> seconds from the first byte sent to the whole answer
+    waits: Mapping[str, DurationHistogram]  # slot | back_off | outage -> seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +315,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
+class RunReport:
     """One run, told after its end (run.json)."""
 
     run: str
@@ -323,7 +325,7 @@ class Night:
     exit: int
     tenant: str | None
     contract: ContractName | None
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[RowOutcome]
     files: Sequence[FileReport]
     unclaimed: Sequence[Path]
     traffic: Traffic
@@ -343,7 +345,7 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RunRequest:
     """What one run is asked to do; paths are resolved."""
 
     command: str  # check | run | retry
@@ -366,7 +368,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class RunPreview:
     """What a night is about to do, told before the first call."""
 
     rows: int

@@ -122,7 +122,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddedImage:
     """A picture inside a workbook: placed in a cell, or floating with its centre over one."""
 
     column: str  # letters
@@ -140,7 +140,7 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
+class UnassignedImage:
     """A picture inside a roster that no row got."""
 
     sheet: str | None
@@ -172,7 +172,7 @@ class Row:
     fields: Mapping[Field, Cell] = _field(repr=False)
     ticket: str | None = None  # row_id that a row of our own To fix sheet carries
     hidden: bool = False
-    pictures: tuple[Embedded, ...] = _field(default=(), repr=False)  # in its cells or floating over them
+    pictures: tuple[EmbeddedImage, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
     home: Origin | None = None  # of a results workbook's row: where its roster row stands, if that is known
     correction: Correction | None = None  # of a row whose content a results workbook gave
@@ -339,5 +339,5 @@ class FileReport:
     sheets: tuple[SheetReport, ...] = ()
     skipped: tuple[SkippedLine, ...] = ()
     notes: tuple[str, ...] = ()
-    strays: tuple[Stray, ...] = ()  # pictures that no row got
+    strays: tuple[UnassignedImage, ...] = ()  # pictures that no row got
     run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say

@@ -5,6 +5,6 @@ from __future__ import annotations
 import hashlib
 
 
-def check_of(row_id: str) -> str:
+def row_id_checksum(row_id: str) -> str:
     """Return the eight hexadecimal digits that stand beside a ``row_id`` in the hidden ``check`` column."""
     return hashlib.sha256(row_id.encode()).hexdigest()[:8]

@@ -29,7 +29,7 @@ from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
 from pipeline.esign.signing import Credentials, authorization
 from pipeline.esign.tls import make_context
-from pipeline.support.failpoints import reach
+from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
 
 LOG = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
 _PROXY_ERRORS = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 
-Gate = Callable[[Callable[[], bool]], Awaitable[None]]
+BeforeSend = Callable[[Callable[[], bool]], Awaitable[None]]
 """Runs with the connection open, before the first byte: the slot, then whatever must be durable.
 
 It is given a function that tells whether the connection is still open: a server may tire of waiting.
@@ -101,7 +101,7 @@ class NoAnswer(Exception):
     """The headers left and no whole answer came: the call may have been executed."""
 
 
-_gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
+_gate: ContextVar[BeforeSend | None] = ContextVar("gate", default=None)
 
 
 class _GatedConnector(aiohttp.TCPConnector):
@@ -214,7 +214,7 @@ class Client:
             if abs(skew - self.offset) >= CLOCK_STEP:
                 self.offset = skew
 
-    async def call(self, action: str, body: bytes, *, trace_id: str, gate: Gate) -> Reply:
+    async def call(self, action: str, body: bytes, *, trace_id: str, gate: BeforeSend) -> Reply:
         """Send one signed call and return its whole answer.
 
         ``gate`` is awaited on the open connection; the signature is made after it, so a late slot never
@@ -227,7 +227,7 @@ class Client:
 
         async def at_the_gate(alive: Callable[[], bool]) -> None:
             await gate(alive)
-            reach(f"{action}: before the headers")
+            hit_failpoint(f"{action}: before the headers")
             timestamp = int(self.now())
             signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
             sending.late_headers = {
@@ -248,9 +248,9 @@ class Client:
                     trace_request_ctx=sending,
                 ) as response,
             ):
-                reach(f"{action}: before the body of the answer")
+                hit_failpoint(f"{action}: before the body of the answer")
                 content = await _bounded(response)
-                reach(f"{action}: answered")
+                hit_failpoint(f"{action}: answered")
                 return Reply(response.status, content, self._skew(response.headers.get("Date")))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             LOG.info("no answer", extra={"trace_id": trace_id, "error": type(error).__name__})
@@ -343,6 +343,6 @@ async def _chunk_sent(
 ) -> None:
     """Start the answer's clock anew with each piece of the body: it runs from the last one."""
     sending: _Sending = context.trace_request_ctx
-    reach("a piece of the body is sent")
+    hit_failpoint("a piece of the body is sent")
     assert sending.timer is not None
     sending.timer.reschedule(asyncio.get_running_loop().time() + sending.timeout)

@@ -55,7 +55,7 @@ class Limiter(Protocol):
         """Return the monotonic seconds at which this process's calls of an action left."""
 
 
-class EvenLimiter:
+class AdaptiveRateLimiter:
     """In-process limiter: ``requests_per_second`` for each action, no bursts, no catching up after a stall."""
 
     def __init__(self, requests_per_second: float, clock: Clock) -> None:

@@ -16,7 +16,7 @@ HTTP_OK = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CreateResponse:
     """A create's verdict, and what its code means for the run (None for a success or an unreadable answer)."""
 
     verdict: Verdict
@@ -29,7 +29,7 @@ class Reading:
         return self.verdict.request_id is not None
 
 
-def of_create(reply: Reply) -> Reading:
+def of_create(reply: Reply) -> CreateResponse:
     """Read a create's answer: success is status 200, a body that parses, no Error, a SealId that can be one."""
     answer = parse(reply.body)
     if reply.status != HTTP_OK:
@@ -41,7 +41,7 @@ def of_create(reply: Reply) -> Reading:
         seal_id = answer.text("SealId")
         if seal_id is None or not is_seal_id(seal_id):
             return _unknown(reply, "no_seal_id", seal_id, answer.request_id)
-        return Reading(
+        return CreateResponse(
             Verdict("sealed", seal_id, answer.request_id, http_status=reply.status), meaning=None, tally="ok"
         )
     message = answer.message or ""
@@ -54,7 +54,7 @@ def of_create(reply: Reply) -> Reading:
         message=message,
         http_status=reply.status,
     )
-    return Reading(verdict, meaning, answer.code)
+    return CreateResponse(verdict, meaning, answer.code)
 
 
 _KINDS: Mapping[Meaning, VerdictKind] = {
@@ -64,10 +64,12 @@ _KINDS: Mapping[Meaning, VerdictKind] = {
 }
 
 
-def _unknown(reply: Reply, tally: str, seal_id: str | None = None, request_id: str | None = None) -> Reading:
+def _unknown(
+    reply: Reply, tally: str, seal_id: str | None = None, request_id: str | None = None
+) -> CreateResponse:
     """Keep what little an unreadable answer tells; a SealId in it is evidence, not success."""
     verdict = Verdict("unknown", evidence_of(seal_id), request_id, code=tally, http_status=reply.status)
-    return Reading(verdict, None, tally)
+    return CreateResponse(verdict, None, tally)
 
 
 @dataclass(frozen=True, slots=True)

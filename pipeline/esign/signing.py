@@ -14,7 +14,7 @@ SERVICE = "essbasic"  # also on the file host and in the test environment
 
 # seconds: a signature dies after 300, and what arrived in time is worked off within 60: a create
 # that has not taken effect by then never will
-FENCE = 360.0
+REPLAY_WINDOW_SECONDS = 360.0
 
 
 @dataclass(frozen=True, slots=True)

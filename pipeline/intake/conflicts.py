@@ -16,7 +16,7 @@ from types import MappingProxyType
 from pipeline.domain.roster import Doctor, Field, Problem, spellings
 from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import is_dash, shown
-from pipeline.intake.fields.person_ids import persons
+from pipeline.intake.fields.person_ids import person_ids_of
 from pipeline.intake.fields.person_name import first_differs
 from pipeline.intake.pairing import file_names
 from pipeline.messages.problems import problem
@@ -28,7 +28,7 @@ Found = tuple[int, Problem]
 Tell = Callable[[Doctor, Sequence[Doctor]], Problem]  # of a doctor and the others who claim the same
 
 
-def compare(
+def flag_conflicts(
     doctors: Sequence[Doctor],
     twins: Mapping[str, str] = MappingProxyType({}),
     other_persons: Collection[tuple[str, str]] = (),
@@ -45,7 +45,7 @@ def compare(
     or by ``twins``: sha256 -> that of the first picture with the same drawing. ``other_persons`` are pairs of keys that a
     human called two people.
     """
-    people = persons(doctors)
+    people = person_ids_of(doctors)
     drawing = partial(_drawing, twins=twins)
     found: defaultdict[int, list[Problem]] = defaultdict(list)
     for place, trouble in (

@@ -165,7 +165,7 @@ def _person(ticket: str, row: Row) -> _Person:
 
 def _spelling(row: Row, field: Field) -> str:
     """Return a cell's text without width, case, blanks, dots and joints."""
-    return file_names.key(file_names.tight(shown(row.fields.get(field))))
+    return file_names.key(file_names.comparison_key(shown(row.fields.get(field))))
 
 
 def _buckets(number: str) -> set[str]:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.domain.roster import Cell, Embedded, Field, FileReport, Problem, Row
+from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Problem, Row
 from pipeline.errors import UsageError
 from pipeline.intake.corrected_lines import relate_lines
 from pipeline.intake.fields.normalize import shown, trim
 from pipeline.intake.fields.validate import Identify, row_ids
 from pipeline.intake.pairing import embedded_images, picture_column
 from pipeline.intake.read_rosters import refused
-from pipeline.intake.swapped_rows import displaced
+from pipeline.intake.swapped_rows import find_swapped_row
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.problems import problem
 
@@ -48,7 +48,7 @@ class Gathered:
     other_ids: Sequence[str | None] = ()
 
 
-def gather(
+def load_rows(
     read: Read,
     rosters: Sequence[Path],
     context: Sequence[Path],
@@ -173,7 +173,7 @@ def _at_home(
     by_file: defaultdict[Path, list[Row]] = defaultdict(list)
     for row in fixed:
         by_file[row.origin.path].append(row)
-    found = {path: displaced(rows, at) for path, rows in by_file.items()}
+    found = {path: find_swapped_row(rows, at) for path, rows in by_file.items()}
     astray = {path: row for path, row in found.items() if row is not None}
     reports = [
         refused(report, "FILE_SUSPICIOUS", found="row_id", ticket=astray[report.path].origin.row)
@@ -288,7 +288,7 @@ def _completed(row: Row, standing: Row) -> Row:
     )
 
 
-def _pictures(standing: Row, row: Row) -> tuple[Embedded, ...]:
+def _pictures(standing: Row, row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures in cells that count for a corrected row.
 
     One that the clerk put into the workbook is meant instead of the roster's; so is a file that the row names now and

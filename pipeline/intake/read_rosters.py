@@ -13,18 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.domain.headings import CHECK, ROW_ID, found
-from pipeline.domain.roster import FileReport, Problem, Row, Stray
+from pipeline.domain.headings import CHECK, ROW_ID, find_heading
+from pipeline.domain.roster import FileReport, Problem, Row, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
-from pipeline.intake.layout.column_aliases import Vocabulary, missing
-from pipeline.intake.layout.peekable_lines import Ahead
+from pipeline.intake.layout.column_aliases import ColumnAliases, missing
+from pipeline.intake.layout.peekable_lines import PeekableLines
 from pipeline.intake.layout.sheet_rows import NO_ROSTER, Table, table, without_examples
 from pipeline.intake.readers import delimited_text, encrypted, html, ods, ole, xls, xlsb, xml2003
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.detect import ZIP, kind_of
 from pipeline.intake.readers.discover import expand
 from pipeline.intake.readers.model import Book, Line, Sheet, filled
-from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 from pipeline.intake.readers.own_workbook import TO_FIX, run_of_compound, run_of_package
 from pipeline.intake.readers.text_limits import too_many_bytes
 from pipeline.intake.readers.xlsx import workbook
@@ -56,7 +56,7 @@ def read_rosters(
     columns: Mapping[str, str] = NO_COLUMNS,
     to_fix_only: bool = False,
     corrections: bool = False,
-    manner: Manner = PLAIN,
+    manner: ReadOptions = DEFAULT_OPTIONS,
 ) -> tuple[list[Row], list[FileReport]]:
     """Read files, and the roster files directly in folders, in the order given and then by name.
 
@@ -65,7 +65,7 @@ def read_rosters(
     are read so as well, and their rows have tickets; without either they are deferred.
     Never raises for a bad file: its report has the status ``refused``, its codes, and no rows.
     """
-    vocabulary = Vocabulary.of(columns)
+    vocabulary = ColumnAliases.of(columns)
     rows: list[Row] = []
     reports: list[FileReport] = []
     for path in expand(paths):
@@ -78,7 +78,7 @@ def read_rosters(
 
 
 def read_roster(
-    path: Path, vocabulary: Vocabulary, *, to_fix_only: bool, corrections: bool, manner: Manner
+    path: Path, vocabulary: ColumnAliases, *, to_fix_only: bool, corrections: bool, manner: ReadOptions
 ) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
     digest = book = None
@@ -122,7 +122,7 @@ def read_roster(
     )
 
 
-def _strays(book: Book, tables: Sequence[Table]) -> Iterator[Stray]:
+def _strays(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:
     """Yield the pictures that no row got; on a sheet without a roster it does not matter where they lie."""
     read = {each.report.sheet for each in tables if each.report.status == "read"}
     for stray in book.strays:
@@ -150,7 +150,7 @@ def run_of(path: Path) -> str | None:
 
 def open_results(path: Path) -> Book:
     """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
-    book = _open(_bytes(path), path, Vocabulary.of({}), PLAIN)
+    book = _open(_bytes(path), path, ColumnAliases.of({}), DEFAULT_OPTIONS)
     if not book.results:
         raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
     return book
@@ -181,7 +181,7 @@ def _require_regular(status: os.stat_result) -> None:
         raise FileRefused("FILE_CORRUPT", {"found": "not a file"})
 
 
-def _open(data: bytes, path: Path, vocabulary: Vocabulary, manner: Manner) -> Book:
+def _open(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
     kind = kind_of(data)
     if kind == "encrypted":
         data = encrypted.decrypt(data, manner.passwords)
@@ -195,10 +195,10 @@ def _open(data: bytes, path: Path, vocabulary: Vocabulary, manner: Manner) -> Bo
     return _READERS[kind](data, manner=manner)
 
 
-def _tables(book: Book, path: Path, vocabulary: Vocabulary, max_rows: int) -> Iterator[Table]:
-    tally = Tally(max_rows)
+def _tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) -> Iterator[Table]:
+    tally = ReadBudget(max_rows)
     for sheet in book.sheets:
-        ahead = Ahead(sheet.lines)
+        ahead = PeekableLines(sheet.lines)
         counted = replace(sheet, lines=_counted(ahead, tally))
         if not book.results:
             yield table(counted, path, vocabulary)
@@ -206,18 +206,20 @@ def _tables(book: Book, path: Path, vocabulary: Vocabulary, max_rows: int) -> It
             yield table(counted, path, vocabulary, ticketed=True)
 
 
-def _is_to_fix(sheet: Sheet, lines: Ahead) -> bool:
+def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
     """Tell a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
     if (sheet.name or "").startswith(TO_FIX):
         return True
     titles = [{cell.shown.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
     return any(
-        found((ROW_ID,), each) and found((CHECK,), each) and not any(each >= both for both in _SETTLES)
+        find_heading((ROW_ID,), each)
+        and find_heading((CHECK,), each)
+        and not any(each >= both for both in _SETTLES)
         for each in titles
     )
 
 
-def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:
+def _counted(lines: Iterator[Line], tally: ReadBudget) -> Iterator[Line]:
     """Count the lines of a file that hold something, whatever its reader promised before."""
     for line in lines:
         if any(map(filled, line.cells.values())):
@@ -225,7 +227,7 @@ def _counted(lines: Iterator[Line], tally: Tally) -> Iterator[Line]:
         yield line
 
 
-def _whole(tables: Sequence[Table], vocabulary: Vocabulary, *, ours: bool) -> None:
+def _whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) -> None:
     """Refuse a file that holds no table, or whose tickets occur twice; an empty To fix sheet is good news."""
     if ours and not tables:
         raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX)})

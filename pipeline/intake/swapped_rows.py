@@ -21,7 +21,7 @@ _STRANGE = 2  # marks of another row that no correction gives to a row that keep
 Mark = tuple[Field, str]
 
 
-def displaced(rows: Sequence[Row], at: Mapping[str, Row]) -> Row | None:
+def find_swapped_row(rows: Sequence[Row], at: Mapping[str, Row]) -> Row | None:
     """Return the first row of a workbook that stands at another row's ticket; ``at`` are roster rows by row_id."""
     here = [row for row in rows if row.ticket in at]
     wanted = {mark for row in here for mark in _marks(row)}

@@ -28,7 +28,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
         "staff_no = excluded.staff_no, mobile = excluded.mobile",
         (attempt.key, attempt.name, attempt.id_masked, attempt.staff_no, attempt.content.mobile or ""),
     )
-    before = seal_names.own(connection, attempt.key, attempt.seal_name)
+    before = seal_names.claim_seal_name(connection, attempt.key, attempt.seal_name)
     connection.execute(
         "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
         f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_MADE_ONE}) AND NOT EXISTS ({NAMED_ANEW} AND key = ?2)",

@@ -22,7 +22,7 @@ from pipeline.ledger.receipts import Mark
 from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import connect, read_failed
 from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Speaks
+from pipeline.messages.localized import Localizable
 from pipeline.support import private_files
 
 _KEY, _RECEIPTS = "key", "receipts"
@@ -70,7 +70,7 @@ def backup(path: Path, target: Path) -> None:
     secret = read_key(path)
     try:
         with (
-            private_files.published(target) as draft,
+            private_files.create_atomically(target) as draft,
             closing(connect(path, readonly=True)) as source,
             closing(sqlite3.connect(draft)) as copy,
         ):
@@ -113,7 +113,7 @@ def restore(path: Path, source: Path, tenant: str) -> Restored:
     if newer:
         return replace(_rebuild_from_receipts(path, site_key), newer_receipts=True)
     if told:
-        with private_files.published(place) as draft:
+        with private_files.create_atomically(place) as draft:
             draft.write_bytes(told)
     with (
         _replaced(path) as (draft, aside),
@@ -350,7 +350,7 @@ def _put_key(path: Path, secret: bytes) -> None:
         place.rename(
             next(name for n in count(1) if not (name := place.with_name(f"{place.name}.{n}")).exists())
         )
-    with private_files.published(place) as draft:
+    with private_files.create_atomically(place) as draft:
         draft.write_bytes(secret)
 
 
@@ -365,7 +365,7 @@ def _counted(path: Path) -> Restored:
 
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
-    why: Speaks = reason_of(error)
+    why: Localizable = reason_of(error)
     if isinstance(error, receipts.ReceiptsDamaged):
         why = phrase("ledger.receipts_line", line=error.line)
     return LedgerError("ledger.receipts_damaged", place=place, why=why)

@@ -90,14 +90,17 @@ def _begin(path: Path, tenant: str, now: float) -> None:
     require_local(path)
     private_files.make_folder(path.parent)
     if not key_path(path).exists():
-        with private_files.published(key_path(path)) as draft:
+        with private_files.create_atomically(key_path(path)) as draft:
             draft.write_bytes(token_bytes(KEY_BYTES))
     check = SiteKey(read_key(path), tenant).check()
     for suffix in SIDE_SUFFIXES:  # of a ledger that was lost: SQLite would take them for the new one's
         side = path.with_name(path.name + suffix)
         if side.exists():
             side.rename(private_files.free_name(side))
-    with private_files.published(path) as draft, closing(connect(draft, readonly=False)) as connection:
+    with (
+        private_files.create_atomically(path) as draft,
+        closing(connect(draft, readonly=False)) as connection,
+    ):
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         schema.migrate(connection)

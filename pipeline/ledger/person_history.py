@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from pipeline.ledger import persons
-from pipeline.ledger.person_queries import Create, Life, Made, Said
-from pipeline.ledger.protocol import SeenRow, Told
+from pipeline.ledger.person_queries import Create, Life, Made, RowHistoryEntry
+from pipeline.ledger.protocol import DecisionRecord, RowRecord
 from pipeline.ledger.snapshot import DEAD_AT
 
 _SPECIAL = re.compile("[%_|]")  # in a LIKE pattern: of all ways to search a text, SQLite's quickest
@@ -83,7 +83,7 @@ def everybody(connection: sqlite3.Connection) -> Iterator[tuple[str | None, str 
     )
 
 
-def life(connection: sqlite3.Connection, key: str | None, row_ids: Collection[str]) -> Life:
+def read_person_history(connection: sqlite3.Connection, key: str | None, row_ids: Collection[str]) -> Life:
     """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
     person = connection.execute(
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)
@@ -102,7 +102,7 @@ def life(connection: sqlite3.Connection, key: str | None, row_ids: Collection[st
         seal_name=seal_name,
         creates=tuple(Create(*row) for row in connection.execute(_CREATES, (keys,))),
         seals=tuple(Made(*row) for row in connection.execute(_SEALS, (keys,))),
-        decisions=tuple(Told(*row) for row in connection.execute(_DECISIONS, (keys,))),
+        decisions=tuple(DecisionRecord(*row) for row in connection.execute(_DECISIONS, (keys,))),
         said=tuple(map(_said, connection.execute(_SAID, (json.dumps(sorted(rows)), keys)))),
     )
 
@@ -115,8 +115,8 @@ def runs_with_rows(connection: sqlite3.Connection) -> set[str]:
     return {run for (run,) in rows}
 
 
-def _said(row: tuple[Any, ...]) -> Said:
+def _said(row: tuple[Any, ...]) -> RowHistoryEntry:
     row_id, key, file, sheet, at, status, codes, line, *when, nights, still = row
-    seen = SeenRow(row_id, key, file, sheet, at, status, tuple(json.loads(codes)), line)
+    seen = RowRecord(row_id, key, file, sheet, at, status, tuple(json.loads(codes)), line)
     first, began, last, until = when
-    return Said(seen, first, began, last, until, nights, bool(still))
+    return RowHistoryEntry(seen, first, began, last, until, nights, bool(still))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
-from pipeline.ledger.protocol import UPLOAD, RunRecord, SeenRow, Told
+from pipeline.ledger.protocol import UPLOAD, DecisionRecord, RowRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RowHistoryEntry:
     """What one run or more of them in a row said of a roster's row."""
 
-    row: SeenRow
+    row: RowRecord
     first: str  # run
     at: float  # unix seconds: its start
     last: str
@@ -81,8 +81,8 @@ class Life:
     seal_name: str | None  # frozen at the first attempt
     creates: tuple[Create, ...] = ()
     seals: tuple[Made, ...] = ()
-    decisions: tuple[Told, ...] = ()
-    said: tuple[Said, ...] = ()
+    decisions: tuple[DecisionRecord, ...] = ()
+    said: tuple[RowHistoryEntry, ...] = ()
 
 
 class Archive(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
 
-from pipeline.domain.model import Content, Judged, Judgement, Marks, Snapshot, Verdict
+from pipeline.domain.model import Judged, Judgement, Marks, SealContent, Snapshot, Verdict
 from pipeline.domain.roster import FileStat
 
 
@@ -59,7 +59,7 @@ class Attempt:
     contract: str
     host: str
     signed_at: float  # unix seconds, by the service's clock
-    content: Content
+    content: SealContent
     dead_at: float | None = (
         None  # unix seconds, by this machine's clock: no copy of it can be accepted any more
     )
@@ -89,7 +89,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenRow:
+class RowRecord:
     """What a run said of one row of a roster.
 
     ``line`` is its line of outcomes.jsonl. Leave the run's id out of it: lines that are equal from night to night
@@ -128,7 +128,7 @@ class Decision:
     attempt: str | None = None
     seal_id: str | None = None
     detail: str | None = None
-    content: Content | None = None
+    content: SealContent | None = None
     id_masked: str | None = None  # same_person: of the corrected number
 
 
@@ -146,7 +146,7 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DecisionRecord:
     """A decision as the ledger holds it."""
 
     at: float
@@ -184,7 +184,7 @@ class Ledger(Protocol):
     def begin_run(self, record: RunRecord) -> None:
         """Enter a run, before anything that refers to it."""
 
-    def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
+    def see_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
 
     def remember_marks(self, marks: Mapping[str, Marks]) -> None:
@@ -215,7 +215,7 @@ class Ledger(Protocol):
     def last_run(self, *, complete: bool = False) -> RunRecord | None:
         """Return the newest run, or the newest that came to its end."""
 
-    def rows_of(self, run: str) -> list[SeenRow]:
+    def rows_of(self, run: str) -> list[RowRecord]:
         """Return what a run said of its rows, by file, sheet and row."""
 
     def staff_numbers(self) -> Mapping[str, Collection[str]]:
@@ -224,7 +224,7 @@ class Ledger(Protocol):
     def seen_before(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
 
-    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, SeenRow]:
+    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id.
 
         A copy's line names the roster row in ``corrects``.
@@ -245,7 +245,7 @@ class Ledger(Protocol):
     def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
         """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
 
-    def decisions(self, kind: str | None = None) -> list[Told]:
+    def decisions(self, kind: str | None = None) -> list[DecisionRecord]:
         """Return the decisions, oldest first."""
 
     def close(self) -> None:

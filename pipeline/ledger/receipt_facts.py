@@ -91,7 +91,7 @@ def of_receipts(behind: Iterable[Receipt]) -> list[Fact]:
     return [*(Fact(table, GUARDED[table], key) for table, key in rows), *made]
 
 
-def take_up(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> None:
+def replay_receipts(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> None:
     """Enter the verdicts of receipts whose commit did not come about; an attempt without one never left.
 
     A seal id that the service gave would otherwise be lost with the process that heard it.

@@ -111,7 +111,7 @@ def synchronize(path: Path, connection: sqlite3.Connection, now: float) -> Recei
         place.rename(set_aside_path(place))
     behind = _readable(place, mark) if reached else []
     with _transaction(connection):  # before anything behind the mark is cut off
-        receipt_facts.take_up(connection, behind)
+        receipt_facts.replay_receipts(connection, behind)
     with _transaction(connection):
         changed = receipt_facts.of_receipts(
             behind

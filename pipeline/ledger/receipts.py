@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.support import private_files
-from pipeline.support.failpoints import reach
+from pipeline.support.failpoints import hit_failpoint
 
 NAME = "receipts.jsonl"
 START = "0" * 64  # ``prev`` of the first line
@@ -80,7 +80,7 @@ class Receipts:
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(self._file, rest) :]
-            reach("receipts: before the fsync")
+            hit_failpoint("receipts: before the fsync")
             os.fsync(self._file)
         except OSError:
             self.rewind()

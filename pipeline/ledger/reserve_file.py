@@ -33,7 +33,7 @@ def take(ledger: Path) -> None:
         raise
 
 
-def give_up(ledger: Path) -> None:
+def release_reserve(ledger: Path) -> None:
     """Make the room; a ballast that is not there gives none."""
     try:
         os.truncate(path_of(ledger), 0)

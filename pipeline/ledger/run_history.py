@@ -13,12 +13,12 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from pipeline.ledger.protocol import LedgerConflict, SeenRow
+from pipeline.ledger.protocol import LedgerConflict, RowRecord
 
 DIGEST_BYTES = 16
 
 
-def see(connection: sqlite3.Connection, run: str, rows: Sequence[SeenRow]) -> None:
+def see(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> None:
     """Enter what a run says of these rows, in place of what it said of them before.
 
     They are walked once: in the order of their ids they are entered quickest, for pages are touched once. None is held
@@ -35,8 +35,8 @@ def see(connection: sqlite3.Connection, run: str, rows: Sequence[SeenRow]) -> No
         )
     }
     moved: list[tuple[int, str, int]] = []
-    replaced: list[tuple[SeenRow, bytes, int]] = []
-    entered: list[tuple[SeenRow, bytes]] = []
+    replaced: list[tuple[RowRecord, bytes, int]] = []
+    entered: list[tuple[RowRecord, bytes]] = []
     for row in rows:
         digest = _digest(row)
         if (entry := entries.get(row.row_id)) is None:
@@ -68,7 +68,7 @@ def seen_before(connection: sqlite3.Connection, row_ids: Collection[str]) -> set
     return {row_id for (row_id,) in rows}
 
 
-def corrections_of(connection: sqlite3.Connection, row_ids: Collection[str]) -> dict[str, SeenRow]:
+def corrections_of(connection: sqlite3.Connection, row_ids: Collection[str]) -> dict[str, RowRecord]:
     """Return the corrected copies of roster rows whose person has a live seal, by the roster row's id; the last counts."""
     rows = connection.execute(
         "SELECT json_extract(line, '$.corrects'), json_extract(line, '$.row_id'), key, file, sheet, row, status, codes, line "
@@ -78,12 +78,12 @@ def corrections_of(connection: sqlite3.Connection, row_ids: Collection[str]) -> 
         (json.dumps(list(row_ids)),),
     )
     return {
-        corrects: SeenRow(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
+        corrects: RowRecord(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
         for corrects, row_id, key, file, sheet, row, status, codes, line in rows
     }
 
 
-def said_by(connection: sqlite3.Connection, run: str) -> list[SeenRow]:
+def said_by(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
     """Return what a run said of its rows, by file, sheet and row."""
     rows = connection.execute(
         "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
@@ -95,7 +95,7 @@ def said_by(connection: sqlite3.Connection, run: str) -> list[SeenRow]:
         (run,),
     )
     return [
-        SeenRow(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
+        RowRecord(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
         for row_id, key, file, sheet, row, status, codes, line in rows
     ]
 
@@ -114,14 +114,14 @@ def _run_and_the_one_before(connection: sqlite3.Connection, run: str) -> tuple[i
     return number, before
 
 
-def _digest(row: SeenRow) -> bytes:
+def _digest(row: RowRecord) -> bytes:
     words = "\0".join(
         (row.key or "", row.file, row.sheet or "", str(row.row), row.status, ",".join(row.codes), row.line)
     )
     return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
-def _columns(row: SeenRow) -> tuple[object, ...]:
+def _columns(row: RowRecord) -> tuple[object, ...]:
     file, line = map(replace_undecodable, (row.file, row.line))
     return row.key, file, row.sheet, row.row, row.status, json.dumps(row.codes), line
 
@@ -131,7 +131,9 @@ def replace_undecodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _replace(connection: sqlite3.Connection, number: int, rows: Sequence[tuple[SeenRow, bytes, int]]) -> None:
+def _replace(
+    connection: sqlite3.Connection, number: int, rows: Sequence[tuple[RowRecord, bytes, int]]
+) -> None:
     connection.executemany(
         "UPDATE row_line SET key = ?, file = ?, sheet = ?, row = ?, status = ?, codes = ?, line = ? WHERE id = ?",
         ((*_columns(row), line) for row, _, line in rows),
@@ -142,7 +144,7 @@ def _replace(connection: sqlite3.Connection, number: int, rows: Sequence[tuple[S
     )
 
 
-def _enter(connection: sqlite3.Connection, number: int, rows: Sequence[tuple[SeenRow, bytes]]) -> None:
+def _enter(connection: sqlite3.Connection, number: int, rows: Sequence[tuple[RowRecord, bytes]]) -> None:
     newest: int = connection.execute("SELECT coalesce(max(id), 0) FROM row_line").fetchone()[0]
     numbered = [(line, row, digest) for line, (row, digest) in enumerate(rows, start=newest + 1)]
     connection.executemany(

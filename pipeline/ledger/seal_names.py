@@ -7,7 +7,7 @@ import sqlite3
 from pipeline.ledger.schema import FREE_NAME
 
 
-def own(connection: sqlite3.Connection, key: str, seal_name: str) -> str | None:
+def claim_seal_name(connection: sqlite3.Connection, key: str, seal_name: str) -> str | None:
     """Let a seal name belong to a person; returns who had it before, where that is somebody else.
 
     The constraints refuse a name that the other may bear (``seal_name``).
@@ -22,7 +22,7 @@ def own(connection: sqlite3.Connection, key: str, seal_name: str) -> str | None:
     return None
 
 
-def spare(connection: sqlite3.Connection) -> frozenset[str]:
+def find_reusable_seal_names(connection: sqlite3.Connection) -> frozenset[str]:
     """Return the names that may pass on to somebody else.
 
     The few attempts that came to nothing are looked for first (SQLite: CROSS), not each name for one of them.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sys import intern
 from typing import Any
 
-from pipeline.domain.model import Content, LiveSeal, Past, Snapshot, Try
+from pipeline.domain.model import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot
 from pipeline.ledger import persons, seal_names
 from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED
@@ -59,7 +59,7 @@ def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Sn
     """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_live_seals(connection))
     unsettled = dict(_tries(connection, OPEN_ATTEMPT))
-    refusals: defaultdict[str, list[Try]] = defaultdict(list)
+    refusals: defaultdict[str, list[CreateAttempt]] = defaultdict(list)
     for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
         refusals[key].append(tried)
     creates, frozen = {}, set()
@@ -73,7 +73,7 @@ def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Sn
     frozen |= {key for (key,) in connection.execute(f"{NAMED_ANEW} AND ended_by IS NOT NULL")} | seals.keys()
     earlier = persons.earlier_staff_numbers(connection, digest)
     people = {
-        (same := intern(key)): Past(
+        (same := intern(key)): PersonHistory(
             same,
             seal_name and intern(seal_name),
             seals.get(key),
@@ -96,7 +96,7 @@ def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Sn
     return Snapshot(
         people,
         owned,
-        seal_names.spare(connection),
+        seal_names.find_reusable_seal_names(connection),
         *persons.decided(connection),
         _former_pictures(connection),
     )
@@ -124,7 +124,7 @@ def staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
     return dict(found)
 
 
-def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Try]]:
+def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
     """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
     rows = connection.execute(
         f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {DEAD_AT}, {CONTENT} "  # noqa: S608 - our own words
@@ -146,7 +146,7 @@ def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Tr
         *content,
     ) in rows:
         told = verdict or "unknown"
-        tried = Try(
+        tried = CreateAttempt(
             uuid,
             run,
             told,
@@ -174,6 +174,6 @@ def _live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]
         yield key, seal
 
 
-def _content(columns: list[Any]) -> Content:
+def _content(columns: list[Any]) -> SealContent:
     name, number, id_type, scene_key, *rest = columns
-    return Content(name, number, intern(id_type), scene_key and intern(scene_key), *rest)
+    return SealContent(name, number, intern(id_type), scene_key and intern(scene_key), *rest)

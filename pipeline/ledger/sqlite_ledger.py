@@ -34,10 +34,10 @@ from pipeline.ledger.protocol import (
     Adopted,
     Attempt,
     Decision,
+    DecisionRecord,
     LedgerConflict,
+    RowRecord,
     RunRecord,
-    SeenRow,
-    Told,
 )
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import ProgressCounter
@@ -94,7 +94,7 @@ class SqliteLedger:
                 path,
                 connect(path, readonly=False),
                 receipts,
-                partial(reserve_file.give_up, path),
+                partial(reserve_file.release_reserve, path),
                 counter=counter,
                 require_ownership=require_ownership,
             )
@@ -138,7 +138,7 @@ class SqliteLedger:
 
         self._write(write, receipt_facts.of_run(record.run))
 
-    def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
+    def see_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
         self._write(lambda connection: run_history.see(connection, run, rows))
 
@@ -215,7 +215,7 @@ class SqliteLedger:
         ended = "WHERE finished IS NOT NULL" if complete else ""
         return next(iter(self._runs(f"{ended} ORDER BY number DESC LIMIT ?", 1)), None)
 
-    def rows_of(self, run: str) -> list[SeenRow]:
+    def rows_of(self, run: str) -> list[RowRecord]:
         """Return what a run said of its rows, by file, sheet and row."""
         with self._reading() as connection:
             return run_history.said_by(connection, run)
@@ -260,7 +260,7 @@ class SqliteLedger:
         with self._reading() as connection:
             return run_history.seen_before(connection, row_ids)
 
-    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, SeenRow]:
+    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id."""
         with self._reading() as connection:
             return run_history.corrections_of(connection, row_ids)
@@ -315,11 +315,11 @@ class SqliteLedger:
                 write, [receipt_facts.Fact("seal", "seal_id", seal_id, set_alone) for _, seal_id in rows]
             )
 
-    def decisions(self, kind: str | None = None) -> list[Told]:
+    def decisions(self, kind: str | None = None) -> list[DecisionRecord]:
         """Return the decisions, oldest first."""
         with self._reading() as connection:
             return [
-                Told(*row)
+                DecisionRecord(*row)
                 for row in connection.execute(
                     "SELECT at, who, why, kind, key, attempt, seal_id, id, detail FROM decision WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
                     (kind,),
@@ -349,7 +349,7 @@ class SqliteLedger:
     def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
         """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
         with self._reading() as connection:
-            return person_history.life(connection, key, row_ids)
+            return person_history.read_person_history(connection, key, row_ids)
 
     def runs_with_rows(self) -> set[str]:
         """Return the runs whose words of their rows the ledger holds."""

@@ -23,7 +23,7 @@ from pipeline.ledger.receipt_facts import Fact, remember, told
 from pipeline.ledger.receipts import Mark, Receipts
 from pipeline.ledger.registry import ProgressCounter, read_progress
 from pipeline.ledger.schema import CONSTRAINTS
-from pipeline.support.failpoints import reach
+from pipeline.support.failpoints import hit_failpoint
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]
@@ -158,13 +158,13 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._run(job.operation) for job in jobs]
-            reach("ledger: before the receipts")
+            hit_failpoint("ledger: before the receipts")
             mark = self._receipted(jobs, outcomes, last=last)
             if mark is not None and not self._behind:
                 remember(connection, mark)
-            reach("ledger: before the commit")
+            hit_failpoint("ledger: before the commit")
             connection.execute("COMMIT")
-            reach("ledger: after the commit")
+            hit_failpoint("ledger: after the commit")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.messages.problem_entries import Who
+from pipeline.messages.problem_entries import ResponsibleRole
 
 # sent again by itself · once something was done · never, until somebody has settled it
 Rerun = Literal["itself", "after", "held"]
@@ -15,7 +15,7 @@ Rerun = Literal["itself", "after", "held"]
 class Advice:
     """One code's advice in both languages."""
 
-    who: Who
+    who: ResponsibleRole
     rerun: Rerun
     zh: tuple[str, str]  # what it means, what to do
     en: tuple[str, str]
@@ -37,7 +37,7 @@ class Advice:
         return ("" if language == "zh" else " ").join((self.what(language), self.todo(language)))
 
 
-def advise(who: Who, rerun: Rerun, *words: str) -> Advice:
+def advise(who: ResponsibleRole, rerun: Rerun, *words: str) -> Advice:
     """Make an advice; ``words`` are what it means and what to do in Chinese, then both in English."""
     zh, zh_todo, en, en_todo = words
     return Advice(who, rerun, (zh, zh_todo), (en, en_todo))

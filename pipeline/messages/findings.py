@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from pipeline.messages.localized import Either
+from pipeline.messages.localized import Bilingual
 from pipeline.messages.problem_entries import FINDINGS, PHRASES
 from pipeline.messages.punctuation import WORDS as MARKS
 
@@ -26,9 +26,9 @@ def in_words(text: str, language: str) -> str:
     return MARKS["mark.colon"][0].join(PHRASES.get(part, part) for part in text.split(_COLON))
 
 
-def told_of(text: str) -> Either:
+def told_of(text: str) -> Bilingual:
     """Return a phrase that is told in both languages."""
-    return Either(in_words(text, "zh"), in_words(text, "en"))
+    return Bilingual(in_words(text, "zh"), in_words(text, "en"))
 
 
 def is_phrase(text: str) -> bool:

@@ -1,7 +1,7 @@
 """The one catalogue: everything a person reads, in Chinese and English; one table a surface or a room.
 
 A table maps a key to ``(zh, en)``, with blanks such as ``{path}``. What fills a blank may itself speak both languages
-(`Speaks`): a sentence is put together only when somebody reads it, in the language that is asked for.
+(`Localizable`): a sentence is put together only when somebody reads it, in the language that is asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Words = tuple[str, str]  # zh, en
 
 
 @runtime_checkable
-class Speaks(Protocol):
+class Localizable(Protocol):
     """Something that has its words in both languages."""
 
     def say(self, language: str) -> str:
@@ -36,7 +36,7 @@ class Phrase:
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class Bilingual:
     """Words as they stand, for what comes from outside and was found in the catalogue, or was not."""
 
     zh: str
@@ -61,4 +61,4 @@ class Joined:
 
 def spoken(value: object, language: str) -> object:
     """Return what a value says in ``zh`` or ``en``; one that does not speak is returned as it is."""
-    return value.say(language) if isinstance(value, Speaks) else value
+    return value.say(language) if isinstance(value, Localizable) else value

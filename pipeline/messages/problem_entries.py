@@ -13,7 +13,7 @@ from typing import Literal
 from pipeline.domain.roster import Severity
 from pipeline.messages.system import REASONS
 
-Who = Literal["clerk", "it", "tencent", "nobody"]
+ResponsibleRole = Literal["clerk", "it", "tencent", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,21 @@ class Entry:
 
     code: str
     severity: Severity
-    who: Who
+    who: ResponsibleRole
     zh: str
     en: str
     other: tuple[str, str] | None = None  # zh, en
 
 
-def _e(code: str, zh: str, en: str, who: Who = "clerk", mild: tuple[str, str] | None = None) -> Entry:
+def _e(
+    code: str, zh: str, en: str, who: ResponsibleRole = "clerk", mild: tuple[str, str] | None = None
+) -> Entry:
     return Entry(code, "error", who, zh, en, mild)
 
 
-def _w(code: str, zh: str, en: str, who: Who = "nobody", hard: tuple[str, str] | None = None) -> Entry:
+def _w(
+    code: str, zh: str, en: str, who: ResponsibleRole = "nobody", hard: tuple[str, str] | None = None
+) -> Entry:
     return Entry(code, "warning", who, zh, en, hard)
 
 

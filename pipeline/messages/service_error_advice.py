@@ -12,7 +12,7 @@ FIND = (  # how an unknown row is settled
     "按名称查找印章（控制台、审计日志），再用 resolve 登记结论；没找到不等于没有创建。查清前程序不会重复提交。",
     "Look for the seal by its name (console, audit log) and enter what you found with resolve; not finding it proves nothing. Until then nothing is sent.",
 )
-OWN: Mapping[str, Advice] = {
+SERVICE_ERROR_ADVICE: Mapping[str, Advice] = {
     "AuthFailure": _a(
         "it", "after",
         "身份验证失败，常见原因是测试环境与正式环境的密钥用反了。", f"核对密钥与 api.endpoint 是否属于同一环境，{_OFF[0]}",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pipeline.messages.advice import Advice
 from pipeline.messages.advice import advise as _a
-from pipeline.messages.service_error_advice import FIND, OWN
+from pipeline.messages.service_error_advice import FIND, SERVICE_ERROR_ADVICE
 
 MEANINGS: Mapping[str, Advice] = {
     "throttle": _a(
@@ -151,7 +151,7 @@ HALTS: Mapping[str, Advice] = {
         "it", "itself", "有文件这次没能读取，没有发送。", "再运行一次；仍然如此请检查电脑和共享文件夹。",
         "A file could not be read this time; nothing was sent.", "Run again; if it happens again, look at the machine and its shares."),
     "SEAL_ID_REUSED": ANSWERS["SEAL_ID_REUSED"],
-    "CONTRACT_INLINE_IGNORED": OWN["MissingParameter.SealImage"],
+    "CONTRACT_INLINE_IGNORED": SERVICE_ERROR_ADVICE["MissingParameter.SealImage"],
     "TLS": _a(
         "it", "after", "服务器证书无法验证。", "检查代理是否替换了证书；自有证书写在 api.ca_file。",
         "The server's certificate was refused.", "Does a proxy replace certificates? Name its authority as api.ca_file."),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from pipeline.domain.model import Halt, Planned, Status
+from pipeline.domain.model import Halt, RowPlan, Status
 from pipeline.planning.run_history import LastRun
 
 FEW = 10  # people: of fewer, a third may be one doctor who left
@@ -40,8 +40,8 @@ class Guards:
         return Guards(None, 0.0, None, None, False, False, False, self.deadline, self.patience)
 
 
-def before(
-    ready: Sequence[Planned],
+def check_plan(
+    ready: Sequence[RowPlan],
     people: int,
     guards: Guards,
     *,
@@ -97,7 +97,7 @@ def deadline(guards: Guards, now: datetime) -> datetime | None:
 
 
 @dataclass(slots=True)
-class Watch:
+class RunGuards:
     """What the answers of a run have in common so far."""
 
     guards: Guards = Guards()

@@ -12,13 +12,13 @@ from functools import partial
 
 from pipeline import row_failures
 from pipeline.domain.model import (
-    Content,
     Judged,
     Judgement,
-    Outcome,
-    Past,
-    Planned,
+    PersonHistory,
     Review,
+    RowOutcome,
+    RowPlan,
+    SealContent,
     SealRequest,
     Snapshot,
     Status,
@@ -28,7 +28,7 @@ from pipeline.domain.roster import Doctor, Field, Picture, Problem, SentSize, Se
 from pipeline.errors import NotReadNow
 from pipeline.messages.problems import forgiven, problem, waits_for_machine
 from pipeline.planning.same_person import AbsentPersons, describe_possibly_same
-from pipeline.planning.seal_names import names
+from pipeline.planning.seal_names import assign_seal_names
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
 FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
@@ -37,18 +37,18 @@ _UNTOUCHED = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class PlanRules:
     """What a plan needs to know beside roster and ledger."""
 
     template: str  # {name} {staff_no} {department}
     again: bool  # an explicit retry: refused rows are sent again however old
     digest: Callable[[str], str]  # HMAC of a number or mobile under the site key
-    same_picture: Callable[[Picture, Content], bool]  # equal bytes or equal pixels
+    same_picture: Callable[[Picture, SealContent], bool]  # equal bytes or equal pixels
     today: date
     day_of: Callable[[float], date]  # local calendar day of unix seconds
     has_reason: Callable[[str, str], bool]  # does a refusal's code and message say why
     name_problem: Callable[[str], Problem | None]  # length and characters of a seal name
-    may_probe: Callable[[Past], bool] = lambda _: (
+    may_probe: Callable[[PersonHistory], bool] = lambda _: (
         False
     )  # may an unknown create be settled by the identical request
     judgement_id: Callable[[str, str, str, str], str] | None = (
@@ -60,18 +60,18 @@ class Rules:
     shrunk: Mapping[str, SentSize] = field(default_factory=dict)
 
 
-def meet(
-    doctors: Sequence[Doctor], snapshot: Snapshot, rules: Rules, *, beside: Collection[str] = ()
-) -> list[Planned]:
+def plan_rows(
+    doctors: Sequence[Doctor], snapshot: Snapshot, rules: PlanRules, *, beside: Collection[str] = ()
+) -> list[RowPlan]:
     """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent.
 
     ``beside`` are the people of rows that are not asked for: they keep their seal names.
     """
-    drawn = drawn_by(snapshot, lambda made: made.picture)
+    drawn = find_owners_by_image(snapshot, lambda made: made.picture)
     present = {*beside, *(doctor.key for doctor in doctors)}
     absent = AbsentPersons(snapshot, present, rules.digest, rules.same_picture)
     first = [
-        row_failures.handle(
+        row_failures.isolate_row_failure(
             partial(_place, doctor, snapshot, drawn, absent, rules),
             partial(_not_placed, doctor, snapshot),
             stage="plan",
@@ -80,7 +80,7 @@ def meet(
         for doctor in doctors
     ]
     return [
-        row_failures.handle(
+        row_failures.isolate_row_failure(
             partial(_reviewed, each, rules),
             partial(_not_ready, each),
             stage="plan",
@@ -90,7 +90,7 @@ def meet(
     ]
 
 
-def _not_placed(doctor: Doctor, snapshot: Snapshot, found: Problem) -> Planned:
+def _not_placed(doctor: Doctor, snapshot: Snapshot, found: Problem) -> RowPlan:
     """Return the plan of a row over which planning broke: what the ledger knows of its person, and nothing is sent."""
     past = snapshot.people.get(doctor.key) if doctor.key else None
     status = Status.REJECTED
@@ -99,17 +99,19 @@ def _not_placed(doctor: Doctor, snapshot: Snapshot, found: Problem) -> Planned:
     elif past is not None and past.seal is not None:
         status, found = Status.UNCHANGED, forgiven(found)
     seal_name = past.seal_name if past else None
-    return Planned(doctor, status, seal_name, past, problems=(*doctor.problems, found))
+    return RowPlan(doctor, status, seal_name, past, problems=(*doctor.problems, found))
 
 
-def _not_ready(planned: Planned, found: Problem) -> Planned:
+def _not_ready(planned: RowPlan, found: Problem) -> RowPlan:
     """Return the plan of a row over which its last steps broke: one that was ready is not sent."""
     if planned.status is not Status.READY:
         return planned
     return replace(planned, status=Status.REJECTED, request=None, problems=(*planned.problems, found))
 
 
-def drawn_by(snapshot: Snapshot, what: Callable[[Content], str | None]) -> dict[str, Past]:
+def find_owners_by_image(
+    snapshot: Snapshot, what: Callable[[SealContent], str | None]
+) -> dict[str, PersonHistory]:
     """Return whose seal, or create without a verdict, was made from a picture: by ``what`` tells one from another.
 
     A picture of a seal that was given up, or of before a `resolve --keep`, stays that person's.
@@ -127,7 +129,7 @@ def drawn_by(snapshot: Snapshot, what: Callable[[Content], str | None]) -> dict[
     return {**former, **{drawing: past for drawing, past in found.items() if drawing is not None}}
 
 
-def taken(doctor: Doctor, owner: Past | None) -> Problem | None:
+def find_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem | None:
     """Return why a picture that already made ``owner``'s seal must not make this doctor's."""
     if owner is None or owner.key == doctor.key:
         return None
@@ -137,14 +139,14 @@ def taken(doctor: Doctor, owner: Past | None) -> Problem | None:
     return problem("IMAGE_SHARED", Field.PICTURE, address, other=sealed, sealed=sealed, file=file)
 
 
-def standing(planned: Planned) -> Outcome:
+def outcome_if_not_sent(planned: RowPlan) -> RowOutcome:
     """Return the outcome of a row for which nothing is sent: what the ledger knows of its person."""
     past, status, problems = planned.past, planned.status, planned.problems
     if past is None or status in _UNTOUCHED:
-        return Outcome(planned, status, attempts=past.creates if past else 0, problems=problems)
+        return RowOutcome(planned, status, attempts=past.creates if past else 0, problems=problems)
     if past.seal is not None:
         seal = past.seal
-        return Outcome(
+        return RowOutcome(
             planned,
             status,
             seal_id=seal.seal_id,
@@ -155,7 +157,7 @@ def standing(planned: Planned) -> Outcome:
             problems=problems,
         )
     last = past.unsettled or past.refusals[-1]
-    return Outcome(
+    return RowOutcome(
         planned,
         status,
         attempts=past.creates,
@@ -171,11 +173,15 @@ def standing(planned: Planned) -> Outcome:
 
 
 def _place(
-    doctor: Doctor, snapshot: Snapshot, drawn: Mapping[str, Past], absent: AbsentPersons, rules: Rules
-) -> Planned:
+    doctor: Doctor,
+    snapshot: Snapshot,
+    drawn: Mapping[str, PersonHistory],
+    absent: AbsentPersons,
+    rules: PlanRules,
+) -> RowPlan:
     past = snapshot.people.get(doctor.key) if doctor.key else None
     if past is not None and _is_probed(doctor, past, rules):
-        return Planned(doctor, Status.READY, past.seal_name, past, problems=doctor.problems)
+        return RowPlan(doctor, Status.READY, past.seal_name, past, problems=doctor.problems)
     if past is not None and _is_held(doctor, past):
         if doctor.problems:
             doctor = replace(doctor, problems=_forgiven(doctor.problems))
@@ -187,36 +193,38 @@ def _place(
     return _new(doctor, past, drawn, rules)
 
 
-def _new(doctor: Doctor, past: Past | None, drawn: Mapping[str, Past], rules: Rules) -> Planned:
+def _new(
+    doctor: Doctor, past: PersonHistory | None, drawn: Mapping[str, PersonHistory], rules: PlanRules
+) -> RowPlan:
     """Return the plan of a row whose person has no seal and no open create."""
     if doctor.errors:
         status = Status.NOT_SENT if waits_for_machine(doctor.errors) else Status.REJECTED
-        return Planned(doctor, status, past.seal_name if past else None, past, problems=doctor.problems)
-    if doctor.picture and (stranger := taken(doctor, drawn.get(doctor.picture.sha256))):
+        return RowPlan(doctor, status, past.seal_name if past else None, past, problems=doctor.problems)
+    if doctor.picture and (stranger := find_image_conflict(doctor, drawn.get(doctor.picture.sha256))):
         return _rejected(doctor, past, stranger)
     content = _content(doctor, rules)
-    if past and not rules.again and _waits(past, content, rules):
-        return Planned(doctor, Status.FAILED, past.seal_name, past, problems=doctor.problems)
-    return Planned(doctor, Status.READY, past.seal_name if past else None, past, problems=doctor.problems)
+    if past and not rules.again and _retry_exhausted(past, content, rules):
+        return RowPlan(doctor, Status.FAILED, past.seal_name, past, problems=doctor.problems)
+    return RowPlan(doctor, Status.READY, past.seal_name if past else None, past, problems=doctor.problems)
 
 
 def _find_possibly_same(
-    doctor: Doctor, past: Past | None, absent: AbsentPersons
-) -> tuple[Past, list[Field]] | None:
+    doctor: Doctor, past: PersonHistory | None, absent: AbsentPersons
+) -> tuple[PersonHistory, list[Field]] | None:
     """Return whose corrected number a row may give; a person with a past of her own, or a spare copy, gives none."""
     if (past and (past.seal or past.unsettled)) or any(map(_marks_a_spare_copy, doctor.errors)):
         return None
     return absent.find(doctor) if doctor.key else None
 
 
-def _is_probed(doctor: Doctor, past: Past, rules: Rules) -> bool:
+def _is_probed(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> bool:
     """Tell whether a row is, to the letter, the create that has no verdict, and may be sent once more."""
     if past.unsettled is None or doctor.errors or not rules.may_probe(past):
         return False
     return _as_planned(past.unsettled.content) == _content(doctor, rules)
 
 
-def _is_held(doctor: Doctor, past: Past) -> bool:
+def _is_held(doctor: Doctor, past: PersonHistory) -> bool:
     """Tell whether what the ledger knows of a person outweighs the row's own troubles.
 
     A create without a verdict always does, except on a spare copy of the row; a seal outweighs what it does not need.
@@ -235,32 +243,32 @@ def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     return tuple(map(forgiven, problems))
 
 
-def _rejected(doctor: Doctor, past: Past | None, *troubles: Problem) -> Planned:
+def _rejected(doctor: Doctor, past: PersonHistory | None, *troubles: Problem) -> RowPlan:
     problems = (*doctor.problems, *troubles)
-    return Planned(doctor, Status.REJECTED, past.seal_name if past else None, past, problems=problems)
+    return RowPlan(doctor, Status.REJECTED, past.seal_name if past else None, past, problems=problems)
 
 
-def _known(doctor: Doctor, past: Past, rules: Rules) -> Planned:
+def _known(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> RowPlan:
     """Place a person who has a seal, or whose last create has no verdict: nothing is sent either way."""
     if past.seal is None:
         assert past.unsettled is not None
         status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
-        return Planned(doctor, status, past.seal_name, past, problems=doctor.problems)
+        return RowPlan(doctor, status, past.seal_name, past, problems=doctor.problems)
     try:
         differs = _differences(doctor, past, rules)
     except NotReadNow as trouble:
         unread = _not_read(doctor, trouble)
-        return Planned(
+        return RowPlan(
             doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=(*doctor.problems, unread)
         )
     if not differs and past.key in rules.shrunk:
         return _maybe_shrunk(doctor, past.seal.seal_name, past, rules.shrunk[past.key])
     if not differs:
-        return Planned(doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=doctor.problems)
+        return RowPlan(doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=doctor.problems)
     changed = problem(
         "CONTENT_CHANGED", differs[0], doctor.row.address(differs[0]), differs=" ".join(differs)
     )
-    return Planned(doctor, Status.CHANGED, past.seal.seal_name, past, problems=(*doctor.problems, changed))
+    return RowPlan(doctor, Status.CHANGED, past.seal.seal_name, past, problems=(*doctor.problems, changed))
 
 
 def _not_read(doctor: Doctor, trouble: NotReadNow) -> Problem:
@@ -272,17 +280,17 @@ def _not_read(doctor: Doctor, trouble: NotReadNow) -> Problem:
     )
 
 
-def _maybe_shrunk(doctor: Doctor, seal_name: str, past: Past, size: SentSize) -> Planned:
+def _maybe_shrunk(doctor: Doctor, seal_name: str, past: PersonHistory, size: SentSize) -> RowPlan:
     """Place a person whose seal may have been made from a thumbnail of the picture."""
     assert size.shrunk
     assert size.whole
     place = Field.PICTURE, doctor.row.address(Field.PICTURE)
     sent, whole = ("×".join(map(str, each)) for each in (size.shrunk, size.whole))
     changed = problem("CONTENT_CHANGED", *place, differs=Field.PICTURE, sent=sent, whole=whole)
-    return Planned(doctor, Status.CHANGED, seal_name, past, problems=(*doctor.problems, changed))
+    return RowPlan(doctor, Status.CHANGED, seal_name, past, problems=(*doctor.problems, changed))
 
 
-def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
+def _differences(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> list[Field]:
     """Return the fields in which a row differs from its seal; what the row does not give is not compared."""
     assert past.seal is not None
     made = past.seal.content
@@ -301,18 +309,18 @@ def _differences(doctor: Doctor, past: Past, rules: Rules) -> list[Field]:
     return [field for field, differs in pairs if differs]
 
 
-def _number_digests(doctor: Doctor, rules: Rules) -> list[str]:
+def _number_digests(doctor: Doctor, rules: PlanRules) -> list[str]:
     """Return the digest of a row's number, then those by which a ledger of an earlier version may hold it."""
     assert doctor.number
     return [rules.digest(each) for each in spellings(doctor.number, doctor.id_type)]
 
 
-def _content(doctor: Doctor, rules: Rules) -> Content:
+def _content(doctor: Doctor, rules: PlanRules) -> SealContent:
     assert doctor.name
     assert doctor.number
     assert doctor.id_type
     assert doctor.picture
-    return Content(
+    return SealContent(
         name=doctor.name,
         number=_number_digests(doctor, rules)[0],
         id_type=str(doctor.id_type),
@@ -324,12 +332,12 @@ def _content(doctor: Doctor, rules: Rules) -> Content:
     )
 
 
-def _as_planned(content: Content) -> Content:
+def _as_planned(content: SealContent) -> SealContent:
     """Return an attempt's content without what only the picture's preparation finds."""
     return replace(content, pixels=None, sent_size=None)
 
 
-def _waits(past: Past, content: Content, rules: Rules) -> bool:
+def _retry_exhausted(past: PersonHistory, content: SealContent, rules: PlanRules) -> bool:
     """Tell whether a refused row waits for changed content or an explicit retry."""
     same = [each for each in past.refusals if _as_planned(each.content) == content]
     if not same or says_name_exists(same[-1].code or "", same[-1].message or ""):
@@ -340,13 +348,15 @@ def _waits(past: Past, content: Content, rules: Rules) -> bool:
 
 
 def _with_names(
-    planned: Sequence[Planned], snapshot: Snapshot, rules: Rules, beside: Collection[str]
-) -> list[Planned]:
+    planned: Sequence[RowPlan], snapshot: Snapshot, rules: PlanRules, beside: Collection[str]
+) -> list[RowPlan]:
     """Give every READY row its seal name and its request, or what forbids the name."""
     ready = [each for each in planned if each.status is Status.READY]
-    named = iter(names(ready, planned, snapshot, rules.template, rules.name_problem, beside=beside))
+    named = iter(
+        assign_seal_names(ready, planned, snapshot, rules.template, rules.name_problem, beside=beside)
+    )
     return [
-        row_failures.handle(
+        row_failures.isolate_row_failure(
             partial(_named, each, *next(named), rules),
             partial(_not_ready, each),
             stage="plan",
@@ -358,14 +368,14 @@ def _with_names(
     ]
 
 
-def _named(planned: Planned, name: str, troubles: Sequence[Problem], rules: Rules) -> Planned:
+def _named(planned: RowPlan, name: str, troubles: Sequence[Problem], rules: PlanRules) -> RowPlan:
     problems = (*planned.problems, *troubles)
     if any(each.severity == "error" for each in troubles):
         return replace(planned, status=Status.REJECTED, problems=problems)
     return replace(planned, seal_name=name, problems=problems, request=_request(planned.doctor, name, rules))
 
 
-def _reviewed(planned: Planned, rules: Rules) -> Planned:
+def _reviewed(planned: RowPlan, rules: PlanRules) -> RowPlan:
     """Let what a human judged of a row's pairing decide: wrong is never sent; where it is required, nor is not right."""
     doctor, past = planned.doctor, planned.past
     concerned = planned.status in {Status.READY, Status.FAILED} or (
@@ -391,7 +401,7 @@ def _reviewed(planned: Planned, rules: Rules) -> Planned:
     return planned
 
 
-def _barred(planned: Planned, judged: Judged | None) -> Planned:
+def _barred(planned: RowPlan, judged: Judged | None) -> RowPlan:
     wrong = judged == "wrong"
     trouble = _judged_wrong(planned.doctor) if wrong else problem("REVIEW_MISSING")
     status = Status.REJECTED if wrong else Status.NOT_SENT
@@ -402,7 +412,7 @@ def _judged_wrong(doctor: Doctor, severity: Severity = "error") -> Problem:
     return problem("REVIEW_WRONG", Field.PICTURE, doctor.row.address(Field.PICTURE), severity=severity)
 
 
-def _request(doctor: Doctor, seal_name: str, rules: Rules) -> SealRequest:
+def _request(doctor: Doctor, seal_name: str, rules: PlanRules) -> SealRequest:
     assert doctor.name
     assert doctor.number
     assert doctor.id_type

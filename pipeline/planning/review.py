@@ -52,7 +52,7 @@ def read(path: Path, mark: str) -> Judgements:
         raise UsageError("review.refused", path=path, why=wrong.why) from None
 
 
-def anew(review: Judgements, known: Mapping[str, Judgement]) -> dict[str, Judged]:
+def find_new_judgements(review: Judgements, known: Mapping[str, Judgement]) -> dict[str, Judged]:
     """Return the judgements that say something new.
 
     An old file never undoes a later “wrong”: whoever takes one back saves the page once more.
@@ -65,7 +65,7 @@ def anew(review: Judgements, known: Mapping[str, Judgement]) -> dict[str, Judged
     }
 
 
-def tally(review: Judgements, ids: Iterable[str]) -> tuple[int, int, int]:
+def count_judgements(review: Judgements, ids: Iterable[str]) -> tuple[int, int, int]:
     """Return how many judgements say right, say wrong, and belong to none of ``ids``."""
     here = set(ids)
     said = list(review.judged.values())

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.domain.model import Ask
+from pipeline.domain.model import RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_bare
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -57,7 +57,7 @@ def read_rosters(run: RunRecord) -> bool:
     return not run.record or bool(json.loads(run.record)["files"])
 
 
-def find_emptied(ask: Ask, ledger: Ledger | None) -> list[str]:
+def find_emptied(ask: RunRequest, ledger: Ledger | None) -> list[str]:
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
     if ledger is None or ask.to_fix_only or ask.only:
         return []
@@ -84,7 +84,7 @@ def _read_in(folder: Path, run: RunRecord) -> bool:
     return any(folder.absolute().parts[-len(file.parent.parts) :] == file.parent.parts for file in files)
 
 
-def left_over(ledger: Ledger) -> frozenset[str]:
+def find_previously_unsent(ledger: Ledger) -> frozenset[str]:
     """Return the row_ids whose turn did not come in the last run that ended."""
     last = ledger.last_run(complete=True)
     if last is None or not last.record or not json.loads(last.record)["statuses"].get("not_sent"):

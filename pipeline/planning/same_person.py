@@ -11,7 +11,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
-from pipeline.domain.model import Content, LiveSeal, Marks, Past, Planned, Snapshot, Status, Try
+from pipeline.domain.model import (
+    CreateAttempt,
+    LiveSeal,
+    Marks,
+    PersonHistory,
+    RowPlan,
+    SealContent,
+    Snapshot,
+    Status,
+)
 from pipeline.domain.roster import Doctor, Field, Picture, Problem, spellings
 
 Digest = Callable[[str], str]  # of a staff number or a mobile, under the site key
@@ -51,13 +60,15 @@ class AbsentPersons:
         snapshot: Snapshot,
         present: Collection[str | None],
         digest: Digest,
-        same_picture: Callable[[Picture, Content], bool],
+        same_picture: Callable[[Picture, SealContent], bool],
     ) -> None:
         """Collect them; ``present`` are the keys of all rows of tonight's rosters."""
         self._other_persons = snapshot.other_persons
         self._digest = digest
         self._same_picture = same_picture
-        self._by_name: defaultdict[str, list[tuple[Past, LiveSeal | Try]]] = defaultdict(list)
+        self._by_name: defaultdict[str, list[tuple[PersonHistory, LiveSeal | CreateAttempt]]] = defaultdict(
+            list
+        )
         for key, past in snapshot.people.items():
             made = past.seal or past.unsettled
             if made is not None and key not in present:
@@ -66,7 +77,7 @@ class AbsentPersons:
         for namesakes in self._by_name.values():
             namesakes.sort(key=lambda each: (each[1].at, each[0].key))
 
-    def find(self, doctor: Doctor) -> tuple[Past, list[Field]] | None:
+    def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return whom a row may be, and in what it agrees beside the name; None for a new person."""
         for past, made in self._by_name.get((doctor.name or "").casefold(), ()):
             if (past.key, doctor.key) in self._other_persons:
@@ -75,7 +86,7 @@ class AbsentPersons:
                 return past, agreed
         return None
 
-    def _agreement(self, doctor: Doctor, past: Past, content: Content | None) -> Iterator[Field]:
+    def _agreement(self, doctor: Doctor, past: PersonHistory, content: SealContent | None) -> Iterator[Field]:
         if doctor.staff_mark and self._digest(doctor.staff_mark) == past.staff_no:
             yield Field.STAFF_NO
         if doctor.mobile and self._digest(doctor.mobile) in {past.mobile, content and content.mobile}:
@@ -85,7 +96,7 @@ class AbsentPersons:
 
 
 def describe_possibly_same(
-    doctor: Doctor, past: Past, agreed: Sequence[Field], day_of: Callable[[float], date]
+    doctor: Doctor, past: PersonHistory, agreed: Sequence[Field], day_of: Callable[[float], date]
 ) -> Problem:
     """Return the problem of a row that may be a person with a seal, or with a create that has no verdict."""
     detail = {
@@ -101,7 +112,7 @@ def describe_possibly_same(
     return Problem("PERSON_POSSIBLY_SAME", "error", Field.NUMBER, address, detail)
 
 
-def find_new_marks(planned: Iterable[Planned], digest: Digest) -> dict[str, Marks]:
+def find_new_marks(planned: Iterable[RowPlan], digest: Digest) -> dict[str, Marks]:
     """Return, by key, staff number and mobile of known people whose rows give others than the ledger remembers."""
     found: dict[str, Marks] = {}
     for each in planned:
@@ -125,6 +136,6 @@ def find_new_marks(planned: Iterable[Planned], digest: Digest) -> dict[str, Mark
     return found
 
 
-def _names(past: Past, made: LiveSeal | Try) -> set[str]:
+def _names(past: PersonHistory, made: LiveSeal | CreateAttempt) -> set[str]:
     names = {past.name, made.content.name if made.content else None}
     return {name.casefold() for name in names if name}

@@ -12,16 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.domain.model import Planned, Snapshot
+from pipeline.domain.model import RowPlan, Snapshot
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.messages.problems import problem
 
 _DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 
 
-def names(
-    ready: Sequence[Planned],
-    planned: Sequence[Planned],
+def assign_seal_names(
+    ready: Sequence[RowPlan],
+    planned: Sequence[RowPlan],
     snapshot: Snapshot,
     template: str,
     objection: Callable[[str], Problem | None],
@@ -76,11 +76,11 @@ class _Form:
         return None
 
 
-def _takes_the_template(planned: Planned, spare: Collection[str]) -> bool:
+def _takes_the_template(planned: RowPlan, spare: Collection[str]) -> bool:
     return planned.doctor.seal_name is None and _kept(planned, spare) is None
 
 
-def _kept(planned: Planned, spare: Collection[str]) -> str | None:
+def _kept(planned: RowPlan, spare: Collection[str]) -> str | None:
     """Return the name that a person keeps: not one made of a doctor's name that was wrong, and surely refused."""
     doctor, past = planned.doctor, planned.past
     if past is None or past.seal_name in past.names_of_others:
@@ -92,7 +92,7 @@ def _kept(planned: Planned, spare: Collection[str]) -> str | None:
 
 
 def _named(
-    planned: Planned,
+    planned: RowPlan,
     kept: str | None,
     owners: Mapping[str, str | None],
     wanted: Counter[str | None],
@@ -106,7 +106,7 @@ def _named(
     return _from_template(planned, owners, wanted, form)
 
 
-def _own(planned: Planned, name: str, owners: Mapping[str, str | None]) -> Iterator[Problem]:
+def _own(planned: RowPlan, name: str, owners: Mapping[str, str | None]) -> Iterator[Problem]:
     """Yield what forbids the roster's own name."""
     doctor, past = planned.doctor, planned.past
     if past and past.seal_name and past.seal_name != name and past.frozen:
@@ -116,7 +116,7 @@ def _own(planned: Planned, name: str, owners: Mapping[str, str | None]) -> Itera
 
 
 def _from_template(
-    planned: Planned, owners: Mapping[str, str | None], wanted: Counter[str | None], form: _Form
+    planned: RowPlan, owners: Mapping[str, str | None], wanted: Counter[str | None], form: _Form
 ) -> tuple[str, list[Problem]]:
     """Return a newcomer's name; namesakes all get their staff number, as does one whose name is another person's."""
     doctor, barred = planned.doctor, _names_of_others(planned)
@@ -133,7 +133,7 @@ def _from_template(
     return name, warnings
 
 
-def _names_of_others(planned: Planned) -> frozenset[str]:
+def _names_of_others(planned: RowPlan) -> frozenset[str]:
     return planned.past.names_of_others if planned.past else frozenset()
 
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from pipeline.domain.model import Planned, Snapshot, Status
-from pipeline.ledger.protocol import Ledger, SeenRow
+from pipeline.domain.model import RowPlan, Snapshot, Status
+from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.problems import problem
 
 DayOf = Callable[[float], date]  # of unix seconds
 
 
 def note_sealed_corrections(
-    planned: Sequence[Planned], ledger: Ledger | None, snapshot: Snapshot, day_of: DayOf
-) -> list[Planned]:
+    planned: Sequence[RowPlan], ledger: Ledger | None, snapshot: Snapshot, day_of: DayOf
+) -> list[RowPlan]:
     """Return the plans; a rejected row whose corrected copy has a seal gets a ROW_SUPERSEDED that names it."""
     rejected = [
         each.doctor.row_id for each in planned if each.status is Status.REJECTED and each.doctor.row_id
@@ -27,8 +27,8 @@ def note_sealed_corrections(
 
 
 def _noted(
-    planned: Planned, corrections: Mapping[str, SeenRow], snapshot: Snapshot, day_of: DayOf
-) -> Planned:
+    planned: RowPlan, corrections: Mapping[str, RowRecord], snapshot: Snapshot, day_of: DayOf
+) -> RowPlan:
     copy = corrections.get(planned.doctor.row_id or "")
     past = snapshot.people.get(copy.key or "") if copy and planned.status is Status.REJECTED else None
     if copy is None or past is None or past.seal is None:

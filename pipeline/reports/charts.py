@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.clock import stamp
-from pipeline.domain.model import Spread, Timing
+from pipeline.domain.model import DurationHistogram, Timing
 
 RIGHT, TOP, BOTTOM = 10, 18, 26  # pixels around the plot
 ROOM_FOR_COUNTS, ROOM_FOR_TIMES = 36, 66  # pixels left of it, for the words there
@@ -151,7 +151,9 @@ def latency_over_time(
     )
 
 
-def histogram(spread: Spread, tell: Callable[[float], str], *, width: int, height: int) -> Histogram:
+def histogram(
+    spread: DurationHistogram, tell: Callable[[float], str], *, width: int, height: int
+) -> Histogram:
     """Draw how often something took how long; the axis spans at least a factor of four."""
     bins = {spread.first + place: count for place, count in enumerate(spread.bins)}
     merged: dict[int, int] = {}
@@ -161,7 +163,7 @@ def histogram(spread: Spread, tell: Callable[[float], str], *, width: int, heigh
     while last - first < 6:
         first, last = first - 1, last + 1
     first = max(0, first)
-    low, high = math.log10(_low(first)), math.log10(Spread.edges(2 * last + 1)[1])
+    low, high = math.log10(_low(first)), math.log10(DurationHistogram.edges(2 * last + 1)[1])
     bottom, right = height - BOTTOM, width - RIGHT
 
     def x(seconds: float) -> float:
@@ -172,7 +174,7 @@ def histogram(spread: Spread, tell: Callable[[float], str], *, width: int, heigh
     bars = []
     for place, count in merged.items():
         if count:
-            edges = (_low(place), Spread.edges(2 * place + 1)[1])
+            edges = (_low(place), DurationHistogram.edges(2 * place + 1)[1])
             tall = max(1.5, count / most * (bottom - TOP))
             bars.append(
                 Bar(
@@ -205,7 +207,7 @@ def histogram(spread: Spread, tell: Callable[[float], str], *, width: int, heigh
 
 def _low(place: int) -> float:
     """Return where a pair of bins begins; the first begins at nothing, which a logarithm cannot show."""
-    return max(Spread.edges(2 * place)[0], Spread.edges(0)[1] / 2)
+    return max(DurationHistogram.edges(2 * place)[0], DurationHistogram.edges(0)[1] / 2)
 
 
 def _apart(ticks: list[Tick], room: float, width: int) -> Iterator[Tick]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import Night
+from pipeline.domain.model import RunReport
 from pipeline.domain.roster import Column, FileReport
 from pipeline.messages.catalogue import say
 from pipeline.messages.results import field_word
@@ -16,7 +16,7 @@ _LAYOUTS = 10  # that are told of one by one
 Layout = tuple[Column, ...]
 
 
-def find_titles(night: Night) -> list[str]:
+def find_titles(night: RunReport) -> list[str]:
     """Return the titles of the columns that were read."""
     columns = (each for report in night.files for sheet in report.sheets for each in sheet.columns)
     rows = (

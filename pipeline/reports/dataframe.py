@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.domain.masking import Numbers, mask_answer, mask_text, numbers_of
-from pipeline.domain.model import Outcome, Status
+from pipeline.domain.model import RowOutcome, Status
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.reports.reasons import counted
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Mask = Callable[[str], str]
 
 # column -> what stands in it
-_COLUMNS: Mapping[str, Callable[[Outcome, Mask], object]] = {
+_COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "file": lambda outcome, mask: mask(outcome.doctor.row.origin.file),
     "sheet": lambda outcome, mask: _masked(outcome.doctor.row.origin.sheet, mask),
     "row": lambda outcome, _: outcome.doctor.row.origin.row,
@@ -56,7 +56,7 @@ COUNTED = ("department", "status", "reasons")  # all that the pivots below need
 
 
 def to_frame(
-    outcomes: Sequence[Outcome], columns: Sequence[str] = COLUMNS, *, numbers: Numbers | None = None
+    outcomes: Sequence[RowOutcome], columns: Sequence[str] = COLUMNS, *, numbers: Numbers | None = None
 ) -> Frame:
     """Return outcomes as a DataFrame, a row each in their order.
 
@@ -106,7 +106,7 @@ def by_reason(frame: Frame) -> list[tuple[str, int]]:
     return [(str(code), int(rows)) for code, rows in counts.items()]
 
 
-def _picture(outcome: Outcome) -> str | None:
+def _picture(outcome: RowOutcome) -> str | None:
     return str(outcome.doctor.picture.path) if outcome.doctor.picture else None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_id, mask_mobile
-from pipeline.domain.model import UNDONE, Night, Outcome, Status
+from pipeline.domain.model import UNDONE, RowOutcome, RunReport, Status
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.reports.totals import HOLDING_A_SEAL
 
 UNSETTLED = frozenset({Status.UNKNOWN, Status.EXISTS})
 
 
-def retried(night: Night) -> tuple[Outcome, ...]:
+def retried(night: RunReport) -> tuple[RowOutcome, ...]:
     """Return the rows that a retry took up, none for another command.
 
     A retry over whole rosters tells of the others, too; and a rebuilt one knows only how its rows ended.
@@ -47,17 +47,17 @@ def mobile_masked(doctor: Doctor) -> str | None:
     return mask_mobile(doctor.mobile) if doctor.mobile else None
 
 
-def seal_name_of(outcome: Outcome) -> str | None:
+def seal_name_of(outcome: RowOutcome) -> str | None:
     """Return the seal name: as planned, else the roster's own."""
     return outcome.planned.seal_name or outcome.doctor.seal_name
 
 
-def seal_id_of(outcome: Outcome) -> str | None:
+def seal_id_of(outcome: RowOutcome) -> str | None:
     """Return the SealId where the status vouches for it; anywhere else it is evidence, not a result."""
     return outcome.seal_id if outcome.status in HOLDING_A_SEAL else None
 
 
-def when(outcome: Outcome) -> str:
+def when(outcome: RowOutcome) -> str:
     """Return the local time of the person's last create to the second, or an empty text."""
     past = outcome.planned.past
     at = outcome.at
@@ -66,7 +66,7 @@ def when(outcome: Outcome) -> str:
     return "" if at is None else stamp(at)[:19].replace("T", " ")
 
 
-def trace_of(outcome: Outcome) -> tuple[str, str]:
+def trace_of(outcome: RowOutcome) -> tuple[str, str]:
     """Return (trace id, host) of the create that waits for a verdict, tonight's or an earlier night's."""
     past = outcome.planned.past
     held = past.unsettled if past else None

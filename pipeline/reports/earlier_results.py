@@ -94,7 +94,7 @@ def _traced(log: Path) -> set[str]:
     return traced
 
 
-def run_that_knew(out: Path, tenant: str) -> Path | None:
+def find_earlier_run(out: Path, tenant: str) -> Path | None:
     """Return the newest run.json below ``out`` of this tenant that tells of a seal or of a create, else a log, or None.
 
     Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet night

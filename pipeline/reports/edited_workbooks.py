@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.support.atomic_files import siblings, write_atomically
 
 
-def make_room(path: Path) -> list[Path]:
+def preserve_edited_workbooks(path: Path) -> list[Path]:
     """Keep what was edited of a workbook and its numbered siblings under other names, which are returned.
 
     Siblings that nobody edited tell of an earlier run and are removed. What a program still holds open stays.

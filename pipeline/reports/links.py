@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, mask_path, mask_text
-from pipeline.domain.model import Night
+from pipeline.domain.model import RunReport
 from pipeline.reports.cell_text import clean
 from pipeline.reports.styles import Format, Worksheet
 
@@ -26,7 +26,7 @@ class FolderLinks:
     anywhere, for a workbook whose copy lies at another depth.
     """
 
-    def __init__(self, night: Night, numbers: Numbers, *, absolute: bool = False) -> None:
+    def __init__(self, night: RunReport, numbers: Numbers, *, absolute: bool = False) -> None:
         self._out, self._seals, self._numbers, self._absolute = night.out, night.seals, numbers, absolute
         self._folders: dict[Path, Path] = {}
         self._targets: dict[Path, str | None] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.domain.masking import NO_NUMBERS, Numbers, mask_path, mask_text
-from pipeline.domain.model import Night, Outcome, Status
+from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.domain.roster import Problem
 from pipeline.messages.results import say, status_word
 from pipeline.reports.display_values import UNSETTLED
@@ -34,17 +34,17 @@ class Step:
     command: str | None = None
 
 
-def waiting(night: Night) -> int:
+def waiting(night: RunReport) -> int:
     """Return how many rows wait for somebody: all but those that are well and the spare copies."""
     return sum(map(needs_somebody, night.outcomes))
 
 
-def needs_somebody(outcome: Outcome) -> bool:
+def needs_somebody(outcome: RowOutcome) -> bool:
     """Tell whether a row waits for somebody."""
     return outcome.status not in _WELL and not is_spare_copy(outcome)
 
 
-def verdict(night: Night, language: str) -> tuple[str, Status]:
+def verdict(night: RunReport, language: str) -> tuple[str, Status]:
     """Return the first sentence about a night, and the status whose colour it has."""
     rows, todo = len(night.outcomes), waiting(night)
     if todo:
@@ -58,7 +58,7 @@ def verdict(night: Night, language: str) -> tuple[str, Status]:
     return say("verdict.done", language, rows=rows), Status.SEALED
 
 
-def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
+def next_steps(night: RunReport, numbers: Numbers, language: str) -> Iterator[Step]:
     """Yield the steps: what blocks everything first, then the clerk's, then the console, then decisions."""
     counts = Counter(outcome.status for outcome in night.outcomes)
     faulty = Counter(outcome.status for outcome in night.outcomes if needs_fixing(outcome))
@@ -76,7 +76,7 @@ def next_steps(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
         yield _step(night, say("next.nothing", language), again, language)
 
 
-def _before_all(night: Night, numbers: Numbers, language: str) -> Iterator[Step]:
+def _before_all(night: RunReport, numbers: Numbers, language: str) -> Iterator[Step]:
     if night.halted and night.halted.exit == 4:
         yield _sent_again(night, say("next.halted", language), language)
     if _guarded(night):
@@ -106,13 +106,13 @@ def _is_marks(problem: Problem) -> bool:
     return problem.code == "FILE_SUSPICIOUS" and bool(problem.detail.get("ticket"))
 
 
-def _guarded(night: Night) -> bool:
+def _guarded(night: RunReport) -> bool:
     """Tell whether a guard let nothing through: a plain run of the same rosters would be stopped again."""
     return night.halted is not None and night.halted.code in GUARDS
 
 
 def _for_the_clerk(
-    night: Night, faulty: Counter[Status], sheet: str, numbers: Numbers, language: str
+    night: RunReport, faulty: Counter[Status], sheet: str, numbers: Numbers, language: str
 ) -> Iterator[Step]:
     if night.command == "check":
         if faulty:
@@ -131,7 +131,7 @@ def _for_the_clerk(
 
 
 def _for_the_rest(
-    night: Night, counts: Counter[Status], sheets: dict[str, str], numbers: Numbers, language: str
+    night: RunReport, counts: Counter[Status], sheets: dict[str, str], numbers: Numbers, language: str
 ) -> Iterator[Step]:
     unsettled = sum(counts[status] for status in UNSETTLED)
     if unsettled:
@@ -163,7 +163,7 @@ def _for_the_rest(
             yield Step(say("next.look", language, page=page) + note, review_command(night))
 
 
-def review_command(night: Night) -> str:
+def review_command(night: RunReport) -> str:
     """Return the command that takes up what was judged on the night's review page."""
     run = _command(night, "run") if _shown(night) else f"{night.invocation} run"
     return f"{run} --review {review_file(night.run)}"
@@ -174,7 +174,7 @@ def review_file(run: str) -> str:
     return f"review-{run}.json"
 
 
-def _sent_again(night: Night, text: str, language: str, numbers: Numbers = NO_NUMBERS) -> Step:
+def _sent_again(night: RunReport, text: str, language: str, numbers: Numbers = NO_NUMBERS) -> Step:
     """Return how rows that were not sent go on: with tonight's words, or by `retry`, which needs none of them."""
     if night.command == "retry":
         again = _typed(night, numbers, "retry", _workbooks(night))
@@ -184,7 +184,7 @@ def _sent_again(night: Night, text: str, language: str, numbers: Numbers = NO_NU
     return _step(night, text, "run", language)
 
 
-def _step(night: Night, text: str, command: str, language: str) -> Step:
+def _step(night: RunReport, text: str, command: str, language: str) -> Step:
     """Return a step with a command as it was called tonight, with the rosters and folders that were named.
 
     A name that holds a number is masked and cannot be typed: then it is said so.
@@ -194,21 +194,21 @@ def _step(night: Night, text: str, command: str, language: str) -> Step:
     return Step(f"{text} {say('next.unshown', language)}", f"{night.invocation} {command} --help")
 
 
-def _shown(night: Night) -> bool:
+def _shown(night: RunReport) -> bool:
     """Tell whether rosters and folders that were named may be shown as they are."""
     return mask_text(night.arguments) == night.arguments
 
 
-def _workbooks(night: Night) -> list[Path]:
+def _workbooks(night: RunReport) -> list[Path]:
     """Return where the night's workbook lies, and where its copy."""
     return [night.out / night.workbook, *([night.latest / WORKBOOK] if night.latest else [])]
 
 
-def _typed(night: Night, numbers: Numbers, command: str, paths: Sequence[Path]) -> str | None:
+def _typed(night: RunReport, numbers: Numbers, command: str, paths: Sequence[Path]) -> str | None:
     """Return the command on the first path that may be shown as it is; what is masked cannot be typed."""
     told = next((path for path in paths if mask_path(path, numbers) == str(path)), None)
     return None if told is None else f"{night.invocation} {command} {quote(str(told))}"
 
 
-def _command(night: Night, command: str) -> str:
+def _command(night: RunReport, command: str) -> str:
     return " ".join(filter(None, (night.invocation, command, night.arguments)))

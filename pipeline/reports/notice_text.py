@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import Night, Notice
+from pipeline.domain.model import Notice, RunReport
 from pipeline.messages.results import say
 
 
@@ -16,6 +16,6 @@ def describe_notice(notice: Notice, language: str) -> str:
     return say(f"notice.{notice.code}", language, **words)
 
 
-def describe_notices(night: Night, numbers: Numbers, language: str) -> list[str]:
+def describe_notices(night: RunReport, numbers: Numbers, language: str) -> list[str]:
     """Return all that a run noticed, masked."""
     return [mask_text(describe_notice(each, language), numbers) for each in night.notices]

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from pipeline import row_failures
 from pipeline.domain.masking import Numbers, mask_answer, mask_problem, mask_text
-from pipeline.domain.model import Outcome, Status
+from pipeline.domain.model import RowOutcome, Status
 from pipeline.domain.roster import Field, Problem
 from pipeline.messages.catalogue import say as mark
 from pipeline.messages.findings import in_words, is_phrase
 from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, message
 from pipeline.messages.results import field_word, say, status_meaning
-from pipeline.messages.service_advice import advice_on, known
+from pipeline.messages.service_advice import advice_for, known
 from pipeline.messages.service_errors import ANSWERS
 from pipeline.reports.display_values import UNSETTLED, when
 from pipeline.reports.service_text import describe_task, is_service_code
@@ -33,7 +33,7 @@ def label(code: str, language: str, *, unsettled: bool = False) -> str:
         if code in CATALOGUE:
             return code
         if is_service_code(code):
-            return advice_on(code).summarize(language)
+            return advice_for(code).summarize(language)
         return say("reason.doubtful" if unsettled else "reason.service", language)
     zh, en = LABELS[code]
     return zh if language == "zh" else en
@@ -51,7 +51,7 @@ def sentence(problem: Problem, language: str, numbers: Numbers | None = None) ->
     return mask_text(message(mask_problem(problem, numbers), language), numbers)
 
 
-def is_spare_copy(outcome: Outcome) -> bool:
+def is_spare_copy(outcome: RowOutcome) -> bool:
     """Tell whether the row was left out only because an equal one is sent, or is listed with the same errors."""
     errors = errors_of(outcome)
     return (
@@ -61,38 +61,38 @@ def is_spare_copy(outcome: Outcome) -> bool:
     )
 
 
-def meaning(status: Status, outcomes: Iterable[Outcome], language: str) -> str:
+def meaning(status: Status, outcomes: Iterable[RowOutcome], language: str) -> str:
     """Return what a status says of its rows, and how many of those to correct only repeat another row."""
     said = status_meaning(status, language)
     spare = sum(map(is_spare_copy, outcomes)) if status is Status.REJECTED else 0
     return say("spare.meaning", language, meaning=said, n=spare) if spare else said
 
 
-def waits_for_review(outcome: Outcome) -> bool:
+def waits_for_review(outcome: RowOutcome) -> bool:
     """Tell whether a row was not sent because nobody has judged it right yet."""
     return outcome.status is Status.NOT_SENT and any(
         error.code == "REVIEW_MISSING" for error in errors_of(outcome)
     )
 
 
-def needs_fixing(outcome: Outcome) -> bool:
+def needs_fixing(outcome: RowOutcome) -> bool:
     """Tell whether the row belongs on the To fix sheet and into ``retry``."""
     return outcome.status in TO_FIX and not is_spare_copy(outcome)
 
 
-def errors_of(outcome: Outcome) -> list[Problem]:
+def errors_of(outcome: RowOutcome) -> list[Problem]:
     """Return the troubles that kept the row from being sent."""
     return [problem for problem in outcome.problems if problem.severity == "error"]
 
 
 def reasons(
-    outcome: Outcome, language: str, numbers: Numbers, *, tell: Callable[[Problem], str] | None = None
+    outcome: RowOutcome, language: str, numbers: Numbers, *, tell: Callable[[Problem], str] | None = None
 ) -> Iterator[str]:
     """Yield every sentence about a row: the service's word, its errors, its warnings.
 
     All is masked with ``numbers``, unless ``tell`` makes a problem's sentence: the To fix sheet may quote the roster.
     """
-    yield from row_failures.handle(
+    yield from row_failures.isolate_row_failure(
         lambda: list(_reasons(outcome, language, numbers, tell)),
         lambda found: [sentence(found, language, numbers)],
         stage="results",
@@ -101,7 +101,7 @@ def reasons(
 
 
 def _reasons(
-    outcome: Outcome, language: str, numbers: Numbers, tell: Callable[[Problem], str] | None
+    outcome: RowOutcome, language: str, numbers: Numbers, tell: Callable[[Problem], str] | None
 ) -> Iterator[str]:
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
@@ -119,7 +119,7 @@ def _reasons(
         yield tell(problem) if tell else sentence(problem, language, numbers)
 
 
-def explain_answer(outcome: Outcome, message: str, language: str) -> str:
+def explain_answer(outcome: RowOutcome, message: str, language: str) -> str:
     """Return what the service's code means, with the answer's own words, ``message``.
 
     The words stand alone where the catalogue does not list the code, and for a name that exists, which is explained
@@ -128,7 +128,7 @@ def explain_answer(outcome: Outcome, message: str, language: str) -> str:
     code = outcome.code or ""
     if outcome.status is Status.EXISTS or not is_service_code(code):
         return message
-    what = advice_on(code).summarize(language)
+    what = advice_for(code).summarize(language)
     return say("reason.explained", language, what=what, message=message) if message else what
 
 
@@ -141,12 +141,12 @@ def happened(code: str | None, message: str | None, language: str) -> str | None
         return in_words(message, language) if message and is_phrase(message) else None
     if code not in ANSWERS and not code.startswith("http_"):
         return None
-    what = advice_on(code).summarize(language)
+    what = advice_for(code).summarize(language)
     told = in_words(message, language) if message and is_phrase(message) else ""
     return mark("mark.colon", language).join(filter(None, (what, told)))
 
 
-def counted(outcome: Outcome) -> list[str]:
+def counted(outcome: RowOutcome) -> list[str]:
     """Return the codes that keep this row from having its seal, each once; nothing for rows that are well."""
     if outcome.status is Status.FAILED:
         return [outcome.code or "—"]
@@ -157,12 +157,12 @@ def counted(outcome: Outcome) -> list[str]:
     return list(dict.fromkeys(problem.code for problem in errors_of(outcome)))
 
 
-def advice(outcome: Outcome, language: str) -> str:
+def advice(outcome: RowOutcome, language: str) -> str:
     """Return what the reader of the To fix sheet should do with this row."""
     errors = errors_of(outcome)
     if outcome.status is Status.NOT_SENT and not errors:
         code = outcome.code or ""
-        waits = is_service_code(code) and advice_on(code).rerun == "after"
+        waits = is_service_code(code) and advice_for(code).rerun == "after"
         return _service_advice(code, language) if waits else say("advice.not_sent", language)
     if outcome.status is Status.FAILED and not errors:
         return _service_advice(outcome.code, language)
@@ -180,4 +180,4 @@ def _service_advice(code: str | None, language: str) -> str:
     """Return what a refusal asks for, and of whom."""
     if code is None or not known(code):
         return say("advice.failed", language)
-    return describe_task(advice_on(code), language)
+    return describe_task(advice_for(code), language)

@@ -19,7 +19,7 @@ from pipeline.domain.masking import (
     mask_text,
     numbers_of,
 )
-from pipeline.domain.model import Halt, Night, Notice, Outcome
+from pipeline.domain.model import Halt, Notice, RowOutcome, RunReport
 from pipeline.domain.roster import FileReport, Problem
 from pipeline.messages.file_notes import noted
 from pipeline.messages.findings import is_phrase
@@ -27,16 +27,16 @@ from pipeline.messages.problems import forgiven
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.reports.notice_text import describe_notice
 from pipeline.reports.reasons import happened, sentence
-from pipeline.reports.totals import count
+from pipeline.reports.totals import verify_totals
 
 SCHEMA = 1
 
 
-def outcome_line(
-    outcome: Outcome, *, run: str, language: str, numbers: Numbers | None = None
+def outcome_record(
+    outcome: RowOutcome, *, run: str, language: str, numbers: Numbers | None = None
 ) -> dict[str, object]:
     """Return a row's line of outcomes.jsonl; ``numbers`` are the roster's, by default this row's alone."""
-    return row_failures.handle(
+    return row_failures.isolate_row_failure(
         partial(_line, outcome, run=run, language=language, numbers=numbers),
         partial(_bare_line, outcome, run=run, language=language, numbers=numbers),
         stage="results",
@@ -45,7 +45,7 @@ def outcome_line(
 
 
 def _bare_line(
-    outcome: Outcome, found: Problem, *, run: str, language: str, numbers: Numbers | None
+    outcome: RowOutcome, found: Problem, *, run: str, language: str, numbers: Numbers | None
 ) -> dict[str, object]:
     """Return the line of a row over which its own line broke: where it stands, how it ended, and that it broke."""
     doctor = replace(outcome.doctor, changes=(), problems=())
@@ -54,7 +54,9 @@ def _bare_line(
     return _line(bare, run=run, language=language, numbers=numbers)
 
 
-def _line(outcome: Outcome, *, run: str, language: str, numbers: Numbers | None = None) -> dict[str, object]:
+def _line(
+    outcome: RowOutcome, *, run: str, language: str, numbers: Numbers | None = None
+) -> dict[str, object]:
     doctor = outcome.doctor
     origin = doctor.row.origin
     known = numbers_of([doctor]) if numbers is None else numbers
@@ -136,7 +138,7 @@ def file_line(report: FileReport, language: str, numbers: Numbers = NO_NUMBERS) 
     }
 
 
-def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, object]:
+def run_record(night: RunReport, *, numbers: Numbers | None = None) -> dict[str, object]:
     """Return run.json; no number and no person's name stands in it. Raises ``SumsError``.
 
     ``numbers`` saves collecting the roster's numbers once more.
@@ -157,7 +159,7 @@ def run_record(night: Night, *, numbers: Numbers | None = None) -> dict[str, obj
         "tenant": night.tenant,
         "contract": night.contract,
         "rows": len(night.outcomes),
-        "statuses": {status.value: rows for status, rows in count(night).items()},
+        "statuses": {status.value: rows for status, rows in verify_totals(night).items()},
         "requests": {action: dict(codes) for action, codes in night.traffic.requests.items()},
         "rate": {
             "limit": night.traffic.limit,
@@ -192,13 +194,13 @@ def _notice(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object
     return {"code": notice.code, "message": describe_notice(hidden, "en"), "detail": hidden.detail}
 
 
-def _changes(outcome: Outcome, numbers: Numbers) -> Iterator[dict[str, str]]:
+def _changes(outcome: RowOutcome, numbers: Numbers) -> Iterator[dict[str, str]]:
     for change in outcome.doctor.changes:
         before, after = mask_change(change, numbers)
         yield {"field": change.field.value, "from": before, "to": after, "why": change.why}
 
 
-def _said(outcome: Outcome, numbers: Numbers) -> str | None:
+def _said(outcome: RowOutcome, numbers: Numbers) -> str | None:
     """Return the service's words, with a SealId that proves nothing but is evidence."""
     own = happened(outcome.code, None, "en") is not None
     told = None if own and not is_phrase(outcome.message or "") else outcome.message

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.domain.model import Outcome, Status
+from pipeline.domain.model import RowOutcome, Status
 from pipeline.domain.roster import Field
 from pipeline.messages.results import TOLD_FIELDS
-from pipeline.messages.service_advice import advice_on, known
+from pipeline.messages.service_advice import advice_for, known
 
 _OF_CODE: Mapping[str, tuple[Field, ...]] = {
     "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
@@ -33,14 +33,14 @@ _OF_CODE: Mapping[str, tuple[Field, ...]] = {
 PERSON = (Field.NAME, Field.NUMBER)  # what a refusal is about that says nothing more
 
 
-def refused_fields(outcome: Outcome) -> tuple[Field, ...]:
+def refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
     """Return the fields a refusal is about; none where the row was not refused, or the row's owner can do nothing."""
     if outcome.status is not Status.FAILED:
         return ()
     code = outcome.code or ""
     if code in _OF_CODE:
         return _OF_CODE[code]
-    if known(code) and advice_on(code).who != "clerk":
+    if known(code) and advice_for(code).who != "clerk":
         return ()
     told = dict.fromkeys(field for word, field in TOLD_FIELDS.items() if word in (outcome.message or ""))
     return tuple(told) or PERSON

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import Numbers, mask_path, mask_text, numbers_of
-from pipeline.domain.model import Night, Outcome, Spread, Status
+from pipeline.domain.model import DurationHistogram, RowOutcome, RunReport, Status
 from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import say, status_word
@@ -26,7 +26,7 @@ from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.reasons import counted, label, meaning, reasons, sentence
 from pipeline.reports.service_text import describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS
-from pipeline.reports.totals import count
+from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import write_atomically
 from pipeline.version import __version__
 
@@ -38,7 +38,7 @@ WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
 
 
 def write_report(
-    night: Night, path: Path, *, language: str, numbers: Numbers | None = None, beside: str | None = None
+    night: RunReport, path: Path, *, language: str, numbers: Numbers | None = None, beside: str | None = None
 ) -> Path:
     """Write the page; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` first of all.
 
@@ -55,8 +55,8 @@ def write_report(
     return write_atomically(path, fill)
 
 
-def _page(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
-    counts = {status: rows for status, rows in count(night).items() if rows}
+def _page(night: RunReport, numbers: Numbers, language: str) -> dict[str, object]:
+    counts = {status: rows for status, rows in verify_totals(night).items() if rows}
     total = len(night.outcomes)
     text, colour = verdict(night, language)
     title = say("report.title.check" if night.command == "check" else "report.title", language)
@@ -103,13 +103,13 @@ class _Total:
     share: str
 
     @staticmethod
-    def of(status: Status, rows: int, night: Night, language: str) -> _Total:
+    def of(status: Status, rows: int, night: RunReport, language: str) -> _Total:
         share = f"{rows / len(night.outcomes):.1%}"
         said = meaning(status, night.outcomes, language)
         return _Total(status.value, status_word(status, language), said, rows, share)
 
 
-def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
+def _reasons(night: RunReport, language: str) -> Iterator[dict[str, object]]:
     found = Counter(code for outcome in night.outcomes for code in counted(outcome))
     most = found.most_common()
     for code, rows in most[:MOST_REASONS]:
@@ -134,7 +134,7 @@ def _reasons(night: Night, language: str) -> Iterator[dict[str, object]]:
         }
 
 
-def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str, object]:
+def _file(night: RunReport, place: int, numbers: Numbers, language: str) -> dict[str, object]:
     report = night.files[place]
     said = [sentence(problem, language, numbers) for problem in report.problems]
     said += [noted(mask_text(note, numbers), language) for note in report.notes[:3]]
@@ -150,7 +150,7 @@ def _file(night: Night, place: int, numbers: Numbers, language: str) -> dict[str
 # -- what went over the wire
 
 
-def _wire(night: Night, language: str) -> dict[str, object]:
+def _wire(night: RunReport, language: str) -> dict[str, object]:
     traffic, timing = night.traffic, night.traffic.timing
     tell = partial(describe_duration, language=language)
     told_wire: dict[str, object] = {
@@ -209,7 +209,7 @@ def _wire(night: Night, language: str) -> dict[str, object]:
     }
 
 
-def _figures(spread: Spread, tell: partial[str]) -> Mapping[str, str]:
+def _figures(spread: DurationHistogram, tell: partial[str]) -> Mapping[str, str]:
     return {"median": tell(spread.median), "p95": tell(spread.p95), "longest": tell(spread.longest)}
 
 
@@ -222,7 +222,7 @@ def _action(action: str, language: str) -> str:
 # -- the rows
 
 
-def _rows(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
+def _rows(night: RunReport, numbers: Numbers, language: str) -> dict[str, object]:
     """Return the table for the page's script: texts that repeat stand once, a row is a short list.
 
     A row: status, name, reasons, codes, number, staff no., department, seal name, SealId, time, attempts,
@@ -304,7 +304,7 @@ def _rows(night: Night, numbers: Numbers, language: str) -> dict[str, object]:
     }
 
 
-def _chosen(every: Sequence[Outcome]) -> Sequence[Outcome]:
+def _chosen(every: Sequence[RowOutcome]) -> Sequence[RowOutcome]:
     """Return the rows the page holds, in the roster's order: all, or those that need somebody first."""
     if len(every) <= MOST_ROWS:
         return every

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import Night, Outcome, Status
+from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.domain.roster import Picture, Preview
 from pipeline.messages.results import status_word
 from pipeline.messages.review_page import WORDS, say
@@ -77,7 +77,7 @@ class Card:
     why: tuple[str, ...]  # what kept the row from being sent
 
 
-def write_review(night: Night, path: Path, *, language: str, numbers: Numbers, look: Look) -> Path:
+def write_review(night: RunReport, path: Path, *, language: str, numbers: Numbers, look: Look) -> Path:
     """Write the page and return its path."""
     page = _page(night, language, numbers, look)
 
@@ -88,7 +88,7 @@ def write_review(night: Night, path: Path, *, language: str, numbers: Numbers, l
     return write_atomically(path, fill)
 
 
-def _page(night: Night, language: str, numbers: Numbers, look: Look) -> Iterator[str]:
+def _page(night: RunReport, language: str, numbers: Numbers, look: Look) -> Iterator[str]:
     chosen, left_out = _chosen(night)
     cards = tuple(_cards(night, chosen, language, numbers, look))
     counts = Counter(card.group for card in cards)
@@ -127,7 +127,7 @@ def _notes(left_out: Counter[str], language: str) -> Iterator[str]:
         yield say("hidden.more", language, n=more, most=MOST_CARDS)
 
 
-def _chosen(night: Night) -> tuple[list[Outcome], Counter[str]]:
+def _chosen(night: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
     """Return the rows that get a card, in the roster's order, and how many of each group do not.
 
     A night's page is about what happened: only a check shows what is unchanged.
@@ -146,7 +146,7 @@ def _chosen(night: Night) -> tuple[list[Outcome], Counter[str]]:
     return [night.outcomes[place] for place in sorted(places)], left_out
 
 
-def _group(outcome: Outcome) -> str:
+def _group(outcome: RowOutcome) -> str:
     """Tell whether a row can be judged: one that may still be sent, or that only its judgement keeps back."""
     if outcome.planned.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
@@ -161,7 +161,7 @@ def _group(outcome: Outcome) -> str:
 
 
 def _cards(
-    night: Night, chosen: Sequence[Outcome], language: str, numbers: Numbers, look: Look
+    night: RunReport, chosen: Sequence[RowOutcome], language: str, numbers: Numbers, look: Look
 ) -> Iterator[Card]:
     namesakes = _namesakes(night.outcomes) if chosen else Counter()
     single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
@@ -181,8 +181,8 @@ def _cards(
         yield _card(outcome, preview, warnings, language, numbers, named=not single)
 
 
-def _previews(chosen: Sequence[Outcome], look: Look) -> list[Preview | None]:
-    def of(outcome: Outcome) -> Preview | None:
+def _previews(chosen: Sequence[RowOutcome], look: Look) -> list[Preview | None]:
+    def of(outcome: RowOutcome) -> Preview | None:
         picture = outcome.doctor.picture
         return look(picture, outcome.status is not Status.UNCHANGED) if picture else None
 
@@ -190,7 +190,7 @@ def _previews(chosen: Sequence[Outcome], look: Look) -> list[Preview | None]:
         return list(threads.map(of, chosen))
 
 
-def _namesakes(outcomes: Iterable[Outcome]) -> Counter[str]:
+def _namesakes(outcomes: Iterable[RowOutcome]) -> Counter[str]:
     return Counter(
         {
             name: people
@@ -202,7 +202,7 @@ def _namesakes(outcomes: Iterable[Outcome]) -> Counter[str]:
     )
 
 
-def _people(pairs: Iterable[tuple[Thing, Outcome]]) -> Counter[Thing]:
+def _people(pairs: Iterable[tuple[Thing, RowOutcome]]) -> Counter[Thing]:
     """Count the people, not the rows, of each thing."""
     seen: dict[Thing, set[str]] = defaultdict(set)
     for thing, outcome in pairs:
@@ -212,7 +212,7 @@ def _people(pairs: Iterable[tuple[Thing, Outcome]]) -> Counter[Thing]:
 
 
 def _card(
-    outcome: Outcome,
+    outcome: RowOutcome,
     preview: Preview | None,
     hints: Sequence[str],
     language: str,

@@ -7,14 +7,14 @@ from types import MappingProxyType
 
 from pipeline.clock import shown
 from pipeline.domain.masking import Numbers, mask_answer, mask_text
-from pipeline.domain.model import Night
+from pipeline.domain.model import RunReport
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.advice import Advice
 from pipeline.messages.catalogue import say as mark
 from pipeline.messages.findings import in_words, told_of
-from pipeline.messages.localized import Either
+from pipeline.messages.localized import Bilingual
 from pipeline.messages.results import WORDS, halt_word, say
-from pipeline.messages.service_advice import advice_on, advice_on_halt, advice_on_refusal, known
+from pipeline.messages.service_advice import advice_for, advice_on_halt, advice_on_refusal, known
 from pipeline.messages.service_errors import ANSWERS
 from pipeline.reports.durations import describe_duration
 
@@ -39,7 +39,7 @@ def describe_task_of(code: str, language: str) -> str | None:
     return describe_task(advice_on_refusal(code), language) if is_service_code(code) else None
 
 
-def describe_failure(why: str, source: str) -> Either:
+def describe_failure(why: str, source: str) -> Bilingual:
     """Return why a single call came to nothing: a phrase of ours, or a service code with who acts and what to do.
 
     ``source`` is where the keys came from, told where the code is about them.
@@ -53,7 +53,7 @@ def describe_failure(why: str, source: str) -> Either:
         )
         return f"{why}{mark('mark.colon', language)}{told}"
 
-    return Either(say_in("zh"), say_in("en"))
+    return Bilingual(say_in("zh"), say_in("en"))
 
 
 def describe_cause(cause: str, language: str) -> str:
@@ -63,7 +63,7 @@ def describe_cause(cause: str, language: str) -> str:
     if cause in ANSWERS:
         return ANSWERS[cause].summarize(language)
     if is_service_code(cause):
-        return f"{cause}{mark('mark.colon', language)}{advice_on(cause).summarize(language)}"
+        return f"{cause}{mark('mark.colon', language)}{advice_for(cause).summarize(language)}"
     return in_words(cause, language)
 
 
@@ -92,10 +92,10 @@ def _explain(message: str, language: str) -> str:
     code = message.rpartition(" ")[2]
     if not is_service_code(code):
         return message
-    return f"{message}{mark('mark.colon', language)}{advice_on(code).summarize(language)}"
+    return f"{message}{mark('mark.colon', language)}{advice_for(code).summarize(language)}"
 
 
-def describe_halt_of(night: Night, numbers: Numbers, language: str) -> str:
+def describe_halt_of(night: RunReport, numbers: Numbers, language: str) -> str:
     """Return why a run stopped, masked."""
     halted = night.halted
     assert halted is not None

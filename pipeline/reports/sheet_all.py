@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pipeline.domain.headings import CHECK, seal_line
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import Night, Outcome, Status
+from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.messages.results import say, status_word
 from pipeline.reports.cell_text import clean, lines, width
 from pipeline.reports.display_values import id_masked, name_of, seal_id_of, seal_name_of, when
@@ -38,7 +38,7 @@ _MEASURED, _WIDEST = 1_000, 28  # rows that decide a column's width; columns
 
 def write_all_sheet(
     book: Workbook,
-    night: Night,
+    night: RunReport,
     styles: Styles,
     numbers: Numbers,
     *,
@@ -118,13 +118,13 @@ def write_all_sheet(
 class _Links:
     """To the folders of the pictures, as many as a sheet opens quickly with; in a large night the unchanged go without."""
 
-    def __init__(self, night: Night, folders: FolderLinks) -> None:
+    def __init__(self, night: RunReport, folders: FolderLinks) -> None:
         self._folders = folders
         self._all = len(night.outcomes) <= MOST_LINKS
         self._left = MOST_LINKS
 
     def write(
-        self, sheet: Worksheet, row: int, column: int, outcome: Outcome, *, text: str, look: Format
+        self, sheet: Worksheet, row: int, column: int, outcome: RowOutcome, *, text: str, look: Format
     ) -> bool:
         """Write a picture's name that leads to its folder; False where it is to be named only."""
         picture = outcome.doctor.picture
@@ -136,7 +136,7 @@ class _Links:
         return written
 
 
-def _columns(night: Night, language: str, *, pictured: bool) -> list[Column]:
+def _columns(night: RunReport, language: str, *, pictured: bool) -> list[Column]:
     first = night.outcomes[:_MEASURED]
     rows = [outcome.doctor for outcome in first]
     widest = _WIDEST // 2 if pictured else _WIDEST
@@ -166,7 +166,7 @@ def _fitted(least: int, texts: Iterable[str | None], widest: int) -> int:
     return max(least, min(widest, 2 + max((width(text) for text in texts if text), default=0)))
 
 
-def _image(outcome: Outcome, thumbnail: Thumbnail) -> bytes | None:
+def _image(outcome: RowOutcome, thumbnail: Thumbnail) -> bytes | None:
     """Return the picture small; an unchanged row's is not opened, for nothing happened to it."""
     picture = outcome.doctor.picture
     return thumbnail(picture) if picture and outcome.status is not Status.UNCHANGED else None

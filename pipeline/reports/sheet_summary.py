@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import Numbers, mask_path, mask_text
-from pipeline.domain.model import Night, Status
+from pipeline.domain.model import RunReport, Status
 from pipeline.domain.roster import FileReport
 from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
@@ -21,7 +21,7 @@ from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.reasons import label, meaning, sentence
 from pipeline.reports.service_text import describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS, HEAD, MUTED, Styles, Workbook
-from pipeline.reports.summary_grid import LAST, Canvas, Look, Part
+from pipeline.reports.summary_grid import LAST, Look, Part, SummaryGrid
 from pipeline.reports.to_fix_layout import Layout, fix_title
 from pipeline.reports.unassigned_images import how_many
 
@@ -39,7 +39,7 @@ _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
 
 def write_summary(
     book: Workbook,
-    night: Night,
+    night: RunReport,
     counts: Mapping[Status, int],
     styles: Styles,
     numbers: Numbers,
@@ -48,7 +48,7 @@ def write_summary(
     language: str,
 ) -> None:
     """Write the page from top to bottom; ``counts`` are the checked sums, ``fixing`` the To fix sheets."""
-    canvas = Canvas(book, say("sheet.summary", language), styles, language)
+    canvas = SummaryGrid(book, say("sheet.summary", language), styles, language)
     _banner(canvas, night, numbers, language)
     _links(canvas, night, fixing, language)
     _notices(canvas, night, numbers, language)
@@ -62,7 +62,7 @@ def write_summary(
     canvas.finish()
 
 
-def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+def _banner(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
     title = say("title.check" if night.command == "check" else "title.run", language)
     canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
     started, finished = stamp(night.started), stamp(night.finished)
@@ -80,7 +80,7 @@ def _banner(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> No
     canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=30)
 
 
-def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str) -> None:
+def _links(canvas: SummaryGrid, night: RunReport, fixing: Sequence[Layout], language: str) -> None:
     """Lead to the other sheets, each with what it holds, and to the pages that lie beside the workbook."""
     to_fix = [len(layout.rows) for layout in fixing[:_MOST_LINKS]] or [0]
     rows = {
@@ -100,7 +100,7 @@ def _links(canvas: Canvas, night: Night, fixing: Sequence[Layout], language: str
         canvas.links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
 
 
-def _notices(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+def _notices(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
     """Say what the run noticed beside its rows and somebody has to put right."""
     if night.notices:
         canvas.heading(say("head.notices", language))
@@ -108,7 +108,7 @@ def _notices(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> N
         canvas.line([(text, LAST, {"text_wrap": True})], mark="!")
 
 
-def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+def _steps(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
     canvas.heading(say("head.next", language))
     for number, step in enumerate(next_steps(night, numbers, language), start=1):
         canvas.line([(step.text, LAST, {"text_wrap": True})], mark=str(number))
@@ -117,7 +117,7 @@ def _steps(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> Non
             canvas.line([(step.command, LAST, look)])
 
 
-def _statuses(canvas: Canvas, night: Night, counts: Mapping[Status, int], language: str) -> None:
+def _statuses(canvas: SummaryGrid, night: RunReport, counts: Mapping[Status, int], language: str) -> None:
     canvas.heading(say("head.statuses", language))
     canvas.titles(
         [
@@ -156,7 +156,7 @@ def _statuses(canvas: Canvas, night: Night, counts: Mapping[Status, int], langua
     canvas.leave_room()
 
 
-def _reasons(canvas: Canvas, outcomes: Frame, language: str) -> None:
+def _reasons(canvas: SummaryGrid, outcomes: Frame, language: str) -> None:
     most = by_reason(outcomes)
     if not most:
         return
@@ -197,7 +197,7 @@ def _reasons(canvas: Canvas, outcomes: Frame, language: str) -> None:
         canvas.line([(text, 3, quiet), (sum(rows for _, rows in rest), 4, {**_NUMBER, **quiet})])
 
 
-def _departments(canvas: Canvas, outcomes: Frame, language: str) -> None:
+def _departments(canvas: SummaryGrid, outcomes: Frame, language: str) -> None:
     pivot = by_department(outcomes)
     if not any(pivot.departments):
         return
@@ -225,7 +225,7 @@ def _counts(counts: Sequence[int], statuses: Sequence[Status]) -> Iterator[Part]
         yield (rows, place, look) if rows else ("", place, {})
 
 
-def _files(canvas: Canvas, night: Night, numbers: Numbers, language: str) -> None:
+def _files(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
     if not night.files:
         return
     canvas.heading(say("head.files", language))
@@ -278,7 +278,7 @@ def _file_notes(report: FileReport, numbers: Numbers, language: str) -> str:
     )
 
 
-def _facts(canvas: Canvas, night: Night, language: str) -> None:
+def _facts(canvas: SummaryGrid, night: RunReport, language: str) -> None:
     canvas.heading(say("head.facts", language))
     traffic = night.traffic
     facts = {

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
-from pipeline.domain.headings import CHECK, ROW_ID, ours
+from pipeline.domain.headings import CHECK, ROW_ID, unique_heading
 from pipeline.domain.masking import Numbers
-from pipeline.domain.model import Night, Outcome
+from pipeline.domain.model import RowOutcome, RunReport
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.messages.results import WORDS, say, status_word
 from pipeline.reports.cell_text import clean, lines, width
@@ -48,7 +48,7 @@ _ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 def write_fix_sheets(
     book: Workbook,
-    night: Night,
+    night: RunReport,
     styles: Styles,
     numbers: Numbers,
     *,
@@ -115,20 +115,20 @@ class _Writer:
         taken = [column.title for column in own]
 
         def added(key: str, width: float) -> Column:
-            return Column(ours(WORDS[key], say(key, self.language), taken), width)
+            return Column(unique_heading(WORDS[key], say(key, self.language), taken), width)
 
         return [
             *own,
             *map(added, OUR_COLUMNS, (11, _REASON, _ADVICE, _ORIGIN)),
-            Column(ours((ROW_ID,), ROW_ID, taken), 12, hidden=True),
-            Column(ours((CHECK,), CHECK, taken), 10, hidden=True),
+            Column(unique_heading((ROW_ID,), ROW_ID, taken), 12, hidden=True),
+            Column(unique_heading((CHECK,), CHECK, taken), 10, hidden=True),
         ]
 
     def _row(
         self,
         sheet: Worksheet,
         row: int,
-        outcome: Outcome,
+        outcome: RowOutcome,
         places: Mapping[str, int],
         layout: Layout,
         *,
@@ -268,7 +268,7 @@ def _is_entry_void(doctor: Doctor) -> bool:
     )
 
 
-def _refused(outcome: Outcome, mapped: Mapping[Field, int]) -> list[int]:
+def _refused(outcome: RowOutcome, mapped: Mapping[Field, int]) -> list[int]:
     """Return the places of the cells the service's refusal is about, by default those of the person."""
     fields = refused_fields(outcome)
     found = [mapped[field] for field in fields if field in mapped]

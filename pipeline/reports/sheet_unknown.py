@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline.domain.headings import CHECK, ROW_ID
 from pipeline.domain.masking import Numbers, mask_answer, mask_text
-from pipeline.domain.model import Night, Outcome, Status
+from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.messages.results import say, status_word
 from pipeline.reports.cell_text import lines
 from pipeline.reports.display_values import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
@@ -35,7 +35,7 @@ _CONCLUSIONS: Mapping[Status, Sequence[str]] = {
 
 def write_unknown_sheet(
     book: Workbook,
-    night: Night,
+    night: RunReport,
     styles: Styles,
     numbers: Numbers,
     *,
@@ -106,13 +106,13 @@ def _columns(language: str) -> list[Column]:
     ]
 
 
-def _settle(outcome: Outcome, language: str) -> Iterator[str]:
+def _settle(outcome: RowOutcome, language: str) -> Iterator[str]:
     yield say(f"settle.{outcome.status.value}", language, seal=seal_name_of(outcome) or "—")
     if outcome.evidence:
         yield say("settle.evidence", language, seal_id=outcome.evidence)
 
 
-def _answer(outcome: Outcome, language: str) -> str:
+def _answer(outcome: RowOutcome, language: str) -> str:
     told = happened(outcome.code, outcome.message, language)
     told = told or explain_answer(outcome, outcome.message or "", language)
     return " ".join(filter(None, (outcome.code, told)))

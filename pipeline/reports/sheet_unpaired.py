@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.masking import Numbers
-from pipeline.domain.model import Night
+from pipeline.domain.model import RunReport
 from pipeline.messages.results import say
 from pipeline.reports.cell_text import lines
 from pipeline.reports.links import FolderLinks
@@ -29,7 +29,7 @@ _FILE, _WHERE, _WHY, _WHAT = 32, 34, 42, 48  # columns
 
 def write_unpaired_sheet(
     book: Workbook,
-    night: Night,
+    night: RunReport,
     styles: Styles,
     numbers: Numbers,
     *,

@@ -46,7 +46,7 @@ class _Section:
         return sum(line.points for line in self.lines)
 
 
-class Canvas:
+class SummaryGrid:
     """Lines of one sheet, filled from left to right, merged as wide as asked; `finish` writes them."""
 
     def __init__(self, book: Workbook, name: str, styles: Styles, language: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from pipeline.domain import headings
-from pipeline.domain.model import Outcome, Status
+from pipeline.domain.model import RowOutcome, Status
 from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.messages.results import WORDS, say
 from pipeline.reports.reasons import errors_of, needs_fixing
@@ -25,7 +25,9 @@ class Layout:
 
     headers: tuple[str, ...]
     mapped: Mapping[Field, int]
-    rows: list[tuple[Outcome, Mapping[str, int]]] = field(default_factory=list)  # with column letter -> place
+    rows: list[tuple[RowOutcome, Mapping[str, int]]] = field(
+        default_factory=list
+    )  # with column letter -> place
 
     def lacking(self) -> dict[Field, int]:
         """Return the columns that stand behind the roster's, which has none of these: a field and its place.
@@ -45,7 +47,7 @@ def fix_title(number: int, language: str) -> str:
     return name if number == 1 else f"{name} {number}"
 
 
-def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
+def layouts(outcomes: Iterable[RowOutcome]) -> list[Layout]:
     """Sort the rows to fix by the form of their roster, those to correct first."""
     wanted = [outcome for outcome in outcomes if needs_fixing(outcome)]
     found: dict[object, Layout] = {}
@@ -75,7 +77,7 @@ def layouts(outcomes: Iterable[Outcome]) -> list[Layout]:
     return list(found.values())
 
 
-def asked_for(outcome: Outcome) -> set[Field]:
+def asked_for(outcome: RowOutcome) -> set[Field]:
     """Return the fields that somebody has to look at before the row is sent again."""
     errors = errors_of(outcome)
     return {error.field for error in errors if error.field} or set(refused_fields(outcome))
@@ -100,7 +102,7 @@ def _put_in(doctor: Doctor) -> list[Cell]:
 @cache
 def _added(titles: tuple[str, ...]) -> frozenset[str]:
     """Return which titles of an earlier To fix sheet are ours; a few sheets have them all."""
-    found = (headings.found(WORDS[key], titles) for key in OUR_COLUMNS)
+    found = (headings.find_heading(WORDS[key], titles) for key in OUR_COLUMNS)
     return frozenset(filter(None, found))
 
 
@@ -111,7 +113,7 @@ def _place(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int
     return next((place for place, cell in enumerate(cells) if cell is field), None)
 
 
-def shown_at(outcome: Outcome, place: int) -> str:
+def shown_at(outcome: RowOutcome, place: int) -> str:
     """Return what stands in a column of the layout, or an empty text beyond the row's end."""
     cells = own_cells(outcome.doctor)
     return cells[place].shown if place < len(cells) else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from pipeline.domain.model import Night, Outcome, Status
+from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
@@ -22,7 +22,7 @@ class SumsError(EsignImportError):
     exit_code = 1
 
 
-def count(night: Night) -> Mapping[Status, int]:
+def verify_totals(night: RunReport) -> Mapping[Status, int]:
     """Return the rows of each status, zeros included, once every sum holds; else raise ``SumsError``.
 
     Every row stands once under its (path, sheet, row); what was read from a file is what is in the results
@@ -37,7 +37,7 @@ def count(night: Night) -> Mapping[Status, int]:
     }
 
 
-def _faults(night: Night) -> Iterator[Phrase]:
+def _faults(night: RunReport) -> Iterator[Phrase]:
     yield from _twice(night)
     yield from _against_files(night)
     for outcome in night.outcomes:
@@ -47,7 +47,7 @@ def _faults(night: Night) -> Iterator[Phrase]:
             yield phrase("sums.ready", place=_place(outcome), command=night.command)
 
 
-def _twice(night: Night) -> Iterator[Phrase]:
+def _twice(night: RunReport) -> Iterator[Phrase]:
     seen = set()
     for outcome in night.outcomes:
         origin = outcome.doctor.row.origin
@@ -57,7 +57,7 @@ def _twice(night: Night) -> Iterator[Phrase]:
         seen.add(place)
 
 
-def _against_files(night: Night) -> Iterator[Phrase]:
+def _against_files(night: RunReport) -> Iterator[Phrase]:
     read: Counter[Path] = Counter()
     for report in night.files:
         read[report.path] += report.rows if report.status == "read" else 0
@@ -68,7 +68,7 @@ def _against_files(night: Night) -> Iterator[Phrase]:
             yield phrase("sums.file", number=number, read=read[path], found=found[path])
 
 
-def _place(outcome: Outcome) -> Phrase:
+def _place(outcome: RowOutcome) -> Phrase:
     """Name a row without its file's name, which may hold a person's."""
     origin = outcome.doctor.row.origin
     if origin.sheet is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, mask_path, mask_text
-from pipeline.domain.model import Night, Outcome
+from pipeline.domain.model import RowOutcome, RunReport
 from pipeline.domain.roster import Picture, Problem
 from pipeline.messages.problems import parted
 from pipeline.messages.results import say, stray
@@ -26,7 +26,7 @@ class Unpaired:
     picture: Picture | None = None  # None where nobody has looked at it yet
 
 
-def unpaired(night: Night, numbers: Numbers, language: str) -> Iterator[Unpaired]:
+def unpaired(night: RunReport, numbers: Numbers, language: str) -> Iterator[Unpaired]:
     """Yield them: first those that keep somebody from a seal, then those in rosters, then the files."""
     yield from _shared(night, numbers, language)
     for report in night.files:
@@ -43,15 +43,15 @@ def unpaired(night: Night, numbers: Numbers, language: str) -> Iterator[Unpaired
         yield Unpaired(path, mask_text(path.name, numbers), "", why, what)
 
 
-def how_many(night: Night) -> int:
+def how_many(night: RunReport) -> int:
     """Return how many there are."""
     strays = sum(len(report.strays) for report in night.files)
     return len(night.unclaimed) + strays + len(_disputed(night))
 
 
-def _disputed(night: Night) -> dict[Path, tuple[Outcome, Problem]]:
+def _disputed(night: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
     """Return the pictures that two doctors' rows lead to, each with the first row that is told so."""
-    found: dict[Path, tuple[Outcome, Problem]] = {}
+    found: dict[Path, tuple[RowOutcome, Problem]] = {}
     for outcome in night.outcomes:
         picture = outcome.doctor.picture
         trouble = next((each for each in errors_of(outcome) if each.code == "IMAGE_SHARED"), None)
@@ -60,7 +60,7 @@ def _disputed(night: Night) -> dict[Path, tuple[Outcome, Problem]]:
     return found
 
 
-def _shared(night: Night, numbers: Numbers, language: str) -> Iterator[Unpaired]:
+def _shared(night: RunReport, numbers: Numbers, language: str) -> Iterator[Unpaired]:
     for path, (outcome, trouble) in _disputed(night).items():
         why, what = parted(sentence(trouble, language, numbers))
         what = what[:1].upper() + what[1:]

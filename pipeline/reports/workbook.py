@@ -13,7 +13,7 @@ from pathlib import Path
 import xlsxwriter
 
 from pipeline.domain.masking import Numbers, numbers_of
-from pipeline.domain.model import Night
+from pipeline.domain.model import RunReport
 from pipeline.messages.results import say
 from pipeline.reports.display_values import retried
 from pipeline.reports.links import FolderLinks
@@ -26,14 +26,14 @@ from pipeline.reports.sheet_unpaired import write_unpaired_sheet
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
 from pipeline.reports.thumbnails import Thumbnail
 from pipeline.reports.to_fix_layout import layouts
-from pipeline.reports.totals import count
+from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import Replace, private_folder, write_atomically
 
 PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a workbook of ours
 
 
 def write_workbook(
-    night: Night,
+    night: RunReport,
     path: Path,
     *,
     language: str,
@@ -50,12 +50,12 @@ def write_workbook(
     pictures from wherever a copy lies. Raises ``SumsError`` before
     anything is written.
     """
-    counts = count(night)
+    counts = verify_totals(night)
     known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
     fixing = layouts(night.outcomes)
     private_folder(path.parent)
 
-    def fill(target: Path, *, night: Night) -> None:
+    def fill(target: Path, *, night: RunReport) -> None:
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
         with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             options = {
@@ -113,7 +113,7 @@ def write_workbook(
         wanted = written
 
 
-def _describe(book: xlsxwriter.Workbook, night: Night, language: str) -> None:
+def _describe(book: xlsxwriter.Workbook, night: RunReport, language: str) -> None:
     title = say("title.check" if night.command == "check" else "title.run", language)
     made = datetime.fromtimestamp(night.finished, UTC)
     book.set_properties({"title": title, "author": "esign-import", "subject": night.run, "created": made})

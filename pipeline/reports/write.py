@@ -11,15 +11,15 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, numbers_of
-from pipeline.domain.model import Night
+from pipeline.domain.model import RunReport
 from pipeline.domain.roster import Picture
 from pipeline.reports import html_pages
-from pipeline.reports.edited_workbooks import make_room, remember_written
+from pipeline.reports.edited_workbooks import preserve_edited_workbooks, remember_written
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, WORKBOOK
-from pipeline.reports.records import file_line, outcome_line, run_record
+from pipeline.reports.records import file_line, outcome_record, run_record
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import Look, write_review
-from pipeline.reports.totals import count
+from pipeline.reports.totals import verify_totals
 from pipeline.reports.workbook import write_workbook
 from pipeline.support.atomic_files import Replace, copy_into, write_json, write_jsonl
 
@@ -27,7 +27,7 @@ OUTCOMES, PLAN, FILES, RUN = "outcomes.jsonl", "plan.jsonl", "files.jsonl", "run
 
 
 def write_all(
-    night: Night,
+    night: RunReport,
     *,
     language: str,
     ticket_check: Callable[[str], str],
@@ -43,14 +43,15 @@ def write_all(
     under "copy". A workbook that a clerk has edited since is set aside, never overwritten: it stands under "edited".
     Raises ``SumsError`` before anything is written, OSError where the disk refuses.
     """
-    count(night)
+    verify_totals(night)
     numbers = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
     rows, other = (PLAN, OUTCOMES) if night.command == "check" else (OUTCOMES, PLAN)
     lines = (
-        outcome_line(outcome, run=night.run, language=language, numbers=numbers) for outcome in night.outcomes
+        outcome_record(outcome, run=night.run, language=language, numbers=numbers)
+        for outcome in night.outcomes
     )
     folders = dict.fromkeys(folder for folder in (night.out, latest) if folder is not None)
-    kept = [aside for folder in folders for aside in make_room(folder / WORKBOOK)]
+    kept = [aside for folder in folders for aside in preserve_edited_workbooks(folder / WORKBOOK)]
     written = {
         rows: write_jsonl(night.out / rows, lines),
         FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),

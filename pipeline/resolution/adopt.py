@@ -14,16 +14,16 @@ from pathlib import Path
 
 from pipeline.domain.headings import CHECK, seal_line
 from pipeline.domain.masking import mask_problem, mask_text
-from pipeline.domain.model import Past, Snapshot
+from pipeline.domain.model import PersonHistory, Snapshot
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
-from pipeline.domain.row_token import check_of
+from pipeline.domain.row_token import row_id_checksum
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold
 from pipeline.intake.read_rosters import open_results, run_of
 from pipeline.intake.readers.model import Sheet, letters
 from pipeline.ledger.protocol import Adopted
 from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Either, Joined, Speaks
+from pipeline.messages.localized import Bilingual, Joined, Localizable
 from pipeline.messages.results import WORDS
 from pipeline.reports.reasons import sentence
 from pipeline.resolution.decide import SEAL_ID
@@ -54,9 +54,9 @@ class Found:
 
     seals: tuple[Adopted, ...]
     known: int  # lines whose seal the ledger holds already
-    left: Mapping[Place, Speaks]  # why, and what to do
+    left: Mapping[Place, Localizable]  # why, and what to do
 
-    def untold(self) -> list[tuple[Place, Speaks]]:
+    def untold(self) -> list[tuple[Place, Localizable]]:
         """Return the lines that give no seal, in the order of the file."""
         return sorted(self.left.items(), key=lambda each: each[0].row)
 
@@ -84,7 +84,7 @@ def of_results(
     if (torn := next((line for line in lines if not line.holds_together), None)) is not None:
         raise UsageError("desk.results_torn", path=path, place=torn.place)
     claims = Counter((line.name, line.number[-4:]) for line in lines)
-    left: dict[Place, Speaks] = {}
+    left: dict[Place, Localizable] = {}
     claimed: list[tuple[str, Doctor, _Line]] = []
     for line in lines:
         who = (line.name, line.number[-4:])
@@ -116,7 +116,7 @@ def of_sheet(
     for report in files:
         if report.status != "read":
             raise UsageError("desk.not_a_sheet", path=report.path, codes=_sentences(report.problems))
-    left: dict[Place, Speaks] = {}
+    left: dict[Place, Localizable] = {}
     claimed = []
     for row, doctor in zip(rows, doctors, strict=True):
         seal_id, cell = _seal_id(row)
@@ -140,7 +140,7 @@ def is_results(path: Path) -> bool:
 
 def _found(
     claimed: Iterable[tuple[str, Doctor, str, str | None, Place]],
-    left: dict[Place, Speaks],
+    left: dict[Place, Localizable],
     snapshot: Snapshot,
     ended: Collection[str],
     digest: Callable[[str], str],
@@ -177,15 +177,15 @@ def _as_id(seal_id: str) -> str:
     return f"id {seal_id}"
 
 
-def _strange(seal_id: str) -> Speaks | None:
+def _strange(seal_id: str) -> Localizable | None:
     if SEAL_ID.fullmatch(seal_id) is not None:
         return None
     return phrase("desk.seal_id_strange", seal_id=mask_text(seal_id))
 
 
 def _in_the_ledger(
-    doctor: Doctor, seal_id: str, past: Past | None, owner: str, ended: Collection[str]
-) -> Speaks | None:
+    doctor: Doctor, seal_id: str, past: PersonHistory | None, owner: str, ended: Collection[str]
+) -> Localizable | None:
     """Return what the ledger has against a SealId for a doctor."""
     if past is not None and past.seal is not None:
         return phrase("desk.has_seal", seal_id=past.seal.seal_id, name=doctor.name)
@@ -196,7 +196,9 @@ def _in_the_ledger(
     return None if owner == doctor.key else phrase("desk.others_seal", seal_id=seal_id)
 
 
-def _claimed_twice(key: str, seal_id: str, place: Place, rows: Mapping[str, Sequence[int]]) -> Speaks | None:
+def _claimed_twice(
+    key: str, seal_id: str, place: Place, rows: Mapping[str, Sequence[int]]
+) -> Localizable | None:
     """Return which other lines are about the same person, or give the same SealId."""
     for word, each in (("desk.person_twice", key), ("desk.seal_id_twice", _as_id(seal_id))):
         if len(rows[each]) > 1:
@@ -217,18 +219,18 @@ def _seal_id(row: Row) -> tuple[str, str | None]:
     return cell.shown.strip(), f"{cell.column}{row.origin.row}" if cell.column else None
 
 
-def _unusable(doctor: Doctor) -> Speaks:
+def _unusable(doctor: Doctor) -> Localizable:
     """Return what is wrong with a line's identity number, as a roster's row is told it."""
     errors = [each for each in doctor.problems if each.severity == "error" and each.field is Field.NUMBER]
     return _sentences(errors) if errors else phrase("desk.number_unusable")
 
 
-def _sentences(problems: Sequence[Problem]) -> Speaks:
+def _sentences(problems: Sequence[Problem]) -> Localizable:
     zh, en = (
         " ".join(mask_text(sentence(mask_problem(each), language)) for each in problems)
         for language in ("zh", "en")
     )
-    return Either(zh, en)
+    return Bilingual(zh, en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ class _Line:
     def holds_together(self) -> bool:
         """Whether the SealId stands where it was written."""
         told = seal_line(self.name, self.number, self.seal_name, self.seal_id)
-        return self.check is None or self.check == check_of(told)
+        return self.check is None or self.check == row_id_checksum(told)
 
 
 def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
@@ -294,6 +296,6 @@ def _places(texts: Mapping[int, str]) -> dict[str, int]:
     for field, key in wanted.items():
         place = next((column for column, text in texts.items() if text in WORDS[key]), None)
         if place is None:
-            raise UsageError("desk.no_column", title=Either(*WORDS[key]))
+            raise UsageError("desk.no_column", title=Bilingual(*WORDS[key]))
         found[field] = place
     return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 
-from pipeline.domain.model import Past, Planned, Snapshot, Status, Try
+from pipeline.domain.model import CreateAttempt, PersonHistory, RowPlan, Snapshot, Status
 from pipeline.domain.roster import Doctor
 
 
@@ -17,16 +17,16 @@ class Case:
     key: str
     status: Status  # unknown, exists, changed; rejected where the row may be a known person's
     name: str = _field(repr=False)
-    past: Past = _field(repr=False)
-    planned: Planned | None = _field(default=None, repr=False)  # the roster's row, if it has one
+    past: PersonHistory = _field(repr=False)
+    planned: RowPlan | None = _field(default=None, repr=False)  # the roster's row, if it has one
 
     @property
-    def possibly_same(self) -> Past | None:
+    def possibly_same(self) -> PersonHistory | None:
         """The person whose corrected number this row may give."""
         return self.planned.possibly_same if self.planned else None
 
     @property
-    def attempt(self) -> Try | None:
+    def attempt(self) -> CreateAttempt | None:
         """The create without a verdict."""
         return self.past.unsettled
 
@@ -47,9 +47,9 @@ class Case:
         return bool(query) and query.casefold() in {word.casefold() for word in words}
 
 
-def cases(planned: Sequence[Planned], snapshot: Snapshot) -> list[Case]:
+def cases(planned: Sequence[RowPlan], snapshot: Snapshot) -> list[Case]:
     """Return every case once, those of the roster in its order, then the others by name."""
-    rows: dict[str, Planned] = {}
+    rows: dict[str, RowPlan] = {}
     for each in planned:
         if each.doctor.key is not None and _waits(each):
             rows.setdefault(each.doctor.key, each)
@@ -71,7 +71,7 @@ def add_cases(found: Sequence[Case], others: Sequence[Case]) -> list[Case]:
     return list(by_key.values())
 
 
-def _waits(planned: Planned) -> bool:
+def _waits(planned: RowPlan) -> bool:
     if planned.possibly_same is not None:
         return True
     return planned.past is not None and (
@@ -79,17 +79,17 @@ def _waits(planned: Planned) -> bool:
     )
 
 
-def _of_row(key: str, planned: Planned) -> Case:
-    past = planned.past or Past(key)
+def _of_row(key: str, planned: RowPlan) -> Case:
+    past = planned.past or PersonHistory(key)
     status = planned.status if past.unsettled is None else _status(past.unsettled)
     return Case(key, status, _name(planned.doctor, past), past, planned)
 
 
-def _status(attempt: Try) -> Status:
+def _status(attempt: CreateAttempt) -> Status:
     return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN
 
 
-def _name(doctor: Doctor, past: Past) -> str:
+def _name(doctor: Doctor, past: PersonHistory) -> str:
     if doctor.name:
         return doctor.name
     made = past.unsettled or past.seal

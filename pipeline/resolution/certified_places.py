@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.domain.model import LiveSeal, Past
+from pipeline.domain.model import LiveSeal, PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.planning.run_history import CERTIFICATE_DAYS
-from pipeline.resolution.decide import Who
+from pipeline.resolution.decide import DecisionMaker
 
 SHOWN, NOT_SHOWN = "place_shown", "place_not_shown"  # kinds of decisions
 AUTO_SIGN = "auto_sign"
@@ -27,7 +27,7 @@ class Certified:
     at: float  # unix seconds
 
 
-def record_place(ledger: Ledger, past: Past, place: str, who: Who, *, shown: bool) -> None:
+def record_place(ledger: Ledger, past: PersonHistory, place: str, who: DecisionMaker, *, shown: bool) -> None:
     """Enter whether a place shows the seal of a person; UsageError for a seal that this program did not make."""
     seal = past.seal
     if seal is None or not _made_here(seal):

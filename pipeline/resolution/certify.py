@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.model import Planned, SealRequest, Status
+from pipeline.domain.model import RowPlan, SealRequest, Status
 from pipeline.domain.roster import Prepared
 from pipeline.errors import UsageError, reason_of
 from pipeline.esign import responses as reading
@@ -22,10 +22,10 @@ from pipeline.esign.contracts import CREATE, UPLOAD, create_body, upload_body
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.pairing import image_index
-from pipeline.ledger.protocol import Decision, Ledger, Told
+from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger
 from pipeline.planning import run_history
 from pipeline.reports.service_text import describe_failure
-from pipeline.resolution.single_call import call
+from pipeline.resolution.single_call import send_single_call
 from pipeline.workflow import stage_settings
 
 
@@ -39,7 +39,7 @@ class Certificate:
     seal_id: str | None  # of the second seal, where it was not refused
 
 
-def request_of(planned: Planned, prepare: Callable[..., object]) -> tuple[SealRequest, Prepared]:
+def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, Prepared]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
     doctor, past = planned.doctor, planned.past
     seal = past.seal if past else None
@@ -100,7 +100,9 @@ async def certify(
         try:
             if config.api.contract == "file_id":
                 suffix = "png" if prepared.format == "PNG" else "jpg"
-                reply = await call(client, limiter, UPLOAD, upload_body(agent, f"certify.{suffix}", data))
+                reply = await send_single_call(
+                    client, limiter, UPLOAD, upload_body(agent, f"certify.{suffix}", data)
+                )
                 file = reading.of_upload(reply, now=client.now())
                 if file.file_id is None:
                     raise _nothing_sent(file.tally, credentials)
@@ -111,7 +113,7 @@ async def certify(
             raise _nothing_sent(str(error)) from error
         enter(run_history.CERTIFY_SENT, trace_id)
         try:
-            read = reading.of_create(await call(client, limiter, CREATE, body, trace_id=trace_id))
+            read = reading.of_create(await send_single_call(client, limiter, CREATE, body, trace_id=trace_id))
         except NotSent as error:
             enter(run_history.CERTIFY_VOID, "not_sent")
             raise _nothing_sent(str(error)) from error
@@ -140,7 +142,7 @@ def _bytes_of(prepared: Prepared) -> bytes:
     return data
 
 
-def unanswered(ledger: Ledger) -> Told | None:
+def unanswered(ledger: Ledger) -> DecisionRecord | None:
     """Return the last second create of a certification, where nobody knows what came of it."""
     told = [each for each in ledger.decisions() if each.kind in run_history.CERTIFICATION]
     return told[-1] if told and told[-1].kind == run_history.CERTIFY_SENT else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from pipeline.domain.model import KEPT, Content
+from pipeline.domain.model import KEPT, SealContent
 from pipeline.domain.roster import spellings
 from pipeline.errors import UsageError
 from pipeline.intake.fields.id_number import lifetime
@@ -14,7 +14,7 @@ from pipeline.resolution.cases import Case
 from pipeline.resolution.decide import require_changed
 
 
-def accepted_content(case: Case, digest: Callable[[str], str]) -> Content:
+def accepted_content(case: Case, digest: Callable[[str], str]) -> SealContent:
     """Return the seal's content with everything that the row gives in its place; what it does not give stays."""
     require_changed(case)
     assert case.planned is not None

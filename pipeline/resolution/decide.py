@@ -11,12 +11,12 @@ from dataclasses import field as _field
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_id
-from pipeline.domain.model import Content, Past, Status
+from pipeline.domain.model import PersonHistory, SealContent, Status
 from pipeline.errors import UsageError
-from pipeline.esign.signing import FENCE
+from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Speaks
+from pipeline.messages.localized import Localizable
 from pipeline.messages.results import WORDS
 from pipeline.resolution.cases import Case
 
@@ -25,7 +25,7 @@ CONCLUSIONS = ("created", "not_created", "not_created_sure", "not_theirs")  # of
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class DecisionMaker:
     """Who decides, when and why."""
 
     name: str
@@ -33,7 +33,7 @@ class Who:
     why: str
 
 
-def created(ledger: Ledger, case: Case, seal_id: str, who: Who) -> None:
+def created(ledger: Ledger, case: Case, seal_id: str, who: DecisionMaker) -> None:
     """Enter that the open create made this seal; UsageError where its shape is wrong or another person has it."""
     attempt = _open(case)
     seal_id = seal_id.strip()
@@ -52,7 +52,7 @@ class Grounds:
     ]  # unix seconds by the service's clock; UsageError where it is not reached
 
 
-def not_created(ledger: Ledger, case: Case, who: Who, grounds: Grounds, *, sure: bool) -> None:
+def not_created(ledger: Ledger, case: Case, who: DecisionMaker, grounds: Grounds, *, sure: bool) -> None:
     """Enter that the open create made nothing: the next run sends the row again. Not before the signature's fence.
 
     Not having found a seal counts only in a place that is certified to show one; ``sure`` is a human's word beyond that.
@@ -67,7 +67,7 @@ def not_created(ledger: Ledger, case: Case, who: Who, grounds: Grounds, *, sure:
     )
 
 
-def not_theirs(ledger: Ledger, case: Case, who: Who) -> None:
+def not_theirs(ledger: Ledger, case: Case, who: DecisionMaker) -> None:
     """Enter that the seal whose name exists is another person's: the next run sends the row under another name."""
     attempt = _open(case)
     if case.status is not Status.EXISTS:
@@ -75,19 +75,19 @@ def not_theirs(ledger: Ledger, case: Case, who: Who) -> None:
     _enter(ledger, Decision("not_theirs", case.key, who.at, who.name, who.why, attempt=attempt))
 
 
-def keep(ledger: Ledger, case: Case, content: Content, who: Who) -> None:
+def keep(ledger: Ledger, case: Case, content: SealContent, who: DecisionMaker) -> None:
     """Enter that the roster's present content is the accepted one; the seal stays as it is."""
     require_changed(case)
     _enter(ledger, Decision("keep", case.key, who.at, who.name, who.why, content=content))
 
 
-def replace_seal(ledger: Ledger, case: Case, seal_name: str, who: Who) -> None:
+def replace_seal(ledger: Ledger, case: Case, seal_name: str, who: DecisionMaker) -> None:
     """Enter that the live seal is given up: the next run creates one under ``seal_name``."""
     require_changed(case)
     _enter(ledger, Decision("replace", case.key, who.at, who.name, who.why, detail=seal_name))
 
 
-def enter_same_person(ledger: Ledger, case: Case, who: Who) -> None:
+def enter_same_person(ledger: Ledger, case: Case, who: DecisionMaker) -> None:
     """Enter that the row gives a corrected number of a person with a seal, or with a create that has no verdict."""
     owner = _require_possibly_same(case)
     assert case.planned is not None
@@ -98,7 +98,7 @@ def enter_same_person(ledger: Ledger, case: Case, who: Who) -> None:
     )
 
 
-def enter_other_person(ledger: Ledger, case: Case, who: Who, *, number_key: str | None) -> None:
+def enter_other_person(ledger: Ledger, case: Case, who: DecisionMaker, *, number_key: str | None) -> None:
     """Enter that the row's number is another person's; ``number_key`` is its own key where it was entered as the same."""
     taken_back = case.possibly_same is None and number_key is not None
     owner = case.past if taken_back else _require_possibly_same(case)
@@ -106,7 +106,7 @@ def enter_other_person(ledger: Ledger, case: Case, who: Who, *, number_key: str 
     _enter(ledger, Decision("other_person", owner.key, who.at, who.name, who.why, detail=number_key))
 
 
-def _require_possibly_same(case: Case) -> Past:
+def _require_possibly_same(case: Case) -> PersonHistory:
     if case.possibly_same is None:
         raise UsageError("desk.not_possibly_same", name=case.name)
     return case.possibly_same
@@ -120,7 +120,7 @@ def require_fence(case: Case, now: float, service_time: Callable[[], float]) -> 
     assert case.attempt is not None
     left = case.attempt.dead_at - now
     if left <= 0:
-        left = case.attempt.at + FENCE - service_time()
+        left = case.attempt.at + REPLAY_WINDOW_SECONDS - service_time()
     if left > 0:
         raise UsageError("desk.too_early", name=case.name, moment=shown(stamp(now + left), to=19))
 
@@ -140,8 +140,12 @@ class Answer:
 
 
 def by_sheet(
-    ledger: Ledger, open_cases: Iterable[Case], answers: Iterable[Answer], who: Who, grounds: Grounds
-) -> dict[int, Speaks | None]:
+    ledger: Ledger,
+    open_cases: Iterable[Case],
+    answers: Iterable[Answer],
+    who: DecisionMaker,
+    grounds: Grounds,
+) -> dict[int, Localizable | None]:
     """Settle many at once; returns row -> what is wrong with its line, None where it was settled.
 
     A line that is not filled in is left out. One that was settled meanwhile, or never was open, says so. A doctor with two
@@ -156,11 +160,11 @@ def by_sheet(
         if answer.seal_id or answer.conclusion:
             said[answer.trace_id].append(answer)
     claims = Counter(seal_id for lines in said.values() for seal_id in {line.seal_id for line in lines})
-    told: dict[int, Speaks | None] = {}
+    told: dict[int, Localizable | None] = {}
     for trace_id, lines in said.items():
         first = lines[0]
         if any(line.seal_id and claims[line.seal_id] > 1 for line in lines):
-            trouble: Speaks | None = phrase("desk.copied_seal_id")
+            trouble: Localizable | None = phrase("desk.copied_seal_id")
         elif len({(line.seal_id, _folded(line.conclusion)) for line in lines}) > 1:
             trouble = phrase("desk.lines_disagree")
         else:
@@ -169,7 +173,9 @@ def by_sheet(
     return told
 
 
-def _answered(ledger: Ledger, case: Case | None, answer: Answer, who: Who, grounds: Grounds) -> Speaks | None:
+def _answered(
+    ledger: Ledger, case: Case | None, answer: Answer, who: DecisionMaker, grounds: Grounds
+) -> Localizable | None:
     if case is None:
         return phrase("desk.not_open")
     who = replace(who, why=f"{who.why} {answer.row}")

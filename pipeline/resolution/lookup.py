@@ -22,7 +22,7 @@ from pipeline.messages.catalogue import phrase
 from pipeline.messages.findings import told_of
 from pipeline.reports.service_text import describe_failure
 from pipeline.resolution.cases import Case
-from pipeline.resolution.single_call import call
+from pipeline.resolution.single_call import send_single_call
 from pipeline.workflow import stage_settings
 
 ACTION = "ChannelDescribeUserAutoSignStatus"
@@ -59,7 +59,9 @@ async def look_up(
 
     async with stage_settings.client(config, credentials, clock) as client:
         try:
-            reply = await call(client, limiter, ACTION, json.dumps(body, ensure_ascii=False).encode())
+            reply = await send_single_call(
+                client, limiter, ACTION, json.dumps(body, ensure_ascii=False).encode()
+            )
         except (NotSent, NoAnswer) as error:
             return Told(None, None, told_of(str(error)))
     answer = parse(reply.body) if reply.status == 200 else None

@@ -11,14 +11,14 @@ from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.model import Status
 from pipeline.ledger.protocol import RunRecord
-from pipeline.messages.problem_entries import Who
+from pipeline.messages.problem_entries import ResponsibleRole
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import say as result_word
 from pipeline.messages.service_advice import advice_on_halt, advice_on_refusal
 from pipeline.messages.timeline import say
 from pipeline.reports.edited_workbooks import newest
 from pipeline.reports.next_steps import WORKBOOK
-from pipeline.resolution.timeline import Story
+from pipeline.resolution.timeline import PersonTimeline
 from pipeline.support.shell_quoting import quote
 
 
@@ -28,7 +28,7 @@ class Step:
 
     text: str
     commands: tuple[str, ...] = ()
-    who: Who | None = None  # acts; None: nobody has to, or whoever runs the program
+    who: ResponsibleRole | None = None  # acts; None: nobody has to, or whoever runs the program
     notes: tuple[str, ...] = ()
     decides: bool = False  # each command is a decision that somebody takes who has looked
 
@@ -56,14 +56,18 @@ class Program:
         return self.command("run", *words)
 
 
-def next_step(story: Story, program: Program, run: Callable[[str], RunRecord | None], language: str) -> Step:
+def next_step(
+    story: PersonTimeline, program: Program, run: Callable[[str], RunRecord | None], language: str
+) -> Step:
     """Return what to do next about a doctor."""
     if story.under_way and story.status not in {Status.SEALED, Status.UNCHANGED}:
         return Step(say("next.under_way", language), (program.command("status"),))
     return _by_status(story, program, run, language)
 
 
-def _by_status(story: Story, program: Program, run: Callable[[str], RunRecord | None], language: str) -> Step:
+def _by_status(
+    story: PersonTimeline, program: Program, run: Callable[[str], RunRecord | None], language: str
+) -> Step:
     record = run(story.newest.last) if story.newest else None
     match story.status:
         case Status.UNKNOWN | Status.EXISTS:
@@ -80,7 +84,7 @@ def _by_status(story: Story, program: Program, run: Callable[[str], RunRecord | 
             return _sealed(story, language)
 
 
-def _sealed(story: Story, language: str) -> Step:
+def _sealed(story: PersonTimeline, language: str) -> Step:
     """Return what is left to do where the seal exists: nothing, unless the roster still holds the row that was corrected."""
     codes = {each["code"] for each in story.line.get("problems", ())}
     if not story.gone and story.line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
@@ -88,7 +92,7 @@ def _sealed(story: Story, language: str) -> Step:
     return Step(say("next.gone" if story.gone else "next.nothing", language))
 
 
-def _settle(story: Story, program: Program, language: str) -> Step:
+def _settle(story: PersonTimeline, program: Program, language: str) -> Step:
     assert story.open is not None
     seal, trace = story.open.seal_name, story.open.uuid
     found = program.command("resolve", trace, "--seal-id", "SEALID")
@@ -100,7 +104,7 @@ def _settle(story: Story, program: Program, language: str) -> Step:
     return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it", decides=True)
 
 
-def _refused(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
+def _refused(story: PersonTimeline, program: Program, record: RunRecord | None, language: str) -> Step:
     """Return what the service's code asks for; rows are corrected in To fix, all else is no matter of the row."""
     advice = advice_on_refusal(story.refused.code or "" if story.refused else "")
     if advice.who == "clerk":
@@ -110,7 +114,7 @@ def _refused(story: Story, program: Program, record: RunRecord | None, language:
     return Step(text, (program.command("retry"),), advice.who)
 
 
-def _decide(story: Story, program: Program, language: str) -> Step:
+def _decide(story: PersonTimeline, program: Program, language: str) -> Step:
     assert story.seal is not None
     seal = story.seal.seal_id
     commands = (
@@ -120,7 +124,7 @@ def _decide(story: Story, program: Program, language: str) -> Step:
     return Step(say("next.changed", language), commands, "clerk", decides=True)
 
 
-def _possibly_same(story: Story) -> str:
+def _possibly_same(story: PersonTimeline) -> str:
     """Return the SealId or trace id of the person whose corrected number this may be, "" for none."""
     for problem, detail in zip(story.line["problems"], story.line.get("words") or (), strict=False):
         if problem["code"] == "PERSON_POSSIBLY_SAME" and detail:
@@ -128,7 +132,7 @@ def _possibly_same(story: Story) -> str:
     return ""
 
 
-def _correct(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
+def _correct(story: PersonTimeline, program: Program, record: RunRecord | None, language: str) -> Step:
     word = _possibly_same(story)
     if not word:
         return _fix(program, record, language, _fixer(story))
@@ -139,7 +143,7 @@ def _correct(story: Story, program: Program, record: RunRecord | None, language:
     return Step(say("next.possibly_same", language), commands, "clerk", decides=True)
 
 
-def _again(story: Story, program: Program, record: RunRecord | None, language: str) -> Step:
+def _again(story: PersonTimeline, program: Program, record: RunRecord | None, language: str) -> Step:
     """Return how a row goes on whose turn did not come: at once, or after what stopped the run was removed."""
     if story.newest is None or story.gone:
         return Step(say("next.unseen", language), (program.run(None),))
@@ -150,7 +154,7 @@ def _again(story: Story, program: Program, record: RunRecord | None, language: s
     return Step(say("next.failed", language, todo=advice.told(language)), (program.run(record),), advice.who)
 
 
-def _fixer(story: Story) -> Who:
+def _fixer(story: PersonTimeline) -> ResponsibleRole:
     """Return who can put a refused row right."""
     errors = [each["code"] for each in story.line.get("problems", ()) if each["severity"] == "error"]
     return (
@@ -160,7 +164,7 @@ def _fixer(story: Story) -> Who:
     )
 
 
-def _fix(program: Program, record: RunRecord | None, language: str, who: Who) -> Step:
+def _fix(program: Program, record: RunRecord | None, language: str, who: ResponsibleRole) -> Step:
     workbook = newest(Path(record.out) / WORKBOOK) if record else None
     if workbook is None or not workbook.is_file() or mask_path(workbook) != str(workbook):
         return Step(say("next.fix_roster", language), (program.run(record),), who)

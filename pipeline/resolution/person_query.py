@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.ledger.person_queries import Archive, Life, Said
+from pipeline.ledger.person_queries import Archive, Life, RowHistoryEntry
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.resolution.run_folders import told
-from pipeline.resolution.timeline import Story, line_of, story_of
+from pipeline.resolution.timeline import PersonTimeline, line_of, story_of
 
 SUGGESTED = 5
 RUNS = 10_000  # all that a ledger will ever hold
@@ -28,7 +28,7 @@ Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class PersonMatch:
     """A person by key, or rows without a usable number that seem to be one person's."""
 
     key: str | None
@@ -45,7 +45,7 @@ class Desk:
     under_way: str | None = None  # the run that a process is at just now
     same_persons: Mapping[str, str] = field(default_factory=dict)  # key of a corrected number -> its person's
 
-    def find(self, words: Collection[str]) -> list[Story]:
+    def find(self, words: Collection[str]) -> list[PersonTimeline]:
         """Return the story of each doctor to whom all of these words belong, in the order of names.
 
         A word is a name, staff number, last four, seal name, SealId, RequestId, trace id, key, row_id or a whole
@@ -94,25 +94,25 @@ class Desk:
         beside = (line_of(said) for said in self._folders((f"{json.dumps(word, ensure_ascii=False)[1:]}",)))
         return keys, [line for line in (*lines, *beside) if means(line, word)]
 
-    def _who(self, word: str, known: Callable[[str], tuple[set[str], list[Line]]]) -> set[Who]:
+    def _who(self, word: str, known: Callable[[str], tuple[set[str], list[Line]]]) -> set[PersonMatch]:
         keys, lines = known(word)
         known_keys = keys | {line["key"] for line in lines if line["key"]}
-        people = {Who(self._person(key)) for key in known_keys}
+        people = {PersonMatch(self._person(key)) for key in known_keys}
         loose: dict[object, set[str]] = {}
         for line in lines:
             if line["key"]:
                 continue
             owner = _owner(line, known)
             if owner is not None:
-                people.add(Who(self._person(owner)))
+                people.add(PersonMatch(self._person(owner)))
             else:
                 same = (line["name"], line["staff_no"]) if line["name"] else line["row_id"]
                 loose.setdefault(same, set()).add(line["row_id"])
-        return people | {Who(None, frozenset(row_ids)) for row_ids in loose.values()}
+        return people | {PersonMatch(None, frozenset(row_ids)) for row_ids in loose.values()}
 
     # -- the story
 
-    def _story(self, who: Who, known: Callable[[str], tuple[set[str], list[Line]]]) -> Story:
+    def _story(self, who: PersonMatch, known: Callable[[str], tuple[set[str], list[Line]]]) -> PersonTimeline:
         life = self.ledger.life(who.key, who.row_ids)
         if who.key is not None:
             names = {
@@ -129,7 +129,7 @@ class Desk:
             who = replace(who, row_ids=frozenset(rows))
         return story_of(self._with_folders(life, who), run=cache(self.ledger.run), under_way=self.under_way)
 
-    def _with_folders(self, life: Life, who: Who) -> Life:
+    def _with_folders(self, life: Life, who: PersonMatch) -> Life:
         words = [*([who.key] if who.key else []), *who.row_ids]
         beside = [
             said
@@ -141,7 +141,7 @@ class Desk:
             return life
         return replace(life, said=tuple(sorted((*beside, *life.said), key=lambda said: said.at)))
 
-    def _folders(self, words: Collection[str]) -> Iterator[Said]:
+    def _folders(self, words: Collection[str]) -> Iterator[RowHistoryEntry]:
         held = self.ledger.runs_with_rows()
         elsewhere = [Path(each.out) for each in self._records() if each.run not in held]
         return told(self.out, elsewhere, tenant=self.site_key.tenant, held=held, words=words)
@@ -158,13 +158,13 @@ def means(line: Line, word: str) -> bool:
     return len(word) == _LAST_FOUR and str(line.get("id_masked") or "")[-_LAST_FOUR:].casefold() == wanted
 
 
-def telling_word(story: Story, others: Collection[Story]) -> str:
+def telling_word(story: PersonTimeline, others: Collection[PersonTimeline]) -> str:
     """Return a word that means this doctor and none of the others: what stands on a badge before what only we know."""
     taken = {word.casefold() for other in others for word in _words(other)}
     return next((word for word in _words(story) if word.casefold() not in taken), _words(story)[-1])
 
 
-def _words(story: Story) -> list[str]:
+def _words(story: PersonTimeline) -> list[str]:
     last_four = (story.id_masked or "")[-_LAST_FOUR:]
     row_id = story.newest.row.row_id if story.newest else None
     return [word for word in (story.staff_no, last_four, story.seal_name, story.key or row_id) if word]

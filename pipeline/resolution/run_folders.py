@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from pipeline.ledger.person_queries import Said
-from pipeline.ledger.protocol import SeenRow
+from pipeline.ledger.person_queries import RowHistoryEntry
+from pipeline.ledger.protocol import RowRecord
 
 LINES = "outcomes.jsonl"
 MOST = 200  # folders, newest first
@@ -16,7 +16,7 @@ MOST = 200  # folders, newest first
 
 def told(
     out: Path, folders: Iterable[Path], *, tenant: str, held: Collection[str], words: Collection[str]
-) -> Iterator[Said]:
+) -> Iterator[RowHistoryEntry]:
     """Yield what earlier runs of this tenant said of rows whose line holds one of the words, by run.
 
     ``out`` is where runs write by default, ``folders`` are others that the ledger knows of; runs in ``held`` are left
@@ -40,9 +40,9 @@ def told(
             continue
 
 
-def _said(run: str, started: float, text: str) -> Said:
+def _said(run: str, started: float, text: str) -> RowHistoryEntry:
     line = json.loads(text)
-    row = SeenRow(
+    row = RowRecord(
         row_id=line["row_id"],
         key=line["key"],
         file=line["file"],
@@ -52,4 +52,4 @@ def _said(run: str, started: float, text: str) -> Said:
         codes=tuple(line["codes"]),
         line=text,
     )
-    return Said(row, run, started, run, started, 1, still=False)
+    return RowHistoryEntry(row, run, started, run, started, 1, still=False)

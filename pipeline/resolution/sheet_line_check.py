@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.domain.masking import mask_text
 from pipeline.errors import UsageError
 from pipeline.ledger.person_queries import Life
-from pipeline.messages.localized import Either
+from pipeline.messages.localized import Bilingual
 from pipeline.messages.results import WORDS
 from pipeline.reports.display_values import id_masked, name_of
 from pipeline.resolution.cases import Case
@@ -36,7 +36,7 @@ def require_agreement(
         if case.key not in lives:
             lives[case.key] = life_of(case.key)
         if (title := _disagreement(answer, case, lives[case.key])) is not None:
-            what = Either(*WORDS[title]) if title in WORDS else title
+            what = Bilingual(*WORDS[title]) if title in WORDS else title
             raise UsageError("desk.line_disagrees", path=path, row=answer.row, what=what, then=("resolve",))
 
 

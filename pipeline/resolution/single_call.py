@@ -17,7 +17,7 @@ from pipeline.messages.findings import told_of
 from pipeline.workflow import stage_settings
 
 
-async def call(
+async def send_single_call(
     client: Client, limiter: Limiter, action: str, body: bytes, *, trace_id: str | None = None
 ) -> Reply:
     """Send a call and return its answer; one that was refused for its timestamp is sent once more with the service's.
@@ -50,7 +50,7 @@ async def ask_service_time(
     """
     async with stage_settings.client(config, credentials, clock) as client:
         try:
-            reply = await call(client, limiter, PROBE, probe_body(stage_settings.agent(config)))
+            reply = await send_single_call(client, limiter, PROBE, probe_body(stage_settings.agent(config)))
         except (NotSent, NoAnswer) as error:
             raise UsageError("desk.no_service_time", why=told_of(str(error))) from error
     answer = parse(reply.body)

@@ -10,8 +10,8 @@ from dataclasses import field as _field
 from typing import Any
 
 from pipeline.domain.model import Status
-from pipeline.ledger.person_queries import Create, Life, Made, Said
-from pipeline.ledger.protocol import RunRecord, Told
+from pipeline.ledger.person_queries import Create, Life, Made, RowHistoryEntry
+from pipeline.ledger.protocol import DecisionRecord, RunRecord
 
 _HOLDING = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of a person's several rows the one that tells most; a spare copy least
@@ -19,19 +19,19 @@ _TELLS = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class TimelineEntry:
     """One night, or one decision: what was said of the doctor's rows and what was sent."""
 
     at: float  # unix seconds
     run: str | None = None
     record: RunRecord | None = None  # None: the ledger does not know this run any more
-    said: tuple[Said, ...] = ()  # the row that was sent first
+    said: tuple[RowHistoryEntry, ...] = ()  # the row that was sent first
     creates: tuple[Create, ...] = ()
-    decision: Told | None = None
+    decision: DecisionRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class PersonTimeline:
     """A doctor: who, where it stands, and every chapter, oldest first."""
 
     key: str | None
@@ -46,10 +46,10 @@ class Story:
     frozen: bool
     open: Create | None  # nothing is sent before somebody settles it
     refused: Create | None  # the last create, where the service refused it
-    newest: Said | None = _field(repr=False)
+    newest: RowHistoryEntry | None = _field(repr=False)
     gone: bool  # the newest runs do not see the doctor any more
     creates: int  # ever sent
-    chapters: tuple[Chapter, ...] = _field(repr=False)
+    chapters: tuple[TimelineEntry, ...] = _field(repr=False)
     under_way: str | None = None  # the run that a process is at just now, where it knows the doctor
 
     @property
@@ -58,13 +58,15 @@ class Story:
         return line_of(self.newest) if self.newest else {}
 
 
-def line_of(said: Said) -> Mapping[str, Any]:
+def line_of(said: RowHistoryEntry) -> Mapping[str, Any]:
     """Return a row's line of outcomes.jsonl as it was written, with the ``words`` of its problems if it has them."""
     line: Mapping[str, Any] = json.loads(said.row.line)
     return line
 
 
-def story_of(life: Life, *, run: Callable[[str], RunRecord | None], under_way: str | None = None) -> Story:
+def story_of(
+    life: Life, *, run: Callable[[str], RunRecord | None], under_way: str | None = None
+) -> PersonTimeline:
     """Tell a life; ``run`` returns what is known of a run, ``under_way`` is one that has not ended yet."""
     newest = max(life.said, key=_newness, default=None)
     lines = [line_of(said) for said in sorted(life.said, key=_newness, reverse=True)]
@@ -76,7 +78,7 @@ def story_of(life: Life, *, run: Callable[[str], RunRecord | None], under_way: s
     known = list(dict.fromkeys(filter(None, names)))
     last = life.creates[-1] if life.creates else None
     chapters = _chapters(life, run)
-    return Story(
+    return PersonTimeline(
         key=life.key,
         name=known[0] if known else None,
         other_names=tuple(known[1:]),
@@ -101,7 +103,7 @@ def _live(life: Life) -> Made | None:
     return next((seal for seal in life.seals if seal.ended_by is None), None)
 
 
-def _standing(life: Life, newest: Said | None) -> Status:
+def _standing(life: Life, newest: RowHistoryEntry | None) -> Status:
     """Return where a person stands now: what the ledger holds counts, then what the newest run said."""
     waiting = next((create for create in life.creates if create.open), None)
     if waiting is not None:
@@ -119,12 +121,12 @@ def _standing(life: Life, newest: Said | None) -> Status:
     return said if said in _TELLS else Status.NOT_SENT
 
 
-def _newness(said: Said) -> tuple[float, int, float]:
+def _newness(said: RowHistoryEntry) -> tuple[float, int, float]:
     """Order rows by what counts: the newest night, in it the row that was sent, then the row that is newer."""
     return said.until, _weight(said), said.at
 
 
-def _weight(said: Said) -> int:
+def _weight(said: RowHistoryEntry) -> int:
     status = Status(said.row.status)
     return _TELLS.index(status) if status in _TELLS else len(_TELLS)
 
@@ -133,9 +135,9 @@ def _first(lines: Sequence[Mapping[str, Any]], name: str) -> str | None:
     return next((str(line[name]) for line in lines if line.get(name)), None)
 
 
-def _chapters(life: Life, run: Callable[[str], RunRecord | None]) -> tuple[Chapter, ...]:
+def _chapters(life: Life, run: Callable[[str], RunRecord | None]) -> tuple[TimelineEntry, ...]:
     """Put together what belongs to one run; a decision stands by itself, but for one that a run entered."""
-    said: defaultdict[str, list[Said]] = defaultdict(list)
+    said: defaultdict[str, list[RowHistoryEntry]] = defaultdict(list)
     creates: defaultdict[str, list[Create]] = defaultdict(list)
     for each in life.said:
         said[each.first].append(each)
@@ -146,9 +148,9 @@ def _chapters(life: Life, run: Callable[[str], RunRecord | None]) -> tuple[Chapt
         record = run(name)
         at = record.started if record else min([*(s.at for s in said[name]), *(c.at for c in creates[name])])
         chapters.append(
-            Chapter(
+            TimelineEntry(
                 at, name, record, tuple(sorted(said[name], key=_weight, reverse=True)), tuple(creates[name])
             )
         )
-    chapters += [Chapter(told.at, decision=told) for told in life.decisions]
+    chapters += [TimelineEntry(told.at, decision=told) for told in life.decisions]
     return tuple(sorted(chapters, key=lambda chapter: chapter.at))

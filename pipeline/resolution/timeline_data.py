@@ -9,20 +9,20 @@ from typing import Any
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
-from pipeline.ledger.person_queries import Create, Said
-from pipeline.ledger.protocol import UPLOAD, Told
+from pipeline.ledger.person_queries import Create, RowHistoryEntry
+from pipeline.ledger.protocol import UPLOAD, DecisionRecord
 from pipeline.messages.problems import CATALOGUE
 from pipeline.reports.reasons import sentence
 from pipeline.resolution import certified_places
 from pipeline.resolution.next_step import Step
-from pipeline.resolution.timeline import Chapter, Story, line_of
+from pipeline.resolution.timeline import PersonTimeline, TimelineEntry, line_of
 
 SCHEMA = 1
 # decisions whose detail holds nothing personal
 _TOLD_DETAIL = frozenset({"replace", "not_created", certified_places.SHOWN, certified_places.NOT_SHOWN})
 
 
-def brief(story: Story) -> dict[str, Any]:
+def brief(story: PersonTimeline) -> dict[str, Any]:
     """Return who a doctor is, in one line's worth of facts."""
     return {
         "key": story.key,
@@ -34,7 +34,7 @@ def brief(story: Story) -> dict[str, Any]:
     }
 
 
-def facts(story: Story, step: Step, language: str) -> dict[str, Any]:
+def facts(story: PersonTimeline, step: Step, language: str) -> dict[str, Any]:
     """Return everything: who, where it stands, what to do next, and every chapter, oldest first.
 
     Moments are local ISO 8601; sentences are in ``language``; nothing in it is more than masked already.
@@ -68,7 +68,7 @@ def facts(story: Story, step: Step, language: str) -> dict[str, Any]:
     }
 
 
-def _place(said: Said) -> dict[str, Any]:
+def _place(said: RowHistoryEntry) -> dict[str, Any]:
     line = line_of(said)
     return {
         "path": line["path"],
@@ -79,7 +79,7 @@ def _place(said: Said) -> dict[str, Any]:
     }
 
 
-def _chapter(chapter: Chapter, language: str, under_way: str | None) -> dict[str, Any]:
+def _chapter(chapter: TimelineEntry, language: str, under_way: str | None) -> dict[str, Any]:
     if chapter.decision is not None:
         return {"at": stamp(chapter.at), "what": "decision", **_decision(chapter.decision)}
     record = chapter.record
@@ -98,7 +98,7 @@ def _chapter(chapter: Chapter, language: str, under_way: str | None) -> dict[str
     }
 
 
-def _row(said: Said, language: str) -> dict[str, Any]:
+def _row(said: RowHistoryEntry, language: str) -> dict[str, Any]:
     line = line_of(said)
     return {
         "path": line["path"],
@@ -168,7 +168,7 @@ def _create(create: Create) -> dict[str, Any]:
     }
 
 
-def _decision(told: Told) -> dict[str, Any]:
+def _decision(told: DecisionRecord) -> dict[str, Any]:
     return {
         "number": told.number,
         "kind": told.kind,

@@ -12,7 +12,7 @@ from pipeline.domain.model import Status
 from pipeline.messages.catalogue import say as mark
 from pipeline.messages.results import field_word, status_meaning, status_word
 from pipeline.messages.results import say as result_word
-from pipeline.messages.service_advice import advice_on, known
+from pipeline.messages.service_advice import advice_for, known
 from pipeline.messages.timeline import WORDS, say
 from pipeline.reports.reasons import happened
 from pipeline.reports.service_text import describe_halt
@@ -233,7 +233,7 @@ def _create(create: Facts, language: str) -> Iterator[tuple[str, str]]:
     if create["request_id"]:
         yield "tag.trace", f"RequestId {create['request_id']}"
     if create["code"] and verdict not in _QUIET and not own and known(create["code"]):
-        yield "tag.meaning", advice_on(create["code"]).what(language)
+        yield "tag.meaning", advice_for(create["code"]).what(language)
 
 
 def _actor(who: str | None, language: str) -> str:

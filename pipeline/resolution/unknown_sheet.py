@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.domain.headings import CHECK, ROW_ID
-from pipeline.domain.row_token import check_of
+from pipeline.domain.row_token import row_id_checksum
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet
@@ -46,7 +46,7 @@ def _answers(sheet: Sheet, path: Path) -> Iterator[Answer]:
         )
         if not (trace or seal_id or conclusion or row_id):
             continue
-        if not trace or check_of(row_id) != check:
+        if not trace or row_id_checksum(row_id) != check:
             raise _damaged(path, f"{ROW_ID if trace else 'TraceId'} {line.number}")
         yield Answer(line.number, trace, seal_id, conclusion, row_id, name, number[-4:], seal_name)
 

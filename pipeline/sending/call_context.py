@@ -15,10 +15,10 @@ from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
 from pipeline.esign.contracts import CREATE, PROBE, Agent, parse, probe_body
 from pipeline.esign.error_codes import stated_rate
 from pipeline.esign.rate_limiter import Limiter
-from pipeline.esign.signing import FENCE
+from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.sending.call_metrics import BACK_OFF
-from pipeline.sending.run_state import Course, Job
+from pipeline.sending.run_state import Job, RunState
 
 SENDS = 4  # of one row's upload, and of its create
 BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
@@ -29,16 +29,16 @@ class Stopped(Exception):
     """The run was stopped before the slot came: nothing was sent."""
 
 
-class Held(Exception):
+class BreakerOpened(Exception):
     """The breaker opened while the slot was awaited: nothing was sent, the row waits with the others."""
 
 
-class Stale(Exception):
+class ConnectionExpired(Exception):
     """Connection or FileId died while the slot was awaited: nothing was sent, all is begun again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CallContext:
     """The way to the service, the same for all rows of a run."""
 
     client: Client
@@ -49,7 +49,7 @@ class Line:
     contract: ContractName
     run: str
     mask: Callable[[str], str]  # takes personal data out of the service's messages
-    course: Course
+    course: RunState
     doors: Mapping[
         str, asyncio.Semaphore
     ]  # action -> open connections that wait: a server tires of silent ones
@@ -58,7 +58,7 @@ class Line:
         if not await self.course.unless_stopped(self.limiter.acquire(action)):
             raise Stopped
         if self.course.breaker.opened != opened:
-            raise Held
+            raise BreakerOpened
 
     async def _probe(self) -> bool:
         """Ask something that changes nothing; whatever answers in the service's own form is alive."""
@@ -113,7 +113,8 @@ class Line:
             signed_at=signed_at,
             content=request.content,
             staff_no=request.staff_no,
-            dead_at=max(signed_at, self.clock.now()) + FENCE,  # whichever of the two clocks is fast
+            dead_at=max(signed_at, self.clock.now())
+            + REPLAY_WINDOW_SECONDS,  # whichever of the two clocks is fast
         )
 
     def _throttled(self, action: str, verdict: Verdict) -> None:

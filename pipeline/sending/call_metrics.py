@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pipeline.clock import Clock
-from pipeline.domain.model import PER_DECADE, SHORTEST, Spread, Timing
+from pipeline.domain.model import PER_DECADE, SHORTEST, DurationHistogram, Timing
 
 STEPS = 240  # at most: more than a picture of them can show
 BINS = 110  # of a Spread: up to five minutes
 SLOT, BACK_OFF, OUTAGE = "slot", "back_off", "outage"  # why somebody waited
 
 
-class Meter:
+class CallMetrics:
     """One for a run; every moment is read from its clock."""
 
     def __init__(self, clock: Clock) -> None:
@@ -32,9 +32,9 @@ class Meter:
         self._waits: defaultdict[str, _Bins] = defaultdict(_Bins)
         self._sends: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
-    def call(self, action: str) -> Measured:
+    def call(self, action: str) -> CallTimer:
         """Begin with a call that waits for its slot from now on."""
-        return Measured(self, action, self._clock.monotonic())
+        return CallTimer(self, action, self._clock.monotonic())
 
     def throttled(self) -> None:
         """Note a refusal for the rate of calls."""
@@ -126,10 +126,10 @@ class Meter:
             began = until
 
 
-class Measured:
+class CallTimer:
     """One call: waits, leaves, is answered or not."""
 
-    def __init__(self, meter: Meter, action: str, asked: float) -> None:
+    def __init__(self, meter: CallMetrics, action: str, asked: float) -> None:
         self._meter = meter
         self._action = action
         self._asked = asked
@@ -195,10 +195,10 @@ class _Bins:
         self._total += seconds
         self._longest = max(self._longest, seconds)
 
-    def read(self) -> Spread:
+    def read(self) -> DurationHistogram:
         filled = [place for place, count in enumerate(self._bins) if count]
         first, last = (filled[0], filled[-1]) if filled else (0, -1)
-        return Spread(
+        return DurationHistogram(
             count=self._count,
             total=round(self._total, 3),
             longest=round(self._longest, 4),
@@ -213,7 +213,7 @@ class _Bins:
         needed = share * self._count
         for place, count in enumerate(self._bins):
             if count and needed <= count:
-                low, high = Spread.edges(place)
+                low, high = DurationHistogram.edges(place)
                 return round(min(self._longest, low + (high - low) * needed / count), 4)
             needed -= count
         return round(self._longest, 4)

@@ -28,7 +28,7 @@ _known: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, _Shared]] = Weak
 
 
 @asynccontextmanager
-async def doors_of(limiter: Limiter, actions: Sequence[str], size: int) -> AsyncIterator[Doors]:
+async def connection_slots_of(limiter: Limiter, actions: Sequence[str], size: int) -> AsyncIterator[Doors]:
     """Yield a limiter's doors, ``size`` connections wide, for as long as a night lasts in the running event loop."""
     here = _known.setdefault(asyncio.get_running_loop(), {})
     key = (id(limiter), size)

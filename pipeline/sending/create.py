@@ -19,10 +19,10 @@ from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contracts import CREATE, create_body
 from pipeline.esign.error_codes import STOPPING, picture_ignored
 from pipeline.ledger.protocol import Decision, LedgerConflict
-from pipeline.sending.call_context import NOT_EXECUTED_BY_US, SENDS, Held, Stale, Stopped
-from pipeline.sending.run_state import End, Job
+from pipeline.sending.call_context import NOT_EXECUTED_BY_US, SENDS, BreakerOpened, ConnectionExpired, Stopped
+from pipeline.sending.run_state import Job, SendResult
 from pipeline.sending.upload import Uploader
-from pipeline.support.failpoints import reach
+from pipeline.support.failpoints import hit_failpoint
 
 STALE = 5  # waits of one row that may outlast a connection or a FileId
 
@@ -33,9 +33,9 @@ class Sender(Uploader):
 
     creates: asyncio.Semaphore  # creates in flight
 
-    async def send(self, job: Job, data: bytes) -> End:
+    async def send(self, job: Job, data: bytes) -> SendResult:
         """Send a row until it has a verdict, at most SENDS times; ``data`` are its picture's bytes."""
-        end, again = End(Status.NOT_SENT), True
+        end, again = SendResult(Status.NOT_SENT), True
         for attempt in range(SENDS):
             if attempt:
                 await self._pause(attempt)
@@ -51,7 +51,7 @@ class Sender(Uploader):
                 break
         return end
 
-    async def _create(self, job: Job, data: bytes) -> tuple[End, bool]:
+    async def _create(self, job: Job, data: bytes) -> tuple[SendResult, bool]:
         """Send one create and settle it; True when it is proven not executed and may be sent again."""
         trace_id = str(uuid.uuid4())
         await self._after_a_jump()
@@ -59,29 +59,29 @@ class Sender(Uploader):
             async with self.course.breaker.passage(self._probe) as opened:
                 read = await self._exchange(job, data, trace_id, opened)
         except Stopped:
-            return End(Status.NOT_SENT), False
-        except Held:
+            return SendResult(Status.NOT_SENT), False
+        except BreakerOpened:
             return await self._create(job, data)
-        except Stale:
+        except ConnectionExpired:
             return await self._again(job, data)
         except NotSent as error:
             return await self._never_left(job, trace_id, error), not self.course.stopping
         self.course.requests[CREATE][read.tally] += 1
         return await self._settled(job, self._weighed(job, read), read.meaning)
 
-    async def _again(self, job: Job, data: bytes) -> tuple[End, bool]:
+    async def _again(self, job: Job, data: bytes) -> tuple[SendResult, bool]:
         """Begin anew after a wait that was too long for connection or FileId; no create was spent on it."""
         job.stale += 1
         if job.stale > STALE:
             verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message="waited too long for a slot")
-            return End(Status.NOT_SENT, verdict), False
+            return SendResult(Status.NOT_SENT, verdict), False
         if self.contract == "file_id" and not self._file_lives(job):
             refusal = await self._upload(job, data)
             if refusal is not None:
                 return refusal, False
         return await self._create(job, data)
 
-    async def _exchange(self, job: Job, data: bytes, trace_id: str, opened: int) -> reading.Reading:
+    async def _exchange(self, job: Job, data: bytes, trace_id: str, opened: int) -> reading.CreateResponse:
         """Put one create on the wire and read its answer; the attempt is committed before the first byte."""
         body = (
             create_body(self.agent, job.request, picture=data)
@@ -96,7 +96,7 @@ class Sender(Uploader):
                 await self._slot(CREATE, opened)
                 await door.aclose()
                 if not alive() or (self.contract == "file_id" and not self._file_lives(job)):
-                    raise Stale
+                    raise ConnectionExpired
                 await self._release(job)
                 await self.ledger.open_attempt(self._attempt(job, trace_id))
                 job.trace_id, job.sent_at, job.in_doubt = trace_id, self.client.now(), True
@@ -115,7 +115,7 @@ class Sender(Uploader):
                 measured.lost()
                 self._unanswered(CREATE, error)
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
-                return reading.Reading(verdict, meaning=None, tally="no_answer")
+                return reading.CreateResponse(verdict, meaning=None, tally="no_answer")
         measured.answered()
         self._note_deprecation(CREATE, reply)
         read = reading.of_create(reply)
@@ -127,7 +127,7 @@ class Sender(Uploader):
             return replace(read, meaning="credentials")
         return read
 
-    def _weighed(self, job: Job, read: reading.Reading) -> Verdict:
+    def _weighed(self, job: Job, read: reading.CreateResponse) -> Verdict:
         """Weigh a verdict by what else is known of the person, the row and the run."""
         verdict = read.verdict
         if read.meaning == "upload_again" and (self.contract == "inline" or job.uploaded_again):
@@ -148,7 +148,7 @@ class Sender(Uploader):
         await asyncio.to_thread(self.ledger.decide, decision)
         job.released = True
 
-    async def _never_left(self, job: Job, trace_id: str, error: NotSent) -> End:
+    async def _never_left(self, job: Job, trace_id: str, error: NotSent) -> SendResult:
         """Settle a create whose headers never left; without an attempt in the ledger there is nothing to settle."""
         verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
         if job.trace_id == trace_id:
@@ -158,9 +158,9 @@ class Sender(Uploader):
         if error.tls:
             self.course.halt("TLS", str(error), 4)
         self.course.resent("transport")
-        return End(Status.NOT_SENT, verdict)
+        return SendResult(Status.NOT_SENT, verdict)
 
-    async def _settled(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
+    async def _settled(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[SendResult, bool]:
         """Commit the verdict, then say what it means for the row and for the run."""
         assert job.trace_id is not None
         job.verdict = verdict = replace(
@@ -174,17 +174,17 @@ class Sender(Uploader):
             await self.ledger.settle(job.trace_id, verdict, at=self._heard_at(job))
             self.course.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
         job.in_doubt = False
-        reach("create: settled")
+        hit_failpoint("create: settled")
         match verdict.kind:
             case "sealed":
                 self.course.sealed = True
-                return End(Status.SEALED, verdict), False
+                return SendResult(Status.SEALED, verdict), False
             case "unknown":
-                return End(Status.UNKNOWN, verdict), False
+                return SendResult(Status.UNKNOWN, verdict), False
             case "exists":
-                return End(Status.EXISTS, verdict), False
+                return SendResult(Status.EXISTS, verdict), False
             case "refused":
-                return End(Status.FAILED, verdict), False
+                return SendResult(Status.FAILED, verdict), False
             case "not_executed":
                 return self._not_executed(job, verdict, meaning)
 
@@ -198,11 +198,11 @@ class Sender(Uploader):
         inline = self.contract == "inline" and not self.course.sealed
         return inline and verdict.kind == "refused" and picture_ignored(verdict.message or "")
 
-    def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[End, bool]:
+    def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[SendResult, bool]:
         if meaning == "throttle":
             self._throttled(CREATE, verdict)
         elif meaning == "upload_again":
             job.file_id, job.uploaded_again = None, True
         elif meaning in STOPPING:
             self.course.halt(verdict.code or "", verdict.message or "", 4)
-        return End(Status.NOT_SENT, verdict), not self.course.stopping
+        return SendResult(Status.NOT_SENT, verdict), not self.course.stopping

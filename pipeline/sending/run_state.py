@@ -11,26 +11,26 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.clock import Clock, stamp
-from pipeline.domain.model import Halt, HaltExit, Planned, SealRequest, Status, Verdict
+from pipeline.domain.model import Halt, HaltExit, RowPlan, SealRequest, Status, Verdict
 from pipeline.domain.roster import Prepared, Problem
 from pipeline.domain.service_codes import CODES
-from pipeline.planning.guards import Watch
-from pipeline.sending.call_metrics import OUTAGE, Meter
+from pipeline.planning.guards import RunGuards
+from pipeline.sending.call_metrics import OUTAGE, CallMetrics
 from pipeline.sending.circuit_breaker import Breaker
 from pipeline.sending.outage import OutageMonitor
 
 LOG = logging.getLogger(__name__)
 JUMP = 30.0  # seconds by which the wall clock moves against the steady one
-GRAVITY: tuple[HaltExit, ...] = (1, 4, 74, 5)  # of two reasons to stop, the graver counts
+EXIT_SEVERITY: tuple[HaltExit, ...] = (1, 4, 74, 5)  # of two reasons to stop, the graver counts
 
 
 @dataclass(slots=True)
-class Course:
+class RunState:
     """How the run is going, shared by all rows: why it stops, what was called, whether the service answers."""
 
     stop: asyncio.Event  # set from outside or by a halt: nothing new starts, what is under way ends
     clock: Clock
-    watch: Watch = field(default_factory=Watch)
+    watch: RunGuards = field(default_factory=RunGuards)
     credentials: str = ""  # where the keys came from
     outages: OutageMonitor | None = None  # given where somebody watches it
     halted: Halt | None = None
@@ -39,14 +39,14 @@ class Course:
     deprecated: dict[str, str] = field(default_factory=dict)  # action -> what the service says of its end
     sealed: bool = False  # whether any row of this run has its seal
     breaker: Breaker = field(init=False)
-    meter: Meter = field(init=False)
+    meter: CallMetrics = field(init=False)
     _monitor: OutageMonitor = field(init=False)
     _drift: float = field(init=False)  # wall clock minus steady clock
 
     def __post_init__(self) -> None:
         """Let nobody through while the service is silent, and give up in the end."""
         self._drift = self.clock.now() - self.clock.monotonic()
-        self.meter = Meter(self.clock)
+        self.meter = CallMetrics(self.clock)
         self.breaker = Breaker(
             self.clock,
             patience=self.watch.guards.patience,
@@ -92,7 +92,7 @@ class Course:
     ) -> None:
         """Stop the run; the gravest reason counts, of equals the first."""
         self.stop.set()
-        if self.halted is None or GRAVITY.index(exit_code) < GRAVITY.index(self.halted.exit):
+        if self.halted is None or EXIT_SEVERITY.index(exit_code) < EXIT_SEVERITY.index(self.halted.exit):
             meaning = CODES.get(code) or CODES.get(code.partition(".")[0])
             if self.credentials and meaning == "credentials":
                 detail = {**detail, "credentials": self.credentials}
@@ -143,7 +143,7 @@ class Job:
     """One row on its way."""
 
     index: int
-    planned: Planned
+    planned: RowPlan
     request: SealRequest
     prepared: Prepared
     file_id: str | None = None
@@ -161,7 +161,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class SendResult:
     """How a row's sending ended."""
 
     status: Status

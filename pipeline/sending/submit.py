@@ -12,7 +12,7 @@ from functools import partial
 
 from pipeline import row_failures
 from pipeline.clock import stamp
-from pipeline.domain.model import Halt, Outcome, Planned, Status, Timing, Verdict
+from pipeline.domain.model import Halt, RowOutcome, RowPlan, Status, Timing, Verdict
 from pipeline.domain.roster import Field, Prepared, Problem
 from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
 from pipeline.esign.contracts import CREATE
@@ -20,21 +20,21 @@ from pipeline.intake.pairing import image_index
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.problems import problem, waits_for_machine
 from pipeline.sending.create import Sender
-from pipeline.sending.run_state import End, Job
+from pipeline.sending.run_state import Job, SendResult
 
 LOG = logging.getLogger(__name__)
-PREPARED = 64  # pictures prepared ahead of the wire
+MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
 WATCHED = 30.0  # seconds between two looks at the wall clock, which may be set
-PREPARERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
+IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
 
-Prepare = Callable[[Planned], Prepared | tuple[Problem, ...]]
+Prepare = Callable[[RowPlan], Prepared | tuple[Problem, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """What became of the rows, in the plan's order, and why the run stopped if it did."""
 
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[RowOutcome, ...] = ()
     halted: Halt | None = None
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # action -> code ("ok") -> calls
     throttled: int = 0
@@ -50,15 +50,15 @@ class Submission:
     sender: Sender
     prepare: Prepare
     workers: int  # rows between upload and verdict at a time
-    watch: Callable[[Outcome], None]
+    watch: Callable[[RowOutcome], None]
     limit: int | None = None  # rows to send at most
     deadline: float | None = None  # unix seconds at which nothing new is begun any more
-    _outcomes: dict[int, Outcome] = field(default_factory=dict)
+    _outcomes: dict[int, RowOutcome] = field(default_factory=dict)
     _handed_out: int = 0
     _kept_back: bool = False
-    _preparers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(PREPARERS))
+    _preparers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
 
-    async def go(self, planned: Sequence[Planned]) -> Submitted:
+    async def go(self, planned: Sequence[RowPlan]) -> Submitted:
         """Send every READY row; the first whole one goes alone until its verdict (the canary)."""
         watching = asyncio.create_task(self._watch_the_clock())
         try:
@@ -75,12 +75,12 @@ class Submission:
             await clock.sleep(min(left, WATCHED))
         self.sender.course.halt("DEADLINE", stamp(self.deadline), 5)
 
-    async def _go(self, planned: Sequence[Planned]) -> Submitted:
+    async def _go(self, planned: Sequence[RowPlan]) -> Submitted:
         rows = iter(enumerate(planned))
         await self._canary(rows)
-        ready: asyncio.Queue[Job | None] = asyncio.Queue(maxsize=PREPARED)
+        ready: asyncio.Queue[Job | None] = asyncio.Queue(maxsize=MAX_PREPARED_IMAGES)
         async with asyncio.TaskGroup() as tasks:
-            feeding = [tasks.create_task(self._feed(rows, ready)) for _ in range(PREPARERS)]
+            feeding = [tasks.create_task(self._feed(rows, ready)) for _ in range(IMAGE_WORKERS)]
             for _ in range(self.workers):
                 tasks.create_task(self._work(ready))
             await asyncio.gather(*feeding)
@@ -97,18 +97,18 @@ class Submission:
             outcomes, course.halted, course.requests, course.throttled, kept_back, timing, course.deprecated
         )
 
-    async def _canary(self, rows: Iterator[tuple[int, Planned]]) -> None:
+    async def _canary(self, rows: Iterator[tuple[int, RowPlan]]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
         while not self.sender.course.stopping and (job := await self._next(rows)) is not None:
             await self._run(job)
             if job.sends:
                 return
 
-    async def _feed(self, rows: Iterator[tuple[int, Planned]], ready: asyncio.Queue[Job | None]) -> None:
+    async def _feed(self, rows: Iterator[tuple[int, RowPlan]], ready: asyncio.Queue[Job | None]) -> None:
         while not self.sender.course.stopping and (job := await self._next(rows)) is not None:
             await ready.put(job)
 
-    async def _next(self, rows: Iterator[tuple[int, Planned]]) -> Job | None:
+    async def _next(self, rows: Iterator[tuple[int, RowPlan]]) -> Job | None:
         """Prepare pictures until one is fit to send; rows whose picture is not end here."""
         for index, planned in rows:
             if self.limit is not None and self._handed_out >= self.limit:
@@ -129,7 +129,7 @@ class Submission:
                 break
         return None
 
-    async def _prepared(self, planned: Planned) -> Prepared | tuple[Problem, ...] | None:
+    async def _prepared(self, planned: RowPlan) -> Prepared | tuple[Problem, ...] | None:
         """Decode a row's picture in a thread; None when that broke, and then the run drains."""
         loop = asyncio.get_running_loop()
         try:
@@ -154,25 +154,25 @@ class Submission:
             data = await asyncio.to_thread(_checked_bytes, job.prepared)
             end = await self.sender.send(job, data) if data is not None else _altered(job)
         except NotReadNow as trouble:
-            end = End(Status.NOT_SENT, problems=(_not_read(job.planned, trouble),))
+            end = SendResult(Status.NOT_SENT, problems=(_not_read(job.planned, trouble),))
         except LedgerError as error:
             self.sender.course.halt("LEDGER", error.reason, 74)
-            end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
+            end = SendResult(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         except LedgerConflict as conflict:
             LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})
             self.sender.course.halt("LEDGER_CONFLICT", str(conflict), 1)
-            end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
+            end = SendResult(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         except Exception as bug:
             LOG.exception("a bug while sending", extra={"row_id": job.request.row_id})
             self.sender.course.halt("BUG", type(bug).__name__, 1)
-            end = End(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
+            end = SendResult(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
         self._finish(job.index, self._outcome(job, end, self.sender.clock.monotonic() - began))
         self.sender.course.ended(end.status, end.verdict.code if end.verdict else None)
 
-    def _outcome(self, job: Job, end: End, seconds: float) -> Outcome:
+    def _outcome(self, job: Job, end: SendResult, seconds: float) -> RowOutcome:
         verdict = end.verdict or Verdict("not_executed")
         sealed = end.status is Status.SEALED
-        return Outcome(
+        return RowOutcome(
             job.planned,
             end.status,
             seal_id=verdict.seal_id if sealed else None,
@@ -189,7 +189,7 @@ class Submission:
             prepared=job.prepared,
         )
 
-    def _finish(self, index: int, outcome: Outcome) -> None:
+    def _finish(self, index: int, outcome: RowOutcome) -> None:
         self._outcomes[index] = outcome
         LOG.info(
             "row",
@@ -209,10 +209,10 @@ class Submission:
             LOG.exception("whoever watches failed")  # a broken pipe must not end a night
 
 
-def prepare_apart(prepare: Prepare, planned: Planned) -> Prepared | tuple[Problem, ...]:
+def prepare_apart(prepare: Prepare, planned: RowPlan) -> Prepared | tuple[Problem, ...]:
     """Prepare a row's picture; what breaks over it is that row's problem. Raises OSError where the disk refuses."""
     try:
-        return row_failures.handle(
+        return row_failures.isolate_row_failure(
             partial(prepare, planned),
             lambda found: (found,),
             stage="picture",
@@ -226,19 +226,19 @@ def prepare_apart(prepare: Prepare, planned: Planned) -> Prepared | tuple[Proble
         raise
 
 
-def unfit(planned: Planned, troubles: tuple[Problem, ...]) -> Outcome:
+def unfit(planned: RowPlan, troubles: tuple[Problem, ...]) -> RowOutcome:
     """Return the end of a row whose picture turned out unfit when it was decoded, or could not be read this time."""
     problems = (*planned.problems, *troubles)
     status = Status.NOT_SENT if waits_for_machine(troubles) else Status.REJECTED
-    return Outcome(planned, status, attempts=_creates_before(planned), problems=problems)
+    return RowOutcome(planned, status, attempts=_creates_before(planned), problems=problems)
 
 
-def not_sent(planned: Planned) -> Outcome:
+def not_sent(planned: RowPlan) -> RowOutcome:
     """Return the end of a row whose turn did not come."""
-    return Outcome(planned, Status.NOT_SENT, attempts=_creates_before(planned), problems=planned.problems)
+    return RowOutcome(planned, Status.NOT_SENT, attempts=_creates_before(planned), problems=planned.problems)
 
 
-def _creates_before(planned: Planned) -> int:
+def _creates_before(planned: RowPlan) -> int:
     return planned.past.creates if planned.past else 0
 
 
@@ -255,14 +255,14 @@ def _checked_bytes(prepared: Prepared) -> bytes | None:
     return data if hashlib.sha256(data).hexdigest() == prepared.sha256 else None
 
 
-def _not_read(planned: Planned, trouble: NotReadNow) -> Problem:
+def _not_read(planned: RowPlan, trouble: NotReadNow) -> Problem:
     picture, cell = planned.doctor.picture, planned.doctor.row.address(Field.PICTURE)
     file = picture.path.name if picture else ""
     return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
-def _altered(job: Job) -> End:
+def _altered(job: Job) -> SendResult:
     row = job.planned.doctor.row
     file, found = job.prepared.source.path.name, "changed during the run"
     trouble = problem("IMAGE_CORRUPT", Field.PICTURE, row.address(Field.PICTURE), file=file, found=found)
-    return End(Status.REJECTED, problems=(trouble,))
+    return SendResult(Status.REJECTED, problems=(trouble,))

@@ -12,24 +12,31 @@ from pipeline.esign import responses as reading
 from pipeline.esign.client import NoAnswer, NotSent, Reply
 from pipeline.esign.contracts import UPLOAD, upload_body
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
-from pipeline.sending.call_context import NOT_EXECUTED_BY_US, SENDS, Held, Line, Stale, Stopped
-from pipeline.sending.run_state import End, Job
+from pipeline.sending.call_context import (
+    NOT_EXECUTED_BY_US,
+    SENDS,
+    BreakerOpened,
+    CallContext,
+    ConnectionExpired,
+    Stopped,
+)
+from pipeline.sending.run_state import Job, SendResult
 
 FILE_ID_MARGIN = 5.0  # seconds before a FileId's death at which it is no longer used
 
 
 @dataclass(frozen=True, slots=True)
-class Uploader(Line):
+class Uploader(CallContext):
     """Brings pictures to the service; a refusal is remembered, a silence leaves the row for the next night."""
 
     def _file_lives(self, job: Job) -> bool:
         return job.file_id is not None and job.file_dies - FILE_ID_MARGIN > self.client.now()
 
-    async def _upload(self, job: Job, data: bytes) -> End | None:
+    async def _upload(self, job: Job, data: bytes) -> SendResult | None:
         """Upload one picture, again on any doubt; None once the job holds a FileId, else how the row ends."""
         suffix = "png" if job.prepared.format == "PNG" else "jpg"
         body = upload_body(self.agent, f"row{job.index + 1:06d}.{suffix}", data)
-        end: End | None = End(Status.NOT_SENT)
+        end: SendResult | None = SendResult(Status.NOT_SENT)
         for attempt in range(SENDS):
             if attempt:
                 await self._pause(attempt)
@@ -40,7 +47,7 @@ class Uploader(Line):
                 break
         return end
 
-    async def _upload_once(self, job: Job, body: bytes, *, send: int) -> tuple[End | None, bool]:
+    async def _upload_once(self, job: Job, body: bytes, *, send: int) -> tuple[SendResult | None, bool]:
         measured = self.course.meter.call(UPLOAD)
         door = AsyncExitStack()
         opened = 0
@@ -49,7 +56,7 @@ class Uploader(Line):
             await self._slot(UPLOAD, opened)
             await door.aclose()
             if not alive():
-                raise Stale
+                raise ConnectionExpired
             await self.limiter.leave(UPLOAD)
             measured.left(send)
 
@@ -69,11 +76,11 @@ class Uploader(Line):
                 if answer.request_id is not None:
                     self.client.learn(reply)
         except Stopped:
-            return End(Status.NOT_SENT), False
-        except Held:
+            return SendResult(Status.NOT_SENT), False
+        except BreakerOpened:
             return await self._upload_once(job, body, send=send)
-        except Stale:
-            return End(Status.NOT_SENT), True
+        except ConnectionExpired:
+            return SendResult(Status.NOT_SENT), True
         except (NotSent, NoAnswer) as error:
             measured.lost()
             return self._upload_unanswered(error), True
@@ -86,7 +93,7 @@ class Uploader(Line):
             await self._remember(job, trace_id, end)
         return end, again
 
-    def _upload_unanswered(self, error: NotSent | NoAnswer) -> End:
+    def _upload_unanswered(self, error: NotSent | NoAnswer) -> SendResult:
         code = "no_answer"
         if isinstance(error, NotSent):
             code = NOT_EXECUTED_BY_US
@@ -96,9 +103,9 @@ class Uploader(Line):
             self.course.requests[UPLOAD][code] += 1
         self._unanswered(UPLOAD, error)
         self.course.resent("transport")
-        return End(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error)))
+        return SendResult(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error)))
 
-    async def _remember(self, job: Job, trace_id: str, end: End) -> None:
+    async def _remember(self, job: Job, trace_id: str, end: SendResult) -> None:
         """Enter an upload's refusal, so that later nights know how old it is; no create was sent."""
         assert end.verdict is not None
         attempt = replace(
@@ -107,12 +114,12 @@ class Uploader(Line):
         await self.ledger.open_attempt(attempt)
         await self.ledger.settle(trace_id, end.verdict, at=self.client.now())
 
-    def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[End, bool]:
+    def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[SendResult, bool]:
         message = self.mask(answer.message) if answer.message else None
         refusal = Verdict("refused", None, answer.request_id, answer.code, message, reply.status)
         match answer.meaning:
             case "row" | "exists" | "upload_again":
-                return End(Status.FAILED, refusal), False
+                return SendResult(Status.FAILED, refusal), False
             case "throttle":
                 self._throttled(UPLOAD, refusal)
             case "clock" if self._heal(job, reply):
@@ -121,4 +128,4 @@ class Uploader(Line):
                 self.course.resent("transport")
             case _:
                 self.course.halt(refusal.code or "", refusal.message or "", 4)
-        return End(Status.NOT_SENT, refusal), True
+        return SendResult(Status.NOT_SENT, refusal), True

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from pipeline.support.failpoints import reach
+from pipeline.support.failpoints import hit_failpoint
 
 Json = Mapping[str, object]
 Replace = Callable[[Path, Path], None]  # as os.replace
@@ -52,10 +52,10 @@ def write_atomically(
     try:
         fill(temporary)
         temporary.chmod(0o600)
-        reach(f"results: before the fsync of {path.name}")
+        hit_failpoint(f"results: before the fsync of {path.name}")
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
-        reach(f"results: before {path.name} takes its name")
+        hit_failpoint(f"results: before {path.name} takes its name")
         target = _move(temporary, path, numbered=numbered, replace=replace)
     except OSError as error:
         if error.errno is not None:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 _armed: Callable[[str], None] | None = None
 
 
-def arm(act: Callable[[str], None] | None) -> None:
+def enable_failpoint(act: Callable[[str], None] | None) -> None:
     """Have ``act`` called with the name of every point that is reached from now on; None disarms."""
     global _armed  # noqa: PLW0603 - one process, one walk
     _armed = act
 
 
-def reach(name: str) -> None:
+def hit_failpoint(name: str) -> None:
     """Pass a point."""
     if _armed is not None:
         _armed(name)

@@ -39,7 +39,7 @@ def free_name(path: Path) -> Path:
 
 
 @contextmanager
-def published(path: Path) -> Iterator[Path]:
+def create_atomically(path: Path) -> Iterator[Path]:
     """Yield an empty draft (0600) that takes the name ``path``, durably, once the block has filled it.
 
     Where the name is taken by then the first one stays. A link and not a rename: a rename would take the place of what

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.model import Halt, HaltExit, Night, Traffic
+from pipeline.domain.model import Halt, HaltExit, RunReport, Traffic
 from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,
@@ -77,9 +77,9 @@ def halt_of(trouble: BaseException, language: str) -> Halt:
     return Halt("BUG", type(trouble).__name__, 1)
 
 
-def empty_night(begun: Begun, clock: Clock, halted: Halt | None) -> Night:
+def empty_night(begun: Begun, clock: Clock, halted: Halt | None) -> RunReport:
     """Return a night in which no row was told of."""
-    return Night(
+    return RunReport(
         run=begun.run,
         command=begun.command,
         started=begun.started,
@@ -96,7 +96,7 @@ def empty_night(begun: Begun, clock: Clock, halted: Halt | None) -> Night:
     )
 
 
-def leave_record(night: Night, folders: Iterable[Path]) -> bool:
+def leave_record(night: RunReport, folders: Iterable[Path]) -> bool:
     """Write a night's run.json into these folders; tell whether each could be written."""
     whole = True
     for folder in dict.fromkeys(folders):

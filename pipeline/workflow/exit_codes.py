@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pipeline.domain.model import Halt, Outcome, Status
+from pipeline.domain.model import Halt, RowOutcome, Status
 from pipeline.domain.roster import FileReport
 from pipeline.reports.reasons import is_spare_copy, waits_for_review
 
@@ -15,7 +15,7 @@ DONE = frozenset({Status.SEALED, Status.UNCHANGED})
 
 
 def exit_code(
-    outcomes: Iterable[Outcome],
+    outcomes: Iterable[RowOutcome],
     files: Sequence[FileReport],
     halted: Halt | None,
     *,
@@ -37,12 +37,12 @@ def exit_code(
     return next(code for code in SEVERITY if code in codes)
 
 
-def graver(one: int, other: int) -> int:
+def more_severe_exit(one: int, other: int) -> int:
     """Return the code of the two that counts; a signal's outranks all."""
     return next((code for code in SEVERITY if code in {one, other}), 0) if one < 128 else one
 
 
-def _of_row(outcome: Outcome, *, left: bool) -> int:
+def _of_row(outcome: RowOutcome, *, left: bool) -> int:
     if outcome.status in DONE or outcome.status is Status.READY or left:
         return 0
     if outcome.status is Status.NOT_SENT:

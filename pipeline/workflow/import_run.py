@@ -18,15 +18,15 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_answer, mask_text, numbers_of
 from pipeline.domain.model import (
     UNDONE,
-    Ask,
-    Forecast,
     Halt,
     Judgement,
-    Night,
     Notice,
-    Outcome,
-    Past,
-    Planned,
+    PersonHistory,
+    RowOutcome,
+    RowPlan,
+    RunPreview,
+    RunReport,
+    RunRequest,
     Snapshot,
     Status,
     Traffic,
@@ -35,27 +35,27 @@ from pipeline.domain.roster import FileReport, FileStat, Origin
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.intake.conflicts import compare, mark_unread
-from pipeline.intake.corrections import gather
+from pipeline.intake.conflicts import flag_conflicts, mark_unread
+from pipeline.intake.corrections import load_rows
 from pipeline.intake.fields.validate import validate
-from pipeline.intake.images.name_ocr import cross_check
-from pipeline.intake.images.prepare import twins
-from pipeline.intake.pairing.image_index import index
-from pipeline.intake.pairing.match import pair
+from pipeline.intake.images.identical import find_identical_images
+from pipeline.intake.images.name_ocr import check_names_in_images
+from pipeline.intake.pairing.image_index import index_images
+from pipeline.intake.pairing.match import match_images
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
 from pipeline.planning import review, run_history
-from pipeline.planning.guards import Guards, Watch, before, find_missing_rosters
-from pipeline.planning.plan import drawn_by, meet, standing
+from pipeline.planning.guards import Guards, RunGuards, check_plan, find_missing_rosters
+from pipeline.planning.plan import find_owners_by_image, outcome_if_not_sent, plan_rows
 from pipeline.planning.same_person import find_new_marks, unite_persons
 from pipeline.planning.sealed_corrections import note_sealed_corrections
 from pipeline.planning.sent_sizes import examine_sent_sizes
 from pipeline.reports.display_values import name_of
-from pipeline.sending.connection_slots import doors_of
+from pipeline.sending.connection_slots import connection_slots_of
 from pipeline.sending.create import Sender
 from pipeline.sending.outage import OutageMonitor
-from pipeline.sending.run_state import Course
+from pipeline.sending.run_state import RunState
 from pipeline.sending.submit import Submission, Submitted, not_sent
 from pipeline.workflow import stage_settings
 from pipeline.workflow.exit_codes import exit_code
@@ -66,14 +66,14 @@ from pipeline.workflow.notices import (
     find_open_rosters,
     find_wrong_clock,
 )
-from pipeline.workflow.run_records import closed, see
-from pipeline.workflow.unsent_rows import examine, unsent
+from pipeline.workflow.run_records import record_rows, record_run_end
+from pipeline.workflow.unsent_rows import check_images, finish_unsent_rows
 
 PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")  # of a check without a ledger: the same people are one all the same
 
 
 @dataclass(slots=True)
-class Stop:
+class StopSignal:
     """Set from outside to drain; ``signal`` is the number of what asked for it."""
 
     event: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,30 +81,30 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class RunPlan:
     """Everything that is known before the first call."""
 
-    planned: tuple[Planned, ...]
+    planned: tuple[RowPlan, ...]
     files: tuple[FileReport, ...]
     unclaimed: tuple[Path, ...]
     unread: Sequence[tuple[str, str]]  # places of pictures that could not be read, and why
     stats: Mapping[str, FileStat]  # fingerprints to remember
-    drawn: Mapping[str, Past]  # digest of pixels -> whose seal shows them
+    drawn: Mapping[str, PersonHistory]  # digest of pixels -> whose seal shows them
     absent: int  # people whose last create has no verdict and who are not in the rosters
     seals: int  # live ones in the ledger
     notices: Sequence[Notice]
     checked: Collection[str]  # SealIds of older seals whose pictures were surely sent whole
 
 
-def draft(
-    ask: Ask,
+def prepare_run(
+    ask: RunRequest,
     config: Config,
     *,
     ledger: Ledger | None,
     site_key: SiteKey | None,
     clock: Clock,
     judged: Mapping[str, Judgement] = MappingProxyType({}),
-) -> Draft:
+) -> RunPlan:
     """Read, judge, pair, compare and plan: the offline half, the same for `check` and `run`.
 
     ``judged`` is what a review says beside what the ledger remembers of earlier ones. Without a ``site_key`` people are
@@ -119,44 +119,44 @@ def draft(
         identify=identify,
         known={past.key for past in snapshot.people.values() if past.seal or past.unsettled},
     )
-    read = partial(read_rosters, columns=config.columns, manner=stage_settings.manner(ask, config))
-    collect = partial(gather, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
+    read = partial(read_rosters, columns=config.columns, manner=stage_settings.read_options(ask, config))
+    collect = partial(load_rows, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
     found = collect(read, ask.rosters, ask.context)
     snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     unite = partial(unite_persons, snapshot=snapshot, person_key=identify.person)
     doctors = unite(judge(found.rows, ids=found.row_ids))
     others = unite(judge(found.others, ids=found.other_ids))
     known = ledger.known_files() if ledger else {}
-    library = index(ask.seals)
-    pairing = pair(
+    library = index_images(ask.seals)
+    pairing = match_images(
         [*doctors, *others],
         library,
         known=known,
-        keep=stage_settings.keeper(config),
+        keep=stage_settings.image_store(config),
         sealed=stage_settings.find_sealed(snapshot, ledger, site_key),
         paired_before=stage_settings.find_paired_before(ledger),
     )
-    same = twins(stage_settings.undrawn(pairing.doctors, snapshot))
-    compared = compare(mark_unread(pairing.doctors, same.unread), same.same, snapshot.other_persons)[
+    same = find_identical_images(stage_settings.images_without_seal(pairing.doctors, snapshot))
+    compared = flag_conflicts(mark_unread(pairing.doctors, same.unread), same.same, snapshot.other_persons)[
         : len(doctors)
     ]
     if config.pictures.ocr:
-        compared = cross_check(compared, beside=others, work=config.path(config.work))
+        compared = check_names_in_images(compared, beside=others, work=config.path(config.work))
     judged = {**(ledger.judgements() if ledger else {}), **judged}
     beside = {doctor.key for doctor in others if doctor.key}
     examined = examine_sent_sizes(compared, snapshot, stage_settings.sent_size(config))
     rules = stage_settings.rules(ask, config, site_key, clock, judged, shrunk=examined.shrunk)
-    planned = meet(compared, snapshot, rules, beside=beside)
+    planned = plan_rows(compared, snapshot, rules, beside=beside)
     planned = note_sealed_corrections(planned, ledger, snapshot, rules.day_of)
     absent = _unsettled(snapshot) - {doctor.key for doctor in doctors}
     seals = sum(past.seal is not None for past in snapshot.people.values())
-    return Draft(
+    return RunPlan(
         planned=tuple(planned),
         files=tuple(found.files),
         unclaimed=pairing.unclaimed,
         unread=library.unreadable,
         stats=pairing.stats,
-        drawn=drawn_by(snapshot, lambda made: made.pixels),
+        drawn=find_owners_by_image(snapshot, lambda made: made.pixels),
         absent=len(absent),
         seals=seals,
         notices=(*find_open_rosters(found.files), *find_hard_links(pairing.doctors)),
@@ -164,7 +164,7 @@ def draft(
     )
 
 
-def _without_key(outcome: Outcome) -> Outcome:
+def _without_key(outcome: RowOutcome) -> RowOutcome:
     """Return an outcome without the person's key: it was made with a key that is no secret."""
     doctor = replace(outcome.doctor, key=None)
     return replace(outcome, planned=replace(outcome.planned, doctor=doctor))
@@ -175,16 +175,16 @@ def _unsettled(snapshot: Snapshot) -> set[str | None]:
 
 
 def check(
-    ask: Ask, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
-) -> Night:
+    ask: RunRequest, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
+) -> RunReport:
     """Find everything that a run would find, pictures decoded, without a call."""
     started = clock.now()
-    plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    outcomes = examine(plan.planned, stage_settings.preparer(config, plan.drawn))
+    plan = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    outcomes = check_images(plan.planned, stage_settings.preparer(config, plan.drawn))
     if site_key is None:
         outcomes = tuple(map(_without_key, outcomes))
     halted = find_missing_rosters(run_history.find_emptied(ask, ledger))
-    return Night(
+    return RunReport(
         run=ask.run,
         command=ask.command,
         started=started,
@@ -209,7 +209,7 @@ def check(
 
 
 async def run(
-    ask: Ask,
+    ask: RunRequest,
     config: Config,
     *,
     ledger: Ledger,
@@ -217,12 +217,12 @@ async def run(
     limiter: Limiter,
     credentials: Callable[[], Credentials],
     clock: Clock,
-    stop: Stop,
-    confirm: Callable[[Forecast], bool] = lambda _: True,
-    watch: Callable[[Outcome], None] = lambda _: None,
+    stop: StopSignal,
+    confirm: Callable[[RunPreview], bool] = lambda _: True,
+    watch: Callable[[RowOutcome], None] = lambda _: None,
     outages: OutageMonitor | None = None,
     aside: bool = False,
-) -> Night | None:
+) -> RunReport | None:
     """Send what has to be sent; None when ``confirm`` said no, and then nothing happened.
 
     ``credentials`` are asked for only when something has to be sent. ``watch`` hears of each row that is sent, as it ends;
@@ -231,15 +231,15 @@ async def run(
     """
     started = clock.now()
     saved = review.read(ask.review, site_key.reviews()) if ask.review else None
-    said = review.anew(saved, ledger.judgements()) if saved else {}
+    said = review.find_new_judgements(saved, ledger.judgements()) if saved else {}
     judged = {identity: Judgement(each, started) for identity, each in said.items()}
-    prepare = partial(draft, ask, config, ledger=ledger, site_key=site_key, clock=clock, judged=judged)
+    prepare = partial(prepare_run, ask, config, ledger=ledger, site_key=site_key, clock=clock, judged=judged)
     plan = await asyncio.to_thread(prepare) if aside else prepare()
     if config.unknown == "probe":
         run_history.require_certificate(ledger, config.api.contract, started)
     limits = stage_settings.guards(ask, config)
     ready = _to_send(plan, ask, ledger)
-    told = review.tally(saved, _open_to_review(plan.planned)) if saved else None
+    told = review.count_judgements(saved, _open_to_review(plan.planned)) if saved else None
     record = stage_settings.record(ask, config, started)
     forbidden = _guarded(ready, plan, limits, record, ledger, emptied=run_history.find_emptied(ask, ledger))
     chosen = ready[: ask.limit]
@@ -256,9 +256,9 @@ async def run(
     if saved and said:
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
-    stood = tuple(map(standing, plan.planned))
+    stood = tuple(map(outcome_if_not_sent, plan.planned))
     numbers = numbers_of(each.doctor for each in plan.planned)
-    see(ledger, ask.run, stood, numbers)
+    record_rows(ledger, ask.run, stood, numbers)
     ledger.remember_marks(find_new_marks(plan.planned, site_key.digest))
 
     ready_picture = stage_settings.preparer(config, plan.drawn)
@@ -267,7 +267,7 @@ async def run(
     if found is not None:
         async with (
             stage_settings.client(config, found, clock) as client,
-            doors_of(limiter, (CREATE, UPLOAD), stage_settings.doors(config)) as doors,
+            connection_slots_of(limiter, (CREATE, UPLOAD), stage_settings.doors(config)) as doors,
         ):
             sender = Sender(
                 client=client,
@@ -278,7 +278,7 @@ async def run(
                 contract=config.api.contract,
                 run=ask.run,
                 mask=partial(mask_answer, numbers=numbers),
-                course=Course(stop.event, clock, Watch(limits, plan.seals), found.source, outages),
+                course=RunState(stop.event, clock, RunGuards(limits, plan.seals), found.source, outages),
                 creates=asyncio.Semaphore(stage_settings.creates_in_flight(config)),
                 doors=doors,
             )
@@ -288,7 +288,7 @@ async def run(
                 stage_settings.workers(config),
                 watch,
                 ask.limit,
-                stage_settings.stops_at(limits, clock),
+                stage_settings.deadline_timestamp(limits, clock),
             )
             submitted = await submission.go(ready)
             notices += (*find_wrong_clock(client.offset), *find_deprecations(submitted.deprecated))
@@ -296,7 +296,8 @@ async def run(
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
     rest = [each for each in stood if id(each.planned) not in sent]
     sent |= {
-        id(each.planned): outcome for each, outcome in zip(rest, unsent(rest, ready_picture), strict=True)
+        id(each.planned): outcome
+        for each, outcome in zip(rest, finish_unsent_rows(rest, ready_picture), strict=True)
     }
     outcomes = tuple(sent[id(each)] for each in plan.planned)
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
@@ -304,7 +305,7 @@ async def run(
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
     if ask.only:
         counting = [each for each in outcomes if each.doctor.key in ask.only]
-    night = Night(
+    night = RunReport(
         run=ask.run,
         command=ask.command,
         started=started,
@@ -326,12 +327,12 @@ async def run(
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
-    return closed(night, ledger, stood, numbers)
+    return record_run_end(night, ledger, stood, numbers)
 
 
 def _guarded(
-    ready: Sequence[Planned],
-    plan: Draft,
+    ready: Sequence[RowPlan],
+    plan: RunPlan,
     limits: Guards,
     record: RunRecord,
     ledger: Ledger,
@@ -343,7 +344,7 @@ def _guarded(
     doctors = [each.doctor for each in plan.planned]
     people = {doctor.key or name_of(doctor) or doctor.row_id for doctor in doctors}
     last = partial(run_history.LastRun, ledger, record)
-    return before(
+    return check_plan(
         ready,
         len(people),
         limits,
@@ -355,7 +356,7 @@ def _guarded(
     )
 
 
-def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
+def _to_send(plan: RunPlan, ask: RunRequest, ledger: Ledger) -> list[RowPlan]:
     """Return the rows to send: all that are ready, or of a retry those that its run left undone.
 
     A corrected row has another id and perhaps another number: it is known by its place, too. First go those whose turn
@@ -365,7 +366,7 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     if ask.only:
         return [each for each in ready if each.doctor.key in ask.only]
     if ask.of_run is None:
-        waiting = run_history.left_over(ledger)
+        waiting = run_history.find_previously_unsent(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
     undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in UNDONE]
     ids = {seen.row_id for seen in undone}
@@ -384,13 +385,13 @@ def _to_send(plan: Draft, ask: Ask, ledger: Ledger) -> list[Planned]:
     ]
 
 
-def _open_to_review(planned: Iterable[Planned]) -> Iterator[str]:
+def _open_to_review(planned: Iterable[RowPlan]) -> Iterator[str]:
     """Yield the ids of the judgements on which it depends whether something is sent."""
     for each in planned:
         if each.review is not None and each.status in {Status.READY, Status.NOT_SENT, Status.REJECTED}:
             yield each.review.id
 
 
-def _covered(outcome: Outcome) -> bool:
+def _covered(outcome: RowOutcome) -> bool:
     """Tell whether a row is one that `retry` may touch: its exit code counts no others."""
     return outcome.planned.status in UNDONE

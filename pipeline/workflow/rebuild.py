@@ -16,30 +16,30 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Numbers, mask_text, numbers_of
 from pipeline.domain.model import (
-    Ask,
+    DurationHistogram,
     Halt,
     HaltExit,
-    Night,
     Notice,
-    Outcome,
-    Past,
-    Planned,
-    Spread,
+    PersonHistory,
+    RowOutcome,
+    RowPlan,
+    RunReport,
+    RunRequest,
     Status,
     Timing,
     Traffic,
 )
 from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
 from pipeline.intake.read_rosters import run_of
-from pipeline.ledger.protocol import Ledger, RunRecord, SeenRow
+from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.site_key import SiteKey
-from pipeline.planning.plan import standing
+from pipeline.planning.plan import outcome_if_not_sent
 from pipeline.sending.submit import not_sent
-from pipeline.workflow.import_run import Draft, draft
+from pipeline.workflow.import_run import RunPlan, prepare_run
 from pipeline.workflow.stage_settings import tenant_of
 
 
-def tell_again(
+def rebuild_report(
     record: RunRecord,
     config: Config,
     *,
@@ -48,12 +48,12 @@ def tell_again(
     clock: Clock,
     out: Path,
     passwords: tuple[str, ...] = (),
-) -> Night:
+) -> RunReport:
     """Return the night of a run as the ledger knows it now; ``passwords`` open its encrypted rosters.
 
     A row whose line has left the roster since is told without its cells, so it cannot be corrected in To fix.
     """
-    ask = Ask(
+    ask = RunRequest(
         command="check",
         run=record.run,
         rosters=tuple(path for path in map(Path, record.rosters) if path.exists()),
@@ -64,7 +64,7 @@ def tell_again(
     )
     of_workbook = record.command == "retry" and any(run_of(path) is not None for path in ask.rosters)
     ask = replace(ask, to_fix_only=of_workbook)
-    plan = draft(ask, config, ledger=ledger, site_key=site_key, clock=clock)
+    plan = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     here = {each.doctor.row_id: each for each in plan.planned}
     people = ledger.snapshot().people
     numbers = numbers_of(each.doctor for each in plan.planned)
@@ -72,7 +72,7 @@ def tell_again(
         _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, numbers)
         for seen in ledger.rows_of(record.run)
     )
-    return Night(
+    return RunReport(
         run=record.run,
         command=record.command,
         started=record.started,
@@ -92,11 +92,13 @@ def tell_again(
     )
 
 
-def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str, numbers: Numbers) -> Outcome:
+def _outcome(
+    seen: RowRecord, here: RowPlan | None, past: PersonHistory | None, run: str, numbers: Numbers
+) -> RowOutcome:
     line = json.loads(seen.line)
     doctor = _there(here.doctor, seen, line, numbers) if here else _doctor(seen, line)
     problems = tuple(map(_problem, line["problems"], line["words"]))
-    planned = Planned(
+    planned = RowPlan(
         doctor,
         Status(seen.status),
         line["seal_name"],
@@ -107,7 +109,7 @@ def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str, n
     if planned.status is Status.READY:
         return _since_the_plan(planned, run)
     service = line["service"] or {}
-    return Outcome(
+    return RowOutcome(
         planned,
         planned.status,
         seal_id=line["seal_id"],
@@ -122,7 +124,7 @@ def _outcome(seen: SeenRow, here: Planned | None, past: Past | None, run: str, n
     )
 
 
-def _since_the_plan(planned: Planned, run: str) -> Outcome:
+def _since_the_plan(planned: RowPlan, run: str) -> RowOutcome:
     """Return what became of a row that was about to be sent when the run was cut short."""
     past = planned.past
     status = Status.NOT_SENT
@@ -134,10 +136,10 @@ def _since_the_plan(planned: Planned, run: str) -> Outcome:
         status = Status.FAILED
     if status is Status.NOT_SENT:
         return not_sent(planned)
-    return replace(standing(replace(planned, status=status)), status=status)
+    return replace(outcome_if_not_sent(replace(planned, status=status)), status=status)
 
 
-def _moment(past: Past | None, trace_id: str | None) -> float | None:
+def _moment(past: PersonHistory | None, trace_id: str | None) -> float | None:
     """Return when an attempt was signed, as far as the person's past still tells."""
     if past is None or trace_id is None:
         return None
@@ -157,7 +159,7 @@ def _problem(told: Mapping[str, str | None], words: Mapping[str, str]) -> Proble
     )
 
 
-def _there(doctor: Doctor, seen: SeenRow, line: Mapping[str, Any], numbers: Numbers) -> Doctor:
+def _there(doctor: Doctor, seen: RowRecord, line: Mapping[str, Any], numbers: Numbers) -> Doctor:
     """Return a doctor as of the run: today's cells at the place where the row stood then, which is masked there."""
     origin = doctor.row.origin
     path = origin.path if mask_text(origin.file, numbers) == seen.file else Path(line["path"])
@@ -165,7 +167,7 @@ def _there(doctor: Doctor, seen: SeenRow, line: Mapping[str, Any], numbers: Numb
     return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, seen.row)))
 
 
-def _doctor(seen: SeenRow, line: Mapping[str, Any]) -> Doctor:
+def _doctor(seen: RowRecord, line: Mapping[str, Any]) -> Doctor:
     """Return what is left of a row that no roster holds any more."""
     origin = Origin(Path(line["path"]), seen.sheet, seen.row)
     return Doctor(
@@ -186,7 +188,7 @@ def _doctor(seen: SeenRow, line: Mapping[str, Any]) -> Doctor:
     )
 
 
-def _files(plan: Draft, outcomes: Sequence[Outcome]) -> Iterator[FileReport]:
+def _files(plan: RunPlan, outcomes: Sequence[RowOutcome]) -> Iterator[FileReport]:
     """Return the files of the run's rows; one that changed since is told by its rows alone."""
     counted = Counter(outcome.doctor.row.origin.path for outcome in outcomes)
     reports = {report.path: report for report in plan.files}
@@ -234,8 +236,11 @@ def _timing(told: Mapping[str, Any] | None) -> Timing | None:
     if told is None:
         return None
 
-    def spreads(each: Mapping[str, Any]) -> dict[str, Spread]:
-        return {name: Spread(**{**spread, "bins": tuple(spread["bins"])}) for name, spread in each.items()}
+    def spreads(each: Mapping[str, Any]) -> dict[str, DurationHistogram]:
+        return {
+            name: DurationHistogram(**{**spread, "bins": tuple(spread["bins"])})
+            for name, spread in each.items()
+        }
 
     def series(each: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
         return {name: tuple(values) for name, values in each.items()}

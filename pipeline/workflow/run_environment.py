@@ -25,7 +25,7 @@ from pipeline.config.named_paths import (
 )
 from pipeline.config.passwords import passwords
 from pipeline.config.settings import Config, missing_ids
-from pipeline.domain.model import Ask, Night
+from pipeline.domain.model import RunReport, RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.support.shell_quoting import join
 
@@ -68,7 +68,7 @@ def ask_of(
     accept_guards: bool = False,
     invocation: str = PROGRAM,
     run: str | None = None,
-) -> Ask:
+) -> RunRequest:
     """Resolve what is asked: named paths must exist (UsageError), the default folders may be absent.
 
     ``run`` is the run's id where it has one already.
@@ -90,7 +90,7 @@ def ask_of(
     results = out or config.path(config.out) / run
     room_for_results(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
-    return Ask(
+    return RunRequest(
         command=command,
         run=run,
         rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
@@ -106,7 +106,7 @@ def ask_of(
 
 
 def has_nothing_to_read(
-    ask: Ask, config: Config, clock: Clock, ledger: Ledger | None = None, *, known: bool = True
+    ask: RunRequest, config: Config, clock: Clock, ledger: Ledger | None = None, *, known: bool = True
 ) -> bool:
     """Tell whether there is no roster, and nothing shows that an earlier run read one there: then there is nothing to do.
 
@@ -119,7 +119,7 @@ def has_nothing_to_read(
         return False
     from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
     from pipeline.planning.run_history import find_emptied  # noqa: PLC0415
-    from pipeline.reports.earlier_results import run_that_knew  # noqa: PLC0415
+    from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
     from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
 
     if not known:
@@ -128,7 +128,7 @@ def has_nothing_to_read(
         return not find_emptied(ask, ledger)
     path = config.path(config.ledger)
     if not path.exists():
-        return not receipts_path(path).exists() and not run_that_knew(
+        return not receipts_path(path).exists() and not find_earlier_run(
             config.path(config.out), tenant_of(config)
         )
     with open_for_config(config, clock, readonly=True) as (opened, _):
@@ -174,14 +174,14 @@ def open_for_config(
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
     from pipeline.ledger.open import open_ledger  # noqa: PLC0415
-    from pipeline.reports.earlier_results import run_that_knew  # noqa: PLC0415
+    from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
     from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     tenant = tenant_of(config)
     if readonly:
         require_ledger(config)
-    evidence = None if path.exists() or new_ledger else run_that_knew(config.path(config.out), tenant)
+    evidence = None if path.exists() or new_ledger else find_earlier_run(config.path(config.out), tenant)
     ledger, site_key = open_ledger(
         path,
         tenant,
@@ -228,9 +228,9 @@ def lock_tenant(
 
 
 @contextmanager
-def hold(
+def locked_ledger(
     config: Config,
-    ask: Ask,
+    ask: RunRequest,
     clock: Clock,
     *,
     new_ledger: bool = False,
@@ -283,13 +283,13 @@ def open_for_check(
     from pipeline.ledger.lock import held  # noqa: PLC0415
     from pipeline.ledger.open import require_no_lost_ledger  # noqa: PLC0415
     from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
-    from pipeline.reports.earlier_results import run_that_knew  # noqa: PLC0415
+    from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
     from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
     ownership = None
     if not path.exists():
-        evidence = run_that_knew(config.path(config.out), tenant_of(config))
+        evidence = find_earlier_run(config.path(config.out), tenant_of(config))
         found = Ownership(registry_of(config), warn=warn or log_warning)
         require_no_lost_ledger(path, str(evidence) if evidence else None, found)
         yield None, None
@@ -311,11 +311,11 @@ def require_ledger(config: Config) -> None:
 def no_ledger(config: Config) -> UsageError:
     """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
     from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
-    from pipeline.reports.earlier_results import run_that_knew  # noqa: PLC0415
+    from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
     from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
 
     path = config.path(config.ledger)
-    lost = receipts_path(path).exists() or run_that_knew(config.path(config.out), tenant_of(config))
+    lost = receipts_path(path).exists() or find_earlier_run(config.path(config.out), tenant_of(config))
     if lost:
         return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
     return UsageError("never_run", path=path, then=("check",))
@@ -367,10 +367,10 @@ def warm_up() -> None:
 
 
 def write_results(
-    night: Night, config: Config, *, language: str, latest: Path | None, numbers: Numbers | None = None
+    night: RunReport, config: Config, *, language: str, latest: Path | None, numbers: Numbers | None = None
 ) -> dict[str, Path]:
     """Write a night's files, and copies of them into ``latest``; see `pipeline.reports.write.write_all`."""
-    from pipeline.domain.row_token import check_of  # noqa: PLC0415
+    from pipeline.domain.row_token import row_id_checksum  # noqa: PLC0415
     from pipeline.reports.write import write_all  # noqa: PLC0415
     from pipeline.workflow.stage_settings import preview  # noqa: PLC0415
 
@@ -378,7 +378,7 @@ def write_results(
     return write_all(
         night,
         language=language,
-        ticket_check=check_of,
+        ticket_check=row_id_checksum,
         look=look,
         latest=latest,
         numbers=numbers,

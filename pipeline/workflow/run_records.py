@@ -9,17 +9,17 @@ from dataclasses import replace
 from typing import overload
 
 from pipeline.domain.masking import Numbers, mask_problem, mask_text
-from pipeline.domain.model import Halt, Night, Outcome
+from pipeline.domain.model import Halt, RowOutcome, RunReport
 from pipeline.errors import LedgerError
-from pipeline.ledger.protocol import Ledger, SeenRow
-from pipeline.reports.records import outcome_line, run_record
-from pipeline.workflow.exit_codes import graver
+from pipeline.ledger.protocol import Ledger, RowRecord
+from pipeline.reports.records import outcome_record, run_record
+from pipeline.workflow.exit_codes import more_severe_exit
 
 LOG = logging.getLogger(__name__)
 _LINE = json.JSONEncoder(ensure_ascii=False)
 
 
-def see(ledger: Ledger, run: str, outcomes: Iterable[Outcome], numbers: Numbers) -> None:
+def record_rows(ledger: Ledger, run: str, outcomes: Iterable[RowOutcome], numbers: Numbers) -> None:
     """Enter what this run says of these rows; ``numbers`` are those of all its rows.
 
     A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
@@ -28,10 +28,10 @@ def see(ledger: Ledger, run: str, outcomes: Iterable[Outcome], numbers: Numbers)
     ledger.see_rows(run, _Words(outcomes, numbers))
 
 
-class _Words(Sequence[SeenRow]):
+class _Words(Sequence[RowRecord]):
     """What is said of each row, in the order of the rows' ids, made when it is asked for: 100,000 of them are 150 MB."""
 
-    def __init__(self, outcomes: Iterable[Outcome], numbers: Numbers) -> None:
+    def __init__(self, outcomes: Iterable[RowOutcome], numbers: Numbers) -> None:
         self._outcomes = sorted(outcomes, key=lambda outcome: outcome.doctor.row_id or "")
         self._numbers = numbers
 
@@ -39,20 +39,20 @@ class _Words(Sequence[SeenRow]):
         return len(self._outcomes)
 
     @overload
-    def __getitem__(self, place: int) -> SeenRow: ...
+    def __getitem__(self, place: int) -> RowRecord: ...
     @overload
-    def __getitem__(self, place: slice) -> list[SeenRow]: ...
-    def __getitem__(self, place: int | slice) -> SeenRow | list[SeenRow]:
+    def __getitem__(self, place: slice) -> list[RowRecord]: ...
+    def __getitem__(self, place: int | slice) -> RowRecord | list[RowRecord]:
         if isinstance(place, slice):
             return [_seen(outcome, self._numbers) for outcome in self._outcomes[place]]
         return _seen(self._outcomes[place], self._numbers)
 
-    def __iter__(self) -> Iterator[SeenRow]:
+    def __iter__(self) -> Iterator[RowRecord]:
         return (_seen(outcome, self._numbers) for outcome in self._outcomes)
 
 
-def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
-    line = outcome_line(outcome, run="", language="en", numbers=numbers)
+def _seen(outcome: RowOutcome, numbers: Numbers) -> RowRecord:
+    line = outcome_record(outcome, run="", language="en", numbers=numbers)
     if outcome.doctor.row.ticket:
         line["corrects"] = (
             outcome.doctor.row.ticket
@@ -60,7 +60,7 @@ def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
     line["words"] = [dict(mask_problem(each, numbers).detail) for each in outcome.problems]
     doctor = outcome.doctor
     assert doctor.row_id is not None
-    return SeenRow(
+    return RowRecord(
         row_id=doctor.row_id,
         key=doctor.key,
         file=str(line["file"]),
@@ -72,7 +72,9 @@ def _seen(outcome: Outcome, numbers: Numbers) -> SeenRow:
     )
 
 
-def closed(night: Night, ledger: Ledger, stood: Sequence[Outcome], numbers: Numbers) -> Night:
+def record_run_end(
+    night: RunReport, ledger: Ledger, stood: Sequence[RowOutcome], numbers: Numbers
+) -> RunReport:
     """Enter how the run ended; a disk that fails now may change the exit code, never what happened.
 
     ``stood`` is what the run said of the same rows before it sent: what is still so is not said again. ``numbers`` are
@@ -83,12 +85,14 @@ def closed(night: Night, ledger: Ledger, stood: Sequence[Outcome], numbers: Numb
     ]
     try:
         if news:
-            see(ledger, night.run, news, numbers)
+            record_rows(ledger, night.run, news, numbers)
         record = json.dumps(run_record(night, numbers=numbers), ensure_ascii=False)
         ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")
         return replace(
-            night, exit=graver(night.exit, 74), halted=night.halted or Halt("LEDGER", error.reason, 74)
+            night,
+            exit=more_severe_exit(night.exit, 74),
+            halted=night.halted or Halt("LEDGER", error.reason, 74),
         )
     return night

@@ -17,13 +17,13 @@ from types import MappingProxyType
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.model import (
-    Ask,
-    Content,
-    Forecast,
     Judgement,
     LiveSeal,
-    Past,
-    Planned,
+    PersonHistory,
+    RowPlan,
+    RunPreview,
+    RunRequest,
+    SealContent,
     SealRequest,
     Snapshot,
     Traffic,
@@ -40,13 +40,13 @@ from pipeline.intake.images import prepare as image
 from pipeline.intake.images import store
 from pipeline.intake.pairing.picture_entries import PairedBefore, PairedRow
 from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed, SealedPerson
-from pipeline.intake.readers.options import HEADER, Keep, Manner
+from pipeline.intake.readers.options import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.tenant import tenant
 from pipeline.planning.guards import Guards, deadline
-from pipeline.planning.plan import Rules, taken
+from pipeline.planning.plan import PlanRules, find_image_conflict
 from pipeline.sending.submit import Prepare, Submitted
 from pipeline.version import __version__
 
@@ -99,7 +99,7 @@ def defaults(config: Config) -> Defaults:
     )
 
 
-def preparer(config: Config, drawn: Mapping[str, Past] = MappingProxyType({})) -> Prepare:
+def preparer(config: Config, drawn: Mapping[str, PersonHistory] = MappingProxyType({})) -> Prepare:
     """Return the function that decodes a row's picture and readies the bytes to send.
 
     ``drawn`` tells by the digest of its pixels whose seal shows the same drawing, perhaps in another format.
@@ -113,18 +113,18 @@ def preparer(config: Config, drawn: Mapping[str, Past] = MappingProxyType({})) -
         shelf=config.path(config.work) / PREVIEWS,
     )
 
-    def ready(planned: Planned) -> Prepared | tuple[Problem, ...]:
+    def ready(planned: RowPlan) -> Prepared | tuple[Problem, ...]:
         assert planned.doctor.picture is not None
         prepared = prepare(planned.doctor.picture)
         if not isinstance(prepared, Prepared):
             return prepared
-        stranger = taken(planned.doctor, drawn.get(prepared.pixels))
+        stranger = find_image_conflict(planned.doctor, drawn.get(prepared.pixels))
         return (stranger,) if stranger else prepared
 
     return ready
 
 
-def undrawn(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
+def images_without_seal(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
     """Yield the pictures of doctors who have no seal: what the others have is not opened again."""
     for doctor in doctors:
         past = snapshot.people.get(doctor.key) if doctor.key else None
@@ -144,7 +144,7 @@ def find_sealed(snapshot: Snapshot, ledger: Ledger | None, site_key: SiteKey | N
     )
 
 
-def _sealed_person(past: Past) -> SealedPerson:
+def _sealed_person(past: PersonHistory) -> SealedPerson:
     assert past.seal is not None
     made = past.seal.content
     name = made.name if made else past.name
@@ -192,22 +192,22 @@ def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:
     return lambda picture, opening: image.preview(picture, shelf=shelf, opening=opening)
 
 
-def manner(ask: Ask, config: Config) -> Manner:
+def read_options(ask: RunRequest, config: Config) -> ReadOptions:
     """Return how rosters are read."""
-    return Manner(
+    return ReadOptions(
         max_rows=config.intake.max_rows + HEADER,
         passwords=ask.passwords,
-        keep=keeper(config),
+        keep=image_store(config),
     )
 
 
-def keeper(config: Config) -> Keep:
+def image_store(config: Config) -> StoreImage:
     """Return what puts the bytes of a picture out of a workbook or zip into the work folder."""
     work = config.path(config.work)
     return lambda payload, suffix: store.keep(payload, work, suffix)
 
 
-def guards(ask: Ask, config: Config) -> Guards:
+def guards(ask: RunRequest, config: Config) -> Guards:
     """Return where this night stops; a retry is not judged by what is new or gone."""
     said = config.guards
     chosen = Guards(
@@ -225,7 +225,7 @@ def guards(ask: Ask, config: Config) -> Guards:
     return chosen.accepted() if ask.accept_guards else chosen
 
 
-def stops_at(limits: Guards, clock: Clock) -> float | None:
+def deadline_timestamp(limits: Guards, clock: Clock) -> float | None:
     """Return the unix second at which this night has to stop."""
     moment = deadline(limits, datetime.fromtimestamp(clock.now(), UTC).astimezone())
     return moment.timestamp() if moment else None
@@ -247,16 +247,16 @@ def doors(config: Config) -> int:
 
 
 def rules(
-    ask: Ask,
+    ask: RunRequest,
     config: Config,
     site_key: SiteKey | None,
     clock: Clock,
     judgements: Mapping[str, Judgement],
     *,
     shrunk: Mapping[str, SentSize],
-) -> Rules:
+) -> PlanRules:
     """Return what the plan needs to know beside roster and ledger."""
-    return Rules(
+    return PlanRules(
         template=config.seal_name,
         again=ask.command == "retry",
         digest=site_key.digest if site_key else _no_digest,
@@ -273,7 +273,7 @@ def rules(
     )
 
 
-def _may_probe(past: Past, *, config: Config, ask: Ask, now: float) -> bool:
+def _may_probe(past: PersonHistory, *, config: Config, ask: RunRequest, now: float) -> bool:
     """Tell whether a create may be sent once more to settle it: where that is wanted, and its signature is dead."""
     if config.unknown != "probe" or ask.command == "check" or (ask.only and past.key not in ask.only):
         return False
@@ -286,7 +286,7 @@ def _no_digest(_: str) -> str:
     return ""
 
 
-def _same_picture(picture: Picture, made: Content) -> bool:
+def _same_picture(picture: Picture, made: SealContent) -> bool:
     """Compare by source bytes, else by decoded pixels; only a picture that was touched is opened."""
     if picture.sha256 == made.picture:
         return True
@@ -298,7 +298,7 @@ def _name_problem(name: str, *, ascii_allowed: bool) -> Problem | None:
     return troubles[0] if troubles else None
 
 
-def record(ask: Ask, config: Config, started: float) -> RunRecord:
+def record(ask: RunRequest, config: Config, started: float) -> RunRecord:
     """Return the ledger's entry of a run that starts now."""
     return RunRecord(
         run=ask.run,
@@ -318,14 +318,14 @@ def record(ask: Ask, config: Config, started: float) -> RunRecord:
 
 
 def forecast(
-    planned: Sequence[Planned],
-    chosen: Sequence[Planned],
+    planned: Sequence[RowPlan],
+    chosen: Sequence[RowPlan],
     config: Config,
     judged: tuple[int, int, int] | None = None,
     *,
     guarded: bool = False,
     titles: Iterable[str] = (),
-) -> Forecast:
+) -> RunPreview:
     """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
 
     ``judged`` counts the judgements of a review that was given (``review.tally``); where a guard lets nothing through,
@@ -336,7 +336,7 @@ def forecast(
     inline = config.api.contract == "inline"
     requests = [each.request for each in chosen if each.request]
     pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
-    return Forecast(
+    return RunPreview(
         rows=len(planned),
         creates=len(requests),
         licences=sum(_binds(each) for each in requests) if inline else 0,

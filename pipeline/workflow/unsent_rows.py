@@ -7,20 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from pipeline.domain.model import Outcome, Planned, Status
+from pipeline.domain.model import RowOutcome, RowPlan, Status
 from pipeline.domain.roster import Picture, Prepared, Problem
 from pipeline.messages.problems import waits_for_machine
-from pipeline.planning.plan import standing
-from pipeline.sending.submit import PREPARERS, Prepare, not_sent, prepare_apart, unfit
+from pipeline.planning.plan import outcome_if_not_sent
+from pipeline.sending.submit import IMAGE_WORKERS, Prepare, not_sent, prepare_apart, unfit
 
 
-def examine(planned: Iterable[Planned], prepare: Prepare) -> tuple[Outcome, ...]:
+def check_images(planned: Iterable[RowPlan], prepare: Prepare) -> tuple[RowOutcome, ...]:
     """Return how rows stand for which nothing is sent, the pictures of those that could be sent decoded.
 
     So are those that several people share, for which nothing else would show that they are blank or damaged besides.
     """
     faults = _SharedFaults(prepare)
-    with ThreadPoolExecutor(PREPARERS) as threads:
+    with ThreadPoolExecutor(IMAGE_WORKERS) as threads:
         return tuple(threads.map(partial(_examined, prepare, faults), planned))
 
 
@@ -31,7 +31,7 @@ class _SharedFaults:
         self._prepare = prepare
         self._found: dict[Picture, tuple[Problem, ...]] = {}
 
-    def of(self, planned: Planned) -> tuple[Problem, ...]:
+    def of(self, planned: RowPlan) -> tuple[Problem, ...]:
         """Return what is wrong with a row's picture beside what the row has been told."""
         picture = planned.doctor.picture
         told = {each.code for each in planned.problems}
@@ -43,30 +43,32 @@ class _SharedFaults:
         return tuple(each for each in self._found[picture] if each.code not in told | {"IMAGE_NOT_READ"})
 
 
-def _examined(prepare: Prepare, faults: _SharedFaults, planned: Planned) -> Outcome:
+def _examined(prepare: Prepare, faults: _SharedFaults, planned: RowPlan) -> RowOutcome:
     """Decode the picture of a row that would be sent: what a run would find just before its upload."""
     if shared := faults.of(planned):
-        return replace(standing(planned), problems=(*planned.problems, *shared))
+        return replace(outcome_if_not_sent(planned), problems=(*planned.problems, *shared))
     if planned.status not in {Status.READY, Status.NOT_SENT} or planned.doctor.picture is None:
-        return standing(planned)
+        return outcome_if_not_sent(planned)
     if waits_for_machine(planned.doctor.errors):
-        return standing(planned)
+        return outcome_if_not_sent(planned)
     prepared = prepare_apart(prepare, planned)
     if not isinstance(prepared, Prepared):
         own = [
             each for each in planned.problems if each.code != "REVIEW_MISSING"
         ]  # there is nothing to review
         return unfit(replace(planned, problems=tuple(own)), prepared)
-    return replace(standing(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared)
+    return replace(
+        outcome_if_not_sent(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared
+    )
 
 
-def unsent(rest: Sequence[Outcome], prepare: Prepare) -> Iterator[Outcome]:
+def finish_unsent_rows(rest: Sequence[RowOutcome], prepare: Prepare) -> Iterator[RowOutcome]:
     """Yield how the rows end that stood so and for which nothing was sent.
 
     What waits for a review is examined, and what was refused for a picture that several people share.
     """
     waiting = [each.planned for each in rest if _is_examined(each)]
-    examined = iter(examine(waiting, prepare))
+    examined = iter(check_images(waiting, prepare))
     for each in rest:
         if _is_examined(each):
             yield next(examined)
@@ -74,6 +76,6 @@ def unsent(rest: Sequence[Outcome], prepare: Prepare) -> Iterator[Outcome]:
             yield not_sent(each.planned) if each.status is Status.READY else each
 
 
-def _is_examined(outcome: Outcome) -> bool:
+def _is_examined(outcome: RowOutcome) -> bool:
     shared = any(each.code == "IMAGE_SHARED" for each in outcome.planned.problems)
     return outcome.status is Status.NOT_SENT or (outcome.status is Status.REJECTED and shared)

@@ -21,7 +21,7 @@ from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.domain.model import Status
 from pipeline.errors import ConfigError, CredentialsMissing, Locked, UsageError
-from pipeline.esign.rate_limiter import EvenLimiter, most_in_a_second
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, most_in_a_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.tenant import SANDBOX
 
@@ -242,7 +242,7 @@ def test_credentials_clock_and_limiter_are_used_as_given(hospital, config):
     hospital.doctors(3)
     (hospital.folder / "secrets" / "tencent__secret_id").unlink()
     clock = SystemClock()
-    limiter = EvenLimiter(500, clock)
+    limiter = AdaptiveRateLimiter(500, clock)
     asked = []
 
     def find():
@@ -260,7 +260,7 @@ def test_credentials_clock_and_limiter_are_used_as_given(hospital, config):
 async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path):
     """Two ledgers, two rosters, one limiter."""
     clock = SystemClock()
-    limiter = EvenLimiter(5, clock)
+    limiter = AdaptiveRateLimiter(5, clock)
     hospital.doctors(3, file="a.xlsx")
     hospital.doctors(3, start=4, file="b.xlsx")
     configs = [
@@ -277,7 +277,7 @@ async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path)
 
 def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, config):
     """Each night has an event loop of its own."""
-    limiter = EvenLimiter(5, SystemClock())
+    limiter = AdaptiveRateLimiter(5, SystemClock())
     hospital.doctors(4)
     assert pipeline.run(config, limiter=limiter, write=False).counts == {Status.SEALED: 4}
     hospital.doctors(8)
@@ -288,7 +288,7 @@ def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, c
 
 
 async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
-    limiter = EvenLimiter(24, SystemClock())
+    limiter = AdaptiveRateLimiter(24, SystemClock())
     with Relay(hospital, idle=2.0) as url:
         hospital.configure(endpoint=url, contract="inline")
         configs = []
@@ -312,7 +312,7 @@ async def test_nights_that_begin_together_over_one_results_folder_have_a_folder_
     assert len({each.night.run for each in nights}) == len(told) == 4
 
 
-class LostLimiter(EvenLimiter):
+class LostLimiter(AdaptiveRateLimiter):
     """Its server goes away after a few slots."""
 
     async def acquire(self, action):

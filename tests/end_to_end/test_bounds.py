@@ -10,12 +10,12 @@ from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import Api, Config
-from pipeline.domain.model import Content, Planned, SealRequest, Status
+from pipeline.domain.model import RowPlan, SealContent, SealRequest, Status
 from pipeline.domain.roster import CardType, Picture
 from pipeline.esign.client import ANSWER_BYTES, Client, NoAnswer
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
-from pipeline.reports.earlier_results import run_that_knew
+from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.workflow import stage_settings
 
 
@@ -45,10 +45,10 @@ def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
     hospital.go("check")
     out = hospital.folder / "out"
     tenant = "sandbox/" + "/".join(stage_settings.tenant_of(_config(hospital)).split("/")[1:])
-    assert run_that_knew(out, tenant) is None
+    assert find_earlier_run(out, tenant) is None
     hospital.go("run")
-    assert run_that_knew(out, tenant).parent.name == "latest"
-    assert run_that_knew(out, "production/x/y") is None
+    assert find_earlier_run(out, tenant).parent.name == "latest"
+    assert find_earlier_run(out, "production/x/y") is None
 
 
 def _config(hospital) -> Config:
@@ -57,8 +57,8 @@ def _config(hospital) -> Config:
     return load(hospital.folder / "config.yaml", {})
 
 
-def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> Planned:
-    content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
+def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> RowPlan:
+    content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
         "k",
         "r",
@@ -74,7 +74,7 @@ def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> Planned:
         content,
     )
     doctor = type("Doctor", (), {"picture": Picture(Path("a.png"), "p", size)})()
-    return Planned(doctor, Status.READY, "张三处方章", None, request)
+    return RowPlan(doctor, Status.READY, "张三处方章", None, request)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from wire_support import fault
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
-from pipeline.domain.model import Ask, Status
+from pipeline.domain.model import RunRequest, Status
 from pipeline.errors import LedgerError
-from pipeline.esign.rate_limiter import EvenLimiter
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.sandbox.tenant import SANDBOX
@@ -53,7 +53,7 @@ def run(hospital, method, nth, error=None):
     clock = SystemClock()
     ledger, key = open_ledger(config.path(config.ledger), tenant_of(config), now=clock.now(), recover=True)
     out = hospital.folder / "out" / "r"
-    ask = Ask("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
+    ask = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
 
     async def through():
         return await import_run.run(
@@ -61,10 +61,10 @@ def run(hospital, method, nth, error=None):
             config,
             ledger=FailingLedger(ledger, method, nth, error),
             site_key=key,
-            limiter=EvenLimiter(1000, clock),
+            limiter=AdaptiveRateLimiter(1000, clock),
             credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
             clock=clock,
-            stop=import_run.Stop(),
+            stop=import_run.StopSignal(),
         )
 
     try:

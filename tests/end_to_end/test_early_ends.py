@@ -132,11 +132,11 @@ def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
         if point == "results: before the fsync of outcomes.jsonl":
             raise ZeroDivisionError
 
-    failpoints.arm(act)
+    failpoints.enable_failpoint(act)
     try:
         assert hospital.go("run") == 1
     finally:
-        failpoints.arm(None)
+        failpoints.enable_failpoint(None)
     said = "".join(capsys.readouterr())
     assert "2 seals" in said
     assert " report" in said

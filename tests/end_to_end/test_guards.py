@@ -10,7 +10,7 @@ from wire_support import CREATE, fault, set_limits
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.domain.model import Status
-from pipeline.planning.guards import Guards, Watch, deadline
+from pipeline.planning.guards import Guards, RunGuards, deadline
 
 REFUSED = {"code": "InvalidParameter.CardNumber"}
 
@@ -52,7 +52,7 @@ def test_yes_accepts_no_guard(hospital_with):
 
 
 def test_one_success_among_the_first_is_enough_for_the_first_rule():
-    watch = Watch()
+    watch = RunGuards()
     assert watch.ended(Status.SEALED, None) is None
     assert all(watch.ended(Status.FAILED, "A") is None for _ in range(98))
     assert watch.ended(Status.FAILED, "A").code == "SAME_REFUSAL"  # 99 of the last 100
@@ -60,14 +60,14 @@ def test_one_success_among_the_first_is_enough_for_the_first_rule():
 
 @pytest.mark.parametrize(("same", "stopped"), [(89, False), (90, True)])
 def test_ninety_of_the_last_hundred(same, stopped):
-    watch = Watch()
+    watch = RunGuards()
     told = [watch.ended(Status.SEALED, None) for _ in range(100 - same)]
     told += [watch.ended(Status.FAILED, "A") for _ in range(same)]
     assert any(told) is stopped
 
 
 def test_different_refusals_are_no_pattern():
-    watch = Watch()
+    watch = RunGuards()
     assert not any(watch.ended(Status.FAILED, "AB"[number % 2]) for number in range(300))
 
 
@@ -254,7 +254,7 @@ def test_at_the_deadline_the_rest_waits_and_goes_first_the_next_night(hospital_w
 
 
 def test_the_attempt_budget_is_refilled_by_successes():
-    watch = Watch()
+    watch = RunGuards()
     for _ in range(50):
         assert watch.resent("transport") is None
         for _ in range(14):

@@ -227,11 +227,11 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital = hospital_with()
     hospital.doctors(1)
     hospital.go("run")
-    from pipeline.domain.model import Content, SealRequest
+    from pipeline.domain.model import SealContent, SealRequest
     from pipeline.domain.roster import CardType
     from pipeline.esign.contracts import Agent, create_body, upload_body
 
-    content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
+    content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
         "k",
         "r",
@@ -271,11 +271,11 @@ def _strangers(body: dict, model) -> list[str]:
 
 
 def test_keys_without_a_value_are_left_out():
-    from pipeline.domain.model import Content, SealRequest
+    from pipeline.domain.model import SealContent, SealRequest
     from pipeline.domain.roster import CardType
     from pipeline.esign.contracts import Agent, create_body
 
-    content = Content("n", "d", "ID_CARD", None, None, None, "p", None)
+    content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
         "k", "r", "张三", number(1), CardType.ID_CARD, "张三处方章", None, None, None, None, None, content
     )

@@ -20,7 +20,7 @@ from pipeline.esign.rate_limiter import most_in_a_second
 from pipeline.ledger.protocol import Decision
 from pipeline.ledger.site_key import SiteKey
 from pipeline.sandbox.rules import Rules
-from pipeline.workflow.rebuild import tell_again
+from pipeline.workflow.rebuild import rebuild_report
 from pipeline.workflow.stage_settings import tenant_of
 
 HOUSE = Path(__file__).parents[2]
@@ -139,7 +139,7 @@ def test_a_night_is_told_again_from_the_own_ledger(hospital, book):
     (hospital.folder / "seals" / "00002.png").unlink()
     config = pipeline.Config.load(hospital.folder / "config.yaml")
     done = pipeline.run(config, ledger=book, site_key=KEY, write=False)
-    again = tell_again(
+    again = rebuild_report(
         book.last_run(),
         config,
         ledger=book,

@@ -18,10 +18,10 @@ from pipeline.domain.model import Halt, Status
 from pipeline.domain.roster import FileReport
 from pipeline.esign.client import Reply
 from pipeline.esign.contracts import Agent, file_id_of, parse
-from pipeline.esign.rate_limiter import EvenLimiter
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import of_create, of_upload
 from pipeline.sandbox.rules import Rules
-from pipeline.sending.run_state import Course
+from pipeline.sending.run_state import RunState
 from pipeline.workflow.exit_codes import exit_code
 
 
@@ -51,7 +51,7 @@ def test_severity(halt, statuses, refused, signal, code):
 
 
 def test_five_in_a_row_and_no_less():
-    breaker = Course(asyncio.Event(), ManualClock()).breaker
+    breaker = RunState(asyncio.Event(), ManualClock()).breaker
     for answered in (False, False, False, False, True, False, False, False, False):
         breaker.heard(CREATE, answered=answered)
     assert breaker.closed
@@ -268,7 +268,7 @@ def test_placeholders_are_refused(hospital):
 
 async def test_a_rate_below_one_is_kept():
     clock = ManualClock()
-    limiter = EvenLimiter(0.5, clock)
+    limiter = AdaptiveRateLimiter(0.5, clock)
 
     async def one():
         await limiter.acquire("a")
@@ -292,7 +292,7 @@ def test_half_a_character_in_an_answer_costs_no_results(hospital_with, half):
 
 
 def test_the_graver_reason_to_stop_counts():
-    course = Course(asyncio.Event(), ManualClock())
+    course = RunState(asyncio.Event(), ManualClock())
     course.halt("OUTAGE", "", 5)
     course.halt("UnauthorizedOperation", "", 4)
     course.halt("LEDGER", "", 74)

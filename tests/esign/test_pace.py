@@ -6,12 +6,12 @@ import itertools
 import pytest
 
 from pipeline.clock import ManualClock, settle
-from pipeline.esign.rate_limiter import EvenLimiter, most_in_a_second
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, most_in_a_second
 
 ACTION = "Create"
 
 
-async def _send(limiter: EvenLimiter, times: int) -> None:
+async def _send(limiter: AdaptiveRateLimiter, times: int) -> None:
     for _ in range(times):
         await limiter.acquire(ACTION)
         await limiter.leave(ACTION)
@@ -23,7 +23,7 @@ def clock():
 
 
 async def test_slots_are_51_5_ms_apart_at_20_a_second(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     sending = asyncio.gather(*[_send(limiter, 10) for _ in range(5)])
     await clock.advance(10)
     await sending
@@ -35,14 +35,14 @@ async def test_slots_are_51_5_ms_apart_at_20_a_second(clock):
 
 
 async def test_each_action_has_its_own_queue(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await limiter.acquire("a")
     await limiter.acquire("b")
     assert clock.monotonic() == 0
 
 
 async def test_a_throttle_holds_everyone_for_a_second(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await _send(limiter, 1)
     waiting = [asyncio.ensure_future(_send(limiter, 1)) for _ in range(3)]
     await settle()
@@ -54,7 +54,7 @@ async def test_a_throttle_holds_everyone_for_a_second(clock):
 
 
 async def test_a_lower_limit_in_a_throttle_is_believed(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await _send(limiter, 1)
     limiter.throttled(ACTION, 5, 6)
     sending = asyncio.ensure_future(_send(limiter, 20))
@@ -64,7 +64,7 @@ async def test_a_lower_limit_in_a_throttle_is_believed(clock):
 
 
 async def test_a_stall_is_not_caught_up(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await _send(limiter, 1)
     await clock.advance(5)
     sending = asyncio.ensure_future(_send(limiter, 40))
@@ -75,7 +75,7 @@ async def test_a_stall_is_not_caught_up(clock):
 
 async def test_late_departures_never_exceed_the_limit(clock):
     """Commits may take different times: what counts is when calls leave, not when their slots came."""
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
 
     async def one(delay: float) -> None:
         await limiter.acquire(ACTION)
@@ -94,7 +94,7 @@ def test_most_in_a_second_counts_a_rolling_window():
     assert most_in_a_second((0.0, 1.0, 1.5, 2.6)) == 2
 
 
-async def _spacing(limiter: EvenLimiter, clock: ManualClock, seconds: float) -> float:
+async def _spacing(limiter: AdaptiveRateLimiter, clock: ManualClock, seconds: float) -> float:
     """Send at full pace for a while; return the spacing at its end."""
     sending = asyncio.ensure_future(_send(limiter, 1_000_000))
     await clock.advance(seconds)
@@ -105,7 +105,7 @@ async def _spacing(limiter: EvenLimiter, clock: ManualClock, seconds: float) -> 
 
 
 async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     assert await _spacing(limiter, clock, 7.9) == pytest.approx(0.0515)
     assert await _spacing(limiter, clock, 5) == pytest.approx(0.0514)
     assert await _spacing(limiter, clock, 200) == pytest.approx(0.05002)
@@ -113,7 +113,7 @@ async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
 
 
 async def test_a_throttle_widens_it_and_forbids_narrowing_longer_each_time(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await _spacing(limiter, clock, 200)
     limiter.throttled(ACTION, 20, 25)
     assert await _spacing(limiter, clock, 55) == pytest.approx(0.050123)
@@ -124,7 +124,7 @@ async def test_a_throttle_widens_it_and_forbids_narrowing_longer_each_time(clock
 
 
 async def test_the_wider_the_spacing_that_was_refused_the_wider_the_step_back(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await _spacing(limiter, clock, 1)
     limiter.throttled(ACTION, 20, 21)
     assert await _spacing(limiter, clock, 5) == pytest.approx(0.051825)
@@ -133,7 +133,7 @@ async def test_the_wider_the_spacing_that_was_refused_the_wider_the_step_back(cl
 @pytest.mark.parametrize(("counted", "held"), [(21, 1), (22, 2), (23, None), (None, None)])
 async def test_one_call_too_many_costs_a_slot_and_not_a_second(clock, counted, held):
     """Jitter put it into a second of twenty others; more than two too many are no jitter."""
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await _send(limiter, 1)
     await clock.advance(1)
     limiter.throttled(ACTION, 20, counted)
@@ -146,7 +146,7 @@ async def test_one_call_too_many_costs_a_slot_and_not_a_second(clock, counted, h
 
 
 async def test_many_throttles_that_are_just_over_mean_that_somebody_else_is_calling(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     for _ in range(3):
         limiter.throttled(ACTION, 20, 21)
         assert await _spacing(limiter, clock, 5) < 0.053
@@ -155,7 +155,7 @@ async def test_many_throttles_that_are_just_over_mean_that_somebody_else_is_call
 
 
 async def test_throttles_of_calls_that_were_under_way_together_are_one(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     await _spacing(limiter, clock, 1)
     for _ in range(5):
         limiter.throttled(ACTION, 20, 25)
@@ -164,7 +164,7 @@ async def test_throttles_of_calls_that_were_under_way_together_are_one(clock):
 
 async def test_a_much_lower_limit_that_no_message_names_is_found_in_a_few_throttles(clock):
     """Five a second are granted; every call counts, and the sixth of a rolling second is refused."""
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     refused = []
 
     async def send() -> None:
@@ -183,7 +183,7 @@ async def test_a_much_lower_limit_that_no_message_names_is_found_in_a_few_thrott
 
 
 async def test_an_idle_limiter_learns_nothing(clock):
-    limiter = EvenLimiter(20, clock)
+    limiter = AdaptiveRateLimiter(20, clock)
     for _ in range(400):
         await _send(limiter, 1)
         await clock.advance(1)
@@ -192,6 +192,6 @@ async def test_an_idle_limiter_learns_nothing(clock):
 
 @pytest.mark.parametrize("rate", [0.5, 3, 20, 50, 1000])
 async def test_no_second_of_ours_holds_more_than_the_limit_at_any_rate(clock, rate):
-    limiter = EvenLimiter(rate, clock)
+    limiter = AdaptiveRateLimiter(rate, clock)
     await _spacing(limiter, clock, 60)
     assert most_in_a_second(limiter.departures(ACTION)) <= max(1, rate)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
-from pipeline.intake.conflicts import compare
+from pipeline.intake.conflicts import flag_conflicts
 from pipeline.messages.problems import message, problem
 
 ANNA, BERT = "110199199003071232", "110199198501011239"
@@ -56,7 +56,7 @@ def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, se
 
 def new(doctors):
     """The problems that comparing added, by row: code, (w) for a warning, and what differs."""
-    compared = compare(doctors)
+    compared = flag_conflicts(doctors)
     assert [after.row for after in compared] == [before.row for before in doctors]
     told = {}
     for before, after in zip(doctors, compared, strict=True):
@@ -79,11 +79,11 @@ def new(doctors):
 
 def test_two_people_with_nothing_in_common_have_nothing_to_tell():
     rows = [doctor(2), doctor(3, BERT, picture="p2")]
-    assert compare(rows) == rows
+    assert flag_conflicts(rows) == rows
 
 
 def test_of_equal_rows_the_first_stays_and_the_others_name_it():
-    compared = compare([doctor(2), doctor(3), doctor(9)])
+    compared = flag_conflicts([doctor(2), doctor(3), doctor(9)])
     assert compared[0].problems == ()
     for other in compared[1:]:
         (told,) = other.problems
@@ -93,14 +93,14 @@ def test_of_equal_rows_the_first_stays_and_the_others_name_it():
 
 def test_the_first_valid_row_stays_not_the_first():
     assert new([doctor(2, broken=True), doctor(3), doctor(4)]) == {2: ["ROW_DUPLICATE"], 3: [], 4: ["ROW_DUPLICATE"]}  # fmt: skip
-    compared = compare([doctor(2, broken=True), doctor(3)])
+    compared = flag_conflicts([doctor(2, broken=True), doctor(3)])
     assert compared[0].problems[-1].detail["other"] == "roster.xlsx 内科 3"
 
 
 def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it():
     rows = [doctor(2, broken=True), doctor(3, broken=True), doctor(4, picture=None), doctor(5, broken=True)]
     rows[2] = replace(rows[2], problems=(problem("IMAGE_MISSING", Field.PICTURE, tried="x"),))
-    compared = compare(rows)
+    compared = flag_conflicts(rows)
     told = {each.row.origin.row: [found.code for found in each.problems] for each in compared}
     assert told == {2: ["IMAGE_MISSING"], 3: ["ROW_DUPLICATE"], 4: ["IMAGE_MISSING"], 5: ["ROW_DUPLICATE"]}
     assert "roster.xlsx 内科 row 2" in message(compared[3].problems[0], "en")
@@ -120,7 +120,7 @@ def test_content_given_twice_and_differently_sends_none(field, one, two):
     argument = "scene" if field == "scene_key" else field
     rows = [doctor(2, **{argument: one}), doctor(3, **{argument: two}), doctor(4, broken=True)]
     assert new(rows) == {place: [f"ROW_DUPLICATE {field}"] for place in (2, 3, 4)}
-    first = compare(rows)[0].problems[-1]
+    first = flag_conflicts(rows)[0].problems[-1]
     assert first.detail["other"] == "roster.xlsx 内科 3, roster.xlsx 内科 4"
 
 
@@ -135,7 +135,7 @@ def test_blank_on_one_row_and_given_on_the_other_is_no_difference(argument):
     given_one = {"picture": "p9", "mobile": "13800138000", "seal_name": "张三章", "scene": "OTHER"}[argument]
     rows = [doctor(2, **{argument: given_one}), doctor(3, **{argument: None})]
     assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"]}
-    assert compare(rows)[0] == rows[0]
+    assert flag_conflicts(rows)[0] == rows[0]
 
 
 def test_departments_and_staff_numbers_are_no_content():
@@ -179,7 +179,7 @@ def test_the_messages_name_the_rows_of_other_people_and_not_too_many():
         doctor(3),
         *(doctor(place, f"{place}", mobile="13800138000") for place in range(10, 90)),
     ]
-    compared = compare(rows)
+    compared = flag_conflicts(rows)
     shared = compared[0].problems[0]
     assert shared.detail["other"] == "roster.xlsx 内科 10, roster.xlsx 内科 11, roster.xlsx 内科 12 …"
     assert shared.detail["file"] == "p1.png"
@@ -208,7 +208,7 @@ def same_name(**two):
 def test_the_same_name_and_staff_number_under_two_numbers_stop_both():
     rows = [*same_name(staff="1001"), doctor(4, BERT, picture="p2", name="李四", staff="1001", broken=True)]
     assert new(rows[:2]) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
-    (told,) = compare(rows[:2])[0].problems
+    (told,) = flag_conflicts(rows[:2])[0].problems
     assert (told.severity, told.field, told.cell) == ("error", Field.NUMBER, "B2")
     assert told.detail == {"other": "roster.xlsx 内科 3", "same": "staff_no"}
 
@@ -221,8 +221,8 @@ def test_the_same_name_and_mobile_under_two_numbers_stop_both():
 @pytest.mark.parametrize("pair", [("one", "two"), ("two", "one")])
 def test_two_people_by_a_humans_word_are_two(pair):
     rows = [replace(row, key=key) for row, key in zip(same_name(staff="1001"), ("one", "two"), strict=True)]
-    assert compare(rows, other_persons={pair}) == rows
-    assert compare(rows, other_persons={("one", "three")}) != rows
+    assert flag_conflicts(rows, other_persons={pair}) == rows
+    assert flag_conflicts(rows, other_persons={("one", "three")}) != rows
 
 
 def test_two_numbers_of_one_person_are_two_rows_of_one_person():
@@ -231,7 +231,7 @@ def test_two_numbers_of_one_person_are_two_rows_of_one_person():
 
 
 def test_all_that_is_the_same_is_told_at_once():
-    (told, _) = compare(same_name(staff="1001", mobile="13800138000"))[0].problems
+    (told, _) = flag_conflicts(same_name(staff="1001", mobile="13800138000"))[0].problems
     assert told.detail["same"] == "staff_no, mobile"
 
 
@@ -351,9 +351,9 @@ def test_rows_of_all_files_and_sheets_of_a_run_are_compared():
         doctor(4, file="b.csv", sheet=None),
     ]
     assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"], 4: ["ROW_DUPLICATE"]}
-    assert {one.problems[-1].detail["other"] for one in compare(rows)[1:]} == {"a.xlsx 内科 2"}
+    assert {one.problems[-1].detail["other"] for one in flag_conflicts(rows)[1:]} == {"a.xlsx 内科 2"}
     rows[2] = doctor(4, file="b.csv", sheet=None, name="李四")
-    told = compare(rows)[0].problems[-1]
+    told = flag_conflicts(rows)[0].problems[-1]
     assert (told.code, told.detail["other"]) == ("ID_NAME_CONFLICT", "a.xlsx 外科 3, b.csv 4")
 
 
@@ -363,7 +363,7 @@ def test_a_thousand_rows_with_one_mobile_are_compared_in_no_time():
         doctor(place, f"{place}", name=f"{place}", picture=None, mobile="13800138000")
         for place in range(20_000)
     ]
-    compared = compare(rows)
+    compared = flag_conflicts(rows)
     assert (
         compared[0].problems[-1].detail["other"]
         == "roster.xlsx 内科 1, roster.xlsx 内科 2, roster.xlsx 内科 3 …"
@@ -376,7 +376,7 @@ def test_a_thousand_rows_with_one_mobile_are_compared_in_no_time():
 
 def test_many_rows_of_one_person_do_not_hide_the_other():
     rows = [*(doctor(place) for place in range(2, 12)), doctor(20, BERT, name="李四")]
-    told = compare(rows)
+    told = flag_conflicts(rows)
     assert told[0].problems[0].detail["other"] == "roster.xlsx 内科 20"
     assert (
         told[-1].problems[0].detail["other"] == "roster.xlsx 内科 2, roster.xlsx 内科 3, roster.xlsx 内科 4 …"
@@ -403,7 +403,7 @@ def decisions(doctors):
 
     Of rows with the same errors the first has them, and the others name it.
     """
-    compared = compare(doctors)
+    compared = flag_conflicts(doctors)
     errors = {f"roster.xlsx 内科 {after.row.origin.row}": after.errors for after in compared}
 
     def said(after):
@@ -434,7 +434,7 @@ def test_permuting_rows_changes_no_decision_but_which_equal_row_is_first(data, r
 
 @given(st.lists(people, max_size=7))
 def test_never_more_than_one_row_of_a_person_and_one_person_of_a_picture_is_left_to_send(roster):
-    left = [after for after in compare(roster) if not after.errors and after.number]
+    left = [after for after in flag_conflicts(roster) if not after.errors and after.number]
     assert len({after.number for after in left}) == len(left)
     pictures = [after.picture.sha256 for after in left if after.picture]
     assert len(set(pictures)) == len(pictures)
@@ -442,7 +442,7 @@ def test_never_more_than_one_row_of_a_person_and_one_person_of_a_picture_is_left
 
 @given(st.lists(people, max_size=7))
 def test_of_two_numbers_with_one_name_and_staff_number_or_mobile_neither_is_sent(roster):
-    left = [after for after in compare(roster) if not after.errors and after.number and after.name]
+    left = [after for after in flag_conflicts(roster) if not after.errors and after.number and after.name]
     for mark in ("staff_no", "mobile"):
         claims = {(one.name, getattr(one, mark), one.number) for one in left if getattr(one, mark)}
         assert len({claim[:2] for claim in claims}) == len(claims)
@@ -450,7 +450,7 @@ def test_of_two_numbers_with_one_name_and_staff_number_or_mobile_neither_is_sent
 
 @given(st.lists(people, max_size=7))
 def test_a_person_with_a_valid_row_and_no_contradiction_keeps_exactly_one(roster):
-    compared = compare(roster)
+    compared = flag_conflicts(roster)
     for number in {one.number for one in roster} - {None}:
         rows = [after for after in compared if after.number == number]
         stopped = any(
@@ -468,7 +468,7 @@ def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
         doctor(3, BERT, name="李四", picture="2002"),
         doctor(4, "n4", picture="p4"),
     ]
-    first, second, third = compare(rows, {"2001": "2001", "2002": "2001"})
+    first, second, third = flag_conflicts(rows, {"2001": "2001", "2002": "2001"})
     assert not third.problems
     assert message(first.problems[0], "zh") == (
         "图片 2001.png 与 2002.png（roster.xlsx 内科 第 3 行）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，"
@@ -485,7 +485,7 @@ def test_twins_of_one_name_are_told_apart_by_their_folders():
         replace(doctor(place, number), picture=Picture(Path(f"seals/{folder}/1.png"), folder, 1))
         for place, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
     ]
-    first, _ = compare(rows, {"内科": "内科", "外科": "内科"})
+    first, _ = flag_conflicts(rows, {"内科": "内科", "外科": "内科"})
     assert (first.problems[0].detail["file"], first.problems[0].detail["twin"]) == (
         "内科/1.png",
         "外科/1.png",
@@ -493,6 +493,6 @@ def test_twins_of_one_name_are_told_apart_by_their_folders():
 
 
 def test_the_same_bytes_are_no_twin():
-    first, _ = compare([doctor(2), doctor(3, BERT, name="李四")])
+    first, _ = flag_conflicts([doctor(2), doctor(3, BERT, name="李四")])
     assert "twin" not in first.problems[0].detail
     assert "也是 roster.xlsx 内科 第 3 行的图片" in message(first.problems[0], "zh")

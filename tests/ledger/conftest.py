@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain.model import Content, Verdict
+from pipeline.domain.model import SealContent, Verdict
 from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import Attempt, RunRecord, SeenRow
+from pipeline.ledger.protocol import Attempt, RowRecord, RunRecord
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect
 
 ROOT = Path(__file__).parents[2]
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0
 
-CONTENT = Content(
+CONTENT = SealContent(
     "王小明", "n" * 32, "ID_CARD", "E_PRESCRIPTION_AUTO_SIGN", "m" * 32, None, "a" * 64, "b" * 64
 )
 RUN = RunRecord(
@@ -86,11 +86,13 @@ def run_record() -> Callable[..., RunRecord]:
 
 
 @pytest.fixture
-def seen() -> Callable[..., SeenRow]:
+def seen() -> Callable[..., RowRecord]:
     """What a run says of one row."""
 
-    def make(row_id: str, status: str, **changes: object) -> SeenRow:
-        usual = SeenRow(row_id, f"k{row_id}", "名单.xlsx", "内科", 3, status, (), f'{{"status":"{status}"}}')
+    def make(row_id: str, status: str, **changes: object) -> RowRecord:
+        usual = RowRecord(
+            row_id, f"k{row_id}", "名单.xlsx", "内科", 3, status, (), f'{{"status":"{status}"}}'
+        )
         return replace(usual, **changes)
 
     return make

@@ -261,7 +261,7 @@ def test_the_ballast_lies_beside_the_ledger_and_is_given_up_once(opened, place, 
     ledger.begin_run(run_record("r1"))
     _send(ledger, attempt("p1"), Verdict("refused", code="X"))
     assert kept.stat().st_size == reserve_file.SIZE
-    reserve_file.give_up(place)
+    reserve_file.release_reserve(place)
     assert kept.stat().st_size == 0
     ledger.close()
     opened(recover=True)

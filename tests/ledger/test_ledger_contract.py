@@ -17,14 +17,22 @@ from hypothesis import strategies as st
 from ledger_support import SEALS, UNKNOWN, decision, send
 from memory_ledger import MemoryLedger
 
-from pipeline.domain.model import Content, Judgement, LiveSeal, Past, Snapshot, Try, Verdict
+from pipeline.domain.model import (
+    CreateAttempt,
+    Judgement,
+    LiveSeal,
+    PersonHistory,
+    SealContent,
+    Snapshot,
+    Verdict,
+)
 from pipeline.domain.roster import FileStat
 from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RunRecord, SeenRow
+from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RowRecord, RunRecord
 
 KINDS = ("sqlite", "memory")
 KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no": "", "mobile": ""}
-CONTENT = Content("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
+CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 
 
 @pytest.fixture(params=KINDS)
@@ -589,7 +597,7 @@ async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, seal
     await ledger.settle(first.uuid, sealed("s1"), at=9.0)
     seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
     assert ledger.snapshot() == Snapshot(
-        {"p1": Past("p1", "p1处方章", seal, creates=1, frozen=True, **KNOWN_BY)}, {"p1处方章": "p1"}
+        {"p1": PersonHistory("p1", "p1处方章", seal, creates=1, frozen=True, **KNOWN_BY)}, {"p1处方章": "p1"}
     )
 
 
@@ -611,7 +619,7 @@ async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count
         await ledger.settle(one.uuid, verdict, at=200.0)
         if verdict.kind == "refused":
             told.append(
-                Try(
+                CreateAttempt(
                     one.uuid,
                     "r1",
                     "refused",
@@ -643,7 +651,7 @@ RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v
 def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
     with fresh(kind) as ledger:
         ledger.begin_run(RECORD)
-        model: dict[str, Past] = {}
+        model: dict[str, PersonHistory] = {}
         for number, (person, verdict) in enumerate(steps):
             asyncio.run(_step(ledger, model, f"u{number}", f"p{person}", verdict))
         names = {past.seal_name: key for key, past in model.items()}
@@ -651,8 +659,10 @@ def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
         assert ledger.snapshot() == Snapshot(model, names, spare)
 
 
-async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kind: str | None) -> None:
-    past = model.get(key) or Past(key, f"{key}章")
+async def _step(
+    ledger: Ledger, model: dict[str, PersonHistory], uuid: str, key: str, kind: str | None
+) -> None:
+    past = model.get(key) or PersonHistory(key, f"{key}章")
     known_by = {**KNOWN_BY, "name": "李小红", "id_masked": "*"}
     attempt = Attempt(uuid, key, "r1", "row", "李小红", "*", f"{key}章", "file_id", "h", 1.0, CONTENT)
     try:
@@ -663,11 +673,11 @@ async def _step(ledger: Ledger, model: dict[str, Past], uuid: str, key: str, kin
     assert not past.seal
     assert not past.unsettled
     code = "FailedOperation.UserInfoNoMatch" if kind == "refused" else None
-    tried = Try(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, dead_at=361.0)
+    tried = CreateAttempt(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, dead_at=361.0)
     if kind:
         seal_id = f"s-{uuid}" if kind == "sealed" else None
         await ledger.settle(uuid, Verdict(kind, seal_id=seal_id, code=code), at=2.0)
-    model[key] = Past(
+    model[key] = PersonHistory(
         key,
         past.seal_name,
         LiveSeal(f"s-{uuid}", past.seal_name, "r1", 2.0, CONTENT, None, uuid) if kind == "sealed" else None,
@@ -793,7 +803,7 @@ def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
                 ledger.see_rows(
                     run,
                     [
-                        SeenRow(row_id, None, "f", None, 1, status, (), "{}")
+                        RowRecord(row_id, None, "f", None, 1, status, (), "{}")
                         for row_id, status in statuses.items()
                     ],
                 )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ledger_support import decision
 from memory_ledger import MemoryLedger
 
-from pipeline.domain.model import Content, Snapshot, Verdict
+from pipeline.domain.model import SealContent, Snapshot, Verdict
 from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Attempt, Ledger, LedgerConflict, RunRecord
@@ -34,7 +34,7 @@ VERDICTS = (
     Verdict("refused", code="FailedOperation", message="印章已存在"),
 )
 RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v")
-CONTENT = Content("张伟", "n" * 32, "ID_CARD", None, None, None, "a" * 64, None)
+CONTENT = SealContent("张伟", "n" * 32, "ID_CARD", None, None, None, "a" * 64, None)
 CREATES = st.tuples(
     st.just("create"),
     st.sampled_from(PEOPLE),

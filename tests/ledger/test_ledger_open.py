@@ -15,7 +15,7 @@ from pipeline.ledger import snapshot as people
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
-from pipeline.support.private_files import published
+from pipeline.support.private_files import create_atomically
 
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0
@@ -168,14 +168,14 @@ def test_a_damaged_ledger_is_refused_with_a_way_back(begun, damage):
 
 
 def test_of_two_that_appear_at_once_the_first_stays(tmp_path):
-    with published(tmp_path / "key") as draft:
+    with create_atomically(tmp_path / "key") as draft:
         draft.write_bytes(b"second")
         (tmp_path / "key").write_bytes(b"first")
     assert files(tmp_path) == {"key": b"first"}
 
 
 def test_what_fails_half_way_never_appears(tmp_path):
-    with pytest.raises(OSError, match="half way"), published(tmp_path / "key"):
+    with pytest.raises(OSError, match="half way"), create_atomically(tmp_path / "key"):
         raise OSError("half way")
     assert files(tmp_path) == {}
 
@@ -284,7 +284,9 @@ def test_a_ledger_of_the_third_version_becomes_what_a_new_one_is(begun, tmp_path
             schema.read_as_newest(reading)
             known = people.snapshot(reading, str)
             assert (known.people["p2"].seal.seal_id, known.spare_names) == ("S2", frozenset())
-            assert [create.dead_at for create in person_history.life(reading, "p1", ()).creates] == [361.0]
+            assert [
+                create.dead_at for create in person_history.read_person_history(reading, "p1", ()).creates
+            ] == [361.0]
         tables = ("person", "seal_name", "attempt", "decision", "seal")
         before = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
         schema.migrate(connection)

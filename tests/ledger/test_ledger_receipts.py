@@ -16,7 +16,7 @@ from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
-from pipeline.support.failpoints import arm
+from pipeline.support.failpoints import enable_failpoint
 
 TENANT = "sandbox/app/org"
 TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
@@ -142,7 +142,7 @@ def killed_at(point, passes, opened, attempt, run_record, verdict):
 
         ledger = opened(recover=True)
         ledger.begin_run(run_record("r1"))
-        arm(act)
+        enable_failpoint(act)
         asyncio.run(seal(ledger, attempt("p1", uuid="u1"), verdict))
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -237,13 +237,13 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
         if name == "ledger: before the commit" and next(failures, None) is not None:
             raise OSError(28, "no space")
 
-    arm(act)
+    enable_failpoint(act)
     try:
         with pytest.raises(LedgerError):
             asyncio.run(ledger.settle(lost.uuid, sealed("S1"), at=9.0))
         asyncio.run(ledger.settle(kept.uuid, sealed("S2"), at=9.0))
     finally:
-        arm(None)
+        enable_failpoint(None)
     ledger.close()
     opened(recover=True).close()
     assert maintenance.check(place, TENANT).troubles == ()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.domain.model import Content, Verdict
+from pipeline.domain.model import SealContent, Verdict
 from pipeline.domain.roster import FileStat
 from pipeline.ledger import snapshot as people
 
-CONTENT = Content("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
+CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 
 
 async def test_a_reader_sees_one_moment_while_others_write(ledger, attempt):

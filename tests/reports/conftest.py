@@ -12,7 +12,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.domain.model import Content, Night, Outcome, Past, Planned, Status, Traffic, Try
+from pipeline.domain.model import (
+    CreateAttempt,
+    PersonHistory,
+    RowOutcome,
+    RowPlan,
+    RunReport,
+    SealContent,
+    Status,
+    Traffic,
+)
 from pipeline.domain.roster import (
     CardType,
     Cell,
@@ -128,10 +137,10 @@ def doctor_of(
     )
 
 
-def outcome_of(doctor: Doctor, status: Status, **known: object) -> Outcome:
+def outcome_of(doctor: Doctor, status: Status, **known: object) -> RowOutcome:
     past = known.pop("past", None)
     problems = doctor.problems + tuple(known.pop("more", ()))
-    planned = Planned(doctor, status, f"{doctor.name}处方章", past, problems=problems)
+    planned = RowPlan(doctor, status, f"{doctor.name}处方章", past, problems=problems)
     fresh = {
         "request_id": f"{doctor.row.origin.row:08x}-2c1f-4f5e-9d0a-7b1c33aa90e1",
         "trace_id": f"{doctor.row.origin.row:08x}-88aa-4d1e-a1b2-1c2d3e4f5a6b",
@@ -143,7 +152,7 @@ def outcome_of(doctor: Doctor, status: Status, **known: object) -> Outcome:
         fresh = {}
     if status in {Status.SEALED, Status.UNCHANGED, Status.CHANGED}:
         fresh["seal_id"] = f"yDRSQUU{doctor.row.origin.row:05}x4tUuKdJ0AaEbRfW"
-    return Outcome(planned, status, problems=problems, **{**fresh, **known})
+    return RowOutcome(planned, status, problems=problems, **{**fresh, **known})
 
 
 @dataclass
@@ -151,9 +160,9 @@ class Scene:
     """What tests build a night from."""
 
     folder: Path
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[RowOutcome] = field(default_factory=list)
 
-    def night(self, **changes: object) -> Night:
+    def night(self, **changes: object) -> RunReport:
         paths = dict.fromkeys(outcome.doctor.row.origin.path for outcome in self.outcomes)
         reports = [
             FileReport(
@@ -166,7 +175,7 @@ class Scene:
             )
             for path in paths
         ]
-        base = Night(
+        base = RunReport(
             run="20261125-020000",
             command="run",
             started=STARTED,
@@ -191,15 +200,15 @@ class Scene:
         return replace(base, **changes)
 
 
-def troubled() -> list[Outcome]:
+def troubled() -> list[RowOutcome]:
     """One row of every trouble a clerk meets."""
-    held = Try(
+    held = CreateAttempt(
         "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b",
         "20261124-020000",
         "unknown",
         STARTED - 86_390,
         "essbasic.tencentcloudapi.com",
-        Content("苏晓曼", "h", "ID_CARD", None, None, None, "s", None),
+        SealContent("苏晓曼", "h", "ID_CARD", None, None, None, "s", None),
     )
     return [
         outcome_of(
@@ -278,7 +287,7 @@ def troubled() -> list[Outcome]:
             trace_id=None,
             at=None,
             host=None,
-            past=Past("k", seal_name="苏晓曼处方章", unsettled=held, creates=1),
+            past=PersonHistory("k", seal_name="苏晓曼处方章", unsettled=held, creates=1),
         ),
         outcome_of(
             doctor_of(54),
@@ -353,7 +362,7 @@ def make() -> SimpleNamespace:
 def write(hospital: Scene) -> Callable[..., Path]:
     """Write a night's workbook and return its path; the hospital's night unless another is given."""
 
-    def written(night: Night | None = None, *, language: str = "zh", thumbnail: object = None) -> Path:
+    def written(night: RunReport | None = None, *, language: str = "zh", thumbnail: object = None) -> Path:
         night = night or hospital.night()
         return write_workbook(
             night, night.out / "results.xlsx", language=language, ticket_check=check_of, thumbnail=thumbnail

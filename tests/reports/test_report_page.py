@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from desktop import browser, found
 
-from pipeline.domain.model import Halt, Spread, Status, Traffic
+from pipeline.domain.model import DurationHistogram, Halt, Status, Traffic
 from pipeline.domain.roster import Field, FileReport
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.messages.results import STATUS_WORDS
 from pipeline.reports.durations import describe_duration
 from pipeline.reports.report_page import LONGEST, MOST_ROWS, write_report
 from pipeline.reports.write import write_all
-from pipeline.sending.call_metrics import Meter
+from pipeline.sending.call_metrics import CallMetrics
 
 CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
 HOSTILE = [
@@ -52,7 +52,7 @@ class Hand:
 def traffic(calls=120) -> Traffic:
     """A night's traffic: an even pace, one throttle, one call without an answer, a silence."""
     hand = Hand()
-    meter = Meter(hand)
+    meter = CallMetrics(hand)
     for place in range(calls):
         for action, late in ((UPLOAD, 0.0), (CREATE, 1.0)):
             hand.at = late + place / 19
@@ -176,7 +176,9 @@ def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report)
 def test_the_word_for_95_percent_stands_clear_of_the_bars(show, report, hospital):
     """Where nearly all answers took as long, the line goes through the highest bar."""
     measured = traffic()
-    alike = {action: Spread(100, 10.0, 0.11, 0.1, 0.1, 40, (100,)) for action in measured.timing.answers}
+    alike = {
+        action: DurationHistogram(100, 10.0, 0.11, 0.1, 0.1, 40, (100,)) for action in measured.timing.answers
+    }
     timing = replace(measured.timing, answers=alike)
     page = show(report(hospital.night(traffic=replace(measured, timing=timing)), language="en"))
     crossed = page.page.evaluate("""() => [...document.querySelectorAll('svg.half:has(.mark-word)')].flatMap(svg => {

@@ -8,12 +8,12 @@ import pytest
 
 from pipeline.domain.model import Status
 from pipeline.errors import EsignImportError
-from pipeline.reports.totals import SumsError, count
+from pipeline.reports.totals import SumsError, verify_totals
 from pipeline.reports.write import write_all
 
 
 def test_statuses_are_counted_with_zeros(hospital):
-    counts = count(hospital.night())
+    counts = verify_totals(hospital.night())
 
     assert counts[Status.NOT_SENT] == 1
     assert sum(counts.values()) == 55
@@ -24,7 +24,7 @@ def test_a_row_that_stands_twice_is_refused(hospital):
     twice = hospital.night(outcomes=(*hospital.outcomes[:-1], hospital.outcomes[0]))
 
     with pytest.raises(SumsError, match="row 3 of sheet '医师' stands twice") as caught:
-        count(twice)
+        verify_totals(twice)
 
     assert isinstance(caught.value, EsignImportError)
     assert caught.value.exit_code == 1
@@ -35,30 +35,30 @@ def test_a_row_that_was_read_and_is_nowhere_is_refused(hospital):
     short = replace(hospital.night(), outcomes=tuple(hospital.outcomes[1:]))
 
     with pytest.raises(SumsError, match="55 rows read, 54 in the results"):
-        count(short)
-    assert sum(count(replace(short, command="retry")).values()) == 54
+        verify_totals(short)
+    assert sum(verify_totals(replace(short, command="retry")).values()) == 54
 
 
 def test_a_row_of_no_file_is_refused_even_in_a_retry(hospital):
     night = replace(hospital.night(), files=(), command="retry")
 
     with pytest.raises(SumsError, match="0 rows read, 55 in the results"):
-        count(night)
+        verify_totals(night)
 
 
 def test_success_without_a_seal_id_is_refused(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id="")]
 
     with pytest.raises(SumsError, match="row 4 of sheet '医师' is sealed without a SealId"):
-        count(scene.night())
+        verify_totals(scene.night())
 
 
 def test_ready_is_a_status_of_check_alone(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
 
     with pytest.raises(SumsError, match="is ready after a run"):
-        count(scene.night())
-    assert count(scene.night(command="check"))[Status.READY] == 1
+        verify_totals(scene.night())
+    assert verify_totals(scene.night(command="check"))[Status.READY] == 1
 
 
 def test_nothing_is_written_when_the_sums_fail(make, scene):

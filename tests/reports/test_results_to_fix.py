@@ -10,8 +10,8 @@ import pytest
 from desktop import convert
 
 from pipeline.domain.model import Status
-from pipeline.domain.roster import CellKind, Embedded, Field, Picture
-from pipeline.domain.row_token import check_of
+from pipeline.domain.roster import CellKind, EmbeddedImage, Field, Picture
+from pipeline.domain.row_token import row_id_checksum
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.messages.problems import problem
 
@@ -279,7 +279,7 @@ def test_intake_reads_a_workbook_with_nothing_to_correct(write, make, scene):
 
 
 def test_the_ticket_is_the_one_intake_checks(make):
-    assert make.check("abc") == check_of("abc")
+    assert make.check("abc") == row_id_checksum("abc")
 
 
 def test_libreoffice_saves_the_sheet_without_damage(write, hospital, tmp_path, office_profile):
@@ -325,7 +325,7 @@ def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path
 def test_a_picture_in_a_cell_is_called_by_its_address(write, make, scene):
     picture = Picture(Path("inbox/a.xlsx/医师!J3"), "9" * 64, 60_000, Path("work/9"))
     doctor = make.doctor(1)
-    row = replace(doctor.row, pictures=(Embedded("J", 3, picture, floating=True),))
+    row = replace(doctor.row, pictures=(EmbeddedImage("J", 3, picture, floating=True),))
     scene.outcomes = [
         make.outcome(replace(doctor, row=row, picture=picture, evidence="cell"), Status.NOT_SENT)
     ]
@@ -338,7 +338,7 @@ def test_a_picture_in_a_cell_is_called_by_its_address(write, make, scene):
 def test_a_picture_in_the_rosters_own_picture_column_is_named_there(write, make, scene):
     picture = Picture(Path("inbox/a.xlsx/医师!C3"), "9" * 64, 60_000, Path("work/9"))
     doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1", "C": ""})
-    row = replace(doctor.row, pictures=(Embedded("C", 3, picture),))
+    row = replace(doctor.row, pictures=(EmbeddedImage("C", 3, picture),))
     scene.outcomes = [
         make.outcome(replace(doctor, row=row, picture=picture, evidence="cell"), Status.NOT_SENT)
     ]

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from pipeline.domain.model import Halt, Status
-from pipeline.domain.roster import Field, FileReport, Picture, Stray
+from pipeline.domain.roster import Field, FileReport, Picture, UnassignedImage
 from pipeline.messages.problems import problem
 
 HOSTILE = [
@@ -224,9 +224,9 @@ def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thu
     number = make.number(3)
     kept = Picture(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
     strays = (
-        Stray(f"内科{number}", "H1:J2", "picture over no doctor's row", kept),
-        Stray("内科", "H9", "linked picture, not used"),
-        Stray("印章页", "", "picture on a sheet without a roster"),
+        UnassignedImage(f"内科{number}", "H1:J2", "picture over no doctor's row", kept),
+        UnassignedImage("内科", "H9", "linked picture, not used"),
+        UnassignedImage("印章页", "", "picture on a sheet without a roster"),
     )
     report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", strays=strays)
     night = hospital.night(unclaimed=(Path("seals/旧章/x.png"),))

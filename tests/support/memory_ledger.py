@@ -15,14 +15,14 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.domain.model import (
     CHECKED,
-    Content,
+    CreateAttempt,
     Judged,
     Judgement,
     LiveSeal,
     Marks,
-    Past,
+    PersonHistory,
+    SealContent,
     Snapshot,
-    Try,
     Verdict,
 )
 from pipeline.domain.roster import FileStat
@@ -31,11 +31,11 @@ from pipeline.ledger.protocol import (
     Adopted,
     Attempt,
     Decision,
+    DecisionRecord,
     Ledger,
     LedgerConflict,
+    RowRecord,
     RunRecord,
-    SeenRow,
-    Told,
 )
 
 EVIDENCE = {  # decisions from which nothing follows
@@ -74,9 +74,9 @@ class Sent:
         never = self.verdict and self.verdict.kind == "not_executed" and self.verdict.http_status is None
         return self.attempt.contract != UPLOAD and not never
 
-    def told(self) -> Try:
+    def told(self) -> CreateAttempt:
         verdict, attempt = self.verdict or Verdict("unknown"), self.attempt
-        return Try(
+        return CreateAttempt(
             attempt.uuid,
             attempt.run,
             verdict.kind,
@@ -110,9 +110,9 @@ class Tables:
     names: dict[str, str] = field(default_factory=dict)  # seal name -> key
     sent: dict[str, Sent] = field(default_factory=dict)  # by uuid, in order
     seals: dict[str, Seal] = field(default_factory=dict)  # by SealId
-    decisions: list[Told] = field(default_factory=list)
+    decisions: list[DecisionRecord] = field(default_factory=list)
     runs: dict[str, RunRecord] = field(default_factory=dict)  # in the order they began
-    seen: dict[str, dict[str, SeenRow]] = field(default_factory=dict)  # run -> row_id -> row
+    seen: dict[str, dict[str, RowRecord]] = field(default_factory=dict)  # run -> row_id -> row
     files: dict[str, FileStat] = field(default_factory=dict)
     judged: dict[str, Judgement] = field(default_factory=dict)  # by what was looked at
     known_by: dict[str, tuple[str | None, str, str, str]] = field(
@@ -120,7 +120,7 @@ class Tables:
     )  # key -> name, masked number, staff number, mobile
     same: dict[str, str] = field(default_factory=dict)  # key of a corrected number -> key
     other: frozenset[tuple[str, str]] = frozenset()
-    former: list[tuple[str, Content | None]] = field(
+    former: list[tuple[str, SealContent | None]] = field(
         default_factory=list
     )  # what seals were compared with before
 
@@ -295,12 +295,12 @@ class MemoryLedger:
         }
         return Snapshot(people, dict(tables.names), spare, dict(tables.same), tables.other, former)
 
-    def _past(self, tables: Tables, key: str) -> Past:
+    def _past(self, tables: Tables, key: str) -> PersonHistory:
         sent = tables.of(key)
         live = tables.live(key)
         last = max((seal.after for seal in tables.seals.values() if seal.key == key), default=0)
         refused = [each for each in sent if each.verdict and each.verdict.kind == "refused"]
-        return Past(
+        return PersonHistory(
             key,
             tables.people[key],
             live[1].live if live else None,
@@ -325,7 +325,7 @@ class MemoryLedger:
                 raise LedgerConflict("run")
             tables.runs[record.run] = record
 
-    def see_rows(self, run: str, rows: Sequence[SeenRow]) -> None:
+    def see_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         with self._transaction() as tables:
             tables.begun(run)
             tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})
@@ -380,7 +380,7 @@ class MemoryLedger:
         known = reversed(self._tables.runs.values())
         return next((run for run in known if run.finished is not None or not complete), None)
 
-    def rows_of(self, run: str) -> list[SeenRow]:
+    def rows_of(self, run: str) -> list[RowRecord]:
         rows = self._tables.seen.get(run, {}).values()
         return sorted(rows, key=lambda row: (row.file, row.sheet or "", row.row, row.row_id))
 
@@ -398,7 +398,7 @@ class MemoryLedger:
         counting = [rows for run, rows in tables.seen.items() if not _too_many_new(tables.runs[run])]
         return {row_id for row_id in row_ids if any(row_id in rows for rows in counting)}
 
-    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, SeenRow]:
+    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         tables = self._tables
         copies = {
             json.loads(row.line).get("corrects"): row
@@ -450,7 +450,7 @@ class MemoryLedger:
 
     def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
         with self._transaction() as tables:
-            tables.decisions.append(Told(at, who, why, "review", None, None, None))
+            tables.decisions.append(DecisionRecord(at, who, why, "review", None, None, None))
             tables.judged.update({each: Judgement(judged, at) for each, judged in judgements.items()})
 
     def judgements(self) -> Mapping[str, Judgement]:
@@ -464,7 +464,7 @@ class MemoryLedger:
                 content = replace(seal.live.content, sent_size=CHECKED)
                 tables.seals[seal_id] = replace(seal, live=replace(seal.live, content=content))
 
-    def decisions(self, kind: str | None = None) -> list[Told]:
+    def decisions(self, kind: str | None = None) -> list[DecisionRecord]:
         return [told for told in self._tables.decisions if kind in {None, told.kind}]
 
     def close(self) -> None:
@@ -472,7 +472,7 @@ class MemoryLedger:
 
     def _seal(self, tables: Tables, sent: Sent, seal_id: str | None, at: float, request: str | None) -> None:
         attempt = sent.attempt
-        content: Content = attempt.content
+        content: SealContent = attempt.content
         made = LiveSeal(seal_id or "", attempt.seal_name, attempt.run, at, content, request, attempt.uuid)
         tables.add_seal(attempt.key, made, sent.number)
 
@@ -499,7 +499,7 @@ class MemoryLedger:
         tables.people[key] = name
 
     def _note(self, tables: Tables, decision: Decision) -> None:
-        told = Told(
+        told = DecisionRecord(
             decision.at,
             decision.who,
             decision.why,

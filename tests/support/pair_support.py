@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Embedded, Field, Origin, Row
+from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, EmbeddedImage, Field, Origin, Row
 from pipeline.intake.images import store
 from pipeline.intake.pairing import image_index
-from pipeline.intake.pairing.match import Pairing, pair
+from pipeline.intake.pairing.match import Pairing, match_images
 
 # made up; the check digits fit
 NUMBER = "110101199003070732"
@@ -29,7 +29,7 @@ def doctor(
     written: dict[Field, str] | None = None,
     kind: CellKind = CellKind.TEXT,
     value: object = None,
-    embedded: Sequence[Embedded] = (),
+    embedded: Sequence[EmbeddedImage] = (),
     more: Sequence[Cell] = (),
     ticket: str | None = None,
     id_type: CardType = CardType.ID_CARD,
@@ -74,8 +74,8 @@ def fill(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
 
 def paired(tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor) -> Pairing:
     """Pair the doctors with files of a folder ``seals``."""
-    library = image_index.index(fill(tmp_path / "seals", files))
-    return pair(
+    library = image_index.index_images(fill(tmp_path / "seals", files))
+    return match_images(
         doctors,
         library,
         known={},

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.domain.roster import CellKind
 from pipeline.intake.images import store
 from pipeline.intake.readers.model import letters
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.xlsx import workbook as xlsx
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -166,7 +166,7 @@ ALBUM = (f"{WPS}/2020/cellImage", "cellimages.xml")
 
 def read(path: Path, work: Path, **options):
     """Return a workbook as it is read with its pictures put away in ``work``."""
-    manner = Manner(keep=lambda payload, suffix: store.keep(payload, work, suffix), **options)
+    manner = ReadOptions(keep=lambda payload, suffix: store.keep(payload, work, suffix), **options)
     return xlsx.read(path.read_bytes(), path=path, manner=manner)
 
 

@@ -55,7 +55,7 @@ def run(order: dict, log: int) -> int:
             raise sqlite3.OperationalError("disk I/O error")
         raise OSError(order["fail"], os.strerror(order["fail"]))
 
-    failpoints.arm(act)
+    failpoints.enable_failpoint(act)
     if seconds := order.get("random"):
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Field, Problem
 from pipeline.intake.fields.normalize import (
-    Reading,
+    FieldResult,
     drop_invisible,
     drop_spaces,
     is_placeholder,
@@ -95,7 +95,7 @@ SCENES = _table(
 _SCENES_EXPECTED = "E_PRESCRIPTION_AUTO_SIGN (电子处方), OTHER (其他)"
 
 
-def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool) -> Reading[CardType]:
+def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool) -> FieldResult[CardType]:
     """Read IdCardType; a cell that says nothing gives no value and no problem, for the number tells it then.
 
     OTHER_CARD_TYPE is open to accounts on Tencent's white list alone: without ``allow_other`` it is refused, and
@@ -103,45 +103,45 @@ def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool)
     """
     text = trim(shown(cell))
     if is_placeholder(text):
-        return Reading(None)
+        return FieldResult(None)
     key = word(text)
     bare = _BRACKETS.sub("", key)
     spellings = (key, bare, _CODE.sub("", bare))
     chosen = next((CARD_TYPES[spelling] for spelling in spellings if spelling in CARD_TYPES), None)
     if chosen is None or (chosen is CardType.OTHER_CARD_TYPE and not allow_other):
-        return Reading(None, (problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote(text)),))
-    return Reading(chosen)
+        return FieldResult(None, (problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote(text)),))
+    return FieldResult(chosen)
 
 
-def read_yes_no(field: Field, cell: Cell | None, address: str | None) -> Reading[bool]:
+def read_yes_no(field: Field, cell: Cell | None, address: str | None) -> FieldResult[bool]:
     """Read a flag: 是, 否, true, 1 …; blank gives no value."""
     if cell is not None and cell.kind is CellKind.BOOL:
-        return Reading(bool(cell.value))
+        return FieldResult(bool(cell.value))
     return _choose(field, cell, address, YES_NO, _YES_NO_EXPECTED)
 
 
-def read_license_type(cell: Cell | None, address: str | None) -> Reading[int]:
+def read_license_type(cell: Cell | None, address: str | None) -> FieldResult[int]:
     """Read LicenseType: 0 binds a personal licence, 1 binds none."""
     return _choose(Field.LICENSE_TYPE, cell, address, LICENSES, _LICENSES_EXPECTED)
 
 
-def read_scene(cell: Cell | None, address: str | None) -> Reading[str]:
+def read_scene(cell: Cell | None, address: str | None) -> FieldResult[str]:
     """Read SceneKey."""
     return _choose(Field.SCENE_KEY, cell, address, SCENES, _SCENES_EXPECTED)
 
 
 def _choose(
     field: Field, cell: Cell | None, address: str | None, table: Mapping[str, T], expected: str
-) -> Reading[T]:
+) -> FieldResult[T]:
     text = trim(shown(cell))
     if not text:
-        return Reading(None)
+        return FieldResult(None)
     for key in _spellings(cell, text):
         if key in table:
-            return Reading(table[key])
+            return FieldResult(table[key])
     label = cell.header if cell is not None else field.value
     detail = {"found": quote(text), "field": label, "expected": expected}
-    return Reading(None, (Problem("VALUE_INVALID", "error", field, address, detail),))
+    return FieldResult(None, (Problem("VALUE_INVALID", "error", field, address, detail),))
 
 
 def _spellings(cell: Cell | None, text: str) -> Iterable[str]:

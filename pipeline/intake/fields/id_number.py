@@ -22,13 +22,13 @@ from pipeline.intake.fields.normalize import (
     QUOTES,
     SPACES,
     WIDTH,
-    Reading,
+    FieldResult,
     Step,
+    apply_steps,
     drop_spaces,
     is_placeholder,
     quote,
     shown,
-    walk,
 )
 from pipeline.messages.problems import problem
 
@@ -93,7 +93,7 @@ def normalise(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...
     """
     if _PLAIN.fullmatch(text):
         return text, ()
-    return walk(Field.NUMBER, text, _STEPS_OTHER if other else _STEPS)
+    return apply_steps(Field.NUMBER, text, _STEPS_OTHER if other else _STEPS)
 
 
 def read_identity(
@@ -126,7 +126,7 @@ def read_identity(
     return Identity(number.value, card, problems, (*number.changes, *agreed.changes))
 
 
-def _lost_tail(number: Reading[str], form: tuple[Problem, ...]) -> str | None:
+def _lost_tail(number: FieldResult[str], form: tuple[Problem, ...]) -> str | None:
     """Return the tail of a number that may have lost its own: 000, and 00 where its check digit does not fit.
 
     One honest number in about 1,100 ends in 000, and one in eleven that was cut to 15 digits fits by chance; of those
@@ -141,28 +141,28 @@ def _lost_tail(number: Reading[str], form: tuple[Problem, ...]) -> str | None:
     return tail[0]
 
 
-def _read(row: Row, declared: CardType | None) -> Reading[str]:
+def _read(row: Row, declared: CardType | None) -> FieldResult[str]:
     """Return the normalised number; no value where the cell holds none that could be judged."""
     cell, address = row.fields.get(Field.NUMBER), row.address(Field.NUMBER)
     if cell is not None and cell.kind in BROKEN:
-        return Reading(None)
+        return FieldResult(None)
     if cell is not None and cell.kind is CellKind.NUMBER:
-        return Reading(None, (_typed_as_number(cell, address, declared),))
+        return FieldResult(None, (_typed_as_number(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
-        return Reading(None, (problem("ID_FORMAT", Field.NUMBER, address, why=cell.kind.value),))
+        return FieldResult(None, (problem("ID_FORMAT", Field.NUMBER, address, why=cell.kind.value),))
     return _read_text(shown(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
 
 
-def _read_text(text: str, address: str | None, *, other: bool) -> Reading[str]:
+def _read_text(text: str, address: str | None, *, other: bool) -> FieldResult[str]:
     number, changes = normalise(text, other=other)
     if _PLAIN.fullmatch(number):
-        return Reading(number, _lookalike(changes, address), changes)
+        return FieldResult(number, _lookalike(changes, address), changes)
     if is_placeholder(text) or _says_nothing(number):
         hidden = re.sub(r"\d", "*", quote(text))
-        return Reading(None, (problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
+        return FieldResult(None, (problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
     if _was_a_number(number, other=other):
-        return Reading(None, (problem("ID_PRECISION_LOST", Field.NUMBER, address),))
-    return Reading(number, _lookalike(changes, address), changes)
+        return FieldResult(None, (problem("ID_PRECISION_LOST", Field.NUMBER, address),))
+    return FieldResult(number, _lookalike(changes, address), changes)
 
 
 def _says_nothing(number: str) -> bool:
@@ -195,7 +195,7 @@ def _lookalike(changes: tuple[Change, ...], address: str | None) -> tuple[Proble
     return tuple(problem("ID_CHAR", Field.NUMBER, address, severity="warning", found=char) for char in stood)
 
 
-def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool) -> Reading[CardType]:
+def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool) -> FieldResult[CardType]:
     """Compare the declared card with the one the number belongs to.
 
     A blank type follows a usable number; that is worth no word where the roster has no such column and the number
@@ -204,11 +204,11 @@ def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool)
     """
     address = row.address(Field.ID_TYPE)
     if declared is card:
-        return Reading(card)
+        return FieldResult(card)
     if declared is None:
         if not usable or (card is CardType.ID_CARD and Field.ID_TYPE not in row.fields):
-            return Reading(card)
-        return Reading(card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=card.value),))
+            return FieldResult(card)
+        return FieldResult(card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=card.value),))
     written = quote(shown(row.fields.get(Field.ID_TYPE)))
     set_right = declared is CardType.ID_CARD and card is CardType.HONGKONG_MACAO_AND_TAIWAN
     mismatch = problem(
@@ -220,4 +220,4 @@ def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool)
         used=card.value,
     )
     changes = (Change(Field.ID_TYPE, written, card.value, "from_number"),) if set_right else ()
-    return Reading(card, (mismatch,), changes)
+    return FieldResult(card, (mismatch,), changes)

@@ -12,8 +12,9 @@ from pipeline.intake.fields.normalize import (
     QUOTES,
     SPACES,
     WIDTH,
-    Reading,
+    FieldResult,
     Step,
+    apply_steps,
     clip,
     drop_invisible,
     is_placeholder,
@@ -21,7 +22,6 @@ from pipeline.intake.fields.normalize import (
     shown,
     spell,
     trim,
-    walk,
 )
 from pipeline.messages.problems import problem
 
@@ -70,22 +70,22 @@ _STEPS: tuple[Step, ...] = (
 
 def normalise(text: str) -> tuple[str, tuple[Change, ...]]:
     """Return the mobile as it is judged and sent, and every step that altered it; idempotent."""
-    return (text, ()) if _MOBILE.fullmatch(text) else walk(Field.MOBILE, text, _STEPS)
+    return (text, ()) if _MOBILE.fullmatch(text) else apply_steps(Field.MOBILE, text, _STEPS)
 
 
-def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> Reading[str]:
+def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> FieldResult[str]:
     """Read the mobile; without one an error stands only where auto-sign is to be opened."""
     text = _text(cell)
     if is_placeholder(text) or _ZEROS.fullmatch(text):
         severity: Severity = "error" if auto_sign else "warning"
-        return Reading(None, (problem("MOBILE_MISSING", Field.MOBILE, address, severity=severity),))
+        return FieldResult(None, (problem("MOBILE_MISSING", Field.MOBILE, address, severity=severity),))
     mobile, changes = normalise(text)
     if _MOBILE.fullmatch(mobile):
-        return Reading(mobile, (), changes)
+        return FieldResult(mobile, (), changes)
     if _SEVERAL.fullmatch(mobile) or _several(text):
-        return Reading(None, (problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
+        return FieldResult(None, (problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
     hidden = spell(_masked(clip(trim(text), 40)))
-    return Reading(None, (problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
+    return FieldResult(None, (problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
 
 
 def _text(cell: Cell | None) -> str:

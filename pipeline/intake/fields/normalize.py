@@ -49,7 +49,7 @@ _PLACEHOLDER = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[T]):
+class FieldResult(Generic[T]):
     """What one cell says: its value, None where it is blank or refused, and what there is to tell about it.
 
     ``changes`` lead to the value that is used; a refused one has none.
@@ -60,7 +60,7 @@ class Reading(Generic[T]):
     changes: tuple[Change, ...] = ()
 
 
-def walk(field: Field, text: str, steps: Sequence[Step]) -> tuple[str, tuple[Change, ...]]:
+def apply_steps(field: Field, text: str, steps: Sequence[Step]) -> tuple[str, tuple[Change, ...]]:
     """Apply the steps until none of them alters the text; return it and one change for every alteration.
 
     Going on to the fixed point makes every normaliser built here idempotent whatever the order of its steps.

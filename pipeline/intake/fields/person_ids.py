@@ -23,7 +23,7 @@ _KEPT = 15  # digits of a number in a spreadsheet's cell: place, birth date and 
 _CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
 
 
-def persons(doctors: Sequence[Doctor]) -> list[Hashable]:
+def person_ids_of(doctors: Sequence[Doctor]) -> list[Hashable]:
     """Return a token for each row, equal for rows of one person."""
     equal: Counter[Hashable] = Counter()
     tokens = [_own(doctor, place, equal) for place, doctor in enumerate(doctors)]

@@ -19,14 +19,14 @@ from pipeline.intake.fields.normalize import (
     QUOTES,
     SPACES,
     WIDTH,
-    Reading,
+    FieldResult,
     Step,
+    apply_steps,
     clip,
     drop_spaces,
     is_placeholder,
     quote,
     shown,
-    walk,
 )
 from pipeline.messages.problems import problem
 
@@ -86,10 +86,14 @@ _STRANGE = re.compile(f"[^{HAN}·]+")
 
 def normalise(text: str, *, latin: bool = False) -> tuple[str, tuple[Change, ...]]:
     """Return the name as it is judged and sent, and every step that altered it; idempotent."""
-    return (text, ()) if _PLAIN.fullmatch(text) else walk(Field.NAME, text, _STEPS_LATIN if latin else _STEPS)
+    return (
+        (text, ())
+        if _PLAIN.fullmatch(text)
+        else apply_steps(Field.NAME, text, _STEPS_LATIN if latin else _STEPS)
+    )
 
 
-def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) -> Reading[str]:
+def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) -> FieldResult[str]:
     """Read the name; ``why`` of a refusal is the very piece that does not belong there, in no language.
 
     ``latin``: the row's card is one that foreigners hold.
@@ -100,14 +104,16 @@ def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) ->
         latin = False
         name, changes = normalise(text)
     if is_placeholder(name):
-        return Reading(None, (problem("NAME_MISSING", Field.NAME, address),))
+        return FieldResult(None, (problem("NAME_MISSING", Field.NAME, address),))
     why = _objection(name, changes, latin=latin)
     if why is None and not changes:
-        return Reading(name)
+        return FieldResult(name)
     found = quote(text)
     if why is not None:
-        return Reading(None, (problem("NAME_INVALID", Field.NAME, address, found=found, why=why),))
-    return Reading(name, (problem("NAME_NORMALISED", Field.NAME, address, found=found, used=name),), changes)
+        return FieldResult(None, (problem("NAME_INVALID", Field.NAME, address, found=found, why=why),))
+    return FieldResult(
+        name, (problem("NAME_NORMALISED", Field.NAME, address, found=found, used=name),), changes
+    )
 
 
 def first_differs(text: str, name: str) -> bool:

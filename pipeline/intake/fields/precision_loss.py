@@ -38,7 +38,7 @@ def _shortest_digits(number: int) -> bool:
 _ROUNDINGS: tuple[Rounding, ...] = (_a_double, _shortest_digits)
 
 
-def doubt(
+def refuse_rounded_numbers(
     rows: Sequence[Row], identities: Sequence[Identity], *, is_known: IsKnown = lambda *_: False
 ) -> list[Identity]:
     """Return the identities, refused where the number's sheet went through a program that rounds.

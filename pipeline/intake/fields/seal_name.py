@@ -12,13 +12,13 @@ from pipeline.intake.fields.normalize import (
     INVISIBLE,
     QUOTES,
     SPACES,
-    Reading,
+    FieldResult,
     Step,
+    apply_steps,
     is_placeholder,
     quote,
     shown,
     spell_each,
-    walk,
 )
 from pipeline.intake.fields.person_name import COMPATIBILITY, DOTS, RADICALS
 from pipeline.messages.problems import problem
@@ -31,7 +31,7 @@ _STEPS: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS, RADICALS, COM
 _SINGLE_BLANKS: Step = ("spaces", lambda text: " ".join(text.split()))
 
 
-def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: bool) -> Reading[str]:
+def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: bool) -> FieldResult[str]:
     """Read the roster's own seal name; a cell that says nothing gives no value.
 
     Invisible characters and blanks are taken off, as in a doctor's name (张　伟 医师章); beside ASCII characters, where those
@@ -40,11 +40,11 @@ def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: boo
     """
     text = shown(cell)
     if is_placeholder(text):
-        return Reading(None)
+        return FieldResult(None)
     steps = (*_STEPS, _SINGLE_BLANKS) if ascii_allowed else (*_STEPS, SPACES, DOTS)
-    name, changes = walk(Field.SEAL_NAME, text, steps)
+    name, changes = apply_steps(Field.SEAL_NAME, text, steps)
     found = objections(name, address, ascii_allowed=ascii_allowed)
-    return Reading(None, found) if found else Reading(name, (), changes)
+    return FieldResult(None, found) if found else FieldResult(name, (), changes)
 
 
 def objections(name: str, address: str | None, *, ascii_allowed: bool) -> tuple[Problem, ...]:

@@ -14,11 +14,11 @@ from pipeline.intake.fields.normalize import (
     INVISIBLE,
     QUOTES,
     WIDTH,
-    Reading,
+    FieldResult,
     Step,
+    apply_steps,
     is_placeholder,
     shown,
-    walk,
 )
 
 _PLAIN = re.compile("[0-9A-Za-z\u4e00-\u9fff]+")  # nothing to take off: nearly every value
@@ -36,24 +36,24 @@ _STAFF_NO: tuple[Step, ...] = (
 _DEPARTMENT: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS)
 
 
-def read_staff_no(cell: Cell | None, _address: str | None) -> Reading[str]:
+def read_staff_no(cell: Cell | None, _address: str | None) -> FieldResult[str]:
     """Read the staff number as its format shows it, leading zeros included; what Excel made a date of is none."""
     if cell is None or cell.kind in (CellKind.DATE, CellKind.BOOL):
-        return Reading(None)
+        return FieldResult(None)
     reading = _read(Field.STAFF_NO, cell, _STAFF_NO)
-    return Reading(None) if reading.value and _EXPONENT.fullmatch(reading.value) else reading
+    return FieldResult(None) if reading.value and _EXPONENT.fullmatch(reading.value) else reading
 
 
-def read_department(cell: Cell | None, _address: str | None) -> Reading[str]:
+def read_department(cell: Cell | None, _address: str | None) -> FieldResult[str]:
     """Read the department as it is written."""
     return _read(Field.DEPARTMENT, cell, _DEPARTMENT)
 
 
-def _read(field: Field, cell: Cell | None, steps: tuple[Step, ...]) -> Reading[str]:
+def _read(field: Field, cell: Cell | None, steps: tuple[Step, ...]) -> FieldResult[str]:
     text = shown(cell)
     if is_placeholder(text):
-        return Reading(None)
+        return FieldResult(None)
     if _PLAIN.fullmatch(text):
-        return Reading(text)
-    value, changes = walk(field, text, steps)
-    return Reading(value, (), changes) if value else Reading(None)
+        return FieldResult(text)
+    value, changes = apply_steps(field, text, steps)
+    return FieldResult(value, (), changes) if value else FieldResult(None)

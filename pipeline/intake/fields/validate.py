@@ -15,9 +15,9 @@ from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Prob
 from pipeline.intake.fields.choices import read_card_type, read_license_type, read_scene, read_yes_no
 from pipeline.intake.fields.id_number import Identity, lifetime, read_identity
 from pipeline.intake.fields.mobile import read_mobile
-from pipeline.intake.fields.normalize import BROKEN, Reading, is_dash, quote, shown
+from pipeline.intake.fields.normalize import BROKEN, FieldResult, is_dash, quote, shown
 from pipeline.intake.fields.person_name import read_name
-from pipeline.intake.fields.precision_loss import doubt
+from pipeline.intake.fields.precision_loss import refuse_rounded_numbers
 from pipeline.intake.fields.seal_name import read_seal_name
 from pipeline.intake.fields.staff_fields import read_department, read_staff_no
 from pipeline.messages.problems import problem
@@ -70,12 +70,14 @@ def validate(
         return identify is not None and identify.person(lifetime(number, card)) in known
 
     read = partial(read_identity, allow_other=defaults.allow_other_card_type, today=today, is_known=is_known)
-    judged = [row_failures.handle(partial(read, row), _no_identity, stage="validate") for row in rows]
-    identities = doubt(rows, judged, is_known=is_known)
+    judged = [
+        row_failures.isolate_row_failure(partial(read, row), _no_identity, stage="validate") for row in rows
+    ]
+    identities = refuse_rounded_numbers(rows, judged, is_known=is_known)
     if ids is None:
         ids = list(row_ids(rows, identify))
     return [
-        row_failures.handle(
+        row_failures.isolate_row_failure(
             partial(_doctor, row, identity, row_id, defaults, identify),
             partial(_unjudged, row, identity, row_id, identify),
             stage="validate",
@@ -139,7 +141,7 @@ def _doctor(
         row, Field.ENABLE_AUTO_SIGN, partial(read_yes_no, Field.ENABLE_AUTO_SIGN), defaults.enable_auto_sign
     )
     licence = _read_or(row, Field.LICENSE_TYPE, read_license_type, defaults.license_type)
-    if defaults.contract == "inline" and auto_sign.value and licence == Reading(None):
+    if defaults.contract == "inline" and auto_sign.value and licence == FieldResult(None):
         licence = _unsaid_licence(row)
     compress = _read_or(
         row,
@@ -152,7 +154,7 @@ def _doctor(
         licence = _without_meaning(row, Field.LICENSE_TYPE, licence)
         compress = _without_meaning(row, Field.SEAL_IMAGE_COMPRESS, compress)
     mobile = _read(row, Field.MOBILE, partial(read_mobile, auto_sign=auto_sign.value is True))
-    readings: tuple[Reading[Any] | Identity, ...] = (
+    readings: tuple[FieldResult[Any] | Identity, ...] = (
         name,
         identity,
         mobile,
@@ -213,39 +215,41 @@ def _of_the_row(row: Row) -> Iterator[Problem]:
             yield problem("FORMULA_NO_VALUE", field, row.address(field))
 
 
-def _read(row: Row, field: Field, reader: Callable[[Cell | None, str | None], Reading[T]]) -> Reading[T]:
+def _read(
+    row: Row, field: Field, reader: Callable[[Cell | None, str | None], FieldResult[T]]
+) -> FieldResult[T]:
     """Read one field; a broken formula has its problem already and is neither blank nor wrong beside it."""
     cell = row.fields.get(field)
     if cell is None:
         return reader(None, None)
-    return Reading(None) if cell.kind in BROKEN else reader(cell, row.address_of(cell))
+    return FieldResult(None) if cell.kind in BROKEN else reader(cell, row.address_of(cell))
 
 
 def _read_or(
-    row: Row, field: Field, reader: Callable[[Cell | None, str | None], Reading[T]], default: T | None
-) -> Reading[T]:
+    row: Row, field: Field, reader: Callable[[Cell | None, str | None], FieldResult[T]], default: T | None
+) -> FieldResult[T]:
     """Read one field; where its cell is blank or absent, the default holds."""
     cell = row.fields.get(field)
     blank = cell is None or (cell.kind not in BROKEN and is_dash(shown(cell)))
-    return Reading(default) if blank else _read(row, field, reader)
+    return FieldResult(default) if blank else _read(row, field, reader)
 
 
-def _unsaid_licence(row: Row) -> Reading[int]:
+def _unsaid_licence(row: Row) -> FieldResult[int]:
     """Refuse auto-sign without a word on the licence: not sending it binds a paid one."""
     cell = row.fields.get(Field.LICENSE_TYPE)
     detail = {"found": "", "field": cell.header if cell else Field.LICENSE_TYPE.value, "expected": "0, 1"}
-    return Reading(
+    return FieldResult(
         None,
         (Problem("VALUE_INVALID", "error", Field.LICENSE_TYPE, row.address(Field.LICENSE_TYPE), detail),),
     )
 
 
-def _without_meaning(row: Row, field: Field, reading: Reading[T]) -> Reading[T]:
+def _without_meaning(row: Row, field: Field, reading: FieldResult[T]) -> FieldResult[T]:
     """Drop what the current contract does not take, and say so: only the older, inline one does."""
     if reading.value is None or reading.value is False:  # a "no" loses nothing
-        return Reading(None, reading.problems)
+        return FieldResult(None, reading.problems)
     cell = row.fields.get(field)
     detail = {"found": quote(shown(cell)), "field": cell.header if cell else field.value}
-    return Reading(
+    return FieldResult(
         None, (*reading.problems, Problem("VALUE_INVALID", "warning", field, row.address(field), detail))
     )

@@ -9,7 +9,7 @@ ABSENT = 0.34  # and no more of one's own
 SHORTEST = 2  # characters of a name that can be told by them
 
 
-def other_name(own: str, names: Collection[str], texts: Iterable[str]) -> str | None:
+def find_mismatched_name(own: str, names: Collection[str], texts: Iterable[str]) -> str | None:
     """Return the name among ``names`` that the texts clearly show in place of ``own``, None in every case of doubt.
 
     The texts are readings of one picture; each name counts by its best. They are taken one by one, and no further once

@@ -18,7 +18,7 @@ from pipeline.domain.roster import Picture
 from pipeline.errors import NotReadNow
 from pipeline.intake.images.decoding import Refused, decode, structure
 from pipeline.intake.images.formats import png
-from pipeline.intake.images.image_scan import look, reduced
+from pipeline.intake.images.image_scan import reduced, scan_image
 from pipeline.intake.images.read_bytes import handling_one, read, room_for, start_of
 
 _THREADS = 2  # Pillow releases the interpreter lock
@@ -38,7 +38,7 @@ class Twins:
     unread: Mapping[str, NotReadNow]  # by sha256: the machine could not read it, it may be like any other
 
 
-def twins(pictures: Iterable[Picture]) -> Twins:
+def find_identical_images(pictures: Iterable[Picture]) -> Twins:
     """Compare pictures by their upright pixels, as in ``Prepared.pixels``; a damaged file is like no other."""
     distinct = list({picture.sha256: picture for picture in pictures}.values())
     same: dict[str, str] = {}
@@ -106,7 +106,7 @@ def _mark(picture: Picture, *, draft: bool) -> Hashable | None:
 
 
 def _pixels(picture: Picture) -> Hashable | None:
-    return _of_image(picture, lambda image: look(image).pixels)
+    return _of_image(picture, lambda image: scan_image(image).pixels)
 
 
 def _of_image(

@@ -14,7 +14,7 @@ _STRIP = 60_000  # pixels looked at together: few enough to stay in a processor'
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageScan:
     """What a walk over a picture found."""
 
     pixels: str  # digest over size and premultiplied RGBA, in which all fully transparent points are equal
@@ -25,7 +25,7 @@ class Look:
         return ink.is_blank(ink.marks(ink.darkness(ink.smoothed(self.small, size))))
 
 
-def look(image: Image.Image) -> Look:
+def scan_image(image: Image.Image) -> ImageScan:
     """Walk over a picture in strips."""
     width, height = image.size
     digest = hashlib.sha256(f"{width}x{height}:".encode())
@@ -36,7 +36,7 @@ def look(image: Image.Image) -> Look:
         strip = _plain(image.crop((0, top, width, min(top + rows, height))))
         digest.update((strip if strip.mode == "RGBa" else strip.convert("RGBA")).tobytes())
         small.paste(_reduced(strip, step).convert("RGB"), (0, top // step))
-    return Look(digest.hexdigest(), small)
+    return ImageScan(digest.hexdigest(), small)
 
 
 def reduced(image: Image.Image, step: int) -> Image.Image:

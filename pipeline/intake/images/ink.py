@@ -67,7 +67,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class InkComponent:
     """Ink that hangs together: its cells, and the rectangle around them."""
 
     runs: tuple[Run, ...]
@@ -101,7 +101,7 @@ def smoothed(small: Image.Image, size: tuple[int, int]) -> Image.Image:
     return small.filter(ImageFilter.BoxBlur(1)) if step(size) == 1 and min(small.size) >= _GRAINY else small
 
 
-def marks(found: Image.Image, contrast: int = CONTRAST) -> list[Mark]:
+def marks(found: Image.Image, contrast: int = CONTRAST) -> list[InkComponent]:
     """Return the marks in the result of ``darkness``, specks among them; their places count cells."""
     grid = _grid(found, contrast)
     cells = grid.tobytes()
@@ -125,7 +125,7 @@ def marks(found: Image.Image, contrast: int = CONTRAST) -> list[Mark]:
             marks[place].append(run)
             here.append((run, place))
         before = here
-    return [Mark(tuple(runs), _around(runs)) for runs in marks if runs]
+    return [InkComponent(tuple(runs), _around(runs)) for runs in marks if runs]
 
 
 def beside(found: Image.Image) -> Image.Image:
@@ -152,13 +152,13 @@ def cell_side(small: tuple[int, int]) -> int:
     return -(-max(small) // _CELLS)
 
 
-def is_blank(found: Sequence[Mark]) -> bool:
+def is_blank(found: Sequence[InkComponent]) -> bool:
     """Tell whether these marks are no more than dust, or the edges of a sheet or of a frame with nothing in it."""
     strokes = [mark for mark in found if not mark.is_speck]
     return not strokes or _is_frame([run for mark in strokes for run in mark.runs])
 
 
-def bounds(found: Iterable[Mark]) -> Box:
+def bounds(found: Iterable[InkComponent]) -> Box:
     """Return the rectangle around marks, in cells."""
     return _around([run for mark in found for run in mark.runs])
 

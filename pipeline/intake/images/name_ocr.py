@@ -22,7 +22,7 @@ from pipeline import row_failures
 from pipeline.domain.roster import Doctor, Field, Picture, Problem
 from pipeline.errors import NotReadNow, UsageError
 from pipeline.intake.images import prepare
-from pipeline.intake.images.displayed_name import other_name
+from pipeline.intake.images.displayed_name import find_mismatched_name
 from pipeline.intake.pairing import file_names, image_index
 from pipeline.messages.problems import problem
 
@@ -38,7 +38,9 @@ _SETTINGS: Mapping[str, object] = {
 }
 
 
-def cross_check(doctors: Sequence[Doctor], *, beside: Sequence[Doctor] = (), work: Path) -> list[Doctor]:
+def check_names_in_images(
+    doctors: Sequence[Doctor], *, beside: Sequence[Doctor] = (), work: Path
+) -> list[Doctor]:
     """Return the doctors, IMAGE_NAME_MISMATCH added where the picture clearly shows another one's name.
 
     ``beside`` are rows of the roster whose names count and whose pictures are not read. Raises UsageError without the extra, OSError where ``work`` cannot be written.
@@ -46,7 +48,7 @@ def cross_check(doctors: Sequence[Doctor], *, beside: Sequence[Doctor] = (), wor
     reader = _Reader(work / "ocr")
     names = {doctor.name for doctor in (*doctors, *beside) if doctor.name}
     return [
-        row_failures.handle(
+        row_failures.isolate_row_failure(
             partial(_checked, doctor, names, reader),
             partial(_unchecked, doctor),
             stage="ocr",
@@ -67,7 +69,7 @@ def _checked(doctor: Doctor, names: Collection[str], reader: _Reader) -> Doctor:
     read = dict(known)
     cell = doctor.row.address(Field.PICTURE)
     try:
-        found = other_name(doctor.name, names, reader.texts(doctor.picture, read))
+        found = find_mismatched_name(doctor.name, names, reader.texts(doctor.picture, read))
     except NotReadNow as trouble:
         file = file_names.shown(doctor.picture.path.name)
         unread = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)

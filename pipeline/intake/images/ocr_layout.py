@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageOps
 
 from pipeline.intake.images import ink
 from pipeline.intake.images.encoding import as_mode, save
-from pipeline.intake.images.image_scan import look, on_white
+from pipeline.intake.images.image_scan import on_white, scan_image
 
 WHOLE = "whole"  # the picture as it is; all other views are single lines
 
@@ -29,7 +29,7 @@ Box = tuple[int, int, int, int]
 
 def seal(image: Image.Image) -> Image.Image | None:
     """Return the part of a picture that has ink, on white (RGB); None where it has none."""
-    small = look(image).small
+    small = scan_image(image).small
     found = ink.marks(ink.darkness(ink.smoothed(small, image.size)))
     if ink.is_blank(found):
         return None

@@ -16,8 +16,7 @@ from pipeline.intake.images import cleanup, ocr_layout, store, thumbnail_suspect
 from pipeline.intake.images import preview as previews
 from pipeline.intake.images.decoding import TAIL, Decoded, Refused, decode, structure
 from pipeline.intake.images.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, own_bytes, size_of
-from pipeline.intake.images.identical import twins
-from pipeline.intake.images.image_scan import Look, look
+from pipeline.intake.images.image_scan import ImageScan, scan_image
 from pipeline.intake.images.ocr_layout import WHOLE
 from pipeline.intake.images.read_bytes import handling_one, read, room_for
 from pipeline.intake.pairing import file_names, image_index
@@ -31,7 +30,6 @@ __all__ = [
     "prepare",
     "preview",
     "sent_size",
-    "twins",
     "views",
 ]
 
@@ -59,7 +57,7 @@ def prepare(
             found = structure(data)
             with room_for(found):
                 decoded = _with_tail(decode(found), data)
-                seen = look(decoded.image)
+                seen = scan_image(decoded.image)
                 if shelf is not None and not previews.is_kept(picture.sha256, shelf):
                     previews.keep(picture.sha256, previews.make(decoded.image), shelf)
                 if min(decoded.image.size) < MIN_SIDE:
@@ -110,7 +108,7 @@ def sent_size(
                 return SentSize()
             decoded = _with_tail(decode(found), data)
             thumbnail = thumbnail_suspects.thumbnail_size(decoded.image)
-            ready = _cleaned(decoded, look(decoded.image), trim=trim, transparent=transparent)
+            ready = _cleaned(decoded, scan_image(decoded.image), trim=trim, transparent=transparent)
             encoded = fit(data, ready, image_index.MAX_BYTES)
     except (Refused, NotReadNow):
         return None
@@ -130,7 +128,7 @@ def pixels(path: Path) -> str | None:
         with handling_one():
             found = structure(image_index.read(path))
             with room_for(found):
-                return look(decode(found).image).pixels
+                return scan_image(decode(found).image).pixels
     except Refused:
         return None
 
@@ -169,7 +167,7 @@ def views(picture: Picture) -> Iterator[tuple[str, bytes]]:
         return
 
 
-def _cleaned(decoded: Decoded, seen: Look, *, trim: bool, transparent: bool) -> Decoded:
+def _cleaned(decoded: Decoded, seen: ImageScan, *, trim: bool, transparent: bool) -> Decoded:
     if not (trim or transparent):
         return decoded
     image, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)

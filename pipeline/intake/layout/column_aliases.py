@@ -19,14 +19,14 @@ _PERSONAL = re.compile(r"\d{6}")
 
 
 @dataclass(frozen=True, slots=True)
-class Vocabulary:
+class ColumnAliases:
     """The titles that mean something: the user's ``columns`` first, then the built-in ones."""
 
     whole: Mapping[str, Field | None]  # the user's, with what stands in their brackets; None: not to be read
     bare: Mapping[str, Field | None]
 
     @classmethod
-    def of(cls, columns: Mapping[str, str]) -> Vocabulary:
+    def of(cls, columns: Mapping[str, str]) -> ColumnAliases:
         """Make it from ``columns``: a title as written or folded -> the value of a Field, or "ignore"."""
         fields = {title: None if name == IGNORED else Field(name) for title, name in columns.items()}
         return cls(
@@ -81,7 +81,7 @@ class Header:
 
 
 def describe_columns(
-    titles: Mapping[int, str], places: Mapping[Field, int], vocabulary: Vocabulary
+    titles: Mapping[int, str], places: Mapping[Field, int], vocabulary: ColumnAliases
 ) -> tuple[Column, ...]:
     """Return what each column with a title is read as; for an unused one the nearest title of a field that has none."""
     fields = {column: name for name, column in places.items()}
@@ -98,13 +98,13 @@ def describe_columns(
     return tuple(found)
 
 
-def find_nearest_line(lines: Iterable[Line], vocabulary: Vocabulary) -> Line | None:
+def find_nearest_line(lines: Iterable[Line], vocabulary: ColumnAliases) -> Line | None:
     """Return the line that comes nearest to a header; one with personal data is no line of titles."""
     titled = (line for line in lines if not _holds_data(line))
     return max(titled, key=lambda line: (len(vocabulary.places(line)), len(line.cells) > 1), default=None)
 
 
-def describe_nearest(lines: Iterable[Line], vocabulary: Vocabulary) -> tuple[Column, ...]:
+def describe_nearest(lines: Iterable[Line], vocabulary: ColumnAliases) -> tuple[Column, ...]:
     """Return what the columns of the line would be read as that comes nearest to a header; none where nothing is."""
     nearest = find_nearest_line(lines, vocabulary)
     places = vocabulary.places(nearest) if nearest else {}
@@ -114,7 +114,7 @@ def describe_nearest(lines: Iterable[Line], vocabulary: Vocabulary) -> tuple[Col
     return describe_columns(titles, {name: columns[0] for name, columns in places.items()}, vocabulary)
 
 
-def missing(seen: Iterable[Sequence[Line]], vocabulary: Vocabulary) -> FileRefused:
+def missing(seen: Iterable[Sequence[Line]], vocabulary: ColumnAliases) -> FileRefused:
     """Return why no sheet has a header: ``seen`` are the first lines of each sheet that was read.
 
     The line that comes nearest tells its titles. Where every line holds personal data, the first one is shown masked.

@@ -34,7 +34,7 @@ def pack(cell: RawCell) -> Value:
     return cell
 
 
-class Shape:
+class ColumnLayout:
     """The columns of a table's rows, in sheet order, and which of them mean something."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Cells(Sequence[Cell]):
 
     __slots__ = ("_shape", "_values")
 
-    def __init__(self, shape: Shape, values: Values) -> None:
+    def __init__(self, shape: ColumnLayout, values: Values) -> None:
         self._shape = shape
         self._values = values
 
@@ -113,7 +113,7 @@ class Fields(Mapping[Field, Cell]):
 
     __slots__ = ("_shape", "_values")
 
-    def __init__(self, shape: Shape, values: Values) -> None:
+    def __init__(self, shape: ColumnLayout, values: Values) -> None:
         self._shape = shape
         self._values = values
 

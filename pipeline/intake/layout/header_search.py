@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import Header, Vocabulary, claims, label
+from pipeline.intake.layout.column_aliases import ColumnAliases, Header, claims, label
 from pipeline.intake.layout.column_titles import LONGEST, Meaning, bare, squeeze
 from pipeline.intake.layout.merged_cells import Merged
 from pipeline.intake.readers.model import Line, filled, letters
@@ -87,7 +87,7 @@ class _Draft:
         )
 
 
-def hints_at_a_header(texts: Iterable[str], vocabulary: Vocabulary) -> bool:
+def hints_at_a_header(texts: Iterable[str], vocabulary: ColumnAliases) -> bool:
     """Tell whether the texts show the signs without which there is no name's and no number's title; cheap."""
     if vocabulary.whole:  # the user's titles may be any words
         return True
@@ -96,7 +96,7 @@ def hints_at_a_header(texts: Iterable[str], vocabulary: Vocabulary) -> bool:
 
 
 def find_header(
-    lines: Sequence[Line], vocabulary: Vocabulary, merged: Merged
+    lines: Sequence[Line], vocabulary: ColumnAliases, merged: Merged
 ) -> tuple[int, int, Header] | None:
     """Return (first, last, header): the first of the lines that name a name and a number column, as places in ``lines``.
 
@@ -165,7 +165,7 @@ def _filled_in(line: Line) -> bool:
 
 
 def _longer(
-    draft: _Draft, lines: Sequence[Line], last: int, vocabulary: Vocabulary, merged: Merged
+    draft: _Draft, lines: Sequence[Line], last: int, vocabulary: ColumnAliases, merged: Merged
 ) -> _Draft | None:
     """Return the header with the line below it, if that holds titles as well."""
     if last + 1 >= len(lines) or len(draft.lines) >= DEEPEST:
@@ -212,7 +212,7 @@ def _in_two_languages(draft: _Draft, below: _Draft) -> _Draft | None:
     return _Draft([*draft.lines, *below.lines], {**draft.titles, **titles})
 
 
-def _draft(lines: Sequence[Line], vocabulary: Vocabulary, merged: Merged) -> _Draft:
+def _draft(lines: Sequence[Line], vocabulary: ColumnAliases, merged: Merged) -> _Draft:
     """Read a block of lines: of each column the lowest text is its title, what stands or reaches over it its groups."""
     titles: dict[int, _Title] = {}
     groups: dict[int, list[str]] = {}
@@ -255,7 +255,7 @@ def _reach(line: Line, column: int, below: set[int], merged: Merged) -> list[int
     return list(range(column, end))
 
 
-def _title(row: int, text: str, groups: Sequence[str], vocabulary: Vocabulary) -> _Title:
+def _title(row: int, text: str, groups: Sequence[str], vocabulary: ColumnAliases) -> _Title:
     """Return a column's title, written so that it means the same without its groups: a To fix sheet has one row."""
     whole = " ".join([*groups, text])
     if not groups:
@@ -267,7 +267,7 @@ def _title(row: int, text: str, groups: Sequence[str], vocabulary: Vocabulary) -
     return _Title(row, whole, wanted)
 
 
-def _under(groups: Sequence[str], text: str, vocabulary: Vocabulary) -> Meaning | None:
+def _under(groups: Sequence[str], text: str, vocabulary: ColumnAliases) -> Meaning | None:
     near = groups[-1]
     together = (vocabulary.meaning(f"{near} {text}"), vocabulary.meaning(f"{text} {near}"))
     told = next(filter(None, together), None)

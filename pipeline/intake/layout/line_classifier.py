@@ -29,7 +29,7 @@ _LEFT_OVER = re.compile(
 _SOMEBODY = (Field.MOBILE, Field.STAFF_NO, Field.PICTURE, Field.SEAL_NAME)
 
 
-def why_not(line: Line, header: Header, *, across: bool = False) -> Why | None:
+def classify_line(line: Line, header: Header, *, across: bool = False) -> Why | None:
     """Return why a line under the header is no doctor; None if it is one, or could be.
 
     ``across`` where its only cell is merged over the name and number columns: that is nobody's name.

@@ -73,7 +73,7 @@ class Settled(NamedTuple):
     continues: int  # the line with which it shares name and number; 0 for none
 
 
-class Spread:
+class MergedCellCursor:
     """Walks down the lines of one table and settles each: what hides, what is inherited, who goes on."""
 
     def __init__(self, merged: Merged, header: Header) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 from pipeline.intake.readers.model import Line
 
 
-class Ahead(Iterator[Line]):
+class PeekableLines(Iterator[Line]):
     """A stream of lines, ascending."""
 
     def __init__(self, lines: Iterable[Line]) -> None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.domain.roster import CellKind, Embedded, Stray
+from pipeline.domain.roster import CellKind, EmbeddedImage, UnassignedImage
 from pipeline.intake.layout.merged_cells import Merged
 from pipeline.intake.readers.model import Line, Merge, Sheet, index
 
@@ -21,15 +21,15 @@ _NOTED = 20  # notes of one sheet
 NOBODY = "picture over no doctor's row"
 
 
-class Gallery:
+class SheetImages:
     """The pictures of a sheet while its lines are walked down."""
 
     def __init__(self, sheet: Sheet, merged: Merged) -> None:
         self._merged, self._sheet = merged, sheet.name
-        self._at: dict[int, list[Embedded]] = {}
-        self._coming: list[tuple[Merge, Embedded]] = []
+        self._at: dict[int, list[EmbeddedImage]] = {}
+        self._coming: list[tuple[Merge, EmbeddedImage]] = []
         self._next = 0
-        self._open: list[tuple[int, Embedded]] = []  # last line of its merged cell, picture
+        self._open: list[tuple[int, EmbeddedImage]] = []  # last line of its merged cell, picture
         self._homeless = {id(picture): picture for picture in sheet.pictures}
         over = [(merged.over(each.row, index(each.column)), each) for each in sheet.pictures]
         alone = Counter(merge for merge, _ in over if merge)
@@ -40,7 +40,7 @@ class Gallery:
                 self._at.setdefault(picture.row, []).append(picture)
         self._coming.sort(key=lambda each: each[0].top)
 
-    def over(self, line: Line) -> list[Embedded]:
+    def over(self, line: Line) -> list[EmbeddedImage]:
         """Return the pictures in a line's cells and over it; lines come in their order, each once."""
         while self._next < len(self._coming) and self._coming[self._next][0].top <= line.number:
             merge, picture = self._coming[self._next]
@@ -50,15 +50,18 @@ class Gallery:
         self._open = [each for each in self._open if each[0] >= line.number]
         return own + [picture for _, picture in self._open]
 
-    def give(self, pictures: Sequence[Embedded], row: int) -> tuple[Embedded, ...]:
+    def give(self, pictures: Sequence[EmbeddedImage], row: int) -> tuple[EmbeddedImage, ...]:
         """Return the pictures as those of a doctor's row."""
         for picture in pictures:
             self._homeless.pop(id(picture), None)
         return tuple(each if each.row == row else replace(each, row=row) for each in pictures)
 
-    def strays(self) -> list[Stray]:
+    def strays(self) -> list[UnassignedImage]:
         """Return the pictures that no row got."""
-        return [Stray(self._sheet, each.over or each.address, NOBODY, each.picture) for each in self._left()]
+        return [
+            UnassignedImage(self._sheet, each.over or each.address, NOBODY, each.picture)
+            for each in self._left()
+        ]
 
     def notes(self) -> list[str]:
         """Return what is to be said of the pictures that no row got."""
@@ -67,13 +70,13 @@ class Gallery:
         more = len(left) - len(said)
         return [*said, f"{more} more pictures belong to no doctor"] if more else said
 
-    def _left(self) -> list[Embedded]:
+    def _left(self) -> list[EmbeddedImage]:
         return sorted(self._homeless.values(), key=lambda each: (each.row, index(each.column)))
 
-    def _placed(self, line: Line) -> list[Embedded]:
+    def _placed(self, line: Line) -> list[EmbeddedImage]:
         found = []
         for column, cell in line.cells.items():
-            if cell.kind is CellKind.PICTURE and isinstance(cell.value, Embedded):
+            if cell.kind is CellKind.PICTURE and isinstance(cell.value, EmbeddedImage):
                 self._homeless[id(cell.value)] = cell.value
                 merge = self._merged.at(line.number, column)
                 if merge and merge.top < merge.bottom:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.domain.roster import Row, SheetReport, SkippedLine, Stray
-from pipeline.intake.layout.column_aliases import SEARCHED, Vocabulary, describe_nearest
+from pipeline.domain.roster import Row, SheetReport, SkippedLine, UnassignedImage
+from pipeline.intake.layout.column_aliases import SEARCHED, ColumnAliases, describe_nearest
 from pipeline.intake.layout.example_rows import MOST, is_example_sheet
 from pipeline.intake.layout.header_search import find_header
 from pipeline.intake.layout.merged_cells import Merged
-from pipeline.intake.layout.peekable_lines import Ahead
-from pipeline.intake.layout.skipped_lines import Skips
+from pipeline.intake.layout.peekable_lines import PeekableLines
+from pipeline.intake.layout.skipped_lines import SkippedLineLog
 from pipeline.intake.layout.table_reader import SheetReader
 from pipeline.intake.readers.model import Line, Sheet, filled
 
@@ -29,10 +29,10 @@ class Table:
     skipped: list[SkippedLine] = field(default_factory=list)
     top: list[Line] = field(default_factory=list)  # its first lines, where no header was found
     notes: list[str] = field(default_factory=list)
-    strays: list[Stray] = field(default_factory=list)
+    strays: list[UnassignedImage] = field(default_factory=list)
 
 
-def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = False) -> Table:
+def table(sheet: Sheet, path: Path, vocabulary: ColumnAliases, *, ticketed: bool = False) -> Table:
     """Read one sheet; ``ticketed`` for a To fix sheet, whose two hidden columns become each row's ticket.
 
     Every line from the first to the last that holds something is a row or in ``skipped``, exactly once. Raises
@@ -40,7 +40,7 @@ def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = 
     """
     if sheet.hidden:
         return Table(SheetReport(sheet.name, "hidden"))
-    lines = Ahead(line for line in sheet.lines if any(map(filled, line.cells.values())))
+    lines = PeekableLines(line for line in sheet.lines if any(map(filled, line.cells.values())))
     top = _searched(lines.peek(SEARCHED))
     if not top:
         return Table(SheetReport(sheet.name, "empty"), strays=_strays(sheet))
@@ -64,9 +64,12 @@ def table(sheet: Sheet, path: Path, vocabulary: Vocabulary, *, ticketed: bool = 
     return Table(report, reader.rows, reader.skips.found, notes=reader.notes(), strays=reader.strays())
 
 
-def _strays(sheet: Sheet) -> list[Stray]:
+def _strays(sheet: Sheet) -> list[UnassignedImage]:
     """Return the pictures of a sheet that holds no roster."""
-    return [Stray(sheet.name, each.over or each.address, NO_ROSTER, each.picture) for each in sheet.pictures]
+    return [
+        UnassignedImage(sheet.name, each.over or each.address, NO_ROSTER, each.picture)
+        for each in sheet.pictures
+    ]
 
 
 def _searched(lines: list[Line]) -> list[Line]:
@@ -97,6 +100,6 @@ def _shown(example: Table) -> Table:
     if len(example.rows) > MOST:
         return example
     name = example.report.sheet
-    skips = Skips(name, example.skipped)
+    skips = SkippedLineLog(name, example.skipped)
     skips.set_aside((row.origin.row, row.origin.row) for row in example.rows)
     return replace(example, report=replace(example.report, rows=0), rows=[], skipped=skips.found)

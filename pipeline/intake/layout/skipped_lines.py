@@ -8,7 +8,7 @@ from pipeline.domain.roster import SkippedLine
 from pipeline.intake.layout.line_classifier import Why
 
 
-class Skips:
+class SkippedLineLog:
     """Lines that are no doctor: neighbours of one kind are one entry, gaps between lines are blank stretches."""
 
     def __init__(self, sheet: str | None, found: Iterable[SkippedLine] = ()) -> None:

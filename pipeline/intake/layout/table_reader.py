@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.domain.roster import CellKind, Column, Embedded, Field, Origin, Row, Stray
-from pipeline.intake.layout.column_aliases import Header, Vocabulary, describe_columns
+from pipeline.domain.roster import CellKind, Column, EmbeddedImage, Field, Origin, Row, UnassignedImage
+from pipeline.intake.layout.column_aliases import ColumnAliases, Header, describe_columns
 from pipeline.intake.layout.column_titles import LONGEST
 from pipeline.intake.layout.example_rows import MOST, is_example, is_example_title
 from pipeline.intake.layout.header_search import DEEPEST, find_header, hints_at_a_header
-from pipeline.intake.layout.line_classifier import Why, why_not
-from pipeline.intake.layout.merged_cells import Merged, Settled, Spread
-from pipeline.intake.layout.peekable_lines import Ahead
-from pipeline.intake.layout.row_builder import WIDEST, Form
-from pipeline.intake.layout.sheet_images import Gallery
-from pipeline.intake.layout.skipped_lines import Skips
+from pipeline.intake.layout.line_classifier import Why, classify_line
+from pipeline.intake.layout.merged_cells import Merged, MergedCellCursor, Settled
+from pipeline.intake.layout.peekable_lines import PeekableLines
+from pipeline.intake.layout.row_builder import WIDEST, RowBuilder
+from pipeline.intake.layout.sheet_images import SheetImages
+from pipeline.intake.layout.skipped_lines import SkippedLineLog
 from pipeline.intake.readers.model import Line, Sheet, letters
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
@@ -39,13 +39,13 @@ class SheetReader:
     """Takes the lines of a sheet in their order. ``open`` comes before the first ``read``, ``close`` after the last."""
 
     def __init__(
-        self, sheet: Sheet, path: Path, vocabulary: Vocabulary, merged: Merged, *, ticketed: bool
+        self, sheet: Sheet, path: Path, vocabulary: ColumnAliases, merged: Merged, *, ticketed: bool
     ) -> None:
         self.rows: list[Row] = []
-        self.skips = Skips(sheet.name)
+        self.skips = SkippedLineLog(sheet.name)
         self._sheet, self._path, self._vocabulary, self._ticketed = sheet, path, vocabulary, ticketed
         self._merged = merged
-        self._gallery = Gallery(sheet, merged)
+        self._gallery = SheetImages(sheet, merged)
         self._sections: list[_Section] = []
         self._titles: deque[Line] = deque(maxlen=2)  # the lines just above, as long as none is a doctor
         self._shown_to = 0  # the last line of a merged cell that calls its lines examples
@@ -56,8 +56,8 @@ class SheetReader:
         self._described: set[tuple[tuple[int, str], ...]] = set()
         self._hidden: dict[int, str] = {}  # hidden columns that have a title, and what they mean
         self._widest = 0
-        self._form: Form
-        self._spread: Spread
+        self._form: RowBuilder
+        self._spread: MergedCellCursor
 
     def skip(self, line: Line, why: Why) -> None:
         """Account for a line that is no doctor."""
@@ -72,8 +72,8 @@ class SheetReader:
         for line in lines:
             self.skip(line, "header")
         self._titles.clear()
-        self._form = Form(header, ticketed=self._ticketed)
-        self._spread = Spread(self._merged, header)
+        self._form = RowBuilder(header, ticketed=self._ticketed)
+        self._spread = MergedCellCursor(self._merged, header)
         fields = {column: f" ({name})" for name, column in header.places.items()}
         self._hidden |= {
             column: fields.get(column, "")
@@ -87,7 +87,7 @@ class SheetReader:
             for column in describe_columns(header.titles, header.places, self._vocabulary):
                 self._columns.setdefault((column.column, column.title), column)
 
-    def repeated(self, line: Line, following: Ahead) -> Header | None:
+    def repeated(self, line: Line, following: PeekableLines) -> Header | None:
         """Return the header that begins on a line below the first one; data in the number column tells of none."""
         if self._data(line):
             return None
@@ -152,7 +152,7 @@ class SheetReader:
         """Return what the columns of all the sheet's headers are read as."""
         return tuple(self._columns.values())
 
-    def strays(self) -> list[Stray]:
+    def strays(self) -> list[UnassignedImage]:
         """Return the pictures of the sheet that no row got."""
         return self._gallery.strays()
 
@@ -169,7 +169,7 @@ class SheetReader:
         if not self._data(line) and self._repeats_a_title(settled.line):
             return "header"
         seen = _without_pictures(settled.line) if settled.continues else settled.line
-        why = why_not(seen, header, across=self._across(settled.line))
+        why = classify_line(seen, header, across=self._across(settled.line))
         if settled.continues and why in ("title", "blank"):
             return "note"  # more of the doctor above
         if why == "example":
@@ -204,7 +204,7 @@ class SheetReader:
                 reached = merge.bottom if is_example(alone, self._form.header) else reached
         return reached
 
-    def _illustrate(self, pictures: Sequence[Embedded]) -> None:
+    def _illustrate(self, pictures: Sequence[EmbeddedImage]) -> None:
         """Give the pictures of a line that goes on with the doctor above to that doctor."""
         row = self.rows[-1]
         given = self._gallery.give(pictures, row.origin.row)

@@ -38,7 +38,7 @@ class Place:
             called=(
                 *self.called,
                 {
-                    file_names.tight(text): why
+                    file_names.comparison_key(text): why
                     for text, why in (*file_name_encodings.readings(name), (name, ""))
                 },
             ),
@@ -77,7 +77,7 @@ class Candidate:
         return self.file if plain else self.place.root / self.relative
 
 
-class Form(NamedTuple):
+class FileNameVariant(NamedTuple):
     """One of the things a file may be called: a reading of its stem, without a suffix or with it."""
 
     candidate: Candidate
@@ -88,7 +88,7 @@ class Form(NamedTuple):
     encoding: str  # "" for the name as it stands
 
 
-class Passed(NamedTuple):
+class SkippedFile(NamedTuple):
     """Something that was not looked into, or is no picture, and why (a short phrase)."""
 
     place: str
@@ -105,24 +105,30 @@ class Library:
 
     folder: Path | None = field(repr=False)  # None: no folder was given, or it does not exist
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
-    forms: Mapping[str, Sequence[Form]] = field(default_factory=dict, repr=False)
-    unreadable: tuple[Passed, ...] = field(default=(), repr=False)  # folders and zips
-    strangers: Mapping[str, Passed] = field(default_factory=dict, repr=False)
+    forms: Mapping[str, Sequence[FileNameVariant]] = field(default_factory=dict, repr=False)
+    unreadable: tuple[SkippedFile, ...] = field(default=(), repr=False)  # folders and zips
+    strangers: Mapping[str, SkippedFile] = field(default_factory=dict, repr=False)
 
 
 def library(
-    folder: Path, found: Iterable[Candidate], *, unreadable: Iterable[Passed], strangers: Iterable[Passed]
+    folder: Path,
+    found: Iterable[Candidate],
+    *,
+    unreadable: Iterable[SkippedFile],
+    strangers: Iterable[SkippedFile],
 ) -> Library:
     """Return the library of these files; it does not depend on their order."""
     # names that read the same are told apart by what they are
     candidates = sorted(found, key=lambda each: (each.relative, each.name, _offset(each)))
-    forms: dict[str, list[Form]] = {}
+    forms: dict[str, list[FileNameVariant]] = {}
     for candidate in candidates:
         for form in forms_of(candidate):
             forms.setdefault(file_names.key(form.tight), []).append(form)
-    others: dict[str, Passed] = {}
+    others: dict[str, SkippedFile] = {}
     for stranger in sorted(strangers):
-        others.setdefault(file_names.tight(file_names.split(stranger.place.rpartition("/")[2])[0]), stranger)
+        others.setdefault(
+            file_names.comparison_key(file_names.split(stranger.place.rpartition("/")[2])[0]), stranger
+        )
     return Library(folder, tuple(candidates), forms, tuple(sorted(unreadable)), others)
 
 
@@ -130,8 +136,8 @@ def _offset(candidate: Candidate) -> int:
     return candidate.member.header_offset if candidate.member else 0
 
 
-def forms_of(candidate: Candidate) -> Iterable[Form]:
+def forms_of(candidate: Candidate) -> Iterable[FileNameVariant]:
     """Yield what a file may be called."""
     for reading, encoding in ((candidate.stem, ""), *file_name_encodings.readings(candidate.stem)):
-        for left, suffix in file_names.undressed(reading):
-            yield Form(candidate, file_names.tight(left), reading, left, suffix, encoding)
+        for left, suffix in file_names.strip_known_suffixes(reading):
+            yield FileNameVariant(candidate, file_names.comparison_key(left), reading, left, suffix, encoding)

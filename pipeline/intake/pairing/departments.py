@@ -33,5 +33,5 @@ def is_department(folder: str) -> bool:
 @lru_cache(maxsize=4096)
 def bare_name(folder: str) -> str:
     """Return a tight name without numbering, counts and a seal's suffix: 01内科印章(12人) is 内科."""
-    forms = file_names.undressed(_COUNTS.sub("", folder))
-    return file_names.key(file_names.tight(forms[-1][0])) if forms else ""
+    forms = file_names.strip_known_suffixes(_COUNTS.sub("", folder))
+    return file_names.key(file_names.comparison_key(forms[-1][0])) if forms else ""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from pipeline.domain.roster import CellKind, Doctor, Embedded, Field, Row
-from pipeline.intake.pairing.file_names import shown, tight
+from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, Row
+from pipeline.intake.pairing.file_names import comparison_key, shown
 
 _SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
 _OTHER_PICTURES = re.compile(
@@ -19,7 +19,7 @@ _OTHER_PICTURES = re.compile(
 _LONGEST = 20  # characters of a title that are repeated
 
 
-def counting(row: Row) -> tuple[Embedded, ...]:
+def counting(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures of a row that are meant as its doctor's seal.
 
     A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
@@ -31,7 +31,7 @@ def counting(row: Row) -> tuple[Embedded, ...]:
     return tuple(each for each in row.pictures if _counts(each, row))
 
 
-def drifted(row: Row) -> tuple[Embedded, ...]:
+def drifted(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures that float over a text column of the row."""
     if not row.pictures:
         return ()
@@ -55,21 +55,21 @@ def lost(doctor: Doctor) -> str | None:
     return doctor.row.address(Field.PICTURE)
 
 
-def _counts(each: Embedded, row: Row) -> bool:
+def _counts(each: EmbeddedImage, row: Row) -> bool:
     named = row.fields.get(Field.PICTURE)
     if named is not None and named.column == each.column:
         return True
-    title = tight(_title(each, row))
+    title = comparison_key(_title(each, row))
     return not title or _SEAL.search(title) is not None
 
 
-def _is_drifted(each: Embedded, row: Row) -> bool:
+def _is_drifted(each: EmbeddedImage, row: Row) -> bool:
     if _counts(each, row):
         return False
     if any(cell.column == each.column for cell in row.fields.values()):
         return True
-    return _OTHER_PICTURES.search(tight(_title(each, row))) is None
+    return _OTHER_PICTURES.search(comparison_key(_title(each, row))) is None
 
 
-def _title(each: Embedded, row: Row) -> str:
+def _title(each: EmbeddedImage, row: Row) -> str:
     return next((cell.header for cell in row.cells if cell.column == each.column), "").strip()

@@ -16,9 +16,9 @@ from typing import Literal, NamedTuple
 
 from pipeline.domain.roster import Doctor, Field
 from pipeline.intake.fields.normalize import is_placeholder, shown, trim
-from pipeline.intake.fields.person_ids import persons
+from pipeline.intake.fields.person_ids import person_ids_of
 from pipeline.intake.pairing import file_names
-from pipeline.intake.pairing.candidates import Candidate, Form, Library
+from pipeline.intake.pairing.candidates import Candidate, FileNameVariant, Library
 from pipeline.intake.pairing.departments import bare_name, is_department
 from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed
 
@@ -54,7 +54,7 @@ class _Part(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ImageMatch:
     """One file that one row may mean: by what evidence, and what lies between its name and the expected one."""
 
     candidate: Candidate
@@ -76,13 +76,13 @@ class Claims:
     """What every row may mean, in the order of the rows, and the files that more than one person may mean."""
 
     people: Sequence[Hashable] = field(repr=False)
-    of: Sequence[Sequence[Claim]] = field(repr=False)
+    of: Sequence[Sequence[ImageMatch]] = field(repr=False)
     fitting: Sequence[Sequence[Candidate]] = field(
         repr=False
     )  # all files that fit a row, also those it gave way to
     rivals: Mapping[Candidate, Sequence[int]] = field(repr=False)  # with the places of all their rows
 
-    def usable(self, claims: Sequence[Claim]) -> list[Claim]:
+    def usable(self, claims: Sequence[ImageMatch]) -> list[ImageMatch]:
         """Return the claims that are evidence for their row.
 
         A file that lies in another department is none, and beside it neither is a name alone: there is a namesake.
@@ -98,13 +98,13 @@ class Claims:
         return [] if foreign and weak else usable
 
 
-def survey(doctors: Sequence[Doctor], library: Library, sealed: Sealed = NO_SEALED) -> Claims:
+def find_matches(doctors: Sequence[Doctor], library: Library, sealed: Sealed = NO_SEALED) -> Claims:
     """Return who may mean which file; it does not depend on the order of rows or files.
 
     Among namesakes a file belongs to the one whose department its folder or its stem names, if that is one alone.
     ``sealed`` are the people who have a seal, whether or not they stand in the roster.
     """
-    people = persons(doctors)
+    people = person_ids_of(doctors)
     departments = _departments(people, doctors)
     known = frozenset(_tight(name) for names in departments.values() for name in names)
     shelf = _Shelf(library)
@@ -121,8 +121,8 @@ def survey(doctors: Sequence[Doctor], library: Library, sealed: Sealed = NO_SEAL
 
 
 def _beside_namesakes(
-    doctor: Doctor, claims: list[Claim], sealed: Sealed, keys: frozenset[str]
-) -> list[Claim]:
+    doctor: Doctor, claims: list[ImageMatch], sealed: Sealed, keys: frozenset[str]
+) -> list[ImageMatch]:
     """Return a row's claims, those marked that a sealed person outside of the roster may mean as well.
 
     ``keys`` are the people of the roster. The picture of a new doctor may be that person's, scanned again: a name alone,
@@ -140,12 +140,15 @@ def _beside_namesakes(
     before = [
         each
         for each in (sealed.with_staff_no(staff_no, new=new) if STAFF_NO in shared else ())
-        if each.key not in keys and file_names.tight(each.name or "") != file_names.tight(name)
+        if each.key not in keys
+        and file_names.comparison_key(each.name or "") != file_names.comparison_key(name)
     ]  # one of the same name is held as possibly the same person
 
-    def is_theirs(claim: Claim) -> bool:
+    def is_theirs(claim: ImageMatch) -> bool:
         if claim.evidence == STAFF_NO:
-            return bool(before) and file_names.tight(name) not in file_names.tight(claim.candidate.stem)
+            return bool(before) and file_names.comparison_key(name) not in file_names.comparison_key(
+                claim.candidate.stem
+            )
         return claim.evidence == NAME and bool(namesakes)
 
     return [replace(claim, department="namesake") if is_theirs(claim) else claim for claim in claims]
@@ -160,13 +163,13 @@ def _departments(people: Sequence[Hashable], doctors: Sequence[Doctor]) -> dict[
     return {person: tuple(sorted(departments)) for person, departments in found.items()}
 
 
-def _settle(people: Sequence[Hashable], claims: list[list[Claim]]) -> dict[Candidate, list[int]]:
+def _settle(people: Sequence[Hashable], claims: list[list[ImageMatch]]) -> dict[Candidate, list[int]]:
     """Return the files that several people may mean.
 
     One that is exactly somebody's name is taken from whose department and name are that together (南宫明: not 宫明 of
     南); one that a department gives to one person is taken from the rest.
     """
-    made: dict[Candidate, list[tuple[int, Claim]]] = {}
+    made: dict[Candidate, list[tuple[int, ImageMatch]]] = {}
     for place, own in enumerate(claims):
         for claim in own:
             if claim.evidence in _SHAREABLE:
@@ -189,7 +192,7 @@ def _settle(people: Sequence[Hashable], claims: list[list[Claim]]) -> dict[Candi
     return rivals
 
 
-def _owners(people: Sequence[Hashable], rows: Sequence[tuple[int, Claim]]) -> set[Hashable]:
+def _owners(people: Sequence[Hashable], rows: Sequence[tuple[int, ImageMatch]]) -> set[Hashable]:
     """Return the people whose file it can be, of those who claim it by name; empty where all of them can."""
     whole = [(place, claim) for place, claim in rows if not claim.joined]
     owners = {people[place] for place, claim in whole or rows if claim.department == "own"}
@@ -212,7 +215,9 @@ class _Shelf:
         self._lengths = frozenset(map(len, library.forms))
         self._orders: dict[tuple[int, ...], list[tuple[str, str, tuple[int, ...]]]] = {}
 
-    def find(self, pieces: Sequence[_Part | None]) -> Iterator[tuple[str, str, list[_Part], Sequence[Form]]]:
+    def find(
+        self, pieces: Sequence[_Part | None]
+    ) -> Iterator[tuple[str, str, list[_Part], Sequence[FileNameVariant]]]:
         """Yield (evidence, order, parts, forms) for each order of the pieces that some stem may have."""
         shape = tuple([len(piece.key) if piece else 0 for piece in pieces])
         orders = self._orders.get(shape)
@@ -234,7 +239,7 @@ class _Shelf:
 
 def _claims(
     doctor: Doctor, departments: tuple[str, ...], known: frozenset[str], shelf: _Shelf
-) -> Iterator[Claim]:
+) -> Iterator[ImageMatch]:
     """Yield the files whose stem is one that this doctor's row leads to expect, each once, by its best evidence."""
     seen: set[Candidate] = set()
     found = (hit for pieces in product(*_pieces(doctor, departments)) for hit in shelf.find(pieces))
@@ -253,29 +258,29 @@ def _claims(
                 yield _claim(form, evidence, parts, joint, stands)
 
 
-def _is_cut_short(form: Form, name: str) -> bool:
+def _is_cut_short(form: FileNameVariant, name: str) -> bool:
     """Tell whether the name that ends a stem may be the beginning of a longer one: 内科李文章 is not 李文 of 内科."""
     return file_names.seal_may_end_name(name) and file_names.ends_before_seal(form.stem, form.left)
 
 
 def _claim(
-    form: Form,
+    form: FileNameVariant,
     evidence: str,
     parts: Sequence[_Part],
     joint: str,
     stands: tuple[Standing, str],
-) -> Claim:
+) -> ImageMatch:
     department, folder = stands
     expected = _joined([part.spellings[0] for part in parts], "." if joint == "·" else joint)
     steps = [form.encoding, folder]
     if not _to_the_letter(form.stem, parts):
-        steps.insert(1, file_names.taken_off(form.stem, (form.left, form.suffix), expected))
+        steps.insert(1, file_names.describe_differences(form.stem, (form.left, form.suffix), expected))
     why = " + ".join(dict.fromkeys(step for step in steps if step))
-    return Claim(form.candidate, evidence, expected, why, department, joined=len(parts) > 1)
+    return ImageMatch(form.candidate, evidence, expected, why, department, joined=len(parts) > 1)
 
 
 def _stands(
-    form: Form, departments: Sequence[str], known: frozenset[str], *, in_stem: bool
+    form: FileNameVariant, departments: Sequence[str], known: frozenset[str], *, in_stem: bool
 ) -> tuple[Standing, str]:
     """Return in whose department a file stands, and the encoding by which its folder says so."""
     called = form.candidate.place.called
@@ -315,7 +320,7 @@ def _parts(spellings: tuple[str, ...]) -> Sequence[_Part | None]:
     """Return the pieces that these are, those that differ in nothing but spelling as one; None if there are none."""
     by_tight: dict[str, tuple[str, ...]] = {}
     for spelling in spellings:
-        tight = file_names.tight(spelling)
+        tight = file_names.comparison_key(spelling)
         by_tight[tight] = (*by_tight.get(tight, ()), spelling)
     parts = [
         _Part(same, tight, file_names.key(tight)) for tight, same in by_tight.items() if file_names.key(tight)
@@ -339,4 +344,4 @@ def _joined(written: Sequence[str], joint: str) -> str:
 
 @lru_cache(maxsize=4096)  # departments come again
 def _tight(text: str) -> str:
-    return file_names.tight(text)
+    return file_names.comparison_key(text)

@@ -99,7 +99,7 @@ def fold(text: str) -> str:
     return _composed(text).casefold().strip()
 
 
-def tight(text: str) -> str:
+def comparison_key(text: str) -> str:
     """Return the text folded, without blanks and what nobody sees, every dot inside it as ``·``."""
     if _PLAIN.fullmatch(text):
         return text
@@ -112,7 +112,7 @@ def key(tightened: str) -> str:
     return tightened if tightened.isalnum() else tightened.translate(_UNJOINED)
 
 
-def undressed(stem: str) -> tuple[tuple[str, str], ...]:
+def strip_known_suffixes(stem: str) -> tuple[tuple[str, str], ...]:
     """Return (what is left, what was taken off): the stem in half width and NFC, then after each known suffix.
 
     A stem with a control character gives nothing: nobody named it so.
@@ -138,7 +138,7 @@ def seal_may_end_name(name: str) -> bool:
 
 def ends_before_seal(stem: str, left: str) -> bool:
     """Tell whether a single 章 or 印, glued to what is left of a stem, was the last thing taken off it."""
-    return any(longer[:-1] == left for longer, _ in undressed(stem))
+    return any(longer[:-1] == left for longer, _ in strip_known_suffixes(stem))
 
 
 def joint(text: str, parts: Sequence[str]) -> str | None:
@@ -167,7 +167,7 @@ def _runs_on(first: str, second: str) -> bool:
     return f"{first[-1]}{second[0]}".isascii() and first[-1].isalnum() and second[0].isalnum()
 
 
-def taken_off(stem: str, form: tuple[str, str], expected: str) -> str:
+def describe_differences(stem: str, form: tuple[str, str], expected: str) -> str:
     """Say in symbols that no language needs what lies between a file's stem and the expected one: ``Ａ→A + “印章”``.
 
     ``form`` is the one of ``undressed(stem)`` that fits: tight, it and the expected stem are equal.

@@ -19,7 +19,7 @@ from pathlib import Path
 from pipeline.domain.roster import FileStat
 from pipeline.errors import DiskTrouble, reason_of, require_lasting
 from pipeline.intake.pairing import candidates, file_name_encodings, file_names, zip_files
-from pipeline.intake.pairing.candidates import Candidate, Library, Passed, Place
+from pipeline.intake.pairing.candidates import Candidate, Library, Place, SkippedFile
 
 MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
 
@@ -59,11 +59,11 @@ class _Found:
     """What the walk came upon."""
 
     candidates: list[Candidate] = field(default_factory=list)
-    unreadable: list[Passed] = field(default_factory=list)
-    strangers: list[Passed] = field(default_factory=list)
+    unreadable: list[SkippedFile] = field(default_factory=list)
+    strangers: list[SkippedFile] = field(default_factory=list)
 
 
-def index(folder: Path | None) -> Library:
+def index_images(folder: Path | None) -> Library:
     """Return the library of a folder with its sub-folders and zips, or of a zip; the order of entries has no part in it.
 
     Taken are regular files with a picture extension in any case, or with none. Links are not followed, wherever they
@@ -165,7 +165,7 @@ def _walk(top: Place, found: _Found) -> None:
             require_lasting(error)  # a picture that is not seen might be another one's rival
             if not place.parts:  # without any picture every row would be told to lack its own
                 raise DiskTrouble.of(error) from error
-            found.unreadable.append(Passed("/".join(place.parts), reason_of(error).en))
+            found.unreadable.append(SkippedFile("/".join(place.parts), reason_of(error).en))
             continue
         for entry in listed:
             try:
@@ -179,7 +179,7 @@ def _walk(top: Place, found: _Found) -> None:
                 _take(place, entry, status, found)
             else:
                 why = "link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-                found.strangers.append(Passed(_shown(place, entry.name), why))
+                found.strangers.append(SkippedFile(_shown(place, entry.name), why))
 
 
 def _take(place: Place, entry: os.DirEntry[str], status: os.stat_result, found: _Found) -> None:
@@ -204,9 +204,9 @@ def _take(place: Place, entry: os.DirEntry[str], status: os.stat_result, found: 
 
 def _pass(shown: str, extension: str, found: _Found) -> None:
     if extension in _OTHER_ARCHIVES:
-        found.unreadable.append(Passed(shown, "not a zip"))
+        found.unreadable.append(SkippedFile(shown, "not a zip"))
     else:
-        found.strangers.append(Passed(shown, extension[1:].upper()))
+        found.strangers.append(SkippedFile(shown, extension[1:].upper()))
 
 
 def _open(zipped: Place, found: _Found) -> None:
@@ -225,7 +225,7 @@ def _open(zipped: Place, found: _Found) -> None:
         if isinstance(error, OSError):
             require_lasting(error)
         why = str(error) if isinstance(error, zip_files.Unreadable) else reason_of(error).en
-        found.unreadable.append(Passed(shown, why))
+        found.unreadable.append(SkippedFile(shown, why))
 
 
 def _take_member(
@@ -233,20 +233,20 @@ def _take_member(
 ) -> None:
     if any(len(part) > _LONGEST for part in member.name.split("/")):
         found.unreadable.append(
-            Passed(f"{zipped}/{file_name_encodings.readable(member.name[:_SHOWN])}…", "too long")
+            SkippedFile(f"{zipped}/{file_name_encodings.readable(member.name[:_SHOWN])}…", "too long")
         )
         return
     *folders, name = member.name.removeprefix("./").split("/")
     shown = f"{zipped}/{file_name_encodings.readable(member.name)}"
     stem, extension = file_names.split(name)
     if _ESCAPES.search(member.name):
-        found.unreadable.append(Passed(shown, ".."))
+        found.unreadable.append(SkippedFile(shown, ".."))
     elif any(map(_is_debris, (*folders, name))):
         return
     elif len(folders) > _DEEPEST:
-        found.unreadable.append(Passed(f"{zipped}/{folders[0]}", "too long"))
+        found.unreadable.append(SkippedFile(f"{zipped}/{folders[0]}", "too long"))
     elif not member.regular:
-        found.strangers.append(Passed(shown, "link"))
+        found.strangers.append(SkippedFile(shown, "link"))
     elif file_names.is_picture(extension):
         place = _inner(places, tuple(folders))
         found.candidates.append(
@@ -262,7 +262,7 @@ def _take_member(
             )
         )
     elif extension == _ZIP:
-        found.unreadable.append(Passed(shown, "zip in a zip"))
+        found.unreadable.append(SkippedFile(shown, "zip in a zip"))
     else:
         _pass(shown, extension, found)
 

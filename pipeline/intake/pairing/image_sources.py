@@ -18,7 +18,7 @@ from pipeline.errors import require_granted
 from pipeline.intake.images import prepare
 from pipeline.intake.pairing import image_index, zip_files
 from pipeline.intake.pairing.candidates import Candidate, Place
-from pipeline.intake.readers.options import Keep
+from pipeline.intake.readers.options import StoreImage
 
 _COMPARED = 8  # pictures decoded for one row: who has more of them has to tidy up
 
@@ -34,7 +34,7 @@ class Sources(AbstractContextManager["Sources"]):
     it such a picture has a digest and nothing more.
     """
 
-    def __init__(self, known: Mapping[str, FileStat], keep: Keep | None) -> None:
+    def __init__(self, known: Mapping[str, FileStat], keep: StoreImage | None) -> None:
         self._known = known
         self._keep = keep
         self._stats: dict[str, FileStat] = {}

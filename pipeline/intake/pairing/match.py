@@ -27,16 +27,25 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import row_failures
-from pipeline.domain.roster import Doctor, Embedded, Field, FileStat, Picture, Problem
+from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, Picture, Problem
 from pipeline.errors import NotReadNow
 from pipeline.intake.pairing import embedded_images, file_names, image_index, picture_column
 from pipeline.intake.pairing.candidates import Candidate, Library
 from pipeline.intake.pairing.contested_files import Contest, find_contests
-from pipeline.intake.pairing.evidence import CELL, COLUMN, MOST, STRENGTH, Claim, Claims, names, survey
+from pipeline.intake.pairing.evidence import (
+    CELL,
+    COLUMN,
+    MOST,
+    STRENGTH,
+    Claims,
+    ImageMatch,
+    find_matches,
+    names,
+)
 from pipeline.intake.pairing.image_sources import Sources, Unusable, one_picture
 from pipeline.intake.pairing.picture_entries import Entry, PairedBefore, read_entries
 from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed
-from pipeline.intake.readers.options import Keep
+from pipeline.intake.readers.options import StoreImage
 from pipeline.messages.problems import problem
 
 _LISTED = 5  # file names in one sentence
@@ -70,26 +79,26 @@ class _Offer:
     """A picture that may be the doctor's: a claimed file's, or the one in a cell."""
 
     picture: Picture
-    source: Claim | Embedded
+    source: ImageMatch | EmbeddedImage
 
     @property
     def order(self) -> tuple[int, bool, bool, str]:
-        if isinstance(self.source, Claim):
+        if isinstance(self.source, ImageMatch):
             return self.source.order
         return STRENGTH[CELL], False, False, self.source.address
 
     def shown(self, doctor: Doctor) -> str:
-        if isinstance(self.source, Claim):
+        if isinstance(self.source, ImageMatch):
             return _shown(self.source.candidate.relative, doctor)
         return f"▣ {self.source.address}"
 
 
-def pair(
+def match_images(
     doctors: Sequence[Doctor],
     library: Library,
     *,
     known: Mapping[str, FileStat],
-    keep: Keep | None = None,
+    keep: StoreImage | None = None,
     sealed: Sealed = NO_SEALED,
     paired_before: PairedBefore = lambda _: None,
 ) -> Pairing:
@@ -101,7 +110,7 @@ def pair(
     two people use the same picture is told by ``across.compare``. ``sealed`` are the people who have a seal;
     ``paired_before`` gives the pictures of an earlier run's rows. Raises OSError where ``keep`` cannot write.
     """
-    claims = survey(doctors, library, sealed)
+    claims = find_matches(doctors, library, sealed)
     used: set[Candidate] = set()
     paired = list(doctors)
     missing: list[int] = []
@@ -136,7 +145,9 @@ def pair(
         _pair_each(paired, pair_one)
     unclaimed = [candidate for candidate in library.candidates if candidate not in used]
     forms = {
-        file_names.tight(left): each for each in unclaimed for left, _ in file_names.undressed(each.stem)
+        file_names.comparison_key(left): each
+        for each in unclaimed
+        for left, _ in file_names.strip_known_suffixes(each.stem)
     }
     for count, place in enumerate(missing):
         near = _near(doctors[place], forms) if count < _HINT_ROWS and len(forms) <= _HINT_FORMS else ""
@@ -151,12 +162,14 @@ def _pair_each(paired: list[Doctor], pair_one: Callable[[int, Doctor], None]) ->
         def leave(found: Problem, place: int = place, doctor: Doctor = doctor) -> None:
             paired[place] = _with(doctor, replace(found, field=Field.PICTURE))
 
-        row_failures.handle(partial(pair_one, place, doctor), leave, stage="pair", row_id=doctor.row_id)
+        row_failures.isolate_row_failure(
+            partial(pair_one, place, doctor), leave, stage="pair", row_id=doctor.row_id
+        )
 
 
 def _fitting(
-    doctor: Doctor, entry: Entry, by_name: Sequence[Claim]
-) -> tuple[Sequence[Claim], tuple[Embedded, ...]]:
+    doctor: Doctor, entry: Entry, by_name: Sequence[ImageMatch]
+) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
     """Return the files and the pictures in cells that may be a row's; ``by_name`` are the files so called."""
     cells = embedded_images.counting(doctor.row)
     if entry.text and entry.worth == "given" and picture_column.cell_named(entry.text):
@@ -171,7 +184,9 @@ def _fitting(
     return by_name, cells
 
 
-def _is_given(doctor: Doctor, entry: Entry, usable: Sequence[Claim], cells: Sequence[Embedded]) -> bool:
+def _is_given(
+    doctor: Doctor, entry: Entry, usable: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
+) -> bool:
     """Tell whether a line that may be another doctor's than its roster row has a picture given anew, or none at all."""
     correction = doctor.row.correction
     if correction is None or correction.trusted is None:
@@ -186,18 +201,20 @@ def _rows(contests: Mapping[Candidate, Contest], candidate: Candidate) -> frozen
     return contest.rows if contest else frozenset()
 
 
-def _readable(usable: Sequence[Claim], cells: Sequence[Embedded]) -> Sequence[Claim]:
+def _readable(usable: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]) -> Sequence[ImageMatch]:
     """Leave out members of a zip that nobody can read, where there is anything else: a locked copy decides nothing."""
     readable = [claim for claim in usable if not claim.candidate.fault]
     return readable if readable or cells else usable
 
 
-def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], sources: Sources) -> Doctor:
+def _decide(
+    doctor: Doctor, claims: Sequence[ImageMatch], cells: Sequence[EmbeddedImage], sources: Sources
+) -> Doctor:
     """Give the doctor the one picture that all of these are, or say that they are several."""
     if len(claims) >= MOST:
         found = _listed([_shown(claim.candidate.relative, doctor) for claim in claims])
         return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
-    found_in: list[Claim | Embedded] = [*claims, *cells]
+    found_in: list[ImageMatch | EmbeddedImage] = [*claims, *cells]
     try:
         offers = [_Offer(_picture(doctor, source, sources), source) for source in found_in]
         drifted = [_Offer(each.picture, each) for each in embedded_images.drifted(doctor.row)]
@@ -208,7 +225,7 @@ def _decide(doctor: Doctor, claims: Sequence[Claim], cells: Sequence[Embedded], 
         offers.sort(key=lambda offer: offer.order)
     first = offers[0]
     warnings = []
-    if isinstance(first.source, Claim):
+    if isinstance(first.source, ImageMatch):
         evidence = first.source.evidence
         path = evidence == COLUMN and picture_column.file_of_whole_path(first.source.expected)
         if first.source.why or path:
@@ -238,9 +255,9 @@ def _require_one(doctor: Doctor, offers: Sequence[_Offer]) -> None:
         raise _Refused(_problem("IMAGE_AMBIGUOUS", doctor, found=found))
 
 
-def _picture(doctor: Doctor, source: Claim | Embedded, sources: Sources) -> Picture:
+def _picture(doctor: Doctor, source: ImageMatch | EmbeddedImage, sources: Sources) -> Picture:
     """Return what a claimed file or a cell holds. Raises _Refused where it cannot even be compared."""
-    if isinstance(source, Embedded):
+    if isinstance(source, EmbeddedImage):
         return _something(doctor, source.picture, f"▣ {source.address}")
     candidate = source.candidate
     if candidate.size > image_index.MAX_BYTES and not candidate.fault:
@@ -266,7 +283,7 @@ def _something(doctor: Doctor, picture: Picture, shown: str) -> Picture:
 
 
 def _contested(
-    doctor: Doctor, place: int, fitting: Sequence[Claim], doctors: Sequence[Doctor], claims: Claims
+    doctor: Doctor, place: int, fitting: Sequence[ImageMatch], doctors: Sequence[Doctor], claims: Claims
 ) -> Problem:
     """Tell which files fit this row and another person's, in the roster or before it, or lie in another department."""
     files = _listed([_shown(claim.candidate.relative, doctor) for claim in fitting])
@@ -295,7 +312,7 @@ def _moved(doctor: Doctor, entry: Entry) -> Problem:
 def _disputed(
     doctor: Doctor,
     place: int,
-    contested: Sequence[Claim],
+    contested: Sequence[ImageMatch],
     doctors: Sequence[Doctor],
     contests: Mapping[Candidate, Contest],
 ) -> Problem:
@@ -334,7 +351,7 @@ def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
         beside = ", ".join(
             filter(None, (*(f"▣ {each.address}" for each in embedded_images.counting(doctor.row)), beside))
         )
-    strangers = [library.strangers.get(file_names.tight(text)) for text in wanted]
+    strangers = [library.strangers.get(file_names.comparison_key(text)) for text in wanted]
     passed = [*dict.fromkeys(filter(None, strangers)), *library.unreadable[:_LISTED]]
     barred = [text for each in passed for text in (f"⚠ {_shown(each.place, doctor)}", each.why)]
     hint = ", ".join(filter(None, (near, beside, *barred)))
@@ -345,7 +362,7 @@ def _near(doctor: Doctor, forms: Mapping[str, Candidate]) -> str:
     """Return the nearest name of a file that nobody claimed: a suggestion to a person, evidence for nothing."""
     written = picture_column.entry(doctor) or ""
     wanted = _stem(written) if picture_column.names_a_file(written) else "".join(names(doctor)[:1])
-    near = difflib.get_close_matches(file_names.tight(wanted), forms, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(file_names.comparison_key(wanted), forms, n=1, cutoff=0.5)
     return f"≈ {_shown(forms[near[0]].relative, doctor)}" if near else ""
 
 

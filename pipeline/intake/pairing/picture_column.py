@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.intake.fields.normalize import shown, trim
 from pipeline.intake.pairing import file_names
-from pipeline.intake.pairing.candidates import Candidate, Form, Library
+from pipeline.intake.pairing.candidates import Candidate, FileNameVariant, Library
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -89,7 +89,7 @@ def find(written: str, library: Library) -> list[tuple[Candidate, str]]:
     stem, extension = file_names.split(name)
     if not file_names.is_picture(extension):
         stem, extension = name, ""
-    wanted = file_names.tight(stem)
+    wanted = file_names.comparison_key(stem)
     if not wanted:
         return []
     found: dict[Candidate, str] = {}
@@ -110,10 +110,14 @@ def _has_extension(candidate: Candidate, extension: str) -> bool:
     return extension in ("", candidate.extension) or candidate.extension.startswith(extension + ".")
 
 
-def _stem_step(stem: str, form: Form) -> str:
+def _stem_step(stem: str, form: FileNameVariant) -> str:
     if not form.encoding and form.stem == stem:
         return ""
-    told = file_names.taken_off(form.stem, (form.left, form.suffix), stem) if form.stem != stem else ""
+    told = (
+        file_names.describe_differences(form.stem, (form.left, form.suffix), stem)
+        if form.stem != stem
+        else ""
+    )
     return " + ".join(filter(None, (form.encoding, told)))
 
 
@@ -121,13 +125,13 @@ def _folder_steps(folders: Sequence[str], candidate: Candidate) -> Iterator[str 
     """Yield for each folder of an entry what was taken off the candidate's, None where it is another one."""
     place = candidate.place
     parts = (place.root.name, *place.parts)
-    called = ({file_names.tight(place.root.name): ""}, *place.called)
+    called = ({file_names.comparison_key(place.root.name): ""}, *place.called)
     if len(folders) > len(parts):
         yield None
         return
     for folder, part, names in zip(reversed(folders), reversed(parts), reversed(called), strict=False):
-        encoding = names.get(file_names.tight(folder))
+        encoding = names.get(file_names.comparison_key(folder))
         if encoding is None or encoding or folder == part:
             yield encoding
         else:
-            yield file_names.taken_off(part, (part, ""), folder)
+            yield file_names.describe_differences(part, (part, ""), folder)

@@ -16,7 +16,7 @@ from pipeline.domain.roster import Correction, Doctor
 from pipeline.errors import NotReadNow
 from pipeline.intake.pairing import picture_column
 from pipeline.intake.pairing.candidates import Library
-from pipeline.intake.pairing.evidence import COLUMN, Claim, Claims
+from pipeline.intake.pairing.evidence import COLUMN, Claims, ImageMatch
 from pipeline.intake.pairing.image_sources import Sources, Unusable
 
 # given: somebody wrote it for this doctor; written: this program did, for this row; moved: it was another row's;
@@ -44,12 +44,12 @@ class Entry:
 
     text: str | None = _field(repr=False)
     refusal: str | None = None  # why it is not accepted
-    named: Sequence[Claim] = _field(default=(), repr=False)  # the files it means
+    named: Sequence[ImageMatch] = _field(default=(), repr=False)  # the files it means
     worth: Worth = "given"
     of: str = ""  # of a moved one: the row whose entry or picture it was
 
     @property
-    def claims(self) -> Sequence[Claim]:
+    def claims(self) -> Sequence[ImageMatch]:
         """The files that it gives to the row."""
         return () if self.worth == "void" else self.named
 
@@ -72,7 +72,9 @@ def read_entries(
         if refusal := picture_column.refusal(text):
             entries.append(Entry(text, refusal))
             continue
-        named = [Claim(candidate, COLUMN, text, why) for candidate, why in picture_column.find(text, library)]
+        named = [
+            ImageMatch(candidate, COLUMN, text, why) for candidate, why in picture_column.find(text, library)
+        ]
         correction = doctor.row.correction
         if picture_column.cell_named(text):
             in_doubt = correction is not None and correction.trusted is not None
@@ -113,7 +115,7 @@ def _judge(
 
 
 def _paired(
-    named: Sequence[Claim], sources: Sources, before: Mapping[str, Sequence[PairedRow]] | None
+    named: Sequence[ImageMatch], sources: Sources, before: Mapping[str, Sequence[PairedRow]] | None
 ) -> Sequence[PairedRow] | None:
     """Return the rows that a run had these files' pictures for; None where the run is not known."""
     if not named or before is None:
@@ -135,7 +137,7 @@ def _is_row(row: PairedRow, doctor: Doctor, correction: Correction) -> bool:
     )
 
 
-def _digests(named: Sequence[Claim], sources: Sources) -> list[str]:
+def _digests(named: Sequence[ImageMatch], sources: Sources) -> list[str]:
     """Return the digests of files, without those that cannot be read: the pairing says so."""
     found = []
     for claim in named:

@@ -53,12 +53,12 @@ class Sealed:
         """Return the people of a staff number; not ``new``: only those whose picture is not known."""
         if not staff_no or not (new or self.adopted):
             return ()
-        found = self._by_staff_no.get(file_names.tight(staff_no), ())
+        found = self._by_staff_no.get(file_names.comparison_key(staff_no), ())
         return found if new else [each for each in found if not each.picture_known]
 
     def bearers(self, stem: str) -> list[SealedPerson]:
         """Return the people whose name, staff number or identity number a stem is exactly."""
-        spelled = file_names.tight(stem)
+        spelled = file_names.comparison_key(stem)
         if not spelled:
             return []
         keys = [key for key in self._keys_of(spelled) if key in self._by_key]
@@ -92,7 +92,7 @@ class Sealed:
         for key, numbers in self.staff_numbers().items():
             if (person := self._by_key.get(key)) is not None:
                 for number in numbers:
-                    found[file_names.tight(number)].append(person)
+                    found[file_names.comparison_key(number)].append(person)
         return found
 
 
@@ -109,4 +109,4 @@ def _index_by_name(people: Iterable[SealedPerson]) -> Mapping[str, Sequence[Seal
 
 def _spelling(name: str) -> str:
     """Return a name as two programs may write it alike: dots and joints do not count."""
-    return file_names.key(file_names.tight(name))
+    return file_names.key(file_names.comparison_key(name))

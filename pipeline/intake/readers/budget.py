@@ -9,7 +9,7 @@ MAX_CELLS = 3_500_000  # filled ones: 200,000 rows of 17 columns; each costs 180
 MAX_TAGS = 50_000_000  # of its sheets: so many cells are 21 million at most, empty ones come on top
 
 
-class Tally:
+class ReadBudget:
     """Counts up to the limits of one file; beyond them it raises FILE_TOO_LARGE."""
 
     def __init__(self, max_rows: int) -> None:

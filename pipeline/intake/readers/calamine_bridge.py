@@ -23,7 +23,7 @@ import python_calamine
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Line, Merge, RawCell, letters, number_cell, text_cell
 from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_TEXT, text_over
 from pipeline.intake.readers.xlsx.styles import Format, styled_number
@@ -114,7 +114,7 @@ def height_of(width: int) -> int:
     return max(_AREA // max(width, 1), 1)
 
 
-class Budget(Tally):
+class Budget(ReadBudget):
     """What one file may still ask for."""
 
     def __init__(self, max_rows: int) -> None:

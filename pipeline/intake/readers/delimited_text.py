@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import SEARCHED, Vocabulary
+from pipeline.intake.layout.column_aliases import SEARCHED, ColumnAliases
 from pipeline.intake.readers.charset import Charset, detect
 from pipeline.intake.readers.delimited_records import LONGEST, NOTHING, Record, records
 from pipeline.intake.readers.model import Book, Line, Sheet, text_cell
-from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 from pipeline.intake.readers.text_limits import too_many_bytes, too_many_rows
 
 MAX_BYTES = 100_000_000
@@ -22,7 +22,7 @@ _HEADER = 2  # known titles that make one: a name and a number at least
 _DECLARED = re.compile(r'"?sep=([^\w"\'\s]|\t)"?\s*', re.IGNORECASE)  # what Excel looks for on the first line
 
 
-def read(data: bytes, vocabulary: Vocabulary, manner: Manner = PLAIN) -> Book:
+def read(data: bytes, vocabulary: ColumnAliases, manner: ReadOptions = DEFAULT_OPTIONS) -> Book:
     """Open a text roster as one sheet without a name.
 
     Every field is text, exactly as written: ``="1101…"`` and a leading TAB or apostrophe included.
@@ -51,7 +51,7 @@ def _records(data: bytes, charset: Charset, separator: str) -> Iterator[Record]:
     return records(charset.lines(data, LONGEST), separator)
 
 
-def _delimiter(data: bytes, charset: Charset, vocabulary: Vocabulary) -> str:
+def _delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
     """Return the delimiter under which one of the first records holds most known titles, then most fields.
 
     A first line ``sep=`` adds its sign to the three and breaks a tie. Raises FileRefused where only another sign
@@ -73,7 +73,7 @@ def _delimiter(data: bytes, charset: Charset, vocabulary: Vocabulary) -> str:
     return chosen
 
 
-def _titles(head: Sequence[str], separator: str, vocabulary: Vocabulary) -> tuple[int, int]:
+def _titles(head: Sequence[str], separator: str, vocabulary: ColumnAliases) -> tuple[int, int]:
     """Return how many known titles, then fields, the best record among the first lines holds."""
     best = (0, 0)
     try:

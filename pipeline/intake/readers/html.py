@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.charset import detect
 from pipeline.intake.readers.html_grid import Grid
 from pipeline.intake.readers.html_tables import Tables
 from pipeline.intake.readers.html_tokens import tokens
 from pipeline.intake.readers.model import Book, Line, Sheet
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.text_limits import too_many_bytes
 from pipeline.intake.readers.xml_sheets import count_rows
 
@@ -35,7 +35,7 @@ _HOLDS = re.compile(rb">\s*(?!&nbsp;)[^<\s]")
 _MIME = re.compile(rb"(?im)\A(?:[\w-]+:.*\r?\n(?:[ \t].*\r?\n)*)*?mime-version:")
 
 
-def read(data: bytes, *, manner: Manner) -> Book:
+def read(data: bytes, *, manner: ReadOptions) -> Book:
     """Open a page; it is parsed whole, for its merged cells are known only then.
 
     Raises FileRefused for a page without a table or whose tables are elsewhere, one that breaks off, and one that
@@ -47,8 +47,8 @@ def read(data: bytes, *, manner: Manner) -> Book:
         raise FileRefused("FILE_FORMAT", {"found": "MHTML"})
     charset = detect(data, _declared(data[:_HEAD]))
     lowered = (chunk.lower().encode() for chunk in charset.chunks(data))
-    count_rows(lowered, b"<tr", _HOLDS, Tally(manner.max_rows))
-    tables = Tables(Tally(manner.max_rows))
+    count_rows(lowered, b"<tr", _HOLDS, ReadBudget(manner.max_rows))
+    tables = Tables(ReadBudget(manner.max_rows))
     for number, token in enumerate(tokens(charset.chunks(data))):
         if number == MAX_TOKENS:
             raise FileRefused(

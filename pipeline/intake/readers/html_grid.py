@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.html_tokens import Attributes
 from pipeline.intake.readers.model import Line, Merge, RawCell, text_cell
 from pipeline.intake.readers.ods_cells import SHOWN_ERROR
@@ -115,7 +115,7 @@ class Grid:
             span.rows -= 1
         self._spans = sorted((span for span in self._spans if span.rows >= 0), key=lambda span: span.left)
 
-    def end_row(self, tally: Tally) -> None:
+    def end_row(self, tally: ReadBudget) -> None:
         """End the open row, if there is one."""
         if self.row is not None and self._cells:
             tally.rows(1)

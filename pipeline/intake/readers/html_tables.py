@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.html_grid import Grid
 from pipeline.intake.readers.html_tokens import Attributes, Tag
 from pipeline.intake.readers.text_limits import MAX_TEXT, text_over
@@ -34,7 +34,7 @@ _SECTIONS = frozenset({"thead", "tbody", "tfoot"})
 class Tables:
     """Collects the tables of a text; rows are numbered over the whole text, those of nested tables too."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: ReadBudget) -> None:
         self.found: list[Grid] = []  # in the order in which they begin
         self.pictures = False
         self._tally = tally

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from functools import cache
 from typing import NamedTuple
 
-from pipeline.domain.roster import CellKind, Embedded, Stray
+from pipeline.domain.roster import CellKind, EmbeddedImage, UnassignedImage
 
 
 class RawCell(NamedTuple):
@@ -57,7 +57,7 @@ class Sheet:
     hidden: bool = False
     merges: Sequence[Merge] = ()
     hidden_columns: frozenset[int] = frozenset()
-    pictures: Sequence[Embedded] = field(default=(), repr=False)  # floating over the sheet
+    pictures: Sequence[EmbeddedImage] = field(default=(), repr=False)  # floating over the sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Book:
     sheets: Iterator[Sheet] = field(repr=False)
     run: str | None = None
     notes: tuple[str, ...] = ()  # for files.jsonl: what this format does not tell
-    strays: tuple[Stray, ...] = ()  # pictures of its sheets that cannot be used
+    strays: tuple[UnassignedImage, ...] = ()  # pictures of its sheets that cannot be used
 
     @property
     def results(self) -> bool:

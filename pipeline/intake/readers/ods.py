@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Book, Line, Merge, RawCell, letters
 from pipeline.intake.readers.ods_cells import BREAK, SPACE, TAB, Names, cell_of, paragraph
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.own_workbook import OWN_SHEETS, run_of_package
 from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW, MAX_TEXT, columns_over, text_over
 from pipeline.intake.readers.xlsx.numerals import whole
@@ -32,7 +32,7 @@ _HIDDEN = ("collapse", "filter")  # table:visibility
 Attributes = Mapping[str, str]
 
 
-def read(data: bytes, *, manner: Manner) -> Book:
+def read(data: bytes, *, manner: ReadOptions) -> Book:
     """Open a spreadsheet; its lines are streamed as they are walked.
 
     Raises FileRefused for a package that is encrypted, damaged, oversized or hostile, cells and all.
@@ -42,13 +42,13 @@ def read(data: bytes, *, manner: Manner) -> Book:
         raise FileRefused("FILE_ENCRYPTED")
     run = run_of_package(package)
     most = manner.max_rows * (1 if run is None else OWN_SHEETS)
-    count_rows(_chunks(package), b"<table:table-row", _HOLDS, Tally(most))
-    outline = _Reader(Tally(most))
+    count_rows(_chunks(package), b"<table:table-row", _HOLDS, ReadBudget(most))
+    outline = _Reader(ReadBudget(most))
     for _ in outline.lines(package):
         pass
     if not outline.body:
         raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.odt)"})
-    again = _Reader(Tally(most)).lines(package)
+    again = _Reader(ReadBudget(most)).lines(package)
     return Book(
         sheets(outline.outlines, again), run, notes=(PICTURES,) if outline.pictures and run is None else ()
     )
@@ -63,7 +63,7 @@ def _chunks(package: Package) -> Iterator[bytes]:
 class _Reader:
     """Handlers for content.xml: one table open at a time, in it one row, in it one cell, in it one paragraph."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: ReadBudget) -> None:
         self.outlines: list[Outline] = []
         self.pictures = self.body = False
         self._tally = tally

@@ -9,16 +9,16 @@ from pathlib import Path
 MAX_DOCTORS = 200_000  # of one roster file
 HEADER = 1  # line above them
 
-Keep = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where they lie, their sha256
+StoreImage = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where they lie, their sha256
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class ReadOptions:
     """What the configuration says of reading."""
 
     max_rows: int = MAX_DOCTORS + HEADER  # lines that hold something, in one file
     passwords: tuple[str, ...] = field(default=(), repr=False)  # tried in turn on an encrypted workbook
-    keep: Keep | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
+    keep: StoreImage | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
 
 
-PLAIN = Manner()
+DEFAULT_OPTIONS = ReadOptions()

@@ -19,7 +19,7 @@ from pipeline.errors import FileRefused
 from pipeline.intake.readers import ole
 from pipeline.intake.readers.calamine_bridge import Budget, Reader, Survey, height_of
 from pipeline.intake.readers.model import Book, Sheet
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.own_workbook import OWN_SHEETS, run_of_compound
 from pipeline.intake.readers.text_limits import too_many_bytes
 from pipeline.intake.readers.xls_cells import (
@@ -80,7 +80,7 @@ class _Globals:
     pictures: bool = False
 
 
-def read(data: bytes, *, manner: Manner) -> Book:
+def read(data: bytes, *, manner: ReadOptions) -> Book:
     """Open a workbook: its sheets are surveyed now, and read as they are walked.
 
     Raises FileRefused for one that is locked, damaged, oversized or hostile; the lines raise it for damaged cells.

@@ -16,7 +16,7 @@ from struct import unpack_from
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.calamine_bridge import Budget, Reader, Survey, height_of
 from pipeline.intake.readers.model import Book, Sheet
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.own_workbook import OWN_SHEETS, run_of_package
 from pipeline.intake.readers.text_limits import too_many_bytes
 from pipeline.intake.readers.xlsb_cells import (
@@ -65,7 +65,7 @@ class _Workbook:
     count: int = 0  # of the shared strings
 
 
-def read(data: bytes, *, manner: Manner) -> Book:
+def read(data: bytes, *, manner: ReadOptions) -> Book:
     """Open a workbook: its sheets are surveyed now, and read as they are walked.
 
     Raises FileRefused for one that is damaged, oversized or hostile; the lines raise it for damaged cells.

@@ -15,11 +15,11 @@ from xml.parsers.expat import ExpatError
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.calamine_bridge import NO_VALUE
 from pipeline.intake.readers.charset import detect
 from pipeline.intake.readers.model import Book, Line, Merge, RawCell, date_cell, letters, text_cell
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW, MAX_TEXT, text_over, too_many_bytes
 from pipeline.intake.readers.xlsx.numerals import is_true, whole
 from pipeline.intake.readers.xlsx.package import parser
@@ -49,23 +49,23 @@ _COUNTED = text_cell("-")  # stands for any cell that holds something
 Attributes = Mapping[str, str]
 
 
-def read(data: bytes, *, manner: Manner) -> Book:
+def read(data: bytes, *, manner: ReadOptions) -> Book:
     """Open a workbook; its lines are streamed as they are walked.
 
     Raises FileRefused for one that is damaged, oversized or hostile, cells and all.
     """
     if len(data) > MAX_BYTES:
         raise too_many_bytes(len(data), MAX_BYTES)
-    outline = _Reader(Tally(manner.max_rows), outline=True)
+    outline = _Reader(ReadBudget(manner.max_rows), outline=True)
     for _ in outline.lines(data):
         pass
-    return Book(sheets(outline.outlines, _Reader(Tally(manner.max_rows)).lines(data)))
+    return Book(sheets(outline.outlines, _Reader(ReadBudget(manner.max_rows)).lines(data)))
 
 
 class _Reader:
     """Handlers: one worksheet open at a time, in it one row, in it one cell, in it its data."""
 
-    def __init__(self, tally: Tally, *, outline: bool = False) -> None:
+    def __init__(self, tally: ReadBudget, *, outline: bool = False) -> None:
         self._outline = outline  # cells are counted, not read
         self.outlines: list[Outline] = []
         self._tally = tally

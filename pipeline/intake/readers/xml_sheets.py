@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Line, Merge, Sheet
 
 _HELD_BACK = 64  # bytes: a tag's name is shorter, so that none is cut in two
@@ -33,7 +33,7 @@ def sheets(outlines: Sequence[Outline], lines: Iterator[Line | None]) -> Iterato
         deque(own, maxlen=0)  # what the caller left
 
 
-def count_rows(chunks: Iterable[bytes], row: bytes, holds: re.Pattern[bytes], tally: Tally) -> None:
+def count_rows(chunks: Iterable[bytes], row: bytes, holds: re.Pattern[bytes], tally: ReadBudget) -> None:
     """Count the rows that hold something in the bytes alone, so that too many are refused before they are parsed.
 
     ``row`` begins the tag of a row; ``holds`` is found in every row that holds something.

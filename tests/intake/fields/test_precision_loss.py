@@ -9,7 +9,7 @@ import pytest
 from pipeline.domain.roster import Cell, CellKind, Field, Origin, Row
 from pipeline.intake.fields.id_number import read_identity
 from pipeline.intake.fields.id_rules import check_character
-from pipeline.intake.fields.precision_loss import doubt
+from pipeline.intake.fields.precision_loss import refuse_rounded_numbers
 
 TODAY = date(2026, 11, 25)
 
@@ -65,7 +65,7 @@ def verdicts(*sheets):
         more, judged_more = judged(written, sheet=str(name))
         rows += more
         identities += judged_more
-    return doubt(rows, identities)
+    return refuse_rounded_numbers(rows, identities)
 
 
 @pytest.mark.parametrize("damage", [double, sixteen_digits, javascript])
@@ -73,7 +73,7 @@ def test_not_one_number_of_a_rounded_column_is_used_although_some_pass(damage):
     written = [f" {damage(number)}\t" for number in numbers(1, 200)]
     rows, alone = judged(written)
     assert 5 < sum(identity.number is not None for identity in alone) < 40  # by the check digit alone
-    refused = doubt(rows, alone)
+    refused = refuse_rounded_numbers(rows, alone)
     assert [identity.number for identity in refused] == [None] * 200
     for row, identity in zip(rows, refused, strict=True):
         assert [found.code for found in identity.problems if found.severity == "error"] == [
@@ -134,5 +134,7 @@ def test_a_few_rounded_ones_among_many_honest_cost_no_honest_number():
 
 def test_an_unusable_type_is_not_told_twice():
     rows, identities = judged([double(number) for number in numbers(7, 10)])
-    once = doubt(rows, identities)
-    assert [identity.problems for identity in doubt(rows, once)] == [identity.problems for identity in once]
+    once = refuse_rounded_numbers(rows, identities)
+    assert [identity.problems for identity in refuse_rounded_numbers(rows, once)] == [
+        identity.problems for identity in once
+    ]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.intake.images.displayed_name import other_name, share
-from pipeline.intake.images.name_ocr import cross_check
+from pipeline.intake.images.displayed_name import find_mismatched_name, share
+from pipeline.intake.images.name_ocr import check_names_in_images
 
 ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买买提", "王建国"}
 
@@ -26,7 +26,7 @@ ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买
     ],
 )
 def test_the_clear_name_of_another_doctor_is_told(own, texts, found):
-    assert other_name(own, ROSTER, texts) == found
+    assert find_mismatched_name(own, ROSTER, texts) == found
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,23 @@ def test_the_clear_name_of_another_doctor_is_told(own, texts, found):
     ],
 )
 def test_in_doubt_there_is_no_opinion(own, texts):
-    assert other_name(own, ROSTER, texts) is None
+    assert find_mismatched_name(own, ROSTER, texts) is None
 
 
 def test_a_namesake_is_nobody_else():
-    assert other_name("张伟", {"张伟"}, ["张伟"]) is None
-    assert other_name("李四", {"李四", "李"}, ["李"]) is None  # a name of one character is shown by too many
+    assert find_mismatched_name("张伟", {"张伟"}, ["张伟"]) is None
+    assert (
+        find_mismatched_name("李四", {"李四", "李"}, ["李"]) is None
+    )  # a name of one character is shown by too many
 
 
 def test_the_clearest_of_several_is_told_and_always_the_same_one():
     texts = ["欧阳慧", "建国王"]
-    assert other_name("张伟", ROSTER, texts) == other_name("张伟", ROSTER, texts[::-1]) == "王建国"
+    assert (
+        find_mismatched_name("张伟", ROSTER, texts)
+        == find_mismatched_name("张伟", ROSTER, texts[::-1])
+        == "王建国"
+    )
 
 
 def test_no_further_reading_is_asked_for_once_the_own_name_was_seen():
@@ -65,7 +71,7 @@ def test_no_further_reading_is_asked_for_once_the_own_name_was_seen():
             asked.append(text)
             yield text
 
-    assert other_name("李建国", ROSTER, texts()) is None
+    assert find_mismatched_name("李建国", ROSTER, texts()) is None
     assert asked == ["王小明", "李建"]
 
 
@@ -77,7 +83,7 @@ def test_a_share_counts_characters_without_the_dot():
 @pytest.mark.skipif(importlib.util.find_spec("rapidocr") is not None, reason='the extra "ocr" is installed')
 def test_without_the_extra_the_run_ends_with_what_to_do(tmp_path):
     with pytest.raises(UsageError) as told:
-        cross_check([], work=tmp_path)
+        check_names_in_images([], work=tmp_path)
     assert told.value.exit_code == 2
     assert 'pip install "esign-import[ocr]"' in told.value.say("en")
     assert 'pip install "esign-import[ocr]"' in told.value.say("zh")

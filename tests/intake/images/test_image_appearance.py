@@ -7,7 +7,7 @@ from image_support import noise, on_white, seal
 from PIL import Image
 
 from pipeline.intake.images import ink
-from pipeline.intake.images.image_scan import look, reduced
+from pipeline.intake.images.image_scan import reduced, scan_image
 
 LARGE = (700, 500)  # several strips
 
@@ -22,7 +22,7 @@ def test_the_digest_is_over_size_and_premultiplied_points(mode):
     picture = shades(mode)
     clear = picture.convert("RGBA")
     points = clear.convert("RGBa") if picture.has_transparency_data else clear
-    assert look(picture).pixels == hashlib.sha256(b"700x500:" + points.tobytes()).hexdigest()
+    assert scan_image(picture).pixels == hashlib.sha256(b"700x500:" + points.tobytes()).hexdigest()
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "CMYK"])
@@ -31,7 +31,7 @@ def test_the_small_copy_is_the_mean_of_what_is_seen_on_paper(mode, size):
     picture = shades(mode).crop((0, 0, *size))
     step = ink.step(size)
     seen = on_white(picture).reduce(step) if step > 1 else on_white(picture)
-    small = look(picture).small
+    small = scan_image(picture).small
     assert (small.mode, small.size) == ("RGB", seen.size)
     assert max(abs(a - b) for a, b in zip(small.tobytes(), seen.tobytes(), strict=True)) <= 1
 

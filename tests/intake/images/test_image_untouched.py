@@ -16,7 +16,7 @@ GAMMA = {"gamma": 0.3}
 
 
 def small_copy(image: Image.Image) -> Image.Image:
-    return image_scan.look(image).small
+    return image_scan.scan_image(image).small
 
 
 def clean(image: Image.Image) -> None:
@@ -58,7 +58,7 @@ def encode(image: Image.Image) -> None:
 
 FUNCTIONS = (
     make,
-    image_scan.look,
+    image_scan.scan_image,
     lambda image: image_scan.reduced(image, 1),
     lambda image: image_scan.reduced(image, 3),
     lambda image: image_scan.on_white(image.convert("RGBA")),

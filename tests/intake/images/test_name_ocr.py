@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.domain.roster import Cell, CellKind, Doctor, Field, Origin, Picture, Row
 from pipeline.intake.images import name_ocr
-from pipeline.intake.images.name_ocr import cross_check
+from pipeline.intake.images.name_ocr import check_names_in_images
 
 SAMPLE = Path(__file__).parents[3] / "sample_data"
 LOOKS = ("square", "relief", "strip", "plain", "column", "signature", "photo")
@@ -112,8 +112,8 @@ def test_right_pictures_are_never_flagged_and_most_swapped_ones_are(tmp_path, dr
         others = [
             doctor(name, picture) for name, picture in zip(chosen[1:] + chosen[:1], pictures, strict=True)
         ]
-        right += found(cross_check([*own, *roster], work=tmp_path / "work")[:EACH])
-        told = found(cross_check([*others, *roster], work=tmp_path / "work")[:EACH])
+        right += found(check_names_in_images([*own, *roster], work=tmp_path / "work")[:EACH])
+        told = found(check_names_in_images([*others, *roster], work=tmp_path / "work")[:EACH])
         swapped += EACH
         caught[look] = sum(shown == name for shown, name in zip(told, chosen, strict=True))
         assert all(shown in (None, name) for shown, name in zip(told, chosen, strict=True))
@@ -123,7 +123,7 @@ def test_right_pictures_are_never_flagged_and_most_swapped_ones_are(tmp_path, dr
 
 def test_the_problem_names_the_cell_and_the_other_doctor(tmp_path, draw):
     doctors = [doctor("李建国", put(tmp_path, draw("张伟", "strip"))), doctor("张伟")]
-    checked = cross_check(doctors, work=tmp_path / "work")
+    checked = check_names_in_images(doctors, work=tmp_path / "work")
     (problem,) = checked[0].problems
     assert (problem.code, problem.severity, problem.cell) == ("IMAGE_NAME_MISMATCH", "error", "F7")
     assert problem.detail == {"found": "张伟"}
@@ -133,24 +133,26 @@ def test_the_problem_names_the_cell_and_the_other_doctor(tmp_path, draw):
 def test_what_was_read_is_kept_and_not_read_again(tmp_path, draw):
     picture = put(tmp_path, draw("张伟", "strip"))
     doctors = [doctor("李建国", picture), doctor("张伟")]
-    first = cross_check(doctors, work=tmp_path / "work")
+    first = check_names_in_images(doctors, work=tmp_path / "work")
     (kept,) = (tmp_path / "work" / "ocr").iterdir()
     assert kept.name == f"{picture.sha256}.json"
     if sys.platform != "win32":
         assert (stat.S_IMODE(kept.stat().st_mode), stat.S_IMODE(kept.parent.stat().st_mode)) == (0o600, 0o700)
     assert set(json.loads(kept.read_text("utf-8"))) == {"version", "texts"}
     picture.path.unlink()  # what is known needs no picture
-    assert cross_check(doctors, work=tmp_path / "work") == first
+    assert check_names_in_images(doctors, work=tmp_path / "work") == first
     assert found(first) == ["张伟", None]
 
 
 def test_what_was_left_unread_is_read_when_it_is_needed(tmp_path, draw):
     """The own name was seen at once; another doctor who gets the picture needs the other readings, too."""
     picture = put(tmp_path, draw("张伟", "square"))
-    assert found(cross_check([doctor("张伟", picture)], work=tmp_path / "work")) == [None]
+    assert found(check_names_in_images([doctor("张伟", picture)], work=tmp_path / "work")) == [None]
     (kept,) = (tmp_path / "work" / "ocr").iterdir()
     few = json.loads(kept.read_text("utf-8"))["texts"]
-    assert found(cross_check([doctor("李建国", picture), doctor("张伟")], work=tmp_path / "work")) == [
+    assert found(
+        check_names_in_images([doctor("李建国", picture), doctor("张伟")], work=tmp_path / "work")
+    ) == [
         "张伟",
         None,
     ]
@@ -165,11 +167,11 @@ def test_what_was_left_unread_is_read_when_it_is_needed(tmp_path, draw):
 def test_a_kept_reading_that_cannot_be_trusted_is_ignored(tmp_path, draw, spoil):
     picture = put(tmp_path, draw("张伟", "strip"))
     doctors = [doctor("李建国", picture), doctor("张伟")]
-    cross_check(doctors, work=tmp_path / "work")
+    check_names_in_images(doctors, work=tmp_path / "work")
     (kept,) = (tmp_path / "work" / "ocr").iterdir()
     sound = json.loads(kept.read_text("utf-8"))
     kept.write_text(json.dumps({**sound, "texts": {"line": 3}}) if spoil == "wrong type" else spoil, "utf-8")
-    assert found(cross_check(doctors, work=tmp_path / "work")) == ["张伟", None]
+    assert found(check_names_in_images(doctors, work=tmp_path / "work")) == ["张伟", None]
     assert json.loads(kept.read_text("utf-8")) == sound
 
 
@@ -180,7 +182,7 @@ def test_a_kept_reading_is_never_a_proof(tmp_path, draw):
     kept = {"version": name_ocr._version(), "texts": {"whole": "李建国"}}
     (tmp_path / "work" / "ocr" / f"{picture.sha256}.json").write_text(json.dumps(kept), "utf-8")
     bad = replace(doctor("李建国", picture), problems=())
-    assert cross_check([bad, doctor("张伟")], work=tmp_path / "work") == [bad, doctor("张伟")]
+    assert check_names_in_images([bad, doctor("张伟")], work=tmp_path / "work") == [bad, doctor("张伟")]
 
 
 def test_pictures_that_cannot_be_read_give_no_opinion(tmp_path, draw):
@@ -191,7 +193,7 @@ def test_pictures_that_cannot_be_read_give_no_opinion(tmp_path, draw):
         doctor(None, blank),
         doctor("张伟"),
     ]
-    assert cross_check(doctors, work=tmp_path / "work") == doctors
+    assert check_names_in_images(doctors, work=tmp_path / "work") == doctors
     assert not (tmp_path / "work").exists()
 
 
@@ -200,7 +202,9 @@ def test_pictures_of_any_shape_can_be_read(tmp_path, size):
     from image_support import encoded, noise
 
     picture = put(tmp_path, encoded(noise(*size, 1), "PNG"))
-    assert found(cross_check([doctor("李建国", picture), doctor("张伟")], work=tmp_path / "work")) == [
+    assert found(
+        check_names_in_images([doctor("李建国", picture), doctor("张伟")], work=tmp_path / "work")
+    ) == [
         None,
         None,
     ]

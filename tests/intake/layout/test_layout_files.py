@@ -13,7 +13,7 @@ from openpyxl.drawing.image import Image as Drawing
 
 from pipeline.domain.roster import Field
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 
 LINES = [
     ("清岚市第一人民医院医师电子签章信息采集表（联系人：吴敏 6018）",),
@@ -83,7 +83,7 @@ def test_the_form_as_xlsx(form, tmp_path):
         path.write_bytes(payload)
         return path, str(len(payload))
 
-    rows, (report,) = read_rosters([form], manner=Manner(keep=keep))
+    rows, (report,) = read_rosters([form], manner=ReadOptions(keep=keep))
     check(rows, report)
     assert [row.hidden for row in rows] == [False, True, False, False]
     assert [[each.address for each in row.pictures] for row in rows] == [["I6"], [], ["I9"], []]

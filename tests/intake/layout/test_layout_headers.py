@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from night_support import name, number
 
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import Vocabulary
+from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.layout.header_search import find_header
 from pipeline.intake.layout.merged_cells import Merged
 from pipeline.intake.layout.sheet_rows import table
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import Line, Merge, Sheet, index, text_cell
 
-PLAIN = Vocabulary.of({})
+PLAIN = ColumnAliases.of({})
 
 
 def merge(area: str) -> Merge:
@@ -38,7 +38,7 @@ def lines(*rows):
 def header(*rows, merges="", columns=None):
     """Return (first row, last row, field -> column letter, titles) of a header; None without one."""
     merged = Merged([merge(area) for area in merges.split()])
-    found = find_header(list(lines(*rows)), Vocabulary.of(columns or {}), merged)
+    found = find_header(list(lines(*rows)), ColumnAliases.of(columns or {}), merged)
     if found is None:
         return None
     got = found[2]

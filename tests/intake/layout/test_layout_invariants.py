@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from night_support import name, number
 
-from pipeline.domain.roster import CellKind, Embedded, Picture
+from pipeline.domain.roster import CellKind, EmbeddedImage, Picture
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import Vocabulary
+from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.layout.sheet_rows import table, without_examples
 from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, number_cell, text_cell
 
@@ -39,7 +39,7 @@ PLACE = st.tuples(st.integers(1, 24), st.sampled_from("ABCDEFG"))
 
 
 def floating(row, column):
-    return Embedded(column, row, Picture(Path(f"{column}{row}"), f"{column}{row}", 1), floating=True)
+    return EmbeddedImage(column, row, Picture(Path(f"{column}{row}"), f"{column}{row}", 1), floating=True)
 
 
 @given(
@@ -60,7 +60,7 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
     pictures = [floating(*place) for place in places]
     sheet = Sheet(sheet, iter(physical), merges=merges, pictures=pictures)
     try:
-        made = table(sheet, Path("a.xlsx"), Vocabulary.of({}))
+        made = table(sheet, Path("a.xlsx"), ColumnAliases.of({}))
     except FileRefused:  # two columns of a made-up header for one field
         return
     if made.report.status != "read":
@@ -95,7 +95,7 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
 def test_a_whole_doctor_is_a_row_wherever_she_stands(lines):
     numbered = [Line(2 + at, dict(sorted(cells.items()))) for at, cells in enumerate(lines) if cells]
     try:
-        made = table(Sheet("名单", iter([Line(1, HEADER), *numbered])), Path("a.xlsx"), Vocabulary.of({}))
+        made = table(Sheet("名单", iter([Line(1, HEADER), *numbered])), Path("a.xlsx"), ColumnAliases.of({}))
     except FileRefused as refused:  # a lone title over a repeated header claims its field a second time
         assert refused.code == "HEADER_AMBIGUOUS"  # noqa: PT017 - a roster that is read is the other case
         return

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from night_support import name, number
 
-from pipeline.domain.roster import CellKind, Embedded, Field, Picture
-from pipeline.intake.layout.column_aliases import Vocabulary
+from pipeline.domain.roster import CellKind, EmbeddedImage, Field, Picture
+from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.layout.sheet_rows import table
 from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, index, text_cell
 
@@ -21,13 +21,13 @@ def merge(area: str) -> Merge:
     return Merge(top, bottom, left, right)
 
 
-def picture(address: str, tag: str = "", *, floating: bool = True) -> Embedded:
+def picture(address: str, tag: str = "", *, floating: bool = True) -> EmbeddedImage:
     made = Picture(Path(f"a.xlsx/内科!{address}"), tag or address, 1, Path("x"))
-    return Embedded(address[0], int(address[1:]), made, floating)
+    return EmbeddedImage(address[0], int(address[1:]), made, floating)
 
 
 def cell(value: object) -> RawCell:
-    if isinstance(value, Embedded):
+    if isinstance(value, EmbeddedImage):
         return RawCell(CellKind.PICTURE, value, "")
     return text_cell(str(value))
 
@@ -44,7 +44,7 @@ def read(*rows, merges="", pictures=(), titles=TITLES, hidden_columns=()):
         pictures=[picture(each) if isinstance(each, str) else each for each in pictures],
         hidden_columns=frozenset(map(index, hidden_columns)),
     )
-    return table(sheet, Path("a.xlsx"), Vocabulary.of({}))
+    return table(sheet, Path("a.xlsx"), ColumnAliases.of({}))
 
 
 def shown(made, field):

@@ -11,8 +11,8 @@ import pytest
 from night_support import name, number
 
 from pipeline.domain.roster import Cell, CellKind, Field
-from pipeline.domain.row_token import check_of
-from pipeline.intake.layout.column_aliases import Vocabulary
+from pipeline.domain.row_token import row_id_checksum
+from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.layout.sheet_rows import table
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import Line, RawCell, Sheet, date_cell, number_cell, text_cell
@@ -41,14 +41,14 @@ def read(*rows, titles=TITLES, sheet="s"):
         Line(at, {column: text_cell(text) for column, text in enumerate(row) if text})
         for at, row in enumerate(rows, start=2)
     ]
-    return table(Sheet(sheet, iter(lines)), Path("a.xlsx"), Vocabulary.of({}))
+    return table(Sheet(sheet, iter(lines)), Path("a.xlsx"), ColumnAliases.of({}))
 
 
 @pytest.mark.parametrize("raw", KINDS, ids=lambda raw: f"{raw.kind} {raw.shown}")
 def test_a_cell_comes_back_as_it_was(raw):
     header = Line(1, {column: text_cell(title) for column, title in enumerate(TITLES)})
     line = Line(2, {0: text_cell(name(1)), 1: text_cell(number(1)), 2: raw})
-    (row,) = table(Sheet("s", iter([header, line])), Path("a.xlsx"), Vocabulary.of({})).rows
+    (row,) = table(Sheet("s", iter([header, line])), Path("a.xlsx"), ColumnAliases.of({})).rows
     expected = Cell("C", "工号", raw.value, raw.kind, raw.shown)
     assert row.fields[Field.STAFF_NO] == row.cells[2] == expected
     assert type(row.cells[2].value) is type(raw.value)
@@ -122,10 +122,15 @@ def test_a_ragged_text_file_is_not_noted_line_by_line(tmp_path):
 def test_a_line_with_a_ticket_is_a_doctor_whatever_is_left_of_it():
     """A number that Excel had damaged is left empty in the To fix sheet; the row must not vanish in ``retry``."""
     titles = ["姓名", "身份证号", "原因", "row_id", "check"]
-    lines = [titles, ["", "", "合计", "r1", check_of("r1")], ["内科", "", "", "r2", check_of("r2")], ["合计"]]
+    lines = [
+        titles,
+        ["", "", "合计", "r1", row_id_checksum("r1")],
+        ["内科", "", "", "r2", row_id_checksum("r2")],
+        ["合计"],
+    ]
     sheet = Sheet(
         "失败待改", iter(Line(at, dict(enumerate(map(text_cell, line)))) for at, line in enumerate(lines, 1))
     )
-    made = table(sheet, Path("results.xlsx"), Vocabulary.of({}), ticketed=True)
+    made = table(sheet, Path("results.xlsx"), ColumnAliases.of({}), ticketed=True)
     assert [(row.origin.row, row.ticket) for row in made.rows] == [(2, "r1"), (3, "r2")]
     assert made.skipped[-1].why == "total"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import Vocabulary
+from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.layout.column_titles import ALIASES, TIERS, meaning
 from pipeline.intake.layout.header_search import find_header, hints_at_a_header
 from pipeline.intake.layout.merged_cells import Merged
@@ -67,7 +67,7 @@ def line(*titles, number=1):
 
 
 def header(*titles, columns=None):
-    found = find_header([line(*titles)], Vocabulary.of(columns or {}), Merged(()))
+    found = find_header([line(*titles)], ColumnAliases.of(columns or {}), Merged(()))
     return {str(name): titles[column] for name, column in found[2].places.items()} if found else None
 
 
@@ -84,7 +84,7 @@ def test_every_title_of_a_name_and_a_number_shows_the_signs_by_which_a_header_is
     for title in ALIASES[Field.NAME]:
         for dressed in (title, f"*{title}（必填）"):
             assert all(
-                hints_at_a_header([dressed, other], Vocabulary.of({})) for other in ALIASES[Field.NUMBER]
+                hints_at_a_header([dressed, other], ColumnAliases.of({})) for other in ALIASES[Field.NUMBER]
             )
 
 

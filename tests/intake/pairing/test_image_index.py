@@ -39,7 +39,7 @@ def test_takes_picture_extensions_in_any_case_and_none_from_every_sub_folder(tmp
         "x.JFIF",
     ):
         put(tmp_path / name)
-    assert relatives(image_index.index(tmp_path)) == sorted(
+    assert relatives(image_index.index_images(tmp_path)) == sorted(
         [
             "b.PNG",
             "内科/张伟.jpg",
@@ -59,7 +59,7 @@ def test_the_index_does_not_depend_on_the_order_in_which_files_were_made(tmp_pat
         random.Random(seed).shuffle(names)
         for name in names:
             put(tmp_path / place / name)
-    one, two = (image_index.index(tmp_path / place) for place in ("one", "two"))
+    one, two = (image_index.index_images(tmp_path / place) for place in ("one", "two"))
     assert relatives(one) == relatives(two) == sorted(names)
     assert {key: [form.candidate.relative for form in found] for key, found in one.forms.items()} == {
         key: [form.candidate.relative for form in found] for key, found in two.forms.items()
@@ -82,7 +82,7 @@ def test_debris_of_macos_windows_and_office_is_no_picture(tmp_path):
     ):
         put(tmp_path / name)
     put(tmp_path / "张伟.png")
-    assert relatives(image_index.index(tmp_path)) == ["张伟.png"]
+    assert relatives(image_index.index_images(tmp_path)) == ["张伟.png"]
 
 
 @needs_posix
@@ -95,7 +95,7 @@ def test_links_and_pipes_are_passed_over_and_circles_end(tmp_path):
     (folder / "elsewhere").symlink_to(outside.parent, target_is_directory=True)
     (folder / "circle").symlink_to(folder, target_is_directory=True)
     os.mkfifo(folder / "pipe.png")
-    library = image_index.index(folder)
+    library = image_index.index_images(folder)
     assert relatives(library) == ["a.png"]
     assert {name: passed.why for name, passed in library.strangers.items()} == {
         "out": "link",
@@ -107,9 +107,9 @@ def test_links_and_pipes_are_passed_over_and_circles_end(tmp_path):
 
 
 def test_an_absent_folder_is_an_empty_library_that_says_so(tmp_path):
-    assert image_index.index(None).folder is None
-    assert image_index.index(tmp_path / "nowhere").folder is None
-    assert image_index.index(tmp_path).folder == tmp_path
+    assert image_index.index_images(None).folder is None
+    assert image_index.index_images(tmp_path / "nowhere").folder is None
+    assert image_index.index_images(tmp_path).folder == tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may list every folder")
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
     put(tmp_path / "a.png")
     closed = put(tmp_path / "closed" / "b.png").parent
     closed.chmod(0)
-    library = image_index.index(tmp_path)
+    library = image_index.index_images(tmp_path)
     closed.chmod(0o700)
     assert (relatives(library), library.unreadable) == (["a.png"], (("closed", "cannot be read"),))
 
@@ -145,7 +145,7 @@ def test_two_files_that_change_names_are_opened_again(tmp_path):
     aside = one.rename(tmp_path / "c.bmp")
     other.rename(one)
     aside.rename(other)
-    found = image_index.index(tmp_path)
+    found = image_index.index_images(tmp_path)
     for path, name in ((one, b"b.bmp"), (other, b"a.bmp")):
         assert image_index.fingerprint(path, known).sha256 == hashlib.sha256(name).hexdigest()
         assert {each.mtime_ns for each in found.candidates if each.path == path} != {
@@ -209,7 +209,7 @@ def test_reading_is_bounded_and_shows_the_excess(tmp_path):
     ],
 )
 def test_undressing_takes_known_suffixes_off_and_nothing_else(stem, forms):
-    assert list(file_names.undressed(stem)) == forms
+    assert list(file_names.strip_known_suffixes(stem)) == forms
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_an_extension_is_told_from_a_name(name, parts):
     ],
 )
 def test_tightening_leaves_every_character_that_is_part_of_a_name(text, tight):
-    assert file_names.tight(text) == tight
+    assert file_names.comparison_key(text) == tight
 
 
 @pytest.mark.parametrize(

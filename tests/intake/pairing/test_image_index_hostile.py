@@ -13,7 +13,7 @@ from pair_support import OTHER_NUMBER, doctor, fill, paired
 
 from pipeline.clock import SystemClock
 from pipeline.intake.pairing import image_index
-from pipeline.intake.pairing.match import pair
+from pipeline.intake.pairing.match import match_images
 from pipeline.messages.problems import message
 
 pytestmark = pytest.mark.skipif(
@@ -44,13 +44,13 @@ def test_links_pipes_sockets_and_devices_named_like_a_doctor_are_not_opened(tmp_
 
 def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_refused(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"one", "李四.png": b"two", "a.zip": b"PK"})
-    library = image_index.index(folder)
+    library = image_index.index_images(folder)
     for name in ("张伟.png", "李四.png"):
         (folder / name).unlink()
     (folder / "张伟.png").symlink_to("/etc/passwd")
     os.mkfifo(folder / "李四.png")
     rows = doctor(), doctor("李四", number=OTHER_NUMBER)
-    for one in pair(rows, library, known={}).doctors:
+    for one in match_images(rows, library, known={}).doctors:
         assert [(each.code, each.detail["found"]) for each in one.problems] == [
             ("IMAGE_CORRUPT", "cannot be read")
         ]
@@ -65,7 +65,7 @@ def test_folders_in_circles_and_very_deep_ones_end(tmp_path):
         if len(os.fsencode(deep)) > 3900:
             break
         deep.mkdir()
-    found = image_index.index(folder)
+    found = image_index.index_images(folder)
     assert [each.relative for each in found.candidates] == ["张伟.png"]
 
 
@@ -124,8 +124,8 @@ def test_a_folder_of_very_many_files_is_listed_in_seconds(tmp_path):
     clock = SystemClock()
     started = clock.monotonic()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    library = image_index.index(tmp_path)
-    (row,) = pair([doctor(staff_no="12345")], library, known={}).doctors
+    library = image_index.index_images(tmp_path)
+    (row,) = match_images([doctor(staff_no="12345")], library, known={}).doctors
     assert clock.monotonic() - started < 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KB
     assert len(library.candidates) == 10_000

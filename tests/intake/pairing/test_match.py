@@ -7,7 +7,7 @@ from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, pair
 
 from pipeline.domain.roster import CardType, CellKind, Field, FileStat
 from pipeline.intake.pairing import file_names, image_index
-from pipeline.intake.pairing.match import pair
+from pipeline.intake.pairing.match import match_images
 from pipeline.intake.pairing.picture_column import refusal
 from pipeline.messages.problems import message
 
@@ -412,7 +412,7 @@ def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):
 
 
 def test_without_a_folder_every_row_says_so():
-    (row,) = pair([doctor()], image_index.index(None), known={}).doctors
+    (row,) = match_images([doctor()], image_index.index_images(None), known={}).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
     assert row.problems[0].detail["tried"] == "no picture folder"
 
@@ -423,9 +423,9 @@ def test_an_empty_file_is_damaged_not_shared(tmp_path):
 
 
 def test_a_file_that_went_away_after_the_index_is_said_to_be_unreadable(tmp_path):
-    library = image_index.index(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
+    library = image_index.index_images(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
     (tmp_path / "seals" / "张伟.png").unlink()
-    (row,) = pair([doctor()], library, known={}).doctors
+    (row,) = match_images([doctor()], library, known={}).doctors
     assert [problem.code for problem in row.problems] == ["IMAGE_CORRUPT"]
 
 
@@ -433,33 +433,33 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     folder = fill(tmp_path / "seals", {})
     with (folder / "张伟.png").open("wb") as file:
         file.truncate(image_index.MAX_BYTES + 1)
-    pairing = pair([doctor()], image_index.index(folder), known={})
+    pairing = match_images([doctor()], image_index.index_images(folder), known={})
     assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_TOO_LARGE"]
     assert pairing.stats == {}
 
 
 def test_only_files_somebody_may_mean_are_read_and_only_once_a_change(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
-    first = pair([doctor()], image_index.index(folder), known={})
+    first = match_images([doctor()], image_index.index_images(folder), known={})
     path = folder / "张伟.png"
     assert set(first.stats) == {str(path)}
     assert first.unclaimed == (folder / "nobody.png",)
 
-    again = pair([doctor()], image_index.index(folder), known=first.stats)
+    again = match_images([doctor()], image_index.index_images(folder), known=first.stats)
     assert again.stats == {}
     assert again.doctors == first.doctors
     remembered = {str(path): FileStat(4, image_index.moment(path.stat()), "remembered")}
-    (row,) = pair([doctor()], image_index.index(folder), known=remembered).doctors
+    (row,) = match_images([doctor()], image_index.index_images(folder), known=remembered).doctors
     assert row.picture
     assert row.picture.sha256 == "remembered"
     for size, age in ((5, 0), (4, 1)):
         outdated = {str(path): FileStat(size, image_index.moment(path.stat()) - age, "outdated")}
-        assert pair([doctor()], image_index.index(folder), known=outdated).stats == first.stats
+        assert match_images([doctor()], image_index.index_images(folder), known=outdated).stats == first.stats
 
 
 def test_problems_found_earlier_stay_in_front(tmp_path):
     (first,) = paired(tmp_path, {}, doctor()).doctors
-    (again,) = pair([first], image_index.index(None), known={}).doctors
+    (again,) = match_images([first], image_index.index_images(None), known={}).doctors
     assert [problem.code for problem in again.problems] == ["IMAGE_MISSING", "IMAGE_MISSING"]
     (found,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors
     assert [problem.code for problem in found.problems] == ["IMAGE_MISSING", "IMAGE_NAME_FUZZY"]

@@ -9,9 +9,9 @@ import pytest
 from pair_support import NUMBER, OTHER_NUMBER, doctor, got, paired
 from PIL import Image
 
-from pipeline.domain.roster import Cell, CellKind, Embedded, Picture
+from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, Picture
 from pipeline.intake.pairing import image_index
-from pipeline.intake.pairing.match import pair
+from pipeline.intake.pairing.match import match_images
 from pipeline.messages.problems import message
 
 PICTURE_COLUMN = "C"  # in pair_support, behind name and number
@@ -19,12 +19,12 @@ PICTURE_COLUMN = "C"  # in pair_support, behind name and number
 
 def embedded(
     folder: Path, data: bytes = b"drawn", *, column: str = PICTURE_COLUMN, row: int = 2, **more
-) -> Embedded:
+) -> EmbeddedImage:
     stored = folder / hashlib.sha256(data).hexdigest()
     stored.write_bytes(data)
     shown = Path(f"名单.xlsx/内科!{column}{row}")
     picture = Picture(shown, hashlib.sha256(data).hexdigest(), len(data), stored)
-    return Embedded(column, row, picture, **more)
+    return EmbeddedImage(column, row, picture, **more)
 
 
 def titled(column: str, title: str) -> Cell:
@@ -49,7 +49,7 @@ def test_a_picture_in_the_picture_column_is_the_doctors(tmp_path):
 
 def test_it_needs_no_picture_folder(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path)])
-    assert pair([one], image_index.index(None), known={}).doctors[0].evidence == "cell"
+    assert match_images([one], image_index.index_images(None), known={}).doctors[0].evidence == "cell"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from night_support import number
 from pair_support import doctor, fill
 
 from pipeline.domain.roster import Field
-from pipeline.intake.conflicts import compare
+from pipeline.intake.conflicts import flag_conflicts
 from pipeline.intake.pairing import image_index
-from pipeline.intake.pairing.match import pair
+from pipeline.intake.pairing.match import match_images
 from pipeline.intake.pairing.sealed_people import Sealed, SealedPerson
 
 NAMES = ["张伟", "李文", "李文章", "欧阳文", "欧阳文章", "姚平", "阿依古丽·买买提"]
@@ -82,8 +82,8 @@ def doctors_of(people):
 
 def outcomes(doctors, content, folder):
     """Return row -> (path, evidence, codes), after pairing."""
-    library = image_index.index(fill(folder, content))
-    paired = pair(doctors, library, known={}).doctors
+    library = image_index.index_images(fill(folder, content))
+    paired = match_images(doctors, library, known={}).doctors
     return paired, {
         one.row.origin.row: (
             one.picture.path.relative_to(folder).as_posix() if one.picture else None,
@@ -110,7 +110,7 @@ def test_order_changes_no_pair_and_every_row_ends_in_one_lane(people, content, s
         assert len(errors) == (path is None)
         assert (path is None) == (evidence is None)
         assert all(code.startswith("IMAGE_") for code in errors)
-    compared = compare(paired)
+    compared = flag_conflicts(paired)
     owners: dict[str, set[str]] = {}
     for one in compared:
         # a row without a number is never sent, whosever it is
@@ -190,8 +190,8 @@ def test_nobody_gets_what_is_called_after_somebody_else_or_lies_in_another_depar
         lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?"),
     )
     with tempfile.TemporaryDirectory() as folder:
-        library = image_index.index(fill(Path(folder) / "a", content))
-        paired = compare(pair(doctors, library, known={}, sealed=sealed).doctors)
+        library = image_index.index_images(fill(Path(folder) / "a", content))
+        paired = flag_conflicts(match_images(doctors, library, known={}, sealed=sealed).doctors)
     outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
     for one in paired:
         if one.picture is None or one.errors:

@@ -18,7 +18,7 @@ from zip_support import Entry, encrypted, patched, sized, zipped
 from pipeline.domain.roster import Doctor
 from pipeline.intake.images import store
 from pipeline.intake.pairing import image_index, zip_files
-from pipeline.intake.pairing.match import Pairing, pair
+from pipeline.intake.pairing.match import Pairing, match_images
 from pipeline.messages.problems import message
 
 
@@ -26,7 +26,7 @@ def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> Pairing:
     """Pair with a zip that is given in place of the folder."""
     path = tmp_path / "seals.zip"
     path.write_bytes(data)
-    return pair(doctors, image_index.index(path), known={}, keep=keeper(tmp_path))
+    return match_images(doctors, image_index.index_images(path), known={}, keep=keeper(tmp_path))
 
 
 def keeper(tmp_path: Path):
@@ -274,7 +274,7 @@ def test_an_endless_directory_is_not_read(tmp_path):
         file.seek(4_000_000_000)
         file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 9, 9, 4_000_000_000, 0, 0))
     tracemalloc.start()
-    library = image_index.index(path)
+    library = image_index.index_images(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert library.unreadable == (("seals.zip", "zip: too many members"),)
@@ -284,12 +284,12 @@ def test_an_endless_directory_is_not_read(tmp_path):
 def test_a_zip_that_changed_since_it_was_listed_is_not_believed(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
-    library = image_index.index(path)
+    library = image_index.index_images(path)
     path.write_bytes(zipped({"张伟.png": b"other"}))
-    (row,) = pair([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
+    (row,) = match_images([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
     assert [each.detail["found"] for each in row.problems] == ["changed while reading"]
     path.unlink()
-    (row,) = pair([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
+    (row,) = match_images([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
     assert [each.detail["found"] for each in row.problems] == ["cannot be read"]
 
 
@@ -301,13 +301,13 @@ def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        pair([doctor()], image_index.index(path), known={}, keep=full)
+        match_images([doctor()], image_index.index_images(path), known={}, keep=full)
 
 
 def test_without_a_place_to_keep_it_a_member_has_its_digest_alone(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
-    (row,) = pair([doctor()], image_index.index(path), known={}).doctors
+    (row,) = match_images([doctor()], image_index.index_images(path), known={}).doctors
     assert row.picture
     assert (row.picture.sha256, row.picture.stored) == (hashlib.sha256(b"one").hexdigest(), None)
 
@@ -316,8 +316,8 @@ def test_a_link_that_is_named_by_the_user_is_followed_one_that_lies_in_the_folde
     real = tmp_path / "real.zip"
     real.write_bytes(zipped({"张伟.png": b"one"}))
     (tmp_path / "seals.zip").symlink_to(real)
-    library = image_index.index(tmp_path / "seals.zip")
+    library = image_index.index_images(tmp_path / "seals.zip")
     assert [each.path for each in library.candidates] == [tmp_path / "seals.zip" / "张伟.png"]
     folder = fill(tmp_path / "folder", {})
     (folder / "a.zip").symlink_to(real)
-    assert image_index.index(folder).candidates == ()
+    assert image_index.index_images(folder).candidates == ()

@@ -10,7 +10,7 @@ from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
 
 from pipeline.intake.images import store
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.messages.results import STRAYS, stray
 
 
@@ -47,7 +47,7 @@ def report(tmp_path):
     drawn(noted, tmp_path, 6, (1, 3), (1, 3))
     book.save(tmp_path / "a.xlsx")
 
-    manner = Manner(keep=lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix))
+    manner = ReadOptions(keep=lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix))
     (first, _), (report,) = read_rosters([tmp_path / "a.xlsx"], manner=manner)
     assert [each.address for each in first.pictures] == ["C3"]
     return report

@@ -16,12 +16,12 @@ from same_roster import content, people, table
 
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import Vocabulary
+from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import delimited_text
 from pipeline.intake.readers.charset import detect
 from pipeline.intake.readers.delimited_records import records
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 
 NUMBER = "11010119900307123X"
 OTHER = "110101199003070011"
@@ -311,7 +311,7 @@ def test_nothing_is_empty(tmp_path, data):
 def test_blank_lines_and_delimiters_alone_are_no_lines(tmp_path):
     blank = ' \r\n"",""\r\n\u3000,\xa0\r\n' * 1000
     rows, report = reading(
-        tmp_path / "a.csv", (blank + TABLE + blank + TABLE).encode(), manner=Manner(max_rows=4)
+        tmp_path / "a.csv", (blank + TABLE + blank + TABLE).encode(), manner=ReadOptions(max_rows=4)
     )
     assert [row.origin.row for row in rows] == [3002, 6004]
     assert [skip.why for skip in report.skipped] == ["blank", "header", "blank", "header"]
@@ -321,10 +321,10 @@ def test_too_many_rows_are_refused_before_they_are_read(tmp_path):
     """Broken quotes behind the limit show that nobody got there; records of several lines count once."""
     lines = f'张三,"{NUMBER}\n"\n' * 5
     assert len(read(tmp_path / "a.csv", f"姓名,身份证\n{lines}")) == 5
-    few = Manner(max_rows=5)
+    few = ReadOptions(max_rows=5)
     problem = refused(tmp_path / "a.csv", f'姓名,身份证\n{lines}"'.encode(), manner=few)
     assert (problem.code, problem.detail["limit"]) == ("FILE_TOO_LARGE", "5 rows")
-    rows, _ = reading(tmp_path / "a.csv", f"姓名,身份证\n{lines}".encode(), manner=Manner(max_rows=6))
+    rows, _ = reading(tmp_path / "a.csv", f"姓名,身份证\n{lines}".encode(), manner=ReadOptions(max_rows=6))
     assert len(rows) == 5
 
 
@@ -355,7 +355,7 @@ def test_a_quote_that_never_closes_is_given_up_soon():
 
 def test_a_file_of_too_many_bytes_is_not_looked_into():
     with pytest.raises(FileRefused) as caught:
-        delimited_text.read(bytes(100_000_001), Vocabulary.of({}))
+        delimited_text.read(bytes(100_000_001), ColumnAliases.of({}))
     assert caught.value.code == "FILE_TOO_LARGE"
 
 

@@ -17,7 +17,7 @@ from desktop import office
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import detect
 from pipeline.intake.readers import encrypted as intake
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.messages.problems import PHRASES, message
 
 PASSWORD = "处方2026!"
@@ -55,7 +55,7 @@ KINDS = {
 def read(tmp_path):
     def of(data, *passwords):
         (tmp_path / "a.xlsx").write_bytes(data)
-        rows, (report,) = read_rosters([tmp_path / "a.xlsx"], manner=Manner(passwords=passwords))
+        rows, (report,) = read_rosters([tmp_path / "a.xlsx"], manner=ReadOptions(passwords=passwords))
         return rows, report
 
     return of
@@ -94,7 +94,7 @@ def test_a_password_is_nowhere_to_be_seen(read, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     data = KINDS["standard"]("another")
     _, report = read(data, PASSWORD)
-    everything = repr(report) + repr(report.problems[0].detail) + repr(Manner(passwords=(PASSWORD,)))
+    everything = repr(report) + repr(report.problems[0].detail) + repr(ReadOptions(passwords=(PASSWORD,)))
     everything += message(report.problems[0], "zh") + message(report.problems[0], "en")
     everything += caplog.text + "".join(capfd.readouterr())
     assert PASSWORD not in everything
@@ -255,7 +255,7 @@ def test_what_libreoffice_encrypted_is_opened(tmp_path):
     (basic / "Standard" / "dialog.xlb").write_text(LIBRARY.format(element=""))
     subprocess.run([*command, "macro:///Standard.Module1.Save"], check=True, capture_output=True, timeout=120)
     files = [tmp_path / name for name in ("a.xls", "a.xlsx", "a.ods")]
-    rows, reports = read_rosters(files, manner=Manner(passwords=("secret12",)))
+    rows, reports = read_rosters(files, manner=ReadOptions(passwords=("secret12",)))
     assert [report.codes for report in reports] == [(), (), ("FILE_ENCRYPTED",)]
     assert reports[2].problems[0].detail["hint"] == intake.UNSUPPORTED
     assert [[cell.shown for cell in row.cells] for row in rows] == 2 * [["张三", NUMBER]]

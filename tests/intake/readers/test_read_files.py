@@ -14,10 +14,10 @@ import xlsxwriter
 from biff_support import compound, label, record, sheet, stream
 
 from pipeline.domain.roster import Field
-from pipeline.domain.row_token import check_of
+from pipeline.domain.row_token import row_id_checksum
 from pipeline.intake.read_rosters import read_rosters, run_of
 from pipeline.intake.readers.discover import expand
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.messages.problems import message
 
 NUMBER = "11010119900307123X"
@@ -48,7 +48,7 @@ def results(
 
 
 def line(row_id, name="张三", check=None):
-    return (name, NUMBER, "a.png", row_id, check_of(row_id) if check is None else check)
+    return (name, NUMBER, "a.png", row_id, row_id_checksum(row_id) if check is None else check)
 
 
 def test_a_folder_gives_its_rosters_by_name_and_passes_debris_over(tmp_path):
@@ -308,8 +308,8 @@ def test_rows_are_counted_over_the_whole_file_in_every_format(tmp_path, suffix):
         results(path, *[("张三", NUMBER)] * 2, ours=False)  # beside a summary of two lines
     else:
         path.write_text(content[suffix])
-    assert read_rosters([path], manner=Manner(max_rows=5))[1][0].status == "read"
-    _, (report,) = read_rosters([path], manner=Manner(max_rows=4))
+    assert read_rosters([path], manner=ReadOptions(max_rows=5))[1][0].status == "read"
+    _, (report,) = read_rosters([path], manner=ReadOptions(max_rows=4))
     assert report.codes == ("FILE_TOO_LARGE",)
     assert report.problems[0].detail["limit"] == "4 rows"
 
@@ -344,7 +344,7 @@ def test_a_bad_file_does_not_touch_a_good_one(tmp_path):
 
 
 def test_the_check_of_a_ticket_is_fixed():
-    assert check_of("r1") == hashlib.sha256(b"r1").hexdigest()[:8] == "82f3e9c6"
+    assert row_id_checksum("r1") == hashlib.sha256(b"r1").hexdigest()[:8] == "82f3e9c6"
 
 
 def test_our_own_workbook_is_deferred_in_a_night_and_read_on_demand(tmp_path):
@@ -363,7 +363,7 @@ def test_our_own_workbook_is_deferred_in_a_night_and_read_on_demand(tmp_path):
     ("lines", "place"),
     [
         ([line("r1"), line("r2", check="00000000")], "3"),
-        ([line("r1"), line("r2", check=check_of("r1"))], "3"),
+        ([line("r1"), line("r2", check=row_id_checksum("r1"))], "3"),
         ([line("r1"), line("")], "3"),
         ([line("r1"), line("r2"), line("r1")], "2"),
     ],

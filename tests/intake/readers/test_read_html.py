@@ -15,14 +15,14 @@ from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import html
 from pipeline.intake.readers.html_tokens import Tag, tokens
 from pipeline.intake.readers.model import Merge
-from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 
 NUMBER = "11010119900307123X"
 OTHER = "110101199003070011"
 HEAD = "<tr><th>姓名<th>身份证号"
 
 
-def opened(text: str | bytes, manner: Manner = PLAIN):
+def opened(text: str | bytes, manner: ReadOptions = DEFAULT_OPTIONS):
     """Return the sheets of a page, their lines as lists."""
     book = html.read(text if isinstance(text, bytes) else text.encode(), manner=manner)
     return book, [(sheet, list(sheet.lines)) for sheet in book.sheets]
@@ -39,7 +39,7 @@ def one(inside: str) -> str:
     return cells(f"<table><tr><td>{inside}</td><td>末</td></tr></table>")[0].get(0, "")
 
 
-def refusal(text: str | bytes, manner: Manner = PLAIN):
+def refusal(text: str | bytes, manner: ReadOptions = DEFAULT_OPTIONS):
     with pytest.raises(FileRefused) as caught:
         opened(text, manner)
     return caught.value.code, caught.value.detail.get("found")
@@ -325,12 +325,12 @@ def test_a_picture_in_a_cell_is_noted_and_not_fetched():
 def test_too_many_rows_are_refused_before_they_are_parsed():
     """The last tag never ends, which nobody sees; rows that hold nothing do not count."""
     rows = "<TR>\n<td>一</td><td>&nbsp;</td></TR><tr><td>\n</td><td>&nbsp;</td></tr>" * 300
-    assert refusal(f'<table>{rows}<td "', Manner(max_rows=299)) == ("FILE_TOO_LARGE", "> 299 rows")
-    assert refusal(f'<table>{rows}<td "', Manner(max_rows=300))[0] == "FILE_CORRUPT"
-    assert len(cells_of(f"<table>{rows}</table>", Manner(max_rows=300))) == 300
+    assert refusal(f'<table>{rows}<td "', ReadOptions(max_rows=299)) == ("FILE_TOO_LARGE", "> 299 rows")
+    assert refusal(f'<table>{rows}<td "', ReadOptions(max_rows=300))[0] == "FILE_CORRUPT"
+    assert len(cells_of(f"<table>{rows}</table>", ReadOptions(max_rows=300))) == 300
 
 
-def cells_of(text: str, manner: Manner):
+def cells_of(text: str, manner: ReadOptions):
     ((_, lines),) = opened(text, manner)[1]
     return lines
 

@@ -20,9 +20,9 @@ from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import ods
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Merge
-from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 from pipeline.intake.readers.xml_sheets import count_rows
 
 NUMBER = "11010119900307123X"
@@ -80,7 +80,7 @@ def number(value: object, shown: str, kind: str = "float") -> str:
     return cell(f"<text:p>{shown}</text:p>", f'office:value-type="{kind}" office:value="{value}"')
 
 
-def opened(data: bytes, manner: Manner = PLAIN):
+def opened(data: bytes, manner: ReadOptions = DEFAULT_OPTIONS):
     """Return the book's sheets, their lines as lists."""
     book = ods.read(data, manner=manner)
     return book, [(page, list(page.lines)) for page in book.sheets]
@@ -97,7 +97,7 @@ def one(cell_xml: str):
     return lines[0].cells[0] if lines else None
 
 
-def refusal(data: bytes, manner: Manner = PLAIN):
+def refusal(data: bytes, manner: ReadOptions = DEFAULT_OPTIONS):
     with pytest.raises(FileRefused) as caught:
         opened(data, manner)
     return caught.value.code, caught.value.detail.get("found")
@@ -409,7 +409,7 @@ def test_hidden_tables_are_known_by_their_style_and_the_next_one_is_read():
         + sheet(row(text("丙")), more='table:name="丙"')
         + sheet("", more='table:name="丁"')
     )
-    book = ods.read(document(body, styles=styles), manner=PLAIN)
+    book = ods.read(document(body, styles=styles), manner=DEFAULT_OPTIONS)
     seen = [  # the caller may leave lines unread
         (page.name, page.hidden, [line.cells[0].shown for line in islice(page.lines, 1)])
         for page in book.sheets
@@ -419,7 +419,7 @@ def test_hidden_tables_are_known_by_their_style_and_the_next_one_is_read():
 
 def test_lines_that_were_left_unread_do_not_leak_into_the_next_sheet():
     body = sheet(row(text("一")) + row(text("二"))) + sheet(row(text("三")), more='table:name="乙"')
-    pages = ods.read(document(body), manner=PLAIN).sheets
+    pages = ods.read(document(body), manner=DEFAULT_OPTIONS).sheets
     next(pages)
     assert [line.cells[0].shown for line in next(pages).lines] == ["三"]
 
@@ -495,15 +495,18 @@ def test_too_many_rows_are_refused_before_they_are_parsed():
     """The XML breaks off behind them, which nobody sees."""
     rows = row(text("一")) * 300
     broken = pack(f"<office:document-content {DECLARED}><office:body><office:spreadsheet>{sheet(rows)}")
-    assert refusal(broken, Manner(max_rows=299)) == ("FILE_TOO_LARGE", "> 299 rows")
-    assert refusal(broken, Manner(max_rows=300))[0] == "FILE_CORRUPT"
+    assert refusal(broken, ReadOptions(max_rows=299)) == ("FILE_TOO_LARGE", "> 299 rows")
+    assert refusal(broken, ReadOptions(max_rows=300))[0] == "FILE_CORRUPT"
     empty = row(cell(more='table:style-name="ce1"'))
-    assert len(opened(document(sheet((empty + row(text("一"))) * 300)), Manner(max_rows=300))[1][0][1]) == 300
+    assert (
+        len(opened(document(sheet((empty + row(text("一"))) * 300)), ReadOptions(max_rows=300))[1][0][1])
+        == 300
+    )
 
 
 def test_rows_that_only_repeat_count_as_many():
     rows = row(text("一"), more='table:number-rows-repeated="300"')
-    assert refusal(document(sheet(rows)), Manner(max_rows=299)) == ("FILE_TOO_LARGE", "> 299 rows")
+    assert refusal(document(sheet(rows)), ReadOptions(max_rows=299)) == ("FILE_TOO_LARGE", "> 299 rows")
 
 
 @pytest.mark.parametrize("size", [1, 5, 16, 63, 64, 65, 200, 10_000])
@@ -517,10 +520,10 @@ def test_rows_are_counted_wherever_the_bytes_are_cut(size):
     data = sheet(rows).encode()
     pieces = [data[place : place + size] for place in range(0, len(data), size)]
     holds = re.compile(rb"<text:p|office:")
-    count_rows(pieces, b"<table:table-row", holds, Tally(3))
+    count_rows(pieces, b"<table:table-row", holds, ReadBudget(3))
     with pytest.raises(FileRefused):
-        count_rows(pieces, b"<table:table-row", holds, Tally(2))
-    count_rows([b"<tr>a", b"b<", b"tr>"], b"<tr", re.compile(rb">[^<]"), Tally(1))
+        count_rows(pieces, b"<table:table-row", holds, ReadBudget(2))
+    count_rows([b"<tr>a", b"b<", b"tr>"], b"<tr", re.compile(rb">[^<]"), ReadBudget(1))
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,14 @@ from pipeline.errors import FileRefused
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import budget, calamine_bridge, xls
 from pipeline.intake.readers.model import Merge
-from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 
 NUMBER = "11010119900307123X"
 
 
 def opened(data, **manner):
     """Return name -> (sheet, its lines) of a workbook."""
-    book = xls.read(data, manner=Manner(**manner))
+    book = xls.read(data, manner=ReadOptions(**manner))
     return {each.name: (each, list(each.lines)) for each in book.sheets}
 
 
@@ -412,8 +412,10 @@ def test_pictures_are_told_of():
     some = compound(
         stream(sheet(label(0, 0, "a")), extra=record(0x00EB, container + pack("<2HI", 0x1F, 0xF001, 0)))
     )
-    assert xls.read(none, manner=PLAIN).notes == ()
-    assert xls.read(some, manner=PLAIN).notes == ("pictures within .xls cannot be read: save it as .xlsx",)
+    assert xls.read(none, manner=DEFAULT_OPTIONS).notes == ()
+    assert xls.read(some, manner=DEFAULT_OPTIONS).notes == (
+        "pictures within .xls cannot be read: save it as .xlsx",
+    )
 
 
 def test_a_picture_in_a_wps_cell_is_one_that_cannot_be_had():
@@ -429,7 +431,7 @@ def test_more_rows_than_allowed_are_refused_before_they_are_read():
     data = compound(stream(*[sheet(*[label(row, 0, "x") for row in range(6)])] * 2))
     assert len(cells(data, max_rows=12)) == 6
     with pytest.raises(FileRefused) as caught:
-        xls.read(data, manner=Manner(max_rows=11))
+        xls.read(data, manner=ReadOptions(max_rows=11))
     assert (caught.value.code, caught.value.detail["limit"]) == ("FILE_TOO_LARGE", "11 rows")
 
 

@@ -19,7 +19,7 @@ from pipeline.errors import FileRefused
 from pipeline.intake.readers import budget, calamine_bridge
 from pipeline.intake.readers import xlsb as reader
 from pipeline.intake.readers.model import Merge
-from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 
 NUMBER = "11010119900307123X"
 STRINGS = ["姓名", "身份证号", "张三", NUMBER]
@@ -27,7 +27,7 @@ STRINGS = ["姓名", "身份证号", "张三", NUMBER]
 
 def opened(path, **manner):
     """Return name -> (sheet, its lines) of a workbook."""
-    book = reader.read(path.read_bytes(), manner=Manner(**manner))
+    book = reader.read(path.read_bytes(), manner=ReadOptions(**manner))
     return {each.name: (each, list(each.lines)) for each in book.sheets}
 
 
@@ -239,7 +239,7 @@ def test_more_rows_than_allowed_are_refused_before_they_are_read(one):
     path = one(*[xlsb.row(row) + xlsb.shared(0, 0) for row in range(12)])
     assert len(cells(path, max_rows=12)) == 12
     with pytest.raises(FileRefused) as caught:
-        reader.read(path.read_bytes(), manner=Manner(max_rows=11))
+        reader.read(path.read_bytes(), manner=ReadOptions(max_rows=11))
     assert (caught.value.code, caught.value.detail["limit"]) == ("FILE_TOO_LARGE", "11 rows")
 
 
@@ -406,4 +406,4 @@ def test_no_damaged_byte_makes_the_reader_raise(tmp_path, part, data):
 
 
 def test_a_workbook_without_notes_has_none(one):
-    assert reader.read(one(xlsb.row(0), xlsb.shared(0, 0)).read_bytes(), manner=PLAIN).notes == ()
+    assert reader.read(one(xlsb.row(0), xlsb.shared(0, 0)).read_bytes(), manner=DEFAULT_OPTIONS).notes == ()

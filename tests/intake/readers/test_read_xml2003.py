@@ -15,7 +15,7 @@ from pipeline.errors import FileRefused
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import xml2003
 from pipeline.intake.readers.model import Merge
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 
 NUMBER = "11010119900307123X"
 SPACE = "urn:schemas-microsoft-com:office:spreadsheet"
@@ -47,7 +47,7 @@ def row(*cells, **attributes):
 
 
 def opened(data, **manner):
-    found = xml2003.read(data, manner=Manner(**manner))
+    found = xml2003.read(data, manner=ReadOptions(**manner))
     return {sheet.name: (sheet, list(sheet.lines)) for sheet in found.sheets}
 
 

@@ -12,7 +12,7 @@ from xlsx_support import ALBUM, OFFICE, RICH, album, inline, pic, placed, raw, r
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.xlsx import workbook
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -190,7 +190,7 @@ def test_a_full_disk_is_no_fault_of_the_file(path):
     def keep(_payload, _suffix):
         raise OSError(28, "No space left on device")
 
-    book = workbook.read(sheet(path, dispimg("A2", A)).read_bytes(), manner=Manner(keep=keep))
+    book = workbook.read(sheet(path, dispimg("A2", A)).read_bytes(), manner=ReadOptions(keep=keep))
     with pytest.raises(OSError, match="No space"):
         list(next(book.sheets).lines)
 

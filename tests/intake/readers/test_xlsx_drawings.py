@@ -23,7 +23,7 @@ from xlsx_support import (
 )
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.xlsx import workbook
 
 TALL = height(*[30] * 9)  # nine rows of 30 points
@@ -174,7 +174,7 @@ def test_the_same_file_shown_twice_is_put_away_once(path, work):
     assert {picture.sha256 for picture in pictures} == {hashlib.sha256(seal(1)).hexdigest()}
     assert {picture.stored.read_bytes() for picture in pictures} == {seal(1)}
     kept = []
-    keep = Manner(keep=lambda payload, _suffix: (kept.append(payload), (work, ""))[1])
+    keep = ReadOptions(keep=lambda payload, _suffix: (kept.append(payload), (work, ""))[1])
     drawn(path, two(1, 2, 1, 28, pic("p1")) * 5, rows=TALL, **related)
     assert len(next(workbook.read(path.read_bytes(), manner=keep).sheets).pictures) == 5
     assert kept == [seal(1)]

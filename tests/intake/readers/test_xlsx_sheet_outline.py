@@ -16,9 +16,9 @@ from openpyxl.packaging.custom import StringProperty
 from xlsx_support import MAIN, TITLES, inline, raw, relations
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import MAX_CELLS, MAX_TAGS, Tally
+from pipeline.intake.readers.budget import MAX_CELLS, MAX_TAGS, ReadBudget
 from pipeline.intake.readers.model import Merge, letters
-from pipeline.intake.readers.options import Manner
+from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.xlsx import package as guards
 from pipeline.intake.readers.xlsx import workbook as xlsx
 from pipeline.intake.readers.xlsx.sheet_cells import lines
@@ -89,7 +89,7 @@ def test_what_is_written_as_rows_elsewhere_is_not_taken_for_them(path):
 def test_nothing_behind_a_comment_is_skipped():
     data = (b"<worksheet><!-- <sheetData>", b" <sheetData> --><sheetData>", b"<row/></sheetData></worksheet>")
     seen = bytearray()
-    body = _Body(lambda piece, _end: seen.extend(piece), Tally(1))
+    body = _Body(lambda piece, _end: seen.extend(piece), ReadBudget(1))
     for piece in data:
         body.feed(piece)
     body.end()
@@ -116,13 +116,13 @@ def test_a_file_with_too_many_rows_is_refused_over_all_its_sheets(path):
     assert (
         sum(
             1
-            for sheet in xlsx.read(path.read_bytes(), manner=Manner(max_rows=100)).sheets
+            for sheet in xlsx.read(path.read_bytes(), manner=ReadOptions(max_rows=100)).sheets
             for _ in sheet.lines
         )
         == 100
     )
     with pytest.raises(FileRefused) as refused:
-        xlsx.read(path.read_bytes(), manner=Manner(max_rows=99))
+        xlsx.read(path.read_bytes(), manner=ReadOptions(max_rows=99))
     assert refused.value.code == "FILE_TOO_LARGE"
     assert refused.value.detail == {"found": "> 99 rows", "limit": "99 rows"}
 
@@ -139,7 +139,7 @@ def test_a_results_workbook_is_not_counted_before_its_sheet_is_reached(path):
     for name, value in (("esign-import", "results"), ("esign-import-run", "r1")):
         book.custom_doc_props.append(StringProperty(name=name, value=value))
     book.save(path)
-    read = xlsx.read(path.read_bytes(), manner=Manner(max_rows=60))
+    read = xlsx.read(path.read_bytes(), manner=ReadOptions(max_rows=60))
     assert (read.results, read.run) == (True, "r1")
     assert [(sheet.name, len(sheet.merges), len(list(sheet.lines))) for sheet in read.sheets] == [
         ("全部结果", 1, 50),
@@ -159,7 +159,7 @@ ROWS = {
 }
 
 
-class _Counted(Tally):
+class _Counted(ReadBudget):
     def __init__(self) -> None:
         super().__init__(10**9)
         self.total = 0
@@ -259,7 +259,7 @@ def test_a_row_of_every_column_is_read(path):
 
 def test_the_limits_of_cells_and_tags_stop_a_file():
     for count, limit in (("cells", MAX_CELLS), ("tags", MAX_TAGS)):
-        tally = Tally(10)
+        tally = ReadBudget(10)
         getattr(tally, count)(limit)
         with pytest.raises(FileRefused) as refused:
             getattr(tally, count)(1)
@@ -291,7 +291,7 @@ def test_tags_are_counted_again_where_no_survey_did(path, monkeypatch):
         strings=[],
         formats=[],
         epoch=EPOCH_1900,
-        tally=Tally(1),
+        tally=ReadBudget(1),
         pictures=None,
     )
     monkeypatch.setattr("pipeline.intake.readers.budget.MAX_TAGS", 5)
@@ -439,5 +439,5 @@ def test_a_doctype_in_any_part_refuses_the_file(path, part):
     bomb = '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
     name = "sharedStrings.xml" if "shared" in part else "styles.xml"
     raw(path, "<sheetData/>", extra={part: bomb}, r3=("styles", name), r4=("sharedStrings", name))
-    manner = Manner(keep=lambda _payload, _suffix: (path, ""))
+    manner = ReadOptions(keep=lambda _payload, _suffix: (path, ""))
     assert refusal(path, manner=manner).code == "FILE_SUSPICIOUS"

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.domain.roster import CellKind, Embedded
+from pipeline.domain.roster import CellKind, EmbeddedImage
 from pipeline.intake.readers.model import RawCell
-from pipeline.intake.readers.xlsx.drawing_pictures import Blip, blip
+from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef, blip
 from pipeline.intake.readers.xlsx.media import Media
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.intake.readers.xlsx.rich_values import RichValues
@@ -35,13 +35,13 @@ class Album:
         part = self._package.related(self._workbook, "cellImage") or ""
         return part if part in self._package else ""
 
-    def shown(self, name: str) -> Blip | None:
+    def shown(self, name: str) -> PictureRef | None:
         """Return the picture of a name; None where there is none, or more than one."""
         return self._blips.get(name)
 
     @cached_property
-    def _blips(self) -> dict[str, Blip | None]:
-        found: dict[str, Blip | None] = {}
+    def _blips(self) -> dict[str, PictureRef | None]:
+        found: dict[str, PictureRef | None] = {}
         if not self.part:
             return found
         for pic in self._package.tree(self.part).iterfind("{*}cellImage/{*}pic"):
@@ -84,7 +84,7 @@ class CellPictures:
         shown = self.values.shown(vm)
         return None if shown is None else self._cell(self.values.owner, shown, column, row)
 
-    def _cell(self, owner: str, shown: Blip | None, column: str, row: int) -> RawCell:
+    def _cell(self, owner: str, shown: PictureRef | None, column: str, row: int) -> RawCell:
         picture = self.media.picture(owner, shown, f"{self.sheet}!{column}{row}") if shown else None
-        value = None if picture is None or isinstance(picture, str) else Embedded(column, row, picture)
+        value = None if picture is None or isinstance(picture, str) else EmbeddedImage(column, row, picture)
         return RawCell(CellKind.PICTURE, value, "")

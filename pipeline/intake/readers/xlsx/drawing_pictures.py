@@ -37,7 +37,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Blip:
+class PictureRef:
     """The file of a picture, by its relationship, and how it is shown."""
 
     embed: str | None  # None: not within the workbook
@@ -46,11 +46,11 @@ class Blip:
     cropped: bool = False
 
 
-def blip(pic: Element) -> Blip:
+def blip(pic: Element) -> PictureRef:
     """Return what a ``pic`` shows. Where a file is both embedded and linked, the embedded one counts."""
     shown = pic.find("{*}blipFill/{*}blip")
     properties = pic.find("{*}nvPicPr/{*}cNvPr")
-    return Blip(
+    return PictureRef(
         embed=relation(shown, "embed") if shown is not None else None,
         turn=turn(pic.find("{*}spPr/{*}xfrm")),
         hidden=properties is not None and is_true(properties.get("hidden")),

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from pipeline.domain.roster import Embedded, Stray
+from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import letters
 from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW
-from pipeline.intake.readers.xlsx.drawing_pictures import Blip, Turn, blip, turn
+from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef, Turn, blip, turn
 from pipeline.intake.readers.xlsx.geometry import Axis, Box, Grid, Spot
 from pipeline.intake.readers.xlsx.media import Media
 from pipeline.intake.readers.xlsx.numerals import emu, is_true, whole
@@ -38,19 +38,19 @@ class _Anchor:
 class _Shown(NamedTuple):
     """A picture of a drawing, and the rectangle that it fills within the anchor's: from 0 to 1 both ways."""
 
-    blip: Blip
+    blip: PictureRef
     frame: Box
 
 
 def floating(
     package: Package, drawing: str, sheet: str, *, media: Media, measure: Callable[[], Grid]
-) -> tuple[list[Embedded], list[Stray]]:
+) -> tuple[list[EmbeddedImage], list[UnassignedImage]]:
     """Return the pictures of a sheet's drawing, and those that cannot be used.
 
     ``measure`` gives the sheet's rows and columns, and is called if there is a picture.
     """
-    found: list[Embedded] = []
-    strays: list[Stray] = []
+    found: list[EmbeddedImage] = []
+    strays: list[UnassignedImage] = []
     grid: Grid | None = None
     for number, (anchor, shown) in enumerate(_pictures(package.tree(drawing))):
         if number >= _MAX_PICTURES:
@@ -63,16 +63,16 @@ def floating(
         if spot is None:
             near = over or (_address(*place.cell) if place and place.cell else "")
             held = media.picture(drawing, shown.blip, f"{sheet}!{near or number}")
-            strays.append(Stray(sheet, near, NOWHERE, None if isinstance(held, str) else held))
+            strays.append(UnassignedImage(sheet, near, NOWHERE, None if isinstance(held, str) else held))
             continue
         address = _address(spot.row, spot.column)
         picture = media.picture(drawing, shown.blip, f"{sheet}!{address}")
         if isinstance(picture, str):
-            strays.append(Stray(sheet, address, picture))
+            strays.append(UnassignedImage(sheet, address, picture))
         else:
             over = over if over != address else ""
             found.append(
-                Embedded(
+                EmbeddedImage(
                     letters(spot.column),
                     spot.row + 1,
                     picture,

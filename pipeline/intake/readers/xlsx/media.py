@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.domain.roster import Picture
 from pipeline.intake.pairing import image_index
-from pipeline.intake.readers.options import Keep
-from pipeline.intake.readers.xlsx.drawing_pictures import Blip
+from pipeline.intake.readers.options import StoreImage
+from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef
 from pipeline.intake.readers.xlsx.package import Package
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
@@ -34,11 +34,11 @@ class _Kept:
 class Media:
     """Picks pictures out of a package."""
 
-    def __init__(self, package: Package, keep: Keep, roster: Path) -> None:
+    def __init__(self, package: Package, keep: StoreImage, roster: Path) -> None:
         self._package, self._keep, self._roster = package, keep, roster
         self._kept: dict[str, _Kept | None] = {}
 
-    def picture(self, owner: str, shown: Blip, place: str) -> Picture | str:
+    def picture(self, owner: str, shown: PictureRef, place: str) -> Picture | str:
         """Return what a part shows at a place (``内科!H12``), or why that cannot be used.
 
         The bytes are those of the file: what the sheet cuts out of it, or turns, would not be in them.

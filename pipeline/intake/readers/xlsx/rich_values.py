@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TypeVar
 from xml.etree.ElementTree import Element
 
-from pipeline.intake.readers.xlsx.drawing_pictures import Blip, Turn, relation
+from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef, Turn, relation
 from pipeline.intake.readers.xlsx.numerals import whole
 from pipeline.intake.readers.xlsx.package import Package
 
@@ -22,7 +22,7 @@ _TYPE = "XLRICHVALUE"
 _LOCAL = "_rvRel:LocalImageIdentifier"
 _WEB = "_webimage"  # IMAGE("https://…"): only its address is certain to be in the file
 _MOST = 10_000_000
-_NOT_HAD = Blip(None, Turn())
+_NOT_HAD = PictureRef(None, Turn())
 
 
 class RichValues:
@@ -36,13 +36,13 @@ class RichValues:
         """The part whose relationships lead to the pictures."""
         return self._package.related(self._workbook, "richValueRel") or ""
 
-    def shown(self, vm: str) -> Blip | None:
+    def shown(self, vm: str) -> PictureRef | None:
         """Return the picture that a cell with this ``vm`` shows; None where it shows another value."""
         place = whole(vm, _MOST)
         return self._blips[place - 1] if place and place <= len(self._blips) else None
 
     @cached_property
-    def _blips(self) -> Sequence[Blip | None]:
+    def _blips(self) -> Sequence[PictureRef | None]:
         """The picture behind each record of ``valueMetadata``."""
         metadata = self._tree("sheetMetadata")
         if metadata is None:
@@ -66,20 +66,20 @@ class RichValues:
         return found
 
     @cached_property
-    def _values(self) -> Sequence[Blip | None]:
+    def _values(self) -> Sequence[PictureRef | None]:
         """The picture that each rich value is."""
         structures = [
             (structure.get("t", ""), [key.get("n") for key in structure.iterfind("{*}k")])
             for structure in self._children("rdRichValueStructure", "s")
         ]
         pictures = [relation(rel, "id") for rel in self._children("richValueRel", "rel")]
-        found: list[Blip | None] = []
+        found: list[PictureRef | None] = []
         for value in self._children("rdRichValue", "rv"):
             kind, keys = _at(structures, _index(value.get("s"))) or ("", [])
             if _LOCAL in keys:
                 texts = [text.text or "" for text in value.iterfind("{*}v")]
                 place = _index(_at(texts, keys.index(_LOCAL)))
-                found.append(Blip(_at(pictures, place), Turn()))
+                found.append(PictureRef(_at(pictures, place), Turn()))
             else:
                 found.append(_NOT_HAD if kind.lower() == _WEB else None)
         return found

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Line, RawCell, date_cell, index, letters, text_cell
 from pipeline.intake.readers.text_limits import MAX_ROW, MAX_TEXT, text_over
 from pipeline.intake.readers.xlsx.cell_images import CellPictures
@@ -35,7 +35,7 @@ def lines(
     strings: Sequence[str],
     formats: Sequence[Format],
     epoch: datetime,
-    tally: Tally,
+    tally: ReadBudget,
     pictures: CellPictures | None,
 ) -> Iterator[Line]:
     """Yield the lines of a sheet that hold something, in their order, while the part is unpacked.
@@ -78,7 +78,7 @@ class _Lines:
         self.parser = parser(part)
         self.parser.StartElementHandler = self._root
 
-    def take(self, tally: Tally) -> list[Line]:
+    def take(self, tally: ReadBudget) -> list[Line]:
         """Hand over the lines that are complete."""
         ready, self._ready = self._ready, []
         tally.cells(sum(len(line.cells) for line in ready))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Merge, index
 from pipeline.intake.readers.text_limits import MAX_COLUMN
 from pipeline.intake.readers.xlsx.numerals import is_true, whole
@@ -34,7 +34,7 @@ class Survey:
     drawing: str | None = None  # the identifier of the relationship
 
 
-def survey(package: Package, part: str, tally: Tally | None) -> Survey:
+def survey(package: Package, part: str, tally: ReadBudget | None) -> Survey:
     """Look a sheet over; what is in it goes into the tally, if there is one, and refuses the file if it is too much."""
     surroundings = _Surroundings(part)
     body = _Body(surroundings.parser.Parse, tally)
@@ -50,7 +50,7 @@ def survey(package: Package, part: str, tally: Tally | None) -> Survey:
 class _Body:
     """Takes the bytes of a sheet: counts the rows within ``sheetData``, hands on what is outside."""
 
-    def __init__(self, outside: Callable[[bytes, bool], object], tally: Tally | None) -> None:
+    def __init__(self, outside: Callable[[bytes, bool], object], tally: ReadBudget | None) -> None:
         self._outside, self._tally = outside, tally
         self._step = self._before
         self._rest = b""

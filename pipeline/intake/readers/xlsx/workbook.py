@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from pipeline.domain.roster import Embedded, Stray
+from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import Tally
+from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Book, Sheet
-from pipeline.intake.readers.options import PLAIN, Manner
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 from pipeline.intake.readers.own_workbook import TO_FIX, run_of_package
 from pipeline.intake.readers.xlsx.cell_images import Album, CellPictures
 from pipeline.intake.readers.xlsx.drawing_pictures import relation
@@ -37,11 +37,11 @@ class _Page:
     name: str
     part: str | None = None  # None: hidden
     survey: Survey = field(default_factory=Survey)
-    floating: list[Embedded] = field(default_factory=list)
+    floating: list[EmbeddedImage] = field(default_factory=list)
     pictures: CellPictures | None = None
 
 
-def read(data: bytes, *, path: Path = Path(), manner: Manner = PLAIN) -> Book:
+def read(data: bytes, *, path: Path = Path(), manner: ReadOptions = DEFAULT_OPTIONS) -> Book:
     """Open a workbook: its visible sheets are surveyed now, and read as they are walked.
 
     ``path`` is how a person knows the file. Pictures in its sheets are put away by ``manner.keep``, or left alone.
@@ -59,7 +59,7 @@ def read(data: bytes, *, path: Path = Path(), manner: Manner = PLAIN) -> Book:
     run = run_of_package(package)
     if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
         return Book(workbook.sheets(workbook.pages(None)), run=run)
-    pages = list(workbook.pages(Tally(manner.max_rows)))
+    pages = list(workbook.pages(ReadBudget(manner.max_rows)))
     strays = workbook.strays
     notes = [_note(each) for each in strays[:_NOTED]]
     if len(strays) > _NOTED:
@@ -70,17 +70,17 @@ def read(data: bytes, *, path: Path = Path(), manner: Manner = PLAIN) -> Book:
 class _Workbook:
     """The parts that its sheets share; the strings are read with the first sheet that is walked."""
 
-    def __init__(self, package: Package, part: str, root: Element, path: Path, manner: Manner) -> None:
+    def __init__(self, package: Package, part: str, root: Element, path: Path, manner: ReadOptions) -> None:
         properties = root.find("{*}workbookPr")
         since_1904 = properties is not None and is_true(properties.get("date1904"))
-        self.strays: list[Stray] = []  # as far as the sheets are surveyed
+        self.strays: list[UnassignedImage] = []  # as far as the sheets are surveyed
         self._package, self._part, self._root = package, part, root
         self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
-        self._tally = Tally(manner.max_rows)
+        self._tally = ReadBudget(manner.max_rows)
         self._media = Media(package, manner.keep, path) if manner.keep else None
         self._album, self._values = Album(package, part), RichValues(package, part)
 
-    def pages(self, tally: Tally | None) -> Iterator[_Page]:
+    def pages(self, tally: ReadBudget | None) -> Iterator[_Page]:
         """Survey the sheets in their order."""
         relations = self._package.relations(self._part)
         seen = set()
@@ -141,7 +141,7 @@ class _Workbook:
             self.strays += strays
 
 
-def _note(stray: Stray) -> str:
+def _note(stray: UnassignedImage) -> str:
     corner = stray.over.partition(":")[0]
     return f"{'!'.join(filter(None, (stray.sheet, corner)))}: {stray.why}"
 
