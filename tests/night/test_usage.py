@@ -192,6 +192,16 @@ def test_where_a_configuration_was_looked_for(tmp_path, capfd, monkeypatch):
         assert (code, str(tmp_path / "inbox") in told) == (0, True)
 
 
+@pytest.mark.parametrize(("language", "word"), [("zh", "不是配置文件"), ("en", "is no configuration")])
+def test_a_workbook_in_place_of_the_configuration_is_not_to_be_saved_in_notepad(
+    hospital, capfd, language, word
+):
+    hospital.doctors(1)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    code, told = say(capfd, "run", language=language, config=roster)
+    assert (code, word in told, "UTF-8" in told) == (2, True, False), told
+
+
 def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
     hospital.doctors(1)
     assert hospital.go("run") == 0
