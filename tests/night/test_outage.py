@@ -48,7 +48,7 @@ def test_plain_lines_tell_of_an_outage(hospital, capfd, dead_port, language, pau
     assert hospital.go("--lang", language, "run") == 5
     told = capfd.readouterr().err
     hospital.go("--lang", language, "status")
-    status = capfd.readouterr().err
+    status = capfd.readouterr().out
     filled = {"host": f"127\\.0\\.0\\.1:{dead_port}", "cause": CAUSE[language]}
     assert len(re.findall(paused.format(**filled), told)) == 1, told
     assert re.search(line.format(**filled), told), told
