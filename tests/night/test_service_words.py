@@ -36,7 +36,7 @@ def test_refused_keys_are_told_with_sentence_actor_cure_and_source(hospital, cap
     assert hospital.go("--lang", language, "run") == 4
     console = capfd.readouterr().err
     hospital.go("--lang", language, "status")
-    status = capfd.readouterr().err
+    status = capfd.readouterr().out
     words = (*SENTENCES[language], str(hospital.folder / "secrets"), "AuthFailure.SignatureFailure")
     (run,) = hospital.runs
     for place in (console, status, workbook_text(run)[0], page_text(run)):
