@@ -323,6 +323,7 @@ def forecast(
     judged: tuple[int, int, int] | None = None,
     *,
     guarded: bool = False,
+    unread: bool = False,
     titles: Iterable[str] = (),
 ) -> Forecast:
     """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
@@ -350,6 +351,7 @@ def forecast(
         left=Counter(each.status for each in planned if id(each) not in sent),
         titles=tuple(titles),
         guarded=guarded,
+        unread=unread,
     )
 
 

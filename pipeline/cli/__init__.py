@@ -24,7 +24,7 @@ from pipeline.cli.program import CommandGroup, share_options
 from pipeline.cli.session import DEFAULT, Session, speakable
 from pipeline.cli.settle import certify, resolve
 from pipeline.cli.speech import speak
-from pipeline.cli.streams import flush, open_missing
+from pipeline.cli.streams import NEAREST, flush, open_missing
 from pipeline.clock import Clock, SystemClock
 
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # a console that cannot carry a character must not end a night
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=NEAREST)
     os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
     chosen = language.find(arguments, os.environ, default=DEFAULT)
     set_language(

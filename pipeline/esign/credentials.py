@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials
+from pipeline.rights import acting_user
 from pipeline.words import Joined, Phrase
 from pipeline.words.sentences import phrase
 
@@ -40,6 +41,10 @@ def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None
     for place, read, files in places:
         try:
             found = read()
+        except PermissionError:
+            forbidden = phrase("credentials.forbidden", user=acting_user())
+            seen.append(phrase("credentials.place", place=place, why=forbidden))
+            continue
         except OSError as error:
             seen.append(phrase("credentials.place", place=place, why=reason_of(error)))
             continue
