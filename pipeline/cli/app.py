@@ -23,7 +23,7 @@ from pipeline.cli.ledger_commands import ledger_group
 from pipeline.cli.resolve_commands import certify, resolve
 from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.status_commands import report, status
-from pipeline.cli.streams import flush, open_missing
+from pipeline.cli.streams import NEAREST, flush, open_missing
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import language
 from pipeline.version import __version__
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # a console that cannot carry a character must not end a night
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=NEAREST)
     os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
     chosen = language.find(arguments, os.environ, default=DEFAULT)
     set_language(

@@ -28,6 +28,7 @@ from pipeline.workflow.run_environment import PROGRAM
 
 DEFAULT = Path("config.yaml")
 PYTHONS = ("python", "python3")
+ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 @dataclass(slots=True)
@@ -120,7 +121,9 @@ class Session:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             text = f"{self.word(key, **details)} [y/N]"
-            return click.confirm(text, prompt_suffix=" ", show_default=False, err=True)
+            while (answer := _read_answer(text)) not in ANSWERS:
+                self.alarm("answer_yes_or_no")
+            return ANSWERS[answer]
         finally:
             signal.signal(signal.SIGINT, before)
 
@@ -212,3 +215,9 @@ def speakable(chosen: str) -> str:
         except (UnicodeEncodeError, LookupError):
             return "en"
     return chosen
+
+
+def _read_answer(question: str) -> str:
+    """Ask on stderr and return what was typed, in small letters; raises click.Abort where nobody answers."""
+    typed: str = click.prompt(question, prompt_suffix=" ", default="", show_default=False, err=True)
+    return typed.strip().lower()

@@ -42,7 +42,13 @@ NEXT: Mapping[str, str] = {
 }
 # what is put right elsewhere, after which the same words are typed again
 SAME_AGAIN = frozenset(
-    {"no_such_path", "usage.configured_missing", "ledger.other_environment", "ledger.other_tenant"}
+    {
+        "no_such_path",
+        "usage.configured_missing",
+        "ledger.other_environment",
+        "ledger.other_tenant",
+        "ledger.too_new",
+    }
 )
 USAGE = 2
 HELPS = frozenset({"-h", "--help", "--version"})
@@ -109,7 +115,8 @@ def _misused(session: Session, wrong: click.ClickException) -> int:
 
 def _point_on(session: Session, trouble: EsignImportError) -> None:
     """Say the command that helps on: the exception's own, its kind's, how to use this one, or the same again."""
-    words = trouble.then or next((words for kind, words in AFTER.items() if isinstance(trouble, kind)), ())
+    usual = next((words for kind, words in AFTER.items() if isinstance(trouble, kind)), ())
+    words = trouble.then or (() if trouble.key in SAME_AGAIN else usual)
     if any(mask_text(word) != word for word in words):
         words = (words[0], "--help")  # a path that is not shown cannot be typed
     if words:

@@ -208,7 +208,10 @@ def _ask_again(
 
 def nothing_to_read(session: Session, config: Config, rosters: Sequence[Path]) -> int:
     """Say that there is no roster, and where one was looked for; the last results stay as they are."""
-    session.say("empty_inbox", paths=" ".join(map(str, rosters or map(config.path, config.roster))))
+    session.say(
+        "empty_inbox",
+        paths=" ".join(str(path.absolute()) for path in rosters or map(config.path, config.roster)),
+    )
     session.repeat("next_rosters")
     return 0
 

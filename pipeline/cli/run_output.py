@@ -26,6 +26,7 @@ from pipeline.reports.records import run_record
 from pipeline.reports.service_text import describe_halt_of, describe_task_of
 from pipeline.workflow.run_environment import write_results
 
+YAML = frozenset({".yaml", ".yml"})
 FILES_NAMED = 10  # in one sentence
 REASONS = 8  # shown on the screen; all are in the workbook
 TELLING = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
@@ -66,7 +67,8 @@ def _alarm(session: Session, night: RunReport, numbers: Numbers) -> None:
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
     refused = [report for report in night.files if report.status == "refused"]
     strangers = [report for report in refused if report.path.suffix.lower() not in SUFFIXES]
-    if len(strangers) > 1:  # a * of the shell: their reasons are of no use
+    # a * of the shell, or a configuration: their reasons are of no use
+    if len(strangers) > 1 or any(report.path.suffix.lower() in YAML for report in strangers):
         refused = [report for report in refused if report not in strangers]
         names = [mask_text(report.path.name, numbers) for report in strangers]
         named = Joined(names[:FILES_NAMED], phrase("mark.comma")).say(session.spoken)

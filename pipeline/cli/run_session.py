@@ -188,7 +188,7 @@ class _RunSession:
         elif forecast.guarded:
             self.session.say("forecast_guarded", rows=forecast.rows)
         elif not forecast.rows:
-            self.session.say("forecast_nobody")
+            self.session.say("forecast_unread" if forecast.unread else "forecast_nobody")
         else:
             language = self.session.spoken
             left = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -9,7 +10,25 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+NEAREST = "esign-import.nearest"  # the error handler of both streams
+PLAIN = {"·": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "...", "×": "x"}
 GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows says it
+
+
+def write_nearest(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write what a console cannot show by its nearest sign, or as an escape where it has none."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = error.object[error.start]
+    try:
+        written: str | bytes = PLAIN[character].encode(error.encoding)
+    except (KeyError, UnicodeEncodeError):
+        one = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
+        written, _ = codecs.backslashreplace_errors(one)
+    return written, error.start + 1
+
+
+codecs.register_error(NEAREST, write_nearest)
 
 
 def open_missing() -> None:

@@ -18,7 +18,7 @@ def passwords(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]
         folders.append(config.path(config.secrets_dir))
     found: list[str] = []
     for file in (folder / NAME for folder in folders):
-        if not file.is_file():
+        if not _is_there(file):
             continue
         try:
             found += file.read_text(encoding="utf-8-sig").splitlines()
@@ -27,3 +27,11 @@ def passwords(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]
     if config.intake.password is not None:
         found.append(config.intake.password.get_secret_value())
     return tuple(dict.fromkeys(word for word in found if word))
+
+
+def _is_there(file: Path) -> bool:
+    """Tell whether there is such a file; of a folder that may not be read the search for keys says so, where it is needed."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False

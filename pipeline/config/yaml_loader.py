@@ -17,6 +17,7 @@ from pipeline.messages.config import PARSER
 from pipeline.messages.localized import Bilingual, Phrase
 
 MAX_BYTES = 1 << 20  # of a file
+UTF16 = frozenset({b"\xff\xfe", b"\xfe\xff"})  # what Notepad writes as "Unicode"
 MAX_LEVELS = 8  # of mappings and lists in each other
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -42,6 +43,8 @@ def read_document(path: Path) -> Document:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ConfigError([phrase("config.too_large", path=path, limit=MAX_BYTES >> 10)])
+        if b"\0" in data and data[:2] not in UTF16:
+            raise ConfigError([phrase("config.not_text", path=path)])
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([phrase("config.unreadable", path=path, why=reason_of(error))]) from error

@@ -379,4 +379,5 @@ class RunPreview:
     judged: tuple[int, int, int] | None = None  # of a review: right, wrong, of no row that could be sent
     left: Mapping[Status, int] = _field(default_factory=dict)  # rows that are not sent; READY: not asked for
     guarded: bool = False  # a guard lets nothing through
+    unread: bool = False  # there are rosters, and every one was refused
     titles: tuple[str, ...] = ()  # of the columns that were read, as the first row's roster writes them

@@ -58,6 +58,10 @@ _NOT_SENT: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.ClientConnectorError, "could not connect"),
     (TimeoutError, "could not connect"),
 )
+NO_TLS = "the port does not speak https"
+_PLAIN_PORT = frozenset(
+    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
+)  # as OpenSSL 1.1, 3 say it
 _TOLD_WITH_REASON = frozenset({"the proxy could not be reached", "could not connect"})
 _TOO_LONG = OSError(errno.ETIMEDOUT, "")
 _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
@@ -85,7 +89,7 @@ class Reply:
 
 
 class NotSent(Exception):
-    """The headers never left: the call was not executed. ``tls`` when the server's certificate was refused.
+    """The headers never left: the call was not executed. ``tls`` when no trusted TLS connection was made.
 
     Its words, and those of NoAnswer, are phrases that `words.problems.PHRASES` knows in Chinese; the library's own exception,
     whose words no hospital understands, is the cause and its class stands in log.jsonl.
@@ -317,6 +321,8 @@ def _before_the_headers(error: Exception) -> str:
         refused = error.certificate_error
         code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
         return CERTIFICATES.get(code, words)
+    if isinstance(error, aiohttp.ClientConnectorSSLError) and isinstance(error.os_error, ssl.SSLError):
+        return NO_TLS if error.os_error.reason in _PLAIN_PORT else words
     if words not in _TOLD_WITH_REASON:
         return words
     refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else _TOO_LONG

@@ -11,6 +11,7 @@ from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
+from pipeline.support.rights import acting_user
 
 Found = Mapping[str, str]  # secret_id, secret_key, token
 SECRETS = ("secret_id", "secret_key", "token")
@@ -40,6 +41,10 @@ def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None
     for place, read, files in places:
         try:
             found = read()
+        except PermissionError:
+            forbidden = phrase("credentials.forbidden", user=acting_user())
+            seen.append(phrase("credentials.place", place=place, why=forbidden))
+            continue
         except OSError as error:
             seen.append(phrase("credentials.place", place=place, why=reason_of(error)))
             continue

@@ -43,12 +43,13 @@ class Ownership:
         conflict = self.registry.find_conflict(path, identity) if self.registry else None
         if conflict is None or self.registry is None:
             return
-        self._contradicted = True
+        known, self._contradicted = self._contradicted, True
         if self.ignore_registry:
             return
         if self.registry.strict and not self.accept_ledger:
             raise conflict
-        self.warn(conflict)
+        if not known:  # the ledger is looked at more than once
+            self.warn(conflict)
 
     def register(self, path: Path) -> ProgressCounter | None:
         """Make the ledger at ``path`` the tenant's in the registry and return its counter, None without a registry."""

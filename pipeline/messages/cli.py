@@ -188,7 +188,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "不是名单：{files}{more}；请只写名单文件，或写名单所在的文件夹。",
         "Not rosters: {files}{more}. Name roster files only, or their folder.",
     ),
-    "empty_inbox": ("没有名单可处理（{paths}）。", "There is no roster to work on ({paths})."),
+    "empty_inbox": (
+        "没有名单可处理（在 {paths} 里找过）。",
+        "There is no roster to work on (looked in {paths}).",
+    ),
     "sending_to": (
         "提交到{environment}，机构 {organization}",
         "Sending to {environment}, organisation {organization}",
@@ -207,6 +210,10 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "forecast_nobody": (
         "名单里没有医生，没有要提交的。",
         "The rosters hold no doctors: nothing is to be sent.",
+    ),
+    "forecast_unread": (
+        "没有读成一个名单，没有要提交的。",
+        "No roster could be read: nothing is to be sent.",
     ),
     "forecast_guarded": (
         "名单共 {rows} 行。有一项保护条件不放行，什么都不提交；原因见下。",
@@ -236,6 +243,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "在{environment}为机构 {organization} 创建这些印章，是否继续？",
         "Create these seals in {environment} for organisation {organization}?",
     ),
+    "answer_yes_or_no": ("请回答 y 或 n。", "Please answer y or n."),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
     "stopping": (
         "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",

@@ -90,6 +90,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "config.pydantic.string_type": ("必须是文字", "must be text"),
     # the file itself
     "config.unreadable": ("{path}：无法读取（{why}）", "{path}: cannot be read ({why})"),
+    "config.not_text": (
+        "{path}：不是配置文件（内容不是文本）；请用 --config 写明 config.yaml",
+        "{path}: is no configuration (its content is not text); name your config.yaml with --config",
+    ),
     "config.not_utf8": (
         "{path}：不是 UTF-8 编码；请在记事本里另存为，编码选 UTF-8",
         "{path}: is not UTF-8; in Notepad choose Save as, encoding UTF-8",

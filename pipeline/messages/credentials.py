@@ -17,5 +17,9 @@ Put tencent__secret_id and tencent__secret_key into secrets_dir, or set the two 
     "credentials.id_only": ("只有 SecretId，没有 SecretKey", "SecretId only, no SecretKey"),
     "credentials.key_only": ("只有 SecretKey，没有 SecretId", "SecretKey only, no SecretId"),
     "credentials.nothing": ("没有", "nothing"),
+    "credentials.forbidden": (
+        "没有权限；请信息科让用户 {user} 能读取",
+        "permission denied; let user {user} read it",
+    ),
     "credentials.unreadable": ("有文件，但内容读不懂", "a file whose content makes no sense"),
 }

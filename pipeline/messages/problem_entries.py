@@ -320,6 +320,7 @@ PHRASES: Mapping[str, str] = {
     "the connection was cut before an answer came": "等待应答时连接断开了",
     "the connection was cut in the middle of the answer": "应答没有收完，连接就断开了",
     "the host name was not found": "找不到这个主机名（DNS）",
+    "the port does not speak https": "这个端口不是 https",
     "the proxy could not be reached": "连不上代理服务器",
     "the proxy refused the connection": "代理服务器拒绝了连接",
     "the TLS handshake failed": "TLS 握手失败",

@@ -45,6 +45,10 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _OTHER = "other"  # word of the detail that names rows, or whom a name or number belongs to
 _ROW_OF_A_FILE = re.compile(r"(.+\.\w{2,5}(?: .+)?) (\d+)( …)?")
 _FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
+_HINT, _NEAR = (
+    "hint",
+    "≈ ",
+)  # the detail that helps to find a picture, and the sign of a nearly equal name in it
 _TOLD = frozenset({"found", "limit"})
 
 
@@ -95,14 +99,17 @@ def message(problem: Problem, language: str) -> str:
     cases = FURTHER_CASES.get(problem.code, {}) if severity == entry.severity else {}
     words = next((cases[mark] for mark in cases if problem.detail.get(mark)), words)
     zh, en = (_whole(each, problem.detail) for each in words)
-    detail = _Blank({"cell": problem.cell or "", **problem.detail})
+    given = dict(problem.detail)
+    if _HINT in given:
+        given[_HINT] = given[_HINT].replace(_NEAR, MARKS["mark.near"][language != "zh"])
+    detail = _Blank({"cell": problem.cell or "", **given})
     comma, english_comma = MARKS["mark.comma"]
     if language != "zh":
         if _OTHER in detail:
             detail[_OTHER] = english_comma.join(_rows(detail[_OTHER], 1))
         return _placed(en, problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
     told = _TOLD if problem.code in OF_FILES else frozenset[str]()
-    for name, text in problem.detail.items():
+    for name, text in given.items():
         parts = _rows(text, 0) if name == _OTHER else text.split(english_comma)
         detail[name] = comma.join(
             finding(part) if name in told else PHRASES.get(part, part) for part in parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
+    "mark.near": ("名称相近但没有采用：", "Similar name, not used: "),
     "mark.comma": ("、", ", "),
     "mark.semicolon": ("；", "; "),
     "mark.colon": ("：", ": "),

@@ -235,7 +235,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "halt.ATTEMPT_BUDGET": ("重发次数太多，先停下，稍后再运行", "too many calls had to be made again; run again later"),
     "halt.CUT_SHORT": ("运行被中断", "the run was cut short"),
     "halt.SEAL_ID_REUSED": ("服务返回了属于另一人的印章ID", "the service answered with another person's SealId"),
-    "halt.TLS": ("服务器证书无法验证：{message}", "the server's certificate was refused: {message}"),
+    "halt.TLS": ("没有建立可信的加密连接：{message}", "no trusted encrypted connection: {message}"),
     "halt.DISK": ("磁盘或文件出错：{message}", "disk or file trouble: {message}"),
     "halt.LEDGER": ("台账无法写入（{message}）；请腾出磁盘空间或检查权限", "the ledger cannot be written ({message}); make room on its disk, or look at its permissions"),
     "halt.USAGE": ("{message}", "{message}"),

@@ -153,8 +153,8 @@ HALTS: Mapping[str, Advice] = {
     "SEAL_ID_REUSED": ANSWERS["SEAL_ID_REUSED"],
     "CONTRACT_INLINE_IGNORED": SERVICE_ERROR_ADVICE["MissingParameter.SealImage"],
     "TLS": _a(
-        "it", "after", "服务器证书无法验证。", "检查代理是否替换了证书；自有证书写在 api.ca_file。",
-        "The server's certificate was refused.", "Does a proxy replace certificates? Name its authority as api.ca_file."),
+        "it", "after", "没有建立可信的加密连接。", "核对 api.endpoint 的地址和端口，检查代理是否替换了证书；自有证书写在 api.ca_file。",
+        "There was no trusted encrypted connection.", "Check host and port of api.endpoint. Does a proxy replace certificates? Name its authority as api.ca_file."),
     "DISK": _a(
         "it", "after", "磁盘或文件出错。", "检查磁盘空间和权限，再运行。",
         "Disk or file trouble.", "Look at the disk's space and the permissions, then run again."),

@@ -247,7 +247,8 @@ async def run(
         credentials() if ready and forbidden is None else None
     )  # before the question: none is asked in vain
     titles = [cell.header for each in plan.planned[:1] for cell in each.doctor.row.fields.values()]
-    foretell = partial(stage_settings.forecast, guarded=forbidden is not None, titles=titles)
+    unread = bool(plan.files) and all(report.status == "refused" for report in plan.files)
+    foretell = partial(stage_settings.forecast, guarded=forbidden is not None, unread=unread, titles=titles)
     if not confirm(foretell(plan.planned, chosen, config, told)):
         return None
     ledger.remember_files(plan.stats)

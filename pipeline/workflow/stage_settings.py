@@ -324,6 +324,7 @@ def forecast(
     judged: tuple[int, int, int] | None = None,
     *,
     guarded: bool = False,
+    unread: bool = False,
     titles: Iterable[str] = (),
 ) -> RunPreview:
     """Tell what a night is about to do: calls, paid licences, pictures that are heavy for the older contract.
@@ -351,6 +352,7 @@ def forecast(
         left=Counter(each.status for each in planned if id(each) not in sent),
         titles=tuple(titles),
         guarded=guarded,
+        unread=unread,
     )
 
 

@@ -132,6 +132,8 @@ def test_files_of_a_star_that_are_no_rosters_are_named_together(hospital, capsys
     named = ["notes.yaml", "config.yaml", "inbox/roster.xlsx"]
     assert hospital.go("check", *(str(hospital.folder / each) for each in named)) == 7
     assert "Not rosters: notes.yaml, config.yaml." in capsys.readouterr().err
+    assert hospital.go("check", str(hospital.folder / "config.yaml")) == 7
+    assert "Not rosters: config.yaml." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,17 @@ def test_a_full_disk_under_the_ledger_is_named(hospital):
     assert "is full" in said
     assert hospital.creates() == 0
     require_plain(said)
+
+
+@needs_rights
+def test_a_secrets_folder_that_may_not_be_read_is_no_trouble_of_a_disk(hospital):
+    hospital.doctors(1)
+    with mode(hospital.folder / "secrets", 0):
+        code, said = go(hospital, "check")
+        assert code == 0, said
+        code, said = go(hospital, "run")
+    assert (code, "secrets_dir" in said, f"permission denied; let user {acting_user()} read it" in said) == (
+        4,
+        True,
+        True,
+    ), said

@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import openpyxl
@@ -68,7 +70,7 @@ def foretold(hospital, capfd, *words, language):
     return next(
         line
         for line in told.splitlines()
-        if line.startswith(("Rows: ", "名单共", "名单里", "The rosters hold"))
+        if line.startswith(("Rows: ", "名单共", "名单里", "The rosters hold", "没有读成", "No roster could"))
     )
 
 
@@ -93,6 +95,16 @@ def test_the_forecast_says_why_nothing_is_to_be_sent(hospital, capfd, language):
     hospital.roster([], file="two.xlsx")
     line = foretold(hospital, capfd, "run", language=language)
     assert ("没有医生" if language == "zh" else "hold no doctors") in line
+    for file in ("roster.xlsx", "two.xlsx"):
+        (hospital.folder / "inbox" / file).write_bytes(b"")
+    line = foretold(hospital, capfd, "run", language=language)
+    assert (
+        line
+        == {
+            "zh": "没有读成一个名单，没有要提交的。",
+            "en": "No roster could be read: nothing is to be sent.",
+        }[language]
+    )
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -176,6 +188,18 @@ def test_where_a_configuration_was_looked_for(tmp_path, capfd, monkeypatch):
     for language in ("zh", "en"):
         code, told = say(capfd, "status", language=language)
         assert (code, str(tmp_path) in told) == (2, True)
+        code, told = say(capfd, "check", language=language)
+        assert (code, str(tmp_path / "inbox") in told) == (0, True)
+
+
+@pytest.mark.parametrize(("language", "word"), [("zh", "不是配置文件"), ("en", "is no configuration")])
+def test_a_workbook_in_place_of_the_configuration_is_not_to_be_saved_in_notepad(
+    hospital, capfd, language, word
+):
+    hospital.doctors(1)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    code, told = say(capfd, "run", language=language, config=roster)
+    assert (code, word in told, "UTF-8" in told) == (2, True, False), told
 
 
 def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
@@ -207,3 +231,15 @@ def test_a_port_that_only_an_administrator_may_use_is_not_taken():
         command = [*without, sys.executable, "-m", "pipeline", "sandbox", "--port", "80", "--lang", language]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+def test_a_ledger_of_a_newer_version_is_not_sent_to_a_check(hospital, capfd):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
+        ledger.execute("PRAGMA user_version = 99")
+    capfd.readouterr()
+    assert hospital.go("run") == 74
+    told = capfd.readouterr().err
+    assert "update esign-import" in told
+    assert "ledger check" not in told

@@ -88,9 +88,24 @@ def test_a_refused_certificate_says_why(hospital, capsys, certificate, zh):
         trusted = {} if certificate is CERTIFICATE else {"ca_file": str(certificate)}
         hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}", **trusted)
         told = spoken(hospital, capsys, "zh")
-    assert f"已停止：服务器证书无法验证：{zh}" in told[0]
+    assert f"已停止：没有建立可信的加密连接：{zh}" in told[0]
     assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
     assert is_phrase(hospital.record()["halted"]["message"])
+
+
+@pytest.mark.parametrize(
+    ("language", "why"),
+    [
+        ("zh", "没有建立可信的加密连接：这个端口不是 https"),
+        ("en", "no trusted encrypted connection: the port does not speak https"),
+    ],
+)
+def test_a_port_without_tls_is_not_a_refused_certificate(hospital, capsys, language, why):
+    hospital.doctors(1)
+    hospital.configure(endpoint=hospital.sandbox.url.replace("http:", "https:"))
+    told = spoken(hospital, capsys, language)
+    assert why in told[0]
+    assert "api.endpoint" in told[0]
 
 
 def test_words_of_an_older_version_are_left_out(hospital_with, capsys):

@@ -403,6 +403,8 @@ def test_what_is_missing_says_what_was_tried_without_the_whole_number(tmp_path):
     (row,) = paired(tmp_path, {"张玮.png": b"seal"}, one).doctors
     assert row.problems[0].detail == {"tried": "有, **************0732, 1001, 张伟", "hint": "≈ 张玮.png"}
     assert NUMBER not in message(row.problems[0], "en")
+    assert message(row.problems[0], "en").endswith("Similar name, not used: 张玮.png")
+    assert message(row.problems[0], "zh").endswith("名称相近但没有采用：张玮.png")
 
 
 def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):
