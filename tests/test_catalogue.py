@@ -100,7 +100,10 @@ PHRASES = {
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
 # English sentences that name a title as it stands in a sheet, or an interface as Tencent calls it
-QUOTES_CHINESE = {"desk.no_seal_ids", "service_error_advice.OWN OperationDenied.WhiteListForbid"}
+QUOTES_CHINESE = {
+    "desk.no_seal_ids",
+    "service_error_advice.SERVICE_ERROR_ADVICE OperationDenied.WhiteListForbid",
+}
 # reasons of the operating system, told in its own English
 OF_THE_SYSTEM = {"No such file or directory", "Permission denied", "Too many levels of symbolic links"}
 

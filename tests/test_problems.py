@@ -76,7 +76,7 @@ ADDED = [
 
 
 def test_the_codes_are_those_of_the_design_and_six_more():
-    assert sorted(CATALOGUE) == sorted
+    assert sorted(CATALOGUE) == sorted([*CODES, *ADDED])
 
 
 def test_every_code_has_a_short_label_in_the_results():

@@ -271,8 +271,8 @@ def test_the_question_is_asked_in_one_language(spoken, asked, again):
     import pty
 
     code = (
-        "from pipeline.cli.context import Session; from pipeline.cli.click_locale import speak;"
-        f"speak({spoken!r}); print(Session(lang={spoken!r}).agreed('certify_sure', name='王五'))"
+        "from pipeline.cli.context import Session; from pipeline.cli.click_locale import set_click_language;"
+        f"set_click_language({spoken!r}); print(Session(lang={spoken!r}).agreed('certify_sure', name='王五'))"
     )
     ours, theirs = pty.openpty()
     done = subprocess.Popen(

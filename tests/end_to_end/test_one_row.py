@@ -130,7 +130,9 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
 
 def test_a_bug_behind_the_decoding_is_its_rows_problem_in_check_and_run(hospital, monkeypatch):
     hospital.doctors(3)
-    monkeypatch.setattr(stage_settings, "taken", breaking(stage_settings.taken, of_doctor))
+    monkeypatch.setattr(
+        stage_settings, "find_image_conflict", breaking(stage_settings.find_image_conflict, of_doctor)
+    )
     assert hospital.go("check") == 3
     assert hospital.go("run", "--yes") == 3
     assert [(row["status"], row["codes"]) for row in hospital.outcomes()] == [

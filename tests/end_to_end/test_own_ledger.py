@@ -208,7 +208,7 @@ def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):
                 "clock.py",
             )
         ),
-        *("tests/memory_ledger.py", "tests/window_limiter.py"),
+        *("tests/support/memory_ledger.py", "tests/support/window_limiter.py"),
     ]
     told = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
     assert told.stdout.startswith("Success"), told.stdout

@@ -122,8 +122,8 @@ def test_without_the_extra_the_file_is_refused_with_how_to_install_it(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(KINDS["agile"](PASSWORD))
     script = (
         "import sys; sys.modules['msoffcrypto'] = None; from pathlib import Path;"
-        "from pipeline.intake.read_rosters import read_rosters; from pipeline.intake.readers.options import Manner;"
-        "_, (report,) = read_rosters([Path(sys.argv[1])], manner=Manner(passwords=('x',)));"
+        "from pipeline.intake.read_rosters import read_rosters; from pipeline.intake.readers.options import ReadOptions;"
+        "_, (report,) = read_rosters([Path(sys.argv[1])], manner=ReadOptions(passwords=('x',)));"
         "print(report.codes[0], report.problems[0].detail['hint'])"
     )
     out = subprocess.run(

@@ -199,8 +199,8 @@ def measured(path: Path, timeout: float, **manner) -> tuple[str, float, int]:
     """Read a workbook in a process of its own; return what came of it, its seconds of processor time, its peak in MB."""
     script = (
         "import resource, sys; from pathlib import Path\n"
-        "from pipeline.errors import FileRefused; from pipeline.intake.readers.xlsx import workbook as xlsx; from pipeline.intake.readers.options import Manner\n"
-        f"manner = Manner(**{manner!r})\n"
+        "from pipeline.errors import FileRefused; from pipeline.intake.readers.xlsx import workbook as xlsx; from pipeline.intake.readers.options import ReadOptions\n"
+        f"manner = ReadOptions(**{manner!r})\n"
         "try:\n"
         "    sheets = xlsx.read(Path(sys.argv[1]).read_bytes(), manner=manner).sheets\n"
         "    said = sum(1 for sheet in sheets for line in sheet.lines)\n"
