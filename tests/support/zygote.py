@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import resource
 import signal
 import sqlite3
 import sys
 from collections import Counter
+from importlib import import_module
 
+import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
+from pipeline.reports.write import warm_up
 from pipeline.support import failpoints
 
 
@@ -36,6 +40,15 @@ class QuickClock(SystemClock):
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds / 50)
+
+
+def import_everything() -> None:
+    """Import what a run imports when it needs it, so that no child has to."""
+    for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
+        import_module(module.name)
+    for name in ("pandas.core.reshape.reshape", "pythonjsonlogger.json", "tencentcloud.common.sign"):
+        import_module(name)
+    warm_up()
 
 
 def run(order: dict, log: int) -> int:
@@ -98,10 +111,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    import aiohttp  # noqa: F401 - whatever a run would import is imported once, here
-    import xlsxwriter  # noqa: F401
-
-    from pipeline.reports.write import warm_up
-
-    warm_up()
+    import_everything()
     serve()
