@@ -11,6 +11,7 @@ from pipeline.cli.context import Session
 from pipeline.domain.masking import mask_path
 from pipeline.domain.model import Status
 from pipeline.messages.results import say
+from pipeline.reports.next_steps import GUARDS
 from pipeline.reports.service_text import describe_halt
 
 if TYPE_CHECKING:
@@ -82,14 +83,21 @@ def _steps(
     elif last.exit in {2, 6, 74}:
         yield _mended(session, program, told, again)
     elif key := RERUN.get(last.exit):
-        refused = sum(each["status"] == "refused" for each in told.get("files", ()))
-        yield session.word(key, n=refused), again
+        yield _rerun(session, key, told, again)
     elif last.exit == 0:
         yield session.word("status_done"), again
     if last.exit in {3, 5, 7}:
         wrong = any(told.get("statuses", {}).get(each.value) for each in TO_FIX)
         if wrong or last.exit == 3:
             yield _look(session, config, program, last, wrong=wrong)
+
+
+def _rerun(session: Session, key: str, told: dict[str, Any], again: str) -> tuple[str, str]:
+    """Return what is said of a rerun: after a guard that looks at the plan, a plain one is stopped again."""
+    if (told.get("halted") or {}).get("code") in GUARDS:
+        return say("next.guarded", session.spoken), f"{again} --accept-guards"
+    refused = sum(each["status"] == "refused" for each in told.get("files", ()))
+    return session.word(key, n=refused), again
 
 
 def _mended(session: Session, program: Program, told: dict[str, Any], again: str) -> tuple[str, str]:

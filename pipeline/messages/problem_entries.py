@@ -115,8 +115,8 @@ ROW_ENTRIES = (
 
 NAME_ENTRIES = (
     _e("NAME_MISSING", "姓名为空（{cell}）；请填写。", "The name is empty ({cell}); fill it in."),
-    _e("NAME_INVALID", "{cell} 的姓名“{found}”不能用（{why}）；请按证件填写姓名，不要带备注、星号或问号。",
-       "The name “{found}” in {cell} cannot be used ({why}); write the name as on the card, without notes or marks."),
+    _e("NAME_INVALID", "{cell} 的姓名“{found}”不能用：{why}；请按证件填写姓名，不要带备注、星号或问号。",
+       "The name “{found}” in {cell} cannot be used: {why}; write the name as on the card, without notes or marks."),
     _w("NAME_NORMALISED", "姓名“{found}”已规范为“{used}”。", "The name “{found}” is used as “{used}”."),
 )  # fmt: skip
 
@@ -189,8 +189,8 @@ PICTURE_ENTRIES = (
        mild=("图片压到了相邻行，因中心在本行，已采用；把图片移到本行之内就不再提示。",
              "The picture overlaps a neighbour row and was used for this one, which holds its centre; move it inside the row to be rid of this note.")),
     _e("IMAGE_CORRUPT", "图片 {file} 已损坏（{found}）；请重新导出。", "The picture {file} is damaged ({found}); export it again."),
-    _e("IMAGE_NOT_READ", "这次没能读取图片 {file}（{why}），图片和名单都没有问题，此行没有提交；请再运行一次，仍然如此请找信息科。",
-       "The picture {file} could not be read this time ({why}), which is no fault of picture or roster, and the row was not sent; "
+    _e("IMAGE_NOT_READ", "这次没能读取图片 {file}（{why}），图片和名单都没有问题；请再运行一次，仍然如此请找信息科。",
+       "The picture {file} could not be read this time ({why}), which is no fault of picture or roster; "
        "run again, and ask IT if it happens again.", "it"),
     _e("IMAGE_FORMAT", "图片 {file} 的内容是 {found}，不是 PNG 或 JPG；请另存为 PNG。",
        "The picture {file} is {found}, not PNG or JPG; save it as PNG."),

@@ -122,7 +122,6 @@ def prepare_run(
     read = partial(read_rosters, columns=config.columns, manner=stage_settings.read_options(ask, config))
     collect = partial(load_rows, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
     found = collect(read, ask.rosters, ask.context)
-    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
     unite = partial(unite_persons, snapshot=snapshot, person_key=identify.person)
     doctors = unite(judge(found.rows, ids=found.row_ids))
     others = unite(judge(found.others, ids=found.other_ids))

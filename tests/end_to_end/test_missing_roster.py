@@ -45,6 +45,7 @@ def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
     said = "".join(capsys.readouterr())
     assert f"run {hospital.runs[-2].name}" in said
     assert str(inbox) in said
+    assert said.endswith("run --accept-guards\n")
     assert api.run(hospital.folder / "config.yaml").exit == 5
     assert hospital.go("run", "--accept-guards") == 0
 

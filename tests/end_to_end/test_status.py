@@ -104,7 +104,7 @@ def ended(hospital, how):
         ("rows to correct", r" retry \S+/results\.xlsx$", "失败待改", "To fix"),
         ("without a verdict", r" resolve$", "没有结论", "without a verdict: 1"),
         ("halted", r" run$", "已停止：", "Halted: "),
-        ("guard", r" run$", "新出现的医生太多", "too many doctors are new"),
+        ("guard", r" run --accept-guards$", "新出现的医生太多", "too many doctors are new"),
         ("refused", r" run$", "1 个名单文件没有读成", "Roster files refused: 1"),
         ("well", r" run$", "没有留下要做的事", "nothing to do"),
     ],
