@@ -246,7 +246,7 @@ class Stage:
     def outcomes(self) -> list[dict]:
         """Return the rows of the last run's results."""
         out = self.folder / "out"
-        path = newest_results(out) / "outcomes.jsonl" if any(out.glob("*/run.json")) else None
+        path = newest_results(out) / "outcomes.jsonl" if any(out.glob("*/files.jsonl")) else None
         return read_lines(path) if path and path.exists() else []
 
     def statuses(self) -> dict[str, str]:
