@@ -24,7 +24,7 @@ from pipeline.reports.html_pages import pieces
 from pipeline.reports.next_steps import needs_somebody, next_steps, verdict
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.reasons import counted, label, meaning, reasons, sentence
-from pipeline.reports.service_text import describe_halt_of, is_service_code
+from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS
 from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import write_atomically
@@ -155,7 +155,11 @@ def _wire(night: RunReport, language: str) -> dict[str, object]:
     tell = partial(describe_duration, language=language)
     told_wire: dict[str, object] = {
         "requests": [
-            {"action": action, "name": _action(action, language), "codes": dict(codes)}
+            {
+                "action": action,
+                "name": _action(action, language),
+                "codes": [(code, calls, describe_code(code, language)) for code, calls in codes.items()],
+            }
             for action, codes in traffic.requests.items()
         ],
         "limit": f"{traffic.limit:g}",

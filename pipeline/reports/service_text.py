@@ -39,6 +39,15 @@ def describe_task_of(code: str, language: str) -> str | None:
     return describe_task(advice_on_refusal(code), language) if is_service_code(code) else None
 
 
+def describe_code(code: str, language: str) -> str:
+    """Return what a code of the service means, who acts and what to do; empty where the catalogue does not know it."""
+    if not is_service_code(code):
+        return ""
+    advice = advice_for(code)
+    space = "" if language == "zh" else " "
+    return f"{advice.what(language)}{space}{describe_task(advice, language)}"
+
+
 def describe_failure(why: str, source: str) -> Bilingual:
     """Return why a single call came to nothing: a phrase of ours, or a service code with who acts and what to do.
 

@@ -19,7 +19,7 @@ from pipeline.reports.display_values import UNSETTLED, retried
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.reasons import label, meaning, sentence
-from pipeline.reports.service_text import describe_halt_of, is_service_code
+from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.reports.summary_grid import LAST, Look, Part, SummaryGrid
 from pipeline.reports.to_fix_layout import Layout, fix_title
@@ -287,8 +287,9 @@ def _facts(canvas: SummaryGrid, night: RunReport, language: str) -> None:
     }
     if traffic.requests:
         facts["fact.requests"] = "\n".join(
-            f"{action}: " + ", ".join(f"{code} {calls}" for code, calls in codes.items())
+            f"{action}: {code} {calls} {describe_code(code, language)}".rstrip()
             for action, codes in traffic.requests.items()
+            for code, calls in codes.items()
         )
         facts["fact.rate"] = say(
             "fact.rate.text",

@@ -6,6 +6,8 @@ import openpyxl
 import pytest
 from wire_support import fault
 
+from pipeline.messages.service_advice import advice_for
+
 SENTENCES = {
     "zh": ("签名不对", "信息科：重新复制 SecretKey", "密钥取自"),
     "en": ("The signature is wrong", "IT: Copy the SecretKey again", "keys were taken from"),
@@ -107,3 +109,15 @@ def test_a_refused_look_up_is_told_with_its_cure(hospital_with, capfd):
     told = capfd.readouterr().err
     assert "(OperationDenied.NoApiAuth: The application may not call this interface." in told
     assert "Tencent account manager: Ask your Tencent account manager to open it" in told
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_code_that_refused_no_row_is_explained_where_the_calls_are_counted(hospital_with, language):
+    hospital = hospital_with(faults=[fault("throttle", nth=(1,))])
+    hospital.doctors(1)
+    assert hospital.go("--lang", language, "run") == 0
+    (run,) = hospital.runs
+    advice = advice_for("RequestLimitExceeded")
+    for text in (workbook_text(run)[0], page_text(run)):
+        assert "RequestLimitExceeded" in text
+        assert [each for each in (advice.what(language), advice.todo(language)) if each not in text] == []
