@@ -268,14 +268,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
         "Rows refused by the service: {n}. Their reasons are in “{sheet}” too; retry sends them as well."),
     "next.unknown": (
-        "{n} 行结果未知：按工作表“{sheet}”的说明查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
-        "Rows without a verdict: {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
+        "{n} 行待查清（结果未知，或同名印章已存在）：按工作表“{sheet}”的说明查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
+        "Rows to resolve (no verdict, or the seal name exists): {n}, held and never sent twice. Settle them as the sheet “{sheet}” says, fill in its two yellow columns, save, then run:"),
     "next.fix_roster": (
         "{n} 行要修改：结果表的路径里有号码，这里不显示。请在名单里改好，然后运行：",
         "Rows to correct: {n}. The workbook's path holds a number and is not shown; correct them in the roster, then run:"),
     "next.unknown_list": (
-        "{n} 行结果未知，查清前不会重复提交。怎样查清，运行：",
-        "Rows without a verdict: {n}, held and never sent twice. How to settle them:"),
+        "{n} 行待查清（结果未知，或同名印章已存在），查清前不会重复提交。怎样查清，运行：",
+        "Rows to resolve (no verdict, or the seal name exists): {n}, held and never sent twice. How to settle them:"),
     "next.unshown": (
         "（名单和文件夹照上次的写法；路径里有号码，这里不显示）",
         "(with the rosters and folders as they were typed: a path holds a number and is not shown)"),

@@ -46,6 +46,8 @@ def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
     assert f"run {hospital.runs[-2].name}" in said
     assert str(inbox) in said
     assert said.endswith("run --accept-guards\n")
+    hospital.go("--json", "status")
+    assert json.loads(capsys.readouterr().out)["last_run"]["halted"]["code"] == "ROSTER_MISSING"
     assert api.run(hospital.folder / "config.yaml").exit == 5
     assert hospital.go("run", "--accept-guards") == 0
 
