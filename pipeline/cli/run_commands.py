@@ -19,7 +19,7 @@ from pipeline.errors import UsageError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
 from pipeline.planning.run_history import read_rosters
-from pipeline.workflow import run_environment as surroundings
+from pipeline.workflow import run_environment
 from pipeline.workflow.run_environment import latest_of, open_for_check, open_for_config
 
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
@@ -53,7 +53,7 @@ def check(
     ask = ask_of("check", session, config, rosters=rosters, seals=seals, out=out)
     if why_not is not None:
         session.say("check_without_config", why=why_not)
-    if surroundings.has_nothing_to_read(ask, config, clock, known=why_not is None):
+    if run_environment.has_nothing_to_read(ask, config, clock, known=why_not is None):
         return nothing_to_read(session, config, rosters)
     tell_no_seals(session, config, ask)
     if why_not is not None:
@@ -119,16 +119,16 @@ def run(
     clock = session.clock
     config = session.config()
     with recorded(session, "run", config, out) as recorder:
-        surroundings.require_ready(config, session.config_name)
+        run_environment.require_ready(config, session.config_name)
         ask = ask_of(
             "run", session, config, rosters=rosters, seals=seals, out=out, limit=limit, run=recorder.run
         )
         if review is not None and not review.is_file():
             raise no_such_path(review)
         ask = replace(ask, accept_guards=accept_guards, review=review)
-        if surroundings.has_nothing_to_read(ask, config, clock):
+        if run_environment.has_nothing_to_read(ask, config, clock):
             return recorder.end_early(nothing_to_read(session, config, rosters))
-        surroundings.refuse_results(rosters)
+        run_environment.refuse_results(rosters)
         # without a roster the last results stay as they are: they hold everybody's SealId
         latest = latest_of(config) if expand(ask.rosters) else None
         return run_command(
@@ -156,7 +156,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     """
     config = session.config()
     with recorded(session, "retry", config, out) as recorder:
-        surroundings.require_ready(config, session.config_name)
+        run_environment.require_ready(config, session.config_name)
         ask = _ask_again(session, config, recorder.run, results=results, seals=seals, out=out)
         return run_command(session, config, ask, recorder=recorder, clock=session.clock, yes=yes, latest=None)
 
@@ -230,7 +230,7 @@ def _config_for_check(session: Session) -> tuple[Config, str | None]:
 def ready_config(session: Session) -> Config:
     """Return a configuration that says who acts; UsageError else."""
     config = session.config()
-    surroundings.require_ready(config, session.config_name)
+    run_environment.require_ready(config, session.config_name)
     return config
 
 
@@ -246,7 +246,7 @@ def ask_of(
     run: str | None = None,
 ) -> RunRequest:
     """Resolve what is asked: named paths must exist, the defaults may be absent."""
-    return surroundings.ask_of(
+    return run_environment.ask_of(
         command,
         config,
         session.clock,

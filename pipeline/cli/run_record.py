@@ -15,7 +15,7 @@ import click
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
 from pipeline.errors import DiskTrouble, EsignImportError
-from pipeline.workflow import run_environment as surroundings
+from pipeline.workflow import run_environment
 
 if TYPE_CHECKING:
     from pipeline.domain.model import Halt, RunReport, RunRequest
@@ -135,7 +135,7 @@ def recorded(session: Session, command: str, config: Config, out: Path | None = 
     """Leave a record of a command that is to send, whatever ends the block early. ``out`` is where results are to go."""
     from pipeline.workflow.early_end import Begun  # noqa: PLC0415
 
-    run = surroundings.new_run(config, session.clock)
+    run = run_environment.new_run(config, session.clock)
     recorder = Recorder(session, Begun(command, run, session.clock.now(), config, out))
     try:
         yield recorder

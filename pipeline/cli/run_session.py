@@ -26,7 +26,7 @@ from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
 from pipeline.messages.results import status_word
 from pipeline.support.atomic_files import require_writable
-from pipeline.workflow import run_environment as surroundings
+from pipeline.workflow import run_environment
 
 LOG = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def run_command(
 
     tell_no_seals(session, config, ask)
     ours = not ask.out.exists()
-    holding = surroundings.locked_ledger(
+    holding = run_environment.locked_ledger(
         config, ask, clock, new_ledger=new_ledger, register=register, warn=session.warn
     )
     with seldom(), holding as (ledger, site_key):
@@ -83,7 +83,7 @@ def run_command(
             from pipeline.cli.run_output import write_and_print_results  # noqa: PLC0415
             from pipeline.cli.signals import Signals  # noqa: PLC0415
 
-            found = credentials or surroundings.credentials_of(config)
+            found = credentials or run_environment.credentials_of(config)
             with Signals() as signals:
                 evening = _RunSession(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
                 done = asyncio.run(evening.through())
@@ -157,7 +157,7 @@ class _RunSession:
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))
                 if agreed and forecast.creates:
                     but_for_what_is_there()
-                    Thread(target=surroundings.warm_up, daemon=True).start()
+                    Thread(target=run_environment.warm_up, daemon=True).start()
                 return agreed
 
             return await import_run.run(

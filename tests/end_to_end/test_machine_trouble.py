@@ -14,7 +14,7 @@ PROGRAM = """
 import resource, pandas
 from pipeline.cli.app import main
 from pipeline.reports import html_pages as html; from pipeline.reports import write
-from pipeline.workflow import run_environment as session; from pipeline.workflow import stage_settings as wiring
+from pipeline.workflow import run_environment, stage_settings
 import pipeline.cli.run_commands, pipeline.workflow.import_run
 from PIL import Image
 html.warm_up()
