@@ -56,7 +56,7 @@ lint: .venv/dev  ## ruff, mypy --strict, import rules, architecture test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_vocabulary.py
 
 docs: .venv/dev  ## write docs/{zh,en}/codes.md again from the catalogues
 	PYTHONPATH=. $(BIN)/python docs/codes.py

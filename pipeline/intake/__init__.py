@@ -1,1 +1,1 @@
-"""The offline half of a night: from files to doctors. No socket, no ledger."""
+"""Reads rosters and pictures into doctors. No socket, no ledger."""

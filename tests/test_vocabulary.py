@@ -1,0 +1,150 @@
+"""Words that the code no longer uses: docs/en/glossary.md holds the ones it uses instead."""
+
+import ast
+import io
+import re
+import tokenize
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+PIPELINE = REPOSITORY / "pipeline"
+
+# a name of a variable, parameter, attribute, function, class or module is none of these
+RETIRED_NAMES = {
+    *(
+        "ask",
+        "aside",
+        "at",
+        "beside",
+        "blips",
+        "desk",
+        "doors",
+        "each",
+        "evening",
+        "found",
+        "gallery",
+        "left",
+    ),
+    *(
+        "life",
+        "manner",
+        "meet",
+        "night",
+        "past",
+        "place",
+        "said",
+        "shelf",
+        "spool",
+        "stands",
+        "standing",
+        "stood",
+    ),
+    *(
+        "stray",
+        "strays",
+        "surroundings",
+        "tails",
+        "tally",
+        "tells",
+        "told",
+        "twins",
+        "undone",
+        "walk",
+        "wiring",
+    ),
+}
+# no name has one of these as a part between underscores
+RETIRED_PARTS = {
+    "beside",
+    "desk",
+    "evening",
+    "night",
+    "nobody",
+    "somebody",
+    "stood",
+    "told",
+    "twins",
+    "undone",
+    "whoever",
+}
+# no comment and no docstring holds one of these
+RETIRED_TEXT = re.compile(
+    r"\b(?:aside|ballast|blips?|desk|evening|gauntlet|house test|nights?|nobody|somebody|says|stood|tells?|told|twins|whoever)\b",
+    re.IGNORECASE,
+)
+# packages that still hold retired words
+NOT_YET = {
+    "api.py", "cli", "clock.py", "config", "domain", "errors.py", "esign", "intake/fields", "intake/images",
+    "intake/layout", "intake/pairing", "intake/readers", "intake/conflicts.py", "intake/corrected_lines.py",
+    "intake/corrections.py", "intake/read_rosters.py", "intake/swapped_rows.py", "ledger", "messages", "planning",
+    "reports", "resolution", "row_failures.py", "sandbox", "sending", "support", "workflow",
+}  # fmt: skip
+
+
+def list_names(tree: ast.Module) -> set[str]:
+    """Return every name that a module binds."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.alias(asname=str(name)):
+                names.add(name)
+            case ast.Attribute(attr=name, ctx=ast.Store()) | ast.MatchAs(name=str(name)):
+                names.add(name)
+            case _:
+                pass
+    return names
+
+
+def list_texts(source: str, tree: ast.Module) -> list[str]:
+    """Return the comments and the docstrings of a module."""
+    texts = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return texts + [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
+
+
+def find_retired_words(path: Path) -> list[str]:
+    """Return the retired words of one module: its own name, the names it binds, its comments and docstrings."""
+    source = path.read_text("utf-8")
+    tree = ast.parse(source)
+    names = {name.strip("_") for name in {path.stem, *list_names(tree)}}
+    words = [name for name in names if name in RETIRED_NAMES or RETIRED_PARTS & set(name.lower().split("_"))]
+    return sorted(words) + [
+        hit[0] for text in list_texts(source, tree) for hit in RETIRED_TEXT.finditer(text)
+    ]
+
+
+def is_not_yet(path: Path) -> bool:
+    relative = path.relative_to(PIPELINE).as_posix()
+    return any(relative == part or relative.startswith(part + "/") for part in NOT_YET)
+
+
+def test_no_retired_word_is_left():
+    retired = {
+        path.relative_to(REPOSITORY).as_posix(): find_retired_words(path)
+        for path in PIPELINE.rglob("*.py")
+        if not is_not_yet(path)
+    }
+    assert {path: words for path, words in retired.items() if words} == {}
+
+
+def test_a_retired_word_is_found(tmp_path):
+    module = tmp_path / "night.py"
+    module.write_text(
+        '"""Nobody tells."""\n\n\ndef told(place):  # the night\n    for each in place:\n        beside_it = each\n'
+    )
+    assert find_retired_words(module) == [
+        "beside_it",
+        "each",
+        "night",
+        "place",
+        "told",
+        "night",
+        "Nobody",
+        "tells",
+    ]
