@@ -44,7 +44,7 @@ _LABEL = re.compile(
 _END = re.compile(r"(?<=[0-9])[,;、。.]+\Z")  # of a list that has one entry
 _BETWEEN = re.compile(r"[/\\、,;|&+和或\r\n]+")
 _TWICE = re.compile(r"(1[3-9][0-9]{9})(?:[/、,;|]?\1)+")
-_ZEROS = re.compile(r"0+(?:\.0+)?")  # what a look-up formula gives for a blank cell
+_ZEROS = re.compile(r"0+(?:\.0+)?")  # a text: what a program writes for a blank
 
 
 def _join_groups(text: str) -> str:
@@ -74,9 +74,13 @@ def normalise(text: str) -> tuple[str, tuple[Change, ...]]:
 
 
 def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> FieldResult[str]:
-    """Read the mobile; without one an error stands only where auto-sign is to be opened."""
+    """Read the mobile; a missing one is an error only where auto-sign is to be opened.
+
+    The number 0 is no missing mobile: in several formats it is all that is left of a formula that was never computed.
+    """
     text = _text(cell)
-    if is_placeholder(text) or _ZEROS.fullmatch(text):
+    is_number = cell is not None and cell.kind is CellKind.NUMBER
+    if is_placeholder(text) or (_ZEROS.fullmatch(text) and not is_number):
         severity: Severity = "error" if auto_sign else "warning"
         return FieldResult(None, (problem("MOBILE_MISSING", Field.MOBILE, address, severity=severity),))
     mobile, changes = normalise(text)

@@ -109,6 +109,11 @@ def test_anything_else_refuses_the_row(wrong):
     assert read(wrong).value is None
 
 
+def test_the_number_zero_is_refused():
+    for value in (0, 0.0):  # a formula that was never computed may arrive so
+        assert codes(read("0", kind=CellKind.NUMBER, value=value)) == [("MOBILE_INVALID", "error")]
+
+
 def test_a_fraction_is_no_mobile():
     assert codes(read("13800138000.5", kind=CellKind.NUMBER, value=13800138000.5)) == [
         ("MOBILE_INVALID", "error")
