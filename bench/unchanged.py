@@ -53,7 +53,7 @@ def seed(hospital: Hospital) -> None:
 
 
 async def _sealed(ledger, run, planned, now) -> None:
-    from pipeline.domain.model import Verdict
+    from pipeline.domain.seals import Verdict
     from pipeline.ledger.protocol import Attempt
 
     rows = iter(planned)

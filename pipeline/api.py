@@ -36,7 +36,8 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config import named_paths
 from pipeline.config.language import of_locale, of_titles
 from pipeline.config.settings import Config
-from pipeline.domain.model import Halt, RowOutcome, RunReport, RunRequest, Status, Traffic
+from pipeline.domain.metrics import Traffic
+from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.signing import Credentials

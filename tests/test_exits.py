@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.domain.model import Halt, RowOutcome, RowPlan, Status
 from pipeline.domain.roster import FileReport
+from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
 from pipeline.messages.problems import problem
 from pipeline.workflow.exit_codes import exit_code
 

@@ -8,17 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.model import (
-    CreateAttempt,
-    Judgement,
-    LiveSeal,
-    PersonHistory,
-    Review,
-    SealContent,
-    Snapshot,
-    Status,
-)
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
+from pipeline.domain.run import Judgement, Review, Status
+from pipeline.domain.seals import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot
 from pipeline.esign.error_codes import has_reason
 from pipeline.messages.problems import message, problem
 from pipeline.planning.plan import PlanRules, outcome_if_not_sent, plan_rows

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cli.app import cli
 from pipeline.config.settings import keys
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.messages.problems import CATALOGUE
 from pipeline.workflow.exit_codes import SEVERITY
 

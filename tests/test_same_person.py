@@ -8,8 +8,9 @@ from datetime import date
 import pytest
 from test_plan import NOW, attempt, doctor, one, sealed, snapshot
 
-from pipeline.domain.model import LiveSeal, Marks, PersonHistory, Status
 from pipeline.domain.roster import CardType, Field
+from pipeline.domain.run import Status
+from pipeline.domain.seals import LiveSeal, Marks, PersonHistory
 from pipeline.messages.problems import problem
 from pipeline.planning.same_person import AbsentPersons, find_new_marks, unite_persons
 

@@ -15,7 +15,7 @@ from pipeline.workflow.run_environment import credentials_of, locked_ledger, req
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.model import RowPlan
+    from pipeline.domain.run import RowPlan
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.resolution.decide import Grounds
 

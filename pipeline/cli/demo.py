@@ -18,7 +18,7 @@ from pipeline.cli.run_session import run_command
 from pipeline.config.environment import name_of
 from pipeline.config.named_paths import room_for_results
 from pipeline.config.settings import load
-from pipeline.domain.model import RunRequest
+from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import say
 from pipeline.support.shell_quoting import join

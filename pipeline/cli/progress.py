@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from pipeline.cli.context import Session
 from pipeline.clock import Clock, stamp
-from pipeline.domain.model import RowOutcome, Status
+from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import status_word
 from pipeline.reports.durations import describe_duration
 from pipeline.reports.service_text import describe_cause

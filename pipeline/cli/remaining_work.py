@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.context import Session
 from pipeline.domain.masking import mask_path
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.messages.results import say
 from pipeline.reports.next_steps import GUARDS
 from pipeline.reports.service_text import describe_halt

@@ -32,7 +32,7 @@ from pipeline.workflow.run_environment import (
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.model import RunRequest
+    from pipeline.domain.run import RunRequest
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.resolution.cases import Case

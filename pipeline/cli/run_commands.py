@@ -13,8 +13,8 @@ from pipeline.cli.run_record import recorded
 from pipeline.cli.run_session import run_command, tell_no_seals
 from pipeline.config.named_paths import no_such_path
 from pipeline.config.settings import Config, missing_ids
-from pipeline.domain.model import RunRequest, Status
 from pipeline.domain.roster import FileReport
+from pipeline.domain.run import RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined

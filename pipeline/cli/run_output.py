@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Numbers, mask_path, mask_text, numbers_of
-from pipeline.domain.model import RowOutcome, RunReport, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.findings import in_words

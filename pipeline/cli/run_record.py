@@ -18,7 +18,7 @@ from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.workflow import run_environment
 
 if TYPE_CHECKING:
-    from pipeline.domain.model import Halt, RunReport, RunRequest
+    from pipeline.domain.run import Halt, RunReport, RunRequest
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.workflow.early_end import Begun
 

@@ -19,7 +19,7 @@ from pipeline.clock import Clock
 from pipeline.config.language import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.model import RunPreview, RunRequest, Status
+from pipeline.domain.run import RunPreview, RunRequest, Status
 from pipeline.errors import EsignImportError
 from pipeline.ledger.tenant import environment
 from pipeline.messages.catalogue import phrase
@@ -32,7 +32,7 @@ LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
     from pipeline.cli.signals import Signals
-    from pipeline.domain.model import RunReport
+    from pipeline.domain.run import RunReport
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.protocol import Ledger
     from pipeline.ledger.site_key import SiteKey

@@ -26,7 +26,7 @@ from pipeline.workflow.run_environment import open_for_config
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.model import PersonHistory
+    from pipeline.domain.seals import PersonHistory
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite_ledger import SqliteLedger
 

@@ -34,9 +34,9 @@ from pydantic_core import PydanticCustomError
 from pipeline.config import environment as variables
 from pipeline.config.addresses import find_endpoint_fault, find_proxy_fault, host_of
 from pipeline.config.yaml_loader import Document, read_document
-from pipeline.domain.model import ContractName
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
+from pipeline.domain.seals import ContractName
 from pipeline.errors import ConfigError
 from pipeline.intake.readers.options import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback

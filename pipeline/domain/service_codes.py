@@ -6,6 +6,7 @@ that is not listed proves nothing about a create, so it is ``unknown`` there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -22,6 +23,8 @@ Meaning = Literal[
     "upload_again",  # the FileId is gone
     "unknown",  # the seal may have been made, by this request or an identical earlier one
 ]
+
+_NAME_EXISTS = re.compile("同名|重名|已存在")  # in a bare FailedOperation
 
 # meaning -> first part of the code: second parts; "-" is the bare code
 _TABLE: Mapping[Meaning, str] = {
@@ -141,3 +144,10 @@ def _read(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
 
 
 CODES: Mapping[str, Meaning] = _read(_TABLE)
+
+
+def means_name_exists(code: str, message: str) -> bool:
+    """Return whether an error answer means that a seal of this name exists: by its code, or by its words."""
+    if code == "FailedOperation":
+        return bool(_NAME_EXISTS.search(message))
+    return code == "FailedOperation.ExistSameSealName"

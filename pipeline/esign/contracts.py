@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.domain.model import ContractName, SealRequest
+from pipeline.domain.seals import ContractName, SealRequest
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pipeline.domain.model import says_name_exists
-from pipeline.domain.service_codes import CODES, Meaning
+from pipeline.domain.service_codes import CODES, Meaning, means_name_exists
 
 STOPPING: frozenset[Meaning] = frozenset({"credentials", "permission", "account", "quota", "contract"})
 
@@ -32,7 +31,7 @@ _PICTURE_MISSING = re.compile(
 
 def of_create(code: str, message: str) -> Meaning:
     """Return what an error answer to a create means; the text only refines codes that leave it open."""
-    if says_name_exists(code, message):
+    if means_name_exists(code, message):
         return "exists"
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.domain.model import Verdict, VerdictKind
+from pipeline.domain.seals import Verdict, VerdictKind
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign import error_codes
 from pipeline.esign.client import Reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import astuple
 
-from pipeline.domain.model import Verdict
+from pipeline.domain.seals import Verdict
 from pipeline.ledger import seal_names
 from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
 from pipeline.ledger.snapshot import CONTENT, MAY_HAVE_MADE_ONE, NAMED_ANEW

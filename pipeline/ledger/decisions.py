@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
-from pipeline.domain.model import Judged, Judgement, Marks
+from pipeline.domain.run import Judged, Judgement
+from pipeline.domain.seals import Marks
 from pipeline.ledger import persons
 from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
 from pipeline.ledger.receipt_facts import Fact

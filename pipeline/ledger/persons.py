@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 
-from pipeline.domain.model import Marks
 from pipeline.domain.roster import fold_staff_no
+from pipeline.domain.seals import Marks
 from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.ledger.schema import OPEN_ATTEMPT
 

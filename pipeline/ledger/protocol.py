@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
 
-from pipeline.domain.model import Judged, Judgement, Marks, SealContent, Snapshot, Verdict
 from pipeline.domain.roster import FileStat
+from pipeline.domain.run import Judged, Judgement
+from pipeline.domain.seals import Marks, SealContent, Snapshot, Verdict
 
 
 class LedgerConflict(Exception):

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.domain.model import Verdict
+from pipeline.domain.seals import Verdict
 from pipeline.ledger import attempts
 from pipeline.ledger.receipts import Mark, Receipt
 

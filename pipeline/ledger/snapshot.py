@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sys import intern
 from typing import Any
 
-from pipeline.domain.model import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot
+from pipeline.domain.seals import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot
 from pipeline.ledger import persons, seal_names
 from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.domain.model import CHECKED, Judged, Judgement, Marks, Snapshot, Verdict
 from pipeline.domain.roster import FileStat
+from pipeline.domain.run import Judged, Judgement
+from pipeline.domain.seals import CHECKED, Marks, Snapshot, Verdict
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger import (
     attempts,

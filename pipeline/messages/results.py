@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.domain.model import Status
 from pipeline.domain.roster import CardType, Field
+from pipeline.domain.run import Status
 from pipeline.messages.findings import in_words
 from pipeline.messages.notices import NOTICE_WORDS
 from pipeline.messages.report_page import REPORT_WORDS

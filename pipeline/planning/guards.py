@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from pipeline.domain.model import Halt, RowPlan, Status
+from pipeline.domain.run import Halt, RowPlan, Status
 from pipeline.planning.run_history import LastRun
 
 FEW = 10  # people: of fewer, a third may be one doctor who left

@@ -11,20 +11,10 @@ from datetime import date
 from functools import partial
 
 from pipeline import row_failures
-from pipeline.domain.model import (
-    Judged,
-    Judgement,
-    PersonHistory,
-    Review,
-    RowOutcome,
-    RowPlan,
-    SealContent,
-    SealRequest,
-    Snapshot,
-    Status,
-    says_name_exists,
-)
 from pipeline.domain.roster import Doctor, Field, Picture, Problem, SentSize, Severity, spellings
+from pipeline.domain.run import Judged, Judgement, Review, RowOutcome, RowPlan, Status
+from pipeline.domain.seals import PersonHistory, SealContent, SealRequest, Snapshot
+from pipeline.domain.service_codes import means_name_exists
 from pipeline.errors import NotReadNow
 from pipeline.messages.problems import forgiven, problem, waits_for_machine
 from pipeline.planning.same_person import AbsentPersons, describe_possibly_same
@@ -340,7 +330,7 @@ def _as_planned(content: SealContent) -> SealContent:
 def _retry_exhausted(past: PersonHistory, content: SealContent, rules: PlanRules) -> bool:
     """Tell whether a refused row waits for changed content or an explicit retry."""
     same = [each for each in past.refusals if _as_planned(each.content) == content]
-    if not same or says_name_exists(same[-1].code or "", same[-1].message or ""):
+    if not same or means_name_exists(same[-1].code or "", same[-1].message or ""):
         return False  # a ledger of an older version: asked again, the row is held
     if not rules.has_reason(same[-1].code or "", same[-1].message or ""):
         return True

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.domain.model import Judged, Judgement
+from pipeline.domain.run import Judged, Judgement
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import phrase
 

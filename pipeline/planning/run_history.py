@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.domain.model import RunRequest
+from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_bare
 from pipeline.ledger.protocol import Ledger, RunRecord

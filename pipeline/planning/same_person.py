@@ -11,17 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
-from pipeline.domain.model import (
-    CreateAttempt,
-    LiveSeal,
-    Marks,
-    PersonHistory,
-    RowPlan,
-    SealContent,
-    Snapshot,
-    Status,
-)
 from pipeline.domain.roster import Doctor, Field, Picture, Problem, spellings
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import CreateAttempt, LiveSeal, Marks, PersonHistory, SealContent, Snapshot
 
 Digest = Callable[[str], str]  # of a staff number or a mobile, under the site key
 

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.domain.model import RowPlan, Snapshot
 from pipeline.domain.roster import Doctor, Field, Problem
+from pipeline.domain.run import RowPlan
+from pipeline.domain.seals import Snapshot
 from pipeline.messages.problems import problem
 
 _DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from pipeline.domain.model import RowPlan, Snapshot, Status
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import Snapshot
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.problems import problem
 

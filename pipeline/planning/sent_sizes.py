@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pipeline.domain.model import LiveSeal, Snapshot
 from pipeline.domain.roster import Doctor, Picture, SentSize
+from pipeline.domain.seals import LiveSeal, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

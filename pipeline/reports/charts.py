@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.clock import stamp
-from pipeline.domain.model import DurationHistogram, Timing
+from pipeline.domain.metrics import DurationHistogram, Timing
 
 RIGHT, TOP, BOTTOM = 10, 18, 26  # pixels around the plot
 ROOM_FOR_COUNTS, ROOM_FOR_TIMES = 36, 66  # pixels left of it, for the words there

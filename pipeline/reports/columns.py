@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import RunReport
 from pipeline.domain.roster import Column, FileReport
+from pipeline.domain.run import RunReport
 from pipeline.messages.catalogue import say
 from pipeline.messages.results import field_word
 

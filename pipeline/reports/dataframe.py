@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.domain.masking import Numbers, mask_answer, mask_text, numbers_of
-from pipeline.domain.model import RowOutcome, Status
+from pipeline.domain.run import RowOutcome, Status
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.reports.reasons import counted
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_id, mask_mobile
-from pipeline.domain.model import UNDONE, RowOutcome, RunReport, Status
 from pipeline.domain.roster import CellKind, Doctor, Field
+from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status
 from pipeline.reports.totals import HOLDING_A_SEAL
 
 UNSETTLED = frozenset({Status.UNKNOWN, Status.EXISTS})
@@ -19,7 +19,9 @@ def retried(night: RunReport) -> tuple[RowOutcome, ...]:
     if night.command != "retry":
         return ()
     return tuple(
-        each for each in night.outcomes if each.planned.status in UNDONE or each.status is Status.SEALED
+        each
+        for each in night.outcomes
+        if each.planned.status in RETRYABLE_STATUSES or each.status is Status.SEALED
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, mask_path, mask_text
-from pipeline.domain.model import RunReport
+from pipeline.domain.run import RunReport
 from pipeline.reports.cell_text import clean
 from pipeline.reports.styles import Format, Worksheet
 

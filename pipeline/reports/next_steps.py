@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.domain.masking import NO_NUMBERS, Numbers, mask_path, mask_text
-from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.domain.roster import Problem
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.results import say, status_word
 from pipeline.reports.display_values import UNSETTLED
 from pipeline.reports.reasons import is_spare_copy, needs_fixing, waits_for_review

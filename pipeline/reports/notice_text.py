@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import Notice, RunReport
+from pipeline.domain.run import Notice, RunReport
 from pipeline.messages.results import say
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from pipeline import row_failures
 from pipeline.domain.masking import Numbers, mask_answer, mask_problem, mask_text
-from pipeline.domain.model import RowOutcome, Status
 from pipeline.domain.roster import Field, Problem
+from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.catalogue import say as mark
 from pipeline.messages.findings import in_words, is_phrase
 from pipeline.messages.problem_labels import LABELS

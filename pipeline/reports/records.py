@@ -19,8 +19,8 @@ from pipeline.domain.masking import (
     mask_text,
     numbers_of,
 )
-from pipeline.domain.model import Halt, Notice, RowOutcome, RunReport
 from pipeline.domain.roster import FileReport, Problem
+from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.messages.file_notes import noted
 from pipeline.messages.findings import is_phrase
 from pipeline.messages.problems import forgiven

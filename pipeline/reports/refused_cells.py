@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.domain.model import RowOutcome, Status
 from pipeline.domain.roster import Field
+from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import TOLD_FIELDS
 from pipeline.messages.service_advice import advice_for, known
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import Numbers, mask_path, mask_text, numbers_of
-from pipeline.domain.model import DurationHistogram, RowOutcome, RunReport, Status
+from pipeline.domain.metrics import DurationHistogram
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import say, status_word

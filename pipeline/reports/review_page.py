@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import RowOutcome, RunReport, Status
 from pipeline.domain.roster import Picture, Preview
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.results import status_word
 from pipeline.messages.review_page import WORDS, say
 from pipeline.reports.cell_text import clean

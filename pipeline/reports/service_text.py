@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from pipeline.clock import shown
 from pipeline.domain.masking import Numbers, mask_answer, mask_text
-from pipeline.domain.model import RunReport
+from pipeline.domain.run import RunReport
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.advice import Advice
 from pipeline.messages.catalogue import say as mark

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pipeline.domain.headings import CHECK, seal_line
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.model import RowOutcome, RunReport, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.results import say, status_word
 from pipeline.reports.cell_text import clean, lines, width
 from pipeline.reports.display_values import id_masked, name_of, seal_id_of, seal_name_of, when

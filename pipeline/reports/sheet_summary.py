@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import Numbers, mask_path, mask_text
-from pipeline.domain.model import RunReport, Status
 from pipeline.domain.roster import FileReport
+from pipeline.domain.run import RunReport, Status
 from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import say, status_word

@@ -16,8 +16,8 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 from pipeline.domain.headings import CHECK, ROW_ID, unique_heading
 from pipeline.domain.masking import Numbers
-from pipeline.domain.model import RowOutcome, RunReport
 from pipeline.domain.roster import Doctor, Field, Problem
+from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.results import WORDS, say, status_word
 from pipeline.reports.cell_text import clean, lines, width
 from pipeline.reports.display_values import shown

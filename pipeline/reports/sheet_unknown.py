@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline.domain.headings import CHECK, ROW_ID
 from pipeline.domain.masking import Numbers, mask_answer, mask_text
-from pipeline.domain.model import RowOutcome, RunReport, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.results import say, status_word
 from pipeline.reports.cell_text import lines
 from pipeline.reports.display_values import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.masking import Numbers
-from pipeline.domain.model import RunReport
+from pipeline.domain.run import RunReport
 from pipeline.messages.results import say
 from pipeline.reports.cell_text import lines
 from pipeline.reports.links import FolderLinks

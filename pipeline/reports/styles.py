@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.messages.results import say
 from pipeline.reports.cell_text import clean, lines
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from pipeline.domain import headings
-from pipeline.domain.model import RowOutcome, Status
 from pipeline.domain.roster import Cell, Doctor, Field
+from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import WORDS, say
 from pipeline.reports.reasons import errors_of, needs_fixing
 from pipeline.reports.refused_cells import refused_fields

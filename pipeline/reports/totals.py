@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from pipeline.domain.model import RowOutcome, RunReport, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, mask_path, mask_text
-from pipeline.domain.model import RowOutcome, RunReport
 from pipeline.domain.roster import Picture, Problem
+from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.problems import parted
 from pipeline.messages.results import say, stray
 from pipeline.reports.reasons import errors_of, sentence

@@ -13,7 +13,7 @@ from pathlib import Path
 import xlsxwriter
 
 from pipeline.domain.masking import Numbers, numbers_of
-from pipeline.domain.model import RunReport
+from pipeline.domain.run import RunReport
 from pipeline.messages.results import say
 from pipeline.reports.display_values import retried
 from pipeline.reports.links import FolderLinks

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, numbers_of
-from pipeline.domain.model import RunReport
 from pipeline.domain.roster import Picture
+from pipeline.domain.run import RunReport
 from pipeline.reports import html_pages
 from pipeline.reports.edited_workbooks import preserve_edited_workbooks, remember_written
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, WORKBOOK

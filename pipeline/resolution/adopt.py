@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pipeline.domain.headings import CHECK, seal_line
 from pipeline.domain.masking import mask_problem, mask_text
-from pipeline.domain.model import PersonHistory, Snapshot
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.row_token import row_id_checksum
+from pipeline.domain.seals import PersonHistory, Snapshot
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold
 from pipeline.intake.read_rosters import open_results, run_of

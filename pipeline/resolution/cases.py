@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 
-from pipeline.domain.model import CreateAttempt, PersonHistory, RowPlan, Snapshot, Status
 from pipeline.domain.roster import Doctor
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import CreateAttempt, PersonHistory, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.domain.model import LiveSeal, PersonHistory
+from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.planning.run_history import CERTIFICATE_DAYS

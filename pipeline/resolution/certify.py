@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.model import RowPlan, SealRequest, Status
 from pipeline.domain.roster import Prepared
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import SealRequest
 from pipeline.errors import UsageError, reason_of
 from pipeline.esign import responses as reading
 from pipeline.esign.client import NoAnswer, NotSent

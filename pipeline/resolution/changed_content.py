@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from pipeline.domain.model import KEPT, SealContent
 from pipeline.domain.roster import spellings
+from pipeline.domain.seals import KEPT, SealContent
 from pipeline.errors import UsageError
 from pipeline.intake.fields.id_number import lifetime
 from pipeline.intake.images import prepare

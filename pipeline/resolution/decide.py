@@ -11,7 +11,8 @@ from dataclasses import field as _field
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_id
-from pipeline.domain.model import PersonHistory, SealContent, Status
+from pipeline.domain.run import Status
+from pipeline.domain.seals import PersonHistory, SealContent
 from pipeline.errors import UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict

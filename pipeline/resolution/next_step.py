@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_path, mask_text
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.problem_entries import ResponsibleRole
 from pipeline.messages.problems import CATALOGUE

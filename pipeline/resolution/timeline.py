@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any
 
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.ledger.person_queries import Create, Life, Made, RowHistoryEntry
 from pipeline.ledger.protocol import DecisionRecord, RunRecord
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.messages.catalogue import say as mark
 from pipeline.messages.results import field_word, status_meaning, status_word
 from pipeline.messages.results import say as result_word

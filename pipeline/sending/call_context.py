@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipeline.clock import Clock
-from pipeline.domain.model import ContractName, Verdict
+from pipeline.domain.seals import ContractName, Verdict
 from pipeline.esign import responses as reading
 from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
 from pipeline.esign.contracts import CREATE, PROBE, Agent, parse, probe_body

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pipeline.clock import Clock
-from pipeline.domain.model import PER_DECADE, SHORTEST, DurationHistogram, Timing
+from pipeline.domain.metrics import BINS_PER_DECADE, FIRST_BIN_SECONDS, DurationHistogram, Timing
 
 STEPS = 240  # at most: more than a picture of them can show
 BINS = 110  # of a Spread: up to five minutes
@@ -220,6 +220,6 @@ class _Bins:
 
 
 def _bin_of(seconds: float) -> int:
-    if seconds <= SHORTEST:
+    if seconds <= FIRST_BIN_SECONDS:
         return 0
-    return min(BINS - 1, math.ceil(math.log10(seconds / SHORTEST) * PER_DECADE))
+    return min(BINS - 1, math.ceil(math.log10(seconds / FIRST_BIN_SECONDS) * BINS_PER_DECADE))

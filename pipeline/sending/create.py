@@ -12,7 +12,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from pipeline.domain.model import Status, Verdict
+from pipeline.domain.run import Status
+from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign import responses as reading
 from pipeline.esign.client import NoAnswer, NotSent

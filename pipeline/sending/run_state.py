@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.clock import Clock, stamp
-from pipeline.domain.model import Halt, HaltExit, RowPlan, SealRequest, Status, Verdict
 from pipeline.domain.roster import Prepared, Problem
+from pipeline.domain.run import Halt, HaltExit, RowPlan, Status
+from pipeline.domain.seals import SealRequest, Verdict
 from pipeline.domain.service_codes import CODES
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics

@@ -12,8 +12,10 @@ from functools import partial
 
 from pipeline import row_failures
 from pipeline.clock import stamp
-from pipeline.domain.model import Halt, RowOutcome, RowPlan, Status, Timing, Verdict
+from pipeline.domain.metrics import Timing
 from pipeline.domain.roster import Field, Prepared, Problem
+from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
+from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
 from pipeline.esign.contracts import CREATE
 from pipeline.intake.pairing import image_index

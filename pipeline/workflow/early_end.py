@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.model import Halt, HaltExit, RunReport, Traffic
+from pipeline.domain.metrics import Traffic
+from pipeline.domain.run import Halt, HaltExit, RunReport
 from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pipeline.domain.model import Halt, RowOutcome, Status
 from pipeline.domain.roster import FileReport
+from pipeline.domain.run import Halt, RowOutcome, Status
 from pipeline.reports.reasons import is_spare_copy, waits_for_review
 
 SEVERITY = (1, 4, 74, 5, 7, 3, 0)

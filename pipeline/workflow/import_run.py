@@ -16,22 +16,21 @@ from types import MappingProxyType
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_answer, mask_text, numbers_of
-from pipeline.domain.model import (
-    UNDONE,
+from pipeline.domain.metrics import Traffic
+from pipeline.domain.roster import FileReport, FileStat, Origin
+from pipeline.domain.run import (
+    RETRYABLE_STATUSES,
     Halt,
     Judgement,
     Notice,
-    PersonHistory,
     RowOutcome,
     RowPlan,
     RunPreview,
     RunReport,
     RunRequest,
-    Snapshot,
     Status,
-    Traffic,
 )
-from pipeline.domain.roster import FileReport, FileStat, Origin
+from pipeline.domain.seals import PersonHistory, Snapshot
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
@@ -368,7 +367,7 @@ def _to_send(plan: RunPlan, ask: RunRequest, ledger: Ledger) -> list[RowPlan]:
     if ask.of_run is None:
         waiting = run_history.find_previously_unsent(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
-    undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in UNDONE]
+    undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in RETRYABLE_STATUSES]
     ids = {seen.row_id for seen in undone}
     keys = {seen.key for seen in undone if seen.key}
     places = {(seen.file, seen.sheet, seen.row) for seen in undone}
@@ -394,4 +393,4 @@ def _open_to_review(planned: Iterable[RowPlan]) -> Iterator[str]:
 
 def _covered(outcome: RowOutcome) -> bool:
     """Tell whether a row is one that `retry` may touch: its exit code counts no others."""
-    return outcome.planned.status in UNDONE
+    return outcome.planned.status in RETRYABLE_STATUSES

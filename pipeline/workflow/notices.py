@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pipeline.config.passwords import NAME as PASSWORDS
 from pipeline.config.settings import Config
-from pipeline.domain.model import Notice
 from pipeline.domain.roster import Doctor, FileReport
+from pipeline.domain.run import Notice
 from pipeline.intake.readers.discover import find_lock_file
 
 CLOCK_TOLERANCE = 60.0  # seconds by which the clock may differ from the service's before it is said

@@ -15,21 +15,10 @@ from typing import Any
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Numbers, mask_text, numbers_of
-from pipeline.domain.model import (
-    DurationHistogram,
-    Halt,
-    HaltExit,
-    Notice,
-    PersonHistory,
-    RowOutcome,
-    RowPlan,
-    RunReport,
-    RunRequest,
-    Status,
-    Timing,
-    Traffic,
-)
+from pipeline.domain.metrics import DurationHistogram, Timing, Traffic
 from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
+from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RowPlan, RunReport, RunRequest, Status
+from pipeline.domain.seals import PersonHistory
 from pipeline.intake.read_rosters import run_of
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.site_key import SiteKey

@@ -25,7 +25,7 @@ from pipeline.config.named_paths import (
 )
 from pipeline.config.passwords import passwords
 from pipeline.config.settings import Config, missing_ids
-from pipeline.domain.model import RunReport, RunRequest
+from pipeline.domain.run import RunReport, RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.support.shell_quoting import join
 

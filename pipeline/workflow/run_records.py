@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import overload
 
 from pipeline.domain.masking import Numbers, mask_problem, mask_text
-from pipeline.domain.model import Halt, RowOutcome, RunReport
+from pipeline.domain.run import Halt, RowOutcome, RunReport
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.reports.records import outcome_record, run_record

@@ -16,19 +16,10 @@ from types import MappingProxyType
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.model import (
-    Judgement,
-    LiveSeal,
-    PersonHistory,
-    RowPlan,
-    RunPreview,
-    RunRequest,
-    SealContent,
-    SealRequest,
-    Snapshot,
-    Traffic,
-)
+from pipeline.domain.metrics import Traffic
 from pipeline.domain.roster import Doctor, Picture, Prepared, Preview, Problem, SentSize
+from pipeline.domain.run import Judgement, RowPlan, RunPreview, RunRequest
+from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent, SealRequest, Snapshot
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
 from pipeline.esign.error_codes import has_reason

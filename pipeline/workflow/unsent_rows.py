@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from pipeline.domain.model import RowOutcome, RowPlan, Status
 from pipeline.domain.roster import Picture, Prepared, Problem
+from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.messages.problems import waits_for_machine
 from pipeline.planning.plan import outcome_if_not_sent
 from pipeline.sending.submit import IMAGE_WORKERS, Prepare, not_sent, prepare_apart, unfit

@@ -19,7 +19,7 @@ from wire_support import Relay
 import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.errors import ConfigError, CredentialsMissing, Locked, UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, most_in_a_second
 from pipeline.ledger.lock import RunLock

@@ -10,8 +10,9 @@ from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import Api, Config
-from pipeline.domain.model import RowPlan, SealContent, SealRequest, Status
 from pipeline.domain.roster import CardType, Picture
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.esign.client import ANSWER_BYTES, Client, NoAnswer
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger

@@ -7,7 +7,7 @@ from wire_support import fault
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
-from pipeline.domain.model import RunRequest, Status
+from pipeline.domain.run import RunRequest, Status
 from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials

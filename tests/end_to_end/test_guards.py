@@ -9,7 +9,7 @@ from wire_support import CREATE, fault, set_limits
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.planning.guards import Guards, RunGuards, deadline
 
 REFUSED = {"code": "InvalidParameter.CardNumber"}

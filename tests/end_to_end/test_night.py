@@ -227,8 +227,8 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital = hospital_with()
     hospital.doctors(1)
     hospital.go("run")
-    from pipeline.domain.model import SealContent, SealRequest
     from pipeline.domain.roster import CardType
+    from pipeline.domain.seals import SealContent, SealRequest
     from pipeline.esign.contracts import Agent, create_body, upload_body
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
@@ -271,8 +271,8 @@ def _strangers(body: dict, model) -> list[str]:
 
 
 def test_keys_without_a_value_are_left_out():
-    from pipeline.domain.model import SealContent, SealRequest
     from pipeline.domain.roster import CardType
+    from pipeline.domain.seals import SealContent, SealRequest
     from pipeline.esign.contracts import Agent, create_body
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)

@@ -14,8 +14,8 @@ from night_support import number
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
 from pipeline.clock import ManualClock
-from pipeline.domain.model import Halt, Status
 from pipeline.domain.roster import FileReport
+from pipeline.domain.run import Halt, Status
 from pipeline.esign.client import Reply
 from pipeline.esign.contracts import Agent, file_id_of, parse
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain.model import SealContent, Verdict
+from pipeline.domain.seals import SealContent, Verdict
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import Attempt, RowRecord, RunRecord
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.domain.model import Verdict
+from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import maintenance, receipt_facts, receipts, reserve_file
 from pipeline.ledger.open import key_path, open_ledger

@@ -17,16 +17,9 @@ from hypothesis import strategies as st
 from ledger_support import SEALS, UNKNOWN, decision, send
 from memory_ledger import MemoryLedger
 
-from pipeline.domain.model import (
-    CreateAttempt,
-    Judgement,
-    LiveSeal,
-    PersonHistory,
-    SealContent,
-    Snapshot,
-    Verdict,
-)
 from pipeline.domain.roster import FileStat
+from pipeline.domain.run import Judgement
+from pipeline.domain.seals import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot, Verdict
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RowRecord, RunRecord
 

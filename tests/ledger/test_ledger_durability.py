@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from pipeline.domain.model import Verdict
 from pipeline.domain.roster import FileStat
+from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger.attempts import ORPHANED
 from pipeline.ledger.protocol import UPLOAD, LedgerConflict
@@ -20,7 +20,7 @@ import asyncio, sys
 sys.path.insert(0, "tests/ledger")
 import conftest
 from pipeline.ledger.open import open_ledger
-from pipeline.domain.model import Verdict
+from pipeline.domain.seals import Verdict
 
 ledger, _ = open_ledger(place, conftest.TENANT, now=conftest.NOW)
 ledger.begin_run(conftest.RUN)

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from pipeline.domain.model import Verdict
+from pipeline.domain.seals import Verdict
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ledger_support import decision
 from memory_ledger import MemoryLedger
 
-from pipeline.domain.model import SealContent, Snapshot, Verdict
+from pipeline.domain.seals import SealContent, Snapshot, Verdict
 from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Attempt, Ledger, LedgerConflict, RunRecord

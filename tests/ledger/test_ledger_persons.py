@@ -9,8 +9,8 @@ import pytest
 from ledger_support import UNKNOWN, decision, send
 from memory_ledger import MemoryLedger
 
-from pipeline.domain.model import Marks
 from pipeline.domain.roster import spellings
+from pipeline.domain.seals import Marks
 from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import Adopted, LedgerConflict

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.domain.model import Verdict
+from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import maintenance, receipt_facts, receipts, schema
 from pipeline.ledger.ownership import Ownership

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.domain.model import SealContent, Verdict
 from pipeline.domain.roster import FileStat
+from pipeline.domain.seals import SealContent, Verdict
 from pipeline.ledger import snapshot as people
 
 CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)

@@ -12,16 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.domain.model import (
-    CreateAttempt,
-    PersonHistory,
-    RowOutcome,
-    RowPlan,
-    RunReport,
-    SealContent,
-    Status,
-    Traffic,
-)
+from pipeline.domain.metrics import Traffic
 from pipeline.domain.roster import (
     CardType,
     Cell,
@@ -37,6 +28,8 @@ from pipeline.domain.roster import (
     SheetReport,
     SkippedLine,
 )
+from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status
+from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
 from pipeline.messages.problems import problem
 from pipeline.reports.workbook import write_workbook
 

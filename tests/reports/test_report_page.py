@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from desktop import browser, found
 
-from pipeline.domain.model import DurationHistogram, Halt, Status, Traffic
+from pipeline.domain.metrics import DurationHistogram, Traffic
 from pipeline.domain.roster import Field, FileReport
+from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.messages.results import STATUS_WORDS
 from pipeline.reports.durations import describe_duration

@@ -9,7 +9,7 @@ import stat
 import openpyxl
 import pytest
 
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.reports.edited_workbooks import newest
 from pipeline.reports.write import write_all
 from pipeline.support.atomic_files import private_folder, write_atomically, write_jsonl

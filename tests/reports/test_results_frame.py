@@ -6,7 +6,7 @@ from dataclasses import replace
 import openpyxl
 import pytest
 
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.reports.dataframe import COLUMNS, COUNTED, by_department, by_reason, to_frame
 from pipeline.reports.reasons import counted
 

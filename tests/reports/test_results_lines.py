@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.domain.model import Halt, Status
 from pipeline.domain.roster import CellKind, Change, Field, FileReport, SheetReport, SkippedLine
+from pipeline.domain.run import Halt, Status
 from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.reports.records import file_line, outcome_record, run_record

@@ -11,8 +11,8 @@ import openpyxl
 import pytest
 from desktop import convert, found
 
-from pipeline.domain.model import Status
 from pipeline.domain.roster import Field
+from pipeline.domain.run import Status
 from pipeline.reports.write import write_all
 
 PLAIN = ("内科", "five senses", "全　角", "100%", "50% off", "a&b [x]{y}", "it's", "第1组+2")

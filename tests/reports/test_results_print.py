@@ -8,8 +8,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from pipeline.domain.model import Status
 from pipeline.domain.roster import FileReport
+from pipeline.domain.run import Status
 from pipeline.messages.problems import problem
 
 HEADS = {

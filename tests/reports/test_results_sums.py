@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
 from pipeline.reports.totals import SumsError, verify_totals
 from pipeline.reports.write import write_all

@@ -9,9 +9,9 @@ import openpyxl
 import pytest
 from desktop import convert
 
-from pipeline.domain.model import Status
 from pipeline.domain.roster import CellKind, EmbeddedImage, Field, Picture
 from pipeline.domain.row_token import row_id_checksum
+from pipeline.domain.run import Status
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.messages.problems import problem
 

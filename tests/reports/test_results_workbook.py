@@ -9,8 +9,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from pipeline.domain.model import Halt, Status
 from pipeline.domain.roster import Field, FileReport, Picture, UnassignedImage
+from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import problem
 
 HOSTILE = [

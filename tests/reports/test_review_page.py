@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from pipeline.domain.masking import numbers_of
-from pipeline.domain.model import Review, Status
 from pipeline.domain.roster import Preview
+from pipeline.domain.run import Review, Status
 from pipeline.messages.problems import problem
 from pipeline.reports.review_page import write_review
 

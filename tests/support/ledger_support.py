@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pipeline.domain.model import Verdict
+from pipeline.domain.seals import Verdict
 from pipeline.ledger.protocol import Adopted, Decision
 
 UNKNOWN = Verdict("unknown", code="no_answer")

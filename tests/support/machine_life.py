@@ -22,7 +22,7 @@ from night_support import draw_seal, newest_results
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
-from pipeline.domain.model import Status
+from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
 from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.results import say, status_word

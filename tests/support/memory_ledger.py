@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from pipeline.domain.model import (
+from pipeline.domain.roster import FileStat
+from pipeline.domain.run import Judged, Judgement
+from pipeline.domain.seals import (
     CHECKED,
     CreateAttempt,
-    Judged,
-    Judgement,
     LiveSeal,
     Marks,
     PersonHistory,
@@ -25,7 +25,6 @@ from pipeline.domain.model import (
     Snapshot,
     Verdict,
 )
-from pipeline.domain.roster import FileStat
 from pipeline.ledger.protocol import (
     UPLOAD,
     Adopted,

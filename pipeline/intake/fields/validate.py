@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from pipeline import row_failures
-from pipeline.domain.model import ContractName
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
+from pipeline.domain.seals import ContractName
 from pipeline.intake.fields.choices import read_card_type, read_license_type, read_scene, read_yes_no
 from pipeline.intake.fields.id_number import Identity, lifetime, read_identity
 from pipeline.intake.fields.mobile import read_mobile

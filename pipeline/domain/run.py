@@ -1,0 +1,189 @@
+"""One run: what is asked, what is planned for each row, and how each row and the run ended.
+
+Personal fields carry ``repr=False``: a traceback or a log line never shows a number, a name or a picture's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as _field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pipeline.domain.metrics import Traffic
+from pipeline.domain.roster import Doctor, FileReport, Prepared, Problem
+from pipeline.domain.seals import ContractName, PersonHistory, SealRequest
+
+Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
+# a bug, usage, somebody must act, a rerun helps, another run, ledger or disk, Ctrl-C
+HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
+
+
+class Status(StrEnum):
+    """Where a row ends: exactly one of these; READY occurs in ``check`` alone."""
+
+    SEALED = "sealed"
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    EXISTS = "exists"
+    NOT_SENT = "not_sent"
+    READY = "ready"
+
+
+# what `retry` covers; READY: the run was cut short
+RETRYABLE_STATUSES = frozenset({Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY})
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a human judged, and when."""
+
+    judged: Judged
+    at: float  # unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a human judges of a row: the pairing that ``id`` stands for, and what was judged so far."""
+
+    id: str  # HMAC of key, name, seal name and picture's sha256: the judgement counts while all four are the same
+    judged: Judged | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """A row after roster and ledger met: the status it has already, or READY and what will be sent.
+
+    NOT_SENT is a row that waits for a review.
+    """
+
+    doctor: Doctor
+    status: Status
+    seal_name: str | None
+    past: PersonHistory | None
+    request: SealRequest | None = None  # with READY alone
+    problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
+    review: Review | None = None  # of a row that would be sent, where there is a site key
+    possibly_same: PersonHistory | None = (
+        None  # whose corrected number this may be: held until a human decides
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """How a row ended: a line of outcomes.jsonl and of the workbook."""
+
+    planned: RowPlan
+    status: Status
+    seal_id: str | None = None
+    request_id: str | None = None
+    trace_id: str | None = None
+    attempts: int = 0  # creates ever sent for the person
+    at: float | None = None  # unix seconds of the last attempt
+    seconds: float | None = None  # what this row's own calls took tonight
+    host: str | None = None
+    code: str | None = (
+        None  # the service's, or no_answer, not_sent, unreadable, … where it said nothing usable
+    )
+    message: str | None = _field(default=None, repr=False)
+    evidence: str | None = None  # a SealId that stood in an answer which proves nothing
+    problems: tuple[Problem, ...] = ()  # final: the plan's and the picture's
+    prepared: Prepared | None = _field(default=None, repr=False)
+
+    @property
+    def doctor(self) -> Doctor:
+        """The row's doctor."""
+        return self.planned.doctor
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a night stopped before its end."""
+
+    code: str
+    message: str = _field(repr=False)
+    exit: HaltExit
+    # credentials: where the keys came from that the service refused; host, cause, since, seconds: of an outage
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that stops no run and that somebody has to put right (`pipeline.workflow.notices`)."""
+
+    code: str
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)  # what fills the blanks of its words
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run, told after its end (run.json)."""
+
+    run: str
+    command: str
+    started: float
+    finished: float
+    exit: int
+    tenant: str | None
+    contract: ContractName | None
+    outcomes: Sequence[RowOutcome]
+    files: Sequence[FileReport]
+    unclaimed: Sequence[Path]
+    traffic: Traffic
+    halted: Halt | None
+    out: Path
+    seals: Path | None = None
+    notices: Sequence[Notice] = ()
+    absent: int = 0  # people whose last create has no verdict and who are not in these rosters
+    unread: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
+    reviews: str | None = (
+        None  # by which a file of judgements is known as this tenant's; None: for looking only
+    )
+    invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
+    arguments: str = ""  # rosters and folders that were named
+    latest: Path | None = None  # where a copy of the results lies
+    workbook: str = "results.xlsx"  # a numbered sibling's name where a program held that open
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What one run is asked to do; paths are resolved."""
+
+    command: str  # check | run | retry
+    run: str  # its id
+    rosters: tuple[Path, ...]
+    seals: Path | None
+    out: Path
+    limit: int | None = None  # at most so many people created
+    accept_guards: bool = False
+    only: frozenset[str] = frozenset()  # keys: nobody else is sent (resolve --probe)
+    to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
+    passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
+    context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
+    guessed: bool = False  # nothing says that the workbook was made of these rosters, or not of them alone
+    review: Path | None = None  # a file of judgements, saved by a review page
+    of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
+    invocation: str = "esign-import"
+    arguments: str = ""
+    absent: tuple[Path, ...] = ()  # default roster folders that are not there
+
+
+@dataclass(frozen=True, slots=True)
+class RunPreview:
+    """What a night is about to do, told before the first call."""
+
+    rows: int
+    creates: int
+    licences: int  # personal licences that the creates will bind: each is paid
+    heavy: int  # inline pictures over 2 MB without seal_image_compress
+    seconds: float  # at the granted rate
+    judged: tuple[int, int, int] | None = None  # of a review: right, wrong, of no row that could be sent
+    left: Mapping[Status, int] = _field(default_factory=dict)  # rows that are not sent; READY: not asked for
+    guarded: bool = False  # a guard lets nothing through
+    unread: bool = False  # there are rosters, and every one was refused
+    titles: tuple[str, ...] = ()  # of the columns that were read, as the first row's roster writes them

@@ -1,0 +1,151 @@
+"""Seals, creates and persons as the ledger and the service know them.
+
+Personal fields carry ``repr=False``: a traceback or a log line never shows a number, a name or a picture's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as _field
+from typing import Final, Literal
+
+from pipeline.domain.roster import CardType
+
+ContractName = Literal["file_id", "inline"]
+VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
+# markers of `SealContent.sent_size`: a run found that the whole picture was sent; a person kept the seal
+CHECKED: Final = "checked"
+KEPT: Final = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class SealContent:
+    """What a seal was made from, as the ledger keeps it: digests in place of numbers."""
+
+    name: str = _field(repr=False)
+    number: str  # HMAC of the whole number: a renewed permit differs, its person does not
+    id_type: str
+    scene_key: str | None
+    mobile: str | None  # HMAC
+    seal_name: str | None  # the roster's own; a template's name is no content
+    picture: str  # sha256 of the source bytes
+    pixels: str | None  # digest of the decoded pixels
+    # "200x100", as sent. A seal made before sizes were recorded has None until a run has examined its picture
+    # (CHECKED: it was sent whole), or a human has kept the seal (KEPT).
+    sent_size: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAttempt:
+    """A create that was sent for a person and has a verdict (an open one counts as unknown)."""
+
+    uuid: str  # sent as X-TC-TraceId
+    run: str
+    verdict: str  # see Verdict.kind
+    at: float  # unix seconds, signed time
+    host: str
+    content: SealContent
+    code: str | None = None
+    message: str | None = _field(default=None, repr=False)
+    request_id: str | None = None
+    seal_id: str | None = None  # stood in an answer that proves nothing: evidence for whoever settles it
+    upload: bool = False  # refused before its create: nothing can have been made
+    dead_at: float = 0.0  # unix seconds, by this machine's clock: no copy of it can be accepted any more
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSeal:
+    """The one seal a person has."""
+
+    seal_id: str
+    seal_name: str  # "" for an adopted seal whose name is not known
+    run: str  # "" for an adopted one
+    at: float
+    content: SealContent | None  # None for an adopted one: nobody knows what it was made from
+    request_id: str | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What tells a person beside name and number: HMAC of staff number and mobile, "" for none."""
+
+    staff_no: str
+    mobile: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonHistory:
+    """All that the ledger knows of one person and a night needs."""
+
+    key: str
+    seal_name: str | None = None  # frozen at the first attempt
+    seal: LiveSeal | None = None
+    unsettled: CreateAttempt | None = None  # verdict unknown or exists: nothing is sent until it is settled
+    refusals: tuple[CreateAttempt, ...] = ()  # oldest first, since the last seal
+    creates: int = 0  # ever sent
+    frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
+    name: str | None = _field(default=None, repr=False)
+    id_masked: str | None = None
+    staff_no: str | None = (
+        None  # HMAC of the last one seen with the person ("" for none); None: never looked at
+    )
+    mobile: str | None = None  # HMAC, likewise
+    names_of_others: frozenset[str] = frozenset()  # a human found that the seals of these names are not hers
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The ledger at one moment: people by key, and who owns each seal name.
+
+    A spare name's owner was surely refused under it, or may not bear it, and has no seal: it may pass on.
+    """
+
+    people: Mapping[str, PersonHistory]
+    seal_names: Mapping[str, str]  # seal name -> key
+    spare_names: frozenset[str] = frozenset()
+    same_persons: Mapping[str, str] = _field(
+        default_factory=dict
+    )  # key of a corrected number -> its person's key
+    other_persons: frozenset[tuple[str, str]] = (
+        frozenset()
+    )  # a person's key, key of a number that is another's
+    former_pictures: Mapping[str, str] = _field(
+        default_factory=dict
+    )  # sha256 or digest of pixels -> key of the person whose seal was made from it, or compared with it, before
+
+
+@dataclass(frozen=True, slots=True)
+class SealRequest:
+    """One create with every parameter of the API page but the ids, which a night has once."""
+
+    key: str
+    row_id: str
+    name: str = _field(repr=False)
+    number: str = _field(repr=False)
+    id_type: CardType
+    seal_name: str
+    mobile: str | None = _field(repr=False)
+    scene_key: str | None
+    enable_auto_sign: bool | None
+    license_type: int | None
+    seal_image_compress: bool | None
+    content: SealContent
+    staff_no: str = ""  # HMAC: never sent, kept beside the person
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of one create after it.
+
+    ``sealed`` and ``refused`` are the service's word; ``not_executed`` is proven; ``unknown`` and ``exists``
+    wait for a human.
+    """
+
+    kind: VerdictKind
+    seal_id: str | None = None
+    request_id: str | None = None
+    code: str | None = None
+    message: str | None = _field(default=None, repr=False)
+    http_status: int | None = None
