@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,13 +49,11 @@ def authorization(
     service: str = SERVICE,
 ) -> str:
     """Return the Authorization header; the day in its scope is the UTC day of ``timestamp`` (unix seconds)."""
-    from tencentcloud.common.sign import Sign  # noqa: PLC0415 - a check and a --help need no SDK
-
     request, names = canonical_request(headers, body_sha256)
     day = utc_date(timestamp)
     scope = f"{day}/{service}/tc3_request"
     digest = hashlib.sha256(request.encode()).hexdigest()
-    signature = Sign.sign_tc3(
-        credentials.secret_key, day, service, f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
-    )
-    return f"{ALGORITHM} Credential={credentials.secret_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    key = f"TC3{credentials.secret_key}".encode()
+    for part in (day, service, "tc3_request", f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return f"{ALGORITHM} Credential={credentials.secret_id}/{scope}, SignedHeaders={names}, Signature={key.hex()}"

@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tencentcloud.common.sign import Sign
 
 from pipeline.esign.signing import Credentials, authorization, canonical_request
 
@@ -19,21 +23,39 @@ def _signed_headers(vector) -> dict[str, str]:
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_equals_the_vector(vector):
-    given = vector["input"]
-    if "body" in given and "unsigned" not in vector["name"]:
-        assert given["body_sha256"] == hashlib.sha256(given["body"].encode()).hexdigest()
+    values = vector["input"]
+    if "body" in values and "unsigned" not in vector["name"]:
+        assert values["body_sha256"] == hashlib.sha256(values["body"].encode()).hexdigest()
     headers = _signed_headers(vector)
     digest = vector["canonical_request"].rsplit("\n", 1)[1]
-    credentials = Credentials(given["secret_id"], given["secret_key"], given["token"])
+    credentials = Credentials(values["secret_id"], values["secret_key"], values["token"])
 
     assert vector["canonical_request"] == canonical_request(headers, digest)[0]
     assert vector["authorization"] == authorization(
-        credentials, headers, digest, timestamp=given["timestamp"], service=given["service"]
+        credentials, headers, digest, timestamp=values["timestamp"], service=values["service"]
     )
 
 
 def test_there_are_twelve_vectors():
     assert len(VECTORS) == 12
+
+
+@given(
+    secret_key=st.text(),
+    headers=st.dictionaries(st.from_regex(r"[a-zA-Z-]{1,12}", fullmatch=True), st.text(), min_size=1),
+    body=st.binary(),
+    timestamp=st.integers(min_value=0, max_value=4_102_444_800),
+    service=st.text(),
+)
+def test_the_signature_is_that_of_the_official_sdk(secret_key, headers, body, timestamp, service):
+    digest = hashlib.sha256(body).hexdigest()
+    signed = authorization(
+        Credentials("id", secret_key), headers, digest, timestamp=timestamp, service=service
+    )
+    day = datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
+    request_digest = hashlib.sha256(canonical_request(headers, digest)[0].encode()).hexdigest()
+    to_sign = f"TC3-HMAC-SHA256\n{timestamp}\n{day}/{service}/tc3_request\n{request_digest}"
+    assert signed.rpartition("=")[2] == Sign.sign_tc3(secret_key, day, service, to_sign)
 
 
 def test_credentials_never_show_their_key():

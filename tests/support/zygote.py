@@ -46,7 +46,7 @@ def import_everything() -> None:
     """Import what a run imports when it needs it, so that no child has to."""
     for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
         import_module(module.name)
-    for name in ("pandas.core.reshape.reshape", "pythonjsonlogger.json", "tencentcloud.common.sign"):
+    for name in ("pandas.core.reshape.reshape", "pythonjsonlogger.json"):
         import_module(name)
     warm_up()
 
