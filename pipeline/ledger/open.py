@@ -129,7 +129,7 @@ def examine(path: Path, site_key: SiteKey) -> None:
             raise read_failed(path, sqlite3.DatabaseError(found))
         if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
             raise read_failed(path, sqlite3.DatabaseError("this file is not a ledger of esign-import"))
-        schema.require_known(schema.version_of(connection))
+        schema.require_known_version(connection)
         require_tenant(path, connection, site_key.tenant)
         (check,) = connection.execute("SELECT key_check FROM meta").fetchone()
     if not compare_digest(check, site_key.check()):

@@ -1,8 +1,7 @@
-"""The ledger's tables, the constraints that guard the promise, and how an older ledger becomes a newer one.
+"""The tables of the ledger, the constraints that guard it, and the migrations from one schema version to the next.
 
-A person has at most one live seal or one open attempt, never both, whatever the code above believes. Facts are
-kept as they were said: a verdict is never rewritten, a human's decision is a row that the attempt or the seal it
-settles points to.
+A person has at most one live seal or one open attempt, never both: the database refuses it, whatever the code does.
+Facts are kept: a verdict is never rewritten. A decision is a row of its own; the attempt or seal it concerns points to it.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ from collections.abc import Sequence
 
 from pipeline.errors import LedgerError
 
-APPLICATION_ID = 0x6573696D  # "esim", in the file's header: tells a ledger from any other SQLite file
+APPLICATION_ID = 0x6573696D  # "esim", in the header of the file: marks a ledger among other SQLite files
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+FIRST_VERSION = 7  # of the schema; earlier ones were never released
 
 OPEN_ATTEMPT = "decision IS NULL AND (verdict IS NULL OR verdict IN ('unknown', 'exists'))"
 
-# Refused for another reason than the seal name: a bare FailedOperation may hide a seal, and where the name exists
-# already the seal may be the person's own.
+# Of a row of attempt: refused for another reason than the seal name. A bare FailedOperation may hide a seal, and a seal
+# of the same name may be the person's own.
 _SAME_NAME = (
     "(instr(coalesce(message, ''), '同名') OR instr(coalesce(message, ''), '重名') "
     "OR instr(coalesce(message, ''), '已存在'))"
@@ -28,84 +28,37 @@ SURELY_REFUSED = (
     "AND coalesce(code, '') NOT IN ('', 'FailedOperation', 'FailedOperation.ExistSameSealName') "
     f"AND NOT {_SAME_NAME}))"
 )
-# of a row of attempt: a human decided, on this attempt or a later one, that the seal of this name is another person's
+# Of a row of attempt: a person decided, on this attempt or a later one, that the seal of this name is another doctor's.
 DISOWNED = (
     "EXISTS (SELECT 1 FROM attempt AS held JOIN decision ON decision.id = held.decision "
     "WHERE decision.kind = 'not_theirs' AND held.key = attempt.key AND held.seal_name = attempt.seal_name "
     "AND held.number >= attempt.number)"
 )
-
-_ATTEMPT = """
-CREATE TABLE {table} (
-    number INTEGER PRIMARY KEY,
-    uuid TEXT NOT NULL UNIQUE,
-    key TEXT NOT NULL REFERENCES person (key),
-    run TEXT NOT NULL REFERENCES run (run),
-    row_id TEXT NOT NULL,
-    contract TEXT NOT NULL,
-    host TEXT NOT NULL,
-    signed_at REAL NOT NULL,
-    seal_name TEXT NOT NULL,
-    content_name TEXT NOT NULL,
-    content_number TEXT NOT NULL,
-    content_id_type TEXT NOT NULL,
-    content_scene_key TEXT,
-    content_mobile TEXT,
-    content_seal_name TEXT,
-    content_picture TEXT NOT NULL,
-    content_pixels TEXT,
-    verdict TEXT CHECK (verdict IN ('sealed', 'refused', 'not_executed', 'unknown', 'exists')),
-    settled_at REAL,
-    http_status INTEGER,
-    request_id TEXT,
-    code TEXT,
-    message TEXT,
-    seal_id TEXT,
-    decision INTEGER REFERENCES decision (id),
-    {rest}
-    CHECK ((verdict IS NULL) = (settled_at IS NULL)),
-    CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
-    CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')
-) STRICT
-"""
-_OWNER = "FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key),"
-
-# what falls with the table when it is made anew; the first two are indexes
-_ON_ATTEMPT = (
-    "CREATE INDEX attempt_of_person ON attempt (key, number)",
-    f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
-    """
-    CREATE TRIGGER no_attempt_beside_a_live_seal BEFORE INSERT ON attempt
-    WHEN EXISTS (SELECT 1 FROM seal WHERE key = NEW.key AND ended_by IS NULL)
-    BEGIN SELECT RAISE (ABORT, 'live_seal'); END
-    """,
-    f"""
-    CREATE TRIGGER no_live_seal_beside_an_open_attempt BEFORE INSERT ON seal
-    WHEN NEW.ended_by IS NULL AND EXISTS (SELECT 1 FROM attempt WHERE key = NEW.key AND {OPEN_ATTEMPT})
-    BEGIN SELECT RAISE (ABORT, 'open_attempt'); END
-    """,  # noqa: S608 - our own words
-    """
-    CREATE TRIGGER an_attempt_carries_the_frozen_name BEFORE INSERT ON attempt
-    WHEN NEW.seal_name IS NOT (SELECT seal_name FROM person WHERE key = NEW.key)
-    BEGIN SELECT RAISE (ABORT, 'frozen_name'); END
-    """,
-    """
-    CREATE TRIGGER a_verdict_is_final BEFORE UPDATE OF verdict ON attempt
-    WHEN OLD.verdict IS NOT NULL
-    BEGIN SELECT RAISE (ABORT, 'settled'); END
-    """,
+# Of a row of seal_name: its owner cannot have a seal of this name, so it may pass to another person. Before the owner's
+# first seal every create under the name was surely refused, or the seal of that name was found to be another's.
+_CREATES_OF_NAME = "FROM attempt WHERE key = seal_name.key AND attempt.seal_name = seal_name.seal_name"
+FREE_NAME = (
+    f"(EXISTS (SELECT 1 {_CREATES_OF_NAME}) "  # noqa: S608 - our own text
+    f"AND NOT EXISTS (SELECT 1 {_CREATES_OF_NAME} AND NOT ({SURELY_REFUSED} OR {DISOWNED})) "
+    "AND NOT EXISTS (SELECT 1 FROM seal WHERE seal.key = seal_name.key AND (seal.seal_name = seal_name.seal_name "
+    f"OR after_attempt < (SELECT min(number) {_CREATES_OF_NAME}))))"
 )
 
-# Digests stand for numbers and mobiles (sitekey.py). content_seal_name is the roster's own name, seal_name what was
-# sent. An adopted seal was made by no run, and what it was made from may not be known.
-VERSION_1 = (
-    """
+# Digests stand for identity numbers, mobiles and staff numbers (site_key.py). content_seal_name is the roster's own
+# name, seal_name what was sent. An adopted seal was made by no run, and what it was made from may not be known.
+# meta.receipts_*: how far receipts.jsonl reaches, set in the transaction that its lines belong to.
+# row_seen changes with every run and is narrow; the wide text of row_line is written when it changes.
+FIRST_SCHEMA: Sequence[str] = (
+    f"""
     CREATE TABLE meta (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         tenant TEXT NOT NULL,
         key_check TEXT NOT NULL,
         key_format INTEGER NOT NULL,
-        created REAL NOT NULL
+        created REAL NOT NULL,
+        receipts_n INTEGER NOT NULL DEFAULT 0,
+        receipts_sha256 TEXT NOT NULL DEFAULT '{"0" * 64}',
+        receipts_size INTEGER NOT NULL DEFAULT 0
     ) STRICT
     """,
     """
@@ -136,6 +89,8 @@ VERSION_1 = (
         name TEXT,
         id_masked TEXT,
         seal_name TEXT,
+        staff_no TEXT,
+        mobile TEXT,
         FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key)
     ) STRICT, WITHOUT ROWID
     """,
@@ -159,8 +114,40 @@ VERSION_1 = (
         detail TEXT
     ) STRICT
     """,
-    _ATTEMPT.format(table="attempt", rest=_OWNER),
-    *_ON_ATTEMPT[:2],
+    """
+    CREATE TABLE attempt (
+        number INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        key TEXT NOT NULL REFERENCES person (key),
+        run TEXT NOT NULL REFERENCES run (run),
+        row_id TEXT NOT NULL,
+        contract TEXT NOT NULL,
+        host TEXT NOT NULL,
+        signed_at REAL NOT NULL,
+        seal_name TEXT NOT NULL,
+        content_name TEXT NOT NULL,
+        content_number TEXT NOT NULL,
+        content_id_type TEXT NOT NULL,
+        content_scene_key TEXT,
+        content_mobile TEXT,
+        content_seal_name TEXT,
+        content_picture TEXT NOT NULL,
+        content_pixels TEXT,
+        verdict TEXT CHECK (verdict IN ('sealed', 'refused', 'not_executed', 'unknown', 'exists')),
+        settled_at REAL,
+        http_status INTEGER,
+        request_id TEXT,
+        code TEXT,
+        message TEXT,
+        seal_id TEXT,
+        decision INTEGER REFERENCES decision (id),
+        dead_at REAL,
+        content_sent_size TEXT,
+        CHECK ((verdict IS NULL) = (settled_at IS NULL)),
+        CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
+        CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')
+    ) STRICT
+    """,
     """
     CREATE TABLE seal (
         id INTEGER PRIMARY KEY,
@@ -183,6 +170,7 @@ VERSION_1 = (
         content_pixels TEXT,
         decision INTEGER REFERENCES decision (id),
         ended_by INTEGER REFERENCES decision (id),
+        content_sent_size TEXT,
         FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key),
         CHECK (source <> 'sent' OR attempt IS NOT NULL),
         CHECK (source = 'adopted' OR (run IS NOT NULL AND seal_name IS NOT NULL AND content_name IS NOT NULL
@@ -190,10 +178,6 @@ VERSION_1 = (
         CHECK (source <> 'adopted' OR run IS NULL)
     ) STRICT
     """,
-    "CREATE INDEX seal_of_person ON seal (key, after_attempt)",
-    "CREATE UNIQUE INDEX one_live_seal ON seal (key) WHERE ended_by IS NULL",
-    *_ON_ATTEMPT[2:],
-    # row_seen moves every night and is narrow; the wide words of row_line are written when they change, and no more.
     """
     CREATE TABLE row_line (
         id INTEGER PRIMARY KEY,
@@ -206,7 +190,6 @@ VERSION_1 = (
         line TEXT NOT NULL
     ) STRICT
     """,
-    "CREATE INDEX row_line_of_person ON row_line (key)",
     """
     CREATE TABLE row_seen (
         row_id TEXT NOT NULL,
@@ -226,42 +209,32 @@ VERSION_1 = (
         sha256 TEXT NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
-)
-
-# how far receipts.jsonl reaches (receipts.Mark), moved by the very transaction that its lines belong to
-VERSION_2 = (
-    "ALTER TABLE meta ADD COLUMN receipts_n INTEGER NOT NULL DEFAULT 0",
-    f"ALTER TABLE meta ADD COLUMN receipts_sha256 TEXT NOT NULL DEFAULT '{'0' * 64}'",
-    "ALTER TABLE meta ADD COLUMN receipts_size INTEGER NOT NULL DEFAULT 0",
-)
-
-# A verdict's receipt holds the seal it made: without an index each one would read every seal.
-VERSION_3 = ("CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",)
-
-# A seal name passes on to another person where its owner cannot bear it: before the owner's first seal the owner's every
-# create under it was surely refused, or the seal of that name was found to be another's. Else a corrected number would
-# cost a doctor the name; and the person whose seal it is must meet the name that exists, not be sealed under another.
-_UNDER_IT = "FROM attempt WHERE key = seal_name.key AND attempt.seal_name = seal_name.seal_name"
-FREE_NAME = (  # of a row of seal_name
-    f"(EXISTS (SELECT 1 {_UNDER_IT}) "  # noqa: S608 - our own words
-    f"AND NOT EXISTS (SELECT 1 {_UNDER_IT} AND NOT ({SURELY_REFUSED} OR {DISOWNED})) "
-    "AND NOT EXISTS (SELECT 1 FROM seal WHERE seal.key = seal_name.key AND (seal.seal_name = seal_name.seal_name "
-    f"OR after_attempt < (SELECT min(number) {_UNDER_IT}))))"
-)
-VERSION_4 = (
-    "DROP TRIGGER no_live_seal_beside_an_open_attempt",
-    _ATTEMPT.format(
-        table="attempt_4", rest="dead_at REAL,"
-    ),  # keeps the name it was sent under, whosever that is by now
-    "INSERT INTO attempt_4 SELECT *, NULL FROM attempt",
-    "DROP TABLE attempt",
-    "ALTER TABLE attempt_4 RENAME TO attempt",
-    *_ON_ATTEMPT,
-)
-
-# which names pass on was said otherwise before a name could be found to be another person's
-VERSION_5 = (
-    "DROP TRIGGER IF EXISTS a_name_leaves_nobody_who_may_bear_it",
+    "CREATE INDEX seal_of_person ON seal (key, after_attempt)",
+    "CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",
+    "CREATE UNIQUE INDEX one_live_seal ON seal (key) WHERE ended_by IS NULL",
+    "CREATE INDEX row_line_of_person ON row_line (key)",
+    "CREATE INDEX attempt_of_person ON attempt (key, number)",
+    f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
+    """
+    CREATE TRIGGER no_attempt_beside_a_live_seal BEFORE INSERT ON attempt
+    WHEN EXISTS (SELECT 1 FROM seal WHERE key = NEW.key AND ended_by IS NULL)
+    BEGIN SELECT RAISE (ABORT, 'live_seal'); END
+    """,
+    f"""
+    CREATE TRIGGER no_live_seal_beside_an_open_attempt BEFORE INSERT ON seal
+    WHEN NEW.ended_by IS NULL AND EXISTS (SELECT 1 FROM attempt WHERE key = NEW.key AND {OPEN_ATTEMPT})
+    BEGIN SELECT RAISE (ABORT, 'open_attempt'); END
+    """,  # noqa: S608 - our own words
+    """
+    CREATE TRIGGER an_attempt_carries_the_frozen_name BEFORE INSERT ON attempt
+    WHEN NEW.seal_name IS NOT (SELECT seal_name FROM person WHERE key = NEW.key)
+    BEGIN SELECT RAISE (ABORT, 'frozen_name'); END
+    """,
+    """
+    CREATE TRIGGER a_verdict_is_final BEFORE UPDATE OF verdict ON attempt
+    WHEN OLD.verdict IS NOT NULL
+    BEGIN SELECT RAISE (ABORT, 'settled'); END
+    """,
     f"""
     CREATE TRIGGER a_name_leaves_nobody_who_may_bear_it BEFORE UPDATE OF key ON seal_name
     WHEN NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {FREE_NAME})
@@ -269,22 +242,10 @@ VERSION_5 = (
     """,  # noqa: S608 - our own words
 )
 
-# the size at which the picture was sent (model.Content.sent_size)
-VERSION_6 = (
-    "ALTER TABLE attempt ADD COLUMN content_sent_size TEXT",
-    "ALTER TABLE seal ADD COLUMN content_sent_size TEXT",
-)
+# Migration n leads from version FIRST_VERSION + n to the next; append, never change one that was released.
+MIGRATIONS: Sequence[Sequence[str]] = ()
 
-# digests of the staff number and the mobile last seen with a person: by them a corrected number is known
-VERSION_7 = (
-    "ALTER TABLE person ADD COLUMN staff_no TEXT",
-    "ALTER TABLE person ADD COLUMN mobile TEXT",
-)
-
-# step n leads from version n to n + 1
-STEPS: Sequence[Sequence[str]] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7)
-
-# The database names the columns of a broken constraint; triggers speak for themselves.
+# Message of a broken constraint -> its name in LedgerConflict. Triggers raise the name itself.
 CONSTRAINTS = {
     "UNIQUE constraint failed: attempt.key": "open_attempt",
     "UNIQUE constraint failed: attempt.uuid": "attempt",
@@ -295,59 +256,56 @@ CONSTRAINTS = {
 }
 
 
-def version_of(connection: sqlite3.Connection) -> int:
-    """Return the schema version a ledger file carries."""
+def read_version(connection: sqlite3.Connection) -> int:
+    """Return the schema version of a ledger file, 0 for an empty database."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
 
 
-def require_known(version: int, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
-    """Raise LedgerError for a ledger that a newer program has written."""
-    if version > len(steps):
-        raise LedgerError("ledger.too_new", version=version, known=len(steps))
-
-
-def read_as_newest(connection: sqlite3.Connection) -> None:
-    """Let a ledger that nobody has brought forward yet be read as if somebody had; nothing in its file changes."""
-    version = version_of(connection)
-    if version < 6:  # the version that brought content_sent_size; version 4 brought dead_at
-        missing = "NULL AS content_sent_size" + (", NULL AS dead_at" if version < 4 else "")
-        connection.execute(f"CREATE TEMP VIEW attempt AS SELECT *, {missing} FROM main.attempt")  # noqa: S608 - our own words
-        connection.execute("CREATE TEMP VIEW seal AS SELECT *, NULL AS content_sent_size FROM main.seal")
-    if version < 7:
-        connection.execute(
-            "CREATE TEMP VIEW person AS SELECT *, NULL AS staff_no, NULL AS mobile FROM main.person"
+def require_known_version(
+    connection: sqlite3.Connection, *, migrations: Sequence[Sequence[str]] = MIGRATIONS
+) -> None:
+    """Raise LedgerError for a ledger whose schema version this program does not know: a later one, or one before the first."""
+    version = read_version(connection)
+    newest = FIRST_VERSION + len(migrations)
+    if version > newest:
+        raise LedgerError("ledger.too_new", version=version, known=newest)
+    if version < FIRST_VERSION:
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        raise LedgerError(
+            "ledger.too_old", path=path, version=version, known=FIRST_VERSION, then=("ledger", "rebuild")
         )
 
 
-def migrate(connection: sqlite3.Connection, *, steps: Sequence[Sequence[str]] = STEPS) -> None:
-    """Bring a ledger to the newest version, each step whole or not at all.
+def migrate(connection: sqlite3.Connection, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+    """Create the tables in an empty database, or bring a ledger to the newest version; each step whole or not at all.
 
-    ``connection`` is in autocommit mode. Raises LedgerError for a ledger newer than this program.
+    ``connection`` is in autocommit mode. Raises LedgerError for a version that this program does not know.
     """
-    version = version_of(connection)
-    require_known(version, steps=steps)
-    if version == len(steps):
-        return
-    (guarded,) = connection.execute("PRAGMA foreign_keys").fetchone()
-    connection.execute("PRAGMA foreign_keys = OFF")  # a table that is made anew is missing for a moment
+    version = read_version(connection)
+    if version == 0:
+        _apply(connection, FIRST_SCHEMA, FIRST_VERSION)
+        version = FIRST_VERSION
+    require_known_version(connection, migrations=migrations)
+    for number, statements in enumerate(migrations[version - FIRST_VERSION :], start=version + 1):
+        _apply(connection, statements, number)
+
+
+def _apply(connection: sqlite3.Connection, statements: Sequence[str], version: int) -> None:
+    """Run the statements of one version in a transaction; raise sqlite3.Error, undone, where one fails."""
+    (enforced,) = connection.execute("PRAGMA foreign_keys").fetchone()
+    connection.execute("PRAGMA foreign_keys = OFF")  # a table that is created again is missing for a moment
     try:
-        _climb(connection, version, steps)
-    finally:
-        connection.execute(f"PRAGMA foreign_keys = {guarded}")
-
-
-def _climb(connection: sqlite3.Connection, version: int, steps: Sequence[Sequence[str]]) -> None:
-    for number, statements in enumerate(steps[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in statements:
-                connection.execute(statement)
-            if (broken := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
-                raise sqlite3.IntegrityError(f"a row of {broken[0]} refers to nothing")
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except sqlite3.Error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        for statement in statements:
+            connection.execute(statement)
+        if (broken := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
+            raise sqlite3.IntegrityError(f"a row of {broken[0]} refers to nothing")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    finally:
+        connection.execute(f"PRAGMA foreign_keys = {enforced}")

@@ -25,7 +25,6 @@ from pipeline.ledger import (
     receipt_facts,
     reserve_file,
     run_history,
-    schema,
 )
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.access import explain_refusal
@@ -382,7 +381,6 @@ class SqliteLedger:
         except sqlite3.Error as error:
             raise read_failed(self._path, error) from error
         try:
-            schema.read_as_newest(connection)
             connection.execute("BEGIN")
             yield connection
         except sqlite3.Error as error:

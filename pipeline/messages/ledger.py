@@ -115,6 +115,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "台账版本为 {version}，本程序只认识到 {known}；请升级 esign-import 后再运行。",
         "The ledger has version {version}, this program knows {known}: update esign-import and run again.",
     ),
+    "ledger.too_old": (
+        "台账 {path} 的版本为 {version}，由未发布的开发版写成；本程序从版本 {known} 起支持。回执齐全时可据此重建台账。",
+        (
+            "The ledger {path} has version {version}, written by a development version that was never released; "
+            "this program reads version {known} and later. If its receipts are complete, rebuild the ledger from them."
+        ),
+    ),
     "ledger.strange_endpoint": (
         "接口地址 {endpoint} 既不是腾讯云的正式或联调地址，也不是本机地址。",
         "The endpoint {endpoint} is neither Tencent Cloud's production nor its test address, nor this machine.",

@@ -10,8 +10,7 @@ from contextlib import closing
 import pytest
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import person_history, schema
-from pipeline.ledger import snapshot as people
+from pipeline.ledger import schema
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
@@ -144,7 +143,7 @@ def test_a_ledger_that_holds_nothing_passes_to_the_tenant_that_writes_it(begun):
 
 def test_a_ledger_of_a_newer_program_is_refused(begun):
     with closing(connect(begun, readonly=False)) as connection:
-        connection.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
+        connection.execute(f"PRAGMA user_version = {schema.FIRST_VERSION + 1}")
     for options in ({"readonly": True}, {"recover": True}):
         assert "update esign-import" in str(refused(begun, **options))
 
@@ -243,83 +242,41 @@ def test_processes_that_begin_one_ledger_at_once_end_with_one_key(process, place
     assert files(place.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
 
 
-def test_an_older_ledger_is_brought_forward_and_keeps_what_it_holds(begun):
-    steps = (*schema.STEPS, ("CREATE TABLE later (x)", "ALTER TABLE person ADD COLUMN note TEXT"))
+def test_a_migration_keeps_what_the_ledger_holds(begun):
+    migrations = (("CREATE TABLE later (x)",), ("ALTER TABLE person ADD COLUMN note TEXT",))
     with closing(connect(begun, readonly=False)) as connection:
         connection.execute("INSERT INTO person (key) VALUES ('p1')")
-        schema.migrate(connection, steps=steps)
-        schema.migrate(connection, steps=steps)
-        assert schema.version_of(connection) == len(steps)
+        for _ in range(2):  # the second time nothing is left to do
+            schema.migrate(connection, migrations=migrations)
+            assert schema.read_version(connection) == schema.FIRST_VERSION + 2
         assert connection.execute("SELECT key, note FROM person").fetchall() == [("p1", None)]
 
 
-def test_a_ledger_of_the_third_version_becomes_what_a_new_one_is(begun, tmp_path):
-    """The table of attempts is made anew: nothing that stood in it, on it or refers to it is lost."""
-    old = tmp_path / "old.sqlite3"
-    old.touch()
-    with closing(connect(old, readonly=False)) as connection, closing(connect(begun, readonly=False)) as new:
-        schema.migrate(connection, steps=schema.STEPS[:3])
-        connection.executescript(
-            """
-            INSERT INTO run (run, command, started, host, pid, user, rosters, context, out, config_digest, version)
-                VALUES ('r1', 'run', 1, 'h', 1, 'u', '[]', '[]', 'out', 'd', 'v');
-            BEGIN;
-            PRAGMA defer_foreign_keys = ON;
-            INSERT INTO person VALUES ('p1', '张伟', '*', '张伟处方章'), ('p2', '李娜', '*', '李娜处方章');
-            INSERT INTO seal_name VALUES ('张伟处方章', 'p1'), ('李娜处方章', 'p2');
-            INSERT INTO attempt VALUES
-                (3, 'u1', 'p1', 'r1', 'row', 'file_id', 'h', 1, '张伟处方章', '张伟', 'n', 'ID_CARD', NULL, NULL, NULL, 'p',
-                 NULL, 'unknown', 2, 200, 'q', 'InternalError', 'm', NULL, NULL),
-                (7, 'u2', 'p2', 'r1', 'row', 'file_id', 'h', 1, '李娜处方章', '李娜', 'n', 'ID_CARD', NULL, NULL, NULL, 'p',
-                 NULL, 'sealed', 2, 200, 'q', NULL, NULL, 'S2', NULL);
-            INSERT INTO decision VALUES (1, 3, 'it', 'seen', 'not_created', 'p1', 'u1', NULL, NULL);
-            UPDATE attempt SET decision = 1 WHERE uuid = 'u1';
-            INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, at, after_attempt, content_name, content_number,
-                content_id_type, content_picture)
-                VALUES ('S2', 'p2', '李娜处方章', 'sent', 'r1', 'u2', 2, 7, '李娜', 'n', 'ID_CARD', 'p');
-            COMMIT;
-            """
-        )
-        with closing(connect(old, readonly=True)) as reading:
-            schema.read_as_newest(reading)
-            known = people.snapshot(reading, str)
-            assert (known.people["p2"].seal.seal_id, known.spare_names) == ("S2", frozenset())
-            assert [
-                create.dead_at for create in person_history.read_person_history(reading, "p1", ()).creates
-            ] == [361.0]
-        tables = ("person", "seal_name", "attempt", "decision", "seal")
-        before = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
-        schema.migrate(connection)
-        after = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
-        more = {"attempt": (None, None), "seal": (None,), "person": (None, None)}  # columns that came later
-        assert after == {
-            table: [(*row, *more.get(table, ())) for row in rows] for table, rows in before.items()
-        }
-        everything = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
-        assert connection.execute(everything).fetchall() == new.execute(everything).fetchall()
-        assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
-        for statement in ("DELETE FROM attempt WHERE uuid = 'u2'", "DELETE FROM decision"):
-            with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
-                connection.execute(statement)
+BROKEN_MIGRATIONS = {
+    "a row of seal_name refers to nothing": ("DELETE FROM person",),
+    "table later already exists": ("CREATE TABLE later (x)", "CREATE TABLE later (x)"),
+}
 
 
-def test_a_step_forward_after_which_a_row_refers_to_nothing_is_not_taken(begun):
+@pytest.mark.parametrize("error", BROKEN_MIGRATIONS)
+def test_a_migration_that_fails_changes_nothing(begun, error):
+    migrations = (("CREATE TABLE sound (x)",), BROKEN_MIGRATIONS[error])
     with closing(connect(begun, readonly=False)) as connection:
         connection.execute("INSERT INTO person (key) VALUES ('p1')")
         connection.execute("INSERT INTO seal_name VALUES ('章', 'p1')")
-        with pytest.raises(sqlite3.IntegrityError, match="seal_name"):
-            schema.migrate(connection, steps=(*schema.STEPS, ("DELETE FROM person",)))
-        assert schema.version_of(connection) == len(schema.STEPS)
+        with pytest.raises(sqlite3.Error, match=error):
+            schema.migrate(connection, migrations=migrations)
+        assert schema.read_version(connection) == schema.FIRST_VERSION + 1
         assert connection.execute("SELECT key FROM person").fetchall() == [("p1",)]
         assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+        assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'later'").fetchone() is None
 
 
-def test_a_step_forward_that_fails_is_not_taken(begun):
-    steps = (*schema.STEPS, ("CREATE TABLE later (x)", "CREATE TABLE later (x)"))
+def test_a_ledger_before_the_first_version_is_refused_naming_the_way_out(begun):
     with closing(connect(begun, readonly=False)) as connection:
-        with pytest.raises(sqlite3.OperationalError, match="later"):
-            schema.migrate(connection, steps=steps)
-        assert schema.version_of(connection) == len(schema.STEPS)
-        assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'later'").fetchone() == (
-            0,
-        )
+        connection.execute(f"PRAGMA user_version = {schema.FIRST_VERSION - 1}")
+    for options in ({"readonly": True}, {"recover": True}):
+        error = refused(begun, **options)
+        assert "development version" in str(error)
+        assert str(begun) in str(error)
+        assert error.then == ("ledger", "rebuild")
