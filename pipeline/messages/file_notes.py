@@ -18,6 +18,7 @@ NOTES: Mapping[str, str] = {
     "hidden columns {}": "隐藏的列 {}",
     "line {}: more fields than titles": "第 {} 行的内容比标题多",
     "pictures within {} cannot be read: save it as .xlsx": "{} 里的图片读不出来，请另存为 .xlsx",
+    "several columns mean the same ({}): {} is used, {} is not": "有几列意思相同 ({})：使用 {}，没有用 {}",
     "sheet {}: {}": "工作表“{}”：{}",
     "{} more lines with more fields than titles": "另有 {} 行的内容比标题多",
     "{} more pictures belong to no doctor": "另有 {} 张图片不属于任何医生",

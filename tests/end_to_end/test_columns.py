@@ -150,3 +150,24 @@ def test_where_no_locale_names_a_language_the_rosters_do(hospital, monkeypatch, 
     assert openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx").sheetnames[0] == sheet
     files = pipeline.check(hospital.folder / "config.yaml").files
     assert openpyxl.load_workbook(files["results.xlsx"]).sheetnames[0] == sheet
+
+
+def test_of_two_department_columns_the_first_is_used_and_the_results_name_both(hospital):
+    headers = ("中文名", "身份证号", "所属部门", "联系电话", "部门名称")
+    hospital.roster([(name(1), number(1), "内科", "13800138001", "外科")], headers=headers)
+    for serial, department in ((1, "内科"), (2, "外科")):
+        folder = hospital.folder / "seals" / department
+        folder.mkdir(parents=True)
+        draw_seal(folder / f"{name(1)}.png", serial)
+    assert hospital.go("run") == 0
+    assert [seal.name for seal in hospital.world.seals] == [name(1)]
+    (outcome,) = hospital.outcomes()
+    assert outcome["picture"]["path"].endswith(f"seals/内科/{name(1)}.png")
+    (line,) = (hospital.runs[-1] / "files.jsonl").read_text("utf-8").splitlines()
+    note = "several columns mean the same (department): C 所属部门 is used, E 部门名称 is not"
+    assert f"sheet Sheet: {note}" in json.loads(line)["notes"]
+    summary = openpyxl.load_workbook(hospital.runs[-1] / "results.xlsx").worksheets[0]
+    assert any(note in str(cell.value) for row in summary.iter_rows() for cell in row)
+    assert hospital.go("check", "--lang", "zh") == 0
+    (line,) = (hospital.runs[-1] / "files.jsonl").read_text("utf-8").splitlines()
+    assert "有几列意思相同（科室）：使用 C 所属部门，没有用 E 部门名称" in line

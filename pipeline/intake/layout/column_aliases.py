@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from pipeline.domain.roster import IGNORED, CellKind, Column, Field
@@ -78,6 +78,7 @@ class Header:
     last: int  # the last one
     titles: Mapping[int, str]  # column -> as written
     places: Mapping[Field, int]
+    unused: Mapping[Field, Sequence[int]] = field(default_factory=dict)  # further columns of a field
 
 
 def describe_columns(

@@ -54,14 +54,14 @@ _IMAGES = (
 )
 
 # field -> its titles, the plainest first. Where two columns of one line claim a field, the earlier tier wins: 手机号
-# beside 联系电话, 印章图片 beside 照片, 科室 beside 部门. Within a tier, and for every other field, nobody may guess.
+# beside 联系电话, 印章图片 beside 照片, 科室 beside 部门. Within a tier the file is refused, but for FIRST_COLUMN_COUNTS.
 TIERS: Mapping[Field, tuple[tuple[str, ...], ...]] = {
     Field.NAME: ((
         "姓名", "医生姓名", "医师姓名", "医生名称", "医师名称", "医生名字", "医师名字", "医护姓名", "医护人员姓名",
         "人员姓名", "职工姓名", "员工姓名", "用户姓名", "本人姓名", "真实姓名", "中文姓名", "名字", "xm", "ysxm", "name",
         "user name", "full name", "real name", "chinese name", "doctor name", "physician name", "staff name",
         "employee name",
-    ),),
+    ), ("中文名",)),
     Field.NUMBER: ((
         *_NUMBERS, *(owner + number for owner in _OWNERS for number in _NUMBERS if number.startswith("身份证")),
         "证件号", "证件号码", "证件编号", "有效证件号", "有效证件号码", "有效身份证件号", "有效身份证件号码", "sfz", "sfzh",
@@ -129,6 +129,10 @@ TIERS: Mapping[Field, tuple[tuple[str, ...], ...]] = {
 ALIASES: Mapping[Field, tuple[str, ...]] = {
     name: tuple(title for tier in tiers for title in tier) for name, tiers in TIERS.items()
 }
+# fields that are not sent and decide on no person: of several columns the first one is used, and the file's notes name
+# the others
+FIRST_COLUMN_COUNTS = frozenset({Field.DEPARTMENT})
+
 # what means a field only beside one of its titles: 身份证号 ID, 手机/Tel., 身份证号/护照号
 _BESIDE: Mapping[Field, tuple[str, ...]] = {
     Field.NAME: ("chinese", "cn"),

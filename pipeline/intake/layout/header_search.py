@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_aliases import ColumnAliases, Header, claims, label
-from pipeline.intake.layout.column_titles import LONGEST, Meaning, bare, squeeze
+from pipeline.intake.layout.column_titles import FIRST_COLUMN_COUNTS, LONGEST, Meaning, bare, squeeze
 from pipeline.intake.layout.merged_cells import Merged
 from pipeline.intake.readers.model import Line, filled, letters
 
@@ -65,15 +65,16 @@ class _Draft:
 
     def header(self) -> Header:
         """Return it; raises FileRefused HEADER_AMBIGUOUS where two columns claim one field."""
-        places = self.places
+        places = {name: sorted(columns) for name, columns in self.places.items()}
         for name, columns in places.items():
-            if len(columns) > 1:
+            if len(columns) > 1 and name not in FIRST_COLUMN_COUNTS:
                 raise self._ambiguous(name, columns)
         return Header(
             self.lines[0].number,
             self.lines[-1].last,
             {column: title.text for column, title in sorted(self.titles.items())},
             {name: places[name][0] for name in Field if name in places},
+            {name: columns[1:] for name, columns in places.items() if len(columns) > 1},
         )
 
     def _ambiguous(self, name: Field, columns: Sequence[int]) -> FileRefused:
@@ -100,7 +101,7 @@ def find_header(
 ) -> tuple[int, int, Header] | None:
     """Return (first, last, header): the first of the lines that name a name and a number column, as places in ``lines``.
 
-    Raises FileRefused HEADER_AMBIGUOUS where two columns claim one field: nobody may guess which one counts.
+    Raises FileRefused HEADER_AMBIGUOUS where two columns claim one field that is sent or decides who somebody is.
     """
     lines = [_seen(line) for line in lines]
     for last in range(len(lines)):

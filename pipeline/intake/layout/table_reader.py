@@ -56,6 +56,7 @@ class SheetReader:
         self._described: set[tuple[tuple[int, str], ...]] = set()
         self._hidden: dict[int, str] = {}  # hidden columns that have a title, and what they mean
         self._widest = 0
+        self._twice: dict[str, None] = {}  # notes on fields with several columns
         self._form: RowBuilder
         self._spread: MergedCellCursor
 
@@ -81,6 +82,13 @@ class SheetReader:
             if not self._form.is_ticket(column)
         }
         self._widest = max(self._widest, self._form.last)
+        for name, unused in header.unused.items():
+            used, *others = (
+                f"{letters(column)} {header.titles[column].strip()}"
+                for column in (header.places[name], *unused)
+            )
+            note = f"several columns mean the same ({name}): {used} is used, {', '.join(others)} is not"
+            self._twice[note] = None
         titles = tuple(sorted(header.titles.items()))
         if titles not in self._described and len(self._described) < _HEADERS:
             self._described.add(titles)
@@ -138,7 +146,8 @@ class SheetReader:
     def notes(self) -> list[str]:
         """Return what files.jsonl says of the sheet beside its lines."""
         about = f"sheet {self._sheet.name}: " if self._sheet.name is not None else ""
-        notes = [f"line {line}: more fields than titles" for line in self._wider[:_NOTED]]
+        notes = [about + note for note in list(self._twice)[:_NOTED]]
+        notes += [f"line {line}: more fields than titles" for line in self._wider[:_NOTED]]
         if len(self._wider) > _NOTED:
             notes.append(f"{len(self._wider) - _NOTED} more lines with more fields than titles")
         if self._hidden:

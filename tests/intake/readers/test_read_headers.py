@@ -79,6 +79,21 @@ def test_two_columns_for_one_field_refuse_the_file_and_are_both_named(tmp_path):
     assert (detail["row"], detail["found"]) == ("2", "B2 身份证号, C2 证件号码")
 
 
+def test_of_two_department_columns_the_first_is_used_and_named(tmp_path):
+    titles = "姓名,所属部门,部门名称,身份证号"
+    (row,), report = reading(tmp_path / "a.csv", titles, f"张三,内科,外科,{NUMBER}")
+    assert (report.codes, row.fields["department"].shown) == ((), "内科")
+    assert report.notes == (
+        "several columns mean the same (department): B 所属部门 is used, C 部门名称 is not",
+    )
+
+
+def test_the_chinese_name_is_a_title_for_the_name_beside_no_plainer_one(tmp_path):
+    titles = "中文名,英文名,身份证号"
+    assert mapped(tmp_path / "a.csv", titles) == {"name": "中文名", "id_card_number": "身份证号"}
+    assert mapped(tmp_path / "b.csv", f"{titles},姓名")["name"] == "姓名"
+
+
 def test_columns_of_the_user_come_first(tmp_path):
     titles = "姓名,身份证号,证件号码,大名,Kennung（neu）"
     columns = {"证件 号码": "id_card_number", "kennung": "staff_no", "大名": "name"}
