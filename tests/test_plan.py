@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
+from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.run import Judgement, Review, Status
 from pipeline.domain.seals import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot
 from pipeline.esign.error_codes import has_reason
@@ -54,7 +54,7 @@ def doctor(serial: int = 1, **changes) -> Doctor:
         enable_auto_sign=None,
         license_type=None,
         seal_image_compress=None,
-        picture=Picture(Path(f"{serial}.png"), f"sha{serial}", 10),
+        picture=ImageFile(Path(f"{serial}.png"), f"sha{serial}", 10),
         evidence="staff_no",
     )
     return replace(plain, **changes)
@@ -123,7 +123,7 @@ def test_a_sealed_doctor_with_the_same_content_is_unchanged():
         ({"scene_key": "E_PRESCRIPTION_AUTO_SIGN"}, "scene_key"),
         ({"mobile": "15400000001"}, "mobile"),
         ({"seal_name": "别的章"}, "seal_name"),
-        ({"picture": Picture(Path("1.png"), "other", 10)}, "picture"),
+        ({"picture": ImageFile(Path("1.png"), "other", 10)}, "picture"),
     ],
 )
 def test_a_sealed_doctor_whose_content_differs_is_changed(changes, field):
@@ -393,7 +393,7 @@ def test_where_a_review_is_required_only_right_is_sent(said):
 
 @pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
 def test_a_judgement_belongs_to_all_four(part):
-    other = {"picture": Picture(Path("b.png"), "shaB", 10)}.get(part, "别")
+    other = {"picture": ImageFile(Path("b.png"), "shaB", 10)}.get(part, "别")
     (planned,) = plan_rows([doctor(**{part: other})], NOTHING, reviewing(said={ID: "wrong"}))
     assert planned.status is Status.READY
 

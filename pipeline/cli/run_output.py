@@ -132,7 +132,7 @@ def _reasons(session: Session, outcomes: list[RowOutcome], numbers: Numbers, *, 
             found[code] += 1
             first.setdefault(code, outcome)
     for code, rows in found.most_common(REASONS):
-        origin = first[code].doctor.row.stands
+        origin = first[code].doctor.row.display_origin
         place = mask_text(origin.file, numbers)
         status = first[code].status
         exists = status is Status.EXISTS

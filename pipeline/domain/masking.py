@@ -64,7 +64,7 @@ def _numbers_of(doctor: Doctor) -> Iterator[str]:
     cells = doctor.row.fields
     for field, used in ((Field.NUMBER, doctor.number), (Field.MOBILE, doctor.mobile)):
         cell = cells.get(field)
-        shown = cell.shown if cell else ""
+        shown = cell.display_text if cell else ""
         for text in (shown,) if used == shown else (used or "", shown):
             folded = _fold(text)
             if len(folded) >= _SHORTEST and (

@@ -74,7 +74,7 @@ class Origin:
         return self.path.name
 
 
-def spellings(number: str, id_type: CardType | None) -> tuple[str, ...]:
+def list_spellings(number: str, id_type: CardType | None) -> tuple[str, ...]:
     """Return the ways in which one card's number may be written; the first one is the same for all of them.
 
     Letters of other cards count without their case, and nothing but letters and digits counts.
@@ -100,25 +100,25 @@ class Cell(NamedTuple):
     header: str
     value: object
     kind: CellKind
-    shown: str  # what a person sees, number format applied where the file tells it
+    display_text: str  # what a person sees, number format applied where the file tells it
 
     def __repr__(self) -> str:
         return f"Cell(column={self.column!r}, header={self.header!r}, kind={self.kind!r})"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageFile:
     """A picture by its bytes: ``sha256`` identifies it, ``path`` tells a person where it is."""
 
     path: Path = _field(repr=False)  # for one in a zip or a cell: seals.zip/内科/张伟.png, a.xlsx/内科!H12
     sha256: str
     size: int  # bytes
-    stored: Path | None = _field(default=None, repr=False)  # where the bytes lie if not at ``path``
+    stored_path: Path | None = _field(default=None, repr=False)  # where the bytes lie if not at ``path``
 
     @property
     def file(self) -> Path:
         """The regular file that holds the bytes."""
-        return self.stored or self.path
+        return self.stored_path or self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +127,13 @@ class EmbeddedImage:
 
     column: str  # letters
     row: int  # as Excel shows it
-    picture: Picture = _field(repr=False)
+    picture: ImageFile = _field(repr=False)
     floating: bool = False
-    straddles: bool = False  # it also covers part of a neighbour row
-    over: str = ""  # the cells it lies over (``G11:H14``), where they are more than the one under its centre
-    drifted: bool = False  # known to be no evidence: it lies over a text column of its own row
+    overlaps_neighbour: bool = False  # it also covers part of a neighbour row
+    covered_cells: str = (
+        ""  # the cells it lies over (``G11:H14``), where they are more than the one under its centre
+    )
+    is_misplaced: bool = False  # known to be no evidence: it lies over a text column of its own row
 
     @property
     def address(self) -> str:
@@ -144,23 +146,23 @@ class UnassignedImage:
     """A picture inside a roster that no row got."""
 
     sheet: str | None
-    over: str  # the cells it lies over: H12, G11:H14; empty where it does not say
+    covered_cells: str  # the cells it lies over: H12, G11:H14; empty where it does not say
     why: str  # in English, see `pipeline.messages.results.STRAYS`
-    picture: Picture | None = _field(default=None, repr=False)  # None where it cannot be had
+    picture: ImageFile | None = _field(default=None, repr=False)  # None where it cannot be had
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """How a results workbook's line stands to the roster row that it came from."""
 
-    ticket: str  # row_id of that row
+    row_token: str  # row_id of that row
     run: str  # that wrote the workbook, "" where it does not say
-    entry_is_old: bool = False  # the picture entry is that row's own text
-    entry_of: str = (
+    picture_entry_unchanged: bool = False  # the picture entry is that row's own text
+    picture_entry_owner: str = (
         ""  # the picture entry is the text of another roster row, which stands here: a.xlsx 内科 12
     )
     # where name and number may be another doctor's than that row's: the evidence that finds this doctor's picture
-    trusted: frozenset[str] | None = None
+    trusted_evidence: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,22 +172,24 @@ class Row:
     origin: Origin
     cells: Sequence[Cell] = _field(repr=False)
     fields: Mapping[Field, Cell] = _field(repr=False)
-    ticket: str | None = None  # row_id that a row of our own To fix sheet carries
+    row_token: str | None = None  # row_id that a row of our own To fix sheet carries
     hidden: bool = False
     pictures: tuple[EmbeddedImage, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
-    home: Origin | None = None  # of a results workbook's row: where its roster row stands, if that is known
+    roster_origin: Origin | None = (
+        None  # of a results workbook's row: where its roster row stands, if that is known
+    )
     correction: Correction | None = None  # of a row whose content a results workbook gave
 
     @property
-    def stands(self) -> Origin:
+    def display_origin(self) -> Origin:
         """Where a person looks for the row: in its roster, also while a results workbook tells its content."""
-        return self.home or self.origin
+        return self.roster_origin or self.origin
 
     @property
-    def corrected(self) -> bool:
+    def is_corrected(self) -> bool:
         """Whether a results workbook gave its content, in place of what the roster says."""
-        return self.ticket is not None or any(each.code == "ROW_SUPERSEDED" for each in self.problems)
+        return self.row_token is not None or any(each.code == "ROW_SUPERSEDED" for each in self.problems)
 
     def address(self, name: Field) -> str | None:
         """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
@@ -219,10 +223,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedImage:
     """A picture that was decoded whole and lies on disk as it will be sent, byte for byte."""
 
-    source: Picture
+    source: ImageFile
     path: Path = _field(repr=False)  # source.file itself when nothing had to be done
     sha256: str  # of the bytes to send
     size: int  # bytes
@@ -242,7 +246,7 @@ class SentSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ImagePreview:
     """A small copy of a picture, on white paper, for people to look at."""
 
     webp: bytes = _field(repr=False)
@@ -280,13 +284,13 @@ class Doctor:
     enable_auto_sign: bool | None
     license_type: int | None
     seal_image_compress: bool | None
-    picture: Picture | None = _field(default=None, repr=False)
+    picture: ImageFile | None = _field(default=None, repr=False)
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = _field(default=(), repr=False)
 
     @property
-    def staff_mark(self) -> str | None:
+    def comparable_staff_no(self) -> str | None:
         """The staff number as two rows may write it differently: case and leading zeros do not count."""
         return fold_staff_no(self.staff_no) if self.staff_no else None
 
@@ -339,5 +343,5 @@ class FileReport:
     sheets: tuple[SheetReport, ...] = ()
     skipped: tuple[SkippedLine, ...] = ()
     notes: tuple[str, ...] = ()
-    strays: tuple[UnassignedImage, ...] = ()  # pictures that no row got
+    unassigned_images: tuple[UnassignedImage, ...] = ()  # pictures that no row got
     run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say

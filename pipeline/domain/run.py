@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.domain.metrics import Traffic
-from pipeline.domain.roster import Doctor, FileReport, Prepared, Problem
+from pipeline.domain.roster import Doctor, FileReport, PreparedImage, Problem
 from pipeline.domain.seals import ContractName, PersonHistory, SealRequest
 
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
@@ -93,7 +93,7 @@ class RowOutcome:
     message: str | None = _field(default=None, repr=False)
     evidence: str | None = None  # a SealId that stood in an answer which proves nothing
     problems: tuple[Problem, ...] = ()  # final: the plan's and the picture's
-    prepared: Prepared | None = _field(default=None, repr=False)
+    prepared: PreparedImage | None = _field(default=None, repr=False)
 
     @property
     def doctor(self) -> Doctor:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.domain.roster import Doctor, Field, Problem, spellings
+from pipeline.domain.roster import Doctor, Field, Problem, list_spellings
 from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import is_dash, shown
 from pipeline.intake.fields.person_ids import person_ids_of
@@ -173,7 +173,7 @@ def _possibly_same(
 
 # what two people of one name do not share by chance
 _MARKS: Mapping[Field, Callable[[Doctor], str | None]] = {
-    Field.STAFF_NO: lambda doctor: doctor.staff_mark,
+    Field.STAFF_NO: lambda doctor: doctor.comparable_staff_no,
     Field.MOBILE: lambda doctor: doctor.mobile,
 }
 
@@ -247,7 +247,7 @@ def _two_names(rows: Sequence[Doctor]) -> bool:
 # What a seal is made from and what its creation costs. Staff number and
 # department are no content: a doctor who works in two departments stands on two rows.
 _CONTENT: Mapping[Field, Callable[[Doctor], object]] = {
-    Field.NUMBER: lambda doctor: doctor.number and spellings(doctor.number, doctor.id_type)[0],
+    Field.NUMBER: lambda doctor: doctor.number and list_spellings(doctor.number, doctor.id_type)[0],
     Field.ID_TYPE: lambda doctor: doctor.id_type,
     Field.PICTURE: lambda doctor: doctor.picture,  # its place in the order; by what, ``compare`` says
     Field.MOBILE: lambda doctor: doctor.mobile,
@@ -273,6 +273,6 @@ def _said(doctor: Doctor, field: Field, value: object) -> object:
 
 def _name_rows(doctors: Iterable[Doctor]) -> str:
     """Return where rows stand, ``roster.xlsx 内科 12``, in no language; a few of them when they are many."""
-    origins = [doctor.row.stands for doctor in islice(doctors, _NAMED_AT_MOST + 1)]
+    origins = [doctor.row.display_origin for doctor in islice(doctors, _NAMED_AT_MOST + 1)]
     named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
     return ", ".join(named[:_NAMED_AT_MOST]) + (" …" if len(named) > _NAMED_AT_MOST else "")

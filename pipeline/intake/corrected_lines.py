@@ -71,7 +71,7 @@ def relate_lines(lines: Sequence[Row], at: Mapping[str, Row], runs: Mapping[Path
     """Return the lines, each with how it stands to its roster row; ``at`` are roster rows by row_id."""
     if not lines:
         return []
-    people = [_person(line.ticket or "", line) for line in lines]
+    people = [_person(line.row_token or "", line) for line in lines]
     origins = {row_id: _person(row_id, row) for row_id, row in at.items()}
     rows = _Rows(people, list(origins.values()))
     entries = _entries(lines, at)
@@ -81,11 +81,11 @@ def relate_lines(lines: Sequence[Row], at: Mapping[str, Row], runs: Mapping[Path
         standing = at.get(person.row)
         own = text != "" and standing is not None and text == _entry(standing)
         correction = Correction(
-            ticket=person.row,
+            row_token=person.row,
             run=runs.get(line.origin.path, ""),
-            entry_is_old=own,
-            entry_of="" if own else entries.get(text, ""),
-            trusted=_trusted(person, origins.get(person.row), rows),
+            picture_entry_unchanged=own,
+            picture_entry_owner="" if own else entries.get(text, ""),
+            trusted_evidence=_trusted(person, origins.get(person.row), rows),
         )
         related.append(replace(line, correction=correction))
     return related
@@ -146,7 +146,7 @@ def _entries(lines: Sequence[Row], at: Mapping[str, Row]) -> dict[str, str]:
     for row in at.values():
         text = _entry(row)
         if text in wanted:
-            origin = row.stands
+            origin = row.display_origin
             found.setdefault(text, " ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))))
     return found
 

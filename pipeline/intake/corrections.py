@@ -71,19 +71,19 @@ def load_rows(
     if not to_fix_only:
         return _in_place(rows, files, identify)
     beside, reports = read(context, corrections=known)
-    tickets = {row.ticket for row in rows}
-    fixed = [row for row in beside if row.ticket is not None and row.ticket not in tickets]
-    roster = [row for row in beside if row.ticket is None]
+    tickets = {row.row_token for row in rows}
+    fixed = [row for row in beside if row.row_token is not None and row.row_token not in tickets]
+    roster = [row for row in beside if row.row_token is None]
     at = _by_id(roster, row_ids(roster, identify))
     rows, files = _at_home(rows, files, at)
-    stray = next((row for row in rows if row.ticket not in at), None)
+    stray = next((row for row in rows if row.row_token not in at), None)
     if guessed and stray is not None:
         raise UsageError(
             "usage.roster_unknown",
             place=phrase("mark.row", place=_sheet(stray), row=stray.origin.row, more=""),
             rosters=", ".join(map(str, context)) or "—",
         )
-    whole = [_completed(row, at[row.ticket]) if row.ticket in at else row for row in rows]
+    whole = [_completed(row, at[row.row_token]) if row.row_token in at else row for row in rows]
     others = _in_place([*roster, *fixed], reports, identify)
     left = [
         (row, row_id)
@@ -97,16 +97,16 @@ def load_rows(
 
 def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: Identify | None) -> Gathered:
     """Return the rosters' rows, those that a results workbook corrects as it has them."""
-    roster = [row for row in rows if row.ticket is None]
+    roster = [row for row in rows if row.row_token is None]
     ids = list(row_ids(roster, identify))
     if len(roster) == len(rows) and not any(report.run is not None for report in files):
         return Gathered(roster, ids, files)
     at = _by_id(roster, ids)
-    fixed, reports = _at_home([row for row in rows if row.ticket is not None], files, at)
+    fixed, reports = _at_home([row for row in rows if row.row_token is not None], files, at)
     runs = {report.path: report.run or "" for report in reports}
     claims: defaultdict[str, list[Row]] = defaultdict(list)
     for row in fixed:
-        claims[row.ticket or ""].append(row)
+        claims[row.row_token or ""].append(row)
     used: dict[str, Row] = {}
     counted: Counter[Path] = Counter()
     gone: defaultdict[Path, list[Row]] = defaultdict(list)
@@ -121,7 +121,7 @@ def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: Identi
                 older[row.origin.path].append(row)
         if ticket in at:
             used[ticket] = _agreed(at[ticket], latest)
-            if used[ticket].corrected:
+            if used[ticket].is_corrected:
                 counted.update(row.origin.path for row in latest)
     told = [
         _told(report, counted[report.path], gone[report.path], older[report.path])
@@ -238,7 +238,7 @@ def _replaced(standing: Row, row: Row) -> Row:
         if new is None or (name is Field.NUMBER and not trim(shown(new))):
             cells.append(cell)
         else:
-            cells.append(cell._replace(value=new.value, kind=new.kind, shown=new.shown))
+            cells.append(cell._replace(value=new.value, kind=new.kind, display_text=new.display_text))
     fields = {field: cell for cell in cells if (field := names.get(cell.column))}
     added = {field: cell._replace(column="") for field, cell in row.fields.items() if field not in fields}
     return replace(
@@ -284,7 +284,7 @@ def _completed(row: Row, standing: Row) -> Row:
         cells=(*row.cells, *lacking.values()) if lacking else row.cells,
         fields={**row.fields, **lacking} if lacking else row.fields,
         pictures=_pictures(standing, row),
-        home=standing.origin,
+        roster_origin=standing.origin,
     )
 
 
@@ -294,7 +294,7 @@ def _pictures(standing: Row, row: Row) -> tuple[EmbeddedImage, ...]:
     One that the clerk put into the workbook is meant instead of the roster's; so is a file that the row names now and
     did not name before. Those of a roster row that may be another doctor's are not taken over.
     """
-    if row.correction is not None and row.correction.trusted is not None:
+    if row.correction is not None and row.correction.trusted_evidence is not None:
         return row.pictures
     written = trim(shown(row.fields.get(Field.PICTURE)))
     before = trim(shown(standing.fields.get(Field.PICTURE)))
@@ -302,5 +302,5 @@ def _pictures(standing: Row, row: Row) -> tuple[EmbeddedImage, ...]:
         return (*row.pictures, *(each for each in standing.pictures if each.column == column))
     if row.pictures or (written and written != before):
         return row.pictures
-    drifted = (replace(each, drifted=True) for each in embedded_images.drifted(standing))
+    drifted = (replace(each, is_misplaced=True) for each in embedded_images.drifted(standing))
     return (*embedded_images.counting(standing), *drifted)

@@ -117,7 +117,7 @@ def read_roster(
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
         notes=book.notes + tuple(note for each in tables for note in each.notes),
-        strays=tuple(_strays(book, tables)),
+        unassigned_images=tuple(_strays(book, tables)),
         run=book.run,
     )
 
@@ -210,7 +210,7 @@ def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
     """Tell a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
     if (sheet.name or "").startswith(TO_FIX):
         return True
-    titles = [{cell.shown.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
+    titles = [{cell.display_text.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
     return any(
         find_heading((ROW_ID,), each)
         and find_heading((CHECK,), each)
@@ -243,7 +243,7 @@ def _whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) ->
 def _tickets_once(tables: Sequence[Table]) -> None:
     seen: dict[str, Row] = {}
     for row in (row for each in tables for row in each.rows):
-        first = seen.setdefault(row.ticket or "", row)
+        first = seen.setdefault(row.row_token or "", row)
         if first is not row:
             rows = {"ticket": str(first.origin.row), "twice": str(row.origin.row)}
             raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", **rows})

@@ -23,20 +23,20 @@ Mark = tuple[Field, str]
 
 def find_swapped_row(rows: Sequence[Row], at: Mapping[str, Row]) -> Row | None:
     """Return the first row of a workbook that stands at another row's ticket; ``at`` are roster rows by row_id."""
-    here = [row for row in rows if row.ticket in at]
+    here = [row for row in rows if row.row_token in at]
     wanted = {mark for row in here for mark in _marks(row)}
     holders: defaultdict[Mark, list[str]] = defaultdict(list)
     for row_id, standing in at.items():
         for mark in _marks(standing) & wanted:
             if len(holders[mark]) < _MOST:
                 holders[mark].append(row_id)
-    alike = {row.ticket: _likeness(row, holders) for row in here}
-    by_ticket = {row.ticket: row for row in here}
+    alike = {row.row_token: _likeness(row, holders) for row in here}
+    by_ticket = {row.row_token: row for row in here}
     for row in here:
-        own = _weight(_marks(row) & _marks(at[row.ticket or ""]))
-        found = alike[row.ticket]
+        own = _weight(_marks(row) & _marks(at[row.row_token or ""]))
+        found = alike[row.row_token]
         nearest = max(found, key=lambda row_id: found[row_id], default=None)
-        if nearest is None or nearest == row.ticket or found[nearest] <= own:
+        if nearest is None or nearest == row.row_token or found[nearest] <= own:
             continue
         if own == 0 and len(_marks(row) & _marks(at[nearest])) >= _STRANGE:
             return row

@@ -11,7 +11,7 @@ from datetime import date
 from functools import partial
 
 from pipeline import row_failures
-from pipeline.domain.roster import Doctor, Field, Picture, Problem, SentSize, Severity, spellings
+from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, Severity, list_spellings
 from pipeline.domain.run import Judged, Judgement, Review, RowOutcome, RowPlan, Status
 from pipeline.domain.seals import PersonHistory, SealContent, SealRequest, Snapshot
 from pipeline.domain.service_codes import means_name_exists
@@ -33,7 +33,7 @@ class PlanRules:
     template: str  # {name} {staff_no} {department}
     again: bool  # an explicit retry: refused rows are sent again however old
     digest: Callable[[str], str]  # HMAC of a number or mobile under the site key
-    same_picture: Callable[[Picture, SealContent], bool]  # equal bytes or equal pixels
+    same_picture: Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
     today: date
     day_of: Callable[[float], date]  # local calendar day of unix seconds
     has_reason: Callable[[str, str], bool]  # does a refusal's code and message say why
@@ -302,7 +302,7 @@ def _differences(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> list[
 def _number_digests(doctor: Doctor, rules: PlanRules) -> list[str]:
     """Return the digest of a row's number, then those by which a ledger of an earlier version may hold it."""
     assert doctor.number
-    return [rules.digest(each) for each in spellings(doctor.number, doctor.id_type)]
+    return [rules.digest(each) for each in list_spellings(doctor.number, doctor.id_type)]
 
 
 def _content(doctor: Doctor, rules: PlanRules) -> SealContent:
@@ -419,5 +419,5 @@ def _request(doctor: Doctor, seal_name: str, rules: PlanRules) -> SealRequest:
         license_type=doctor.license_type,
         seal_image_compress=doctor.seal_image_compress,
         content=_content(doctor, rules),
-        staff_no=rules.digest(doctor.staff_mark) if doctor.staff_mark else "",
+        staff_no=rules.digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "",
     )

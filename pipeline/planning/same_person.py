@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
-from pipeline.domain.roster import Doctor, Field, Picture, Problem, spellings
+from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, list_spellings
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LiveSeal, Marks, PersonHistory, SealContent, Snapshot
 
@@ -34,7 +34,7 @@ def unite_persons(
         key = doctor.key
         if key is None or person_key is None or doctor.number is None:
             return key
-        spelled = spellings(doctor.number, doctor.id_type)
+        spelled = list_spellings(doctor.number, doctor.id_type)
         if len(spelled) > 1 and key not in snapshot.people:
             key = next((each for each in map(person_key, spelled) if each in snapshot.people), key)
         return snapshot.same_persons.get(key, key)
@@ -52,7 +52,7 @@ class AbsentPersons:
         snapshot: Snapshot,
         present: Collection[str | None],
         digest: Digest,
-        same_picture: Callable[[Picture, SealContent], bool],
+        same_picture: Callable[[ImageFile, SealContent], bool],
     ) -> None:
         """Collect them; ``present`` are the keys of all rows of tonight's rosters."""
         self._other_persons = snapshot.other_persons
@@ -79,7 +79,7 @@ class AbsentPersons:
         return None
 
     def _agreement(self, doctor: Doctor, past: PersonHistory, content: SealContent | None) -> Iterator[Field]:
-        if doctor.staff_mark and self._digest(doctor.staff_mark) == past.staff_no:
+        if doctor.comparable_staff_no and self._digest(doctor.comparable_staff_no) == past.staff_no:
             yield Field.STAFF_NO
         if doctor.mobile and self._digest(doctor.mobile) in {past.mobile, content and content.mobile}:
             yield Field.MOBILE
@@ -122,7 +122,7 @@ def find_new_marks(planned: Iterable[RowPlan], digest: Digest) -> dict[str, Mark
             mobile = digest(doctor.mobile) if doctor.mobile else None
         else:
             continue
-        marks = Marks(digest(doctor.staff_mark) if doctor.staff_mark else "", mobile or "")
+        marks = Marks(digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or "")
         if (marks.staff_no or past.staff_no, marks.mobile or past.mobile) != (past.staff_no, past.mobile):
             found[past.key] = marks
     return found

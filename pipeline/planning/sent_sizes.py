@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pipeline.domain.roster import Doctor, Picture, SentSize
+from pipeline.domain.roster import Doctor, ImageFile, SentSize
 from pipeline.domain.seals import LiveSeal, Snapshot
 
 
@@ -19,7 +19,7 @@ class Examined:
 
 
 def examine_sent_sizes(
-    doctors: Iterable[Doctor], snapshot: Snapshot, size_of: Callable[[Picture, LiveSeal], SentSize | None]
+    doctors: Iterable[Doctor], snapshot: Snapshot, size_of: Callable[[ImageFile, LiveSeal], SentSize | None]
 ) -> Examined:
     """Examine the pictures of sealed doctors whose seal has no recorded size.
 

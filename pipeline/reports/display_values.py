@@ -28,7 +28,7 @@ def retried(night: RunReport) -> tuple[RowOutcome, ...]:
 def shown(doctor: Doctor, field: Field) -> str:
     """Return a cell as a person sees it in the roster, or an empty text."""
     cell = doctor.row.fields.get(field)
-    return cell.shown if cell else ""
+    return cell.display_text if cell else ""
 
 
 def name_of(doctor: Doctor) -> str | None:
@@ -41,7 +41,11 @@ def id_masked(doctor: Doctor) -> str | None:
     if doctor.number:
         return mask_id(doctor.number)
     cell = doctor.row.fields.get(Field.NUMBER)
-    return mask_id(cell.shown) if cell and cell.kind is CellKind.TEXT and len(cell.shown) >= 8 else None
+    return (
+        mask_id(cell.display_text)
+        if cell and cell.kind is CellKind.TEXT and len(cell.display_text) >= 8
+        else None
+    )
 
 
 def mobile_masked(doctor: Doctor) -> str | None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import Numbers, mask_text
-from pipeline.domain.roster import Picture, Preview
+from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.results import status_word
 from pipeline.messages.review_page import WORDS, say
@@ -50,7 +50,9 @@ GROUP_OF: Mapping[Status, str] = {
 }  # of a row that cannot be judged
 
 Thing = TypeVar("Thing", bound=Hashable)
-Look = Callable[[Picture, bool], Preview | None]  # may it open the picture, or only look into the cache?
+Look = Callable[
+    [ImageFile, bool], ImagePreview | None
+]  # may it open the picture, or only look into the cache?
 
 _REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
 _JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
@@ -181,8 +183,8 @@ def _cards(
         yield _card(outcome, preview, warnings, language, numbers, named=not single)
 
 
-def _previews(chosen: Sequence[RowOutcome], look: Look) -> list[Preview | None]:
-    def of(outcome: RowOutcome) -> Preview | None:
+def _previews(chosen: Sequence[RowOutcome], look: Look) -> list[ImagePreview | None]:
+    def of(outcome: RowOutcome) -> ImagePreview | None:
         picture = outcome.doctor.picture
         return look(picture, outcome.status is not Status.UNCHANGED) if picture else None
 
@@ -213,7 +215,7 @@ def _people(pairs: Iterable[tuple[Thing, RowOutcome]]) -> Counter[Thing]:
 
 def _card(
     outcome: RowOutcome,
-    preview: Preview | None,
+    preview: ImagePreview | None,
     hints: Sequence[str],
     language: str,
     numbers: Numbers,

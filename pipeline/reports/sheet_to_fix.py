@@ -162,7 +162,7 @@ class _Writer:
             form = faulty if place in faults or place in refused else plain
             put(sheet, row, place, texts.get(place, ""), form)
         # a corrected row that is refused once more still stands for the roster row it came from
-        ticket = doctor.row.ticket or doctor.row_id or ""
+        ticket = doctor.row.row_token or doctor.row_id or ""
         added = [
             (status_word(outcome.status, self.language), self.styles.status(outcome.status)),
             (said, wrapped),
@@ -187,7 +187,7 @@ class _Writer:
         lacking: Mapping[Field, int],
     ) -> dict[int, str]:
         """Return what stands in the roster's columns and in those it lacks, by place."""
-        texts = {place: cell.shown for place, cell in enumerate(own_cells(doctor))}
+        texts = {place: cell.display_text for place, cell in enumerate(own_cells(doctor))}
         for place, problems in faults.items():
             if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
                 texts[place] = ""
@@ -212,7 +212,7 @@ class _Writer:
         return say("fix.retype", self.language, shown=shown(doctor, Field.NUMBER))
 
     def _origin(self, doctor: Doctor) -> str:
-        origin = doctor.row.stands
+        origin = doctor.row.display_origin
         parts = (origin.file, origin.sheet, say("fix.row", self.language, row=origin.row))
         return " · ".join(filter(None, parts))
 
@@ -254,7 +254,7 @@ class _Writer:
         if found is None:
             return ""
         workbook = found.picture.path.parent.name
-        if doctor.row.correction is not None and workbook != doctor.row.stands.file:
+        if doctor.row.correction is not None and workbook != doctor.row.display_origin.file:
             return f"{workbook}/{found.picture.path.name}"
         return say("fix.in_cell", self.language, cell=found.address)
 

@@ -6,10 +6,10 @@ import struct
 from collections.abc import Callable
 from io import BytesIO
 
-from pipeline.domain.roster import Picture
+from pipeline.domain.roster import ImageFile
 from pipeline.reports.styles import Worksheet
 
-Thumbnail = Callable[[Picture], bytes | None]  # a small PNG, None where the picture cannot be read
+Thumbnail = Callable[[ImageFile], bytes | None]  # a small PNG, None where the picture cannot be read
 
 TALL = 50  # points of a row that holds one
 _SIDE = 56  # pixels it may take

@@ -86,7 +86,7 @@ def asked_for(outcome: RowOutcome) -> set[Field]:
 def own_cells(doctor: Doctor) -> Sequence[Cell]:
     """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
     cells = doctor.row.cells
-    if doctor.row.ticket is not None:
+    if doctor.row.row_token is not None:
         added = _added(tuple(cell.header for cell in cells if cell.column))
         return [cell for cell in cells if cell.header not in added or cell.column == ""]
     ours = _put_in(doctor)
@@ -116,4 +116,4 @@ def _place(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int
 def shown_at(outcome: RowOutcome, place: int) -> str:
     """Return what stands in a column of the layout, or an empty text beyond the row's end."""
     cells = own_cells(outcome.doctor)
-    return cells[place].shown if place < len(cells) else ""
+    return cells[place].display_text if place < len(cells) else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, mask_path, mask_text
-from pipeline.domain.roster import Picture, Problem
+from pipeline.domain.roster import ImageFile, Problem
 from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.problems import parted
 from pipeline.messages.results import say, stray
@@ -23,19 +23,19 @@ class Unpaired:
     where: str  # within a roster: sheet and cells
     why: str
     what: str
-    picture: Picture | None = None  # None where nobody has looked at it yet
+    picture: ImageFile | None = None  # None where nobody has looked at it yet
 
 
 def unpaired(night: RunReport, numbers: Numbers, language: str) -> Iterator[Unpaired]:
     """Yield them: first those that keep somebody from a seal, then those in rosters, then the files."""
     yield from _shared(night, numbers, language)
     for report in night.files:
-        for each in report.strays:
+        for each in report.unassigned_images:
             why, what = stray(each.why, language)
             sheet = (
                 [say("unpaired.sheet", language, sheet=mask_text(each.sheet, numbers))] if each.sheet else []
             )
-            cells = [say("unpaired.cells", language, cells=each.over)] if each.over else []
+            cells = [say("unpaired.cells", language, cells=each.covered_cells)] if each.covered_cells else []
             name, where = mask_text(report.path.name, numbers), " ".join([*sheet, *cells])
             yield Unpaired(report.path, name, where, why, what, each.picture)
     why, what = say("unpaired.unclaimed", language), say("unpaired.what", language)
@@ -45,7 +45,7 @@ def unpaired(night: RunReport, numbers: Numbers, language: str) -> Iterator[Unpa
 
 def how_many(night: RunReport) -> int:
     """Return how many there are."""
-    strays = sum(len(report.strays) for report in night.files)
+    strays = sum(len(report.unassigned_images) for report in night.files)
     return len(night.unclaimed) + strays + len(_disputed(night))
 
 

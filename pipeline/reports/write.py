@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pipeline.domain.masking import Numbers, numbers_of
-from pipeline.domain.roster import Picture
+from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport
 from pipeline.reports import html_pages
 from pipeline.reports.edited_workbooks import preserve_edited_workbooks, remember_written
@@ -105,6 +105,6 @@ def warm_up() -> None:
         html_pages.warm_up()
 
 
-def _thumbnail(look: Look, picture: Picture) -> bytes | None:
+def _thumbnail(look: Look, picture: ImageFile) -> bytes | None:
     preview = look(picture, True)
     return preview.thumbnail if preview else None

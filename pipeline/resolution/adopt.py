@@ -168,7 +168,7 @@ def _found(
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
             free = snapshot.seal_names.get(seal_name or "", key) == key and names[seal_name] == 1
-            marks = [digest(mark) if mark else "" for mark in (doctor.staff_mark, doctor.mobile)]
+            marks = [digest(mark) if mark else "" for mark in (doctor.comparable_staff_no, doctor.mobile)]
             seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if free else None, *marks))
     return Found(tuple(seals), known, left)
 
@@ -216,7 +216,7 @@ def _seal_id(row: Row) -> tuple[str, str | None]:
     cell = next((cell for cell in row.cells if fold(cell.header) in TITLES), None)
     if cell is None:
         return "", None
-    return cell.shown.strip(), f"{cell.column}{row.origin.row}" if cell.column else None
+    return cell.display_text.strip(), f"{cell.column}{row.origin.row}" if cell.column else None
 
 
 def _unusable(doctor: Doctor) -> Localizable:
@@ -263,7 +263,7 @@ def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
             places: dict[str, int] | None = None
             check: int | None = None
             for line in sheet.lines:
-                texts = {column: cell.shown.strip() for column, cell in line.cells.items()}
+                texts = {column: cell.display_text.strip() for column, cell in line.cells.items()}
                 if places is None:
                     places = _places(texts)
                     check = next((column for column, text in texts.items() if text == CHECK), None)
@@ -279,7 +279,7 @@ def _lines_of_results(path: Path, tenant: str) -> Iterator[_Line]:
 def _tenant(summary: Sheet) -> str | None:
     """Return whose run wrote a workbook, as its summary says: a rehearsal's seals are nobody's."""
     for line in summary.lines:
-        texts = [cell.shown.strip() for cell in line.cells.values()]
+        texts = [cell.display_text.strip() for cell in line.cells.values()]
         if len(texts) > 1 and texts[0] in WORDS["fact.tenant"] and "/" in texts[1]:
             return texts[1].partition(" · ")[0]
     return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.roster import Prepared
+from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest
 from pipeline.errors import UsageError, reason_of
@@ -40,7 +40,7 @@ class Certificate:
     seal_id: str | None  # of the second seal, where it was not refused
 
 
-def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, Prepared]:
+def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, PreparedImage]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
     doctor, past = planned.doctor, planned.past
     seal = past.seal if past else None
@@ -56,7 +56,7 @@ def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRe
     assert doctor.number
     assert doctor.id_type
     prepared = prepare(planned) if doctor.picture else None
-    if not isinstance(prepared, Prepared):
+    if not isinstance(prepared, PreparedImage):
         raise UsageError("desk.no_picture", name=doctor.name)
     request = SealRequest(
         key=past.key,
@@ -77,7 +77,7 @@ def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRe
 
 async def certify(
     request: SealRequest,
-    prepared: Prepared,
+    prepared: PreparedImage,
     config: Config,
     *,
     ledger: Ledger,
@@ -132,7 +132,7 @@ async def certify(
     return found
 
 
-def _bytes_of(prepared: Prepared) -> bytes:
+def _bytes_of(prepared: PreparedImage) -> bytes:
     """Return the bytes that were checked. Raises UsageError where they are no longer there."""
     try:
         data = image_index.read(prepared.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from pipeline.domain.roster import spellings
+from pipeline.domain.roster import list_spellings
 from pipeline.domain.seals import KEPT, SealContent
 from pipeline.errors import UsageError
 from pipeline.intake.fields.id_number import lifetime
@@ -25,7 +25,7 @@ def accepted_content(case: Case, digest: Callable[[str], str]) -> SealContent:
     content = replace(
         made,
         name=doctor.name or made.name,
-        number=digest(spellings(doctor.number, doctor.id_type)[0]) if doctor.number else made.number,
+        number=digest(list_spellings(doctor.number, doctor.id_type)[0]) if doctor.number else made.number,
         id_type=str(doctor.id_type) if doctor.id_type else made.id_type,
         scene_key=doctor.scene_key,
         mobile=digest(doctor.mobile) if doctor.mobile else made.mobile,
@@ -54,7 +54,11 @@ def number_key(
     if same_persons.get(key) != case.key:
         return None
     made = case.past.seal or case.past.unsettled
-    if made and made.content and made.content.number == digest(spellings(doctor.number, doctor.id_type)[0]):
+    if (
+        made
+        and made.content
+        and made.content.number == digest(list_spellings(doctor.number, doctor.id_type)[0])
+    ):
         raise UsageError("desk.made_with_number", name=case.name)
     return key
 

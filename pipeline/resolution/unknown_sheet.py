@@ -53,14 +53,14 @@ def _answers(sheet: Sheet, path: Path) -> Iterator[Answer]:
 
 def _is_unknown(sheet: Sheet, header: Line) -> bool:
     """Tell the sheet by its name, or where that was changed by the columns that no other sheet has."""
-    titles = {cell.shown.strip() for cell in header.cells.values()}
+    titles = {cell.display_text.strip() for cell in header.cells.values()}
     named = (sheet.name or "").startswith(WORDS["sheet.unknown"])
     alone = (WORDS["col.settle"], WORDS["col.conclusion"])
     return named or (ROW_ID in titles and not any(titles.isdisjoint(words) for words in alone))
 
 
 def _places(header: Line, path: Path) -> Sequence[int]:
-    titles = {cell.shown.strip(): column for column, cell in header.cells.items()}
+    titles = {cell.display_text.strip(): column for column, cell in header.cells.items()}
     places = []
     for key in (*_TITLES, ROW_ID, CHECK):
         names = WORDS.get(key, (key,))
@@ -73,7 +73,7 @@ def _places(header: Line, path: Path) -> Sequence[int]:
 
 def _text(line: Line, place: int) -> str:
     cell = line.cells.get(place)
-    return cell.shown.strip() if cell is not None else ""
+    return cell.display_text.strip() if cell is not None else ""
 
 
 def _damaged(path: Path, what: str) -> UsageError:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.clock import Clock, stamp
-from pipeline.domain.roster import Prepared, Problem
+from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import Halt, HaltExit, RowPlan, Status
 from pipeline.domain.seals import SealRequest, Verdict
 from pipeline.domain.service_codes import CODES
@@ -146,7 +146,7 @@ class Job:
     index: int
     planned: RowPlan
     request: SealRequest
-    prepared: Prepared
+    prepared: PreparedImage
     file_id: str | None = None
     file_dies: float = 0.0  # unix seconds, the service's
     clock_healed: bool = False

@@ -13,7 +13,7 @@ from functools import partial
 from pipeline import row_failures
 from pipeline.clock import stamp
 from pipeline.domain.metrics import Timing
-from pipeline.domain.roster import Field, Prepared, Problem
+from pipeline.domain.roster import Field, PreparedImage, Problem
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
@@ -29,7 +29,7 @@ MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
 WATCHED = 30.0  # seconds between two looks at the wall clock, which may be set
 IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
 
-Prepare = Callable[[RowPlan], Prepared | tuple[Problem, ...]]
+Prepare = Callable[[RowPlan], PreparedImage | tuple[Problem, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Submission:
             prepared = await self._prepared(planned)
             if prepared is None:
                 return None
-            if isinstance(prepared, Prepared):
+            if isinstance(prepared, PreparedImage):
                 request = planned.request
                 assert request is not None
                 content = replace(request.content, pixels=prepared.pixels, sent_size=_sent_size(prepared))
@@ -131,7 +131,7 @@ class Submission:
                 break
         return None
 
-    async def _prepared(self, planned: RowPlan) -> Prepared | tuple[Problem, ...] | None:
+    async def _prepared(self, planned: RowPlan) -> PreparedImage | tuple[Problem, ...] | None:
         """Decode a row's picture in a thread; None when that broke, and then the run drains."""
         loop = asyncio.get_running_loop()
         try:
@@ -211,7 +211,7 @@ class Submission:
             LOG.exception("whoever watches failed")  # a broken pipe must not end a night
 
 
-def prepare_apart(prepare: Prepare, planned: RowPlan) -> Prepared | tuple[Problem, ...]:
+def prepare_apart(prepare: Prepare, planned: RowPlan) -> PreparedImage | tuple[Problem, ...]:
     """Prepare a row's picture; what breaks over it is that row's problem. Raises OSError where the disk refuses."""
     try:
         return row_failures.isolate_row_failure(
@@ -244,11 +244,11 @@ def _creates_before(planned: RowPlan) -> int:
     return planned.past.creates if planned.past else 0
 
 
-def _sent_size(prepared: Prepared) -> str:
+def _sent_size(prepared: PreparedImage) -> str:
     return f"{prepared.width}x{prepared.height}"
 
 
-def _checked_bytes(prepared: Prepared) -> bytes | None:
+def _checked_bytes(prepared: PreparedImage) -> bytes | None:
     """Read the bytes to send; None when they are no longer the bytes that were checked. Raises NotReadNow."""
     try:
         data = image_index.read(prepared.path)

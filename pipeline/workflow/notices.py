@@ -33,7 +33,7 @@ def find_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
 def find_hard_links(doctors: Iterable[Doctor]) -> Iterator[Notice]:
     """Yield one notice where pictures that doctors have are hard links."""
     paths = dict.fromkeys(
-        doctor.picture.path for doctor in doctors if doctor.picture and not doctor.picture.stored
+        doctor.picture.path for doctor in doctors if doctor.picture and not doctor.picture.stored_path
     )
     linked = [path for path in paths if _is_hard_link(path)]
     if linked:

@@ -53,9 +53,9 @@ class _Words(Sequence[RowRecord]):
 
 def _seen(outcome: RowOutcome, numbers: Numbers) -> RowRecord:
     line = outcome_record(outcome, run="", language="en", numbers=numbers)
-    if outcome.doctor.row.ticket:
+    if outcome.doctor.row.row_token:
         line["corrects"] = (
-            outcome.doctor.row.ticket
+            outcome.doctor.row.row_token
         )  # the row_id of the roster row that this one is a copy of
     line["words"] = [dict(mask_problem(each, numbers).detail) for each in outcome.problems]
     doctor = outcome.doctor

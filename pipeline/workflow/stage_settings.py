@@ -17,7 +17,7 @@ from types import MappingProxyType
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.metrics import Traffic
-from pipeline.domain.roster import Doctor, Picture, Prepared, Preview, Problem, SentSize
+from pipeline.domain.roster import Doctor, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
 from pipeline.domain.run import Judgement, RowPlan, RunPreview, RunRequest
 from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent, SealRequest, Snapshot
 from pipeline.esign.client import Client
@@ -104,10 +104,10 @@ def preparer(config: Config, drawn: Mapping[str, PersonHistory] = MappingProxyTy
         shelf=config.path(config.work) / PREVIEWS,
     )
 
-    def ready(planned: RowPlan) -> Prepared | tuple[Problem, ...]:
+    def ready(planned: RowPlan) -> PreparedImage | tuple[Problem, ...]:
         assert planned.doctor.picture is not None
         prepared = prepare(planned.doctor.picture)
-        if not isinstance(prepared, Prepared):
+        if not isinstance(prepared, PreparedImage):
             return prepared
         stranger = find_image_conflict(planned.doctor, drawn.get(prepared.pixels))
         return (stranger,) if stranger else prepared
@@ -115,7 +115,7 @@ def preparer(config: Config, drawn: Mapping[str, PersonHistory] = MappingProxyTy
     return ready
 
 
-def images_without_seal(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[Picture]:
+def images_without_seal(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[ImageFile]:
     """Yield the pictures of doctors who have no seal: what the others have is not opened again."""
     for doctor in doctors:
         past = snapshot.people.get(doctor.key) if doctor.key else None
@@ -161,10 +161,10 @@ def find_paired_before(ledger: Ledger | None) -> PairedBefore:
     return paired_before
 
 
-def sent_size(config: Config) -> Callable[[Picture, LiveSeal], SentSize | None]:
+def sent_size(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None]:
     """Return the function that tells at which size an older seal's picture was sent."""
 
-    def size_of(picture: Picture, seal: LiveSeal) -> SentSize | None:
+    def size_of(picture: ImageFile, seal: LiveSeal) -> SentSize | None:
         return image.sent_size(
             picture,
             work=config.path(config.work),
@@ -177,7 +177,7 @@ def sent_size(config: Config) -> Callable[[Picture, LiveSeal], SentSize | None]:
     return size_of
 
 
-def preview(config: Config) -> Callable[[Picture, bool], Preview | None]:
+def preview(config: Config) -> Callable[[ImageFile, bool], ImagePreview | None]:
     """Return the function that gives the small copy of a picture; it may open the picture only where it is told."""
     shelf = config.path(config.work) / PREVIEWS
     return lambda picture, opening: image.preview(picture, shelf=shelf, opening=opening)
@@ -277,7 +277,7 @@ def _no_digest(_: str) -> str:
     return ""
 
 
-def _same_picture(picture: Picture, made: SealContent) -> bool:
+def _same_picture(picture: ImageFile, made: SealContent) -> bool:
     """Compare by source bytes, else by decoded pixels; only a picture that was touched is opened."""
     if picture.sha256 == made.picture:
         return True

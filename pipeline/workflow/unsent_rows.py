@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from pipeline.domain.roster import Picture, Prepared, Problem
+from pipeline.domain.roster import ImageFile, PreparedImage, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.messages.problems import waits_for_machine
 from pipeline.planning.plan import outcome_if_not_sent
@@ -29,7 +29,7 @@ class _SharedFaults:
 
     def __init__(self, prepare: Prepare) -> None:
         self._prepare = prepare
-        self._found: dict[Picture, tuple[Problem, ...]] = {}
+        self._found: dict[ImageFile, tuple[Problem, ...]] = {}
 
     def of(self, planned: RowPlan) -> tuple[Problem, ...]:
         """Return what is wrong with a row's picture beside what the row has been told."""
@@ -39,7 +39,7 @@ class _SharedFaults:
             return ()
         if picture not in self._found:
             prepared = prepare_apart(self._prepare, planned)
-            self._found[picture] = () if isinstance(prepared, Prepared) else prepared
+            self._found[picture] = () if isinstance(prepared, PreparedImage) else prepared
         return tuple(each for each in self._found[picture] if each.code not in told | {"IMAGE_NOT_READ"})
 
 
@@ -52,7 +52,7 @@ def _examined(prepare: Prepare, faults: _SharedFaults, planned: RowPlan) -> RowO
     if waits_for_machine(planned.doctor.errors):
         return outcome_if_not_sent(planned)
     prepared = prepare_apart(prepare, planned)
-    if not isinstance(prepared, Prepared):
+    if not isinstance(prepared, PreparedImage):
         own = [
             each for each in planned.problems if each.code != "REVIEW_MISSING"
         ]  # there is nothing to review

@@ -10,7 +10,7 @@ from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import Api, Config
-from pipeline.domain.roster import CardType, Picture
+from pipeline.domain.roster import CardType, ImageFile
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.esign.client import ANSWER_BYTES, Client, NoAnswer
@@ -74,7 +74,7 @@ def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> RowPlan:
         compress,
         content,
     )
-    doctor = type("Doctor", (), {"picture": Picture(Path("a.png"), "p", size)})()
+    doctor = type("Doctor", (), {"picture": ImageFile(Path("a.png"), "p", size)})()
     return RowPlan(doctor, Status.READY, "张三处方章", None, request)
 
 

@@ -28,7 +28,7 @@ def breaking(function, is_broken):
 
 
 def of_cell(cell, *_):
-    return cell is not None and cell.shown == BROKEN
+    return cell is not None and cell.display_text == BROKEN
 
 
 def of_doctor(doctor, *_):

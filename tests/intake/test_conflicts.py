@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Picture, Row
+from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.intake.conflicts import flag_conflicts
 from pipeline.messages.problems import message, problem
 
@@ -48,7 +48,7 @@ def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, se
         enable_auto_sign=None,
         license_type=None,
         seal_image_compress=None,
-        picture=Picture(Path(f"seals/{picture}.png"), picture, 1) if picture else None,
+        picture=ImageFile(Path(f"seals/{picture}.png"), picture, 1) if picture else None,
         problems=(BROKEN,) if broken else (),
         **more,
     )
@@ -482,7 +482,7 @@ def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
 
 def test_twins_of_one_name_are_told_apart_by_their_folders():
     rows = [
-        replace(doctor(place, number), picture=Picture(Path(f"seals/{folder}/1.png"), folder, 1))
+        replace(doctor(place, number), picture=ImageFile(Path(f"seals/{folder}/1.png"), folder, 1))
         for place, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
     ]
     first, _ = flag_conflicts(rows, {"内科": "内科", "外科": "内科"})

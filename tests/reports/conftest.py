@@ -21,8 +21,8 @@ from pipeline.domain.roster import (
     Doctor,
     Field,
     FileReport,
+    ImageFile,
     Origin,
-    Picture,
     Problem,
     Row,
     SheetReport,
@@ -109,7 +109,7 @@ def doctor_of(
     origin = Origin(path, sheet, row or place + 3)
     file = picture or f"{standard['F']}{used}.png"
     return Doctor(
-        row=Row(origin, cells, fields, ticket=ticket),
+        row=Row(origin, cells, fields, row_token=ticket),
         row_id=hashlib.sha256(f"row {path} {sheet} {origin.row}".encode()).hexdigest()[:32],
         key=hashlib.sha256(number.encode()).hexdigest()[:32] if usable else None,
         name=used,
@@ -123,7 +123,7 @@ def doctor_of(
         enable_auto_sign=None,
         license_type=None,
         seal_image_compress=None,
-        picture=None if picture is None else Picture(Path("seals") / file, f"{place:064x}", 60_000 + place),
+        picture=None if picture is None else ImageFile(Path("seals") / file, f"{place:064x}", 60_000 + place),
         evidence=None if picture is None else "staff_no",
         problems=problems,
         changes=changes,

@@ -72,8 +72,8 @@ def test_no_line_shows_a_number(make, hospital):
         text = json.dumps(outcome_record(outcome, run="r", language="zh"), ensure_ascii=False)
         cells = outcome.doctor.row.fields
         assert outcome.doctor.number is None or outcome.doctor.number not in text, place
-        assert cells[Field.NUMBER].shown not in text
-        assert cells[Field.MOBILE].shown not in text
+        assert cells[Field.NUMBER].display_text not in text
+        assert cells[Field.MOBILE].display_text not in text
 
 
 def test_a_damaged_number_has_no_last_four_but_a_mistyped_one_has(make):

@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 from desktop import convert
 
-from pipeline.domain.roster import CellKind, EmbeddedImage, Field, Picture
+from pipeline.domain.roster import CellKind, EmbeddedImage, Field, ImageFile
 from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.run import Status
 from pipeline.intake.read_rosters import read_rosters
@@ -179,7 +179,7 @@ def test_sheets_of_one_name_or_of_none_that_excel_allows_stay_apart(write, make,
         assert (book[title]["D2"].value, book[title]["H2"].value.split(" · ")[1]) == (sheet, sheet)
     rows, (report,) = read_rosters([path], to_fix_only=True)
     assert report.status == "read"
-    assert [row.ticket for row in rows] == [outcome.doctor.row_id for outcome in scene.outcomes]
+    assert [row.row_token for row in rows] == [outcome.doctor.row_id for outcome in scene.outcomes]
 
 
 def test_rows_beyond_the_titles_do_not_make_a_new_sheet(write, make, scene):
@@ -240,7 +240,7 @@ def test_without_row_ids_the_sheet_is_for_looking_only(write, make, scene):
 def _read_back(path):
     rows, (report,) = read_rosters([path], to_fix_only=True)
     assert (report.status, report.codes) == ("read", ())
-    return {row.fields[Field.NAME].shown: row for row in rows}
+    return {row.fields[Field.NAME].display_text: row for row in rows}
 
 
 def _is_whole(rows, hospital):
@@ -258,12 +258,12 @@ def _is_whole(rows, hospital):
     ]
     for name, row in rows.items():
         doctor = sent[name]
-        assert row.ticket == doctor.row_id
+        assert row.row_token == doctor.row_id
         if name != "奚梦瑶":
-            assert row.fields[Field.NUMBER].shown == doctor.row.fields[Field.NUMBER].shown
+            assert row.fields[Field.NUMBER].display_text == doctor.row.fields[Field.NUMBER].display_text
             assert row.fields[Field.NUMBER].kind is CellKind.TEXT
-        assert row.fields[Field.MOBILE].shown == doctor.row.fields[Field.MOBILE].shown
-        assert row.fields[Field.PICTURE].shown == (doctor.picture.path.name if doctor.picture else "")
+        assert row.fields[Field.MOBILE].display_text == doctor.row.fields[Field.MOBILE].display_text
+        assert row.fields[Field.PICTURE].display_text == (doctor.picture.path.name if doctor.picture else "")
     assert rows["奚梦瑶"].fields[Field.NUMBER].kind is CellKind.EMPTY
 
 
@@ -314,16 +314,16 @@ def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path
     rows, (report,) = read_rosters([path], to_fix_only=True)
 
     assert report.status == "read"
-    assert [row.ticket for row in rows] == [outcome.doctor.row_id for outcome in scene.outcomes]
+    assert [row.row_token for row in rows] == [outcome.doctor.row_id for outcome in scene.outcomes]
     for row, text in zip(rows, HOSTILE, strict=True):
         cell = row.fields[Field.DEPARTMENT]
         assert cell.kind is CellKind.TEXT
         readable = text.replace("\x00", "\ufffd").replace("\x07", "\ufffd").replace("\ud800", "\ufffd")
-        assert cell.shown[:30_000].rstrip() == readable[:30_000]
+        assert cell.display_text[:30_000].rstrip() == readable[:30_000]
 
 
 def test_a_picture_in_a_cell_is_called_by_its_address(write, make, scene):
-    picture = Picture(Path("inbox/a.xlsx/医师!J3"), "9" * 64, 60_000, Path("work/9"))
+    picture = ImageFile(Path("inbox/a.xlsx/医师!J3"), "9" * 64, 60_000, Path("work/9"))
     doctor = make.doctor(1)
     row = replace(doctor.row, pictures=(EmbeddedImage("J", 3, picture, floating=True),))
     scene.outcomes = [
@@ -336,7 +336,7 @@ def test_a_picture_in_a_cell_is_called_by_its_address(write, make, scene):
 
 
 def test_a_picture_in_the_rosters_own_picture_column_is_named_there(write, make, scene):
-    picture = Picture(Path("inbox/a.xlsx/医师!C3"), "9" * 64, 60_000, Path("work/9"))
+    picture = ImageFile(Path("inbox/a.xlsx/医师!C3"), "9" * 64, 60_000, Path("work/9"))
     doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1", "C": ""})
     row = replace(doctor.row, pictures=(EmbeddedImage("C", 3, picture),))
     scene.outcomes = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from pipeline.domain.roster import Field, FileReport, Picture, UnassignedImage
+from pipeline.domain.roster import Field, FileReport, ImageFile, UnassignedImage
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import problem
 
@@ -222,13 +222,13 @@ def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, 
 
 def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thumbnail(write, hospital, make):
     number = make.number(3)
-    kept = Picture(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
+    kept = ImageFile(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
     strays = (
         UnassignedImage(f"内科{number}", "H1:J2", "picture over no doctor's row", kept),
         UnassignedImage("内科", "H9", "linked picture, not used"),
         UnassignedImage("印章页", "", "picture on a sheet without a roster"),
     )
-    report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", strays=strays)
+    report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=strays)
     night = hospital.night(unclaimed=(Path("seals/旧章/x.png"),))
     asked = []
 

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from pipeline.domain.masking import numbers_of
-from pipeline.domain.roster import Preview
+from pipeline.domain.roster import ImagePreview
 from pipeline.domain.run import Review, Status
 from pipeline.messages.problems import problem
 from pipeline.reports.review_page import write_review
@@ -34,7 +34,7 @@ def webp(seed: int, *, side: int = 256) -> bytes:
 
 def look_at(copies):
     """Return what stands in for the cache: a copy for each picture, by its digest."""
-    return lambda picture, _opening: Preview(copies[int(picture.sha256, 16) % len(copies)])
+    return lambda picture, _opening: ImagePreview(copies[int(picture.sha256, 16) % len(copies)])
 
 
 @pytest.fixture(scope="module")  # an open one would be in the way of another module's event loop

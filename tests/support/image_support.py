@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from pipeline.domain.roster import Picture, Prepared
+from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.intake.images import prepare as image
 
 INLINE = 5_000_000
@@ -47,10 +47,10 @@ def opened(data: bytes | Path) -> Image.Image:
         return picture
 
 
-def put(folder: Path, data: bytes, name: str = "张伟.png") -> Picture:
+def put(folder: Path, data: bytes, name: str = "张伟.png") -> ImageFile:
     path = folder / name
     path.write_bytes(data)
-    return Picture(path, hashlib.sha256(data).hexdigest(), len(data))
+    return ImageFile(path, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def prepare(folder: Path, data: bytes, *, limit: int = INLINE, **settings: Any):
@@ -58,9 +58,9 @@ def prepare(folder: Path, data: bytes, *, limit: int = INLINE, **settings: Any):
     return image.prepare(put(folder, data), limit=limit, work=folder / "work", **settings)
 
 
-def ready(folder: Path, data: bytes, **settings: Any) -> Prepared:
+def ready(folder: Path, data: bytes, **settings: Any) -> PreparedImage:
     prepared = prepare(folder, data, **settings)
-    assert isinstance(prepared, Prepared), prepared
+    assert isinstance(prepared, PreparedImage), prepared
     assert prepared.sha256 == hashlib.sha256(prepared.path.read_bytes()).hexdigest()
     assert prepared.size == prepared.path.stat().st_size
     sent = opened(prepared.path)
@@ -70,14 +70,14 @@ def ready(folder: Path, data: bytes, **settings: Any) -> Prepared:
 
 def refused(folder: Path, data: bytes, **settings: Any) -> tuple[str, dict[str, str]]:
     problems = prepare(folder, data, **settings)
-    assert not isinstance(problems, Prepared), problems
+    assert not isinstance(problems, PreparedImage), problems
     (problem,) = problems
     assert problem.severity == "error"
     assert problem.detail["file"] == "张伟.png"
     return problem.code, dict(problem.detail)
 
 
-def why(prepared: Prepared) -> str:
+def why(prepared: PreparedImage) -> str:
     (problem,) = prepared.problems
     assert (problem.code, problem.severity) == ("IMAGE_CONVERTED", "warning")
     return problem.detail["why"]

@@ -53,7 +53,7 @@ def doctor(
             Origin(Path("名单.xlsx"), "内科", row),
             (*cells.values(), *more),
             cells,
-            ticket=ticket,
+            row_token=ticket,
             pictures=tuple(embedded),
         ),
         row_id=None, key=key, name=name, number=number, id_type=id_type, mobile=None, staff_no=staff_no,

@@ -178,10 +178,10 @@ def serials(*, kinds=("PNG",), count=9) -> dict[str, int]:
 
 
 def floating(path: Path, work: Path) -> list[tuple[str, int, bool]]:
-    """Return (address, serial, straddles) of the pictures that float over the first sheet."""
+    """Return (address, serial, overlaps_neighbour) of the pictures that float over the first sheet."""
     sheet = next(read(path, work).sheets)
     known = serials()
-    return [(each.address, known[each.picture.sha256], each.straddles) for each in sheet.pictures]
+    return [(each.address, known[each.picture.sha256], each.overlaps_neighbour) for each in sheet.pictures]
 
 
 def placed(path: Path, work: Path) -> dict[str, int | None]:
@@ -191,7 +191,7 @@ def placed(path: Path, work: Path) -> dict[str, int | None]:
     for line in next(read(path, work).sheets).lines:
         for column, cell in line.cells.items():
             if cell.kind is CellKind.PICTURE:
-                assert cell.shown == ""
+                assert cell.display_text == ""
                 address = f"{letters(column)}{line.number}"
                 found[address] = known[cell.value.picture.sha256] if cell.value else None
                 assert cell.value is None or cell.value.address == address

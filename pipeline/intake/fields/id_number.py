@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, spellings
+from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, list_spellings
 from pipeline.intake.fields.choices import read_card_type
 from pipeline.intake.fields.id_rules import judge
 from pipeline.intake.fields.normalize import (
@@ -83,7 +83,7 @@ def lifetime(number: str, id_type: CardType) -> str:
 
     The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
     """
-    return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else spellings(number, id_type)[0]
+    return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else list_spellings(number, id_type)[0]
 
 
 def normalise(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:

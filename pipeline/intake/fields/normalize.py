@@ -79,7 +79,7 @@ def apply_steps(field: Field, text: str, steps: Sequence[Step]) -> tuple[str, tu
 
 def shown(cell: Cell | None) -> str:
     """Return what a person sees in the cell, the empty text where there is none."""
-    return cell.shown if cell is not None and cell.kind is not CellKind.EMPTY else ""
+    return cell.display_text if cell is not None and cell.kind is not CellKind.EMPTY else ""
 
 
 def trim(text: str) -> str:

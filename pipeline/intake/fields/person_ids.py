@@ -49,7 +49,7 @@ def _own(doctor: Doctor, place: int, equal: Counter[Hashable]) -> Hashable:
     if any(map(str.isdigit, written)):
         return doctor.name, written
     if doctor.staff_no:
-        return doctor.name, Field.STAFF_NO, doctor.staff_mark
+        return doctor.name, Field.STAFF_NO, doctor.comparable_staff_no
     if doctor.mobile:
         return doctor.name, Field.MOBILE, doctor.mobile
     row = doctor.name, *((field, trim(shown(cell))) for field, cell in sorted(doctor.row.fields.items()))
@@ -68,7 +68,7 @@ def _traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
     """Return what tells a person beside the whole number, each together with the name."""
     if doctor.name is None:
         return []
-    marks = (f"staff {doctor.staff_mark}" if doctor.staff_no else None, digits)
+    marks = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)
     return [(doctor.name, mark) for mark in marks if mark]
 
 
@@ -76,7 +76,7 @@ def kept_digits(cell: Cell | None) -> str | None:
     """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
     if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
         return None
-    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(narrow(cell.shown))
+    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(narrow(cell.display_text))
     if not _CUT.fullmatch(text):
         return None
     digits = f"{Decimal(text):f}".partition(".")[0]

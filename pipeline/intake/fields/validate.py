@@ -123,7 +123,7 @@ def row_ids(rows: Sequence[Row], identify: Identify | None) -> Iterator[str | No
             continue
         fields = row.fields
         parts = tuple(
-            [named + cell.shown for field, named in _NAMED if (cell := fields.get(field)) is not None]
+            [named + cell.display_text for field, named in _NAMED if (cell := fields.get(field)) is not None]
         )
         yield identify.row(parts, before[parts])
         before[parts] += 1
@@ -210,7 +210,7 @@ def _of_the_row(row: Row) -> Iterator[Problem]:
     for field in Field:
         cell = row.fields.get(field)
         if cell is not None and cell.kind is CellKind.ERROR:
-            yield problem("FORMULA_ERROR", field, row.address(field), found=quote(cell.shown))
+            yield problem("FORMULA_ERROR", field, row.address(field), found=quote(cell.display_text))
         elif cell is not None and cell.kind is CellKind.NO_VALUE:
             yield problem("FORMULA_NO_VALUE", field, row.address(field))
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from PIL import Image
 
-from pipeline.domain.roster import Picture
+from pipeline.domain.roster import ImageFile
 from pipeline.errors import NotReadNow
 from pipeline.intake.images.decoding import Refused, decode, structure
 from pipeline.intake.images.formats import png
@@ -25,7 +25,7 @@ _THREADS = 2  # Pillow releases the interpreter lock
 _DOZEN = 12
 _SIDE = 32  # points of a mark's longer side, or up to twice as many
 
-Trait = Callable[[Picture], Hashable | None]
+Trait = Callable[[ImageFile], Hashable | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,16 @@ class Twins:
     unread: Mapping[str, NotReadNow]  # by sha256: the machine could not read it, it may be like any other
 
 
-def find_identical_images(pictures: Iterable[Picture]) -> Twins:
-    """Compare pictures by their upright pixels, as in ``Prepared.pixels``; a damaged file is like no other."""
+def find_identical_images(pictures: Iterable[ImageFile]) -> Twins:
+    """Compare pictures by their upright pixels, as in ``PreparedImage.pixels``; a damaged file is like no other."""
     distinct = list({picture.sha256: picture for picture in pictures}.values())
     same: dict[str, str] = {}
     unread: dict[str, NotReadNow] = {}
     with ThreadPoolExecutor(_THREADS) as threads:
 
-        def alike(among: Sequence[Picture], trait: Trait) -> Iterator[list[Picture]]:
+        def alike(among: Sequence[ImageFile], trait: Trait) -> Iterator[list[ImageFile]]:
             """Yield those that have a trait in common."""
-            groups: defaultdict[Hashable, list[Picture]] = defaultdict(list)
+            groups: defaultdict[Hashable, list[ImageFile]] = defaultdict(list)
             for picture, found in zip(among, _each(threads, trait, among), strict=True):
                 if isinstance(found, NotReadNow):
                     unread[picture.sha256] = found
@@ -65,10 +65,10 @@ def find_identical_images(pictures: Iterable[Picture]) -> Twins:
     return Twins(same, unread)
 
 
-def _each(threads: Executor, trait: Trait, among: Sequence[Picture]) -> Iterator[Hashable | None]:
+def _each(threads: Executor, trait: Trait, among: Sequence[ImageFile]) -> Iterator[Hashable | None]:
     """Yield a trait of every picture, in order; handed out by the dozen, for a small one takes little longer itself."""
 
-    def found_of(picture: Picture) -> Hashable | None:
+    def found_of(picture: ImageFile) -> Hashable | None:
         try:
             return trait(picture)
         except NotReadNow as trouble:
@@ -79,7 +79,7 @@ def _each(threads: Executor, trait: Trait, among: Sequence[Picture]) -> Iterator
         yield from found
 
 
-def _size(picture: Picture, *, kinds: dict[str, str]) -> Hashable | None:
+def _size(picture: ImageFile, *, kinds: dict[str, str]) -> Hashable | None:
     """Return how many pixels a picture has each way, sorted: one that is turned by its EXIF has them the other way round.
 
     Its format is entered into ``kinds``. A PNG tells its size at once; whether the rest is whole shows in its mark.
@@ -96,7 +96,7 @@ def _size(picture: Picture, *, kinds: dict[str, str]) -> Hashable | None:
     return tuple(sorted(size))
 
 
-def _mark(picture: Picture, *, draft: bool) -> Hashable | None:
+def _mark(picture: ImageFile, *, draft: bool) -> Hashable | None:
     """Return the picture some thousand points large, grey, on white paper."""
 
     def mark(image: Image.Image) -> bytes:
@@ -105,12 +105,12 @@ def _mark(picture: Picture, *, draft: bool) -> Hashable | None:
     return _of_image(picture, mark, draft=2 * _SIDE if draft else None)
 
 
-def _pixels(picture: Picture) -> Hashable | None:
+def _pixels(picture: ImageFile) -> Hashable | None:
     return _of_image(picture, lambda image: scan_image(image).pixels)
 
 
 def _of_image(
-    picture: Picture, trait: Callable[[Image.Image], Hashable], draft: int | None = None
+    picture: ImageFile, trait: Callable[[Image.Image], Hashable], draft: int | None = None
 ) -> Hashable | None:
     """Return a trait of the decoded image, None where it cannot be decoded."""
     try:

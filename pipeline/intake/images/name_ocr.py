@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import row_failures
-from pipeline.domain.roster import Doctor, Field, Picture, Problem
+from pipeline.domain.roster import Doctor, Field, ImageFile, Problem
 from pipeline.errors import NotReadNow, UsageError
 from pipeline.intake.images import prepare
 from pipeline.intake.images.displayed_name import find_mismatched_name
@@ -90,7 +90,7 @@ class _Reader:
         self._folder = folder
         self._version = _version()
 
-    def texts(self, picture: Picture, read: dict[str, str]) -> Iterator[str]:
+    def texts(self, picture: ImageFile, read: dict[str, str]) -> Iterator[str]:
         """Yield what a picture says in each of its views: those in ``read``, then the others, which are added to it."""
         yield from tuple(read.values())
         if prepare.WHOLE in read:  # the last of them
@@ -102,7 +102,7 @@ class _Reader:
                 read[kind] = "".join(found.txts or ())
                 yield read[kind]
 
-    def recall(self, picture: Picture) -> dict[str, str]:
+    def recall(self, picture: ImageFile) -> dict[str, str]:
         """Return what was read of a picture, by view; nothing where that cannot be trusted."""
         try:
             kept = json.loads(image_index.read(self._path(picture)))
@@ -115,7 +115,7 @@ class _Reader:
             return {}
         return texts
 
-    def remember(self, picture: Picture, texts: Mapping[str, str]) -> None:
+    def remember(self, picture: ImageFile, texts: Mapping[str, str]) -> None:
         """Keep what was read, for the owner alone; written whole or not at all."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         payload = json.dumps({"version": self._version, "texts": texts}, ensure_ascii=False)
@@ -128,7 +128,7 @@ class _Reader:
             Path(temporary).unlink(missing_ok=True)
             raise
 
-    def _path(self, picture: Picture) -> Path:
+    def _path(self, picture: ImageFile) -> Path:
         return self._folder / f"{picture.sha256}.json"
 
     @cached_property

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.domain.roster import Field, Picture, Prepared, Preview, Problem, SentSize
+from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
 from pipeline.errors import NotReadNow
 from pipeline.intake.images import cleanup, ocr_layout, store, thumbnail_suspects
 from pipeline.intake.images import preview as previews
@@ -35,14 +35,14 @@ __all__ = [
 
 
 def prepare(
-    picture: Picture,
+    picture: ImageFile,
     *,
     limit: int,
     work: Path,
     trim: bool = False,
     transparent: bool = False,
     shelf: Path | None = None,
-) -> Prepared | tuple[Problem, ...]:
+) -> PreparedImage | tuple[Problem, ...]:
     """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
     ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
@@ -80,7 +80,7 @@ def prepare(
     path, sha256 = picture.file, picture.sha256
     if encoded.payload is not data:
         path, sha256 = store.keep(encoded.payload, work, ".png" if encoded.format == "PNG" else ".jpg")
-    return Prepared(
+    return PreparedImage(
         source=picture,
         path=path,
         sha256=sha256,
@@ -94,7 +94,13 @@ def prepare(
 
 
 def sent_size(
-    picture: Picture, *, work: Path, same_bytes: bool, run: str, trim: bool = False, transparent: bool = False
+    picture: ImageFile,
+    *,
+    work: Path,
+    same_bytes: bool,
+    run: str,
+    trim: bool = False,
+    transparent: bool = False,
 ) -> SentSize | None:
     """Return at which size a seal's picture was sent before sizes were recorded; None where it cannot be read.
 
@@ -133,7 +139,7 @@ def pixels(path: Path) -> str | None:
         return None
 
 
-def preview(picture: Picture, *, shelf: Path, opening: bool) -> Preview | None:
+def preview(picture: ImageFile, *, shelf: Path, opening: bool) -> ImagePreview | None:
     """Return the small copy of a picture from the ``shelf``; with ``opening`` it is made where there is none.
 
     None where there is none, or the picture cannot be read.
@@ -151,7 +157,7 @@ def preview(picture: Picture, *, shelf: Path, opening: bool) -> Preview | None:
     return made
 
 
-def views(picture: Picture) -> Iterator[tuple[str, bytes]]:
+def views(picture: ImageFile) -> Iterator[tuple[str, bytes]]:
     """Yield (kind, PNG) of the ways in which a picture's characters may be read; none where it is unreadable or blank.
 
     The last is of kind ``WHOLE``: the picture as it is. All others hold one line of characters. Raises NotReadNow.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from pipeline.domain.roster import Preview
+from pipeline.domain.roster import ImagePreview
 from pipeline.errors import NotReadNow
 from pipeline.intake.images import ink, store
 from pipeline.intake.images.colour import to_srgb
@@ -33,7 +33,7 @@ _GREY = (
 _EDGE = 0.6  # share of such points around the edge that makes a photo
 
 
-def make(image: Image.Image) -> Preview:
+def make(image: Image.Image) -> ImagePreview:
     """Return the small copy of an upright picture, as it looks on white paper.
 
     Whatever costs by the pixel comes after whole steps of reduction: colours, the last bit of size, the hints.
@@ -51,10 +51,10 @@ def make(image: Image.Image) -> Preview:
     hints = tuple(_hints(paper))
     thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small, opaque and RGB
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
-    return Preview(buffer.getvalue(), hints, save(thumbnail, "PNG", effort=_EFFORT))
+    return ImagePreview(buffer.getvalue(), hints, save(thumbnail, "PNG", effort=_EFFORT))
 
 
-def stored(sha256: str, shelf: Path) -> Preview | None:
+def stored(sha256: str, shelf: Path) -> ImagePreview | None:
     """Return the small copy that was kept of a picture, or None."""
     try:
         first, _, rest = image_index.read(shelf / sha256).partition(b"\n")
@@ -64,10 +64,10 @@ def stored(sha256: str, shelf: Path) -> Preview | None:
     size = int(length) if length.isdecimal() else 0
     if not (size and rest.startswith(b"\x89PNG") and rest.startswith(b"RIFF", size)):
         return None
-    return Preview(rest[size:], tuple(hints), rest[:size])
+    return ImagePreview(rest[size:], tuple(hints), rest[:size])
 
 
-def keep(sha256: str, preview: Preview, shelf: Path) -> None:
+def keep(sha256: str, preview: ImagePreview, shelf: Path) -> None:
     """Keep the small copy of a picture, if the disk takes it: no night ends because there is nothing to look at."""
     with suppress(OSError):
         first = " ".join((*preview.hints, str(len(preview.thumbnail))))

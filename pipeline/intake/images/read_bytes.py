@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 
-from pipeline.domain.roster import Picture
+from pipeline.domain.roster import ImageFile
 from pipeline.errors import NotReadNow, require_granted, require_lasting
 from pipeline.intake.images.decoding import Refused, Structure
 from pipeline.intake.images.encoding import size_of
@@ -22,7 +22,7 @@ _LARGE = (
 _one_large = Lock()
 
 
-def read(picture: Picture) -> bytes:
+def read(picture: ImageFile) -> bytes:
     """Return a picture's bytes. Raises Refused where they cannot be read, are too many or no longer those of its digest."""
     try:
         data = image_index.read(picture.file)
@@ -37,7 +37,7 @@ def read(picture: Picture) -> bytes:
     return data
 
 
-def start_of(picture: Picture, count: int) -> bytes:
+def start_of(picture: ImageFile, count: int) -> bytes:
     """Return a picture's first bytes, at least ``count`` of them if there are so many; nobody vouches for them."""
     try:
         return image_index.read(picture.file, limit=count)

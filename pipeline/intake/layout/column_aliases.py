@@ -51,7 +51,7 @@ class ColumnAliases:
     def places(self, line: Line) -> dict[Field, list[int]]:
         """Return the columns of a line that name each field; a title of an earlier tier rules out its rivals."""
         found = (
-            (column, self.meaning(cell.shown))
+            (column, self.meaning(cell.display_text))
             for column, cell in line.cells.items()
             if cell.kind is CellKind.TEXT
         )
@@ -111,7 +111,7 @@ def describe_nearest(lines: Iterable[Line], vocabulary: ColumnAliases) -> tuple[
     places = vocabulary.places(nearest) if nearest else {}
     if nearest is None or not places:
         return ()
-    titles = {column: cell.shown for column, cell in nearest.cells.items()}
+    titles = {column: cell.display_text for column, cell in nearest.cells.items()}
     return describe_columns(titles, {name: columns[0] for name, columns in places.items()}, vocabulary)
 
 
@@ -124,10 +124,10 @@ def missing(seen: Iterable[Sequence[Line]], vocabulary: ColumnAliases) -> FileRe
     nearest = find_nearest_line(lines, vocabulary)
     if nearest is None:
         first = lines[0]
-        shown = _joined(mask_cell(cell.shown) for cell in first.cells.values())
+        shown = _joined(mask_cell(cell.display_text) for cell in first.cells.values())
         return FileRefused("HEADER_NOT_FOUND", {"found": shown, "first": str(first.number)})
     places = vocabulary.places(nearest)
-    titles = [cell.shown.strip() for cell in nearest.cells.values()]
+    titles = [cell.display_text.strip() for cell in nearest.cells.values()]
     lacking = [name for name in (Field.NAME, Field.NUMBER) if name not in places]
     near = {
         title: guess
@@ -159,4 +159,6 @@ def label(name: Field) -> str:
 
 
 def _holds_data(line: Line) -> bool:
-    return any(cell.kind is not CellKind.TEXT or _PERSONAL.search(cell.shown) for cell in line.cells.values())
+    return any(
+        cell.kind is not CellKind.TEXT or _PERSONAL.search(cell.display_text) for cell in line.cells.values()
+    )

@@ -23,13 +23,13 @@ _TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million time
 
 def pack(cell: RawCell) -> Value:
     """Return a cell's content in as little as tells it."""
-    if cell.kind is CellKind.TEXT and cell.value is cell.shown:  # a plain text: nearly every cell
-        return cell.shown
-    if cell.kind is CellKind.TEXT and isinstance(cell.value, str) and cell.value == cell.shown:
+    if cell.kind is CellKind.TEXT and cell.value is cell.display_text:  # a plain text: nearly every cell
+        return cell.display_text
+    if cell.kind is CellKind.TEXT and isinstance(cell.value, str) and cell.value == cell.display_text:
         return cell.value
     if cell.kind is CellKind.NUMBER and type(cell.value) in (int, float):
         assert isinstance(cell.value, int | float)
-        if number_cell(cell.value).shown == cell.shown:
+        if number_cell(cell.value).display_text == cell.display_text:
             return cell.value
     return cell
 
@@ -70,7 +70,7 @@ class ColumnLayout:
             return _new(Cell, (empty.column, empty.header, value, _TEXT, value))
         raw = number_cell(value) if isinstance(value, int | float) else value
         assert raw is not None
-        return Cell(empty.column, empty.header, raw.value, raw.kind, raw.shown)
+        return Cell(empty.column, empty.header, raw.value, raw.kind, raw.display_text)
 
 
 class Cells(Sequence[Cell]):

@@ -45,14 +45,14 @@ _TITLE = re.compile(
 
 def is_example(line: Line, header: Header) -> bool:
     """Tell whether a line says of itself that it is an example."""
-    if not _MAYBE.search("\n".join([cell.shown for cell in line.cells.values()])):
+    if not _MAYBE.search("\n".join([cell.display_text for cell in line.cells.values()])):
         return False
     own = {header.places[Field.NAME]: _OF_A_NAME, header.places[Field.NUMBER]: _OF_A_NAME}
     first = next((column for column, cell in line.cells.items() if filled(cell)), None)
     for column, cell in line.cells.items():
-        if cell.kind is not CellKind.TEXT or not _MAYBE.search(cell.shown):
+        if cell.kind is not CellKind.TEXT or not _MAYBE.search(cell.display_text):
             continue
-        text = compact(cell.shown)
+        text = compact(cell.display_text)
         if own.get(column, _SAYS).fullmatch(text) or (
             column == first and column not in own and _NUMBERED.fullmatch(text)
         ):
@@ -62,7 +62,7 @@ def is_example(line: Line, header: Header) -> bool:
 
 def is_example_title(line: Line) -> bool:
     """Tell whether a line above a table calls it an example: 示例, 填写示例（请勿删除）."""
-    texts = [compact(cell.shown) for cell in line.cells.values()]
+    texts = [compact(cell.display_text) for cell in line.cells.values()]
     return len(texts) == 1 and bool(_TITLE.fullmatch(texts[0]))
 
 

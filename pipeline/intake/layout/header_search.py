@@ -107,7 +107,9 @@ def find_header(
     for last in range(len(lines)):
         first = _start(lines, last, merged)
         block = lines[first : last + 1]
-        if not hints_at_a_header((cell.shown for line in block for cell in line.cells.values()), vocabulary):
+        if not hints_at_a_header(
+            (cell.display_text for line in block for cell in line.cells.values()), vocabulary
+        ):
             continue
         draft = _draft(block, vocabulary, merged)
         if not _complete(draft):
@@ -151,9 +153,11 @@ def _groups(line: Line, below: Line, merged: Merged) -> bool:
 
 def _titled(line: Line) -> bool:
     """Tell whether a line holds nothing but short texts without data."""
-    if any(cell.kind is not CellKind.TEXT or len(cell.shown) > LONGEST for cell in line.cells.values()):
+    if any(
+        cell.kind is not CellKind.TEXT or len(cell.display_text) > LONGEST for cell in line.cells.values()
+    ):
         return False
-    texts = [bare(cell.shown) for cell in line.cells.values()]
+    texts = [bare(cell.display_text) for cell in line.cells.values()]
     return all(len(text) <= _LONGEST and not _DATA.search(text) for text in texts)
 
 
@@ -161,7 +165,9 @@ def _filled_in(line: Line) -> bool:
     """Tell a form's line (填表人 | 王五 | 审核人 | 赵六) from groups: its label is followed by its value."""
     first, second = [*list(line.cells)[:2], None, None][:2]
     return (
-        first is not None and second == first + 1 and bool(_FORM.fullmatch(squeeze(line.cells[first].shown)))
+        first is not None
+        and second == first + 1
+        and bool(_FORM.fullmatch(squeeze(line.cells[first].display_text)))
     )
 
 
@@ -195,7 +201,8 @@ def _longer(
     )
     # 手机 and 邮箱 under 联系方式; a value under its title (居民身份证 under 证件类型) splits nothing
     told = any(
-        vocabulary.knows(below.cells[column].shown) or longer.titles[column].meaning for column in split
+        vocabulary.knows(below.cells[column].display_text) or longer.titles[column].meaning
+        for column in split
     )
     return longer if down or told else None
 
@@ -223,13 +230,13 @@ def _draft(lines: Sequence[Line], vocabulary: ColumnAliases, merged: Merged) -> 
             reach = _reach(line, column, below, merged)
             if reach:
                 for each in reach:
-                    groups.setdefault(each, []).append(cell.shown)
+                    groups.setdefault(each, []).append(cell.display_text)
             else:
                 over = groups.get(column, [])
                 if cell.kind is CellKind.TEXT:
-                    titles[column] = _title(line.number, cell.shown, over, vocabulary)
+                    titles[column] = _title(line.number, cell.display_text, over, vocabulary)
                 else:
-                    titles[column] = _Title(line.number, cell.shown, None)
+                    titles[column] = _Title(line.number, cell.display_text, None)
     return _Draft(lines, titles)
 
 

@@ -52,24 +52,24 @@ def classify_line(line: Line, header: Header, *, across: bool = False) -> Why | 
 
 def _is_number(number: RawCell, name: RawCell | None) -> bool:
     """Tell whether the number cell alone makes a doctor of the line: too many digits for a count or a telephone."""
-    text = words.compact(number.shown)
+    text = words.compact(number.display_text)
     if len(_DIGITS.findall(text)) < _ENOUGH or words.is_note(text):
         return False
     if not _PHONE_OR_DATE.fullmatch(text):
         return True
-    return name is None or _label(words.compact(name.shown)) is None
+    return name is None or _label(words.compact(name.display_text)) is None
 
 
 def _counts(cell: RawCell) -> bool:
     """Tell whether a cell holds anything: neither dashes nor the 0 of a formula that points to an empty cell."""
     if not filled(cell) or (cell.kind is CellKind.NUMBER and not cell.value):
         return False
-    return cell.kind is not CellKind.TEXT or not words.is_nothing(cell.shown[:400])
+    return cell.kind is not CellKind.TEXT or not words.is_nothing(cell.display_text[:400])
 
 
 def _judge(full: Mapping[int, RawCell], header: Header, *, across: bool) -> Why | None:
     """Judge a line whose number cell is empty, a word, or a count."""
-    texts = {column: words.compact(cell.shown) for column, cell in full.items()}
+    texts = {column: words.compact(cell.display_text) for column, cell in full.items()}
     name, number = (texts.get(header.places[field]) for field in (Field.NAME, Field.NUMBER))
     first = next(iter(texts.values()))
     if name is not None and number is not None and words.are_ordinals(list(texts.values())):

@@ -89,7 +89,9 @@ class RowBuilder:
 
     def _checked(self, line: Line) -> str:
         assert self._ticket is not None
-        row_id, check = (line.cells[column].shown if column in line.cells else "" for column in self._ticket)
+        row_id, check = (
+            line.cells[column].display_text if column in line.cells else "" for column in self._ticket
+        )
         if not row_id or check != row_id_checksum(row_id):
             raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(line.number)})
         return row_id

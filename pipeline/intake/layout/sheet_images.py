@@ -59,7 +59,7 @@ class SheetImages:
     def strays(self) -> list[UnassignedImage]:
         """Return the pictures that no row got."""
         return [
-            UnassignedImage(self._sheet, each.over or each.address, NOBODY, each.picture)
+            UnassignedImage(self._sheet, each.covered_cells or each.address, NOBODY, each.picture)
             for each in self._left()
         ]
 

@@ -67,7 +67,7 @@ def table(sheet: Sheet, path: Path, vocabulary: ColumnAliases, *, ticketed: bool
 def _strays(sheet: Sheet) -> list[UnassignedImage]:
     """Return the pictures of a sheet that holds no roster."""
     return [
-        UnassignedImage(sheet.name, each.over or each.address, NO_ROSTER, each.picture)
+        UnassignedImage(sheet.name, each.covered_cells or each.address, NO_ROSTER, each.picture)
         for each in sheet.pictures
     ]
 

@@ -100,7 +100,12 @@ class SheetReader:
         if self._data(line):
             return None
         window = [line, *following.peek(DEEPEST)]
-        texts = [cell.shown for each in window for cell in each.cells.values() if len(cell.shown) <= LONGEST]
+        texts = [
+            cell.display_text
+            for each in window
+            for cell in each.cells.values()
+            if len(cell.display_text) <= LONGEST
+        ]
         if not hints_at_a_header(texts, self._vocabulary):
             return None
         if len(texts) > self._looks_left:
@@ -167,7 +172,7 @@ class SheetReader:
 
     def _data(self, line: Line) -> bool:
         number = line.cells.get(self._form.header.places[Field.NUMBER])
-        return number is not None and bool(_DATA.search(number.shown))
+        return number is not None and bool(_DATA.search(number.display_text))
 
     def _why(self, line: Line, settled: Settled) -> Why | None:
         header = self._form.header
@@ -189,7 +194,7 @@ class SheetReader:
         name = line.cells.get(self._form.header.places[Field.NAME])
         if name is None or name.kind is not CellKind.TEXT:
             return False
-        meant = self._vocabulary.meaning(name.shown)
+        meant = self._vocabulary.meaning(name.display_text)
         return meant is not None and meant.field is Field.NAME
 
     def _across(self, line: Line) -> bool:

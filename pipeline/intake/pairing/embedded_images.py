@@ -26,8 +26,8 @@ def counting(row: Row) -> tuple[EmbeddedImage, ...]:
     """
     if not row.pictures:
         return ()
-    if row.corrected:
-        return tuple(each for each in row.pictures if not each.drifted)
+    if row.is_corrected:
+        return tuple(each for each in row.pictures if not each.is_misplaced)
     return tuple(each for each in row.pictures if _counts(each, row))
 
 
@@ -35,8 +35,8 @@ def drifted(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures that float over a text column of the row."""
     if not row.pictures:
         return ()
-    if row.corrected:
-        return tuple(each for each in row.pictures if each.drifted)
+    if row.is_corrected:
+        return tuple(each for each in row.pictures if each.is_misplaced)
     return tuple(each for each in row.pictures if each.floating and _is_drifted(each, row))
 
 

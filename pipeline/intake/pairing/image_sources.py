@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from zipfile import ZipFile
 
-from pipeline.domain.roster import FileStat, Picture
+from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import require_granted
 from pipeline.intake.images import prepare
 from pipeline.intake.pairing import image_index, zip_files
@@ -39,7 +39,7 @@ class Sources(AbstractContextManager["Sources"]):
         self._keep = keep
         self._stats: dict[str, FileStat] = {}
         self._new: dict[str, FileStat] = {}  # those that were not known before
-        self._kept: dict[Candidate, Picture | Unusable] = {}
+        self._kept: dict[Candidate, ImageFile | Unusable] = {}
         self._zips: dict[Path, ZipFile | Unusable] = {}
         self._open = ExitStack()
 
@@ -49,12 +49,12 @@ class Sources(AbstractContextManager["Sources"]):
         """Close the zips."""
         self._open.close()
 
-    def picture(self, candidate: Candidate) -> Picture:
+    def picture(self, candidate: Candidate) -> ImageFile:
         """Return a candidate's picture. Raises Unusable, and OSError where ``keep`` cannot write."""
         if candidate.member is None:
             stat = self._fingerprint(candidate)
             path, file = candidate.path, candidate.file
-            return Picture(path, stat.sha256, stat.size, None if file is path else file)
+            return ImageFile(path, stat.sha256, stat.size, None if file is path else file)
         if candidate not in self._kept:
             self._kept[candidate] = self._unpacked(candidate)
         found = self._kept[candidate]
@@ -82,7 +82,7 @@ class Sources(AbstractContextManager["Sources"]):
             self._stats[name] = stat
         return stat
 
-    def _unpacked(self, candidate: Candidate) -> Picture | Unusable:
+    def _unpacked(self, candidate: Candidate) -> ImageFile | Unusable:
         assert candidate.member is not None
         if candidate.fault:
             return Unusable(candidate.fault)
@@ -94,9 +94,9 @@ class Sources(AbstractContextManager["Sources"]):
         except zip_files.Unreadable as error:
             return Unusable(str(error))
         if self._keep is None:
-            return Picture(candidate.path, hashlib.sha256(payload).hexdigest(), len(payload))
+            return ImageFile(candidate.path, hashlib.sha256(payload).hexdigest(), len(payload))
         stored, sha256 = self._keep(payload, candidate.extension)
-        return Picture(candidate.path, sha256, len(payload), stored)
+        return ImageFile(candidate.path, sha256, len(payload), stored)
 
     def _zip(self, place: Place) -> ZipFile | Unusable:
         if place.path not in self._zips:
@@ -117,7 +117,7 @@ class Sources(AbstractContextManager["Sources"]):
         return Unusable("changed while reading") if changed else opened
 
 
-def one_picture(these: Iterable[Picture]) -> bool:
+def one_picture(these: Iterable[ImageFile]) -> bool:
     """Tell whether all of these are the same picture: by their bytes, else by their decoded pixels.
 
     The same drawing saved as PNG and as BMP is one. Only where the bytes differ is anything opened.

@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import row_failures
-from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, Picture, Problem
+from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
 from pipeline.errors import NotReadNow
 from pipeline.intake.pairing import embedded_images, file_names, image_index, picture_column
 from pipeline.intake.pairing.candidates import Candidate, Library
@@ -78,7 +78,7 @@ class _Refused(Exception):
 class _Offer:
     """A picture that may be the doctor's: a claimed file's, or the one in a cell."""
 
-    picture: Picture
+    picture: ImageFile
     source: ImageMatch | EmbeddedImage
 
     @property
@@ -189,11 +189,13 @@ def _is_given(
 ) -> bool:
     """Tell whether a line that may be another doctor's than its roster row has a picture given anew, or none at all."""
     correction = doctor.row.correction
-    if correction is None or correction.trusted is None:
+    if correction is None or correction.trusted_evidence is None:
         return True
     if not usable and not cells:
         return entry.worth != "void"
-    return bool(cells or entry.claims) or any(claim.evidence in correction.trusted for claim in usable)
+    return bool(cells or entry.claims) or any(
+        claim.evidence in correction.trusted_evidence for claim in usable
+    )
 
 
 def _rows(contests: Mapping[Candidate, Contest], candidate: Candidate) -> frozenset[int]:
@@ -236,7 +238,7 @@ def _decide(
             )
     else:
         evidence = CELL
-        if first.source.straddles:
+        if first.source.overlaps_neighbour:
             warnings.append(replace(_problem("IMAGE_AMBIGUOUS", doctor), severity="warning"))
     if len(offers) > 1:
         found = _listed([offer.shown(doctor) for offer in offers])
@@ -255,7 +257,7 @@ def _require_one(doctor: Doctor, offers: Sequence[_Offer]) -> None:
         raise _Refused(_problem("IMAGE_AMBIGUOUS", doctor, found=found))
 
 
-def _picture(doctor: Doctor, source: ImageMatch | EmbeddedImage, sources: Sources) -> Picture:
+def _picture(doctor: Doctor, source: ImageMatch | EmbeddedImage, sources: Sources) -> ImageFile:
     """Return what a claimed file or a cell holds. Raises _Refused where it cannot even be compared."""
     if isinstance(source, EmbeddedImage):
         return _something(doctor, source.picture, f"▣ {source.address}")
@@ -275,7 +277,7 @@ def _picture(doctor: Doctor, source: ImageMatch | EmbeddedImage, sources: Source
     return picture if picture.size else _something(doctor, picture, _shown(candidate.relative, doctor))
 
 
-def _something(doctor: Doctor, picture: Picture, shown: str) -> Picture:
+def _something(doctor: Doctor, picture: ImageFile, shown: str) -> ImageFile:
     """Refuse an empty file here: all of them have the same digest, and would look like one that is shared."""
     if not picture.size:
         raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=shown, found="0 bytes"))
@@ -383,7 +385,7 @@ def _shown(name: str, doctor: Doctor) -> str:
 
 
 def _place(doctor: Doctor) -> str:
-    origin = doctor.row.stands
+    origin = doctor.row.display_origin
     return " ".join(filter(None, (file_names.shown(origin.file), origin.sheet, str(origin.row))))
 
 

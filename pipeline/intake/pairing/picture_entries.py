@@ -77,7 +77,7 @@ def read_entries(
         ]
         correction = doctor.row.correction
         if picture_column.cell_named(text):
-            in_doubt = correction is not None and correction.trusted is not None
+            in_doubt = correction is not None and correction.trusted_evidence is not None
             entries.append(Entry(text, worth="void" if in_doubt else "given"))
             continue
         if correction is None:
@@ -101,17 +101,21 @@ def _judge(
     ``rows`` are those that the run had its picture for, None where that is not known; ``is_own`` tells whether the files
     bear the doctor's name or number.
     """
-    in_doubt = correction.trusted is not None
-    old = correction.entry_is_old or correction.entry_of != ""
+    in_doubt = correction.trusted_evidence is not None
+    old = correction.picture_entry_unchanged or correction.picture_entry_owner != ""
     if not old and rows is not None and (not rows or any(_is_person(row, doctor) for row in rows)):
         return "given", ""
     if in_doubt:
         return "void", ""
-    if correction.entry_is_old or (rows is None and not old):
+    if correction.picture_entry_unchanged or (rows is None and not old):
         return "given", ""
     if not old and rows and any(_is_row(row, doctor, correction) for row in rows):
         return "written", ""
-    return ("given", "") if is_own else ("moved", correction.entry_of or (rows[0].place if rows else ""))
+    return (
+        ("given", "")
+        if is_own
+        else ("moved", correction.picture_entry_owner or (rows[0].place if rows else ""))
+    )
 
 
 def _paired(
@@ -130,7 +134,7 @@ def _is_person(row: PairedRow, doctor: Doctor) -> bool:
 
 def _is_row(row: PairedRow, doctor: Doctor, correction: Correction) -> bool:
     """Tell whether the earlier run had the picture for this row; a retry's rows have other ids than the roster's."""
-    if row.row_id == correction.ticket:
+    if row.row_id == correction.row_token:
         return True
     return (row.key is not None and row.key == doctor.key) or (
         row.name is not None and row.name == doctor.name

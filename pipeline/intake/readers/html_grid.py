@@ -79,7 +79,7 @@ class Grid:
     def only_text(self) -> str | None:
         """Return what a table of one cell, or none, holds; None for any other."""
         cells = [cell for line in self.lines for cell in line.cells.values()]
-        return None if len(cells) > 1 else "".join(cell.shown for cell in cells)
+        return None if len(cells) > 1 else "".join(cell.display_text for cell in cells)
 
     def start_section(self, *, head: bool, hidden: bool) -> None:
         """Begin a thead, tbody or tfoot."""

@@ -19,7 +19,7 @@ class RawCell(NamedTuple):
 
     kind: CellKind
     value: object
-    shown: str
+    display_text: str
 
 
 class Line(NamedTuple):
@@ -124,5 +124,6 @@ def date_cell(value: date | time) -> RawCell:
 def filled(cell: RawCell | None) -> bool:
     """Tell whether a cell shows anything but white space; an error, a picture or a formula without value is something."""
     return cell is not None and (
-        cell.kind in (CellKind.NO_VALUE, CellKind.PICTURE) or not (cell.shown == "" or cell.shown.isspace())
+        cell.kind in (CellKind.NO_VALUE, CellKind.PICTURE)
+        or not (cell.display_text == "" or cell.display_text.isspace())
     )

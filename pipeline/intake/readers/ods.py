@@ -254,8 +254,8 @@ class _Reader:
             return
         if self._column > MAX_COLUMN:
             raise columns_over(row)
-        if len(cell.shown) > MAX_TEXT:
-            raise text_over(left, row, len(cell.shown))
+        if len(cell.display_text) > MAX_TEXT:
+            raise text_over(left, row, len(cell.display_text))
         for column in range(left, self._column):
             self._cells[column] = cell
 

@@ -185,7 +185,7 @@ def test_of_a_thousand_damaged_numbers_none_is_used_and_each_is_refused_at_its_c
     doctors = validate([*rows, *honest_rows], defaults=DEFAULTS, today=TODAY, identify=None)
     assert len(DAMAGE) > 40
     for kind, doctor in zip(kinds, doctors[:COUNT], strict=True):
-        text = doctor.row.fields[Field.NUMBER].shown
+        text = doctor.row.fields[Field.NUMBER].display_text
         assert (doctor.number, doctor.id_type, doctor.key) == (None, None, None), (kind, text)
         refusals = [found for found in doctor.errors if found.field is Field.NUMBER]
         assert refusals, (kind, text)
@@ -194,7 +194,7 @@ def test_of_a_thousand_damaged_numbers_none_is_used_and_each_is_refused_at_its_c
             for language in ("zh", "en"):
                 assert refusal.cell in message(refusal, language) or refusal.code == "ID_LENGTH"
     assert [doctor.number for doctor in doctors[COUNT:]] == [
-        each.fields[Field.NUMBER].shown for each in honest_rows
+        each.fields[Field.NUMBER].display_text for each in honest_rows
     ]
 
 
@@ -208,4 +208,4 @@ def test_beside_an_open_foreign_card_no_damaged_citizens_number_passes_either():
             card = Cell("C", "证件类型", "护照", TEXT, "护照")
             both = replace(damaged, fields={**damaged.fields, Field.ID_TYPE: card})
             (doctor,) = validate([both], defaults=open_to_all, today=TODAY, identify=None)
-            assert doctor.number is None, (kind, damaged.fields[Field.NUMBER].shown)
+            assert doctor.number is None, (kind, damaged.fields[Field.NUMBER].display_text)

@@ -27,7 +27,7 @@ from image_support import (
 )
 from PIL import Image, ImageOps
 
-from pipeline.domain.roster import Prepared
+from pipeline.domain.roster import PreparedImage
 from pipeline.intake.images import detect
 
 SOLID = seal(mode="RGB")
@@ -593,5 +593,5 @@ def test_no_broken_file_is_more_than_a_refusal(tmp_path):
             if dice.random() < 0.2:
                 del broken[dice.randrange(len(broken)) :]
             prepared = prepare(tmp_path, bytes(broken), trim=True, transparent=True, shelf=tmp_path / "shelf")
-            codes.add("ready" if isinstance(prepared, Prepared) else prepared[0].code)
+            codes.add("ready" if isinstance(prepared, PreparedImage) else prepared[0].code)
     assert {"ready", "IMAGE_CORRUPT", "IMAGE_FORMAT"} <= codes

@@ -4,7 +4,7 @@ import pytest
 from image_support import encoded, opened, put, seal
 from PIL import Image
 
-from pipeline.domain.roster import Prepared
+from pipeline.domain.roster import PreparedImage
 from pipeline.intake.images import prepare as image
 from pipeline.intake.images.preview import SIDE, make
 
@@ -43,7 +43,7 @@ def test_what_lies_on_the_shelf_and_is_no_copy_is_made_anew(tmp_path):
 def test_preparing_puts_a_copy_on_the_shelf(tmp_path):
     picture, shelf = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "shelf"
     prepared = image.prepare(picture, limit=5_000_000, work=tmp_path / "work", shelf=shelf)
-    assert isinstance(prepared, Prepared)
+    assert isinstance(prepared, PreparedImage)
     assert image.preview(picture, shelf=shelf, opening=False)
 
 
@@ -51,7 +51,7 @@ def test_a_shelf_that_cannot_be_written_is_in_nobodys_way(tmp_path):
     picture = put(tmp_path, encoded(seal(), "PNG"))
     (tmp_path / "shelf").write_text("no folder")
     prepared = image.prepare(picture, limit=5_000_000, work=tmp_path / "work", shelf=tmp_path / "shelf")
-    assert isinstance(prepared, Prepared)
+    assert isinstance(prepared, PreparedImage)
     assert image.preview(picture, shelf=tmp_path / "shelf", opening=True)
 
 

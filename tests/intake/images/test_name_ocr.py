@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain.roster import Cell, CellKind, Doctor, Field, Origin, Picture, Row
+from pipeline.domain.roster import Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.intake.images import name_ocr
 from pipeline.intake.images.name_ocr import check_names_in_images
 
@@ -53,7 +53,7 @@ def names() -> list[str]:
     return list(dict.fromkeys(line.split()[1] for line in STAFF.strip().split("\n")))
 
 
-def doctor(name: str | None, picture: Picture | None = None) -> Doctor:
+def doctor(name: str | None, picture: ImageFile | None = None) -> Doctor:
     cell = Cell("F", "印章图片", "x.png", CellKind.TEXT, "x.png")
     row = Row(Origin(Path("a.xlsx"), None, 7), (cell,), {Field.PICTURE: cell})
     unset = dict.fromkeys(
@@ -80,11 +80,11 @@ def doctor(name: str | None, picture: Picture | None = None) -> Doctor:
     )
 
 
-def put(folder: Path, data: bytes) -> Picture:
+def put(folder: Path, data: bytes) -> ImageFile:
     sha256 = hashlib.sha256(data).hexdigest()
     path = folder / f"{sha256[:12]}.png"
     path.write_bytes(data)
-    return Picture(path, sha256, len(data))
+    return ImageFile(path, sha256, len(data))
 
 
 def found(doctors: Sequence[Doctor]) -> list[str | None]:
@@ -186,7 +186,7 @@ def test_a_kept_reading_is_never_a_proof(tmp_path, draw):
 
 
 def test_pictures_that_cannot_be_read_give_no_opinion(tmp_path, draw):
-    gone = Picture(tmp_path / "gone.png", "0" * 64, 3)
+    gone = ImageFile(tmp_path / "gone.png", "0" * 64, 3)
     broken = put(tmp_path, b"no picture at all")
     blank = put(tmp_path, draw("张伟", "blank"))
     doctors = [doctor("李建国", each) for each in (gone, broken, blank, None)] + [

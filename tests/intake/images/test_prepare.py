@@ -29,7 +29,7 @@ from image_support import (
 )
 from PIL import Image, ImageDraw, ImageOps
 
-from pipeline.domain.roster import Picture, Prepared
+from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.intake.images import prepare as image
 from pipeline.intake.pairing import image_index
 
@@ -304,7 +304,7 @@ def test_metadata_that_is_broken_does_not_matter_to_the_picture(tmp_path):
     broken = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\xff\x01\x12"
     data = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(broken) + 2) + broken + jpeg[2:]
     prepared = prepare(tmp_path, data)
-    assert isinstance(prepared, Prepared)
+    assert isinstance(prepared, PreparedImage)
     assert (prepared.path, prepared.problems) == (prepared.source.path, ())
 
 
@@ -322,7 +322,7 @@ def test_a_file_beyond_all_reason_is_not_read_to_its_end(tmp_path):
     path = tmp_path / "张伟.png"
     with path.open("wb") as file:
         file.truncate(image_index.MAX_BYTES * 2)
-    (problem,) = image.prepare(Picture(path, "0" * 64, 1), limit=INLINE, work=tmp_path)
+    (problem,) = image.prepare(ImageFile(path, "0" * 64, 1), limit=INLINE, work=tmp_path)
     assert problem.code == "IMAGE_TOO_LARGE"
 
 
@@ -459,7 +459,7 @@ def test_a_number_in_a_files_name_is_masked_in_what_is_said_of_it(tmp_path):
 def test_pictures_may_be_prepared_in_several_threads(tmp_path):
     files = [put(tmp_path, encoded(seal(100 + place % 5), "TIFF"), f"{place}.tif") for place in range(40)]
 
-    def work(picture: Picture) -> Prepared | tuple[Any, ...]:
+    def work(picture: ImageFile) -> PreparedImage | tuple[Any, ...]:
         return image.prepare(picture, limit=INLINE, work=tmp_path / "work")
 
     with ThreadPoolExecutor(4) as pool:

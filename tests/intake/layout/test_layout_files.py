@@ -67,9 +67,11 @@ def form(tmp_path):
 def check(rows, report):
     assert report.status == "read", report.problems
     assert [row.origin.row for row in rows] == [6, 7, 9, 10]
-    assert [row.fields[Field.NUMBER].shown for row in rows] == [number(each) for each in (1, 2, 3, 4)]
-    assert [row.fields[Field.MOBILE].shown for row in rows] == [f"1380013800{each}" for each in (1, 2, 3, 4)]
-    assert [row.fields[Field.DEPARTMENT].shown for row in rows] == ["内科", "内科", "外科", "外科"]
+    assert [row.fields[Field.NUMBER].display_text for row in rows] == [number(each) for each in (1, 2, 3, 4)]
+    assert [row.fields[Field.MOBILE].display_text for row in rows] == [
+        f"1380013800{each}" for each in (1, 2, 3, 4)
+    ]
+    assert [row.fields[Field.DEPARTMENT].display_text for row in rows] == ["内科", "内科", "外科", "外科"]
     skipped = [skip for skip in report.skipped if skip.sheet in ("名单", None)]
     assert {at: skip.why for skip in skipped for at in range(skip.first, skip.last + 1)} == WHYS
 
@@ -114,9 +116,11 @@ def test_the_form_as_csv_has_no_merged_cells(tmp_path):
     ).replace("18位，文本", "18位")
     path.write_text(text, "utf-8-sig")
     rows, (report,) = read_rosters([path])
-    assert [row.fields[Field.NUMBER].shown for row in rows] == [number(each) for each in (1, 2, 3, 4)]
-    assert [row.fields[Field.MOBILE].shown for row in rows] == [f"1380013800{each}" for each in (1, 2, 3, 4)]
-    assert [row.fields[Field.DEPARTMENT].shown for row in rows] == ["内科", "", "外科", ""]
+    assert [row.fields[Field.NUMBER].display_text for row in rows] == [number(each) for each in (1, 2, 3, 4)]
+    assert [row.fields[Field.MOBILE].display_text for row in rows] == [
+        f"1380013800{each}" for each in (1, 2, 3, 4)
+    ]
+    assert [row.fields[Field.DEPARTMENT].display_text for row in rows] == ["内科", "", "外科", ""]
     whys = {at: skip.why for skip in report.skipped for at in range(skip.first, skip.last + 1)}
     # the title of the number column spans two physical lines
     assert whys == {at + (at > 4): why for at, why in WHYS.items()} | {5: "header"}

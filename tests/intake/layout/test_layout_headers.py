@@ -280,11 +280,13 @@ def test_a_second_table_below_has_its_own_columns_and_groups():
         f"王五|13900139000|13800138000|{number(2)}|{name(2)}",
         merges="A5:B5 C5:E5",
     )
-    assert [(row.fields["name"].shown, row.fields["id_card_number"].shown) for row in made.rows] == [
+    assert [
+        (row.fields["name"].display_text, row.fields["id_card_number"].display_text) for row in made.rows
+    ] == [
         (name(1), number(1)),
         (name(2), number(2)),
     ]
-    assert made.rows[1].fields["mobile"].shown == "13800138000"
+    assert made.rows[1].fields["mobile"].display_text == "13800138000"
     assert [(skip.first, skip.last, skip.why) for skip in made.skipped][1:] == [
         (3, 3, "blank"),
         (4, 4, "title"),
@@ -307,7 +309,7 @@ def test_a_csv_keeps_groups_apart_without_merged_cells(tmp_path):
         "utf-8",
     )
     ((row,), (report,)) = read_rosters([path])
-    assert {str(field): cell.shown for field, cell in row.fields.items()} == {
+    assert {str(field): cell.display_text for field, cell in row.fields.items()} == {
         "name": name(1), "id_card_number": number(1), "mobile": "13800138000",
     }  # fmt: skip
     assert [(skip.first, skip.last, skip.why) for skip in report.skipped] == [

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from night_support import name, number
 
-from pipeline.domain.roster import CellKind, EmbeddedImage, Picture
+from pipeline.domain.roster import CellKind, EmbeddedImage, ImageFile
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.layout.sheet_rows import table, without_examples
@@ -39,7 +39,7 @@ PLACE = st.tuples(st.integers(1, 24), st.sampled_from("ABCDEFG"))
 
 
 def floating(row, column):
-    return EmbeddedImage(column, row, Picture(Path(f"{column}{row}"), f"{column}{row}", 1), floating=True)
+    return EmbeddedImage(column, row, ImageFile(Path(f"{column}{row}"), f"{column}{row}", 1), floating=True)
 
 
 @given(
@@ -71,7 +71,7 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
         line
         for line in physical
         if any(
-            cell.kind in {CellKind.NO_VALUE, CellKind.PICTURE} or cell.shown.strip()
+            cell.kind in {CellKind.NO_VALUE, CellKind.PICTURE} or cell.display_text.strip()
             for cell in line.cells.values()
         )
     ]

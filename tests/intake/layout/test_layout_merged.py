@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from night_support import name, number
 
-from pipeline.domain.roster import CellKind, EmbeddedImage, Field, Picture
+from pipeline.domain.roster import CellKind, EmbeddedImage, Field, ImageFile
 from pipeline.intake.layout.column_aliases import ColumnAliases
 from pipeline.intake.layout.sheet_rows import table
 from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, index, text_cell
@@ -22,7 +22,7 @@ def merge(area: str) -> Merge:
 
 
 def picture(address: str, tag: str = "", *, floating: bool = True) -> EmbeddedImage:
-    made = Picture(Path(f"a.xlsx/内科!{address}"), tag or address, 1, Path("x"))
+    made = ImageFile(Path(f"a.xlsx/内科!{address}"), tag or address, 1, Path("x"))
     return EmbeddedImage(address[0], int(address[1:]), made, floating)
 
 
@@ -48,7 +48,7 @@ def read(*rows, merges="", pictures=(), titles=TITLES, hidden_columns=()):
 
 
 def shown(made, field):
-    return [row.fields[field].shown for row in made.rows]
+    return [row.fields[field].display_text for row in made.rows]
 
 
 def whys(made):

@@ -44,12 +44,12 @@ def read(*rows, titles=TITLES, sheet="s"):
     return table(Sheet(sheet, iter(lines)), Path("a.xlsx"), ColumnAliases.of({}))
 
 
-@pytest.mark.parametrize("raw", KINDS, ids=lambda raw: f"{raw.kind} {raw.shown}")
+@pytest.mark.parametrize("raw", KINDS, ids=lambda raw: f"{raw.kind} {raw.display_text}")
 def test_a_cell_comes_back_as_it_was(raw):
     header = Line(1, {column: text_cell(title) for column, title in enumerate(TITLES)})
     line = Line(2, {0: text_cell(name(1)), 1: text_cell(number(1)), 2: raw})
     (row,) = table(Sheet("s", iter([header, line])), Path("a.xlsx"), ColumnAliases.of({})).rows
-    expected = Cell("C", "工号", raw.value, raw.kind, raw.shown)
+    expected = Cell("C", "工号", raw.value, raw.kind, raw.display_text)
     assert row.fields[Field.STAFF_NO] == row.cells[2] == expected
     assert type(row.cells[2].value) is type(raw.value)
     assert row.cells[3] == row.cells[-1] == Cell("D", "备注", None, CellKind.EMPTY, "")
@@ -57,7 +57,7 @@ def test_a_cell_comes_back_as_it_was(raw):
 
 def test_cells_and_fields_are_sequence_and_mapping():
     first, second = read((name(1), number(1), "", "x"), (name(2), number(2))).rows
-    assert [cell.shown for cell in first.cells] == [name(1), number(1), "", "x"]
+    assert [cell.display_text for cell in first.cells] == [name(1), number(1), "", "x"]
     assert [cell.column for cell in first.cells[1:3]] == ["B", "C"]
     assert len(second.cells) == 4
     assert list(first.fields) == [Field.NAME, Field.NUMBER, Field.STAFF_NO]
@@ -80,7 +80,7 @@ def test_threads_never_see_another_rows_cell():
     expected = [number(each) for each in range(200)]
 
     def look(_):
-        return [row.fields[Field.NUMBER].shown for row in rows] == expected
+        return [row.fields[Field.NUMBER].display_text for row in rows] == expected
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(look, range(40)))
@@ -92,7 +92,7 @@ def test_filled_cells_beyond_the_titles_are_carried_over_up_to_a_width():
     (row,) = read(wide, titles=titles).rows
     assert len(row.cells) == 200
     (row,) = read((name(1), number(1), "", "", "", "beyond")).rows
-    assert [(cell.column, cell.header, cell.shown) for cell in row.cells[3:]] == [
+    assert [(cell.column, cell.header, cell.display_text) for cell in row.cells[3:]] == [
         ("D", "备注", ""),
         ("F", "", "beyond"),
     ]
@@ -132,5 +132,5 @@ def test_a_line_with_a_ticket_is_a_doctor_whatever_is_left_of_it():
         "失败待改", iter(Line(at, dict(enumerate(map(text_cell, line)))) for at, line in enumerate(lines, 1))
     )
     made = table(sheet, Path("results.xlsx"), ColumnAliases.of({}), ticketed=True)
-    assert [(row.origin.row, row.ticket) for row in made.rows] == [(2, "r1"), (3, "r2")]
+    assert [(row.origin.row, row.row_token) for row in made.rows] == [(2, "r1"), (3, "r2")]
     assert made.skipped[-1].why == "total"

@@ -9,7 +9,7 @@ import pytest
 from pair_support import NUMBER, OTHER_NUMBER, doctor, got, paired
 from PIL import Image
 
-from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, Picture
+from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, ImageFile
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
 from pipeline.messages.problems import message
@@ -23,7 +23,7 @@ def embedded(
     stored = folder / hashlib.sha256(data).hexdigest()
     stored.write_bytes(data)
     shown = Path(f"名单.xlsx/内科!{column}{row}")
-    picture = Picture(shown, hashlib.sha256(data).hexdigest(), len(data), stored)
+    picture = ImageFile(shown, hashlib.sha256(data).hexdigest(), len(data), stored)
     return EmbeddedImage(column, row, picture, **more)
 
 
@@ -120,12 +120,12 @@ def test_one_of_two_namesakes_may_have_it(tmp_path):
 
 
 def test_one_that_reaches_into_a_neighbour_row_is_used_and_said(tmp_path):
-    one = doctor(picture="", embedded=[embedded(tmp_path, floating=True, straddles=True)])
+    one = doctor(picture="", embedded=[embedded(tmp_path, floating=True, overlaps_neighbour=True)])
     (row,) = paired(tmp_path, {}, one).doctors
     assert [(each.code, each.severity) for each in row.problems] == [("IMAGE_AMBIGUOUS", "warning")]
     assert "中心在本行" in message(row.problems[0], "zh")
     assert row.evidence == "cell"
-    named = doctor(picture="a.png", embedded=[embedded(tmp_path, straddles=True)])
+    named = doctor(picture="a.png", embedded=[embedded(tmp_path, overlaps_neighbour=True)])
     assert codes(tmp_path, {"a.png": b"drawn"}, named) == [("column", ["IMAGE_DUPLICATE_FILE"])]
 
 

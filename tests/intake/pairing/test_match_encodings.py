@@ -124,7 +124,7 @@ def test_the_path_that_is_shown_can_be_written_into_a_file_and_the_stored_one_op
     (row,) = paired(tmp_path, {file: b"seal"}, doctor()).doctors
     assert row.picture
     assert row.picture.path == tmp_path / "seals" / "内科" / f"{NUMBER}张伟.png"
-    assert row.picture.stored == tmp_path / "seals" / os.fsdecode(file)
+    assert row.picture.stored_path == tmp_path / "seals" / os.fsdecode(file)
     assert NUMBER not in message(row.problems[0], "zh")
     assert row.problems[0].field is Field.PICTURE
 

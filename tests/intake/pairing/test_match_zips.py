@@ -309,7 +309,7 @@ def test_without_a_place_to_keep_it_a_member_has_its_digest_alone(tmp_path):
     path.write_bytes(zipped({"张伟.png": b"one"}))
     (row,) = match_images([doctor()], image_index.index_images(path), known={}).doctors
     assert row.picture
-    assert (row.picture.sha256, row.picture.stored) == (hashlib.sha256(b"one").hexdigest(), None)
+    assert (row.picture.sha256, row.picture.stored_path) == (hashlib.sha256(b"one").hexdigest(), None)
 
 
 def test_a_link_that_is_named_by_the_user_is_followed_one_that_lies_in_the_folder_is_not(tmp_path):

@@ -54,7 +54,7 @@ def report(tmp_path):
 
 
 def test_each_is_told_with_its_sheet_its_cells_and_why(report):
-    assert sorted((each.sheet, each.over, each.why) for each in report.strays) == [
+    assert sorted((each.sheet, each.covered_cells, each.why) for each in report.unassigned_images) == [
         ("内科", "C3:C6", "picture without a row of its own, not used"),
         ("内科", "C8", "picture over no doctor's row"),
         ("内科", "E1:F1", "picture over no doctor's row"),
@@ -65,7 +65,7 @@ def test_each_is_told_with_its_sheet_its_cells_and_why(report):
 
 
 def test_what_can_be_had_can_be_shown(report):
-    assert all(each.picture.file.is_file() for each in report.strays)
+    assert all(each.picture.file.is_file() for each in report.unassigned_images)
 
 
 def test_every_reason_intake_knows_has_words(report):
@@ -75,4 +75,4 @@ def test_every_reason_intake_knows_has_words(report):
 
     source = "".join(path.read_text("utf-8") for path in Path(pipeline.intake.__file__).parent.rglob("*.py"))
     assert [why for why in STRAYS if f'"{why}"' not in source] == []
-    assert all(stray(each.why, language) for each in report.strays for language in ("zh", "en"))
+    assert all(stray(each.why, language) for each in report.unassigned_images for language in ("zh", "en"))

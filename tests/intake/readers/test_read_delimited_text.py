@@ -74,7 +74,7 @@ def test_every_encoding_reads_alike(tmp_path, encoding):
     (row,) = read(tmp_path / "a.csv", encoded(TABLE, encoding))
     assert (row.origin.sheet, row.origin.row, row.address(Field.NUMBER)) == (None, 2, "C2")
     assert row.fields[Field.NAME].value == "欧阳䶮"
-    assert row.fields[Field.STAFF_NO].shown == "0012"
+    assert row.fields[Field.STAFF_NO].display_text == "0012"
     assert all(cell.kind is CellKind.TEXT for cell in row.cells)
 
 

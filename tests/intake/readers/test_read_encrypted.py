@@ -68,7 +68,7 @@ def test_the_right_password_opens_it(read, kind, password):
     assert detect.kind_of(data) == "encrypted"
     rows, report = read(data, "", "wrong", *[PASSWORD] * (password == PASSWORD))
     assert report.status == "read"
-    assert [[cell.shown for cell in row.cells] for row in rows] == [["张三", NUMBER]]
+    assert [[cell.display_text for cell in row.cells] for row in rows] == [["张三", NUMBER]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -258,4 +258,4 @@ def test_what_libreoffice_encrypted_is_opened(tmp_path):
     rows, reports = read_rosters(files, manner=ReadOptions(passwords=("secret12",)))
     assert [report.codes for report in reports] == [(), (), ("FILE_ENCRYPTED",)]
     assert reports[2].problems[0].detail["hint"] == intake.UNSUPPORTED
-    assert [[cell.shown for cell in row.cells] for row in rows] == 2 * [["张三", NUMBER]]
+    assert [[cell.display_text for cell in row.cells] for row in rows] == 2 * [["张三", NUMBER]]

@@ -182,7 +182,7 @@ def test_a_roster_is_told_by_its_first_bytes_whatever_its_name(tmp_path, name, d
     (tmp_path / name).write_bytes(data)
     rows, (report,) = read_rosters([tmp_path / name])
     assert (report.status, report.codes) == ("read", ())
-    assert [[cell.shown for cell in row.cells[:2]] for row in rows] == [["张三", NUMBER]]
+    assert [[cell.display_text for cell in row.cells[:2]] for row in rows] == [["张三", NUMBER]]
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.csv"])
@@ -354,7 +354,7 @@ def test_our_own_workbook_is_deferred_in_a_night_and_read_on_demand(tmp_path):
     rows, (report,) = read_rosters([path], to_fix_only=True)
     assert report.status == "read"
     assert [sheet.sheet for sheet in report.sheets] == ["失败待改"]
-    assert [(row.ticket, row.origin.row) for row in rows] == [("r1", 2), ("r2", 3)]
+    assert [(row.row_token, row.origin.row) for row in rows] == [("r1", 2), ("r2", 3)]
     assert [cell.header for cell in rows[0].cells] == ["姓名", "身份证号", "图片"]
     assert rows[0].fields[Field.PICTURE].value == "a.png"
 
@@ -390,7 +390,7 @@ def test_nothing_to_fix_is_no_fault(tmp_path):
 
 def test_a_to_fix_sheet_that_was_renamed_is_known_by_its_hidden_columns(tmp_path):
     (row,), _ = read_rosters([results(tmp_path / "s.xlsx", line("r1"), sheet="Sheet1")], to_fix_only=True)
-    assert row.ticket == "r1"
+    assert row.row_token == "r1"
     path = results(tmp_path / "t.xlsx", ("张三", NUMBER), sheet="Sheet1", titles=("姓名", "身份证号"))
     rows, (report,) = read_rosters([path], to_fix_only=True)
     assert (rows, report.codes) == ([], ("HEADER_NOT_FOUND",))

@@ -82,7 +82,7 @@ def test_two_columns_for_one_field_refuse_the_file_and_are_both_named(tmp_path):
 def test_of_two_department_columns_the_first_is_used_and_named(tmp_path):
     titles = "姓名,所属部门,部门名称,身份证号"
     (row,), report = reading(tmp_path / "a.csv", titles, f"张三,内科,外科,{NUMBER}")
-    assert (report.codes, row.fields["department"].shown) == ((), "内科")
+    assert (report.codes, row.fields["department"].display_text) == ((), "内科")
     assert report.notes == (
         "several columns mean the same (department): B 所属部门 is used, C 部门名称 is not",
     )

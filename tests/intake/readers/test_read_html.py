@@ -31,7 +31,7 @@ def opened(text: str | bytes, manner: ReadOptions = DEFAULT_OPTIONS):
 def cells(text: str) -> list[dict[int, str]]:
     """Return what the cells of a page's only table show, line by line."""
     ((_, lines),) = opened(text)[1]
-    return [{column: cell.shown for column, cell in line.cells.items()} for line in lines]
+    return [{column: cell.display_text for column, cell in line.cells.items()} for line in lines]
 
 
 def one(inside: str) -> str:
@@ -156,7 +156,9 @@ def test_rows_are_numbered_over_the_whole_file():
         "<table><tr><td>丁<td>戊</table>"
     )
     _, sheets = opened(text)
-    assert [[(line.number, line.cells[min(line.cells)].shown) for line in lines] for _, lines in sheets] == [
+    assert [
+        [(line.number, line.cells[min(line.cells)].display_text) for line in lines] for _, lines in sheets
+    ] == [
         [(1, "甲"), (2, "乙"), (6, "丙")],
         [(3, "一"), (4, "三")],
         [(7, "丁")],
@@ -236,7 +238,7 @@ def test_hidden_rows_and_columns_are_told():
 )
 def test_a_cell_is_text_as_written_unless_it_says_that_it_was_a_number(attributes, shown, expected):
     ((_, (line,)),) = opened(f"<table><tr><td {attributes}>{shown}</table>")[1]
-    assert (*line.cells[0][:2], line.cells[0].shown) == (*expected, shown)
+    assert (*line.cells[0][:2], line.cells[0].display_text) == (*expected, shown)
 
 
 @pytest.mark.parametrize(
@@ -415,5 +417,5 @@ def test_titles_of_two_rows_and_all_departments(tmp_path):
     )
     (tmp_path / "a.xls").write_bytes(page(body, "gbk"))
     rows, _ = read_rosters([tmp_path / "a.xls"])
-    assert [row.fields[Field.DEPARTMENT].shown for row in rows] == ["内科", "内科"]
-    assert [row.fields[Field.STAFF_NO].shown for row in rows] == ["0001", "0002"]
+    assert [row.fields[Field.DEPARTMENT].display_text for row in rows] == ["内科", "内科"]
+    assert [row.fields[Field.STAFF_NO].display_text for row in rows] == ["0001", "0002"]

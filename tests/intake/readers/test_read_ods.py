@@ -167,7 +167,7 @@ def test_every_kind_of_cell_that_libreoffice_writes(converted):
     assert [line.number for line in lines] == [1, 2, 3, 4, 5, 6, 20, 21, 22, 23]
     assert [line.number for line in lines if line.hidden] == [6]
     kinds = {
-        line.number: [(each.kind.value, each.value, each.shown) for each in line.cells.values()]
+        line.number: [(each.kind.value, each.value, each.display_text) for each in line.cells.values()]
         for line in lines
     }
     assert kinds[3] == [
@@ -243,7 +243,7 @@ def test_calamine_reads_the_same_values(converted):
     ],
 )
 def test_the_text_of_a_paragraph(inside, expected):
-    assert one(text(inside)).shown == expected
+    assert one(text(inside)).display_text == expected
 
 
 def test_paragraphs_are_lines_and_a_remark_is_none():
@@ -308,7 +308,7 @@ def test_a_number_that_is_none_refuses_the_file_and_names_the_cell(value):
 )
 def test_types_and_what_is_seen(more, shown, expected):
     read = one(cell(f"<text:p>{shown}</text:p>", more))
-    assert (read.kind.value, read.shown) == expected
+    assert (read.kind.value, read.display_text) == expected
 
 
 def test_a_formula_that_nobody_computed_is_something_and_one_that_shows_nothing_is_not():
@@ -334,13 +334,13 @@ def test_rows_and_cells_that_repeat_stand_where_they_are_seen():
         + row(cell(more='table:number-columns-repeated="1024"'), more='table:number-rows-repeated="1048000"')
     )
     assert [line.number for line in lines] == [5, 6, 7, 8, 9]
-    assert {column: each.shown for column, each in lines[0].cells.items()} == {
+    assert {column: each.display_text for column, each in lines[0].cells.items()} == {
         2: "同",
         3: "同",
         4: "同",
         5: "末",
     }
-    assert [line.cells[0].shown for line in lines[1:]] == ["行", "行", "行", "尾"]
+    assert [line.cells[0].display_text for line in lines[1:]] == ["行", "行", "行", "尾"]
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_hidden_tables_are_known_by_their_style_and_the_next_one_is_read():
     )
     book = ods.read(document(body, styles=styles), manner=DEFAULT_OPTIONS)
     seen = [  # the caller may leave lines unread
-        (page.name, page.hidden, [line.cells[0].shown for line in islice(page.lines, 1)])
+        (page.name, page.hidden, [line.cells[0].display_text for line in islice(page.lines, 1)])
         for page in book.sheets
     ]
     assert seen == [("甲", False, ["甲"]), ("乙", True, []), ("丙", False, ["丙"]), ("丁", False, [])]
@@ -421,7 +421,7 @@ def test_lines_that_were_left_unread_do_not_leak_into_the_next_sheet():
     body = sheet(row(text("一")) + row(text("二"))) + sheet(row(text("三")), more='table:name="乙"')
     pages = ods.read(document(body), manner=DEFAULT_OPTIONS).sheets
     next(pages)
-    assert [line.cells[0].shown for line in next(pages).lines] == ["三"]
+    assert [line.cells[0].display_text for line in next(pages).lines] == ["三"]
 
 
 def test_merged_cells_are_told_and_what_lies_under_them_is_not_read():
@@ -444,7 +444,7 @@ def test_merged_cells_are_told_and_what_lies_under_them_is_not_read():
         + row(text("界", more='table:number-columns-spanned="1" table:number-rows-spanned="1"'))
     )
     _, ((page, lines),) = opened(document(sheet(rows)))
-    assert [{column: each.shown for column, each in line.cells.items()} for line in lines] == [
+    assert [{column: each.display_text for column, each in line.cells.items()} for line in lines] == [
         {3: "右"},
         {0: "大", 2: "x"},
         {2: "y"},
@@ -466,7 +466,7 @@ def test_old_versions_links_forms_and_tables_within_cells_hold_no_doctor():
         + f"<table:dde-links><table:dde-link>{hidden_text}</table:dde-link></table:dde-links>"
     )
     _, pages = opened(document(body))
-    assert [[line.cells[0].shown for line in lines] for _, lines in pages] == [["新"]]
+    assert [[line.cells[0].display_text for line in lines] for _, lines in pages] == [["新"]]
 
 
 def test_pictures_are_noted():

@@ -50,7 +50,7 @@ def cells(data, name="A", **manner):
     assert all(list(line.cells) == sorted(line.cells) for line in lines)
     assert [line.number for line in lines] == sorted({line.number for line in lines})
     return {
-        (line.number, column): (cell.kind.value, cell.value, cell.shown)
+        (line.number, column): (cell.kind.value, cell.value, cell.display_text)
         for line in lines
         for column, cell in line.cells.items()
     }
@@ -145,7 +145,10 @@ def test_an_xlsx_that_libreoffice_saves_as_xls_gives_equal_rows(tmp_path):
         seen.append(
             (
                 [(row.origin.sheet, row.origin.row, row.hidden) for row in rows],
-                [[(cell.column, cell.header, cell.kind, cell.shown) for cell in row.cells] for row in rows],
+                [
+                    [(cell.column, cell.header, cell.kind, cell.display_text) for cell in row.cells]
+                    for row in rows
+                ],
                 report.sheets,
                 report.skipped,
                 report.notes,

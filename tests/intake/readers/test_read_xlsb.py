@@ -37,7 +37,7 @@ def cells(path, name="内科", **manner):
     assert all(list(line.cells) == sorted(line.cells) for line in lines)
     assert [line.number for line in lines] == sorted({line.number for line in lines})
     return {
-        (line.number, column): (cell.kind.value, cell.value, cell.shown)
+        (line.number, column): (cell.kind.value, cell.value, cell.display_text)
         for line in lines
         for column, cell in line.cells.items()
     }

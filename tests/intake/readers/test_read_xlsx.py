@@ -83,8 +83,12 @@ def test_a_number_stays_a_number_with_all_its_digits(tmp_path):
     )
     (row,), _ = one(path)
     number = row.fields[Field.NUMBER]
-    assert (number.kind, number.value, number.shown) == (CellKind.NUMBER, 640104197706244288, "6.40104E+17")
-    assert row.fields[Field.STAFF_NO].shown == "7"
+    assert (number.kind, number.value, number.display_text) == (
+        CellKind.NUMBER,
+        640104197706244288,
+        "6.40104E+17",
+    )
+    assert row.fields[Field.STAFF_NO].display_text == "7"
 
 
 def test_an_identity_number_that_excel_damaged_is_never_text(tmp_path):
@@ -98,7 +102,7 @@ def test_an_identity_number_that_excel_damaged_is_never_text(tmp_path):
     (row,), _ = one(path)
     number = row.fields[Field.NUMBER]
     assert number.kind is CellKind.NUMBER
-    assert "0307" not in number.shown
+    assert "0307" not in number.display_text
 
 
 def test_zeros_that_only_the_number_format_shows_are_kept(tmp_path):
@@ -112,7 +116,7 @@ def test_zeros_that_only_the_number_format_shows_are_kept(tmp_path):
         sheet.write_number(line, 2, 7, book.add_format({"num_format": code}))
     book.close()
     rows, _ = one(path)
-    assert [row.fields[Field.STAFF_NO].shown for row in rows] == ["000007", "YS0007", "7", "7"]
+    assert [row.fields[Field.STAFF_NO].display_text for row in rows] == ["000007", "YS0007", "7", "7"]
     assert {row.fields[Field.STAFF_NO].value for row in rows} == {7}
 
 
@@ -126,7 +130,7 @@ def test_formulas_errors_dates_and_ticks(tmp_path):
         "</row></sheetData>",
     )
     (row,), _ = one(path)
-    assert [(cell.column, cell.kind.value, cell.value, cell.shown) for cell in row.cells] == [
+    assert [(cell.column, cell.kind.value, cell.value, cell.display_text) for cell in row.cells] == [
         ("A", "text", "李四", "李四"),
         ("B", "error", "#N/A", "#N/A"),
         ("C", "no_value", None, ""),
@@ -155,7 +159,7 @@ def test_a_date_is_told_by_its_format(tmp_path, code):
     sheet.write_datetime(1, 2, datetime.fromisoformat("2024-02-29"), book.add_format({"num_format": code}))
     book.close()
     (row,), _ = one(path)
-    assert (row.fields[Field.STAFF_NO].kind, row.fields[Field.STAFF_NO].shown) == (
+    assert (row.fields[Field.STAFF_NO].kind, row.fields[Field.STAFF_NO].display_text) == (
         CellKind.DATE,
         "2024-02-29",
     )

@@ -54,7 +54,7 @@ def opened(data, **manner):
 def cells(data, name="内科", **manner):
     _, lines = opened(data, **manner)[name]
     return {
-        (line.number, column): (cell.kind.value, cell.value, cell.shown)
+        (line.number, column): (cell.kind.value, cell.value, cell.display_text)
         for line in lines
         for column, cell in line.cells.items()
     }
@@ -152,7 +152,7 @@ def test_it_is_read_as_a_roster(tmp_path):
     )
     rows, (report,) = read_rosters([tmp_path / "a.xls"])
     assert (report.status, [(one.sheet, one.rows) for one in report.sheets]) == ("read", [("内科", 1)])
-    assert [cell.shown for cell in rows[0].cells] == ["张三", NUMBER]
+    assert [cell.display_text for cell in rows[0].cells] == ["张三", NUMBER]
 
 
 def test_libreoffice_sees_the_same(tmp_path):

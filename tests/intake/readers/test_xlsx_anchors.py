@@ -36,7 +36,7 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("anchor", "address", "straddles"),
+    ("anchor", "address", "overlaps_neighbour"),
     [
         (two(4, 2, 4, 28, pic()), "C5", False),
         (single(4, 2, 26, pic()), "C5", False),
@@ -53,8 +53,8 @@ def path(tmp_path):
         (single(8, 5, 20, pic()), "C9", False),
     ],
 )
-def test_a_picture_belongs_to_the_row_under_its_centre(path, work, anchor, address, straddles):
-    assert floating(drawn(path, anchor, rows=TALL), work) == [(address, 1, straddles)]
+def test_a_picture_belongs_to_the_row_under_its_centre(path, work, anchor, address, overlaps_neighbour):
+    assert floating(drawn(path, anchor, rows=TALL), work) == [(address, 1, overlaps_neighbour)]
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,12 @@ def test_a_full_disk_is_no_fault_of_the_file(path):
 def test_where_a_picture_is_shown_and_where_it_lies(path, work):
     book = read(sheet(path, dispimg("C2", A)), work)
     embedded = next(next(book.sheets).lines).cells[2].value
-    assert (embedded.column, embedded.row, embedded.floating, embedded.straddles) == ("C", 2, False, False)
+    assert (embedded.column, embedded.row, embedded.floating, embedded.overlaps_neighbour) == (
+        "C",
+        2,
+        False,
+        False,
+    )
     assert embedded.picture.path == path / "a!C2"
     assert embedded.picture.file.read_bytes() == seal(1)
     assert embedded.picture.file.parent == work

@@ -21,7 +21,7 @@ def path(tmp_path):
 
 def cells(path: Path) -> list[tuple[str, object, str]]:
     (line,) = next(workbook.read(path.read_bytes()).sheets).lines
-    return [(cell.kind.value, cell.value, cell.shown) for cell in line.cells.values()]
+    return [(cell.kind.value, cell.value, cell.display_text) for cell in line.cells.values()]
 
 
 def cell(path: Path, text: str, **options) -> tuple[str, object, str]:
@@ -70,7 +70,7 @@ def test_a_number_is_shown_with_the_zeros_and_words_of_its_format(code, seven, m
 )  # fmt: skip
 def test_a_format_that_does_more_or_less_than_pad_shows_the_number(code):
     (style,) = formats_of(["164"], {"164": code})
-    assert styled_number(7, style, EPOCH_1900).shown == "7"
+    assert styled_number(7, style, EPOCH_1900).display_text == "7"
 
 
 @pytest.mark.parametrize("value", [-7, 7.5, 110101199003070732, 1e15])
@@ -84,7 +84,7 @@ def test_what_cannot_be_padded_is_shown_as_it_is(value):
 )
 def test_zero_has_a_section_of_its_own(code, shown):
     (style,) = formats_of(["164"], {"164": code})
-    assert styled_number(0, style, EPOCH_1900).shown == shown
+    assert styled_number(0, style, EPOCH_1900).display_text == shown
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_the_same_file_shown_twice_is_put_away_once(path, work):
     book = read(drawn(path, anchors, rows=TALL, **related), work)
     pictures = [each.picture for each in next(book.sheets).pictures]
     assert {picture.sha256 for picture in pictures} == {hashlib.sha256(seal(1)).hexdigest()}
-    assert {picture.stored.read_bytes() for picture in pictures} == {seal(1)}
+    assert {picture.stored_path.read_bytes() for picture in pictures} == {seal(1)}
     kept = []
     keep = ReadOptions(keep=lambda payload, _suffix: (kept.append(payload), (work, ""))[1])
     drawn(path, two(1, 2, 1, 28, pic("p1")) * 5, rows=TALL, **related)
@@ -207,8 +207,8 @@ def test_names_of_media_say_nothing(path, work):
     }
     anchors = "".join(two(row, 2, row, 28, pic(f"p{row}")) for row in (1, 2, 3, 4))
     sheet = next(read(drawn(path, anchors, rows=TALL, media=media, **related), work).sheets)
-    assert [each.picture.stored.suffix for each in sheet.pictures] == ["", ".emf", "", ".png"]
-    assert sheet.pictures[3].picture.stored.read_bytes() == seal(3)
+    assert [each.picture.stored_path.suffix for each in sheet.pictures] == ["", ".emf", "", ".png"]
+    assert sheet.pictures[3].picture.stored_path.read_bytes() == seal(3)
 
 
 def test_pictures_are_left_alone_unless_asked_for(path, tmp_path):

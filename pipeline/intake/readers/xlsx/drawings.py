@@ -77,8 +77,8 @@ def floating(
                     spot.row + 1,
                     picture,
                     floating=True,
-                    straddles=spot.straddles,
-                    over=over,
+                    overlaps_neighbour=spot.overlaps_neighbour,
+                    covered_cells=over,
                 )
             )
     return found, strays
@@ -214,7 +214,7 @@ def _box(anchor: _Anchor, frame: Box) -> Box:
 
 def _spot(anchor: _Anchor, box: Box, grid: Grid) -> Spot | None:
     if anchor.cell and anchor.box.bottom == anchor.box.top and grid.is_hidden(anchor.cell[0]):
-        return Spot(*anchor.cell, straddles=False)  # shrunk with its row
+        return Spot(*anchor.cell, overlaps_neighbour=False)  # shrunk with its row
     spot = grid.spot(box, anchor.rows)
     if spot and anchor.cell and anchor.box.right == anchor.box.left:  # shrunk with its column
         return spot._replace(column=anchor.cell[1])

@@ -38,7 +38,7 @@ class Spot(NamedTuple):
 
     row: int
     column: int
-    straddles: bool  # it noticeably covers a neighbour row as well
+    overlaps_neighbour: bool  # it noticeably covers a neighbour row as well
 
 
 @dataclass(slots=True)

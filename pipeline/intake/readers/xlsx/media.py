@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pipeline.domain.roster import Picture
+from pipeline.domain.roster import ImageFile
 from pipeline.intake.pairing import image_index
 from pipeline.intake.readers.options import StoreImage
 from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef
@@ -38,7 +38,7 @@ class Media:
         self._package, self._keep, self._roster = package, keep, roster
         self._kept: dict[str, _Kept | None] = {}
 
-    def picture(self, owner: str, shown: PictureRef, place: str) -> Picture | str:
+    def picture(self, owner: str, shown: PictureRef, place: str) -> ImageFile | str:
         """Return what a part shows at a place (``内科!H12``), or why that cannot be used.
 
         The bytes are those of the file: what the sheet cuts out of it, or turns, would not be in them.
@@ -56,7 +56,7 @@ class Media:
         if shown.turn.quarter not in (0, kept.quarter):
             return "picture turned or mirrored in the sheet, not used"
         name = place.replace("/", "_").replace("\\", "_")
-        return Picture(self._roster / name, kept.sha256, kept.size, kept.stored)
+        return ImageFile(self._roster / name, kept.sha256, kept.size, kept.stored)
 
     def _part(self, owner: str, identifier: str | None) -> str | None:
         kind, target = self._package.relations(owner).get(identifier or "", ("", ""))

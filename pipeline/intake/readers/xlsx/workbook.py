@@ -142,7 +142,7 @@ class _Workbook:
 
 
 def _note(stray: UnassignedImage) -> str:
-    corner = stray.over.partition(":")[0]
+    corner = stray.covered_cells.partition(":")[0]
     return f"{'!'.join(filter(None, (stray.sheet, corner)))}: {stray.why}"
 
 
