@@ -22,9 +22,10 @@ from bench.limiters import FixedSpacing, LeakyBucket
 from bench.measure import Figure, load, say, table
 from pipeline.clock import Clock, ManualClock, SystemClock
 from pipeline.esign.client import Client
-from pipeline.esign.contracts import PROBE, Agent, parse, probe_body
+from pipeline.esign.contracts.base import PROBE, Agent, build_probe
 from pipeline.esign.error_codes import stated_rate
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, most_in_a_second
+from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.limits import Limiter as Service
 from pipeline.sandbox.tenant import SANDBOX
@@ -133,8 +134,8 @@ async def over_a_socket(name: str, url: str) -> Run:
             await limiter.leave(PROBE)
             left = clock.monotonic()
 
-        reply = await client.call(PROBE, probe_body(agent), trace_id=str(uuid.uuid4()), gate=gate)
-        answer = parse(reply.body)
+        reply = await client.call(PROBE, build_probe(agent), trace_id=str(uuid.uuid4()), gate=gate)
+        answer = parse_answer(reply.body)
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer
         return left, stated_rate(answer.message or "")[1] if answer.code else None

@@ -76,6 +76,7 @@ VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
     "esign/error_codes.py",  # what the service says, to be told apart
+    "esign/contracts/inline.py",  # the refusal of an account without this contract
     "ledger/schema.py",  # the same, in a query
     "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }

@@ -138,7 +138,7 @@ class _RunSession:
     async def through(self) -> RunReport | None:
         from pipeline.cli.garbage_collection import but_for_what_is_there  # noqa: PLC0415
         from pipeline.cli.progress import Progress  # noqa: PLC0415
-        from pipeline.esign.contracts import CREATE  # noqa: PLC0415
+        from pipeline.esign.contracts.base import CREATE  # noqa: PLC0415
         from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415
         from pipeline.sending.outage import OutageMonitor  # noqa: PLC0415
         from pipeline.workflow import import_run  # noqa: PLC0415

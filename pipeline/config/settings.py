@@ -36,8 +36,9 @@ from pipeline.config.addresses import find_endpoint_fault, find_proxy_fault, hos
 from pipeline.config.yaml_loader import Document, read_document
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
-from pipeline.domain.seals import ContractName
 from pipeline.errors import ConfigError
+from pipeline.esign.contracts import CONTRACTS
+from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS
 from pipeline.intake.readers.options import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import SENTENCES, phrase
@@ -75,7 +76,7 @@ class _Section(BaseModel):
 class Api(_Section):
     """The service and who acts."""
 
-    contract: ContractName = "file_id"
+    contract: str = Field(default="file_id", json_schema_extra={"enum": [*CONTRACTS]})
     endpoint: str = "https://essbasic.tencentcloudapi.com"
     file_endpoint: str = "https://file.ess.tencent.cn"
     region: str | None = None
@@ -92,6 +93,14 @@ class Api(_Section):
     timeout_seconds: float = Field(default=45, gt=0)
     proxy: str | None = None
     ca_file: Path | None = None
+
+    @field_validator("contract")
+    @classmethod
+    def _is_contract(cls, value: str) -> str:
+        if value not in CONTRACTS:
+            expected = " or ".join(map(repr, CONTRACTS))
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+        return value
 
     @field_validator("license_type", mode="before")
     @classmethod
@@ -130,11 +139,9 @@ class Api(_Section):
         general, files = host_of(self.endpoint), host_of(self.file_endpoint)
         if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
             raise _fault("config.two_environments", general=general, files=files)
-        inline_only = [name for name in ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
-                       if getattr(self, name) is not None]  # fmt: skip
-        if self.contract == "file_id" and inline_only:
-            names = ", ".join(inline_only)
-            raise _fault("config.inline_only", names=names)
+        given = [name for name in OPTIONAL_PARAMETERS if getattr(self, name) is not None]
+        if refused := [name for name in given if name not in CONTRACTS[self.contract].optional_parameters]:
+            raise _fault("config.inline_only", names=", ".join(refused))
         if self.enable_auto_sign and self.license_type is None:
             raise _fault("config.needs_license")
         return self

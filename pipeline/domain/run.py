@@ -14,7 +14,7 @@ from typing import Literal
 
 from pipeline.domain.metrics import Traffic
 from pipeline.domain.roster import Doctor, FileReport, PreparedImage, Problem
-from pipeline.domain.seals import ContractName, PersonHistory, SealRequest
+from pipeline.domain.seals import PersonHistory, SealRequest
 
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 # a bug, usage, somebody must act, a rerun helps, another run, ledger or disk, Ctrl-C
@@ -130,7 +130,7 @@ class RunReport:
     finished: float
     exit: int
     tenant: str | None
-    contract: ContractName | None
+    contract: str | None
     outcomes: Sequence[RowOutcome]
     files: Sequence[FileReport]
     unclaimed: Sequence[Path]

@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 from pipeline.domain.roster import CardType
 
-ContractName = Literal["file_id", "inline"]
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 # markers of `SealContent.sent_size`: a run found that the whole picture was sent; a person kept the seal
 CHECKED: Final = "checked"

@@ -16,7 +16,6 @@ import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from statistics import median
 from typing import Any, Self
@@ -26,7 +25,8 @@ from yarl import URL
 
 from pipeline.clock import Clock
 from pipeline.errors import reason_of
-from pipeline.esign.contracts import UPLOAD, VERSION
+from pipeline.esign.contracts.base import UPLOAD, VERSION
+from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, authorization
 from pipeline.esign.tls import make_context
 from pipeline.support.failpoints import hit_failpoint
@@ -77,15 +77,6 @@ BeforeSend = Callable[[Callable[[], bool]], Awaitable[None]]
 
 It is given a function that tells whether the connection is still open: a server may tire of waiting.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer: HTTP status, body bytes, and how far the server's clock is ahead (seconds) if it said."""
-
-    status: int
-    body: bytes
-    skew: float | None
 
 
 class NotSent(Exception):

@@ -24,9 +24,6 @@ _RATE = re.compile(r"`(\d+)`.*?`(\d+)`", re.DOTALL)
 _EMPTY_WORDS = re.compile(
     r"操作失败|请稍后再?重?试|failed ?operation|operation ?failed|失败|[\s\W]", re.IGNORECASE
 )
-_PICTURE_MISSING = re.compile(
-    "(缺少|为空|不能为空|缺失).{0,6}印章图片|印章图片.{0,8}(缺少|为空|不能为空|缺失)"
-)
 
 
 def of_create(code: str, message: str) -> Meaning:
@@ -50,11 +47,6 @@ def of_upload(code: str, message: str) -> Meaning:
 def has_reason(code: str, message: str) -> bool:
     """Tell whether a refusal says why; a bare FailedOperation often does not, and then no night repeats it."""
     return code != "FailedOperation" or bool(_EMPTY_WORDS.sub("", message))
-
-
-def picture_ignored(message: str) -> bool:
-    """Tell whether a refusal says that no picture came: the inline contract is switched off for this account."""
-    return bool(_PICTURE_MISSING.search(message))
 
 
 def stated_rate(message: str) -> tuple[int | None, int | None]:

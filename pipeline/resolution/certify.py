@@ -17,10 +17,10 @@ from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest
 from pipeline.errors import UsageError, reason_of
-from pipeline.esign import responses as reading
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts import CREATE, UPLOAD, create_body, upload_body
+from pipeline.esign.contracts.base import CREATE, UPLOAD, CreateImage, build_upload
 from pipeline.esign.rate_limiter import Limiter
+from pipeline.esign.responses import read_create, read_upload
 from pipeline.esign.signing import Credentials
 from pipeline.intake.pairing import image_index
 from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger
@@ -91,43 +91,44 @@ async def certify(
     A doctor whose second create got no verdict may have a second seal: that is said as well.
     """
     agent, data = stage_settings.agent(config), _bytes_of(prepared)
+    contract = stage_settings.contract_of(config)
     trace_id = str(uuid.uuid4())
 
     def enter(kind: str, why: str, seal_id: str | None = None) -> None:
-        words = f"{config.api.contract} {why}"
+        words = f"{contract.name} {why}"
         ledger.decide(Decision(kind, request.key, clock.now(), who, words, seal_id=seal_id))
 
     async with stage_settings.client(config, credentials, clock) as client:
         try:
-            if config.api.contract == "file_id":
+            file_id = None
+            if contract.needs_upload:
                 suffix = "png" if prepared.format == "PNG" else "jpg"
                 reply = await send_single_call(
-                    client, limiter, UPLOAD, upload_body(agent, f"certify.{suffix}", data)
+                    client, limiter, UPLOAD, build_upload(agent, f"certify.{suffix}", data)
                 )
-                file = reading.of_upload(reply, now=client.now())
+                file = read_upload(reply, now=client.now())
                 if file.file_id is None:
-                    raise _nothing_sent(file.tally, credentials)
-                body = create_body(agent, request, file_id=file.file_id)
-            else:
-                body = create_body(agent, request, picture=data)
+                    raise _nothing_sent(file.counted_as, credentials)
+                file_id = file.file_id
+            body = contract.build_create(agent, request, CreateImage(data, file_id))
         except (NotSent, NoAnswer) as error:
             raise _nothing_sent(str(error)) from error
         enter(run_history.CERTIFY_SENT, trace_id)
         try:
-            read = reading.of_create(await send_single_call(client, limiter, CREATE, body, trace_id=trace_id))
+            read = read_create(await send_single_call(client, limiter, CREATE, body, trace_id=trace_id))
         except NotSent as error:
             enter(run_history.CERTIFY_VOID, "not_sent")
             raise _nothing_sent(str(error)) from error
         except NoAnswer as error:
             raise _no_verdict(str(error), trace_id) from error
-    said = f"{read.tally} {read.verdict.request_id or ''}".strip()
+    said = f"{read.counted_as} {read.verdict.request_id or ''}".strip()
     if read.verdict.kind == "not_executed":
         enter(run_history.CERTIFY_VOID, said)
-        raise _nothing_sent(read.tally, credentials)
+        raise _nothing_sent(read.counted_as, credentials)
     if read.verdict.kind != "sealed" and read.meaning != "exists":
-        raise _no_verdict(read.tally, trace_id)
+        raise _no_verdict(read.counted_as, trace_id)
     refused = read.meaning == "exists"
-    found = Certificate(refused, read.tally, read.verdict.request_id, read.verdict.seal_id)
+    found = Certificate(refused, read.counted_as, read.verdict.request_id, read.verdict.seal_id)
     enter(run_history.CERTIFIED if refused else run_history.NOT_CERTIFIED, said, found.seal_id)
     return found
 

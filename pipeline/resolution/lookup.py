@@ -14,9 +14,8 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts import Answer, parse
 from pipeline.esign.rate_limiter import Limiter
-from pipeline.esign.seal_ids import is_seal_id
+from pipeline.esign.responses import Answer, is_seal_id, parse_answer
 from pipeline.esign.signing import Credentials
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.findings import told_of
@@ -52,7 +51,7 @@ async def look_up(
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
         raise UsageError("desk.not_in_rosters", name=case.name)
     body = {
-        "Agent": stage_settings.agent(config).body(),
+        "Agent": stage_settings.agent(config).build_body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
         "UserInfo": {"Name": doctor.name, "IdCardType": str(doctor.id_type), "IdCardNumber": doctor.number},
     }
@@ -64,7 +63,7 @@ async def look_up(
             )
         except (NotSent, NoAnswer) as error:
             return Told(None, None, told_of(str(error)))
-    answer = parse(reply.body) if reply.status == 200 else None
+    answer = parse_answer(reply.body) if reply.status == 200 else None
     if answer is None:
         return Told(None, None, f"HTTP {reply.status}")
     if answer.code is not None:
@@ -75,7 +74,7 @@ async def look_up(
 def _told(answer: Answer, known: Collection[str]) -> Told:
     if answer.fields.get("IsOpen") is not True:
         return Told(None, answer.request_id, "IsOpen = false")
-    seal_id = answer.text("SealId")
+    seal_id = answer.get_text("SealId")
     if seal_id is None or not is_seal_id(seal_id):
         return Told(None, answer.request_id, phrase("desk.no_seal_set"), is_open=True)
     if seal_id in known:

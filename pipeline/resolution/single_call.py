@@ -9,9 +9,10 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.esign import error_codes
-from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
-from pipeline.esign.contracts import PROBE, parse, probe_body
+from pipeline.esign.client import Client, NoAnswer, NotSent
+from pipeline.esign.contracts.base import PROBE, build_probe
 from pipeline.esign.rate_limiter import Limiter
+from pipeline.esign.responses import Reply, parse_answer
 from pipeline.esign.signing import Credentials
 from pipeline.messages.findings import told_of
 from pipeline.workflow import stage_settings
@@ -31,7 +32,7 @@ async def send_single_call(
         await limiter.leave(action)
 
     reply = await client.call(action, body, trace_id=trace_id, gate=gate)
-    answer = parse(reply.body)
+    answer = parse_answer(reply.body)
     refused = (
         answer is not None and answer.code is not None and error_codes.of_create(answer.code, "") == "clock"
     )
@@ -50,10 +51,10 @@ async def ask_service_time(
     """
     async with stage_settings.client(config, credentials, clock) as client:
         try:
-            reply = await send_single_call(client, limiter, PROBE, probe_body(stage_settings.agent(config)))
+            reply = await send_single_call(client, limiter, PROBE, build_probe(stage_settings.agent(config)))
         except (NotSent, NoAnswer) as error:
             raise UsageError("desk.no_service_time", why=told_of(str(error))) from error
-    answer = parse(reply.body)
+    answer = parse_answer(reply.body)
     if answer is None or answer.request_id is None or reply.skew is None:
         raise UsageError("desk.no_service_time", why=f"HTTP {reply.status}")
     return clock.now() + reply.skew

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipeline.clock import Clock
-from pipeline.domain.seals import ContractName, Verdict
-from pipeline.esign import responses as reading
-from pipeline.esign.client import Client, NoAnswer, NotSent, Reply
-from pipeline.esign.contracts import CREATE, PROBE, Agent, parse, probe_body
+from pipeline.domain.seals import Verdict
+from pipeline.esign.client import Client, NoAnswer, NotSent
+from pipeline.esign.contracts.base import CREATE, PROBE, Agent, Contract, build_probe
 from pipeline.esign.error_codes import stated_rate
 from pipeline.esign.rate_limiter import Limiter
+from pipeline.esign.responses import Reply, parse_answer, read_probe
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.sending.call_metrics import BACK_OFF
@@ -46,7 +46,7 @@ class CallContext:
     ledger: Ledger
     clock: Clock
     agent: Agent
-    contract: ContractName
+    contract: Contract
     run: str
     mask: Callable[[str], str]  # takes personal data out of the service's messages
     course: RunState
@@ -69,7 +69,7 @@ class CallContext:
 
         try:
             reply = await self.client.call(
-                PROBE, probe_body(self.agent), trace_id=str(uuid.uuid4()), gate=gate
+                PROBE, build_probe(self.agent), trace_id=str(uuid.uuid4()), gate=gate
             )
         except Stopped:
             return False
@@ -77,12 +77,12 @@ class CallContext:
             self.course.note_failed_probe(self.client.host_at_fault(PROBE, error), str(error))
             return False
         self._note_deprecation(PROBE, reply)
-        tally, alive = reading.of_probe(reply)
+        counted_as, alive = read_probe(reply)
         if alive:
             self.client.learn(reply)
         else:
-            self.course.note_failed_probe(self.client.host(PROBE), tally)
-        self.course.requests[PROBE][tally] += 1
+            self.course.note_failed_probe(self.client.host(PROBE), counted_as)
+        self.course.requests[PROBE][counted_as] += 1
         return alive
 
     def _unanswered(self, action: str, error: NotSent | NoAnswer) -> None:
@@ -94,9 +94,9 @@ class CallContext:
         """Keep what an answer says of the end of its interface."""
         if b"DeprecatedWarning" not in reply.body or action in self.course.deprecated:
             return
-        answer = parse(reply.body)
-        if answer is not None and answer.deprecated:
-            self.course.deprecated[action] = self.mask(answer.deprecated)
+        answer = parse_answer(reply.body)
+        if answer is not None and answer.deprecation:
+            self.course.deprecated[action] = self.mask(answer.deprecation)
 
     def _attempt(self, job: Job, trace_id: str) -> Attempt:
         request, signed_at = job.request, self.client.now()
@@ -108,7 +108,7 @@ class CallContext:
             name=request.name,
             id_masked="*" * (len(request.number) - 4) + request.number[-4:],
             seal_name=request.seal_name,
-            contract=self.contract,
+            contract=self.contract.name,
             host=self.client.host(CREATE),
             signed_at=signed_at,
             content=request.content,

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
-from pipeline.esign import responses as reading
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts import CREATE, create_body
-from pipeline.esign.error_codes import STOPPING, picture_ignored
+from pipeline.esign.contracts.base import CREATE, CreateImage
+from pipeline.esign.error_codes import STOPPING
+from pipeline.esign.responses import CreateResponse, read_create
 from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.sending.call_context import NOT_EXECUTED_BY_US, SENDS, BreakerOpened, ConnectionExpired, Stopped
 from pipeline.sending.run_state import Job, SendResult
@@ -42,7 +42,7 @@ class Sender(Uploader):
                 await self._pause(attempt)
             if self.course.stopping or not again:
                 break
-            if self.contract == "file_id" and not self._file_lives(job):
+            if self.contract.needs_upload and not self._file_lives(job):
                 refusal = await self._upload(job, data)
                 if refusal is not None:
                     return refusal
@@ -67,7 +67,7 @@ class Sender(Uploader):
             return await self._again(job, data)
         except NotSent as error:
             return await self._never_left(job, trace_id, error), not self.course.stopping
-        self.course.requests[CREATE][read.tally] += 1
+        self.course.requests[CREATE][read.counted_as] += 1
         return await self._settled(job, self._weighed(job, read), read.meaning)
 
     async def _again(self, job: Job, data: bytes) -> tuple[SendResult, bool]:
@@ -76,19 +76,15 @@ class Sender(Uploader):
         if job.stale > STALE:
             verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message="waited too long for a slot")
             return SendResult(Status.NOT_SENT, verdict), False
-        if self.contract == "file_id" and not self._file_lives(job):
+        if self.contract.needs_upload and not self._file_lives(job):
             refusal = await self._upload(job, data)
             if refusal is not None:
                 return refusal, False
         return await self._create(job, data)
 
-    async def _exchange(self, job: Job, data: bytes, trace_id: str, opened: int) -> reading.CreateResponse:
+    async def _exchange(self, job: Job, data: bytes, trace_id: str, opened: int) -> CreateResponse:
         """Put one create on the wire and read its answer; the attempt is committed before the first byte."""
-        body = (
-            create_body(self.agent, job.request, picture=data)
-            if self.contract == "inline"
-            else create_body(self.agent, job.request, file_id=job.file_id)
-        )
+        body = self.contract.build_create(self.agent, job.request, CreateImage(data, job.file_id))
         measured = self.course.meter.call(CREATE)
         async with AsyncExitStack() as door:
             await door.enter_async_context(self.doors[CREATE])
@@ -96,7 +92,7 @@ class Sender(Uploader):
             async def gate(alive: Callable[[], bool]) -> None:
                 await self._slot(CREATE, opened)
                 await door.aclose()
-                if not alive() or (self.contract == "file_id" and not self._file_lives(job)):
+                if not alive() or (self.contract.needs_upload and not self._file_lives(job)):
                     raise ConnectionExpired
                 await self._release(job)
                 await self.ledger.open_attempt(self._attempt(job, trace_id))
@@ -116,22 +112,22 @@ class Sender(Uploader):
                 measured.lost()
                 self._unanswered(CREATE, error)
                 verdict = Verdict("unknown", code="no_answer", message=str(error))
-                return reading.CreateResponse(verdict, meaning=None, tally="no_answer")
+                return CreateResponse(verdict, meaning=None, counted_as="no_answer")
         measured.answered()
         self._note_deprecation(CREATE, reply)
-        read = reading.of_create(reply)
-        if read.from_service:
+        read = read_create(reply)
+        if read.is_from_service:
             self.client.learn(reply)
         answered = read.verdict.kind == "sealed" or read.meaning not in {None, "unknown"}
-        self.course.heard(CREATE, answered=answered, host=self.client.host(CREATE), cause=read.tally)
+        self.course.heard(CREATE, answered=answered, host=self.client.host(CREATE), cause=read.counted_as)
         if read.meaning == "clock" and not self._heal(job, reply):
             return replace(read, meaning="credentials")
         return read
 
-    def _weighed(self, job: Job, read: reading.CreateResponse) -> Verdict:
+    def _weighed(self, job: Job, read: CreateResponse) -> Verdict:
         """Weigh a verdict by what else is known of the person, the row and the run."""
         verdict = read.verdict
-        if read.meaning == "upload_again" and (self.contract == "inline" or job.uploaded_again):
+        if read.meaning == "upload_again" and (not self.contract.needs_upload or job.uploaded_again):
             return replace(verdict, kind="refused")
         if self._inline_is_off(verdict):
             self.course.halt("CONTRACT_INLINE_IGNORED", self.mask(verdict.message or ""), 4)
@@ -196,8 +192,9 @@ class Sender(Uploader):
 
     def _inline_is_off(self, verdict: Verdict) -> bool:
         """Tell whether a refusal says that no picture came, in a run where no row got through yet."""
-        inline = self.contract == "inline" and not self.course.sealed
-        return inline and verdict.kind == "refused" and picture_ignored(verdict.message or "")
+        if self.course.sealed or verdict.kind != "refused":
+            return False
+        return self.contract.is_switched_off(verdict.message or "")
 
     def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[SendResult, bool]:
         if meaning == "throttle":

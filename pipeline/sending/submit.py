@@ -17,7 +17,7 @@ from pipeline.domain.roster import Field, PreparedImage, Problem
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
-from pipeline.esign.contracts import CREATE
+from pipeline.esign.contracts.base import CREATE
 from pipeline.intake.pairing import image_index
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.problems import problem, waits_for_machine

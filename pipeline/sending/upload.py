@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
-from pipeline.esign import responses as reading
-from pipeline.esign.client import NoAnswer, NotSent, Reply
-from pipeline.esign.contracts import UPLOAD, upload_body
+from pipeline.esign.client import NoAnswer, NotSent
+from pipeline.esign.contracts.base import UPLOAD, build_upload
+from pipeline.esign.responses import Reply, UploadResponse, read_upload
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.sending.call_context import (
     NOT_EXECUTED_BY_US,
@@ -36,7 +36,7 @@ class Uploader(CallContext):
     async def _upload(self, job: Job, data: bytes) -> SendResult | None:
         """Upload one picture, again on any doubt; None once the job holds a FileId, else how the row ends."""
         suffix = "png" if job.prepared.format == "PNG" else "jpg"
-        body = upload_body(self.agent, f"row{job.index + 1:06d}.{suffix}", data)
+        body = build_upload(self.agent, f"row{job.index + 1:06d}.{suffix}", data)
         end: SendResult | None = SendResult(Status.NOT_SENT)
         for attempt in range(SENDS):
             if attempt:
@@ -69,10 +69,10 @@ class Uploader(CallContext):
                 reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
                 measured.answered()
                 self._note_deprecation(UPLOAD, reply)
-                answer = reading.of_upload(reply, now=self.client.now())
+                answer = read_upload(reply, now=self.client.now())
                 answered = answer.meaning != "unknown"
                 self.course.heard(
-                    UPLOAD, answered=answered, host=self.client.host(UPLOAD), cause=answer.tally
+                    UPLOAD, answered=answered, host=self.client.host(UPLOAD), cause=answer.counted_as
                 )
                 if answer.request_id is not None:
                     self.client.learn(reply)
@@ -85,9 +85,9 @@ class Uploader(CallContext):
         except (NotSent, NoAnswer) as error:
             measured.lost()
             return self._upload_unanswered(error), True
-        self.course.requests[UPLOAD][answer.tally] += 1
+        self.course.requests[UPLOAD][answer.counted_as] += 1
         if answer.file_id is not None:
-            job.file_id, job.file_dies = answer.file_id, answer.dies
+            job.file_id, job.file_dies = answer.file_id, answer.expires_at
             return None, False
         end, again = self._upload_refused(job, reply, answer)
         if end.status is Status.FAILED:
@@ -115,7 +115,7 @@ class Uploader(CallContext):
         await self.ledger.open_attempt(attempt)
         await self.ledger.settle(trace_id, end.verdict, at=self.client.now())
 
-    def _upload_refused(self, job: Job, reply: Reply, answer: reading.Upload) -> tuple[SendResult, bool]:
+    def _upload_refused(self, job: Job, reply: Reply, answer: UploadResponse) -> tuple[SendResult, bool]:
         message = self.mask(answer.message) if answer.message else None
         refusal = Verdict("refused", None, answer.request_id, answer.code, message, reply.status)
         match answer.meaning:

@@ -31,7 +31,7 @@ from pipeline.domain.run import (
     Status,
 )
 from pipeline.domain.seals import PersonHistory, Snapshot
-from pipeline.esign.contracts import CREATE, UPLOAD
+from pipeline.esign.contracts.base import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
@@ -274,7 +274,7 @@ async def run(
                 ledger=ledger,
                 clock=clock,
                 agent=stage_settings.agent(config),
-                contract=config.api.contract,
+                contract=stage_settings.contract_of(config),
                 run=ask.run,
                 mask=partial(mask_answer, numbers=numbers),
                 course=RunState(stop.event, clock, RunGuards(limits, plan.seals), found.source, outages),

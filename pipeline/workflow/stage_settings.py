@@ -21,7 +21,8 @@ from pipeline.domain.roster import Doctor, ImageFile, ImagePreview, PreparedImag
 from pipeline.domain.run import Judgement, RowPlan, RunPreview, RunRequest
 from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent, SealRequest, Snapshot
 from pipeline.esign.client import Client
-from pipeline.esign.contracts import ADVISED_INLINE_BYTES, CREATE, LIMIT_BYTES, Agent
+from pipeline.esign.contracts import CONTRACTS
+from pipeline.esign.contracts.base import CREATE, Agent, Contract
 from pipeline.esign.error_codes import has_reason
 from pipeline.esign.rate_limiter import Limiter, most_in_a_second
 from pipeline.esign.signing import Credentials
@@ -61,6 +62,11 @@ def agent(config: Config) -> Agent:
     )
 
 
+def contract_of(config: Config) -> Contract:
+    """Return the API contract that is configured."""
+    return CONTRACTS[config.api.contract]
+
+
 def client(config: Config, credentials: Credentials, clock: Clock) -> Client:
     """Return the HTTP client, not yet opened."""
     api = config.api
@@ -86,7 +92,7 @@ def defaults(config: Config) -> Defaults:
         seal_image_compress=api.seal_image_compress,
         allow_other_card_type=api.allow_other_card_type,
         seal_name_ascii=config.seal_name_ascii,
-        contract=api.contract,
+        accepted_parameters=contract_of(config).optional_parameters,
     )
 
 
@@ -97,7 +103,7 @@ def preparer(config: Config, drawn: Mapping[str, PersonHistory] = MappingProxyTy
     """
     prepare = partial(
         image.prepare,
-        limit=LIMIT_BYTES[config.api.contract],
+        limit=contract_of(config).max_image_bytes,
         work=config.path(config.work),
         trim=config.pictures.trim,
         transparent=config.pictures.transparent,
@@ -224,7 +230,7 @@ def deadline_timestamp(limits: Guards, clock: Clock) -> float | None:
 
 def workers(config: Config) -> int:
     """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
-    return creates_in_flight(config) * (2 if config.api.contract == "file_id" else 1)
+    return creates_in_flight(config) * (2 if contract_of(config).needs_upload else 1)
 
 
 def creates_in_flight(config: Config) -> int:
@@ -325,19 +331,19 @@ def forecast(
     """
     chosen = () if guarded else chosen
     sent = set(map(id, chosen))
-    inline = config.api.contract == "inline"
+    contract = contract_of(config)
     requests = [each.request for each in chosen if each.request]
     pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
     return RunPreview(
         rows=len(planned),
         creates=len(requests),
-        licences=sum(_binds(each) for each in requests) if inline else 0,
-        heavy=sum(
-            picture.size > ADVISED_INLINE_BYTES and not request.seal_image_compress
-            for picture, request in zip(pictures, requests, strict=True)
-        )
-        if inline
+        licences=sum(_binds(each) for each in requests)
+        if "license_type" in contract.optional_parameters
         else 0,
+        heavy=sum(
+            contract.is_heavy(picture.size) and not request.seal_image_compress
+            for picture, request in zip(pictures, requests, strict=True)
+        ),
         seconds=len(requests) / config.limits.requests_per_second,
         judged=judged,
         left=Counter(each.status for each in planned if id(each) not in sent),

@@ -157,10 +157,9 @@ def test_a_seal_id_in_an_answer_that_proves_nothing_is_kept(hospital_with):
     hospital = hospital_with(faults=[fault("internal_error_after")])
     hospital.doctors(1)
     assert hospital.go("run") == 0
-    from pipeline.esign.client import Reply
-    from pipeline.esign.responses import of_create
+    from pipeline.esign.responses import Reply, read_create
 
-    reading = of_create(Reply(500, b'{"Response":{"SealId":"yDmaybe","RequestId":"r"}}', None))
+    reading = read_create(Reply(500, b'{"Response":{"SealId":"yDmaybe","RequestId":"r"}}', None))
     assert (reading.verdict.kind, reading.verdict.seal_id, reading.verdict.request_id) == (
         "unknown",
         "yDmaybe",

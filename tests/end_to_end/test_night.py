@@ -229,7 +229,8 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital.go("run")
     from pipeline.domain.roster import CardType
     from pipeline.domain.seals import SealContent, SealRequest
-    from pipeline.esign.contracts import Agent, create_body, upload_body
+    from pipeline.esign.contracts import CONTRACTS
+    from pipeline.esign.contracts.base import Agent, CreateImage, build_upload
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
@@ -248,9 +249,14 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     )
     agent = Agent("a", "o", "u", "p", "q")
     bodies = [
-        ("ChannelCreatePreparedPersonalEsign", create_body(agent, request, file_id="f")),
-        ("ChannelCreatePreparedPersonalEsign", create_body(agent, request, picture=b"x")),
-        ("UploadFiles", upload_body(agent, "row000001.png", b"x")),
+        *(
+            (
+                "ChannelCreatePreparedPersonalEsign",
+                contract.build_create(agent, request, CreateImage(b"x", "f")),
+            )
+            for contract in CONTRACTS.values()
+        ),
+        ("UploadFiles", build_upload(agent, "row000001.png", b"x")),
     ]
     for action, body in bodies:
         model = known[action]()
@@ -273,13 +279,16 @@ def _strangers(body: dict, model) -> list[str]:
 def test_keys_without_a_value_are_left_out():
     from pipeline.domain.roster import CardType
     from pipeline.domain.seals import SealContent, SealRequest
-    from pipeline.esign.contracts import Agent, create_body
+    from pipeline.esign.contracts import CONTRACTS
+    from pipeline.esign.contracts.base import Agent, CreateImage
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
         "k", "r", "张三", number(1), CardType.ID_CARD, "张三处方章", None, None, None, None, None, content
     )
-    body = json.loads(create_body(Agent("a", "o", "u"), request, file_id="f"))
+    body = json.loads(
+        CONTRACTS["file_id"].build_create(Agent("a", "o", "u"), request, CreateImage(b"x", "f"))
+    )
     assert set(body) == {"Agent", "Operator", "UserName", "IdCardType", "IdCardNumber", "SealName", "FileId"}
     assert body["Agent"] == {"AppId": "a", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "u"}}
 

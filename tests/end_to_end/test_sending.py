@@ -16,10 +16,9 @@ from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 from pipeline.clock import ManualClock
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import Halt, Status
-from pipeline.esign.client import Reply
-from pipeline.esign.contracts import Agent, file_id_of, parse
+from pipeline.esign.contracts.base import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
-from pipeline.esign.responses import of_create, of_upload
+from pipeline.esign.responses import Reply, read_create, read_upload
 from pipeline.sandbox.rules import Rules
 from pipeline.sending.run_state import RunState
 from pipeline.workflow.exit_codes import exit_code
@@ -202,7 +201,7 @@ OK = b'{"Response":{"SealId":"s1","RequestId":"r"}}'
 
 @pytest.mark.parametrize("status", [201, 206, 302, 502])
 def test_any_other_status_is_unknown_and_keeps_its_evidence(status):
-    read = of_create(Reply(status, OK, None))
+    read = read_create(Reply(status, OK, None))
     assert (read.verdict.kind, read.verdict.seal_id, read.meaning) == ("unknown", "s1", None)
 
 
@@ -211,19 +210,21 @@ def test_any_other_status_is_unknown_and_keeps_its_evidence(status):
     b'{"Response":{"SealId":"s","Error":{"Code":""}}}', b"[" * 200_000,
 ])  # fmt: skip
 def test_what_is_no_success(body):
-    assert of_create(Reply(200, body, None)).verdict.kind == "unknown"
+    assert read_create(Reply(200, body, None)).verdict.kind == "unknown"
 
 
 def test_what_is_no_upload():
     one = b'{"Response":{"FileIds":["f"],"Deadline":2000}}'
-    assert of_upload(Reply(502, one, None), now=0).file_id is None
-    assert of_upload(Reply(200, b'{"Response":{"FileIds":["f","g"]}}', None), now=0).file_id is None
-    assert file_id_of(parse(one), now=0) == ("f", 2000.0)
-    assert file_id_of(parse(b'{"Response":{"FileIds":["f"]}}'), now=5) == ("f", 605)
+    assert read_upload(Reply(502, one, None), now=0).file_id is None
+    assert read_upload(Reply(200, b'{"Response":{"FileIds":["f","g"]}}', None), now=0).file_id is None
+    whole = read_upload(Reply(200, one, None), now=0)
+    assert (whole.file_id, whole.expires_at) == ("f", 2000.0)
+    without_deadline = read_upload(Reply(200, b'{"Response":{"FileIds":["f"]}}', None), now=5)
+    assert (without_deadline.file_id, without_deadline.expires_at) == ("f", 605)
 
 
 def test_the_agent():
-    assert Agent("a", "o", "u", "p", "q").body() == {
+    assert Agent("a", "o", "u", "p", "q").build_body() == {
         "AppId": "a", "ProxyAppId": "q", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "p"}
     }  # fmt: skip
 

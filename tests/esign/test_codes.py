@@ -3,13 +3,14 @@
 import pytest
 from tencentcloud.essbasic.v20210526 import errorcodes
 
+from pipeline.esign.contracts.file_id import FILE_ID
+from pipeline.esign.contracts.inline import INLINE
 from pipeline.esign.error_codes import (
     CODES,
     STOPPING,
     has_reason,
     of_create,
     of_upload,
-    picture_ignored,
     stated_rate,
 )
 
@@ -82,8 +83,9 @@ def test_a_throttle_states_the_limit_and_what_was_counted():
 
 
 def test_a_refusal_that_misses_the_picture_is_recognised():
-    assert picture_ignored("印章图片不能为空")
-    assert not picture_ignored("印章图片含有敏感内容")
+    assert INLINE.is_switched_off("印章图片不能为空")
+    assert not INLINE.is_switched_off("印章图片含有敏感内容")
+    assert not FILE_ID.is_switched_off("印章图片不能为空")
 
 
 def test_what_stops_a_run_never_counts_as_a_row():

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from pipeline.clock import SystemClock
-from pipeline.esign import responses
 from pipeline.esign.client import Client, NoAnswer
+from pipeline.esign.responses import read_create
 from pipeline.esign.signing import Credentials
 
 BODY = b'{"Response":{"SealId":"yDCZZUUckpkvqxq5UxVd26KhJAwGN1vX","RequestId":"r"}}'
@@ -44,5 +44,5 @@ async def test_every_cut_is_no_answer_and_the_whole_is_a_success():
             with pytest.raises(NoAnswer):
                 await client.call("Create", b"{}", trace_id="t", gate=passing)
         reply = await client.call("Create", b"{}", trace_id="t", gate=passing)
-    assert responses.of_create(reply).verdict.kind == "sealed"
+    assert read_create(reply).verdict.kind == "sealed"
     assert next(cuts, None) is None

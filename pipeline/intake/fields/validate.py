@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 
 from pipeline import row_failures
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
-from pipeline.domain.seals import ContractName
 from pipeline.intake.fields.choices import read_card_type, read_license_type, read_scene, read_yes_no
 from pipeline.intake.fields.id_number import Identity, lifetime, read_identity
 from pipeline.intake.fields.mobile import read_mobile
@@ -37,7 +36,7 @@ class Defaults:
     seal_image_compress: bool | None
     allow_other_card_type: bool
     seal_name_ascii: bool = False
-    contract: ContractName
+    accepted_parameters: Collection[str]  # those of the configured API contract
 
 
 class Identify(Protocol):
@@ -141,7 +140,11 @@ def _doctor(
         row, Field.ENABLE_AUTO_SIGN, partial(read_yes_no, Field.ENABLE_AUTO_SIGN), defaults.enable_auto_sign
     )
     licence = _read_or(row, Field.LICENSE_TYPE, read_license_type, defaults.license_type)
-    if defaults.contract == "inline" and auto_sign.value and licence == FieldResult(None):
+    if (
+        Field.LICENSE_TYPE in defaults.accepted_parameters
+        and auto_sign.value
+        and licence == FieldResult(None)
+    ):
         licence = _unsaid_licence(row)
     compress = _read_or(
         row,
@@ -149,10 +152,9 @@ def _doctor(
         partial(read_yes_no, Field.SEAL_IMAGE_COMPRESS),
         defaults.seal_image_compress,
     )
-    if defaults.contract == "file_id":
-        auto_sign = _without_meaning(row, Field.ENABLE_AUTO_SIGN, auto_sign)
-        licence = _without_meaning(row, Field.LICENSE_TYPE, licence)
-        compress = _without_meaning(row, Field.SEAL_IMAGE_COMPRESS, compress)
+    auto_sign = _drop_unaccepted(row, Field.ENABLE_AUTO_SIGN, auto_sign, defaults.accepted_parameters)
+    licence = _drop_unaccepted(row, Field.LICENSE_TYPE, licence, defaults.accepted_parameters)
+    compress = _drop_unaccepted(row, Field.SEAL_IMAGE_COMPRESS, compress, defaults.accepted_parameters)
     mobile = _read(row, Field.MOBILE, partial(read_mobile, auto_sign=auto_sign.value is True))
     readings: tuple[FieldResult[Any] | Identity, ...] = (
         name,
@@ -244,8 +246,12 @@ def _unsaid_licence(row: Row) -> FieldResult[int]:
     )
 
 
-def _without_meaning(row: Row, field: Field, reading: FieldResult[T]) -> FieldResult[T]:
-    """Drop what the current contract does not take, and say so: only the older, inline one does."""
+def _drop_unaccepted(
+    row: Row, field: Field, reading: FieldResult[T], accepted: Collection[str]
+) -> FieldResult[T]:
+    """Drop a value that the API contract does not take, with a warning."""
+    if field in accepted:
+        return reading
     if reading.value is None or reading.value is False:  # a "no" loses nothing
         return FieldResult(None, reading.problems)
     cell = row.fields.get(field)

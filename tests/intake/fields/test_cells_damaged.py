@@ -165,7 +165,7 @@ DEFAULTS = Defaults(
     license_type=None,
     seal_image_compress=None,
     allow_other_card_type=False,
-    contract="file_id",
+    accepted_parameters=(),
 )
 
 

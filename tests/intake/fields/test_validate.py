@@ -19,8 +19,9 @@ DEFAULTS = {
     "license_type": None,
     "seal_image_compress": None,
     "allow_other_card_type": False,
-    "contract": "file_id",
+    "accepted_parameters": (),
 }
+ALL_ACCEPTED = {"accepted_parameters": ("enable_auto_sign", "license_type", "seal_image_compress")}
 COLUMNS = dict(zip(Field, "ABCDEFGHIJKL", strict=True))
 
 
@@ -121,7 +122,7 @@ def test_a_row_of_a_roster_without_a_column_misses_it_without_an_address():
 def test_the_row_speaks_before_the_defaults():
     (doctor,) = judge(
         row(scene_key="其他", enable_auto_sign="否", license_type="绑定", seal_image_compress=(CellKind.BOOL, True)),
-        enable_auto_sign=True, license_type=1, seal_image_compress=False, contract="inline",
+        enable_auto_sign=True, license_type=1, seal_image_compress=False, **ALL_ACCEPTED,
     )  # fmt: skip
     assert (doctor.scene_key, doctor.enable_auto_sign) == ("OTHER", False)
     assert (doctor.license_type, doctor.seal_image_compress) == (0, True)
@@ -130,7 +131,7 @@ def test_the_row_speaks_before_the_defaults():
 def test_the_defaults_hold_where_cells_are_blank_or_absent():
     (doctor,) = judge(
         row(scene_key="", enable_auto_sign=" "),
-        enable_auto_sign=True, license_type=1, seal_image_compress=False, contract="inline",
+        enable_auto_sign=True, license_type=1, seal_image_compress=False, **ALL_ACCEPTED,
     )  # fmt: skip
     assert (doctor.scene_key, doctor.enable_auto_sign) == ("E_PRESCRIPTION_AUTO_SIGN", True)
     assert (doctor.license_type, doctor.seal_image_compress) == (1, False)
@@ -154,7 +155,7 @@ def test_the_defaults_hold_where_cells_are_blank_or_absent():
     ],
 )
 def test_choices_are_read_in_words_and_constants(field, written, used):
-    (doctor,) = judge(row(**{field: written}), contract="inline", license_type=1)
+    (doctor,) = judge(row(**{field: written}), license_type=1, **ALL_ACCEPTED)
     assert doctor.problems == ()
     assert getattr(doctor, field) == used
 
@@ -176,31 +177,31 @@ def test_a_choice_that_is_not_understood_refuses_the_row_and_names_what_is(field
 
 def test_a_mobile_must_stand_where_auto_sign_is_on_by_row_or_default():
     assert codes(judge(row(mobile=""))[0]) == ["MOBILE_MISSING(w)"]
-    by_default = {"enable_auto_sign": True, "license_type": 1, "contract": "inline"}
+    by_default = {"enable_auto_sign": True, "license_type": 1, **ALL_ACCEPTED}
     assert codes(judge(row(mobile=""), **by_default)[0]) == ["MOBILE_MISSING"]
-    by_row = {"license_type": 1, "contract": "inline"}
+    by_row = {"license_type": 1, **ALL_ACCEPTED}
     assert codes(judge(row(mobile="", enable_auto_sign="是"), **by_row)[0]) == ["MOBILE_MISSING"]
     assert codes(judge(row(mobile="", enable_auto_sign="否"), **by_default)[0]) == ["MOBILE_MISSING(w)"]
 
 
 def test_auto_sign_inline_without_a_word_on_the_licence_would_bind_a_paid_one_and_is_refused():
-    (doctor,) = judge(row(enable_auto_sign="是"), contract="inline")
+    (doctor,) = judge(row(enable_auto_sign="是"), **ALL_ACCEPTED)
     assert codes(doctor) == ["VALUE_INVALID"]
     assert doctor.problems[0].field is Field.LICENSE_TYPE
-    assert codes(judge(row(enable_auto_sign="是", license_type="1"), contract="inline")[0]) == []
+    assert codes(judge(row(enable_auto_sign="是", license_type="1"), **ALL_ACCEPTED)[0]) == []
 
 
 @pytest.mark.parametrize(
     ("field", "written"), [("enable_auto_sign", "是"), ("license_type", "1"), ("seal_image_compress", "是")]
 )
 def test_what_only_the_older_contract_takes_is_dropped_and_said(field, written):
-    (doctor,) = judge(row(mobile="", **{field: written}), contract="file_id")
+    (doctor,) = judge(row(mobile="", **{field: written}))
     assert sorted(codes(doctor)) == ["MOBILE_MISSING(w)", "VALUE_INVALID(w)"]
     assert getattr(doctor, field) is None
 
 
 def test_a_no_loses_nothing_and_needs_no_word():
-    (doctor,) = judge(row(enable_auto_sign="否", seal_image_compress="否"), contract="file_id")
+    (doctor,) = judge(row(enable_auto_sign="否", seal_image_compress="否"))
     assert codes(doctor) == []
     assert doctor.enable_auto_sign is None
 
@@ -276,7 +277,7 @@ def test_a_picture_in_a_mapped_cell_is_never_read_as_text(field):
 
 @pytest.mark.parametrize("dash", ["-", "—", "/", "……"])
 def test_a_dash_in_a_choice_is_a_blank(dash):
-    (doctor,) = judge(row(scene_key=dash, enable_auto_sign=dash), contract="inline", license_type=1)
+    (doctor,) = judge(row(scene_key=dash, enable_auto_sign=dash), license_type=1, **ALL_ACCEPTED)
     assert (doctor.problems, doctor.scene_key) == ((), "E_PRESCRIPTION_AUTO_SIGN")
 
 
@@ -334,9 +335,11 @@ rows = st.builds(
 
 
 @settings(deadline=None)
-@given(st.lists(rows, max_size=4), st.sampled_from(["file_id", "inline"]), st.booleans())
-def test_every_row_gives_exactly_one_doctor_in_order_whatever_stands_in_it(sheet, contract, allow_other):
-    doctors = judge(*sheet, contract=contract, allow_other_card_type=allow_other, identify=Digests())
+@given(st.lists(rows, max_size=4), st.sampled_from([(), ALL_ACCEPTED["accepted_parameters"]]), st.booleans())
+def test_every_row_gives_exactly_one_doctor_in_order_whatever_stands_in_it(sheet, accepted, allow_other):
+    doctors = judge(
+        *sheet, accepted_parameters=accepted, allow_other_card_type=allow_other, identify=Digests()
+    )
     assert [doctor.row for doctor in doctors] == sheet
     assert len({doctor.row_id for doctor in doctors}) == len(sheet)
     for doctor in doctors:

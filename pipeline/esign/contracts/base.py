@@ -1,0 +1,120 @@
+"""A contract is one form of the API page: how a create brings its picture, and which parameters it takes.
+
+Keys without a value are left out. The page's internal fields (Channel, ClientIp, ProxyOrganizationId, …) are never
+sent. JSON is compact UTF-8.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.domain.seals import SealRequest
+
+CREATE = "ChannelCreatePreparedPersonalEsign"
+UPLOAD = "UploadFiles"
+PROBE = "ChannelDescribeOrganizationSeals"  # reads, changes nothing
+VERSION = "2021-05-26"
+PLACEHOLDER = "@"  # stands where base64 is put in: it never occurs in base64 nor in a FileName of ours
+# Parameters that only some contracts take, named as in config.yaml and in a roster.
+OPTIONAL_PARAMETERS = ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who acts, the same in a whole run: Agent and Operator by config."""
+
+    app_id: str
+    organization_open_id: str
+    operator_open_id: str
+    proxy_operator_open_id: str | None = None  # Agent.ProxyOperator.OpenId, else the operator's
+    proxy_app_id: str | None = None  # old accounts
+
+    def build_body(self) -> dict[str, object]:
+        """Return the Agent of the API page."""
+        return without_none(
+            AppId=self.app_id,
+            ProxyAppId=self.proxy_app_id,
+            ProxyOrganizationOpenId=self.organization_open_id,
+            ProxyOperator={"OpenId": self.proxy_operator_open_id or self.operator_open_id},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CreateImage:
+    """The picture of a create: its bytes, and its FileId where it was uploaded."""
+
+    data: bytes = field(repr=False)
+    file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """One form of the API page; `pipeline.esign.contracts` lists them by name."""
+
+    name: str  # as in config.yaml
+    needs_upload: bool  # the picture is uploaded before the create, which then names its FileId
+    max_image_bytes: int
+    advised_image_bytes: int | None = None  # above it the page advises SealImageCompress
+    optional_parameters: frozenset[str] = frozenset()  # those of OPTIONAL_PARAMETERS that it takes
+    switched_off: re.Pattern[str] | None = None  # the refusal of an account for which it is switched off
+    build_create: Callable[[Agent, SealRequest, CreateImage], bytes]
+
+    def is_heavy(self, image_bytes: int) -> bool:
+        """Return whether a picture is larger than the page advises."""
+        return self.advised_image_bytes is not None and image_bytes > self.advised_image_bytes
+
+    def is_switched_off(self, message: str) -> bool:
+        """Return whether a refusal means that this contract is switched off for the account."""
+        return self.switched_off is not None and self.switched_off.search(message) is not None
+
+
+def without_none(**values: object) -> dict[str, object]:
+    """Return the parameters that have a value."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def dump_json(body: dict[str, object]) -> bytes:
+    """Return a body as compact UTF-8 JSON."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def dump_with_image(body: dict[str, object], name: str, image: bytes) -> bytes:
+    """Return a body with ``image`` in base64 in place of PLACEHOLDER, the value of ``name``.
+
+    Megabytes of base64 are not escaped as JSON text.
+    """
+    before, after = dump_json(body).split(f'"{name}":"{PLACEHOLDER}"'.encode())
+    return b"".join((before, f'"{name}":"'.encode(), base64.b64encode(image), b'"', after))
+
+
+def common_create_parameters(agent: Agent, request: SealRequest) -> dict[str, object]:
+    """Return the parameters of a create that every contract takes."""
+    return without_none(
+        Agent=agent.build_body(),
+        Operator={"OpenId": agent.operator_open_id},
+        UserName=request.name,
+        IdCardType=str(request.id_type),
+        IdCardNumber=request.number,
+        SealName=request.seal_name,
+        Mobile=request.mobile,
+        SceneKey=request.scene_key,
+    )
+
+
+def build_upload(agent: Agent, file_name: str, image: bytes) -> bytes:
+    """Return the body of an UploadFiles call with one file: the order of FileIds is not documented."""
+    body = without_none(
+        Agent=agent.build_body(),
+        BusinessType="SEAL",
+        FileInfos=[{"FileName": file_name, "FileBody": PLACEHOLDER}],
+    )
+    return dump_with_image(body, "FileBody", image)
+
+
+def build_probe(agent: Agent) -> bytes:
+    """Return the body of the smallest call that changes nothing."""
+    return dump_json({"Agent": agent.build_body(), "Limit": 1, "Offset": 0})

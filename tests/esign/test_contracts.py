@@ -1,0 +1,51 @@
+"""What holds for every API contract in the table."""
+
+import json
+
+import pytest
+
+from pipeline.config.settings import Api, Config
+from pipeline.domain.roster import CardType
+from pipeline.domain.seals import SealContent, SealRequest
+from pipeline.errors import ConfigError
+from pipeline.esign.contracts import CONTRACTS
+from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS, Agent, CreateImage
+
+CONTENT = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
+REQUEST = SealRequest(
+    "k", "r", "张三", "110101199003070732", CardType.ID_CARD, "张三处方章", None, None, True, 1, True, CONTENT
+)
+PARAMETERS = {
+    "EnableAutoSign": "enable_auto_sign",
+    "LicenseType": "license_type",
+    "SealImageCompress": "seal_image_compress",
+}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
+def test_a_create_brings_its_picture_one_way_and_only_accepted_parameters(contract):
+    body = json.loads(contract.build_create(Agent("a", "o", "u"), REQUEST, CreateImage(b"image", "file")))
+    assert body.get("FileId") == ("file" if contract.needs_upload else None)
+    assert body.get("SealImage") == (None if contract.needs_upload else "aW1hZ2U=")
+    sent = {field for name, field in PARAMETERS.items() if name in body}
+    assert sent == contract.optional_parameters - {"proxy_app_id"}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
+def test_the_configuration_refuses_what_the_contract_does_not_take(contract):
+    values = {"seal_image_compress": True, "enable_auto_sign": False, "license_type": 1, "proxy_app_id": "q"}
+    assert set(values) == set(OPTIONAL_PARAMETERS)
+    for name, value in values.items():
+        api = {"contract": contract.name, name: value}
+        if name in contract.optional_parameters:
+            assert Config.load(environment={}, api=api).api.contract == contract.name
+        else:
+            with pytest.raises(ConfigError, match=name):
+                Config.load(environment={}, api=api)
+
+
+def test_an_unknown_contract_is_refused_with_the_known_names():
+    with pytest.raises(ConfigError) as refused:
+        Config.load(environment={}, api={"contract": "post"})
+    assert "must be one of 'file_id' or 'inline'" in refused.value.say("en")
+    assert Api.model_json_schema()["properties"]["contract"]["enum"] == [*CONTRACTS]
