@@ -90,7 +90,7 @@ class Result:
     @property
     def halted(self) -> Halt | None:
         """Why the run stopped before its end, if it did."""
-        return self.night.halted
+        return self.night.halt
 
     def to_frame(self) -> Frame:
         """Return the outcomes as a pandas DataFrame, a row each: outcomes.jsonl's fields, numbers masked."""
@@ -293,13 +293,13 @@ class _Listener:
 
     def __call__(self, outcome: RowOutcome) -> None:
         """Hear of a row that was sent, as it ends."""
-        self._heard.add(id(outcome.planned))
+        self._heard.add(id(outcome.row_plan))
         self._tell(outcome)
 
     def rest(self, outcomes: Sequence[RowOutcome]) -> None:
         """Tell of the rows that were not sent."""
         for outcome in outcomes:
-            if id(outcome.planned) not in self._heard:
+            if id(outcome.row_plan) not in self._heard:
                 try:
                     self(outcome)
                 except Exception:
@@ -388,9 +388,9 @@ def _nothing(ask: RunRequest, config: Config, clock: Clock) -> RunReport:
         contract=config.api.contract,
         outcomes=(),
         files=(),
-        unclaimed=(),
+        unassigned_images=(),
         traffic=Traffic(limit=config.limits.requests_per_second),
-        halted=None,
+        halt=None,
         out=ask.out,
         seals=ask.seals,
     )

@@ -70,4 +70,4 @@ def test_the_spare_copy_of_a_doctor_needs_nobody():
 
 def test_what_limit_kept_back_is_no_trouble():
     kept = outcome(Status.NOT_SENT)
-    assert exit_code([kept], [], None, left=frozenset({id(kept.planned)})) == 0
+    assert exit_code([kept], [], None, left=frozenset({id(kept.row_plan)})) == 0

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.run import Judgement, Review, Status
-from pipeline.domain.seals import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot
+from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
 from pipeline.esign.error_codes import has_reason
 from pipeline.messages.problems import message, problem
 from pipeline.planning.plan import PlanRules, outcome_if_not_sent, plan_rows
 
 DAY = 86_400.0
 NOW = 1_795_000_000.0
-NOTHING = Snapshot({}, {})
+NOTHING = LedgerSnapshot({}, {})
 
 
 def rules(**changes) -> PlanRules:
@@ -69,7 +69,10 @@ def content(of: Doctor) -> SealContent:
 def sealed(of: Doctor) -> PersonHistory:
     name = of.seal_name or f"{of.name}处方章"
     return PersonHistory(
-        of.key, name, LiveSeal("seal-id", name, "night1", NOW, content(of), "request", "trace"), creates=1
+        of.key,
+        name,
+        LiveSeal("seal-id", name, "night1", NOW, content(of), "request", "trace"),
+        create_count=1,
     )
 
 
@@ -81,15 +84,15 @@ def attempt(
 
 def refused(of: Doctor, *, nights: int = 1, **how) -> PersonHistory:
     tries = tuple(attempt(of, at=NOW + DAY * night, **how) for night in range(nights))
-    return PersonHistory(of.key, f"{of.name}处方章", refusals=tries, creates=nights)
+    return PersonHistory(of.key, f"{of.name}处方章", refusals=tries, create_count=nights)
 
 
-def snapshot(*pasts: PersonHistory) -> Snapshot:
+def snapshot(*pasts: PersonHistory) -> LedgerSnapshot:
     names = {past.seal_name: past.key for past in pasts if past.seal_name}
-    return Snapshot({past.key: past for past in pasts}, names)
+    return LedgerSnapshot({past.key: past for past in pasts}, names)
 
 
-def one(of: Doctor, known: Snapshot = NOTHING, **changes):
+def one(of: Doctor, known: LedgerSnapshot = NOTHING, **changes):
     (planned,) = plan_rows([of], known, rules(**changes))
     return planned
 
@@ -169,7 +172,7 @@ def test_a_forgiven_error_keeps_its_own_sentence(code):
 @pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])
 def test_an_unsettled_create_holds_its_person(verdict, status):
     of = doctor()
-    past = PersonHistory(of.key, "张乙处方章", unsettled=attempt(of, verdict), creates=1)
+    past = PersonHistory(of.key, "张乙处方章", unresolved_attempt=attempt(of, verdict), create_count=1)
     planned = one(of, snapshot(past), again=True)
     assert (planned.status, planned.request) == (status, None)
     assert outcome_if_not_sent(planned).trace_id == "uuid"
@@ -219,7 +222,7 @@ def test_a_human_may_rename_what_was_surely_refused():
 
 def test_nobody_renames_what_may_have_been_made():
     of = doctor()
-    known = snapshot(replace(refused(of, code="FailedOperation", message="操作失败"), frozen=True))
+    known = snapshot(replace(refused(of, code="FailedOperation", message="操作失败"), seal_name_locked=True))
     planned = one(replace(of, seal_name="张乙二章"), known, again=True)
     assert planned.status is Status.REJECTED
     assert "SEAL_NAME_FROZEN" in {each.code for each in planned.problems}
@@ -230,7 +233,7 @@ def test_nobody_renames_what_may_have_been_made():
 )
 def test_a_name_that_an_older_version_called_taken_is_asked_for_again_however_old(code, message):
     of = doctor()
-    known = snapshot(replace(refused(of, code=code, message=message, nights=9), frozen=True))
+    known = snapshot(replace(refused(of, code=code, message=message, nights=9), seal_name_locked=True))
     assert one(of, known).request.seal_name == "张乙处方章"
     assert "SEAL_NAME_FROZEN" in {
         each.code for each in one(replace(of, seal_name="张乙二章"), known).problems
@@ -238,7 +241,7 @@ def test_a_name_that_an_older_version_called_taken_is_asked_for_again_however_ol
 
 
 def of_another(of: Doctor, *names: str) -> PersonHistory:
-    return PersonHistory(of.key, None, names_of_others=frozenset(names), creates=len(names))
+    return PersonHistory(of.key, None, seal_names_of_others=frozenset(names), create_count=len(names))
 
 
 def test_a_name_that_is_another_persons_is_never_used_again():
@@ -253,7 +256,7 @@ def test_a_name_that_is_another_persons_is_never_used_again():
 
 def test_the_namesake_beside_it_keeps_the_plain_name():
     one_of, other = doctor(1, name="张伟"), doctor(2, name="张伟")
-    known = Snapshot(
+    known = LedgerSnapshot(
         {one_of.key: of_another(one_of, "张伟处方章")},
         {"张伟处方章": one_of.key},
         frozenset({"张伟处方章"}),
@@ -290,9 +293,11 @@ def test_the_rosters_own_name_that_belongs_to_another_is_refused():
     assert one(doctor(2, seal_name="院长章"), snapshot(sealed(first))).status is Status.REJECTED
 
 
-def spare(*pasts: PersonHistory) -> Snapshot:
+def spare(*pasts: PersonHistory) -> LedgerSnapshot:
     """People of whom those without a seal were surely refused: their names may pass on."""
-    return replace(snapshot(*pasts), spare_names=frozenset(past.seal_name for past in pasts if not past.seal))
+    return replace(
+        snapshot(*pasts), reusable_seal_names=frozenset(past.seal_name for past in pasts if not past.seal)
+    )
 
 
 @pytest.mark.parametrize("own", [None, "院长章"])
@@ -417,7 +422,7 @@ def test_a_seal_that_exists_is_kept_and_its_wrong_said():
 )
 def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_probe(said, required, status):
     tried = replace(attempt(doctor(), verdict="unknown"))
-    past = PersonHistory("key1", seal_name="张乙处方章", unsettled=tried, creates=1)
+    past = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=tried, create_count=1)
     ruled = reviewing(said=said, require_review=required, may_probe=lambda _: True)
     (planned,) = plan_rows([doctor()], snapshot(past), ruled)
     assert planned.status is status

@@ -10,7 +10,7 @@ from test_plan import NOW, attempt, doctor, one, sealed, snapshot
 
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
-from pipeline.domain.seals import LiveSeal, Marks, PersonHistory
+from pipeline.domain.seals import LiveSeal, PersonHistory, PersonMarks
 from pipeline.messages.problems import problem
 from pipeline.planning.same_person import AbsentPersons, find_new_marks, unite_persons
 
@@ -22,7 +22,9 @@ def digest(text):
 
 
 def known(of=None, **changes) -> PersonHistory:
-    return replace(sealed(of or doctor(1)), id_masked="*0001", staff_no="#1", mobile="#154", **changes)
+    return replace(
+        sealed(of or doctor(1)), id_masked="*0001", staff_no_digest="#1", mobile_digest="#154", **changes
+    )
 
 
 def found(row, *pasts, present=(), other=frozenset()):
@@ -53,12 +55,14 @@ def test_the_name_and_one_thing_more(changes, agreed):
 def test_who_stands_in_the_rosters_or_has_neither_seal_nor_open_create_is_not_asked_for():
     assert found(NEW, known(), present=["key1"]) is None
     assert found(NEW, replace(known(), seal=None)) is None
-    assert found(NEW, replace(known(), seal=None, unsettled=attempt(doctor(1), "unknown")))[0] == "key1"
+    assert (
+        found(NEW, replace(known(), seal=None, unresolved_attempt=attempt(doctor(1), "unknown")))[0] == "key1"
+    )
 
 
 def test_of_two_the_older_comes_first_and_then_the_other():
     older = known(doctor(3, name=NEW.name))
-    older = replace(older, seal=replace(older.seal, at=NOW - 1))
+    older = replace(older, seal=replace(older.seal, created_at=NOW - 1))
     assert found(NEW, known(), older)[0] == "key3"
     assert found(NEW, known(), older, other=frozenset({("key3", "key2")}))[0] == "key1"
     assert found(NEW, known(), older, other=frozenset({("key3", "key2"), ("key1", "key2")})) is None
@@ -96,8 +100,8 @@ def test_what_the_problem_tells():
     [
         (doctor(1, mobile="154"), None),
         (doctor(1, mobile=None, staff_no=None), None),
-        (doctor(1, mobile="155"), Marks("#1", "#155")),
-        (doctor(1, staff_no="A9", mobile=None), Marks("#a9", "")),
+        (doctor(1, mobile="155"), PersonMarks("#1", "#155")),
+        (doctor(1, staff_no="A9", mobile=None), PersonMarks("#a9", "")),
         (doctor(1, name="李四", mobile="155"), None),
     ],
 )

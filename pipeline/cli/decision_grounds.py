@@ -61,14 +61,14 @@ def certify_place(session: Session, query: str, seen: Mapping[str, object], why:
     with locked_ledger(config, ask, clock) as (ledger, site_key):
         planned = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
         sealed = one_sealed(planned, query)
-        assert sealed.past is not None
+        assert sealed.history is not None
         shown = (
             _shown_by_auto_sign(session, config, sealed)
             if place == certified_places.AUTO_SIGN
             else value == "shown"
         )
         certified_places.record_place(
-            ledger, sealed.past, place, DecisionMaker(user(), clock.now(), why), shown=shown
+            ledger, sealed.history, place, DecisionMaker(user(), clock.now(), why), shown=shown
         )
     session.say("certified_shown" if shown else "certified_not_shown", place=session.word(f"place_{place}"))
     session.proceed("next_list", "resolve")
@@ -81,7 +81,7 @@ def _shown_by_auto_sign(session: Session, config: Config, sealed: RowPlan) -> bo
     from pipeline.resolution import lookup  # noqa: PLC0415
     from pipeline.resolution.cases import Case  # noqa: PLC0415
 
-    past = sealed.past
+    past = sealed.history
     assert past is not None
     assert past.seal is not None
     name = sealed.doctor.name or past.seal.seal_name
@@ -109,6 +109,6 @@ def one_sealed(planned: Sequence[RowPlan], query: str) -> RowPlan:
 
 
 def _sealed_as(planned: RowPlan, query: str) -> bool:
-    seal = planned.past.seal if planned.past else None
+    seal = planned.history.seal if planned.history else None
     doctor = planned.doctor
     return seal is not None and query in (doctor.name, doctor.staff_no, seal.seal_name, seal.seal_id)

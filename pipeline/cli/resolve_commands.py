@@ -169,7 +169,7 @@ def _probe(session: Session, query: str | None) -> int:
                 if case.attempt is None or case.planned is None:
                     raise UsageError("probe_nothing", name=case.name)
                 require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
-        ask = replace(ask_of("resolve", session, config, run=recorder.run), only=frozenset({case.key}))
+        ask = replace(ask_of("resolve", session, config, run=recorder.run), only_keys=frozenset({case.key}))
         return run_command(
             session, config, ask, recorder=recorder, clock=session.clock, latest=None, yes=True
         )

@@ -196,13 +196,13 @@ def _ask_again(
         run=run,
     )
     if results is None:
-        ask = replace(ask, of_run=whole.run if whole else None)
+        ask = replace(ask, retried_run=whole.run if whole else None)
     else:
         standing = tuple(path for path in rosters if path.exists())
         here = {path.name for path in expand(standing)}
         same = bool(here) if wrote and wrote.context else known <= here
         gone = len(standing) < len(rosters) or not same
-        ask = replace(ask, to_fix_only=True, context=standing, guessed=wrote is None or gone)
+        ask = replace(ask, to_fix_only=True, context=standing, roster_unverified=wrote is None or gone)
     return ask
 
 

@@ -57,12 +57,12 @@ def write_and_print_results(
 
 def _alarm(session: Session, night: RunReport, numbers: Numbers) -> None:
     """Say what stopped the run and which rosters were refused, also with ``-q``."""
-    if night.halted is not None:
+    if night.halt is not None:
         text = describe_halt_of(night, numbers, session.spoken)
-        session.alarm("halted", code=night.halted.code, message=text)
+        session.alarm("halted", code=night.halt.code, message=text)
     for text in describe_notices(night, numbers, session.spoken):
         session.say("warning", text=text)
-    for place, why in night.unread:
+    for place, why in night.unreadable_images:
         told = in_words(why, session.spoken)
         session.alarm("pictures_unread", place=mask_text(place, numbers), why=told)
     refused = [report for report in night.files if report.status == "refused"]
@@ -97,7 +97,7 @@ def _tell(session: Session, night: RunReport, numbers: Numbers, written: dict[st
             key = "count_with_spare" if spare else "count"
             session.say(key, status=status_word(status, session.spoken), rows=len(rows[status]), n=spare)
             if status in TELLING:
-                _reasons(session, rows[status], numbers, told=night.halted.code if night.halted else "")
+                _reasons(session, rows[status], numbers, told=night.halt.code if night.halt else "")
     session.say("results", path=mask_path(written[WORKBOOK], numbers))
     session.say("report", path=mask_path(written[REPORT_PAGE], numbers))
 

@@ -86,7 +86,7 @@ class Recorder:
         except Exception as trouble:
             halted = halt_of(trouble, self.session.language)
             ended = more_severe_exit(night.exit, halted.exit)
-            night = replace(night, exit=ended, halted=night.halted or halted)
+            night = replace(night, exit=ended, halt=night.halt or halted)
             with suppress(EsignImportError):  # sums that do not add up are told by no record
                 told = json.dumps(run_record(night), ensure_ascii=False)
                 self.recorded = True

@@ -151,7 +151,7 @@ class _RunSession:
         async with Progress(self.session, self.clock, limit, outages) as progress:
 
             def confirm(forecast: RunPreview) -> bool:
-                self.session.hear_titles(forecast.titles)
+                self.session.hear_titles(forecast.column_titles)
                 agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
                 self.signals.drain(stop, lambda: progress.say("stopping"), self._leave)
                 progress.begin(forecast.creates, partial(limiter.departures, CREATE))
@@ -185,17 +185,17 @@ class _RunSession:
             self._tell_target()
             time = _time(forecast.seconds)
             self.session.say("forecast", rows=forecast.rows, creates=forecast.creates, time=time)
-        elif forecast.guarded:
+        elif forecast.stopped_by_guard:
             self.session.say("forecast_guarded", rows=forecast.rows)
         elif not forecast.rows:
-            self.session.say("forecast_unread" if forecast.unread else "forecast_nobody")
+            self.session.say("forecast_unread" if forecast.all_rosters_refused else "forecast_nobody")
         else:
             language = self.session.spoken
             left = [
                 phrase("forecast_others", n=n)
                 if status is Status.READY
                 else f"{status_word(status, language)} {n}"
-                for status, n in sorted(forecast.left.items(), key=lambda each: -each[1])
+                for status, n in sorted(forecast.unsent_rows.items(), key=lambda each: -each[1])
             ]
             why = Joined(left, phrase("mark.comma"))
             self.session.say("forecast_nothing", rows=forecast.rows, why=why)
@@ -204,15 +204,15 @@ class _RunSession:
         """Say what is about to happen; ask only where somebody can answer and something would be sent."""
         say = self.session.say
         self._foretell(forecast)
-        if forecast.judged is not None:
-            right, wrong, elsewhere = forecast.judged
+        if forecast.review_counts is not None:
+            right, wrong, elsewhere = forecast.review_counts
             say("judged", right=right, wrong=wrong)
             if elsewhere:
                 say("judged_elsewhere", rows=elsewhere)
         if forecast.licences:
             say("licences", licences=forecast.licences)
-        if forecast.heavy:
-            say("heavy", heavy=forecast.heavy)
+        if forecast.large_images:
+            say("heavy", heavy=forecast.large_images)
         if self.yes or not forecast.creates or not sys.stdin.isatty():
             return True
         return self.session.agreed("confirm", **self._target)

@@ -72,10 +72,12 @@ def status(session: Session) -> int:
     session.tell("status_ledger", path=path, tenant=site_key.tenant)
     under_way = last is not None and last.finished is None and held(path)
     last = last if under_way else later_of(last, recorded)
-    unsettled = [past for past in people if past.unsettled]
+    unsettled = [past for past in people if past.unresolved_attempt]
     flying: list[PersonHistory] = []
     if under_way and last is not None:
-        flying = [past for past in unsettled if past.unsettled and past.unsettled.run == last.run]
+        flying = [
+            past for past in unsettled if past.unresolved_attempt and past.unresolved_attempt.run == last.run
+        ]
         unsettled = [past for past in unsettled if past not in flying]
         if flying:
             session.tell("status_in_flight", n=len(flying))
@@ -86,13 +88,13 @@ def status(session: Session) -> int:
     }
     session.tell("status_people", **counts)
     for past in unsettled:
-        assert past.unsettled is not None
-        attempt = past.unsettled
+        assert past.unresolved_attempt is not None
+        attempt = past.unresolved_attempt
         session.tell(
             "status_unknown",
             name=attempt.content.name,
             seal_name=past.seal_name,
-            at=shown(stamp(attempt.at)),
+            at=shown(stamp(attempt.signed_at)),
             trace=attempt.uuid,
         )
     if last is not None:
@@ -111,12 +113,12 @@ def status(session: Session) -> int:
 
 def _open_create(past: PersonHistory) -> dict[str, object]:
     """Return what `status --json` gives of a create without a verdict."""
-    assert past.unsettled is not None
+    assert past.unresolved_attempt is not None
     return {
-        "name": past.unsettled.content.name,
+        "name": past.unresolved_attempt.content.name,
         "seal_name": past.seal_name,
-        "sent": stamp(past.unsettled.at),
-        "trace_id": past.unsettled.uuid,
+        "sent": stamp(past.unresolved_attempt.signed_at),
+        "trace_id": past.unresolved_attempt.uuid,
     }
 
 

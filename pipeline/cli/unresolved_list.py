@@ -54,10 +54,10 @@ def _describe(case: Case, row: Mapping[str, Any]) -> Mapping[str, object]:
         **row,
         "seal_name": case.seal_name or None,
         "seal_id": seal.seal_id if seal else None,
-        "sent": stamp(attempt.at) if attempt else None,
+        "sent": stamp(attempt.signed_at) if attempt else None,
         "host": attempt.host if attempt else None,
         "trace_id": attempt.uuid if attempt else None,
-        "seal_id_in_answer": (attempt.seal_id or None) if attempt else None,
+        "seal_id_in_answer": (attempt.unproven_seal_id or None) if attempt else None,
         "differs": _differing(case).split(),
         "possibly_same": {
             "agrees": same["agreed"].split(),
@@ -78,12 +78,12 @@ def _tell(session: Session, case: Case, row: Mapping[str, Any]) -> None:
             name=case.name,
             place=place,
             seal_name=case.seal_name,
-            at=shown(stamp(case.attempt.at)),
+            at=shown(stamp(case.attempt.signed_at)),
             trace=case.attempt.uuid,
             host=case.attempt.host,
         )
-        if case.attempt.seal_id:
-            session.tell("resolve_evidence", seal_id=case.attempt.seal_id)
+        if case.attempt.unproven_seal_id:
+            session.tell("resolve_evidence", seal_id=case.attempt.unproven_seal_id)
         return
     if (same := _possibly_same(case)) is not None:
         seal, trace = same.get("seal"), same.get("trace")

@@ -23,7 +23,7 @@ class DurationHistogram:
     bins: tuple[int, ...]
 
     @staticmethod
-    def edges(place: int) -> tuple[float, float]:
+    def find_bin_edges(place: int) -> tuple[float, float]:
         """Return the seconds between which a bin's times lie: 20 bins, of growing width, up to ten times as long."""
         high = FIRST_BIN_SECONDS * 10 ** (place / BINS_PER_DECADE)
         return (0.0 if place == 0 else FIRST_BIN_SECONDS * 10 ** ((place - 1) / BINS_PER_DECADE)), high

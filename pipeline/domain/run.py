@@ -65,7 +65,7 @@ class RowPlan:
     doctor: Doctor
     status: Status
     seal_name: str | None
-    past: PersonHistory | None
+    history: PersonHistory | None
     request: SealRequest | None = None  # with READY alone
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
@@ -78,27 +78,27 @@ class RowPlan:
 class RowOutcome:
     """How a row ended: a line of outcomes.jsonl and of the workbook."""
 
-    planned: RowPlan
+    row_plan: RowPlan
     status: Status
     seal_id: str | None = None
     request_id: str | None = None
     trace_id: str | None = None
     attempts: int = 0  # creates ever sent for the person
-    at: float | None = None  # unix seconds of the last attempt
-    seconds: float | None = None  # what this row's own calls took tonight
+    last_attempt_at: float | None = None  # unix seconds of the last attempt
+    call_seconds: float | None = None  # what this row's own calls took tonight
     host: str | None = None
     code: str | None = (
         None  # the service's, or no_answer, not_sent, unreadable, … where it said nothing usable
     )
     message: str | None = _field(default=None, repr=False)
-    evidence: str | None = None  # a SealId that stood in an answer which proves nothing
+    unproven_seal_id: str | None = None  # a SealId that stood in an answer which proves nothing
     problems: tuple[Problem, ...] = ()  # final: the plan's and the picture's
     prepared: PreparedImage | None = _field(default=None, repr=False)
 
     @property
     def doctor(self) -> Doctor:
         """The row's doctor."""
-        return self.planned.doctor
+        return self.row_plan.doctor
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +133,15 @@ class RunReport:
     contract: str | None
     outcomes: Sequence[RowOutcome]
     files: Sequence[FileReport]
-    unclaimed: Sequence[Path]
+    unassigned_images: Sequence[Path]
     traffic: Traffic
-    halted: Halt | None
+    halt: Halt | None
     out: Path
     seals: Path | None = None
     notices: Sequence[Notice] = ()
-    absent: int = 0  # people whose last create has no verdict and who are not in these rosters
-    unread: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
-    reviews: str | None = (
+    absent_unresolved: int = 0  # people whose last create has no verdict and who are not in these rosters
+    unreadable_images: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
+    review_mark: str | None = (
         None  # by which a file of judgements is known as this tenant's; None: for looking only
     )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
@@ -161,16 +161,18 @@ class RunRequest:
     out: Path
     limit: int | None = None  # at most so many people created
     accept_guards: bool = False
-    only: frozenset[str] = frozenset()  # keys: nobody else is sent (resolve --probe)
+    only_keys: frozenset[str] = frozenset()  # keys: nobody else is sent (resolve --probe)
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
-    guessed: bool = False  # nothing says that the workbook was made of these rosters, or not of them alone
+    roster_unverified: bool = (
+        False  # nothing says that the workbook was made of these rosters, or not of them alone
+    )
     review: Path | None = None  # a file of judgements, saved by a review page
-    of_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
+    retried_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
     arguments: str = ""
-    absent: tuple[Path, ...] = ()  # default roster folders that are not there
+    missing_folders: tuple[Path, ...] = ()  # default roster folders that are not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +182,16 @@ class RunPreview:
     rows: int
     creates: int
     licences: int  # personal licences that the creates will bind: each is paid
-    heavy: int  # inline pictures over 2 MB without seal_image_compress
+    large_images: int  # inline pictures over 2 MB without seal_image_compress
     seconds: float  # at the granted rate
-    judged: tuple[int, int, int] | None = None  # of a review: right, wrong, of no row that could be sent
-    left: Mapping[Status, int] = _field(default_factory=dict)  # rows that are not sent; READY: not asked for
-    guarded: bool = False  # a guard lets nothing through
-    unread: bool = False  # there are rosters, and every one was refused
-    titles: tuple[str, ...] = ()  # of the columns that were read, as the first row's roster writes them
+    review_counts: tuple[int, int, int] | None = (
+        None  # of a review: right, wrong, of no row that could be sent
+    )
+    unsent_rows: Mapping[Status, int] = _field(
+        default_factory=dict
+    )  # rows that are not sent; READY: not asked for
+    stopped_by_guard: bool = False  # a guard lets nothing through
+    all_rosters_refused: bool = False  # there are rosters, and every one was refused
+    column_titles: tuple[
+        str, ...
+    ] = ()  # of the columns that were read, as the first row's roster writes them

@@ -42,15 +42,19 @@ class CreateAttempt:
     uuid: str  # sent as X-TC-TraceId
     run: str
     verdict: str  # see Verdict.kind
-    at: float  # unix seconds, signed time
+    signed_at: float  # unix seconds, signed time
     host: str
     content: SealContent
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     request_id: str | None = None
-    seal_id: str | None = None  # stood in an answer that proves nothing: evidence for whoever settles it
-    upload: bool = False  # refused before its create: nothing can have been made
-    dead_at: float = 0.0  # unix seconds, by this machine's clock: no copy of it can be accepted any more
+    unproven_seal_id: str | None = (
+        None  # stood in an answer that proves nothing: evidence for whoever settles it
+    )
+    refused_at_upload: bool = False  # refused before its create: nothing can have been made
+    replayable_until: float = (
+        0.0  # unix seconds, by this machine's clock: no copy of it can be accepted any more
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +64,14 @@ class LiveSeal:
     seal_id: str
     seal_name: str  # "" for an adopted seal whose name is not known
     run: str  # "" for an adopted one
-    at: float
+    created_at: float
     content: SealContent | None  # None for an adopted one: nobody knows what it was made from
     request_id: str | None = None
     trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class PersonMarks:
     """What tells a person beside name and number: HMAC of staff number and mobile, "" for none."""
 
     staff_no: str
@@ -81,36 +85,42 @@ class PersonHistory:
     key: str
     seal_name: str | None = None  # frozen at the first attempt
     seal: LiveSeal | None = None
-    unsettled: CreateAttempt | None = None  # verdict unknown or exists: nothing is sent until it is settled
+    unresolved_attempt: CreateAttempt | None = (
+        None  # verdict unknown or exists: nothing is sent until it is settled
+    )
     refusals: tuple[CreateAttempt, ...] = ()  # oldest first, since the last seal
-    creates: int = 0  # ever sent
-    frozen: bool = False  # one of them may have made a seal: the next one goes under the same seal name
+    create_count: int = 0  # ever sent
+    seal_name_locked: bool = (
+        False  # one of them may have made a seal: the next one goes under the same seal name
+    )
     name: str | None = _field(default=None, repr=False)
     id_masked: str | None = None
-    staff_no: str | None = (
+    staff_no_digest: str | None = (
         None  # HMAC of the last one seen with the person ("" for none); None: never looked at
     )
-    mobile: str | None = None  # HMAC, likewise
-    names_of_others: frozenset[str] = frozenset()  # a human found that the seals of these names are not hers
+    mobile_digest: str | None = None  # HMAC, likewise
+    seal_names_of_others: frozenset[str] = (
+        frozenset()
+    )  # a human found that the seals of these names are not hers
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class LedgerSnapshot:
     """The ledger at one moment: people by key, and who owns each seal name.
 
     A spare name's owner was surely refused under it, or may not bear it, and has no seal: it may pass on.
     """
 
     people: Mapping[str, PersonHistory]
-    seal_names: Mapping[str, str]  # seal name -> key
-    spare_names: frozenset[str] = frozenset()
+    seal_name_owners: Mapping[str, str]  # seal name -> key
+    reusable_seal_names: frozenset[str] = frozenset()
     same_persons: Mapping[str, str] = _field(
         default_factory=dict
     )  # key of a corrected number -> its person's key
     other_persons: frozenset[tuple[str, str]] = (
         frozenset()
     )  # a person's key, key of a number that is another's
-    former_pictures: Mapping[str, str] = _field(
+    former_image_owners: Mapping[str, str] = _field(
         default_factory=dict
     )  # sha256 or digest of pixels -> key of the person whose seal was made from it, or compared with it, before
 

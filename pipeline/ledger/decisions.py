@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Marks
+from pipeline.domain.seals import PersonMarks
 from pipeline.ledger import persons
 from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
 from pipeline.ledger.receipt_facts import Fact
@@ -71,7 +71,7 @@ def adopt(connection: sqlite3.Connection, seals: Sequence[Adopted], at: float, w
             "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (seal.key, seal.name, seal.id_masked),
         )
-        persons.remember_marks(connection, {seal.key: Marks(seal.staff_no, seal.mobile)})
+        persons.remember_marks(connection, {seal.key: PersonMarks(seal.staff_no, seal.mobile)})
         _own_name(connection, seal.key, seal.seal_name)
         if seal.seal_name:
             connection.execute(

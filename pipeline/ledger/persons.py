@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.domain.roster import fold_staff_no
-from pipeline.domain.seals import Marks
+from pipeline.domain.seals import PersonMarks
 from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.ledger.schema import OPEN_ATTEMPT
 
@@ -27,7 +27,7 @@ def earlier_staff_numbers(connection: sqlite3.Connection, digest: Callable[[str]
     return {key: digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
 
 
-def remember_marks(connection: sqlite3.Connection, marks: Mapping[str, Marks]) -> None:
+def remember_marks(connection: sqlite3.Connection, marks: Mapping[str, PersonMarks]) -> None:
     """Remember what tells people beside their numbers; what is empty takes nothing back."""
     connection.executemany(
         "UPDATE person SET staff_no = coalesce(nullif(?, ''), staff_no, ''), "

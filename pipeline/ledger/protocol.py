@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Marks, SealContent, Snapshot, Verdict
+from pipeline.domain.seals import LedgerSnapshot, PersonMarks, SealContent, Verdict
 
 
 class LedgerConflict(Exception):
@@ -170,7 +170,7 @@ class Ledger(Protocol):
     tests/ledger/test_ledger_contract.py asks every promise below of every implementation.
     """
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> LedgerSnapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown.
 
         ``Past.frozen`` tells where another seal name would be refused as ``frozen_name``.
@@ -188,7 +188,7 @@ class Ledger(Protocol):
     def see_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
 
-    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+    def remember_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         """Remember staff number and mobile of people by key, in place of what was remembered of them."""
 
     async def open_attempt(self, attempt: Attempt) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from sys import intern
 from typing import Any
 
-from pipeline.domain.seals import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot
+from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
 from pipeline.ledger import persons, seal_names
 from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED
@@ -55,7 +55,7 @@ _NAMES_OF_OTHERS = (
 )
 
 
-def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Snapshot:
+def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
     """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_live_seals(connection))
     unsettled = dict(_tries(connection, OPEN_ATTEMPT))
@@ -93,7 +93,7 @@ def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Sn
     }
     owners = connection.execute("SELECT seal_name, key FROM seal_name")
     owned = {intern(seal_name): intern(key) for seal_name, key in owners}
-    return Snapshot(
+    return LedgerSnapshot(
         people,
         owned,
         seal_names.find_reusable_seal_names(connection),

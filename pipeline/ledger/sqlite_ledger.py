@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import CHECKED, Marks, Snapshot, Verdict
+from pipeline.domain.seals import CHECKED, LedgerSnapshot, PersonMarks, Verdict
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger import (
     attempts,
@@ -100,7 +100,7 @@ class SqliteLedger:
             )
         )
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> LedgerSnapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""
         with self._reading() as connection:
             return people.snapshot(connection, self._digest)
@@ -142,11 +142,11 @@ class SqliteLedger:
         """Enter what this run says of these rows, in place of what it said of them before."""
         self._write(lambda connection: run_history.see(connection, run, rows))
 
-    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+    def remember_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         """Remember staff number and mobile of people by key, in place of what was remembered of them."""
         with self._reading() as connection:
             earlier = persons.earlier_staff_numbers(connection, self._digest)
-        told = {**{key: Marks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
+        told = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
         keys = list(told)
         for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
             some = {key: told[key] for key in keys[first : first + _MARKS_IN_A_COMMIT]}

@@ -65,7 +65,7 @@ def check_plan(
         rows = {
             each.doctor.row_id: each.doctor.key
             for each in ready
-            if each.doctor.row_id is not None and each.past is None
+            if each.doctor.row_id is not None and each.history is None
         }
         if len(rows) > most:
             known = seen(rows)

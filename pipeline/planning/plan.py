@@ -13,7 +13,7 @@ from functools import partial
 from pipeline import row_failures
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, Severity, list_spellings
 from pipeline.domain.run import Judged, Judgement, Review, RowOutcome, RowPlan, Status
-from pipeline.domain.seals import PersonHistory, SealContent, SealRequest, Snapshot
+from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import means_name_exists
 from pipeline.errors import NotReadNow
 from pipeline.messages.problems import forgiven, problem, waits_for_machine
@@ -51,7 +51,7 @@ class PlanRules:
 
 
 def plan_rows(
-    doctors: Sequence[Doctor], snapshot: Snapshot, rules: PlanRules, *, beside: Collection[str] = ()
+    doctors: Sequence[Doctor], snapshot: LedgerSnapshot, rules: PlanRules, *, beside: Collection[str] = ()
 ) -> list[RowPlan]:
     """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent.
 
@@ -80,12 +80,12 @@ def plan_rows(
     ]
 
 
-def _not_placed(doctor: Doctor, snapshot: Snapshot, found: Problem) -> RowPlan:
+def _not_placed(doctor: Doctor, snapshot: LedgerSnapshot, found: Problem) -> RowPlan:
     """Return the plan of a row over which planning broke: what the ledger knows of its person, and nothing is sent."""
     past = snapshot.people.get(doctor.key) if doctor.key else None
     status = Status.REJECTED
-    if past is not None and past.unsettled is not None:
-        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+    if past is not None and past.unresolved_attempt is not None:
+        status = Status.EXISTS if past.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
     elif past is not None and past.seal is not None:
         status, found = Status.UNCHANGED, forgiven(found)
     seal_name = past.seal_name if past else None
@@ -100,7 +100,7 @@ def _not_ready(planned: RowPlan, found: Problem) -> RowPlan:
 
 
 def find_owners_by_image(
-    snapshot: Snapshot, what: Callable[[SealContent], str | None]
+    snapshot: LedgerSnapshot, what: Callable[[SealContent], str | None]
 ) -> dict[str, PersonHistory]:
     """Return whose seal, or create without a verdict, was made from a picture: by ``what`` tells one from another.
 
@@ -109,11 +109,11 @@ def find_owners_by_image(
     found = {
         what(made.content): past
         for past in snapshot.people.values()
-        if (made := past.seal or past.unsettled) and made.content is not None
+        if (made := past.seal or past.unresolved_attempt) and made.content is not None
     }
     former = {
         drawing: snapshot.people[key]
-        for drawing, key in snapshot.former_pictures.items()
+        for drawing, key in snapshot.former_image_owners.items()
         if key in snapshot.people
     }
     return {**former, **{drawing: past for drawing, past in found.items() if drawing is not None}}
@@ -131,9 +131,9 @@ def find_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem 
 
 def outcome_if_not_sent(planned: RowPlan) -> RowOutcome:
     """Return the outcome of a row for which nothing is sent: what the ledger knows of its person."""
-    past, status, problems = planned.past, planned.status, planned.problems
+    past, status, problems = planned.history, planned.status, planned.problems
     if past is None or status in _UNTOUCHED:
-        return RowOutcome(planned, status, attempts=past.creates if past else 0, problems=problems)
+        return RowOutcome(planned, status, attempts=past.create_count if past else 0, problems=problems)
     if past.seal is not None:
         seal = past.seal
         return RowOutcome(
@@ -142,29 +142,29 @@ def outcome_if_not_sent(planned: RowPlan) -> RowOutcome:
             seal_id=seal.seal_id,
             request_id=seal.request_id,
             trace_id=seal.trace_id,
-            attempts=past.creates,
-            at=seal.at,
+            attempts=past.create_count,
+            last_attempt_at=seal.created_at,
             problems=problems,
         )
-    last = past.unsettled or past.refusals[-1]
+    last = past.unresolved_attempt or past.refusals[-1]
     return RowOutcome(
         planned,
         status,
-        attempts=past.creates,
+        attempts=past.create_count,
         problems=problems,
         request_id=last.request_id,
         trace_id=last.uuid,
-        at=last.at,
+        last_attempt_at=last.signed_at,
         host=last.host,
         code=last.code,
         message=last.message,
-        evidence=last.seal_id,
+        unproven_seal_id=last.unproven_seal_id,
     )
 
 
 def _place(
     doctor: Doctor,
-    snapshot: Snapshot,
+    snapshot: LedgerSnapshot,
     drawn: Mapping[str, PersonHistory],
     absent: AbsentPersons,
     rules: PlanRules,
@@ -202,16 +202,16 @@ def _find_possibly_same(
     doctor: Doctor, past: PersonHistory | None, absent: AbsentPersons
 ) -> tuple[PersonHistory, list[Field]] | None:
     """Return whose corrected number a row may give; a person with a past of her own, or a spare copy, gives none."""
-    if (past and (past.seal or past.unsettled)) or any(map(_marks_a_spare_copy, doctor.errors)):
+    if (past and (past.seal or past.unresolved_attempt)) or any(map(_marks_a_spare_copy, doctor.errors)):
         return None
     return absent.find(doctor) if doctor.key else None
 
 
 def _is_probed(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> bool:
     """Tell whether a row is, to the letter, the create that has no verdict, and may be sent once more."""
-    if past.unsettled is None or doctor.errors or not rules.may_probe(past):
+    if past.unresolved_attempt is None or doctor.errors or not rules.may_probe(past):
         return False
-    return _as_planned(past.unsettled.content) == _content(doctor, rules)
+    return _as_planned(past.unresolved_attempt.content) == _content(doctor, rules)
 
 
 def _is_held(doctor: Doctor, past: PersonHistory) -> bool:
@@ -219,7 +219,7 @@ def _is_held(doctor: Doctor, past: PersonHistory) -> bool:
 
     A create without a verdict always does, except on a spare copy of the row; a seal outweighs what it does not need.
     """
-    if past.unsettled is not None:
+    if past.unresolved_attempt is not None:
         return not any(_marks_a_spare_copy(error) for error in doctor.errors)
     return past.seal is not None and all(error.field in FORGIVABLE for error in doctor.errors)
 
@@ -241,8 +241,8 @@ def _rejected(doctor: Doctor, past: PersonHistory | None, *troubles: Problem) ->
 def _known(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> RowPlan:
     """Place a person who has a seal, or whose last create has no verdict: nothing is sent either way."""
     if past.seal is None:
-        assert past.unsettled is not None
-        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+        assert past.unresolved_attempt is not None
+        status = Status.EXISTS if past.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
         return RowPlan(doctor, status, past.seal_name, past, problems=doctor.problems)
     try:
         differs = _differences(doctor, past, rules)
@@ -334,11 +334,11 @@ def _retry_exhausted(past: PersonHistory, content: SealContent, rules: PlanRules
         return False  # a ledger of an older version: asked again, the row is held
     if not rules.has_reason(same[-1].code or "", same[-1].message or ""):
         return True
-    return (rules.today - rules.day_of(same[0].at)).days >= NIGHTS
+    return (rules.today - rules.day_of(same[0].signed_at)).days >= NIGHTS
 
 
 def _with_names(
-    planned: Sequence[RowPlan], snapshot: Snapshot, rules: PlanRules, beside: Collection[str]
+    planned: Sequence[RowPlan], snapshot: LedgerSnapshot, rules: PlanRules, beside: Collection[str]
 ) -> list[RowPlan]:
     """Give every READY row its seal name and its request, or what forbids the name."""
     ready = [each for each in planned if each.status is Status.READY]
@@ -367,7 +367,7 @@ def _named(planned: RowPlan, name: str, troubles: Sequence[Problem], rules: Plan
 
 def _reviewed(planned: RowPlan, rules: PlanRules) -> RowPlan:
     """Let what a human judged of a row's pairing decide: wrong is never sent; where it is required, nor is not right."""
-    doctor, past = planned.doctor, planned.past
+    doctor, past = planned.doctor, planned.history
     concerned = planned.status in {Status.READY, Status.FAILED} or (
         rules.judgements and planned.status is not Status.REJECTED
     )
@@ -382,7 +382,7 @@ def _reviewed(planned: RowPlan, rules: PlanRules) -> RowPlan:
     barred = judged == "wrong" or (rules.require_review and judged != "right")
     if planned.status is Status.READY and barred:
         if (
-            past is not None and past.unsettled is not None
+            past is not None and past.unresolved_attempt is not None
         ):  # a probe: the create without a verdict is held again
             return replace(_known(doctor, past, rules), review=planned.review)
         return _barred(planned, judged)

@@ -59,9 +59,9 @@ def read_rosters(run: RunRecord) -> bool:
 
 def find_emptied(ask: RunRequest, ledger: Ledger | None) -> list[str]:
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
-    if ledger is None or ask.to_fix_only or ask.only:
+    if ledger is None or ask.to_fix_only or ask.only_keys:
         return []
-    bare = [*ask.absent, *find_bare(ask.rosters)]
+    bare = [*ask.missing_folders, *find_bare(ask.rosters)]
     return [str(folder) for folder in find_read_before(ledger, bare)]
 
 

@@ -13,7 +13,14 @@ from datetime import date
 
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, list_spellings
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import CreateAttempt, LiveSeal, Marks, PersonHistory, SealContent, Snapshot
+from pipeline.domain.seals import (
+    CreateAttempt,
+    LedgerSnapshot,
+    LiveSeal,
+    PersonHistory,
+    PersonMarks,
+    SealContent,
+)
 
 Digest = Callable[[str], str]  # of a staff number or a mobile, under the site key
 
@@ -22,7 +29,7 @@ _KNOWN = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, Status.EXI
 
 
 def unite_persons(
-    doctors: Sequence[Doctor], snapshot: Snapshot, person_key: Callable[[str], str] | None
+    doctors: Sequence[Doctor], snapshot: LedgerSnapshot, person_key: Callable[[str], str] | None
 ) -> list[Doctor]:
     """Return the doctors with the key under which the ledger knows their person, whichever number the row gives.
 
@@ -49,7 +56,7 @@ class AbsentPersons:
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: LedgerSnapshot,
         present: Collection[str | None],
         digest: Digest,
         same_picture: Callable[[ImageFile, SealContent], bool],
@@ -62,12 +69,12 @@ class AbsentPersons:
             list
         )
         for key, past in snapshot.people.items():
-            made = past.seal or past.unsettled
+            made = past.seal or past.unresolved_attempt
             if made is not None and key not in present:
                 for name in _names(past, made):
                     self._by_name[name].append((past, made))
         for namesakes in self._by_name.values():
-            namesakes.sort(key=lambda each: (each[1].at, each[0].key))
+            namesakes.sort(key=lambda known: (_time_of(known[1]), known[0].key))
 
     def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return whom a row may be, and in what it agrees beside the name; None for a new person."""
@@ -79,9 +86,9 @@ class AbsentPersons:
         return None
 
     def _agreement(self, doctor: Doctor, past: PersonHistory, content: SealContent | None) -> Iterator[Field]:
-        if doctor.comparable_staff_no and self._digest(doctor.comparable_staff_no) == past.staff_no:
+        if doctor.comparable_staff_no and self._digest(doctor.comparable_staff_no) == past.staff_no_digest:
             yield Field.STAFF_NO
-        if doctor.mobile and self._digest(doctor.mobile) in {past.mobile, content and content.mobile}:
+        if doctor.mobile and self._digest(doctor.mobile) in {past.mobile_digest, content and content.mobile}:
             yield Field.MOBILE
         if doctor.picture and content and self._same_picture(doctor.picture, content):
             yield Field.PICTURE
@@ -97,21 +104,24 @@ def describe_possibly_same(
         "agreed": " ".join(agreed),
     }
     if past.seal:
-        detail |= {"seal": past.seal.seal_id, "day": day_of(past.seal.at).isoformat()}
-    elif past.unsettled:
-        detail |= {"trace": past.unsettled.uuid, "day": day_of(past.unsettled.at).isoformat()}
+        detail |= {"seal": past.seal.seal_id, "day": day_of(past.seal.created_at).isoformat()}
+    elif past.unresolved_attempt:
+        detail |= {
+            "trace": past.unresolved_attempt.uuid,
+            "day": day_of(past.unresolved_attempt.signed_at).isoformat(),
+        }
     address = doctor.row.address(Field.NUMBER)
     return Problem("PERSON_POSSIBLY_SAME", "error", Field.NUMBER, address, detail)
 
 
-def find_new_marks(planned: Iterable[RowPlan], digest: Digest) -> dict[str, Marks]:
+def find_new_marks(planned: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
     """Return, by key, staff number and mobile of known people whose rows give others than the ledger remembers."""
-    found: dict[str, Marks] = {}
+    found: dict[str, PersonMarks] = {}
     for each in planned:
-        doctor, past = each.doctor, each.past
+        doctor, past = each.doctor, each.history
         if past is None or each.status not in _KNOWN or past.key in found:
             continue
-        made = past.seal or past.unsettled
+        made = past.seal or past.unresolved_attempt
         if made is None:
             continue
         if (
@@ -122,10 +132,19 @@ def find_new_marks(planned: Iterable[RowPlan], digest: Digest) -> dict[str, Mark
             mobile = digest(doctor.mobile) if doctor.mobile else None
         else:
             continue
-        marks = Marks(digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or "")
-        if (marks.staff_no or past.staff_no, marks.mobile or past.mobile) != (past.staff_no, past.mobile):
+        marks = PersonMarks(
+            digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
+        )
+        if (marks.staff_no or past.staff_no_digest, marks.mobile or past.mobile_digest) != (
+            past.staff_no_digest,
+            past.mobile_digest,
+        ):
             found[past.key] = marks
     return found
+
+
+def _time_of(made: LiveSeal | CreateAttempt) -> float:
+    return made.created_at if isinstance(made, LiveSeal) else made.signed_at
 
 
 def _names(past: PersonHistory, made: LiveSeal | CreateAttempt) -> set[str]:

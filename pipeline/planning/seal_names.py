@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowPlan
-from pipeline.domain.seals import Snapshot
+from pipeline.domain.seals import LedgerSnapshot
 from pipeline.messages.problems import problem
 
 _DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
@@ -23,7 +23,7 @@ _DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 def assign_seal_names(
     ready: Sequence[RowPlan],
     planned: Sequence[RowPlan],
-    snapshot: Snapshot,
+    snapshot: LedgerSnapshot,
     template: str,
     objection: Callable[[str], Problem | None],
     *,
@@ -39,15 +39,15 @@ def assign_seal_names(
     wanted = Counter(
         name
         for each in ready
-        if _takes_the_template(each, snapshot.spare_names)
+        if _takes_the_template(each, snapshot.reusable_seal_names)
         for name in form.names(each.doctor, _names_of_others(each))
     )
-    owners = {**own, **snapshot.seal_names}
-    borne = {each.past.seal_name for each in planned if each.past}
+    owners = {**own, **snapshot.seal_name_owners}
+    borne = {each.history.seal_name for each in planned if each.history}
     borne |= {snapshot.people[key].seal_name for key in beside if key in snapshot.people}
-    for spare in snapshot.spare_names - borne:
+    for spare in snapshot.reusable_seal_names - borne:
         owners[spare] = own.get(spare)
-    return (_named(each, _kept(each, snapshot.spare_names), owners, wanted, form) for each in ready)
+    return (_named(each, _kept(each, snapshot.reusable_seal_names), owners, wanted, form) for each in ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def _takes_the_template(planned: RowPlan, spare: Collection[str]) -> bool:
 
 def _kept(planned: RowPlan, spare: Collection[str]) -> str | None:
     """Return the name that a person keeps: not one made of a doctor's name that was wrong, and surely refused."""
-    doctor, past = planned.doctor, planned.past
-    if past is None or past.seal_name in past.names_of_others:
+    doctor, past = planned.doctor, planned.history
+    if past is None or past.seal_name in past.seal_names_of_others:
         return None
     if past.seal_name not in spare or not past.refusals:
         return past.seal_name
@@ -109,8 +109,8 @@ def _named(
 
 def _own(planned: RowPlan, name: str, owners: Mapping[str, str | None]) -> Iterator[Problem]:
     """Yield what forbids the roster's own name."""
-    doctor, past = planned.doctor, planned.past
-    if past and past.seal_name and past.seal_name != name and past.frozen:
+    doctor, past = planned.doctor, planned.history
+    if past and past.seal_name and past.seal_name != name and past.seal_name_locked:
         yield _trouble("SEAL_NAME_FROZEN", doctor, found=name, frozen=past.seal_name)
     if owners.get(name) not in {None, doctor.key} or name in _names_of_others(planned):
         yield _trouble("SEAL_NAME_DUPLICATE", doctor, found=name)
@@ -135,7 +135,7 @@ def _from_template(
 
 
 def _names_of_others(planned: RowPlan) -> frozenset[str]:
-    return planned.past.names_of_others if planned.past else frozenset()
+    return planned.history.seal_names_of_others if planned.history else frozenset()
 
 
 def _trouble(code: str, doctor: Doctor, **detail: object) -> Problem:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import Snapshot
+from pipeline.domain.seals import LedgerSnapshot
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.problems import problem
 
@@ -15,7 +15,7 @@ DayOf = Callable[[float], date]  # of unix seconds
 
 
 def note_sealed_corrections(
-    planned: Sequence[RowPlan], ledger: Ledger | None, snapshot: Snapshot, day_of: DayOf
+    planned: Sequence[RowPlan], ledger: Ledger | None, snapshot: LedgerSnapshot, day_of: DayOf
 ) -> list[RowPlan]:
     """Return the plans; a rejected row whose corrected copy has a seal gets a ROW_SUPERSEDED that names it."""
     rejected = [
@@ -28,13 +28,13 @@ def note_sealed_corrections(
 
 
 def _noted(
-    planned: RowPlan, corrections: Mapping[str, RowRecord], snapshot: Snapshot, day_of: DayOf
+    planned: RowPlan, corrections: Mapping[str, RowRecord], snapshot: LedgerSnapshot, day_of: DayOf
 ) -> RowPlan:
     copy = corrections.get(planned.doctor.row_id or "")
     past = snapshot.people.get(copy.key or "") if copy and planned.status is Status.REJECTED else None
     if copy is None or past is None or past.seal is None:
         return planned
     place = " ".join(filter(None, (copy.file, copy.sheet, str(copy.row))))
-    day = day_of(past.seal.at).isoformat()
+    day = day_of(past.seal.created_at).isoformat()
     note = problem("ROW_SUPERSEDED", other=place, seal=past.seal.seal_id, day=day)
     return replace(planned, problems=(*planned.problems, note))

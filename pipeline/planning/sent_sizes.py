@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pipeline.domain.roster import Doctor, ImageFile, SentSize
-from pipeline.domain.seals import LiveSeal, Snapshot
+from pipeline.domain.seals import LedgerSnapshot, LiveSeal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,9 @@ class Examined:
 
 
 def examine_sent_sizes(
-    doctors: Iterable[Doctor], snapshot: Snapshot, size_of: Callable[[ImageFile, LiveSeal], SentSize | None]
+    doctors: Iterable[Doctor],
+    snapshot: LedgerSnapshot,
+    size_of: Callable[[ImageFile, LiveSeal], SentSize | None],
 ) -> Examined:
     """Examine the pictures of sealed doctors whose seal has no recorded size.
 
@@ -42,6 +44,6 @@ def examine_sent_sizes(
     return Examined(shrunk, frozenset(checked - {_seal_of(snapshot, key) for key in shrunk}))
 
 
-def _seal_of(snapshot: Snapshot, key: str) -> str | None:
+def _seal_of(snapshot: LedgerSnapshot, key: str) -> str | None:
     seal = snapshot.people[key].seal
     return seal.seal_id if seal else None

@@ -163,7 +163,7 @@ def histogram(
     while last - first < 6:
         first, last = first - 1, last + 1
     first = max(0, first)
-    low, high = math.log10(_low(first)), math.log10(DurationHistogram.edges(2 * last + 1)[1])
+    low, high = math.log10(_low(first)), math.log10(DurationHistogram.find_bin_edges(2 * last + 1)[1])
     bottom, right = height - BOTTOM, width - RIGHT
 
     def x(seconds: float) -> float:
@@ -174,7 +174,7 @@ def histogram(
     bars = []
     for place, count in merged.items():
         if count:
-            edges = (_low(place), DurationHistogram.edges(2 * place + 1)[1])
+            edges = (_low(place), DurationHistogram.find_bin_edges(2 * place + 1)[1])
             tall = max(1.5, count / most * (bottom - TOP))
             bars.append(
                 Bar(
@@ -207,7 +207,7 @@ def histogram(
 
 def _low(place: int) -> float:
     """Return where a pair of bins begins; the first begins at nothing, which a logarithm cannot show."""
-    return max(DurationHistogram.edges(2 * place)[0], DurationHistogram.edges(0)[1] / 2)
+    return max(DurationHistogram.find_bin_edges(2 * place)[0], DurationHistogram.find_bin_edges(0)[1] / 2)
 
 
 def _apart(ticks: list[Tick], room: float, width: int) -> Iterator[Tick]:

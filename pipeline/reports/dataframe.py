@@ -45,8 +45,8 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "request_id": lambda outcome, _: outcome.request_id,
     "trace_id": lambda outcome, _: outcome.trace_id,
     "attempts": lambda outcome, _: outcome.attempts,
-    "sent_at": lambda outcome, _: outcome.at,
-    "seconds": lambda outcome, _: outcome.seconds,
+    "sent_at": lambda outcome, _: outcome.last_attempt_at,
+    "seconds": lambda outcome, _: outcome.call_seconds,
     "service_code": lambda outcome, _: outcome.code,
     "service_message": lambda outcome, mask: _masked(outcome.message, lambda text: mask_answer(mask(text))),
 }

@@ -21,7 +21,7 @@ def retried(night: RunReport) -> tuple[RowOutcome, ...]:
     return tuple(
         each
         for each in night.outcomes
-        if each.planned.status in RETRYABLE_STATUSES or each.status is Status.SEALED
+        if each.row_plan.status in RETRYABLE_STATUSES or each.status is Status.SEALED
     )
 
 
@@ -55,7 +55,7 @@ def mobile_masked(doctor: Doctor) -> str | None:
 
 def seal_name_of(outcome: RowOutcome) -> str | None:
     """Return the seal name: as planned, else the roster's own."""
-    return outcome.planned.seal_name or outcome.doctor.seal_name
+    return outcome.row_plan.seal_name or outcome.doctor.seal_name
 
 
 def seal_id_of(outcome: RowOutcome) -> str | None:
@@ -65,15 +65,21 @@ def seal_id_of(outcome: RowOutcome) -> str | None:
 
 def when(outcome: RowOutcome) -> str:
     """Return the local time of the person's last create to the second, or an empty text."""
-    past = outcome.planned.past
-    at = outcome.at
+    past = outcome.row_plan.history
+    at = outcome.last_attempt_at
     if at is None and past:
-        at = past.unsettled.at if past.unsettled else past.seal.at if past.seal else None
+        at = (
+            past.unresolved_attempt.signed_at
+            if past.unresolved_attempt
+            else past.seal.created_at
+            if past.seal
+            else None
+        )
     return "" if at is None else stamp(at)[:19].replace("T", " ")
 
 
 def trace_of(outcome: RowOutcome) -> tuple[str, str]:
     """Return (trace id, host) of the create that waits for a verdict, tonight's or an earlier night's."""
-    past = outcome.planned.past
-    held = past.unsettled if past else None
+    past = outcome.row_plan.history
+    held = past.unresolved_attempt if past else None
     return outcome.trace_id or (held.uuid if held else ""), outcome.host or (held.host if held else "")

@@ -77,13 +77,13 @@ def next_steps(night: RunReport, numbers: Numbers, language: str) -> Iterator[St
 
 
 def _before_all(night: RunReport, numbers: Numbers, language: str) -> Iterator[Step]:
-    if night.halted and night.halted.exit == 4:
+    if night.halt and night.halt.exit == 4:
         yield _sent_again(night, say("next.halted", language), language)
     if _guarded(night):
         passed = _step(night, say("next.guarded", language), "run", language)
         typed = f"{passed.command} --accept-guards" if _shown(night) else passed.command
         yield replace(passed, command=typed)
-    if night.halted and night.halted.code == "SEALS_EXIST":
+    if night.halt and night.halt.code == "SEALS_EXIST":
         yield Step(say("next.adopt", language), f"{night.invocation} adopt --help")
     if deferred := [report.path for report in night.files if report.status == "deferred"]:
         typed = _typed(night, numbers, "retry", deferred[:1]) or f"{night.invocation} retry --help"
@@ -108,7 +108,7 @@ def _is_marks(problem: Problem) -> bool:
 
 def _guarded(night: RunReport) -> bool:
     """Tell whether a guard let nothing through: a plain run of the same rosters would be stopped again."""
-    return night.halted is not None and night.halted.code in GUARDS
+    return night.halt is not None and night.halt.code in GUARDS
 
 
 def _for_the_clerk(
@@ -143,22 +143,22 @@ def _for_the_rest(
         word = status_word(Status.CHANGED, language)
         listing = f"{night.invocation} resolve"
         yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word), listing)
-    if held := sum(outcome.planned.possibly_same is not None for outcome in night.outcomes):
+    if held := sum(outcome.row_plan.possibly_same is not None for outcome in night.outcomes):
         yield Step(say("next.possibly_same", language, n=held), f"{night.invocation} resolve")
-    if night.absent:
-        yield Step(say("next.absent", language, n=night.absent), f"{night.invocation} status")
+    if night.absent_unresolved:
+        yield Step(say("next.absent", language, n=night.absent_unresolved), f"{night.invocation} status")
     note = "" if _shown(night) else f" {say('next.unshown', language)}"
     reviewable = sum(map(waits_for_review, night.outcomes))
     if reviewable:
         page = mask_path(night.out / REVIEW_PAGE, numbers)
         yield Step(say("next.review", language, n=reviewable, page=page) + note, review_command(night))
     waits = counts[Status.NOT_SENT] - reviewable
-    if waits and not _guarded(night) and not (night.halted and night.halted.exit == 4):
-        key = "next.again_after" if night.halted and night.halted.code in CAUSED else "next.again"
+    if waits and not _guarded(night) and not (night.halt and night.halt.exit == 4):
+        key = "next.again_after" if night.halt and night.halt.code in CAUSED else "next.again"
         yield _sent_again(night, say(key, language, n=waits), language, numbers)
     if ready := counts[Status.READY]:
         yield _step(night, say("next.run", language, n=ready), "run", language)
-        if night.reviews and not reviewable:
+        if night.review_mark and not reviewable:
             page = mask_path(night.out / REVIEW_PAGE, numbers)
             yield Step(say("next.look", language, page=page) + note, review_command(night))
 

@@ -49,8 +49,8 @@ def _bare_line(
 ) -> dict[str, object]:
     """Return the line of a row over which its own line broke: where it stands, how it ended, and that it broke."""
     doctor = replace(outcome.doctor, changes=(), problems=())
-    planned = replace(outcome.planned, doctor=doctor)
-    bare = replace(outcome, planned=planned, message=None, problems=(forgiven(found),))
+    planned = replace(outcome.row_plan, doctor=doctor)
+    bare = replace(outcome, row_plan=planned, message=None, problems=(forgiven(found),))
     return _line(bare, run=run, language=language, numbers=numbers)
 
 
@@ -96,7 +96,7 @@ def _line(
         "trace_id": outcome.trace_id,
         "attempts": outcome.attempts,
         "service": {"code": outcome.code, "message": _said(outcome, known)}
-        if outcome.code or outcome.message or outcome.evidence
+        if outcome.code or outcome.message or outcome.unproven_seal_id
         else None,
     }
 
@@ -168,7 +168,7 @@ def run_record(night: RunReport, *, numbers: Numbers | None = None) -> dict[str,
             "max_in_second": night.traffic.max_in_second,
             **({"timing": asdict(night.traffic.timing)} if night.traffic.timing else {}),
         },
-        "halted": _halted(night.halted, anonymous) if night.halted else None,
+        "halted": _halted(night.halt, anonymous) if night.halt else None,
         **({"notices": [_notice(each, anonymous) for each in night.notices]} if night.notices else {}),
         "files": [
             {
@@ -205,7 +205,9 @@ def _said(outcome: RowOutcome, numbers: Numbers) -> str | None:
     own = happened(outcome.code, None, "en") is not None
     told = None if own and not is_phrase(outcome.message or "") else outcome.message
     message = mask_answer(told, numbers) if told is not None else None
-    return f"SealId {outcome.evidence} {message or ''}".strip() if outcome.evidence else message
+    return (
+        f"SealId {outcome.unproven_seal_id} {message or ''}".strip() if outcome.unproven_seal_id else message
+    )
 
 
 def _masked(text: str | None, numbers: Numbers) -> str | None:

@@ -62,7 +62,7 @@ def _page(night: RunReport, numbers: Numbers, language: str) -> dict[str, object
     text, colour = verdict(night, language)
     title = say("report.title.check" if night.command == "check" else "report.title", language)
     started, finished = stamp(night.started), stamp(night.finished)
-    halted = night.halted
+    halted = night.halt
     return {
         "title": title,
         "colours": COLOURS,
@@ -269,7 +269,7 @@ def _rows(night: RunReport, numbers: Numbers, language: str) -> dict[str, object
                 origin.row,
                 own(doctor.picture.path.name) if doctor.picture else "",
                 mobile_masked(doctor) or "",
-                describe_duration(outcome.seconds, language) if outcome.seconds is not None else "",
+                describe_duration(outcome.call_seconds, language) if outcome.call_seconds is not None else "",
                 int(needs_somebody(outcome)),
             ]
         )

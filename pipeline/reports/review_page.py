@@ -94,12 +94,12 @@ def _page(night: RunReport, language: str, numbers: Numbers, look: Look) -> Iter
     chosen, left_out = _chosen(night)
     cards = tuple(_cards(night, chosen, language, numbers, look))
     counts = Counter(card.group for card in cards)
-    judging = night.reviews is not None and counts["judge"] > 0
+    judging = night.review_mark is not None and counts["judge"] > 0
     values = {
         "say": lambda key, **detail: say(key, language, **detail),
         "words": json.dumps(_script_words(language), ensure_ascii=False),
         "run": night.run,
-        "site": night.reviews if judging else "",
+        "site": night.review_mark if judging else "",
         "made": round(night.started * 1000),
         "when": say(
             "of.check" if night.command == "check" else "of.run",
@@ -108,7 +108,7 @@ def _page(night: RunReport, language: str, numbers: Numbers, look: Look) -> Iter
         ),
         "save_as": review_file(night.run),
         "command": mask_text(review_command(night), numbers),
-        "look_only": night.reviews is None,
+        "look_only": night.review_mark is None,
         "counts": counts,
         "warned": sum(bool(card.warnings) for card in cards),
         "notes": list(_notes(left_out, language)),
@@ -150,7 +150,7 @@ def _chosen(night: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
 
 def _group(outcome: RowOutcome) -> str:
     """Tell whether a row can be judged: one that may still be sent, or that only its judgement keeps back."""
-    if outcome.planned.review is not None:
+    if outcome.row_plan.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
             return "judge"
         if outcome.status is Status.REJECTED and {each.code for each in errors_of(outcome)} <= _REVIEW:
@@ -223,7 +223,7 @@ def _card(
     named: bool,
 ) -> Card:
     """Make a row's card; ``named`` says its roster's name, which one of several needs."""
-    doctor, planned = outcome.doctor, outcome.planned
+    doctor, planned = outcome.doctor, outcome.row_plan
     group = _group(outcome)
 
     def hide(text: str | None) -> str:

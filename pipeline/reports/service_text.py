@@ -106,7 +106,7 @@ def _explain(message: str, language: str) -> str:
 
 def describe_halt_of(night: RunReport, numbers: Numbers, language: str) -> str:
     """Return why a run stopped, masked."""
-    halted = night.halted
+    halted = night.halt
     assert halted is not None
     message = mask_answer(halted.message, numbers)
     detail = {name: mask_text(text, numbers) for name, text in halted.detail.items()}

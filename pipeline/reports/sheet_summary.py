@@ -68,9 +68,9 @@ def _banner(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: s
     started, finished = stamp(night.started), stamp(night.finished)
     when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
     canvas.line([(f"{when}　{night.command} {night.run}", LAST, {"font_color": MUTED})])
-    if night.halted:
+    if night.halt:
         text = say(
-            "halted", language, code=night.halted.code, message=describe_halt_of(night, numbers, language)
+            "halted", language, code=night.halt.code, message=describe_halt_of(night, numbers, language)
         )
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}

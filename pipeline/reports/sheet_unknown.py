@@ -108,8 +108,8 @@ def _columns(language: str) -> list[Column]:
 
 def _settle(outcome: RowOutcome, language: str) -> Iterator[str]:
     yield say(f"settle.{outcome.status.value}", language, seal=seal_name_of(outcome) or "—")
-    if outcome.evidence:
-        yield say("settle.evidence", language, seal_id=outcome.evidence)
+    if outcome.unproven_seal_id:
+        yield say("settle.evidence", language, seal_id=outcome.unproven_seal_id)
 
 
 def _answer(outcome: RowOutcome, language: str) -> str:

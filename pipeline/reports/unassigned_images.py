@@ -39,14 +39,14 @@ def unpaired(night: RunReport, numbers: Numbers, language: str) -> Iterator[Unpa
             name, where = mask_text(report.path.name, numbers), " ".join([*sheet, *cells])
             yield Unpaired(report.path, name, where, why, what, each.picture)
     why, what = say("unpaired.unclaimed", language), say("unpaired.what", language)
-    for path in night.unclaimed:
+    for path in night.unassigned_images:
         yield Unpaired(path, mask_text(path.name, numbers), "", why, what)
 
 
 def how_many(night: RunReport) -> int:
     """Return how many there are."""
     strays = sum(len(report.unassigned_images) for report in night.files)
-    return len(night.unclaimed) + strays + len(_disputed(night))
+    return len(night.unassigned_images) + strays + len(_disputed(night))
 
 
 def _disputed(night: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:

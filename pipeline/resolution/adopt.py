@@ -16,7 +16,7 @@ from pipeline.domain.headings import CHECK, seal_line
 from pipeline.domain.masking import mask_problem, mask_text
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.row_token import row_id_checksum
-from pipeline.domain.seals import PersonHistory, Snapshot
+from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold
 from pipeline.intake.read_rosters import open_results, run_of
@@ -64,7 +64,7 @@ class Found:
 def of_results(
     path: Path,
     doctors: Sequence[Doctor],
-    snapshot: Snapshot,
+    snapshot: LedgerSnapshot,
     *,
     tenant: str,
     digest: Callable[[str], str],
@@ -107,7 +107,7 @@ def of_sheet(
     rows: Sequence[Row],
     doctors: Sequence[Doctor],
     files: Sequence[FileReport],
-    snapshot: Snapshot,
+    snapshot: LedgerSnapshot,
     *,
     digest: Callable[[str], str],
     ended: Collection[str] = (),
@@ -141,7 +141,7 @@ def is_results(path: Path) -> bool:
 def _found(
     claimed: Iterable[tuple[str, Doctor, str, str | None, Place]],
     left: dict[Place, Localizable],
-    snapshot: Snapshot,
+    snapshot: LedgerSnapshot,
     ended: Collection[str],
     digest: Callable[[str], str],
 ) -> Found:
@@ -167,7 +167,7 @@ def _found(
         else:
             assert doctor.number is not None
             masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
-            free = snapshot.seal_names.get(seal_name or "", key) == key and names[seal_name] == 1
+            free = snapshot.seal_name_owners.get(seal_name or "", key) == key and names[seal_name] == 1
             marks = [digest(mark) if mark else "" for mark in (doctor.comparable_staff_no, doctor.mobile)]
             seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if free else None, *marks))
     return Found(tuple(seals), known, left)
@@ -189,7 +189,7 @@ def _in_the_ledger(
     """Return what the ledger has against a SealId for a doctor."""
     if past is not None and past.seal is not None:
         return phrase("desk.has_seal", seal_id=past.seal.seal_id, name=doctor.name)
-    if past is not None and past.unsettled is not None:
+    if past is not None and past.unresolved_attempt is not None:
         return phrase("desk.unsettled", name=doctor.name, seal_id=seal_id)
     if seal_id in ended:
         return phrase("desk.seal_ended")

@@ -8,7 +8,7 @@ from dataclasses import field as _field
 
 from pipeline.domain.roster import Doctor
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import CreateAttempt, PersonHistory, Snapshot
+from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Case:
     @property
     def attempt(self) -> CreateAttempt | None:
         """The create without a verdict."""
-        return self.past.unsettled
+        return self.past.unresolved_attempt
 
     @property
     def seal_name(self) -> str:
@@ -42,13 +42,13 @@ class Case:
         words = {self.name, self.seal_name, self.key}
         for past in filter(None, (self.past, self.possibly_same)):
             words |= {past.key, past.seal.seal_id if past.seal else ""}
-            words.add(past.unsettled.uuid if past.unsettled else "")
+            words.add(past.unresolved_attempt.uuid if past.unresolved_attempt else "")
         if doctor is not None:
             words |= {doctor.staff_no or "", doctor.number or "", (doctor.number or "")[-4:]}
         return bool(query) and query.casefold() in {word.casefold() for word in words}
 
 
-def cases(planned: Sequence[RowPlan], snapshot: Snapshot) -> list[Case]:
+def cases(planned: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[Case]:
     """Return every case once, those of the roster in its order, then the others by name."""
     rows: dict[str, RowPlan] = {}
     for each in planned:
@@ -56,9 +56,9 @@ def cases(planned: Sequence[RowPlan], snapshot: Snapshot) -> list[Case]:
             rows.setdefault(each.doctor.key, each)
     found = [_of_row(key, each) for key, each in rows.items()]
     gone = [
-        Case(key, _status(past.unsettled), past.unsettled.content.name, past)
+        Case(key, _status(past.unresolved_attempt), past.unresolved_attempt.content.name, past)
         for key, past in snapshot.people.items()
-        if past.unsettled is not None and key not in rows
+        if past.unresolved_attempt is not None and key not in rows
     ]
     return found + sorted(gone, key=lambda case: case.name)
 
@@ -75,14 +75,14 @@ def add_cases(found: Sequence[Case], others: Sequence[Case]) -> list[Case]:
 def _waits(planned: RowPlan) -> bool:
     if planned.possibly_same is not None:
         return True
-    return planned.past is not None and (
-        planned.status is Status.CHANGED or planned.past.unsettled is not None
+    return planned.history is not None and (
+        planned.status is Status.CHANGED or planned.history.unresolved_attempt is not None
     )
 
 
 def _of_row(key: str, planned: RowPlan) -> Case:
-    past = planned.past or PersonHistory(key)
-    status = planned.status if past.unsettled is None else _status(past.unsettled)
+    past = planned.history or PersonHistory(key)
+    status = planned.status if past.unresolved_attempt is None else _status(past.unresolved_attempt)
     return Case(key, status, _name(planned.doctor, past), past, planned)
 
 
@@ -93,5 +93,5 @@ def _status(attempt: CreateAttempt) -> Status:
 def _name(doctor: Doctor, past: PersonHistory) -> str:
     if doctor.name:
         return doctor.name
-    made = past.unsettled or past.seal
+    made = past.unresolved_attempt or past.seal
     return made.content.name if made is not None and made.content is not None else ""

@@ -42,7 +42,7 @@ class Certificate:
 
 def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, PreparedImage]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
-    doctor, past = planned.doctor, planned.past
+    doctor, past = planned.doctor, planned.history
     seal = past.seal if past else None
     if (
         past is None

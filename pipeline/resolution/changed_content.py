@@ -53,7 +53,7 @@ def number_key(
     key = person_key(lifetime(doctor.number, doctor.id_type))
     if same_persons.get(key) != case.key:
         return None
-    made = case.past.seal or case.past.unsettled
+    made = case.past.seal or case.past.unresolved_attempt
     if (
         made
         and made.content

@@ -119,9 +119,9 @@ def require_fence(case: Case, now: float, service_time: Callable[[], float]) -> 
     The service judges a copy by the signed time and its own clock, so that clock counts; this machine's may have been set.
     """
     assert case.attempt is not None
-    left = case.attempt.dead_at - now
+    left = case.attempt.replayable_until - now
     if left <= 0:
-        left = case.attempt.at + REPLAY_WINDOW_SECONDS - service_time()
+        left = case.attempt.signed_at + REPLAY_WINDOW_SECONDS - service_time()
     if left > 0:
         raise UsageError("desk.too_early", name=case.name, moment=shown(stamp(now + left), to=19))
 

@@ -213,7 +213,7 @@ class _Bins:
         needed = share * self._count
         for place, count in enumerate(self._bins):
             if count and needed <= count:
-                low, high = DurationHistogram.edges(place)
+                low, high = DurationHistogram.find_bin_edges(place)
                 return round(min(self._longest, low + (high - low) * needed / count), 4)
             needed -= count
         return round(self._longest, 4)

@@ -136,7 +136,7 @@ class Sender(Uploader):
 
     async def _release(self, job: Job) -> None:
         """Let an earlier create without a verdict be settled by this one, which is the same to the letter."""
-        tried = job.planned.past.unsettled if job.planned.past else None
+        tried = job.planned.history.unresolved_attempt if job.planned.history else None
         if tried is None or job.released:
             return
         decision = Decision(

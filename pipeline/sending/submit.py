@@ -181,12 +181,12 @@ class Submission:
             request_id=verdict.request_id,
             trace_id=job.trace_id,
             attempts=_creates_before(job.planned) + job.sends,
-            at=job.sent_at,
-            seconds=seconds,
+            last_attempt_at=job.sent_at,
+            call_seconds=seconds,
             host=self.sender.client.host(CREATE) if job.sends else None,
             code=verdict.code,
             message=verdict.message,
-            evidence=None if sealed else verdict.seal_id,
+            unproven_seal_id=None if sealed else verdict.seal_id,
             problems=(*job.planned.problems, *job.prepared.problems, *end.problems),
             prepared=job.prepared,
         )
@@ -202,7 +202,7 @@ class Submission:
                 "trace_id": outcome.trace_id,
                 "request_id": outcome.request_id,
                 "attempts": outcome.attempts,
-                "seconds": round(outcome.seconds, 3) if outcome.seconds is not None else None,
+                "seconds": round(outcome.call_seconds, 3) if outcome.call_seconds is not None else None,
             },
         )
         try:
@@ -241,7 +241,7 @@ def not_sent(planned: RowPlan) -> RowOutcome:
 
 
 def _creates_before(planned: RowPlan) -> int:
-    return planned.past.creates if planned.past else 0
+    return planned.history.create_count if planned.history else 0
 
 
 def _sent_size(prepared: PreparedImage) -> str:

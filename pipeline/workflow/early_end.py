@@ -90,9 +90,9 @@ def empty_night(begun: Begun, clock: Clock, halted: Halt | None) -> RunReport:
         contract=begun.config.api.contract,
         outcomes=(),
         files=(),
-        unclaimed=(),
+        unassigned_images=(),
         traffic=Traffic(limit=begun.config.limits.requests_per_second),
-        halted=halted,
+        halt=halted,
         out=begun.out or begun.own_folder,
     )
 

@@ -33,7 +33,7 @@ def exit_code(
     if any(report.status == "refused" for report in files):
         codes.add(7)
     for outcome in outcomes:
-        codes.add(_of_row(outcome, left=id(outcome.planned) in left))
+        codes.add(_of_row(outcome, left=id(outcome.row_plan) in left))
     return next(code for code in SEVERITY if code in codes)
 
 

@@ -30,7 +30,7 @@ from pipeline.domain.run import (
     RunRequest,
     Status,
 )
-from pipeline.domain.seals import PersonHistory, Snapshot
+from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.esign.contracts.base import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
@@ -110,16 +110,18 @@ def prepare_run(
     told apart by PLAIN_KEY: the digests it makes must not leave this process. Rows have no ids then.
     """
     identify = site_key or PLAIN_KEY
-    snapshot = ledger.snapshot() if ledger else Snapshot({}, {})
+    snapshot = ledger.snapshot() if ledger else LedgerSnapshot({}, {})
     judge = partial(
         validate,
         defaults=stage_settings.defaults(config),
         today=clock.today(),
         identify=identify,
-        known={past.key for past in snapshot.people.values() if past.seal or past.unsettled},
+        known={past.key for past in snapshot.people.values() if past.seal or past.unresolved_attempt},
     )
     read = partial(read_rosters, columns=config.columns, manner=stage_settings.read_options(ask, config))
-    collect = partial(load_rows, to_fix_only=ask.to_fix_only, guessed=ask.guessed, identify=site_key)
+    collect = partial(
+        load_rows, to_fix_only=ask.to_fix_only, guessed=ask.roster_unverified, identify=site_key
+    )
     found = collect(read, ask.rosters, ask.context)
     unite = partial(unite_persons, snapshot=snapshot, person_key=identify.person)
     doctors = unite(judge(found.rows, ids=found.row_ids))
@@ -165,11 +167,11 @@ def prepare_run(
 def _without_key(outcome: RowOutcome) -> RowOutcome:
     """Return an outcome without the person's key: it was made with a key that is no secret."""
     doctor = replace(outcome.doctor, key=None)
-    return replace(outcome, planned=replace(outcome.planned, doctor=doctor))
+    return replace(outcome, row_plan=replace(outcome.row_plan, doctor=doctor))
 
 
-def _unsettled(snapshot: Snapshot) -> set[str | None]:
-    return {past.key for past in snapshot.people.values() if past.unsettled is not None}
+def _unsettled(snapshot: LedgerSnapshot) -> set[str | None]:
+    return {past.key for past in snapshot.people.values() if past.unresolved_attempt is not None}
 
 
 def check(
@@ -192,15 +194,15 @@ def check(
         contract=config.api.contract,
         outcomes=outcomes,
         files=plan.files,
-        unclaimed=plan.unclaimed,
-        unread=plan.unread,
+        unassigned_images=plan.unclaimed,
+        unreadable_images=plan.unread,
         traffic=Traffic(limit=config.limits.requests_per_second),
-        halted=halted,
+        halt=halted,
         out=ask.out,
         seals=ask.seals,
         notices=(*plan.notices, *find_exposed_files(config, ())),
-        absent=plan.absent,
-        reviews=site_key.reviews() if site_key else None,
+        absent_unresolved=plan.absent,
+        review_mark=site_key.reviews() if site_key else None,
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
@@ -293,17 +295,17 @@ async def run(
             notices += (*find_wrong_clock(client.offset), *find_deprecations(submitted.deprecated))
 
     sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
-    rest = [each for each in stood if id(each.planned) not in sent]
+    rest = [each for each in stood if id(each.row_plan) not in sent]
     sent |= {
-        id(each.planned): outcome
+        id(each.row_plan): outcome
         for each, outcome in zip(rest, finish_unsent_rows(rest, ready_picture), strict=True)
     }
     outcomes = tuple(sent[id(each)] for each in plan.planned)
     left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
-    left |= {id(each.planned) for each in rest if each.status is Status.READY}
+    left |= {id(each.row_plan) for each in rest if each.status is Status.READY}
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
-    if ask.only:
-        counting = [each for each in outcomes if each.doctor.key in ask.only]
+    if ask.only_keys:
+        counting = [each for each in outcomes if each.doctor.key in ask.only_keys]
     night = RunReport(
         run=ask.run,
         command=ask.command,
@@ -314,15 +316,15 @@ async def run(
         contract=config.api.contract,
         outcomes=outcomes,
         files=plan.files,
-        unclaimed=plan.unclaimed,
-        unread=plan.unread,
+        unassigned_images=plan.unclaimed,
+        unreadable_images=plan.unread,
         traffic=stage_settings.traffic(config, limiter, submitted),
-        halted=submitted.halted,
+        halt=submitted.halted,
         out=ask.out,
         seals=ask.seals,
         notices=notices,
-        absent=plan.absent,
-        reviews=site_key.reviews(),
+        absent_unresolved=plan.absent,
+        review_mark=site_key.reviews(),
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
@@ -362,12 +364,12 @@ def _to_send(plan: RunPlan, ask: RunRequest, ledger: Ledger) -> list[RowPlan]:
     did not come the last time.
     """
     ready = [each for each in plan.planned if each.status is Status.READY]
-    if ask.only:
-        return [each for each in ready if each.doctor.key in ask.only]
-    if ask.of_run is None:
+    if ask.only_keys:
+        return [each for each in ready if each.doctor.key in ask.only_keys]
+    if ask.retried_run is None:
         waiting = run_history.find_previously_unsent(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
-    undone = [seen for seen in ledger.rows_of(ask.of_run) if seen.status in RETRYABLE_STATUSES]
+    undone = [seen for seen in ledger.rows_of(ask.retried_run) if seen.status in RETRYABLE_STATUSES]
     ids = {seen.row_id for seen in undone}
     keys = {seen.key for seen in undone if seen.key}
     places = {(seen.file, seen.sheet, seen.row) for seen in undone}
@@ -393,4 +395,4 @@ def _open_to_review(planned: Iterable[RowPlan]) -> Iterator[str]:
 
 def _covered(outcome: RowOutcome) -> bool:
     """Tell whether a row is one that `retry` may touch: its exit code counts no others."""
-    return outcome.planned.status in RETRYABLE_STATUSES
+    return outcome.row_plan.status in RETRYABLE_STATUSES

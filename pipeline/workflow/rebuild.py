@@ -71,13 +71,13 @@ def rebuild_report(
         contract=config.api.contract,
         outcomes=outcomes,
         files=tuple(_files(plan, outcomes)),
-        unclaimed=plan.unclaimed,
+        unassigned_images=plan.unclaimed,
         traffic=_traffic(record),
-        halted=_halted(record),
+        halt=_halted(record),
         notices=tuple(Notice(each["code"], each["detail"]) for each in _told(record).get("notices", ())),
         out=out,
         seals=ask.seals,
-        reviews=site_key.reviews(),
+        review_mark=site_key.reviews(),
     )
 
 
@@ -105,22 +105,24 @@ def _outcome(
         request_id=line["request_id"],
         trace_id=line["trace_id"],
         attempts=line["attempts"],
-        at=_moment(past, line["trace_id"]),
+        last_attempt_at=_moment(past, line["trace_id"]),
         code=service.get("code"),
         message=service.get("message"),
-        evidence=past.unsettled.seal_id if past and past.unsettled else None,
+        unproven_seal_id=past.unresolved_attempt.unproven_seal_id
+        if past and past.unresolved_attempt
+        else None,
         problems=problems,
     )
 
 
 def _since_the_plan(planned: RowPlan, run: str) -> RowOutcome:
     """Return what became of a row that was about to be sent when the run was cut short."""
-    past = planned.past
+    past = planned.history
     status = Status.NOT_SENT
     if past is not None and past.seal is not None and past.seal.run == run:
         status = Status.SEALED
-    elif past is not None and past.unsettled is not None and past.unsettled.run == run:
-        status = Status.EXISTS if past.unsettled.verdict == "exists" else Status.UNKNOWN
+    elif past is not None and past.unresolved_attempt is not None and past.unresolved_attempt.run == run:
+        status = Status.EXISTS if past.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
     elif past is not None and past.refusals and past.refusals[-1].run == run:
         status = Status.FAILED
     if status is Status.NOT_SENT:
@@ -133,9 +135,9 @@ def _moment(past: PersonHistory | None, trace_id: str | None) -> float | None:
     if past is None or trace_id is None:
         return None
     if past.seal is not None and past.seal.trace_id == trace_id:
-        return past.seal.at
-    tries = (*past.refusals, *([past.unsettled] if past.unsettled else []))
-    return next((each.at for each in tries if each.uuid == trace_id), None)
+        return past.seal.created_at
+    tries = (*past.refusals, *([past.unresolved_attempt] if past.unresolved_attempt else []))
+    return next((each.signed_at for each in tries if each.uuid == trace_id), None)
 
 
 def _problem(told: Mapping[str, str | None], words: Mapping[str, str]) -> Problem:

@@ -101,7 +101,7 @@ def ask_of(
         passwords=passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
-        absent=() if rosters else tuple(path for path in inboxes if not path.exists()),
+        missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
     )
 
 

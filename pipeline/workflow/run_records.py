@@ -93,6 +93,6 @@ def record_run_end(
         return replace(
             night,
             exit=more_severe_exit(night.exit, 74),
-            halted=night.halted or Halt("LEDGER", error.reason, 74),
+            halt=night.halt or Halt("LEDGER", error.reason, 74),
         )
     return night

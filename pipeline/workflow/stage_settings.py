@@ -19,7 +19,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.metrics import Traffic
 from pipeline.domain.roster import Doctor, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
 from pipeline.domain.run import Judgement, RowPlan, RunPreview, RunRequest
-from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent, SealRequest, Snapshot
+from pipeline.domain.seals import LedgerSnapshot, LiveSeal, PersonHistory, SealContent, SealRequest
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import CONTRACTS
 from pipeline.esign.contracts.base import CREATE, Agent, Contract
@@ -121,15 +121,15 @@ def preparer(config: Config, drawn: Mapping[str, PersonHistory] = MappingProxyTy
     return ready
 
 
-def images_without_seal(doctors: Iterable[Doctor], snapshot: Snapshot) -> Iterator[ImageFile]:
+def images_without_seal(doctors: Iterable[Doctor], snapshot: LedgerSnapshot) -> Iterator[ImageFile]:
     """Yield the pictures of doctors who have no seal: what the others have is not opened again."""
     for doctor in doctors:
         past = snapshot.people.get(doctor.key) if doctor.key else None
-        if doctor.picture is not None and not (past and (past.seal or past.unsettled)):
+        if doctor.picture is not None and not (past and (past.seal or past.unresolved_attempt)):
             yield doctor.picture
 
 
-def find_sealed(snapshot: Snapshot, ledger: Ledger | None, site_key: SiteKey | None) -> Sealed:
+def find_sealed(snapshot: LedgerSnapshot, ledger: Ledger | None, site_key: SiteKey | None) -> Sealed:
     """Return the people who have a seal, as far as their names and numbers may be those of picture files."""
     if ledger is None or site_key is None:
         return NO_SEALED
@@ -272,10 +272,14 @@ def rules(
 
 def _may_probe(past: PersonHistory, *, config: Config, ask: RunRequest, now: float) -> bool:
     """Tell whether a create may be sent once more to settle it: where that is wanted, and its signature is dead."""
-    if config.unknown != "probe" or ask.command == "check" or (ask.only and past.key not in ask.only):
+    if (
+        config.unknown != "probe"
+        or ask.command == "check"
+        or (ask.only_keys and past.key not in ask.only_keys)
+    ):
         return False
-    tried = past.unsettled
-    return tried is not None and tried.verdict == "unknown" and now >= tried.dead_at
+    tried = past.unresolved_attempt
+    return tried is not None and tried.verdict == "unknown" and now >= tried.replayable_until
 
 
 def _no_digest(_: str) -> str:
@@ -340,16 +344,16 @@ def forecast(
         licences=sum(_binds(each) for each in requests)
         if "license_type" in contract.optional_parameters
         else 0,
-        heavy=sum(
+        large_images=sum(
             contract.is_heavy(picture.size) and not request.seal_image_compress
             for picture, request in zip(pictures, requests, strict=True)
         ),
         seconds=len(requests) / config.limits.requests_per_second,
-        judged=judged,
-        left=Counter(each.status for each in planned if id(each) not in sent),
-        titles=tuple(titles),
-        guarded=guarded,
-        unread=unread,
+        review_counts=judged,
+        unsent_rows=Counter(each.status for each in planned if id(each) not in sent),
+        column_titles=tuple(titles),
+        stopped_by_guard=guarded,
+        all_rosters_refused=unread,
     )
 
 

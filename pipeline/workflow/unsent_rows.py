@@ -67,15 +67,15 @@ def finish_unsent_rows(rest: Sequence[RowOutcome], prepare: Prepare) -> Iterator
 
     What waits for a review is examined, and what was refused for a picture that several people share.
     """
-    waiting = [each.planned for each in rest if _is_examined(each)]
+    waiting = [each.row_plan for each in rest if _is_examined(each)]
     examined = iter(check_images(waiting, prepare))
     for each in rest:
         if _is_examined(each):
             yield next(examined)
         else:
-            yield not_sent(each.planned) if each.status is Status.READY else each
+            yield not_sent(each.row_plan) if each.status is Status.READY else each
 
 
 def _is_examined(outcome: RowOutcome) -> bool:
-    shared = any(each.code == "IMAGE_SHARED" for each in outcome.planned.problems)
+    shared = any(each.code == "IMAGE_SHARED" for each in outcome.row_plan.problems)
     return outcome.status is Status.NOT_SENT or (outcome.status is Status.REJECTED and shared)

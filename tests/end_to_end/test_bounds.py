@@ -94,7 +94,7 @@ def test_paid_licences_are_counted(auto_sign, licence, bound):
 )
 def test_heavy_pictures_are_counted(size, compress, heavy):
     inline = Config(api=Api(contract="inline"))
-    assert stage_settings.forecast([], [planned(size=size, compress=compress)], inline).heavy == heavy
+    assert stage_settings.forecast([], [planned(size=size, compress=compress)], inline).large_images == heavy
 
 
 def test_workers_are_enough_for_both_calls_of_a_row():

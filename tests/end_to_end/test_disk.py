@@ -90,14 +90,14 @@ def test_a_verdict_that_cannot_be_written_is_unknown_with_its_evidence(hospital)
     done = run(hospital, "settle", 2)
     assert done.exit == 74
     (lost,) = rows(done, Status.UNKNOWN)
-    assert lost.evidence in {seal.seal_id for seal in hospital.world.seals}
+    assert lost.unproven_seal_id in {seal.seal_id for seal in hospital.world.seals}
     assert lost.seal_id is None
 
 
 def test_a_bug_at_the_verdict_stops_the_run_and_claims_nothing(hospital):
     hospital.doctors(20)
     done = run(hospital, "settle", 2, RuntimeError("bug"))
-    assert (done.exit, done.halted.code) == (1, "BUG")
+    assert (done.exit, done.halt.code) == (1, "BUG")
     assert len(rows(done, Status.UNKNOWN)) == 1
 
 
@@ -111,7 +111,7 @@ def test_an_end_that_cannot_be_written_hides_nothing_graver(hospital_with):
     hospital = hospital_with(faults=[stop])
     hospital.doctors(2)
     done = run(hospital, "finish_run", 1)
-    assert (done.exit, done.halted.code) == (4, "UnauthorizedOperation")
+    assert (done.exit, done.halt.code) == (4, "UnauthorizedOperation")
 
 
 def test_throttled_and_then_a_broken_ledger_is_not_unknown(hospital_with):

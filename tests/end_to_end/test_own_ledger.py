@@ -123,15 +123,17 @@ def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_wit
     own = {"ledger": book, "site_key": KEY, "write": False}
     assert pipeline.run(config, **own).counts == {Status.SEALED: 1, Status.UNKNOWN: 2}
     made = {seal.number: seal for seal in hospital.world.seals}
-    first, second = [past for past in book.snapshot().people.values() if past.unsettled]
-    seal = next(seal for seal in made.values() if seal.trace_id == first.unsettled.uuid)
-    settled = Decision("created", first.key, 1.0, "it", "console", first.unsettled.uuid, seal.seal_id)
+    first, second = [past for past in book.snapshot().people.values() if past.unresolved_attempt]
+    seal = next(seal for seal in made.values() if seal.trace_id == first.unresolved_attempt.uuid)
+    settled = Decision(
+        "created", first.key, 1.0, "it", "console", first.unresolved_attempt.uuid, seal.seal_id
+    )
     book.decide(settled)
     done = pipeline.run(config, **own)
     assert done.counts == {Status.UNCHANGED: 2, Status.UNKNOWN: 1}
     assert {row.seal_id for row in done.outcomes} >= {seal.seal_id}
     assert hospital.creates() == 3, "nobody was sent twice"
-    assert book.snapshot().people[second.key].unsettled is not None
+    assert book.snapshot().people[second.key].unresolved_attempt is not None
 
 
 def test_a_night_is_told_again_from_the_own_ledger(hospital, book):
@@ -188,7 +190,7 @@ async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, b
     with pytest.raises(asyncio.CancelledError):
         await night
     people = book.snapshot().people.values()
-    assert [past for past in people if past.unsettled] == []
+    assert [past for past in people if past.unresolved_attempt] == []
     assert sum(past.seal is not None for past in people) == len(hospital.world.seals)
     assert book.last_run(complete=True).exit == 130
 

@@ -25,7 +25,7 @@ from pipeline.workflow.exit_codes import exit_code
 
 
 def ends(status, problems=()):
-    return SimpleNamespace(status=status, planned=None, problems=problems)
+    return SimpleNamespace(status=status, row_plan=None, problems=problems)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,10 @@ def people(place):
     snapshot = ledger.snapshot()
     ledger.close()
     return {
-        key: (past.seal.seal_id if past.seal else None, past.unsettled.verdict if past.unsettled else None)
+        key: (
+            past.seal.seal_id if past.seal else None,
+            past.unresolved_attempt.verdict if past.unresolved_attempt else None,
+        )
         for key, past in snapshot.people.items()
     }
 

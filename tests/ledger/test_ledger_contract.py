@@ -19,12 +19,12 @@ from memory_ledger import MemoryLedger
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judgement
-from pipeline.domain.seals import CreateAttempt, LiveSeal, PersonHistory, SealContent, Snapshot, Verdict
+from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent, Verdict
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RowRecord, RunRecord
 
 KINDS = ("sqlite", "memory")
-KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no": "", "mobile": ""}
+KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no_digest": "", "mobile_digest": ""}
 CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 
 
@@ -98,12 +98,12 @@ async def test_a_seal_id_belongs_to_one_person_and_the_attempt_stays_open_for_un
     await ledger.settle(first.uuid, sealed("s1"), at=2.0)
     with pytest.raises(LedgerConflict, match=r"^seal_id$"):
         await ledger.settle(second.uuid, sealed("s1"), at=2.0)
-    still = ledger.snapshot().people["p2"].unsettled
-    assert (still.uuid, still.verdict, still.seal_id) == (second.uuid, "unknown", None)
+    still = ledger.snapshot().people["p2"].unresolved_attempt
+    assert (still.uuid, still.verdict, still.unproven_seal_id) == (second.uuid, "unknown", None)
     await ledger.settle(second.uuid, Verdict("unknown", seal_id="s1"), at=3.0)
     people = ledger.snapshot().people
-    assert (people["p2"].seal, people["p2"].unsettled.verdict) == (None, "unknown")
-    assert people["p2"].unsettled.seal_id == "s1", "kept as evidence"
+    assert (people["p2"].seal, people["p2"].unresolved_attempt.verdict) == (None, "unknown")
+    assert people["p2"].unresolved_attempt.unproven_seal_id == "s1", "kept as evidence"
 
 
 async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_nothing(ledger, attempt):
@@ -117,10 +117,10 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
     await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
-    assert ledger.snapshot().people["p1"].frozen
+    assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
-    assert ledger.snapshot().seal_names == {"甲处方章": "p1"}
+    assert ledger.snapshot().seal_name_owners == {"甲处方章": "p1"}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdi
     await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
     known = ledger.snapshot()
     assert known.people["p1"].seal_name == "乙处方章"
-    assert known.seal_names == {"甲处方章": "p1", "乙处方章": "p1"}
+    assert known.seal_name_owners == {"甲处方章": "p1", "乙处方章": "p1"}
 
 
 EXISTS = Verdict("exists", code="FailedOperation.ExistSameSealName")
@@ -147,7 +147,7 @@ async def test_a_name_that_an_older_version_called_taken_is_kept(ledger, attempt
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
     await ledger.settle(first.uuid, Verdict("refused", code=code, message="存在同名印章"), at=2.0)
-    assert ledger.snapshot().people["p1"].frozen
+    assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
 
@@ -160,12 +160,12 @@ async def test_a_name_passes_on_from_somebody_who_was_surely_refused(ledger, att
     """A corrected number is another person: the doctor must not lose the name to the wrong one."""
     wrong, right = attempt("p1", seal_name="张伟处方章"), attempt("p2", seal_name="张伟处方章")
     await ledger.open_attempt(wrong)
-    assert ledger.snapshot().spare_names == frozenset(), "it may have been executed"
+    assert ledger.snapshot().reusable_seal_names == frozenset(), "it may have been executed"
     await ledger.settle(wrong.uuid, verdict, at=2.0)
-    assert ledger.snapshot().spare_names == {"张伟处方章"}
+    assert ledger.snapshot().reusable_seal_names == {"张伟处方章"}
     await ledger.open_attempt(right)
     known = ledger.snapshot()
-    assert (known.seal_names, known.spare_names) == ({"张伟处方章": "p2"}, frozenset())
+    assert (known.seal_name_owners, known.reusable_seal_names) == ({"张伟处方章": "p2"}, frozenset())
     assert (known.people["p1"].seal_name, known.people["p2"].seal_name) == (None, "张伟处方章")
     await ledger.settle(right.uuid, sealed("s1"), at=3.0)
     assert ledger.snapshot().people["p2"].seal.seal_name == "张伟处方章"
@@ -199,7 +199,7 @@ async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt
         if verdict is not None:
             await ledger.settle(first.uuid, verdict, at=2.0)
     before = ledger.snapshot()
-    assert before.spare_names == frozenset()
+    assert before.reusable_seal_names == frozenset()
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
         await ledger.open_attempt(attempt("p2", seal_name="张伟处方章"))
     assert ledger.snapshot() == before, "nothing of it was entered"
@@ -213,7 +213,7 @@ async def test_the_name_of_a_seal_passes_on_to_nobody_nor_the_one_that_replaced_
     second = attempt("p1", seal_name="p1新章")
     await ledger.open_attempt(second)
     await ledger.settle(second.uuid, NOBODY, at=3.0)
-    assert ledger.snapshot().spare_names == frozenset()
+    assert ledger.snapshot().reusable_seal_names == frozenset()
     for name in ("p1处方章", "p1新章"):
         with pytest.raises(LedgerConflict, match=r"^seal_name$"):
             await ledger.open_attempt(attempt("p2", seal_name=name))
@@ -225,7 +225,7 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
         first = attempt("p1", seal_name=name)
         await ledger.open_attempt(first)
         await ledger.settle(first.uuid, verdict, at=2.0)
-    assert ledger.snapshot().spare_names == {"张玮处方章"}
+    assert ledger.snapshot().reusable_seal_names == {"张玮处方章"}
     await ledger.open_attempt(attempt("p2", seal_name="张玮处方章"))
     assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
 
@@ -234,7 +234,7 @@ async def test_when_an_attempt_is_dead_is_remembered(ledger, attempt):
     """By the clock of the machine that will ask; an older one was dead six minutes after its signature."""
     for key, dead_at, told in (("p1", 99.5, 99.5), ("p2", None, 1.0 + 360)):
         await ledger.open_attempt(attempt(key, signed_at=1.0, dead_at=dead_at))
-        assert ledger.snapshot().people[key].unsettled.dead_at == told
+        assert ledger.snapshot().people[key].unresolved_attempt.replayable_until == told
 
 
 async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
@@ -276,7 +276,7 @@ def test_created_gives_the_seal(ledger, attempt):
     send(ledger, sent, UNKNOWN)
     ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
     past = ledger.snapshot().people["p1"]
-    assert (past.seal.seal_id, past.seal.seal_name, past.unsettled) == ("S1", "p1处方章", None)
+    assert (past.seal.seal_id, past.seal.seal_name, past.unresolved_attempt) == ("S1", "p1处方章", None)
     assert past.seal.content == sent.content
     assert [(told.kind, told.who, told.why, told.seal_id) for told in ledger.decisions()] == [
         ("created", "it", "looked it up", "S1")
@@ -324,11 +324,11 @@ def test_not_theirs_bars_the_name_and_lets_the_person_have_another(ledger, attem
     ledger.decide(decision("not_theirs", "p1", attempt=sent.uuid))
     known = ledger.snapshot()
     past = known.people["p1"]
-    assert (past.unsettled, past.frozen, past.seal_name) == (None, False, None)
-    assert (past.names_of_others, known.spare_names) == ({"张伟处方章"}, {"张伟处方章"})
+    assert (past.unresolved_attempt, past.seal_name_locked, past.seal_name) == (None, False, None)
+    assert (past.seal_names_of_others, known.reusable_seal_names) == ({"张伟处方章"}, {"张伟处方章"})
     send(ledger, attempt("p1", seal_name="张伟〇一处方章"), sealed("S1"))
     send(ledger, attempt("p2", seal_name="张伟处方章"), EXISTS)
-    assert ledger.snapshot().seal_names == {"张伟〇一处方章": "p1", "张伟处方章": "p2"}
+    assert ledger.snapshot().seal_name_owners == {"张伟〇一处方章": "p1", "张伟处方章": "p2"}
 
 
 def test_not_theirs_frees_what_an_earlier_lost_create_had_frozen(ledger, attempt, sealed):
@@ -337,9 +337,9 @@ def test_not_theirs_frees_what_an_earlier_lost_create_had_frozen(ledger, attempt
     ledger.decide(decision("not_created", "p1", attempt=lost.uuid))
     send(ledger, later, EXISTS)
     ledger.decide(decision("not_theirs", "p1", attempt=later.uuid))
-    assert not ledger.snapshot().people["p1"].frozen
+    assert not ledger.snapshot().people["p1"].seal_name_locked
     send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
-    assert ledger.snapshot().people["p1"].frozen, "this one may have been made"
+    assert ledger.snapshot().people["p1"].seal_name_locked, "this one may have been made"
 
 
 def test_a_create_without_a_verdict_is_not_anothers(ledger, attempt):
@@ -347,7 +347,7 @@ def test_a_create_without_a_verdict_is_not_anothers(ledger, attempt):
     send(ledger, sent, UNKNOWN)
     with pytest.raises(LedgerConflict, match="settled"):
         ledger.decide(decision("not_theirs", "p1", attempt=sent.uuid))
-    assert ledger.snapshot().people["p1"].unsettled is not None
+    assert ledger.snapshot().people["p1"].unresolved_attempt is not None
 
 
 @pytest.mark.parametrize("kind", ["not_created", "probe"])
@@ -356,7 +356,7 @@ def test_not_created_lets_the_person_be_sent_again_under_the_same_name(ledger, a
     send(ledger, sent, UNKNOWN)
     ledger.decide(decision(kind, "p1", attempt=sent.uuid))
     past = ledger.snapshot().people["p1"]
-    assert (past.unsettled, past.frozen) == (None, True)
+    assert (past.unresolved_attempt, past.seal_name_locked) == (None, True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
     send(ledger, attempt("p1"), sealed("S1"))
@@ -369,7 +369,7 @@ def test_a_known_seal_id_settles_nothing(ledger, attempt, sealed):
     send(ledger, sent, UNKNOWN)
     with pytest.raises(LedgerConflict, match="seal_id"):
         ledger.decide(decision("created", "p2", attempt=sent.uuid, seal_id="S1"))
-    assert ledger.snapshot().people["p2"].unsettled is not None
+    assert ledger.snapshot().people["p2"].unresolved_attempt is not None
     assert ledger.decisions() == []
 
 
@@ -394,16 +394,18 @@ def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, atte
     send(ledger, attempt("p1"), sealed("S1"))
     ledger.decide(decision("replace", "p1", detail="p1新章"))
     past = ledger.snapshot().people["p1"]
-    assert (past.seal, past.seal_name, past.frozen) == (None, "p1新章", True)
+    assert (past.seal, past.seal_name, past.seal_name_locked) == (None, "p1新章", True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1"), UNKNOWN)
     send(ledger, attempt("p1", seal_name="p1新章"), Verdict("not_executed", code="RequestLimitExceeded"))
-    assert ledger.snapshot().people["p1"].frozen, "the name was not refused"
+    assert ledger.snapshot().people["p1"].seal_name_locked, "the name was not refused"
     again = attempt("p1", seal_name="p1新章")
     send(ledger, again, EXISTS)
-    assert ledger.snapshot().people["p1"].frozen, "the seal of that name may be this person's"
+    assert ledger.snapshot().people["p1"].seal_name_locked, "the seal of that name may be this person's"
     ledger.decide(decision("not_theirs", "p1", attempt=again.uuid))
-    assert not ledger.snapshot().people["p1"].frozen, "the new name is another's: a human may choose one"
+    assert not ledger.snapshot().people["p1"].seal_name_locked, (
+        "the new name is another's: a human may choose one"
+    )
     send(ledger, attempt("p1", seal_name="p1三章"), sealed("S2"))
     assert ledger.snapshot().people["p1"].seal.seal_id == "S2"
 
@@ -486,7 +488,9 @@ def test_decisions_are_told_oldest_first_and_by_kind(ledger, attempt):
     ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
     assert [told.kind for told in ledger.decisions()] == ["certify", "not_created"]
     assert [told.attempt for told in ledger.decisions("not_created")] == [sent.uuid]
-    assert ledger.snapshot().people["p1"].unsettled is None, "evidence settles nothing, the other one does"
+    assert ledger.snapshot().people["p1"].unresolved_attempt is None, (
+        "evidence settles nothing, the other one does"
+    )
 
 
 @pytest.mark.parametrize("kind", ["certify", "guessed"])
@@ -513,7 +517,7 @@ async def test_a_cancelled_attempt_is_never_left_open(ledger, attempt):
         with pytest.raises(asyncio.CancelledError):
             await entering
         await ledger.open_attempt(attempt(f"p{turns}"))  # queued behind it: no attempt is in its way
-        assert ledger.snapshot().people[f"p{turns}"].creates == 1
+        assert ledger.snapshot().people[f"p{turns}"].create_count == 1
 
 
 async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attempt, sealed):
@@ -536,7 +540,7 @@ async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
     await ledger.open_attempt(first)
     await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
     past = ledger.snapshot().people["p1"]
-    assert (past.creates, [refusal.upload for refusal in past.refusals]) == (0, [True])
+    assert (past.create_count, [refusal.refused_at_upload for refusal in past.refusals]) == (0, [True])
     await ledger.open_attempt(
         attempt("p1", seal_name="另一个章")
     )  # nothing can have been made under the first
@@ -553,14 +557,14 @@ async def test_refusals_before_a_seal_are_of_the_past(ledger, attempt, sealed):
     await ledger.open_attempt(later)
     await ledger.settle(later.uuid, Verdict("refused", code="InvalidParameter"), at=3.0)
     past = ledger.snapshot().people["p1"]
-    assert ([one.uuid for one in past.refusals], past.seal, past.creates) == ([later.uuid], None, 3)
+    assert ([one.uuid for one in past.refusals], past.seal, past.create_count) == ([later.uuid], None, 3)
 
 
 async def test_a_snapshot_is_of_one_moment(ledger, attempt):
     await ledger.open_attempt(attempt("p1"))
     before = ledger.snapshot()
     await ledger.open_attempt(attempt("p2"))
-    assert (set(before.people), set(before.seal_names)) == ({"p1"}, {"p1处方章"})
+    assert (set(before.people), set(before.seal_name_owners)) == ({"p1"}, {"p1处方章"})
     assert set(ledger.snapshot().people) == {"p1", "p2"}
 
 
@@ -589,8 +593,9 @@ async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, seal
     await ledger.open_attempt(first)
     await ledger.settle(first.uuid, sealed("s1"), at=9.0)
     seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
-    assert ledger.snapshot() == Snapshot(
-        {"p1": PersonHistory("p1", "p1处方章", seal, creates=1, frozen=True, **KNOWN_BY)}, {"p1处方章": "p1"}
+    assert ledger.snapshot() == LedgerSnapshot(
+        {"p1": PersonHistory("p1", "p1处方章", seal, create_count=1, seal_name_locked=True, **KNOWN_BY)},
+        {"p1处方章": "p1"},
     )
 
 
@@ -622,11 +627,16 @@ async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count
                     verdict.code,
                     verdict.message,
                     verdict.request_id,
-                    dead_at=one.signed_at + 360,
+                    replayable_until=one.signed_at + 360,
                 )
             )
     past = ledger.snapshot().people["p1"]
-    assert (past.refusals, past.creates, past.unsettled, past.seal) == (tuple(told), 2, None, None)
+    assert (past.refusals, past.create_count, past.unresolved_attempt, past.seal) == (
+        tuple(told),
+        2,
+        None,
+        None,
+    )
 
 
 VERDICTS = st.sampled_from(["sealed", "refused", "not_executed", "unknown", "exists", None])
@@ -648,8 +658,8 @@ def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
         for number, (person, verdict) in enumerate(steps):
             asyncio.run(_step(ledger, model, f"u{number}", f"p{person}", verdict))
         names = {past.seal_name: key for key, past in model.items()}
-        spare = frozenset(name for name, key in names.items() if not model[key].frozen)
-        assert ledger.snapshot() == Snapshot(model, names, spare)
+        spare = frozenset(name for name, key in names.items() if not model[key].seal_name_locked)
+        assert ledger.snapshot() == LedgerSnapshot(model, names, spare)
 
 
 async def _step(
@@ -661,12 +671,12 @@ async def _step(
     try:
         await ledger.open_attempt(attempt)
     except LedgerConflict:
-        assert past.seal or past.unsettled
+        assert past.seal or past.unresolved_attempt
         return
     assert not past.seal
-    assert not past.unsettled
+    assert not past.unresolved_attempt
     code = "FailedOperation.UserInfoNoMatch" if kind == "refused" else None
-    tried = CreateAttempt(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, dead_at=361.0)
+    tried = CreateAttempt(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, replayable_until=361.0)
     if kind:
         seal_id = f"s-{uuid}" if kind == "sealed" else None
         await ledger.settle(uuid, Verdict(kind, seal_id=seal_id, code=code), at=2.0)
@@ -676,8 +686,8 @@ async def _step(
         LiveSeal(f"s-{uuid}", past.seal_name, "r1", 2.0, CONTENT, None, uuid) if kind == "sealed" else None,
         tried if kind in {None, "unknown", "exists"} else None,
         () if kind == "sealed" else past.refusals + ((tried,) if kind == "refused" else ()),
-        past.creates + (kind != "not_executed"),  # without an answer it never left
-        past.frozen or kind not in {"refused", "not_executed"},
+        past.create_count + (kind != "not_executed"),  # without an answer it never left
+        past.seal_name_locked or kind not in {"refused", "not_executed"},
         **known_by,
     )
 

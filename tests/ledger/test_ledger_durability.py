@@ -45,10 +45,13 @@ def test_an_attempt_in_the_air_at_kill_9_is_unknown_and_what_was_settled_stays(p
     child.wait()
     people = opened(recover=True).snapshot().people
     assert people["p0"].seal.seal_id == "s0"
-    assert people["p0"].unsettled is None
+    assert people["p0"].unresolved_attempt is None
     for key in ("p1", "p2"):
-        assert (people[key].unsettled.verdict, people[key].unsettled.message) == ("unknown", ORPHANED)
-        assert people[key].creates == 1
+        assert (people[key].unresolved_attempt.verdict, people[key].unresolved_attempt.message) == (
+            "unknown",
+            ORPHANED,
+        )
+        assert people[key].create_count == 1
 
 
 def test_a_reader_changes_nothing_and_takes_an_open_attempt_for_unknown(place, process, opened, raw):
@@ -61,7 +64,7 @@ def test_a_reader_changes_nothing_and_takes_an_open_attempt_for_unknown(place, p
     before = place.read_bytes(), log.read_bytes()
     dead = opened(readonly=True).snapshot().people
     assert (place.read_bytes(), log.read_bytes()) == before
-    assert [people["p1"].unsettled.verdict for people in (alive, dead)] == ["unknown", "unknown"]
+    assert [people["p1"].unresolved_attempt.verdict for people in (alive, dead)] == ["unknown", "unknown"]
     assert raw("SELECT count(*) FROM attempt WHERE verdict IS NULL") == [(2,)]
 
 
@@ -70,7 +73,7 @@ def test_a_refused_upload_whose_refusal_was_not_entered_made_nothing(ledger, ope
     asyncio.run(ledger.open_attempt(attempt("p1", contract=UPLOAD)))
     ledger.close()
     past = opened(recover=True).snapshot().people["p1"]
-    assert (past.unsettled, past.creates, past.frozen) == (None, 0, False)
+    assert (past.unresolved_attempt, past.create_count, past.seal_name_locked) == (None, 0, False)
 
 
 def test_opening_for_writing_without_recover_leaves_open_attempts_alone(ledger, opened, attempt, raw):

@@ -76,9 +76,9 @@ async def test_a_decision_releases_an_unknown_attempt_and_what_was_said_stays(le
     await ledger.settle(first.uuid, Verdict("unknown"), at=2.0)
     _decide(raw, "not_created", first.uuid)
     raw("UPDATE attempt SET decision = 1 WHERE uuid = ?", first.uuid)
-    assert ledger.snapshot().people["p1"].unsettled is None
+    assert ledger.snapshot().people["p1"].unresolved_attempt is None
     await ledger.open_attempt(attempt("p1"))
-    assert ledger.snapshot().people["p1"].creates == 2
+    assert ledger.snapshot().people["p1"].create_count == 2
     assert raw("SELECT verdict FROM attempt WHERE uuid = ?", first.uuid) == [("unknown",)]
 
 
@@ -95,8 +95,8 @@ async def test_a_decision_ends_a_seal_and_its_person_may_have_a_new_one(ledger, 
     await ledger.open_attempt(second)
     await ledger.settle(second.uuid, sealed("s2"), at=3.0)
     past = ledger.snapshot().people["p1"]
-    assert (past.seal.seal_id, past.seal.seal_name, past.creates) == ("s2", "新处方章", 2)
-    assert ledger.snapshot().seal_names == {"旧处方章": "p1", "新处方章": "p1"}
+    assert (past.seal.seal_id, past.seal.seal_name, past.create_count) == ("s2", "新处方章", 2)
+    assert ledger.snapshot().seal_name_owners == {"旧处方章": "p1", "新处方章": "p1"}
 
 
 def test_an_adopted_seal_may_have_no_content(ledger, raw):

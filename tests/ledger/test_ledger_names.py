@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ledger_support import decision
 from memory_ledger import MemoryLedger
 
-from pipeline.domain.seals import SealContent, Snapshot, Verdict
+from pipeline.domain.seals import LedgerSnapshot, SealContent, Verdict
 from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD, Attempt, Ledger, LedgerConflict, RunRecord
@@ -80,20 +80,20 @@ def decide(ledger: Ledger, number: int, kind: str, key: str, name: str) -> None:
     past = ledger.snapshot().people.get(key)
     if past is not None and kind == "replace":
         ledger.decide(decision(kind, key, detail=name))
-    elif past is not None and past.unsettled is not None:
+    elif past is not None and past.unresolved_attempt is not None:
         seal_id = f"s{number}" if kind == "created" else None
-        ledger.decide(decision(kind, key, attempt=past.unsettled.uuid, seal_id=seal_id))
+        ledger.decide(decision(kind, key, attempt=past.unresolved_attempt.uuid, seal_id=seal_id))
 
 
-def hold(known: Snapshot) -> None:
+def hold(known: LedgerSnapshot) -> None:
     """Check what must never be."""
-    owners = known.seal_names
+    owners = known.seal_name_owners
     for key, past in known.people.items():
         if past.seal is not None:
             assert owners[past.seal.seal_name] == key
-            assert past.seal.seal_name not in known.spare_names
-        if past.unsettled is not None or past.frozen:
-            assert past.seal_name not in known.spare_names
+            assert past.seal.seal_name not in known.reusable_seal_names
+        if past.unresolved_attempt is not None or past.seal_name_locked:
+            assert past.seal_name not in known.reusable_seal_names
         if past.seal_name is not None:
             assert owners[past.seal_name] == key
 

@@ -10,7 +10,7 @@ from ledger_support import UNKNOWN, decision, send
 from memory_ledger import MemoryLedger
 
 from pipeline.domain.roster import list_spellings
-from pipeline.domain.seals import Marks
+from pipeline.domain.seals import PersonMarks
 from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import Adopted, LedgerConflict
@@ -26,7 +26,7 @@ def ledger(request, opened, run_record):
 
 def marks_of(ledger, key="p1"):
     past = ledger.snapshot().people[key]
-    return past.staff_no, past.mobile
+    return past.staff_no_digest, past.mobile_digest
 
 
 def same(owner, number, **more):
@@ -49,9 +49,9 @@ def test_an_adopted_seal_tells_them_too(ledger):
 
 def test_what_was_seen_later_counts_and_what_is_empty_takes_nothing_back(ledger, attempt):
     send(ledger, attempt("p1"), UNKNOWN)
-    ledger.remember_marks({"p1": Marks("s", "")})
+    ledger.remember_marks({"p1": PersonMarks("s", "")})
     assert marks_of(ledger) == ("s", "m" * 32)
-    ledger.remember_marks({"p1": Marks("", "n")})
+    ledger.remember_marks({"p1": PersonMarks("", "n")})
     assert marks_of(ledger) == ("s", "n")
 
 
@@ -115,7 +115,7 @@ def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, plac
     ledger = opened(recover=True)
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1", staff_no="s"), sealed("s1"))
-    ledger.remember_marks({"p1": Marks("t", "")})
+    ledger.remember_marks({"p1": PersonMarks("t", "")})
     ledger.decide(same("p1", "p2", id_masked="*0022"))
     ledger.decide(other("p1", "p3"))
     before = ledger.snapshot()

@@ -138,7 +138,7 @@ def outcome_of(doctor: Doctor, status: Status, **known: object) -> RowOutcome:
         "request_id": f"{doctor.row.origin.row:08x}-2c1f-4f5e-9d0a-7b1c33aa90e1",
         "trace_id": f"{doctor.row.origin.row:08x}-88aa-4d1e-a1b2-1c2d3e4f5a6b",
         "attempts": 1,
-        "at": STARTED + 5 + doctor.row.origin.row * 0.05,
+        "last_attempt_at": STARTED + 5 + doctor.row.origin.row * 0.05,
         "host": "essbasic.tencentcloudapi.com",
     }
     if status in {Status.REJECTED, Status.NOT_SENT, Status.READY}:
@@ -178,7 +178,7 @@ class Scene:
             contract="file_id",
             outcomes=tuple(self.outcomes),
             files=tuple(reports),
-            unclaimed=(),
+            unassigned_images=(),
             traffic=Traffic(
                 {"UploadFiles": {"ok": 51}, "ChannelCreatePersonSeal": {"ok": 48, "RequestLimitExceeded": 1}},
                 20.0,
@@ -186,7 +186,7 @@ class Scene:
                 1,
                 20,
             ),
-            halted=None,
+            halt=None,
             out=self.folder / "out" / "20261125-020000",
             seals=Path("seals"),
         )
@@ -278,9 +278,9 @@ def troubled() -> list[RowOutcome]:
             Status.UNKNOWN,
             request_id=None,
             trace_id=None,
-            at=None,
+            last_attempt_at=None,
             host=None,
-            past=PersonHistory("k", seal_name="苏晓曼处方章", unsettled=held, creates=1),
+            past=PersonHistory("k", seal_name="苏晓曼处方章", unresolved_attempt=held, create_count=1),
         ),
         outcome_of(
             doctor_of(54),

@@ -328,7 +328,7 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
     ]
     night = scene.night(
         traffic=replace(traffic(), requests={CREATE: dict.fromkeys(HOSTILE, 1)}),
-        halted=Halt(HOSTILE[0], HOSTILE[1], 4),
+        halt=Halt(HOSTILE[0], HOSTILE[1], 4),
         arguments=HOSTILE[0],
         tenant=HOSTILE[1],
     )

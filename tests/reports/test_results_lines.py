@@ -143,7 +143,7 @@ def test_no_name_and_no_number_stands_in_run_json(make, scene):
     scene.outcomes = [make.outcome(doctor, Status.NOT_SENT)]
     halt = Halt("AuthFailure", f"李若彤 {doctor.number}", 4)
 
-    text = json.dumps(run_record(replace(scene.night(), halted=halt)), ensure_ascii=False)
+    text = json.dumps(run_record(replace(scene.night(), halt=halt)), ensure_ascii=False)
 
     assert "李若彤" not in text
     assert doctor.number not in text

@@ -41,7 +41,7 @@ def filed(scene, make):
             scene.outcomes.append(make.outcome(replace(doctor, picture=picture), Status.SEALED))
         unclaimed = tuple(top / "seals" / folder / "旧.png" for folder in folders)
         changes = {"out": top / "out" / "20261125-020000", **changes}
-        return scene.night(seals=top / "seals", unclaimed=unclaimed, **changes)
+        return scene.night(seals=top / "seals", unassigned_images=unclaimed, **changes)
 
     return built
 

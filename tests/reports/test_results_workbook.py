@@ -116,7 +116,7 @@ def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write,
     ]
     unclaimed = tuple(Path("seals") / f"{text[:50]}.png" for text in HOSTILE if "\0" not in text)
 
-    night = scene.night(unclaimed=unclaimed)
+    night = scene.night(unassigned_images=unclaimed)
     refused = FileReport(Path("=1+1.xlsx"), None, "refused", notes=("=cmd|x",))
 
     path = write(replace(night, files=(*night.files, refused)))
@@ -153,7 +153,7 @@ def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
 
 
 def test_a_halt_is_said_at_the_top(write, hospital):
-    halted = hospital.night(halted=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
+    halted = hospital.night(halt=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
     said = [row[1] for row in _texts(openpyxl.load_workbook(write(halted))["汇总"])[:5]]
 
     (line,) = [text for text in said if text.startswith("运行提前停止：签名不对")]
@@ -195,7 +195,7 @@ def test_unknown_rows_tell_what_settles_them_and_have_room_for_the_answer(write,
 
 
 def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene):
-    scene.outcomes = [make.outcome(make.doctor(1), Status.UNKNOWN, evidence="yDmaybe")]
+    scene.outcomes = [make.outcome(make.doctor(1), Status.UNKNOWN, unproven_seal_id="yDmaybe")]
     book = openpyxl.load_workbook(write(scene.night()))
 
     assert "yDmaybe" in book["未知"]["F2"].value
@@ -206,7 +206,8 @@ def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene)
 def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, make):
     number = make.number(3)
     night = hospital.night(
-        unclaimed=(Path(f"seals/旧章/{number}.png"), Path(f"seals/{number}/a.png")), seals=Path("seals")
+        unassigned_images=(Path(f"seals/旧章/{number}.png"), Path(f"seals/{number}/a.png")),
+        seals=Path("seals"),
     )
     sheet = openpyxl.load_workbook(write(night))["未配对印章"]
 
@@ -229,7 +230,7 @@ def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thu
         UnassignedImage("印章页", "", "picture on a sheet without a roster"),
     )
     report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=strays)
-    night = hospital.night(unclaimed=(Path("seals/旧章/x.png"),))
+    night = hospital.night(unassigned_images=(Path("seals/旧章/x.png"),))
     asked = []
 
     def thumbnail(picture):

@@ -81,8 +81,8 @@ def night_of(scene, make, count: int, **changes):
     """A check of so many rows that can be judged, and a few that cannot."""
     for place in range(count):
         ready = make.outcome(make.doctor(place), Status.READY)
-        planned = replace(ready.planned, review=Review(f"{place:032x}"))
-        scene.outcomes.append(replace(ready, planned=planned))
+        planned = replace(ready.row_plan, review=Review(f"{place:032x}"))
+        scene.outcomes.append(replace(ready, row_plan=planned))
     for place in range(count, count + OTHERS):
         scene.outcomes.append(make.outcome(make.doctor(place, picture=None), Status.REJECTED))
     return scene.night(**{"command": "check", "reviews": SITE, **changes})
@@ -215,7 +215,7 @@ def test_what_the_ledger_knows_outweighs_what_the_browser_heard_before(scene, ma
     page = shown(written(night))
     press(page, "1 1")
     first = night.outcomes[0]
-    known = replace(first, planned=replace(first.planned, review=Review(f"{0:032x}", "wrong")))
+    known = replace(first, row_plan=replace(first.row_plan, review=Review(f"{0:032x}", "wrong")))
     later = replace(night, outcomes=(known, *night.outcomes[1:]), started=4_000_000_000.0)
     again = shown(written(later), context=page.context)
     assert judged(again)[:2] == ["wrong", "right"]
@@ -283,9 +283,9 @@ def test_hostile_texts_are_texts(scene, make, shown, language):
             department=text,
         )
         ready = make.outcome(doctor, Status.READY)
-        planned = replace(ready.planned, seal_name=text, review=Review(f"{place:032x}"))
-        scene.outcomes.append(replace(ready, planned=planned))
-    night = scene.night(command="check", reviews=SITE, run='"><b>', arguments="'</code>'")
+        planned = replace(ready.row_plan, seal_name=text, review=Review(f"{place:032x}"))
+        scene.outcomes.append(replace(ready, row_plan=planned))
+    night = scene.night(command="check", review_mark=SITE, run='"><b>', arguments="'</code>'")
     page = shown(written(night, language=language))
     names = page.eval_on_selector_all(".card h2", "all => all.map(each => each.textContent)")
     assert names[:-1] == list(HOSTILE[:-1])
@@ -320,9 +320,9 @@ def test_cards_say_why_and_warn(scene, make, shown):
     twins = [make.doctor(place, name="张伟") for place in range(2)]
     for place, doctor in enumerate(twins):
         ready = make.outcome(doctor, Status.READY)
-        planned = replace(ready.planned, review=Review(f"{place:032x}"))
-        scene.outcomes.append(replace(ready, planned=planned))
-    night = scene.night(command="check", reviews=SITE)
+        planned = replace(ready.row_plan, review=Review(f"{place:032x}"))
+        scene.outcomes.append(replace(ready, row_plan=planned))
+    night = scene.night(command="check", review_mark=SITE)
     page = shown(written(night, copies=[webp(1)]))
     text = page.inner_text("main")
     assert text.count("2 位同名医生") == 2
@@ -336,13 +336,13 @@ def test_a_warning_is_never_told_as_a_reason(scene, make, shown):
     apart = problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
     for place, more in enumerate([(apart,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(place, name="张伟"), Status.SEALED, more=more))
-    page = shown(written(scene.night(reviews=SITE)))
+    page = shown(written(scene.night(review_mark=SITE)))
     assert page.locator(".card .why").count() == 0
     assert page.inner_text("main").count("2 位同名医生") == 2
 
 
 def test_every_status_has_its_card_and_only_open_rows_can_be_judged(hospital, shown):
-    page = shown(written(hospital.night(command="run", reviews=SITE), language="en"))
+    page = shown(written(hospital.night(command="run", review_mark=SITE), language="en"))
     groups = page.eval_on_selector_all(".card", "all => all.map(each => each.dataset.group)")
     assert {group: groups.count(group) for group in sorted(set(groups))} == {
         "held": 4,

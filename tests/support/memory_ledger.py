@@ -18,11 +18,11 @@ from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import (
     CHECKED,
     CreateAttempt,
+    LedgerSnapshot,
     LiveSeal,
-    Marks,
     PersonHistory,
+    PersonMarks,
     SealContent,
-    Snapshot,
     Verdict,
 )
 from pipeline.ledger.protocol import (
@@ -279,7 +279,7 @@ class MemoryLedger:
             yield changed
             self._tables = changed
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> LedgerSnapshot:
         self.read_in.add(threading.current_thread().name)
         tables = self._tables  # never changed once it stands there
         people = {key: self._past(tables, key) for key in tables.people}
@@ -292,7 +292,7 @@ class MemoryLedger:
             for digest in (content.picture, content.pixels)
             if digest
         }
-        return Snapshot(people, dict(tables.names), spare, dict(tables.same), tables.other, former)
+        return LedgerSnapshot(people, dict(tables.names), spare, dict(tables.same), tables.other, former)
 
     def _past(self, tables: Tables, key: str) -> PersonHistory:
         sent = tables.of(key)
@@ -329,7 +329,7 @@ class MemoryLedger:
             tables.begun(run)
             tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})
 
-    def remember_marks(self, marks: Mapping[str, Marks]) -> None:
+    def remember_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         with self._transaction() as tables:
             for key, told in marks.items():
                 tables.mark(key, told.staff_no, told.mobile)
