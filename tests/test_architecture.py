@@ -24,7 +24,7 @@ HOME_OF_LIBRARY = {
     "olefile": "intake/readers/ole.py",
     "openpyxl": "reports/",
     "pandas": "reports/",
-    "pillow_heif": "intake/images/formats/heic.py",
+    "pillow_heif": "intake/images/format_fixes.py",
     "platformdirs": "ledger/registry.py",
     "pydantic": "config/settings.py",
     "python_calamine": "intake/readers/",

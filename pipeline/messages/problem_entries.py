@@ -271,7 +271,6 @@ PHRASES: Mapping[str, str] = {
     "lossless JPEG → JPEG": "无损 JPEG → JPEG",
     "mobile": "手机号",
     "network path": "网络路径",
-    "no header": "没有文件头",
     "no known format": "无法识别的格式",
     "no opening password is configured": "没有配置打开密码",
     "no picture folder": "没有图片文件夹",

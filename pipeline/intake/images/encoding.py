@@ -10,8 +10,8 @@ from typing import Literal
 from PIL import Image
 
 from pipeline.intake.images.colour import to_srgb
-from pipeline.intake.images.decoding import FRAMES, TAIL, Decoded, Refused
-from pipeline.intake.images.formats.jpeg import STRAY
+from pipeline.intake.images.decode import FRAMES, TRAILING_BYTES, DecodedImage, ImageRefused
+from pipeline.intake.images.format_fixes import STRAY_BYTES
 
 MIN_SIDE = 20  # pixels: a Han character needs some 16 to be told from others, and a seal has an edge
 LEGIBLE_SIDE = 600  # pixels of the longer side: no picture is scaled below it to save bytes
@@ -31,8 +31,8 @@ class Encoded:
     faithful: bool = True  # nothing was given up to save bytes
 
 
-def fit(data: bytes, decoded: Decoded, limit: int) -> Encoded:
-    """Return the bytes to send, at most ``limit`` of them. Raises Refused where no legible encoding is that small."""
+def fit(data: bytes, decoded: DecodedImage, limit: int) -> Encoded:
+    """Return the bytes to send, at most ``limit`` of them. Raises ImageRefused where no legible encoding is that small."""
     width, height = decoded.image.size
     own = own_bytes(data, decoded)
     if own is not None and len(own) <= limit:
@@ -40,7 +40,7 @@ def fit(data: bytes, decoded: Decoded, limit: int) -> Encoded:
     for encoded in _encodings(decoded):
         if len(encoded.payload) <= limit:
             return encoded
-    raise Refused("IMAGE_TOO_LARGE", found=size_of(len(data)), limit=size_of(limit))
+    raise ImageRefused("IMAGE_TOO_LARGE", found=size_of(len(data)), limit=size_of(limit))
 
 
 def save(image: Image.Image, form: Literal["PNG", "JPEG"], *, quality: int = 95, effort: int = 6) -> bytes:
@@ -61,17 +61,15 @@ def size_of(count: int) -> str:
     return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{count / 1000:.1f} KB"
 
 
-def own_bytes(data: bytes, decoded: Decoded) -> bytes | None:
+def own_bytes(data: bytes, decoded: DecodedImage) -> bytes | None:
     """Return the file, or its part, that can be sent without decoding: no bit of the picture changes."""
-    flaws = set(decoded.flaws)
-    if not flaws:
+    removable = {TRAILING_BYTES, FRAMES, STRAY_BYTES} if decoded.kind == "JPEG" else {TRAILING_BYTES}
+    if not decoded.flaws:
         return data
-    if flaws == {TAIL}:
-        return data[: decoded.layout.end]
-    return decoded.layout.plain if decoded.kind == "JPEG" and flaws <= {TAIL, FRAMES, STRAY} else None
+    return decoded.picture if removable.issuperset(decoded.flaws) else None
 
 
-def _encodings(decoded: Decoded) -> Iterator[Encoded]:
+def _encodings(decoded: DecodedImage) -> Iterator[Encoded]:
     """Yield encodings from the most faithful to the smallest that still shows every stroke.
 
     A picture with transparency stays PNG and is scaled; an opaque one becomes a JPEG of lower quality, then scaled.

@@ -16,8 +16,8 @@ from PIL import Image
 
 from pipeline.domain.roster import ImageFile
 from pipeline.errors import NotReadNow
-from pipeline.intake.images.decoding import Refused, decode, structure
-from pipeline.intake.images.formats import png
+from pipeline.intake.images.decode import ImageRefused, decode, open_image
+from pipeline.intake.images.format_fixes import PNG_START, read_png_size
 from pipeline.intake.images.image_scan import reduced, scan_image
 from pipeline.intake.images.read_bytes import handling_one, read, room_for, start_of
 
@@ -82,15 +82,15 @@ def _each(threads: Executor, trait: Trait, among: Sequence[ImageFile]) -> Iterat
 def _size(picture: ImageFile, *, kinds: dict[str, str]) -> Hashable | None:
     """Return how many pixels a picture has each way, sorted: one that is turned by its EXIF has them the other way round.
 
-    Its format is entered into ``kinds``. A PNG tells its size at once; whether the rest is whole shows in its mark.
+    Its format is entered into ``kinds``. A PNG holds its size at the start; whether the rest is whole shows in its mark.
     """
     try:
         with handling_one():
-            kind, size = "PNG", png.told_size(start_of(picture, png.START))
+            kind, size = "PNG", read_png_size(start_of(picture, PNG_START))
             if size is None:
-                found = structure(read(picture))
-                kind, size = found.kind, found.layout.size
-    except Refused:
+                opened = open_image(read(picture))
+                kind, size = opened.kind, opened.size
+    except ImageRefused:
         return None
     kinds[picture.sha256] = kind
     return tuple(sorted(size))
@@ -115,8 +115,8 @@ def _of_image(
     """Return a trait of the decoded image, None where it cannot be decoded."""
     try:
         with handling_one():
-            found = structure(read(picture))
+            found = open_image(read(picture))
             with room_for(found):
                 return trait(decode(found, draft=draft).image)
-    except Refused:
+    except ImageRefused:
         return None

@@ -14,7 +14,7 @@ from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage
 from pipeline.errors import NotReadNow
 from pipeline.intake.images import cleanup, ocr_layout, store, thumbnail_suspects
 from pipeline.intake.images import preview as previews
-from pipeline.intake.images.decoding import TAIL, Decoded, Refused, decode, structure
+from pipeline.intake.images.decode import DecodedImage, ImageRefused, decode, open_image
 from pipeline.intake.images.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, own_bytes, size_of
 from pipeline.intake.images.image_scan import ImageScan, scan_image
 from pipeline.intake.images.ocr_layout import WHOLE
@@ -54,20 +54,20 @@ def prepare(
     try:
         with handling_one():
             data = read(picture)
-            found = structure(data)
+            found = open_image(data)
             with room_for(found):
-                decoded = _with_tail(decode(found), data)
+                decoded = decode(found)
                 seen = scan_image(decoded.image)
                 if shelf is not None and not previews.is_kept(picture.sha256, shelf):
                     previews.keep(picture.sha256, previews.make(decoded.image), shelf)
                 if min(decoded.image.size) < MIN_SIDE:
                     least = f"{MIN_SIDE}×{MIN_SIDE}"
-                    raise Refused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
+                    raise ImageRefused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
                 if seen.is_blank(decoded.image.size):
-                    raise Refused("IMAGE_BLANK")
+                    raise ImageRefused("IMAGE_BLANK")
                 decoded = _cleaned(decoded, seen, trim=trim, transparent=transparent)
                 encoded = fit(data, decoded, limit)
-    except Refused as refused:
+    except ImageRefused as refused:
         return (_problem(refused.code, file, **refused.detail),)
     except NotReadNow as trouble:
         return (_problem("IMAGE_NOT_READ", file, **trouble.words),)
@@ -109,14 +109,14 @@ def sent_size(
     try:
         with handling_one():
             data = read(picture)
-            found = structure(data)
-            if not thumbnail_suspects.may_be_shrunk(found.layout.size):
+            found = open_image(data)
+            if not thumbnail_suspects.may_be_shrunk(found.size):
                 return SentSize()
-            decoded = _with_tail(decode(found), data)
+            decoded = decode(found)
             thumbnail = thumbnail_suspects.thumbnail_size(decoded.image)
             ready = _cleaned(decoded, scan_image(decoded.image), trim=trim, transparent=transparent)
             encoded = fit(data, ready, image_index.MAX_BYTES)
-    except (Refused, NotReadNow):
+    except (ImageRefused, NotReadNow):
         return None
     sent_as_it_was = same_bytes and own_bytes(data, ready) is not None
     if thumbnail is None or sent_as_it_was or store.was_kept(encoded.payload, work, before=run):
@@ -132,10 +132,10 @@ def pixels(path: Path) -> str | None:
     """
     try:
         with handling_one():
-            found = structure(image_index.read(path))
+            found = open_image(image_index.read(path))
             with room_for(found):
                 return scan_image(decode(found).image).pixels
-    except Refused:
+    except ImageRefused:
         return None
 
 
@@ -148,10 +148,10 @@ def preview(picture: ImageFile, *, shelf: Path, opening: bool) -> ImagePreview |
         return known
     try:
         with handling_one():
-            found = structure(read(picture))
+            found = open_image(read(picture))
             with room_for(found):
                 made = previews.make(decode(found, draft=2 * previews.SIDE).image)
-    except (Refused, NotReadNow):
+    except (ImageRefused, NotReadNow):
         return None
     previews.keep(picture.sha256, made, shelf)
     return made
@@ -164,25 +164,20 @@ def views(picture: ImageFile) -> Iterator[tuple[str, bytes]]:
     """
     try:
         with handling_one():
-            found = structure(read(picture))
+            found = open_image(read(picture))
             with room_for(found):
                 seal = ocr_layout.seal(decode(found).image)
             if seal is not None:
                 yield from ocr_layout.views(seal)
-    except Refused:
+    except ImageRefused:
         return
 
 
-def _cleaned(decoded: Decoded, seen: ImageScan, *, trim: bool, transparent: bool) -> Decoded:
+def _cleaned(decoded: DecodedImage, seen: ImageScan, *, trim: bool, transparent: bool) -> DecodedImage:
     if not (trim or transparent):
         return decoded
     image, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)
     return replace(decoded, image=image, flaws=(*decoded.flaws, *done))
-
-
-def _with_tail(decoded: Decoded, data: bytes) -> Decoded:
-    tail = (TAIL,) if decoded.layout.end < len(data) else ()
-    return replace(decoded, flaws=(*decoded.flaws, *tail))
 
 
 def _problem(code: str, file: str, **detail: str) -> Problem:

@@ -11,7 +11,7 @@ from threading import Lock
 
 from pipeline.domain.roster import ImageFile
 from pipeline.errors import NotReadNow, require_granted, require_lasting
-from pipeline.intake.images.decoding import Refused, Structure
+from pipeline.intake.images.decode import ImageRefused, OpenedImage
 from pipeline.intake.images.encoding import size_of
 from pipeline.intake.pairing import image_index
 
@@ -23,17 +23,17 @@ _one_large = Lock()
 
 
 def read(picture: ImageFile) -> bytes:
-    """Return a picture's bytes. Raises Refused where they cannot be read, are too many or no longer those of its digest."""
+    """Return a picture's bytes. Raises ImageRefused where they cannot be read, are too many or no longer those of its digest."""
     try:
         data = image_index.read(picture.file)
     except OSError as error:
         require_granted(error)
-        raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
+        raise ImageRefused("IMAGE_CORRUPT", found="cannot be read") from None
     if len(data) > image_index.MAX_BYTES:
         found, limit = f"> {size_of(image_index.MAX_BYTES)}", size_of(image_index.MAX_BYTES)
-        raise Refused("IMAGE_TOO_LARGE", found=found, limit=limit)
+        raise ImageRefused("IMAGE_TOO_LARGE", found=found, limit=limit)
     if hashlib.sha256(data).hexdigest() != picture.sha256:
-        raise Refused("IMAGE_CORRUPT", found="changed while reading")
+        raise ImageRefused("IMAGE_CORRUPT", found="changed while reading")
     return data
 
 
@@ -43,18 +43,18 @@ def start_of(picture: ImageFile, count: int) -> bytes:
         return image_index.read(picture.file, limit=count)
     except OSError as error:
         require_granted(error)
-        raise Refused("IMAGE_CORRUPT", found="cannot be read") from None
+        raise ImageRefused("IMAGE_CORRUPT", found="cannot be read") from None
 
 
 @contextmanager
 def handling_one() -> Iterator[None]:
-    """Let what breaks over one picture be that picture's fault: Refused, whatever was raised.
+    """Let what breaks over one picture be that picture's fault: ImageRefused, whatever was raised.
 
     NotReadNow passes; so does the machine's trouble while a decoder works or is loaded, for the picture may be sound.
     """
     try:
         yield
-    except (Refused, NotReadNow):
+    except (ImageRefused, NotReadNow):
         raise
     except MemoryError as error:
         raise NotReadNow(OSError(errno.ENOMEM, "no memory")) from error
@@ -64,13 +64,13 @@ def handling_one() -> Iterator[None]:
         if isinstance(bug, OSError):
             require_lasting(bug)
         LOG.exception("a picture could not be handled", extra={"kind": type(bug).__name__})
-        raise Refused("IMAGE_CORRUPT", found="cannot be decoded") from bug
+        raise ImageRefused("IMAGE_CORRUPT", found="cannot be decoded") from bug
 
 
 @contextmanager
-def room_for(found: Structure) -> Iterator[None]:
+def room_for(found: OpenedImage) -> Iterator[None]:
     """Let large pictures through one by one: each costs some 400 MB while it is worked on."""
-    width, height = found.layout.size
+    width, height = found.size
     large = width * height > _LARGE or found.kind == "HEIC"  # which tells its size when it is read
     with _one_large if large else nullcontext():
         yield

@@ -42,26 +42,24 @@ def pngs() -> Iterator[tuple[str, bytes, str]]:
     yield "iCCP", with_chunk(plain, chunk(b"iCCP", b"a\0\0" + bomb)), CORRUPT
     yield "iTXt", with_chunk(plain, chunk(b"iTXt", b"a\0\1\0\0\0" + bomb)), CORRUPT
     yield "100 zTXt", with_chunk(plain, chunk(b"zTXt", b"a\0\0" + packed(1_000_000)) * 100), CORRUPT
-    yield "120,000 chunks", with_chunk(plain, chunk(b"tEXt", b"") * 120_000), CORRUPT
-    yield "20,000 chunks", with_chunk(plain, chunk(b"tEXt", b"a\0b") * 20_000), READY
+    yield "120,000 chunks", with_chunk(plain, chunk(b"tEXt", b"") * 120_000), READY
     rows = zlib.compress(b"".join(b"\0" + noise(600, 1).tobytes() for _ in range(600)), 0)
     head, tail = png(600, 600).partition(chunk(b"IDAT", zlib.compress(bytes(100_000))))[::2]
-    for part, code in ((5, CORRUPT), (20, READY)):
-        body = b"".join(chunk(b"IDAT", rows[place : place + part]) for place in range(0, len(rows), part))
-        yield f"IDAT by {part} bytes", head + body + tail, code
+    body = b"".join(chunk(b"IDAT", rows[start : start + 5]) for start in range(0, len(rows), 5))
+    yield "IDAT by 5 bytes", head + body + tail, READY
 
 
 def jpegs() -> Iterator[tuple[str, bytes, str]]:
     plain = encoded(SOLID, "JPEG", progressive=True)
     last = plain.rindex(b"\xff\xda")
     data = last + 2 + int.from_bytes(plain[last + 2 : last + 4], "big")
-    yield "50,000 segments", plain[:2] + b"\xff\xe1\x00\x02" * 50_000 + plain[2:], CORRUPT
-    yield "1,000 scans", plain[:last] + plain[last:-2] * 1000 + plain[-2:], CORRUPT
+    yield "50,000 segments", plain[:2] + b"\xff\xe1\x00\x02" * 50_000 + plain[2:], READY
+    yield "1,000 scans", plain[:last] + plain[last:-2] * 1000 + plain[-2:], READY
     large = encoded(Image.new("L", (6000, 6000), 255), "JPEG", progressive=True)
     final = large.rindex(b"\xff\xda")
     yield "100 scans of 36 MP", large[:final] + large[final:-2] * 100 + large[-2:], CORRUPT
     yield "filled gap", plain[:last] + b"\xff" * 5_000_000 + plain[last:], READY
-    yield "filled data", plain[:data] + b"\xff" * 5_000_000 + b"\x00" + plain[data:], CORRUPT
+    yield "filled data", plain[:data] + b"\xff" * 5_000_000 + b"\x00" + plain[data:], READY
     baseline = encoded(seal(400, mode="L"), "JPEG")
     start = baseline.index(b"\xff\xda") + 10
     yield "a million restarts", baseline[:start] + b"\xff\xd0" * 1_000_000 + baseline[start:], CORRUPT
@@ -83,12 +81,12 @@ def others() -> Iterator[tuple[str, bytes, str]]:
         LARGE,
     )
     yield "GIF, 100,000 frames", gif[:-1] + frame * 100_000 + b";", READY
-    yield "GIF, 20,000 comments", gif[:first] + b"!\xfe\x01x\0" * 20_000 + gif[first:], CORRUPT
-    yield "GIF, 20,000 comments behind", gif[:-1] + b"!\xfe\x01x\0" * 20_000 + b";", CORRUPT
+    yield "GIF, 20,000 comments", gif[:first] + b"!\xfe\x01x\0" * 20_000 + gif[first:], READY
+    yield "GIF, 20,000 comments behind", gif[:-1] + b"!\xfe\x01x\0" * 20_000 + b";", READY
     yield (
         "GIF, 1,100,000 blocks",
         gif[:first] + b"!\xfe" + b"\x01x" * 1_100_000 + b"\0" + gif[first:],
-        CORRUPT,
+        READY,
     )
 
     webp = encoded(SOLID, "WEBP")
@@ -97,7 +95,7 @@ def others() -> Iterator[tuple[str, bytes, str]]:
         ("16384²", canvas + webp[12:]),
         ("120,000 chunks", webp[12:] + b"JUNK\0\0\0\0" * 120_000),
     ):
-        code = LARGE if name == "16384²" else CORRUPT
+        code = LARGE if name == "16384²" else READY
         yield f"WEBP, {name}", b"RIFF" + struct.pack("<L", len(body) + 4) + b"WEBP" + body, code
 
     bmp = encoded(SOLID.convert("P"), "BMP")
@@ -115,13 +113,13 @@ def others() -> Iterator[tuple[str, bytes, str]]:
     yield (
         "TIFF, known tags of 5 MB",
         tiff(dict.fromkeys((347, 529, 532), (7, 5000000, 400)), 6_000_000),
-        CORRUPT,
+        READY,
     )
     yield "TIFF, EXIF that leads back", tiff({34_665: (4, 1, 8)}), READY
     strips = {273: (4, 1_200_000, 400), 279: (4, 1_200_000, 400), 278: (4, 1, 1)}
     yield "TIFF, 1,200,000 strips", tiff(strips, 10_000_000), CORRUPT
     tile = {322: (4, 1, 45_000), 323: (4, 1, 45_000), 324: (4, 1, 400), 325: (4, 1, 100)}
-    yield "TIFF, a tile of 45000²", tiff(tile), LARGE
+    yield "TIFF, a tile of 45000²", tiff(tile), READY
     yield "TIFF, 6 x 16 bits", tiff({258: (3, 1, 16), 277: (3, 1, 6)}), FORMAT
 
 
@@ -178,8 +176,8 @@ def test_bombs_are_refused_before_they_cost_memory(tmp_path, kind):
 def test_what_is_a_bomb_is_said(tmp_path):
     text = with_chunk(encoded(SOLID, "PNG"), chunk(b"zTXt", b"a\0\0" + packed(20_000_000)))
     assert refused(tmp_path, text)[1]["found"] == "unpacks to too much"
-    parts = with_chunk(encoded(SOLID, "PNG"), chunk(b"tEXt", b"") * 120_000)
-    assert refused(tmp_path, parts)[1]["found"] == "too many parts"
+    strips = {273: (4, 200_001, 400), 279: (4, 200_001, 400), 278: (4, 1, 1)}
+    assert refused(tmp_path, tiff(strips, 2_000_000))[1]["found"] == "too many parts"
 
 
 def test_a_long_text_is_no_bomb(tmp_path):

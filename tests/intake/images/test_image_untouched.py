@@ -8,7 +8,7 @@ from image_support import encoded, seal
 from PIL import Image
 
 from pipeline.intake.images import cleanup, colour, encoding, image_scan, ink, ocr_layout
-from pipeline.intake.images.decoding import Refused, decode, structure
+from pipeline.intake.images.decode import ImageRefused, decode, open_image
 from pipeline.intake.images.preview import make
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")
@@ -31,10 +31,10 @@ def arrange(image: Image.Image) -> None:
 
 def fit(image: Image.Image) -> None:
     data = encoded(image, "TIFF")
-    decoded = decode(structure(data))
+    decoded = decode(open_image(data))
     before = decoded.image.copy()
     for limit in (5_000_000, 900):
-        with suppress(Refused):
+        with suppress(ImageRefused):
             encoding.fit(data, decoded, limit)
     assert same(decoded.image, before)
 

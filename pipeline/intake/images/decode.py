@@ -1,0 +1,291 @@
+"""From bytes to pixels: every format by Pillow, upright, eight bits a channel, its size judged before it is unpacked."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from pipeline.intake.images import format_fixes
+from pipeline.intake.images.detect import kind as detect_format
+from pipeline.intake.images.format_fixes import DamagedImage, UnsupportedImage
+
+MAX_PIXELS = 40_000_000  # an A4 page at 600 dpi has 35, a phone's photo 12: more is no seal, and costs 160 MB
+MAX_SIDE = 10_000  # pixels
+_MAX_PIXELS_OF = {"WEBP": 25_000_000}  # its decoder holds four copies
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# Pillow warns of damage in metadata, which is no damage of the picture
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+TRAILING_BYTES = "trailing bytes"
+FRAMES = "frames → 1"
+
+# each decoder is called by its own class: no other format is ever tried
+_DECODERS: Mapping[str, type[ImageFile.ImageFile]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+_SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
+_EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "RGBa"})
+_ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # EXIF 2.32, 4.6.4
+# how Pillow begins to say that a file is of a kind it does not know
+_UNSUPPORTED = ("unsupported", "unknown pixel mode", "unknown data organization", "cannot handle")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# a part of what Pillow says of a damaged file -> a phrase of the catalogue
+_FAULTS = {
+    "truncated": "cut off",
+    "checksum": "wrong check sum",
+    "decompressed data too large": "unpacks to too much",
+    "too much memory": "unpacks to too much",
+}
+
+
+class ImageRefused(Exception):
+    """The picture cannot be used: a code of the catalogue and the words for its sentence."""
+
+    def __init__(self, code: str, **detail: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class OpenedImage:
+    """A picture file whose header was read; it can be decoded once."""
+
+    kind: str
+    data: bytes
+    size: tuple[int, int]  # of the picture as it is stored; (0, 0) for HEIC, whose reader judges it
+    file: ImageFile.ImageFile | None = None
+    jpeg: format_fixes.JpegStructure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """A picture's first frame, upright, eight bits a channel, and what keeps its bytes from being sent as they are."""
+
+    image: Image.Image
+    kind: str
+    flaws: tuple[str, ...]
+    picture: bytes  # the part of the file that shows the same picture and nothing else
+
+
+def open_image(data: bytes) -> OpenedImage:
+    """Read the header of a picture. Raises ImageRefused for what is no picture, too large, or not whole."""
+    if not data:
+        raise ImageRefused("IMAGE_CORRUPT", found="0 bytes")
+    kind = detect_format(data)
+    if kind == "HEIC" and format_fixes.is_heic_readable():
+        return OpenedImage(kind, data, (0, 0))
+    if kind not in _DECODERS:
+        raise ImageRefused("IMAGE_FORMAT", found=kind, **({"extra": "heic"} if kind == "HEIC" else {}))
+    jpeg = None
+    readable = data
+    with _refusing_faults(kind):
+        match kind:
+            case "JPEG":
+                jpeg = format_fixes.scan_jpeg(data)
+                readable = jpeg.picture
+            case "TIFF":
+                format_fixes.require_readable_tiff(data)
+            case "BMP":
+                readable = format_fixes.fill_bmp_palette(data)
+            case _:
+                pass
+        file = _DECODERS[kind](io.BytesIO(readable))
+    require_size(*file.size, most=_MAX_PIXELS_OF.get(kind, MAX_PIXELS))
+    return OpenedImage(kind, data, file.size, file, jpeg)
+
+
+def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
+    """Decode the first frame; ``draft`` allows a JPEG to be read at a fraction not below so many pixels."""
+    kind = opened.kind
+    with _refusing_faults(kind):
+        loaded = _load(opened, draft)
+        image, turn = loaded.image, loaded.orientation
+        flaws = {
+            f"{kind} → PNG": kind not in ("PNG", "JPEG"),
+            "16 bit → 8 bit": loaded.is_deep or image.mode in _SIXTEEN_BIT,
+            f"{image.mode} → RGB": image.mode in ("CMYK", "YCbCr"),
+            f"EXIF {turn} → 1": turn != 1,
+            FRAMES: loaded.has_frames,
+            TRAILING_BYTES: loaded.has_trailing_bytes,
+        }
+        upright = _convert_to_eight_bit(image, kind)
+        if turn != 1 and kind != "TIFF":  # Pillow turns a TIFF while it loads it
+            upright = upright.transpose(_TURNS[turn])
+    present = (flaw for flaw, is_present in flaws.items() if is_present)
+    return DecodedImage(upright, kind, (*loaded.flaws, *present), loaded.picture)
+
+
+def require_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
+    """Raise ImageRefused for more pixels than a seal may have."""
+    if width * height > most or max(width, height) > MAX_SIDE:
+        raise _too_large(f"{width}×{height}", most)
+
+
+def _too_large(found: str, most: int) -> ImageRefused:
+    limit = f"{most // 1_000_000} MP, {MAX_SIDE}×{MAX_SIDE}"
+    return ImageRefused("IMAGE_TOO_LARGE", found=found, limit=limit)
+
+
+class _LoadedImage(NamedTuple):
+    """A first frame as Pillow decodes it."""
+
+    image: Image.Image
+    picture: bytes  # see DecodedImage
+    orientation: int = 1  # EXIF: 1 upright, 2–8 turned or mirrored
+    has_frames: bool = False  # there are more than one
+    is_deep: bool = False  # more than eight bits a channel
+    has_trailing_bytes: bool = False
+    flaws: tuple[str, ...] = ()  # others
+
+
+def _load(opened: OpenedImage, draft: int | None) -> _LoadedImage:
+    data, file = opened.data, opened.file
+    match file:
+        case None:
+            image, has_frames = format_fixes.read_heic(data, require_size)
+            return _LoadedImage(image, data, has_frames=has_frames)
+        case PngImagePlugin.PngImageFile():
+            return _load_png(data, file)
+        case JpegImagePlugin.JpegImageFile():
+            return _load_jpeg(opened, file, draft)
+        case GifImagePlugin.GifImageFile():
+            return _load_gif(data, file)
+        case TiffImagePlugin.TiffImageFile():
+            return _load_tiff(data, file)
+        case _:
+            file.load()
+            return _LoadedImage(file, data, _read_orientation(file), getattr(file, "is_animated", False))
+
+
+def _load_png(data: bytes, file: PngImagePlugin.PngImageFile) -> _LoadedImage:
+    end = format_fixes.find_png_end(data)
+    is_deep = str(file.tile[0].args).endswith(";16B")
+    has_frames = b"acTL" in data[: file.tile[0].offset]  # PNG 3rd edition, 11.3.6.2
+    format_fixes.fix_png_settings(file)
+    file.load()
+    format_fixes.drop_png_texts(file)
+    flaws = (format_fixes.LONG_TEXTS,) if format_fixes.has_long_texts(file) else ()
+    turn = _read_orientation(file)
+    return _LoadedImage(file, data[:end], turn, has_frames, is_deep, end < len(data), flaws)
+
+
+def _load_jpeg(opened: OpenedImage, file: JpegImagePlugin.JpegImageFile, draft: int | None) -> _LoadedImage:
+    structure = opened.jpeg
+    assert structure is not None
+    if draft:
+        file.draft(None, (draft, draft))
+    file.load()
+    if not draft:
+        _require_whole(file)
+    return _LoadedImage(
+        file,
+        structure.picture,
+        _read_orientation(file),
+        has_frames=structure.has_frames,
+        has_trailing_bytes=structure.end < len(opened.data),
+        flaws=structure.flaws,
+    )
+
+
+def _load_gif(data: bytes, file: GifImagePlugin.GifImageFile) -> _LoadedImage:
+    """Load the first picture of a GIF: what it does not cover of its screen is clear, Pillow would fill it."""
+    box = file.tile[0].extents
+    file.load()
+    image = file if box is None or box == (0, 0, *file.size) else file.crop(box)
+    try:
+        has_frames = GifImagePlugin.GifImageFile(io.BytesIO(data)).is_animated
+    except (IndexError, struct.error):  # the second picture is not whole
+        has_frames = True
+    return _LoadedImage(image, data, has_frames=has_frames)
+
+
+def _load_tiff(data: bytes, file: TiffImagePlugin.TiffImageFile) -> _LoadedImage:
+    turn = file.tag_v2.get(_ORIENTATION, 1)
+    bits = max(file.tag_v2.get(_BITS_PER_SAMPLE, (1,)))
+    file.info.pop("xmp", None)  # Pillow would turn the picture by it, other programs do not
+    file.load()
+    return _LoadedImage(file, data, turn if turn in _TURNS else 1, file.is_animated, bits > 8)
+
+
+def _read_orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none or it is broken; XMP does not count, as in browsers."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        turn = exif.get(_ORIENTATION)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
+        return 1
+    return turn if turn in _TURNS else 1
+
+
+def _require_whole(image: Image.Image) -> None:
+    """Refuse a JPEG cut off and closed again: the decoder fills the blocks that are missing with middle grey."""
+    foot = image.crop((0, max(0, image.height - 8), *image.size))
+    colours = foot.getcolors(1) if image.mode in ("L", "RGB") else None
+    if colours and colours[0][1] in (128, (128, 128, 128)):
+        raise DamagedImage("cut off")
+
+
+@contextmanager
+def _refusing_faults(kind: str) -> Iterator[None]:
+    """Turn whatever Pillow raises over a file into ImageRefused; lack of memory or of a decoder passes."""
+    try:
+        yield
+    except (ImageRefused, MemoryError, ImportError):
+        raise
+    except DamagedImage as damaged:
+        raise ImageRefused("IMAGE_CORRUPT", found=str(damaged)) from None
+    except UnsupportedImage as unsupported:
+        raise ImageRefused("IMAGE_FORMAT", found=str(unsupported)) from None
+    except Image.DecompressionBombError:
+        raise _too_large(f"> {2 * MAX_PIXELS // 1_000_000} MP", MAX_PIXELS) from None
+    except Exception as fault:
+        text = str(fault).lower()
+        if text.startswith(_UNSUPPORTED):
+            raise ImageRefused("IMAGE_FORMAT", found=kind) from fault
+        found = next((words for part, words in _FAULTS.items() if part in text), "cannot be decoded")
+        raise ImageRefused("IMAGE_CORRUPT", found=found) from fault
+
+
+def _convert_to_eight_bit(image: Image.Image, kind: str) -> Image.Image:
+    """Return the picture with at most eight bits a channel, in a mode that can be shown."""
+    if image.mode in _SIXTEEN_BIT:
+        grey = image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+        grey.info = dict(image.info)  # a transparent level, in eight bits already
+        return grey
+    if image.mode == "La":  # Pillow converts it to nothing else
+        grey, opacity = image.split()
+        return Image.merge("RGBa", (grey, grey, grey, opacity)).convert("RGBA")
+    if image.mode not in _EIGHT_BIT:
+        raise ImageRefused("IMAGE_FORMAT", found=f"{kind}, {image.mode}")
+    return image

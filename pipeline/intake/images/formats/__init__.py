@@ -1,1 +1,0 @@
-"""The structure of each picture format, read without decoding."""
