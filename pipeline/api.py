@@ -46,6 +46,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
 from pipeline.reports.columns import find_titles
 from pipeline.reports.dataframe import to_frame
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
 from pipeline.support.shell_quoting import quote
 from pipeline.workflow import import_run, run_environment
@@ -404,6 +405,9 @@ def _written(
         return Result(done)
     words = language or config.language or of_locale(os.environ) or of_titles(find_titles(done)) or "en"
     files = run_environment.write_results(
-        done, config, language=words, latest=run_environment.latest_of(config) if latest else None
+        done,
+        config,
+        Presenter.for_outcomes(done.outcomes, words),
+        latest=run_environment.latest_of(config) if latest else None,
     )
     return Result(done, files)

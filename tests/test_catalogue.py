@@ -246,6 +246,7 @@ LOOKED_UP = {
     "timeline": timeline.WORDS,
     "catalogue": SENTENCES,
 }
+RENDERERS = {"render": results.WORDS, "render_sentence": SENTENCES}  # methods of a presenter
 SPEAKERS = {"say", "word", "alarm", "proceed"}  # methods of a command's session
 HELPERS = {"_wrong", "_Wrong", "_fault"}  # functions that hand a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
@@ -297,6 +298,8 @@ def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call
                 if not handed or (isinstance(arg, ast.Constant) and KEY.fullmatch(str(arg.value)))
             ]
             yield from ((functions[node.func.id], key, node) for arg in given[:1] for key in literals(arg))
+        elif isinstance(node.func, ast.Attribute) and node.func.attr in RENDERERS and node.args:
+            yield from ((RENDERERS[node.func.attr], key, node) for key in literals(node.args[0]))
         elif (
             isinstance(node.func, ast.Attribute)
             and node.func.attr in SPEAKERS

@@ -5,6 +5,7 @@ import pytest
 from pipeline.domain.roster import Field
 from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import happened
 
 CODES = [
@@ -167,7 +168,7 @@ def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
 
 
 def test_an_answer_that_did_not_come_is_said_once():
-    told = happened("no_answer", "the connection was cut before an answer came", "zh")
+    told = happened("no_answer", "the connection was cut before an answer came", Presenter("zh"))
     assert told == "请求已发出，没有等到应答：等待应答时连接断开了"
 
 

@@ -18,6 +18,7 @@ from pipeline.clock import Clock, stamp
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import status_word
 from pipeline.reports.durations import describe_duration
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_cause
 from pipeline.sending.outage import Outage, OutageMonitor
 
@@ -107,7 +108,7 @@ class Progress:
         before, self._outage = self._outage, outage
         if outage is None:
             if before is not None:
-                time = describe_duration(self._clock.now() - before.since, self._session.spoken)
+                time = describe_duration(self._clock.now() - before.since, Presenter(self._session.spoken))
                 self.say("outage_over", host=before.host, time=time)
         elif outage.gives_up is not None:
             if before is None or before.gives_up is None:
@@ -116,7 +117,7 @@ class Progress:
             self.say("outage_began", **self._words_of(outage))
 
     def _words_of(self, outage: Outage) -> dict[str, str]:
-        cause = describe_cause(outage.cause, self._session.spoken)
+        cause = describe_cause(outage.cause, Presenter(self._session.spoken))
         return {"host": outage.host, "cause": cause, "since": _moment(outage.since)}
 
     def _draw(self) -> None:

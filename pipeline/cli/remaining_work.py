@@ -12,6 +12,7 @@ from pipeline.domain.masking import mask_path
 from pipeline.domain.run import Status
 from pipeline.messages.results import say
 from pipeline.reports.next_steps import GUARDS
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_halt
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def tell_halt(session: Session, last: RunRecord | None) -> dict[str, Any]:
     """Say why the last run stopped, if it did; return its run.json, empty where there is none."""
     told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
     if halted := told.get("halted"):
-        why = describe_halt(halted["code"], halted["message"], session.spoken, halted)
+        why = describe_halt(halted["code"], halted["message"], Presenter(session.spoken), halted)
         session.tell("halted", code=halted["code"], message=why)
     return told
 

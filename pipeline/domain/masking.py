@@ -33,34 +33,107 @@ _STRANGERS = re.compile(
 _SHORTEST = 7
 _FIRST = _SHORTEST - 2  # digits that make a number of it
 _REMEMBERED = 4096  # texts
-_OUR_WORDS = frozenset({"seal", "trace", "day"})  # of a problem's detail: they quote no cell
+_OUR_DETAILS = frozenset({"seal", "trace", "day"})  # of a problem's detail: they quote no cell
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """Every identity and mobile number of a roster, folded to plain upper-case letters and digits."""
+class Masker:
+    """Masks texts: the numbers of one roster wherever they stand, and by their form those of anybody else."""
 
-    members: frozenset[str] = _field(default=frozenset(), repr=False)
-    lengths: tuple[int, ...] = ()  # of the members, longest first
-    # the first texts that were masked, and how: a row's file, folder and sheet come again with the next one
-    masked: dict[str, str] = _field(default_factory=dict, repr=False, compare=False)
+    # every identity and mobile number of the roster, folded to plain upper-case letters and digits
+    _numbers: frozenset[str] = _field(default=frozenset(), repr=False)
+    _lengths: tuple[int, ...] = ()  # of the numbers, longest first
+    # texts masked so far: a row's file, folder and sheet come again with the next row
+    _masked: dict[str, str] = _field(default_factory=dict, repr=False, compare=False)
 
-    def at(self, text: str, start: int) -> int:
+    @classmethod
+    def of_doctors(cls, doctors: Iterable[Doctor]) -> Masker:
+        """Return a masker for the numbers of these rows, both as used and as written, however wrong they are."""
+        numbers = frozenset(number for doctor in doctors for number in _list_numbers(doctor))
+        return cls(numbers, tuple(sorted({len(number) for number in numbers}, reverse=True)))
+
+    def mask_text(self, text: str) -> str:
+        """Hide, inside any text, the numbers of the roster and every run of 15 or more digits."""
+        if len(text) < _SHORTEST or not _DIGIT.search(text):
+            return text
+        masked = self._masked.get(text)
+        if masked is None:
+            masked = self._mask_inside(text, everything=False)
+            if self._numbers and len(self._masked) < _REMEMBERED:
+                self._masked[text] = masked
+        return masked
+
+    def mask_answer(self, text: str) -> str:
+        """Hide the numbers in a message of the service: also those of people who stand in no roster, by their form."""
+        masked = self.mask_text(text)
+        narrow = masked if masked.isascii() else masked.translate(_NARROW)
+        hidden: set[int] = set()
+        for match in _STRANGERS.finditer(narrow):
+            positions = [index for index in range(*match.span("number")) if narrow[index].isalnum()]
+            hidden.update(positions[3 if narrow[positions[0]].isdigit() else 0 : -4])
+        return _star_positions(masked, hidden)
+
+    def mask_path(self, path: Path) -> str:
+        """Return a path as a person may read it; ``sha256`` identifies the file.
+
+        No number reaches over a separator, and the folder is that of many files.
+        """
+        folder, separator, name = str(path).rpartition(os.sep)
+        return self.mask_text(folder) + separator + self.mask_text(name)
+
+    def mask_change(self, change: Change) -> tuple[str, str]:
+        """Return the text of a field and the value used, both as far as they may be seen."""
+        if change.field is Field.NUMBER:
+            return mask_id(change.before), mask_id(change.after)
+        if change.field is Field.MOBILE:
+            return mask_mobile(change.before), mask_mobile(change.after)
+        return self.mask_text(change.before), self.mask_text(change.after)
+
+    def mask_problem(self, problem: Problem) -> Problem:
+        """Return a problem whose texts show no number, also where they quote the cell at fault."""
+        everything = problem.field in {Field.NUMBER, Field.MOBILE}
+        detail = {
+            key: self._mask_inside(text, everything=everything and key not in _OUR_DETAILS)
+            for key, text in problem.detail.items()
+        }
+        return replace(problem, detail=detail)
+
+    def _mask_inside(self, text: str, *, everything: bool) -> str:
+        """Mask the numbers in a text; ``everything`` masks whatever looks like one."""
+        if len(text) < _SHORTEST or not _DIGIT.search(text):
+            return text
+        narrow = text if text.isascii() else text.translate(_NARROW)
+        hidden: set[int] = set()
+        for match in _CANDIDATE.finditer(narrow):
+            positions = [index for index in range(*match.span()) if narrow[index].isalnum()]
+            compact = "".join(narrow[index] for index in positions).upper()
+            spans = [(0, len(compact))] if everything else self._find_spans(compact)
+            for first, last in spans:
+                is_mobile = last - first == 11 and _MOBILE.fullmatch(compact, first, last) is not None
+                hidden.update(positions[first + 3 if is_mobile else first : last - 4])
+        for run in _LONG_RUN.finditer(narrow):
+            hidden.update(range(run.start(), run.end() - 4))
+        return _star_positions(text, hidden)
+
+    def _find_spans(self, compact: str) -> Iterator[tuple[int, int]]:
+        for number in _IDENTITY.finditer(compact):
+            yield number.span()
+        start = 0
+        while start < len(compact):
+            length = self._measure_number(compact, start)
+            if length:
+                yield start, start + length
+            start += length or 1
+
+    def _measure_number(self, compact: str, start: int) -> int:
         """Return the length of the longest number that begins at ``start`` of a folded text, else 0."""
-        room = len(text) - start
-        return next((n for n in self.lengths if n <= room and text[start : start + n] in self.members), 0)
+        rest = len(compact) - start
+        return next(
+            (n for n in self._lengths if n <= rest and compact[start : start + n] in self._numbers), 0
+        )
 
 
-NO_NUMBERS = Numbers()
-
-
-def numbers_of(doctors: Iterable[Doctor]) -> Numbers:
-    """Collect the numbers of these rows, both as used and as written, however wrong they are."""
-    members = frozenset(number for doctor in doctors for number in _numbers_of(doctor))
-    return Numbers(members, tuple(sorted({len(number) for number in members}, reverse=True)))
-
-
-def _numbers_of(doctor: Doctor) -> Iterator[str]:
+def _list_numbers(doctor: Doctor) -> Iterator[str]:
     cells = doctor.row.fields
     for field, used in ((Field.NUMBER, doctor.number), (Field.MOBILE, doctor.mobile)):
         cell = cells.get(field)
@@ -86,59 +159,8 @@ def mask_mobile(text: str) -> str:
     """Hide a mobile but for its first three and last four digits: ``138****5678``."""
     if len(text) == 11 and text.isascii() and text.isdigit():  # the usual case
         return f"{text[:3]}****{text[7:]}"
-    places = _alnum_places(text)
-    return _star(text, keep=_tail(text) | set(places[-11:-8] if len(places) >= 11 else ()))
-
-
-def mask_text(text: str, numbers: Numbers = NO_NUMBERS) -> str:
-    """Hide, inside any text, the numbers of the roster and every run of 15 or more digits."""
-    if len(text) < _SHORTEST or not _DIGIT.search(text):
-        return text
-    masked = numbers.masked.get(text)
-    if masked is None:
-        masked = _mask_inside(text, numbers, everything=False)
-        if numbers.members and len(numbers.masked) < _REMEMBERED:
-            numbers.masked[text] = masked
-    return masked
-
-
-def mask_answer(text: str, numbers: Numbers = NO_NUMBERS) -> str:
-    """Hide the numbers in what the service said: also those of people who stand in no roster, by their form."""
-    masked = mask_text(text, numbers)
-    narrow = masked if masked.isascii() else masked.translate(_NARROW)
-    hidden: set[int] = set()
-    for found in _STRANGERS.finditer(narrow):
-        places = [place for place in range(*found.span("number")) if narrow[place].isalnum()]
-        hidden.update(places[3 if narrow[places[0]].isdigit() else 0 : -4])
-    return _star_places(masked, hidden)
-
-
-def mask_path(path: Path, numbers: Numbers = NO_NUMBERS) -> str:
-    """Return a path as a person may read it; ``sha256`` tells which file it is.
-
-    No number reaches over a separator, and the folder is that of many.
-    """
-    folder, separator, name = str(path).rpartition(os.sep)
-    return mask_text(folder, numbers) + separator + mask_text(name, numbers)
-
-
-def mask_change(change: Change, numbers: Numbers = NO_NUMBERS) -> tuple[str, str]:
-    """Return what stood in a field and what is used, both as far as they may be seen."""
-    if change.field is Field.NUMBER:
-        return mask_id(change.before), mask_id(change.after)
-    if change.field is Field.MOBILE:
-        return mask_mobile(change.before), mask_mobile(change.after)
-    return mask_text(change.before, numbers), mask_text(change.after, numbers)
-
-
-def mask_problem(problem: Problem, numbers: Numbers = NO_NUMBERS) -> Problem:
-    """Return a problem whose words show no number, also where they quote the cell at fault."""
-    everything = problem.field in {Field.NUMBER, Field.MOBILE}
-    detail = {
-        word: _mask_inside(value, numbers, everything=everything and word not in _OUR_WORDS)
-        for word, value in problem.detail.items()
-    }
-    return replace(problem, detail=detail)
+    positions = _alnum_positions(text)
+    return _star(text, keep=_tail(text) | set(positions[-11:-8] if len(positions) >= 11 else ()))
 
 
 def hide_names(text: str, names: Iterable[str]) -> str:
@@ -148,39 +170,10 @@ def hide_names(text: str, names: Iterable[str]) -> str:
     return text
 
 
-def _mask_inside(text: str, numbers: Numbers, *, everything: bool) -> str:
-    """Mask the numbers found in a text; ``everything`` takes whatever looks like one."""
-    if len(text) < _SHORTEST or not _DIGIT.search(text):
-        return text
-    narrow = text if text.isascii() else text.translate(_NARROW)
-    hidden: set[int] = set()
-    for found in _CANDIDATE.finditer(narrow):
-        places = [place for place in range(*found.span()) if narrow[place].isalnum()]
-        compact = "".join(narrow[place] for place in places).upper()
-        spans = [(0, len(compact))] if everything else _spans(compact, numbers)
-        for first, last in spans:
-            mobile = last - first == 11 and _MOBILE.fullmatch(compact, first, last) is not None
-            hidden.update(places[first + 3 if mobile else first : last - 4])
-    for run in _LONG_RUN.finditer(narrow):
-        hidden.update(range(run.start(), run.end() - 4))
-    return _star_places(text, hidden)
-
-
-def _star_places(text: str, hidden: Collection[int]) -> str:
+def _star_positions(text: str, hidden: Collection[int]) -> str:
     if not hidden:
         return text
-    return "".join("*" if place in hidden else character for place, character in enumerate(text))
-
-
-def _spans(compact: str, numbers: Numbers) -> Iterator[tuple[int, int]]:
-    for number in _IDENTITY.finditer(compact):
-        yield number.span()
-    start = 0
-    while start < len(compact):
-        length = numbers.at(compact, start)
-        if length:
-            yield start, start + length
-        start += length or 1
+    return "".join("*" if index in hidden else character for index, character in enumerate(text))
 
 
 def _fold(text: str) -> str:
@@ -189,18 +182,24 @@ def _fold(text: str) -> str:
     return _NOT_ALNUM.sub("", text.translate(_NARROW)).upper()
 
 
-def _alnum_places(text: str) -> list[int]:
-    return [place for place, character in enumerate(text) if character.isalnum()]
+def _alnum_positions(text: str) -> list[int]:
+    return [index for index, character in enumerate(text) if character.isalnum()]
 
 
 def _tail(text: str) -> set[int]:
-    """Return the places of the last four characters, none where that would be half of the text."""
-    places = _alnum_places(text)
-    return set(places[-4:]) if len(places) >= 8 else set()
+    """Return the positions of the last four characters, none where that would be half of the text."""
+    positions = _alnum_positions(text)
+    return set(positions[-4:]) if len(positions) >= 8 else set()
 
 
 def _star(text: str, *, keep: set[int]) -> str:
     return "".join(
-        "*" if character.isalnum() and place not in keep else character
-        for place, character in enumerate(text)
+        "*" if character.isalnum() and index not in keep else character
+        for index, character in enumerate(text)
     )
+
+
+# for texts without a roster: by the form of a number alone
+_WITHOUT_ROSTER = Masker()
+mask_text, mask_answer = _WITHOUT_ROSTER.mask_text, _WITHOUT_ROSTER.mask_answer
+mask_path, mask_problem = _WITHOUT_ROSTER.mask_path, _WITHOUT_ROSTER.mask_problem

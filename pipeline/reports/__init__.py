@@ -1,1 +1,1 @@
-"""The results room: what a night leaves behind for people and programs."""
+"""The results room: what a report leaves behind for people and programs."""

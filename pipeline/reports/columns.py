@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pipeline.domain.masking import Numbers, mask_text
 from pipeline.domain.roster import Column, FileReport
 from pipeline.domain.run import RunReport
-from pipeline.messages.catalogue import say
-from pipeline.messages.results import field_word
+from pipeline.reports.presenter import Presenter
 
 _NAMED = 20  # unused columns in one sentence
 _LAYOUTS = 10  # that are told of one by one
@@ -16,11 +14,11 @@ _LAYOUTS = 10  # that are told of one by one
 Layout = tuple[Column, ...]
 
 
-def find_titles(night: RunReport) -> list[str]:
+def find_titles(report: RunReport) -> list[str]:
     """Return the titles of the columns that were read."""
-    columns = (each for report in night.files for sheet in report.sheets for each in sheet.columns)
+    columns = (each for file_report in report.files for sheet in file_report.sheets for each in sheet.columns)
     rows = (
-        outcome.doctor.row for outcome in night.outcomes[:1]
+        outcome.doctor.row for outcome in report.outcomes[:1]
     )  # of a results workbook, whose columns are not told
     return [
         *(each.title for each in columns if each.field),
@@ -31,53 +29,57 @@ def find_titles(night: RunReport) -> list[str]:
 def find_layouts(files: Iterable[FileReport]) -> Mapping[Layout, Sequence[str]]:
     """Return the arrangements of columns that were read, each with its sheets: ``a.xlsx 内科``."""
     found: dict[Layout, list[str]] = {}
-    for report in files:
-        for sheet in report.sheets if report.status == "read" else ():
+    for file_report in files:
+        for sheet in file_report.sheets if file_report.status == "read" else ():
             if sheet.status == "read" and sheet.columns:
-                place = " ".join(filter(None, (report.path.name, sheet.sheet)))
+                place = " ".join(filter(None, (file_report.path.name, sheet.sheet)))
                 found.setdefault(sheet.columns, []).append(place)
     return found
 
 
-def say_layouts(files: Iterable[FileReport], language: str, numbers: Numbers) -> Iterator[str]:
+def say_layouts(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
     """Yield a sentence for every arrangement of columns: how it is read, and what is not used."""
     for columns, places in list(find_layouts(files).items())[:_LAYOUTS]:
-        text = mask_text(say_columns(columns, language), numbers)
+        text = presenter.mask_text(say_columns(columns, presenter))
         key = "columns.file" if len(places) == 1 else "columns.files"
-        yield say(key, language, place=mask_text(places[0], numbers), n=len(places), text=text)
+        yield presenter.render_sentence(key, place=presenter.mask_text(places[0]), n=len(places), text=text)
 
 
-def say_misspelt(files: Iterable[FileReport], language: str, numbers: Numbers) -> Iterator[str]:
+def say_misspelt(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
     """Yield a sentence for every arrangement with an unused column whose title is nearly a known one."""
     for columns, places in list(find_layouts(files).items())[:_LAYOUTS]:
         if any(each.nearest for each in columns):
-            text = _unused([each for each in columns if each.nearest], language)
-            yield mask_text(say("columns.misspelt", language, place=places[0], text=text), numbers)
+            text = _unused([each for each in columns if each.nearest], presenter)
+            yield presenter.mask_text(
+                presenter.render_sentence("columns.misspelt", place=places[0], text=text)
+            )
 
 
-def say_columns(columns: Sequence[Column], language: str) -> str:
+def say_columns(columns: Sequence[Column], presenter: Presenter) -> str:
     """Return how columns are read: each field with its title, then the titles that are not used."""
-    comma, semicolon = (say(f"mark.{mark}", language) for mark in ("comma", "semicolon"))
-    used = comma.join(_used(each, language) for each in columns if each.field)
+    comma, semicolon = (presenter.render_sentence(f"mark.{mark}") for mark in ("comma", "semicolon"))
+    used = comma.join(_used(each, presenter) for each in columns if each.field)
     unused = [each for each in columns if not each.field]
-    rest = [say("columns.unused", language, unused=_unused(unused, language))] if unused else []
+    rest = [presenter.render_sentence("columns.unused", unused=_unused(unused, presenter))] if unused else []
     return semicolon.join([used, *rest])
 
 
-def _used(column: Column, language: str) -> str:
-    word = field_word(column.field or "", language)
-    return word if word == column.title else word + say("mark.brackets", language, text=column.title)
+def _used(column: Column, presenter: Presenter) -> str:
+    word = presenter.name_field(column.field or "")
+    return (
+        word if word == column.title else word + presenter.render_sentence("mark.brackets", text=column.title)
+    )
 
 
-def _unused(columns: Sequence[Column], language: str) -> str:
+def _unused(columns: Sequence[Column], presenter: Presenter) -> str:
     """Return unused columns, those that may be misspelt first."""
     ordered = sorted(columns, key=lambda each: each.nearest is None)
     said = [
-        say("columns.guess", language, column=each.column, title=each.title, nearest=each.nearest)
+        presenter.render_sentence("columns.guess", column=each.column, title=each.title, nearest=each.nearest)
         if each.nearest
         else f"{each.column} {each.title}"
         for each in ordered[:_NAMED]
     ]
     if len(ordered) > _NAMED:
-        said.append(say("columns.more", language, n=len(ordered) - _NAMED))
-    return say("mark.comma", language).join(said)
+        said.append(presenter.render_sentence("columns.more", n=len(ordered) - _NAMED))
+    return presenter.render_sentence("mark.comma").join(said)

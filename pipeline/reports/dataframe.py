@@ -5,13 +5,11 @@ The table says what outcomes.jsonl says, a row each: numbers and mobiles are mas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipeline.domain.masking import Numbers, mask_answer, mask_text, numbers_of
-from pipeline.domain.run import RowOutcome, Status
+from pipeline.domain.masking import Masker, mask_answer
+from pipeline.domain.run import RowOutcome
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.reports.reasons import counted
 
@@ -52,58 +50,27 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
 }
 _TYPES = {"row": "int64", "attempts": "int64", "seconds": "float64"}  # all else is text, or lists of codes
 COLUMNS = tuple(_COLUMNS)
-COUNTED = ("department", "status", "reasons")  # all that the pivots below need
 
 
 def to_frame(
-    outcomes: Sequence[RowOutcome], columns: Sequence[str] = COLUMNS, *, numbers: Numbers | None = None
+    outcomes: Sequence[RowOutcome], columns: Sequence[str] = COLUMNS, *, masker: Masker | None = None
 ) -> Frame:
     """Return outcomes as a DataFrame, a row each in their order.
 
     ``codes`` are all of a row, warnings too; ``reasons`` only those that keep it from its seal. Both are lists: see
-    ``DataFrame.explode``. ``sent_at`` is in UTC, ``seconds`` what tonight's calls took. ``numbers`` are the roster's,
-    to be masked wherever they stand; by default those of ``outcomes``.
+    ``DataFrame.explode``. ``sent_at`` is in UTC, ``seconds`` is the time this run's calls took. Without a masker the
+    numbers of ``outcomes`` are masked.
     """
     import pandas as pd  # noqa: PLC0415  half a second of import, needed only where a table is wanted
 
-    known = numbers_of(outcome.doctor for outcome in outcomes) if numbers is None else numbers
-    mask = cache(partial(mask_text, numbers=known))
+    masker = masker or Masker.of_doctors(outcome.doctor for outcome in outcomes)
+    mask = masker.mask_text
     cells = {name: [_COLUMNS[name](outcome, mask) for outcome in outcomes] for name in columns}
     frame = pd.DataFrame(cells, columns=list(columns))
     frame = frame.astype({name: kind for name, kind in _TYPES.items() if name in cells})
     if "sent_at" in cells:
         frame["sent_at"] = pd.to_datetime(frame["sent_at"].astype("float64"), unit="s", utc=True)
     return frame
-
-
-@dataclass(frozen=True, slots=True)
-class Pivot:
-    """Rows counted by department and status: ``counts[i][j]`` belongs to ``departments[i]``, ``statuses[j]``."""
-
-    departments: tuple[str | None, ...]  # most rows first; None for rows without one
-    statuses: tuple[Status, ...]  # those that occur, in the order of ``Status``
-    counts: tuple[tuple[int, ...], ...]
-
-
-def by_department(frame: Frame) -> Pivot:
-    """Count the rows of a frame by department and status."""
-    if frame.empty:
-        return Pivot((), (), ())
-    table = frame.assign(department=frame["department"].fillna("")).pivot_table(
-        index="department", columns="status", aggfunc="size", fill_value=0
-    )
-    statuses = tuple(status for status in Status if status.value in table.columns)
-    order = table.sum(axis="columns").sort_values(ascending=False, kind="stable").index
-    table = table.loc[order, [status.value for status in statuses]]
-    counts: Iterable[Iterable[int]] = table.to_numpy().tolist()
-    return Pivot(tuple(name or None for name in order), statuses, tuple(map(tuple, counts)))
-
-
-def by_reason(frame: Frame) -> list[tuple[str, int]]:
-    """Count the rows of a frame by what keeps them from their seal, the commonest first; a row may count for several."""
-    reasons = frame["reasons"].explode().dropna()
-    counts = reasons.groupby(reasons, sort=False).size().sort_values(ascending=False, kind="stable")
-    return [(str(code), int(rows)) for code, rows in counts.items()]
 
 
 def _picture(outcome: RowOutcome) -> str | None:

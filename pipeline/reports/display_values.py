@@ -6,21 +6,21 @@ from pipeline.clock import stamp
 from pipeline.domain.masking import mask_id, mask_mobile
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status
-from pipeline.reports.totals import HOLDING_A_SEAL
 
+HOLDING_A_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 UNSETTLED = frozenset({Status.UNKNOWN, Status.EXISTS})
 
 
-def retried(night: RunReport) -> tuple[RowOutcome, ...]:
+def retried(report: RunReport) -> tuple[RowOutcome, ...]:
     """Return the rows that a retry took up, none for another command.
 
     A retry over whole rosters tells of the others, too; and a rebuilt one knows only how its rows ended.
     """
-    if night.command != "retry":
+    if report.command != "retry":
         return ()
     return tuple(
         each
-        for each in night.outcomes
+        for each in report.outcomes
         if each.row_plan.status in RETRYABLE_STATUSES or each.status is Status.SEALED
     )
 
@@ -79,7 +79,7 @@ def when(outcome: RowOutcome) -> str:
 
 
 def trace_of(outcome: RowOutcome) -> tuple[str, str]:
-    """Return (trace id, host) of the create that waits for a verdict, tonight's or an earlier night's."""
+    """Return (trace id, host) of the create that waits for a verdict, tonight's or an earlier report's."""
     past = outcome.row_plan.history
     held = past.unresolved_attempt if past else None
     return outcome.trace_id or (held.uuid if held else ""), outcome.host or (held.host if held else "")

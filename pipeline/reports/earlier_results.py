@@ -97,7 +97,7 @@ def _traced(log: Path) -> set[str]:
 def find_earlier_run(out: Path, tenant: str) -> Path | None:
     """Return the newest run.json below ``out`` of this tenant that tells of a seal or of a create, else a log, or None.
 
-    Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet night
+    Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet report
     tells of seals as well, and with ``--out`` its run.json may be the only one that is left here.
     """
     shown = (path for path, record in _records(out, tenant) if _shows_seals(record))

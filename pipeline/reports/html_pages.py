@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.reports.presenter import Presenter
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -42,7 +44,7 @@ def warm_up() -> None:
 
 
 def pieces(
-    template: str, language: str, values: Mapping[str, object], *, pictures: bool = False
+    template: str, presenter: Presenter, values: Mapping[str, object], *, pictures: bool = False
 ) -> Iterator[str]:
     """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js``, piece by piece; every value is escaped.
 
@@ -64,7 +66,7 @@ def pieces(
     )
     page = _environment().get_template(template)
     return page.generate(
-        lang="zh-CN" if language == "zh" else "en",
+        lang="zh-CN" if presenter.language == "zh" else "en",
         # our own two files, with no value in them: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704

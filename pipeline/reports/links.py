@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.domain.masking import Numbers, mask_path, mask_text
 from pipeline.domain.run import RunReport
 from pipeline.reports.cell_text import clean
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import Format, Worksheet
 
 LONGEST = 1_000  # characters; Excel takes 2,079
@@ -20,14 +20,19 @@ _ESCAPED = re.compile(r'[% "<>\[\]^`{}]')
 
 
 class FolderLinks:
-    """The folders of a night's pictures, each looked at once: 100,000 pictures lie in few folders.
+    """The folders of a report's pictures, each looked at once: 100,000 pictures lie in few folders.
 
     Addresses are as seen from the workbook, so that a moved tree keeps its links. With ``absolute`` they hold from
     anywhere, for a workbook whose copy lies at another depth.
     """
 
-    def __init__(self, night: RunReport, numbers: Numbers, *, absolute: bool = False) -> None:
-        self._out, self._seals, self._numbers, self._absolute = night.out, night.seals, numbers, absolute
+    def __init__(self, report: RunReport, presenter: Presenter, *, absolute: bool = False) -> None:
+        self._out, self._seals, self._presenter, self._absolute = (
+            report.out,
+            report.seals,
+            presenter,
+            absolute,
+        )
         self._folders: dict[Path, Path] = {}
         self._targets: dict[Path, str | None] = {}
         self._tips: dict[Path, str] = {}
@@ -59,7 +64,7 @@ class FolderLinks:
         if target is None:
             return False
         if folder not in self._tips:
-            tip = clean(mask_path(folder.absolute(), self._numbers))
+            tip = clean(self._presenter.mask_path(folder.absolute()))
             self._tips[folder] = tip if len(tip) <= LONGEST_TIP else f"… {tip[-LONGEST_TIP:]}"
         sheet.write_url(row, column, target, look, clean(text), self._tips[folder])
         return True
@@ -78,7 +83,7 @@ class FolderLinks:
         misread = _MISREAD.search(address) or (os.sep == "/" and "\\" in address)
         if misread or len(address) > LONGEST:
             return None
-        if mask_text(address, self._numbers) != address:
+        if self._presenter.mask_text(address) != address:
             return None
         return _url(address)
 

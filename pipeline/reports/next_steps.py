@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.domain.masking import NO_NUMBERS, Numbers, mask_path, mask_text
+from pipeline.domain.masking import mask_text
 from pipeline.domain.roster import Problem
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.results import say, status_word
 from pipeline.reports.display_values import UNSETTLED
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import is_spare_copy, needs_fixing, waits_for_review
 from pipeline.support.shell_quoting import quote
 
@@ -34,9 +34,9 @@ class Step:
     command: str | None = None
 
 
-def waiting(night: RunReport) -> int:
+def waiting(report: RunReport) -> int:
     """Return how many rows wait for somebody: all but those that are well and the spare copies."""
-    return sum(map(needs_somebody, night.outcomes))
+    return sum(map(needs_somebody, report.outcomes))
 
 
 def needs_somebody(outcome: RowOutcome) -> bool:
@@ -44,61 +44,63 @@ def needs_somebody(outcome: RowOutcome) -> bool:
     return outcome.status not in _WELL and not is_spare_copy(outcome)
 
 
-def verdict(night: RunReport, language: str) -> tuple[str, Status]:
-    """Return the first sentence about a night, and the status whose colour it has."""
-    rows, todo = len(night.outcomes), waiting(night)
+def verdict(report: RunReport, presenter: Presenter) -> tuple[str, Status]:
+    """Return the first sentence about a report, and the status whose colour it has."""
+    rows, todo = len(report.outcomes), waiting(report)
     if todo:
-        return say("verdict.people", language, rows=rows, good=rows - todo, todo=todo), Status.REJECTED
-    if any(report.status == "refused" for report in night.files):
-        return say("verdict.refused_only", language), Status.FAILED
+        return presenter.render("verdict.people", rows=rows, good=rows - todo, todo=todo), Status.REJECTED
+    if any(file_report.status == "refused" for file_report in report.files):
+        return presenter.render("verdict.refused_only"), Status.FAILED
     if not rows:
-        return say("verdict.nothing", language), Status.UNCHANGED
-    if night.command == "check":
-        return say("verdict.ready", language, rows=rows), Status.SEALED
-    return say("verdict.done", language, rows=rows), Status.SEALED
+        return presenter.render("verdict.nothing"), Status.UNCHANGED
+    if report.command == "check":
+        return presenter.render("verdict.ready", rows=rows), Status.SEALED
+    return presenter.render("verdict.done", rows=rows), Status.SEALED
 
 
-def next_steps(night: RunReport, numbers: Numbers, language: str) -> Iterator[Step]:
+def next_steps(report: RunReport, presenter: Presenter) -> Iterator[Step]:
     """Yield the steps: what blocks everything first, then the clerk's, then the console, then decisions."""
-    counts = Counter(outcome.status for outcome in night.outcomes)
-    faulty = Counter(outcome.status for outcome in night.outcomes if needs_fixing(outcome))
-    sheets = {name: say(f"sheet.{name}", language) for name in ("all", "fix", "unknown")}
+    counts = Counter(outcome.status for outcome in report.outcomes)
+    faulty = Counter(outcome.status for outcome in report.outcomes if needs_fixing(outcome))
+    sheets = {name: presenter.render(f"sheet.{name}") for name in ("all", "fix", "unknown")}
     some = False
     for step in (
-        *_before_all(night, numbers, language),
-        *_for_the_clerk(night, faulty, sheets["fix"], numbers, language),
-        *_for_the_rest(night, counts, sheets, numbers, language),
+        *_before_all(report, presenter),
+        *_for_the_clerk(report, faulty, sheets["fix"], presenter),
+        *_for_the_rest(report, counts, sheets, presenter),
     ):
         some = True
         yield step
     if not some:
-        again = "check" if night.command == "check" else "run"
-        yield _step(night, say("next.nothing", language), again, language)
+        again = "check" if report.command == "check" else "run"
+        yield _step(report, presenter.render("next.nothing"), again, presenter)
 
 
-def _before_all(night: RunReport, numbers: Numbers, language: str) -> Iterator[Step]:
-    if night.halt and night.halt.exit == 4:
-        yield _sent_again(night, say("next.halted", language), language)
-    if _guarded(night):
-        passed = _step(night, say("next.guarded", language), "run", language)
-        typed = f"{passed.command} --accept-guards" if _shown(night) else passed.command
+def _before_all(report: RunReport, presenter: Presenter) -> Iterator[Step]:
+    if report.halt and report.halt.exit == 4:
+        yield _sent_again(report, presenter.render("next.halted"), presenter)
+    if _guarded(report):
+        passed = _step(report, presenter.render("next.guarded"), "run", presenter)
+        typed = f"{passed.command} --accept-guards" if _shown(report) else passed.command
         yield replace(passed, command=typed)
-    if night.halt and night.halt.code == "SEALS_EXIST":
-        yield Step(say("next.adopt", language), f"{night.invocation} adopt --help")
-    if deferred := [report.path for report in night.files if report.status == "deferred"]:
-        typed = _typed(night, numbers, "retry", deferred[:1]) or f"{night.invocation} retry --help"
-        yield Step(say("next.deferred", language, n=len(deferred)), typed)
-    refused = [report for report in night.files if report.status == "refused"]
-    marked = next((report.path for report in refused if any(map(_is_marks, report.problems))), None)
-    if marked is not None and night.command == "retry":
-        typed = _typed(night, numbers, "retry", [marked]) or f"{night.invocation} retry --help"
-        yield Step(say("next.marks", language, file=mask_text(marked.name, numbers)), typed)
-    elif refused and night.command == "retry":
-        typed = _typed(night, numbers, "retry", [refused[0].path]) or f"{night.invocation} retry --help"
-        yield Step(say("next.files", language, n=len(refused)), typed)
+    if report.halt and report.halt.code == "SEALS_EXIST":
+        yield Step(presenter.render("next.adopt"), f"{report.invocation} adopt --help")
+    if deferred := [file_report.path for file_report in report.files if file_report.status == "deferred"]:
+        typed = _typed(report, presenter, "retry", deferred[:1]) or f"{report.invocation} retry --help"
+        yield Step(presenter.render("next.deferred", n=len(deferred)), typed)
+    refused = [file_report for file_report in report.files if file_report.status == "refused"]
+    marked = next(
+        (file_report.path for file_report in refused if any(map(_is_marks, file_report.problems))), None
+    )
+    if marked is not None and report.command == "retry":
+        typed = _typed(report, presenter, "retry", [marked]) or f"{report.invocation} retry --help"
+        yield Step(presenter.render("next.marks", file=presenter.mask_text(marked.name)), typed)
+    elif refused and report.command == "retry":
+        typed = _typed(report, presenter, "retry", [refused[0].path]) or f"{report.invocation} retry --help"
+        yield Step(presenter.render("next.files", n=len(refused)), typed)
     elif refused:
-        again = "check" if night.command == "check" else "run"
-        yield _step(night, say("next.files", language, n=len(refused)), again, language)
+        again = "check" if report.command == "check" else "run"
+        yield _step(report, presenter.render("next.files", n=len(refused)), again, presenter)
 
 
 def _is_marks(problem: Problem) -> bool:
@@ -106,67 +108,67 @@ def _is_marks(problem: Problem) -> bool:
     return problem.code == "FILE_SUSPICIOUS" and bool(problem.detail.get("ticket"))
 
 
-def _guarded(night: RunReport) -> bool:
+def _guarded(report: RunReport) -> bool:
     """Tell whether a guard let nothing through: a plain run of the same rosters would be stopped again."""
-    return night.halt is not None and night.halt.code in GUARDS
+    return report.halt is not None and report.halt.code in GUARDS
 
 
 def _for_the_clerk(
-    night: RunReport, faulty: Counter[Status], sheet: str, numbers: Numbers, language: str
+    report: RunReport, faulty: Counter[Status], sheet: str, presenter: Presenter
 ) -> Iterator[Step]:
-    if night.command == "check":
+    if report.command == "check":
         if faulty:
-            yield _step(night, say("next.check", language, sheet=sheet), "check", language)
+            yield _step(report, presenter.render("next.check", sheet=sheet), "check", presenter)
         return
-    retry = _typed(night, numbers, "retry", _workbooks(night))
+    retry = _typed(report, presenter, "retry", _workbooks(report))
     if retry is None:
         if todo := faulty[Status.REJECTED] + faulty[Status.FAILED]:
-            yield Step(say("next.fix_roster", language, n=todo), f"{night.invocation} retry")
+            yield Step(presenter.render("next.fix_roster", n=todo), f"{report.invocation} retry")
         return
     if wrong := faulty[Status.REJECTED]:
-        yield Step(say("next.fix", language, n=wrong, sheet=sheet), retry)
+        yield Step(presenter.render("next.fix", n=wrong, sheet=sheet), retry)
     if refused := faulty[Status.FAILED]:
         key, command = ("next.failed_too", None) if wrong else ("next.failed", retry)
-        yield Step(say(key, language, n=refused, sheet=sheet), command)
+        yield Step(presenter.render(key, n=refused, sheet=sheet), command)
 
 
 def _for_the_rest(
-    night: RunReport, counts: Counter[Status], sheets: dict[str, str], numbers: Numbers, language: str
+    report: RunReport, counts: Counter[Status], sheets: dict[str, str], presenter: Presenter
 ) -> Iterator[Step]:
     unsettled = sum(counts[status] for status in UNSETTLED)
     if unsettled:
-        settle = _typed(night, numbers, "resolve", _workbooks(night))
+        settle = _typed(report, presenter, "resolve", _workbooks(report))
         key = "next.unknown" if settle else "next.unknown_list"
-        text = say(key, language, n=unsettled, sheet=sheets["unknown"])
-        yield Step(text, settle or f"{night.invocation} resolve")
+        text = presenter.render(key, n=unsettled, sheet=sheets["unknown"])
+        yield Step(text, settle or f"{report.invocation} resolve")
     if changed := counts[Status.CHANGED]:
-        word = status_word(Status.CHANGED, language)
-        listing = f"{night.invocation} resolve"
-        yield Step(say("next.changed", language, n=changed, sheet=sheets["all"], status=word), listing)
-    if held := sum(outcome.row_plan.possibly_same is not None for outcome in night.outcomes):
-        yield Step(say("next.possibly_same", language, n=held), f"{night.invocation} resolve")
-    if night.absent_unresolved:
-        yield Step(say("next.absent", language, n=night.absent_unresolved), f"{night.invocation} status")
-    note = "" if _shown(night) else f" {say('next.unshown', language)}"
-    reviewable = sum(map(waits_for_review, night.outcomes))
+        word = presenter.name_status(Status.CHANGED)
+        listing = f"{report.invocation} resolve"
+        yield Step(presenter.render("next.changed", n=changed, sheet=sheets["all"], status=word), listing)
+    if held := sum(outcome.row_plan.possibly_same is not None for outcome in report.outcomes):
+        yield Step(presenter.render("next.possibly_same", n=held), f"{report.invocation} resolve")
+    if report.absent_unresolved:
+        yield Step(presenter.render("next.absent", n=report.absent_unresolved), f"{report.invocation} status")
+    note = "" if _shown(report) else f" {presenter.render('next.unshown')}"
+    reviewable = sum(map(waits_for_review, report.outcomes))
     if reviewable:
-        page = mask_path(night.out / REVIEW_PAGE, numbers)
-        yield Step(say("next.review", language, n=reviewable, page=page) + note, review_command(night))
+        page = presenter.mask_path(report.out / REVIEW_PAGE)
+        yield Step(presenter.render("next.review", n=reviewable, page=page) + note, review_command(report))
     waits = counts[Status.NOT_SENT] - reviewable
-    if waits and not _guarded(night) and not (night.halt and night.halt.exit == 4):
-        key = "next.again_after" if night.halt and night.halt.code in CAUSED else "next.again"
-        yield _sent_again(night, say(key, language, n=waits), language, numbers)
+    if waits and not _guarded(report) and not (report.halt and report.halt.exit == 4):
+        key = "next.again_after" if report.halt and report.halt.code in CAUSED else "next.again"
+        yield _sent_again(report, presenter.render(key, n=waits), presenter)
     if ready := counts[Status.READY]:
-        yield _step(night, say("next.run", language, n=ready), "run", language)
-        if night.review_mark and not reviewable:
-            page = mask_path(night.out / REVIEW_PAGE, numbers)
-            yield Step(say("next.look", language, page=page) + note, review_command(night))
+        yield _step(report, presenter.render("next.run", n=ready), "run", presenter)
+        if report.review_mark and not reviewable:
+            page = presenter.mask_path(report.out / REVIEW_PAGE)
+            yield Step(presenter.render("next.look", page=page) + note, review_command(report))
 
 
-def review_command(night: RunReport) -> str:
-    """Return the command that takes up what was judged on the night's review page."""
-    run = _command(night, "run") if _shown(night) else f"{night.invocation} run"
-    return f"{run} --review {review_file(night.run)}"
+def review_command(report: RunReport) -> str:
+    """Return the command that takes up what was judged on the report's review page."""
+    run = _command(report, "run") if _shown(report) else f"{report.invocation} run"
+    return f"{run} --review {review_file(report.run)}"
 
 
 def review_file(run: str) -> str:
@@ -174,41 +176,41 @@ def review_file(run: str) -> str:
     return f"review-{run}.json"
 
 
-def _sent_again(night: RunReport, text: str, language: str, numbers: Numbers = NO_NUMBERS) -> Step:
+def _sent_again(report: RunReport, text: str, presenter: Presenter) -> Step:
     """Return how rows that were not sent go on: with tonight's words, or by `retry`, which needs none of them."""
-    if night.command == "retry":
-        again = _typed(night, numbers, "retry", _workbooks(night))
-        return Step(text, again or f"{night.invocation} retry")
-    if not _shown(night):
-        return Step(text, f"{night.invocation} retry")
-    return _step(night, text, "run", language)
+    if report.command == "retry":
+        again = _typed(report, presenter, "retry", _workbooks(report))
+        return Step(text, again or f"{report.invocation} retry")
+    if not _shown(report):
+        return Step(text, f"{report.invocation} retry")
+    return _step(report, text, "run", presenter)
 
 
-def _step(night: RunReport, text: str, command: str, language: str) -> Step:
+def _step(report: RunReport, text: str, command: str, presenter: Presenter) -> Step:
     """Return a step with a command as it was called tonight, with the rosters and folders that were named.
 
     A name that holds a number is masked and cannot be typed: then it is said so.
     """
-    if _shown(night):
-        return Step(text, _command(night, command))
-    return Step(f"{text} {say('next.unshown', language)}", f"{night.invocation} {command} --help")
+    if _shown(report):
+        return Step(text, _command(report, command))
+    return Step(f"{text} {presenter.render('next.unshown')}", f"{report.invocation} {command} --help")
 
 
-def _shown(night: RunReport) -> bool:
+def _shown(report: RunReport) -> bool:
     """Tell whether rosters and folders that were named may be shown as they are."""
-    return mask_text(night.arguments) == night.arguments
+    return mask_text(report.arguments) == report.arguments
 
 
-def _workbooks(night: RunReport) -> list[Path]:
-    """Return where the night's workbook lies, and where its copy."""
-    return [night.out / night.workbook, *([night.latest / WORKBOOK] if night.latest else [])]
+def _workbooks(report: RunReport) -> list[Path]:
+    """Return where the report's workbook lies, and where its copy."""
+    return [report.out / report.workbook, *([report.latest / WORKBOOK] if report.latest else [])]
 
 
-def _typed(night: RunReport, numbers: Numbers, command: str, paths: Sequence[Path]) -> str | None:
+def _typed(report: RunReport, presenter: Presenter, command: str, paths: Sequence[Path]) -> str | None:
     """Return the command on the first path that may be shown as it is; what is masked cannot be typed."""
-    told = next((path for path in paths if mask_path(path, numbers) == str(path)), None)
-    return None if told is None else f"{night.invocation} {command} {quote(str(told))}"
+    told = next((path for path in paths if presenter.mask_path(path) == str(path)), None)
+    return None if told is None else f"{report.invocation} {command} {quote(str(told))}"
 
 
-def _command(night: RunReport, command: str) -> str:
-    return " ".join(filter(None, (night.invocation, command, night.arguments)))
+def _command(report: RunReport, command: str) -> str:
+    return " ".join(filter(None, (report.invocation, command, report.arguments)))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pipeline.domain.masking import Numbers, mask_text
 from pipeline.domain.run import Notice, RunReport
-from pipeline.messages.results import say
+from pipeline.reports.presenter import Presenter
 
 
-def describe_notice(notice: Notice, language: str) -> str:
+def describe_notice(notice: Notice, presenter: Presenter) -> str:
     """Return what a run noticed, and what to do about it."""
     words = {
-        name: say(f"notice.{text}", language) if name == "direction" else text
+        name: presenter.render(f"notice.{text}") if name == "direction" else text
         for name, text in notice.detail.items()
     }
-    return say(f"notice.{notice.code}", language, **words)
+    return presenter.render(f"notice.{notice.code}", **words)
 
 
-def describe_notices(night: RunReport, numbers: Numbers, language: str) -> list[str]:
+def describe_notices(report: RunReport, presenter: Presenter) -> list[str]:
     """Return all that a run noticed, masked."""
-    return [mask_text(describe_notice(each, language), numbers) for each in night.notices]
+    return [presenter.mask_text(describe_notice(each, presenter)) for each in report.notices]

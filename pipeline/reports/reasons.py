@@ -6,49 +6,48 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from pipeline import row_failures
-from pipeline.domain.masking import Numbers, mask_answer, mask_problem, mask_text
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.catalogue import say as mark
-from pipeline.messages.findings import in_words, is_phrase
+from pipeline.messages.findings import is_phrase
 from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, message
-from pipeline.messages.results import field_word, say, status_meaning
+from pipeline.messages.results import status_meaning
 from pipeline.messages.service_advice import advice_for, known
 from pipeline.messages.service_errors import ANSWERS
 from pipeline.reports.display_values import UNSETTLED, when
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_task, is_service_code
 
 _FIELDS = ("differs", "same", "agreed")  # words of a detail that name fields
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 
 
-def label(code: str, language: str, *, unsettled: bool = False) -> str:
+def label(code: str, presenter: Presenter, *, unsettled: bool = False) -> str:
     """Return a code's short name, or what it means; unlisted codes of the service share one, by whether they settled their row."""
     if code.startswith("http_"):
         code = "http_502"  # they all prove as little
     if code in ANSWERS:
-        return ANSWERS[code].summarize(language)
+        return ANSWERS[code].summarize(presenter.language)
     if code not in LABELS:
         if code in CATALOGUE:
             return code
         if is_service_code(code):
-            return advice_for(code).summarize(language)
-        return say("reason.doubtful" if unsettled else "reason.service", language)
+            return advice_for(code).summarize(presenter.language)
+        return presenter.render("reason.doubtful" if unsettled else "reason.service")
     zh, en = LABELS[code]
-    return zh if language == "zh" else en
+    return zh if presenter.language == "zh" else en
 
 
-def sentence(problem: Problem, language: str, numbers: Numbers | None = None) -> str:
-    """Return a problem as a sentence with fields in the reader's words; masked when ``numbers`` are given."""
+def sentence(problem: Problem, presenter: Presenter, *, masked: bool = True) -> str:
+    """Return a problem as a sentence with fields in the reader's words."""
     for detail in _FIELDS:
         if named := problem.detail.get(detail):
-            fields = [field_word(field, language) for field in named.replace(",", " ").split()]
-            told = mark("mark.comma", language).join(fields)
+            fields = [presenter.name_field(field) for field in named.replace(",", " ").split()]
+            told = presenter.render_sentence("mark.comma").join(fields)
             problem = replace(problem, detail={**problem.detail, detail: told})
-    if numbers is None:
-        return message(problem, language)
-    return mask_text(message(mask_problem(problem, numbers), language), numbers)
+    if not masked:
+        return message(problem, presenter.language)
+    return presenter.mask_text(message(presenter.mask_problem(problem), presenter.language))
 
 
 def is_spare_copy(outcome: RowOutcome) -> bool:
@@ -61,11 +60,11 @@ def is_spare_copy(outcome: RowOutcome) -> bool:
     )
 
 
-def meaning(status: Status, outcomes: Iterable[RowOutcome], language: str) -> str:
+def meaning(status: Status, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
     """Return what a status says of its rows, and how many of those to correct only repeat another row."""
-    said = status_meaning(status, language)
+    said = status_meaning(status, presenter.language)
     spare = sum(map(is_spare_copy, outcomes)) if status is Status.REJECTED else 0
-    return say("spare.meaning", language, meaning=said, n=spare) if spare else said
+    return presenter.render("spare.meaning", meaning=said, n=spare) if spare else said
 
 
 def waits_for_review(outcome: RowOutcome) -> bool:
@@ -86,40 +85,40 @@ def errors_of(outcome: RowOutcome) -> list[Problem]:
 
 
 def reasons(
-    outcome: RowOutcome, language: str, numbers: Numbers, *, tell: Callable[[Problem], str] | None = None
+    outcome: RowOutcome, presenter: Presenter, *, tell: Callable[[Problem], str] | None = None
 ) -> Iterator[str]:
     """Yield every sentence about a row: the service's word, its errors, its warnings.
 
     All is masked with ``numbers``, unless ``tell`` makes a problem's sentence: the To fix sheet may quote the roster.
     """
     yield from row_failures.isolate_row_failure(
-        lambda: list(_reasons(outcome, language, numbers, tell)),
-        lambda found: [sentence(found, language, numbers)],
+        lambda: list(_reasons(outcome, presenter, tell)),
+        lambda found: [sentence(found, presenter)],
         stage="results",
         row_id=outcome.doctor.row_id,
     )
 
 
 def _reasons(
-    outcome: RowOutcome, language: str, numbers: Numbers, tell: Callable[[Problem], str] | None
+    outcome: RowOutcome, presenter: Presenter, tell: Callable[[Problem], str] | None
 ) -> Iterator[str]:
     service = outcome.code or outcome.message
     if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
-        own = happened(outcome.code, outcome.message, language)
-        text = own or explain_answer(outcome, mask_answer(outcome.message or "", numbers), language) or "—"
+        own = happened(outcome.code, outcome.message, presenter)
+        text = own or explain_answer(outcome, presenter.mask_answer(outcome.message or ""), presenter) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
-        yield say("reason.wire" if own else key, language, code=outcome.code or "—", message=text)
+        yield presenter.render("reason.wire" if own else key, code=outcome.code or "—", message=text)
         if outcome.status is Status.FAILED and tell is None:  # the To fix sheet has a column for it
-            yield _service_advice(outcome.code, language)
+            yield _service_advice(outcome.code, presenter)
     if outcome.status in UNSETTLED:
-        yield say(f"reason.{outcome.status.value}", language, time=when(outcome) or "—")
+        yield presenter.render(f"reason.{outcome.status.value}", time=when(outcome) or "—")
     if outcome.status is Status.NOT_SENT and not errors_of(outcome) and not service:
-        yield say("reason.not_sent", language)
+        yield presenter.render("reason.not_sent")
     for problem in sorted(outcome.problems, key=lambda problem: problem.severity):
-        yield tell(problem) if tell else sentence(problem, language, numbers)
+        yield tell(problem) if tell else sentence(problem, presenter)
 
 
-def explain_answer(outcome: RowOutcome, message: str, language: str) -> str:
+def explain_answer(outcome: RowOutcome, message: str, presenter: Presenter) -> str:
     """Return what the service's code means, with the answer's own words, ``message``.
 
     The words stand alone where the catalogue does not list the code, and for a name that exists, which is explained
@@ -128,22 +127,22 @@ def explain_answer(outcome: RowOutcome, message: str, language: str) -> str:
     code = outcome.code or ""
     if outcome.status is Status.EXISTS or not is_service_code(code):
         return message
-    what = advice_for(code).summarize(language)
-    return say("reason.explained", language, what=what, message=message) if message else what
+    what = advice_for(code).summarize(presenter.language)
+    return presenter.render("reason.explained", what=what, message=message) if message else what
 
 
-def happened(code: str | None, message: str | None, language: str) -> str | None:
+def happened(code: str | None, message: str | None, presenter: Presenter) -> str | None:
     """Return what happened on the wire where the service itself said nothing usable; None where it did.
 
     Without a code nothing was answered at all. Nights of older versions kept a library's own words as the message: they are no phrase, and are left out.
     """
     if code is None:
-        return in_words(message, language) if message and is_phrase(message) else None
+        return presenter.render_finding(message) if message and is_phrase(message) else None
     if code not in ANSWERS and not code.startswith("http_"):
         return None
-    what = advice_for(code).summarize(language)
-    told = in_words(message, language) if message and is_phrase(message) else ""
-    return mark("mark.colon", language).join(filter(None, (what, told)))
+    what = advice_for(code).summarize(presenter.language)
+    told = presenter.render_finding(message) if message and is_phrase(message) else ""
+    return presenter.render_sentence("mark.colon").join(filter(None, (what, told)))
 
 
 def counted(outcome: RowOutcome) -> list[str]:
@@ -157,27 +156,27 @@ def counted(outcome: RowOutcome) -> list[str]:
     return list(dict.fromkeys(problem.code for problem in errors_of(outcome)))
 
 
-def advice(outcome: RowOutcome, language: str) -> str:
+def advice(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return what the reader of the To fix sheet should do with this row."""
     errors = errors_of(outcome)
     if outcome.status is Status.NOT_SENT and not errors:
         code = outcome.code or ""
         waits = is_service_code(code) and advice_for(code).rerun == "after"
-        return _service_advice(code, language) if waits else say("advice.not_sent", language)
+        return _service_advice(code, presenter) if waits else presenter.render("advice.not_sent")
     if outcome.status is Status.FAILED and not errors:
-        return _service_advice(outcome.code, language)
+        return _service_advice(outcome.code, presenter)
     has_seal = any(each.code == "ROW_SUPERSEDED" and each.detail.get("seal") for each in outcome.problems)
     if has_seal or waits_for_review(outcome):
-        return say("advice.roster" if has_seal else "advice.review", language)
+        return presenter.render("advice.roster" if has_seal else "advice.review")
     if any(CATALOGUE[error.code].who == "it" for error in errors if error.code in CATALOGUE):
-        return say("advice.it", language)
+        return presenter.render("advice.it")
     if errors and all(error.field is Field.PICTURE for error in errors):
-        return say("advice.picture", language)
-    return say("advice.cells", language)
+        return presenter.render("advice.picture")
+    return presenter.render("advice.cells")
 
 
-def _service_advice(code: str | None, language: str) -> str:
+def _service_advice(code: str | None, presenter: Presenter) -> str:
     """Return what a refusal asks for, and of whom."""
     if code is None or not known(code):
-        return say("advice.failed", language)
-    return describe_task(advice_for(code), language)
+        return presenter.render("advice.failed")
+    return describe_task(advice_for(code), presenter)

@@ -9,16 +9,7 @@ from functools import partial
 
 from pipeline import __version__, row_failures
 from pipeline.clock import stamp
-from pipeline.domain.masking import (
-    NO_NUMBERS,
-    Numbers,
-    hide_names,
-    mask_answer,
-    mask_change,
-    mask_path,
-    mask_text,
-    numbers_of,
-)
+from pipeline.domain.masking import Masker, hide_names
 from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.messages.file_notes import noted
@@ -26,46 +17,40 @@ from pipeline.messages.findings import is_phrase
 from pipeline.messages.problems import forgiven
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.reports.notice_text import describe_notice
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import happened, sentence
 from pipeline.reports.totals import verify_totals
 
 SCHEMA = 1
 
 
-def outcome_record(
-    outcome: RowOutcome, *, run: str, language: str, numbers: Numbers | None = None
-) -> dict[str, object]:
-    """Return a row's line of outcomes.jsonl; ``numbers`` are the roster's, by default this row's alone."""
+def outcome_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
+    """Return a row's line of outcomes.jsonl."""
     return row_failures.isolate_row_failure(
-        partial(_line, outcome, run=run, language=language, numbers=numbers),
-        partial(_bare_line, outcome, run=run, language=language, numbers=numbers),
+        partial(_line, outcome, run=run, presenter=presenter),
+        partial(_bare_line, outcome, run=run, presenter=presenter),
         stage="results",
         row_id=outcome.doctor.row_id,
     )
 
 
-def _bare_line(
-    outcome: RowOutcome, found: Problem, *, run: str, language: str, numbers: Numbers | None
-) -> dict[str, object]:
+def _bare_line(outcome: RowOutcome, found: Problem, *, run: str, presenter: Presenter) -> dict[str, object]:
     """Return the line of a row over which its own line broke: where it stands, how it ended, and that it broke."""
     doctor = replace(outcome.doctor, changes=(), problems=())
     planned = replace(outcome.row_plan, doctor=doctor)
     bare = replace(outcome, row_plan=planned, message=None, problems=(forgiven(found),))
-    return _line(bare, run=run, language=language, numbers=numbers)
+    return _line(bare, run=run, presenter=presenter)
 
 
-def _line(
-    outcome: RowOutcome, *, run: str, language: str, numbers: Numbers | None = None
-) -> dict[str, object]:
+def _line(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
     doctor = outcome.doctor
     origin = doctor.row.origin
-    known = numbers_of([doctor]) if numbers is None else numbers
     return {
         "schema": SCHEMA,
         "run": run,
-        "file": mask_text(origin.file, known),
-        "path": mask_path(origin.path, known),
-        "sheet": _masked(origin.sheet, known),
+        "file": presenter.mask_text(origin.file),
+        "path": presenter.mask_path(origin.path),
+        "sheet": _masked(origin.sheet, presenter),
         "row": origin.row,
         "row_id": doctor.row_id,
         "key": doctor.key,
@@ -77,108 +62,108 @@ def _line(
                 "field": problem.field.value if problem.field else None,
                 "cell": problem.cell,
                 "severity": problem.severity,
-                "message": sentence(problem, language, known),
+                "message": sentence(problem, presenter),
             }
             for problem in outcome.problems
         ],
-        "changes": list(_changes(outcome, known)) if doctor.changes else [],
-        "staff_no": _masked(doctor.staff_no, known),
-        "name": _masked(name_of(doctor), known),
+        "changes": list(_changes(outcome, presenter)) if doctor.changes else [],
+        "staff_no": _masked(doctor.staff_no, presenter),
+        "name": _masked(name_of(doctor), presenter),
         "id_masked": id_masked(doctor),
         "id_card_type": doctor.id_type.value if doctor.id_type else None,
         "mobile_masked": mobile_masked(doctor),
-        "seal_name": _masked(seal_name_of(outcome), known),
-        "picture": {"path": mask_path(doctor.picture.path, known), "sha256": doctor.picture.sha256}
+        "seal_name": _masked(seal_name_of(outcome), presenter),
+        "picture": {"path": presenter.mask_path(doctor.picture.path), "sha256": doctor.picture.sha256}
         if doctor.picture
         else None,
         "seal_id": seal_id_of(outcome),
         "request_id": outcome.request_id,
         "trace_id": outcome.trace_id,
         "attempts": outcome.attempts,
-        "service": {"code": outcome.code, "message": _said(outcome, known)}
+        "service": {"code": outcome.code, "message": _said(outcome, presenter)}
         if outcome.code or outcome.message or outcome.unproven_seal_id
         else None,
     }
 
 
-def file_line(report: FileReport, language: str, numbers: Numbers = NO_NUMBERS) -> dict[str, object]:
+def file_line(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
     """Return a roster file's line of files.jsonl; ``notes`` begin with the sentences of its problems."""
     return {
-        "file": mask_text(report.path.name, numbers),
-        "path": mask_path(report.path, numbers),
-        "sha256": report.sha256,
-        "status": report.status,
-        "codes": list(report.codes),
-        "rows": report.rows,
+        "file": presenter.mask_text(file_report.path.name),
+        "path": presenter.mask_path(file_report.path),
+        "sha256": file_report.sha256,
+        "status": file_report.status,
+        "codes": list(file_report.codes),
+        "rows": file_report.rows,
         "sheets": [
             {
-                "sheet": _masked(sheet.sheet, numbers),
+                "sheet": _masked(sheet.sheet, presenter),
                 "status": sheet.status,
                 "rows": sheet.rows,
                 "columns": [
                     {
                         "column": each.column,
-                        "title": mask_text(each.title, numbers),
+                        "title": presenter.mask_text(each.title),
                         "field": each.field,
                         "nearest": each.nearest,
                     }
                     for each in sheet.columns
                 ],
             }
-            for sheet in report.sheets
+            for sheet in file_report.sheets
         ],
         "skipped_lines": [
-            {"sheet": _masked(line.sheet, numbers), "first": line.first, "last": line.last, "why": line.why}
-            for line in report.skipped
+            {"sheet": _masked(line.sheet, presenter), "first": line.first, "last": line.last, "why": line.why}
+            for line in file_report.skipped
         ],
         "notes": [
-            *(sentence(problem, language, numbers) for problem in report.problems),
-            *(noted(mask_text(note, numbers), language) for note in report.notes),
+            *(sentence(problem, presenter) for problem in file_report.problems),
+            *(noted(presenter.mask_text(note), presenter.language) for note in file_report.notes),
         ],
     }
 
 
-def run_record(night: RunReport, *, numbers: Numbers | None = None) -> dict[str, object]:
-    """Return run.json; no number and no person's name stands in it. Raises ``SumsError``.
+def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, object]:
+    """Return run.json, which holds no number and no person's name. Raises ``SumsError``.
 
-    ``numbers`` saves collecting the roster's numbers once more.
+    Without a masker the numbers of the report's rows are masked.
     """
-    known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
-    names = {name for outcome in night.outcomes if (name := name_of(outcome.doctor))}
+    mask_text = (masker or Masker.of_doctors(outcome.doctor for outcome in report.outcomes)).mask_text
+    names = {name for outcome in report.outcomes if (name := name_of(outcome.doctor))}
 
     def anonymous(text: str) -> str:
-        return hide_names(mask_text(text, known), names)
+        return hide_names(mask_text(text), names)
 
     return {
         "schema": SCHEMA,
-        "run": night.run,
-        "command": night.command,
-        "started": stamp(night.started),
-        "finished": stamp(night.finished),
-        "exit": night.exit,
-        "tenant": night.tenant,
-        "contract": night.contract,
-        "rows": len(night.outcomes),
-        "statuses": {status.value: rows for status, rows in verify_totals(night).items()},
-        "requests": {action: dict(codes) for action, codes in night.traffic.requests.items()},
+        "run": report.run,
+        "command": report.command,
+        "started": stamp(report.started),
+        "finished": stamp(report.finished),
+        "exit": report.exit,
+        "tenant": report.tenant,
+        "contract": report.contract,
+        "rows": len(report.outcomes),
+        "statuses": {status.value: rows for status, rows in verify_totals(report).items()},
+        "requests": {action: dict(codes) for action, codes in report.traffic.requests.items()},
         "rate": {
-            "limit": night.traffic.limit,
-            "used_share": night.traffic.used_share,
-            "throttled": night.traffic.throttled,
-            "max_in_second": night.traffic.max_in_second,
-            **({"timing": asdict(night.traffic.timing)} if night.traffic.timing else {}),
+            "limit": report.traffic.limit,
+            "used_share": report.traffic.used_share,
+            "throttled": report.traffic.throttled,
+            "max_in_second": report.traffic.max_in_second,
+            **({"timing": asdict(report.traffic.timing)} if report.traffic.timing else {}),
         },
-        "halted": _halted(night.halt, anonymous) if night.halt else None,
-        **({"notices": [_notice(each, anonymous) for each in night.notices]} if night.notices else {}),
+        "halted": _halted(report.halt, anonymous) if report.halt else None,
+        **({"notices": [_notice(each, anonymous) for each in report.notices]} if report.notices else {}),
         "files": [
             {
-                "path": anonymous(str(report.path)),
-                "sha256": report.sha256,
-                "status": report.status,
-                "codes": list(report.codes),
-                "rows": report.rows,
+                "path": anonymous(str(file_report.path)),
+                "sha256": file_report.sha256,
+                "status": file_report.status,
+                "codes": list(file_report.codes),
+                "rows": file_report.rows,
             }
-            for report in night.files
+            for file_report in report.files
         ],
         "versions": {"esign-import": __version__, "python": platform.python_version()},
     }
@@ -191,24 +176,24 @@ def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, str]:
 
 def _notice(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:
     hidden = replace(notice, detail={name: anonymous(text) for name, text in notice.detail.items()})
-    return {"code": notice.code, "message": describe_notice(hidden, "en"), "detail": hidden.detail}
+    return {"code": notice.code, "message": describe_notice(hidden, Presenter("en")), "detail": hidden.detail}
 
 
-def _changes(outcome: RowOutcome, numbers: Numbers) -> Iterator[dict[str, str]]:
+def _changes(outcome: RowOutcome, presenter: Presenter) -> Iterator[dict[str, str]]:
     for change in outcome.doctor.changes:
-        before, after = mask_change(change, numbers)
+        before, after = presenter.mask_change(change)
         yield {"field": change.field.value, "from": before, "to": after, "why": change.why}
 
 
-def _said(outcome: RowOutcome, numbers: Numbers) -> str | None:
+def _said(outcome: RowOutcome, presenter: Presenter) -> str | None:
     """Return the service's words, with a SealId that proves nothing but is evidence."""
-    own = happened(outcome.code, None, "en") is not None
+    own = happened(outcome.code, None, Presenter("en")) is not None
     told = None if own and not is_phrase(outcome.message or "") else outcome.message
-    message = mask_answer(told, numbers) if told is not None else None
+    message = presenter.mask_answer(told) if told is not None else None
     return (
         f"SealId {outcome.unproven_seal_id} {message or ''}".strip() if outcome.unproven_seal_id else message
     )
 
 
-def _masked(text: str | None, numbers: Numbers) -> str | None:
-    return None if text is None else mask_text(text, numbers)
+def _masked(text: str | None, presenter: Presenter) -> str | None:
+    return None if text is None else presenter.mask_text(text)

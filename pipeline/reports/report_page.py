@@ -10,12 +10,10 @@ from itertools import chain
 from pathlib import Path
 
 from pipeline.clock import stamp
-from pipeline.domain.masking import Numbers, mask_path, mask_text, numbers_of
 from pipeline.domain.metrics import DurationHistogram
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
-from pipeline.messages.results import say, status_word
 from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports import charts
 from pipeline.reports.cell_text import clean
@@ -24,10 +22,11 @@ from pipeline.reports.durations import describe_duration
 from pipeline.reports.html_pages import pieces
 from pipeline.reports.next_steps import needs_somebody, next_steps, verdict
 from pipeline.reports.notice_text import describe_notices
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import counted, label, meaning, reasons, sentence
 from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS
-from pipeline.reports.totals import verify_totals
+from pipeline.reports.totals import count_reasons, verify_totals
 from pipeline.support.atomic_files import write_atomically
 from pipeline.version import __version__
 
@@ -38,17 +37,14 @@ CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
 WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
 
 
-def write_report(
-    night: RunReport, path: Path, *, language: str, numbers: Numbers | None = None, beside: str | None = None
-) -> Path:
-    """Write the page; ``numbers`` saves collecting the roster's once more. Raises ``SumsError`` first of all.
+def write_report(report: RunReport, path: Path, *, presenter: Presenter, beside: str | None = None) -> Path:
+    """Write the page. Raises ``SumsError`` before anything is written.
 
-    ``beside`` is the name of the workbook in the page's folder, if it is not the night's.
+    ``beside`` is the name of the workbook in the page's folder, if it is not the report's.
     """
-    known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
-    told = _page(night, known, language)
-    told |= {"t": partial(say, language=language), "workbook": beside or night.workbook}
-    page = pieces("report.html", language, told)
+    told = _page(report, presenter)
+    told |= {"t": presenter.render, "workbook": beside or report.workbook}
+    page = pieces("report.html", presenter, told)
 
     def fill(temporary: Path) -> None:
         temporary.write_text("".join(page), "utf-8", "replace", newline="\n")
@@ -56,39 +52,34 @@ def write_report(
     return write_atomically(path, fill)
 
 
-def _page(night: RunReport, numbers: Numbers, language: str) -> dict[str, object]:
-    counts = {status: rows for status, rows in verify_totals(night).items() if rows}
-    total = len(night.outcomes)
-    text, colour = verdict(night, language)
-    title = say("report.title.check" if night.command == "check" else "report.title", language)
-    started, finished = stamp(night.started), stamp(night.finished)
-    halted = night.halt
+def _page(report: RunReport, presenter: Presenter) -> dict[str, object]:
+    counts = {status: rows for status, rows in verify_totals(report).items() if rows}
+    total = len(report.outcomes)
+    text, colour = verdict(report, presenter)
+    title = presenter.render("report.title.check" if report.command == "check" else "report.title")
+    started, finished = stamp(report.started), stamp(report.finished)
+    halted = report.halt
     return {
         "title": title,
         "colours": COLOURS,
         "when": f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})",
-        "took": say(
-            "report.took", language, time=describe_duration(night.finished - night.started, language)
+        "took": presenter.render(
+            "report.took", time=describe_duration(report.finished - report.started, presenter)
         ),
-        "night": night,
+        "report": report,
         "halted": halted
-        and say(
-            "halted",
-            language,
-            code=halted.code,
-            message=describe_halt_of(night, numbers, language),
-        ),
-        "notices": [clean(text) for text in describe_notices(night, numbers, language)],
+        and presenter.render("halted", code=halted.code, message=describe_halt_of(report, presenter)),
+        "notices": [clean(text) for text in describe_notices(report, presenter)],
         "verdict": text,
         "verdict_colour": colour.value,
-        "steps": list(next_steps(night, numbers, language)),
+        "steps": list(next_steps(report, presenter)),
         "total": total,
-        "statuses": [_Total.of(status, rows, night, language) for status, rows in counts.items()],
-        "reasons": list(_reasons(night, language)),
-        "wire": _wire(night, language),
-        "files": [_file(night, place, numbers, language) for place in range(len(night.files))][:MOST_FILES],
-        "more_files": len(night.files) - MOST_FILES,
-        "rows": _rows(night, numbers, language),
+        "statuses": [_Total.of(status, rows, report, presenter) for status, rows in counts.items()],
+        "reasons": list(_reasons(report, presenter)),
+        "wire": _wire(report, presenter),
+        "files": [_file(report, place, presenter) for place in range(len(report.files))][:MOST_FILES],
+        "more_files": len(report.files) - MOST_FILES,
+        "rows": _rows(report, presenter),
         "version": __version__,
     }
 
@@ -104,27 +95,26 @@ class _Total:
     share: str
 
     @staticmethod
-    def of(status: Status, rows: int, night: RunReport, language: str) -> _Total:
-        share = f"{rows / len(night.outcomes):.1%}"
-        said = meaning(status, night.outcomes, language)
-        return _Total(status.value, status_word(status, language), said, rows, share)
+    def of(status: Status, rows: int, report: RunReport, presenter: Presenter) -> _Total:
+        share = f"{rows / len(report.outcomes):.1%}"
+        said = meaning(status, report.outcomes, presenter)
+        return _Total(status.value, presenter.name_status(status), said, rows, share)
 
 
-def _reasons(night: RunReport, language: str) -> Iterator[dict[str, object]]:
-    found = Counter(code for outcome in night.outcomes for code in counted(outcome))
-    most = found.most_common()
+def _reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, object]]:
+    most = count_reasons(report.outcomes)
     for code, rows in most[:MOST_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
         yield {
             "code": clean(code),
-            "label": label(code, language),
+            "label": label(code, presenter),
             "rows": rows,
             "share": 100 * rows / most[0][1],
-            "who": say(f"who.{who}", language),
-            "task": advice_on_refusal(code).todo(language) if is_service_code(code) else "",
+            "who": presenter.render(f"who.{who}"),
+            "task": advice_on_refusal(code).todo(presenter.language) if is_service_code(code) else "",
         }
     if rest := most[MOST_REASONS:]:
-        said = say("other.reasons", language, n=len(rest))
+        said = presenter.render("other.reasons", n=len(rest))
         yield {
             "code": "",
             "label": said,
@@ -135,15 +125,15 @@ def _reasons(night: RunReport, language: str) -> Iterator[dict[str, object]]:
         }
 
 
-def _file(night: RunReport, place: int, numbers: Numbers, language: str) -> dict[str, object]:
-    report = night.files[place]
-    said = [sentence(problem, language, numbers) for problem in report.problems]
-    said += [noted(mask_text(note, numbers), language) for note in report.notes[:3]]
+def _file(report: RunReport, place: int, presenter: Presenter) -> dict[str, object]:
+    file_report = report.files[place]
+    said = [sentence(problem, presenter) for problem in file_report.problems]
+    said += [noted(presenter.mask_text(note), presenter.language) for note in file_report.notes[:3]]
     return {
-        "path": clean(mask_path(report.path, numbers)),
-        "status": report.status,
-        "word": say(f"file.{report.status}", language),
-        "rows": report.rows,
+        "path": clean(presenter.mask_path(file_report.path)),
+        "status": file_report.status,
+        "word": presenter.render(f"file.{file_report.status}"),
+        "rows": file_report.rows,
         "notes": [clean(note) for note in said],
     }
 
@@ -151,15 +141,15 @@ def _file(night: RunReport, place: int, numbers: Numbers, language: str) -> dict
 # -- what went over the wire
 
 
-def _wire(night: RunReport, language: str) -> dict[str, object]:
-    traffic, timing = night.traffic, night.traffic.timing
-    tell = partial(describe_duration, language=language)
+def _wire(report: RunReport, presenter: Presenter) -> dict[str, object]:
+    traffic, timing = report.traffic, report.traffic.timing
+    tell = partial(describe_duration, presenter=presenter)
     told_wire: dict[str, object] = {
         "requests": [
             {
                 "action": action,
-                "name": _action(action, language),
-                "codes": [(code, calls, describe_code(code, language)) for code, calls in codes.items()],
+                "name": _action(action, presenter),
+                "codes": [(code, calls, describe_code(code, presenter)) for code, calls in codes.items()],
             }
             for action, codes in traffic.requests.items()
         ],
@@ -175,7 +165,7 @@ def _wire(night: RunReport, language: str) -> dict[str, object]:
         "lost": sum(timing.lost),
         "silent": sum(timing.silent) > 0,
         "step": tell(timing.step) if timing.step > 1 else "",
-        "actions": [(action, _action(action, language)) for action in actions],
+        "actions": [(action, _action(action, presenter)) for action in actions],
         "charts": [
             {
                 "kind": kind,
@@ -189,7 +179,7 @@ def _wire(night: RunReport, language: str) -> dict[str, object]:
         "answers": [
             {
                 "action": action,
-                "name": _action(action, language),
+                "name": _action(action, presenter),
                 "figures": _figures(spread, tell),
                 "chart": charts.histogram(spread, tell, width=NARROW + 150, height=140),
             }
@@ -198,7 +188,7 @@ def _wire(night: RunReport, language: str) -> dict[str, object]:
         ],
         "waits": [
             {
-                "why": say(f"report.wait.{why}", language),
+                "why": presenter.render(f"report.wait.{why}"),
                 "count": spread.count,
                 "figures": _figures(spread, tell),
                 "total": tell(spread.total),
@@ -207,7 +197,7 @@ def _wire(night: RunReport, language: str) -> dict[str, object]:
         ],
         "again": again,
         "sends": [
-            {"name": _action(action, language), "numbers": numbers}
+            {"name": _action(action, presenter), "numbers": numbers}
             for action, numbers in timing.sends.items()
         ],
         "most_sends": max(map(len, timing.sends.values())),
@@ -218,29 +208,29 @@ def _figures(spread: DurationHistogram, tell: partial[str]) -> Mapping[str, str]
     return {"median": tell(spread.median), "p95": tell(spread.p95), "longest": tell(spread.longest)}
 
 
-def _action(action: str, language: str) -> str:
+def _action(action: str, presenter: Presenter) -> str:
     """Return an action in the reader's words; one that has none stands as it is."""
     words = {CREATE: "report.create", UPLOAD: "report.upload"}
-    return say(words[action], language) if action in words else action
+    return presenter.render(words[action]) if action in words else action
 
 
 # -- the rows
 
 
-def _rows(night: RunReport, numbers: Numbers, language: str) -> dict[str, object]:
+def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
     """Return the table for the page's script: texts that repeat stand once, a row is a short list.
 
     A row: status, name, reasons, codes, number, staff no., department, seal name, SealId, time, attempts,
     RequestId, TraceId, file, sheet, row, picture, mobile, seconds, waits for somebody.
     """
-    chosen = _chosen(night.outcomes)
+    chosen = _chosen(report.outcomes)
     words: dict[str, int] = {}  # a text that many rows share -> its place
 
     def shared(text: str | None) -> int:
-        return words.setdefault(_cut(mask_text(text, numbers)) if text else "", len(words))
+        return words.setdefault(_cut(presenter.mask_text(text)) if text else "", len(words))
 
     def own(text: str | None) -> str:
-        return _cut(mask_text(text, numbers)) if text else ""
+        return _cut(presenter.mask_text(text)) if text else ""
 
     blanks = {
         blank: f"{{{blank}}}" for blank in ("shown", "total", "n", "file", "sheet", "row")
@@ -253,7 +243,7 @@ def _rows(night: RunReport, numbers: Numbers, language: str) -> dict[str, object
             [
                 outcome.status.value,
                 own(name_of(doctor)),
-                [_cut(reason) for reason in reasons(outcome, language, numbers)],
+                [_cut(reason) for reason in reasons(outcome, presenter)],
                 [shared(code) for code in counted(outcome)],
                 id_masked(doctor) or "",
                 own(doctor.staff_no),
@@ -269,7 +259,9 @@ def _rows(night: RunReport, numbers: Numbers, language: str) -> dict[str, object
                 origin.row,
                 own(doctor.picture.path.name) if doctor.picture else "",
                 mobile_masked(doctor) or "",
-                describe_duration(outcome.call_seconds, language) if outcome.call_seconds is not None else "",
+                describe_duration(outcome.call_seconds, presenter)
+                if outcome.call_seconds is not None
+                else "",
                 int(needs_somebody(outcome)),
             ]
         )
@@ -281,12 +273,13 @@ def _rows(night: RunReport, numbers: Numbers, language: str) -> dict[str, object
             "texts": list(words),
             "rows": lines,
             "oneFile": len({outcome.doctor.row.origin.path for outcome in chosen}) == 1,
-            "statuses": {status.value: status_word(status, language) for status in Status},
+            "statuses": {status.value: presenter.name_status(status) for status in Status},
             "words": {
-                name: say(f"report.{name}", language, **blanks) for name in ("shown", "more", "none", "place")
+                name: presenter.render(f"report.{name}", **blanks)
+                for name in ("shown", "more", "none", "place")
             },
             "labels": {
-                name: say(key, language)
+                name: presenter.render(key)
                 for name, key in {
                     "number": "col.number",
                     "mobile": "report.mobile",
@@ -303,8 +296,8 @@ def _rows(night: RunReport, numbers: Numbers, language: str) -> dict[str, object
             },
         },
         "kept": len(chosen),
-        "todo": sum(map(needs_somebody, night.outcomes)),
-        "codes": [(shared(code), f"{label(code, language)} ({code})") for code, _ in codes.most_common()],
+        "todo": sum(map(needs_somebody, report.outcomes)),
+        "codes": [(shared(code), f"{label(code, presenter)} ({code})") for code, _ in codes.most_common()],
         "departments": [(shared(name), own(name)) for name, _ in departments.most_common()],
     }
 

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.clock import stamp
-from pipeline.domain.masking import Numbers, mask_text
 from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.results import status_word
 from pipeline.messages.review_page import WORDS, say
 from pipeline.reports.cell_text import clean
 from pipeline.reports.display_values import id_masked, name_of, seal_name_of
 from pipeline.reports.html_pages import pieces
 from pipeline.reports.next_steps import review_command, review_file
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import errors_of, reasons, sentence
 from pipeline.support.atomic_files import write_atomically
 
@@ -79,9 +78,9 @@ class Card:
     why: tuple[str, ...]  # what kept the row from being sent
 
 
-def write_review(night: RunReport, path: Path, *, language: str, numbers: Numbers, look: Look) -> Path:
+def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: Look) -> Path:
     """Write the page and return its path."""
-    page = _page(night, language, numbers, look)
+    page = _page(report, presenter, look)
 
     def fill(target: Path) -> None:
         with target.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
@@ -90,62 +89,62 @@ def write_review(night: RunReport, path: Path, *, language: str, numbers: Number
     return write_atomically(path, fill)
 
 
-def _page(night: RunReport, language: str, numbers: Numbers, look: Look) -> Iterator[str]:
-    chosen, left_out = _chosen(night)
-    cards = tuple(_cards(night, chosen, language, numbers, look))
+def _page(report: RunReport, presenter: Presenter, look: Look) -> Iterator[str]:
+    chosen, left_out = _chosen(report)
+    cards = tuple(_cards(report, chosen, presenter, look))
     counts = Counter(card.group for card in cards)
-    judging = night.review_mark is not None and counts["judge"] > 0
+    judging = report.review_mark is not None and counts["judge"] > 0
     values = {
-        "say": lambda key, **detail: say(key, language, **detail),
-        "words": json.dumps(_script_words(language), ensure_ascii=False),
-        "run": night.run,
-        "site": night.review_mark if judging else "",
-        "made": round(night.started * 1000),
+        "say": lambda key, **detail: say(key, presenter.language, **detail),
+        "words": json.dumps(_script_words(presenter), ensure_ascii=False),
+        "run": report.run,
+        "site": report.review_mark if judging else "",
+        "made": round(report.started * 1000),
         "when": say(
-            "of.check" if night.command == "check" else "of.run",
-            language,
-            time=stamp(night.started)[:16].replace("T", " "),
+            "of.check" if report.command == "check" else "of.run",
+            presenter.language,
+            time=stamp(report.started)[:16].replace("T", " "),
         ),
-        "save_as": review_file(night.run),
-        "command": mask_text(review_command(night), numbers),
-        "look_only": night.review_mark is None,
+        "save_as": review_file(report.run),
+        "command": presenter.mask_text(review_command(report)),
+        "look_only": report.review_mark is None,
         "counts": counts,
         "warned": sum(bool(card.warnings) for card in cards),
-        "notes": list(_notes(left_out, language)),
+        "notes": list(_notes(left_out, presenter)),
         "cards": cards,
     }
-    return pieces("review.html", language, values, pictures=True)
+    return pieces("review.html", presenter, values, pictures=True)
 
 
-def _script_words(language: str) -> Mapping[str, str]:
-    words = {key.removeprefix("js."): say(key, language) for key in WORDS if key.startswith("js.")}
-    return words | {key: say(key, language) for key in ("right", "wrong")}
+def _script_words(presenter: Presenter) -> Mapping[str, str]:
+    words = {key.removeprefix("js."): say(key, presenter.language) for key in WORDS if key.startswith("js.")}
+    return words | {key: say(key, presenter.language) for key in ("right", "wrong")}
 
 
-def _notes(left_out: Counter[str], language: str) -> Iterator[str]:
+def _notes(left_out: Counter[str], presenter: Presenter) -> Iterator[str]:
     if unchanged := left_out.pop("unchanged", 0):
-        yield say("hidden.unchanged", language, n=unchanged)
+        yield say("hidden.unchanged", presenter.language, n=unchanged)
     if more := left_out.total():
-        yield say("hidden.more", language, n=more, most=MOST_CARDS)
+        yield say("hidden.more", presenter.language, n=more, most=MOST_CARDS)
 
 
-def _chosen(night: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
+def _chosen(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
     """Return the rows that get a card, in the roster's order, and how many of each group do not.
 
-    A night's page is about what happened: only a check shows what is unchanged.
+    A report's page is about what happened: only a check shows what is unchanged.
     """
     groups: dict[str, list[int]] = defaultdict(list)
-    for place, outcome in enumerate(night.outcomes):
+    for place, outcome in enumerate(report.outcomes):
         groups[_group(outcome)].append(place)
     left_out: Counter[str] = Counter()
     places: list[int] = []
     for group in GROUPS:
         room = MOST_CARDS - len(places)
-        if group == "unchanged" and night.command != "check":
+        if group == "unchanged" and report.command != "check":
             room = 0
         places += groups[group][:room]
         left_out[group] = len(groups[group][room:])
-    return [night.outcomes[place] for place in sorted(places)], left_out
+    return [report.outcomes[place] for place in sorted(places)], left_out
 
 
 def _group(outcome: RowOutcome) -> str:
@@ -163,9 +162,9 @@ def _group(outcome: RowOutcome) -> str:
 
 
 def _cards(
-    night: RunReport, chosen: Sequence[RowOutcome], language: str, numbers: Numbers, look: Look
+    report: RunReport, chosen: Sequence[RowOutcome], presenter: Presenter, look: Look
 ) -> Iterator[Card]:
-    namesakes = _namesakes(night.outcomes) if chosen else Counter()
+    namesakes = _namesakes(report.outcomes) if chosen else Counter()
     single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
     previews = _previews(chosen, look)
     shown = _people(
@@ -177,10 +176,10 @@ def _cards(
         hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
         if preview and shown[preview.webp] > 1:
             hints.insert(0, "warn.same_picture")
-        warnings = [say(hint, language) for hint in hints if hint in WORDS]
+        warnings = [say(hint, presenter.language) for hint in hints if hint in WORDS]
         if (many := namesakes[name_of(outcome.doctor) or ""]) > 1:
-            warnings.insert(0, say("warn.same_name", language, n=many))
-        yield _card(outcome, preview, warnings, language, numbers, named=not single)
+            warnings.insert(0, say("warn.same_name", presenter.language, n=many))
+        yield _card(outcome, preview, warnings, presenter, named=not single)
 
 
 def _previews(chosen: Sequence[RowOutcome], look: Look) -> list[ImagePreview | None]:
@@ -217,8 +216,7 @@ def _card(
     outcome: RowOutcome,
     preview: ImagePreview | None,
     hints: Sequence[str],
-    language: str,
-    numbers: Numbers,
+    presenter: Presenter,
     *,
     named: bool,
 ) -> Card:
@@ -227,22 +225,20 @@ def _card(
     group = _group(outcome)
 
     def hide(text: str | None) -> str:
-        return clean(mask_text(text, numbers)) if text else ""
+        return clean(presenter.mask_text(text)) if text else ""
 
     origin = doctor.row.origin
-    row = say("row", language, row=origin.row)
+    row = say("row", presenter.language, row=origin.row)
     warned = [each for each in outcome.problems if each.severity == "warning"]
-    mild = {sentence(each, language, numbers) for each in warned}
+    mild = {sentence(each, presenter) for each in warned}
     told = [
-        sentence(each, language, numbers)
+        sentence(each, presenter)
         for each in warned
         if each.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes says more
     ]
-    silent = {
-        sentence(each, language, numbers) for each in errors_of(outcome) if each.code == "REVIEW_MISSING"
-    }
+    silent = {sentence(each, presenter) for each in errors_of(outcome) if each.code == "REVIEW_MISSING"}
     quiet = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
-    why = [] if quiet else [each for each in reasons(outcome, language, numbers) if each not in mild]
+    why = [] if quiet else [each for each in reasons(outcome, presenter) if each not in mild]
     instead = (
         "not_opened"
         if outcome.status is Status.UNCHANGED
@@ -254,16 +250,16 @@ def _card(
         group=group,
         id=planned.review.id if planned.review and group == "judge" else None,
         judged=(planned.review.judged or "") if planned.review else "",
-        status="" if quiet else status_word(outcome.status, language),
+        status="" if quiet else presenter.name_status(outcome.status),
         name=hide(name_of(doctor)),
         who=" · ".join(filter(None, (hide(doctor.staff_no), hide(doctor.department)))),
         seal_name=hide(seal_name_of(outcome)),
         number=hide(id_masked(doctor)),
         file=hide(doctor.picture.path.name) if doctor.picture else "",
-        evidence=say(f"evidence.{doctor.evidence}", language) if doctor.evidence else "",
+        evidence=say(f"evidence.{doctor.evidence}", presenter.language) if doctor.evidence else "",
         place=" · ".join(filter(None, (hide(origin.file) if named else "", hide(origin.sheet), row))),
         picture="data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
-        instead=say(instead, language),
+        instead=say(instead, presenter.language),
         warnings=tuple(map(clean, [*hints, *told])),
         why=tuple(clean(each) for each in why if each not in silent),
     )

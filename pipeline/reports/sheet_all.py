@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from pipeline.domain.headings import CHECK, seal_line
-from pipeline.domain.masking import Numbers, mask_text
+from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.results import say, status_word
 from pipeline.reports.cell_text import clean, lines, width
 from pipeline.reports.display_values import id_masked, name_of, seal_id_of, seal_name_of, when
 from pipeline.reports.links import FolderLinks
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import reasons
 from pipeline.reports.styles import (
     LINK,
@@ -38,23 +38,21 @@ _MEASURED, _WIDEST = 1_000, 28  # rows that decide a column's width; columns
 
 def write_all_sheet(
     book: Workbook,
-    night: RunReport,
+    report: RunReport,
     styles: Styles,
-    numbers: Numbers,
+    presenter: Presenter,
     *,
     folders: FolderLinks,
-    language: str,
     thumbnail: Thumbnail | None,
-    ticket_check: Callable[[str], str],
     title: str = "sheet.all",
 ) -> None:
     """Write a row an outcome, in the roster's order; ``title`` is the key of the sheet's name.
 
     The hidden check tells `adopt` whether a line still holds together: whose the SealId was when it was written.
     """
-    pictured = thumbnail if len(night.outcomes) <= MOST_THUMBNAILS else None
-    columns = _columns(night, language, pictured=pictured is not None)
-    sheet = open_table(book, say(title, language), columns, styles, frozen=1, language=language)
+    pictured = thumbnail if len(report.outcomes) <= MOST_THUMBNAILS else None
+    columns = _columns(report, presenter, pictured=pictured is not None)
+    sheet = open_table(book, presenter.render(title), columns, styles, frozen=1, presenter=presenter)
     # a thousand rows are tall enough for several lines and narrow enough to be read on paper; more stay flat
     flat = {"text_wrap": pictured is not None}
     plain, wrapped = styles.cell(**flat), styles.cell(text_wrap=True)
@@ -62,16 +60,16 @@ def write_all_sheet(
     whole = styles.cell(font_color=MUTED, num_format="0", align="center")
     strong = styles.cell(bold=True, **flat)
     link = styles.cell(font_color=LINK, underline=1, **flat)
-    words = {status: (status_word(status, language), styles.status(status)) for status in Status}
+    words = {status: (presenter.name_status(status), styles.status(status)) for status in Status}
 
     def hide(text: str | None) -> str:
-        return mask_text(text, numbers) if text else ""
+        return presenter.mask_text(text) if text else ""
 
-    links = _Links(night, folders)
-    for row, outcome in enumerate(night.outcomes, start=1):
+    links = _Links(report, folders)
+    for row, outcome in enumerate(report.outcomes, start=1):
         doctor = outcome.doctor
         origin = doctor.row.origin
-        said = "\n".join(reasons(outcome, language, numbers))
+        said = "\n".join(reasons(outcome, presenter))
         image = _image(outcome, pictured) if pictured else None
         picture = hide(doctor.picture.path.name) if doctor.picture else ""
         name, number = hide(name_of(doctor)), id_masked(doctor) or ""
@@ -106,21 +104,21 @@ def write_all_sheet(
         sheet.write_number(row, len(texts) + 1, outcome.attempts, whole)
         put(sheet, row, len(texts) + 2, outcome.request_id or "", quiet)
         if seal_id:
-            check = ticket_check(seal_line(*map(clean, (name, number, seal_name, seal_id))))
+            check = row_id_checksum(seal_line(*map(clean, (name, number, seal_name, seal_id))))
             put(sheet, row, len(texts) + 3, check, quiet)
         if image:
             place(sheet, row, _SEAL, image, tall)
-    close_table(sheet, columns, len(night.outcomes))
+    close_table(sheet, columns, len(report.outcomes))
     # on paper the text stays readable without the last two columns that are shown, which only a search needs
-    sheet.print_area(0, 0, max(1, len(night.outcomes)), len(columns) - 4)
+    sheet.print_area(0, 0, max(1, len(report.outcomes)), len(columns) - 4)
 
 
 class _Links:
-    """To the folders of the pictures, as many as a sheet opens quickly with; in a large night the unchanged go without."""
+    """To the folders of the pictures, as many as a sheet opens quickly with; in a large report the unchanged go without."""
 
-    def __init__(self, night: RunReport, folders: FolderLinks) -> None:
+    def __init__(self, report: RunReport, folders: FolderLinks) -> None:
         self._folders = folders
-        self._all = len(night.outcomes) <= MOST_LINKS
+        self._all = len(report.outcomes) <= MOST_LINKS
         self._left = MOST_LINKS
 
     def write(
@@ -136,8 +134,8 @@ class _Links:
         return written
 
 
-def _columns(night: RunReport, language: str, *, pictured: bool) -> list[Column]:
-    first = night.outcomes[:_MEASURED]
+def _columns(report: RunReport, presenter: Presenter, *, pictured: bool) -> list[Column]:
+    first = report.outcomes[:_MEASURED]
     rows = [outcome.doctor for outcome in first]
     widest = _WIDEST // 2 if pictured else _WIDEST
     widths = [
@@ -158,7 +156,7 @@ def _columns(night: RunReport, language: str, *, pictured: bool) -> list[Column]
         ("col.attempts", 9),
         ("col.request_id", 38),
     ]
-    return [*(Column(say(key, language), wide) for key, wide in widths), Column(CHECK, 10, hidden=True)]
+    return [*(Column(presenter.render(key), wide) for key, wide in widths), Column(CHECK, 10, hidden=True)]
 
 
 def _fitted(least: int, texts: Iterable[str | None], widest: int) -> int:

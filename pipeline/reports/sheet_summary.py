@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from pipeline.clock import stamp
-from pipeline.domain.masking import Numbers, mask_path, mask_text
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport, Status
 from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
-from pipeline.messages.results import say, status_word
 from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports.columns import find_layouts, say_columns
-from pipeline.reports.dataframe import COUNTED, by_department, by_reason, to_frame
 from pipeline.reports.display_values import UNSETTLED, retried
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
 from pipeline.reports.notice_text import describe_notices
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import label, meaning, sentence
 from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.reports.summary_grid import LAST, Look, Part, SummaryGrid
 from pipeline.reports.to_fix_layout import Layout, fix_title
+from pipeline.reports.totals import count_departments, count_reasons
 from pipeline.reports.unassigned_images import how_many
-
-if TYPE_CHECKING:
-    from pipeline.reports.dataframe import Frame
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
 _MOST_LAYOUTS = 3  # of the columns of one file
@@ -39,95 +35,93 @@ _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
 
 def write_summary(
     book: Workbook,
-    night: RunReport,
+    report: RunReport,
     counts: Mapping[Status, int],
     styles: Styles,
-    numbers: Numbers,
+    presenter: Presenter,
     *,
     fixing: Sequence[Layout],
-    language: str,
 ) -> None:
     """Write the page from top to bottom; ``counts`` are the checked sums, ``fixing`` the To fix sheets."""
-    canvas = SummaryGrid(book, say("sheet.summary", language), styles, language)
-    _banner(canvas, night, numbers, language)
-    _links(canvas, night, fixing, language)
-    _notices(canvas, night, numbers, language)
-    _steps(canvas, night, numbers, language)
-    _statuses(canvas, night, counts, language)
-    table = to_frame(night.outcomes, COUNTED, numbers=numbers)
-    _reasons(canvas, table, language)
-    _departments(canvas, table, language)
-    _files(canvas, night, numbers, language)
-    _facts(canvas, night, language)
+    canvas = SummaryGrid(book, presenter.render("sheet.summary"), styles, presenter)
+    _banner(canvas, report, presenter)
+    _links(canvas, report, fixing, presenter)
+    _notices(canvas, report, presenter)
+    _steps(canvas, report, presenter)
+    _statuses(canvas, report, counts, presenter)
+    _reasons(canvas, report, presenter)
+    _departments(canvas, report, presenter)
+    _files(canvas, report, presenter)
+    _facts(canvas, report, presenter)
     canvas.finish()
 
 
-def _banner(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
-    title = say("title.check" if night.command == "check" else "title.run", language)
+def _banner(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    title = presenter.render("title.check" if report.command == "check" else "title.run")
     canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
-    started, finished = stamp(night.started), stamp(night.finished)
+    started, finished = stamp(report.started), stamp(report.finished)
     when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
-    canvas.line([(f"{when}　{night.command} {night.run}", LAST, {"font_color": MUTED})])
-    if night.halt:
-        text = say(
-            "halted", language, code=night.halt.code, message=describe_halt_of(night, numbers, language)
-        )
+    canvas.line([(f"{when}　{report.command} {report.run}", LAST, {"font_color": MUTED})])
+    if report.halt:
+        text = presenter.render("halted", code=report.halt.code, message=describe_halt_of(report, presenter))
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
         canvas.line([(text, LAST, {**_BANNER, **look})], points=30)
-    text, status = verdict(night, language)
+    text, status = verdict(report, presenter)
     fill, ink = COLOURS[status]
     canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=30)
 
 
-def _links(canvas: SummaryGrid, night: RunReport, fixing: Sequence[Layout], language: str) -> None:
+def _links(canvas: SummaryGrid, report: RunReport, fixing: Sequence[Layout], presenter: Presenter) -> None:
     """Lead to the other sheets, each with what it holds, and to the pages that lie beside the workbook."""
     to_fix = [len(layout.rows) for layout in fixing[:_MOST_LINKS]] or [0]
     rows = {
-        say("sheet.all", language): len(night.outcomes),
-        **({say("sheet.retried", language): len(retried(night))} if night.command == "retry" else {}),
-        **{fix_title(number, language): held for number, held in enumerate(to_fix, start=1)},
-        say("sheet.unknown", language): sum(outcome.status in UNSETTLED for outcome in night.outcomes),
-        say("sheet.unpaired", language): how_many(night),
+        presenter.render("sheet.all"): len(report.outcomes),
+        **({presenter.render("sheet.retried"): len(retried(report))} if report.command == "retry" else {}),
+        **{fix_title(number, presenter): held for number, held in enumerate(to_fix, start=1)},
+        presenter.render("sheet.unknown"): sum(outcome.status in UNSETTLED for outcome in report.outcomes),
+        presenter.render("sheet.unpaired"): how_many(report),
     }
     links = [
-        (say("link.sheet", language, sheet=sheet, n=held), f"internal:'{sheet}'!A1")
+        (presenter.render("link.sheet", sheet=sheet, n=held), f"internal:'{sheet}'!A1")
         for sheet, held in rows.items()
     ]
-    links += [(say(f"link.{page}", language), f"external:{page}") for page in (REVIEW_PAGE, REPORT_PAGE)]
+    links += [(presenter.render(f"link.{page}"), f"external:{page}") for page in (REVIEW_PAGE, REPORT_PAGE)]
     for first in range(0, len(links), len(_LINKED)):
         some = links[first : first + len(_LINKED)]
         canvas.links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
 
 
-def _notices(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
+def _notices(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     """Say what the run noticed beside its rows and somebody has to put right."""
-    if night.notices:
-        canvas.heading(say("head.notices", language))
-    for text in describe_notices(night, numbers, language):
+    if report.notices:
+        canvas.heading(presenter.render("head.notices"))
+    for text in describe_notices(report, presenter):
         canvas.line([(text, LAST, {"text_wrap": True})], mark="!")
 
 
-def _steps(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
-    canvas.heading(say("head.next", language))
-    for number, step in enumerate(next_steps(night, numbers, language), start=1):
+def _steps(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    canvas.heading(presenter.render("head.next"))
+    for number, step in enumerate(next_steps(report, presenter), start=1):
         canvas.line([(step.text, LAST, {"text_wrap": True})], mark=str(number))
         if step.command:
             look = {"font_name": "Consolas", "bg_color": "#EEF1F4", "font_color": HEAD, "indent": 1}
             canvas.line([(step.command, LAST, look)])
 
 
-def _statuses(canvas: SummaryGrid, night: RunReport, counts: Mapping[Status, int], language: str) -> None:
-    canvas.heading(say("head.statuses", language))
+def _statuses(
+    canvas: SummaryGrid, report: RunReport, counts: Mapping[Status, int], presenter: Presenter
+) -> None:
+    canvas.heading(presenter.render("head.statuses"))
     canvas.titles(
         [
-            (say("col.status", language), 0),
-            (say("col.rows", language), 1),
-            (say("col.share", language), 2),
+            (presenter.render("col.status"), 0),
+            (presenter.render("col.rows"), 1),
+            (presenter.render("col.share"), 2),
             ("", 4),
-            (say("col.meaning", language), 9),
+            (presenter.render("col.meaning"), 9),
         ],
-        numbers={1, 2},
+        right_aligned={1, 2},
     )
     total = sum(counts.values())
     shown = [status for status, rows in counts.items() if rows]
@@ -137,11 +131,11 @@ def _statuses(canvas: SummaryGrid, night: RunReport, counts: Mapping[Status, int
         chip = {"bold": True, "bg_color": fill, "font_color": ink, "align": "center"}
         canvas.line(
             [
-                (status_word(status, language), 0, chip),
+                (presenter.name_status(status), 0, chip),
                 (rows, 1, {**_NUMBER, "bold": True}),
                 (rows / total, 2, {"num_format": "0.0%", "font_color": MUTED, "align": "right"}),
                 (_bar(rows, total, 12), 4, {**_BLOCKS, "font_color": ink}),
-                (meaning(status, night.outcomes, language), 9, {"text_wrap": True, "font_color": MUTED}),
+                (meaning(status, report.outcomes, presenter), 9, {"text_wrap": True, "font_color": MUTED}),
             ],
             ruled=True,
         )
@@ -149,41 +143,41 @@ def _statuses(canvas: SummaryGrid, night: RunReport, counts: Mapping[Status, int
         canvas.doughnut([COLOURS[status][1] for status in shown])
     canvas.line(
         [
-            (say("col.total", language), 0, {"bold": True, "align": "center"}),
+            (presenter.render("col.total"), 0, {"bold": True, "align": "center"}),
             (total, 1, {**_NUMBER, "bold": True}),
         ]
     )
     canvas.leave_room()
 
 
-def _reasons(canvas: SummaryGrid, outcomes: Frame, language: str) -> None:
-    most = by_reason(outcomes)
+def _reasons(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    most = count_reasons(report.outcomes)
     if not most:
         return
-    canvas.heading(say("head.reasons", language))
+    canvas.heading(presenter.render("head.reasons"))
     canvas.titles(
         [
-            (say("col.reason", language), 3),
-            (say("col.rows", language), 4),
+            (presenter.render("col.reason"), 3),
+            (presenter.render("col.rows"), 4),
             ("", 8),
-            (say("col.who", language), 10),
+            (presenter.render("col.who"), 10),
             ("", LAST),
         ],
-        numbers={1},
+        right_aligned={1},
     )
     for code, rows in most[:_MOST_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
-        task = advice_on_refusal(code).todo(language) if is_service_code(code) else ""
+        task = advice_on_refusal(code).todo(presenter.language) if is_service_code(code) else ""
         canvas.line(
             [
-                (label(code, language), 3, {"text_wrap": True}),
+                (label(code, presenter), 3, {"text_wrap": True}),
                 (rows, 4, {**_NUMBER, "bold": True}),
                 (
                     _bar(rows, most[0][1], _BAR),
                     8,
                     {**_BLOCKS, "font_color": COLOURS[Status.REJECTED][1]},
                 ),
-                (say(f"who.{who}", language), 10, {}),
+                (presenter.render(f"who.{who}"), 10, {}),
                 (code, LAST, {"font_color": MUTED, "font_size": 8}),
             ],
             ruled=not task,
@@ -192,69 +186,71 @@ def _reasons(canvas: SummaryGrid, outcomes: Frame, language: str) -> None:
             canvas.line([(task, LAST, {"text_wrap": True, "font_color": MUTED})], ruled=True)
     rest = most[_MOST_REASONS:]
     if rest:
-        text = say("other.reasons", language, n=len(rest))
+        text = presenter.render("other.reasons", n=len(rest))
         quiet = {"font_color": MUTED}
         canvas.line([(text, 3, quiet), (sum(rows for _, rows in rest), 4, {**_NUMBER, **quiet})])
 
 
-def _departments(canvas: SummaryGrid, outcomes: Frame, language: str) -> None:
-    pivot = by_department(outcomes)
-    if not any(pivot.departments):
+def _departments(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    departments = count_departments(report.outcomes, presenter)
+    if not any(name for name, _ in departments):
         return
-    canvas.heading(say("head.departments", language))
-    words = [status_word(status, language) for status in pivot.statuses]
-    names = [say("col.department", language), say("col.total", language), *words]
-    canvas.titles([(name, place) for place, name in enumerate(names)], numbers=range(1, len(names)))
-    table = [
-        (name or say("no.department", language), counts)
-        for name, counts in zip(pivot.departments, pivot.counts, strict=True)
+    canvas.heading(presenter.render("head.departments"))
+    statuses = [status for status in Status if any(counts[status] for _, counts in departments)]
+    titles = [
+        presenter.render("col.department"),
+        presenter.render("col.total"),
+        *map(presenter.name_status, statuses),
     ]
-    rest = table[_MOST_DEPARTMENTS:]
-    if rest:
-        summed = tuple(map(sum, zip(*(counts for _, counts in rest), strict=True)))
-        table[_MOST_DEPARTMENTS:] = [(say("other.departments", language, n=len(rest)), summed)]
-    for name, counts in table:
-        canvas.line([(name, 0, {}), *_counts(counts, pivot.statuses)], ruled=True)
+    canvas.titles(
+        [(title, column) for column, title in enumerate(titles)], right_aligned=range(1, len(titles))
+    )
+    lines = [(name or presenter.render("no.department"), counts) for name, counts in departments]
+    if rest := lines[_MOST_DEPARTMENTS:]:
+        summed = sum((counts for _, counts in rest), Counter[Status]())
+        lines[_MOST_DEPARTMENTS:] = [(presenter.render("other.departments", n=len(rest)), summed)]
+    for name, counts in lines:
+        canvas.line([(name, 0, {}), *_counts(counts, statuses)], ruled=True)
 
 
-def _counts(counts: Sequence[int], statuses: Sequence[Status]) -> Iterator[Part]:
-    yield sum(counts), 1, {**_NUMBER, "bold": True}
-    for place, (rows, status) in enumerate(zip(counts, statuses, strict=True), start=2):
+def _counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterator[Part]:
+    yield counts.total(), 1, {**_NUMBER, "bold": True}
+    for column, status in enumerate(statuses, start=2):
         fill, ink = COLOURS[status]
         look = {**_NUMBER, "bg_color": fill, "font_color": ink}
-        yield (rows, place, look) if rows else ("", place, {})
+        yield (counts[status], column, look) if counts[status] else ("", column, {})
 
 
-def _files(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: str) -> None:
-    if not night.files:
+def _files(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    if not report.files:
         return
-    canvas.heading(say("head.files", language))
+    canvas.heading(presenter.render("head.files"))
     canvas.titles(
         [
-            (say("col.file", language), 3),
-            (say("col.status", language), 4),
-            (say("col.rows", language), 5),
-            (f"　{say('col.note', language)}", LAST),
+            (presenter.render("col.file"), 3),
+            (presenter.render("col.status"), 4),
+            (presenter.render("col.rows"), 5),
+            (f"　{presenter.render('col.note')}", LAST),
         ],
-        numbers={2},
+        right_aligned={2},
     )
-    well = [report for report in night.files if report.status != "refused"]
-    refused = [report for report in night.files if report.status == "refused"]
-    for report in (*refused, *well[:_MOST_FILES]):
+    well = [file_report for file_report in report.files if file_report.status != "refused"]
+    refused = [file_report for file_report in report.files if file_report.status == "refused"]
+    for file_report in (*refused, *well[:_MOST_FILES]):
         colour = COLOURS[
-            {"read": Status.SEALED, "refused": Status.FAILED, "deferred": Status.NOT_SENT}[report.status]
+            {"read": Status.SEALED, "refused": Status.FAILED, "deferred": Status.NOT_SENT}[file_report.status]
         ]
         canvas.line(
             [
-                (mask_path(report.path, numbers), 3, {"text_wrap": True}),
+                (presenter.mask_path(file_report.path), 3, {"text_wrap": True}),
                 (
-                    say(f"file.{report.status}", language),
+                    presenter.render(f"file.{file_report.status}"),
                     4,
                     {"bold": True, "align": "center", "bg_color": colour[0], "font_color": colour[1]},
                 ),
-                (report.rows, 5, _NUMBER),
+                (file_report.rows, 5, _NUMBER),
                 (
-                    _file_notes(report, numbers, language),
+                    _file_notes(file_report, presenter),
                     LAST,
                     {"text_wrap": True, "font_color": MUTED, "indent": 1},
                 ),
@@ -264,43 +260,46 @@ def _files(canvas: SummaryGrid, night: RunReport, numbers: Numbers, language: st
 
     more = len(well) - _MOST_FILES
     if more > 0:
-        canvas.line([(say("other.files", language, n=more), LAST, {"font_color": MUTED})])
+        canvas.line([(presenter.render("other.files", n=more), LAST, {"font_color": MUTED})])
 
 
-def _file_notes(report: FileReport, numbers: Numbers, language: str) -> str:
-    said = [sentence(problem, language, numbers) for problem in report.problems]
+def _file_notes(file_report: FileReport, presenter: Presenter) -> str:
+    said = [sentence(problem, presenter) for problem in file_report.problems]
     layouts = [
-        mask_text(say_columns(columns, language), numbers)
-        for columns in list(find_layouts([report]))[:_MOST_LAYOUTS]
+        presenter.mask_text(say_columns(columns, presenter))
+        for columns in list(find_layouts([file_report]))[:_MOST_LAYOUTS]
     ]
     return "\n".join(
-        [*said, *layouts, *(noted(mask_text(note, numbers), language) for note in report.notes[:3])]
+        [
+            *said,
+            *layouts,
+            *(noted(presenter.mask_text(note), presenter.language) for note in file_report.notes[:3]),
+        ]
     )
 
 
-def _facts(canvas: SummaryGrid, night: RunReport, language: str) -> None:
-    canvas.heading(say("head.facts", language))
-    traffic = night.traffic
+def _facts(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    canvas.heading(presenter.render("head.facts"))
+    traffic = report.traffic
     facts = {
-        "fact.tenant": " · ".join(filter(None, (night.tenant, night.contract))) or "—",
-        "fact.exit": str(night.exit),
+        "fact.tenant": " · ".join(filter(None, (report.tenant, report.contract))) or "—",
+        "fact.exit": str(report.exit),
     }
     if traffic.requests:
         facts["fact.requests"] = "\n".join(
-            f"{action}: {code} {calls} {describe_code(code, language)}".rstrip()
+            f"{action}: {code} {calls} {describe_code(code, presenter)}".rstrip()
             for action, codes in traffic.requests.items()
             for code, calls in codes.items()
         )
-        facts["fact.rate"] = say(
+        facts["fact.rate"] = presenter.render(
             "fact.rate.text",
-            language,
             limit=f"{traffic.limit:g}",
             share=f"{traffic.used_share:.1%}",
             most=traffic.max_in_second,
             throttled=traffic.throttled,
         )
     for key, text in facts.items():
-        canvas.line([(say(key, language), 1, {"font_color": MUTED}), (text, LAST, {"text_wrap": True})])
+        canvas.line([(presenter.render(key), 1, {"font_color": MUTED}), (text, LAST, {"text_wrap": True})])
 
 
 def _bar(rows: int, of: int, blocks: int) -> str:

@@ -7,7 +7,7 @@ number; a number that Excel had already damaged is left empty, for as text it wo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,13 @@ from pathlib import Path
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from pipeline.domain.headings import CHECK, ROW_ID, unique_heading
-from pipeline.domain.masking import Numbers
 from pipeline.domain.roster import Doctor, Field, Problem
+from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport
-from pipeline.messages.results import WORDS, say, status_word
+from pipeline.messages.results import WORDS
 from pipeline.reports.cell_text import clean, lines, width
 from pipeline.reports.display_values import shown
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import advice, errors_of, reasons, sentence
 from pipeline.reports.refused_cells import PERSON, refused_fields
 from pipeline.reports.styles import (
@@ -48,32 +49,30 @@ _ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 def write_fix_sheets(
     book: Workbook,
-    night: RunReport,
+    report: RunReport,
     styles: Styles,
-    numbers: Numbers,
+    presenter: Presenter,
     *,
     found: Sequence[Layout],
-    language: str,
-    ticket_check: Callable[[str], str],
 ) -> None:
     """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
     if not found:
-        _write_empty(book, fix_title(1, language), language)
+        _write_empty(book, fix_title(1, presenter), presenter)
     notes = _Notes(MOST_NOTES)
     for number, layout in enumerate(found, start=1):
-        writer = _Writer(styles, numbers, language, ticket_check, night.seals, notes)
-        writer.write(book, fix_title(number, language), layout)
+        writer = _Writer(styles, presenter, report.seals, notes)
+        writer.write(book, fix_title(number, presenter), layout)
 
 
-def _write_empty(book: Workbook, name: str, language: str) -> None:
+def _write_empty(book: Workbook, name: str, presenter: Presenter) -> None:
     """Say it in a drawing: a cell's text would be taken for a header that is missing."""
     sheet = book.add_worksheet(name)
-    print_setup(sheet, language)
+    print_setup(sheet, presenter)
     sheet.hide_gridlines(2)
     sheet.insert_textbox(
         1,
         1,
-        say("fix.none", language),
+        presenter.render("fix.none"),
         {"width": 420, "height": 48, "font": {"size": 12}, "line": {"none": True}},
     )
 
@@ -86,9 +85,7 @@ class _Notes:
 @dataclass(frozen=True, slots=True)
 class _Writer:
     styles: Styles
-    numbers: Numbers
-    language: str
-    ticket_check: Callable[[str], str]
+    presenter: Presenter
     seals: Path | None
     notes: _Notes
 
@@ -97,12 +94,12 @@ class _Writer:
         columns = self._columns(layout, lacking)
         frozen = layout.mapped[Field.NAME] + 1 if Field.NAME in layout.mapped else 0
         sheet = open_table(
-            book, title, columns, self.styles, frozen=frozen if frozen <= 4 else 0, language=self.language
+            book, title, columns, self.styles, frozen=frozen if frozen <= 4 else 0, presenter=self.presenter
         )
         sheet.set_comments_author("esign-import")
         for row, (outcome, places) in enumerate(layout.rows, start=1):
             self._row(sheet, row, outcome, places, layout, lacking=lacking)
-        add_checks(sheet, layout, {**layout.mapped, **lacking}, self.language)
+        add_checks(sheet, layout, {**layout.mapped, **lacking}, self.presenter)
         close_table(sheet, columns, len(layout.rows))
 
     def _columns(self, layout: Layout, lacking: Iterable[Field]) -> list[Column]:
@@ -111,11 +108,11 @@ class _Writer:
         for place, header in enumerate(layout.headers):
             widest = max((width(shown_at(outcome, place)) for outcome in sample), default=0)
             own.append(Column(header, min(36, max(width(header) + 3, widest + 2, 6)), ours=False))
-        own += [Column(say(f"col.{field}", self.language), 20, ours=False) for field in lacking]
+        own += [Column(self.presenter.render(f"col.{field}"), 20, ours=False) for field in lacking]
         taken = [column.title for column in own]
 
         def added(key: str, width: float) -> Column:
-            return Column(unique_heading(WORDS[key], say(key, self.language), taken), width)
+            return Column(unique_heading(WORDS[key], self.presenter.render(key), taken), width)
 
         return [
             *own,
@@ -142,7 +139,7 @@ class _Writer:
             """Name the cell of this sheet: the roster's address would lead the reader astray here."""
             place = where(problem)
             here = problem.cell if place is None else xl_rowcol_to_cell(row, place)
-            return sentence(replace(problem, cell=here), self.language)
+            return sentence(replace(problem, cell=here), self.presenter, masked=False)
 
         faults: dict[int, list[Problem]] = {}
         for problem in errors_of(outcome):
@@ -151,8 +148,8 @@ class _Writer:
         refused = [] if faults else _refused(outcome, mapped)
         texts = self._texts(doctor, faults, layout, lacking)
         own = len(layout.headers) + len(lacking)
-        said = "\n".join(reasons(outcome, self.language, self.numbers, tell=tell))
-        what, origin = advice(outcome, self.language), self._origin(doctor)
+        said = "\n".join(reasons(outcome, self.presenter, tell=tell))
+        what, origin = advice(outcome, self.presenter), self._origin(doctor)
         tallest = max(lines(said, _REASON), lines(what, _ADVICE), lines(origin, _ORIGIN))
         row_height(sheet, row, height(tallest))
         plain, wrapped = self.styles.cell(), self.styles.cell(text_wrap=True)
@@ -164,12 +161,12 @@ class _Writer:
         # a corrected row that is refused once more still stands for the roster row it came from
         ticket = doctor.row.row_token or doctor.row_id or ""
         added = [
-            (status_word(outcome.status, self.language), self.styles.status(outcome.status)),
+            (self.presenter.name_status(outcome.status), self.styles.status(outcome.status)),
             (said, wrapped),
             (what, wrapped),
             (origin, quiet),
             (ticket, plain),
-            (self.ticket_check(ticket) if ticket else "", plain),
+            (row_id_checksum(ticket) if ticket else "", plain),
         ]
         for place, (text, form) in enumerate(added, start=own):
             put(sheet, row, place, text, form)
@@ -209,11 +206,11 @@ class _Writer:
         return places.get(address[1]) if place is None and address else place
 
     def _retype(self, doctor: Doctor) -> str:
-        return say("fix.retype", self.language, shown=shown(doctor, Field.NUMBER))
+        return self.presenter.render("fix.retype", shown=shown(doctor, Field.NUMBER))
 
     def _origin(self, doctor: Doctor) -> str:
         origin = doctor.row.display_origin
-        parts = (origin.file, origin.sheet, say("fix.row", self.language, row=origin.row))
+        parts = (origin.file, origin.sheet, self.presenter.render("fix.row", row=origin.row))
         return " · ".join(filter(None, parts))
 
     def _note(self, sheet: Worksheet, row: int, place: int, texts: Sequence[str]) -> None:
@@ -256,7 +253,7 @@ class _Writer:
         workbook = found.picture.path.parent.name
         if doctor.row.correction is not None and workbook != doctor.row.display_origin.file:
             return f"{workbook}/{found.picture.path.name}"
-        return say("fix.in_cell", self.language, cell=found.address)
+        return self.presenter.render("fix.in_cell", cell=found.address)
 
 
 def _is_entry_void(doctor: Doctor) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.domain.headings import CHECK, ROW_ID
-from pipeline.domain.masking import Numbers, mask_answer, mask_text
+from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.results import say, status_word
 from pipeline.reports.cell_text import lines
 from pipeline.reports.display_values import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import explain_answer, happened
 from pipeline.reports.styles import (
     FAULT,
@@ -35,30 +35,29 @@ _CONCLUSIONS: Mapping[Status, Sequence[str]] = {
 
 def write_unknown_sheet(
     book: Workbook,
-    night: RunReport,
+    report: RunReport,
     styles: Styles,
-    numbers: Numbers,
-    *,
-    language: str,
-    ticket_check: Callable[[str], str],
+    presenter: Presenter,
 ) -> None:
     """Write the rows that are held until a human has looked into the console."""
-    columns = _columns(language)
-    sheet = open_table(book, say("sheet.unknown", language), columns, styles, frozen=1, language=language)
-    rows = [outcome for outcome in night.outcomes if outcome.status in UNSETTLED]
+    columns = _columns(presenter)
+    sheet = open_table(
+        book, presenter.render("sheet.unknown"), columns, styles, frozen=1, presenter=presenter
+    )
+    rows = [outcome for outcome in report.outcomes if outcome.status in UNSETTLED]
     plain, quiet = styles.cell(), styles.cell(font_color=MUTED)
     wrapped, small = styles.cell(text_wrap=True), styles.cell(text_wrap=True, font_color=MUTED)
     blank = styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
     for row, outcome in enumerate(rows, start=1):
-        settle = mask_text(" ".join(_settle(outcome, language)), numbers)
-        answer = mask_answer(_answer(outcome, language), numbers)
+        settle = presenter.mask_text(" ".join(_settle(outcome, presenter)))
+        answer = presenter.mask_answer(_answer(outcome, presenter))
         row_height(sheet, row, height(max(2, lines(settle, _SETTLE), lines(answer, _ANSWER))))
         trace, host = trace_of(outcome)
         ticket = outcome.doctor.row_id or ""
         texts = [
-            (mask_text(name_of(outcome.doctor) or "", numbers), styles.cell(bold=True)),
-            (status_word(outcome.status, language), styles.status(outcome.status)),
-            (mask_text(seal_name_of(outcome) or "", numbers), wrapped),
+            (presenter.mask_text(name_of(outcome.doctor) or ""), styles.cell(bold=True)),
+            (presenter.name_status(outcome.status), styles.status(outcome.status)),
+            (presenter.mask_text(seal_name_of(outcome) or ""), wrapped),
             (id_masked(outcome.doctor) or "", plain),
             (when(outcome), wrapped),
             (settle, wrapped),
@@ -69,50 +68,50 @@ def write_unknown_sheet(
             (trace, small),
             (outcome.request_id or "", small),
             (ticket, quiet),
-            (ticket_check(ticket) if ticket else "", quiet),
+            (row_id_checksum(ticket) if ticket else "", quiet),
         ]
         for column, (text, form) in enumerate(texts):
             put(sheet, row, column, text, form)
         options = {
             "validate": "list",
-            "source": [say(f"conclusion.{each}", language) for each in _CONCLUSIONS[outcome.status]],
-            "error_title": say("col.conclusion", language),
-            "error_message": say("conclusion.text", language),
+            "source": [presenter.render(f"conclusion.{each}") for each in _CONCLUSIONS[outcome.status]],
+            "error_title": presenter.render("col.conclusion"),
+            "error_message": presenter.render("conclusion.text"),
         }
         sheet.data_validation(row, _CONCLUSION, row, _CONCLUSION, options)
     if not rows:
-        sheet.write_string(1, 0, say("unknown.none", language), styles.get(font_color=MUTED))
+        sheet.write_string(1, 0, presenter.render("unknown.none"), styles.get(font_color=MUTED))
     close_table(sheet, columns, len(rows))
     # on paper the text stays readable without the RequestId, which an unanswered create has not
     sheet.print_area(0, 0, max(1, len(rows)), len(columns) - 4)
 
 
-def _columns(language: str) -> list[Column]:
+def _columns(presenter: Presenter) -> list[Column]:
     return [
-        Column(say("col.name", language), 10),
-        Column(say("col.status", language), 12),
-        Column(say("col.seal_name", language), 16),
-        Column(say("col.number", language), 21),
-        Column(say("col.time", language), 12),
-        Column(say("col.settle", language), _SETTLE),
-        Column(say("col.seal_id", language), 26, fill_in=True),
-        Column(say("col.conclusion", language), 12, fill_in=True),
-        Column(say("col.answer", language), _ANSWER),
-        Column(say("col.host", language), 18),
-        Column(say("col.trace_id", language), _ID),
-        Column(say("col.request_id", language), _ID),
+        Column(presenter.render("col.name"), 10),
+        Column(presenter.render("col.status"), 12),
+        Column(presenter.render("col.seal_name"), 16),
+        Column(presenter.render("col.number"), 21),
+        Column(presenter.render("col.time"), 12),
+        Column(presenter.render("col.settle"), _SETTLE),
+        Column(presenter.render("col.seal_id"), 26, fill_in=True),
+        Column(presenter.render("col.conclusion"), 12, fill_in=True),
+        Column(presenter.render("col.answer"), _ANSWER),
+        Column(presenter.render("col.host"), 18),
+        Column(presenter.render("col.trace_id"), _ID),
+        Column(presenter.render("col.request_id"), _ID),
         Column(ROW_ID, 12, hidden=True),
         Column(CHECK, 10, hidden=True),
     ]
 
 
-def _settle(outcome: RowOutcome, language: str) -> Iterator[str]:
-    yield say(f"settle.{outcome.status.value}", language, seal=seal_name_of(outcome) or "—")
+def _settle(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:
+    yield presenter.render(f"settle.{outcome.status.value}", seal=seal_name_of(outcome) or "—")
     if outcome.unproven_seal_id:
-        yield say("settle.evidence", language, seal_id=outcome.unproven_seal_id)
+        yield presenter.render("settle.evidence", seal_id=outcome.unproven_seal_id)
 
 
-def _answer(outcome: RowOutcome, language: str) -> str:
-    told = happened(outcome.code, outcome.message, language)
-    told = told or explain_answer(outcome, outcome.message or "", language)
+def _answer(outcome: RowOutcome, presenter: Presenter) -> str:
+    told = happened(outcome.code, outcome.message, presenter)
+    told = told or explain_answer(outcome, outcome.message or "", presenter)
     return " ".join(filter(None, (outcome.code, told)))

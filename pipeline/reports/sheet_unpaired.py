@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.domain.masking import Numbers
 from pipeline.domain.run import RunReport
-from pipeline.messages.results import say
 from pipeline.reports.cell_text import lines
 from pipeline.reports.links import FolderLinks
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
     LINK,
     MUTED,
@@ -29,32 +28,33 @@ _FILE, _WHERE, _WHY, _WHAT = 32, 34, 42, 48  # columns
 
 def write_unpaired_sheet(
     book: Workbook,
-    night: RunReport,
+    report: RunReport,
     styles: Styles,
-    numbers: Numbers,
+    presenter: Presenter,
     *,
     links: FolderLinks,
-    language: str,
     thumbnail: Thumbnail | None,
 ) -> None:
     """Write a row a picture; those that somebody has looked at are shown."""
-    found = list(unpaired(night, numbers, language))
+    found = list(unpaired(report, presenter))
     shown = thumbnail if any(each.picture for each in found) else None
     columns = [
-        Column(say("col.file", language), _FILE),
-        *([Column(say("col.seal", language), 9.5)] if shown else []),
-        Column(say("col.where", language), _WHERE),
-        Column(say("col.why", language), _WHY),
-        Column(say("col.what", language), _WHAT),
+        Column(presenter.render("col.file"), _FILE),
+        *([Column(presenter.render("col.seal"), 9.5)] if shown else []),
+        Column(presenter.render("col.where"), _WHERE),
+        Column(presenter.render("col.why"), _WHY),
+        Column(presenter.render("col.what"), _WHAT),
     ]
-    sheet = open_table(book, say("sheet.unpaired", language), columns, styles, frozen=1, language=language)
+    sheet = open_table(
+        book, presenter.render("sheet.unpaired"), columns, styles, frozen=1, presenter=presenter
+    )
     plain, link = styles.cell(text_wrap=True), styles.cell(font_color=LINK, underline=1, text_wrap=True)
     quiet = styles.cell(font_color=MUTED, text_wrap=True)
     left, where_at = MOST_THUMBNAILS, 2 if shown else 1
     for row, each in enumerate(found, start=1):
         folder = links.folder(each.path)
         # within a roster the file's name and the cells tell the place; a link shows one line only
-        where = each.where or folder_shown(folder, night.seals, numbers)
+        where = each.where or folder_shown(folder, report.seals, presenter)
         image = shown(each.picture) if shown and each.picture and left else None
         texts = ((each.name, _FILE), (where, _WHERE), (each.why, _WHY), (each.what, _WHAT))
         tall = max(height(lines(text, wide)) for text, wide in texts)
@@ -71,5 +71,5 @@ def write_unpaired_sheet(
             left -= 1
             place(sheet, row, 1, image, tall)
     if not found:
-        sheet.write_string(1, 0, say("unpaired.none", language), styles.get(font_color=MUTED))
+        sheet.write_string(1, 0, presenter.render("unpaired.none"), styles.get(font_color=MUTED))
     close_table(sheet, columns, len(found))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.domain.run import Status
-from pipeline.messages.results import say
 from pipeline.reports.cell_text import clean, lines
+from pipeline.reports.presenter import Presenter
 
 FONT, FONT_SIZE = "Microsoft YaHei", 10
 LINE = 16.5  # points a line of text takes
@@ -91,21 +91,21 @@ class Styles:
         )
 
 
-def print_setup(sheet: Worksheet, language: str) -> None:
+def print_setup(sheet: Worksheet, presenter: Presenter) -> None:
     """Make a sheet print on A4 landscape, one page wide, numbered."""
     sheet.set_landscape()
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)
     sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
-    sheet.set_footer(f"&C&9{say('print.page', language)}&R&9&A")
+    sheet.set_footer(f"&C&9{presenter.render('print.page')}&R&9&A")
 
 
 def open_table(
-    book: Workbook, name: str, columns: Sequence[Column], styles: Styles, *, frozen: int, language: str
+    book: Workbook, name: str, columns: Sequence[Column], styles: Styles, *, frozen: int, presenter: Presenter
 ) -> Worksheet:
     """Add a sheet whose first row is the heading; ``frozen`` columns stay in sight."""
     sheet = book.add_worksheet(name)
-    print_setup(sheet, language)
+    print_setup(sheet, presenter)
     sheet.repeat_rows(0)
     sheet.hide_gridlines(2)
     sheet.freeze_panes(1, frozen)

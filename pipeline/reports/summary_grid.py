@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.reports.cell_text import clean, lines
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import HEAD, LINE, LINK, PAPER, RULE, Styles, Workbook, print_setup
 
 Look = Mapping[str, object]
@@ -49,10 +50,10 @@ class _Section:
 class SummaryGrid:
     """Lines of one sheet, filled from left to right, merged as wide as asked; `finish` writes them."""
 
-    def __init__(self, book: Workbook, name: str, styles: Styles, language: str) -> None:
+    def __init__(self, book: Workbook, name: str, styles: Styles, presenter: Presenter) -> None:
         self._book, self._styles, self._name = book, styles, name
         self._sheet = book.add_worksheet(name)
-        print_setup(self._sheet, language)
+        print_setup(self._sheet, presenter)
         self._sheet.hide_gridlines(2)
         self._sheet.set_column(0, 0, _MARGIN)
         self._sheet.set_column(1, 1, _FIRST)
@@ -79,14 +80,14 @@ class SummaryGrid:
         look: Look = {"bold": True, "font_size": 12, "font_color": HEAD, "bottom": 2, "bottom_color": HEAD}
         self.line([(text, LAST, look)], points=24)
 
-    def titles(self, parts: Sequence[tuple[str, int]], *, numbers: Container[int] = ()) -> None:
-        """Add a table's headings; the parts whose places are in ``numbers`` stand above numbers."""
+    def titles(self, parts: Sequence[tuple[str, int]], *, right_aligned: Container[int] = ()) -> None:
+        """Add a table's headings; the parts whose indexes are in ``right_aligned`` stand above numbers."""
         look: Look = {"bold": True, "font_color": "#52606D", "bg_color": PAPER, "text_wrap": True}
         section = self._sections[-1]
         section.titles = len(section.lines)
         self.line(
             [
-                (text, last, {**look, "align": "right" if place in numbers else "left"})
+                (text, last, {**look, "align": "right" if place in right_aligned else "left"})
                 for place, (text, last) in enumerate(parts)
             ]
         )

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from xlsxwriter.utility import xl_col_to_name
 
 from pipeline.domain.roster import CardType, Field
-from pipeline.messages.results import CARD_WORDS, say
+from pipeline.messages.results import CARD_WORDS
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import Worksheet
 from pipeline.reports.to_fix_layout import Layout
 
 _CHECKED = (Field.ID_TYPE, Field.NUMBER, Field.MOBILE, Field.SEAL_NAME)
 
 
-def add_checks(sheet: Worksheet, layout: Layout, mapped: Mapping[Field, int], language: str) -> None:
+def add_checks(sheet: Worksheet, layout: Layout, mapped: Mapping[Field, int], presenter: Presenter) -> None:
     """Put the checks on the columns of a sheet whose rows are written; ``mapped`` tells where each field stands."""
     for field in _CHECKED:
         place = mapped.get(field)
@@ -27,8 +28,8 @@ def add_checks(sheet: Worksheet, layout: Layout, mapped: Mapping[Field, int], la
         options = {
             **rule,
             "error_type": "warning",
-            "error_title": say(f"fix.check.{field}", language),
-            "error_message": say(f"fix.check.{field}.text", language),
+            "error_title": presenter.render(f"fix.check.{field}"),
+            "error_message": presenter.render(f"fix.check.{field}.text"),
         }
         sheet.data_validation(1, place, len(layout.rows), place, options)
 

@@ -9,7 +9,8 @@ from functools import cache
 from pipeline.domain import headings
 from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.results import WORDS, say
+from pipeline.messages.results import WORDS
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import errors_of, needs_fixing
 from pipeline.reports.refused_cells import refused_fields
 
@@ -41,9 +42,9 @@ class Layout:
         return {field: place for place, field in enumerate(missing, start=len(self.headers))}
 
 
-def fix_title(number: int, language: str) -> str:
+def fix_title(number: int, presenter: Presenter) -> str:
     """Return the name of the To fix sheet so numbered: 失败待改, then 失败待改 2."""
-    name = say("sheet.fix", language)
+    name = presenter.render("sheet.fix")
     return name if number == 1 else f"{name} {number}"
 
 

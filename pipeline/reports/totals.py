@@ -1,9 +1,9 @@
-"""The sums of a night, computed and enforced: a result that does not add up is never written."""
+"""The sums of a report, computed and enforced: a result that does not add up is never written."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
+from pipeline.reports.display_values import HOLDING_A_SEAL
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.reasons import counted
 
-HOLDING_A_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 _SHOWN = 5  # faults named in the message
 
 
@@ -22,34 +24,49 @@ class SumsError(EsignImportError):
     exit_code = 1
 
 
-def verify_totals(night: RunReport) -> Mapping[Status, int]:
+def verify_totals(report: RunReport) -> Mapping[Status, int]:
     """Return the rows of each status, zeros included, once every sum holds; else raise ``SumsError``.
 
     Every row stands once under its (path, sheet, row); what was read from a file is what is in the results
     (a ``retry`` may take fewer); a status that promises a SealId has one; ``ready`` occurs in ``check`` alone.
     """
-    faults = list(islice(_faults(night), _SHOWN))
+    faults = list(islice(_faults(report), _SHOWN))
     if faults:
         raise SumsError("usage.sums", faults=Joined(faults, phrase("mark.semicolon")))
-    seen = Counter(outcome.status for outcome in night.outcomes)
+    seen = Counter(outcome.status for outcome in report.outcomes)
     return {
-        status: seen[status] for status in Status if status is not Status.READY or night.command == "check"
+        status: seen[status] for status in Status if status is not Status.READY or report.command == "check"
     }
 
 
-def _faults(night: RunReport) -> Iterator[Phrase]:
-    yield from _twice(night)
-    yield from _against_files(night)
-    for outcome in night.outcomes:
+def count_reasons(outcomes: Iterable[RowOutcome]) -> list[tuple[str, int]]:
+    """Count rows by the codes that keep them from their seal, the commonest first; a row may count for several."""
+    return Counter(code for outcome in outcomes for code in counted(outcome)).most_common()
+
+
+def count_departments(
+    outcomes: Iterable[RowOutcome], presenter: Presenter
+) -> list[tuple[str, Counter[Status]]]:
+    """Count rows by department and status, the department with most rows first; "" for rows without one."""
+    departments: dict[str, Counter[Status]] = defaultdict(Counter)
+    for outcome in outcomes:
+        departments[presenter.mask_optional(outcome.doctor.department)][outcome.status] += 1
+    return sorted(departments.items(), key=lambda item: (-item[1].total(), item[0]))
+
+
+def _faults(report: RunReport) -> Iterator[Phrase]:
+    yield from _twice(report)
+    yield from _against_files(report)
+    for outcome in report.outcomes:
         if outcome.status in HOLDING_A_SEAL and not outcome.seal_id:
             yield phrase("sums.no_seal_id", place=_place(outcome), status=outcome.status.value)
-        if outcome.status is Status.READY and night.command != "check":
-            yield phrase("sums.ready", place=_place(outcome), command=night.command)
+        if outcome.status is Status.READY and report.command != "check":
+            yield phrase("sums.ready", place=_place(outcome), command=report.command)
 
 
-def _twice(night: RunReport) -> Iterator[Phrase]:
+def _twice(report: RunReport) -> Iterator[Phrase]:
     seen = set()
-    for outcome in night.outcomes:
+    for outcome in report.outcomes:
         origin = outcome.doctor.row.origin
         place = (origin.path, origin.sheet, origin.row)
         if place in seen:
@@ -57,13 +74,13 @@ def _twice(night: RunReport) -> Iterator[Phrase]:
         seen.add(place)
 
 
-def _against_files(night: RunReport) -> Iterator[Phrase]:
+def _against_files(report: RunReport) -> Iterator[Phrase]:
     read: Counter[Path] = Counter()
-    for report in night.files:
-        read[report.path] += report.rows if report.status == "read" else 0
-    found = Counter(outcome.doctor.row.origin.path for outcome in night.outcomes)
+    for file_report in report.files:
+        read[file_report.path] += file_report.rows if file_report.status == "read" else 0
+    found = Counter(outcome.doctor.row.origin.path for outcome in report.outcomes)
     for number, path in enumerate(dict.fromkeys([*read, *found]), start=1):
-        some_are_enough = night.command == "retry"
+        some_are_enough = report.command == "retry"
         if found[path] > read[path] or (found[path] < read[path] and not some_are_enough):
             yield phrase("sums.file", number=number, read=read[path], found=found[path])
 

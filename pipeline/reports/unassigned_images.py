@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.domain.masking import Numbers, mask_path, mask_text
 from pipeline.domain.roster import ImageFile, Problem
 from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.problems import parted
-from pipeline.messages.results import say, stray
+from pipeline.messages.results import stray
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import errors_of, sentence
 
 
@@ -26,33 +26,37 @@ class Unpaired:
     picture: ImageFile | None = None  # None where nobody has looked at it yet
 
 
-def unpaired(night: RunReport, numbers: Numbers, language: str) -> Iterator[Unpaired]:
+def unpaired(report: RunReport, presenter: Presenter) -> Iterator[Unpaired]:
     """Yield them: first those that keep somebody from a seal, then those in rosters, then the files."""
-    yield from _shared(night, numbers, language)
-    for report in night.files:
-        for each in report.unassigned_images:
-            why, what = stray(each.why, language)
+    yield from _shared(report, presenter)
+    for file_report in report.files:
+        for each in file_report.unassigned_images:
+            why, what = stray(each.why, presenter.language)
             sheet = (
-                [say("unpaired.sheet", language, sheet=mask_text(each.sheet, numbers))] if each.sheet else []
+                [presenter.render("unpaired.sheet", sheet=presenter.mask_text(each.sheet))]
+                if each.sheet
+                else []
             )
-            cells = [say("unpaired.cells", language, cells=each.covered_cells)] if each.covered_cells else []
-            name, where = mask_text(report.path.name, numbers), " ".join([*sheet, *cells])
-            yield Unpaired(report.path, name, where, why, what, each.picture)
-    why, what = say("unpaired.unclaimed", language), say("unpaired.what", language)
-    for path in night.unassigned_images:
-        yield Unpaired(path, mask_text(path.name, numbers), "", why, what)
+            cells = (
+                [presenter.render("unpaired.cells", cells=each.covered_cells)] if each.covered_cells else []
+            )
+            name, where = presenter.mask_text(file_report.path.name), " ".join([*sheet, *cells])
+            yield Unpaired(file_report.path, name, where, why, what, each.picture)
+    why, what = presenter.render("unpaired.unclaimed"), presenter.render("unpaired.what")
+    for path in report.unassigned_images:
+        yield Unpaired(path, presenter.mask_text(path.name), "", why, what)
 
 
-def how_many(night: RunReport) -> int:
+def how_many(report: RunReport) -> int:
     """Return how many there are."""
-    strays = sum(len(report.unassigned_images) for report in night.files)
-    return len(night.unassigned_images) + strays + len(_disputed(night))
+    strays = sum(len(file_report.unassigned_images) for file_report in report.files)
+    return len(report.unassigned_images) + strays + len(_disputed(report))
 
 
-def _disputed(night: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
+def _disputed(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
     """Return the pictures that two doctors' rows lead to, each with the first row that is told so."""
     found: dict[Path, tuple[RowOutcome, Problem]] = {}
-    for outcome in night.outcomes:
+    for outcome in report.outcomes:
         picture = outcome.doctor.picture
         trouble = next((each for each in errors_of(outcome) if each.code == "IMAGE_SHARED"), None)
         if picture is not None and trouble is not None:
@@ -60,15 +64,15 @@ def _disputed(night: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
     return found
 
 
-def _shared(night: RunReport, numbers: Numbers, language: str) -> Iterator[Unpaired]:
-    for path, (outcome, trouble) in _disputed(night).items():
-        why, what = parted(sentence(trouble, language, numbers))
+def _shared(report: RunReport, presenter: Presenter) -> Iterator[Unpaired]:
+    for path, (outcome, trouble) in _disputed(report).items():
+        why, what = parted(sentence(trouble, presenter))
         what = what[:1].upper() + what[1:]
-        yield Unpaired(path, mask_text(path.name, numbers), "", why, what, outcome.doctor.picture)
+        yield Unpaired(path, presenter.mask_text(path.name), "", why, what, outcome.doctor.picture)
 
 
-def folder_shown(folder: Path, seals: Path | None, numbers: Numbers) -> str:
+def folder_shown(folder: Path, seals: Path | None, presenter: Presenter) -> str:
     """Return a folder as a person knows it: from the picture folder on."""
     if seals is not None and folder.is_relative_to(seals):
         folder = Path(seals.name) / folder.relative_to(seals)
-    return mask_path(folder, numbers)
+    return presenter.mask_path(folder)

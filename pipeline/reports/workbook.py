@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,11 +11,10 @@ from pathlib import Path
 
 import xlsxwriter
 
-from pipeline.domain.masking import Numbers, numbers_of
 from pipeline.domain.run import RunReport
-from pipeline.messages.results import say
 from pipeline.reports.display_values import retried
 from pipeline.reports.links import FolderLinks
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import SCHEMA
 from pipeline.reports.sheet_all import MOST_THUMBNAILS, write_all_sheet
 from pipeline.reports.sheet_summary import write_summary
@@ -33,29 +31,24 @@ PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a 
 
 
 def write_workbook(
-    night: RunReport,
+    report: RunReport,
     path: Path,
     *,
-    language: str,
-    ticket_check: Callable[[str], str],
+    presenter: Presenter,
     thumbnail: Thumbnail | None,
-    numbers: Numbers | None = None,
     absolute_links: bool = False,
     replace_file: Replace = os.replace,
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
-    ``ticket_check`` gives the check value that stands beside a row_id; ``thumbnail`` a small PNG of a picture, or
-    None where it cannot be read; ``numbers`` saves collecting the roster's once more; ``absolute_links`` lead to the
-    pictures from wherever a copy lies. Raises ``SumsError`` before
-    anything is written.
+    ``thumbnail`` returns a small PNG of a picture, None if the picture cannot be read. ``absolute_links`` lead to the
+    pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
-    counts = verify_totals(night)
-    known = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
-    fixing = layouts(night.outcomes)
+    counts = verify_totals(report)
+    fixing = layouts(report.outcomes)
     private_folder(path.parent)
 
-    def fill(target: Path, *, night: RunReport) -> None:
+    def fill(target: Path, *, report: RunReport) -> None:
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
         with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             options = {
@@ -67,56 +60,48 @@ def write_workbook(
                 "default_format_properties": {"font_name": FONT, "font_size": FONT_SIZE},
             }
             with xlsxwriter.Workbook(str(target), options) as book:
-                _describe(book, night, language)
+                _describe(book, report, presenter)
                 styles = Styles(book)
-                links = FolderLinks(night, known, absolute=absolute_links)
-                write_summary(book, night, counts, styles, known, fixing=fixing, language=language)
+                links = FolderLinks(report, presenter, absolute=absolute_links)
+                write_summary(book, report, counts, styles, presenter, fixing=fixing)
                 write_all_sheet(
                     book,
-                    night,
+                    report,
                     styles,
-                    known,
+                    presenter,
                     folders=links,
-                    language=language,
                     thumbnail=thumbnail,
-                    ticket_check=ticket_check,
                 )
-                if night.command == "retry":
+                if report.command == "retry":
                     write_all_sheet(
                         book,
-                        replace(night, outcomes=retried(night)),
+                        replace(report, outcomes=retried(report)),
                         styles,
-                        known,
+                        presenter,
                         folders=links,
-                        language=language,
                         thumbnail=thumbnail,
-                        ticket_check=ticket_check,
                         title="sheet.retried",
                     )
-                write_fix_sheets(
-                    book, night, styles, known, found=fixing, language=language, ticket_check=ticket_check
-                )
-                write_unknown_sheet(book, night, styles, known, language=language, ticket_check=ticket_check)
-                write_unpaired_sheet(
-                    book, night, styles, known, links=links, language=language, thumbnail=thumbnail
-                )
+                write_fix_sheets(book, report, styles, presenter, found=fixing)
+                write_unknown_sheet(book, report, styles, presenter)
+                write_unpaired_sheet(book, report, styles, presenter, links=links, thumbnail=thumbnail)
                 # With thumbnails the package has a part for each picture, and so many files take longer than all the
                 # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
-                book.in_memory = len(night.outcomes) <= MOST_THUMBNAILS
+                book.in_memory = len(report.outcomes) <= MOST_THUMBNAILS
 
     wanted = path
     while True:  # the Summary says its own name, which is known once Excel has let go of it or has not
-        named = replace(night, workbook=wanted.name)
-        written = write_atomically(wanted, partial(fill, night=named), numbered=True, replace=replace_file)
+        named = replace(report, workbook=wanted.name)
+        written = write_atomically(wanted, partial(fill, report=named), numbered=True, replace=replace_file)
         if written == wanted:
             return written
         wanted = written
 
 
-def _describe(book: xlsxwriter.Workbook, night: RunReport, language: str) -> None:
-    title = say("title.check" if night.command == "check" else "title.run", language)
-    made = datetime.fromtimestamp(night.finished, UTC)
-    book.set_properties({"title": title, "author": "esign-import", "subject": night.run, "created": made})
+def _describe(book: xlsxwriter.Workbook, report: RunReport, presenter: Presenter) -> None:
+    title = presenter.render("title.check" if report.command == "check" else "title.run")
+    made = datetime.fromtimestamp(report.finished, UTC)
+    book.set_properties({"title": title, "author": "esign-import", "subject": report.run, "created": made})
     book.set_custom_property(PROPERTY, PROPERTY_VALUE)
-    book.set_custom_property("esign-import-run", night.run)
+    book.set_custom_property("esign-import-run", report.run)
     book.set_custom_property("esign-import-schema", SCHEMA)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
-from pipeline.domain.masking import Numbers, numbers_of
 from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport
 from pipeline.reports import html_pages
 from pipeline.reports.edited_workbooks import preserve_edited_workbooks, remember_written
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, WORKBOOK
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import file_line, outcome_record, run_record
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import Look, write_review
@@ -27,66 +25,55 @@ OUTCOMES, PLAN, FILES, RUN = "outcomes.jsonl", "plan.jsonl", "files.jsonl", "run
 
 
 def write_all(
-    night: RunReport,
+    report: RunReport,
     *,
-    language: str,
-    ticket_check: Callable[[str], str],
+    presenter: Presenter,
     look: Look | None = None,
     latest: Path | None,
-    numbers: Numbers | None = None,
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
-    """Write the files of a run into ``night.out`` and copies of them into ``latest``.
+    """Write the files of a run into ``report.out`` and copies of them into ``latest``.
 
-    ``numbers`` saves collecting the roster's once more.
     Returns usual name -> path written; results.xlsx may be a numbered sibling, and so may its copy, which then stands
     under "copy". A workbook that a clerk has edited since is set aside, never overwritten: it stands under "edited".
     Raises ``SumsError`` before anything is written, OSError where the disk refuses.
     """
-    verify_totals(night)
-    numbers = numbers or numbers_of(outcome.doctor for outcome in night.outcomes)
-    rows, other = (PLAN, OUTCOMES) if night.command == "check" else (OUTCOMES, PLAN)
-    lines = (
-        outcome_record(outcome, run=night.run, language=language, numbers=numbers)
-        for outcome in night.outcomes
-    )
-    folders = dict.fromkeys(folder for folder in (night.out, latest) if folder is not None)
+    verify_totals(report)
+    rows, other = (PLAN, OUTCOMES) if report.command == "check" else (OUTCOMES, PLAN)
+    lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
+    folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
     kept = [aside for folder in folders for aside in preserve_edited_workbooks(folder / WORKBOOK)]
     written = {
-        rows: write_jsonl(night.out / rows, lines),
-        FILES: write_jsonl(night.out / FILES, (file_line(each, language, numbers) for each in night.files)),
-        RUN: write_json(night.out / RUN, run_record(night, numbers=numbers)),
+        rows: write_jsonl(report.out / rows, lines),
+        FILES: write_jsonl(report.out / FILES, (file_line(each, presenter) for each in report.files)),
+        RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
         REVIEW_PAGE: write_review(
-            night,
-            night.out / REVIEW_PAGE,
-            language=language,
-            numbers=numbers,
+            report,
+            report.out / REVIEW_PAGE,
+            presenter=presenter,
             look=look or (lambda _picture, _opening: None),
         ),
         WORKBOOK: write_workbook(
-            night,
-            night.out / WORKBOOK,
-            language=language,
-            ticket_check=ticket_check,
+            report,
+            report.out / WORKBOOK,
+            presenter=presenter,
             thumbnail=partial(_thumbnail, look) if look else None,
-            numbers=numbers,
-            absolute_links=latest is not None and not _siblings(night.out, latest),
+            absolute_links=latest is not None and not _siblings(report.out, latest),
             replace_file=replace_file,
         ),
     }
     remember_written(written[WORKBOOK])
-    night = replace(night, workbook=written[WORKBOOK].name)  # which the page names
-    report = partial(write_report, night, language=language, numbers=numbers)
-    written[REPORT_PAGE] = report(night.out / REPORT_PAGE)
-    (night.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
+    report = replace(report, workbook=written[WORKBOOK].name)  # which the page names
+    written[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
+    (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
     told = written | ({"edited": kept[0]} if kept else {})
-    if latest is None or latest == night.out:
+    if latest is None or latest == report.out:
         return told
     copies = {name: copy_into(latest, path, name, replace=replace_file) for name, path in written.items()}
     remember_written(copies[WORKBOOK])
     (latest / other).unlink(missing_ok=True)
-    if copies[WORKBOOK].name != night.workbook:
-        report(latest / REPORT_PAGE, beside=copies[WORKBOOK].name)
+    if copies[WORKBOOK].name != report.workbook:
+        write_report(report, latest / REPORT_PAGE, presenter=presenter, beside=copies[WORKBOOK].name)
     return told if copies[WORKBOOK].name == WORKBOOK else {**told, "copy": copies[WORKBOOK]}
 
 
@@ -96,12 +83,11 @@ def _siblings(out: Path, latest: Path) -> bool:
 
 
 def warm_up() -> None:
-    """Import what the pages and the Summary need and nothing else does, and translate the pages: a second.
+    """Import what the pages need and nothing else does, and translate the pages.
 
     What fails here is tried once more when the results are written, and told then.
     """
     with suppress(OSError, ImportError):
-        import_module("pandas")
         html_pages.warm_up()
 
 

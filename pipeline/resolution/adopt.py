@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.headings import CHECK, seal_line
-from pipeline.domain.masking import mask_problem, mask_text
+from pipeline.domain.masking import mask_text
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
@@ -25,6 +25,7 @@ from pipeline.ledger.protocol import Adopted
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Joined, Localizable
 from pipeline.messages.results import WORDS
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import sentence
 from pipeline.resolution.decide import SEAL_ID
 
@@ -226,10 +227,7 @@ def _unusable(doctor: Doctor) -> Localizable:
 
 
 def _sentences(problems: Sequence[Problem]) -> Localizable:
-    zh, en = (
-        " ".join(mask_text(sentence(mask_problem(each), language)) for each in problems)
-        for language in ("zh", "en")
-    )
+    zh, en = (" ".join(sentence(each, Presenter(language)) for each in problems) for language in ("zh", "en"))
     return Bilingual(zh, en)
 
 

@@ -12,6 +12,7 @@ from pipeline.domain.roster import Field, Problem
 from pipeline.ledger.person_queries import Create, RowHistoryEntry
 from pipeline.ledger.protocol import UPLOAD, DecisionRecord
 from pipeline.messages.problems import CATALOGUE
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import sentence
 from pipeline.resolution import certified_places
 from pipeline.resolution.next_step import Step
@@ -143,7 +144,11 @@ def _problems(line: Mapping[str, Any], language: str) -> Iterator[dict[str, Any]
             problem["cell"],
             detail or {},
         )
-        message = problem["message"] if detail is None else mask_text(sentence(again, language))
+        message = (
+            problem["message"]
+            if detail is None
+            else mask_text(sentence(again, Presenter(language), masked=False))
+        )
         yield {**problem, "message": message, "who": entry.who if entry else None}
 
 

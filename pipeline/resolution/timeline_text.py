@@ -14,6 +14,7 @@ from pipeline.messages.results import field_word, status_meaning, status_word
 from pipeline.messages.results import say as result_word
 from pipeline.messages.service_advice import advice_for, known
 from pipeline.messages.timeline import WORDS, say
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import happened
 from pipeline.reports.service_text import describe_halt
 
@@ -189,7 +190,7 @@ def _events(chapter: Facts, language: str) -> Iterator[tuple[str, str]]:
             word = f"{word} ({_place(row, language)})"
         yield "tag.status", word
     if halted and any(row["status"] in {"not_sent", "ready"} for row in chapter["rows"]):
-        message = describe_halt(halted["code"], halted["message"], language, halted)
+        message = describe_halt(halted["code"], halted["message"], Presenter(language), halted)
         yield "tag.halted", say("night.halted", language, message=message, code=halted["code"])
 
 
@@ -220,7 +221,7 @@ def _create(create: Facts, language: str) -> Iterator[tuple[str, str]]:
     yield "tag.trace", f"TraceId {create['trace_id']}"
     verdict = create["verdict"] or "open"
     wait = create["wait_seconds"]
-    own = happened(create["code"], create["message"], language)
+    own = happened(create["code"], create["message"], Presenter(language))
     told = [
         say("wait", language, seconds=f"{wait:.2f}") if wait is not None else "",
         say(f"verdict.{verdict}", language, seal_id=create["seal_id"]),

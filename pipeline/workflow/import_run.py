@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.masking import mask_answer, mask_text, numbers_of
+from pipeline.domain.masking import Masker
 from pipeline.domain.metrics import Traffic
 from pipeline.domain.roster import FileReport, FileStat, Origin
 from pipeline.domain.run import (
@@ -51,6 +51,7 @@ from pipeline.planning.same_person import find_new_marks, unite_persons
 from pipeline.planning.sealed_corrections import note_sealed_corrections
 from pipeline.planning.sent_sizes import examine_sent_sizes
 from pipeline.reports.display_values import name_of
+from pipeline.reports.presenter import Presenter
 from pipeline.sending.connection_slots import connection_slots_of
 from pipeline.sending.create import Sender
 from pipeline.sending.outage import OutageMonitor
@@ -258,8 +259,8 @@ async def run(
         at = min(saved.saved, started)  # a browser's clock may be ahead
         ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
     stood = tuple(map(outcome_if_not_sent, plan.planned))
-    numbers = numbers_of(each.doctor for each in plan.planned)
-    record_rows(ledger, ask.run, stood, numbers)
+    presenter = Presenter("en", Masker.of_doctors(each.doctor for each in plan.planned))
+    record_rows(ledger, ask.run, stood, presenter)
     ledger.remember_marks(find_new_marks(plan.planned, site_key.digest))
 
     ready_picture = stage_settings.preparer(config, plan.drawn)
@@ -278,7 +279,7 @@ async def run(
                 agent=stage_settings.agent(config),
                 contract=stage_settings.contract_of(config),
                 run=ask.run,
-                mask=partial(mask_answer, numbers=numbers),
+                mask=presenter.mask_answer,
                 course=RunState(stop.event, clock, RunGuards(limits, plan.seals), found.source, outages),
                 creates=asyncio.Semaphore(stage_settings.creates_in_flight(config)),
                 doors=doors,
@@ -328,7 +329,7 @@ async def run(
         invocation=ask.invocation,
         arguments=ask.arguments,
     )
-    return record_run_end(night, ledger, stood, numbers)
+    return record_run_end(night, ledger, stood, presenter)
 
 
 def _guarded(
@@ -373,7 +374,7 @@ def _to_send(plan: RunPlan, ask: RunRequest, ledger: Ledger) -> list[RowPlan]:
     ids = {seen.row_id for seen in undone}
     keys = {seen.key for seen in undone if seen.key}
     places = {(seen.file, seen.sheet, seen.row) for seen in undone}
-    mask = partial(mask_text, numbers=numbers_of(each.doctor for each in plan.planned))
+    mask = Masker.of_doctors(each.doctor for each in plan.planned).mask_text
 
     def place(origin: Origin) -> tuple[str, str | None, int]:
         """Return where a row stands as the ledger has it."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.masking import Numbers, mask_text, numbers_of
+from pipeline.domain.masking import Masker
 from pipeline.domain.metrics import DurationHistogram, Timing, Traffic
 from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
 from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RowPlan, RunReport, RunRequest, Status
@@ -56,9 +56,9 @@ def rebuild_report(
     plan = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     here = {each.doctor.row_id: each for each in plan.planned}
     people = ledger.snapshot().people
-    numbers = numbers_of(each.doctor for each in plan.planned)
+    masker = Masker.of_doctors(each.doctor for each in plan.planned)
     outcomes = tuple(
-        _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, numbers)
+        _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, masker)
         for seen in ledger.rows_of(record.run)
     )
     return RunReport(
@@ -82,10 +82,10 @@ def rebuild_report(
 
 
 def _outcome(
-    seen: RowRecord, here: RowPlan | None, past: PersonHistory | None, run: str, numbers: Numbers
+    seen: RowRecord, here: RowPlan | None, past: PersonHistory | None, run: str, masker: Masker
 ) -> RowOutcome:
     line = json.loads(seen.line)
-    doctor = _there(here.doctor, seen, line, numbers) if here else _doctor(seen, line)
+    doctor = _there(here.doctor, seen, line, masker) if here else _doctor(seen, line)
     problems = tuple(map(_problem, line["problems"], line["words"]))
     planned = RowPlan(
         doctor,
@@ -150,11 +150,11 @@ def _problem(told: Mapping[str, str | None], words: Mapping[str, str]) -> Proble
     )
 
 
-def _there(doctor: Doctor, seen: RowRecord, line: Mapping[str, Any], numbers: Numbers) -> Doctor:
+def _there(doctor: Doctor, seen: RowRecord, line: Mapping[str, Any], masker: Masker) -> Doctor:
     """Return a doctor as of the run: today's cells at the place where the row stood then, which is masked there."""
     origin = doctor.row.origin
-    path = origin.path if mask_text(origin.file, numbers) == seen.file else Path(line["path"])
-    sheet = origin.sheet if origin.sheet and mask_text(origin.sheet, numbers) == seen.sheet else seen.sheet
+    path = origin.path if masker.mask_text(origin.file) == seen.file else Path(line["path"])
+    sheet = origin.sheet if origin.sheet and masker.mask_text(origin.sheet) == seen.sheet else seen.sheet
     return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, seen.row)))
 
 

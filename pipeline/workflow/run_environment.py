@@ -30,7 +30,6 @@ from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.support.shell_quoting import join
 
 if TYPE_CHECKING:
-    from pipeline.domain.masking import Numbers
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.lock import RunLock
     from pipeline.ledger.ownership import Ownership
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.registry import TenantRegistry
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.reports.presenter import Presenter
 
 LOG = logging.getLogger(__name__)
 Warn: TypeAlias = Callable[[EsignImportError], None]
@@ -367,19 +367,11 @@ def warm_up() -> None:
 
 
 def write_results(
-    night: RunReport, config: Config, *, language: str, latest: Path | None, numbers: Numbers | None = None
+    night: RunReport, config: Config, presenter: Presenter, *, latest: Path | None
 ) -> dict[str, Path]:
     """Write a night's files, and copies of them into ``latest``; see `pipeline.reports.write.write_all`."""
-    from pipeline.domain.row_token import row_id_checksum  # noqa: PLC0415
     from pipeline.reports.write import write_all  # noqa: PLC0415
     from pipeline.workflow.stage_settings import preview  # noqa: PLC0415
 
     look = preview(config)
-    return write_all(
-        night,
-        language=language,
-        ticket_check=row_id_checksum,
-        look=look,
-        latest=latest,
-        numbers=numbers,
-    )
+    return write_all(night, presenter=presenter, look=look, latest=latest)

@@ -31,6 +31,8 @@ from pipeline.domain.roster import (
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
 from pipeline.messages.problems import problem
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.records import outcome_record
 from pipeline.reports.workbook import write_workbook
 
 NAMES = (  # noqa: SIM905  a list of sixty quoted names is unreadable
@@ -297,6 +299,15 @@ def troubled() -> list[RowOutcome]:
     ]
 
 
+def presenter_of(report: RunReport, language: str = "zh") -> Presenter:
+    return Presenter.for_outcomes(report.outcomes, language)
+
+
+def record_of(outcome: RowOutcome, language: str) -> dict[str, object]:
+    """A row's line of outcomes.jsonl, its own numbers masked."""
+    return outcome_record(outcome, run="r1", presenter=Presenter.for_outcomes([outcome], language))
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
@@ -348,7 +359,15 @@ def png(side: int, colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
 @pytest.fixture
 def make() -> SimpleNamespace:
     """The builders above, for tests that need their own rows."""
-    return SimpleNamespace(doctor=doctor_of, outcome=outcome_of, number=number_of, check=check_of, png=png)
+    return SimpleNamespace(
+        doctor=doctor_of,
+        outcome=outcome_of,
+        number=number_of,
+        check=check_of,
+        png=png,
+        presenter=presenter_of,
+        record=record_of,
+    )
 
 
 @pytest.fixture
@@ -357,8 +376,7 @@ def write(hospital: Scene) -> Callable[..., Path]:
 
     def written(night: RunReport | None = None, *, language: str = "zh", thumbnail: object = None) -> Path:
         night = night or hospital.night()
-        return write_workbook(
-            night, night.out / "results.xlsx", language=language, ticket_check=check_of, thumbnail=thumbnail
-        )
+        presenter = presenter_of(night, language)
+        return write_workbook(night, night.out / "results.xlsx", presenter=presenter, thumbnail=thumbnail)
 
     return written

@@ -17,6 +17,7 @@ from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.messages.results import STATUS_WORDS
 from pipeline.reports.durations import describe_duration
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.report_page import LONGEST, MOST_ROWS, write_report
 from pipeline.reports.write import write_all
 from pipeline.sending.call_metrics import CallMetrics
@@ -122,14 +123,16 @@ def show(chromium):
 def report(hospital):
     def written(night=None, *, language="zh") -> Path:
         night = night or hospital.night(traffic=traffic())
-        return write_report(night, night.out / "report.html", language=language)
+        return write_report(
+            night, night.out / "report.html", presenter=Presenter.for_outcomes(night.outcomes, language)
+        )
 
     return written
 
 
 def test_its_numbers_are_those_of_run_json(show, hospital, make):
     night = hospital.night(traffic=traffic())
-    written = write_all(night, language="en", ticket_check=make.check, latest=night.out.parent / "latest")
+    written = write_all(night, presenter=make.presenter(night, "en"), latest=night.out.parent / "latest")
     record = json.loads(written["run.json"].read_text("utf-8"))
     page = show(night.out.parent / "latest" / "report.html")
 
@@ -478,7 +481,10 @@ def test_a_check_and_an_empty_night_have_their_page(show, scene, make, report):
     ],
 )
 def test_a_duration_is_told_shortly(seconds, zh, en):
-    assert (describe_duration(seconds, "zh"), describe_duration(seconds, "en")) == (zh, en)
+    assert (describe_duration(seconds, Presenter("zh")), describe_duration(seconds, Presenter("en"))) == (
+        zh,
+        en,
+    )
 
 
 def test_the_page_loads_nothing_and_names_no_host(report):

@@ -24,7 +24,7 @@ def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, make, umas
     night = hospital.night()
     before = os.umask(umask)
     try:
-        written = write_all(night, language="zh", ticket_check=make.check, latest=night.out.parent / "latest")
+        written = write_all(night, presenter=make.presenter(night, "zh"), latest=night.out.parent / "latest")
     finally:
         os.umask(before)
 
@@ -101,7 +101,7 @@ def test_every_word_names_the_workbook_that_was_really_written(hospital, make):
     latest = night.out.parent / "latest"
     held = _held_by_excel(night.out / "results.xlsx")
 
-    written = write_all(night, language="zh", ticket_check=make.check, latest=latest, replace_file=held)
+    written = write_all(night, presenter=make.presenter(night, "zh"), latest=latest, replace_file=held)
 
     assert written["results.xlsx"] == night.out / "results (2).xlsx"
     commands = [text for text in _summary(written["results.xlsx"]) if text.startswith("esign-import retry ")]
@@ -119,7 +119,7 @@ def test_a_copy_that_could_not_take_its_name_is_told_and_linked(hospital, make):
     latest = night.out.parent / "latest"
     held = _held_by_excel(latest / "results.xlsx")
 
-    written = write_all(night, language="zh", ticket_check=make.check, latest=latest, replace_file=held)
+    written = write_all(night, presenter=make.presenter(night, "zh"), latest=latest, replace_file=held)
 
     assert written["copy"] == newest(latest / "results.xlsx") == latest / "results (2).xlsx"
     assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
@@ -129,7 +129,7 @@ def test_a_copy_that_could_not_take_its_name_is_told_and_linked(hospital, make):
 def test_what_was_saved_in_excel_during_the_run_is_kept_the_next_time(hospital, make):
     night = hospital.night()
     target = night.out / "results.xlsx"
-    write_all(night, language="zh", ticket_check=make.check, latest=None)
+    write_all(night, presenter=make.presenter(night, "zh"), latest=None)
 
     def saved_meanwhile(source, goal):
         if goal == target:
@@ -137,8 +137,8 @@ def test_what_was_saved_in_excel_during_the_run_is_kept_the_next_time(hospital, 
             raise PermissionError(13, "in use")
         source.replace(goal)
 
-    write_all(night, language="zh", ticket_check=make.check, latest=None, replace_file=saved_meanwhile)
-    told = write_all(night, language="zh", ticket_check=make.check, latest=None)
+    write_all(night, presenter=make.presenter(night, "zh"), latest=None, replace_file=saved_meanwhile)
+    told = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
 
     assert told["edited"].read_bytes() == b"edited"
     assert sorted(path.name for path in night.out.glob("results*")) == [
@@ -150,10 +150,10 @@ def test_what_was_saved_in_excel_during_the_run_is_kept_the_next_time(hospital, 
 def test_an_edited_sibling_is_kept(hospital, make):
     night = hospital.night()
     held = _held_by_excel(night.out / "results.xlsx")
-    first = write_all(night, language="zh", ticket_check=make.check, latest=None, replace_file=held)
+    first = write_all(night, presenter=make.presenter(night, "zh"), latest=None, replace_file=held)
     first["results.xlsx"].write_bytes(b"edited")
 
-    told = write_all(night, language="zh", ticket_check=make.check, latest=None)
+    told = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
 
     assert told["edited"].name == "results (2) (edited).xlsx"
     assert told["edited"].read_bytes() == b"edited"
@@ -176,7 +176,7 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
     checked = scene.night(command="check", out=scene.folder / "out" / "c")
 
-    ran = write_all(hospital.night(), language="zh", ticket_check=make.check, latest=latest)
+    ran = write_all(hospital.night(), presenter=make.presenter(hospital.night(), "zh"), latest=latest)
     assert list(ran) == [
         "outcomes.jsonl",
         "files.jsonl",
@@ -187,7 +187,7 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
     ]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(ran)
 
-    plan = write_all(checked, language="en", ticket_check=make.check, latest=latest)
+    plan = write_all(checked, presenter=make.presenter(checked, "en"), latest=latest)
     assert list(plan) == [
         "plan.jsonl",
         "files.jsonl",
@@ -202,10 +202,10 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
 
 def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, make):
     night = hospital.night()
-    first = write_all(night, language="zh", ticket_check=make.check, latest=None)
+    first = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
     before = {name: path.read_bytes() for name, path in first.items() if name != "results.xlsx"}
 
-    again = write_all(night, language="zh", ticket_check=make.check, latest=None)
+    again = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
 
     assert {name: again[name].read_bytes() for name in before} == before
     rows = [json.loads(line) for line in before["outcomes.jsonl"].splitlines()]
@@ -215,6 +215,6 @@ def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, make):
 def test_a_lone_surrogate_does_not_stop_the_writing(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1, name="李\ud800明"), Status.SEALED)]
 
-    written = write_all(scene.night(), language="zh", ticket_check=make.check, latest=None)
+    written = write_all(scene.night(), presenter=make.presenter(scene.night(), "zh"), latest=None)
 
     assert json.loads(written["outcomes.jsonl"].read_text("utf-8"))["name"] == "李?明"

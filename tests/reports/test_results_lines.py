@@ -10,7 +10,8 @@ from pipeline.domain.roster import CellKind, Change, Field, FileReport, SheetRep
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, problem
-from pipeline.reports.records import file_line, outcome_record, run_record
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.records import file_line, run_record
 
 OUTCOME = (  # noqa: SIM905  thirty quoted names are unreadable
     "schema run file path sheet row row_id key status codes problems changes staff_no name id_masked id_card_type "
@@ -27,7 +28,7 @@ def test_an_outcome_line_has_designs_fields_in_designs_order(make):
     change = Change(Field.NAME, "钱 秀兰", "钱秀兰", "inner_space")
     outcome = make.outcome(make.doctor(1, problems=(warning,), changes=(change,)), Status.SEALED)
 
-    line = outcome_record(outcome, run="r1", language="zh")
+    line = make.record(outcome, "zh")
 
     assert list(line) == OUTCOME
     assert line["schema"] == 1
@@ -54,9 +55,7 @@ def test_an_outcome_line_has_designs_fields_in_designs_order(make):
 
 def test_only_statuses_that_vouch_for_a_seal_show_its_id(make):
     shown = {
-        status: outcome_record(make.outcome(make.doctor(1), status, seal_id="S1"), run="r", language="en")[
-            "seal_id"
-        ]
+        status: make.record(make.outcome(make.doctor(1), status, seal_id="S1"), "en")["seal_id"]
         for status in Status
     }
 
@@ -69,7 +68,7 @@ def test_only_statuses_that_vouch_for_a_seal_show_its_id(make):
 
 def test_no_line_shows_a_number(make, hospital):
     for place, outcome in enumerate(hospital.outcomes):
-        text = json.dumps(outcome_record(outcome, run="r", language="zh"), ensure_ascii=False)
+        text = json.dumps(make.record(outcome, "zh"), ensure_ascii=False)
         cells = outcome.doctor.row.fields
         assert outcome.doctor.number is None or outcome.doctor.number not in text, place
         assert cells[Field.NUMBER].display_text not in text
@@ -80,16 +79,14 @@ def test_a_damaged_number_has_no_last_four_but_a_mistyped_one_has(make):
     damaged = make.doctor(1, texts={"D": "440399196210010000"}, kinds={"D": CellKind.NUMBER}, usable=False)
     mistyped = make.doctor(2, texts={"D": "440399196210010071"}, usable=False)
 
-    assert outcome_record(make.outcome(damaged, Status.REJECTED), run="r", language="zh")["id_masked"] is None
-    assert outcome_record(make.outcome(mistyped, Status.REJECTED), run="r", language="zh")["id_masked"] == (
-        "*" * 14 + "0071"
-    )
+    assert make.record(make.outcome(damaged, Status.REJECTED), "zh")["id_masked"] is None
+    assert make.record(make.outcome(mistyped, Status.REJECTED), "zh")["id_masked"] == ("*" * 14 + "0071")
 
 
 def test_a_text_roster_has_no_sheet_and_a_pictureless_row_no_picture(make):
     doctor = make.doctor(1, sheet=None, picture=None, path=Path("inbox/a.csv"))
 
-    line = outcome_record(make.outcome(doctor, Status.REJECTED), run="r", language="zh")
+    line = make.record(make.outcome(doctor, Status.REJECTED), "zh")
 
     assert (line["sheet"], line["picture"], line["key"] is not None) == (None, None, True)
 
@@ -107,7 +104,7 @@ def test_a_file_line_has_designs_fields_and_tells_why_it_was_refused():
         ("note",),
     )
 
-    line = file_line(report, "zh")
+    line = file_line(report, Presenter("zh"))
 
     assert list(line) == [
         "file",

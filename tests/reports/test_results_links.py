@@ -13,6 +13,7 @@ from desktop import convert, found
 
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Status
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.write import write_all
 
 PLAIN = ("内科", "five senses", "全　角", "100%", "50% off", "a&b [x]{y}", "it's", "第1组+2")
@@ -47,7 +48,7 @@ def filed(scene, make):
 
 
 def _written(night, latest: Path | None) -> list[Path]:
-    written = write_all(night, language="zh", ticket_check=str, latest=latest)
+    written = write_all(night, presenter=Presenter.for_outcomes(night.outcomes, "zh"), latest=latest)
     return [written["results.xlsx"], *([latest / "results.xlsx"] if latest else [])]
 
 

@@ -8,17 +8,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.masking import (
-    NO_NUMBERS,
+    Masker,
     hide_names,
-    mask_change,
     mask_id,
     mask_mobile,
-    mask_path,
     mask_text,
-    numbers_of,
 )
 from pipeline.domain.roster import Change, Field
 from pipeline.messages.problems import problem
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import sentence
 
 
@@ -43,47 +41,52 @@ def test_identity_numbers_and_mobiles_keep_what_design_allows(make):
     ],
 )
 def test_a_run_of_fifteen_digits_is_masked_wherever_it_stands(text, shown):
-    assert mask_text(text, NO_NUMBERS) == shown
+    assert mask_text(text) == shown
 
 
 def test_every_number_of_the_roster_is_masked_however_short_or_wrong(make):
     permit = make.doctor(1, texts={"D": "H12345678"}, usable=False)
     typo = make.doctor(2, texts={"D": "1101011990"}, usable=False)
-    numbers = numbers_of([permit, typo])
+    masker = Masker.of_doctors([permit, typo])
 
-    assert mask_path(Path("seals/李h12345678（新）.png"), numbers) == "seals/李*****5678（新）.png"
-    assert mask_text("看 1101011990 这行", numbers) == "看 ******1990 这行"
-    assert mask_text(f"手机 {permit.mobile}", numbers) == f"手机 {permit.mobile[:3]}****{permit.mobile[-4:]}"
+    assert masker.mask_path(Path("seals/李h12345678（新）.png")) == "seals/李*****5678（新）.png"
+    assert masker.mask_text("看 1101011990 这行") == "看 ******1990 这行"
+    assert masker.mask_text(f"手机 {permit.mobile}") == f"手机 {permit.mobile[:3]}****{permit.mobile[-4:]}"
 
 
 def test_words_in_a_number_column_do_not_blot_out_file_names(make):
-    numbers = numbers_of([make.doctor(1, texts={"D": "100123"}, usable=False)])
+    masker = Masker.of_doctors([make.doctor(1, texts={"D": "100123"}, usable=False)])
 
-    assert mask_text("100123张伟.png", numbers) == "100123张伟.png"
-    assert mask_text("20100123张伟.png", numbers) == "20100123张伟.png"
+    assert masker.mask_text("100123张伟.png") == "100123张伟.png"
+    assert masker.mask_text("20100123张伟.png") == "20100123张伟.png"
 
 
 def test_a_change_shows_what_was_normalised_without_the_number():
     change = Change(Field.NUMBER, "110101 19900307 073x", "11010119900307073X", "spaces")
 
-    assert mask_change(change) == ("****** ******** 073x", "**************073X")
-    assert mask_change(replace(change, before="h1234567 8", after="H12345678")) == ("*****567 8", "*****5678")
+    assert Masker().mask_change(change) == ("****** ******** 073x", "**************073X")
+    assert Masker().mask_change(replace(change, before="h1234567 8", after="H12345678")) == (
+        "*****567 8",
+        "*****5678",
+    )
 
 
 def test_a_problem_that_quotes_the_cell_masks_it():
     short = problem("MOBILE_INVALID", Field.MOBILE, "E5", found="138123456789")
     number = problem("ID_FORMAT", Field.NUMBER, "D5", why="H1234567 8")
 
-    assert "12345" not in sentence(short, "zh", NO_NUMBERS)
-    assert "H1234567" not in sentence(number, "zh", NO_NUMBERS)
-    assert "138123456789" in sentence(short, "zh"), "the To fix sheet may quote the roster"
+    assert "12345" not in sentence(short, Presenter("zh"))
+    assert "H1234567" not in sentence(number, Presenter("zh"))
+    assert "138123456789" in sentence(short, Presenter("zh"), masked=False), (
+        "the To fix sheet may quote the roster"
+    )
 
 
 def test_a_field_named_in_a_sentence_is_in_the_readers_words():
     changed = problem("CONTENT_CHANGED", Field.NAME, differs="name picture")
 
-    assert "姓名、图片" in sentence(changed, "zh")
-    assert "name, picture" in sentence(changed, "en")
+    assert "姓名、图片" in sentence(changed, Presenter("zh"))
+    assert "name, picture" in sentence(changed, Presenter("en"))
 
 
 def test_names_are_taken_out_longest_first():

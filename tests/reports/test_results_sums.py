@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
+import openpyxl
 import pytest
 
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
-from pipeline.reports.totals import SumsError, verify_totals
+from pipeline.reports.reasons import counted
+from pipeline.reports.totals import SumsError, count_departments, count_reasons, verify_totals
 from pipeline.reports.write import write_all
 
 
@@ -66,6 +69,37 @@ def test_nothing_is_written_when_the_sums_fail(make, scene):
     night = scene.night()
 
     with pytest.raises(SumsError):
-        write_all(night, language="zh", ticket_check=make.check, latest=None)
+        write_all(night, presenter=make.presenter(night, "zh"), latest=None)
 
     assert not night.out.exists()
+
+
+def test_reasons_are_counted_row_by_row_the_commonest_first(hospital):
+    expected = Counter(code for outcome in hospital.outcomes for code in counted(outcome))
+
+    counts = count_reasons(hospital.outcomes)
+
+    assert dict(counts) == expected
+    assert len(expected) > 3
+    assert [rows for _, rows in counts] == sorted(expected.values(), reverse=True)
+
+
+def test_departments_are_counted_by_status_the_largest_first(hospital, make):
+    presenter = make.presenter(hospital.night())
+    expected = Counter((outcome.doctor.department, outcome.status) for outcome in hospital.outcomes)
+
+    departments = count_departments(hospital.outcomes, presenter)
+
+    assert {(name, status): n for name, counts in departments for status, n in counts.items()} == expected
+    order = [(-counts.total(), name) for name, counts in departments]
+    assert order == sorted(order)
+
+
+def test_the_summary_shows_these_counts(write, hospital, make):
+    sheet = openpyxl.load_workbook(write())["汇总"]
+    shown = {str(cell.value): [each.value for each in row] for row in sheet.iter_rows() for cell in row}
+
+    for department, counts in count_departments(hospital.outcomes, make.presenter(hospital.night())):
+        assert counts.total() in shown[department]
+    for code, rows in count_reasons(hospital.outcomes)[:5]:
+        assert rows in shown[code]

@@ -12,10 +12,10 @@ from desktop import browser
 from PIL import Image
 from playwright.sync_api import expect
 
-from pipeline.domain.masking import numbers_of
 from pipeline.domain.roster import ImagePreview
 from pipeline.domain.run import Review, Status
 from pipeline.messages.problems import problem
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.review_page import write_review
 
 SITE = "5" * 32
@@ -90,10 +90,8 @@ def night_of(scene, make, count: int, **changes):
 
 def written(night, *, language="zh", copies=None):
     copies = copies or [webp(seed) for seed in range(TO_JUDGE)]
-    numbers = numbers_of(outcome.doctor for outcome in night.outcomes)
-    return write_review(
-        night, night.out / "review.html", language=language, numbers=numbers, look=look_at(copies)
-    )
+    presenter = Presenter.for_outcomes(night.outcomes, language)
+    return write_review(night, night.out / "review.html", presenter=presenter, look=look_at(copies))
 
 
 @pytest.fixture

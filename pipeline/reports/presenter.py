@@ -1,0 +1,73 @@
+"""Renders texts for one reader: in the reader's language, with the numbers of the roster masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.domain.masking import Masker
+from pipeline.messages import catalogue, findings, results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.domain.roster import Change, Field, Problem
+    from pipeline.domain.run import RowOutcome, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """The language and the masker of one run's reports; made once per run and handed to everything that is written."""
+
+    language: str
+    masker: Masker = field(default=Masker(), repr=False)
+
+    @classmethod
+    def for_outcomes(cls, outcomes: Iterable[RowOutcome], language: str) -> Presenter:
+        """Return a presenter that masks the numbers of these rows."""
+        return cls(language, Masker.of_doctors(outcome.doctor for outcome in outcomes))
+
+    def render(self, key: str, **detail: object) -> str:
+        """Return a text of the results with its blanks filled."""
+        return results.say(key, self.language, **detail)
+
+    def render_sentence(self, key: str, **detail: object) -> str:
+        """Return a text of the common catalogue: punctuation, sentences on columns."""
+        return catalogue.say(key, self.language, **detail)
+
+    def render_finding(self, english: str) -> str:
+        """Return a finding that is kept in English."""
+        return findings.in_words(english, self.language)
+
+    def name_status(self, status: Status) -> str:
+        """Return a status as people read it."""
+        return results.status_word(status, self.language)
+
+    def name_field(self, name: Field | str) -> str:
+        """Return a field of the roster as people read it."""
+        return results.field_word(name, self.language)
+
+    def mask_text(self, text: str) -> str:
+        """Hide the numbers in a text."""
+        return self.masker.mask_text(text)
+
+    def mask_optional(self, text: str | None) -> str:
+        """Hide the numbers in a text; None becomes an empty text."""
+        return self.masker.mask_text(text) if text else ""
+
+    def mask_answer(self, text: str) -> str:
+        """Hide the numbers in a message of the service, also those of strangers."""
+        return self.masker.mask_answer(text)
+
+    def mask_path(self, path: Path) -> str:
+        """Hide the numbers in a path."""
+        return self.masker.mask_path(path)
+
+    def mask_change(self, change: Change) -> tuple[str, str]:
+        """Return the text of a field and the value used, masked."""
+        return self.masker.mask_change(change)
+
+    def mask_problem(self, problem: Problem) -> Problem:
+        """Hide the numbers in the details of a problem."""
+        return self.masker.mask_problem(problem)
