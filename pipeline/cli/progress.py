@@ -17,7 +17,6 @@ from pipeline.cli.context import Session
 from pipeline.clock import Clock, stamp
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import status_word
-from pipeline.reports.durations import describe_duration
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_cause
 from pipeline.sending.outage import Outage, OutageMonitor
@@ -108,7 +107,7 @@ class Progress:
         before, self._outage = self._outage, outage
         if outage is None:
             if before is not None:
-                time = describe_duration(self._clock.now() - before.since, Presenter(self._session.spoken))
+                time = Presenter(self._session.spoken).describe_duration(self._clock.now() - before.since)
                 self.say("outage_over", host=before.host, time=time)
         elif outage.gives_up is not None:
             if before is None or before.gives_up is None:

@@ -48,6 +48,18 @@ class Presenter:
         """Return a field of the roster as people read it."""
         return results.field_word(name, self.language)
 
+    def describe_duration(self, seconds: float) -> str:
+        """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""
+        if round(seconds, 3) < 1:
+            thousandths = seconds * 1000
+            return self.render("unit.ms", n=f"{thousandths:.2g}" if thousandths < 10 else round(thousandths))
+        if round(seconds, 1) < 60:
+            return self.render("unit.s", n=f"{seconds:.1f}".removesuffix(".0"))
+        minutes, rest = divmod(round(seconds), 60)
+        if minutes < 60:
+            return self.render("unit.min", n=minutes, s=rest)
+        return self.render("unit.h", n=minutes // 60, m=minutes % 60)
+
     def mask_text(self, text: str) -> str:
         """Hide the numbers in a text."""
         return self.masker.mask_text(text)

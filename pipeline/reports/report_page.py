@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports import charts
 from pipeline.reports.cell_text import clean
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of, when
-from pipeline.reports.durations import describe_duration
 from pipeline.reports.html_pages import pieces
 from pipeline.reports.next_steps import needs_somebody, next_steps, verdict
 from pipeline.reports.notice_text import describe_notices
@@ -64,7 +62,7 @@ def _page(report: RunReport, presenter: Presenter) -> dict[str, object]:
         "colours": COLOURS,
         "when": f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})",
         "took": presenter.render(
-            "report.took", time=describe_duration(report.finished - report.started, presenter)
+            "report.took", time=presenter.describe_duration(report.finished - report.started)
         ),
         "report": report,
         "halted": halted
@@ -143,7 +141,7 @@ def _file(report: RunReport, place: int, presenter: Presenter) -> dict[str, obje
 
 def _wire(report: RunReport, presenter: Presenter) -> dict[str, object]:
     traffic, timing = report.traffic, report.traffic.timing
-    tell = partial(describe_duration, presenter=presenter)
+    tell = presenter.describe_duration
     told_wire: dict[str, object] = {
         "requests": [
             {
@@ -204,7 +202,7 @@ def _wire(report: RunReport, presenter: Presenter) -> dict[str, object]:
     }
 
 
-def _figures(spread: DurationHistogram, tell: partial[str]) -> Mapping[str, str]:
+def _figures(spread: DurationHistogram, tell: Callable[[float], str]) -> Mapping[str, str]:
     return {"median": tell(spread.median), "p95": tell(spread.p95), "longest": tell(spread.longest)}
 
 
@@ -259,9 +257,7 @@ def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
                 origin.row,
                 own(doctor.picture.path.name) if doctor.picture else "",
                 mobile_masked(doctor) or "",
-                describe_duration(outcome.call_seconds, presenter)
-                if outcome.call_seconds is not None
-                else "",
+                presenter.describe_duration(outcome.call_seconds) if outcome.call_seconds is not None else "",
                 int(needs_somebody(outcome)),
             ]
         )

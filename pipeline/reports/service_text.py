@@ -14,7 +14,6 @@ from pipeline.messages.localized import Bilingual
 from pipeline.messages.results import WORDS, halt_word
 from pipeline.messages.service_advice import advice_for, advice_on_halt, advice_on_refusal, known
 from pipeline.messages.service_errors import ANSWERS
-from pipeline.reports.durations import describe_duration
 from pipeline.reports.presenter import Presenter
 
 # reasons of ours whose own words name no cure
@@ -80,7 +79,7 @@ def describe_halt(
     """Return why a run stopped, who acts and what to do; ``message`` are the service's words or a phrase of ours."""
     if "since" in detail:
         cause = describe_cause(detail["cause"], presenter)
-        since, time = shown(detail["since"]), describe_duration(float(detail["seconds"]), presenter)
+        since, time = shown(detail["since"]), presenter.describe_duration(float(detail["seconds"]))
         message = presenter.render("outage.ended", host=detail["host"], cause=cause, since=since, time=time)
     told, advice = halt_word(code, _explain(message, presenter), presenter.language), advice_on_halt(code)
     if f"halt.{code}" in WORDS:

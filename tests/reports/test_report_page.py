@@ -16,7 +16,6 @@ from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.messages.results import STATUS_WORDS
-from pipeline.reports.durations import describe_duration
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.report_page import LONGEST, MOST_ROWS, write_report
 from pipeline.reports.write import write_all
@@ -481,7 +480,7 @@ def test_a_check_and_an_empty_night_have_their_page(show, scene, make, report):
     ],
 )
 def test_a_duration_is_told_shortly(seconds, zh, en):
-    assert (describe_duration(seconds, Presenter("zh")), describe_duration(seconds, Presenter("en"))) == (
+    assert (Presenter("zh").describe_duration(seconds), Presenter("en").describe_duration(seconds)) == (
         zh,
         en,
     )
