@@ -20,9 +20,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.messages.catalogue import say
-from pipeline.messages.localized import Bilingual, Joined, Localizable
-from pipeline.messages.system import DATABASE, SYSTEM, UNLISTED_DATABASE, UNLISTED_SYSTEM
+from pipeline.messages.localized import Joined, Localizable
+from pipeline.messages.system import DATABASE, SYSTEM
+from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user, is_there, owner_of
 
 
@@ -83,7 +85,7 @@ class NotReadNow(EsignImportError):
     def __init__(self, error: OSError) -> None:
         reason, of_disk = reason_of(error), error.errno == errno.EIO
         super().__init__("not_read_now", why=reason)
-        self.words = {"why": reason.en, "disk": "yes" if of_disk else ""}  # of IMAGE_NOT_READ
+        self.words = {"why": reason, "disk": "yes" if of_disk else ""}  # of IMAGE_NOT_READ
         if of_disk:
             self.exit_code = 74
 
@@ -98,7 +100,8 @@ class LedgerError(EsignImportError):
         """What the disk or the database said, in English and with its file; the whole sentence where it said nothing."""
         if self.__cause__ is None:
             return str(self)
-        return ": ".join(filter(None, (str(self.detail.get("path", "")), reason_of(self.__cause__).en)))
+        reason, path = reason_of(self.__cause__), self.detail.get("path", "")
+        return make_text("stop.file", file=path, why=reason) if path else reason
 
 
 class LedgerUnreachable(LedgerError):
@@ -189,18 +192,19 @@ def require_lasting(error: OSError) -> None:
         raise NotReadNow(error) from error
 
 
-def reason_of(error: BaseException) -> Bilingual:
-    """Return why the system or the database refused, in both languages, without any path."""
+def reason_of(error: BaseException) -> KeyedText:
+    """Return why the operating system or the database refused, without any path."""
+    if error.args and isinstance(error.args[0], KeyedText):
+        return error.args[0]
+    kind = type(error).__name__
     if isinstance(error, OSError):
         number = error.errno or 0
+        code = errno.errorcode.get(number, str(number or kind))
         if number in SYSTEM:
-            return Bilingual(*SYSTEM[number])
-        kind = type(error).__name__
-        return Bilingual(
-            UNLISTED_SYSTEM.format(code=errno.errorcode.get(number, number or kind)), error.strerror or kind
-        )
-    words = str(error)
-    if words in DATABASE:
-        return Bilingual(*DATABASE[words])
-    code = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    return Bilingual(UNLISTED_DATABASE.format(code=code), words or code)
+            return make_text(f"system.{errno.errorcode[number]}")
+        return make_text("system.unlisted", code=code, words=error.strerror or kind)
+    code = getattr(error, "sqlite_errorname", None) or kind
+    name = next((name for name in DATABASE if code.startswith(name)), None)
+    if name is not None:
+        return make_text(f"database.{name}")
+    return make_text("database.unlisted", code=code, words=str(error) or code)

@@ -11,6 +11,7 @@ from pipeline.cli.context import Session
 from pipeline.domain.masking import mask_path
 from pipeline.domain.run import Status
 from pipeline.messages.results import say
+from pipeline.messages.texts import load_texts
 from pipeline.reports.next_steps import GUARDS
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_halt
@@ -55,6 +56,7 @@ def tell_halt(session: Session, last: RunRecord | None) -> dict[str, Any]:
     """Say why the last run stopped, if it did; return its run.json, empty where there is none."""
     told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
     if halted := told.get("halted"):
+        halted = load_texts(halted)
         why = describe_halt(halted["code"], halted["message"], Presenter(session.spoken), halted)
         session.tell("halted", code=halted["code"], message=why)
     return told

@@ -62,7 +62,7 @@ def _alarm(session: Session, night: RunReport, presenter: Presenter) -> None:
     for text in describe_notices(night, presenter):
         session.say("warning", text=text)
     for place, why in night.unreadable_images:
-        told = presenter.render_finding(why)
+        told = presenter.render_text(why)
         session.alarm("pictures_unread", place=presenter.mask_text(place), why=told)
     refused = [report for report in night.files if report.status == "refused"]
     strangers = [report for report in refused if report.path.suffix.lower() not in SUFFIXES]

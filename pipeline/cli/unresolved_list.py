@@ -163,7 +163,7 @@ def _differing(case: Case) -> str:
 
 
 def _field_words(session: Session, fields: str) -> str:
-    from pipeline.messages.results import field_word  # noqa: PLC0415
+    from pipeline.messages.problem_labels import field_word  # noqa: PLC0415
 
     return mark("mark.comma", session.spoken).join(
         field_word(field, session.spoken) for field in fields.split()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
 
+from pipeline.domain.keyed_text import KeyedText, change_text
 from pipeline.domain.roster import Change, Doctor, Field, Problem
 
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
@@ -56,6 +57,8 @@ class Masker:
         """Hide, inside any text, the numbers of the roster and every run of 15 or more digits."""
         if len(text) < _SHORTEST or not _DIGIT.search(text):
             return text
+        if isinstance(text, KeyedText):
+            return text.change(self.mask_text)
         masked = self._masked.get(text)
         if masked is None:
             masked = self._mask_inside(text, everything=False)
@@ -65,6 +68,8 @@ class Masker:
 
     def mask_answer(self, text: str) -> str:
         """Hide the numbers in a message of the service: also those of people who stand in no roster, by their form."""
+        if isinstance(text, KeyedText):
+            return text.change(self.mask_answer)
         masked = self.mask_text(text)
         narrow = masked if masked.isascii() else masked.translate(_NARROW)
         hidden: set[int] = set()
@@ -93,10 +98,13 @@ class Masker:
         """Return a problem whose texts show no number, also where they quote the cell at fault."""
         everything = problem.field in {Field.NUMBER, Field.MOBILE}
         detail = {
-            key: self._mask_inside(text, everything=everything and key not in _OUR_DETAILS)
+            key: self._mask_detail(text, everything=everything and key not in _OUR_DETAILS)
             for key, text in problem.detail.items()
         }
         return replace(problem, detail=detail)
+
+    def _mask_detail(self, text: str, *, everything: bool) -> str:
+        return change_text(text, lambda part: self._mask_inside(part, everything=everything))
 
     def _mask_inside(self, text: str, *, everything: bool) -> str:
         """Mask the numbers in a text; ``everything`` masks whatever looks like one."""
@@ -165,6 +173,8 @@ def mask_mobile(text: str) -> str:
 
 def hide_names(text: str, names: Iterable[str]) -> str:
     """Take people's names out of a text that goes where names must not stand (run.json, logs)."""
+    if isinstance(text, KeyedText):
+        return text.change(lambda part: hide_names(part, names))
     for name in sorted({name for name in names if name and name in text}, key=len, reverse=True):
         text = text.replace(name, "*" * len(name))
     return text

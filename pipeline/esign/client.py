@@ -24,11 +24,13 @@ import aiohttp
 from yarl import URL
 
 from pipeline.clock import Clock
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.errors import reason_of
 from pipeline.esign.contracts.base import UPLOAD, VERSION
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, authorization
 from pipeline.esign.tls import make_context
+from pipeline.messages.texts import make_text
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
 
@@ -37,37 +39,37 @@ CONNECT_SECONDS = 10.0
 CLOCK_STEP = 30.0  # seconds of skew worth correcting
 SKEWS = 5  # last answers whose Date counts
 ANSWER_BYTES = 1 << 20
-CLOSED_BEFORE = "the connection was closed before anything was sent"
-# OpenSSL's X509_V_ERR_… -> a phrase
+CLOSED_BEFORE = "wire.closed_before"
+# OpenSSL's X509_V_ERR_… -> the key of a text
 CERTIFICATES: Mapping[int, str] = {
-    9: "the certificate is not valid yet",
-    10: "the certificate has expired",
-    18: "the certificate's issuer is not known here",
-    19: "the certificate's issuer is not known here",
-    20: "the certificate's issuer is not known here",
-    62: "the certificate belongs to another host",
-    64: "the certificate belongs to another host",
+    9: "wire.certificate_early",
+    10: "wire.certificate_expired",
+    18: "wire.certificate_issuer",
+    19: "wire.certificate_issuer",
+    20: "wire.certificate_issuer",
+    62: "wire.certificate_host",
+    64: "wire.certificate_host",
 }
 # the first that fits
 _NOT_SENT: Sequence[tuple[type[Exception], str]] = (
-    (aiohttp.ClientConnectorCertificateError, "the certificate was not accepted"),
-    (aiohttp.ClientSSLError, "the TLS handshake failed"),
-    (aiohttp.ClientProxyConnectionError, "the proxy could not be reached"),
-    (aiohttp.ClientHttpProxyError, "the proxy refused the connection"),
-    (aiohttp.ClientConnectorDNSError, "the host name was not found"),
-    (aiohttp.ClientConnectorError, "could not connect"),
-    (TimeoutError, "could not connect"),
+    (aiohttp.ClientConnectorCertificateError, "wire.certificate_refused"),
+    (aiohttp.ClientSSLError, "wire.tls_failed"),
+    (aiohttp.ClientProxyConnectionError, "wire.no_proxy"),
+    (aiohttp.ClientHttpProxyError, "wire.proxy_refused"),
+    (aiohttp.ClientConnectorDNSError, "wire.no_host"),
+    (aiohttp.ClientConnectorError, "wire.no_connection"),
+    (TimeoutError, "wire.no_connection"),
 )
-NO_TLS = "the port does not speak https"
+NO_TLS = "wire.port_not_https"
 _PLAIN_PORT = frozenset(
     {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 )  # as OpenSSL 1.1, 3 say it
-_TOLD_WITH_REASON = frozenset({"the proxy could not be reached", "could not connect"})
+_WITH_REASON = frozenset({"wire.no_proxy", "wire.no_connection"})
 _TOO_LONG = OSError(errno.ETIMEDOUT, "")
 _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
-    (TimeoutError, "no answer came in time"),
-    (aiohttp.ClientPayloadError, "the connection was cut in the middle of the answer"),
-    (aiohttp.ClientResponseError, "the answer was not HTTP"),
+    (TimeoutError, "wire.no_answer"),
+    (aiohttp.ClientPayloadError, "wire.cut_in_answer"),
+    (aiohttp.ClientResponseError, "wire.not_http"),
 )
 _PROXY_ERRORS = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
@@ -82,8 +84,8 @@ It is given a function that tells whether the connection is still open: a server
 class NotSent(Exception):
     """The headers never left: the call was not executed. ``tls`` when no trusted TLS connection was made.
 
-    Its words, and those of NoAnswer, are phrases that `words.problems.PHRASES` knows in Chinese; the library's own exception,
-    whose words no hospital understands, is the cause and its class stands in log.jsonl.
+    Its text, and that of NoAnswer, is one of `pipeline.messages.texts`. The library's own exception is the cause, and
+    log.jsonl holds its class.
     """
 
     def __init__(self, reason: str, *, tls: bool = False, of_proxy: bool = False) -> None:
@@ -301,29 +303,28 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     while chunk := await response.content.readany():
         content += chunk
         if len(content) > ANSWER_BYTES:
-            raise NoAnswer("the answer is too large")
+            raise NoAnswer(make_text("wire.answer_too_large"))
     return bytes(content)
 
 
-def _before_the_headers(error: Exception) -> str:
+def _before_the_headers(error: Exception) -> KeyedText:
     """Return what kept a call from being sent at all."""
-    words = next((words for kind, words in _NOT_SENT if isinstance(error, kind)), CLOSED_BEFORE)
+    key = next((key for kind, key in _NOT_SENT if isinstance(error, kind)), CLOSED_BEFORE)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         refused = error.certificate_error
         code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
-        return CERTIFICATES.get(code, words)
+        return make_text(CERTIFICATES.get(code, key))
     if isinstance(error, aiohttp.ClientConnectorSSLError) and isinstance(error.os_error, ssl.SSLError):
-        return NO_TLS if error.os_error.reason in _PLAIN_PORT else words
-    if words not in _TOLD_WITH_REASON:
-        return words
+        return make_text(NO_TLS if error.os_error.reason in _PLAIN_PORT else key)
+    if key not in _WITH_REASON:
+        return make_text(key)
     refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else _TOO_LONG
-    return f"{words}: {reason_of(refused).en}"
+    return make_text(key, why=reason_of(refused))
 
 
-def _after_the_headers(error: Exception) -> str:
+def _after_the_headers(error: Exception) -> KeyedText:
     """Return how a call that may have been executed lost its answer."""
-    words = (words for kind, words in _NO_ANSWER if isinstance(error, kind))
-    return next(words, "the connection was cut before an answer came")
+    return make_text(next((key for kind, key in _NO_ANSWER if isinstance(error, kind)), "wire.cut"))
 
 
 async def _headers_ready(

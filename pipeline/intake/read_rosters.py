@@ -32,6 +32,7 @@ from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.messages.results import WORDS
+from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
@@ -89,7 +90,9 @@ def read_roster(
         book = _open(data, path, vocabulary, manner)
         del data
         if book.results and not (to_fix_only or corrections):
-            return [], FileReport(path, digest, "deferred", notes=("esign-import results",), run=book.run)
+            return [], FileReport(
+                path, digest, "deferred", notes=(make_text("file.is_results"),), run=book.run
+            )
         if to_fix_only and not book.results:
             raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
         tables.extend(_tables(book, path, vocabulary, manner.max_rows))
@@ -171,14 +174,14 @@ def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
             return file.read(min(status.st_size, first))
     except OSError as error:
         require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
-        raise FileRefused("FILE_NOT_READ", {"found": reason_of(error).en, "user": acting_user()}) from error
+        raise FileRefused("FILE_NOT_READ", {"found": reason_of(error), "user": acting_user()}) from error
     except ValueError as error:  # a NUL in the name
-        raise FileRefused("FILE_CORRUPT", {"found": "cannot be read"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("image.cannot_read")}) from error
 
 
 def _require_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise FileRefused("FILE_CORRUPT", {"found": "not a file"})
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.not_a_file")})
 
 
 def _open(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:

@@ -9,9 +9,10 @@ from pipeline.domain.seals import Verdict
 from pipeline.ledger import seal_names
 from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
 from pipeline.ledger.snapshot import CONTENT, MAY_HAVE_MADE_ONE, NAMED_ANEW
+from pipeline.messages.texts import dump_line, make_text
 
-ORPHANED = "process ended before the answer"
-WITHDRAWN = "cancelled before the first byte"
+ORPHANED = make_text("wire.process_ended")
+WITHDRAWN = make_text("wire.cancelled")
 
 
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | None:
@@ -64,7 +65,7 @@ def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, a
             verdict.http_status,
             verdict.request_id,
             verdict.code,
-            verdict.message,
+            dump_line(verdict.message),
             verdict.seal_id,
             uuid,
         ),
@@ -84,7 +85,7 @@ def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
     """Settle an attempt, if it was entered at all, whose caller was cancelled before it could send."""
     connection.execute(
         "UPDATE attempt SET verdict = 'not_executed', settled_at = ?, message = ? WHERE uuid = ? AND verdict IS NULL",
-        (at, WITHDRAWN, uuid),
+        (at, dump_line(WITHDRAWN), uuid),
     )
 
 
@@ -97,6 +98,6 @@ def recover(connection: sqlite3.Connection, at: float) -> list[str]:
     connection.execute(
         "UPDATE attempt SET verdict = CASE contract WHEN ? THEN 'not_executed' ELSE 'unknown' END, settled_at = ?, "
         "message = ? WHERE verdict IS NULL",
-        (UPLOAD, at, ORPHANED),
+        (UPLOAD, at, dump_line(ORPHANED)),
     )
     return orphans

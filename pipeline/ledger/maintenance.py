@@ -365,7 +365,7 @@ def _counted(path: Path) -> Restored:
 
 
 def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
-    why: Localizable = reason_of(error)
+    why: Localizable | str = reason_of(error)
     if isinstance(error, receipts.ReceiptsDamaged):
         why = phrase("ledger.receipts_line", line=error.line)
     return LedgerError("ledger.receipts_damaged", place=place, why=why)

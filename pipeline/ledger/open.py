@@ -19,6 +19,7 @@ from pipeline.ledger.registry import identify
 from pipeline.ledger.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, read_failed
 from pipeline.ledger.tenant_change import change_tenant, require_tenant, tenant_of
+from pipeline.messages.texts import make_text
 from pipeline.support import private_files
 
 
@@ -128,7 +129,7 @@ def examine(path: Path, site_key: SiteKey) -> None:
         if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise read_failed(path, sqlite3.DatabaseError(found))
         if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
-            raise read_failed(path, sqlite3.DatabaseError("this file is not a ledger of esign-import"))
+            raise read_failed(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
         schema.require_known_version(connection)
         require_tenant(path, connection, site_key.tenant)
         (check,) = connection.execute("SELECT key_check FROM meta").fetchone()

@@ -9,12 +9,14 @@ import json
 import re
 import sqlite3
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pipeline.ledger import persons
 from pipeline.ledger.person_queries import Create, Life, Made, RowHistoryEntry
 from pipeline.ledger.protocol import DecisionRecord, RowRecord
 from pipeline.ledger.snapshot import DEAD_AT
+from pipeline.messages.texts import load_line
 
 _SPECIAL = re.compile("[%_|]")  # in a LIKE pattern: of all ways to search a text, SQLite's quickest
 
@@ -100,11 +102,16 @@ def read_person_history(connection: sqlite3.Connection, key: str | None, row_ids
         name=name,
         id_masked=id_masked,
         seal_name=seal_name,
-        creates=tuple(Create(*row) for row in connection.execute(_CREATES, (keys,))),
+        creates=tuple(map(_create, connection.execute(_CREATES, (keys,)))),
         seals=tuple(Made(*row) for row in connection.execute(_SEALS, (keys,))),
         decisions=tuple(DecisionRecord(*row) for row in connection.execute(_DECISIONS, (keys,))),
         said=tuple(map(_said, connection.execute(_SAID, (json.dumps(sorted(rows)), keys)))),
     )
+
+
+def _create(row: tuple[Any, ...]) -> Create:
+    create = Create(*row)
+    return replace(create, message=load_line(create.message))
 
 
 def runs_with_rows(connection: sqlite3.Connection) -> set[str]:

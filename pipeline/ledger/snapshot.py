@@ -15,6 +15,7 @@ from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, Perso
 from pipeline.ledger import persons, seal_names
 from pipeline.ledger.protocol import UPLOAD
 from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED
+from pipeline.messages.texts import load_line
 
 CONTENT = (
     "content_name, content_number, content_id_type, content_scene_key, content_mobile, content_seal_name, "
@@ -154,7 +155,7 @@ def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Cr
             host,
             _content(content),
             code,
-            message,
+            load_line(message),
             request_id,
             seal_id,
             contract == UPLOAD,

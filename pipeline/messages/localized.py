@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from pipeline.domain.keyed_text import KeyedText
+from pipeline.messages.texts import render_text
+
 Words = tuple[str, str]  # zh, en
 
 
@@ -61,4 +64,6 @@ class Joined:
 
 def spoken(value: object, language: str) -> object:
     """Return what a value says in ``zh`` or ``en``; one that does not speak is returned as it is."""
+    if isinstance(value, KeyedText):
+        return render_text(value, language)
     return value.say(language) if isinstance(value, Localizable) else value

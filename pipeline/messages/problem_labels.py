@@ -1,8 +1,10 @@
-"""The short name of every code of ours, in Chinese and English."""
+"""The short name of every code of ours and of every field, in Chinese and English."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from pipeline.domain.roster import Field
 
 # code -> what is counted in the Summary, where the catalogue's whole sentence would be too long
 LABELS: Mapping[str, tuple[str, str]] = {
@@ -69,3 +71,24 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "IMAGE_DUPLICATE_FILE": ("同一张图片有多个文件", "Same picture more than once"),
     "IMAGE_PATH_REJECTED": ("图片列的写法不被接受", "Picture entry not accepted"),
 }
+
+FIELD_WORDS: Mapping[str, tuple[str, str]] = {
+    Field.NAME: ("姓名", "name"),
+    Field.NUMBER: ("证件号码", "identity number"),
+    Field.ID_TYPE: ("证件类型", "card type"),
+    Field.MOBILE: ("手机号", "mobile"),
+    Field.STAFF_NO: ("工号", "staff number"),
+    Field.DEPARTMENT: ("科室", "department"),
+    Field.SEAL_NAME: ("印章名称", "seal name"),
+    Field.PICTURE: ("图片", "picture"),
+    Field.SCENE_KEY: ("场景", "scene"),
+    Field.ENABLE_AUTO_SIGN: ("授权签", "auto-sign"),
+    Field.LICENSE_TYPE: ("许可", "licence"),
+    Field.SEAL_IMAGE_COMPRESS: ("压缩", "compression"),
+}
+
+
+def field_word(field: str, language: str) -> str:
+    """Return a field as people read it."""
+    zh, en = FIELD_WORDS.get(field, (field, field))
+    return zh if language == "zh" else en

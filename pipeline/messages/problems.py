@@ -10,16 +10,17 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Field, Problem, Severity
-from pipeline.messages.findings import finding
-from pipeline.messages.problem_entries import CATALOGUE, FURTHER_CASES, OTHER_CASE, PHRASES
+from pipeline.messages.problem_entries import CATALOGUE, FURTHER_CASES, OTHER_CASE
+from pipeline.messages.problem_labels import field_word
 from pipeline.messages.punctuation import WORDS as MARKS
+from pipeline.messages.texts import render_text
 
 __all__ = [
     "CATALOGUE",
     "FURTHER_CASES",
     "OTHER_CASE",
-    "PHRASES",
     "forgiven",
     "message",
     "parted",
@@ -27,29 +28,13 @@ __all__ = [
     "waits_for_machine",
 ]
 
-# codes whose details say what is wrong inside a file, in words of ours; the others' quote the roster and name files
-OF_FILES = frozenset(
-    {
-        "FILE_CORRUPT",
-        "FILE_FORMAT",
-        "FILE_NOT_READ",
-        "FILE_SUSPICIOUS",
-        "FILE_TOO_LARGE",
-        "IMAGE_CORRUPT",
-        "IMAGE_FORMAT",
-    }
-)
 _OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
 _NOTHING = frozenset({"", "—"})
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _OTHER = "other"  # word of the detail that names rows, or whom a name or number belongs to
 _ROW_OF_A_FILE = re.compile(r"(.+\.\w{2,5}(?: .+)?) (\d+)( …)?")
 _FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
-_HINT, _NEAR = (
-    "hint",
-    "≈ ",
-)  # the detail that helps to find a picture, and the sign of a nearly equal name in it
-_TOLD = frozenset({"found", "limit"})
+_FIELD_LISTS = frozenset({"agreed", "differs", "same"})  # words of the detail that list fields
 
 
 class _Blank(dict[str, str]):
@@ -98,27 +83,28 @@ def message(problem: Problem, language: str) -> str:
         words = entry.other
     cases = FURTHER_CASES.get(problem.code, {}) if severity == entry.severity else {}
     words = next((cases[mark] for mark in cases if problem.detail.get(mark)), words)
-    zh, en = (_whole(each, problem.detail) for each in words)
-    given = dict(problem.detail)
-    if _HINT in given:
-        given[_HINT] = given[_HINT].replace(_NEAR, MARKS["mark.near"][language != "zh"])
-    detail = _Blank({"cell": problem.cell or "", **given})
-    comma, english_comma = MARKS["mark.comma"]
-    if language != "zh":
-        if _OTHER in detail:
-            detail[_OTHER] = english_comma.join(_rows(detail[_OTHER], 1))
-        return _placed(en, problem.cell, MARKS["mark.colon"][1]).format_map(detail).strip()
-    told = _TOLD if problem.code in OF_FILES else frozenset[str]()
-    for name, text in given.items():
-        parts = _rows(text, 0) if name == _OTHER else text.split(english_comma)
-        detail[name] = comma.join(
-            finding(part) if name in told else PHRASES.get(part, part) for part in parts
-        )
-        if name in told and _HAN.match(detail[name]):
-            zh = zh.replace(f" {{{name}}}", f"{{{name}}}")  # Han beside Han stands without a blank
+    sentence = _whole(words[language != "zh"], problem.detail)
+    detail = _Blank({"cell": problem.cell or ""})
+    for name, value in problem.detail.items():
+        detail[name] = _render_detail(name, value, language)
+        if isinstance(value, KeyedText) and _HAN.match(detail[name]):
+            sentence = sentence.replace(f" {{{name}}}", f"{{{name}}}")  # no blank between Han characters
         if name == _OTHER and _HAN.fullmatch(detail[name][-1:]):
-            zh = zh.replace(f"{{{name}}} ", f"{{{name}}}")
-    return _placed(zh, problem.cell, MARKS["mark.colon"][0]).format_map(detail).strip()
+            sentence = sentence.replace(f"{{{name}}} ", f"{{{name}}}")
+    colon = MARKS["mark.colon"][language != "zh"]
+    return _placed(sentence, problem.cell, colon).format_map(detail).strip()
+
+
+def _render_detail(name: str, value: str, language: str) -> str:
+    """Return a word of the detail as people read it: rows and fields by their names, lists with the language's comma."""
+    comma = MARKS["mark.comma"][language != "zh"]
+    if name == _OTHER:
+        return comma.join(_rows(value, int(language != "zh")))
+    if name in _FIELD_LISTS:
+        return comma.join(field_word(field, language) for field in value.replace(",", " ").split())
+    if isinstance(value, KeyedText):
+        return render_text(value, language)
+    return value.replace(MARKS["mark.comma"][1], comma)
 
 
 def _rows(places: str, language: int) -> list[str]:

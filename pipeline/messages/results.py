@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
-from pipeline.messages.findings import in_words
 from pipeline.messages.notices import NOTICE_WORDS
 from pipeline.messages.report_page import REPORT_WORDS
+from pipeline.messages.texts import render_text
 
 STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("成功", "Sealed"),
@@ -43,26 +45,15 @@ STATUS_MEANINGS: Mapping[Status, tuple[str, str]] = {
     Status.READY: ("检查通过，可以提交", "Checked, will be sent by a run"),
 }
 
-FIELD_WORDS: Mapping[str, tuple[str, str]] = {
-    Field.NAME: ("姓名", "name"),
-    Field.NUMBER: ("证件号码", "identity number"),
-    Field.ID_TYPE: ("证件类型", "card type"),
-    Field.MOBILE: ("手机号", "mobile"),
-    Field.STAFF_NO: ("工号", "staff number"),
-    Field.DEPARTMENT: ("科室", "department"),
-    Field.SEAL_NAME: ("印章名称", "seal name"),
-    Field.PICTURE: ("图片", "picture"),
-    Field.SCENE_KEY: ("场景", "scene"),
-    Field.ENABLE_AUTO_SIGN: ("授权签", "auto-sign"),
-    Field.LICENSE_TYPE: ("许可", "licence"),
-    Field.SEAL_IMAGE_COMPRESS: ("压缩", "compression"),
-}
-
 CARD_WORDS: Mapping[CardType, str] = {
     CardType.ID_CARD: "居民身份证",
     CardType.HONGKONG_AND_MACAO: "港澳居民来往内地通行证",
     CardType.HONGKONG_MACAO_AND_TAIWAN: "港澳台居民居住证",
 }
+
+_STAMP = re.compile(
+    r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d"
+)  # a time, as the ledger keeps it
 
 # words of a refusal's message -> the field it is about
 TOLD_FIELDS: Mapping[str, Field] = {
@@ -317,28 +308,28 @@ _AS_FILE = (
     "If it is a doctor's seal, save it as a picture of its own in the picture folder, named after the doctor's number or name",
 )
 
-# why a picture in a roster was used by nobody, as intake says it -> that and what to do, for people (zh, en)
+# key of the text why no row got a picture inside a roster -> that and what to do (zh, en)
 STRAYS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
-    "picture over no doctor's row": (
+    "stray.no_doctor": (
         ("它所在的行不是医生（标题、空行、合计或说明）", "The row it lies in is no doctor's: a title, a blank, a total, a note"), _MOVE),
-    "picture on a sheet without a roster": (
+    "stray.no_roster": (
         ("这张工作表里没有名单", "There is no roster on this sheet"), _MOVE),
-    "picture without a row of its own, not used": (
+    "stray.no_row": (
         ("它横跨几行，没有一行占到一半以上", "It lies over several rows, and none has more than half of it"), _MOVE),
-    "hidden picture, not used": (("图片在表格里是隐藏的", "It is hidden in the sheet"), _AS_FILE),
-    "linked picture, not used": (
+    "stray.hidden": (("图片在表格里是隐藏的", "It is hidden in the sheet"), _AS_FILE),
+    "stray.linked": (
         ("表格里只有链接，没有图片本身", "The sheet holds a link to it, not the picture itself"), _AS_FILE),
-    "picture cropped in the sheet, not used": (
+    "stray.cropped": (
         ("图片在表格里裁剪过，与原图不同", "It is cropped in the sheet and differs from its file"), _AS_FILE),
-    "picture turned or mirrored in the sheet, not used": (
+    "stray.turned": (
         ("图片在表格里旋转或翻转过，与原图不同", "It is turned or mirrored in the sheet and differs from its file"), _AS_FILE),
-    "picture cannot be read": (("图片读不出来，可能已损坏", "It cannot be read; it may be damaged"), _AS_FILE),
+    "stray.unreadable": (("图片读不出来，可能已损坏", "It cannot be read; it may be damaged"), _AS_FILE),
 }  # fmt: skip
 
 
 def stray(why: str, language: str) -> tuple[str, str]:
     """Return why a picture in a roster was used by nobody, and what to do."""
-    told, todo = STRAYS[why]
+    told, todo = STRAYS[why.key if isinstance(why, KeyedText) else why]
     place = 0 if language == "zh" else 1
     return told[place], todo[place]
 
@@ -352,7 +343,8 @@ def say(key: str, language: str, **detail: object) -> str:
 def halt_word(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
-    return say(key, language, message=in_words(message, language)) if key in WORDS else message
+    text = _STAMP.sub(r"\1 \2", render_text(message, language))
+    return say(key, language, message=text) if key in WORDS else message
 
 
 def status_word(status: Status, language: str) -> str:
@@ -364,10 +356,4 @@ def status_word(status: Status, language: str) -> str:
 def status_meaning(status: Status, language: str) -> str:
     """Return what a status says of its row."""
     zh, en = STATUS_MEANINGS[status]
-    return zh if language == "zh" else en
-
-
-def field_word(field: str, language: str) -> str:
-    """Return a field as people read it."""
-    zh, en = FIELD_WORDS.get(field, (field, field))
     return zh if language == "zh" else en

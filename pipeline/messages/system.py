@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 
-# what the operating system says by number, and the database by its words: English on most machines
+# by the operating system's error number
 SYSTEM: Mapping[int, tuple[str, str]] = {
     errno.ENOENT: ("找不到文件或文件夹", "there is no such file or folder"),
     errno.EACCES: ("没有权限", "permission denied"),
@@ -64,22 +64,22 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{path} cannot be read or written ({why}, user {user}). Ask IT to look at the disk.",
     ),
 }
+# by SQLite's error name, or the beginning of it
 DATABASE: Mapping[str, tuple[str, str]] = {
-    "database is locked": ("正被其他程序占用", "another program holds it"),
-    "database disk image is malformed": ("已损坏", "it is damaged"),
-    "file is not a database": ("不是数据库文件", "it is no database"),
-    "disk I/O error": ("磁盘读写出错", "the disk cannot be read or written"),
-    "database or disk is full": ("磁盘已满", "the disk is full"),
-    "attempt to write a readonly database": ("只读，不能写入", "it is read-only"),
-    "this file is not a ledger of esign-import": (
-        "不是本程序的台账",
-        "this file is not a ledger of esign-import",
-    ),
-    "unable to open database file": ("文件打不开", "the file cannot be opened"),
+    "SQLITE_BUSY": ("正被其他程序占用", "another program is using it"),
+    "SQLITE_LOCKED": ("正被其他程序占用", "another program is using it"),
+    "SQLITE_CORRUPT": ("已损坏", "it is damaged"),
+    "SQLITE_NOTADB": ("不是数据库文件", "it is not a database"),
+    "SQLITE_IOERR": ("磁盘读写出错", "the disk cannot be read or written"),
+    "SQLITE_FULL": ("磁盘已满", "the disk is full"),
+    "SQLITE_READONLY": ("只读，不能写入", "it is read-only"),
+    "SQLITE_CANTOPEN": ("文件打不开", "the file cannot be opened"),
 }
-# what neither table holds, in Chinese: the English words are its own
-UNLISTED_SYSTEM = "系统错误 {code}"
-UNLISTED_DATABASE = "错误 {code}"
-
-# both tables as phrases: English -> Chinese
-REASONS: Mapping[str, str] = {en: zh for zh, en in (*SYSTEM.values(), *DATABASE.values())}
+# both tables as texts (`pipeline.messages.texts`), and what neither holds
+SYSTEM_TEXTS: Mapping[str, tuple[str, str]] = {
+    **{f"system.{errno.errorcode[number]}": words for number, words in SYSTEM.items()},
+    **{f"database.{name}": words for name, words in DATABASE.items()},
+    "database.not_a_ledger": ("不是本程序的台账", "this file is not a ledger of esign-import"),
+    "system.unlisted": ("系统错误 {code}", "{words} ({code})"),
+    "database.unlisted": ("数据库错误 {code}", "{words} ({code})"),
+}

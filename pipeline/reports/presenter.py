@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import Masker
-from pipeline.messages import catalogue, findings, results
+from pipeline.messages import catalogue, problem_labels, results, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,9 +36,9 @@ class Presenter:
         """Return a text of the common catalogue: punctuation, sentences on columns."""
         return catalogue.say(key, self.language, **detail)
 
-    def render_finding(self, english: str) -> str:
-        """Return a finding that is kept in English."""
-        return findings.in_words(english, self.language)
+    def render_text(self, text: str) -> str:
+        """Return a keyed text in the reader's language, any other as it is."""
+        return texts.render_text(text, self.language)
 
     def name_status(self, status: Status) -> str:
         """Return a status as people read it."""
@@ -46,7 +46,7 @@ class Presenter:
 
     def name_field(self, name: Field | str) -> str:
         """Return a field of the roster as people read it."""
-        return results.field_word(name, self.language)
+        return problem_labels.field_word(name, self.language)
 
     def describe_duration(self, seconds: float) -> str:
         """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from pipeline import row_failures
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.findings import is_phrase
 from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, message
 from pipeline.messages.results import status_meaning
@@ -18,7 +17,6 @@ from pipeline.reports.display_values import UNSETTLED, when
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_task, is_service_code
 
-_FIELDS = ("differs", "same", "agreed")  # words of a detail that name fields
 TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 
 
@@ -40,11 +38,6 @@ def label(code: str, presenter: Presenter, *, unsettled: bool = False) -> str:
 
 def sentence(problem: Problem, presenter: Presenter, *, masked: bool = True) -> str:
     """Return a problem as a sentence with fields in the reader's words."""
-    for detail in _FIELDS:
-        if named := problem.detail.get(detail):
-            fields = [presenter.name_field(field) for field in named.replace(",", " ").split()]
-            told = presenter.render_sentence("mark.comma").join(fields)
-            problem = replace(problem, detail={**problem.detail, detail: told})
     if not masked:
         return message(problem, presenter.language)
     return presenter.mask_text(message(presenter.mask_problem(problem), presenter.language))
@@ -132,17 +125,18 @@ def explain_answer(outcome: RowOutcome, message: str, presenter: Presenter) -> s
 
 
 def happened(code: str | None, message: str | None, presenter: Presenter) -> str | None:
-    """Return what happened on the wire where the service itself said nothing usable; None where it did.
+    """Return what happened on the wire where the service itself gave no usable answer; None where it did.
 
-    Without a code nothing was answered at all. Nights of older versions kept a library's own words as the message: they are no phrase, and are left out.
+    Without a code there was no answer at all. A text without a key beside a code of ours is a library's own, which older
+    versions kept; it is left out.
     """
     if code is None:
-        return presenter.render_finding(message) if message and is_phrase(message) else None
+        return presenter.render_text(message) if message else None
     if code not in ANSWERS and not code.startswith("http_"):
         return None
     what = advice_for(code).summarize(presenter.language)
-    told = presenter.render_finding(message) if message and is_phrase(message) else ""
-    return presenter.render_sentence("mark.colon").join(filter(None, (what, told)))
+    text = presenter.render_text(message) if isinstance(message, KeyedText) else ""
+    return presenter.render_sentence("mark.colon").join(filter(None, (what, text)))
 
 
 def counted(outcome: RowOutcome) -> list[str]:

@@ -9,12 +9,12 @@ from functools import partial
 
 from pipeline import __version__, row_failures
 from pipeline.clock import stamp
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker, hide_names
 from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
-from pipeline.messages.file_notes import noted
-from pipeline.messages.findings import is_phrase
 from pipeline.messages.problems import forgiven
+from pipeline.messages.texts import dump_texts
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
 from pipeline.reports.notice_text import describe_notice
 from pipeline.reports.presenter import Presenter
@@ -118,7 +118,7 @@ def file_line(file_report: FileReport, presenter: Presenter) -> dict[str, object
         ],
         "notes": [
             *(sentence(problem, presenter) for problem in file_report.problems),
-            *(noted(presenter.mask_text(note), presenter.language) for note in file_report.notes),
+            *(presenter.render_text(presenter.mask_text(note)) for note in file_report.notes),
         ],
     }
 
@@ -169,9 +169,9 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
     }
 
 
-def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, str]:
+def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, object]:
     record = {"code": halted.code, "message": anonymous(halted.message)}
-    return record | {name: anonymous(text) for name, text in halted.detail.items()}
+    return dump_texts(record | {name: anonymous(text) for name, text in halted.detail.items()})
 
 
 def _notice(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:
@@ -188,7 +188,7 @@ def _changes(outcome: RowOutcome, presenter: Presenter) -> Iterator[dict[str, st
 def _said(outcome: RowOutcome, presenter: Presenter) -> str | None:
     """Return the service's words, with a SealId that proves nothing but is evidence."""
     own = happened(outcome.code, None, Presenter("en")) is not None
-    told = None if own and not is_phrase(outcome.message or "") else outcome.message
+    told = None if own and not isinstance(outcome.message, KeyedText) else outcome.message
     message = presenter.mask_answer(told) if told is not None else None
     return (
         f"SealId {outcome.unproven_seal_id} {message or ''}".strip() if outcome.unproven_seal_id else message

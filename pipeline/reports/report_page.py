@@ -11,7 +11,6 @@ from pathlib import Path
 from pipeline.clock import stamp
 from pipeline.domain.metrics import DurationHistogram
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports import charts
@@ -126,7 +125,7 @@ def _reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, obje
 def _file(report: RunReport, place: int, presenter: Presenter) -> dict[str, object]:
     file_report = report.files[place]
     said = [sentence(problem, presenter) for problem in file_report.problems]
-    said += [noted(presenter.mask_text(note), presenter.language) for note in file_report.notes[:3]]
+    said += [presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:3]]
     return {
         "path": clean(presenter.mask_path(file_report.path)),
         "status": file_report.status,

@@ -9,8 +9,7 @@ from pipeline.clock import shown
 from pipeline.domain.run import RunReport
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.advice import Advice
-from pipeline.messages.findings import told_of
-from pipeline.messages.localized import Bilingual
+from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.results import WORDS, halt_word
 from pipeline.messages.service_advice import advice_for, advice_on_halt, advice_on_refusal, known
 from pipeline.messages.service_errors import ANSWERS
@@ -46,13 +45,13 @@ def describe_code(code: str, presenter: Presenter) -> str:
     return f"{advice.what(presenter.language)}{space}{describe_task(advice, presenter)}"
 
 
-def describe_failure(why: str, source: str) -> Bilingual:
+def describe_failure(why: str, source: str) -> Localizable | str:
     """Return why a single call came to nothing: a phrase of ours, or a service code with who acts and what to do.
 
     ``source`` is where the keys came from, told where the code is about them.
     """
     if not is_service_code(why):
-        return told_of(why)
+        return why
 
     detail = {"credentials": source} if CODES.get(why) == "credentials" else {}
 
@@ -70,7 +69,7 @@ def describe_cause(cause: str, presenter: Presenter) -> str:
         return ANSWERS[cause].summarize(presenter.language)
     if is_service_code(cause):
         return f"{cause}{presenter.render_sentence('mark.colon')}{advice_for(cause).summarize(presenter.language)}"
-    return presenter.render_finding(cause)
+    return presenter.render_text(cause)
 
 
 def describe_halt(

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipeline.clock import stamp
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport, Status
-from pipeline.messages.file_notes import noted
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports.columns import find_layouts, say_columns
@@ -273,7 +272,7 @@ def _file_notes(file_report: FileReport, presenter: Presenter) -> str:
         [
             *said,
             *layouts,
-            *(noted(presenter.mask_text(note), presenter.language) for note in file_report.notes[:3]),
+            *(presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:3]),
         ]
     )
 

@@ -24,6 +24,7 @@ from pipeline.esign.responses import read_create, read_upload
 from pipeline.esign.signing import Credentials
 from pipeline.intake.pairing import image_index
 from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger
+from pipeline.messages.texts import make_text
 from pipeline.planning import run_history
 from pipeline.reports.service_text import describe_failure
 from pipeline.resolution.single_call import send_single_call
@@ -138,9 +139,9 @@ def _bytes_of(prepared: PreparedImage) -> bytes:
     try:
         data = image_index.read(prepared.path)
     except OSError as error:
-        raise _nothing_sent(reason_of(error).en) from error
+        raise _nothing_sent(reason_of(error)) from error
     if hashlib.sha256(data).hexdigest() != prepared.sha256:
-        raise _nothing_sent("changed during the run")
+        raise _nothing_sent(make_text("image.changed_in_run"))
     return data
 
 

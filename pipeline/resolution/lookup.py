@@ -18,7 +18,6 @@ from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.responses import Answer, is_seal_id, parse_answer
 from pipeline.esign.signing import Credentials
 from pipeline.messages.catalogue import phrase
-from pipeline.messages.findings import told_of
 from pipeline.reports.service_text import describe_failure
 from pipeline.resolution.cases import Case
 from pipeline.resolution.single_call import send_single_call
@@ -62,7 +61,7 @@ async def look_up(
                 client, limiter, ACTION, json.dumps(body, ensure_ascii=False).encode()
             )
         except (NotSent, NoAnswer) as error:
-            return Told(None, None, told_of(str(error)))
+            return Told(None, None, str(error))
     answer = parse_answer(reply.body) if reply.status == 200 else None
     if answer is None:
         return Told(None, None, f"HTTP {reply.status}")

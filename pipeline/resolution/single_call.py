@@ -14,7 +14,6 @@ from pipeline.esign.contracts.base import PROBE, build_probe
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.responses import Reply, parse_answer
 from pipeline.esign.signing import Credentials
-from pipeline.messages.findings import told_of
 from pipeline.workflow import stage_settings
 
 
@@ -53,7 +52,7 @@ async def ask_service_time(
         try:
             reply = await send_single_call(client, limiter, PROBE, build_probe(stage_settings.agent(config)))
         except (NotSent, NoAnswer) as error:
-            raise UsageError("desk.no_service_time", why=told_of(str(error))) from error
+            raise UsageError("desk.no_service_time", why=str(error)) from error
     answer = parse_answer(reply.body)
     if answer is None or answer.request_id is None or reply.skew is None:
         raise UsageError("desk.no_service_time", why=f"HTTP {reply.status}")

@@ -12,6 +12,7 @@ from pipeline.domain.roster import Field, Problem
 from pipeline.ledger.person_queries import Create, RowHistoryEntry
 from pipeline.ledger.protocol import UPLOAD, DecisionRecord
 from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.texts import load_text, load_texts
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import sentence
 from pipeline.resolution import certified_places
@@ -93,7 +94,7 @@ def _chapter(chapter: TimelineEntry, language: str, under_way: str | None) -> di
         "exit": record.exit if record else None,
         "under_way": chapter.run == under_way,
         "cut_short": record is not None and record.finished is None and chapter.run != under_way,
-        "halted": told.get("halted"),
+        "halted": load_texts(told["halted"]) if told.get("halted") else None,
         "rows": [_row(said, language) for said in chapter.said],
         "creates": [_create(create) for create in chapter.creates],
     }
@@ -142,7 +143,7 @@ def _problems(line: Mapping[str, Any], language: str) -> Iterator[dict[str, Any]
             problem["severity"],
             Field(problem["field"]) if problem["field"] else None,
             problem["cell"],
-            detail or {},
+            {name: load_text(text) for name, text in (detail or {}).items()},
         )
         message = (
             problem["message"]

@@ -10,8 +10,9 @@ from typing import Any
 
 from pipeline.domain.run import Status
 from pipeline.messages.catalogue import say as mark
-from pipeline.messages.results import field_word, status_meaning, status_word
+from pipeline.messages.problem_labels import field_word
 from pipeline.messages.results import say as result_word
+from pipeline.messages.results import status_meaning, status_word
 from pipeline.messages.service_advice import advice_for, known
 from pipeline.messages.timeline import WORDS, say
 from pipeline.reports.presenter import Presenter

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from enum import Enum
 
 from pipeline.clock import Clock
+from pipeline.messages.texts import make_text
 
 IN_A_ROW = 5  # calls of one action without a usable answer
 OF_THE_LAST, BAD = 50, 10  # … or so many of its last ones
@@ -98,7 +99,7 @@ class Breaker:
         if await probe():
             self._state, self._good = _State.HALF_OPEN, 0
         elif self._clock.monotonic() - self._since > self._patience:
-            self._give_up(f"{self._patience / 60:g} min")
+            self._give_up(make_text("stop.minutes", n=f"{self._patience / 60:g}"))
             return False
         return True
 

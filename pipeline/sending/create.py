@@ -20,6 +20,7 @@ from pipeline.esign.contracts.base import CREATE, CreateImage
 from pipeline.esign.error_codes import STOPPING
 from pipeline.esign.responses import CreateResponse, read_create
 from pipeline.ledger.protocol import Decision, LedgerConflict
+from pipeline.messages.texts import make_text
 from pipeline.sending.call_context import NOT_EXECUTED_BY_US, SENDS, BreakerOpened, ConnectionExpired, Stopped
 from pipeline.sending.run_state import Job, SendResult
 from pipeline.sending.upload import Uploader
@@ -74,7 +75,7 @@ class Sender(Uploader):
         """Begin anew after a wait that was too long for connection or FileId; no create was spent on it."""
         job.stale += 1
         if job.stale > STALE:
-            verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message="waited too long for a slot")
+            verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=make_text("wire.no_slot"))
             return SendResult(Status.NOT_SENT, verdict), False
         if self.contract.needs_upload and not self._file_lives(job):
             refusal = await self._upload(job, data)

@@ -15,6 +15,7 @@ from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import Halt, HaltExit, RowPlan, Status
 from pipeline.domain.seals import SealRequest, Verdict
 from pipeline.domain.service_codes import CODES
+from pipeline.messages.texts import make_text
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
 from pipeline.sending.circuit_breaker import Breaker
@@ -86,7 +87,8 @@ class RunState:
             "since": stamp(outage.since),
             "seconds": f"{max(0.0, self.clock.now() - outage.since):.0f}",
         }
-        self.halt("OUTAGE", f"{outage.host}: {outage.cause}: {waited}", 5, detail)
+        text = make_text("stop.outage", host=outage.host, cause=outage.cause, waited=waited)
+        self.halt("OUTAGE", text, 5, detail)
 
     def halt(
         self, code: str, message: str, exit_code: HaltExit, detail: Mapping[str, str] = MappingProxyType({})

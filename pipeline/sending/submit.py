@@ -21,6 +21,7 @@ from pipeline.esign.contracts.base import CREATE
 from pipeline.intake.pairing import image_index
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.problems import problem, waits_for_machine
+from pipeline.messages.texts import make_text
 from pipeline.sending.create import Sender
 from pipeline.sending.run_state import Job, SendResult
 
@@ -137,8 +138,9 @@ class Submission:
         try:
             return await loop.run_in_executor(self._preparers, prepare_apart, self.prepare, planned)
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            self.sender.course.halt("DISK", f"{place}{reason_of(error).en}", 74)
+            why = reason_of(error)
+            text = make_text("stop.file", file=error.filename, why=why) if error.filename else why
+            self.sender.course.halt("DISK", text, 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
             self.sender.course.halt("BUG", type(bug).__name__, 1)
@@ -265,6 +267,6 @@ def _not_read(planned: RowPlan, trouble: NotReadNow) -> Problem:
 
 def _altered(job: Job) -> SendResult:
     row = job.planned.doctor.row
-    file, found = job.prepared.source.path.name, "changed during the run"
+    file, found = job.prepared.source.path.name, make_text("image.changed_in_run")
     trouble = problem("IMAGE_CORRUPT", Field.PICTURE, row.address(Field.PICTURE), file=file, found=found)
     return SendResult(Status.REJECTED, problems=(trouble,))

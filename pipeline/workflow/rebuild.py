@@ -22,6 +22,7 @@ from pipeline.domain.seals import PersonHistory
 from pipeline.intake.read_rosters import run_of
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.site_key import SiteKey
+from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.plan import outcome_if_not_sent
 from pipeline.sending.submit import not_sent
 from pipeline.workflow.import_run import RunPlan, prepare_run
@@ -107,7 +108,7 @@ def _outcome(
         attempts=line["attempts"],
         last_attempt_at=_moment(past, line["trace_id"]),
         code=service.get("code"),
-        message=service.get("message"),
+        message=load_text(line["answer"]) if "answer" in line else service.get("message"),
         unproven_seal_id=past.unresolved_attempt.unproven_seal_id
         if past and past.unresolved_attempt
         else None,
@@ -140,13 +141,13 @@ def _moment(past: PersonHistory | None, trace_id: str | None) -> float | None:
     return next((each.signed_at for each in tries if each.uuid == trace_id), None)
 
 
-def _problem(told: Mapping[str, str | None], words: Mapping[str, str]) -> Problem:
+def _problem(told: Mapping[str, str | None], words: Mapping[str, object]) -> Problem:
     return Problem(
         str(told["code"]),
         "warning" if told["severity"] == "warning" else "error",
         Field(told["field"]) if told["field"] else None,
         told["cell"],
-        words,
+        {name: load_text(text) for name, text in words.items()},
     )
 
 
@@ -188,7 +189,7 @@ def _files(plan: RunPlan, outcomes: Sequence[RowOutcome]) -> Iterator[FileReport
         if report is not None and report.rows == rows:
             yield report
         else:
-            yield FileReport(path, None, "read", rows=rows, notes=("changed since the run",))
+            yield FileReport(path, None, "read", rows=rows, notes=(make_text("file.changed_since"),))
     yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 
@@ -206,7 +207,8 @@ def _halted(record: RunRecord) -> Halt | None:
         return None
     exits: Sequence[HaltExit] = (1, 4, 5, 74)
     exit_code: HaltExit = next((each for each in exits if each == record.exit), 5)
-    return Halt(halted["code"], halted["message"], exit_code, halted)
+    texts = load_texts(halted)
+    return Halt(texts["code"], texts["message"], exit_code, texts)
 
 
 def _traffic(record: RunRecord) -> Traffic:

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import overload
 
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.run import Halt, RowOutcome, RunReport
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Ledger, RowRecord
+from pipeline.messages.texts import dump_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record, run_record
 from pipeline.workflow.exit_codes import more_severe_exit
@@ -57,7 +59,12 @@ def _seen(outcome: RowOutcome, presenter: Presenter) -> RowRecord:
         line["corrects"] = (
             outcome.doctor.row.row_token
         )  # the row_id of the roster row that this one is a copy of
-    line["words"] = [dict(presenter.mask_problem(each).detail) for each in outcome.problems]
+    line["words"] = [
+        {name: dump_text(text) for name, text in presenter.mask_problem(problem).detail.items()}
+        for problem in outcome.problems
+    ]
+    if isinstance(outcome.message, KeyedText):
+        line["answer"] = dump_text(presenter.mask_answer(outcome.message))
     doctor = outcome.doctor
     assert doctor.row_id is not None
     return RowRecord(

@@ -18,6 +18,7 @@ from pipeline.config import language
 from pipeline.config.settings import keys, load
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.click import CHINESE, PLURALS
+from pipeline.messages.texts import render_text
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
@@ -208,8 +209,8 @@ def test_every_kind_of_wrong_value_is_told_in_chinese(tmp_path):
 def test_what_the_system_says_is_told_in_both_languages():
     for number in range(1, 134):
         told = reason_of(OSError(number, os.strerror(number)))
-        assert HAN.search(told.zh)
-        assert not HAN.search(told.en)
+        assert HAN.search(render_text(told, "zh"))
+        assert not HAN.search(told)
 
 
 def test_lines_break_between_wide_characters_and_never_before_a_stop():

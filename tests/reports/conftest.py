@@ -31,6 +31,7 @@ from pipeline.domain.roster import (
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
 from pipeline.messages.problems import problem
+from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record
 from pipeline.reports.workbook import write_workbook
@@ -233,7 +234,12 @@ def troubled() -> list[RowOutcome]:
                 46,
                 picture=None,
                 problems=(
-                    problem("IMAGE_MISSING", Field.PICTURE, tried="1047, 彭丽丽", hint="≈ 彭莉莉.png"),
+                    problem(
+                        "IMAGE_MISSING",
+                        Field.PICTURE,
+                        tried="1047, 彭丽丽",
+                        hint=make_text("image.near", file="彭莉莉.png"),
+                    ),
                 ),
             ),
             Status.REJECTED,

@@ -12,6 +12,7 @@ import pytest
 from pipeline.domain.roster import Field, FileReport, ImageFile, UnassignedImage
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import problem
+from pipeline.messages.texts import make_text
 
 HOSTILE = [
     "=cmd|'/c calc'!A1",
@@ -225,9 +226,9 @@ def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thu
     number = make.number(3)
     kept = ImageFile(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
     strays = (
-        UnassignedImage(f"内科{number}", "H1:J2", "picture over no doctor's row", kept),
-        UnassignedImage("内科", "H9", "linked picture, not used"),
-        UnassignedImage("印章页", "", "picture on a sheet without a roster"),
+        UnassignedImage(f"内科{number}", "H1:J2", make_text("stray.no_doctor"), kept),
+        UnassignedImage("内科", "H9", make_text("stray.linked")),
+        UnassignedImage("印章页", "", make_text("stray.no_roster")),
     )
     report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=strays)
     night = hospital.night(unassigned_images=(Path("seals/旧章/x.png"),))

@@ -31,6 +31,7 @@ from pipeline.intake.fields.normalize import (
     shown,
 )
 from pipeline.messages.problems import problem
+from pipeline.messages.texts import make_text
 
 # what is left of a number that some program took for one: 1.10101E+17, 110101199003071e3, 1.1*10^17
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:[ED][+-]?|[*×X]10\^?)[0-9]{1,3}\.?")
@@ -149,7 +150,9 @@ def _read(row: Row, declared: CardType | None) -> FieldResult[str]:
     if cell is not None and cell.kind is CellKind.NUMBER:
         return FieldResult(None, (_typed_as_number(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
-        return FieldResult(None, (problem("ID_FORMAT", Field.NUMBER, address, why=cell.kind.value),))
+        return FieldResult(
+            None, (problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}")),)
+        )
     return _read_text(shown(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
 
 
@@ -180,7 +183,7 @@ def _typed_as_number(cell: Cell, address: str | None, declared: CardType | None)
     """Refuse a cell of numeric type by its type, never by its digits: by now they are those of a double."""
     value = Decimal(str(cell.value))
     if not value.is_finite() or value != value.to_integral_value() or value < 0:
-        return problem("ID_FORMAT", Field.NUMBER, address, why=cell.kind.value)
+        return problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}"))
     length = len(str(int(value)))
     if length > 15 or declared is CardType.OTHER_CARD_TYPE:  # another card's leading zeros are gone as well
         return problem("ID_PRECISION_LOST", Field.NUMBER, address)
@@ -208,7 +211,9 @@ def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool)
     if declared is None:
         if not usable or (card is CardType.ID_CARD and Field.ID_TYPE not in row.fields):
             return FieldResult(card)
-        return FieldResult(card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=card.value),))
+        return FieldResult(
+            card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=make_text(f"card.{card}")),)
+        )
     written = quote(shown(row.fields.get(Field.ID_TYPE)))
     set_right = declared is CardType.ID_CARD and card is CardType.HONGKONG_MACAO_AND_TAIWAN
     mismatch = problem(
@@ -217,7 +222,7 @@ def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool)
         address,
         severity="warning" if set_right else "error",
         found=written,
-        used=card.value,
+        used=make_text(f"card.{card}"),
     )
     changes = (Change(Field.ID_TYPE, written, card.value, "from_number"),) if set_right else ()
     return FieldResult(card, (mismatch,), changes)

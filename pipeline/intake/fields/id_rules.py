@@ -15,6 +15,7 @@ from operator import mul
 from pipeline.domain.roster import CardType, Field, Problem
 from pipeline.intake.fields.normalize import spell_each
 from pipeline.messages.problems import problem
+from pipeline.messages.texts import make_text
 
 YOUNGEST, OLDEST = 18, 100  # years of age, both allowed
 _TOLD = 5  # places of strange characters, in one message
@@ -89,7 +90,7 @@ def _misshapen_eighteen(number: str, address: str | None) -> tuple[Problem, ...]
     if _FIFTEEN.fullmatch(number):
         return (problem("ID_15_DIGIT", Field.NUMBER, address),)
     if _TWO.fullmatch(number):
-        return (problem("ID_FORMAT", Field.NUMBER, address, why="two numbers"),)
+        return (problem("ID_FORMAT", Field.NUMBER, address, why=make_text("cell.two_numbers")),)
     at_end = len(number) - 1 if number.endswith("X") else len(number)
     strange = [place for place in range(at_end) if number[place] not in _DIGITS]
     return (*_strange(number, strange, address), *_length(number, 18, strange, address))

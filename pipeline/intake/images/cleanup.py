@@ -13,9 +13,10 @@ from PIL import Image, ImageChops
 
 from pipeline.intake.images import ink
 from pipeline.intake.images.encoding import MIN_SIDE, as_mode, packed
+from pipeline.messages.texts import make_text
 
-TRIMMED = "trimmed"
-CLEARED = "paper made clear"
+TRIMMED = make_text("image.trimmed")
+CLEARED = make_text("image.transparent")
 
 _WHITE = 225  # of 255: paper is at least so light in every colour
 _LEAST_PAPER = 0.02  # share of the picture: less is no paper

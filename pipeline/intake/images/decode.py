@@ -24,6 +24,7 @@ from PIL import (
 from pipeline.intake.images import format_fixes
 from pipeline.intake.images.detect import kind as detect_format
 from pipeline.intake.images.format_fixes import DamagedImage, UnsupportedImage
+from pipeline.messages.texts import make_text
 
 MAX_PIXELS = 40_000_000  # an A4 page at 600 dpi has 35, a phone's photo 12: more is no seal, and costs 160 MB
 MAX_SIDE = 10_000  # pixels
@@ -32,8 +33,8 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # Pillow warns of damage in metadata, which is no damage of the picture
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-TRAILING_BYTES = "trailing bytes"
-FRAMES = "frames → 1"
+TRAILING_BYTES = make_text("image.trailing_bytes")
+FRAMES = make_text("image.frames")
 
 # each decoder is called by its own class: no other format is ever tried
 _DECODERS: Mapping[str, type[ImageFile.ImageFile]] = {
@@ -60,10 +61,10 @@ _TURNS = {
 }
 # a part of what Pillow says of a damaged file -> a phrase of the catalogue
 _FAULTS = {
-    "truncated": "cut off",
-    "checksum": "wrong check sum",
-    "decompressed data too large": "unpacks to too much",
-    "too much memory": "unpacks to too much",
+    "truncated": make_text("file.cut_off"),
+    "checksum": make_text("image.checksum"),
+    "decompressed data too large": make_text("image.unpacks_too_large"),
+    "too much memory": make_text("image.unpacks_too_large"),
 }
 
 
@@ -100,7 +101,7 @@ class DecodedImage:
 def open_image(data: bytes) -> OpenedImage:
     """Read the header of a picture. Raises ImageRefused for what is no picture, too large, or not whole."""
     if not data:
-        raise ImageRefused("IMAGE_CORRUPT", found="0 bytes")
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.empty"))
     kind = detect_format(data)
     if kind == "HEIC" and format_fixes.is_heic_readable():
         return OpenedImage(kind, data, (0, 0))
@@ -132,7 +133,7 @@ def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
         image, turn = loaded.image, loaded.orientation
         flaws = {
             f"{kind} → PNG": kind not in ("PNG", "JPEG"),
-            "16 bit → 8 bit": loaded.is_deep or image.mode in _SIXTEEN_BIT,
+            make_text("image.bits_reduced"): loaded.is_deep or image.mode in _SIXTEEN_BIT,
             f"{image.mode} → RGB": image.mode in ("CMYK", "YCbCr"),
             f"EXIF {turn} → 1": turn != 1,
             FRAMES: loaded.has_frames,
@@ -253,7 +254,7 @@ def _require_whole(image: Image.Image) -> None:
     foot = image.crop((0, max(0, image.height - 8), *image.size))
     colours = foot.getcolors(1) if image.mode in ("L", "RGB") else None
     if colours and colours[0][1] in (128, (128, 128, 128)):
-        raise DamagedImage("cut off")
+        raise DamagedImage(make_text("file.cut_off"))
 
 
 @contextmanager
@@ -273,7 +274,9 @@ def _refusing_faults(kind: str) -> Iterator[None]:
         text = str(fault).lower()
         if text.startswith(_UNSUPPORTED):
             raise ImageRefused("IMAGE_FORMAT", found=kind) from fault
-        found = next((words for part, words in _FAULTS.items() if part in text), "cannot be decoded")
+        found = next(
+            (words for part, words in _FAULTS.items() if part in text), make_text("image.cannot_decode")
+        )
         raise ImageRefused("IMAGE_CORRUPT", found=found) from fault
 
 

@@ -21,6 +21,7 @@ from pipeline.intake.images.ocr_layout import WHOLE
 from pipeline.intake.images.read_bytes import handling_one, read, room_for
 from pipeline.intake.pairing import file_names, image_index
 from pipeline.messages.problems import problem
+from pipeline.messages.texts import join_texts
 
 __all__ = [
     "LEGIBLE_SIDE",
@@ -73,7 +74,7 @@ def prepare(
         return (_problem("IMAGE_NOT_READ", file, **trouble.words),)
     warnings = []
     if decoded.flaws:
-        warnings.append(_problem("IMAGE_CONVERTED", file, why=", ".join(decoded.flaws)))
+        warnings.append(_problem("IMAGE_CONVERTED", file, why=join_texts(decoded.flaws)))
     if not encoded.faithful or (len(data) > limit and not decoded.flaws):
         used = f"{size_of(len(encoded.payload))}, {_dimensions((encoded.width, encoded.height))}"
         warnings.append(_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=size_of(len(data)), used=used))

@@ -14,6 +14,7 @@ from pipeline.errors import NotReadNow, require_granted, require_lasting
 from pipeline.intake.images.decode import ImageRefused, OpenedImage
 from pipeline.intake.images.encoding import size_of
 from pipeline.intake.pairing import image_index
+from pipeline.messages.texts import make_text
 
 LOG = logging.getLogger(__name__)
 _LARGE = (
@@ -28,12 +29,12 @@ def read(picture: ImageFile) -> bytes:
         data = image_index.read(picture.file)
     except OSError as error:
         require_granted(error)
-        raise ImageRefused("IMAGE_CORRUPT", found="cannot be read") from None
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.cannot_read")) from None
     if len(data) > image_index.MAX_BYTES:
         found, limit = f"> {size_of(image_index.MAX_BYTES)}", size_of(image_index.MAX_BYTES)
         raise ImageRefused("IMAGE_TOO_LARGE", found=found, limit=limit)
     if hashlib.sha256(data).hexdigest() != picture.sha256:
-        raise ImageRefused("IMAGE_CORRUPT", found="changed while reading")
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.changed_while_reading"))
     return data
 
 
@@ -43,7 +44,7 @@ def start_of(picture: ImageFile, count: int) -> bytes:
         return image_index.read(picture.file, limit=count)
     except OSError as error:
         require_granted(error)
-        raise ImageRefused("IMAGE_CORRUPT", found="cannot be read") from None
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.cannot_read")) from None
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def handling_one() -> Iterator[None]:
         if isinstance(bug, OSError):
             require_lasting(bug)
         LOG.exception("a picture could not be handled", extra={"kind": type(bug).__name__})
-        raise ImageRefused("IMAGE_CORRUPT", found="cannot be decoded") from bug
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.cannot_decode")) from bug
 
 
 @contextmanager

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pipeline.domain.roster import CellKind, EmbeddedImage, UnassignedImage
 from pipeline.intake.layout.merged_cells import Merged
 from pipeline.intake.readers.model import Line, Merge, Sheet, index
+from pipeline.messages.texts import make_text
 
 _TALLEST = (
     20  # lines of a merged cell that can be one doctor's; a taller one is the margin that holds all pictures
 )
 _NOTED = 20  # notes of one sheet
-NOBODY = "picture over no doctor's row"
+NO_DOCTOR = make_text("stray.no_doctor")
 
 
 class SheetImages:
@@ -59,16 +60,18 @@ class SheetImages:
     def strays(self) -> list[UnassignedImage]:
         """Return the pictures that no row got."""
         return [
-            UnassignedImage(self._sheet, each.covered_cells or each.address, NOBODY, each.picture)
+            UnassignedImage(self._sheet, each.covered_cells or each.address, NO_DOCTOR, each.picture)
             for each in self._left()
         ]
 
     def notes(self) -> list[str]:
         """Return what is to be said of the pictures that no row got."""
         left = self._left()
-        said = [f"a picture over {picture.address} belongs to no doctor" for picture in left[:_NOTED]]
+        said: list[str] = [
+            make_text("note.picture_unmatched", cell=picture.address) for picture in left[:_NOTED]
+        ]
         more = len(left) - len(said)
-        return [*said, f"{more} more pictures belong to no doctor"] if more else said
+        return [*said, make_text("note.more_pictures_unmatched", n=more)] if more else said
 
     def _left(self) -> list[EmbeddedImage]:
         return sorted(self._homeless.values(), key=lambda each: (each.row, index(each.column)))

@@ -15,9 +15,10 @@ from pipeline.intake.layout.peekable_lines import PeekableLines
 from pipeline.intake.layout.skipped_lines import SkippedLineLog
 from pipeline.intake.layout.table_reader import SheetReader
 from pipeline.intake.readers.model import Line, Sheet, filled
+from pipeline.messages.texts import make_text
 
 _LOOKS = 100_000  # cells
-NO_ROSTER = "picture on a sheet without a roster"
+NO_ROSTER = make_text("stray.no_roster")
 
 
 @dataclass(slots=True)

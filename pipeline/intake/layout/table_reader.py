@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from pipeline.intake.layout.row_builder import WIDEST, RowBuilder
 from pipeline.intake.layout.sheet_images import SheetImages
 from pipeline.intake.layout.skipped_lines import SkippedLineLog
 from pipeline.intake.readers.model import Line, Sheet, letters
+from pipeline.messages.texts import join_texts, make_text
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
 _HEADERS = 20  # different headers of one sheet whose columns are described
@@ -54,7 +55,7 @@ class SheetReader:
         self._looks_left = _LOOKS
         self._columns: dict[tuple[str, str], Column] = {}
         self._described: set[tuple[tuple[int, str], ...]] = set()
-        self._hidden: dict[int, str] = {}  # hidden columns that have a title, and what they mean
+        self._hidden: dict[int, Field | None] = {}  # hidden columns that have a title, and what they mean
         self._widest = 0
         self._twice: dict[str, None] = {}  # notes on fields with several columns
         self._form: RowBuilder
@@ -75,9 +76,9 @@ class SheetReader:
         self._titles.clear()
         self._form = RowBuilder(header, ticketed=self._ticketed)
         self._spread = MergedCellCursor(self._merged, header)
-        fields = {column: f" ({name})" for name, column in header.places.items()}
+        fields = {column: name for name, column in header.places.items()}
         self._hidden |= {
-            column: fields.get(column, "")
+            column: fields.get(column)
             for column in self._sheet.hidden_columns & header.titles.keys()
             if not self._form.is_ticket(column)
         }
@@ -87,7 +88,8 @@ class SheetReader:
                 f"{letters(column)} {header.titles[column].strip()}"
                 for column in (header.places[name], *unused)
             )
-            note = f"several columns mean the same ({name}): {used} is used, {', '.join(others)} is not"
+            field = make_text(f"field.{name}")
+            note = make_text("note.same_field", field=field, used=used, unused=", ".join(others))
             self._twice[note] = None
         titles = tuple(sorted(header.titles.items()))
         if titles not in self._described and len(self._described) < _HEADERS:
@@ -150,17 +152,28 @@ class SheetReader:
 
     def notes(self) -> list[str]:
         """Return what files.jsonl says of the sheet beside its lines."""
-        about = f"sheet {self._sheet.name}: " if self._sheet.name is not None else ""
-        notes = [about + note for note in list(self._twice)[:_NOTED]]
-        notes += [f"line {line}: more fields than titles" for line in self._wider[:_NOTED]]
+        notes: list[str] = [make_text("note.wide_line", line=line) for line in self._wider[:_NOTED]]
         if len(self._wider) > _NOTED:
-            notes.append(f"{len(self._wider) - _NOTED} more lines with more fields than titles")
+            notes.append(make_text("note.more_wide_lines", n=len(self._wider) - _NOTED))
+        of_sheet: list[str] = list(self._twice)[:_NOTED]
         if self._hidden:
-            shown = ", ".join(f"{letters(column)}{field}" for column, field in sorted(self._hidden.items()))
-            notes.append(f"{about}hidden columns {shown}")
+            of_sheet.append(make_text("note.hidden_columns", columns=join_texts(self._hidden_columns())))
         if self._widest >= WIDEST:
-            notes.append(f"{about}columns from {letters(WIDEST)} on are not carried over")
-        return [*notes, *(about + note for note in self._gallery.notes())]
+            of_sheet.append(make_text("note.columns_left_out", column=letters(WIDEST)))
+        of_sheet += self._gallery.notes()
+        if self._sheet.name is not None:
+            of_sheet = [make_text("note.in_sheet", sheet=self._sheet.name, note=note) for note in of_sheet]
+        return [*notes, *of_sheet]
+
+    def _hidden_columns(self) -> Iterator[str]:
+        """Yield the hidden columns' letters, with the field that a column holds."""
+        for column, field in sorted(self._hidden.items()):
+            letter = letters(column)
+            yield (
+                make_text("note.column", column=letter, field=make_text(f"field.{field}"))
+                if field
+                else letter
+            )
 
     def columns(self) -> tuple[Column, ...]:
         """Return what the columns of all the sheet's headers are read as."""

@@ -20,6 +20,7 @@ from pipeline.domain.roster import FileStat
 from pipeline.errors import DiskTrouble, reason_of, require_lasting
 from pipeline.intake.pairing import candidates, file_name_encodings, file_names, zip_files
 from pipeline.intake.pairing.candidates import Candidate, Library, Place, SkippedFile
+from pipeline.messages.texts import make_text
 
 MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
 
@@ -165,7 +166,7 @@ def _walk(top: Place, found: _Found) -> None:
             require_lasting(error)  # a picture that is not seen might be another one's rival
             if not place.parts:  # without any picture every row would be told to lack its own
                 raise DiskTrouble.of(error) from error
-            found.unreadable.append(SkippedFile("/".join(place.parts), reason_of(error).en))
+            found.unreadable.append(SkippedFile("/".join(place.parts), reason_of(error)))
             continue
         for entry in listed:
             try:
@@ -178,7 +179,7 @@ def _walk(top: Place, found: _Found) -> None:
             elif stat.S_ISREG(status.st_mode):
                 _take(place, entry, status, found)
             else:
-                why = "link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+                why = make_text("image.link" if stat.S_ISLNK(status.st_mode) else "image.not_regular")
                 found.strangers.append(SkippedFile(_shown(place, entry.name), why))
 
 
@@ -204,7 +205,7 @@ def _take(place: Place, entry: os.DirEntry[str], status: os.stat_result, found: 
 
 def _pass(shown: str, extension: str, found: _Found) -> None:
     if extension in _OTHER_ARCHIVES:
-        found.unreadable.append(SkippedFile(shown, "not a zip"))
+        found.unreadable.append(SkippedFile(shown, make_text("image.not_zip")))
     else:
         found.strangers.append(SkippedFile(shown, extension[1:].upper()))
 
@@ -224,7 +225,7 @@ def _open(zipped: Place, found: _Found) -> None:
     except (zip_files.Unreadable, OSError) as error:
         if isinstance(error, OSError):
             require_lasting(error)
-        why = str(error) if isinstance(error, zip_files.Unreadable) else reason_of(error).en
+        why = str(error) if isinstance(error, zip_files.Unreadable) else reason_of(error)
         found.unreadable.append(SkippedFile(shown, why))
 
 
@@ -233,7 +234,10 @@ def _take_member(
 ) -> None:
     if any(len(part) > _LONGEST for part in member.name.split("/")):
         found.unreadable.append(
-            SkippedFile(f"{zipped}/{file_name_encodings.readable(member.name[:_SHOWN])}…", "too long")
+            SkippedFile(
+                f"{zipped}/{file_name_encodings.readable(member.name[:_SHOWN])}…",
+                make_text("image.path_too_long"),
+            )
         )
         return
     *folders, name = member.name.removeprefix("./").split("/")
@@ -244,9 +248,9 @@ def _take_member(
     elif any(map(_is_debris, (*folders, name))):
         return
     elif len(folders) > _DEEPEST:
-        found.unreadable.append(SkippedFile(f"{zipped}/{folders[0]}", "too long"))
+        found.unreadable.append(SkippedFile(f"{zipped}/{folders[0]}", make_text("image.path_too_long")))
     elif not member.regular:
-        found.strangers.append(SkippedFile(shown, "link"))
+        found.strangers.append(SkippedFile(shown, make_text("image.link")))
     elif file_names.is_picture(extension):
         place = _inner(places, tuple(folders))
         found.candidates.append(
@@ -262,7 +266,7 @@ def _take_member(
             )
         )
     elif extension == _ZIP:
-        found.unreadable.append(SkippedFile(shown, "zip in a zip"))
+        found.unreadable.append(SkippedFile(shown, make_text("image.zip_in_zip")))
     else:
         _pass(shown, extension, found)
 

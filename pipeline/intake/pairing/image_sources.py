@@ -19,6 +19,7 @@ from pipeline.intake.images import prepare
 from pipeline.intake.pairing import image_index, zip_files
 from pipeline.intake.pairing.candidates import Candidate, Place
 from pipeline.intake.readers.options import StoreImage
+from pipeline.messages.texts import make_text
 
 _COMPARED = 8  # pictures decoded for one row: who has more of them has to tidy up
 
@@ -76,7 +77,7 @@ class Sources(AbstractContextManager["Sources"]):
                     stat = image_index.fingerprint(candidate.file, self._known)
                 except OSError as error:
                     require_granted(error)
-                    raise Unusable("cannot be read") from None
+                    raise Unusable(make_text("image.cannot_read")) from None
                 if stat != known:
                     self._new[name] = stat
             self._stats[name] = stat
@@ -112,9 +113,9 @@ class Sources(AbstractContextManager["Sources"]):
             return Unusable(str(error))
         except OSError as error:
             require_granted(error)
-            return Unusable("cannot be read")
+            return Unusable(make_text("image.cannot_read"))
         changed = place.stamp != (status.st_size, status.st_mtime_ns)
-        return Unusable("changed while reading") if changed else opened
+        return Unusable(make_text("image.changed_while_reading")) if changed else opened
 
 
 def one_picture(these: Iterable[ImageFile]) -> bool:

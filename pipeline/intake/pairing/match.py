@@ -47,6 +47,7 @@ from pipeline.intake.pairing.picture_entries import Entry, PairedBefore, read_en
 from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed
 from pipeline.intake.readers.options import StoreImage
 from pipeline.messages.problems import problem
+from pipeline.messages.texts import join_texts, make_text
 
 _LISTED = 5  # file names in one sentence
 _LONGEST_ENTRY = 80  # characters of a refused entry that are repeated
@@ -280,7 +281,7 @@ def _picture(doctor: Doctor, source: ImageMatch | EmbeddedImage, sources: Source
 def _something(doctor: Doctor, picture: ImageFile, shown: str) -> ImageFile:
     """Refuse an empty file here: all of them have the same digest, and would look like one that is shared."""
     if not picture.size:
-        raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=shown, found="0 bytes"))
+        raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=shown, found=make_text("image.empty")))
     return picture
 
 
@@ -339,9 +340,9 @@ def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
     """Tell what was looked for, without the whole identity number, and what is there instead."""
     beside = embedded_images.elsewhere(doctor.row)
     if address := embedded_images.lost(doctor):
-        beside = ", ".join(filter(None, (f"▣ {address}", "cannot be read", beside)))
+        beside = join_texts(filter(None, (f"▣ {address}", make_text("image.cannot_read"), beside)))
     if library.folder is None:
-        return _problem("IMAGE_MISSING", doctor, tried="no picture folder", hint=beside)
+        return _problem("IMAGE_MISSING", doctor, tried=make_text("image.no_folder"), hint=beside)
     written = picture_column.entry(doctor) or ""
     looked_for = [file_names.shown(written[:_LONGEST_ENTRY])]
     wanted = [_stem(written)]
@@ -350,13 +351,12 @@ def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
         looked_for += (file_names.shown(text) for text in (doctor.staff_no or "", *names(doctor)[:1]))
         wanted += (doctor.number or "", doctor.staff_no or "", *names(doctor))
     else:
-        beside = ", ".join(
-            filter(None, (*(f"▣ {each.address}" for each in embedded_images.counting(doctor.row)), beside))
-        )
+        own = (f"▣ {each.address}" for each in embedded_images.counting(doctor.row))
+        beside = join_texts(filter(None, (*own, beside)))
     strangers = [library.strangers.get(file_names.comparison_key(text)) for text in wanted]
     passed = [*dict.fromkeys(filter(None, strangers)), *library.unreadable[:_LISTED]]
     barred = [text for each in passed for text in (f"⚠ {_shown(each.place, doctor)}", each.why)]
-    hint = ", ".join(filter(None, (near, beside, *barred)))
+    hint = join_texts(filter(None, (near, beside, *barred)))
     return _problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, looked_for)), hint=hint)
 
 
@@ -365,7 +365,7 @@ def _near(doctor: Doctor, forms: Mapping[str, Candidate]) -> str:
     written = picture_column.entry(doctor) or ""
     wanted = _stem(written) if picture_column.names_a_file(written) else "".join(names(doctor)[:1])
     near = difflib.get_close_matches(file_names.comparison_key(wanted), forms, n=1, cutoff=0.5)
-    return f"≈ {_shown(forms[near[0]].relative, doctor)}" if near else ""
+    return make_text("image.near", file=_shown(forms[near[0]].relative, doctor)) if near else ""
 
 
 def _stem(written: str) -> str:

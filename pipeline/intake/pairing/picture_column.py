@@ -16,6 +16,7 @@ from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.intake.fields.normalize import shown, trim
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.candidates import Candidate, FileNameVariant, Library
+from pipeline.messages.texts import make_text
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -55,19 +56,19 @@ def refusal(written: str) -> str | None:
         written = _WHOLE_PATH.sub("", written, count=1)
     components = re.split(r"[/\\]", written)
     reasons = {
-        "control character": any(unicodedata.category(char) == "Cc" for char in written),
-        "URL": _URL.match(written) is not None,
-        "network path": written.startswith(("\\\\", "//")),
-        "drive letter": _DRIVE.match(written) is not None,
-        "absolute path": written.startswith(("/", "\\")),
-        "colon": ":" in written,
-        "..": ".." in (component.strip() for component in components),
-        "device name": any(_DEVICE.match(component.partition(".")[0].strip()) for component in components),
-        "too long": any(
+        "entry.control": any(unicodedata.category(char) == "Cc" for char in written),
+        "entry.url": _URL.match(written) is not None,
+        "entry.network": written.startswith(("\\\\", "//")),
+        "entry.drive": _DRIVE.match(written) is not None,
+        "entry.absolute": written.startswith(("/", "\\")),
+        "entry.colon": ":" in written,
+        "entry.parent": ".." in (component.strip() for component in components),
+        "entry.device": any(_DEVICE.match(component.partition(".")[0].strip()) for component in components),
+        "image.path_too_long": any(
             len(component.encode("utf-8", "replace")) > _MAX_COMPONENT for component in components
         ),
     }
-    return next((why for why, found in reasons.items() if found), None)
+    return next((make_text(key) for key, applies in reasons.items() if applies), None)
 
 
 def names_a_file(written: str) -> bool:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pipeline.errors import require_lasting
+from pipeline.messages.texts import make_text
 
 MEGABYTE = 1_000_000
 MAX_MEMBERS = 20_000
@@ -63,7 +64,7 @@ class _Bounded(io.BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file does."""
         if size is not None and size > MAX_DIRECTORY:
-            raise Unreadable("zip: too many members")
+            raise Unreadable(make_text("zip.too_many"))
         return super().read(size)
 
 
@@ -82,11 +83,11 @@ def open_zip(descriptor: int) -> Iterator[ZipFile]:
 
 def _guard(infos: Sequence[ZipInfo], length: int) -> None:
     if len(infos) > MAX_MEMBERS:
-        raise Unreadable(f"zip: {len(infos)} members")
+        raise Unreadable(make_text("zip.many_members", members=len(infos)))
     if (total := sum(info.file_size for info in infos)) > MAX_UNPACKED:
-        raise Unreadable(f"zip: {total // MEGABYTE} MB")
+        raise Unreadable(make_text("zip.too_large", size=total // MEGABYTE))
     if sum(info.compress_size for info in infos) > length:
-        raise Unreadable("zip: overlapping members")
+        raise Unreadable(make_text("zip.overlapping"))
 
 
 def members(archive: ZipFile) -> Iterator[Member]:
@@ -112,14 +113,14 @@ def _damaged(fault: Exception) -> Unreadable:
     """Return the error of a damaged zip; raise NotReadNow where the machine could not read it."""
     if isinstance(fault, OSError):
         require_lasting(fault)
-    return Unreadable("damaged zip")
+    return Unreadable(make_text("file.damaged_zip"))
 
 
 def _fault(info: ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
-        return "encrypted"
+        return make_text("image.encrypted")
     if info.compress_type not in _METHODS:
-        return f"zip: method {info.compress_type}"
+        return make_text("zip.unknown_method", method=info.compress_type)
     if info.file_size > max(RATIO_FROM, MAX_RATIO * info.compress_size):
         return f"zip: 1:{MAX_RATIO}+"
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.text_limits import too_many_rows
+from pipeline.messages.texts import make_text
 
 MAX_CELLS = 3_500_000  # filled ones: 200,000 rows of 17 columns; each costs 180 bytes until the file is read
 MAX_TAGS = 50_000_000  # of its sheets: so many cells are 21 million at most, empty ones come on top
@@ -36,4 +37,10 @@ class ReadBudget:
 
 
 def _too_many(limit: int, what: str) -> FileRefused:
-    return FileRefused("FILE_TOO_LARGE", {"found": f"> {limit} {what}", "limit": f"{limit} {what}"})
+    return FileRefused(
+        "FILE_TOO_LARGE",
+        {
+            "found": make_text(f"file.too_many_{what}", limit=limit),
+            "limit": make_text(f"limit.{what}", limit=limit),
+        },
+    )

@@ -27,6 +27,7 @@ from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Line, Merge, RawCell, letters, number_cell, text_cell
 from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_TEXT, text_over
 from pipeline.intake.readers.xlsx.styles import Format, styled_number
+from pipeline.messages.texts import make_text
 
 _MAX_RECORDS = 16_000_000  # of a file, each counted as often as it is read: twice where it holds something
 _MAX_WORK = 4_000_000_000  # bytes given to calamine: every batch brings the shared strings again
@@ -78,7 +79,9 @@ class Survey:
     def merge(self, top: int, bottom: int, left: int, right: int) -> None:
         """Add merged cells; one cell alone is none."""
         if len(self.merges) >= _MAX_MERGES:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_MERGES} merged"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
+            )
         if top < bottom or left < right:
             self.merges.append(Merge(top + 1, bottom + 1, left, right))
 
@@ -105,7 +108,10 @@ class Batch:
                 return False
             self.top, self.bottom = top, bottom
         elif len(self.body) > _MAX_BODY:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"row {row + 1}: > {_MAX_BODY // 1_000_000} MB"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS",
+                {"found": make_text("file.row_too_large", row=row + 1, limit=_MAX_BODY // 1_000_000)},
+            )
         return True
 
 
@@ -127,19 +133,21 @@ class Budget(ReadBudget):
         """Count records that were scanned, each time they are."""
         self.left -= number
         if self.left < 0:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_RECORDS} records"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS", {"found": make_text("file.too_many_records", limit=_MAX_RECORDS)}
+            )
 
     def work(self, size: int, area: int) -> None:
         """Count bytes that calamine parses, and cells of the rectangle that it makes of them."""
         self._work -= size + _OPENING
         self._area -= area
         if self._work < 0 or self._area < 0:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": "cells too far apart"})
+            raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.cells_too_far_apart")})
 
 
 def damaged(row: int, column: int) -> FileRefused:
     """Return why a cell that makes no sense refuses its file; row and column from 0."""
-    return FileRefused("FILE_CORRUPT", {"found": f"cell {letters(column)}{row + 1}"})
+    return FileRefused("FILE_CORRUPT", {"found": make_text("file.cell", cell=f"{letters(column)}{row + 1}")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,7 @@ class Reader:
         last = -1
         for batch in batches:
             if batch.top <= last:
-                found = f"row {batch.top + 1} after row {last + 1}"
+                found = make_text("file.row_order", row=batch.top + 1, before=last + 1)
                 raise FileRefused("FILE_CORRUPT", {"found": found})
             last = batch.bottom
             workbook = self.pack(batch)
@@ -218,8 +226,8 @@ def _calamine() -> Iterator[None]:
     try:
         yield
     except python_calamine.CalamineError as error:
-        raise FileRefused("FILE_CORRUPT", {"found": "cells"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.cells")}) from error
     except BaseException as error:
         if type(error).__module__ != "pyo3_runtime":
             raise
-        raise FileRefused("FILE_CORRUPT", {"found": "cells"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.cells")}) from error

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_TEXT, columns_over, text_over
+from pipeline.messages.texts import make_text
 
 LONGEST = 1_000_000  # characters of a physical line: Excel's 16,384 columns, each with a long title
 _INSIDE = re.compile(r'[^"]*+(?:""[^"]*+)*+')  # up to the quote that closes a field
@@ -61,9 +62,12 @@ class _Reader:
         for line in self._lines:
             self.number += 1
             if len(line) >= LONGEST:
-                raise FileRefused("FILE_SUSPICIOUS", {"found": f"line {self.number}: > {LONGEST} characters"})
+                raise FileRefused(
+                    "FILE_SUSPICIOUS",
+                    {"found": make_text("file.line_too_long", line=self.number, limit=LONGEST)},
+                )
             if "\0" in line:
-                found = f"NUL, line {self.number}"
+                found = make_text("file.nul", line=self.number)
                 raise FileRefused("FILE_CORRUPT", {"found": found})
             yield line
 
@@ -135,7 +139,7 @@ class _Reader:
         )
 
     def _broken(self) -> FileRefused:
-        found = f"quotes of the record on line {self._start}"
+        found = make_text("file.quotes_on_line", line=self._start)
         return FileRefused("FILE_CORRUPT", {"found": found})
 
 

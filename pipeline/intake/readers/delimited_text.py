@@ -13,6 +13,7 @@ from pipeline.intake.readers.delimited_records import LONGEST, NOTHING, Record, 
 from pipeline.intake.readers.model import Book, Line, Sheet, text_cell
 from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 from pipeline.intake.readers.text_limits import too_many_bytes, too_many_rows
+from pipeline.messages.texts import make_text
 
 MAX_BYTES = 100_000_000
 MAX_LINES = 5_000_000  # physical ones, blank ones too: each costs time
@@ -67,7 +68,7 @@ def _delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
     chosen = max((declared[1] if declared else "") + DELIMITERS, key=known.__getitem__)
     foreign = max(_FOREIGN, key=known.__getitem__)
     if known[chosen][0] < _HEADER <= known[foreign][0]:
-        raise FileRefused("FILE_FORMAT", {"found": f"delimiter {foreign!r}"})
+        raise FileRefused("FILE_FORMAT", {"found": make_text("file.delimiter", sign=repr(foreign))})
     if charset.guessed and not known[chosen][0]:
         raise FileRefused("FILE_ENCODING", {"line": "1"})
     return chosen

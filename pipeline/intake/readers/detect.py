@@ -9,6 +9,7 @@ from typing import Literal
 from pipeline.errors import FileRefused
 from pipeline.intake.readers import ole, xls
 from pipeline.intake.readers.xlsx.package import Package
+from pipeline.messages.texts import make_text
 
 Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
 
@@ -54,7 +55,7 @@ def kind_of(data: bytes) -> Kind:
     if data[4:8] == b"ftyp":
         raise FileRefused("FILE_FORMAT", {"found": "HEIC / MP4"})
     if _is_binary(data[:_HEAD]):
-        raise FileRefused("FILE_CORRUPT", {"found": "no known format"})
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.no_known_format")})
     return _markup(data[:_HEAD]) or "text"
 
 

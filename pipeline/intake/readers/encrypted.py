@@ -16,13 +16,14 @@ from defusedxml.ElementTree import ParseError, fromstring
 from pipeline.errors import FileRefused
 from pipeline.intake.readers import ole
 from pipeline.intake.readers.text_limits import too_many_bytes
+from pipeline.messages.texts import make_text
 
 DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel's own, for workbooks that are locked without a password
-# What may be done; each stands in PHRASES
-NO_EXTRA = "the extra is missing: pip install 'esign-import[encrypted]'"
-NO_PASSWORD = "no opening password is configured"  # noqa: S105
-WRONG_PASSWORD = "none of the configured passwords opens it"  # noqa: S105
-UNSUPPORTED = "a kind of protection that cannot be opened here"
+# Why a workbook was not opened
+NO_EXTRA = make_text("locked.no_extra")
+NO_PASSWORD = make_text("locked.no_password")
+WRONG_PASSWORD = make_text("locked.wrong_password")
+UNSUPPORTED = make_text("locked.unsupported")
 
 _MAX_BYTES = 64_000_000  # of a file: it is held about six times while it is opened
 _MAX_BIFF = 24_000_000  # of an .xls: msoffcrypto holds each of its bytes as a number

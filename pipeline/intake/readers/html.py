@@ -21,10 +21,11 @@ from pipeline.intake.readers.model import Book, Line, Sheet
 from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.text_limits import too_many_bytes
 from pipeline.intake.readers.xml_sheets import count_rows
+from pipeline.messages.texts import make_text
 
 MAX_BYTES = 100_000_000
 MAX_TOKENS = 16_000_000  # tags and texts; 200,000 rows of 20 columns are 12.4 million
-PICTURES = "pictures within HTML cannot be read: save it as .xlsx"
+PICTURES = make_text("note.pictures_not_read", format="HTML")
 
 _HEAD = 1 << 14  # bytes in which a page says its encoding; Excel writes its styles first
 _DECLARED = re.compile(
@@ -52,14 +53,18 @@ def read(data: bytes, *, manner: ReadOptions) -> Book:
     for number, token in enumerate(tokens(charset.chunks(data))):
         if number == MAX_TOKENS:
             raise FileRefused(
-                "FILE_TOO_LARGE", {"found": f"> {MAX_TOKENS} tags", "limit": f"{MAX_TOKENS} tags"}
+                "FILE_TOO_LARGE",
+                {
+                    "found": make_text("file.too_many_tags", limit=MAX_TOKENS),
+                    "limit": make_text("limit.tags", limit=MAX_TOKENS),
+                },
             )
         tables.take(token)
     tables.end()
     if not tables.found:
-        raise FileRefused("FILE_FORMAT", {"found": "a web page without a table"})
+        raise FileRefused("FILE_FORMAT", {"found": make_text("file.page_without_table")})
     filled = [grid for grid in tables.found if grid.lines]
-    notes = [f"{len(filled)} tables: each is read by itself"] if len(filled) > 1 else []
+    notes = [make_text("note.tables", n=len(filled))] if len(filled) > 1 else []
     if tables.pictures:
         notes.append(PICTURES)
     return Book(_sheets(deque(filled)), notes=tuple(notes))

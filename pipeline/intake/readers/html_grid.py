@@ -16,6 +16,7 @@ from pipeline.intake.readers.html_tokens import Attributes
 from pipeline.intake.readers.model import Line, Merge, RawCell, text_cell
 from pipeline.intake.readers.ods_cells import SHOWN_ERROR
 from pipeline.intake.readers.text_limits import MAX_COLUMN, columns_over
+from pipeline.messages.texts import make_text
 
 _WIDEST, _HIGHEST = 1000, 65_534  # §4.9.11: what colspan and rowspan are cut to
 _MOST_SPANS = 256  # cells merged down that a row may lie under
@@ -138,7 +139,10 @@ class Grid:
         if span.rows:
             self._spans.append(span)
             if len(self._spans) > _MOST_SPANS:
-                raise FileRefused("FILE_SUSPICIOUS", {"found": f"row {self.row}: > {_MOST_SPANS} rowspan"})
+                raise FileRefused(
+                    "FILE_SUSPICIOUS",
+                    {"found": make_text("file.row_too_many_spans", row=self.row, limit=_MOST_SPANS)},
+                )
         else:
             self._merge(span)
         if wide == 1:
@@ -175,7 +179,9 @@ class Grid:
         if span.bottom > span.top or span.right > span.left:
             self.merges.append(Merge(span.top, span.bottom, span.left, span.right))
             if len(self.merges) > _MAX_MERGES:
-                raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_MERGES} merged"})
+                raise FileRefused(
+                    "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
+                )
 
 
 def _span(attributes: Attributes, name: str, absent: int = 0) -> int:

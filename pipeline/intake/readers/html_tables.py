@@ -13,6 +13,7 @@ from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.html_grid import Grid
 from pipeline.intake.readers.html_tokens import Attributes, Tag
 from pipeline.intake.readers.text_limits import MAX_TEXT, text_over
+from pipeline.messages.texts import make_text
 
 _MAX_DEPTH = 64  # tables within tables
 
@@ -58,7 +59,7 @@ class Tables:
     def end(self) -> None:
         """End what is open; a text that breaks off within a table is refused: its last doctor is half a doctor."""
         if any(grid.tagged for grid in self._open) and not self._ended:
-            raise FileRefused("FILE_CORRUPT", {"found": "cut off"})
+            raise FileRefused("FILE_CORRUPT", {"found": make_text("file.cut_off")})
         while self._open:
             self._end_table()
 
@@ -80,7 +81,7 @@ class Tables:
             self._whole(tag)
             self._start_cell(name, tag.read())
         elif name == "frameset":
-            raise FileRefused("FILE_FORMAT", {"found": "a web page whose sheets are in other files"})
+            raise FileRefused("FILE_FORMAT", {"found": make_text("file.page_in_parts")})
         elif self._open:
             self._start_other(name, tag.read())
 
@@ -108,7 +109,9 @@ class Tables:
 
     def _start_table(self, attributes: Attributes, *, tagged: bool = True) -> None:
         if len(self._open) >= _MAX_DEPTH:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"HTML: > {_MAX_DEPTH} <table> in <table>"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS", {"found": make_text("file.tables_too_deep", limit=_MAX_DEPTH)}
+            )
         self._muted = ""
         grid = Grid(hidden=self._unseen(attributes), tagged=tagged)
         self._open.append(grid)
@@ -184,4 +187,4 @@ class Tables:
     def _whole(self, tag: Tag) -> None:
         """Refuse a tag whose attribute ran over the next tags: cells are missing, and others took their columns."""
         if "<" in tag.attributes and _SWALLOWED.search(tag.attributes):
-            raise FileRefused("FILE_CORRUPT", {"found": f"quotes in row {self._rows}"})
+            raise FileRefused("FILE_CORRUPT", {"found": make_text("file.quotes_in_row", row=self._rows)})

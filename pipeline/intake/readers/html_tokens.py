@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from pipeline.errors import FileRefused
+from pipeline.messages.texts import make_text
 
 MAX_TOKEN = 10_000_000  # characters of a tag, comment or text; a picture may be written into its tag
 
@@ -87,7 +88,7 @@ def tokens(pieces: Iterable[str]) -> Iterator[Tag | str]:
         text = text[place:]
         needed = 2 * len(text)
         if len(text) > MAX_TOKEN:
-            long = f"HTML: {text[:4].strip()}… > {MAX_TOKEN} characters"
+            long = make_text("file.tag_too_long", tag=f"{text[:4].strip()}…", limit=MAX_TOKEN)
             raise FileRefused("FILE_SUSPICIOUS", {"found": long})
 
 
@@ -115,5 +116,5 @@ def _next(text: str, place: int, *, last: bool) -> tuple[int, Tag | str | None] 
     if (passed := _PASSED.match(text, place)) is not None:
         return passed.end(), None
     if last:
-        raise FileRefused("FILE_CORRUPT", {"found": "a tag that does not end"})
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.unended_tag")})
     return None

@@ -19,10 +19,11 @@ from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW, MAX_TEXT, c
 from pipeline.intake.readers.xlsx.numerals import whole
 from pipeline.intake.readers.xlsx.package import CHUNK, MEGABYTE, Package, parser
 from pipeline.intake.readers.xml_sheets import Outline, count_rows, sheets
+from pipeline.messages.texts import make_text
 
 CONTENT = "content.xml"
 MANIFEST = "META-INF/manifest.xml"
-PICTURES = "pictures within .ods cannot be read: save it as .xlsx"
+PICTURES = make_text("note.pictures_not_read", format=".ods")
 
 _MAX_MERGES = 500_000
 _MOST = 10**9  # repetitions that are believed: more than any sheet has rows
@@ -213,14 +214,16 @@ class _Reader:
             self._tally.rows(self._rows)
             self._tally.cells(self._rows * len(self._cells))
             if self._row > MAX_ROW:
-                raise FileRefused("FILE_CORRUPT", {"found": f"row {self._row}"})
+                raise FileRefused("FILE_CORRUPT", {"found": make_text("file.row", row=self._row)})
             self._ready.append((range(first, self._row + 1), self._cells, self._hidden))
         if self._spans and (self._cells or self._rows == 1):
             merges = self.outlines[-1].merges
             for row in range(first, self._row + 1):
                 merges += [Merge(row, row + high - 1, left, right) for left, right, high in self._spans]
             if len(merges) > _MAX_MERGES:
-                raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_MERGES} merged"})
+                raise FileRefused(
+                    "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
+                )
 
     def _start_covered(self, attributes: Attributes) -> None:
         self._column += self._times(attributes, self._names.columns)
@@ -249,7 +252,7 @@ class _Reader:
             cell = cell_of(self._cell, self._names, paragraphs)
         except ValueError:
             address = f"{letters(min(left, MAX_COLUMN))}{row}"
-            raise FileRefused("FILE_CORRUPT", {"found": f"cell {address}"}) from None
+            raise FileRefused("FILE_CORRUPT", {"found": make_text("file.cell", cell=address)}) from None
         if cell is None:
             return
         if self._column > MAX_COLUMN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import letters
+from pipeline.messages.texts import make_text
 
 MAX_TEXT = 32_767  # characters of a cell, as in Excel
 MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
@@ -12,7 +13,13 @@ MAX_ROW = 1_048_576  # rows of a sheet, as in Excel and LibreOffice
 
 def too_many_rows(limit: int) -> FileRefused:
     """Return why a file with more lines that hold something than the configuration allows is refused."""
-    return FileRefused("FILE_TOO_LARGE", {"found": f"> {limit} rows", "limit": f"{limit} rows"})
+    return FileRefused(
+        "FILE_TOO_LARGE",
+        {
+            "found": make_text("file.too_many_rows", limit=limit),
+            "limit": make_text("limit.rows", limit=limit),
+        },
+    )
 
 
 def too_many_bytes(size: int, limit: int) -> FileRefused:
@@ -23,9 +30,14 @@ def too_many_bytes(size: int, limit: int) -> FileRefused:
 
 def text_over(column: int, row: int, length: int) -> FileRefused:
     """Return why a cell of so many characters refuses its file; the column from 0, the row as Excel counts."""
-    return FileRefused("FILE_SUSPICIOUS", {"found": f"{letters(column)}{row}: {length} characters"})
+    return FileRefused(
+        "FILE_SUSPICIOUS",
+        {"found": make_text("file.cell_too_long", cell=f"{letters(column)}{row}", length=length)},
+    )
 
 
 def columns_over(row: int) -> FileRefused:
     """Return why a filled cell behind the last column of any sheet refuses its file."""
-    return FileRefused("FILE_SUSPICIOUS", {"found": f"row {row}: > {MAX_COLUMN} columns"})
+    return FileRefused(
+        "FILE_SUSPICIOUS", {"found": make_text("file.row_too_wide", row=row, limit=MAX_COLUMN)}
+    )

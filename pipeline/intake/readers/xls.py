@@ -42,9 +42,10 @@ from pipeline.intake.readers.xls_cells import (
     workbook,
 )
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, formats_of
+from pipeline.messages.texts import make_text
 
 BARE = (b"\x09\x08\x08\x00", b"\x09\x08\x10\x00")  # how records begin that no compound file surrounds
-PICTURES = "pictures within .xls cannot be read: save it as .xlsx"
+PICTURES = make_text("note.pictures_not_read", format=".xls")
 
 _FILEPASS, _CODEPAGE, _DATEMODE, _FORMAT, _XF = 0x2F, 0x42, 0x22, 0x041E, 0xE0
 _SST, _CONTINUE, _DRAWINGS = 0xFC, 0x3C, 0xEB
@@ -187,7 +188,9 @@ def _take(found: _Globals, kind: int, stream: bytes, at: int, size: int) -> None
             name = script.read(stream, at + 6, at + size, width=1).replace("\0", "")
             found.sheets.append((name, place, state & 3 != 0))
         if len(found.sheets) > _MAX_SHEETS:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_SHEETS} sheets"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS", {"found": make_text("file.too_many_sheets", limit=_MAX_SHEETS)}
+            )
     elif kind == _DRAWINGS and size > 16:
         (length,) = unpack_from("<I", stream, at + 12)  # of the first thing in it, which is no picture
         found.pictures |= stream[at + 18 + length : at + 20 + length] == _BLIPS.to_bytes(2, "little")
@@ -262,7 +265,7 @@ def _substream(stream: bytes, at: int, budget: Budget) -> Iterator[Record]:
             yield kind, at, size
         at += size
     budget.records(count)
-    raise FileRefused("FILE_CORRUPT", {"found": "cut off"})
+    raise FileRefused("FILE_CORRUPT", {"found": make_text("file.cut_off")})
 
 
 @contextmanager
@@ -271,4 +274,4 @@ def _whole() -> Iterator[None]:
     try:
         yield
     except (struct.error, IndexError, ValueError) as error:
-        raise FileRefused("FILE_CORRUPT", {"found": "records"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.records")}) from error

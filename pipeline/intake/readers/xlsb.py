@@ -39,8 +39,9 @@ from pipeline.intake.readers.xlsb_cells import (
 )
 from pipeline.intake.readers.xlsx.package import CHUNK, Package
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, formats_of
+from pipeline.messages.texts import make_text
 
-PICTURES = "pictures within .xlsb cannot be read: save it as .xlsx"
+PICTURES = make_text("note.pictures_not_read", format=".xlsb")
 
 _FORMAT, _XF, _XFS, _XFS_END = 44, 47, 617, 618
 _PROPERTIES, _SHEET = 153, 156
@@ -124,7 +125,7 @@ def _open(found: _Workbook, part: str) -> None:
             if type_ == "worksheet":  # charts, dialogs and macros hold no roster
                 found.sheets.append((text(body, at)[0], target, body[0] & 3 != 0))
     if len(found.sheets) > _MAX_SHEETS:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_SHEETS} sheets"})
+        raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.too_many_sheets", limit=_MAX_SHEETS)})
     if styles := found.package.related(part, "styles"):
         found.formats = _formats(_records(found, styles))
     if strings := found.package.related(part, "sharedStrings"):
@@ -176,7 +177,7 @@ def _survey(found: _Workbook, part: str) -> Survey:
             ended |= kind == END
             _form(survey, kind, body)
     if not ended:
-        raise FileRefused("FILE_CORRUPT", {"found": f"cut off: {part}"})
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.cut_off_in", part=part)})
     found.budget.rows(len(survey.rows))
     found.budget.cells(survey.cells)
     return survey
@@ -229,11 +230,12 @@ def _records(found: _Workbook, part: str) -> Iterator[Record]:
             rest = data[at:] if chunk else data[at:limit]
             if len(rest) > _MAX_RECORD:
                 raise FileRefused(
-                    "FILE_SUSPICIOUS", {"found": f"{part}: record > {_MAX_RECORD // 1_000_000} MB"}
+                    "FILE_SUSPICIOUS",
+                    {"found": make_text("file.record_too_large", part=part, limit=_MAX_RECORD // 1_000_000)},
                 )
     found.budget.records(count)
     if rest:
-        raise FileRefused("FILE_CORRUPT", {"found": f"cut off: {part}"})
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.cut_off_in", part=part)})
 
 
 def _size(data: bytes, place: int) -> tuple[int, int]:
@@ -253,4 +255,4 @@ def _whole() -> Iterator[None]:
     try:
         yield
     except (struct.error, IndexError, ValueError) as error:
-        raise FileRefused("FILE_CORRUPT", {"found": "records"}) from error
+        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.records")}) from error

@@ -16,6 +16,7 @@ from pipeline.errors import FileRefused
 from pipeline.intake.readers.calamine_bridge import ERRORS, Batch, damaged
 from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW, MAX_TEXT, text_over
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format
+from pipeline.messages.texts import make_text
 
 ROW, STRING, END = 0, 19, 146  # END: of the cells of a sheet
 BLANK, _RK, _ERROR, _TRUTH, _REAL, _TEXT, _SHARED = range(1, 8)
@@ -84,7 +85,9 @@ class Picker:
 
     def _next_row(self, row: int) -> None:
         if not self._row < row < MAX_ROW:
-            raise FileRefused("FILE_CORRUPT", {"found": f"row {row + 1} after row {self._row + 1}"})
+            raise FileRefused(
+                "FILE_CORRUPT", {"found": make_text("file.row_order", row=row + 1, before=self._row + 1)}
+            )
         self._row, self._column, self._begun = row, -1, False
 
     def _run(self, run: bytes) -> None:

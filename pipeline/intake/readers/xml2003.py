@@ -26,6 +26,7 @@ from pipeline.intake.readers.xlsx.package import parser
 from pipeline.intake.readers.xlsx.shared_strings import require_bounded
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, GENERAL, Format, formats_of, styled_number
 from pipeline.intake.readers.xml_sheets import Outline, sheets
+from pipeline.messages.texts import make_text
 
 MAX_BYTES = 100_000_000
 _MAX_MERGES = 100_000
@@ -140,7 +141,9 @@ class _Reader:
     def _start_sheet(self, attributes: Attributes) -> None:
         self.outlines.append(Outline(attributes.get("Name", "")))
         if len(self.outlines) > _MAX_SHEETS:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_SHEETS} sheets"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS", {"found": make_text("file.too_many_sheets", limit=_MAX_SHEETS)}
+            )
         if not self._formats:
             self._formats = dict(zip(self._codes, formats_of(self._codes, self._codes), strict=True))
 
@@ -193,7 +196,9 @@ class _Reader:
                 Merge(self._row, min(self._row + down, MAX_ROW), left, min(self._column, MAX_COLUMN - 1))
             )
             if len(merges) > _MAX_MERGES:
-                raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_MERGES} merged"})
+                raise FileRefused(
+                    "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
+                )
 
     def _start_data(self, attributes: Attributes) -> None:
         if not self._aside:
@@ -267,7 +272,8 @@ class _Reader:
 
     def _damaged(self) -> FileRefused:
         return FileRefused(
-            "FILE_CORRUPT", {"found": f"cell {letters(max(self._column, 0))}{max(self._row, 1)}"}
+            "FILE_CORRUPT",
+            {"found": make_text("file.cell", cell=f"{letters(max(self._column, 0))}{max(self._row, 1)}")},
         )
 
 

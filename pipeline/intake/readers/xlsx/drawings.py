@@ -19,10 +19,11 @@ from pipeline.intake.readers.xlsx.geometry import Axis, Box, Grid, Spot
 from pipeline.intake.readers.xlsx.media import Media
 from pipeline.intake.readers.xlsx.numerals import emu, is_true, whole
 from pipeline.intake.readers.xlsx.package import Package
+from pipeline.messages.texts import make_text
 
 _ANCHORS = ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor")
 _MAX_PICTURES = 50_000  # of a sheet
-NOWHERE = "picture without a row of its own, not used"
+NOWHERE = make_text("stray.no_row")
 _DEEPEST = 20  # groups and alternatives within each other
 
 
@@ -54,7 +55,10 @@ def floating(
     grid: Grid | None = None
     for number, (anchor, shown) in enumerate(_pictures(package.tree(drawing))):
         if number >= _MAX_PICTURES:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"{drawing}: > {_MAX_PICTURES} pictures"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS",
+                {"found": make_text("file.too_many_pictures", part=drawing, limit=_MAX_PICTURES)},
+            )
         grid = grid or measure()
         place = _anchor(anchor, grid)
         box = _box(place, shown.frame) if place else None

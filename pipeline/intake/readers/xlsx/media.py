@@ -11,6 +11,7 @@ from pipeline.intake.pairing import image_index
 from pipeline.intake.readers.options import StoreImage
 from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef
 from pipeline.intake.readers.xlsx.package import Package
+from pipeline.messages.texts import make_text
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 # EXIF 2.32, 4.6.4: a camera held sideways. Office turns such a picture in the sheet and leaves its bytes as they are
@@ -44,17 +45,17 @@ class Media:
         The bytes are those of the file: what the sheet cuts out of it, or turns, would not be in them.
         """
         if shown.hidden:
-            return "hidden picture, not used"
+            return make_text("stray.hidden")
         part = self._part(owner, shown.embed)
         if part is None:
-            return "linked picture, not used"
+            return make_text("stray.linked")
         if shown.cropped:
-            return "picture cropped in the sheet, not used"
+            return make_text("stray.cropped")
         kept = self._kept_of(part)
         if kept is None:
-            return "picture cannot be read"
+            return make_text("stray.unreadable")
         if shown.turn.quarter not in (0, kept.quarter):
-            return "picture turned or mirrored in the sheet, not used"
+            return make_text("stray.turned")
         name = place.replace("/", "_").replace("\\", "_")
         return ImageFile(self._roster / name, kept.sha256, kept.size, kept.stored)
 

@@ -22,6 +22,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import FileRefused
+from pipeline.messages.texts import make_text
 
 MEGABYTE = 1_000_000
 MAX_UNPACKED = 600 * MEGABYTE  # a million formatted empty rows are 250 MB, a picture a row can be 400 MB
@@ -122,13 +123,13 @@ class Package:
     def _member(self, part: str) -> zipfile.ZipInfo:
         member = self._members.get(_plain(part))
         if member is None:
-            raise FileRefused("FILE_CORRUPT", {"found": f"missing part: {part}"})
+            raise FileRefused("FILE_CORRUPT", {"found": make_text("file.missing_part", part=part)})
         return member
 
     def _spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"zip: parts read > {_PASSES} ×"})
+            raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.read_again", times=_PASSES)})
 
 
 class _Metered:
@@ -152,7 +153,7 @@ def _honest(part: str) -> Iterator[None]:
     except DefusedXmlException as error:
         raise FileRefused("FILE_SUSPICIOUS", {"found": f"DOCTYPE: {part}"}) from error
     except _DAMAGE as error:
-        found = f"zip: {part}" if part else "damaged zip"
+        found = f"zip: {part}" if part else make_text("file.damaged_zip")
         raise FileRefused("FILE_CORRUPT", {"found": found}) from error
     except (expat.ExpatError, ParseError, ValueError, LookupError) as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
@@ -184,12 +185,12 @@ def _guard(members: list[zipfile.ZipInfo]) -> int:
     if len(members) > MAX_MEMBERS:
         raise _too_many(len(members))
     if len({_plain(member.filename) for member in members}) < len(members):
-        raise FileRefused("FILE_SUSPICIOUS", {"found": "zip: two members of one name"})
+        raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.two_of_one_name")})
     for member in members:
         if member.flag_bits & 1:
             raise FileRefused("FILE_ENCRYPTED")
         if member.compress_type not in _METHODS:
-            found = f"zip: {member.filename}: method {member.compress_type}"
+            found = make_text("zip.method", part=member.filename, method=member.compress_type)
             raise FileRefused("FILE_SUSPICIOUS", {"found": found})
         if "/media/" not in _plain(member.filename):  # a picture is judged when somebody means it
             _require_honest(member)
@@ -197,7 +198,7 @@ def _guard(members: list[zipfile.ZipInfo]) -> int:
 
 
 def _too_many(members: int) -> FileRefused:
-    return FileRefused("FILE_SUSPICIOUS", {"found": f"zip: {members} members"})
+    return FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.many_members", members=members)})
 
 
 def _is_bomb(member: zipfile.ZipInfo) -> bool:
@@ -206,4 +207,6 @@ def _is_bomb(member: zipfile.ZipInfo) -> bool:
 
 def _require_honest(member: zipfile.ZipInfo) -> None:
     if _is_bomb(member):
-        raise FileRefused("FILE_SUSPICIOUS", {"found": f"zip: {member.filename} 1:{MAX_RATIO}+"})
+        raise FileRefused(
+            "FILE_SUSPICIOUS", {"found": make_text("zip.ratio", part=member.filename, ratio=MAX_RATIO)}
+        )

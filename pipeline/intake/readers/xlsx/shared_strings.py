@@ -7,6 +7,7 @@ import re
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.text_limits import MAX_TEXT
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
+from pipeline.messages.texts import make_text
 
 _MAX_STRINGS = 5_000_000
 MAX_WRITTEN = 8 * MAX_TEXT  # characters of a text in the file: one that is escaped takes seven
@@ -40,7 +41,9 @@ def require_bounded(text: list[str], place: str) -> None:
 
 
 def _too_long(place: str, length: int) -> FileRefused:
-    return FileRefused("FILE_SUSPICIOUS", {"found": f"{place}: {length} characters"})
+    return FileRefused(
+        "FILE_SUSPICIOUS", {"found": make_text("file.cell_too_long", cell=place, length=length)}
+    )
 
 
 def prefix(tag: str) -> str:

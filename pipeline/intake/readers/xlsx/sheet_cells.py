@@ -20,6 +20,7 @@ from pipeline.intake.readers.xlsx.cell_images import CellPictures
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
 from pipeline.intake.readers.xlsx.shared_strings import MAX_WRITTEN, prefix, require_bounded, unescaped
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
+from pipeline.messages.texts import make_text
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[Ee][+-]?[0-9]{1,4})?")
@@ -133,7 +134,9 @@ class _Lines:
         number = attributes.get("r", "")
         row = int(number) if number.isdecimal() else self._row + 1
         if not self._row < row <= MAX_ROW:
-            raise FileRefused("FILE_CORRUPT", {"found": f"row {row} after row {self._row}"})
+            raise FileRefused(
+                "FILE_CORRUPT", {"found": make_text("file.row_order", row=row, before=self._row)}
+            )
         self._row = row
         self._hidden = attributes.get("hidden") in ("1", "true")
         self._cells = {}
@@ -173,7 +176,9 @@ class _Lines:
                 if read is not None:
                     self._cells[column] = read
         except (ValueError, IndexError, OverflowError):
-            raise FileRefused("FILE_CORRUPT", {"found": f"cell {reference or self._row}"}) from None
+            raise FileRefused(
+                "FILE_CORRUPT", {"found": make_text("file.cell", cell=reference or self._row)}
+            ) from None
 
     def _string(self, place: int) -> str:
         """Return a shared string."""

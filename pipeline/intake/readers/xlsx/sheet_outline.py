@@ -18,6 +18,7 @@ from pipeline.intake.readers.text_limits import MAX_COLUMN
 from pipeline.intake.readers.xlsx.numerals import is_true, whole
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
 from pipeline.intake.readers.xlsx.shared_strings import prefix
+from pipeline.messages.texts import make_text
 
 _MAX_MERGES = 500_000
 _HELD_BACK = 1 << 16  # bytes of a tag or text that a chunk may have cut
@@ -149,7 +150,9 @@ class _Surroundings:
         if (top, left) != (bottom, right):
             self.found.merges.append(Merge(top, bottom, left, right))
         if len(self.found.merges) > _MAX_MERGES:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": f"> {_MAX_MERGES} merged"})
+            raise FileRefused(
+                "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
+            )
 
     def _hide(self, attributes: dict[str, str]) -> None:
         """Note columns of no width; they are told of in their order (ECMA-376 part 1 §18.3.1.13)."""

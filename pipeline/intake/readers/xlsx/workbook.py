@@ -26,6 +26,7 @@ from pipeline.intake.readers.xlsx.shared_strings import shared_strings
 from pipeline.intake.readers.xlsx.sheet_cells import lines
 from pipeline.intake.readers.xlsx.sheet_outline import Survey, survey
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, formats
+from pipeline.messages.texts import make_text
 
 _NOTED = 50  # troubles of single pictures that are told one by one
 
@@ -63,7 +64,7 @@ def read(data: bytes, *, path: Path = Path(), manner: ReadOptions = DEFAULT_OPTI
     strays = workbook.strays
     notes = [_note(each) for each in strays[:_NOTED]]
     if len(strays) > _NOTED:
-        notes.append(f"{len(strays) - _NOTED} more pictures not used")
+        notes.append(make_text("note.more_pictures", n=len(strays) - _NOTED))
     return Book(workbook.sheets(pages), notes=tuple(notes), strays=tuple(strays))
 
 
@@ -93,7 +94,7 @@ class _Workbook:
                 yield _Page(name)
                 continue
             if target in seen:
-                raise FileRefused("FILE_SUSPICIOUS", {"found": f"{target}: two sheets"})
+                raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.two_sheets", part=target)})
             seen.add(target)
             page = _Page(name, target, survey(self._package, target, tally))
             # of a workbook of ours the thumbnails are nobody's picture
@@ -143,7 +144,8 @@ class _Workbook:
 
 def _note(stray: UnassignedImage) -> str:
     corner = stray.covered_cells.partition(":")[0]
-    return f"{'!'.join(filter(None, (stray.sheet, corner)))}: {stray.why}"
+    place = "!".join(filter(None, (stray.sheet, corner)))
+    return make_text("note.picture", place=place, why=stray.why)
 
 
 def _foreign(package: Package, part: str | None) -> str:

@@ -13,7 +13,6 @@ from copy import copy
 from pathlib import Path
 from typing import get_args
 
-import pytest
 from pydantic_core.core_schema import ErrorType
 
 from pipeline import messages
@@ -29,17 +28,16 @@ from pipeline.messages import (
     results,
     review_page,
     service_errors,
-    system,
+    texts,
     timeline,
 )
 from pipeline.messages.advice import Advice
 from pipeline.messages.catalogue import SENTENCES, TABLES, phrase
 from pipeline.messages.click import CHINESE
-from pipeline.messages.file_notes import NOTES, noted
 from pipeline.messages.help import HELP
 from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
 
-HOUSE = Path(__file__).parents[1]
+HOUSE = Path(__file__).parents[2]
 PIPELINE = HOUSE / "pipeline"
 MODULES = sorted(
     path for path in PIPELINE.rglob("*.py") if "messages" not in path.relative_to(PIPELINE).parts
@@ -94,19 +92,19 @@ TEXTS_OF: Mapping[str, str] = {
 PHRASES = {
     "help": HELP,
     "click": CHINESE,
-    "phrases": problem_entries.PHRASES,
-    "findings": problem_entries.FINDINGS,
-    "notes": NOTES,
 }
 # blanks that English alone can fill, because the words in them come from an English parser
-ENGLISH_ALONE = {"config.strange_syntax": {"why"}, "faults.not_yaml": {"error"}}
+ENGLISH_ALONE = {
+    "system.unlisted": {"words"},
+    "database.unlisted": {"words"},
+    "config.strange_syntax": {"why"},
+    "faults.not_yaml": {"error"},
+}
 # English sentences that name a title as it stands in a sheet, or an interface as Tencent calls it
 QUOTES_CHINESE = {
     "desk.no_seal_ids",
     "service_error_advice.SERVICE_ERROR_ADVICE OperationDenied.WhiteListForbid",
 }
-# reasons of the operating system, told in its own English
-OF_THE_SYSTEM = {"No such file or directory", "Permission denied", "Too many levels of symbolic links"}
 
 
 def spoken_literals(path: Path) -> Iterator[str]:
@@ -243,6 +241,7 @@ def test_what_fills_a_sentence_speaks_its_language():
 LOOKED_UP = {
     "results": results.WORDS,
     "review_page": review_page.WORDS,
+    "texts": texts.TEXTS,
     "timeline": timeline.WORDS,
     "catalogue": SENTENCES,
 }
@@ -270,7 +269,7 @@ def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.messages."):
             table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.messages."))
             for alias in node.names:
-                if table is not None and alias.name in {"say", "phrase"}:
+                if table is not None and alias.name in {"say", "phrase", "make_text"}:
                     found[alias.asname or alias.name] = table
     return found
 
@@ -363,6 +362,8 @@ SHAPES = {
     r"halt\.(.+)",  # asked for in the catalogue itself (`halt_word`)
 }
 OF_PYDANTIC = "config.pydantic."  # its kinds of error stand in no text of ours
+# by pydantic, by the system's and SQLite's error names, by the names of fields
+ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.")
 
 
 def is_asked_for(key: str) -> bool:
@@ -370,7 +371,7 @@ def is_asked_for(key: str) -> bool:
     put_together = (re.fullmatch(shape, key) for shape in SHAPES)
     return (
         key in SAID
-        or key.startswith(OF_PYDANTIC)
+        or key.startswith(ASKED_FOR_ELSEWHERE)
         or any(found and all(part in SAID for part in found.groups()) for found in put_together)
     )
 
@@ -391,68 +392,30 @@ def test_nothing_else_in_the_catalogue_is_dead():
     assert set(service_errors.HALTS) - TEXTS == set()
     assert set(SERVICE_ERROR_ADVICE) - set(CODES) == set()
     assert set(service_errors.MEANINGS) == set(CODES.values())
-    assert set(results.FIELD_WORDS) == set(Field)
-    assert set(problem_entries.PHRASES) - TEXTS - set(system.REASONS) - OF_THE_SYSTEM == set()
+    assert set(problem_labels.FIELD_WORDS) == set(Field)
     kinds = {key.removeprefix(OF_PYDANTIC) for key in config.WORDS if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 
 
-WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods)[a-z]{3,}\b")
+LOWER_CASE_WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods|heic)[a-z]{3,}\b")
+REFUSALS = ("Refused", "Unreadable", "DamagedImage", "UnsupportedImage", "Unusable", "SkippedFile")
 
 
-def test_every_finding_about_a_file_has_its_chinese():
-    known = {*problem_entries.PHRASES, *problem_entries.FINDINGS}
+def find_plain_texts(call: ast.Call) -> Iterator[str]:
+    """Yield the strings that a call passes on, what is filled in as ``{}``; keyword names and codes are none."""
+    values = [keyword.value for keyword in call.keywords] + list(call.args)
+    for value in (*values, *(item for each in values if isinstance(each, ast.Dict) for item in each.values)):
+        if isinstance(value, ast.Constant):
+            yield str(value.value)
+        elif isinstance(value, ast.JoinedStr):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in value.values
+            )
+
+
+def test_a_refusal_passes_on_keys_and_no_english_sentence():
     for path in (path for path in MODULES if place(path).startswith("intake/")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Refused", "Unreadable")):
-                for told in found_in(node):
-                    parts = re.sub(r"(\{\})+", "{}", told).split(", ")
-                    assert [part for part in parts if part not in known and WORD.search(part)] == []
-
-
-def found_in(call: ast.Call) -> Iterator[str]:
-    """Yield what a refusal says was found, what is filled in as ``{}``."""
-    words = [keyword.value for keyword in call.keywords] + list(call.args)
-    for word in (*words, *(value for each in words if isinstance(each, ast.Dict) for value in each.values)):
-        if isinstance(word, ast.Constant):
-            yield str(word.value)
-        elif isinstance(word, ast.JoinedStr):
-            yield "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in word.values)
-
-
-def test_every_finding_is_found_by_somebody():
-    for entry in (*problem_entries.FINDINGS, *NOTES):
-        alone = entry.rpartition("{}: ")[2]  # 内科!H12: hidden picture, not used
-        ways = {entry, alone, entry.removesuffix("{}"), f"in a sheet {entry}"}
-        said = any(re.fullmatch(re.escape(entry).replace(r"\{\}", ".+"), text) for text in TEXTS)
-        assert (
-            said
-            or ways & UNITS
-            or any(re.fullmatch(shape, way.replace("{}", "0")) for way in ways for shape in SAYING)
-        ), entry
-
-
-SAYING = {
-    part
-    for path in MODULES
-    for shape in shapes(path)
-    for part in (shape, *shape.split(re.escape(", ")))
-    if re.search("[a-zA-Z]{2}", part)
-}
-UNITS = TEXTS | {f"{many}{{}} {unit}" for many in ("", "> ") for unit in TEXTS}  # 5 + cells
-
-
-@pytest.mark.parametrize(
-    ("note", "told"),
-    [
-        ("line 7: more fields than titles", "第 7 行的内容比标题多"),
-        ("sheet 名单: hidden columns E (mobile), F", "工作表“名单”：隐藏的列 E（手机号）, F"),
-        ("sheet 内科: 3 more pictures belong to no doctor", "工作表“内科”：另有 3 张图片不属于任何医生"),
-        ("内科!H12: hidden picture, not used", "内科!H12：图片是隐藏的，没有用"),
-        ("pictures within .xls cannot be read: save it as .xlsx", ".xls 里的图片读不出来，请另存为 .xlsx"),
-        ("something else", "something else"),
-    ],
-)
-def test_notes_on_a_file_are_told_in_chinese(note, told):
-    assert noted(note, "zh") == told
-    assert noted(note, "en").replace(" (mobile)", "") == note.replace(" (mobile)", "")
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(REFUSALS):
+                english = [text for text in find_plain_texts(node) if LOWER_CASE_WORD.search(text)]
+                assert english == [], f"{place(path)}, line {node.lineno}"

@@ -1,10 +1,22 @@
 """The catalogue of codes: complete, in both languages, and its sentences never lose their place."""
 
+import pickle
+
 import pytest
 
+from pipeline.domain.masking import mask_problem, mask_text
 from pipeline.domain.roster import Field
 from pipeline.messages.problem_labels import LABELS
-from pipeline.messages.problems import CATALOGUE, OTHER_CASE, PHRASES, message, problem
+from pipeline.messages.problems import CATALOGUE, OTHER_CASE, message, problem
+from pipeline.messages.texts import (
+    dump_line,
+    dump_text,
+    join_texts,
+    load_line,
+    load_text,
+    make_text,
+    render_text,
+)
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import happened
 
@@ -119,20 +131,39 @@ def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "zh", "en"),
     [
-        ("row 5: > 3 columns", "第 5 行：超过 3 列"),
-        ("row 7 after row 9", "第 7 行排在第 9 行之后"),
-        ("NUL, line 3", "NUL、第 3 行"),
-        ("delimiter '；'", "分隔符 '；'"),
-        ("xl/a.xml: 40000 characters", "xl/a.xml：40000 个字"),
-        ("zip: xl/a.xml 1:200+", "压缩包里 xl/a.xml 的压缩比超过 200"),
-        ("zip: xl/a.xml", "zip: xl/a.xml"),
+        (make_text("file.row_too_wide", row=5, limit=3), "第 5 行：超过 3 列", "row 5: > 3 columns"),
+        (make_text("file.nul", line=3), "第 3 行含空字符（NUL）", "NUL, line 3"),
+        (join_texts(["TIFF", make_text("image.bits_reduced")]), "TIFF、16 位 → 8 位", "TIFF, 16 bit → 8 bit"),
+        (
+            make_text("wire.no_connection", why=make_text("system.ECONNREFUSED")),
+            "连接不上：连接被拒绝",
+            "could not connect: the connection was refused",
+        ),
+        ("zip: xl/a.xml", "zip: xl/a.xml", "zip: xl/a.xml"),
+        ("cut off", "cut off", "cut off"),
     ],
 )
-def test_findings_with_a_place_in_them_are_said_in_chinese(found, told):
-    assert f"（{told}）" in message(problem("FILE_SUSPICIOUS", found=found), "zh")
-    assert f"({found})" in message(problem("FILE_SUSPICIOUS", found=found), "en")
+def test_a_text_in_a_problem_is_rendered_from_its_key(found, zh, en):
+    for stored in (found, load_text(dump_text(found)), pickle.loads(pickle.dumps(found)), str(found)):
+        trouble = problem("FILE_SUSPICIOUS", found=stored)
+        assert f"（{zh}）" in message(trouble, "zh")
+        assert f"({en})" in message(trouble, "en")
+
+
+def test_a_masked_text_keeps_its_key():
+    number = "110101199003070732"
+    text = mask_text(make_text("file.missing_part", part=f"{number}.png"))
+    assert render_text(text, "zh") == "缺少 **************0732.png"
+    trouble = mask_problem(problem("ID_FORMAT", Field.NUMBER, "C2", why=make_text("cell.number")))
+    assert "数字" in message(trouble, "zh")
+
+
+def test_a_text_that_only_looks_stored_is_shown_as_it_is():
+    for answer in ('{"key": "no.such"}', '{"key": 1}', '{"key": "file.row"}', '{"key": ', "签名过期"):
+        assert render_text(load_line(answer), "zh")
+    assert load_line(dump_line(make_text("file.row", row=3))).key == "file.row"
 
 
 @pytest.mark.parametrize(
@@ -157,9 +188,9 @@ def test_findings_with_a_place_in_them_are_said_in_chinese(found, told):
             ),
         ),
         (
-            problem("FILE_FORMAT", found="unknown"),
-            "文件内容是未知格式，不是能读的名单；请另存为 .xlsx 或 .csv。",
-            "The content is unknown, not a roster that can be read; save it as .xlsx or .csv.",
+            problem("FILE_FORMAT", found=make_text("file.no_known_format")),
+            "文件内容是无法识别的格式，不是能读的名单；请另存为 .xlsx 或 .csv。",
+            "The content is no known format, not a roster that can be read; save it as .xlsx or .csv.",
         ),
     ],
 )
@@ -168,16 +199,20 @@ def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
 
 
 def test_an_answer_that_did_not_come_is_said_once():
-    told = happened("no_answer", "the connection was cut before an answer came", Presenter("zh"))
+    told = happened("no_answer", make_text("wire.cut"), Presenter("zh"))
     assert told == "请求已发出，没有等到应答：等待应答时连接断开了"
 
 
 def test_a_file_or_a_title_is_quoted_as_it_is():
-    assert "cell 5.png" in message(problem("IMAGE_CORRUPT", file="cell 5.png", found="cut off"), "zh")
+    assert "cell 5.png" in message(
+        problem("IMAGE_CORRUPT", file="cell 5.png", found=make_text("file.cut_off")), "zh"
+    )
     assert "row 5" in message(problem("HEADER_NOT_FOUND", found="row 5"), "zh")
 
 
 def test_short_findings_are_said_in_chinese():
-    told = message(problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found="cut off"), "zh")
-    assert PHRASES["cut off"] in told
+    told = message(
+        problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found=make_text("file.cut_off")), "zh"
+    )
+    assert "文件不完整" in told
     assert "cut off" not in told

@@ -1,0 +1,251 @@
+"""Short texts inside other messages, by key: what was found in a file or picture, what happened on the wire.
+
+`make_text` returns a `KeyedText`: an English string that knows its key and arguments. Stages pass it on in a problem's
+detail, a note or an answer's message; `render_text` shows it in either language, `dump_text` and `load_text` store it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipeline.domain.keyed_text import KeyedText
+from pipeline.messages.problem_labels import FIELD_WORDS
+from pipeline.messages.punctuation import WORDS as MARKS
+from pipeline.messages.system import SYSTEM_TEXTS
+
+LIST = "list"  # the key of several texts in a row
+
+TEXTS: Mapping[str, tuple[str, str]] = {
+    # ---- inside a roster file
+    "file.cells": ("单元格", "cells"),
+    "file.cells_too_far_apart": ("单元格相距过远", "cells too far apart"),
+    "file.cell": ("{cell} 单元格", "cell {cell}"),
+    "file.cell_too_long": ("{cell}：{length} 个字", "{cell}: {length} characters"),
+    "file.changed_since": ("运行之后被改过", "changed since the run"),
+    "file.cut_off": ("文件不完整", "cut off"),
+    "file.cut_off_in": ("文件不完整：{part}", "cut off: {part}"),
+    "file.damaged_zip": ("压缩包已损坏", "damaged zip"),
+    "file.delimiter": ("分隔符 {sign}", "delimiter {sign}"),
+    "file.is_results": ("本程序的结果表", "esign-import results"),
+    "file.line_too_long": ("第 {line} 行：超过 {limit} 个字", "line {line}: > {limit} characters"),
+    "file.missing_part": ("缺少 {part}", "missing part: {part}"),
+    "file.no_known_format": ("无法识别的格式", "no known format"),
+    "file.not_a_file": ("不是文件", "not a file"),
+    "file.nul": ("第 {line} 行含空字符（NUL）", "NUL, line {line}"),
+    "file.page_in_parts": ("框架网页（各工作表在另外的文件里）", "a web page whose sheets are in other files"),
+    "file.page_without_table": ("没有表格的网页", "a web page without a table"),
+    "file.quotes_in_row": ("第 {row} 行引号", "quotes in row {row}"),
+    "file.quotes_on_line": ("第 {line} 行引号", "quotes of the record on line {line}"),
+    "file.record_too_large": ("{part}：一条记录超过 {limit} MB", "{part}: record > {limit} MB"),
+    "file.records": ("数据记录", "records"),
+    "file.row": ("第 {row} 行", "row {row}"),
+    "file.row_order": ("第 {row} 行排在第 {before} 行之后", "row {row} after row {before}"),
+    "file.row_too_large": ("第 {row} 行：超过 {limit} MB", "row {row}: > {limit} MB"),
+    "file.row_too_wide": ("第 {row} 行：超过 {limit} 列", "row {row}: > {limit} columns"),
+    "file.row_too_many_spans": ("第 {row} 行：超过 {limit} 处跨行单元格", "row {row}: > {limit} rowspan"),
+    "file.tables_too_deep": ("表格嵌套超过 {limit} 层", "HTML: > {limit} <table> in <table>"),
+    "file.tag_too_long": ("HTML：{tag} 超过 {limit} 个字", "HTML: {tag} > {limit} characters"),
+    "file.too_many_cells": ("超过 {limit} 个单元格", "> {limit} cells"),
+    "file.too_many_merged": ("超过 {limit} 处合并单元格", "> {limit} merged"),
+    "file.too_many_pictures": ("{part}：超过 {limit} 张图片", "{part}: > {limit} pictures"),
+    "file.too_many_records": ("超过 {limit} 条数据记录", "> {limit} records"),
+    "file.too_many_rows": ("超过 {limit} 行", "> {limit} rows"),
+    "file.too_many_sheets": ("超过 {limit} 个工作表", "> {limit} sheets"),
+    "file.too_many_tags": ("超过 {limit} 个标签", "> {limit} tags"),
+    "file.two_sheets": ("{part}：两个工作表共用", "{part}: two sheets"),
+    "file.unended_tag": ("有标签没有结束", "a tag that does not end"),
+    "limit.cells": ("{limit} 个单元格", "{limit} cells"),
+    "limit.rows": ("{limit} 行", "{limit} rows"),
+    "limit.tags": ("{limit} 个标签", "{limit} tags"),
+    "locked.no_extra": (
+        "缺少扩展组件：pip install 'esign-import[encrypted]'",
+        "the extra is missing: pip install 'esign-import[encrypted]'",
+    ),
+    "locked.no_password": ("没有配置打开密码", "no opening password is configured"),
+    "locked.unsupported": ("这种加密方式无法打开", "a kind of protection that cannot be opened here"),
+    "locked.wrong_password": ("配置的密码都打不开", "none of the configured passwords opens it"),
+    "zip.many_members": ("压缩包里有 {members} 个文件", "zip: {members} members"),
+    "zip.unknown_method": ("不认识的压缩方法 {method}", "zip: method {method}"),
+    "zip.method": ("压缩包里 {part} 的压缩方法 {method} 不认识", "zip: {part}: method {method}"),
+    "zip.overlapping": ("压缩包内容可疑", "zip: overlapping members"),
+    "zip.ratio": ("压缩包里 {part} 的压缩比超过 {ratio}", "zip: {part} 1:{ratio}+"),
+    "zip.read_again": ("压缩包里的内容要读 {times} 遍以上", "zip: parts read > {times} ×"),
+    "zip.too_large": ("压缩包解开有 {size} MB", "zip: {size} MB"),
+    "zip.too_many": ("压缩包里文件过多", "zip: too many members"),
+    "zip.two_of_one_name": ("压缩包里有两个同名文件", "zip: two members of one name"),
+    # ---- notes on a roster file
+    "note.column": ("{column}（{field}）", "{column} ({field})"),
+    "note.columns_left_out": ("{column} 列起的内容不写进结果表", "columns from {column} on are not copied to the results"),
+    "note.hidden_columns": ("隐藏的列 {columns}", "hidden columns {columns}"),
+    "note.in_sheet": ("工作表“{sheet}”：{note}", "sheet {sheet}: {note}"),
+    "note.more_pictures": ("另有 {n} 张图片没有使用", "{n} more pictures not used"),
+    "note.more_pictures_unmatched": ("另有 {n} 张图片不属于任何医生", "{n} more pictures belong to no doctor"),
+    "note.more_wide_lines": ("另有 {n} 行的内容比标题多", "{n} more lines with more fields than titles"),
+    "note.picture": ("{place}：{why}", "{place}: {why}"),
+    "note.picture_unmatched": ("{cell} 上的图片不属于任何医生", "a picture over {cell} belongs to no doctor"),
+    "note.pictures_not_read": ("{format} 里的图片读不出来，请另存为 .xlsx", "pictures within {format} cannot be read: save it as .xlsx"),
+    "note.same_field": ("有几列都是“{field}”：使用 {used}，没有使用 {unused}", "several columns mean the same ({field}): {used} is used, {unused} is not"),
+    "note.tables": ("有 {n} 个表格，逐个读取", "{n} tables: each is read by itself"),
+    "note.wide_line": ("第 {line} 行的内容比标题多", "line {line}: more fields than titles"),
+    # ---- a picture inside a roster that no row got
+    "stray.cropped": ("图片在表格里裁剪过，没有使用", "picture cropped in the sheet, not used"),
+    "stray.hidden": ("图片是隐藏的，没有使用", "hidden picture, not used"),
+    "stray.linked": ("只有图片的链接，没有使用", "linked picture, not used"),
+    "stray.no_doctor": ("图片不在医生的行里", "picture over no doctor's row"),
+    "stray.no_roster": ("图片所在的工作表里没有名单", "picture on a sheet without a roster"),
+    "stray.no_row": ("图片不在任何一行里，没有使用", "picture without a row of its own, not used"),
+    "stray.turned": ("图片在表格里旋转或翻转过，没有使用", "picture turned or mirrored in the sheet, not used"),
+    "stray.unreadable": ("图片读不出来", "picture cannot be read"),
+    # ---- inside a picture, or where it lies
+    "image.arithmetic": ("算术编码的 JPEG → JPEG", "arithmetic JPEG → JPEG"),
+    "image.bits": ("{kind}，{bits} 位", "{kind}, {bits} bit"),
+    "image.bits_reduced": ("16 位 → 8 位", "16 bit → 8 bit"),
+    "image.cannot_decode": ("无法解码", "cannot be decoded"),
+    "image.cannot_read": ("无法读取", "cannot be read"),
+    "image.changed_in_run": ("运行过程中被改动", "changed during the run"),
+    "image.changed_while_reading": ("读取过程中被改动", "changed while reading"),
+    "image.checksum": ("校验和不对", "wrong check sum"),
+    "image.colour_map": ("调色板不完整", "incomplete colour map"),
+    "image.empty": ("0 字节", "0 bytes"),
+    "image.encrypted": ("有密码", "encrypted"),
+    "image.frames": ("多帧 → 一帧", "frames → 1"),
+    "image.hierarchical": ("分层编码的 JPEG", "JPEG, hierarchical"),
+    "image.link": ("是链接", "link"),
+    "image.lossless": ("无损 JPEG → JPEG", "lossless JPEG → JPEG"),
+    "image.near": ("名称相近但没有采用：{file}", "Similar name, not used: {file}"),
+    "image.no_folder": ("没有图片文件夹", "no picture folder"),
+    "image.not_regular": ("不是普通文件", "not a regular file"),
+    "image.not_zip": ("不是 zip 压缩包", "not a zip"),
+    "image.path_too_long": ("过长", "too long"),
+    "image.stray_bytes": ("夹在中间的多余字节", "stray bytes"),
+    "image.texts_removed": ("去掉过长的文字", "long texts left out"),
+    "image.too_many_parts": ("数据块过多", "too many parts"),
+    "image.trailing_bytes": ("多余的尾部数据", "trailing bytes"),
+    "image.transparent": ("白纸改为透明", "paper made clear"),
+    "image.trimmed": ("已裁到印迹", "trimmed"),
+    "image.unpacks_too_large": ("解开后过大", "unpacks to too much"),
+    "image.zip_in_zip": ("压缩包里的压缩包", "zip in a zip"),
+    # ---- why an entry of the picture column is not accepted
+    "entry.absolute": ("绝对路径", "absolute path"),
+    "entry.colon": ("含冒号", "colon"),
+    "entry.control": ("含控制字符", "control character"),
+    "entry.device": ("系统保留名称", "device name"),
+    "entry.drive": ("含盘符", "drive letter"),
+    "entry.network": ("网络路径", "network path"),
+    "entry.parent": ("含 ..", ".."),
+    "entry.url": ("网址", "URL"),
+    # ---- kinds of cells, cards
+    "cell.bool": ("逻辑值", "true or false"),
+    "cell.date": ("日期", "date"),
+    "cell.number": ("数字", "number"),
+    "cell.two_numbers": ("两个号码", "two numbers"),
+    "card.ID_CARD": ("居民身份证", "resident identity card"),
+    "card.HONGKONG_AND_MACAO": ("港澳居民来往内地通行证", "mainland travel permit for Hong Kong and Macao residents"),
+    "card.HONGKONG_MACAO_AND_TAIWAN": ("港澳台居民居住证", "residence permit for Hong Kong, Macao and Taiwan residents"),
+    "card.OTHER_CARD_TYPE": ("其他证件", "other card"),
+    # ---- what happened on the wire
+    "wire.answer_too_large": ("应答过大", "the answer is too large"),
+    "wire.cancelled": ("发送之前就取消了", "cancelled before the first byte"),
+    "wire.certificate_early": ("证书还没有生效", "the certificate is not valid yet"),
+    "wire.certificate_expired": ("证书已过期", "the certificate has expired"),
+    "wire.certificate_host": ("证书不属于这台主机", "the certificate belongs to another host"),
+    "wire.certificate_issuer": ("本机不认识证书的颁发机构", "the certificate's issuer is not known here"),
+    "wire.certificate_refused": ("证书没有通过验证", "the certificate was not accepted"),
+    "wire.closed_before": ("还没有发送，连接就断开了", "the connection was closed before anything was sent"),
+    "wire.cut": ("等待应答时连接断开了", "the connection was cut before an answer came"),
+    "wire.cut_in_answer": ("应答没有收完，连接就断开了", "the connection was cut in the middle of the answer"),
+    "wire.no_answer": ("等待应答超时", "no answer came in time"),
+    "wire.no_connection": ("连接不上：{why}", "could not connect: {why}"),
+    "wire.no_host": ("找不到这个主机名（DNS）", "the host name was not found"),
+    "wire.no_proxy": ("连不上代理服务器：{why}", "the proxy could not be reached: {why}"),
+    "wire.no_slot": ("等待发送的时间太长", "waited too long for a slot"),
+    "wire.not_http": ("应答不是 HTTP 格式", "the answer was not HTTP"),
+    "wire.port_not_https": ("这个端口不是 https", "the port does not speak https"),
+    "wire.process_ended": ("程序在收到应答之前结束了", "process ended before the answer"),
+    "wire.proxy_refused": ("代理服务器拒绝了连接", "the proxy refused the connection"),
+    "wire.tls_failed": ("TLS 握手失败", "the TLS handshake failed"),
+    # ---- figures of a stop
+    "stop.file": ("{file}：{why}", "{file}: {why}"),
+    "stop.minutes": ("{n} 分钟", "{n} min"),
+    "stop.outage": ("{host}：{cause}：{waited}", "{host}: {cause}: {waited}"),
+    **{f"field.{field}": words for field, words in FIELD_WORDS.items()},
+    **SYSTEM_TEXTS,
+}  # fmt: skip
+
+
+def make_text(key: str, /, **arguments: object) -> KeyedText:
+    """Return the text of a key; KeyError where the catalogue has none."""
+    given = {name: value if isinstance(value, str) else str(value) for name, value in arguments.items()}
+    return KeyedText(TEXTS[key][1].format_map(given), key, given)
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """Return several texts with commas between them, each keeping its key."""
+    parts = list(texts)
+    if not any(isinstance(part, KeyedText) for part in parts):
+        return ", ".join(parts)
+    return KeyedText(", ".join(parts), LIST, {str(number): part for number, part in enumerate(parts)})
+
+
+def render_text(text: str, language: str) -> str:
+    """Return a text in ``zh`` or ``en``; one without a key, such as a file's name or the service's words, as it is."""
+    if not isinstance(text, KeyedText):
+        return text
+    arguments = {name: render_text(value, language) for name, value in text.arguments.items()}
+    if text.key == LIST:
+        return MARKS["mark.comma"][language != "zh"].join(arguments.values())
+    if text.key not in TEXTS:  # of a newer version
+        return text[:]
+    return TEXTS[text.key][language != "zh"].format_map(arguments)
+
+
+def dump_text(text: str) -> str | dict[str, Any]:
+    """Return a text as JSON holds it: a keyed one as its key and arguments."""
+    if not isinstance(text, KeyedText):
+        return text
+    arguments = {name: dump_text(value) for name, value in text.arguments.items()}
+    return {"key": text.key, "arguments": arguments} if arguments else {"key": text.key}
+
+
+def load_text(stored: object) -> str:
+    """Return a text that was stored; what an older version stored has no key and is returned as it is."""
+    match stored:
+        case {"key": str(key), "arguments": dict(arguments)}:
+            given = {name: load_text(value) for name, value in arguments.items()}
+        case {"key": str(key)}:
+            given = {}
+        case _:
+            return str(stored)
+    if key == LIST:
+        return join_texts(given.values())
+    english = TEXTS[key][1].format_map(given) if key in TEXTS else key
+    return KeyedText(english, key, given)
+
+
+def dump_texts(fields: Mapping[str, str]) -> dict[str, object]:
+    """Return fields of a JSON object: texts in English, and under ``texts`` the keyed ones by key and arguments."""
+    keyed = {name: dump_text(text) for name, text in fields.items() if isinstance(text, KeyedText)}
+    return {**fields, **({"texts": keyed} if keyed else {})}
+
+
+def load_texts(stored: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields that `dump_texts` stored, with their keys."""
+    keyed = stored.get("texts") or {}
+    return {name: load_text(keyed.get(name, text)) for name, text in stored.items() if name != "texts"}
+
+
+def dump_line(text: str | None) -> str | None:
+    """Return a text as a column of the ledger holds it."""
+    return json.dumps(dump_text(text), ensure_ascii=False) if isinstance(text, KeyedText) else text
+
+
+def load_line(stored: str | None) -> str | None:
+    """Return a text that a column of the ledger holds."""
+    if stored is None or not stored.startswith('{"key": '):
+        return stored
+    try:
+        return load_text(json.loads(stored))
+    except (ValueError, LookupError):  # an answer's own words that only look so
+        return stored
