@@ -34,18 +34,14 @@ def begin(folder: str, rows: int) -> None:
 
 def seed(hospital: Hospital) -> None:
     """Enter a seal for every row of the roster, as if a first night had made them."""
-    from pipeline.cli.context import Session
-    from pipeline.cli.run_commands import ask_of, open_for_config
     from pipeline.clock import SystemClock
     from pipeline.config.settings import load as load_config
     from pipeline.workflow import import_run, stage_settings
+    from pipeline.workflow.run_environment import ask_of, open_for_config
 
     clock = SystemClock()
-    session = Session(
-        hospital.folder / "config.yaml", "en", verbose=False, quiet=True, as_json=False, clock=clock
-    )
     config = load_config(hospital.folder / "config.yaml", {})
-    ask = ask_of("run", session, config)
+    ask = ask_of("run", config, clock)
     with open_for_config(config, clock) as (ledger, site_key):
         plan = import_run.prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
         ledger.begin_run(stage_settings.record(ask, config, clock.now()))

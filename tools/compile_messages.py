@@ -2,7 +2,7 @@
 
 import struct
 
-from pipeline.cli.click_locale import DOMAIN, LOCALE
+from pipeline.cli.help import DOMAIN, LOCALE
 from pipeline.messages.click import CHINESE, PLURALS
 
 HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: zh\nPlural-Forms: nplurals=2; plural=(n != 1);\n"

@@ -1,53 +1,36 @@
-"""Words in, words out, exit codes: the only place that knows click and tqdm."""
+"""The command line: its commands, the options they share, and the exit code."""
 
 from __future__ import annotations
 
-import io
 import logging
 import os
-import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
-from pipeline.cli.adopt_command import adopt
-from pipeline.cli.click_locale import set_click_language
-from pipeline.cli.command_group import CommandGroup, share_options
+from pipeline.cli.certify_commands import certify
 from pipeline.cli.config_commands import config_group
-from pipeline.cli.context import DEFAULT, Session, speakable
+from pipeline.cli.context import (
+    DEFAULT_CONFIG,
+    Session,
+    flush_streams,
+    limit_to_console,
+    prepare_streams,
+)
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.errors import report_error
-from pipeline.cli.explain_command import explain
-from pipeline.cli.help import set_language
-from pipeline.cli.ledger_commands import ledger_group
-from pipeline.cli.resolve_commands import certify, resolve
+from pipeline.cli.help import find_commands, set_language
+from pipeline.cli.ledger_commands import adopt, ledger_group
+from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
-from pipeline.cli.status_commands import report, status
-from pipeline.cli.streams import NEAREST, flush, open_missing
+from pipeline.cli.status_commands import explain, report, status
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import language
 from pipeline.version import __version__
 
-
-@click.group(
-    cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
-@click.version_option(__version__, message="esign-import %(version)s")
-def cli() -> None:
-    """Create doctors' electronic seals from a roster and a folder of pictures, never twice.
-
-    The options may stand before or after the command.
-
-    \b
-    Exit codes: 0 done · 1 bug · 2 usage or configuration · 3 some rows need a human
-    4 halted, a rerun cannot help · 5 stopped early, a rerun will help · 6 another run
-    holds the lock · 7 a roster was refused · 74 ledger or disk · 130/143 interrupted
-    """  # noqa: D301 - \b is click's mark for lines to leave alone
-
-
-logging.getLogger("pipeline").addHandler(logging.NullHandler())  # nothing reaches the screen but what is said
-
-for command in (
+COMMANDS: Sequence[click.Command] = (
     demo,
     check,
     run,
@@ -61,24 +44,70 @@ for command in (
     ledger_group,
     config_group,
     sandbox,
-):
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="esign-import %(version)s")
+def cli() -> None:
+    """Create doctors' electronic seals from a roster and a folder of pictures, never twice.
+
+    The options may stand before or after the command.
+
+    \b
+    Exit codes: 0 done · 1 bug · 2 usage or configuration · 3 some rows need a human
+    4 halted, a rerun cannot help · 5 stopped early, a rerun will help · 6 another run
+    holds the lock · 7 a roster was refused · 74 ledger or disk · 130/143 interrupted
+    """  # noqa: D301 - \b is click's mark for lines to leave alone
+
+
+def _store_option(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Store an option that was given in the session; one behind the command counts before one in front of it."""
+    session: Session = context.obj
+    if value is not None and value is not False:
+        assert option.name is not None
+        setattr(session, option.name, value)
+        session.lang_given |= option.name == "lang"
+    return value
+
+
+def _shared_option(*names: str, **settings: Any) -> click.Option:
+    return click.Option(names, callback=_store_option, expose_value=False, **settings)
+
+
+# each is an attribute of Session
+SHARED_OPTIONS: Sequence[click.Option] = (
+    _shared_option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Configuration (default: config.yaml in the current folder).",
+    ),
+    _shared_option("--lang", type=click.Choice(["zh", "en"]), help="Language of messages and results."),
+    _shared_option("-v", "--verbose", is_flag=True, help="Say more; show the traceback of a bug."),
+    _shared_option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    _shared_option(
+        "--json", "as_json", is_flag=True, help="Print data to stdout as JSON; of a run, its run.json."
+    ),
+)
+
+for command in COMMANDS:
     cli.add_command(command)
-share_options(cli)
+for command in find_commands(cli):
+    command.params.extend(SHARED_OPTIONS)
+logging.getLogger("pipeline").addHandler(
+    logging.NullHandler()
+)  # log records go to log.jsonl, not to the screen
 
 
 def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
-    """Run one command and return its exit code; every expected trouble is one sentence on stderr."""
-    open_missing()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # a console that cannot carry a character must not end a night
-            stream.reconfigure(errors=NEAREST)
+    """Run one command and return its exit code; each expected error is one sentence on stderr."""
+    prepare_streams()
     os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
-    chosen = language.find(arguments, os.environ, default=DEFAULT)
-    set_language(
-        cli, speakable(chosen or "en")
-    )  # notes click's own help options in English, so before click speaks
-    set_click_language(speakable(chosen or "en"))
+    chosen = language.find(arguments, os.environ, default=DEFAULT_CONFIG)
+    set_language(cli, limit_to_console(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
         with cli.make_context("esign-import", list(arguments), obj=session) as context:
@@ -86,7 +115,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except (Exception, KeyboardInterrupt) as trouble:  # noqa: BLE001 - the outermost net
-        return report_error(session, trouble)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost net
+        return report_error(session, error)
     finally:
-        flush()
+        flush_streams()

@@ -1,7 +1,10 @@
-"""One command's surroundings: its configuration, its language, where it speaks."""
+"""The options of one command line, the configuration it reads, and what it prints: data to stdout, all else to stderr."""
 
 from __future__ import annotations
 
+import codecs
+import errno
+import io
 import json
 import os
 import shutil
@@ -11,204 +14,224 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pipeline.cli.streams import GONE, let_go
-from pipeline.clock import Clock, SystemClock
 from pipeline.config import language
-from pipeline.config.settings import Config, load
-from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
 from pipeline.messages.catalogue import say
 from pipeline.messages.localized import Phrase
 from pipeline.support.shell_quoting import join, quote
-from pipeline.workflow.run_environment import PROGRAM
 
-DEFAULT = Path("config.yaml")
+if TYPE_CHECKING:
+    from pipeline.clock import Clock
+    from pipeline.config.settings import Config
+
+DEFAULT_CONFIG = Path("config.yaml")
+PROGRAM = "esign-import"
 PYTHONS = ("python", "python3")
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
+ENCODING_ERRORS = "esign-import.nearest"  # the error handler of stdout and stderr
+PLAIN_SIGNS = {"·": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "...", "×": "x"}
+READER_GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows reports it
 
 
-@dataclass(slots=True)
+@dataclass(kw_only=True)
 class Session:
-    """The global options; stdout is for data, everything said goes to stderr."""
+    """The options of one command line, and the place where its output is printed."""
 
+    clock: Clock
+    arguments: tuple[str, ...] = ()
     config_path: Path | None = None
     lang: str | None = None
-    lang_given: bool = field(default=False, kw_only=True)  # by --lang
-    arguments: tuple[str, ...] = field(default=(), kw_only=True)
-    verbose: bool = field(default=False, kw_only=True)
-    quiet: bool = field(default=False, kw_only=True)
-    as_json: bool = field(default=False, kw_only=True)
-    clock: Clock = field(default_factory=SystemClock, kw_only=True)
-    made: tuple[str, int] = field(
-        default=("", 0), kw_only=True
-    )  # by a run that broke: its id, how many seals
-    _rosters_lang: str | None = field(default=None, init=False)
-    _warned: set[str] = field(default_factory=set, init=False)
+    lang_given: bool = False  # by --lang
+    verbose: bool = False
+    quiet: bool = False
+    as_json: bool = False
+    broken_run: tuple[str, int] = ("", 0)  # its id, and how many seals it made
+    _title_language: str | None = field(default=None, init=False)
+    _printed_warnings: set[str] = field(default_factory=set, init=False)
 
     @property
     def language(self) -> str:
-        """The language of the results: ``zh`` or ``en``, by default the locale's, else that of the rosters' titles."""
-        return self.lang or language.of_locale(os.environ) or self._rosters_lang or "en"
-
-    def hear_titles(self, titles: Iterable[str]) -> None:
-        """Note the language of the rosters' titles, which counts where nothing else names one."""
-        self._rosters_lang = language.of_titles(titles) or self._rosters_lang
+        """The language of the results, ``zh`` or ``en``: the chosen one, the locale's, the one of the rosters' titles."""
+        return self.lang or language.of_locale(os.environ) or self._title_language or "en"
 
     @property
     def spoken(self) -> str:
-        """The language of what is said here: the same, unless the console cannot write it."""
-        return speakable(self.language)
+        """The language of messages: the same, unless the console cannot write it."""
+        return limit_to_console(self.language)
 
-    def say(self, key: str, **details: object) -> None:
-        """Say a sentence on stderr, unless ``-q``."""
-        if not self.quiet:
-            self.alarm(key, **details)
+    def note_title_language(self, titles: Iterable[str]) -> None:
+        """Remember the language of the rosters' titles, which counts where neither option nor locale gives one."""
+        self._title_language = language.of_titles(titles) or self._title_language
 
-    def tell(self, key: str, **details: object) -> None:
-        """Write a sentence that a command was asked for to stdout; with ``--json`` the same is told by `put_json`."""
-        if not self.as_json:
-            self.put(self.word(key, **details))
-
-    def put_json(self, **told: Any) -> None:
-        """Write one JSON object to stdout, where ``--json`` asks for it."""
-        if self.as_json:
-            self.put(json.dumps({"schema": 1, **told}, ensure_ascii=False))
-
-    def word(self, key: str, **details: object) -> str:
-        """Return a sentence in the language that is spoken."""
+    def render_sentence(self, key: str, **details: object) -> str:
+        """Return a message in the language of messages."""
         return say(key, self.spoken, **details)
 
-    def alarm(self, key: str, **details: object) -> None:
-        """Say a sentence on stderr also with ``-q``: somebody has to know."""
-        self.write(self.word(key, **details))
-
-    def fail(self, trouble: EsignImportError) -> None:
-        """Say why a command ends, also with ``-q``; a path in it may hold a number."""
-        self.write(mask_text(trouble.say(self.spoken)))
-
-    def warn(self, trouble: EsignImportError) -> None:
-        """Say what is no reason to stop, also with ``-q``."""
-        self.alarm("warning", text=mask_text(trouble.say(self.spoken)))
+    # -- stderr
 
     @staticmethod
-    def put(text: str, *, nl: bool = True) -> None:
-        """Write data to stdout; whoever read it may have seen enough (`| head`), which is no trouble."""
+    def print_line(text: str) -> None:
+        """Print a line to stderr as the console can: click would take an ASCII one for UTF-8."""
+        with suppress(OSError):  # the reader has gone, or the disk is full: no reason to end a run
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+
+    def inform(self, key: str, **details: object) -> None:
+        """Print a message to stderr, unless ``-q``."""
+        if not self.quiet:
+            self.alert(key, **details)
+
+    def alert(self, key: str, **details: object) -> None:
+        """Print a message to stderr, also with ``-q``."""
+        self.print_line(self.render_sentence(key, **details))
+
+    def print_error(self, error: EsignImportError) -> None:
+        """Print why a command ends, also with ``-q``; a path in it may hold a number."""
+        from pipeline.domain.masking import mask_text
+
+        self.print_line(mask_text(error.say(self.spoken)))
+
+    def print_warning(self, error: EsignImportError) -> None:
+        """Print what is no reason to stop, also with ``-q``."""
+        from pipeline.domain.masking import mask_text
+
+        self.alert("warning", text=mask_text(error.say(self.spoken)))
+
+    def print_next_step(self, text: str, command: str) -> None:
+        """Print what to do next; the command stands alone on the last line, to be typed as it is."""
+        self.inform("next", text=text)
+        self.inform("command", command=command)
+
+    def suggest_command(self, key: str, *words: str) -> None:
+        """Print what to do next, with a command of this program."""
+        self.print_next_step(self.render_sentence(key), f"{self.invocation} {join(words)}")
+
+    def suggest_same_command(self, key: str) -> None:
+        """Print that the same command is to be typed again; `status` instead where a path in it holds a number."""
+        from pipeline.domain.masking import mask_text
+
+        command = f"{self.program} {join(self.arguments)}"
+        if mask_text(command) == command:
+            self.print_next_step(self.render_sentence(key), command)
+        else:
+            self.suggest_command("next_unshown", "status")
+
+    def confirm(self, key: str, **details: object) -> bool:
+        """Ask a question; only a clear yes is one. Raises click.Abort where stdin is at its end.
+
+        An event loop would handle a Ctrl-C only after the answer, so here Ctrl-C ends the command as usual.
+        """
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            question = f"{self.render_sentence(key, **details)} [y/N]"
+            while (answer := _read_answer(question)) not in ANSWERS:
+                self.alert("answer_yes_or_no")
+            return ANSWERS[answer]
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+    # -- stdout
+
+    @staticmethod
+    def print_data(text: str, *, nl: bool = True) -> None:
+        """Print data to stdout; a reader that has seen enough (`| head`) is no trouble."""
         try:
             click.echo(text, nl=nl)
         except OSError as error:
-            let_go(sys.stdout)
-            if error.errno not in GONE:
+            discard_output(sys.stdout)
+            if error.errno not in READER_GONE:
                 raise DiskTrouble("disk.stdout", why=reason_of(error)) from error
 
-    def then(self, text: str, command: str) -> None:
-        """Say what to do next; its command ends what is said, alone on its line, to be typed as it stands."""
-        self.say("next", text=text)
-        self.say("command", command=command)
+    def print_text(self, key: str, **details: object) -> None:
+        """Print a message that a command was asked for to stdout; with ``--json``, `print_json` prints the same."""
+        if not self.as_json:
+            self.print_data(self.render_sentence(key, **details))
 
-    def proceed(self, key: str, *words: str) -> None:
-        """Say what to do next, with a command of this program."""
-        self.then(self.word(key), f"{self.invocation} {join(words)}")
+    def print_json(self, **values: Any) -> None:
+        """Print one JSON object to stdout, where ``--json`` asks for it."""
+        if self.as_json:
+            self.print_data(json.dumps({"schema": 1, **values}, ensure_ascii=False))
 
-    def agreed(self, key: str, **details: object) -> bool:
-        """Ask a question; only a clear yes is one. Raises click.Abort where nobody answers.
+    # -- configuration
 
-        An event loop would hear a Ctrl-C only after the answer: while it is awaited, Ctrl-C ends the command as usual.
-        """
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            text = f"{self.word(key, **details)} [y/N]"
-            while (answer := _read_answer(text)) not in ANSWERS:
-                self.alarm("answer_yes_or_no")
-            return ANSWERS[answer]
-        finally:
-            signal.signal(signal.SIGINT, before)
+    @property
+    def config_name(self) -> Path:
+        """The file of the configuration."""
+        return self.config_path or DEFAULT_CONFIG
 
-    @staticmethod
-    def write(text: str) -> None:
-        """Write a line to stderr as the console can: click would take an ASCII one for UTF-8."""
-        with suppress(OSError):  # the reader has gone, or the disk is full; that is no reason to end a night
-            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks
-
-    def config(self) -> Config:
-        """Return the configuration; UsageError where there is none."""
-        found = self.config_if_any()
-        if found is None:
-            raise UsageError("no_config", folder=Path.cwd(), then=("demo",))
-        return found
-
-    def config_if_any(self) -> Config | None:
+    def find_config(self) -> Config | None:
         """Return the configuration, or None where none is named and none lies in the current folder."""
-        path = self.config_path or (DEFAULT if DEFAULT.exists() else None)
-        if path is None:
-            return None
-        return self.load(path)
+        return self.read_config(self.config_name) if self.config_path or DEFAULT_CONFIG.exists() else None
 
-    def load(self, path: Path | None) -> Config:
-        """Read a configuration; what is to be warned of is said once, however often a command reads it."""
-        return load(path, os.environ, warn=self._warn_of)
+    def require_config(self) -> Config:
+        """Return the configuration; UsageError where there is none."""
+        config = self.find_config()
+        if config is None:
+            raise UsageError("no_config", folder=Path.cwd(), then=("demo",))
+        return config
 
-    def _warn_of(self, warning: Phrase) -> None:
+    def require_ready_config(self) -> Config:
+        """Return a configuration that names application, organisation and operator; UsageError else."""
+        from pipeline.workflow.run_environment import require_ready
+
+        config = self.require_config()
+        require_ready(config, self.config_name)
+        return config
+
+    def read_config(self, path: Path | None) -> Config:
+        """Read a configuration, of which each warning is printed once."""
+        from pipeline.config.settings import load
+
+        return load(path, os.environ, warn=self._print_config_warning)
+
+    def _print_config_warning(self, warning: Phrase) -> None:
         text = warning.say(self.spoken)
-        if text not in self._warned:
-            self._warned.add(text)
-            self.alarm("warning", text=text)
+        if text not in self._printed_warnings:
+            self._printed_warnings.add(text)
+            self.alert("warning", text=text)
+
+    # -- how the program is called
 
     @property
     def program(self) -> str:
         """What to type to call the program, before any option."""
         called = Path(sys.argv[0])
         if called.stem == PROGRAM:
-            return PROGRAM if _found_as(PROGRAM, called) else quote(str(called))
+            return PROGRAM if _is_found_as(PROGRAM, called) else quote(str(called))
         if called.name != "__main__.py" and shutil.which(PROGRAM) is not None:
             return PROGRAM  # called by another program
-        word = next((name for name in PYTHONS if _found_as(name, Path(sys.executable))), sys.executable)
-        return f"{quote(word)} -m pipeline"
+        python = next((name for name in PYTHONS if _is_found_as(name, Path(sys.executable))), sys.executable)
+        return f"{quote(python)} -m pipeline"
 
     @property
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
-        given = ("--config", quote(str(self.config_path))) if self.config_path else ()
-        return " ".join((self.program, *given, *self._told_language))
+        config = ("--config", quote(str(self.config_path))) if self.config_path else ()
+        return " ".join((self.program, *config, *self._language_option))
 
     @property
-    def caller(self) -> str:
+    def help_invocation(self) -> str:
         """What to type for a help, which reads no configuration."""
-        return " ".join((self.program, *self._told_language))
+        return " ".join((self.program, *self._language_option))
 
     @property
-    def _told_language(self) -> tuple[str, ...]:
+    def _language_option(self) -> tuple[str, ...]:
         return ("--lang", self.lang) if self.lang and self.lang_given else ()
 
-    @property
-    def again(self) -> str:
-        """The command as it was typed."""
-        return f"{self.program} {join(self.arguments)}"
 
-    def repeat(self, key: str) -> None:
-        """Say that the same command is to be typed again; where a path holds a number it is not shown, and not typed."""
-        if mask_text(self.again) == self.again:
-            self.then(self.word(key), self.again)
-        else:
-            self.proceed("next_unshown", "status")
-
-    @property
-    def config_name(self) -> Path:
-        """The file that `config` reads."""
-        return self.config_path or DEFAULT
-
-
-def _found_as(name: str, called: Path) -> bool:
+def _is_found_as(name: str, called: Path) -> bool:
     """Tell whether typing a name starts the very program that was called."""
-    found = shutil.which(name)
-    return found is not None and Path(found).absolute().with_suffix("") == called.absolute().with_suffix("")
+    program = shutil.which(name)
+    return program is not None and Path(program).absolute().with_suffix("") == called.absolute().with_suffix(
+        ""
+    )
 
 
-def speakable(chosen: str) -> str:
-    """Return the language, or ``en`` where the console cannot write Chinese: question marks help nobody."""
+def limit_to_console(chosen: str) -> str:
+    """Return the chosen language, or ``en`` where the console cannot write Chinese."""
     for stream in (sys.stdout, sys.stderr):
         try:
             "中文".encode(getattr(stream, "encoding", None) or "utf-8")
@@ -218,6 +241,53 @@ def speakable(chosen: str) -> str:
 
 
 def _read_answer(question: str) -> str:
-    """Ask on stderr and return what was typed, in small letters; raises click.Abort where nobody answers."""
+    """Ask on stderr and return what was typed, in small letters."""
     typed: str = click.prompt(question, prompt_suffix=" ", default="", show_default=False, err=True)
     return typed.strip().lower()
+
+
+def encode_nearest(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Encode what a console cannot show as its nearest sign, or as an escape where it has none."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = error.object[error.start]
+    try:
+        encoded: str | bytes = PLAIN_SIGNS[character].encode(error.encoding)
+    except (KeyError, UnicodeEncodeError):
+        one = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
+        encoded, _ = codecs.backslashreplace_errors(one)
+    return encoded, error.start + 1
+
+
+codecs.register_error(ENCODING_ERRORS, encode_nearest)
+
+
+def prepare_streams() -> None:
+    """Open streams that are closed, and let no character end a run that the console cannot carry.
+
+    Of a closed stream (``2>&-``, pythonw) the next file would get the number, and messages would be written into it.
+    """
+    # in this order each gets its own number: it is the lowest that is free
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ENCODING_ERRORS)
+
+
+def discard_output(stream: TextIO) -> None:
+    """Send what is still written to a stream to the null device, also what Python writes when it ends."""
+    null_device = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, AttributeError, io.UnsupportedOperation):  # a stream that is no file
+        os.dup2(null_device, stream.fileno())
+    os.close(null_device)
+
+
+def flush_streams() -> None:
+    """Write what Python would write when it ends, which would give exit code 120 for a reader that has gone."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            discard_output(stream)

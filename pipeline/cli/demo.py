@@ -5,26 +5,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
-from pipeline.cli.run_record import recorded
-from pipeline.cli.run_session import run_command
-from pipeline.config.environment import name_of
-from pipeline.config.named_paths import room_for_results
-from pipeline.config.settings import load
-from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import say
 from pipeline.support.shell_quoting import join
 
-PORT_TROUBLE = {errno.EADDRINUSE: "port_taken", errno.EACCES: "port_rights", errno.EPERM: "port_rights"}
-PORT = 8765  # of `esign-import sandbox`, unless --port says otherwise
+if TYPE_CHECKING:
+    from pipeline.sandbox.server import Sandbox
+
+PORT_ERRORS = {errno.EADDRINUSE: "port_taken", errno.EACCES: "port_rights", errno.EPERM: "port_rights"}
+DEFAULT_PORT = 8765  # of `esign-import sandbox`
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -38,70 +35,76 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second
     demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.
     """
-    from pipeline.esign.signing import Credentials  # noqa: PLC0415
-    from pipeline.reports.edited_workbooks import newest  # noqa: PLC0415
-    from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
-    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
-    from pipeline.sandbox.thread import SandboxThread  # noqa: PLC0415
+    from pipeline.cli.run_log import record_command
+    from pipeline.cli.run_session import run_command
+    from pipeline.config.environment import name_of
+    from pipeline.config.named_paths import room_for_results
+    from pipeline.config.settings import load
+    from pipeline.domain.run import RunRequest
+    from pipeline.esign.signing import Credentials
+    from pipeline.reports.edited_workbooks import newest
+    from pipeline.sandbox.server import Sandbox
+    from pipeline.sandbox.tenant import SANDBOX
+    from pipeline.sandbox.thread import SandboxThread
 
-    base = out or Path("demo")
-    room_for_results(base)
-    sample = _sample_data()
-    clock = session.clock
-    truth = base / "sandbox-seals.jsonl"
-    config_file = session.config_path = _write_config(base, sample)
-    with ExitStack() as stack:
-        service = stack.enter_context(SandboxThread(Sandbox(latency=0.08, truth_file=truth)))
-        config = load(config_file, {name_of(("api", "endpoint")): service.url})
-        recorder = stack.enter_context(recorded(session, "run", config))
-        results = base / "out" / recorder.run
-        ask = RunRequest(
-            "run",
-            recorder.run,
-            (sample / "roster.xlsx",),
-            sample / "seals",
-            results,
-            limit=rows,
-            invocation=session.invocation,
-        )
-        latest = base / "out" / "latest"
-        code = run_command(
-            session,
-            config,
-            ask,
-            recorder=recorder,
-            clock=clock,
-            yes=True,
-            latest=latest,
-            register=False,  # each demo has its own service
-            steps=False,  # the sandbox ends with this command: what goes on from here is said below
-            credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
-        )
+    folder = out or Path("demo")
+    room_for_results(folder)
+    sample = _find_sample_data()
+    state_file = folder / "sandbox-seals.jsonl"
+    latest = folder / "out" / "latest"
+    session.config_path = _write_config(folder, sample)
+    with SandboxThread(Sandbox(latency=0.08, truth_file=state_file)) as service:
+        config = load(session.config_path, {name_of(("api", "endpoint")): service.url})
+        with record_command(session, "run", config) as recorder:
+            request = RunRequest(
+                "run",
+                recorder.run,
+                (sample / "roster.xlsx",),
+                sample / "seals",
+                folder / "out" / recorder.run,
+                limit=rows,
+                invocation=session.invocation,
+            )
+            code = run_command(
+                session,
+                config,
+                request,
+                recorder=recorder,
+                yes=True,
+                latest=latest,
+                register=False,  # each demo has its own service
+                steps=False,  # the sandbox ends with this command: other steps are printed below
+                credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
+            )
     workbook = newest(latest / "results.xlsx")
     if code == 3:
-        session.say("demo_exit", code=code)
-    session.say("demo_open", path=workbook)
-    sandbox_command = f"{session.program} {join(['sandbox', '--truth', str(truth)])}"
-    session.say("demo_more", sandbox=sandbox_command)
-    session.proceed("demo_retry", "retry", str(workbook))
+        session.inform("demo_exit", code=code)
+    session.inform("demo_open", path=workbook)
+    sandbox_command = f"{session.program} {join(['sandbox', '--truth', str(state_file)])}"
+    session.inform("demo_more", sandbox=sandbox_command)
+    session.suggest_command("demo_retry", "retry", str(workbook))
     return code
 
 
-def _write_config(base: Path, sample: Path) -> Path:
-    """Write the demo's config.yaml and the sandbox's published keys, so that every command can go on from here."""
-    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
-    from pipeline.support.atomic_files import private_folder  # noqa: PLC0415
+def _write_config(folder: Path, sample: Path) -> Path:
+    """Write the demo's config.yaml and the sandbox's published keys, which other commands can use later."""
+    from pipeline.sandbox.tenant import SANDBOX
+    from pipeline.support.atomic_files import private_folder
 
-    secrets = private_folder(base / "secrets")
-    _write_private(secrets / "tencent__secret_id", SANDBOX.secret_id)
-    _write_private(secrets / "tencent__secret_key", SANDBOX.secret_key)
-    path = base / "config.yaml"
-    _write_private(
-        path,
+    def write_private(path: Path, text: str) -> None:
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+
+    secrets = private_folder(folder / "secrets")
+    write_private(secrets / "tencent__secret_id", SANDBOX.secret_id)
+    write_private(secrets / "tencent__secret_key", SANDBOX.secret_key)
+    config_file = folder / "config.yaml"
+    write_private(
+        config_file,
         f"""\
 # {say("demo_config", "en")} / {say("demo_config", "zh")}
 api:
-  endpoint: http://127.0.0.1:{PORT}
+  endpoint: http://127.0.0.1:{DEFAULT_PORT}
   app_id: {SANDBOX.app_id}
   organization_open_id: {SANDBOX.organization_open_id}
   operator_open_id: {SANDBOX.operator_open_id}
@@ -110,26 +113,24 @@ seals: {json.dumps(str(sample / "seals"), ensure_ascii=False)}
 secrets_dir: secrets
 """,
     )
-    return path
+    return config_file
 
 
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
-
-
-def _sample_data() -> Path:
+def _find_sample_data() -> Path:
     """Return the sample's folder: in the repository, or inside the installed package."""
     installed, repository = PACKAGE / "_sample_data", PACKAGE.parent / "sample_data"
     return installed if installed.is_dir() else repository
 
 
+option_with_default = partial(click.option, show_default=True)
+SECONDS = click.FloatRange(min=0)
+
+
 @click.command()
-@click.option(
+@option_with_default(
     "--port",
     type=click.IntRange(0, 65535),
-    default=PORT,
-    show_default=True,
+    default=DEFAULT_PORT,
     metavar="PORT",
     help="On 127.0.0.1; 0 = any.",
 )
@@ -139,49 +140,31 @@ def _sample_data() -> Path:
     metavar="FILE",
     help="Faults to inject.",
 )
-@click.option(
+@option_with_default(
     "--limiter",
     type=click.Choice(["rolling", "calendar", "none"]),
     default="rolling",
-    show_default=True,
     help="How calls are counted.",
 )
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=20.0,
-    metavar="N",
-    show_default=True,
-    help="Calls a second.",
+@option_with_default(
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=20.0, metavar="N", help="Calls a second."
 )
-@click.option(
-    "--latency",
-    type=click.FloatRange(min=0),
-    default=0.08,
-    metavar="SECONDS",
-    show_default=True,
-    help="Seconds an answer takes.",
+@option_with_default(
+    "--latency", type=SECONDS, default=0.08, metavar="SECONDS", help="Seconds an answer takes."
 )
-@click.option(
-    "--jitter",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    metavar="SECONDS",
-    show_default=True,
-    help="Seconds of arrival jitter.",
+@option_with_default(
+    "--jitter", type=SECONDS, default=0.0, metavar="SECONDS", help="Seconds of arrival jitter."
 )
-@click.option(
+@option_with_default(
     "--inline",
     type=click.Choice(["on", "transition", "ignored"]),
     default="transition",
-    show_default=True,
     help="How SealImage is taken.",
 )
-@click.option(
+@option_with_default(
     "--unique-names",
     type=click.Choice(["code", "bare", "off"]),
     default="code",
-    show_default=True,
     help="How a taken seal name is refused.",
 )
 @click.option(
@@ -199,38 +182,22 @@ def sandbox(session: Session, /, **options: Any) -> int:
     try:
         asyncio.run(_serve(session, options))
     except KeyboardInterrupt:
-        session.say("sandbox_stopped")
+        session.inform("sandbox_stopped")
     return 0
 
 
 async def _serve(session: Session, options: dict[str, Any]) -> None:
-    from pipeline.sandbox.fault_file import load_faults  # noqa: PLC0415
-    from pipeline.sandbox.rules import Rules  # noqa: PLC0415
-    from pipeline.sandbox.server import Sandbox  # noqa: PLC0415
-    from pipeline.sandbox.tenant import SANDBOX  # noqa: PLC0415
-    from pipeline.sandbox.world import World  # noqa: PLC0415
+    """Answer calls until the task is cancelled."""
+    from pipeline.sandbox.tenant import SANDBOX
 
-    rules = Rules(
-        inline=options["inline"],
-        unique_names=options["unique_names"],
-        limiter=options["limiter"],
-        rate=options["rate"],
-    )
-    server = Sandbox(
-        World(rules),
-        faults=load_faults(options["faults"]) if options["faults"] else (),
-        latency=options["latency"],
-        arrival_jitter=options["jitter"],
-        port=options["port"],
-        truth_file=options["truth"],
-    )
+    server = _build_sandbox(options)
     try:
         await server.start()
     except OSError as error:
-        key = PORT_TROUBLE.get(error.errno or 0, "port_failed")
+        key = PORT_ERRORS.get(error.errno or 0, "port_failed")
         raise UsageError(key, port=options["port"], why=reason_of(error)) from error
     try:
-        session.say(
+        session.inform(
             "sandbox_at",
             url=server.url,
             secret_id=SANDBOX.secret_id,
@@ -242,3 +209,20 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
         await asyncio.get_running_loop().create_future()
     finally:
         await server.stop()
+
+
+def _build_sandbox(options: dict[str, Any]) -> Sandbox:
+    from pipeline.sandbox.fault_file import load_faults
+    from pipeline.sandbox.rules import Rules
+    from pipeline.sandbox.server import Sandbox
+    from pipeline.sandbox.world import World
+
+    rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
+    return Sandbox(
+        World(rules),
+        faults=load_faults(options["faults"]) if options["faults"] else (),
+        latency=options["latency"],
+        arrival_jitter=options["jitter"],
+        port=options["port"],
+        truth_file=options["truth"],
+    )

@@ -1,4 +1,4 @@
-"""A command that could not do its work: one sentence why, the exit code, and the next command to type."""
+"""Reports why a command could not do its work: one sentence, the exit code, and the next command to type."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from pipeline.cli.click_locale import tidy
-from pipeline.cli.context import Session
-from pipeline.cli.streams import let_go
+from pipeline.cli.context import Session, discard_output
+from pipeline.cli.help import polish_message
 from pipeline.domain.masking import mask_text
 from pipeline.errors import (
     ConfigError,
@@ -22,16 +21,15 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.support.shell_quoting import join
-from pipeline.workflow.exit_codes import INTERRUPTED
 
-AFTER: Mapping[type[EsignImportError], tuple[str, ...]] = {
+REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {
     ConfigError: ("config", "validate"),
     LedgerUnreachable: (),  # rights or room: the ledger is not damaged
     LedgerError: ("ledger", "check"),
     Locked: ("status",),
 }
-# what is said before the next command where nothing has to be put right first
-NEXT: Mapping[str, str] = {
+# the message before the next command where nothing has to be put right first
+INTRODUCTIONS: Mapping[str, str] = {
     "no_config": "next_example",
     "never_run": "next_check",
     "no_last_run": "next_run",
@@ -41,7 +39,7 @@ NEXT: Mapping[str, str] = {
     "ledger.locked_by_somebody": "next_status",
 }
 # what is put right elsewhere, after which the same words are typed again
-SAME_AGAIN = frozenset(
+REPEATED_AFTER_REPAIR = frozenset(
     {
         "no_such_path",
         "usage.configured_missing",
@@ -51,98 +49,137 @@ SAME_AGAIN = frozenset(
     }
 )
 USAGE = 2
-HELPS = frozenset({"-h", "--help", "--version"})
+INTERRUPTED = 130
+HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
+NEVER_SUGGESTED = frozenset({"certify"})  # it may make a second seal
+LONG_WORD = 6  # letters from which on two slips are one misspelling
 
 
-def report_error(session: Session, trouble: BaseException) -> int:
-    """Say what happened, also with ``-q``, and what to type next; return the exit code.
+def report_error(session: Session, error: BaseException) -> int:
+    """Print what happened, also with ``-q``, and what to type next; return the exit code.
 
     Numbers are masked: the name of a picture or a roster may hold one.
     """
-    if isinstance(trouble, click.ClickException):
-        return _misused(session, trouble)
-    if isinstance(trouble, BrokenPipeError) and HELPS & set(session.arguments):
-        let_go(sys.stdout)  # click wrote its help to somebody who has seen enough
+    if isinstance(error, click.ClickException):
+        return _report_usage(session, error)
+    if isinstance(error, BrokenPipeError) and HELP_OPTIONS & set(session.arguments):
+        discard_output(sys.stdout)  # the reader of click's help has seen enough
         return 0
-    if isinstance(trouble, UnicodeError) and (encoding := sys.getfilesystemencoding()) != "utf-8":
-        session.alarm("locale", encoding=encoding)
-        session.repeat("next_after")
+    if isinstance(error, UnicodeError) and (encoding := sys.getfilesystemencoding()) != "utf-8":
+        session.alert("locale", encoding=encoding)
+        session.suggest_same_command("next_after")
         return USAGE
-    if isinstance(trouble, OSError):
-        trouble = DiskTrouble.of(trouble)
-    if isinstance(trouble, EsignImportError):
-        session.fail(trouble)
-        if not _tell_made(session):
-            _point_on(session, trouble)
-        return trouble.exit_code
-    if isinstance(trouble, KeyboardInterrupt | click.Abort):
-        session.alarm("interrupted")
-        session.repeat("next_again")
+    if isinstance(error, OSError):
+        error = DiskTrouble.of(error)
+    if isinstance(error, EsignImportError):
+        session.print_error(error)
+        if not _report_broken_run(session):
+            _suggest_remedy(session, error)
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        session.alert("interrupted")
+        session.suggest_same_command("next_again")
         return INTERRUPTED
-    session.alarm("bug", kind=type(trouble).__name__)
+    session.alert("bug", kind=type(error).__name__)
     if session.verbose:
-        for line in traceback.format_exception(trouble):
+        for line in traceback.format_exception(error):
             sys.stderr.write(mask_text(line))
-    loud = () if session.verbose else ("-v",)
-    session.arguments = (*loud, *session.arguments)
-    session.repeat("next_bug")
-    _tell_made(session)
+    else:
+        session.arguments = ("-v", *session.arguments)
+    session.suggest_same_command("next_bug")
+    _report_broken_run(session)
     return 1
 
 
-def _tell_made(session: Session) -> bool:
-    """Say how many seals a run made before it broke, and how its results are had; tell whether it made any."""
-    run, seals = session.made
+def _report_broken_run(session: Session) -> bool:
+    """Print how many seals a run made before it broke, and the command for its results; return whether it made any."""
+    run, seals = session.broken_run
     if seals:
-        session.alarm("made", n=seals, run=run)
-        session.proceed("next_report", "report", "--run", run)
+        session.alert("made", n=seals, run=run)
+        session.suggest_command("next_report", "report", "--run", run)
     return bool(seals)
 
 
-def _misused(session: Session, wrong: click.ClickException) -> int:
-    """Tell wrong words with click's sentence: how the command is used, what is wrong, where to read more."""
-    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
-    path = tuple(_commands(session.arguments))
-    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
-        session.write(wrong.format_message())  # the whole help; it begins with how the command is used
+def _report_usage(session: Session, error: click.ClickException) -> int:
+    """Print click's sentence about a wrong command line: how the command is used, what is wrong, where to read more."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = tuple(find_command_words(session.arguments))
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        session.print_line(error.format_message())  # the whole help; it begins with how the command is used
     else:
         if context is not None:
-            session.write(f"{context.get_usage()}\n")
-        session.alarm("misused", message=mask_text(tidy(wrong.format_message(), session.spoken)))
-    session.then(session.word("next_help"), join_to(session.caller, *path, "--help"))
-    return wrong.exit_code
+            session.print_line(f"{context.get_usage()}\n")
+        if isinstance(error, click.exceptions.NoSuchCommand):
+            error = _suggest_commands(error)
+        session.alert("misused", message=mask_text(polish_message(error.format_message(), session.spoken)))
+    session.print_next_step(
+        session.render_sentence("next_help"), join_to(session.help_invocation, *command, "--help")
+    )
+    return error.exit_code
 
 
-def _point_on(session: Session, trouble: EsignImportError) -> None:
-    """Say the command that helps on: the exception's own, its kind's, how to use this one, or the same again."""
-    usual = next((words for kind, words in AFTER.items() if isinstance(trouble, kind)), ())
-    words = trouble.then or (() if trouble.key in SAME_AGAIN else usual)
+def _suggest_commands(error: click.exceptions.NoSuchCommand) -> click.exceptions.NoSuchCommand:
+    """Return the error with the commands whose names are nearly the one that was typed."""
+    group = error.ctx.command if error.ctx else None
+    names = group.commands if isinstance(group, click.Group) else ()
+    near = [name for name in names if is_near_name(error.command_name, name)]
+    return click.exceptions.NoSuchCommand(error.command_name, possibilities=near, ctx=error.ctx)
+
+
+def is_near_name(word: str, name: str) -> bool:
+    """Tell whether a word begins a command's name, or is a misspelling of it."""
+    if name in NEVER_SUGGESTED:
+        return False
+    slips = 2 if len(word) >= LONG_WORD else 1
+    return (len(word) > 1 and name.startswith(word)) or _count_slips(word, name) <= slips
+
+
+def _count_slips(word: str, name: str) -> int:
+    """Return how many letters were omitted, added, mistaken or exchanged with their neighbour."""
+    row_before: Sequence[int] = ()
+    row: Sequence[int] = range(len(name) + 1)
+    for i, letter in enumerate(word, start=1):
+        next_row = [i]
+        for j, wanted in enumerate(name, start=1):
+            slips = min(row[j] + 1, next_row[j - 1] + 1, row[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == name[j - 2] and word[i - 2] == wanted:
+                slips = min(slips, row_before[j - 2] + 1)
+            next_row.append(slips)
+        row_before, row = row, next_row
+    return row[-1]
+
+
+def _suggest_remedy(session: Session, error: EsignImportError) -> None:
+    """Print the command that helps: the error's own, its kind's, the help of this command, or the same again."""
+    usual = next((words for kind, words in REMEDIES.items() if isinstance(error, kind)), ())
+    words = error.then or (() if error.key in REPEATED_AFTER_REPAIR else usual)
     if any(mask_text(word) != word for word in words):
         words = (words[0], "--help")  # a path that is not shown cannot be typed
     if words:
-        session.proceed(NEXT.get(trouble.key, "next_list" if words[0] == "resolve" else "next_after"), *words)
-    elif isinstance(trouble, UsageError) and trouble.meant and _say_meant(session, *trouble.meant):
+        key = "next_list" if words[0] == "resolve" else "next_after"
+        session.suggest_command(INTRODUCTIONS.get(error.key, key), *words)
+    elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
         return
-    elif isinstance(trouble, UsageError) and trouble.key not in SAME_AGAIN:
-        help_on = join_to(session.caller, *_commands(session.arguments), "--help")
-        session.then(session.word("next_after"), help_on)
+    elif isinstance(error, UsageError) and error.key not in REPEATED_AFTER_REPAIR:
+        command = join_to(session.help_invocation, *find_command_words(session.arguments), "--help")
+        session.print_next_step(session.render_sentence("next_after"), command)
     else:
-        session.repeat("next_after")
+        session.suggest_same_command("next_after")
 
 
-def _say_meant(session: Session, typed: str, meant: str) -> bool:
-    """Say the command again with the word that was probably meant; False where it may not be shown."""
+def _suggest_spelling(session: Session, typed: str, meant: str) -> bool:
+    """Print the command again with the word that was probably meant; False where it may not be shown."""
     words = [meant if word == typed else word for word in session.arguments]
     command = join_to(session.program, *words)
     if typed not in session.arguments or mask_text(command) != command:
         return False
-    session.then(session.word("next_meant"), command)
+    session.print_next_step(session.render_sentence("next_meant"), command)
     return True
 
 
-def _commands(arguments: Sequence[str]) -> Iterator[str]:
+def find_command_words(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the command, and the command in its group, that these arguments name."""
-    from pipeline.cli.app import cli  # noqa: PLC0415 - the program imports this module
+    from pipeline.cli.app import cli  # the program imports this module
 
     group: click.Command | None = cli
     for word in arguments:

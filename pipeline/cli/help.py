@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import gettext
 import inspect
+import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
 import click
 
-from pipeline.cli.command_group import find_commands
 from pipeline.messages.catalogue import say
-from pipeline.messages.click import CHINESE
+from pipeline.messages.click import CHINESE, KINDS, RANGES, STOPS
 from pipeline.messages.help import HELP
+from pipeline.support.text_width import measure_width
 
+DOMAIN = "esign-import"
+LOCALE = Path(__file__).with_name("locale")
 _AS_IT_IS = "\b"  # click's mark for a paragraph whose lines are left alone
 _NEVER_FIRST = "，。、；：？！）”》"  # of a line
+
+
+def find_commands(command: click.Command) -> Iterator[click.Command]:
+    """Yield a command and all that are below it."""
+    yield command
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from find_commands(child)
 
 
 def set_language(program: click.Group, language: str) -> None:
@@ -25,12 +37,29 @@ def set_language(program: click.Group, language: str) -> None:
         setattr(thing, attribute, _chinese(english) if language == "zh" else english)
     for command in find_commands(program):
         command.context_class = _ChineseContext if language == "zh" else click.Context
+    gettext.bindtextdomain(DOMAIN, LOCALE)
+    gettext.textdomain(DOMAIN)
+    os.environ["LANGUAGE"] = language  # where gettext looks first
 
 
 def untranslated(program: click.Group) -> list[str]:
     """Return the paragraphs that have no Chinese."""
     texts = (english for _, _, english in _texts(program))
     return sorted({key for text in texts for _, key in _paragraphs(text) if _found(key) is None})
+
+
+def polish_message(message: str, language: str) -> str:
+    """Return one of click's sentences as it is written in the reader's language.
+
+    click quotes with Python's ``repr``, which doubles the backslashes of a Windows path, puts its own blanks and stops
+    between translated parts, and names ranges and kinds of numbers as a programmer does.
+    """
+    message = message.replace("\\\\", "\\")
+    for name, (zh, en) in KINDS.items():
+        message = message.replace(name, zh if language == "zh" else en)
+    for pattern, instead in (*RANGES, *(STOPS if language == "zh" else ())):
+        message = re.sub(pattern, instead, message)
+    return message
 
 
 @cache
@@ -79,14 +108,14 @@ class _WideFormatter(click.HelpFormatter):
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         pairs = list(rows)
-        column = min(max(columns(term) for term, _ in pairs), col_max) + col_spacing
+        column = min(max(measure_width(term) for term, _ in pairs), col_max) + col_spacing
         for term, meaning in pairs:
             head = f"{'':>{self.current_indent}}{term}"
             lines = wrapped(meaning, max(self.width - column - self.current_indent, 20))
-            if columns(term) > column - col_spacing:
+            if measure_width(term) > column - col_spacing:
                 self.write(f"{head}\n")
             elif lines:
-                self.write(f"{head}{' ' * (column - columns(term))}{lines.pop(0)}\n")
+                self.write(f"{head}{' ' * (column - measure_width(term))}{lines.pop(0)}\n")
             else:
                 self.write(f"{head}\n")
             self._write(lines, column + self.current_indent)
@@ -98,11 +127,6 @@ class _WideFormatter(click.HelpFormatter):
 
 class _ChineseContext(click.Context):
     formatter_class = _WideFormatter
-
-
-def columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -121,7 +145,7 @@ def wrapped(text: str, width: int) -> list[str]:
 def _filled(text: str, width: int) -> Iterator[str]:
     line = ""
     for piece in re.findall(rf"[!-~]+ ?|.[{_NEVER_FIRST}]* ?", text):
-        if line and columns(line + piece.rstrip()) > width:
+        if line and measure_width(line + piece.rstrip()) > width:
             yield line.rstrip()
             line = ""
         line += piece

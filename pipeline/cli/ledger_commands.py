@@ -1,4 +1,4 @@
-"""`ledger`: look after the ledger — a backup in one file, the ways back, a check-up."""
+"""`ledger` and `adopt`: back the ledger up, restore, rebuild and check it; enter seals made elsewhere."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.command_group import CommandGroup
 from pipeline.cli.context import Session
-from pipeline.cli.run_commands import ready_config
 from pipeline.clock import run_id
-from pipeline.config.named_paths import no_such_path
-from pipeline.workflow.run_environment import lock_tenant, registry_of, require_ledger
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipeline.config.settings import Config
     from pipeline.ledger.maintenance import Restored
+    from pipeline.ledger.site_key import SiteKey
+    from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.resolution.adopt import AdoptableSeals
 
-SHOWN = 10  # troubles on the screen
+MAX_TROUBLES_SHOWN = 10
 FILE = click.Path(path_type=Path)
 
 
-@click.group("ledger", cls=CommandGroup)
+@click.group("ledger")
 def ledger_group() -> None:
     """Look after the ledger: backup, restore, rebuild, check."""
 
@@ -36,18 +37,19 @@ def backup(session: Session, *, file: Path) -> int:
 
     Of a folder FILE is a new file in it, named by the time.
     """
-    from pipeline.ledger import maintenance  # noqa: PLC0415
+    from pipeline.config.named_paths import no_such_path
+    from pipeline.ledger import maintenance
+    from pipeline.workflow.run_environment import require_ledger
 
     if file.is_dir():
         file /= f"ledger-{run_id(session.clock.now())}.backup"
     elif not file.parent.is_dir():
         raise no_such_path(file.parent)
-
-    require_ledger(ready_config(session))
-    path, _ = _place(session)
+    require_ledger(session.require_ready_config())
+    path, _ = _find_ledger(session)
     maintenance.backup(path, file)
-    session.say("ledger_backed_up", path=file)
-    session.proceed("next_run", "ledger", "check")
+    session.inform("ledger_backed_up", path=file)
+    session.suggest_command("next_run", "ledger", "check")
     return 0
 
 
@@ -56,12 +58,13 @@ def backup(session: Session, *, file: Path) -> int:
 @click.pass_obj
 def restore(session: Session, *, file: Path) -> int:
     """Put the backup FILE in the place of a ledger that is lost or damaged."""
-    from pipeline.ledger import maintenance  # noqa: PLC0415
+    from pipeline.config.named_paths import no_such_path
+    from pipeline.ledger import maintenance
 
     if not file.exists():
         raise no_such_path(file)
-    with _locked(session) as (path, tenant):
-        _tell(session, maintenance.restore(path, file, tenant))
+    with _lock_ledger(session) as (path, tenant):
+        _report_restored(session, maintenance.restore(path, file, tenant))
     return 0
 
 
@@ -69,10 +72,10 @@ def restore(session: Session, *, file: Path) -> int:
 @click.pass_obj
 def rebuild(session: Session) -> int:
     """Make a lost, damaged or older ledger again from receipts.jsonl and the key."""
-    from pipeline.ledger import maintenance  # noqa: PLC0415
+    from pipeline.ledger import maintenance
 
-    with _locked(session) as (path, tenant):
-        _tell(session, maintenance.rebuild(path, tenant))
+    with _lock_ledger(session) as (path, tenant):
+        _report_restored(session, maintenance.rebuild(path, tenant))
     return 0
 
 
@@ -80,32 +83,33 @@ def rebuild(session: Session) -> int:
 @click.pass_obj
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 where something is wrong."""
-    from pipeline.ledger import maintenance  # noqa: PLC0415
-    from pipeline.ledger.ownership import find_conflict  # noqa: PLC0415
+    from pipeline.ledger import maintenance
+    from pipeline.ledger.ownership import find_conflict
+    from pipeline.workflow.run_environment import registry_of, require_ledger
 
-    require_ledger(ready_config(session))
-    path, tenant = _place(session)
+    require_ledger(session.require_ready_config())
+    path, tenant = _find_ledger(session)
     found = maintenance.check(path, tenant)
     kinds = {trouble.kind for trouble in found.troubles}
     receipts = path.with_name("receipts.jsonl")
-    for trouble in found.troubles[:SHOWN]:
-        session.alarm(f"ledger_trouble_{trouble.kind}", what=trouble.what, path=path, receipts=receipts)
-    if len(found.troubles) > SHOWN:
-        session.alarm("ledger_troubles_more", n=len(found.troubles) - SHOWN)
+    for trouble in found.troubles[:MAX_TROUBLES_SHOWN]:
+        session.alert(f"ledger_trouble_{trouble.kind}", what=trouble.what, path=path, receipts=receipts)
+    if len(found.troubles) > MAX_TROUBLES_SHOWN:
+        session.alert("ledger_troubles_more", n=len(found.troubles) - MAX_TROUBLES_SHOWN)
     if kinds & {"ledger", "behind", "line"}:
-        session.alarm("ledger_ways_back")
-        session.proceed("next_rebuild", "ledger", "rebuild")
+        session.alert("ledger_ways_back")
+        session.suggest_command("next_rebuild", "ledger", "rebuild")
     elif "differs" in kinds:
-        session.alarm("ledger_two_stories")
-        session.proceed("next_help", "ledger", "restore", "--help")
+        session.alert("ledger_two_stories")
+        session.suggest_command("next_help", "ledger", "restore", "--help")
     elif kinds:
-        session.alarm("ledger_receipts_again", receipts=receipts)
-        session.proceed("next_after", "run")
+        session.alert("ledger_receipts_again", receipts=receipts)
+        session.suggest_command("next_after", "run")
     if kinds:
         return 74
-    if (conflict := find_conflict(registry_of(session.config()), path)) is not None:
+    if (conflict := find_conflict(registry_of(session.require_config()), path)) is not None:
         raise conflict
-    session.say(
+    session.inform(
         "ledger_sound",
         path=path,
         receipts=found.receipts,
@@ -113,38 +117,110 @@ def check(session: Session) -> int:
         seals=found.seals,
         unsettled=found.unsettled,
     )
-    session.proceed("next_run", "run")
+    session.suggest_command("next_run", "run")
     return 0
 
 
-def _place(session: Session) -> tuple[Path, str]:
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+def _find_ledger(session: Session) -> tuple[Path, str]:
+    from pipeline.workflow.stage_settings import tenant_of
 
-    config = ready_config(session)
+    config = session.require_ready_config()
     return config.path(config.ledger), tenant_of(config)
 
 
 @contextmanager
-def _locked(session: Session) -> Iterator[tuple[Path, str]]:
-    """Hold the run lock; what was made under it is entered in the registry of ledgers."""
-    from pipeline.ledger.ownership import find_conflict, register_ledger  # noqa: PLC0415
+def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
+    """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
+    from pipeline.ledger.ownership import find_conflict, register_ledger
+    from pipeline.workflow.run_environment import lock_tenant
 
-    path, tenant = _place(session)
-    with lock_tenant(session.config(), run="ledger", clock=session.clock, warn=session.warn) as (_, registry):
+    path, tenant = _find_ledger(session)
+    with lock_tenant(
+        session.require_config(), run="ledger", clock=session.clock, warn=session.print_warning
+    ) as (_, registry):
         yield path, tenant
-        counter = register_ledger(registry, path, warn=session.warn)
+        counter = register_ledger(registry, path, warn=session.print_warning)
         if counter is not None:
             counter.close()
         if (conflict := find_conflict(registry, path)) is not None:  # it is behind what the registry saw
-            session.warn(conflict)
+            session.print_warning(conflict)
 
 
-def _tell(session: Session, restored: Restored) -> None:
+def _report_restored(session: Session, restored: Restored) -> None:
     if restored.aside is not None:
-        session.say("ledger_aside", path=restored.aside)
+        session.inform("ledger_aside", path=restored.aside)
     if restored.damaged_receipts is not None:
-        session.say("ledger_receipts_rewritten", path=restored.damaged_receipts)
+        session.inform("ledger_receipts_rewritten", path=restored.damaged_receipts)
     if restored.newer_receipts:
-        session.say("ledger_newer")
-    session.say("ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unsettled)
-    session.proceed("next_check", "check")
+        session.inform("ledger_newer")
+    session.inform(
+        "ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unsettled
+    )
+    session.suggest_command("next_check", "check")
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--why", metavar="TEXT", help="Kept with every seal.")
+@click.pass_obj
+def adopt(session: Session, *, file: Path, why: str | None) -> int:
+    """Enter seals made elsewhere: a sheet with number and SealId, or an old results.xlsx.
+
+    They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
+    """
+    from pipeline.config.named_paths import no_such_path
+    from pipeline.ledger.lock import user
+    from pipeline.workflow.run_environment import hold_for_adoption
+
+    config = session.require_ready_config()
+    if not file.is_file():
+        raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file)
+    with hold_for_adoption(config, session.clock, warn=session.print_warning) as (ledger, site_key):
+        adoptable = _read_seals(session, config, file, ledger, site_key)
+        if adoptable.seals:
+            now = session.clock.now()
+            ledger.adopt(adoptable.seals, at=now, who=user(), why=why or f"adopt {file.name}")
+    for address, reason in adoptable.refused.items():
+        session.alert("adopt_left", place=address, why=reason)
+    session.inform("adopted", n=len(adoptable.seals), known=adoptable.known, left=len(adoptable.refused))
+    if adoptable.refused:
+        session.suggest_same_command("next_after")
+        return 3
+    session.suggest_command("next_check", "check")
+    return 0
+
+
+def _read_seals(
+    session: Session, config: Config, file: Path, ledger: SqliteLedger, site_key: SiteKey
+) -> AdoptableSeals:
+    """Read the seals that a file gives; of a results workbook beside the present rosters."""
+    from pipeline.intake.fields.validate import validate
+    from pipeline.intake.read_rosters import read_rosters
+    from pipeline.planning.same_person import unite_persons
+    from pipeline.resolution.adopt import is_results, read_results, read_sheet
+    from pipeline.workflow import stage_settings
+    from pipeline.workflow.run_environment import ask_of
+
+    request = ask_of("adopt", config, session.clock, invocation=session.invocation)
+    from_results = is_results(file)
+    rows, files = read_rosters(
+        request.rosters if from_results else [file],
+        columns=config.columns,
+        manner=stage_settings.read_options(request, config),
+    )
+    snapshot, ended = ledger.snapshot(), ledger.ended_seals()
+    doctors = unite_persons(
+        validate(
+            rows,
+            defaults=stage_settings.defaults(config),
+            today=session.clock.today(),
+            identify=site_key,
+        ),
+        snapshot=snapshot,
+        person_key=site_key.person,
+    )
+    digest = site_key.digest
+    if from_results:
+        tenant = site_key.tenant
+        return read_results(file, doctors, snapshot, tenant=tenant, ended=ended, digest=digest)
+    return read_sheet(rows, doctors, files, snapshot, ended=ended, digest=digest)

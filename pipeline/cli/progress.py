@@ -1,4 +1,4 @@
-"""What is seen while a night runs: a bar on a terminal, one plain line every 30 seconds elsewhere."""
+"""The progress of a run: a bar on a terminal, one plain line every 30 seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from typing import Never, Self
 from tqdm import tqdm
 
 from pipeline.cli.context import Session
-from pipeline.clock import Clock, stamp
+from pipeline.clock import stamp
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import status_word
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_cause
 from pipeline.sending.outage import Outage, OutageMonitor
 
-REFRESH = 1.0  # seconds after which the bar is drawn again although no row has ended
-EVERY = 30  # of these between plain lines
-RECENT = 10.0  # seconds over which the rate is taken
+REFRESH_SECONDS = 1.0  # after which the bar is drawn again although no row has ended
+REFRESHES_PER_LINE = 30  # between plain lines
+RATE_SECONDS = 10.0  # over which the rate is taken
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 
 
 class Progress:
-    """Counts rows as they end; `begin` says how many there will be and where their calls are counted."""
+    """Counts rows as they end; `begin` gives how many there will be and the departures of their calls."""
 
-    def __init__(self, session: Session, clock: Clock, limit: float, outages: OutageMonitor) -> None:
+    def __init__(self, session: Session, requests_per_second: float, outages: OutageMonitor) -> None:
         self._session = session
-        self._clock = clock
-        self._limit = limit  # calls a second
+        self._clock = session.clock
+        self._requests_per_second = requests_per_second
         self._outages = outages
-        self._outage: Outage | None = None  # the one that was told last
+        self._printed_outage: Outage | None = None  # the last one
         self._bar: tqdm[Never] | None = None
-        self._beat: asyncio.Task[None] | None = None
+        self._refresher: asyncio.Task[None] | None = None
         self._total = self._done = 0
-        self._began = 0.0
-        self._ended: Counter[Status] = Counter()
+        self._begun_at = 0.0
+        self._counts: Counter[Status] = Counter()
         self._departures: Callable[[], Sequence[float]] = tuple
 
     async def __aenter__(self) -> Self:
@@ -49,121 +49,126 @@ class Progress:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._beat is not None:
-            self._beat.cancel()
-            self._tell_outage(self._outages.read())  # the last look may be a second old
+        if self._refresher is not None:
+            self._refresher.cancel()
+            self._print_outage(self._outages.read())  # the last look may be a second old
         if self._bar is not None:
             self._bar.close()
 
     def begin(self, total: int, departures: Callable[[], Sequence[float]]) -> None:
         """Start with so many rows to send; ``departures`` are the steady seconds at which creates left."""
         self._total, self._departures = total, departures
-        self._began = self._clock.monotonic()
+        self._begun_at = self._clock.monotonic()
         if not total or self._session.quiet:
             return
         if sys.stderr.isatty():
             self._bar = tqdm(
                 total=total,
-                desc=self._session.word("bar"),
+                desc=self._session.render_sentence("bar"),
                 file=sys.stderr,
                 bar_format=BAR,
                 dynamic_ncols=True,
                 leave=False,
             )
-            self._draw()
-        self._beat = asyncio.create_task(self._go_on())
+            self._draw_bar()
+        self._refresher = asyncio.create_task(self._refresh_forever())
 
     def __call__(self, outcome: RowOutcome) -> None:
-        """Hear of a row that ended."""
+        """Count a row that ended."""
         self._done += 1
-        self._ended[outcome.status] += 1
+        self._counts[outcome.status] += 1
         if self._bar is not None:
-            self._bar.set_postfix_str(self._told(), refresh=False)
+            self._bar.set_postfix_str(self._describe_progress(), refresh=False)
             self._bar.update()
 
-    def say(self, key: str, **details: object) -> None:
-        """Say a sentence without cutting the bar in two."""
+    def inform(self, key: str, **details: object) -> None:
+        """Print a message without cutting the bar in two."""
         if self._bar is not None:
             self._bar.clear()
-        self._session.say(key, **details)
+        self._session.inform(key, **details)
         if self._bar is not None:
-            self._draw()
+            self._draw_bar()
 
-    async def _go_on(self) -> None:
-        """Show that the program is there, also while the service is silent and no row ends."""
+    async def _refresh_forever(self) -> None:
+        """Draw or print again and again, also while the service is silent and no row ends."""
         for number in count(1):
-            await self._clock.sleep(REFRESH)
-            self._tell_outage(self._outages.read())
+            await self._clock.sleep(REFRESH_SECONDS)
+            self._print_outage(self._outages.read())
             if self._bar is not None:
-                self._draw()
-            elif number % EVERY == 0:
+                self._draw_bar()
+            elif number % REFRESHES_PER_LINE == 0:
                 share = f"{self._done / self._total:.0%}"
-                self._session.say(
-                    "progress", done=self._done, total=self._total, share=share, told=self._told()
+                self._session.inform(
+                    "progress",
+                    done=self._done,
+                    total=self._total,
+                    share=share,
+                    told=self._describe_progress(),
                 )
 
-    def _tell_outage(self, outage: Outage | None) -> None:
-        """Say when an outage begins, when calls are held back, and when it is over."""
-        before, self._outage = self._outage, outage
+    def _print_outage(self, outage: Outage | None) -> None:
+        """Print when an outage begins, when calls are held back, and when it is over."""
+        before, self._printed_outage = self._printed_outage, outage
         if outage is None:
             if before is not None:
                 time = Presenter(self._session.spoken).describe_duration(self._clock.now() - before.since)
-                self.say("outage_over", host=before.host, time=time)
+                self.inform("outage_over", host=before.host, time=time)
         elif outage.gives_up is not None:
             if before is None or before.gives_up is None:
-                self.say("outage_paused", until=_moment(outage.gives_up), **self._words_of(outage))
+                until = _format_time_of_day(outage.gives_up)
+                self.inform("outage_paused", until=until, **self._describe_outage(outage))
         elif before is None:
-            self.say("outage_began", **self._words_of(outage))
+            self.inform("outage_began", **self._describe_outage(outage))
 
-    def _words_of(self, outage: Outage) -> dict[str, str]:
+    def _describe_outage(self, outage: Outage) -> dict[str, str]:
         cause = describe_cause(outage.cause, Presenter(self._session.spoken))
-        return {"host": outage.host, "cause": cause, "since": _moment(outage.since)}
+        return {"host": outage.host, "cause": cause, "since": _format_time_of_day(outage.since)}
 
-    def _draw(self) -> None:
+    def _draw_bar(self) -> None:
         assert self._bar is not None
-        self._bar.set_postfix_str(self._told())
+        self._bar.set_postfix_str(self._describe_progress())
 
-    def _told(self) -> str:
-        """Return rate, share of the limit and time left, or what is known of an outage; and how many rows ended how."""
-        outage, rate = self._outages.read(), self._rate()
+    def _describe_progress(self) -> str:
+        """Return the counts of rows, with rate, share of the limit and time left, or what is known of an outage."""
+        session, outage, rate = self._session, self._outages.read(), self._measure_rate()
         if outage is None:
-            words = [
-                self._session.word("rate", rate=f"{rate:.1f}", share=f"{rate / self._limit:.0%}"),
-                self._session.word("left", time=self._left(rate)),
+            share = f"{rate / self._requests_per_second:.0%}"
+            parts = [
+                session.render_sentence("rate", rate=f"{rate:.1f}", share=share),
+                session.render_sentence("left", time=self._estimate_time_left(rate)),
             ]
         elif outage.gives_up is None:
-            words = [self._session.word("outage_now", **self._words_of(outage))]
+            parts = [session.render_sentence("outage_now", **self._describe_outage(outage))]
         else:
-            until = _moment(outage.gives_up)
-            words = [self._session.word("outage_until", until=until, **self._words_of(outage))]
-        words += [
-            f"{status_word(each, self._session.spoken)} {self._ended[each]}"
-            for each in Status
-            if self._ended[each]
+            until = _format_time_of_day(outage.gives_up)
+            parts = [session.render_sentence("outage_until", until=until, **self._describe_outage(outage))]
+        counts = self._counts
+        parts += [
+            f"{status_word(status, session.spoken)} {counts[status]}" for status in Status if counts[status]
         ]
-        return " · ".join(words)
+        return " · ".join(parts)
 
-    def _rate(self) -> float:
-        """Return the creates a second of the last moments."""
+    def _measure_rate(self) -> float:
+        """Return the creates a second over the last seconds."""
         now = self._clock.monotonic()
-        span = min(max(now - self._began, 1.0), RECENT)
-        moments = self._departures()
-        return (len(moments) - bisect_left(moments, now - span)) / span
+        span = min(max(now - self._begun_at, 1.0), RATE_SECONDS)
+        departures = self._departures()
+        return (len(departures) - bisect_left(departures, now - span)) / span
 
-    def _left(self, rate: float) -> str:
-        """Return how long the rest will take: never less than the limit allows, unknown while nothing leaves."""
-        rows = self._total - self._done
+    def _estimate_time_left(self, rate: float) -> str:
+        """Return how long the rest will take: never less than the limit allows, unknown while no call leaves."""
+        limit = self._requests_per_second
         # before a second's worth of calls has left, the limit is the best guess
-        early = self._clock.monotonic() - self._began < RECENT
-        steady = len(self._departures()) > self._limit or not early
-        if steady and not rate:
+        is_early = self._clock.monotonic() - self._begun_at < RATE_SECONDS
+        is_steady = len(self._departures()) > limit or not is_early
+        if is_steady and not rate:
             return "?"
-        seconds = round(rows / (min(rate, self._limit) if steady else self._limit))
+        seconds = round((self._total - self._done) / (min(rate, limit) if is_steady else limit))
         minutes, seconds = divmod(seconds, 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
-def _moment(seconds: float) -> str:
+def _format_time_of_day(seconds: float) -> str:
     """Return unix seconds as the local time of day."""
     return stamp(seconds)[11:16]

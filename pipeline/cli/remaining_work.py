@@ -40,25 +40,25 @@ def print_next_steps(
     under_way: bool,
 ) -> None:
     """Say what is to be done after the last run, the most urgent at the very end."""
-    told = tell_halt(session, last)
+    told = print_halt(session, last)
     steps = list(_steps(session, config, program, last, told, under_way=under_way))
     if unsettled:
         steps = [step for step in steps if step[1] != program.command("resolve")]
-        text = session.word("status_settle", n=unsettled)
+        text = session.render_sentence("status_settle", n=unsettled)
         steps.insert(
             int(bool(steps) and last is not None and last.exit != 0), (text, program.command("resolve"))
         )
     for text, command in reversed(steps):
-        session.then(text, command)
+        session.print_next_step(text, command)
 
 
-def tell_halt(session: Session, last: RunRecord | None) -> dict[str, Any]:
+def print_halt(session: Session, last: RunRecord | None) -> dict[str, Any]:
     """Say why the last run stopped, if it did; return its run.json, empty where there is none."""
     told: dict[str, Any] = json.loads(last.record) if last and last.record else {}
     if halted := told.get("halted"):
         halted = load_texts(halted)
         why = describe_halt(halted["code"], halted["message"], Presenter(session.spoken), halted)
-        session.tell("halted", code=halted["code"], message=why)
+        session.print_text("halted", code=halted["code"], message=why)
     return told
 
 
@@ -73,22 +73,25 @@ def _steps(
 ) -> Iterator[tuple[str, str]]:
     """Yield what the way in which the last run ended asks for, each with its command."""
     if last is None:
-        yield session.word("next_run"), program.command("run")
+        yield session.render_sentence("next_run"), program.command("run")
         return
     again = _again(program, last)
     if last.finished is None or last.exit is None:
-        going_on = (session.word("status_under_way"), program.command("status"))
-        yield going_on if under_way else (session.word("status_killed"), again)
+        going_on = (session.render_sentence("status_under_way"), program.command("status"))
+        yield going_on if under_way else (session.render_sentence("status_killed"), again)
     elif last.exit >= SIGNALS:
-        yield session.word("status_interrupted"), again
+        yield session.render_sentence("status_interrupted"), again
     elif last.exit == 1:
-        yield session.word("next_bug"), again.replace(program.invocation, f"{program.invocation} -v", 1)
+        yield (
+            session.render_sentence("next_bug"),
+            again.replace(program.invocation, f"{program.invocation} -v", 1),
+        )
     elif last.exit in {2, 6, 74}:
         yield _mended(session, program, told, again)
     elif key := RERUN.get(last.exit):
         yield _rerun(session, key, told, again)
     elif last.exit == 0:
-        yield session.word("status_done"), again
+        yield session.render_sentence("status_done"), again
     if last.exit in {3, 5, 7}:
         wrong = any(told.get("statuses", {}).get(each.value) for each in TO_FIX)
         if wrong or last.exit == 3:
@@ -100,16 +103,16 @@ def _rerun(session: Session, key: str, told: dict[str, Any], again: str) -> tupl
     if (told.get("halted") or {}).get("code") in GUARDS:
         return say("next.guarded", session.spoken), f"{again} --accept-guards"
     refused = sum(each["status"] == "refused" for each in told.get("files", ()))
-    return session.word(key, n=refused), again
+    return session.render_sentence(key, n=refused), again
 
 
 def _mended(session: Session, program: Program, told: dict[str, Any], again: str) -> tuple[str, str]:
     """Return what follows once the cause is removed that was said: results that were not written are rebuilt first."""
     code = (told.get("halted") or {}).get("code")
     if code not in MENDED:
-        return session.word("status_disk"), program.command("ledger", "check")
+        return session.render_sentence("status_disk"), program.command("ledger", "check")
     unwritten = code == "DISK" and told["rows"]
-    return session.word("status_mended"), program.command("report") if unwritten else again
+    return session.render_sentence("status_mended"), program.command("report") if unwritten else again
 
 
 def _look(
@@ -118,11 +121,11 @@ def _look(
     """Return where rows are corrected, or looked at where none is to be corrected."""
     place = _workbook(config, last)
     if place is None:
-        return session.word("status_correct_roster"), program.command("retry")
+        return session.render_sentence("status_correct_roster"), program.command("retry")
     if not wrong:
-        return session.word("status_look", path=place), program.command("resolve")
+        return session.render_sentence("status_look", path=place), program.command("resolve")
     sheet = say("sheet.fix", session.spoken)
-    return session.word("status_correct", path=place, sheet=sheet), program.command("retry", place)
+    return session.render_sentence("status_correct", path=place, sheet=sheet), program.command("retry", place)
 
 
 def _again(program: Program, last: RunRecord) -> str:

@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.certify_commands import find_grounds, warn_of_unanswered_create
 from pipeline.cli.context import Session
-from pipeline.cli.decision_grounds import SEEN, certify_place, grounds_of, one_sealed
-from pipeline.cli.run_commands import RUNS_SEARCHED, ask_of, ready_config
-from pipeline.cli.run_record import recorded
-from pipeline.cli.unresolved_list import print_unresolved, sure_word
+from pipeline.cli.run_commands import RUNS_SEARCHED
 from pipeline.clock import shown, stamp
 from pipeline.config.language import readable
-from pipeline.config.named_paths import no_such_path
 from pipeline.errors import UsageError
-from pipeline.planning.run_history import read_rosters
-from pipeline.workflow.run_environment import (
-    credentials_of,
-    locked_ledger,
-    open_for_config,
-    require_ledger,
-    require_ready,
-)
 
 if TYPE_CHECKING:
-    from pipeline.config.settings import Config
     from pipeline.domain.run import RunRequest
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.resolution.cases import Case
     from pipeline.resolution.decide import DecisionMaker
 
-DECLINED = 2  # a create that was not sent again is no success
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
 
 
 @click.command()
@@ -73,7 +60,7 @@ def resolve(
     seal_name: str | None,
     sure: bool,
     why: str | None,
-    **ways: object,
+    **ways: Any,
 ) -> int:
     """Settle rows that are unknown, exist, have changed or are held.
 
@@ -83,298 +70,291 @@ def resolve(
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
     if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and "not_created" not in chosen):
         raise UsageError("resolve_one_way")
-    if "probe" in chosen:
+    way = next(iter(chosen), "")
+    if way == "probe":
         return _probe(session, query)
-    with _desk(session, changes=bool(chosen) or _is_workbook(query)) as (site_key, ledger, found):
-        who = _who(session, why)
+    workbook = _find_workbook(query)
+    with _open_cases(session, changes=bool(way or workbook)) as cases:
         if query is None:
-            tell_unanswered(session, ledger)
-            return print_unresolved(session, ledger, found)
-        if _is_workbook(query) and not chosen:
-            return _by_workbook(session, ledger, found, Path(query), who)
-        way = chosen.pop() if chosen else ""
-        case = _one(session, ledger, found, query, way)
+            warn_of_unanswered_create(session, cases.ledger)
+            return print_unresolved(session, cases.ledger, cases.found)
+        if workbook and not way:
+            return _enter_workbook(session, cases, workbook, why)
+        case = _find_one_case(session, cases, query, way)
         if not way:
-            return print_unresolved(session, ledger, [case])
-        with _back_to(case):
+            return print_unresolved(session, cases.ledger, [case])
+        with _point_to(case):
+            maker = _identify_maker(session, why)
             if way == "look_up":
-                return _look_up(session, ledger, case, who)
-            value = ways.get("seal_id")
-            _settle(
-                session, site_key, ledger, case, who, seal_name=seal_name, way=way, value=value, sure=sure
-            )
+                return _look_up(session, cases.ledger, case, maker)
+            value = seal_name if way == "replace" else ways["seal_id"]
+            _enter_decision(session, cases, case, maker, way=way, value=value, sure=sure)
+    session.inform("resolved", name=case.name, way=session.render_sentence(f"way_{way}"))
+    session.suggest_command("next_list", "resolve")
     return 0
 
 
-@contextmanager
-def _back_to(case: Case) -> Iterator[None]:
-    """Let a decision that cannot be entered end with the command that shows this case and decides nothing."""
-    try:
-        yield
-    except UsageError as wrong:
-        wrong.then = wrong.then or ("resolve", sure_word(case))
-        raise
+def _find_workbook(query: str | None) -> Path | None:
+    """Return the workbook that a query names, None for another query; UsageError where it is missing."""
+    from pipeline.config.named_paths import no_such_path
 
-
-def _settle(
-    session: Session,
-    site_key: SiteKey,
-    ledger: SqliteLedger,
-    case: Case,
-    who: DecisionMaker,
-    *,
-    seal_name: str | None,
-    way: str,
-    value: object,
-    sure: bool,
-) -> None:
-    from pipeline.resolution import decide  # noqa: PLC0415
-    from pipeline.resolution.changed_content import accepted_content, number_key, replacement_name  # noqa: PLC0415
-
-    match way:
-        case "seal_id":
-            decide.created(ledger, case, str(value), who)
-        case "not_created":
-            decide.not_created(ledger, case, who, grounds_of(session, ledger), sure=sure)
-        case "not_theirs":
-            decide.not_theirs(ledger, case, who)
-        case "keep":
-            decide.keep(ledger, case, accepted_content(case, site_key.digest), who)
-        case "replace":
-            decide.replace_seal(ledger, case, replacement_name(case, seal_name), who)
-        case "same_person":
-            decide.enter_same_person(ledger, case, who)
-        case "other_person":
-            own = number_key(case, site_key.person, site_key.digest, ledger.same_persons())
-            decide.enter_other_person(ledger, case, who, number_key=own)
-        case _:
-            raise AssertionError(way)
-    session.say("resolved", name=case.name, way=session.word(f"way_{way}"))
-    session.proceed("next_list", "resolve")
-
-
-def _probe(session: Session, query: str | None) -> int:
-    """Send one create again, as a night of one row; config and certificate must allow it, the fence be passed."""
-    from pipeline.cli.run_session import run_command  # noqa: PLC0415
-    from pipeline.resolution.decide import require_fence  # noqa: PLC0415
-
-    config = session.config()
-    with recorded(session, "resolve", config) as recorder:
-        require_ready(config, session.config_name)
-        if config.unknown != "probe":
-            raise UsageError("probe_not_allowed")
-        with _desk(session, changes=False) as (_, ledger, found):
-            case = _one(session, ledger, found, query or "")
-            with _back_to(case):
-                if case.attempt is None or case.planned is None:
-                    raise UsageError("probe_nothing", name=case.name)
-                require_fence(case, session.clock.now(), grounds_of(session, ledger).service_time)
-        ask = replace(ask_of("resolve", session, config, run=recorder.run), only_keys=frozenset({case.key}))
-        return run_command(
-            session, config, ask, recorder=recorder, clock=session.clock, latest=None, yes=True
-        )
-
-
-def _look_up(session: Session, ledger: SqliteLedger, case: Case, who: DecisionMaker) -> int:
-    """Ask the service about the doctor; what it confirms is entered, all else is only said."""
-    from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415
-    from pipeline.resolution import decide, lookup  # noqa: PLC0415
-
-    config = ready_config(session)
-    if case.attempt is None:
-        raise UsageError("probe_nothing", name=case.name)
-    known = {past.seal.seal_id for past in ledger.snapshot().people.values() if past.seal}
-    told = asyncio.run(
-        lookup.look_up(
-            case,
-            config,
-            known=known,
-            limiter=AdaptiveRateLimiter(config.limits.requests_per_second, session.clock),
-            credentials=credentials_of(config)(),
-            clock=session.clock,
-        )
-    )
-    if told.seal_id is None:
-        session.alarm("looked_up_nothing", name=case.name, words=told.words)
-        session.proceed("next_list", "resolve")
-        return 3
-    decide.created(ledger, case, told.seal_id, replace(who, why=f"look-up {told.request_id}"))
-    session.say("looked_up", name=case.name, seal_id=told.seal_id)
-    session.proceed("next_list", "resolve")
-    return 0
-
-
-def _is_workbook(query: str | None) -> bool:
-    """Tell whether the query is a workbook; UsageError where it is called like one and is not there."""
-    if query is None or not query.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")):
-        return False
+    if query is None or not query.lower().endswith(WORKBOOK_SUFFIXES):
+        return None
     if not Path(query).is_file():
-        wrong = no_such_path(Path(query))
-        wrong.then = ("resolve",)
-        raise wrong
-    return True
+        error = no_such_path(Path(query))
+        error.then = ("resolve",)
+        raise error
+    return Path(query)
 
 
-def _who(session: Session, why: str | None) -> DecisionMaker:
-    from pipeline.ledger.lock import user  # noqa: PLC0415
-    from pipeline.resolution.decide import DecisionMaker  # noqa: PLC0415
+def _identify_maker(session: Session, why: str | None) -> DecisionMaker:
+    from pipeline.ledger.lock import user
+    from pipeline.resolution.decide import DecisionMaker
 
     return DecisionMaker(user(), session.clock.now(), why or "resolve")
 
 
-@contextmanager
-def _desk(session: Session, *, changes: bool) -> Iterator[tuple[SiteKey, SqliteLedger, list[Case]]]:
-    """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter something."""
-    from pipeline.resolution.cases import add_cases, cases  # noqa: PLC0415
-    from pipeline.workflow.import_run import prepare_run  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class _OpenCases:
+    """The open ledger, and all that waits for a decision."""
 
-    config = ready_config(session)
+    ledger: SqliteLedger
+    site_key: SiteKey
+    found: Sequence[Case]
+
+
+@contextmanager
+def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenCases]:
+    """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
+    from pipeline.resolution.cases import find_cases, merge_cases
+    from pipeline.workflow.import_run import prepare_run
+    from pipeline.workflow.run_environment import ask_of, locked_ledger, open_for_config, require_ledger
+
+    config = session.require_ready_config()
     clock = session.clock
     require_ledger(config)
-    ask = replace(ask_of("resolve", session, config), command="check")
+    request = replace(ask_of("resolve", config, clock, invocation=session.invocation), command="check")
     opened = (
-        locked_ledger(config, ask, clock, warn=session.warn)
+        locked_ledger(config, request, clock, warn=session.print_warning)
         if changes
         else open_for_config(config, clock, readonly=True)
     )
     with opened as (ledger, site_key):
-        prepare = partial(prepare_run, config=config, ledger=ledger, site_key=site_key, clock=clock)
         snapshot = ledger.snapshot()
-        found = cases(prepare(ask).planned, snapshot)
-        if elsewhere := _as_last_run(ask, ledger):
-            found = add_cases(found, cases(prepare(elsewhere).planned, snapshot))
-        yield site_key, ledger, found
+        cases: list[Case] = []
+        for one_request in filter(None, (request, _repeat_last_run(request, ledger))):
+            run_plan = prepare_run(one_request, config, ledger=ledger, site_key=site_key, clock=clock)
+            cases = merge_cases(cases, find_cases(run_plan.planned, snapshot))
+        yield _OpenCases(ledger, site_key, cases)
 
 
-def _as_last_run(ask: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
-    """Return what to read to see the rows of the last run; None where the configured rosters are what it read."""
-    runs = (each for each in ledger.runs(RUNS_SEARCHED) if each.command == "run" and each.rosters)
-    last = next(filter(read_rosters, runs), None)
-    if last is None or set(last.rosters) == {str(path.absolute()) for path in ask.rosters}:
+def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
+    """Return a request that reads the rosters of the last run; None where it read the configured ones."""
+    from pipeline.planning.run_history import read_rosters
+
+    runs = (record for record in ledger.runs(RUNS_SEARCHED) if record.command == "run" and record.rosters)
+    last_run = next(filter(read_rosters, runs), None)
+    if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
         return None
-    rosters = tuple(path for path in map(Path, last.rosters) if path.exists())
-    seals = Path(last.seals) if last.seals and Path(last.seals).exists() else ask.seals
-    return replace(ask, rosters=rosters, seals=seals) if rosters else None
+    rosters = tuple(path for path in map(Path, last_run.rosters) if path.exists())
+    seals = Path(last_run.seals) if last_run.seals and Path(last_run.seals).exists() else request.seals
+    return replace(request, rosters=rosters, seals=seals) if rosters else None
 
 
-def _one(session: Session, ledger: SqliteLedger, found: list[Case], query: str, way: str = "") -> Case:
+def _find_one_case(session: Session, cases: _OpenCases, query: str, way: str = "") -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
     query = readable(query)
-    fitting = [case for case in found if case.answers_to(query)]
+    fitting = [case for case in cases.found if case.is_meant_by(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
     if way and len(fitting) > 1:
-        meant = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
-        fitting = meant or fitting
+        of_this_kind = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
+        fitting = of_this_kind or fitting
     if len(fitting) > 1:
-        print_unresolved(session, ledger, fitting)
-        raise UsageError("resolve_many", query=query, n=len(fitting), then=("resolve", sure_word(fitting[0])))
+        print_unresolved(session, cases.ledger, fitting)
+        then = ("resolve", fitting[0].unique_word)
+        raise UsageError("resolve_many", query=query, n=len(fitting), then=then)
     return fitting[0]
 
 
-def _by_workbook(
-    session: Session, ledger: SqliteLedger, found: list[Case], path: Path, who: DecisionMaker
-) -> int:
-    from pipeline.resolution.decide import by_sheet  # noqa: PLC0415
-    from pipeline.resolution.sheet_line_check import require_agreement  # noqa: PLC0415
-    from pipeline.resolution.unknown_sheet import answers  # noqa: PLC0415
-
-    lines = answers(path)
-    require_agreement(lines, found, ledger.life, path)
-    who = replace(who, why=f"{who.why}: {path.name}")
-    told = by_sheet(ledger, found, lines, who, grounds_of(session, ledger))
-    for row, trouble in told.items():
-        if trouble is not None:
-            session.alarm("resolve_line", row=row, why=trouble)
-    settled = sum(trouble is None for trouble in told.values())
-    session.say("resolved_lines", settled=settled, left=len(told) - settled)
-    session.proceed("next_list", "resolve")
-    return 3 if settled < len(told) else 0
+@contextmanager
+def _point_to(case: Case) -> Iterator[None]:
+    """Let a decision that cannot be entered end with the command that shows this case and decides nothing."""
+    try:
+        yield
+    except UsageError as error:
+        error.then = error.then or ("resolve", case.unique_word)
+        raise
 
 
-@click.command()
-@click.argument("query", metavar="QUERY")
-@click.option(
-    "--yes", is_flag=True, help="The doctor consents to a second seal, should the service make one."
-)
-@click.option("--console", type=click.Choice(SEEN), help="Whether the console shows the doctor's seal.")
-@click.option("--audit-log", type=click.Choice(SEEN), help="Whether the audit log shows the doctor's seal.")
-@click.option(
-    "--auto-sign", is_flag=True, help="Ask the service for the doctor's seal, and record the answer."
-)
-@click.option("--why", metavar="TEXT", help="Kept with the record.")
-@click.pass_obj
-def certify(
+def _enter_decision(
     session: Session,
+    cases: _OpenCases,
+    case: Case,
+    maker: DecisionMaker,
     *,
-    query: str,
-    yes: bool,
-    console: str | None,
-    audit_log: str | None,
-    auto_sign: bool,
-    why: str | None,
-) -> int:
-    """Find out what this tenant refuses and shows.
+    way: str,
+    value: str | None,
+    sure: bool,
+) -> None:
+    """Enter a decision; ``value`` is the SealId, or the name of a new seal."""
+    from pipeline.resolution import decide
 
-    QUERY names one sealed doctor: name, staff number, seal name or SealId. With --console, --audit-log or --auto-sign it
-    is recorded whether that place shows the seal; only then, for 90 days, not finding another one there counts.
+    ledger, site_key = cases.ledger, cases.site_key
+    match way:
+        case "seal_id":
+            decide.enter_created(ledger, case, value or "", maker)
+        case "not_created":
+            decide.enter_not_created(ledger, case, maker, find_grounds(session, ledger), sure=sure)
+        case "not_theirs":
+            decide.enter_not_theirs(ledger, case, maker)
+        case "keep":
+            decide.enter_keep(ledger, case, maker, site_key.digest)
+        case "replace":
+            decide.enter_replace(ledger, case, value, maker)
+        case "same_person":
+            decide.enter_same_person(ledger, case, maker)
+        case "other_person":
+            own_key = decide.find_number_key(case, site_key.person, site_key.digest, ledger.same_persons())
+            decide.enter_other_person(ledger, case, maker, number_key=own_key)
+        case _:
+            raise AssertionError(way)
 
-    Without them the doctor's create is sent again. Where it is refused, `unknown: probe` and `resolve --probe` are allowed
-    for 90 days; else the doctor has a second seal.
-    """
-    seen = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
-    if any(seen.values()):
-        return certify_place(session, query, seen, why or "certify")
-    config = session.config()
-    with recorded(session, "certify", config) as recorder:
-        require_ready(config, session.config_name)
-        code = _certify_create(session, config, recorder.run, query, yes=yes)
-        return recorder.end_early(code) if code is not None else DECLINED
 
+def _probe(session: Session, query: str | None) -> int:
+    """Send one create again, as a run of one row; configuration and certificate must allow it, the fence be passed."""
+    from pipeline.cli.run_log import record_command
+    from pipeline.cli.run_session import run_command
+    from pipeline.resolution.decide import require_fence
+    from pipeline.workflow.run_environment import ask_of, require_ready
 
-def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
-    """Send a sealed doctor's create once more, and say what came of it; None where the user said no."""
-    from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415
-    from pipeline.ledger.lock import user  # noqa: PLC0415
-    from pipeline.resolution import certify as desk  # noqa: PLC0415
-    from pipeline.workflow import stage_settings  # noqa: PLC0415
-    from pipeline.workflow.import_run import prepare_run  # noqa: PLC0415
-
-    require_ledger(config)
+    config = session.require_config()
     clock = session.clock
-    ask = replace(ask_of("certify", session, config, run=run), command="check")
-    with locked_ledger(config, ask, clock, warn=session.warn) as (ledger, site_key):
-        planned = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock).planned
-        sealed = one_sealed(planned, readable(query))
-        request, prepared = desk.request_of(sealed, stage_settings.preparer(config))
-        if not yes and not session.agreed("certify_sure", name=request.name):
-            session.repeat("next_again")
-            return None
-        found = asyncio.run(
-            desk.certify(
-                request,
-                prepared,
-                config,
-                ledger=ledger,
-                limiter=AdaptiveRateLimiter(config.limits.requests_per_second, clock),
-                credentials=credentials_of(config)(),
-                clock=clock,
-                who=user(),
-            )
+    with record_command(session, "resolve", config) as recorder:
+        require_ready(config, session.config_name)
+        if config.unknown != "probe":
+            raise UsageError("probe_not_allowed")
+        with _open_cases(session, changes=False) as cases:
+            case = _find_one_case(session, cases, query or "")
+            with _point_to(case):
+                if case.attempt is None or case.planned is None:
+                    raise UsageError("probe_nothing", name=case.name)
+                require_fence(case, clock.now(), find_grounds(session, cases.ledger).service_time)
+        request = ask_of("resolve", config, clock, invocation=session.invocation, run=recorder.run)
+        request = replace(request, only_keys=frozenset({case.key}))
+        return run_command(session, config, request, recorder=recorder, latest=None, yes=True)
+
+
+def _look_up(session: Session, ledger: SqliteLedger, case: Case, maker: DecisionMaker) -> int:
+    """Ask the service about the doctor; what it confirms is entered, all else is only printed."""
+    from pipeline.resolution.decide import enter_created
+    from pipeline.resolution.service_calls import ServiceAccess, query_auto_sign
+
+    config = session.require_ready_config()
+    if case.attempt is None:
+        raise UsageError("probe_nothing", name=case.name)
+    known = {person.seal.seal_id for person in ledger.snapshot().people.values() if person.seal}
+    service = ServiceAccess.from_config(config, session.clock)
+    answer = asyncio.run(query_auto_sign(case, service, known=known))
+    if answer.seal_id is None:
+        session.alert("looked_up_nothing", name=case.name, words=answer.explanation)
+    else:
+        enter_created(ledger, case, answer.seal_id, replace(maker, why=f"look-up {answer.request_id}"))
+        session.inform("looked_up", name=case.name, seal_id=answer.seal_id)
+    session.suggest_command("next_list", "resolve")
+    return 3 if answer.seal_id is None else 0
+
+
+def _enter_workbook(session: Session, cases: _OpenCases, path: Path, why: str | None) -> int:
+    """Enter the lines of an Unknown sheet that are filled in; return the exit code."""
+    from pipeline.resolution.unknown_sheet import enter_answers, read_answers, require_agreement
+
+    ledger = cases.ledger
+    answers = read_answers(path)
+    require_agreement(answers, cases.found, ledger.life, path)
+    maker = _identify_maker(session, why)
+    maker = replace(maker, why=f"{maker.why}: {path.name}")
+    errors = enter_answers(ledger, cases.found, answers, maker, find_grounds(session, ledger))
+    for row, error in errors.items():
+        if error is not None:
+            session.alert("resolve_line", row=row, why=error)
+    resolved = sum(error is None for error in errors.values())
+    session.inform("resolved_lines", settled=resolved, left=len(errors) - resolved)
+    session.suggest_command("next_list", "resolve")
+    return 3 if resolved < len(errors) else 0
+
+
+def print_unresolved(session: Session, ledger: SqliteLedger, cases: Sequence[Case]) -> int:
+    """List cases on stdout; print how each kind is resolved, and the next command, which decides nothing."""
+    from pipeline.resolution.cases import case_as_dict, find_workbook_of_cases, locate_case
+
+    located = [(case, locate_case(ledger, case)) for case in cases]
+    session.print_json(waiting=[case_as_dict(case, location) for case, location in located])
+    if not cases:
+        session.inform("resolve_nothing")
+        session.suggest_command("next_run", "run")
+        return 0
+    for case, location in located:
+        _print_case(session, case, location)
+    session.inform("resolve_ways", program=session.invocation)
+    workbook = find_workbook_of_cases(ledger, cases)
+    if workbook is not None:
+        session.suggest_command("next_sheet", "resolve", str(workbook))
+    else:
+        session.suggest_command("next_story", "explain", cases[0].unique_word)
+    return 3
+
+
+def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> None:
+    details: dict[str, Any] = {"name": case.name, "place": _describe_location(session, location)}
+    if case.attempt is not None:
+        session.print_text(
+            f"resolve_{case.status.value}",
+            **details,
+            seal_name=case.seal_name,
+            at=shown(stamp(case.attempt.signed_at)),
+            trace=case.attempt.uuid,
+            host=case.attempt.host,
         )
-    key = "certified" if found.refused else "not_certified"
-    session.alarm(key, code=found.code, request_id=found.request_id, seal_id=found.seal_id, name=request.name)
-    session.proceed("next_list", "resolve")
-    return 0 if found.refused else 3
+        if case.attempt.unproven_seal_id:
+            session.print_text("resolve_evidence", seal_id=case.attempt.unproven_seal_id)
+    elif (same_person := case.same_person_detail) is not None:
+        seal, trace = same_person.get("seal"), same_person.get("trace")
+        session.print_text(
+            "resolve_rejected",
+            **details,
+            agreed=_join_fields(session, same_person["agreed"].split()),
+            seal_name=same_person["sealed"],
+            tail=same_person["tail"],
+            at=same_person["day"],
+            word=f"SealId {seal}" if seal else f"TraceId {trace}",
+        )
+    else:
+        assert case.past.seal is not None
+        session.print_text(
+            "resolve_changed",
+            **details,
+            seal_name=case.seal_name,
+            seal_id=case.past.seal.seal_id,
+            differs=_join_fields(session, case.differing_fields),
+        )
 
 
-def tell_unanswered(session: Session, ledger: SqliteLedger) -> None:
-    """Say that a second create of a certification got no verdict: the doctor may have two seals."""
-    from pipeline.resolution.certify import unanswered  # noqa: PLC0415
+def _describe_location(session: Session, location: Mapping[str, Any]) -> str:
+    """Return what distinguishes two namesakes in words."""
+    from pipeline.domain.masking import mask_text
+    from pipeline.messages.timeline import say
 
-    told = unanswered(ledger)
-    past = ledger.snapshot().people.get(told.key) if told and told.key else None
-    if told is None or past is None:
-        return
-    name = past.seal.content.name if past.seal and past.seal.content else "—"
-    session.alarm("certify_open", name=name, seal_name=past.seal_name, at=shown(stamp(told.at)), why=told.why)
+    staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
+    parts = (
+        say("who.staff_no", session.spoken, text=staff_no) if staff_no else "",
+        say("who.last_four", session.spoken, text=last_four) if last_four else "",
+        f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
+    )
+    return mask_text(session.render_sentence("mark.comma").join(filter(None, parts)) or "—")
+
+
+def _join_fields(session: Session, fields: Sequence[str]) -> str:
+    from pipeline.messages.problem_labels import field_word
+
+    return session.render_sentence("mark.comma").join(field_word(field, session.spoken) for field in fields)

@@ -1,28 +1,152 @@
-"""log.jsonl: codes, row ids and trace ids; no name, no number, no key, also not inside a traceback."""
+"""The records of a command that is to send: log.jsonl, and run.json where the command ends early.
+
+The log holds codes, row ids and trace ids; no name, no number, no key, also not inside a traceback.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+import click
 from pythonjsonlogger.json import JsonFormatter
 
+from pipeline.cli.context import Session
+from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.domain.run import RunReport, RunRequest
+from pipeline.errors import DiskTrouble, EsignImportError
+from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import private_folder
+from pipeline.workflow import run_environment, stage_settings
+from pipeline.workflow.early_end import Begun, empty_night, halt_of, leave_record
+from pipeline.workflow.exit_codes import more_severe_exit
 
-NAME = "log.jsonl"
-OURS = "pipeline"
+LOG = logging.getLogger(__name__)
+LOG_NAME = "log.jsonl"
+OUR_LOGGER = "pipeline"
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-class _Formatter(JsonFormatter):
-    """Says where something broke and of which kind it was: an exception's own words may quote a path or a cell."""
+@contextmanager
+def record_command(
+    session: Session, command: str, config: Config, out: Path | None = None
+) -> Iterator[RunRecorder]:
+    """Leave a record of a command that is to send, also where an exception ends the block. ``out``: for the results."""
+    run = run_environment.new_run(config, session.clock)
+    recorder = RunRecorder(session, Begun(command, run, session.clock.now(), config, out))
+    try:
+        yield recorder
+    except BaseException as error:
+        recorder.record_failure(error)
+        raise
+
+
+@dataclass(slots=True)
+class RunRecorder:
+    """Records one command. Its log lies beside its results once it holds the ledger.
+
+    Before that another run may be writing there, so the record of a run that ended earlier lies in a folder of its own.
+    """
+
+    session: Session
+    begun: Begun
+    is_logging: bool = False
+    is_recorded: bool = False  # run.json holds the end already
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.begun.run
+
+    @contextmanager
+    def write_log(self, folder: Path) -> Iterator[None]:
+        """Write log.jsonl in a folder while the block runs; its last line is the end, also one by an exception."""
+        with log_to_folder(folder, verbose=self.session.verbose):
+            self.is_logging = True
+            LOG.info("the run begins", extra={"tenant": self.begun.tenant})  # all that a killed run leaves
+            try:
+                yield
+            except BaseException as error:
+                if not isinstance(error, EsignImportError | KeyboardInterrupt | click.Abort):
+                    LOG.exception("the run broke")
+                halt = halt_of(_without_click(error), "en")
+                LOG.error("the run ends", extra={"exit": halt.exit, "code": halt.code})  # noqa: TRY400 - the traceback is logged above
+                raise
+
+    def log_end(self, exit_code: int) -> int:
+        """Log the last line of a run that came to its end, and return its exit code."""
+        LOG.info("the run ends", extra={"exit": exit_code})
+        return exit_code
+
+    def record_nothing_to_do(self, exit_code: int = 0) -> int:
+        """Leave the record of a command that has nothing to do, and return its exit code."""
+        folder = self.begun.own_folder
+        with suppress(OSError), self.write_log(folder):
+            self.log_end(exit_code)
+            leave_record(empty_night(self.begun, self.session.clock, None), [folder])
+        return exit_code
+
+    @contextmanager
+    def record_unwritten_results(self, ledger: SqliteLedger, report: RunReport) -> Iterator[None]:
+        """Record the end of a run whose results could not be written, in run.json and in the ledger."""
+        try:
+            yield
+        except Exception as error:
+            halt = halt_of(error, self.session.language)
+            exit_code = more_severe_exit(report.exit, halt.exit)
+            report = replace(report, exit=exit_code, halt=report.halt or halt)
+            with suppress(EsignImportError):  # sums that do not add up stand in no record
+                record = json.dumps(run_record(report), ensure_ascii=False)
+                self.is_recorded = True
+                leave_record(report, [report.out, self.begun.own_folder])
+                ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
+            if isinstance(error, OSError):
+                disk_trouble = DiskTrouble.of(error)
+                disk_trouble.exit_code = exit_code
+                raise disk_trouble from error
+            raise
+
+    def record_failure(self, error: BaseException) -> None:
+        """Leave the record of a run that an exception ended: in its folder, and where `status` looks."""
+        if self.is_recorded:
+            return
+        own_folder = self.begun.own_folder
+        report = empty_night(
+            self.begun, self.session.clock, halt_of(_without_click(error), self.session.language)
+        )
+        if self.is_logging:
+            leave_record(report, [report.out, own_folder])
+            return
+        with suppress(OSError, type(error)), self.write_log(own_folder):
+            raise error
+        leave_record(report, [own_folder])
+
+    def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
+        """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
+        report = empty_night(self.begun, self.session.clock, halt_of(error, self.session.language))
+        record = json.dumps(run_record(report), ensure_ascii=False)
+        with suppress(EsignImportError):
+            ledger.begin_run(stage_settings.record(request, self.begun.config, self.begun.started))
+            ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
+
+
+def _without_click(error: BaseException) -> BaseException:
+    """Return the exception that means the same without click."""
+    return KeyboardInterrupt() if isinstance(error, click.Abort) else error
+
+
+class _MaskingFormatter(JsonFormatter):
+    """Gives the place and the kind of an exception without its text, which may quote a path or a cell."""
 
     def formatException(self, exc_info: ExcInfo) -> str:  # noqa: N802 - logging's name
         lines = []
@@ -38,54 +162,54 @@ class _Formatter(JsonFormatter):
         return super().process_log_record(log_data)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """Leaves out what the disk does not take: the standard one prints a traceback a record to stderr."""
+class _QuietHandler(logging.StreamHandler[TextIO]):
+    """Drops what the disk does not take: the standard handler prints a traceback for each record."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say nothing: what the disk refuses is told where the results are written."""
-
-
-def drop_log(folder: Path) -> None:
-    """Take away a folder that holds nothing but the log of a run that was declined: it tells nothing."""
-    with suppress(OSError):  # it stays, and harms nobody
-        if [each.name for each in folder.iterdir()] == [NAME]:
-            (folder / NAME).unlink()
-            folder.rmdir()
+        """Do nothing: writing the results reports what the disk refuses."""
 
 
 @contextmanager
-def logging_to(folder: Path, *, loud: bool = False) -> Iterator[None]:
-    """Write this process's log records to ``folder``/log.jsonl (0600) while the block runs; ``loud`` is DEBUG.
+def log_to_folder(folder: Path, *, verbose: bool = False) -> Iterator[None]:
+    """Write this process's log records to ``folder``/log.jsonl (0600) while the block runs; ``verbose`` is DEBUG.
 
-    Libraries are heard from WARNING on: at DEBUG they would speak of hosts, paths and bodies.
+    Libraries are logged from WARNING on: their DEBUG records hold hosts, paths and bodies.
     """
-    stream = _anew(private_folder(folder) / NAME)
-    handler = _Handler(stream)
+    stream = _create_anew(private_folder(folder) / LOG_NAME)
+    handler = _QuietHandler(stream)
     handler.setFormatter(
-        _Formatter(
+        _MaskingFormatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
             json_ensure_ascii=False,
         )
     )
-    root, ours = logging.getLogger(), logging.getLogger(OURS)
-    before = root.level, ours.level
+    root, ours = logging.getLogger(), logging.getLogger(OUR_LOGGER)
+    levels_before = root.level, ours.level
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    ours.setLevel(logging.DEBUG if loud else logging.INFO)
+    ours.setLevel(logging.DEBUG if verbose else logging.INFO)
     try:
         yield
     finally:
         root.removeHandler(handler)
-        root.setLevel(before[0])
-        ours.setLevel(before[1])
+        root.setLevel(levels_before[0])
+        ours.setLevel(levels_before[1])
         handler.close()
-        with suppress(OSError):  # the disk is full: the run's own words tell of it
+        with suppress(OSError):  # the disk is full, which the error of the run reports
             stream.close()
 
 
-def _anew(path: Path) -> TextIO:
-    """Return a new file (0600) in place of whatever stood there: a link is not followed, loose rights are not kept."""
+def remove_lone_log(folder: Path) -> None:
+    """Remove a folder that holds nothing but the log of a run that was declined."""
+    with suppress(OSError):  # it stays, without harm
+        if [entry.name for entry in folder.iterdir()] == [LOG_NAME]:
+            (folder / LOG_NAME).unlink()
+            folder.rmdir()
+
+
+def _create_anew(path: Path) -> TextIO:
+    """Return a new file (0600) in place of an old one: a link is not followed, loose rights are not kept."""
     path.unlink(missing_ok=True)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o600)

@@ -1,8 +1,9 @@
-"""One night with a person or a timer in front of it: the lock, the log, the question, the progress, the results."""
+"""One run with a person or a timer in front of it: the lock, the log, the question, the progress, the results."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -11,52 +12,43 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
 
 from pipeline.cli.context import Session
-from pipeline.cli.run_record import Recorder
-from pipeline.clock import Clock
+from pipeline.cli.progress import Progress
+from pipeline.cli.run_log import RunRecorder, remove_lone_log
+from pipeline.cli.run_output import write_and_print_results
+from pipeline.cli.signals import Signals
 from pipeline.config.language import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.run import RunPreview, RunRequest, Status
+from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import EsignImportError
+from pipeline.esign.contracts.base import CREATE
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter
+from pipeline.esign.signing import Credentials
+from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import environment
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
 from pipeline.messages.results import status_word
+from pipeline.sending.outage import OutageMonitor
 from pipeline.support.atomic_files import require_writable
-from pipeline.workflow import run_environment
+from pipeline.workflow import import_run, run_environment
 
 LOG = logging.getLogger(__name__)
-
-if TYPE_CHECKING:  # the night's rooms are heavy; --help stays quick
-    from pipeline.cli.signals import Signals
-    from pipeline.domain.run import RunReport
-    from pipeline.esign.signing import Credentials
-    from pipeline.ledger.protocol import Ledger
-    from pipeline.ledger.site_key import SiteKey
-    from pipeline.ledger.sqlite_ledger import SqliteLedger
-
-
-def tell_no_seals(session: Session, config: Config, ask: RunRequest) -> None:
-    """Say where there is no folder of pictures, or where the locale's encoding is not that of their names.
-
-    A hospital whose pictures are in cells needs no folder.
-    """
-    if ask.seals is None:
-        session.say("no_seals", path=config.path(config.seals).absolute())
-    elif name := find_misread_name(ask.seals):
-        session.alarm("locale_names", encoding=sys.getfilesystemencoding(), folder=ask.seals, name=name)
+# A run makes a hundred values for each row and keeps them to its end. Collecting them again whenever they have grown by
+# a quarter takes a tenth of a run that sends nothing.
+USUAL_GC_THRESHOLDS = gc.get_threshold()
+RELAXED_GC_THRESHOLDS = (10_000, 50, 1_000)
 
 
 def run_command(
     session: Session,
     config: Config,
-    ask: RunRequest,
+    request: RunRequest,
     *,
-    recorder: Recorder,
-    clock: Clock,
+    recorder: RunRecorder,
     latest: Path | None,
     yes: bool = False,
     new_ledger: bool = False,
@@ -64,177 +56,202 @@ def run_command(
     register: bool = True,
     credentials: Callable[[], Credentials] | None = None,
 ) -> int:
-    """Hold the lock and the ledger for one night, then deliver what it found, and the next ``steps``.
+    """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code.
 
     ``register`` False leaves the registry of ledgers alone.
     """
-    from pipeline.cli.garbage_collection import seldom  # noqa: PLC0415
-    from pipeline.cli.run_log import drop_log  # noqa: PLC0415
-
-    tell_no_seals(session, config, ask)
-    ours = not ask.out.exists()
-    holding = run_environment.locked_ledger(
-        config, ask, clock, new_ledger=new_ledger, register=register, warn=session.warn
+    warn_of_pictures(session, config, request)
+    is_new_folder = not request.out.exists()
+    held_ledger = run_environment.locked_ledger(
+        config,
+        request,
+        session.clock,
+        new_ledger=new_ledger,
+        register=register,
+        warn=session.print_warning,
     )
-    with seldom(), holding as (ledger, site_key):
-        _require_folder(recorder, ledger, ask)
-        with recorder.log(ask.out), _counting(session, ledger, ask.run):
-            # from here on the heavy rooms: who is turned away has left
-            from pipeline.cli.run_output import write_and_print_results  # noqa: PLC0415
-            from pipeline.cli.signals import Signals  # noqa: PLC0415
-
-            found = credentials or run_environment.credentials_of(config)
+    with relaxed_gc(), held_ledger as (ledger, site_key):
+        _create_results_folder(recorder, ledger, request)
+        with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
+            find_credentials = credentials or run_environment.credentials_of(config)
             with Signals() as signals:
-                evening = _RunSession(session, config, ask, clock, ledger, site_key, found, signals, yes=yes)
-                done = asyncio.run(evening.through())
-                if done is not None:
-                    with recorder.keeping(ledger, done):
-                        return recorder.end(
-                            write_and_print_results(session, config, done, latest=latest, steps=steps)
+                run = RunSession(
+                    session, config, request, ledger, site_key, find_credentials, signals, yes=yes
+                )
+                report = asyncio.run(run.run_interactively())
+                if report is not None:
+                    with recorder.record_unwritten_results(ledger, report):
+                        return recorder.log_end(
+                            write_and_print_results(session, config, report, latest=latest, steps=steps)
                         )
-            recorder.end(0)
-    if ours:
-        drop_log(ask.out)
-    session.say("declined")
-    session.repeat("next_again")
+            recorder.log_end(0)
+    if is_new_folder:
+        remove_lone_log(request.out)
+    session.inform("declined")
+    session.suggest_same_command("next_again")
     return 0
 
 
+def warn_of_pictures(session: Session, config: Config, request: RunRequest) -> None:
+    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
+
+    A hospital whose pictures are in cells needs no folder.
+    """
+    if request.seals is None:
+        session.inform("no_seals", path=config.path(config.seals).absolute())
+    elif name := find_misread_name(request.seals):
+        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
+
+
 @contextmanager
-def _counting(session: Session, ledger: SqliteLedger, run: str) -> Iterator[None]:
-    """Count the seals of a run that breaks: its last words tell of them."""
+def relaxed_gc() -> Iterator[None]:
+    """Let the garbage collector look at young objects alone, and less often."""
+    gc.set_threshold(*RELAXED_GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*USUAL_GC_THRESHOLDS)
+
+
+def _collect_new_objects() -> None:
+    """Collect as often as usual, but only what is made from now on, in the hours of sending."""
+    gc.freeze()
+    gc.set_threshold(*USUAL_GC_THRESHOLDS)
+
+
+@contextmanager
+def _count_seals_of_broken_run(session: Session, ledger: SqliteLedger, run: str) -> Iterator[None]:
+    """Count the seals of a run that an exception ends, for the message about it."""
     try:
         yield
     except BaseException:
         with suppress(EsignImportError):
             people = ledger.snapshot().people.values()
-            session.made = run, sum(past.seal is not None and past.seal.run == run for past in people)
+            seals = sum(person.seal is not None and person.seal.run == run for person in people)
+            session.broken_run = run, seals
         raise
 
 
-def _require_folder(recorder: Recorder, ledger: SqliteLedger, ask: RunRequest) -> None:
-    """Make the folder of the results; where that cannot be, the ledger alone remembers the run."""
+def _create_results_folder(recorder: RunRecorder, ledger: SqliteLedger, request: RunRequest) -> None:
+    """Create the folder of the results; where that fails, the run is recorded in the ledger alone."""
     try:
-        require_writable(ask.out)
-    except OSError as trouble:
-        recorder.enter(ledger, ask, trouble)
+        require_writable(request.out)
+    except OSError as error:
+        recorder.record_in_ledger(ledger, request, error)
         raise
 
 
 @dataclass(frozen=True, slots=True)
-class _RunSession:
+class RunSession:
     """One run with a person or a timer in front of it."""
 
     session: Session
     config: Config
-    ask: RunRequest
-    clock: Clock
-    ledger: Ledger
+    request: RunRequest
+    ledger: SqliteLedger
     site_key: SiteKey
     credentials: Callable[[], Credentials]
     signals: Signals
     yes: bool
 
-    async def through(self) -> RunReport | None:
-        from pipeline.cli.garbage_collection import but_for_what_is_there  # noqa: PLC0415
-        from pipeline.cli.progress import Progress  # noqa: PLC0415
-        from pipeline.esign.contracts.base import CREATE  # noqa: PLC0415
-        from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415
-        from pipeline.sending.outage import OutageMonitor  # noqa: PLC0415
-        from pipeline.workflow import import_run  # noqa: PLC0415
-
+    async def run_interactively(self) -> RunReport | None:
+        """Run the import with progress, signals and the question; None where the answer was no."""
+        clock = self.session.clock
         stop = import_run.StopSignal()
-        self.signals.usual()
-        limiter = AdaptiveRateLimiter(self.config.limits.requests_per_second, self.clock)
-        outages = OutageMonitor(self.clock)
-        limit = self.config.limits.requests_per_second
-        async with Progress(self.session, self.clock, limit, outages) as progress:
+        self.signals.end_on_interrupt()
+        requests_per_second = self.config.limits.requests_per_second
+        limiter = AdaptiveRateLimiter(requests_per_second, clock)
+        outages = OutageMonitor(clock)
+        async with Progress(self.session, requests_per_second, outages) as progress:
 
-            def confirm(forecast: RunPreview) -> bool:
-                self.session.hear_titles(forecast.column_titles)
-                agreed = self._agreed(forecast)  # until here a Ctrl-C simply ends: nothing was sent
-                self.signals.drain(stop, lambda: progress.say("stopping"), self._leave)
-                progress.begin(forecast.creates, partial(limiter.departures, CREATE))
-                if agreed and forecast.creates:
-                    but_for_what_is_there()
+            def confirm(preview: RunPreview) -> bool:
+                self.session.note_title_language(preview.column_titles)
+                is_confirmed = self._confirm(preview)  # until here a Ctrl-C simply ends: nothing was sent
+                self.signals.drain_on_signal(
+                    stop, lambda: progress.inform("stopping"), self._report_second_signal
+                )
+                progress.begin(preview.creates, partial(limiter.departures, CREATE))
+                if is_confirmed and preview.creates:
+                    _collect_new_objects()
                     Thread(target=run_environment.warm_up, daemon=True).start()
-                return agreed
+                return is_confirmed
 
             return await import_run.run(
-                self.ask,
+                self.request,
                 self.config,
                 ledger=self.ledger,
                 site_key=self.site_key,
                 limiter=limiter,
                 credentials=self.credentials,
-                clock=self.clock,
+                clock=clock,
                 stop=stop,
                 confirm=confirm,
                 watch=progress,
                 outages=outages,
             )
 
-    def _leave(self, exit_code: int) -> None:
-        """Say that the second signal is obeyed, and end the log."""
-        self.session.alarm("left_at_once")
+    def _report_second_signal(self, exit_code: int) -> None:
+        """Print that the second signal ends the program at once, and end the log."""
+        self.session.alert("left_at_once")
         LOG.error("the run ends", extra={"exit": exit_code, "code": "CUT_SHORT"})
 
-    def _foretell(self, forecast: RunPreview) -> None:
-        """Say how many seals will be made, or why none."""
-        if forecast.creates:
-            self._tell_target()
-            time = _time(forecast.seconds)
-            self.session.say("forecast", rows=forecast.rows, creates=forecast.creates, time=time)
-        elif forecast.stopped_by_guard:
-            self.session.say("forecast_guarded", rows=forecast.rows)
-        elif not forecast.rows:
-            self.session.say("forecast_unread" if forecast.all_rosters_refused else "forecast_nobody")
+    def _confirm(self, preview: RunPreview) -> bool:
+        """Print what is about to happen; ask only on a terminal, where something would be sent."""
+        inform = self.session.inform
+        self._print_preview(preview)
+        if preview.review_counts is not None:
+            right, wrong, elsewhere = preview.review_counts
+            inform("judged", right=right, wrong=wrong)
+            if elsewhere:
+                inform("judged_elsewhere", rows=elsewhere)
+        if preview.licences:
+            inform("licences", licences=preview.licences)
+        if preview.large_images:
+            inform("heavy", heavy=preview.large_images)
+        if self.yes or not preview.creates or not sys.stdin.isatty():
+            return True
+        return self.session.confirm("confirm", **self._describe_target())
+
+    def _print_preview(self, preview: RunPreview) -> None:
+        """Print how many seals will be made, or why none."""
+        inform = self.session.inform
+        if preview.creates:
+            self._print_target()
+            duration = _describe_duration(preview.seconds)
+            inform("forecast", rows=preview.rows, creates=preview.creates, time=duration)
+        elif preview.stopped_by_guard:
+            inform("forecast_guarded", rows=preview.rows)
+        elif not preview.rows:
+            inform("forecast_unread" if preview.all_rosters_refused else "forecast_nobody")
         else:
             language = self.session.spoken
-            left = [
+            counts = [
                 phrase("forecast_others", n=n)
                 if status is Status.READY
                 else f"{status_word(status, language)} {n}"
-                for status, n in sorted(forecast.unsent_rows.items(), key=lambda each: -each[1])
+                for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
             ]
-            why = Joined(left, phrase("mark.comma"))
-            self.session.say("forecast_nothing", rows=forecast.rows, why=why)
+            inform("forecast_nothing", rows=preview.rows, why=Joined(counts, phrase("mark.comma")))
 
-    def _agreed(self, forecast: RunPreview) -> bool:
-        """Say what is about to happen; ask only where somebody can answer and something would be sent."""
-        say = self.session.say
-        self._foretell(forecast)
-        if forecast.review_counts is not None:
-            right, wrong, elsewhere = forecast.review_counts
-            say("judged", right=right, wrong=wrong)
-            if elsewhere:
-                say("judged_elsewhere", rows=elsewhere)
-        if forecast.licences:
-            say("licences", licences=forecast.licences)
-        if forecast.large_images:
-            say("heavy", heavy=forecast.large_images)
-        if self.yes or not forecast.creates or not sys.stdin.isatty():
-            return True
-        return self.session.agreed("confirm", **self._target)
-
-    @property
-    def _target(self) -> dict[str, object]:
-        """The environment in words, and the organisation, for which seals are to be made."""
+    def _describe_target(self) -> dict[str, object]:
+        """Return the environment in words, and the organisation, for which seals are to be made."""
         api = self.config.api
         name = environment(api.endpoint)
         return {"environment": phrase(f"environment.{name}"), "organization": api.organization_open_id}
 
-    def _tell_target(self) -> None:
-        """Say where the seals will be made, and from which rosters and pictures."""
-        say, comma = self.session.say, self.session.word("mark.comma")
-        say("sending_to", **self._target)
-        pictures = self.ask.seals or self.session.word("pictures_in_cells")
-        rosters = comma.join(mask_text(str(path)) for path in self.ask.rosters)
-        say("reading", rosters=rosters, seals=mask_text(str(pictures)))
+    def _print_target(self) -> None:
+        """Print where the seals will be made, and from which rosters and pictures."""
+        self.session.inform("sending_to", **self._describe_target())
+        pictures = self.request.seals or self.session.render_sentence("pictures_in_cells")
+        rosters = self.session.render_sentence("mark.comma").join(
+            mask_text(str(path)) for path in self.request.rosters
+        )
+        self.session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))
 
 
-def _time(seconds: float) -> Phrase:
-    """Return how long something takes, as roughly as one cares."""
+def _describe_duration(seconds: float) -> Phrase:
+    """Return about how long something takes."""
     if seconds < 1:
         return phrase("time.moment")
     if seconds < 100:

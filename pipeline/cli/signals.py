@@ -18,15 +18,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """What the signals do from `drain` on until the results are written; then it is as before.
+    """Changes what signals do from `drain_on_signal` until the results are written.
 
-    The handlers are the process's, not the event loop's: a loop that closes gives the signals back their deadly
-    default, and the results of the night are written only after that.
+    The handlers are the process's, not the event loop's: a loop that closes restores the default, which kills, and the
+    results of the run are written only after that.
     """
 
     def __init__(self) -> None:
-        self._before: dict[signal.Signals, Any] = {}
-        self._wires: tuple[socket.socket, ...] = ()
+        self._handlers_before: dict[signal.Signals, Any] = {}
+        self._sockets: tuple[socket.socket, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -34,56 +34,58 @@ class Signals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers_before.items():
             signal.signal(number, handler)
-        if self._wires:
+        if self._sockets:
             signal.set_wakeup_fd(-1)
-        for wire in self._wires:
-            wire.close()
+        for wakeup_socket in self._sockets:
+            wakeup_socket.close()
 
-    def usual(self) -> None:
-        """Let a Ctrl-C end the command at once, until `drain`: an event loop hears it only when its task waits."""
-        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    def end_on_interrupt(self) -> None:
+        """Let a Ctrl-C end the command at once, until `drain_on_signal`: an event loop handles it only between tasks."""
+        self._handlers_before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def drain(self, stop: StopSignal, said: Callable[[], None], leaving: Callable[[int], None]) -> None:
-        """Let a signal set ``stop`` in the running event loop; ``said`` tells the user at once.
+    def drain_on_signal(
+        self, stop: StopSignal, inform: Callable[[], None], before_exit: Callable[[int], None]
+    ) -> None:
+        """Let a signal set ``stop`` in the running event loop; ``inform`` prints a message at once.
 
-        One that comes after the loop ends finds everything in the ledger: the results are still written. A second
-        signal leaves without waiting, after ``leaving`` was told the exit code: what is under way is in the ledger and
-        unknown at the next start. SIGHUP counts
-        as SIGTERM, but shells and systemd repeat it: it never leaves. Under nohup it stays ignored.
+        After the loop ended a signal changes nothing: everything is in the ledger and the results are still written.
+        A second signal exits without waiting, after ``before_exit`` was called with the exit code. What is under way
+        is in the ledger, and unknown at the next start. SIGHUP counts as SIGTERM, but shells and systemd repeat it,
+        so it is never the second signal. Under nohup it stays ignored.
         """
         loop = asyncio.get_running_loop()
 
-        def stopping() -> None:
+        def stop_run() -> None:
             stop.event.set()
-            said()
+            inform()
 
-        def on_signal(number: int, _: FrameType | None) -> None:
+        def handle_signal(number: int, _: FrameType | None) -> None:
             if stop.signal is not None:
                 if number == HANG_UP:
                     return
                 try:
-                    leaving(128 + number)
+                    before_exit(128 + number)
                 finally:
                     os._exit(128 + number)
             stop.signal = signal.SIGTERM if number == HANG_UP else number
             with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(stopping)
+                loop.call_soon_threadsafe(stop_run)
 
-        self._wake(loop)
+        self._wake_loop_on_signal(loop)
         for number in SIGNALS:
-            self._before.setdefault(number, signal.signal(number, on_signal))
+            self._handlers_before.setdefault(number, signal.signal(number, handle_signal))
         if HANG_UP is not None and signal.getsignal(HANG_UP) is not signal.SIG_IGN:
-            self._before.setdefault(HANG_UP, signal.signal(HANG_UP, on_signal))
+            self._handlers_before.setdefault(HANG_UP, signal.signal(HANG_UP, handle_signal))
 
-    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have a signal wake the loop from its wait, also one that comes just before it falls asleep."""
-        reading, writing = self._wires = socket.socketpair()
-        for wire in self._wires:
-            wire.setblocking(False)
+    def _wake_loop_on_signal(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a signal wake the loop, also one that comes just before the loop begins to wait."""
+        reader, writer = self._sockets = socket.socketpair()
+        for wakeup_socket in self._sockets:
+            wakeup_socket.setblocking(False)
         try:
-            loop.add_reader(reading, reading.recv, 64)
-        except NotImplementedError:  # Windows: its loop has a wire of its own
+            loop.add_reader(reader, reader.recv, 64)
+        except NotImplementedError:  # Windows: its loop has a wake-up of its own
             return
-        signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)

@@ -1,37 +1,38 @@
-"""`status` and `report`: what the ledger knows, without a call and without the lock."""
+"""`status`, `explain` and `report`: what the ledger holds, without a call and without the lock."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.context import Session
-from pipeline.cli.explain_command import program_of
-from pipeline.cli.remaining_work import print_next_steps, tell_halt
-from pipeline.cli.resolve_commands import tell_unanswered
-from pipeline.cli.run_commands import RUNS_SEARCHED, ready_config
+from pipeline.cli.run_commands import RUNS_SEARCHED
 from pipeline.clock import shown, stamp
-from pipeline.domain.masking import mask_path
+from pipeline.config.language import readable
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
-from pipeline.planning.run_history import read_rosters
-from pipeline.workflow.run_environment import open_for_config
+from pipeline.support.shell_quoting import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.seals import PersonHistory
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.resolution.next_step import Program
+    from pipeline.resolution.person_query import PersonFinder
+    from pipeline.resolution.timeline import PersonTimeline
 
-RUNS_NAMED = 5
-EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
+MAX_RUNS_NAMED = 5
+MAX_PEOPLE_LISTED = 20  # of the doctors whom a query fits
+EXIT_MEANINGS: Mapping[int, str] = {  # exit codes of runs
     0: "exit.0",
     1: "exit.1",
     2: "exit.2",
@@ -50,134 +51,142 @@ EXITS: Mapping[int, str] = {  # that a run can end with, and what each means
 @click.pass_obj
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
-    from pipeline.ledger.lock import held  # noqa: PLC0415
-    from pipeline.workflow.early_end import find_last_record, later_of  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+    from pipeline.cli.certify_commands import warn_of_unanswered_create
+    from pipeline.cli.remaining_work import print_halt, print_next_steps
+    from pipeline.ledger.lock import held
+    from pipeline.workflow.early_end import find_last_record, later_of
+    from pipeline.workflow.run_environment import open_for_config
+    from pipeline.workflow.stage_settings import tenant_of
 
-    config = ready_config(session)
-    path, out = config.path(config.ledger), config.path(config.out)
-    recorded = find_last_record(out, tenant_of(config))
+    config = session.require_ready_config()
+    path = config.path(config.ledger)
+    recorded_run = find_last_record(config.path(config.out), tenant_of(config))
     if not path.exists():
-        return _tell_without_ledger(session, config, recorded)
+        return _report_without_ledger(session, config, recorded_run)
     try:
         with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
-            last = ledger.last_run()
-            tell_unanswered(session, ledger)
+            ledger_run = ledger.last_run()
+            warn_of_unanswered_create(session, ledger)
     except EsignImportError:
-        if recorded is not None:
-            _tell_last(session, recorded, under_way=False)
-            tell_halt(session, recorded)
+        if recorded_run is not None:
+            _print_run(session, recorded_run, is_under_way=False)
+            print_halt(session, recorded_run)
         raise
-    session.tell("status_ledger", path=path, tenant=site_key.tenant)
-    under_way = last is not None and last.finished is None and held(path)
-    last = last if under_way else later_of(last, recorded)
-    unsettled = [past for past in people if past.unresolved_attempt]
-    flying: list[PersonHistory] = []
-    if under_way and last is not None:
-        flying = [
-            past for past in unsettled if past.unresolved_attempt and past.unresolved_attempt.run == last.run
+    session.print_text("status_ledger", path=path, tenant=site_key.tenant)
+    is_under_way = ledger_run is not None and ledger_run.finished is None and held(path)
+    last_run = ledger_run if is_under_way else later_of(ledger_run, recorded_run)
+    unresolved = [person for person in people if person.unresolved_attempt]
+    in_flight = 0
+    if is_under_way and last_run is not None:
+        resting = [
+            person
+            for person in unresolved
+            if person.unresolved_attempt and person.unresolved_attempt.run != last_run.run
         ]
-        unsettled = [past for past in unsettled if past not in flying]
-        if flying:
-            session.tell("status_in_flight", n=len(flying))
+        in_flight, unresolved = len(unresolved) - len(resting), resting
+        if in_flight:
+            session.print_text("status_in_flight", n=in_flight)
     counts = {
-        "sealed": sum(past.seal is not None for past in people),
-        "unknown": len(unsettled),
-        "refused": sum(bool(past.refusals) and past.seal is None for past in people),
+        "sealed": sum(person.seal is not None for person in people),
+        "unknown": len(unresolved),
+        "refused": sum(bool(person.refusals) and person.seal is None for person in people),
     }
-    session.tell("status_people", **counts)
-    for past in unsettled:
-        assert past.unresolved_attempt is not None
-        attempt = past.unresolved_attempt
-        session.tell(
+    session.print_text("status_people", **counts)
+    for person in unresolved:
+        assert person.unresolved_attempt is not None
+        session.print_text(
             "status_unknown",
-            name=attempt.content.name,
-            seal_name=past.seal_name,
-            at=shown(stamp(attempt.signed_at)),
-            trace=attempt.uuid,
+            name=person.unresolved_attempt.content.name,
+            seal_name=person.seal_name,
+            at=shown(stamp(person.unresolved_attempt.signed_at)),
+            trace=person.unresolved_attempt.uuid,
         )
-    if last is not None:
-        _tell_last(session, last, under_way=under_way)
-    session.put_json(
+    if last_run is not None:
+        _print_run(session, last_run, is_under_way=is_under_way)
+    session.print_json(
         ledger=str(path),
         tenant=site_key.tenant,
-        people={**counts, "in_flight": len(flying)},
-        unknown=list(map(_open_create, unsettled)),
-        last_run=_describe_run(last, under_way=under_way) if last is not None else None,
+        people={**counts, "in_flight": in_flight},
+        unknown=list(map(_unresolved_as_dict, unresolved)),
+        last_run=_run_as_dict(last_run, is_under_way=is_under_way) if last_run is not None else None,
     )
-    left = len(unsettled)
-    print_next_steps(session, config, program_of(session, config), last, left, under_way=under_way)
+    program = describe_program(session, config)
+    print_next_steps(session, config, program, last_run, len(unresolved), under_way=is_under_way)
     return 0
 
 
-def _open_create(past: PersonHistory) -> dict[str, object]:
-    """Return what `status --json` gives of a create without a verdict."""
-    assert past.unresolved_attempt is not None
+def _unresolved_as_dict(person: PersonHistory) -> dict[str, object]:
+    """Return the JSON of a create without a verdict."""
+    assert person.unresolved_attempt is not None
     return {
-        "name": past.unresolved_attempt.content.name,
-        "seal_name": past.seal_name,
-        "sent": stamp(past.unresolved_attempt.signed_at),
-        "trace_id": past.unresolved_attempt.uuid,
+        "name": person.unresolved_attempt.content.name,
+        "seal_name": person.seal_name,
+        "sent": stamp(person.unresolved_attempt.signed_at),
+        "trace_id": person.unresolved_attempt.uuid,
     }
 
 
-def _describe_run(last: RunRecord, *, under_way: bool) -> dict[str, object]:
-    """Return what `status --json` gives of a run; ``exit`` is null while it is under way, and where it was killed."""
+def _run_as_dict(run: RunRecord, *, is_under_way: bool) -> dict[str, object]:
+    """Return the JSON of a run; ``exit`` is null while it is under way, and where it was killed."""
+    from pipeline.domain.masking import mask_path
+
     return {
-        "run": last.run,
-        "command": last.command,
-        "started": stamp(last.started),
-        "finished": stamp(last.finished) if last.finished is not None else None,
-        "exit": last.exit,
-        "under_way": under_way,
-        "halted": json.loads(last.record).get("halted") if last.record else None,
-        "out": mask_path(Path(last.out)),
+        "run": run.run,
+        "command": run.command,
+        "started": stamp(run.started),
+        "finished": stamp(run.finished) if run.finished is not None else None,
+        "exit": run.exit,
+        "under_way": is_under_way,
+        "halted": json.loads(run.record).get("halted") if run.record else None,
+        "out": mask_path(Path(run.out)),
     }
 
 
-def _tell_without_ledger(session: Session, config: Config, recorded: RunRecord | None) -> int:
-    """Say that there is no ledger, and of a run that ended before it had one; return the exit code."""
-    from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
+    """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
+    from pipeline.cli.remaining_work import print_next_steps
+    from pipeline.reports.earlier_results import find_earlier_run
+    from pipeline.workflow.stage_settings import tenant_of
 
-    sent = find_earlier_run(config.path(config.out), tenant_of(config))
-    last = _describe_run(recorded, under_way=False) if recorded is not None else None
-    session.put_json(ledger=None, lost=bool(sent), last_run=last)
-    if not sent and recorded is None:
-        session.tell("status_none")
-        session.proceed("next_check", "check")
+    lost_run = find_earlier_run(config.path(config.out), tenant_of(config))
+    last_run = _run_as_dict(recorded_run, is_under_way=False) if recorded_run is not None else None
+    session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
+    if not lost_run and recorded_run is None:
+        session.print_text("status_none")
+        session.suggest_command("next_check", "check")
         return 0
-    if recorded is not None:
-        _tell_last(session, recorded, under_way=False)
-    if sent:
-        session.alarm("status_lost", path=sent)
-        session.proceed("next_rebuild", "ledger", "rebuild")
+    if recorded_run is not None:
+        _print_run(session, recorded_run, is_under_way=False)
+    if lost_run:
+        session.alert("status_lost", path=lost_run)
+        session.suggest_command("next_rebuild", "ledger", "rebuild")
         return 74
-    session.tell("status_no_ledger")
-    print_next_steps(session, config, program_of(session, config), recorded, 0, under_way=False)
+    session.print_text("status_no_ledger")
+    program = describe_program(session, config)
+    print_next_steps(session, config, program, recorded_run, 0, under_way=False)
     return 0
 
 
-def _tell_last(session: Session, last: RunRecord, *, under_way: bool) -> None:
-    """Say which run was the last, and how it ended if it has."""
-    if last.finished is None or last.exit is None:
-        key = "status_running" if under_way else "status_cut"
-        session.tell(key, run=last.run, command=last.command, started=shown(stamp(last.started)))
+def _print_run(session: Session, run: RunRecord, *, is_under_way: bool) -> None:
+    """Print which run was the last, and how it ended if it has."""
+    if run.finished is None or run.exit is None:
+        key = "status_running" if is_under_way else "status_cut"
+        session.print_text(key, run=run.run, command=run.command, started=shown(stamp(run.started)))
         return
-    why = session.word(EXITS[last.exit]) if last.exit in EXITS else "—"
-    finished = shown(stamp(last.finished))
-    session.tell("status_run", run=last.run, command=last.command, exit=last.exit, why=why, finished=finished)
+    meaning = session.render_sentence(EXIT_MEANINGS[run.exit]) if run.exit in EXIT_MEANINGS else "—"
+    finished = shown(stamp(run.finished))
+    session.print_text(
+        "status_run", run=run.run, command=run.command, exit=run.exit, why=meaning, finished=finished
+    )
 
 
-def _last_with_rows(ledger: SqliteLedger) -> RunRecord | None:
-    """Return the last run that read rosters: one that ended before has no results to rebuild."""
-    return next(filter(read_rosters, ledger.runs(RUNS_SEARCHED)), None)
+def describe_program(session: Session, config: Config) -> Program:
+    """Return how the program is called, and what it reads when no roster is named."""
+    from pipeline.resolution.next_step import Program
 
-
-def _runs(ledger: SqliteLedger) -> Joined:
-    """Return the ids of the last runs."""
-    return Joined([each.run for each in ledger.runs(RUNS_NAMED)], phrase("mark.comma"))
+    rosters = tuple(str(config.path(roster).absolute()) for roster in config.roster)
+    return Program(session.invocation, rosters, str(config.path(config.seals).absolute()))
 
 
 @click.command()
@@ -185,30 +194,129 @@ def _runs(ledger: SqliteLedger) -> Joined:
 @click.pass_obj
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild a run's results from the ledger and its rosters."""
-    from pipeline.cli.run_output import write_and_print_results  # noqa: PLC0415
-    from pipeline.config.passwords import passwords  # noqa: PLC0415
-    from pipeline.workflow.rebuild import rebuild_report  # noqa: PLC0415
+    from pipeline.cli.run_output import write_and_print_results
+    from pipeline.config.passwords import passwords
+    from pipeline.workflow.rebuild import rebuild_report
+    from pipeline.workflow.run_environment import open_for_config
 
-    config = ready_config(session)
-    clock = session.clock
-    with open_for_config(config, clock, readonly=True) as (ledger, site_key):
-        record = ledger.run(run_id) if run_id else _last_with_rows(ledger)
-        if record is None:
-            raise (
-                UsageError("no_run", run=run_id, known=_runs(ledger), then=("status",))
-                if run_id
-                else UsageError("no_run_yet", then=("run",))
-            )
-        if not record.rosters:  # made again from receipts, which hold neither paths nor rows
-            raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
-        night = rebuild_report(
+    config = session.require_ready_config()
+    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+        record = _find_run(ledger, run_id)
+        run_report = rebuild_report(
             record,
             config,
             ledger=ledger,
             site_key=site_key,
-            clock=clock,
+            clock=session.clock,
             out=Path(record.out),
             passwords=passwords(config, os.environ),
         )
-    write_and_print_results(session, config, replace(night, invocation=session.invocation), latest=None)
+    run_report = replace(run_report, invocation=session.invocation)
+    write_and_print_results(session, config, run_report, latest=None)
     return 0
+
+
+def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
+    """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
+    from pipeline.planning.run_history import read_rosters
+
+    if run_id:
+        record = ledger.run(run_id)
+        if record is None:
+            known_runs = Joined([known.run for known in ledger.runs(MAX_RUNS_NAMED)], phrase("mark.comma"))
+            raise UsageError("no_run", run=run_id, known=known_runs, then=("status",))
+    else:
+        record = next(filter(read_rosters, ledger.runs(RUNS_SEARCHED)), None)
+        if record is None:
+            raise UsageError("no_run_yet", then=("run",))
+    if not record.rosters:  # rebuilt from receipts, which hold neither paths nor rows
+        raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
+    return record
+
+
+@click.command()
+@click.argument("query", nargs=-1, required=True, metavar="QUERY...")
+@click.pass_obj
+def explain(session: Session, *, query: tuple[str, ...]) -> int:
+    """Tell one doctor's history across nights.
+
+    QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several
+    words all must fit the doctor.
+    """
+    from pipeline.ledger.lock import held
+    from pipeline.resolution.person_query import PersonFinder
+    from pipeline.workflow.run_environment import open_for_config
+
+    config = session.require_ready_config()
+    path, out = config.path(config.ledger), config.path(config.out)
+    words = tuple(map(readable, query))
+    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+        # the newest run is under way if it has not ended and a process holds the lock
+        under_way = next((run.run for run in ledger.runs(1) if run.finished is None and held(path)), None)
+        finder = PersonFinder(ledger, site_key, out, under_way, ledger.same_persons())
+        timelines = finder.find_timelines(words) or finder.find_timelines([" ".join(words)])
+        if not timelines:
+            return _report_no_match(session, finder, words, path=path, out=out)
+        if len(timelines) > 1:
+            return _list_matches(session, timelines, words)
+        return _print_timeline(session, finder, timelines[0], config)
+
+
+def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTimeline, config: Config) -> int:
+    from pipeline.resolution.next_step import next_step
+    from pipeline.resolution.timeline_output import render_timeline, timeline_as_dict
+
+    step = next_step(timeline, describe_program(session, config), cache(finder.ledger.run), session.language)
+    values = timeline_as_dict(timeline, step, session.language)
+    if session.as_json:
+        session.print_json(query_fits=1, doctor=values)
+        return 0
+    for line in render_timeline(values, session.language, config.base.absolute()):
+        session.print_data(line)
+    if step.decides:  # each command is a decision; the last command that is printed decides nothing
+        session.suggest_command("next_list", "resolve")
+    elif step.commands:
+        session.print_next_step(session.render_sentence("next_run"), step.commands[0])
+    else:
+        session.suggest_command("next_run", "status")
+    return 0
+
+
+def _list_matches(session: Session, timelines: Sequence[PersonTimeline], words: Sequence[str]) -> int:
+    """List the doctors whom the query fits, and show how to narrow it."""
+    from pipeline.domain.masking import mask_text
+    from pipeline.messages.timeline import say
+    from pipeline.resolution.person_query import find_unique_word
+    from pipeline.resolution.timeline_output import render_people, summarize
+
+    people: list[dict[str, Any]] = [summarize(timeline) for timeline in timelines]
+    session.print_json(query_fits=len(people), people=people)
+    if session.as_json:
+        return 2
+    language = session.language
+    session.print_data(say("many", language, n=len(people), query=mask_text(" ".join(words))))
+    for line in render_people(people[:MAX_PEOPLE_LISTED], language):
+        session.print_data(line)
+    if len(people) > MAX_PEOPLE_LISTED:
+        session.print_data(say("many.more", language, n=len(people) - MAX_PEOPLE_LISTED))
+    first, *others = timelines
+    narrower = [*filter(None, [first.name]), find_unique_word(first, others)]
+    command = f"{session.invocation} {join(['explain', *narrower])}"
+    session.print_next_step(say("many.narrow", language), command)
+    return 2
+
+
+def _report_no_match(
+    session: Session, finder: PersonFinder, words: Sequence[str], *, path: Path, out: Path
+) -> int:
+    from pipeline.domain.masking import mask_text
+
+    similar = finder.suggest_words(words)
+    session.print_json(query_fits=0, similar=similar)
+    session.alert("explain_nobody", query=mask_text(" ".join(words)), path=path, out=out)
+    if similar:
+        session.alert("explain_similar", names=Joined(similar, phrase("mark.comma")))
+        session.suggest_command("next_run", "explain", similar[0])
+    else:
+        session.suggest_command("next_check", "check")
+    return 2

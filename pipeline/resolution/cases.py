@@ -1,14 +1,24 @@
-"""The cases on the desk: people whose last create has no verdict, rows that differ from their seal, corrected numbers."""
+"""The cases that wait for a decision: creates without a verdict, rows that differ from their seal, corrected numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
+from pathlib import Path
+from typing import Any
 
-from pipeline.domain.roster import Doctor
+from pipeline.clock import stamp
+from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
+from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.reports.display_values import UNSETTLED
+from pipeline.reports.edited_workbooks import newest
+from pipeline.resolution.timeline import build_timeline
+
+WORKBOOK = "results.xlsx"
+RUNS_SEARCHED = 50  # newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,62 +46,166 @@ class Case:
         """The seal name that was sent."""
         return (self.past.seal.seal_name if self.past.seal else self.past.seal_name) or ""
 
-    def answers_to(self, query: str) -> bool:
+    @property
+    def unique_word(self) -> str:
+        """The word that means this case and no other: its trace id, its seal's id, or else its key."""
+        if self.attempt is not None:
+            return self.attempt.uuid
+        return self.past.seal.seal_id if self.past.seal else self.key
+
+    @property
+    def differing_fields(self) -> list[str]:
+        """The fields in which a row differs from its seal."""
+        problems = self.planned.problems if self.planned else ()
+        return [
+            field
+            for problem in problems
+            if problem.code == "CONTENT_CHANGED"
+            for field in problem.detail["differs"].split()
+        ]
+
+    @property
+    def same_person_detail(self) -> Mapping[str, str] | None:
+        """What is known of the person whose corrected number a row may give, None for any other case."""
+        if self.possibly_same is None or self.attempt is not None or self.planned is None:
+            return None
+        return next(
+            problem.detail
+            for problem in self.planned.problems
+            if problem.code == "PERSON_POSSIBLY_SAME" and "agreed" in problem.detail
+        )
+
+    def is_meant_by(self, query: str) -> bool:
         """Tell whether a query means this person: name, staff number, last four, seal name, SealId, trace id, key."""
         doctor = self.planned.doctor if self.planned else None
         words = {self.name, self.seal_name, self.key}
-        for past in filter(None, (self.past, self.possibly_same)):
-            words |= {past.key, past.seal.seal_id if past.seal else ""}
-            words.add(past.unresolved_attempt.uuid if past.unresolved_attempt else "")
+        for history in filter(None, (self.past, self.possibly_same)):
+            words |= {history.key, history.seal.seal_id if history.seal else ""}
+            words.add(history.unresolved_attempt.uuid if history.unresolved_attempt else "")
         if doctor is not None:
             words |= {doctor.staff_no or "", doctor.number or "", (doctor.number or "")[-4:]}
         return bool(query) and query.casefold() in {word.casefold() for word in words}
 
 
-def cases(planned: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[Case]:
+def find_cases(row_plans: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[Case]:
     """Return every case once, those of the roster in its order, then the others by name."""
     rows: dict[str, RowPlan] = {}
-    for each in planned:
-        if each.doctor.key is not None and _waits(each):
-            rows.setdefault(each.doctor.key, each)
-    found = [_of_row(key, each) for key, each in rows.items()]
-    gone = [
-        Case(key, _status(past.unresolved_attempt), past.unresolved_attempt.content.name, past)
-        for key, past in snapshot.people.items()
-        if past.unresolved_attempt is not None and key not in rows
+    for row_plan in row_plans:
+        if row_plan.doctor.key is not None and _needs_decision(row_plan):
+            rows.setdefault(row_plan.doctor.key, row_plan)
+    without_row = [
+        Case(
+            key,
+            _status_of_attempt(history.unresolved_attempt),
+            history.unresolved_attempt.content.name,
+            history,
+        )
+        for key, history in snapshot.people.items()
+        if history.unresolved_attempt is not None and key not in rows
     ]
-    return found + sorted(gone, key=lambda case: case.name)
+    return [_make_case(key, row_plan) for key, row_plan in rows.items()] + sorted(
+        without_row, key=lambda case: case.name
+    )
 
 
-def add_cases(found: Sequence[Case], others: Sequence[Case]) -> list[Case]:
+def merge_cases(cases: Sequence[Case], others: Sequence[Case]) -> list[Case]:
     """Return the cases of two sets of rosters, one a person; one with a row counts before one without."""
-    by_key = {case.key: case for case in found}
+    by_key = {case.key: case for case in cases}
     for case in others:
         if case.key not in by_key or by_key[case.key].planned is None:
             by_key[case.key] = case
     return list(by_key.values())
 
 
-def _waits(planned: RowPlan) -> bool:
-    if planned.possibly_same is not None:
+def _needs_decision(row_plan: RowPlan) -> bool:
+    if row_plan.possibly_same is not None:
         return True
-    return planned.history is not None and (
-        planned.status is Status.CHANGED or planned.history.unresolved_attempt is not None
+    history = row_plan.history
+    return history is not None and (
+        row_plan.status is Status.CHANGED or history.unresolved_attempt is not None
     )
 
 
-def _of_row(key: str, planned: RowPlan) -> Case:
-    past = planned.history or PersonHistory(key)
-    status = planned.status if past.unresolved_attempt is None else _status(past.unresolved_attempt)
-    return Case(key, status, _name(planned.doctor, past), past, planned)
+def _make_case(key: str, row_plan: RowPlan) -> Case:
+    history = row_plan.history or PersonHistory(key)
+    status = (
+        row_plan.status
+        if history.unresolved_attempt is None
+        else _status_of_attempt(history.unresolved_attempt)
+    )
+    sent = history.unresolved_attempt or history.seal
+    sent_name = sent.content.name if sent is not None and sent.content is not None else ""
+    return Case(key, status, row_plan.doctor.name or sent_name, history, row_plan)
 
 
-def _status(attempt: CreateAttempt) -> Status:
+def _status_of_attempt(attempt: CreateAttempt) -> Status:
     return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN
 
 
-def _name(doctor: Doctor, past: PersonHistory) -> str:
-    if doctor.name:
-        return doctor.name
-    made = past.unresolved_attempt or past.seal
-    return made.content.name if made is not None and made.content is not None else ""
+def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
+    """Return what distinguishes two namesakes: staff number, last four, and the row that a roster has or had."""
+    line: Mapping[str, Any]
+    if case.planned is not None:
+        doctor = case.planned.doctor
+        origin = doctor.row.origin
+        staff_no, number = doctor.staff_no, doctor.number
+        line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
+    else:  # its roster was named on the command line, or has lost the row
+        timeline = build_timeline(ledger.life(case.key), find_run=ledger.run)
+        staff_no, number, line = timeline.staff_no, timeline.id_masked, timeline.newest_line
+    return {
+        "staff_no": staff_no,
+        "last_four": number[-4:] if number else None,
+        "file": mask_text(line["file"]) if line else None,
+        "sheet": mask_text(line["sheet"]) if line and line["sheet"] else None,
+        "row": line["row"] if line else None,
+    }
+
+
+def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a case; ``trace_id``, else ``seal_id``, is the word that means it alone."""
+    attempt, seal, same_person = case.attempt, case.past.seal, case.same_person_detail
+    return {
+        "status": case.status.value,
+        "key": case.key,
+        "name": case.name,
+        **location,
+        "seal_name": case.seal_name or None,
+        "seal_id": seal.seal_id if seal else None,
+        "sent": stamp(attempt.signed_at) if attempt else None,
+        "host": attempt.host if attempt else None,
+        "trace_id": attempt.uuid if attempt else None,
+        "seal_id_in_answer": (attempt.unproven_seal_id or None) if attempt else None,
+        "differs": case.differing_fields,
+        "possibly_same": {
+            "agrees": same_person["agreed"].split(),
+            "seal_name": same_person["sealed"],
+            "seal_id": same_person.get("seal") or None,
+            "trace_id": same_person.get("trace") or None,
+        }
+        if same_person
+        else None,
+    }
+
+
+def find_workbook_of_cases(ledger: SqliteLedger, cases: Sequence[Case]) -> Path | None:
+    """Return the workbook whose Unknown sheet holds most of these cases, the newest of them; None where none does.
+
+    The last workbook need not be it: that of a retry holds only what was tried again.
+    """
+    keys = {case.key for case in cases if case.attempt is not None}
+    most_cases, workbook = 0, None
+    folders: set[str] = set()
+    for record in ledger.runs(RUNS_SEARCHED) if keys else ():
+        if (
+            record.finished is None or record.out in folders
+        ):  # a later run has replaced an earlier one's files
+            continue
+        folders.add(record.out)
+        held = len({row.key for row in ledger.rows_of(record.run) if row.status in UNSETTLED} & keys)
+        path = newest(Path(record.out) / WORKBOOK)
+        if held > most_cases and path.is_file() and mask_path(path) == str(path):
+            most_cases, workbook = held, path
+        if most_cases == len(keys):
+            break
+    return workbook

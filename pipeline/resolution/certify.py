@@ -1,39 +1,45 @@
-"""Does this tenant refuse a second identical create? Asked once, with one consenting doctor who has a seal already.
+"""Finds out and records what this tenant refuses and shows: a second identical create, and the places that list seals.
 
-Where the answer is no, the doctor has a second seal afterwards: that is why a human picks the doctor, and says yes.
-The ledger allows no attempt beside a live seal, so the create is entered as a decision before its first byte leaves.
+The second create is sent once, for one consenting doctor who has a seal already. Where it is not refused, the doctor has a
+second seal afterwards: that is why a person picks the doctor and confirms. The ledger allows no attempt beside a live seal,
+so the create is entered as a decision before its first byte leaves.
+
+Not finding a seal in a place proves nothing until that place was seen to show one that is known to exist.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.clock import Clock
-from pipeline.config.settings import Config
 from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import SealRequest
+from pipeline.domain.seals import PersonHistory, SealRequest
 from pipeline.errors import UsageError, reason_of
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contracts.base import CREATE, UPLOAD, CreateImage, build_upload
-from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.responses import read_create, read_upload
 from pipeline.esign.signing import Credentials
 from pipeline.intake.pairing import image_index
 from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger
 from pipeline.messages.texts import make_text
 from pipeline.planning import run_history
+from pipeline.planning.run_history import CERTIFICATE_DAYS
 from pipeline.reports.service_text import describe_failure
-from pipeline.resolution.single_call import send_single_call
+from pipeline.resolution.decide import DecisionMaker
+from pipeline.resolution.service_calls import ServiceAccess
 from pipeline.workflow import stage_settings
+
+SHOWN, NOT_SHOWN = "place_shown", "place_not_shown"  # kinds of decisions
+AUTO_SIGN = "auto_sign"
+SEARCHABLE_PLACES = ("console", "audit_log")  # auto-sign lists only doctors who opened it: it never refutes
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """What the second create was answered with."""
+class CreateCertificate:
+    """The answer to the second create."""
 
     refused: bool
     code: str  # the service's, or ok
@@ -41,13 +47,27 @@ class Certificate:
     seal_id: str | None  # of the second seal, where it was not refused
 
 
-def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, PreparedImage]:
+def find_sealed_row(row_plans: Sequence[RowPlan], query: str) -> RowPlan:
+    """Return the row of the one sealed doctor whom a query means; UsageError for none or several."""
+    rows = [row_plan for row_plan in row_plans if _is_sealed_as(row_plan, query)]
+    if len(rows) != 1:
+        raise UsageError("certify_who" if rows else "certify_nobody", query=query, n=len(rows))
+    return rows[0]
+
+
+def _is_sealed_as(row_plan: RowPlan, query: str) -> bool:
+    seal = row_plan.history.seal if row_plan.history else None
+    doctor = row_plan.doctor
+    return seal is not None and query in (doctor.name, doctor.staff_no, seal.seal_name, seal.seal_id)
+
+
+def repeat_request(row_plan: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, PreparedImage]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
-    doctor, past = planned.doctor, planned.history
-    seal = past.seal if past else None
+    doctor, history = row_plan.doctor, row_plan.history
+    seal = history.seal if history else None
     if (
-        past is None
-        or planned.status is not Status.UNCHANGED
+        history is None
+        or row_plan.status is not Status.UNCHANGED
         or seal is None
         or seal.content is None
         or doctor.errors
@@ -56,11 +76,11 @@ def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRe
     assert doctor.name
     assert doctor.number
     assert doctor.id_type
-    prepared = prepare(planned) if doctor.picture else None
+    prepared = prepare(row_plan) if doctor.picture else None
     if not isinstance(prepared, PreparedImage):
         raise UsageError("desk.no_picture", name=doctor.name)
     request = SealRequest(
-        key=past.key,
+        key=history.key,
         row_id=doctor.row_id or "",
         name=doctor.name,
         number=doctor.number,
@@ -76,85 +96,105 @@ def request_of(planned: RowPlan, prepare: Callable[..., object]) -> tuple[SealRe
     return request, prepared
 
 
-async def certify(
-    request: SealRequest,
-    prepared: PreparedImage,
-    config: Config,
-    *,
-    ledger: Ledger,
-    limiter: Limiter,
-    credentials: Credentials,
-    clock: Clock,
-    who: str,
-) -> Certificate:
-    """Send the create a second time and record what came of it. Raises UsageError where no verdict came.
+async def certify_create(
+    request: SealRequest, prepared: PreparedImage, service: ServiceAccess, *, ledger: Ledger, who: str
+) -> CreateCertificate:
+    """Send the create a second time and record the answer. Raises UsageError where no verdict came.
 
-    A doctor whose second create got no verdict may have a second seal: that is said as well.
+    A doctor whose second create got no verdict may have a second seal: the error says so.
     """
-    agent, data = stage_settings.agent(config), _bytes_of(prepared)
-    contract = stage_settings.contract_of(config)
+    contract, agent = stage_settings.contract_of(service.config), stage_settings.agent(service.config)
+    data = _read_checked(prepared)
     trace_id = str(uuid.uuid4())
 
     def enter(kind: str, why: str, seal_id: str | None = None) -> None:
-        words = f"{contract.name} {why}"
-        ledger.decide(Decision(kind, request.key, clock.now(), who, words, seal_id=seal_id))
+        now = service.clock.now()
+        ledger.decide(Decision(kind, request.key, now, who, f"{contract.name} {why}", seal_id=seal_id))
 
-    async with stage_settings.client(config, credentials, clock) as client:
+    async with service.open_client() as client:
         try:
             file_id = None
             if contract.needs_upload:
                 suffix = "png" if prepared.format == "PNG" else "jpg"
-                reply = await send_single_call(
-                    client, limiter, UPLOAD, build_upload(agent, f"certify.{suffix}", data)
-                )
-                file = read_upload(reply, now=client.now())
-                if file.file_id is None:
-                    raise _nothing_sent(file.counted_as, credentials)
-                file_id = file.file_id
+                upload = build_upload(agent, f"certify.{suffix}", data)
+                reply = await service.send_single_call(client, UPLOAD, upload)
+                uploaded = read_upload(reply, now=client.now())
+                if uploaded.file_id is None:
+                    raise _not_sent_error(uploaded.counted_as, service.credentials)
+                file_id = uploaded.file_id
             body = contract.build_create(agent, request, CreateImage(data, file_id))
         except (NotSent, NoAnswer) as error:
-            raise _nothing_sent(str(error)) from error
+            raise _not_sent_error(str(error)) from error
         enter(run_history.CERTIFY_SENT, trace_id)
         try:
-            read = read_create(await send_single_call(client, limiter, CREATE, body, trace_id=trace_id))
+            reply = await service.send_single_call(client, CREATE, body, trace_id=trace_id)
         except NotSent as error:
             enter(run_history.CERTIFY_VOID, "not_sent")
-            raise _nothing_sent(str(error)) from error
+            raise _not_sent_error(str(error)) from error
         except NoAnswer as error:
-            raise _no_verdict(str(error), trace_id) from error
-    said = f"{read.counted_as} {read.verdict.request_id or ''}".strip()
-    if read.verdict.kind == "not_executed":
-        enter(run_history.CERTIFY_VOID, said)
-        raise _nothing_sent(read.counted_as, credentials)
-    if read.verdict.kind != "sealed" and read.meaning != "exists":
-        raise _no_verdict(read.counted_as, trace_id)
-    refused = read.meaning == "exists"
-    found = Certificate(refused, read.counted_as, read.verdict.request_id, read.verdict.seal_id)
-    enter(run_history.CERTIFIED if refused else run_history.NOT_CERTIFIED, said, found.seal_id)
-    return found
+            raise _no_verdict_error(str(error), trace_id) from error
+    response = read_create(reply)
+    verdict = response.verdict
+    why = f"{response.counted_as} {verdict.request_id or ''}".strip()
+    if verdict.kind == "not_executed":
+        enter(run_history.CERTIFY_VOID, why)
+        raise _not_sent_error(response.counted_as, service.credentials)
+    refused = response.meaning == "exists"
+    if verdict.kind != "sealed" and not refused:
+        raise _no_verdict_error(response.counted_as, trace_id)
+    enter(run_history.CERTIFIED if refused else run_history.NOT_CERTIFIED, why, verdict.seal_id)
+    return CreateCertificate(refused, response.counted_as, verdict.request_id, verdict.seal_id)
 
 
-def _bytes_of(prepared: PreparedImage) -> bytes:
-    """Return the bytes that were checked. Raises UsageError where they are no longer there."""
+def _read_checked(prepared: PreparedImage) -> bytes:
+    """Return the bytes that were checked. Raises UsageError where they have changed."""
     try:
         data = image_index.read(prepared.path)
     except OSError as error:
-        raise _nothing_sent(reason_of(error)) from error
+        raise _not_sent_error(reason_of(error)) from error
     if hashlib.sha256(data).hexdigest() != prepared.sha256:
-        raise _nothing_sent(make_text("image.changed_in_run"))
+        raise _not_sent_error(make_text("image.changed_in_run"))
     return data
 
 
-def unanswered(ledger: Ledger) -> DecisionRecord | None:
-    """Return the last second create of a certification, where nobody knows what came of it."""
-    told = [each for each in ledger.decisions() if each.kind in run_history.CERTIFICATION]
-    return told[-1] if told and told[-1].kind == run_history.CERTIFY_SENT else None
+def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:
+    """Return the last second create of a certification, where it got no verdict."""
+    records = [record for record in ledger.decisions() if record.kind in run_history.CERTIFICATION]
+    return records[-1] if records and records[-1].kind == run_history.CERTIFY_SENT else None
 
 
-def _nothing_sent(why: str, credentials: Credentials | None = None) -> UsageError:
+def _not_sent_error(why: str, credentials: Credentials | None = None) -> UsageError:
     source = credentials.source if credentials else ""
     return UsageError("desk.nothing_sent", why=describe_failure(why, source))
 
 
-def _no_verdict(why: str, trace_id: str) -> UsageError:
+def _no_verdict_error(why: str, trace_id: str) -> UsageError:
     return UsageError("desk.no_verdict", why=describe_failure(why, ""), trace_id=trace_id)
+
+
+def record_place(
+    ledger: Ledger, history: PersonHistory, place: str, maker: DecisionMaker, *, shown: bool
+) -> None:
+    """Enter whether a place shows the seal of a person; UsageError for a seal that this program did not make.
+
+    A seal made by hand may be shown where imported ones are not.
+    """
+    seal = history.seal
+    if seal is None or seal.trace_id is None:
+        raise UsageError("desk.not_made_here")
+    kind = SHOWN if shown else NOT_SHOWN
+    ledger.decide(
+        Decision(
+            kind, history.key, maker.decided_at, maker.name, maker.why, seal_id=seal.seal_id, detail=place
+        )
+    )
+
+
+def find_certified_place(ledger: Ledger, now: float) -> str | None:
+    """Return a place where not finding a seal counts: its last record is that it shows one, and is not too old."""
+    records = {record.detail: record for record in ledger.decisions() if record.kind in {SHOWN, NOT_SHOWN}}
+    for place in SEARCHABLE_PLACES:
+        record = records.get(place)
+        if record is not None and record.kind == SHOWN and record.at >= now - CERTIFICATE_DAYS * 86_400:
+            return place
+    return None

@@ -60,7 +60,7 @@ def next_step(
     story: PersonTimeline, program: Program, run: Callable[[str], RunRecord | None], language: str
 ) -> Step:
     """Return what to do next about a doctor."""
-    if story.under_way and story.status not in {Status.SEALED, Status.UNCHANGED}:
+    if story.run_under_way and story.status not in {Status.SEALED, Status.UNCHANGED}:
         return Step(say("next.under_way", language), (program.command("status"),))
     return _by_status(story, program, run, language)
 
@@ -68,7 +68,7 @@ def next_step(
 def _by_status(
     story: PersonTimeline, program: Program, run: Callable[[str], RunRecord | None], language: str
 ) -> Step:
-    record = run(story.newest.last) if story.newest else None
+    record = run(story.newest_row.last) if story.newest_row else None
     match story.status:
         case Status.UNKNOWN | Status.EXISTS:
             return _settle(story, program, language)
@@ -86,27 +86,27 @@ def _by_status(
 
 def _sealed(story: PersonTimeline, language: str) -> Step:
     """Return what is left to do where the seal exists: nothing, unless the roster still holds the row that was corrected."""
-    codes = {each["code"] for each in story.line.get("problems", ())}
-    if not story.gone and story.line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
+    codes = {each["code"] for each in story.newest_line.get("problems", ())}
+    if not story.is_gone and story.newest_line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
         return Step(say("next.roster_wrong", language), who="clerk")
-    return Step(say("next.gone" if story.gone else "next.nothing", language))
+    return Step(say("next.gone" if story.is_gone else "next.nothing", language))
 
 
 def _settle(story: PersonTimeline, program: Program, language: str) -> Step:
-    assert story.open is not None
-    seal, trace = story.open.seal_name, story.open.uuid
+    assert story.open_create is not None
+    seal, trace = story.open_create.seal_name, story.open_create.uuid
     found = program.command("resolve", trace, "--seal-id", "SEALID")
     if story.status is Status.EXISTS:
         others = program.command("resolve", trace, "--not-theirs")
         return Step(say("next.exists", language, seal=seal), (found, others), "it", decides=True)
-    moment = shown(stamp(story.open.dead_at), to=19)
+    moment = shown(stamp(story.open_create.dead_at), to=19)
     nothing = program.command("resolve", trace, "--not-created")
     return Step(say("next.unknown", language, seal=seal, fence=moment), (found, nothing), "it", decides=True)
 
 
 def _refused(story: PersonTimeline, program: Program, record: RunRecord | None, language: str) -> Step:
     """Return what the service's code asks for; rows are corrected in To fix, all else is no matter of the row."""
-    advice = advice_on_refusal(story.refused.code or "" if story.refused else "")
+    advice = advice_on_refusal(story.refused_create.code or "" if story.refused_create else "")
     if advice.who == "clerk":
         step = _fix(program, record, language, advice.who)
         return replace(step, notes=(advice.told(language), say("next.waits", language)))
@@ -126,7 +126,9 @@ def _decide(story: PersonTimeline, program: Program, language: str) -> Step:
 
 def _possibly_same(story: PersonTimeline) -> str:
     """Return the SealId or trace id of the person whose corrected number this may be, "" for none."""
-    for problem, detail in zip(story.line["problems"], story.line.get("words") or (), strict=False):
+    for problem, detail in zip(
+        story.newest_line["problems"], story.newest_line.get("words") or (), strict=False
+    ):
         if problem["code"] == "PERSON_POSSIBLY_SAME" and detail:
             return str(detail.get("seal") or detail.get("trace") or "")
     return ""
@@ -145,7 +147,7 @@ def _correct(story: PersonTimeline, program: Program, record: RunRecord | None, 
 
 def _again(story: PersonTimeline, program: Program, record: RunRecord | None, language: str) -> Step:
     """Return how a row goes on whose turn did not come: at once, or after what stopped the run was removed."""
-    if story.newest is None or story.gone:
+    if story.newest_row is None or story.is_gone:
         return Step(say("next.unseen", language), (program.run(None),))
     halted = (json.loads(record.record) if record and record.record else {}).get("halted")
     advice = advice_on_halt(halted["code"]) if halted else None
@@ -156,7 +158,7 @@ def _again(story: PersonTimeline, program: Program, record: RunRecord | None, la
 
 def _fixer(story: PersonTimeline) -> ResponsibleRole:
     """Return who can put a refused row right."""
-    errors = [each["code"] for each in story.line.get("problems", ()) if each["severity"] == "error"]
+    errors = [each["code"] for each in story.newest_line.get("problems", ()) if each["severity"] == "error"]
     return (
         "it"
         if errors and all(CATALOGUE[code].who == "it" for code in errors if code in CATALOGUE)

@@ -1,4 +1,4 @@
-"""Who a query means, and that doctor's story: from the ledger, and the run folders for what it does not hold."""
+"""Finds the doctors that a query means, with their timelines: in the ledger, and in the folders of runs it does not hold."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipeline.ledger.person_queries import Archive, Life, RowHistoryEntry
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.protocol import RowRecord
 from pipeline.ledger.site_key import SiteKey
-from pipeline.resolution.run_folders import told
-from pipeline.resolution.timeline import PersonTimeline, line_of, story_of
+from pipeline.resolution.timeline import PersonTimeline, build_timeline, parse_line
 
-SUGGESTED = 5
-RUNS = 10_000  # all that a ledger will ever hold
-_WHOLE = ("key", "row_id", "name", "staff_no", "seal_name", "seal_id", "request_id", "trace_id")
+MAX_SUGGESTIONS = 5
+MAX_FOLDERS = 200  # of runs, newest first
+ALL_RUNS = 10_000  # more than a ledger will ever hold
+OUTCOMES = "outcomes.jsonl"
+_WHOLE_FIELDS = ("key", "row_id", "name", "staff_no", "seal_name", "seal_id", "request_id", "trace_id")
 _LAST_FOUR = 4
 _IDENTITY = re.compile(r"[0-9]{17}[0-9X]")
 _PERMIT = re.compile(r"[HM][0-9]{8}(?:[0-9]{2})?")
-_LIFETIME = 9  # characters of a permit: the last two count its renewals
+_LIFETIME_LENGTH = 9  # characters of a permit: the last two count its renewals
 
 Line = Mapping[str, Any]
+LookUp = Callable[
+    [str], tuple[set[str], list[Line]]
+]  # a word -> the keys and the lines of rows that it means
 
 
 @dataclass(frozen=True, slots=True)
-class PersonMatch:
+class PersonQueryMatch:
     """A person by key, or rows without a usable number that seem to be one person's."""
 
     key: str | None
@@ -36,167 +41,196 @@ class PersonMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where stories are looked up."""
+class PersonFinder:
+    """Finds people by words, and builds their timelines."""
 
     ledger: Archive
     site_key: SiteKey
-    out: Path
-    under_way: str | None = None  # the run that a process is at just now
+    out: Path  # where runs write by default
+    run_under_way: str | None = None
     same_persons: Mapping[str, str] = field(default_factory=dict)  # key of a corrected number -> its person's
 
-    def find(self, words: Collection[str]) -> list[PersonTimeline]:
-        """Return the story of each doctor to whom all of these words belong, in the order of names.
+    def find_timelines(self, words: Collection[str]) -> list[PersonTimeline]:
+        """Return the timeline of each doctor to whom all of these words belong, in the order of names.
 
         A word is a name, staff number, last four, seal name, SealId, RequestId, trace id, key, row_id or a whole
         identity number.
         """
-        known = cache(self._named)
-        found = [self._who(self._word(word), known) for word in words]
-        people = set.intersection(*found) if found else set()
-        stories = [self._story(who, known) for who in people]
+        look_up = cache(self._look_up_word)
+        matches = [self._match_word(self._hide_number(word), look_up) for word in words]
+        people = set.intersection(*matches) if matches else set()
+        timelines = [self._build_timeline(match, look_up) for match in people]
         return sorted(
-            stories, key=lambda story: (story.name or "", story.staff_no or "", story.id_masked or "")
+            timelines, key=lambda each: (each.name or "", each.staff_no or "", each.id_masked or "")
         )
 
-    def similar(self, words: Collection[str]) -> list[str]:
-        """Return a few names and staff numbers that somebody who typed these words may have meant."""
+    def suggest_words(self, words: Collection[str]) -> list[str]:
+        """Return a few names and staff numbers that are similar to these words."""
         wanted = [word.strip().casefold() for word in words]
-        near = {
-            each
-            for pair in self.ledger.everybody()
-            for each in pair
-            if each and any(_near(each.casefold(), word) for word in wanted)
+        similar = {
+            known
+            for person in self.ledger.everybody()
+            for known in person
+            if known and any(_is_similar(known.casefold(), word) for word in wanted)
         }
-        return sorted(near, key=lambda each: (abs(len(each) - len("".join(wanted))), each))[:SUGGESTED]
+        length = len("".join(wanted))
+        return sorted(similar, key=lambda known: (abs(len(known) - length), known))[:MAX_SUGGESTIONS]
 
-    # -- who is meant
-
-    def _word(self, word: str) -> str:
-        """Return a word as it is looked for: a whole identity number by its digest alone."""
+    def _hide_number(self, word: str) -> str:
+        """Return a word as it is searched: a whole identity number as its key alone."""
         plain = word.strip()
         number = re.sub(r"[\s-]", "", plain).upper()
         if _IDENTITY.fullmatch(number):
-            return self._person(self.site_key.person(number))
+            return self._resolve_key(self.site_key.person(number))
         if _PERMIT.fullmatch(number):
-            return self._person(self.site_key.person(number[:_LIFETIME]))
+            return self._resolve_key(self.site_key.person(number[:_LIFETIME_LENGTH]))
         return plain
 
-    def _person(self, key: str) -> str:
+    def _resolve_key(self, key: str) -> str:
         """Return the key of the person to whom a number's key belongs."""
         return self.same_persons.get(key, key)
 
-    def _named(self, word: str) -> tuple[set[str], list[Line]]:
+    def _look_up_word(self, word: str) -> tuple[set[str], list[Line]]:
         """Return keys and lines that a word means, whole and without regard to case."""
         if not word:
             return set(), []
         keys, lines = self.ledger.named(word)
-        beside = (line_of(said) for said in self._folders((f"{json.dumps(word, ensure_ascii=False)[1:]}",)))
-        return keys, [line for line in (*lines, *beside) if means(line, word)]
+        folder_lines = (
+            parse_line(row) for row in self._search_folders([json.dumps(word, ensure_ascii=False)[1:]])
+        )
+        return keys, [line for line in (*lines, *folder_lines) if is_meant(line, word)]
 
-    def _who(self, word: str, known: Callable[[str], tuple[set[str], list[Line]]]) -> set[PersonMatch]:
-        keys, lines = known(word)
-        known_keys = keys | {line["key"] for line in lines if line["key"]}
-        people = {PersonMatch(self._person(key)) for key in known_keys}
-        loose: dict[object, set[str]] = {}
+    def _match_word(self, word: str, look_up: LookUp) -> set[PersonQueryMatch]:
+        keys, lines = look_up(word)
+        all_keys = keys | {line["key"] for line in lines if line["key"]}
+        people = {PersonQueryMatch(self._resolve_key(key)) for key in all_keys}
+        rows_without_owner: dict[object, set[str]] = {}
         for line in lines:
             if line["key"]:
                 continue
-            owner = _owner(line, known)
+            owner = _find_owner(line, look_up)
             if owner is not None:
-                people.add(PersonMatch(self._person(owner)))
+                people.add(PersonQueryMatch(self._resolve_key(owner)))
             else:
-                same = (line["name"], line["staff_no"]) if line["name"] else line["row_id"]
-                loose.setdefault(same, set()).add(line["row_id"])
-        return people | {PersonMatch(None, frozenset(row_ids)) for row_ids in loose.values()}
+                person = (line["name"], line["staff_no"]) if line["name"] else line["row_id"]
+                rows_without_owner.setdefault(person, set()).add(line["row_id"])
+        return people | {PersonQueryMatch(None, frozenset(ids)) for ids in rows_without_owner.values()}
 
-    # -- the story
+    def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
+        life = self.ledger.life(match.key, match.row_ids)
+        if match.key is not None:
+            names = {parse_line(row)["name"] for row in life.said} | {create.name for create in life.creates}
+            unnumbered = self.ledger.unnumbered(sorted(filter(None, {*names, life.name})))
+            row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
+            if row_ids:
+                life = self.ledger.life(match.key, row_ids)
+            match = replace(match, row_ids=frozenset(row_ids))
+        life = self._add_rows_of_folders(life, match)
+        return build_timeline(life, find_run=cache(self.ledger.run), run_under_way=self.run_under_way)
 
-    def _story(self, who: PersonMatch, known: Callable[[str], tuple[set[str], list[Line]]]) -> PersonTimeline:
-        life = self.ledger.life(who.key, who.row_ids)
-        if who.key is not None:
-            names = {
-                *(line_of(said)["name"] for said in life.said),
-                *(create.name for create in life.creates),
-            }
-            rows = {
-                line["row_id"]
-                for line in self.ledger.unnumbered(sorted(filter(None, {*names, life.name})))
-                if _owner(line, known) == who.key
-            }
-            if rows:
-                life = self.ledger.life(who.key, rows)
-            who = replace(who, row_ids=frozenset(rows))
-        return story_of(self._with_folders(life, who), run=cache(self.ledger.run), under_way=self.under_way)
-
-    def _with_folders(self, life: Life, who: PersonMatch) -> Life:
-        words = [*([who.key] if who.key else []), *who.row_ids]
-        beside = [
-            said
-            for said in self._folders(words)
-            if (said.row.key and self._person(said.row.key)) == who.key
-            and (who.key is not None or said.row.row_id in who.row_ids)
+    def _add_rows_of_folders(self, life: Life, match: PersonQueryMatch) -> Life:
+        rows = [
+            row
+            for row in self._search_folders([*([match.key] if match.key else []), *match.row_ids])
+            if (row.row.key and self._resolve_key(row.row.key)) == match.key
+            and (match.key is not None or row.row.row_id in match.row_ids)
         ]
-        if not beside:
-            return life
-        return replace(life, said=tuple(sorted((*beside, *life.said), key=lambda said: said.at)))
+        return (
+            replace(life, said=tuple(sorted((*rows, *life.said), key=lambda row: row.at))) if rows else life
+        )
 
-    def _folders(self, words: Collection[str]) -> Iterator[RowHistoryEntry]:
+    def _search_folders(self, words: Collection[str]) -> Iterator[RowHistoryEntry]:
+        """Yield the rows of runs that the ledger does not hold, because it was rebuilt or begun anew, by run.
+
+        A row's line holds one of the words. A folder that cannot be read is ignored: the ledger counts more.
+        """
         held = self.ledger.runs_with_rows()
-        elsewhere = [Path(each.out) for each in self._records() if each.run not in held]
-        return told(self.out, elsewhere, tenant=self.site_key.tenant, held=held, words=words)
+        default_folders = (
+            [path for path in self.out.iterdir() if path.name not in {*held, "latest"}]
+            if self.out.is_dir()
+            else []
+        )
+        other_folders = [Path(record.out) for record in self.ledger.runs(ALL_RUNS) if record.run not in held]
+        # the ledger knows a folder by its absolute path, the configuration perhaps not; a check writes no outcomes
+        folders = {path.resolve() for path in (*default_folders, *other_folders)}
+        with_outcomes = [path for path in folders if (path / OUTCOMES).is_file()]
+        for folder in sorted(with_outcomes, reverse=True)[:MAX_FOLDERS]:
+            try:
+                record = json.loads((folder / "run.json").read_text("utf-8"))
+                if record["tenant"] != self.site_key.tenant or record["run"] in held:
+                    continue
+                started = datetime.fromisoformat(record["started"]).timestamp()
+                with (folder / OUTCOMES).open(encoding="utf-8") as lines:
+                    for line in lines:
+                        if any(word in line for word in words):
+                            yield _read_history_entry(record["run"], started, line)
+            except (OSError, ValueError, KeyError):
+                continue
 
-    def _records(self) -> list[RunRecord]:
-        return self.ledger.runs(RUNS)
+
+def _read_history_entry(run: str, started: float, text: str) -> RowHistoryEntry:
+    line = json.loads(text)
+    row = RowRecord(
+        **{name: line[name] for name in ("row_id", "key", "file", "sheet", "row", "status")},
+        codes=tuple(line["codes"]),
+        line=text,
+    )
+    return RowHistoryEntry(row, run, started, run, started, 1, still=False)
 
 
-def means(line: Line, word: str) -> bool:
-    """Tell whether a row's line is one that a word means."""
+def is_meant(line: Line, word: str) -> bool:
+    """Tell whether a word means the row of a line."""
     wanted = word.casefold()
-    if any(str(line[name]).casefold() == wanted for name in _WHOLE if line.get(name)):
+    if any(str(line[name]).casefold() == wanted for name in _WHOLE_FIELDS if line.get(name)):
         return True
     return len(word) == _LAST_FOUR and str(line.get("id_masked") or "")[-_LAST_FOUR:].casefold() == wanted
 
 
-def telling_word(story: PersonTimeline, others: Collection[PersonTimeline]) -> str:
-    """Return a word that means this doctor and none of the others: what stands on a badge before what only we know."""
-    taken = {word.casefold() for other in others for word in _words(other)}
-    return next((word for word in _words(story) if word.casefold() not in taken), _words(story)[-1])
+def find_unique_word(timeline: PersonTimeline, others: Collection[PersonTimeline]) -> str:
+    """Return a word that means this doctor and none of the others, if possible one that the doctor's badge shows."""
+    taken = {word.casefold() for other in others for word in _list_words(other)}
+    words = _list_words(timeline)
+    return next((word for word in words if word.casefold() not in taken), words[-1])
 
 
-def _words(story: PersonTimeline) -> list[str]:
-    last_four = (story.id_masked or "")[-_LAST_FOUR:]
-    row_id = story.newest.row.row_id if story.newest else None
-    return [word for word in (story.staff_no, last_four, story.seal_name, story.key or row_id) if word]
+def _list_words(timeline: PersonTimeline) -> list[str]:
+    last_four = (timeline.id_masked or "")[-_LAST_FOUR:]
+    row_id = timeline.newest_row.row.row_id if timeline.newest_row else None
+    words = (timeline.staff_no, last_four, timeline.seal_name, timeline.key or row_id)
+    return [word for word in words if word]
 
 
-def _owner(line: Line, known: Callable[[str], tuple[set[str], list[Line]]]) -> str | None:
-    """Return whose row it is although its number cannot be used: the same name with the same staff number or place.
+def _find_owner(line: Line, look_up: LookUp) -> str | None:
+    """Return whose row it is although its number is unusable: the same name with the same staff number or address.
 
-    For telling alone; nothing is ever sent on such evidence. Where two people fit it is nobody's.
+    For display alone; nothing is ever sent on such evidence. None where two people fit.
     """
     if not line["name"]:
         return None
-    others = [each for each in known(line["name"])[1] if each["key"] and each["name"] == line["name"]]
-    by_staff = {each["key"] for each in others if line["staff_no"] and each["staff_no"] == line["staff_no"]}
-    place = (line["path"], line["sheet"], line["row"])
-    by_place = {
-        each["key"]
-        for each in others
-        if (each["path"], each["sheet"], each["row"]) == place
-        and (not line["staff_no"] or not each["staff_no"])
+    namesakes = [
+        other for other in look_up(line["name"])[1] if other["key"] and other["name"] == line["name"]
+    ]
+    same_staff_no = {
+        other["key"] for other in namesakes if line["staff_no"] and other["staff_no"] == line["staff_no"]
     }
-    owners = by_staff or by_place
+    address = (line["path"], line["sheet"], line["row"])
+    same_address = {
+        other["key"]
+        for other in namesakes
+        if (other["path"], other["sheet"], other["row"]) == address
+        and (not line["staff_no"] or not other["staff_no"])
+    }
+    owners = same_staff_no or same_address
     return owners.pop() if len(owners) == 1 else None
 
 
-def _near(known: str, word: str) -> bool:
-    """Tell whether a word may have been meant: a part of it, another writing of a staff number, one character off."""
+def _is_similar(known: str, word: str) -> bool:
+    """Tell whether a word may mean a known one: a part of it, the same staff number, or one character different."""
     if not word:
         return False
     if known.isdecimal() or word.isdecimal():
         return known.lstrip("0") == word.lstrip("0")
     if len(word) > 1 and (word in known or known in word):
         return True
-    off = sum(mine != yours for mine, yours in zip(known, word, strict=False))
-    return len(known) == len(word) > 2 and off == 1
+    differences = sum(mine != yours for mine, yours in zip(known, word, strict=False))
+    return len(known) == len(word) > 2 and differences == 1

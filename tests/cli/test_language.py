@@ -12,13 +12,13 @@ import pytest
 from compile_messages import TARGET, compiled
 
 from pipeline.cli.app import cli, main
-from pipeline.cli.click_locale import tidy
-from pipeline.cli.help import columns, untranslated, wrapped
+from pipeline.cli.help import polish_message, untranslated, wrapped
 from pipeline.config import language
 from pipeline.config.settings import keys, load
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.click import CHINESE, PLURALS
 from pipeline.messages.texts import render_text
+from pipeline.support.text_width import measure_width
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
@@ -109,7 +109,7 @@ def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
     assert main(["--lang", "zh", *words, "--help"]) == 0
     told = capsys.readouterr().out
     for line in told.splitlines():
-        assert columns(line) <= 80, line
+        assert measure_width(line) <= 80, line
     without = re.sub(r"[\w./|<>=\[\]-]*[A-Z_/.=-][\w./|<>=\[\]-]*|`[^`]*`|--?\w[\w-]*|\[[\w|]+\]", "", told)
     assert not re.search(r"\b(the|of|and|is|default|Show|Options|Usage)\b", without), told
     assert main(["--lang", "en", *words, "--help"]) == 0
@@ -260,10 +260,10 @@ def test_no_console_is_too_poor(tmp_path, encoding, spoken):
         ("缺少参数 'FILE'.", "缺少参数“FILE”。", None),
     ],
 )
-def test_clicks_sentences_are_made_tidy(click_says, zh, en):
-    assert tidy(click_says, "zh") == zh
+def test_clicks_sentences_are_made_polish_message(click_says, zh, en):
+    assert polish_message(click_says, "zh") == zh
     if en is not None:
-        assert tidy(click_says, "en") == en
+        assert polish_message(click_says, "en") == en
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
@@ -272,8 +272,10 @@ def test_the_question_is_asked_in_one_language(spoken, asked, again):
     import pty
 
     code = (
-        "from pipeline.cli.context import Session; from pipeline.cli.click_locale import set_click_language;"
-        f"set_click_language({spoken!r}); print(Session(lang={spoken!r}).agreed('certify_sure', name='王五'))"
+        "from pipeline.cli.app import cli; from pipeline.cli.context import Session;"
+        "from pipeline.cli.help import set_language; from pipeline.clock import SystemClock;"
+        f"set_language(cli, {spoken!r}); session = Session(clock=SystemClock(), lang={spoken!r});"
+        "print(session.confirm('certify_sure', name='王五'))"
     )
     ours, theirs = pty.openpty()
     done = subprocess.Popen(

@@ -13,7 +13,7 @@ from wire_support import fault
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.ledger.lock import RunLock
-from pipeline.resolution.timeline_text import columns
+from pipeline.support.text_width import measure_width
 
 REFUSAL = {"code": {"code": "InvalidParameter.CardNumber", "message": "证件号码错误"}}
 
@@ -207,7 +207,7 @@ def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
     assert code == 2
     lines = [line for line in text.splitlines() if "0000" in line and "explain" not in line]
     assert len(lines) == 2
-    assert len({columns(line[: line.index("0000")]) for line in lines}) == 1, "columns are aligned"
+    assert len({measure_width(line[: line.index("0000")]) for line in lines}) == 1, "columns are aligned"
     assert f"explain {name(1)} 00001" in text
     assert facts(hospital, name(1), "00001")["doctor"]["staff_no"] == "00001"
     told = facts(hospital, name(1), "00006")["doctor"]

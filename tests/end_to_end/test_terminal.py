@@ -279,7 +279,7 @@ def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop():
 
     async def evening():
         with Signals() as signals:
-            signals.usual()
+            signals.end_on_interrupt()
             os.kill(os.getpid(), signal.SIGINT)
             reached.append("the rosters were read to their end")
 

@@ -246,7 +246,14 @@ LOOKED_UP = {
     "catalogue": SENTENCES,
 }
 RENDERERS = {"render": results.WORDS, "render_sentence": SENTENCES}  # methods of a presenter
-SPEAKERS = {"say", "word", "alarm", "proceed"}  # methods of a command's session
+SPEAKERS = {
+    "inform",
+    "alert",
+    "print_text",
+    "suggest_command",
+    "suggest_same_command",
+    "confirm",
+}  # methods of a command's session
 HELPERS = {"_wrong", "_Wrong", "_fault"}  # functions that hand a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
 

@@ -1,0 +1,187 @@
+"""`certify`: find out and record what this tenant refuses and shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.context import Session
+from pipeline.clock import shown, stamp
+from pipeline.config.language import readable
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.config.settings import Config
+    from pipeline.domain.run import RowPlan
+    from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.resolution.decide import Grounds
+
+DECLINED = 2  # a create that was not sent again is no success
+ANSWERS = ("shown", "not-shown")
+
+
+@click.command()
+@click.argument("query", metavar="QUERY")
+@click.option(
+    "--yes", is_flag=True, help="The doctor consents to a second seal, should the service make one."
+)
+@click.option("--console", type=click.Choice(ANSWERS), help="Whether the console shows the doctor's seal.")
+@click.option(
+    "--audit-log", type=click.Choice(ANSWERS), help="Whether the audit log shows the doctor's seal."
+)
+@click.option(
+    "--auto-sign", is_flag=True, help="Ask the service for the doctor's seal, and record the answer."
+)
+@click.option("--why", metavar="TEXT", help="Kept with the record.")
+@click.pass_obj
+def certify(
+    session: Session,
+    *,
+    query: str,
+    yes: bool,
+    console: str | None,
+    audit_log: str | None,
+    auto_sign: bool,
+    why: str | None,
+) -> int:
+    """Find out what this tenant refuses and shows.
+
+    QUERY names one sealed doctor: name, staff number, seal name or SealId. With --console, --audit-log or --auto-sign it
+    is recorded whether that place shows the seal; only then, for 90 days, not finding another one there counts.
+
+    Without them the doctor's create is sent again. Where it is refused, `unknown: probe` and `resolve --probe` are allowed
+    for 90 days; else the doctor has a second seal.
+    """
+    from pipeline.cli.run_log import record_command
+    from pipeline.workflow.run_environment import require_ready
+
+    answers = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
+    if any(answers.values()):
+        return _certify_place(session, readable(query), answers, why or "certify")
+    config = session.require_config()
+    with record_command(session, "certify", config) as recorder:
+        require_ready(config, session.config_name)
+        code = _certify_create(session, config, recorder.run, readable(query), yes=yes)
+        return recorder.record_nothing_to_do(code) if code is not None else DECLINED
+
+
+@contextmanager
+def _find_sealed_row(
+    session: Session, config: Config, query: str, run: str | None = None
+) -> Iterator[tuple[SqliteLedger, RowPlan]]:
+    """Hold the lock and the ledger, and give the row of the one sealed doctor whom a query means."""
+    from pipeline.resolution.certify import find_sealed_row
+    from pipeline.workflow.import_run import prepare_run
+    from pipeline.workflow.run_environment import ask_of, locked_ledger, require_ledger
+
+    require_ledger(config)
+    clock = session.clock
+    request = ask_of("certify", config, clock, invocation=session.invocation, run=run)
+    request = replace(request, command="check")
+    with locked_ledger(config, request, clock, warn=session.print_warning) as (ledger, site_key):
+        run_plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
+        yield ledger, find_sealed_row(run_plan.planned, query)
+
+
+def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
+    """Send a sealed doctor's create once more, and print the result; None where the user declined."""
+    from pipeline.ledger.lock import user
+    from pipeline.resolution.certify import certify_create, repeat_request
+    from pipeline.resolution.service_calls import ServiceAccess
+    from pipeline.workflow import stage_settings
+
+    with _find_sealed_row(session, config, query, run) as (ledger, row_plan):
+        request, prepared = repeat_request(row_plan, stage_settings.preparer(config))
+        if not yes and not session.confirm("certify_sure", name=request.name):
+            session.suggest_same_command("next_again")
+            return None
+        service = ServiceAccess.from_config(config, session.clock)
+        certificate = asyncio.run(certify_create(request, prepared, service, ledger=ledger, who=user()))
+    session.alert(
+        "certified" if certificate.refused else "not_certified",
+        code=certificate.code,
+        request_id=certificate.request_id,
+        seal_id=certificate.seal_id,
+        name=request.name,
+    )
+    session.suggest_command("next_list", "resolve")
+    return 0 if certificate.refused else 3
+
+
+def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
+    """Record whether one place shows the seal of a doctor; return the exit code."""
+    from pipeline.ledger.lock import user
+    from pipeline.resolution.certify import AUTO_SIGN, record_place
+    from pipeline.resolution.decide import DecisionMaker
+
+    given = {place: answer for place, answer in answers.items() if answer}
+    if len(given) > 1:
+        raise UsageError("certify_one_place")
+    ((place, answer),) = given.items()
+    config = session.require_ready_config()
+    with _find_sealed_row(session, config, query) as (ledger, row_plan):
+        assert row_plan.history is not None
+        is_shown = (
+            _is_shown_by_auto_sign(session, config, row_plan) if place == AUTO_SIGN else answer == "shown"
+        )
+        maker = DecisionMaker(user(), session.clock.now(), why)
+        record_place(ledger, row_plan.history, place, maker, shown=is_shown)
+    key = "certified_shown" if is_shown else "certified_not_shown"
+    session.inform(key, place=session.render_sentence(f"place_{place}"))
+    session.suggest_command("next_list", "resolve")
+    return 0 if is_shown else 3
+
+
+def _is_shown_by_auto_sign(session: Session, config: Config, row_plan: RowPlan) -> bool:
+    """Ask the service for a doctor's seal; UsageError where the doctor has not opened auto-sign."""
+    from pipeline.resolution.cases import Case
+    from pipeline.resolution.service_calls import ServiceAccess, query_auto_sign
+
+    history = row_plan.history
+    assert history is not None
+    assert history.seal is not None
+    name = row_plan.doctor.name or history.seal.seal_name
+    case = Case(history.key, row_plan.status, name, history, row_plan)
+    service = ServiceAccess.from_config(config, session.clock)
+    answer = asyncio.run(query_auto_sign(case, service, known=()))
+    if not answer.is_open:
+        raise UsageError("certify_not_open", name=name, words=answer.explanation)
+    return answer.seal_id == history.seal.seal_id
+
+
+def find_grounds(session: Session, ledger: SqliteLedger) -> Grounds:
+    """Return which place is certified, and how to ask the service for its time: once, and only where it is needed."""
+    from pipeline.resolution.certify import find_certified_place
+    from pipeline.resolution.decide import Grounds
+    from pipeline.resolution.service_calls import ServiceAccess, ask_service_time
+
+    @cache
+    def service_time() -> float:
+        service = ServiceAccess.from_config(session.require_ready_config(), session.clock)
+        return asyncio.run(ask_service_time(service))
+
+    return Grounds(find_certified_place(ledger, session.clock.now()), service_time)
+
+
+def warn_of_unanswered_create(session: Session, ledger: SqliteLedger) -> None:
+    """Print that a second create of a certification got no verdict: the doctor may have two seals."""
+    from pipeline.resolution.certify import find_unanswered_create
+
+    decision = find_unanswered_create(ledger)
+    history = ledger.snapshot().people.get(decision.key) if decision and decision.key else None
+    if decision is None or history is None:
+        return
+    name = history.seal.content.name if history.seal and history.seal.content else "—"
+    session.alert(
+        "certify_open",
+        name=name,
+        seal_name=history.seal_name,
+        at=shown(stamp(decision.at)),
+        why=decision.why,
+    )
