@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode
 
 from pipeline.config.settings import load
 from pipeline.domain.roster import FileReport
-from pipeline.intake.layout.column_titles import LONGEST, meaning, squeeze
+from pipeline.intake.layout.column_titles import LONGEST, find_meaning, squeeze_title
 from pipeline.messages.catalogue import say
 from pipeline.support.atomic_files import write_atomically
 
@@ -68,16 +68,16 @@ def _find_titles(
 
     A title that another column went before, or that means two fields in two files, is left out.
     """
-    taken = set(map(squeeze, known))
+    taken = set(map(squeeze_title, known))
     fields: dict[str, set[str]] = {}
     written: dict[str, str] = {}
     near: dict[str, str] = {}
     for column in (each for report in files for sheet in report.sheets for each in sheet.columns):
-        name = squeeze(column.title)
+        name = squeeze_title(column.title)
         if not name or name in taken or len(column.title) > LONGEST:
             continue
         written.setdefault(name, column.title)
-        if column.field or meaning(column.title):
+        if column.field or find_meaning(column.title):
             fields.setdefault(name, set()).add(column.field.value if column.field else "")
         elif column.nearest:
             near.setdefault(column.title, column.nearest)
@@ -128,7 +128,7 @@ def _find_lines(text: str, count: int) -> tuple[int, int, int]:
 
 def _as_comment(title: str, nearest: str) -> str:
     """Return the line of a title that may be misspelt, ready to be used once its # is taken away."""
-    found = meaning(nearest)
+    found = find_meaning(nearest)
     entry = io.StringIO()
     YAML(typ="rt", pure=True).dump({title: found.field.value if found else ""}, entry)
     return f"# {entry.getvalue().strip()}"

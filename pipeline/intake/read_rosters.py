@@ -16,9 +16,9 @@ from types import MappingProxyType
 from pipeline.domain.headings import CHECK, ROW_ID, find_heading
 from pipeline.domain.roster import FileReport, Problem, Row, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
-from pipeline.intake.layout.column_aliases import ColumnAliases, missing
-from pipeline.intake.layout.peekable_lines import PeekableLines
-from pipeline.intake.layout.sheet_rows import NO_ROSTER, Table, table, without_examples
+from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
+from pipeline.intake.layout.sheet_lines import PeekableLines
+from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
 from pipeline.intake.readers import delimited_text, encrypted, html, ods, ole, xls, xlsb, xml2003
 from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.detect import ZIP, kind_of
@@ -66,7 +66,7 @@ def read_rosters(
     are read so as well, and their rows have tickets; without either they are deferred.
     Never raises for a bad file: its report has the status ``refused``, its codes, and no rows.
     """
-    vocabulary = ColumnAliases.of(columns)
+    vocabulary = ColumnAliases.from_config(columns)
     rows: list[Row] = []
     reports: list[FileReport] = []
     for path in expand(paths):
@@ -97,7 +97,7 @@ def read_roster(
             raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
         tables.extend(_tables(book, path, vocabulary, manner.max_rows))
         _whole(tables, vocabulary, ours=book.results)
-        tables = tables if book.results else without_examples(tables)
+        tables = tables if book.results else skip_example_sheets(tables)
     except FileRefused as refusal:
         if refusal.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
             refusal.detail.setdefault("hint", encrypted.UNSUPPORTED)
@@ -131,7 +131,7 @@ def _strays(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:
     for stray in book.strays:
         yield stray if stray.sheet in read or stray.why != NOWHERE else replace(stray, why=NO_ROSTER)
     for each in tables:
-        yield from each.strays
+        yield from each.unassigned_images
 
 
 def refused(report: FileReport, code: str, **detail: object) -> FileReport:
@@ -153,7 +153,7 @@ def run_of(path: Path) -> str | None:
 
 def open_results(path: Path) -> Book:
     """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
-    book = _open(_bytes(path), path, ColumnAliases.of({}), DEFAULT_OPTIONS)
+    book = _open(_bytes(path), path, ColumnAliases.from_config({}), DEFAULT_OPTIONS)
     if not book.results:
         raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
     return book
@@ -204,9 +204,9 @@ def _tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) ->
         ahead = PeekableLines(sheet.lines)
         counted = replace(sheet, lines=_counted(ahead, tally))
         if not book.results:
-            yield table(counted, path, vocabulary)
+            yield read_table(counted, path, vocabulary)
         elif _is_to_fix(sheet, ahead):
-            yield table(counted, path, vocabulary, ticketed=True)
+            yield read_table(counted, path, vocabulary, has_row_tokens=True)
 
 
 def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
@@ -238,7 +238,7 @@ def _whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) ->
         _tickets_once(tables)
     read = [each.report.status for each in tables]
     if "no_header" in read and ("read" not in read or ours):
-        raise missing([each.top for each in tables], vocabulary)
+        raise explain_missing_header([each.first_lines for each in tables], vocabulary)
     if "read" not in read and not ours:
         raise FileRefused("FILE_EMPTY")
 

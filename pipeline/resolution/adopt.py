@@ -18,7 +18,7 @@ from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.errors import FileRefused, UsageError
-from pipeline.intake.layout.column_titles import fold
+from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import open_results, run_of
 from pipeline.intake.readers.model import Sheet, letters
 from pipeline.ledger.protocol import Adopted
@@ -30,7 +30,7 @@ from pipeline.reports.reasons import sentence
 from pipeline.resolution.decide import SEAL_ID
 
 SEAL_ID_TITLES = frozenset(
-    fold(title)
+    fold_title(title)
     for title in ("印章ID", "印章编号", "印章编码", "电子印章ID", "签章ID", "SealId", "seal_id", "Seal ID")
 )
 _COLUMNS = {
@@ -139,7 +139,7 @@ def read_sheet(
     if (
         rows
         and not claims
-        and not any(fold(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
+        and not any(fold_title(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
     ):
         raise UsageError("desk.no_seal_ids")
     return _check_claims(claims, refused, snapshot, ended, digest)
@@ -221,7 +221,7 @@ def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Localiza
 
 def _find_seal_id(row: Row) -> tuple[str, str | None]:
     """Return the SealId of a line and the address of its cell."""
-    cell = next((cell for cell in row.cells if fold(cell.header) in SEAL_ID_TITLES), None)
+    cell = next((cell for cell in row.cells if fold_title(cell.header) in SEAL_ID_TITLES), None)
     if cell is None:
         return "", None
     return cell.display_text.strip(), f"{cell.column}{row.origin.row}" if cell.column else None

@@ -57,7 +57,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/fields/staff_fields.py",
     "intake/fields/surnames.py",
     "intake/layout/column_titles.py",
-    "intake/layout/example_rows.py",
+    "intake/layout/line_words.py",
     "intake/layout/header_search.py",
     "intake/layout/line_classifier.py",
     "intake/layout/line_words.py",

@@ -1,7 +1,7 @@
-"""The search for a table's header: one row of titles, or up to three with groups merged over them.
+"""Searches for a table's header: one row of titles, or up to three with groups merged over them.
 
-A group says whose a column is and what it holds: 姓名 under 紧急联系人 is nobody of ours, 号码 under 证件 is a number.
-Merged cells tell how far a group reaches; where a format does not tell them, a group reaches to the next filled cell.
+A group names the person and the thing of its columns: 姓名 under 紧急联系人 is no doctor's name, 号码 under 证件 is a
+number. Merged cells show how far a group reaches. Without merged cells it reaches to the next filled cell.
 """
 
 from __future__ import annotations
@@ -12,30 +12,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import ColumnAliases, Header, claims, label
-from pipeline.intake.layout.column_titles import FIRST_COLUMN_COUNTS, LONGEST, Meaning, bare, squeeze
-from pipeline.intake.layout.merged_cells import Merged
+from pipeline.intake.layout.column_titles import (
+    LONGEST,
+    ColumnAliases,
+    Header,
+    Meaning,
+    keep_best_tiers,
+    label_field,
+    squeeze_title,
+    strip_remarks,
+)
+from pipeline.intake.layout.merged_cells import MergedCells
 from pipeline.intake.readers.model import Line, filled, letters
 
 DEEPEST = 3  # rows of one header
 _LONGEST = 40  # characters of a group
-_NAMED = 4  # cells in one message
+_MOST_LISTED = 4  # cells in one message
 
-# groups whose columns tell of somebody else than the doctor
-_SOMEBODY_ELSE = re.compile(
+# groups whose columns are about another person
+_OTHER_PERSON = re.compile(
     r"家属|亲属|家人|家庭|配偶|父亲|母亲|父母|子女|患者|病人|就诊人|紧急|应急|监护|联系人|联络人|推荐|介绍人|担保|填表人|填报人|经办"
     r"|审核|复核|负责人|法人|代办|代理|委托人|院长|主任信息|带教|导师|上级|见证|(?:开单|主诊|经治|管床|责任|接诊|会诊|送检|手术)医[师生]"
     r"|曾用|emergency|relative|spouse|patient|contact person|next of kin"
 )
-# groups under which a title that names no document, person or seal by itself is about something else
-_SOMETHING_ELSE: Mapping[Field, re.Pattern[str]] = {
-    Field.NUMBER: re.compile(r"执业|资格|证书|学历|学位|职称|银行|社保|医保|注册"),
-    Field.MOBILE: re.compile(r"单位|办公|公司|医院|科室|部门|住宅|office|home"),
-    Field.PICTURE: re.compile(r"身份|证件|证书|资格|执业|学历|学位|职称|头像|人像|免冠|id card"),
-}
-_PLAIN = re.compile(r"身份|手机|移动|行动|印|章|签|mobile|cell|identity|seal|sign|stamp")
+# titles that name a document, person or seal by themselves: `FieldDefinition.other_groups` is not asked
+_SELF_EXPLAINING = re.compile(r"身份|手机|移动|行动|印|章|签|mobile|cell|identity|seal|sign|stamp")
 _FORM = re.compile(
     r"(?:填报|填表|制表|编制)(?:单位|部门|人|日期|时间)|单位(?:名称)?|医院(?:名称)?|机构名称|联系人|联系电话|负责人|审核人|经办人|日期|制表|审核"
 )
@@ -45,7 +49,7 @@ _NUMBER_HINT = re.compile(r"[证證份]|id|sfz|zjhm", re.IGNORECASE)
 
 
 class _Title(NamedTuple):
-    """One column's title: where it stands, its text, and what it means under its groups."""
+    """One column's title: its row, its text, and what it means under its groups."""
 
     row: int
     text: str
@@ -53,163 +57,158 @@ class _Title(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """A block of lines read as a header; whether it is one, and which fields two columns claim, is seen later."""
+class _HeaderDraft:
+    """Lines read as a header, before it is known whether they are one and which fields two columns claim."""
 
     lines: Sequence[Line]
     titles: Mapping[int, _Title]
 
     @property
-    def places(self) -> dict[Field, list[int]]:
-        return claims((column, title.meaning) for column, title in self.titles.items() if title.meaning)
+    def claimed_columns(self) -> dict[Field, list[int]]:
+        return keep_best_tiers(
+            (column, title.meaning) for column, title in self.titles.items() if title.meaning
+        )
 
-    def header(self) -> Header:
-        """Return it; raises FileRefused HEADER_AMBIGUOUS where two columns claim one field."""
-        places = {name: sorted(columns) for name, columns in self.places.items()}
-        for name, columns in places.items():
-            if len(columns) > 1 and name not in FIRST_COLUMN_COUNTS:
-                raise self._ambiguous(name, columns)
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has a name and a number column."""
+        columns = self.claimed_columns
+        return Field.NAME in columns and Field.NUMBER in columns
+
+    def make_header(self) -> Header:
+        """Return the header; raises FileRefused HEADER_AMBIGUOUS if two columns claim one field."""
+        claimed = {name: sorted(columns) for name, columns in self.claimed_columns.items()}
+        for name, columns in claimed.items():
+            if len(columns) > 1 and not FIELDS[name].first_column_counts:
+                raise self._explain_ambiguity(name, columns)
         return Header(
             self.lines[0].number,
             self.lines[-1].last,
             {column: title.text for column, title in sorted(self.titles.items())},
-            {name: places[name][0] for name in Field if name in places},
-            {name: columns[1:] for name, columns in places.items() if len(columns) > 1},
+            {name: claimed[name][0] for name in Field if name in claimed},
+            {name: columns[1:] for name, columns in claimed.items() if len(columns) > 1},
         )
 
-    def _ambiguous(self, name: Field, columns: Sequence[int]) -> FileRefused:
+    def _explain_ambiguity(self, name: Field, columns: Sequence[int]) -> FileRefused:
         cells = [f"{letters(column)}{self.titles[column].row}" for column in columns]
-        texts = [self.titles[column].text.strip() for column in columns]
-        found = ", ".join(f"{cell} {text}" for cell, text in list(zip(cells, texts, strict=True))[:_NAMED])
-        more = " …" if len(cells) > _NAMED else ""
+        titles = [self.titles[column].text.strip() for column in columns]
+        listed = [f"{cell} {title}" for cell, title in zip(cells, titles, strict=True)]
+        found = ", ".join(listed[:_MOST_LISTED]) + (" …" if len(cells) > _MOST_LISTED else "")
         row = str(self.titles[columns[0]].row)
         return FileRefused(
-            "HEADER_AMBIGUOUS", {"row": row, "field": label(name), "found": found + more, "cell": cells[1]}
+            "HEADER_AMBIGUOUS", {"row": row, "field": label_field(name), "found": found, "cell": cells[1]}
         )
 
 
-def hints_at_a_header(texts: Iterable[str], vocabulary: ColumnAliases) -> bool:
-    """Tell whether the texts show the signs without which there is no name's and no number's title; cheap."""
-    if vocabulary.whole:  # the user's titles may be any words
+def may_hold_header(texts: Iterable[str], aliases: ColumnAliases) -> bool:
+    """Return whether the texts have the characters without which no title means a name or a number; cheap."""
+    if aliases.exact:  # the user's titles may be any words
         return True
-    together = unicodedata.normalize("NFKC", "\n".join(texts))
-    return bool(_NAME_HINT.search(together) and _NUMBER_HINT.search(together))
+    joined = unicodedata.normalize("NFKC", "\n".join(texts))
+    return bool(_NAME_HINT.search(joined) and _NUMBER_HINT.search(joined))
 
 
 def find_header(
-    lines: Sequence[Line], vocabulary: ColumnAliases, merged: Merged
+    lines: Sequence[Line], aliases: ColumnAliases, merged: MergedCells
 ) -> tuple[int, int, Header] | None:
-    """Return (first, last, header): the first of the lines that name a name and a number column, as places in ``lines``.
+    """Return (first, last, header) of the first lines with a name and a number column, as indices of ``lines``.
 
-    Raises FileRefused HEADER_AMBIGUOUS where two columns claim one field that is sent or decides who somebody is.
+    Raises FileRefused HEADER_AMBIGUOUS if two columns claim a field that is sent or shows who somebody is.
     """
-    lines = [_seen(line) for line in lines]
+    lines = [_drop_blank_cells(line) for line in lines]
     for last in range(len(lines)):
-        first = _start(lines, last, merged)
+        first = _find_first_group_line(lines, last, merged)
         block = lines[first : last + 1]
-        if not hints_at_a_header(
-            (cell.display_text for line in block for cell in line.cells.values()), vocabulary
-        ):
+        texts = (cell.display_text for line in block for cell in line.cells.values())
+        if not may_hold_header(texts, aliases):
             continue
-        draft = _draft(block, vocabulary, merged)
-        if not _complete(draft):
+        draft = _draft_header(block, aliases, merged)
+        if not draft.is_complete:
             continue
-        while (longer := _longer(draft, lines, last, vocabulary, merged)) is not None:
+        while (longer := _extend_draft(draft, lines, last, aliases, merged)) is not None:
             draft, last = longer, last + 1  # noqa: PLW2901  the header reaches down to here
-        return first, last, draft.header()
+        return first, last, draft.make_header()
     return None
 
 
-def _seen(line: Line) -> Line:
-    """Return the line without cells that show nothing."""
+def _drop_blank_cells(line: Line) -> Line:
     return line._replace(cells={column: cell for column, cell in line.cells.items() if filled(cell)})
 
 
-def _complete(draft: _Draft) -> bool:
-    places = draft.places
-    return Field.NAME in places and Field.NUMBER in places
-
-
-def _start(lines: Sequence[Line], last: int, merged: Merged) -> int:
-    """Return the first line of the groups that stand over a row of titles."""
+def _find_first_group_line(lines: Sequence[Line], last: int, merged: MergedCells) -> int:
+    """Return the index of the first line of the groups over a row of titles."""
     first = last
-    while first and last - first < DEEPEST - 1 and _groups(lines[first - 1], lines[first], merged):
+    while first and last - first < DEEPEST - 1 and _may_hold_groups(lines[first - 1], lines[first], merged):
         first -= 1
     return first
 
 
-def _groups(line: Line, below: Line, merged: Merged) -> bool:
-    """Tell whether a line can hold the groups of the one below: several short titles, or one that is not over all."""
-    if line.last + 1 != below.number or not _titled(line) or _filled_in(line):
+def _may_hold_groups(line: Line, below: Line, merged: MergedCells) -> bool:
+    """Return whether a line may hold the groups of the one below: several short titles, or one not over everything."""
+    if line.last + 1 != below.number or not _holds_titles_only(line) or _is_form_line(line):
         return False
     if len(line.cells) > 1:
         return True
     (column,) = line.cells
-    merge = merged.at(line.number, column)
+    merge = merged.beginning_at(line.number, column)
     if merge is None:
         return column > min(below.cells)
     return merge.right > column and not (column <= min(below.cells) and merge.right >= max(below.cells))
 
 
-def _titled(line: Line) -> bool:
-    """Tell whether a line holds nothing but short texts without data."""
+def _holds_titles_only(line: Line) -> bool:
+    """Return whether a line holds nothing but short texts without data."""
     if any(
         cell.kind is not CellKind.TEXT or len(cell.display_text) > LONGEST for cell in line.cells.values()
     ):
         return False
-    texts = [bare(cell.display_text) for cell in line.cells.values()]
+    texts = [strip_remarks(cell.display_text) for cell in line.cells.values()]
     return all(len(text) <= _LONGEST and not _DATA.search(text) for text in texts)
 
 
-def _filled_in(line: Line) -> bool:
-    """Tell a form's line (填表人 | 王五 | 审核人 | 赵六) from groups: its label is followed by its value."""
+def _is_form_line(line: Line) -> bool:
+    """Return whether a line is one of a form (填表人 | 王五 | 审核人 | 赵六): a label and its value beside it."""
     first, second = [*list(line.cells)[:2], None, None][:2]
-    return (
-        first is not None
-        and second == first + 1
-        and bool(_FORM.fullmatch(squeeze(line.cells[first].display_text)))
-    )
+    if first is None or second != first + 1:
+        return False
+    return bool(_FORM.fullmatch(squeeze_title(line.cells[first].display_text)))
 
 
-def _longer(
-    draft: _Draft, lines: Sequence[Line], last: int, vocabulary: ColumnAliases, merged: Merged
-) -> _Draft | None:
+def _extend_draft(
+    draft: _HeaderDraft, lines: Sequence[Line], last: int, aliases: ColumnAliases, merged: MergedCells
+) -> _HeaderDraft | None:
     """Return the header with the line below it, if that holds titles as well."""
     if last + 1 >= len(lines) or len(draft.lines) >= DEEPEST:
         return None
     below = lines[last + 1]
-    if lines[last].last + 1 != below.number or not _titled(below):
+    if lines[last].last + 1 != below.number or not _holds_titles_only(below):
         return None
     above = draft.lines[-1]
-    split = {
-        column
-        for group in (_reach(above, column, set(below.cells), merged) for column in above.cells)
-        if len(group) > 1
-        for column in group
-    }
-    places = draft.places
-    own = {column for name in (Field.NAME, Field.NUMBER) for column in places[name]}
+    groups = (_find_group_columns(above, column, set(below.cells), merged) for column in above.cells)
+    split = {column for group in groups if len(group) > 1 for column in group}
+    columns = draft.claimed_columns
+    own = {column for name in (Field.NAME, Field.NUMBER) for column in columns[name]}
     if own & below.cells.keys() - split:
-        return _in_two_languages(draft, _draft([below], vocabulary, merged))
-    longer = _draft([*draft.lines, below], vocabulary, merged)
-    if not _complete(longer):
+        return _join_languages(draft, _draft_header([below], aliases, merged))
+    longer = _draft_header([*draft.lines, below], aliases, merged)
+    if not longer.is_complete:
         return None
-    down = any(
-        (merge := merged.at(line.number, column)) and merge.bottom >= below.number
+    reaches_down = any(
+        (merge := merged.beginning_at(line.number, column)) and merge.bottom >= below.number
         for line in draft.lines
         for column in own
     )
     # 手机 and 邮箱 under 联系方式; a value under its title (居民身份证 under 证件类型) splits nothing
-    told = any(
-        vocabulary.knows(below.cells[column].display_text) or longer.titles[column].meaning
+    splits_group = any(
+        aliases.is_known(below.cells[column].display_text) or longer.titles[column].meaning
         for column in split
     )
-    return longer if down or told else None
+    return longer if reaches_down or splits_group else None
 
 
-def _in_two_languages(draft: _Draft, below: _Draft) -> _Draft | None:
-    """Join two rows that both name the name and the number, in the same columns; a title counts that means something."""
-    ours, theirs = draft.places, below.places
+def _join_languages(draft: _HeaderDraft, below: _HeaderDraft) -> _HeaderDraft | None:
+    """Join two rows that both have the name and the number in the same columns; a title that means something counts."""
+    ours, theirs = draft.claimed_columns, below.claimed_columns
     if any(ours[name] != theirs.get(name) for name in (Field.NAME, Field.NUMBER)):
         return None
     titles = {
@@ -217,45 +216,44 @@ def _in_two_languages(draft: _Draft, below: _Draft) -> _Draft | None:
         for column, title in below.titles.items()
         if column not in draft.titles or (title.meaning and not draft.titles[column].meaning)
     }
-    return _Draft([*draft.lines, *below.lines], {**draft.titles, **titles})
+    return _HeaderDraft([*draft.lines, *below.lines], {**draft.titles, **titles})
 
 
-def _draft(lines: Sequence[Line], vocabulary: ColumnAliases, merged: Merged) -> _Draft:
-    """Read a block of lines: of each column the lowest text is its title, what stands or reaches over it its groups."""
+def _draft_header(lines: Sequence[Line], aliases: ColumnAliases, merged: MergedCells) -> _HeaderDraft:
+    """Read lines as a header: the lowest text of a column is its title, the texts over it are its groups."""
     titles: dict[int, _Title] = {}
     groups: dict[int, list[str]] = {}
-    for place, line in enumerate(lines):
-        below = {column for lower in lines[place + 1 :] for column in lower.cells}
+    for index, line in enumerate(lines):
+        below = {column for lower in lines[index + 1 :] for column in lower.cells}
         for column, cell in line.cells.items():
-            reach = _reach(line, column, below, merged)
-            if reach:
-                for each in reach:
-                    groups.setdefault(each, []).append(cell.display_text)
+            if grouped := _find_group_columns(line, column, below, merged):
+                for lower_column in grouped:
+                    groups.setdefault(lower_column, []).append(cell.display_text)
+            elif cell.kind is CellKind.TEXT:
+                titles[column] = _read_title(line.number, cell.display_text, groups.get(column, []), aliases)
             else:
-                over = groups.get(column, [])
-                if cell.kind is CellKind.TEXT:
-                    titles[column] = _title(line.number, cell.display_text, over, vocabulary)
-                else:
-                    titles[column] = _Title(line.number, cell.display_text, None)
-    return _Draft(lines, titles)
+                titles[column] = _Title(line.number, cell.display_text, None)
+    return _HeaderDraft(lines, titles)
 
 
-def _reach(line: Line, column: int, below: set[int], merged: Merged) -> list[int]:
-    """Return the columns of the lower rows that a cell is the group of; none makes it a title."""
+def _find_group_columns(line: Line, column: int, below: set[int], merged: MergedCells) -> list[int]:
+    """Return the columns of the lower rows over which a cell is a group; none makes the cell a title."""
     if not below:
         return []
-    merge = merged.at(line.number, column)
+    merge = merged.beginning_at(line.number, column)
     if merge is not None and merge.right > column:
-        reach = []
-        for each in range(column, merge.right + 1):
-            if each > column and each in line.cells:  # merged cells do not overlap
+        columns = []
+        for covered in range(column, merge.right + 1):
+            if covered > column and covered in line.cells:  # merged cells do not overlap
                 break
-            if each in below:
-                reach.append(each)
-        return reach
+            if covered in below:
+                columns.append(covered)
+        return columns
     if column not in below:
         return []
-    if line.number in merged.wide:  # the format tells how far groups reach: this one is over its own column
+    if (
+        line.number in merged.wide_rows
+    ):  # merged cells show how far groups reach: this one covers its own column
         return [column]
     end = column + 1
     while end in below and end not in line.cells:
@@ -263,29 +261,27 @@ def _reach(line: Line, column: int, below: set[int], merged: Merged) -> list[int
     return list(range(column, end))
 
 
-def _title(row: int, text: str, groups: Sequence[str], vocabulary: ColumnAliases) -> _Title:
+def _read_title(row: int, text: str, groups: Sequence[str], aliases: ColumnAliases) -> _Title:
     """Return a column's title, written so that it means the same without its groups: a To fix sheet has one row."""
-    whole = " ".join([*groups, text])
     if not groups:
-        return _Title(row, text, vocabulary.meaning(text))
-    wanted = _under(groups, text, vocabulary)
+        return _Title(row, text, aliases.find_meaning(text))
+    meaning = _find_meaning_in_groups(groups, text, aliases)
     for written in (text, f"{groups[-1]} {text}", f"{text} {groups[-1]}"):
-        if vocabulary.meaning(written) == wanted:
-            return _Title(row, written, wanted)
-    return _Title(row, whole, wanted)
+        if aliases.find_meaning(written) == meaning:
+            return _Title(row, written, meaning)
+    return _Title(row, " ".join([*groups, text]), meaning)
 
 
-def _under(groups: Sequence[str], text: str, vocabulary: ColumnAliases) -> Meaning | None:
-    near = groups[-1]
-    together = (vocabulary.meaning(f"{near} {text}"), vocabulary.meaning(f"{text} {near}"))
-    told = next(filter(None, together), None)
-    if told and told.tier < 0:  # the user's own word
-        return told
-    said = [squeeze(group) for group in groups]
-    if any(map(_SOMEBODY_ELSE.search, said)):
+def _find_meaning_in_groups(groups: Sequence[str], text: str, aliases: ColumnAliases) -> Meaning | None:
+    nearest = groups[-1]
+    joined = aliases.find_meaning(f"{nearest} {text}") or aliases.find_meaning(f"{text} {nearest}")
+    if joined and joined.tier < 0:  # the user's own title
+        return joined
+    squeezed = [squeeze_title(group) for group in groups]
+    if any(map(_OTHER_PERSON.search, squeezed)):
         return None
-    found = told or vocabulary.meaning(text)
-    other = _SOMETHING_ELSE.get(found.field) if found else None
-    if other and not told and not _PLAIN.search(squeeze(text)) and any(map(other.search, said)):
-        return None
-    return found
+    meaning = joined or aliases.find_meaning(text)
+    if joined or meaning is None or _SELF_EXPLAINING.search(squeeze_title(text)):
+        return meaning
+    other = FIELDS[meaning.field].other_groups
+    return None if other and any(re.search(other, group) for group in squeezed) else meaning

@@ -1,7 +1,8 @@
-"""What the words of a line say that is no doctor: totals, signatures and notes, departments, hints.
+"""Recognises lines that are no doctor by their words: totals, signatures, notes, departments, hints, examples.
 
-Texts come compact (``compact``): without white space, widths folded, cut short. All patterns are of whole texts, so
-that 何总, 王登科 or 沈说明 stay people.
+Texts come compact (`compact_text`): without white space, widths folded, cut short. Patterns match whole texts, so that
+何总, 王登科 and 沈说明 stay people. A line is an example only if a cell calls it one (示例, 样例，请删除, 例：张三). A department
+called 示例科 or a remark that mentions an example makes none.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from pipeline.intake.fields.surnames import COMPOUND
+from pipeline.domain.roster import CellKind, Field
+from pipeline.intake.fields.surnames import COMPOUND as COMPOUND_SURNAMES
+from pipeline.intake.layout.column_titles import Header
+from pipeline.intake.readers.model import Line, filled
 
+MOST_EXAMPLES = 5  # rows of an example: if there are more, they have been filled in
 _READ = 80  # characters of a cell that are looked at
 _UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
 
@@ -34,7 +39,7 @@ _LABELLED = re.compile(
     rf"[(（]?(?:{_SIGNED})(?:{_ROLE}){{0,3}}(?:[(（][^()（）]{{0,10}}[)）])?(?:签字|签名|签章|盖章)?[:：].*",
     re.DOTALL,
 )
-# labels that are nobody's name and no department's either, even without a colon
+# labels that are no person's name and no department's, even without a colon
 _BARE = re.compile(
     r"(?:制表|填表|填报|编制|审核|复核|审批|批准|核对|经办|负责|统计|登记|录入|联系|申请|上报|接收|监督|见证)人(?:员)?(?:[(（]?签[字名章][)）]?)?"
     r"|(?:制表|填表|填报|编制|审核|复核|审批|批准|核对|经办)"
@@ -83,73 +88,128 @@ _HINT = re.compile(
     re.IGNORECASE,
 )
 _NOTHING = re.compile(r"[-—–－_=~*·.…/\\|、,，。:：()（）\s□○]*")
+_EXAMPLE_HINT = re.compile("[例样]|如[:：]|e[.]?g|xample|ample", re.IGNORECASE)
+_EXAMPLE = "示例|样例|范例|举例|例子|填写示例|填报示例|录入示例|示范|example|sample"
+_EXAMPLE_TEXT = re.compile(
+    rf"[(\[【《*※<]*(?:此|本|该|这|以上|上|首|第[一二\d])?(?:行|条|列|人)?(?:数据|信息|内容|记录)?(?:仅)?(?:为|是|作|供|系)?(?:填写|填报|录入|格式)?"
+    rf"(?:{_EXAMPLE})(?:数据|行|信息|人员|内容|记录|参考|用|row|data)?\d{{0,2}}[)\]】》*※>]*"
+    r"(?:[(\[【,，.。;；:：!！、-]*(?:仅供|供|请|可|勿|不要|不得|不|填写|填报|正式|提交|导入|上传|删除|使用|参考|实际|please|delete|donot).*)?[)\]】.。!！:：]*",
+    re.IGNORECASE | re.DOTALL,
+)
+_EXAMPLE_NUMBER = re.compile(
+    rf"[(\[【]?(?:例如?|样|eg|e[.]g[.]?|{_EXAMPLE})(?:[:：]?\d{{1,2}})?[)\]】]?[:：.、]?", re.IGNORECASE
+)
+_EXAMPLE_NAME = re.compile(
+    rf"[(\[【]?(?:(?:例如?|如|eg|e[.]g[.]?)[)\]】]?[:：,，.、-].+|(?:{_EXAMPLE})[)\]】]?[:：,，.、_-]?.*)"
+    rf"|.+[(\[【](?:例|{_EXAMPLE})[)\]】]|.+[-_—](?:{_EXAMPLE})",
+    re.IGNORECASE,
+)
+_EXAMPLE_SHEET = re.compile(
+    r"(?:附|附件|附表)?\d{0,2}(?:模板|表格|名单|导入|填写|填报|填表|录入|使用|操作|数据|字段|信息|采集|人员|医师|医生){0,3}"
+    r"(?:说明|须知|指南|指引|帮助|要求|规范|注意|注意事项|示例|样例|范例|举例|例子|样表|示范|字典|字典表|代码表|码表|对照表|枚举|选项|下拉|下拉框|下拉选项|下拉列表|下拉数据"
+    r"|参数|基础数据|数据源|readme|instructions?|examples?|samples?|help|guide|dict|dictionary|lists?|options?|notes?|manual)"
+    r"(?:说明|数据|页|表|书|sheet|data|文档|请勿(?:修改|删除|填写))?\d{0,2}",
+    re.IGNORECASE,
+)
+_EXAMPLE_TITLE = re.compile(
+    rf"[(\[【]?(?:填写|填报|录入)?(?:{_EXAMPLE}|样表)(?:数据|行|表)?[)\]】]?[:：]?(?:[(\[【].*)?",
+    re.IGNORECASE,
+)
 
 
-def compact(text: str) -> str:
+def compact_text(text: str) -> str:
     """Return the beginning of a text as it is judged: without white space and invisible characters, widths folded."""
     return _UNSEEN.sub("", unicodedata.normalize("NFKC", text[:_READ]))
 
 
 def is_total(text: str) -> bool:
-    """Tell 合计, 内科小计：12 and their kin."""
+    """Return whether a text is a total: 合计, 内科小计：12."""
     return bool(_TOTAL.fullmatch(text.casefold()))
 
 
 def is_note(text: str) -> bool:
-    """Tell a signature or note with its colon or full words: 制表人：王五, 说明：…, 第1页, 以下空白, a date."""
+    """Return whether a text is a signature or note with its colon or full words: 制表人：王五, 说明：…, 第1页, a date."""
     return bool(_LABELLED.fullmatch(text) or _NOTE.fullmatch(text))
 
 
 def is_label(text: str) -> bool:
-    """Tell the bare label of a signature that is nobody's name: 审核人, 院长签字, 单位（盖章）."""
+    """Return whether a text is the bare label of a signature: 审核人, 院长签字, 单位（盖章）."""
     return bool(_BARE.fullmatch(text))
 
 
-def opens(text: str) -> bool:
-    """Tell a label that waits for its value in the next cell: 制表人：."""
+def is_open_label(text: str) -> bool:
+    """Return whether a text is a label whose value is in the next cell: 制表人：."""
     return text.endswith(":") and bool(_LABEL.fullmatch(text[:-1]))
 
 
 def is_count(text: str) -> bool:
-    """Tell a small number, of people or of anything."""
+    """Return whether a text is a small number, of people or of anything."""
     return bool(_COUNT.fullmatch(text))
 
 
 def is_hint(text: str) -> bool:
-    """Tell what a template says about a column: 必填, 文本格式, 18位."""
+    """Return whether a text explains a template's column: 必填, 文本格式, 18位."""
     return bool(_HINT.fullmatch(text))
 
 
 def are_ordinals(texts: Sequence[str]) -> bool:
-    """Tell a form's line of column numbers: 1 2 3 …, (4) (5) (6) …; without a gap, at least three."""
-    found = [_ORDINAL.fullmatch(text) for text in texts]
-    if len(found) < 3 or not all(found):
+    """Return whether texts are a form's column numbers: 1 2 3 …, (4) (5) (6) …; without a gap, at least three."""
+    matches = [_ORDINAL.fullmatch(text) for text in texts]
+    if len(matches) < 3 or not all(matches):
         return False
-    first, *rest = (int(match[1]) for match in found if match)
+    first, *rest = (int(match[1]) for match in matches if match)
     return rest == list(range(first + 1, first + 1 + len(rest)))
 
 
 def is_nothing(text: str) -> bool:
-    """Tell dashes, dots and other signs that stand for an empty cell."""
+    """Return whether a text is only dashes, dots and other signs for an empty cell."""
     return bool(_NOTHING.fullmatch(text))
 
 
 def is_unit(text: str) -> bool:
-    """Tell a department's line from a person's name: 内科, 一、外科, 【儿科】(12人)."""
-    counted = _COUNTED.sub("", text)
-    return any(_is_unit(bare) for bare in (counted, _NUMBERED.sub("", counted)))
+    """Return whether a text is a department's title and no person's name: 内科, 一、外科, 【儿科】(12人)."""
+    uncounted = _COUNTED.sub("", text)
+    return any(_is_bare_unit(title) for title in (uncounted, _NUMBERED.sub("", uncounted)))
 
 
-def _is_unit(text: str) -> bool:
+def _is_bare_unit(text: str) -> bool:
     bare = _WRAPPED.sub("", text)
     if len(bare) <= 3:
         return bool(_SHORT_UNIT.fullmatch(bare))
-    return bool(_UNIT.fullmatch(bare)) and not (len(bare) == 4 and bare[:2] in COMPOUND)
+    return bool(_UNIT.fullmatch(bare)) and not (len(bare) == 4 and bare[:2] in COMPOUND_SURNAMES)
 
 
 def is_sentence(text: str) -> bool:
-    """Tell words that say something from a name, or from several names in one cell."""
+    """Return whether a text is a sentence, and neither a name nor several names in one cell."""
     if _HAN_NAMES.fullmatch(text):
         return bool(_WORDS.search(text)) and len(text) > 4
     long = len(text) > _LONGEST_NAME and "·" not in text
     return bool(long or _WORDS.search(text) or _PUNCTUATED.search(text))
+
+
+def is_example(line: Line, header: Header) -> bool:
+    """Return whether a line calls itself an example."""
+    if not _EXAMPLE_HINT.search("\n".join([cell.display_text for cell in line.cells.values()])):
+        return False
+    own = {header.columns[Field.NAME], header.columns[Field.NUMBER]}
+    first = next((column for column, cell in line.cells.items() if filled(cell)), None)
+    for column, cell in line.cells.items():
+        if cell.kind is not CellKind.TEXT or not _EXAMPLE_HINT.search(cell.display_text):
+            continue
+        text = compact_text(cell.display_text)
+        if (_EXAMPLE_NAME if column in own else _EXAMPLE_TEXT).fullmatch(text):
+            return True
+        if column == first and column not in own and _EXAMPLE_NUMBER.fullmatch(text):
+            return True
+    return False
+
+
+def is_example_title(line: Line) -> bool:
+    """Return whether a line above a table calls it an example: 示例, 填写示例（请勿删除）."""
+    texts = [compact_text(cell.display_text) for cell in line.cells.values()]
+    return len(texts) == 1 and bool(_EXAMPLE_TITLE.fullmatch(texts[0]))
+
+
+def is_example_sheet(name: str | None) -> bool:
+    """Return whether a sheet's name is that of an explanation or example: 填写说明, 示例, 字典, Instructions."""
+    return name is not None and bool(_EXAMPLE_SHEET.fullmatch(re.sub(r"[\W_]+", "", compact_text(name))))

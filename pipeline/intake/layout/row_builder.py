@@ -1,40 +1,180 @@
-"""Rows under one header: every titled cell, empty ones too, and the filled cells beyond the titles."""
+"""Builds the rows under one header, and holds them in little memory.
+
+A row has every titled cell, empty ones too, and the filled cells beyond the titles. A roster may have 200,000 rows: a
+text cell is kept as its text and a plain number as the number; an empty cell, and all cells behind the last filled one,
+cost nothing. One layout for all rows of a table makes cells of these values on demand. The row that was read last keeps
+its cells, because a stage reads one row's fields many times.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
+from typing import TypeVar, overload
 
 from pipeline.domain.headings import CHECK, ROW_ID, find_heading
-from pipeline.domain.roster import EmbeddedImage, Origin, Row
+from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, Field, Origin, Row
 from pipeline.domain.row_token import row_id_checksum
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import Header
-from pipeline.intake.layout.compact_rows import Cells, ColumnLayout, Fields, Value, pack
-from pipeline.intake.readers.model import Line, RawCell, filled
+from pipeline.intake.layout.column_titles import Header
+from pipeline.intake.readers.model import Line, RawCell, filled, letters, number_cell
 
-WIDEST = 200  # columns that are carried over; farther to the right only what means something
+WIDEST = 200  # columns that are carried over; farther to the right only those of a field
 _REMEMBERED = 4096  # texts of a column that are kept once: a department is not held 100,000 times
+
+Value = str | int | float | RawCell | None  # a text, a plain number, any other cell, an empty one
+Values = tuple[Value, ...]
+
+T = TypeVar("T")
+
+_TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million times
+
+
+def pack_cell(cell: RawCell) -> Value:
+    """Return a cell's content in the smallest form that keeps it whole."""
+    if cell.kind is CellKind.TEXT and cell.value is cell.display_text:  # a plain text: nearly every cell
+        return cell.display_text
+    if cell.kind is CellKind.TEXT and isinstance(cell.value, str) and cell.value == cell.display_text:
+        return cell.value
+    if cell.kind is CellKind.NUMBER and type(cell.value) in (int, float):
+        assert isinstance(cell.value, int | float)
+        if number_cell(cell.value).display_text == cell.display_text:
+            return cell.value
+    return cell
+
+
+class ColumnLayout:
+    """The columns of a table's rows, in sheet order, and which of them mean something."""
+
+    def __init__(
+        self, columns: Sequence[int], titles: Mapping[int, str], field_columns: Mapping[Field, int]
+    ) -> None:
+        self.columns = tuple(columns)
+        self.indices = {column: index for index, column in enumerate(self.columns)}
+        self.field_indices = {name: self.indices[column] for name, column in field_columns.items()}
+        self._empty = [
+            Cell(letters(column), titles.get(column, ""), None, CellKind.EMPTY, "") for column in columns
+        ]
+        # the row that was read last; one tuple, so that threads never mix two rows
+        self.latest: tuple[Values, dict[int, Cell]] = ((), {})
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def get_cell(self, values: Values, index: int) -> Cell:
+        """Return a cell of a row by its index."""
+        latest = self.latest
+        if latest[0] is not values:
+            latest = self.latest = (values, {})
+        cell = latest[1].get(index)
+        if cell is None:
+            value = values[index] if index < len(values) else None
+            cell = latest[1][index] = self._unpack_cell(value, self._empty[index])
+        return cell
+
+    def _unpack_cell(self, value: Value, empty: Cell) -> Cell:
+        if value is None:
+            return empty
+        if isinstance(value, str):
+            return _new(Cell, (empty.column, empty.header, value, _TEXT, value))
+        raw = number_cell(value) if isinstance(value, int | float) else value
+        assert raw is not None
+        return Cell(empty.column, empty.header, raw.value, raw.kind, raw.display_text)
+
+
+class Cells(Sequence[Cell]):
+    """The cells of a row."""
+
+    __slots__ = ("_layout", "_values")
+
+    def __init__(self, layout: ColumnLayout, values: Values) -> None:
+        self._layout = layout
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._layout)
+
+    @overload
+    def __getitem__(self, key: int) -> Cell: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Cell, ...]: ...
+    def __getitem__(self, key: int | slice) -> Cell | tuple[Cell, ...]:
+        indices = range(len(self._layout))[key]
+        if isinstance(indices, range):
+            return tuple(self._layout.get_cell(self._values, index) for index in indices)
+        return self._layout.get_cell(self._values, indices)
+
+    def __iter__(self) -> Iterator[Cell]:
+        for index in range(len(self._layout)):
+            yield self._layout.get_cell(self._values, index)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Cells | tuple) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Cells({len(self)})"
+
+
+class FieldCells(Mapping[Field, Cell]):
+    """The cells of a row by the field that their column means."""
+
+    __slots__ = ("_layout", "_values")
+
+    def __init__(self, layout: ColumnLayout, values: Values) -> None:
+        self._layout = layout
+        self._values = values
+
+    def __getitem__(self, name: Field) -> Cell:
+        return self._layout.get_cell(self._values, self._layout.field_indices[name])
+
+    def get(self, name: Field, default: T | None = None) -> Cell | T | None:  # type: ignore[override]
+        """Return a field's cell, else the default; called a dozen times a row, so without an exception."""
+        layout, values = self._layout, self._values
+        index = layout.field_indices.get(name)
+        if index is None:
+            return default
+        latest = layout.latest
+        cell = latest[1].get(index) if latest[0] is values else None
+        return layout.get_cell(values, index) if cell is None else cell
+
+    def values(self) -> ValuesView[Cell]:
+        """Return the cells in the order of the fields."""
+        get_cell, values = self._layout.get_cell, self._values
+        return {name: get_cell(values, index) for name, index in self._layout.field_indices.items()}.values()
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(self._layout.field_indices)
+
+    def __len__(self) -> int:
+        return len(self._layout.field_indices)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._layout.field_indices
+
+    def __repr__(self) -> str:
+        return f"FieldCells({', '.join(self._layout.field_indices)})"
 
 
 class RowBuilder:
     """Makes the rows of one table."""
 
-    def __init__(self, header: Header, *, ticketed: bool) -> None:
+    def __init__(self, header: Header, *, has_row_tokens: bool) -> None:
         self.header = header
-        self.last = max(header.titles)
-        self._ticket = _ticket_columns(header) if ticketed else None
-        meant = set(header.places.values())
+        self.last_column = max(header.titles)
+        self._token_columns = _find_token_columns(header) if has_row_tokens else None
+        field_columns = set(header.columns.values())
         self._titled = frozenset(
             column
             for column in header.titles
-            if (column < WIDEST or column in meant) and column not in (self._ticket or ())
+            if (column < WIDEST or column in field_columns) and not self.is_token_column(column)
         )
-        self._shape = self._shaped(self._titled)
-        self._wider: dict[frozenset[int], ColumnLayout] = {}
-        self._known: defaultdict[int, dict[str, str]] = defaultdict(dict)
+        self._layout = self._make_layout(self._titled)
+        self._wider_layouts: dict[frozenset[int], ColumnLayout] = {}
+        self._texts: defaultdict[int, dict[str, str]] = defaultdict(dict)
 
-    def row(
+    def build_row(
         self,
         line: Line,
         origin: Origin,
@@ -43,63 +183,64 @@ class RowBuilder:
         pictures: tuple[EmbeddedImage, ...] = (),
     ) -> Row:
         """Return the line as a row; ``inherited`` are cells that lines above give it."""
-        shape = self._shape_of(line)
+        layout = self._find_layout(line)
         cells = {**line.cells, **inherited} if inherited else line.cells
-        places = shape.at
-        values: list[Value] = [None] * len(shape)
-        last = 0
+        indices = layout.indices
+        values: list[Value] = [None] * len(layout)
+        length = 0
         for column, raw in cells.items():
-            place = places.get(column)
-            if place is not None:
-                value = pack(raw)
-                values[place] = self._once(column, value) if type(value) is str else value
-                if place >= last:
-                    last = place + 1
-        held = tuple(values[:last])
-        ticket = self._checked(line) if self._ticket else None
-        return Row(origin, Cells(shape, held), Fields(shape, held), ticket, line.hidden, pictures)
+            index = indices.get(column)
+            if index is not None:
+                value = pack_cell(raw)
+                values[index] = self._share_text(column, value) if type(value) is str else value
+                if index >= length:
+                    length = index + 1
+        packed = tuple(values[:length])
+        token = self._read_token(line) if self._token_columns else None
+        return Row(origin, Cells(layout, packed), FieldCells(layout, packed), token, line.hidden, pictures)
 
-    def is_ticket(self, column: int) -> bool:
-        """Tell whether a column holds the tickets of a To fix sheet: we hid it ourselves."""
-        return self._ticket is not None and column in self._ticket
+    def is_token_column(self, column: int) -> bool:
+        """Return whether a column holds the row tokens of a To fix sheet: this program hid it."""
+        return self._token_columns is not None and column in self._token_columns
 
-    def ticketed(self, line: Line) -> bool:
-        """Tell whether a line of a To fix sheet carries a ticket: it was a doctor's, whatever is left of it."""
-        return self._ticket is not None and filled(line.cells.get(self._ticket[0]))
+    def has_token(self, line: Line) -> bool:
+        """Return whether a line of a To fix sheet has a row token: it was a doctor's, whatever is left of it."""
+        return self._token_columns is not None and filled(line.cells.get(self._token_columns[0]))
 
-    def _shape_of(self, line: Line) -> ColumnLayout:
+    def _find_layout(self, line: Line) -> ColumnLayout:
         if line.cells.keys() <= self._titled:
-            return self._shape
+            return self._layout
         columns = self._titled.union(
             column for column in line.cells if column < WIDEST and column not in self.header.titles
         )
         if columns == self._titled:
-            return self._shape
-        shape = self._wider.get(columns)
-        if shape is None:
-            shape = self._wider[columns] = self._shaped(columns)
-        return shape
+            return self._layout
+        layout = self._wider_layouts.get(columns)
+        if layout is None:
+            layout = self._wider_layouts[columns] = self._make_layout(columns)
+        return layout
 
-    def _shaped(self, columns: frozenset[int]) -> ColumnLayout:
-        return ColumnLayout(sorted(columns), self.header.titles, self.header.places)
+    def _make_layout(self, columns: frozenset[int]) -> ColumnLayout:
+        return ColumnLayout(sorted(columns), self.header.titles, self.header.columns)
 
-    def _once(self, column: int, text: str) -> str:
-        known = self._known[column]
+    def _share_text(self, column: int, text: str) -> str:
+        """Return one object for equal texts of a column."""
+        known = self._texts[column]
         return known.setdefault(text, text) if len(known) < _REMEMBERED else known.get(text, text)
 
-    def _checked(self, line: Line) -> str:
-        assert self._ticket is not None
+    def _read_token(self, line: Line) -> str:
+        assert self._token_columns is not None
         row_id, check = (
-            line.cells[column].display_text if column in line.cells else "" for column in self._ticket
+            line.cells[column].display_text if column in line.cells else "" for column in self._token_columns
         )
         if not row_id or check != row_id_checksum(row_id):
             raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(line.number)})
         return row_id
 
 
-def _ticket_columns(header: Header) -> tuple[int, int]:
-    places = {title: column for column, title in header.titles.items()}
-    row_id, check = (find_heading((heading,), places) for heading in (ROW_ID, CHECK))
+def _find_token_columns(header: Header) -> tuple[int, int]:
+    columns = {title: column for column, title in header.titles.items()}
+    row_id, check = (find_heading((heading,), columns) for heading in (ROW_ID, CHECK))
     if row_id is None or check is None:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(header.row)})
-    return places[row_id], places[check]
+        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(header.first_line)})
+    return columns[row_id], columns[check]

@@ -1,244 +1,334 @@
-"""Walks down one sheet: each line becomes a row of the table it stands in, or an entry of what was skipped."""
+"""Reads one sheet: finds its header, tells doctors from other lines, and accounts for every line exactly once."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
-from pipeline.domain.roster import CellKind, Column, EmbeddedImage, Field, Origin, Row, UnassignedImage
-from pipeline.intake.layout.column_aliases import ColumnAliases, Header, describe_columns
-from pipeline.intake.layout.column_titles import LONGEST
-from pipeline.intake.layout.example_rows import MOST, is_example, is_example_title
-from pipeline.intake.layout.header_search import DEEPEST, find_header, hints_at_a_header
-from pipeline.intake.layout.line_classifier import Why, classify_line
-from pipeline.intake.layout.merged_cells import Merged, MergedCellCursor, Settled
-from pipeline.intake.layout.peekable_lines import PeekableLines
+from pipeline.domain.roster import (
+    CellKind,
+    Column,
+    EmbeddedImage,
+    Field,
+    Origin,
+    Row,
+    SheetReport,
+    SkippedLine,
+    UnassignedImage,
+)
+from pipeline.intake.layout.column_titles import (
+    LONGEST,
+    SEARCHED,
+    ColumnAliases,
+    Header,
+    describe_columns,
+    describe_nearest_line,
+)
+from pipeline.intake.layout.header_search import DEEPEST, find_header, may_hold_header
+from pipeline.intake.layout.line_classifier import LineClass, classify_line
+from pipeline.intake.layout.line_words import (
+    MOST_EXAMPLES,
+    is_example,
+    is_example_sheet,
+    is_example_title,
+)
+from pipeline.intake.layout.merged_cells import MergedCellCursor, MergedCells, VisibleLine
 from pipeline.intake.layout.row_builder import WIDEST, RowBuilder
 from pipeline.intake.layout.sheet_images import SheetImages
-from pipeline.intake.layout.skipped_lines import SkippedLineLog
-from pipeline.intake.readers.model import Line, Sheet, letters
+from pipeline.intake.layout.sheet_lines import PeekableLines, SkippedLineLog
+from pipeline.intake.readers.model import Line, Sheet, filled, letters
 from pipeline.messages.texts import join_texts, make_text
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
-_HEADERS = 20  # different headers of one sheet whose columns are described
-_NOTED = 20  # notes of one kind in a sheet
-_LOOKS = 500_000  # cells of lines below the header that are compared with the table of titles
+_MOST_HEADERS = 20  # different headers of one sheet whose columns are described
+_MOST_NOTES = 20  # of one kind in a sheet
+_HEADER_CELLS = 100_000  # in which a header is searched
+_COMPARED_CELLS = 500_000  # of lines below the header that are compared with the known titles
+NO_ROSTER = make_text("stray.no_roster")
 
 
 @dataclass(slots=True)
-class _Section:
-    """The rows under one header, from a place on; ``shows`` where a title above it calls it an example."""
+class Table:
+    """What was read from one sheet."""
 
-    first: int
-    shows: bool
+    report: SheetReport
+    rows: list[Row] = field(default_factory=list)
+    skipped: list[SkippedLine] = field(default_factory=list)
+    first_lines: list[Line] = field(default_factory=list)  # if no header was found
+    notes: list[str] = field(default_factory=list)
+    unassigned_images: list[UnassignedImage] = field(default_factory=list)
 
 
-class SheetReader:
-    """Takes the lines of a sheet in their order. ``open`` comes before the first ``read``, ``close`` after the last."""
+def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_tokens: bool = False) -> Table:
+    """Read one sheet; ``has_row_tokens`` for a To fix sheet, whose two hidden columns become each row's token.
+
+    Every line from the first to the last that holds something is a row or in ``skipped``, exactly once. Raises
+    FileRefused HEADER_AMBIGUOUS, and FILE_SUSPICIOUS for a row token that this program did not write.
+    """
+    if sheet.hidden:
+        return Table(SheetReport(sheet.name, "hidden"))
+    lines = PeekableLines(line for line in sheet.lines if any(map(filled, line.cells.values())))
+    first_lines = _limit_cells(lines.peek(SEARCHED))
+    if not first_lines:
+        return Table(SheetReport(sheet.name, "empty"), unassigned_images=_list_sheet_images(sheet))
+    merged = MergedCells(sheet.merges)
+    found = find_header(first_lines, aliases, merged)
+    if found is None:
+        report = SheetReport(sheet.name, "no_header", columns=describe_nearest_line(first_lines, aliases))
+        return Table(report, first_lines=first_lines, unassigned_images=_list_sheet_images(sheet))
+    first, last, header = found
+    reader = _TableReader(sheet, path, aliases, merged, has_row_tokens=has_row_tokens)
+    for line in islice(lines, first):
+        reader.skip_line(line, "title")
+    reader.open_header(header, list(islice(lines, last - first + 1)))
+    for line in lines:
+        if (again := reader.find_repeated_header(line, lines)) is not None:
+            reader.open_header(again, [line, *lines.take_until(again.last_line)])
+        else:
+            reader.read_line(line)
+    return reader.finish()
+
+
+def _list_sheet_images(sheet: Sheet) -> list[UnassignedImage]:
+    """Return the pictures of a sheet without a roster."""
+    return [
+        UnassignedImage(sheet.name, image.covered_cells or image.address, NO_ROSTER, image.picture)
+        for image in sheet.pictures
+    ]
+
+
+def _limit_cells(lines: list[Line]) -> list[Line]:
+    """Return the first lines, fewer if they have very many cells: a line may have 16,384."""
+    cells = 0
+    for index, line in enumerate(lines):
+        cells += len(line.cells)
+        if index and cells > _HEADER_CELLS:
+            return lines[:index]
+    return lines
+
+
+def skip_example_sheets(tables: Sequence[Table]) -> list[Table]:
+    """Return a file's tables with the people of example sheets skipped, if another sheet is the roster.
+
+    An example sheet has a name that says so (填写说明, 示例, Instructions) and no more people than an example has. Alone
+    in its file it is the roster: it was filled in.
+    """
+    is_roster = [
+        table.report.status == "read" and not is_example_sheet(table.report.sheet) for table in tables
+    ]
+    if not any(is_roster):
+        return list(tables)
+    return [_skip_examples(table) if is_example_sheet(table.report.sheet) else table for table in tables]
+
+
+def _skip_examples(table: Table) -> Table:
+    if len(table.rows) > MOST_EXAMPLES:
+        return table
+    log = SkippedLineLog(table.report.sheet, table.skipped)
+    log.add_examples((row.origin.row, row.origin.row) for row in table.rows)
+    return replace(table, report=replace(table.report, rows=0), rows=[], skipped=log.entries)
+
+
+class _TableReader:
+    """Takes the lines of a sheet in their order: ``open_header``, then ``read_line``, at the end ``finish``."""
 
     def __init__(
-        self, sheet: Sheet, path: Path, vocabulary: ColumnAliases, merged: Merged, *, ticketed: bool
+        self, sheet: Sheet, path: Path, aliases: ColumnAliases, merged: MergedCells, *, has_row_tokens: bool
     ) -> None:
-        self.rows: list[Row] = []
-        self.skips = SkippedLineLog(sheet.name)
-        self._sheet, self._path, self._vocabulary, self._ticketed = sheet, path, vocabulary, ticketed
-        self._merged = merged
-        self._gallery = SheetImages(sheet, merged)
-        self._sections: list[_Section] = []
-        self._titles: deque[Line] = deque(maxlen=2)  # the lines just above, as long as none is a doctor
-        self._shown_to = 0  # the last line of a merged cell that calls its lines examples
-        self._ends: dict[int, int] = {}  # of text records that span several physical lines
-        self._wider: list[int] = []  # lines of a text file with more fields than titles
-        self._looks_left = _LOOKS
+        self._rows: list[Row] = []
+        self._skipped = SkippedLineLog(sheet.name)
+        self._sheet, self._path, self._aliases, self._merged = sheet, path, aliases, merged
+        self._has_row_tokens = has_row_tokens
+        self._images = SheetImages(sheet, merged)
+        self._sections: list[tuple[int, bool]] = []  # first row under each header; is it called an example
+        self._lines_above: deque[Line] = deque(maxlen=2)  # the last ones, as long as none is a doctor
+        self._example_until = 0  # the last line of a merged cell that calls its lines examples
+        self._record_ends: dict[int, int] = {}  # of text records that span several physical lines
+        self._wide_lines: list[int] = []  # lines of a text file with more fields than titles
+        self._cells_left = _COMPARED_CELLS
         self._columns: dict[tuple[str, str], Column] = {}
         self._described: set[tuple[tuple[int, str], ...]] = set()
-        self._hidden: dict[int, Field | None] = {}  # hidden columns that have a title, and what they mean
-        self._widest = 0
-        self._twice: dict[str, None] = {}  # notes on fields with several columns
-        self._form: RowBuilder
-        self._spread: MergedCellCursor
+        self._hidden: dict[int, Field | None] = {}  # hidden columns with a title, and their fields
+        self._ambiguity_notes: dict[str, None] = {}
+        self._last_column = 0
+        self._builder: RowBuilder
+        self._cursor: MergedCellCursor
 
-    def skip(self, line: Line, why: Why) -> None:
+    def skip_line(self, line: Line, line_class: LineClass) -> None:
         """Account for a line that is no doctor."""
-        self._gallery.over(line)
-        self._titles.append(line)
-        self.skips.add(line.number, line.last, why)
+        self._images.take_images(line)
+        self._lines_above.append(line)
+        self._skipped.add(line, line_class)
 
-    def open(self, header: Header, lines: Sequence[Line]) -> None:
+    def open_header(self, header: Header, lines: Sequence[Line]) -> None:
         """Begin a table; a later one of the sheet may order its columns anew. ``lines`` are those of the header."""
-        shows = any(map(is_example_title, self._titles))
-        self._sections.append(_Section(len(self.rows), shows))
+        self._sections.append((len(self._rows), any(map(is_example_title, self._lines_above))))
         for line in lines:
-            self.skip(line, "header")
-        self._titles.clear()
-        self._form = RowBuilder(header, ticketed=self._ticketed)
-        self._spread = MergedCellCursor(self._merged, header)
-        fields = {column: name for name, column in header.places.items()}
+            self.skip_line(line, "header")
+        self._lines_above.clear()
+        self._builder = RowBuilder(header, has_row_tokens=self._has_row_tokens)
+        self._cursor = MergedCellCursor(self._merged, header)
+        self._last_column = max(self._last_column, self._builder.last_column)
+        fields = {column: name for name, column in header.columns.items()}
         self._hidden |= {
             column: fields.get(column)
             for column in self._sheet.hidden_columns & header.titles.keys()
-            if not self._form.is_ticket(column)
+            if not self._builder.is_token_column(column)
         }
-        self._widest = max(self._widest, self._form.last)
-        for name, unused in header.unused.items():
+        for name, unused in header.unused_columns.items():
             used, *others = (
                 f"{letters(column)} {header.titles[column].strip()}"
-                for column in (header.places[name], *unused)
+                for column in (header.columns[name], *unused)
             )
-            field = make_text(f"field.{name}")
-            note = make_text("note.same_field", field=field, used=used, unused=", ".join(others))
-            self._twice[note] = None
+            field_text = make_text(f"field.{name}")
+            note = make_text("note.same_field", field=field_text, used=used, unused=", ".join(others))
+            self._ambiguity_notes[note] = None
         titles = tuple(sorted(header.titles.items()))
-        if titles not in self._described and len(self._described) < _HEADERS:
+        if titles not in self._described and len(self._described) < _MOST_HEADERS:
             self._described.add(titles)
-            for column in describe_columns(header.titles, header.places, self._vocabulary):
+            for column in describe_columns(header.titles, header.columns, self._aliases):
                 self._columns.setdefault((column.column, column.title), column)
 
-    def repeated(self, line: Line, following: PeekableLines) -> Header | None:
-        """Return the header that begins on a line below the first one; data in the number column tells of none."""
-        if self._data(line):
+    def find_repeated_header(self, line: Line, following: PeekableLines) -> Header | None:
+        """Return the header that begins on a line below the first one; a line with a number begins none."""
+        if self._has_number(line):
             return None
         window = [line, *following.peek(DEEPEST)]
-        texts = [
-            cell.display_text
-            for each in window
-            for cell in each.cells.values()
-            if len(cell.display_text) <= LONGEST
-        ]
-        if not hints_at_a_header(texts, self._vocabulary):
+        cells = (cell for ahead in window for cell in ahead.cells.values())
+        texts = [cell.display_text for cell in cells if len(cell.display_text) <= LONGEST]
+        if not may_hold_header(texts, self._aliases) or len(texts) > self._cells_left:
             return None
-        if len(texts) > self._looks_left:
+        self._cells_left -= len(texts)
+        if sum(map(self._aliases.is_known, texts)) < 2:
             return None
-        self._looks_left -= len(texts)
-        if sum(map(self._vocabulary.knows, texts)) < 2:
-            return None
-        found = find_header(window, self._vocabulary, self._merged)
+        found = find_header(window, self._aliases, self._merged)
         return found[2] if found and found[0] == 0 else None
 
-    def read(self, line: Line) -> None:
+    def read_line(self, line: Line) -> None:
         """Take a line below a header."""
-        settled = self._spread.settle(line)
-        pictures = self._gallery.over(line)
-        why = self._why(line, settled)
-        if why is not None:
-            self._titles.append(line)
-            self.skips.add(line.number, line.last, why)
-            if pictures and self.rows and self.rows[-1].origin.row == settled.continues:
-                self._illustrate(pictures)
+        visible = self._cursor.apply(line)
+        images = self._images.take_images(line)
+        line_class = self._classify(line, visible)
+        self._skipped.add(line, line_class)
+        if line_class is not None:
+            self._lines_above.append(line)
+            if images and self._rows and self._rows[-1].origin.row == visible.continued_line:
+                self._add_images_to_last_row(images)
             return
-        self._titles.clear()
-        self.skips.add(line.number, line.last, None)
+        self._lines_above.clear()
         if line.end > line.number:
-            self._ends[line.number] = line.end
-        if self._sheet.name is None and max(line.cells) > self._form.last:
-            self._wider.append(line.number)
+            self._record_ends[line.number] = line.end
+        if self._sheet.name is None and max(line.cells) > self._builder.last_column:
+            self._wide_lines.append(line.number)
         origin = Origin(self._path, self._sheet.name, line.number)
-        given = self._gallery.give(pictures, line.number)
-        self.rows.append(self._form.row(settled.line, origin, inherited=settled.inherited, pictures=given))
+        own_images = self._images.assign(images, line.number)
+        row = self._builder.build_row(visible.line, origin, inherited=visible.inherited, pictures=own_images)
+        self._rows.append(row)
 
-    def close(self) -> None:
-        """Set the people aside that stand under the title of an example, if there is another table."""
-        if all(section.shows for section in self._sections):
+    def finish(self) -> Table:
+        """Return the table; people under the title of an example are skipped, if there is another table."""
+        self._skip_example_sections()
+        columns = () if self._has_row_tokens else tuple(self._columns.values())
+        report = SheetReport(self._sheet.name, "read", len(self._rows), columns)
+        return Table(
+            report,
+            self._rows,
+            self._skipped.entries,
+            notes=self._list_notes(),
+            unassigned_images=self._images.list_unassigned(),
+        )
+
+    def _skip_example_sections(self) -> None:
+        if all(called_example for _, called_example in self._sections):
             return
-        ends = [*(section.first for section in self._sections[1:]), len(self.rows)]
-        for section, end in reversed(list(zip(self._sections, ends, strict=True))):
-            if section.shows and end - section.first <= MOST:
-                shown = [row.origin.row for row in self.rows[section.first : end]]
-                self.skips.set_aside((row, self._ends.get(row, row)) for row in shown)
-                del self.rows[section.first : end]
+        ends = [*(first for first, _ in self._sections[1:]), len(self._rows)]
+        for (first, called_example), end in reversed(list(zip(self._sections, ends, strict=True))):
+            if called_example and end - first <= MOST_EXAMPLES:
+                numbers = [row.origin.row for row in self._rows[first:end]]
+                self._skipped.add_examples((row, self._record_ends.get(row, row)) for row in numbers)
+                del self._rows[first:end]
 
-    def notes(self) -> list[str]:
-        """Return what files.jsonl says of the sheet beside its lines."""
-        notes: list[str] = [make_text("note.wide_line", line=line) for line in self._wider[:_NOTED]]
-        if len(self._wider) > _NOTED:
-            notes.append(make_text("note.more_wide_lines", n=len(self._wider) - _NOTED))
-        of_sheet: list[str] = list(self._twice)[:_NOTED]
+    def _list_notes(self) -> list[str]:
+        """Return the notes of files.jsonl on the sheet."""
+        notes: list[str] = [make_text("note.wide_line", line=line) for line in self._wide_lines[:_MOST_NOTES]]
+        if len(self._wide_lines) > _MOST_NOTES:
+            notes.append(make_text("note.more_wide_lines", n=len(self._wide_lines) - _MOST_NOTES))
+        of_sheet: list[str] = list(self._ambiguity_notes)[:_MOST_NOTES]
         if self._hidden:
-            of_sheet.append(make_text("note.hidden_columns", columns=join_texts(self._hidden_columns())))
-        if self._widest >= WIDEST:
+            columns = join_texts(_name_column(*column) for column in sorted(self._hidden.items()))
+            of_sheet.append(make_text("note.hidden_columns", columns=columns))
+        if self._last_column >= WIDEST:
             of_sheet.append(make_text("note.columns_left_out", column=letters(WIDEST)))
-        of_sheet += self._gallery.notes()
+        of_sheet += self._images.list_notes()
         if self._sheet.name is not None:
             of_sheet = [make_text("note.in_sheet", sheet=self._sheet.name, note=note) for note in of_sheet]
         return [*notes, *of_sheet]
 
-    def _hidden_columns(self) -> Iterator[str]:
-        """Yield the hidden columns' letters, with the field that a column holds."""
-        for column, field in sorted(self._hidden.items()):
-            letter = letters(column)
-            yield (
-                make_text("note.column", column=letter, field=make_text(f"field.{field}"))
-                if field
-                else letter
-            )
-
-    def columns(self) -> tuple[Column, ...]:
-        """Return what the columns of all the sheet's headers are read as."""
-        return tuple(self._columns.values())
-
-    def strays(self) -> list[UnassignedImage]:
-        """Return the pictures of the sheet that no row got."""
-        return self._gallery.strays()
-
-    def _data(self, line: Line) -> bool:
-        number = line.cells.get(self._form.header.places[Field.NUMBER])
+    def _has_number(self, line: Line) -> bool:
+        number = line.cells.get(self._builder.header.columns[Field.NUMBER])
         return number is not None and bool(_DATA.search(number.display_text))
 
-    def _why(self, line: Line, settled: Settled) -> Why | None:
-        header = self._form.header
-        if self._form.ticketed(line):
+    def _classify(self, line: Line, visible: VisibleLine) -> LineClass | None:
+        if self._builder.has_token(line):
             return None
-        if line.number <= self._shown_to:
+        if line.number <= self._example_until:
             return "example"
-        if not self._data(line) and self._repeats_a_title(settled.line):
+        if not self._has_number(line) and self._repeats_title(visible.line):
             return "header"
-        seen = _without_pictures(settled.line) if settled.continues else settled.line
-        why = classify_line(seen, header, across=self._across(settled.line))
-        if settled.continues and why in ("title", "blank"):
+        seen = _drop_images(visible.line) if visible.continued_line else visible.line
+        line_class = classify_line(seen, self._builder.header, spans_person=self._spans_person(visible.line))
+        if visible.continued_line and line_class in ("title", "blank"):
             return "note"  # more of the doctor above
-        if why == "example":
-            self._shown_to = max(self._shown_to, self._example_to(line))
-        return why
+        if line_class == "example":
+            self._example_until = max(self._example_until, self._find_example_end(line))
+        return line_class
 
-    def _repeats_a_title(self, line: Line) -> bool:
-        name = line.cells.get(self._form.header.places[Field.NAME])
+    def _repeats_title(self, line: Line) -> bool:
+        name = line.cells.get(self._builder.header.columns[Field.NAME])
         if name is None or name.kind is not CellKind.TEXT:
             return False
-        meant = self._vocabulary.meaning(name.display_text)
-        return meant is not None and meant.field is Field.NAME
+        meaning = self._aliases.find_meaning(name.display_text)
+        return meaning is not None and meaning.field is Field.NAME
 
-    def _across(self, line: Line) -> bool:
-        """Tell whether the line is one cell that is merged over the name and number columns."""
+    def _spans_person(self, line: Line) -> bool:
+        """Return whether the line is one cell that is merged over the name and number columns."""
         if len(line.cells) != 1:
             return False
         (column,) = line.cells
-        merge = self._merged.at(line.number, column)
-        places = self._form.header.places
+        merge = self._merged.beginning_at(line.number, column)
+        columns = self._builder.header.columns
         return merge is not None and all(
-            merge.left <= places[name] <= merge.right for name in (Field.NAME, Field.NUMBER)
+            merge.left <= columns[name] <= merge.right for name in (Field.NAME, Field.NUMBER)
         )
 
-    def _example_to(self, line: Line) -> int:
+    def _find_example_end(self, line: Line) -> int:
         """Return the last line that a merged cell of an example line reaches."""
-        reached = line.number
+        end = line.number
         for column, cell in line.cells.items():
-            merge = self._merged.at(line.number, column)
-            if merge and reached < merge.bottom < line.number + MOST:
-                alone = Line(line.number, {column: cell})
-                reached = merge.bottom if is_example(alone, self._form.header) else reached
-        return reached
+            merge = self._merged.beginning_at(line.number, column)
+            if merge and end < merge.bottom < line.number + MOST_EXAMPLES:
+                single = Line(line.number, {column: cell})
+                end = merge.bottom if is_example(single, self._builder.header) else end
+        return end
 
-    def _illustrate(self, pictures: Sequence[EmbeddedImage]) -> None:
-        """Give the pictures of a line that goes on with the doctor above to that doctor."""
-        row = self.rows[-1]
-        given = self._gallery.give(pictures, row.origin.row)
-        self.rows[-1] = replace(row, pictures=(*row.pictures, *given))
+    def _add_images_to_last_row(self, images: Sequence[EmbeddedImage]) -> None:
+        """Give the pictures of a line that continues the doctor above to that doctor."""
+        row = self._rows[-1]
+        own_images = self._images.assign(images, row.origin.row)
+        self._rows[-1] = replace(row, pictures=(*row.pictures, *own_images))
 
 
-def _without_pictures(line: Line) -> Line:
-    """Return the second line of one doctor as it is judged: a picture there is the doctor's and makes nobody else."""
+def _name_column(column: int, name: Field | None) -> str:
+    """Return a hidden column's letters, with the field that the column holds."""
+    letter = letters(column)
+    return make_text("note.column", column=letter, field=make_text(f"field.{name}")) if name else letter
+
+
+def _drop_images(line: Line) -> Line:
+    """Return the second line of one doctor as it is classified: a picture there is the doctor's, not another person's."""
     cells = {column: cell for column, cell in line.cells.items() if cell.kind is not CellKind.PICTURE}
     return line._replace(cells=cells)

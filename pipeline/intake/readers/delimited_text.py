@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import SEARCHED, ColumnAliases
+from pipeline.intake.layout.column_titles import SEARCHED, ColumnAliases
 from pipeline.intake.readers.charset import Charset, detect
 from pipeline.intake.readers.delimited_records import LONGEST, NOTHING, Record, records
 from pipeline.intake.readers.model import Book, Line, Sheet, text_cell
@@ -79,7 +79,7 @@ def _titles(head: Sequence[str], separator: str, vocabulary: ColumnAliases) -> t
     best = (0, 0)
     try:
         for record in records(iter(head), separator):
-            best = max(best, (sum(map(vocabulary.knows, record.fields)), len(record.fields)))
+            best = max(best, (sum(map(vocabulary.is_known, record.fields)), len(record.fields)))
     except FileRefused:  # quotes that this delimiter breaks; told of when it is the one
         pass
     return best

@@ -6,8 +6,8 @@ import openpyxl
 import pytest
 from night_support import name, number
 
-from pipeline.intake.layout.example_rows import is_example_sheet
-from pipeline.intake.layout.sheet_rows import without_examples
+from pipeline.intake.layout.line_words import is_example_sheet
+from pipeline.intake.layout.table_reader import skip_example_sheets
 from pipeline.intake.read_rosters import read_rosters
 
 TITLES = ("序号", "姓名", "身份证号", "手机号")
@@ -93,7 +93,7 @@ def test_an_example_sheet_with_many_people_was_filled_in(tmp_path):
 
 
 def test_only_tables_that_were_read_make_an_example_of_another():
-    assert without_examples([]) == []
+    assert skip_example_sheets([]) == []
 
 
 @pytest.mark.parametrize("marker", ["示例：", "填写示例（请勿删除）", "样表", "Example"])

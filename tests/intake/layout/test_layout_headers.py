@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from night_support import name, number
 
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import ColumnAliases
+from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.layout.header_search import find_header
-from pipeline.intake.layout.merged_cells import Merged
-from pipeline.intake.layout.sheet_rows import table
+from pipeline.intake.layout.merged_cells import MergedCells
+from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import Line, Merge, Sheet, index, text_cell
 
-PLAIN = ColumnAliases.of({})
+PLAIN = ColumnAliases.from_config({})
 
 
 def merge(area: str) -> Merge:
@@ -37,22 +37,22 @@ def lines(*rows):
 
 def header(*rows, merges="", columns=None):
     """Return (first row, last row, field -> column letter, titles) of a header; None without one."""
-    merged = Merged([merge(area) for area in merges.split()])
-    found = find_header(list(lines(*rows)), ColumnAliases.of(columns or {}), merged)
+    merged = MergedCells([merge(area) for area in merges.split()])
+    found = find_header(list(lines(*rows)), ColumnAliases.from_config(columns or {}), merged)
     if found is None:
         return None
     got = found[2]
     return (
-        got.row,
-        got.last,
-        {str(field): "ABCDEFGHIJ"[column] for field, column in got.places.items()},
+        got.first_line,
+        got.last_line,
+        {str(field): "ABCDEFGHIJ"[column] for field, column in got.columns.items()},
         [got.titles.get(column, "") for column in range(max(got.titles) + 1)],
     )
 
 
 def read(*rows, merges="", **sheet):
     made = Sheet("内科", lines(*rows), merges=[merge(area) for area in merges.split()], **sheet)
-    return table(made, Path("a.xlsx"), PLAIN)
+    return read_table(made, Path("a.xlsx"), PLAIN)
 
 
 USUAL = {"name": "A", "id_card_number": "B", "mobile": "C"}
@@ -324,7 +324,7 @@ def test_a_header_of_16384_columns_costs_little():
     body = [
         Line(3 + each, {0: text_cell(name(each)), 16_383: text_cell(number(each))}) for each in range(200)
     ]
-    made = table(Sheet("s", iter([wide, titles, *body])), Path("a.xlsx"), PLAIN)
+    made = read_table(Sheet("s", iter([wide, titles, *body])), Path("a.xlsx"), PLAIN)
     assert len(made.rows) == 200
     assert len(made.rows[0].cells) == 201
     assert made.rows[7].address("id_card_number") == "XFD10"
@@ -335,5 +335,5 @@ def test_a_search_through_long_titles_in_every_column_is_cut_short():
     wide = dict.fromkeys(range(16_384), text_cell("列"))
     junk = [Line(at, wide) for at in range(1, 8)]
     titles = Line(8, {0: text_cell("姓名"), 1: text_cell("身份证号")})
-    assert table(Sheet("s", iter([*junk[:5], titles])), Path("a.xlsx"), PLAIN).report.status == "read"
-    assert table(Sheet("s", iter([*junk, titles])), Path("a.xlsx"), PLAIN).report.status == "no_header"
+    assert read_table(Sheet("s", iter([*junk[:5], titles])), Path("a.xlsx"), PLAIN).report.status == "read"
+    assert read_table(Sheet("s", iter([*junk, titles])), Path("a.xlsx"), PLAIN).report.status == "no_header"

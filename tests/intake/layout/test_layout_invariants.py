@@ -10,8 +10,8 @@ from night_support import name, number
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, ImageFile
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import ColumnAliases
-from pipeline.intake.layout.sheet_rows import table, without_examples
+from pipeline.intake.layout.column_titles import ColumnAliases
+from pipeline.intake.layout.table_reader import read_table, skip_example_sheets
 from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, number_cell, text_cell
 
 TEXTS = (
@@ -60,13 +60,13 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
     pictures = [floating(*place) for place in places]
     sheet = Sheet(sheet, iter(physical), merges=merges, pictures=pictures)
     try:
-        made = table(sheet, Path("a.xlsx"), ColumnAliases.of({}))
+        made = read_table(sheet, Path("a.xlsx"), ColumnAliases.from_config({}))
     except FileRefused:  # two columns of a made-up header for one field
         return
     if made.report.status != "read":
         assert not made.rows
         return
-    (made,) = without_examples([made])
+    (made,) = skip_example_sheets([made])
     filled = [
         line
         for line in physical
@@ -95,7 +95,9 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
 def test_a_whole_doctor_is_a_row_wherever_she_stands(lines):
     numbered = [Line(2 + at, dict(sorted(cells.items()))) for at, cells in enumerate(lines) if cells]
     try:
-        made = table(Sheet("名单", iter([Line(1, HEADER), *numbered])), Path("a.xlsx"), ColumnAliases.of({}))
+        made = read_table(
+            Sheet("名单", iter([Line(1, HEADER), *numbered])), Path("a.xlsx"), ColumnAliases.from_config({})
+        )
     except FileRefused as refused:  # a lone title over a repeated header claims its field a second time
         assert refused.code == "HEADER_AMBIGUOUS"  # noqa: PT017 - a roster that is read is the other case
         return

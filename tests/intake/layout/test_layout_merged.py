@@ -8,8 +8,8 @@ import pytest
 from night_support import name, number
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, Field, ImageFile
-from pipeline.intake.layout.column_aliases import ColumnAliases
-from pipeline.intake.layout.sheet_rows import table
+from pipeline.intake.layout.column_titles import ColumnAliases
+from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, index, text_cell
 
 TITLES = ("科室", "姓名", "身份证号", "手机号", "印章图片", "备注")
@@ -44,7 +44,7 @@ def read(*rows, merges="", pictures=(), titles=TITLES, hidden_columns=()):
         pictures=[picture(each) if isinstance(each, str) else each for each in pictures],
         hidden_columns=frozenset(map(index, hidden_columns)),
     )
-    return table(sheet, Path("a.xlsx"), ColumnAliases.of({}))
+    return read_table(sheet, Path("a.xlsx"), ColumnAliases.from_config({}))
 
 
 def shown(made, field):

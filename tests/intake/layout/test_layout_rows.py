@@ -12,8 +12,8 @@ from night_support import name, number
 
 from pipeline.domain.roster import Cell, CellKind, Field
 from pipeline.domain.row_token import row_id_checksum
-from pipeline.intake.layout.column_aliases import ColumnAliases
-from pipeline.intake.layout.sheet_rows import table
+from pipeline.intake.layout.column_titles import ColumnAliases
+from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import Line, RawCell, Sheet, date_cell, number_cell, text_cell
 
@@ -41,14 +41,14 @@ def read(*rows, titles=TITLES, sheet="s"):
         Line(at, {column: text_cell(text) for column, text in enumerate(row) if text})
         for at, row in enumerate(rows, start=2)
     ]
-    return table(Sheet(sheet, iter(lines)), Path("a.xlsx"), ColumnAliases.of({}))
+    return read_table(Sheet(sheet, iter(lines)), Path("a.xlsx"), ColumnAliases.from_config({}))
 
 
 @pytest.mark.parametrize("raw", KINDS, ids=lambda raw: f"{raw.kind} {raw.display_text}")
 def test_a_cell_comes_back_as_it_was(raw):
     header = Line(1, {column: text_cell(title) for column, title in enumerate(TITLES)})
     line = Line(2, {0: text_cell(name(1)), 1: text_cell(number(1)), 2: raw})
-    (row,) = table(Sheet("s", iter([header, line])), Path("a.xlsx"), ColumnAliases.of({})).rows
+    (row,) = read_table(Sheet("s", iter([header, line])), Path("a.xlsx"), ColumnAliases.from_config({})).rows
     expected = Cell("C", "工号", raw.value, raw.kind, raw.display_text)
     assert row.fields[Field.STAFF_NO] == row.cells[2] == expected
     assert type(row.cells[2].value) is type(raw.value)
@@ -131,6 +131,6 @@ def test_a_line_with_a_ticket_is_a_doctor_whatever_is_left_of_it():
     sheet = Sheet(
         "失败待改", iter(Line(at, dict(enumerate(map(text_cell, line)))) for at, line in enumerate(lines, 1))
     )
-    made = table(sheet, Path("results.xlsx"), ColumnAliases.of({}), ticketed=True)
+    made = read_table(sheet, Path("results.xlsx"), ColumnAliases.from_config({}), has_row_tokens=True)
     assert [(row.origin.row, row.row_token) for row in made.rows] == [(2, "r1"), (3, "r2")]
     assert made.skipped[-1].why == "total"

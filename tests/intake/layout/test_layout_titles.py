@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import ColumnAliases
-from pipeline.intake.layout.column_titles import ALIASES, TIERS, meaning
-from pipeline.intake.layout.header_search import find_header, hints_at_a_header
-from pipeline.intake.layout.merged_cells import Merged
+from pipeline.intake.layout.column_titles import TITLES, ColumnAliases, find_meaning
+from pipeline.intake.layout.header_search import find_header, may_hold_header
+from pipeline.intake.layout.merged_cells import MergedCells
 from pipeline.intake.readers.model import Line, text_cell
 
 MEANT = {
@@ -67,24 +66,25 @@ def line(*titles, number=1):
 
 
 def header(*titles, columns=None):
-    found = find_header([line(*titles)], ColumnAliases.of(columns or {}), Merged(()))
-    return {str(name): titles[column] for name, column in found[2].places.items()} if found else None
+    found = find_header([line(*titles)], ColumnAliases.from_config(columns or {}), MergedCells(()))
+    return {str(name): titles[column] for name, column in found[2].columns.items()} if found else None
 
 
 LONG = "必填，请先把整列设为“文本”格式再录入，否则后三位会变成 0；末位字母 X 请大写；港澳台居民请填写居住证号码，须与证件一致"
 
 
 def test_a_long_remark_hides_no_title_and_a_text_is_none():
-    assert meaning(f"身份证号码（{LONG}）").field is Field.NUMBER
-    assert meaning("身份证号（18位（文本））").field is Field.NUMBER
-    assert meaning(f"身份证号码（{LONG * 9}）") is None
+    assert find_meaning(f"身份证号码（{LONG}）").field is Field.NUMBER
+    assert find_meaning("身份证号（18位（文本））").field is Field.NUMBER
+    assert find_meaning(f"身份证号码（{LONG * 9}）") is None
 
 
 def test_every_title_of_a_name_and_a_number_shows_the_signs_by_which_a_header_is_noticed():
-    for title in ALIASES[Field.NAME]:
+    for title in TITLES[Field.NAME]:
         for dressed in (title, f"*{title}（必填）"):
             assert all(
-                hints_at_a_header([dressed, other], ColumnAliases.of({})) for other in ALIASES[Field.NUMBER]
+                may_hold_header([dressed, other], ColumnAliases.from_config({}))
+                for other in TITLES[Field.NUMBER]
             )
 
 
@@ -97,14 +97,14 @@ def test_the_tables_are_as_large_as_they_should_be():
     ("title", "name"), [(title, name) for name, titles in MEANT.items() for title in titles]
 )
 def test_a_title_is_known_in_the_dress_it_comes_in(title, name):
-    found = meaning(title)
+    found = find_meaning(title)
     assert found is not None
     assert found.field is name
 
 
 @pytest.mark.parametrize("title", DECOYS)
 def test_a_decoy_is_nothing(title):
-    assert meaning(title) is None
+    assert find_meaning(title) is None
 
 
 @pytest.mark.parametrize("title", DECOYS)
@@ -115,7 +115,7 @@ def test_a_decoy_beside_the_real_columns_changes_nothing(title):
 
 
 @given(
-    st.sampled_from([title for titles in ALIASES.values() for title in titles if not title.isascii()]),
+    st.sampled_from([title for titles in TITLES.values() for title in titles if not title.isascii()]),
     st.sampled_from(
         [
             "家属",
@@ -136,12 +136,12 @@ def test_a_decoy_beside_the_real_columns_changes_nothing(title):
 )
 def test_no_word_more_than_the_table_has_is_ever_taken(title, word, before):
     written = word + title if before else title + word
-    assert meaning(written) is None or written in ALIASES[meaning(written).field]
+    assert find_meaning(written) is None or written in TITLES[find_meaning(written).field]
 
 
 @given(st.text(max_size=80))
 def test_any_text_at_all_is_judged(text):
-    assert meaning(text) is None or meaning(text).field in TIERS
+    assert find_meaning(text) is None or find_meaning(text).field in TITLES
 
 
 @pytest.mark.parametrize(
@@ -191,4 +191,4 @@ def test_the_users_word_is_before_every_tier_and_tells_brackets_apart():
     "remark", ["有效期内", "单位电话勿填", "勿填家属，必填", "不是患者", "填写说明见附件"]
 )
 def test_a_remark_that_only_speaks_of_others_is_left_out(remark):
-    assert meaning(f"手机号（{remark}）").field is Field.MOBILE
+    assert find_meaning(f"手机号（{remark}）").field is Field.MOBILE

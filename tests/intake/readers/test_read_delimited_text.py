@@ -16,7 +16,7 @@ from same_roster import content, people, table
 
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_aliases import ColumnAliases
+from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import delimited_text
 from pipeline.intake.readers.charset import detect
@@ -355,7 +355,7 @@ def test_a_quote_that_never_closes_is_given_up_soon():
 
 def test_a_file_of_too_many_bytes_is_not_looked_into():
     with pytest.raises(FileRefused) as caught:
-        delimited_text.read(bytes(100_000_001), ColumnAliases.of({}))
+        delimited_text.read(bytes(100_000_001), ColumnAliases.from_config({}))
     assert caught.value.code == "FILE_TOO_LARGE"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.roster import Field
-from pipeline.intake.layout.column_titles import ALIASES, fold
+from pipeline.intake.layout.column_titles import TITLES, fold_title
 from pipeline.intake.read_rosters import read_rosters
 
 NUMBER = "11010119900307123X"
@@ -56,7 +56,7 @@ def test_every_parameter_has_a_chinese_and_an_english_title(tmp_path):
 
 
 def test_no_title_names_two_fields():
-    titles = [fold(alias) for aliases in ALIASES.values() for alias in aliases]
+    titles = [fold_title(alias) for aliases in TITLES.values() for alias in aliases]
     assert len(titles) == len(set(titles))
 
 
