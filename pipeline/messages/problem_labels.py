@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.domain.roster import Field
+from pipeline.domain.fields import FIELDS
 
 # code -> what is counted in the Summary, where the catalogue's whole sentence would be too long
 LABELS: Mapping[str, tuple[str, str]] = {
@@ -72,20 +72,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "IMAGE_PATH_REJECTED": ("图片列的写法不被接受", "Picture entry not accepted"),
 }
 
-FIELD_WORDS: Mapping[str, tuple[str, str]] = {
-    Field.NAME: ("姓名", "name"),
-    Field.NUMBER: ("证件号码", "identity number"),
-    Field.ID_TYPE: ("证件类型", "card type"),
-    Field.MOBILE: ("手机号", "mobile"),
-    Field.STAFF_NO: ("工号", "staff number"),
-    Field.DEPARTMENT: ("科室", "department"),
-    Field.SEAL_NAME: ("印章名称", "seal name"),
-    Field.PICTURE: ("图片", "picture"),
-    Field.SCENE_KEY: ("场景", "scene"),
-    Field.ENABLE_AUTO_SIGN: ("授权签", "auto-sign"),
-    Field.LICENSE_TYPE: ("许可", "licence"),
-    Field.SEAL_IMAGE_COMPRESS: ("压缩", "compression"),
-}
+FIELD_WORDS: Mapping[str, tuple[str, str]] = {name: entry.words for name, entry in FIELDS.items()}
 
 
 def field_word(field: str, language: str) -> str:

@@ -170,4 +170,4 @@ def test_of_two_department_columns_the_first_is_used_and_the_results_name_both(h
     assert any(note in str(cell.value) for row in summary.iter_rows() for cell in row)
     assert hospital.go("check", "--lang", "zh") == 0
     (line,) = (hospital.runs[-1] / "files.jsonl").read_text("utf-8").splitlines()
-    assert "有几列意思相同（科室）：使用 C 所属部门，没有用 E 部门名称" in line
+    assert "有几列都是“科室”：使用 C 所属部门，没有使用 E 部门名称" in line

@@ -48,6 +48,7 @@ LETTERS = re.compile(r"[A-Za-z]{2}")
 
 # modules whose Chinese is read, matched or imitated, never said
 READ = (  # what rosters, file names and pictures are written in
+    "domain/fields.py",  # and what people call the fields
     "intake/fields/choices.py",
     "intake/fields/id_number.py",
     "intake/fields/mobile.py",
@@ -57,7 +58,6 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/fields/staff_fields.py",
     "intake/fields/surnames.py",
     "intake/layout/column_titles.py",
-    "intake/layout/line_words.py",
     "intake/layout/header_search.py",
     "intake/layout/line_classifier.py",
     "intake/layout/line_words.py",

@@ -93,10 +93,10 @@ class _HeaderDraft:
         cells = [f"{letters(column)}{self.titles[column].row}" for column in columns]
         titles = [self.titles[column].text.strip() for column in columns]
         listed = [f"{cell} {title}" for cell, title in zip(cells, titles, strict=True)]
-        found = ", ".join(listed[:_MOST_LISTED]) + (" …" if len(cells) > _MOST_LISTED else "")
+        text = ", ".join(listed[:_MOST_LISTED]) + (" …" if len(cells) > _MOST_LISTED else "")
         row = str(self.titles[columns[0]].row)
         return FileRefused(
-            "HEADER_AMBIGUOUS", {"row": row, "field": label_field(name), "found": found, "cell": cells[1]}
+            "HEADER_AMBIGUOUS", {"row": row, "field": label_field(name), "found": text, "cell": cells[1]}
         )
 
 
@@ -113,7 +113,7 @@ def find_header(
 ) -> tuple[int, int, Header] | None:
     """Return (first, last, header) of the first lines with a name and a number column, as indices of ``lines``.
 
-    Raises FileRefused HEADER_AMBIGUOUS if two columns claim a field that is sent or shows who somebody is.
+    Raises FileRefused HEADER_AMBIGUOUS if two columns claim a field that is sent or shows who a doctor is.
     """
     lines = [_drop_blank_cells(line) for line in lines]
     for last in range(len(lines)):

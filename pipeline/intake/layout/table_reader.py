@@ -1,4 +1,4 @@
-"""Reads one sheet: finds its header, tells doctors from other lines, and accounts for every line exactly once."""
+"""Reads one sheet: finds its header, separates doctors from other lines, and accounts for every line exactly once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Table:
     report: SheetReport
     rows: list[Row] = field(default_factory=list)
     skipped: list[SkippedLine] = field(default_factory=list)
-    first_lines: list[Line] = field(default_factory=list)  # if no header was found
+    first_lines: list[Line] = field(default_factory=list)  # if no header was located
     notes: list[str] = field(default_factory=list)
     unassigned_images: list[UnassignedImage] = field(default_factory=list)
 
@@ -76,11 +76,11 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
     if not first_lines:
         return Table(SheetReport(sheet.name, "empty"), unassigned_images=_list_sheet_images(sheet))
     merged = MergedCells(sheet.merges)
-    found = find_header(first_lines, aliases, merged)
-    if found is None:
+    located = find_header(first_lines, aliases, merged)
+    if located is None:
         report = SheetReport(sheet.name, "no_header", columns=describe_nearest_line(first_lines, aliases))
         return Table(report, first_lines=first_lines, unassigned_images=_list_sheet_images(sheet))
-    first, last, header = found
+    first, last, header = located
     reader = _TableReader(sheet, path, aliases, merged, has_row_tokens=has_row_tokens)
     for line in islice(lines, first):
         reader.skip_line(line, "title")
@@ -114,7 +114,7 @@ def _limit_cells(lines: list[Line]) -> list[Line]:
 def skip_example_sheets(tables: Sequence[Table]) -> list[Table]:
     """Return a file's tables with the people of example sheets skipped, if another sheet is the roster.
 
-    An example sheet has a name that says so (填写说明, 示例, Instructions) and no more people than an example has. Alone
+    An example sheet is called 填写说明, 示例, Instructions or the like, and has no more people than an example. Alone
     in its file it is the roster: it was filled in.
     """
     is_roster = [
@@ -205,8 +205,8 @@ class _TableReader:
         self._cells_left -= len(texts)
         if sum(map(self._aliases.is_known, texts)) < 2:
             return None
-        found = find_header(window, self._aliases, self._merged)
-        return found[2] if found and found[0] == 0 else None
+        located = find_header(window, self._aliases, self._merged)
+        return located[2] if located and located[0] == 0 else None
 
     def read_line(self, line: Line) -> None:
         """Take a line below a header."""

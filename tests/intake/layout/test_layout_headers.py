@@ -328,7 +328,7 @@ def test_a_header_of_16384_columns_costs_little():
     assert len(made.rows) == 200
     assert len(made.rows[0].cells) == 201
     assert made.rows[7].address("id_card_number") == "XFD10"
-    assert made.notes == ["sheet s: columns from GS on are not carried over"]
+    assert made.notes == ["sheet s: columns from GS on are not copied to the results"]
 
 
 def test_a_search_through_long_titles_in_every_column_is_cut_short():
