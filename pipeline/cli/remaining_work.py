@@ -12,7 +12,7 @@ from pipeline.domain.masking import mask_path
 from pipeline.domain.run import Status
 from pipeline.messages.results import say
 from pipeline.messages.texts import load_texts
-from pipeline.reports.next_steps import GUARDS
+from pipeline.reports.next_steps import PLAN_GUARDS
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_halt
 
@@ -100,7 +100,7 @@ def _steps(
 
 def _rerun(session: Session, key: str, told: dict[str, Any], again: str) -> tuple[str, str]:
     """Return what is said of a rerun: after a guard that looks at the plan, a plain one is stopped again."""
-    if (told.get("halted") or {}).get("code") in GUARDS:
+    if (told.get("halted") or {}).get("code") in PLAN_GUARDS:
         return say("next.guarded", session.spoken), f"{again} --accept-guards"
     refused = sum(each["status"] == "refused" for each in told.get("files", ()))
     return session.render_sentence(key, n=refused), again

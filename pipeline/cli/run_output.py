@@ -16,7 +16,7 @@ from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
 from pipeline.reports.columns import find_titles, say_layouts, say_misspelt
 from pipeline.reports.display_values import UNSETTLED
-from pipeline.reports.next_steps import REPORT_PAGE, WORKBOOK, Step, next_steps
+from pipeline.reports.next_steps import REPORT_PAGE, WORKBOOK, NextStep, list_run_steps
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import counted, is_spare_copy, label, sentence
@@ -52,7 +52,7 @@ def write_and_print_results(
         session.inform("results", path=presenter.mask_path(written[WORKBOOK]))
         session.inform("report", path=presenter.mask_path(written[REPORT_PAGE]))
         if steps:
-            _print_steps(session, next_steps(report, presenter))
+            _print_steps(session, list_run_steps(report, presenter.masker))
     return report.exit
 
 
@@ -133,11 +133,11 @@ def _print_reasons(
         session.inform("reasons_more", n=len(counts) - MAX_REASONS)
 
 
-def _print_steps(session: Session, steps: Iterable[Step]) -> None:
+def _print_steps(session: Session, steps: Iterable[NextStep]) -> None:
     """Print the steps so that the first stands last: above the prompt, with the command to type at the very end."""
     texts: dict[str, list[str]] = {}
     for step in steps:
-        texts.setdefault(step.command or "", []).append(step.text)
+        texts.setdefault(step.command or "", []).append(step.render(session.spoken))
     for text in texts.pop("", []):
         session.inform("next", text=text)
     for command, lines in reversed(texts.items()):

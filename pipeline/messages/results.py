@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
+from pipeline.messages.localized import Phrase
 from pipeline.messages.notices import NOTICE_WORDS
 from pipeline.messages.report_page import REPORT_WORDS
 from pipeline.messages.texts import render_text
@@ -338,6 +339,16 @@ def say(key: str, language: str, **detail: object) -> str:
     """Return a phrase in ``zh`` or ``en`` with its blanks filled."""
     zh, en = WORDS[key]
     return (zh if language == "zh" else en).format_map(detail)
+
+
+def phrase(key: str, /, **detail: object) -> Phrase:
+    """Return a text of the results, to be rendered in either language."""
+    return Phrase(WORDS[key], detail)
+
+
+def status_phrase(status: Status) -> Phrase:
+    """Return a status, to be rendered in either language."""
+    return Phrase(STATUS_WORDS[status], {})
 
 
 def halt_word(code: str, message: str, language: str) -> str:

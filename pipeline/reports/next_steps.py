@@ -1,52 +1,118 @@
-"""What the reader should do after a run, in order, each step with the command to type; there is always one."""
+"""Decides what to do next: after a run, and after the last run in the ledger.
+
+The answers are values: texts in both languages and commands to type. The callers only render them.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pipeline.domain.masking import mask_text
-from pipeline.domain.roster import Problem
+from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.run import RowOutcome, RunReport, Status
+from pipeline.messages.catalogue import phrase
+from pipeline.messages.localized import Localizable
+from pipeline.messages.results import phrase as results_phrase
+from pipeline.messages.results import status_phrase
 from pipeline.reports.display_values import UNSETTLED
-from pipeline.reports.presenter import Presenter
+from pipeline.reports.edited_workbooks import newest
 from pipeline.reports.reasons import is_spare_copy, needs_fixing, waits_for_review
 from pipeline.support.shell_quoting import quote
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.domain.masking import Masker
+    from pipeline.domain.roster import FileReport
+    from pipeline.ledger.protocol import RunRecord
+    from pipeline.messages.problem_entries import ResponsibleRole
+    from pipeline.reports.presenter import Presenter
+
 WORKBOOK = "results.xlsx"
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
-GUARDS = frozenset(
-    {"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"}
-)  # they look at the plan: as it is, it is stopped again
-CAUSED = frozenset(
-    {"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
-)  # time alone does not remove what stopped them
-_WELL = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
+# guards that look at the plan: the same rosters are stopped again
+PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
+# time alone does not remove what stopped these runs
+LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
+# runs that ended before they sent, or could not write: their message names the cure
+EXPLAINED_HALTS = frozenset({"DISK", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
+NEEDS_NOTHING = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
+EXIT_BUG, EXIT_HALTED, EXIT_SIGNAL = 1, 4, 128
+# exit code -> what `status` writes of a rerun; 0 and 3 depend on what the run left
+RERUN_TEXTS = {4: "status_halted", 5: "status_later", 7: "status_refused"}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do; ``command`` is typed as it stands."""
+class NextStep:
+    """One thing to do. Each command is typed as it stands, except for words in capitals."""
 
-    text: str
-    command: str | None = None
+    text: Localizable
+    commands: tuple[str, ...] = ()
+    who: ResponsibleRole | None = None  # who acts; None for nobody in particular
+    notes: tuple[Localizable, ...] = ()
+    is_decision: bool = False  # each command is a decision that needs a look at the service or the card first
+
+    @property
+    def command(self) -> str | None:
+        """The first command."""
+        return self.commands[0] if self.commands else None
+
+    def render(self, language: str) -> str:
+        """Return the text with its notes."""
+        return " ".join(part.say(language) for part in (self.text, *self.notes))
 
 
-def waiting(report: RunReport) -> int:
-    """Return how many rows wait for somebody: all but those that are well and the spare copies."""
-    return sum(map(needs_somebody, report.outcomes))
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """How the program is called, and the rosters and pictures that it reads by default."""
+
+    invocation: str
+    rosters: tuple[str, ...] = ()
+    seals: str | None = None
+
+    def build(self, *words: str) -> str:
+        """Return a command line."""
+        return " ".join((self.invocation, *(quote(word) for word in words)))
+
+    def build_for_path(self, command: str, paths: Iterable[Path], masker: Masker | None = None) -> str | None:
+        """Return the command on the first path that can be shown; a masked path cannot be typed."""
+        mask = masker.mask_path if masker else mask_path
+        typable = next((str(path) for path in paths if mask(path) == str(path)), None)
+        return None if typable is None else self.build(command, typable)
+
+    def repeat_run(self, record: RunRecord | None) -> str:
+        """Return the `run` that reads the rosters of an earlier run again."""
+        if record is None or record.command != "run" or set(record.rosters) == set(self.rosters):
+            return self.build("run")
+        seals = ("--seals", record.seals) if record.seals and record.seals != self.seals else ()
+        words = (*record.rosters, *seals)
+        if any(mask_text(word) != word for word in words):
+            return self.build("retry")  # reads the same rosters, and names none
+        return self.build("run", *words)
+
+    def repeat(self, record: RunRecord) -> str:
+        """Return the command that does again what an earlier command did."""
+        if record.command == "retry":
+            workbooks = record.rosters[:1] if record.context else ()
+            return self.build("retry", *(path for path in workbooks if mask_path(Path(path)) == path))
+        return self.build("resolve") if record.command == "resolve" else self.repeat_run(record)
 
 
-def needs_somebody(outcome: RowOutcome) -> bool:
-    """Tell whether a row waits for somebody."""
-    return outcome.status not in _WELL and not is_spare_copy(outcome)
+# -- after a run
 
 
-def verdict(report: RunReport, presenter: Presenter) -> tuple[str, Status]:
-    """Return the first sentence about a report, and the status whose colour it has."""
-    rows, todo = len(report.outcomes), waiting(report)
+def needs_action(outcome: RowOutcome) -> bool:
+    """Return whether somebody has to do something about a row."""
+    return outcome.status not in NEEDS_NOTHING and not is_spare_copy(outcome)
+
+
+def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]:
+    """Return one sentence on a run, and the status whose colour it has."""
+    rows, todo = len(report.outcomes), sum(map(needs_action, report.outcomes))
     if todo:
         return presenter.render("verdict.people", rows=rows, good=rows - todo, todo=todo), Status.REJECTED
     if any(file_report.status == "refused" for file_report in report.files):
@@ -58,159 +124,248 @@ def verdict(report: RunReport, presenter: Presenter) -> tuple[str, Status]:
     return presenter.render("verdict.done", rows=rows), Status.SEALED
 
 
-def next_steps(report: RunReport, presenter: Presenter) -> Iterator[Step]:
-    """Yield the steps: what blocks everything first, then the clerk's, then the console, then decisions."""
-    counts = Counter(outcome.status for outcome in report.outcomes)
-    faulty = Counter(outcome.status for outcome in report.outcomes if needs_fixing(outcome))
-    sheets = {name: presenter.render(f"sheet.{name}") for name in ("all", "fix", "unknown")}
-    some = False
-    for step in (
-        *_before_all(report, presenter),
-        *_for_the_clerk(report, faulty, sheets["fix"], presenter),
-        *_for_the_rest(report, counts, sheets, presenter),
-    ):
-        some = True
-        yield step
-    if not some:
-        again = "check" if report.command == "check" else "run"
-        yield _step(report, presenter.render("next.nothing"), again, presenter)
+def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:
+    """Return the steps after a run, at least one: what blocks everything, then rows to correct, then decisions."""
+    return _RunSteps(report, masker).list_steps()
 
 
-def _before_all(report: RunReport, presenter: Presenter) -> Iterator[Step]:
-    if report.halt and report.halt.exit == 4:
-        yield _sent_again(report, presenter.render("next.halted"), presenter)
-    if _guarded(report):
-        passed = _step(report, presenter.render("next.guarded"), "run", presenter)
-        typed = f"{passed.command} --accept-guards" if _shown(report) else passed.command
-        yield replace(passed, command=typed)
-    if report.halt and report.halt.code == "SEALS_EXIST":
-        yield Step(presenter.render("next.adopt"), f"{report.invocation} adopt --help")
-    if deferred := [file_report.path for file_report in report.files if file_report.status == "deferred"]:
-        typed = _typed(report, presenter, "retry", deferred[:1]) or f"{report.invocation} retry --help"
-        yield Step(presenter.render("next.deferred", n=len(deferred)), typed)
-    refused = [file_report for file_report in report.files if file_report.status == "refused"]
-    marked = next(
-        (file_report.path for file_report in refused if any(map(_is_marks, file_report.problems))), None
+def build_review_command(report: RunReport) -> str:
+    """Return the command that reads what was judged on the run's review page."""
+    arguments = report.arguments if _is_typable(report) else ""
+    return " ".join(
+        filter(None, (report.invocation, "run", arguments, "--review", name_review_file(report.run)))
     )
-    if marked is not None and report.command == "retry":
-        typed = _typed(report, presenter, "retry", [marked]) or f"{report.invocation} retry --help"
-        yield Step(presenter.render("next.marks", file=presenter.mask_text(marked.name)), typed)
-    elif refused and report.command == "retry":
-        typed = _typed(report, presenter, "retry", [refused[0].path]) or f"{report.invocation} retry --help"
-        yield Step(presenter.render("next.files", n=len(refused)), typed)
-    elif refused:
-        again = "check" if report.command == "check" else "run"
-        yield _step(report, presenter.render("next.files", n=len(refused)), again, presenter)
 
 
-def _is_marks(problem: Problem) -> bool:
-    """Tell whether a results workbook was refused for the hidden marks of its rows."""
-    return problem.code == "FILE_SUSPICIOUS" and bool(problem.detail.get("ticket"))
-
-
-def _guarded(report: RunReport) -> bool:
-    """Tell whether a guard let nothing through: a plain run of the same rosters would be stopped again."""
-    return report.halt is not None and report.halt.code in GUARDS
-
-
-def _for_the_clerk(
-    report: RunReport, faulty: Counter[Status], sheet: str, presenter: Presenter
-) -> Iterator[Step]:
-    if report.command == "check":
-        if faulty:
-            yield _step(report, presenter.render("next.check", sheet=sheet), "check", presenter)
-        return
-    retry = _typed(report, presenter, "retry", _workbooks(report))
-    if retry is None:
-        if todo := faulty[Status.REJECTED] + faulty[Status.FAILED]:
-            yield Step(presenter.render("next.fix_roster", n=todo), f"{report.invocation} retry")
-        return
-    if wrong := faulty[Status.REJECTED]:
-        yield Step(presenter.render("next.fix", n=wrong, sheet=sheet), retry)
-    if refused := faulty[Status.FAILED]:
-        key, command = ("next.failed_too", None) if wrong else ("next.failed", retry)
-        yield Step(presenter.render(key, n=refused, sheet=sheet), command)
-
-
-def _for_the_rest(
-    report: RunReport, counts: Counter[Status], sheets: dict[str, str], presenter: Presenter
-) -> Iterator[Step]:
-    unsettled = sum(counts[status] for status in UNSETTLED)
-    if unsettled:
-        settle = _typed(report, presenter, "resolve", _workbooks(report))
-        key = "next.unknown" if settle else "next.unknown_list"
-        text = presenter.render(key, n=unsettled, sheet=sheets["unknown"])
-        yield Step(text, settle or f"{report.invocation} resolve")
-    if changed := counts[Status.CHANGED]:
-        word = presenter.name_status(Status.CHANGED)
-        listing = f"{report.invocation} resolve"
-        yield Step(presenter.render("next.changed", n=changed, sheet=sheets["all"], status=word), listing)
-    if held := sum(outcome.row_plan.possibly_same is not None for outcome in report.outcomes):
-        yield Step(presenter.render("next.possibly_same", n=held), f"{report.invocation} resolve")
-    if report.absent_unresolved:
-        yield Step(presenter.render("next.absent", n=report.absent_unresolved), f"{report.invocation} status")
-    note = "" if _shown(report) else f" {presenter.render('next.unshown')}"
-    reviewable = sum(map(waits_for_review, report.outcomes))
-    if reviewable:
-        page = presenter.mask_path(report.out / REVIEW_PAGE)
-        yield Step(presenter.render("next.review", n=reviewable, page=page) + note, review_command(report))
-    waits = counts[Status.NOT_SENT] - reviewable
-    if waits and not _guarded(report) and not (report.halt and report.halt.exit == 4):
-        key = "next.again_after" if report.halt and report.halt.code in CAUSED else "next.again"
-        yield _sent_again(report, presenter.render(key, n=waits), presenter)
-    if ready := counts[Status.READY]:
-        yield _step(report, presenter.render("next.run", n=ready), "run", presenter)
-        if report.review_mark and not reviewable:
-            page = presenter.mask_path(report.out / REVIEW_PAGE)
-            yield Step(presenter.render("next.look", page=page) + note, review_command(report))
-
-
-def review_command(report: RunReport) -> str:
-    """Return the command that takes up what was judged on the report's review page."""
-    run = _command(report, "run") if _shown(report) else f"{report.invocation} run"
-    return f"{run} --review {review_file(report.run)}"
-
-
-def review_file(run: str) -> str:
-    """Return the name under which a page's judgements are saved."""
+def name_review_file(run: str) -> str:
+    """Return the name under which the judgements of a review page are saved."""
     return f"review-{run}.json"
 
 
-def _sent_again(report: RunReport, text: str, presenter: Presenter) -> Step:
-    """Return how rows that were not sent go on: with tonight's words, or by `retry`, which needs none of them."""
-    if report.command == "retry":
-        again = _typed(report, presenter, "retry", _workbooks(report))
-        return Step(text, again or f"{report.invocation} retry")
-    if not _shown(report):
-        return Step(text, f"{report.invocation} retry")
-    return _step(report, text, "run", presenter)
-
-
-def _step(report: RunReport, text: str, command: str, presenter: Presenter) -> Step:
-    """Return a step with a command as it was called tonight, with the rosters and folders that were named.
-
-    A name that holds a number is masked and cannot be typed: then it is said so.
-    """
-    if _shown(report):
-        return Step(text, _command(report, command))
-    return Step(f"{text} {presenter.render('next.unshown')}", f"{report.invocation} {command} --help")
-
-
-def _shown(report: RunReport) -> bool:
-    """Tell whether rosters and folders that were named may be shown as they are."""
+def _is_typable(report: RunReport) -> bool:
+    """Return whether the rosters and folders that were named may be shown: a masked name cannot be typed."""
     return mask_text(report.arguments) == report.arguments
 
 
-def _workbooks(report: RunReport) -> list[Path]:
-    """Return where the report's workbook lies, and where its copy."""
-    return [report.out / report.workbook, *([report.latest / WORKBOOK] if report.latest else [])]
+class _RunSteps:
+    def __init__(self, report: RunReport, masker: Masker) -> None:
+        self.report, self.masker = report, masker
+        self.command_line = CommandLine(report.invocation)
+        self.halt_code = report.halt.code if report.halt else ""
+        self.cannot_rerun = report.halt is not None and report.halt.exit == EXIT_HALTED
+        self.stopped_by_guard = self.halt_code in PLAN_GUARDS
+        copies = [report.latest / WORKBOOK] if report.latest else []
+        self.workbooks = [report.out / report.workbook, *copies]
+
+    def list_steps(self) -> list[NextStep]:
+        steps = [
+            *self._list_halt_steps(),
+            *self._list_file_steps(),
+            *self._list_correction_steps(),
+            *self._list_decision_steps(),
+            *self._list_send_steps(),
+        ]
+        return steps or [self._step_with_arguments("next.nothing", self._repeated_command)]
+
+    @property
+    def _repeated_command(self) -> str:
+        return "check" if self.report.command == "check" else "run"
+
+    def _list_halt_steps(self) -> Iterator[NextStep]:
+        if self.cannot_rerun:
+            yield self._step_to_send_again(results_phrase("next.halted"))
+        if self.stopped_by_guard:
+            step = self._step_with_arguments("next.guarded", "run")
+            passing = f"{step.command} --accept-guards"
+            yield replace(step, commands=(passing,)) if _is_typable(self.report) else step
+        if self.halt_code == "SEALS_EXIST":
+            yield NextStep(results_phrase("next.adopt"), (self.command_line.build("adopt", "--help"),))
+
+    def _list_file_steps(self) -> Iterator[NextStep]:
+        deferred = [file_report.path for file_report in self.report.files if file_report.status == "deferred"]
+        if deferred:
+            yield NextStep(results_phrase("next.deferred", n=len(deferred)), (self._retry_file(deferred[0]),))
+        refused = [file_report for file_report in self.report.files if file_report.status == "refused"]
+        if not refused:
+            return
+        text = results_phrase("next.files", n=len(refused))
+        if self.report.command != "retry":
+            yield self._step_with_arguments("next.files", self._repeated_command, n=len(refused))
+        elif marked := next(filter(_has_damaged_tokens, refused), None):
+            name = self.masker.mask_text(marked.path.name)
+            yield NextStep(results_phrase("next.marks", file=name), (self._retry_file(marked.path),))
+        else:
+            yield NextStep(text, (self._retry_file(refused[0].path),))
+
+    def _retry_file(self, path: Path) -> str:
+        command = self.command_line.build_for_path("retry", [path], self.masker)
+        return command or self.command_line.build("retry", "--help")
+
+    def _list_correction_steps(self) -> Iterator[NextStep]:
+        rows = Counter(outcome.status for outcome in self.report.outcomes if needs_fixing(outcome))
+        sheet = results_phrase("sheet.fix")
+        if self.report.command == "check":
+            if rows:
+                yield self._step_with_arguments("next.check", "check", sheet=sheet)
+            return
+        rejected, failed = rows[Status.REJECTED], rows[Status.FAILED]
+        retry = self.command_line.build_for_path("retry", self.workbooks, self.masker)
+        if retry is None:
+            if rejected + failed:
+                text = results_phrase("next.fix_roster", n=rejected + failed)
+                yield NextStep(text, (self.command_line.build("retry"),))
+            return
+        if rejected:
+            yield NextStep(results_phrase("next.fix", n=rejected, sheet=sheet), (retry,))
+        if failed and rejected:
+            yield NextStep(results_phrase("next.failed_too", n=failed, sheet=sheet))
+        elif failed:
+            yield NextStep(results_phrase("next.failed", n=failed, sheet=sheet), (retry,))
+
+    def _list_decision_steps(self) -> Iterator[NextStep]:
+        statuses = Counter(outcome.status for outcome in self.report.outcomes)
+        listing = (self.command_line.build("resolve"),)
+        if unresolved := sum(statuses[status] for status in UNSETTLED):
+            command = self.command_line.build_for_path("resolve", self.workbooks, self.masker)
+            key = "next.unknown" if command else "next.unknown_list"
+            text = results_phrase(key, n=unresolved, sheet=results_phrase("sheet.unknown"))
+            yield NextStep(text, (command,) if command else listing)
+        if changed := statuses[Status.CHANGED]:
+            sheet, status = results_phrase("sheet.all"), status_phrase(Status.CHANGED)
+            yield NextStep(results_phrase("next.changed", n=changed, sheet=sheet, status=status), listing)
+        if held := sum(outcome.row_plan.possibly_same is not None for outcome in self.report.outcomes):
+            yield NextStep(results_phrase("next.possibly_same", n=held), listing)
+        if absent := self.report.absent_unresolved:
+            yield NextStep(results_phrase("next.absent", n=absent), (self.command_line.build("status"),))
+
+    def _list_send_steps(self) -> Iterator[NextStep]:
+        statuses = Counter(outcome.status for outcome in self.report.outcomes)
+        page = self.masker.mask_path(self.report.out / REVIEW_PAGE)
+        review = (build_review_command(self.report),)
+        notes = () if _is_typable(self.report) else (results_phrase("next.unshown"),)
+        to_review = sum(map(waits_for_review, self.report.outcomes))
+        if to_review:
+            yield NextStep(results_phrase("next.review", n=to_review, page=page), review, notes=notes)
+        unsent = statuses[Status.NOT_SENT] - to_review
+        if unsent and not self.stopped_by_guard and not self.cannot_rerun:
+            key = "next.again_after" if self.halt_code in LASTING_HALTS else "next.again"
+            yield self._step_to_send_again(results_phrase(key, n=unsent))
+        if ready := statuses[Status.READY]:
+            yield self._step_with_arguments("next.run", "run", n=ready)
+            if self.report.review_mark and not to_review:
+                yield NextStep(results_phrase("next.look", page=page), review, notes=notes)
+
+    def _step_to_send_again(self, text: Localizable) -> NextStep:
+        """Return how unsent rows go on: with the arguments of this run, or by `retry`, which needs none of them."""
+        retry = self.command_line.build("retry")
+        if self.report.command == "retry":
+            command = self.command_line.build_for_path("retry", self.workbooks, self.masker)
+            return NextStep(text, (command or retry,))
+        if not _is_typable(self.report):
+            return NextStep(text, (retry,))
+        return NextStep(text, (self._build_with_arguments("run"),))
+
+    def _step_with_arguments(self, key: str, command: str, **detail: object) -> NextStep:
+        """Return a step with a command on the rosters and folders of this run; a note if they may not be shown."""
+        text = results_phrase(key, **detail)
+        if _is_typable(self.report):
+            return NextStep(text, (self._build_with_arguments(command),))
+        help_command = self.command_line.build(command, "--help")
+        return NextStep(text, (help_command,), notes=(results_phrase("next.unshown"),))
+
+    def _build_with_arguments(self, command: str) -> str:
+        return " ".join(filter(None, (self.report.invocation, command, self.report.arguments)))
 
 
-def _typed(report: RunReport, presenter: Presenter, command: str, paths: Sequence[Path]) -> str | None:
-    """Return the command on the first path that may be shown as it is; what is masked cannot be typed."""
-    told = next((path for path in paths if presenter.mask_path(path) == str(path)), None)
-    return None if told is None else f"{report.invocation} {command} {quote(str(told))}"
+def _has_damaged_tokens(file_report: FileReport) -> bool:
+    """Return whether a results workbook was refused for the row tokens of its rows."""
+    problems = file_report.problems
+    return any(problem.code == "FILE_SUSPICIOUS" and problem.detail.get("ticket") for problem in problems)
 
 
-def _command(report: RunReport, command: str) -> str:
-    return " ".join(filter(None, (report.invocation, command, report.arguments)))
+# -- after the last run in the ledger
+
+
+def list_status_steps(
+    last: RunRecord | None, command_line: CommandLine, *, unresolved: int, under_way: bool, latest: Path
+) -> list[NextStep]:
+    """Return the steps after the last run, the most urgent first; ``latest`` is the folder of the copies."""
+    steps = list(_list_steps_after(last, command_line, under_way=under_way, latest=latest))
+    if unresolved:
+        listing = command_line.build("resolve")
+        steps = [step for step in steps if step.command != listing]
+        text = phrase("status_settle", n=unresolved)
+        blocks_first = bool(steps) and last is not None and last.exit != 0
+        steps.insert(int(blocks_first), NextStep(text, (listing,)))
+    return steps
+
+
+def read_run_record(record: RunRecord | None) -> Mapping[str, Any]:
+    """Return the run.json of a run in the ledger, empty if it left none."""
+    content: Mapping[str, Any] = json.loads(record.record) if record and record.record else {}
+    return content
+
+
+def _list_steps_after(
+    last: RunRecord | None, command_line: CommandLine, *, under_way: bool, latest: Path
+) -> Iterator[NextStep]:
+    if last is None:
+        yield NextStep(phrase("next_run"), (command_line.build("run"),))
+        return
+    content, again = read_run_record(last), command_line.repeat(last)
+    if last.finished is None or last.exit is None:
+        if under_way:
+            yield NextStep(phrase("status_under_way"), (command_line.build("status"),))
+        else:
+            yield NextStep(phrase("status_killed"), (again,))
+        return
+    if last.exit >= EXIT_SIGNAL:
+        yield NextStep(phrase("status_interrupted"), (again,))
+    elif last.exit == EXIT_BUG:
+        verbose = again.replace(command_line.invocation, f"{command_line.invocation} -v", 1)
+        yield NextStep(phrase("next_bug"), (verbose,))
+    elif last.exit in {2, 6, 74}:
+        yield _choose_repair_step(content, command_line, again)
+    elif last.exit in RERUN_TEXTS:
+        yield _choose_rerun_step(last.exit, content, again)
+    elif last.exit == 0:
+        yield NextStep(phrase("status_done"), (again,))
+    statuses = content.get("statuses", {})
+    must_correct = bool(statuses.get(Status.REJECTED) or statuses.get(Status.FAILED))
+    if last.exit == 3 or (last.exit in {5, 7} and must_correct):
+        copies = [latest] if last.command == "run" else []
+        workbook = find_workbook([Path(last.out), *copies])
+        yield _choose_correction_step(workbook, command_line, must_correct=must_correct)
+
+
+def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:
+    if (content.get("halted") or {}).get("code") in PLAN_GUARDS:
+        return NextStep(results_phrase("next.guarded"), (f"{again} --accept-guards",))
+    refused = sum(file["status"] == "refused" for file in content.get("files", ()))
+    return NextStep(phrase(RERUN_TEXTS[exit_code], n=refused), (again,))
+
+
+def _choose_repair_step(content: Mapping[str, Any], command_line: CommandLine, again: str) -> NextStep:
+    """Return what follows once the cause is removed; results that were not written are rebuilt first."""
+    code = (content.get("halted") or {}).get("code")
+    if code not in EXPLAINED_HALTS:
+        return NextStep(phrase("status_disk"), (command_line.build("ledger", "check"),))
+    is_unwritten = code == "DISK" and content["rows"]
+    return NextStep(phrase("status_mended"), (command_line.build("report") if is_unwritten else again,))
+
+
+def _choose_correction_step(
+    workbook: Path | None, command_line: CommandLine, *, must_correct: bool
+) -> NextStep:
+    if workbook is None:
+        return NextStep(phrase("status_correct_roster"), (command_line.build("retry"),))
+    if not must_correct:
+        return NextStep(phrase("status_look", path=workbook), (command_line.build("resolve"),))
+    text = phrase("status_correct", path=workbook, sheet=results_phrase("sheet.fix"))
+    return NextStep(text, (command_line.build("retry", str(workbook)),))
+
+
+def find_workbook(folders: Sequence[Path]) -> Path | None:
+    """Return the first results workbook that exists and whose path may be shown."""
+    workbooks = (newest(folder / WORKBOOK) for folder in folders)
+    return next((path for path in workbooks if path.is_file() and mask_path(path) == str(path)), None)

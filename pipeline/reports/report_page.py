@@ -17,7 +17,7 @@ from pipeline.reports import charts
 from pipeline.reports.cell_text import clean
 from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of, when
 from pipeline.reports.html_pages import pieces
-from pipeline.reports.next_steps import needs_somebody, next_steps, verdict
+from pipeline.reports.next_steps import list_run_steps, needs_action, summarize_run
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import counted, label, meaning, reasons, sentence
@@ -52,7 +52,7 @@ def write_report(report: RunReport, path: Path, *, presenter: Presenter, beside:
 def _page(report: RunReport, presenter: Presenter) -> dict[str, object]:
     counts = {status: rows for status, rows in verify_totals(report).items() if rows}
     total = len(report.outcomes)
-    text, colour = verdict(report, presenter)
+    text, colour = summarize_run(report, presenter)
     title = presenter.render("report.title.check" if report.command == "check" else "report.title")
     started, finished = stamp(report.started), stamp(report.finished)
     halted = report.halt
@@ -69,7 +69,10 @@ def _page(report: RunReport, presenter: Presenter) -> dict[str, object]:
         "notices": [clean(text) for text in describe_notices(report, presenter)],
         "verdict": text,
         "verdict_colour": colour.value,
-        "steps": list(next_steps(report, presenter)),
+        "steps": [
+            {"text": step.render(presenter.language), "command": step.command}
+            for step in list_run_steps(report, presenter.masker)
+        ],
         "total": total,
         "statuses": [_Total.of(status, rows, report, presenter) for status, rows in counts.items()],
         "reasons": list(_reasons(report, presenter)),
@@ -257,7 +260,7 @@ def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
                 own(doctor.picture.path.name) if doctor.picture else "",
                 mobile_masked(doctor) or "",
                 presenter.describe_duration(outcome.call_seconds) if outcome.call_seconds is not None else "",
-                int(needs_somebody(outcome)),
+                int(needs_action(outcome)),
             ]
         )
     codes = Counter(chain.from_iterable(counted(outcome) for outcome in chosen))
@@ -291,7 +294,7 @@ def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
             },
         },
         "kept": len(chosen),
-        "todo": sum(map(needs_somebody, report.outcomes)),
+        "todo": sum(map(needs_action, report.outcomes)),
         "codes": [(shared(code), f"{label(code, presenter)} ({code})") for code, _ in codes.most_common()],
         "departments": [(shared(name), own(name)) for name, _ in departments.most_common()],
     }
@@ -301,9 +304,7 @@ def _chosen(every: Sequence[RowOutcome]) -> Sequence[RowOutcome]:
     """Return the rows the page holds, in the roster's order: all, or those that need somebody first."""
     if len(every) <= MOST_ROWS:
         return every
-    places = sorted(range(len(every)), key=lambda place: (not needs_somebody(every[place]), place))[
-        :MOST_ROWS
-    ]
+    places = sorted(range(len(every)), key=lambda place: (not needs_action(every[place]), place))[:MOST_ROWS]
     return [every[place] for place in sorted(places)]
 
 

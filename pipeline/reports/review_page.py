@@ -22,7 +22,7 @@ from pipeline.messages.review_page import WORDS, say
 from pipeline.reports.cell_text import clean
 from pipeline.reports.display_values import id_masked, name_of, seal_name_of
 from pipeline.reports.html_pages import pieces
-from pipeline.reports.next_steps import review_command, review_file
+from pipeline.reports.next_steps import build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import errors_of, reasons, sentence
 from pipeline.support.atomic_files import write_atomically
@@ -105,8 +105,8 @@ def _page(report: RunReport, presenter: Presenter, look: Look) -> Iterator[str]:
             presenter.language,
             time=stamp(report.started)[:16].replace("T", " "),
         ),
-        "save_as": review_file(report.run),
-        "command": presenter.mask_text(review_command(report)),
+        "save_as": name_review_file(report.run),
+        "command": presenter.mask_text(build_review_command(report)),
         "look_only": report.review_mark is None,
         "counts": counts,
         "warned": sum(bool(card.warnings) for card in cards),

@@ -12,7 +12,7 @@ from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports.columns import find_layouts, say_columns
 from pipeline.reports.display_values import UNSETTLED, retried
-from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, next_steps, verdict
+from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps, summarize_run
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import label, meaning, sentence
@@ -66,7 +66,7 @@ def _banner(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> Non
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
         canvas.line([(text, LAST, {**_BANNER, **look})], points=30)
-    text, status = verdict(report, presenter)
+    text, status = summarize_run(report, presenter)
     fill, ink = COLOURS[status]
     canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=30)
 
@@ -101,8 +101,8 @@ def _notices(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> No
 
 def _steps(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     canvas.heading(presenter.render("head.next"))
-    for number, step in enumerate(next_steps(report, presenter), start=1):
-        canvas.line([(step.text, LAST, {"text_wrap": True})], mark=str(number))
+    for number, step in enumerate(list_run_steps(report, presenter.masker), start=1):
+        canvas.line([(step.render(presenter.language), LAST, {"text_wrap": True})], mark=str(number))
         if step.command:
             look = {"font_name": "Consolas", "bg_color": "#EEF1F4", "font_color": HEAD, "indent": 1}
             canvas.line([(step.command, LAST, look)])
