@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import time
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # `esign-import --help` reads no clock, and asyncio imports ssl
+    import asyncio
 
 TICK = 1e-6  # seconds: a manual sleep is never shorter, or rounding could keep a waiter waiting for ever
 
@@ -41,6 +43,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
+        import asyncio  # noqa: PLC0415
+
         await asyncio.sleep(max(0.0, seconds))
 
     def today(self) -> date:
@@ -75,6 +79,8 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait until the hand has moved that far."""
+        import asyncio  # noqa: PLC0415
+
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -102,6 +108,8 @@ class ManualClock:
 
 async def settle(rounds: int = 20) -> None:
     """Let everything that can run on the event loop run."""
+    import asyncio  # noqa: PLC0415
+
     for _ in range(rounds):
         await asyncio.sleep(0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -91,6 +90,8 @@ def _find_sealed_row(
 
 def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
     """Send a sealed doctor's create once more, and print the result; None where the user declined."""
+    import asyncio
+
     from pipeline.ledger.lock import user
     from pipeline.resolution.certify import certify_create, repeat_request
     from pipeline.resolution.service_calls import ServiceAccess
@@ -116,7 +117,6 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
 
 def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
     """Record whether one place shows the seal of a doctor; return the exit code."""
-    from pipeline.ledger.lock import user
     from pipeline.resolution.certify import AUTO_SIGN, record_place
     from pipeline.resolution.decide import DecisionMaker
 
@@ -130,7 +130,7 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
         is_shown = (
             _is_shown_by_auto_sign(session, config, row_plan) if place == AUTO_SIGN else answer == "shown"
         )
-        maker = DecisionMaker(user(), session.clock.now(), why)
+        maker = DecisionMaker.current_user(session.clock, why)
         record_place(ledger, row_plan.history, place, maker, shown=is_shown)
     key = "certified_shown" if is_shown else "certified_not_shown"
     session.inform(key, place=session.render_sentence(f"place_{place}"))
@@ -140,6 +140,8 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
 
 def _is_shown_by_auto_sign(session: Session, config: Config, row_plan: RowPlan) -> bool:
     """Ask the service for a doctor's seal; UsageError where the doctor has not opened auto-sign."""
+    import asyncio
+
     from pipeline.resolution.cases import Case
     from pipeline.resolution.service_calls import ServiceAccess, query_auto_sign
 
@@ -157,6 +159,8 @@ def _is_shown_by_auto_sign(session: Session, config: Config, row_plan: RowPlan) 
 
 def find_grounds(session: Session, ledger: SqliteLedger) -> Grounds:
     """Return which place is certified, and how to ask the service for its time: once, and only where it is needed."""
+    import asyncio
+
     from pipeline.resolution.certify import find_certified_place
     from pipeline.resolution.decide import Grounds
     from pipeline.resolution.service_calls import ServiceAccess, ask_service_time

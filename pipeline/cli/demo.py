@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 from functools import partial
@@ -179,6 +178,8 @@ def sandbox(session: Session, /, **options: Any) -> int:
 
     It answers until Ctrl-C; GET /_truth tells what it made.
     """
+    import asyncio
+
     try:
         asyncio.run(_serve(session, options))
     except KeyboardInterrupt:
@@ -188,6 +189,8 @@ def sandbox(session: Session, /, **options: Any) -> int:
 
 async def _serve(session: Session, options: dict[str, Any]) -> None:
     """Answer calls until the task is cancelled."""
+    import asyncio
+
     from pipeline.sandbox.tenant import SANDBOX
 
     server = _build_sandbox(options)

@@ -1,4 +1,8 @@
-"""The help of every command in the reader's language, laid out by the width of its characters."""
+"""The help of every command in the reader's language, laid out by the width of its characters.
+
+click asks the standard library's `gettext` for its own texts, and `gettext` reads compiled catalogues:
+``locale/zh/LC_MESSAGES/esign-import.mo`` is `pipeline.messages.click`, made by ``python tools/compile_messages.py``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from pipeline.support.text_width import measure_width
 
 DOMAIN = "esign-import"
 LOCALE = Path(__file__).with_name("locale")
-_AS_IT_IS = "\b"  # click's mark for a paragraph whose lines are left alone
+_VERBATIM = "\b"  # click's mark for a paragraph whose lines are kept
 _NEVER_FIRST = "，。、；：？！）”》"  # of a line
 
 
@@ -32,20 +36,14 @@ def find_commands(command: click.Command) -> Iterator[click.Command]:
 
 
 def set_language(program: click.Group, language: str) -> None:
-    """Let every command and option of ``program`` explain itself in ``zh`` or ``en``."""
-    for thing, attribute, english in _texts(program):
-        setattr(thing, attribute, _chinese(english) if language == "zh" else english)
+    """Set the language of click's texts and of every command and option of ``program``: ``zh`` or ``en``."""
+    for owner, attribute, english in collect_texts(program):  # before gettext: click's own must be English
+        setattr(owner, attribute, _translate(english) if language == "zh" else english)
     for command in find_commands(program):
         command.context_class = _ChineseContext if language == "zh" else click.Context
     gettext.bindtextdomain(DOMAIN, LOCALE)
     gettext.textdomain(DOMAIN)
     os.environ["LANGUAGE"] = language  # where gettext looks first
-
-
-def untranslated(program: click.Group) -> list[str]:
-    """Return the paragraphs that have no Chinese."""
-    texts = (english for _, _, english in _texts(program))
-    return sorted({key for text in texts for _, key in _paragraphs(text) if _found(key) is None})
 
 
 def polish_message(message: str, language: str) -> str:
@@ -57,45 +55,51 @@ def polish_message(message: str, language: str) -> str:
     message = message.replace("\\\\", "\\")
     for name, (zh, en) in KINDS.items():
         message = message.replace(name, zh if language == "zh" else en)
-    for pattern, instead in (*RANGES, *(STOPS if language == "zh" else ())):
-        message = re.sub(pattern, instead, message)
+    for pattern, replacement in (*RANGES, *(STOPS if language == "zh" else ())):
+        message = re.sub(pattern, replacement, message)
     return message
 
 
 @cache
-def _texts(program: click.Group) -> tuple[tuple[object, str, str], ...]:
-    """Return all that is said of the commands: where it stands, and the English that was written there."""
-    found: list[tuple[object, str, str]] = []
+def collect_texts(program: click.Group) -> tuple[tuple[object, str, str], ...]:
+    """Return all texts of the commands: the object and the attribute that hold each, and the English one."""
+    texts: list[tuple[object, str, str]] = []
     for command in find_commands(program):
         context = click.Context(command, help_option_names=program.context_settings["help_option_names"])
-        options = [*command.params, command.get_help_option(context)]
-        found += [
-            (each, "help", each.help) for each in options if isinstance(each, click.Option) and each.help
+        options = (*command.params, command.get_help_option(context))
+        texts += [
+            (option, "help", option.help)
+            for option in options
+            if isinstance(option, click.Option) and option.help
         ]
-        found.append((command, "help", inspect.cleandoc(command.help or "")))
-        found.append((command, "options_metavar", command.options_metavar or ""))
+        texts.append((command, "help", inspect.cleandoc(command.help or "")))
+        texts.append((command, "options_metavar", command.options_metavar or ""))
         if isinstance(command, click.Group):
-            found.append((command, "subcommand_metavar", command.subcommand_metavar))
-    return tuple(found)
+            texts.append((command, "subcommand_metavar", command.subcommand_metavar))
+    return tuple(texts)
 
 
-def _paragraphs(text: str) -> Iterator[tuple[str, str]]:
+def split_paragraphs(text: str) -> Iterator[tuple[str, str]]:
     """Yield each paragraph's mark ("" or click's) and its words in one line."""
     for paragraph in filter(None, re.split(r"\n\s*\n", text)):
-        mark = f"{_AS_IT_IS}\n" if paragraph.startswith(_AS_IT_IS) else ""
-        yield mark, " ".join(paragraph.removeprefix(_AS_IT_IS).split())
+        mark = f"{_VERBATIM}\n" if paragraph.startswith(_VERBATIM) else ""
+        yield mark, " ".join(paragraph.removeprefix(_VERBATIM).split())
 
 
-def _found(key: str) -> str | None:
-    return HELP.get(key) or CHINESE.get(key)
+def find_untranslated(program: click.Group) -> list[str]:
+    """Return the paragraphs that have no Chinese."""
+    paragraphs = {text for _, _, english in collect_texts(program) for _, text in split_paragraphs(english)}
+    return sorted(text for text in paragraphs if text not in HELP and text not in CHINESE)
 
 
-def _chinese(english: str) -> str:
-    return "\n\n".join(mark + (_found(key) or key) for mark, key in _paragraphs(english))
+def _translate(english: str) -> str:
+    return "\n\n".join(
+        mark + (HELP.get(text) or CHINESE.get(text) or text) for mark, text in split_paragraphs(english)
+    )
 
 
 class _WideFormatter(click.HelpFormatter):
-    """click's help, for text whose characters are two columns wide and whose words are not set apart by blanks."""
+    """Formats click's help for text whose characters are two columns wide, without blanks between words."""
 
     def write_heading(self, heading: str) -> None:
         self.write(f"{'':>{self.current_indent}}{heading}{say('mark.colon', 'zh')}\n")
@@ -104,23 +108,20 @@ class _WideFormatter(click.HelpFormatter):
         super().write_usage(prog, args, CHINESE["Usage:"] if prefix is None else prefix)
 
     def write_text(self, text: str) -> None:
-        self._write(wrapped(text, self.width - self.current_indent), self.current_indent)
+        self._write_lines(wrap_text(text, self.width - self.current_indent), self.current_indent)
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         pairs = list(rows)
         column = min(max(measure_width(term) for term, _ in pairs), col_max) + col_spacing
         for term, meaning in pairs:
-            head = f"{'':>{self.current_indent}}{term}"
-            lines = wrapped(meaning, max(self.width - column - self.current_indent, 20))
-            if measure_width(term) > column - col_spacing:
-                self.write(f"{head}\n")
-            elif lines:
-                self.write(f"{head}{' ' * (column - measure_width(term))}{lines.pop(0)}\n")
-            else:
-                self.write(f"{head}\n")
-            self._write(lines, column + self.current_indent)
+            first_line = f"{'':>{self.current_indent}}{term}"
+            lines = wrap_text(meaning, max(self.width - column - self.current_indent, 20))
+            if lines and measure_width(term) <= column - col_spacing:
+                first_line += " " * (column - measure_width(term)) + lines.pop(0)
+            self.write(f"{first_line}\n")
+            self._write_lines(lines, column + self.current_indent)
 
-    def _write(self, lines: Iterable[str], indent: int) -> None:
+    def _write_lines(self, lines: Iterable[str], indent: int) -> None:
         for line in lines:
             self.write(f"{'':>{indent}}{line}".rstrip() + "\n")
 
@@ -129,20 +130,19 @@ class _ChineseContext(click.Context):
     formatter_class = _WideFormatter
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def wrap_text(text: str, width: int) -> list[str]:
     """Return the lines of a text none of which is wider than ``width`` columns, blank ones between paragraphs."""
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
-        kept = paragraph.startswith(_AS_IT_IS)
-        parts = paragraph.removeprefix(_AS_IT_IS).strip("\n").split("\n")
-        lines += [
-            "",
-            *(line for part in (parts if kept else [" ".join(parts)]) for line in _filled(part, width)),
-        ]
+        is_verbatim = paragraph.startswith(_VERBATIM)
+        parts = paragraph.removeprefix(_VERBATIM).strip("\n").split("\n")
+        lines.append("")
+        for part in parts if is_verbatim else [" ".join(parts)]:
+            lines += _break_line(part, width)
     return lines[1:]
 
 
-def _filled(text: str, width: int) -> Iterator[str]:
+def _break_line(text: str, width: int) -> Iterator[str]:
     line = ""
     for piece in re.findall(rf"[!-~]+ ?|.[{_NEVER_FIRST}]* ?", text):
         if line and measure_width(line + piece.rstrip()) > width:

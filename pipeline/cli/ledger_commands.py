@@ -45,8 +45,8 @@ def backup(session: Session, *, file: Path) -> int:
         file /= f"ledger-{run_id(session.clock.now())}.backup"
     elif not file.parent.is_dir():
         raise no_such_path(file.parent)
-    require_ledger(session.require_ready_config())
-    path, _ = _find_ledger(session)
+    config, path, _ = _locate_ledger(session)
+    require_ledger(config)
     maintenance.backup(path, file)
     session.inform("ledger_backed_up", path=file)
     session.suggest_command("next_run", "ledger", "check")
@@ -87,15 +87,15 @@ def check(session: Session) -> int:
     from pipeline.ledger.ownership import find_conflict
     from pipeline.workflow.run_environment import registry_of, require_ledger
 
-    require_ledger(session.require_ready_config())
-    path, tenant = _find_ledger(session)
-    found = maintenance.check(path, tenant)
-    kinds = {trouble.kind for trouble in found.troubles}
+    config, path, tenant = _locate_ledger(session)
+    require_ledger(config)
+    health = maintenance.check(path, tenant)
+    kinds = {trouble.kind for trouble in health.troubles}
     receipts = path.with_name("receipts.jsonl")
-    for trouble in found.troubles[:MAX_TROUBLES_SHOWN]:
+    for trouble in health.troubles[:MAX_TROUBLES_SHOWN]:
         session.alert(f"ledger_trouble_{trouble.kind}", what=trouble.what, path=path, receipts=receipts)
-    if len(found.troubles) > MAX_TROUBLES_SHOWN:
-        session.alert("ledger_troubles_more", n=len(found.troubles) - MAX_TROUBLES_SHOWN)
+    if len(health.troubles) > MAX_TROUBLES_SHOWN:
+        session.alert("ledger_troubles_more", n=len(health.troubles) - MAX_TROUBLES_SHOWN)
     if kinds & {"ledger", "behind", "line"}:
         session.alert("ledger_ways_back")
         session.suggest_command("next_rebuild", "ledger", "rebuild")
@@ -107,25 +107,26 @@ def check(session: Session) -> int:
         session.suggest_command("next_after", "run")
     if kinds:
         return 74
-    if (conflict := find_conflict(registry_of(session.require_config()), path)) is not None:
+    if (conflict := find_conflict(registry_of(config), path)) is not None:
         raise conflict
     session.inform(
         "ledger_sound",
         path=path,
-        receipts=found.receipts,
-        people=found.people,
-        seals=found.seals,
-        unsettled=found.unsettled,
+        receipts=health.receipts,
+        people=health.people,
+        seals=health.seals,
+        unsettled=health.unsettled,
     )
     session.suggest_command("next_run", "run")
     return 0
 
 
-def _find_ledger(session: Session) -> tuple[Path, str]:
+def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
+    """Return the configuration, the place of its ledger, and the tenant."""
     from pipeline.workflow.stage_settings import tenant_of
 
     config = session.require_ready_config()
-    return config.path(config.ledger), tenant_of(config)
+    return config, config.path(config.ledger), tenant_of(config)
 
 
 @contextmanager
@@ -134,16 +135,15 @@ def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
     from pipeline.ledger.ownership import find_conflict, register_ledger
     from pipeline.workflow.run_environment import lock_tenant
 
-    path, tenant = _find_ledger(session)
-    with lock_tenant(
-        session.require_config(), run="ledger", clock=session.clock, warn=session.print_warning
-    ) as (_, registry):
+    config, path, tenant = _locate_ledger(session)
+    warn = session.print_warning
+    with lock_tenant(config, run="ledger", clock=session.clock, warn=warn) as (_, registry):
         yield path, tenant
-        counter = register_ledger(registry, path, warn=session.print_warning)
+        counter = register_ledger(registry, path, warn=warn)
         if counter is not None:
             counter.close()
         if (conflict := find_conflict(registry, path)) is not None:  # it is behind what the registry saw
-            session.print_warning(conflict)
+            warn(conflict)
 
 
 def _report_restored(session: Session, restored: Restored) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -67,6 +66,8 @@ def resolve(
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a
     results workbook settles the lines of its Unknown sheet that are filled in.
     """
+    from pipeline.resolution.decide import DecisionMaker
+
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
     if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and "not_created" not in chosen):
         raise UsageError("resolve_one_way")
@@ -84,7 +85,7 @@ def resolve(
         if not way:
             return print_unresolved(session, cases.ledger, [case])
         with _point_to(case):
-            maker = _identify_maker(session, why)
+            maker = DecisionMaker.current_user(session.clock, why or "resolve")
             if way == "look_up":
                 return _look_up(session, cases.ledger, case, maker)
             value = seal_name if way == "replace" else ways["seal_id"]
@@ -105,13 +106,6 @@ def _find_workbook(query: str | None) -> Path | None:
         error.then = ("resolve",)
         raise error
     return Path(query)
-
-
-def _identify_maker(session: Session, why: str | None) -> DecisionMaker:
-    from pipeline.ledger.lock import user
-    from pipeline.resolution.decide import DecisionMaker
-
-    return DecisionMaker(user(), session.clock.now(), why or "resolve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +241,8 @@ def _probe(session: Session, query: str | None) -> int:
 
 def _look_up(session: Session, ledger: SqliteLedger, case: Case, maker: DecisionMaker) -> int:
     """Ask the service about the doctor; what it confirms is entered, all else is only printed."""
+    import asyncio
+
     from pipeline.resolution.decide import enter_created
     from pipeline.resolution.service_calls import ServiceAccess, query_auto_sign
 
@@ -267,13 +263,13 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, maker: Decision
 
 def _enter_workbook(session: Session, cases: _OpenCases, path: Path, why: str | None) -> int:
     """Enter the lines of an Unknown sheet that are filled in; return the exit code."""
+    from pipeline.resolution.decide import DecisionMaker
     from pipeline.resolution.unknown_sheet import enter_answers, read_answers, require_agreement
 
     ledger = cases.ledger
     answers = read_answers(path)
     require_agreement(answers, cases.found, ledger.life, path)
-    maker = _identify_maker(session, why)
-    maker = replace(maker, why=f"{maker.why}: {path.name}")
+    maker = DecisionMaker.current_user(session.clock, f"{why or 'resolve'}: {path.name}")
     errors = enter_answers(ledger, cases.found, answers, maker, find_grounds(session, ledger))
     for row, error in errors.items():
         if error is not None:
@@ -306,7 +302,10 @@ def print_unresolved(session: Session, ledger: SqliteLedger, cases: Sequence[Cas
 
 
 def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> None:
-    details: dict[str, Any] = {"name": case.name, "place": _describe_location(session, location)}
+    from pipeline.resolution.cases import describe_location
+
+    place = describe_location(location, session.spoken)
+    details: dict[str, Any] = {"name": case.name, "place": place}
     if case.attempt is not None:
         session.print_text(
             f"resolve_{case.status.value}",
@@ -338,20 +337,6 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
             seal_id=case.past.seal.seal_id,
             differs=_join_fields(session, case.differing_fields),
         )
-
-
-def _describe_location(session: Session, location: Mapping[str, Any]) -> str:
-    """Return what distinguishes two namesakes in words."""
-    from pipeline.domain.masking import mask_text
-    from pipeline.messages.timeline import say
-
-    staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
-    parts = (
-        say("who.staff_no", session.spoken, text=staff_no) if staff_no else "",
-        say("who.last_four", session.spoken, text=last_four) if last_four else "",
-        f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
-    )
-    return mask_text(session.render_sentence("mark.comma").join(filter(None, parts)) or "—")
 
 
 def _join_fields(session: Session, fields: Sequence[str]) -> str:

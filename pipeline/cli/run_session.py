@@ -16,9 +16,8 @@ from threading import Thread
 from pipeline.cli.context import Session
 from pipeline.cli.progress import Progress
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
-from pipeline.cli.run_output import write_and_print_results
+from pipeline.cli.run_output import warn_of_pictures, write_and_print_results
 from pipeline.cli.signals import Signals
-from pipeline.config.language import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
@@ -90,17 +89,6 @@ def run_command(
     session.inform("declined")
     session.suggest_same_command("next_again")
     return 0
-
-
-def warn_of_pictures(session: Session, config: Config, request: RunRequest) -> None:
-    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
-
-    A hospital whose pictures are in cells needs no folder.
-    """
-    if request.seals is None:
-        session.inform("no_seals", path=config.path(config.seals).absolute())
-    elif name := find_misread_name(request.seals):
-        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.messages import timeline
+from pipeline.messages.catalogue import say
 from pipeline.reports.display_values import UNSETTLED
 from pipeline.reports.edited_workbooks import newest
 from pipeline.resolution.timeline import build_timeline
@@ -151,8 +153,8 @@ def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
         staff_no, number = doctor.staff_no, doctor.number
         line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
     else:  # its roster was named on the command line, or has lost the row
-        timeline = build_timeline(ledger.life(case.key), find_run=ledger.run)
-        staff_no, number, line = timeline.staff_no, timeline.id_masked, timeline.newest_line
+        history = build_timeline(ledger.life(case.key), find_run=ledger.run)
+        staff_no, number, line = history.staff_no, history.id_masked, history.newest_line
     return {
         "staff_no": staff_no,
         "last_four": number[-4:] if number else None,
@@ -160,6 +162,17 @@ def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
         "sheet": mask_text(line["sheet"]) if line and line["sheet"] else None,
         "row": line["row"] if line else None,
     }
+
+
+def describe_location(location: Mapping[str, Any], language: str) -> str:
+    """Return a location in words, masked."""
+    staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
+    parts = (
+        timeline.say("who.staff_no", language, text=staff_no) if staff_no else "",
+        timeline.say("who.last_four", language, text=last_four) if last_four else "",
+        f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
+    )
+    return mask_text(say("mark.comma", language).join(filter(None, parts)) or "—")
 
 
 def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
-from pipeline.clock import shown, stamp
+from pipeline.clock import Clock, shown, stamp
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import list_spellings
 from pipeline.domain.run import RowPlan, Status
@@ -16,6 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import lifetime
 from pipeline.intake.images import prepare
+from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.messages.catalogue import phrase
 from pipeline.resolution.cases import Case
@@ -34,6 +35,11 @@ class DecisionMaker:
     name: str
     decided_at: float  # unix seconds
     why: str
+
+    @classmethod
+    def current_user(cls, clock: Clock, why: str) -> Self:
+        """Return the user who runs the program, now."""
+        return cls(user(), clock.now(), why)
 
 
 @dataclass(frozen=True, slots=True)

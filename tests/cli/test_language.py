@@ -12,7 +12,7 @@ import pytest
 from compile_messages import TARGET, compiled
 
 from pipeline.cli.app import cli, main
-from pipeline.cli.help import polish_message, untranslated, wrapped
+from pipeline.cli.help import find_untranslated, polish_message, wrap_text
 from pipeline.config import language
 from pipeline.config.settings import keys, load
 from pipeline.errors import ConfigError, reason_of
@@ -89,7 +89,7 @@ def test_the_compiled_catalogue_is_this_one():
 
 
 def test_every_command_and_option_explains_itself_in_chinese():
-    assert untranslated(cli) == []
+    assert find_untranslated(cli) == []
 
 
 def test_click_words_have_the_blanks_that_click_fills():
@@ -214,8 +214,8 @@ def test_what_the_system_says_is_told_in_both_languages():
 
 
 def test_lines_break_between_wide_characters_and_never_before_a_stop():
-    assert wrapped("一二三四五，六七八九十。", 10) == ["一二三四", "五，六七八", "九十。"]
-    assert wrapped("用 esign-import 运行", 12) == ["用", "esign-import", "运行"]
+    assert wrap_text("一二三四五，六七八九十。", 10) == ["一二三四", "五，六七八", "九十。"]
+    assert wrap_text("用 esign-import 运行", 12) == ["用", "esign-import", "运行"]
 
 
 @pytest.mark.parametrize(("encoding", "spoken"), [("gbk", "zh"), ("ascii", "zh")])

@@ -17,7 +17,7 @@ from pydantic_core.core_schema import ErrorType
 
 from pipeline import messages
 from pipeline.cli.app import cli
-from pipeline.cli.help import _paragraphs, _texts
+from pipeline.cli.help import collect_texts, split_paragraphs
 from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_of
@@ -389,7 +389,7 @@ def test_every_word_that_is_there_is_asked_for():
 
 
 def test_nothing_else_in_the_catalogue_is_dead():
-    said = {key for text in (text for _, _, text in _texts(cli)) for _, key in _paragraphs(text)}
+    said = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
     assert set(HELP) - said == set()
     assert set(problem_labels.LABELS) == set(problem_entries.CATALOGUE)
     assert set(problem_entries.CATALOGUE) - TEXTS == set()
