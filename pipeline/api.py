@@ -294,13 +294,13 @@ class _Listener:
 
     def __call__(self, outcome: RowOutcome) -> None:
         """Hear of a row that was sent, as it ends."""
-        self._heard.add(id(outcome.row_plan))
+        self._heard.add(outcome.row_plan.index)
         self._tell(outcome)
 
     def rest(self, outcomes: Sequence[RowOutcome]) -> None:
         """Tell of the rows that were not sent."""
         for outcome in outcomes:
-            if id(outcome.row_plan) not in self._heard:
+            if outcome.row_plan.index not in self._heard:
                 try:
                     self(outcome)
                 except Exception:

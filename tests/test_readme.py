@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.cli.app import cli
 from pipeline.config.settings import keys
+from pipeline.domain.outcomes import EXIT_SEVERITY
 from pipeline.domain.run import Status
 from pipeline.messages.problems import CATALOGUE
-from pipeline.workflow.exit_codes import SEVERITY
 
 HOUSE = Path(__file__).parents[1]
 READMES = ["README.md", "README.zh-CN.md"]
@@ -58,7 +58,7 @@ def test_every_status_stands_there(readme):
 def test_every_exit_code_stands_there(readme):
     table = re.findall(r"^\| ([0-9]+)(?:[,、] ?([0-9]+))? \|", readme, re.MULTILINE)
     listed = {int(code) for pair in table for code in pair if code}
-    assert listed == {*SEVERITY, 2, 6, 130, 143}
+    assert listed == {*EXIT_SEVERITY, 2, 6, 130, 143}
 
 
 def test_the_sample_configuration_holds_every_key_and_is_accepted():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.context import Session
 from pipeline.domain.masking import mask_path
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import Status
 from pipeline.messages.results import say
 from pipeline.messages.texts import load_texts
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 # codes of runs that ended before they sent, or could not write: what is said of them names the cure
 MENDED = frozenset({"DISK", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
-WORKBOOK = "results.xlsx"
 TO_FIX = (Status.REJECTED, Status.FAILED)
 SIGNALS = 128
 # exit code -> what is said of the rerun; 3 and 0 are told by what the run left

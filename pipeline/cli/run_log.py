@@ -22,6 +22,7 @@ from pythonjsonlogger.json import JsonFormatter
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.domain.outcomes import more_severe_exit
 from pipeline.domain.run import RunReport, RunRequest
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
@@ -29,7 +30,6 @@ from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import private_folder
 from pipeline.workflow import run_environment, stage_settings
 from pipeline.workflow.early_end import Begun, empty_night, halt_of, leave_record
-from pipeline.workflow.exit_codes import more_severe_exit
 
 LOG = logging.getLogger(__name__)
 LOG_NAME = "log.jsonl"

@@ -12,16 +12,17 @@ from pathlib import Path
 from pipeline.cli.context import Session
 from pipeline.config.language import find_misread_name
 from pipeline.config.settings import Config
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import RowOutcome, RunReport, RunRequest, Status
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
 from pipeline.reports.columns import find_titles, say_layouts, say_misspelt
-from pipeline.reports.display_values import UNSETTLED
-from pipeline.reports.next_steps import REPORT_PAGE, WORKBOOK, NextStep, list_run_steps
+from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import counted, is_spare_copy, label, sentence
+from pipeline.reports.reasons import counted, label, sentence
 from pipeline.reports.records import run_record
 from pipeline.reports.service_text import describe_halt_of, describe_task_of
 from pipeline.workflow.run_environment import write_results
@@ -111,7 +112,7 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
         rows[outcome.status].append(outcome)
     explained = report.halt.code if report.halt else ""
     for status in filter(rows.get, Status):
-        copies = sum(map(is_spare_copy, rows[status]))
+        copies = sum(map(is_redundant_copy, rows[status]))
         key = "count_with_spare" if copies else "count"
         session.inform(key, status=presenter.name_status(status), rows=len(rows[status]), n=copies)
         if status in WITH_REASONS:
@@ -136,7 +137,7 @@ def _print_reasons(
         if status is Status.EXISTS:
             name = presenter.name_status(status)
         else:
-            name = label(code, presenter, unsettled=status in UNSETTLED)
+            name = label(code, presenter, unsettled=status in UNRESOLVED_STATUSES)
         file = presenter.mask_text(origin.file)
         session.inform("reason", rows=rows, code=code, label=name, file=file, row=origin.row)
         task = describe_task_of(code, presenter)

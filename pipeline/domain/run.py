@@ -72,6 +72,7 @@ class RowPlan:
     possibly_same: PersonHistory | None = (
         None  # whose corrected number this may be: held until a human decides
     )
+    index: int = 0  # of the row in its plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ class RowOutcome:
     def doctor(self) -> Doctor:
         """The row's doctor."""
         return self.row_plan.doctor
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that kept the row from being sent."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.domain.headings import CHECK, ROW_ID, find_heading
+from pipeline.domain.results_format import CHECK, ROW_ID, TO_FIX_TITLES, find_heading
 from pipeline.domain.roster import FileReport, Problem, Row, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
@@ -25,7 +25,7 @@ from pipeline.intake.readers.detect import ZIP, kind_of
 from pipeline.intake.readers.discover import expand
 from pipeline.intake.readers.model import Book, Line, Sheet, filled
 from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
-from pipeline.intake.readers.own_workbook import TO_FIX, run_of_compound, run_of_package
+from pipeline.intake.readers.own_workbook import run_of_compound, run_of_package
 from pipeline.intake.readers.text_limits import too_many_bytes
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
@@ -211,7 +211,7 @@ def _tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) ->
 
 def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
     """Tell a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
-    if (sheet.name or "").startswith(TO_FIX):
+    if (sheet.name or "").startswith(TO_FIX_TITLES):
         return True
     titles = [{cell.display_text.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
     return any(
@@ -233,7 +233,7 @@ def _counted(lines: Iterator[Line], tally: ReadBudget) -> Iterator[Line]:
 def _whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) -> None:
     """Refuse a file that holds no table, or whose tickets occur twice; an empty To fix sheet is good news."""
     if ours and not tables:
-        raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX)})
+        raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX_TITLES)})
     if ours:
         _tickets_once(tables)
     read = [each.report.status for each in tables]

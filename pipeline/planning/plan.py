@@ -69,7 +69,7 @@ def plan_rows(
         )
         for doctor in doctors
     ]
-    return [
+    reviewed = [
         row_failures.isolate_row_failure(
             partial(_reviewed, each, rules),
             partial(_not_ready, each),
@@ -78,6 +78,7 @@ def plan_rows(
         )
         for each in _with_names(first, snapshot, rules, beside)
     ]
+    return [replace(row_plan, index=index) for index, row_plan in enumerate(reviewed)]
 
 
 def _not_placed(doctor: Doctor, snapshot: LedgerSnapshot, found: Problem) -> RowPlan:

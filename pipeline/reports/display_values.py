@@ -8,7 +8,6 @@ from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status
 
 HOLDING_A_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
-UNSETTLED = frozenset({Status.UNKNOWN, Status.EXISTS})
 
 
 def retried(report: RunReport) -> tuple[RowOutcome, ...]:

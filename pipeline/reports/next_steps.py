@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy, needs_fixing, waits_for_review
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Localizable
 from pipeline.messages.results import phrase as results_phrase
 from pipeline.messages.results import status_phrase
-from pipeline.reports.display_values import UNSETTLED
 from pipeline.reports.edited_workbooks import newest
-from pipeline.reports.reasons import is_spare_copy, needs_fixing, waits_for_review
 from pipeline.support.shell_quoting import quote
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pipeline.messages.problem_entries import ResponsibleRole
     from pipeline.reports.presenter import Presenter
 
-WORKBOOK = "results.xlsx"
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 # guards that look at the plan: the same rosters are stopped again
 PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
@@ -107,7 +106,7 @@ class CommandLine:
 
 def needs_action(outcome: RowOutcome) -> bool:
     """Return whether somebody has to do something about a row."""
-    return outcome.status not in NEEDS_NOTHING and not is_spare_copy(outcome)
+    return outcome.status not in NEEDS_NOTHING and not is_redundant_copy(outcome)
 
 
 def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]:
@@ -225,7 +224,7 @@ class _RunSteps:
     def _list_decision_steps(self) -> Iterator[NextStep]:
         statuses = Counter(outcome.status for outcome in self.report.outcomes)
         listing = (self.command_line.build("resolve"),)
-        if unresolved := sum(statuses[status] for status in UNSETTLED):
+        if unresolved := sum(statuses[status] for status in UNRESOLVED_STATUSES):
             command = self.command_line.build_for_path("resolve", self.workbooks, self.masker)
             key = "next.unknown" if command else "next.unknown_list"
             text = results_phrase(key, n=unresolved, sheet=results_phrase("sheet.unknown"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pipeline import row_failures
 from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy, waits_for_review
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.problem_labels import LABELS
@@ -13,11 +14,9 @@ from pipeline.messages.problems import CATALOGUE, message
 from pipeline.messages.results import status_meaning
 from pipeline.messages.service_advice import advice_for, known
 from pipeline.messages.service_errors import ANSWERS
-from pipeline.reports.display_values import UNSETTLED, when
+from pipeline.reports.display_values import when
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.service_text import describe_task, is_service_code
-
-TO_FIX = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 
 
 def label(code: str, presenter: Presenter, *, unsettled: bool = False) -> str:
@@ -43,38 +42,11 @@ def sentence(problem: Problem, presenter: Presenter, *, masked: bool = True) -> 
     return presenter.mask_text(message(presenter.mask_problem(problem), presenter.language))
 
 
-def is_spare_copy(outcome: RowOutcome) -> bool:
-    """Tell whether the row was left out only because an equal one is sent, or is listed with the same errors."""
-    errors = errors_of(outcome)
-    return (
-        outcome.status is Status.REJECTED
-        and bool(errors)
-        and all(error.code == "ROW_DUPLICATE" and not error.detail.get("differs") for error in errors)
-    )
-
-
 def meaning(status: Status, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
     """Return what a status says of its rows, and how many of those to correct only repeat another row."""
     said = status_meaning(status, presenter.language)
-    spare = sum(map(is_spare_copy, outcomes)) if status is Status.REJECTED else 0
+    spare = sum(map(is_redundant_copy, outcomes)) if status is Status.REJECTED else 0
     return presenter.render("spare.meaning", meaning=said, n=spare) if spare else said
-
-
-def waits_for_review(outcome: RowOutcome) -> bool:
-    """Tell whether a row was not sent because nobody has judged it right yet."""
-    return outcome.status is Status.NOT_SENT and any(
-        error.code == "REVIEW_MISSING" for error in errors_of(outcome)
-    )
-
-
-def needs_fixing(outcome: RowOutcome) -> bool:
-    """Tell whether the row belongs on the To fix sheet and into ``retry``."""
-    return outcome.status in TO_FIX and not is_spare_copy(outcome)
-
-
-def errors_of(outcome: RowOutcome) -> list[Problem]:
-    """Return the troubles that kept the row from being sent."""
-    return [problem for problem in outcome.problems if problem.severity == "error"]
 
 
 def reasons(
@@ -96,16 +68,18 @@ def _reasons(
     outcome: RowOutcome, presenter: Presenter, tell: Callable[[Problem], str] | None
 ) -> Iterator[str]:
     service = outcome.code or outcome.message
-    if outcome.status is Status.FAILED or (service and outcome.status in UNSETTLED | {Status.NOT_SENT}):
+    if outcome.status is Status.FAILED or (
+        service and outcome.status in UNRESOLVED_STATUSES | {Status.NOT_SENT}
+    ):
         own = happened(outcome.code, outcome.message, presenter)
         text = own or explain_answer(outcome, presenter.mask_answer(outcome.message or ""), presenter) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
         yield presenter.render("reason.wire" if own else key, code=outcome.code or "—", message=text)
         if outcome.status is Status.FAILED and tell is None:  # the To fix sheet has a column for it
             yield _service_advice(outcome.code, presenter)
-    if outcome.status in UNSETTLED:
+    if outcome.status in UNRESOLVED_STATUSES:
         yield presenter.render(f"reason.{outcome.status.value}", time=when(outcome) or "—")
-    if outcome.status is Status.NOT_SENT and not errors_of(outcome) and not service:
+    if outcome.status is Status.NOT_SENT and not outcome.errors and not service:
         yield presenter.render("reason.not_sent")
     for problem in sorted(outcome.problems, key=lambda problem: problem.severity):
         yield tell(problem) if tell else sentence(problem, presenter)
@@ -145,14 +119,14 @@ def counted(outcome: RowOutcome) -> list[str]:
         return [outcome.code or "—"]
     if outcome.status is Status.CHANGED:
         return ["CONTENT_CHANGED"]
-    if outcome.status not in {Status.REJECTED, Status.NOT_SENT} or is_spare_copy(outcome):
+    if outcome.status not in {Status.REJECTED, Status.NOT_SENT} or is_redundant_copy(outcome):
         return []
-    return list(dict.fromkeys(problem.code for problem in errors_of(outcome)))
+    return list(dict.fromkeys(problem.code for problem in outcome.errors))
 
 
 def advice(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return what the reader of the To fix sheet should do with this row."""
-    errors = errors_of(outcome)
+    errors = outcome.errors
     if outcome.status is Status.NOT_SENT and not errors:
         code = outcome.code or ""
         waits = is_service_code(code) and advice_for(code).rerun == "after"

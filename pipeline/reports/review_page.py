@@ -24,7 +24,7 @@ from pipeline.reports.display_values import id_masked, name_of, seal_name_of
 from pipeline.reports.html_pages import pieces
 from pipeline.reports.next_steps import build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import errors_of, reasons, sentence
+from pipeline.reports.reasons import reasons, sentence
 from pipeline.support.atomic_files import write_atomically
 
 MOST_CARDS = 3_000  # a page of some 30 MB; nobody judges more in a day
@@ -152,7 +152,7 @@ def _group(outcome: RowOutcome) -> str:
     if outcome.row_plan.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
             return "judge"
-        if outcome.status is Status.REJECTED and {each.code for each in errors_of(outcome)} <= _REVIEW:
+        if outcome.status is Status.REJECTED and {each.code for each in outcome.errors} <= _REVIEW:
             return "judge"
     if outcome.status is Status.READY:
         return "judge"  # without a config: for looking only
@@ -236,7 +236,7 @@ def _card(
         for each in warned
         if each.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes says more
     ]
-    silent = {sentence(each, presenter) for each in errors_of(outcome) if each.code == "REVIEW_MISSING"}
+    silent = {sentence(each, presenter) for each in outcome.errors if each.code == "REVIEW_MISSING"}
     quiet = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
     why = [] if quiet else [each for each in reasons(outcome, presenter) if each not in mild]
     instead = (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.domain.headings import CHECK, seal_line
-from pipeline.domain.row_token import row_id_checksum
+from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.reports.cell_text import clean, lines, width
 from pipeline.reports.display_values import id_masked, name_of, seal_id_of, seal_name_of, when
@@ -104,7 +103,7 @@ def write_all_sheet(
         sheet.write_number(row, len(texts) + 1, outcome.attempts, whole)
         put(sheet, row, len(texts) + 2, outcome.request_id or "", quiet)
         if seal_id:
-            check = row_id_checksum(seal_line(*map(clean, (name, number, seal_name, seal_id))))
+            check = row_id_checksum(join_seal_line(*map(clean, (name, number, seal_name, seal_id))))
             put(sheet, row, len(texts) + 3, check, quiet)
         if image:
             place(sheet, row, _SEAL, image, tall)

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.clock import stamp
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport, Status
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports.columns import find_layouts, say_columns
-from pipeline.reports.display_values import UNSETTLED, retried
+from pipeline.reports.display_values import retried
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps, summarize_run
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
@@ -78,7 +79,9 @@ def _links(canvas: SummaryGrid, report: RunReport, fixing: Sequence[Layout], pre
         presenter.render("sheet.all"): len(report.outcomes),
         **({presenter.render("sheet.retried"): len(retried(report))} if report.command == "retry" else {}),
         **{fix_title(number, presenter): held for number, held in enumerate(to_fix, start=1)},
-        presenter.render("sheet.unknown"): sum(outcome.status in UNSETTLED for outcome in report.outcomes),
+        presenter.render("sheet.unknown"): sum(
+            outcome.status in UNRESOLVED_STATUSES for outcome in report.outcomes
+        ),
         presenter.render("sheet.unpaired"): how_many(report),
     }
     links = [

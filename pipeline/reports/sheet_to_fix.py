@@ -14,15 +14,14 @@ from pathlib import Path
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
-from pipeline.domain.headings import CHECK, ROW_ID, unique_heading
+from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum, unique_heading
 from pipeline.domain.roster import Doctor, Field, Problem
-from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.results import WORDS
 from pipeline.reports.cell_text import clean, lines, width
 from pipeline.reports.display_values import shown
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import advice, errors_of, reasons, sentence
+from pipeline.reports.reasons import advice, reasons, sentence
 from pipeline.reports.refused_cells import PERSON, refused_fields
 from pipeline.reports.styles import (
     FAULT,
@@ -142,7 +141,7 @@ class _Writer:
             return sentence(replace(problem, cell=here), self.presenter, masked=False)
 
         faults: dict[int, list[Problem]] = {}
-        for problem in errors_of(outcome):
+        for problem in outcome.errors:
             if (place := where(problem)) is not None:
                 faults.setdefault(place, []).append(problem)
         refused = [] if faults else _refused(outcome, mapped)

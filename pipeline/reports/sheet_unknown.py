@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.domain.headings import CHECK, ROW_ID
-from pipeline.domain.row_token import row_id_checksum
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES
+from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.reports.cell_text import lines
-from pipeline.reports.display_values import UNSETTLED, id_masked, name_of, seal_name_of, trace_of, when
+from pipeline.reports.display_values import id_masked, name_of, seal_name_of, trace_of, when
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import explain_answer, happened
 from pipeline.reports.styles import (
@@ -44,7 +44,7 @@ def write_unknown_sheet(
     sheet = open_table(
         book, presenter.render("sheet.unknown"), columns, styles, frozen=1, presenter=presenter
     )
-    rows = [outcome for outcome in report.outcomes if outcome.status in UNSETTLED]
+    rows = [outcome for outcome in report.outcomes if outcome.status in UNRESOLVED_STATUSES]
     plain, quiet = styles.cell(), styles.cell(font_color=MUTED)
     wrapped, small = styles.cell(text_wrap=True), styles.cell(text_wrap=True, font_color=MUTED)
     blank = styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from pipeline.domain import headings
+from pipeline.domain.outcomes import needs_fixing
+from pipeline.domain.results_format import find_heading
 from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import WORDS
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import errors_of, needs_fixing
 from pipeline.reports.refused_cells import refused_fields
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
@@ -80,7 +80,7 @@ def layouts(outcomes: Iterable[RowOutcome]) -> list[Layout]:
 
 def asked_for(outcome: RowOutcome) -> set[Field]:
     """Return the fields that somebody has to look at before the row is sent again."""
-    errors = errors_of(outcome)
+    errors = outcome.errors
     return {error.field for error in errors if error.field} or set(refused_fields(outcome))
 
 
@@ -103,7 +103,7 @@ def _put_in(doctor: Doctor) -> list[Cell]:
 @cache
 def _added(titles: tuple[str, ...]) -> frozenset[str]:
     """Return which titles of an earlier To fix sheet are ours; a few sheets have them all."""
-    found = (headings.find_heading(WORDS[key], titles) for key in OUR_COLUMNS)
+    found = (find_heading(WORDS[key], titles) for key in OUR_COLUMNS)
     return frozenset(filter(None, found))
 
 

@@ -11,7 +11,7 @@ from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.problems import parted
 from pipeline.messages.results import stray
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import errors_of, sentence
+from pipeline.reports.reasons import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _disputed(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
     found: dict[Path, tuple[RowOutcome, Problem]] = {}
     for outcome in report.outcomes:
         picture = outcome.doctor.picture
-        trouble = next((each for each in errors_of(outcome) if each.code == "IMAGE_SHARED"), None)
+        trouble = next((each for each in outcome.errors if each.code == "IMAGE_SHARED"), None)
         if picture is not None and trouble is not None:
             found.setdefault(picture.path, (outcome, trouble))
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import xlsxwriter
 
+from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY
 from pipeline.domain.run import RunReport
 from pipeline.reports.display_values import retried
 from pipeline.reports.links import FolderLinks
@@ -26,8 +27,6 @@ from pipeline.reports.thumbnails import Thumbnail
 from pipeline.reports.to_fix_layout import layouts
 from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import Replace, private_folder, write_atomically
-
-PROPERTY, PROPERTY_VALUE = "esign-import", "results"  # by which intake knows a workbook of ours
 
 
 def write_workbook(
@@ -103,5 +102,5 @@ def _describe(book: xlsxwriter.Workbook, report: RunReport, presenter: Presenter
     made = datetime.fromtimestamp(report.finished, UTC)
     book.set_properties({"title": title, "author": "esign-import", "subject": report.run, "created": made})
     book.set_custom_property(PROPERTY, PROPERTY_VALUE)
-    book.set_custom_property("esign-import-run", report.run)
-    book.set_custom_property("esign-import-schema", SCHEMA)
+    book.set_custom_property(RUN_PROPERTY, report.run)
+    book.set_custom_property(SCHEMA_PROPERTY, SCHEMA)

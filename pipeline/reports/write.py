@@ -8,11 +8,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport
 from pipeline.reports import html_pages
 from pipeline.reports.edited_workbooks import preserve_edited_workbooks, remember_written
-from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, WORKBOOK
+from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import file_line, outcome_record, run_record
 from pipeline.reports.report_page import write_report

@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.domain.headings import CHECK, seal_line
 from pipeline.domain.masking import mask_text
+from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
-from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold_title
@@ -263,7 +262,7 @@ class _ResultLine:
     @property
     def fits_check(self) -> bool:
         """Whether the SealId is in the line where it was written."""
-        content = seal_line(self.name, self.number, self.seal_name, self.seal_id)
+        content = join_seal_line(self.name, self.number, self.seal_name, self.seal_id)
         return self.check is None or self.check == row_id_checksum(content)
 
 

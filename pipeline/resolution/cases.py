@@ -10,12 +10,12 @@ from typing import Any
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.messages import timeline
 from pipeline.messages.catalogue import say
-from pipeline.reports.display_values import UNSETTLED
 from pipeline.reports.edited_workbooks import newest
 from pipeline.resolution.timeline import build_timeline
 
@@ -215,7 +215,9 @@ def find_workbook_of_cases(ledger: SqliteLedger, cases: Sequence[Case]) -> Path 
         ):  # a later run has replaced an earlier one's files
             continue
         folders.add(record.out)
-        held = len({row.key for row in ledger.rows_of(record.run) if row.status in UNSETTLED} & keys)
+        held = len(
+            {row.key for row in ledger.rows_of(record.run) if row.status in UNRESOLVED_STATUSES} & keys
+        )
         path = newest(Path(record.out) / WORKBOOK)
         if held > most_cases and path.is_file() and mask_path(path) == str(path):
             most_cases, workbook = held, path

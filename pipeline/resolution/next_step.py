@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import Status
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.problem_entries import ResponsibleRole
@@ -17,7 +18,6 @@ from pipeline.messages.results import say as result_word
 from pipeline.messages.service_advice import advice_on_halt, advice_on_refusal
 from pipeline.messages.timeline import say
 from pipeline.reports.edited_workbooks import newest
-from pipeline.reports.next_steps import WORKBOOK
 from pipeline.resolution.timeline import PersonTimeline
 from pipeline.support.shell_quoting import quote
 

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.domain.headings import CHECK, ROW_ID
 from pipeline.domain.masking import mask_text
-from pipeline.domain.row_token import row_id_checksum
+from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet

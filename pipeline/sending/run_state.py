@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.clock import Clock, stamp
+from pipeline.domain.outcomes import EXIT_SEVERITY
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import Halt, HaltExit, RowPlan, Status
 from pipeline.domain.seals import SealRequest, Verdict
@@ -23,7 +24,6 @@ from pipeline.sending.outage import OutageMonitor
 
 LOG = logging.getLogger(__name__)
 JUMP = 30.0  # seconds by which the wall clock moves against the steady one
-EXIT_SEVERITY: tuple[HaltExit, ...] = (1, 4, 74, 5)  # of two reasons to stop, the graver counts
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.metrics import Traffic
+from pipeline.domain.outcomes import INTERRUPTED
 from pipeline.domain.run import Halt, HaltExit, RunReport
 from pipeline.errors import (
     CredentialsMissing,
@@ -28,7 +29,6 @@ from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.tenant import tenant
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import write_json
-from pipeline.workflow.exit_codes import INTERRUPTED
 
 LOG = logging.getLogger(__name__)
 RUN = "run.json"

@@ -17,6 +17,7 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
 from pipeline.domain.metrics import Traffic
+from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import FileReport, FileStat, Origin
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
@@ -58,7 +59,6 @@ from pipeline.sending.outage import OutageMonitor
 from pipeline.sending.run_state import RunState
 from pipeline.sending.submit import Submission, Submitted, not_sent
 from pipeline.workflow import stage_settings
-from pipeline.workflow.exit_codes import exit_code
 from pipeline.workflow.notices import (
     find_deprecations,
     find_exposed_files,
@@ -190,7 +190,7 @@ def check(
         command=ask.command,
         started=started,
         finished=clock.now(),
-        exit=exit_code(outcomes, plan.files, halted),
+        exit=find_exit_code(outcomes, plan.files, halted),
         tenant=stage_settings.tenant_of(config) if site_key or not config.api.placeholders else None,
         contract=config.api.contract,
         outcomes=outcomes,
@@ -295,15 +295,12 @@ async def run(
             submitted = await submission.go(ready)
             notices += (*find_wrong_clock(client.offset), *find_deprecations(submitted.deprecated))
 
-    sent = {id(each): outcome for each, outcome in zip(ready, submitted.outcomes, strict=True)}
-    rest = [each for each in stood if id(each.row_plan) not in sent]
-    sent |= {
-        id(each.row_plan): outcome
-        for each, outcome in zip(rest, finish_unsent_rows(rest, ready_picture), strict=True)
-    }
-    outcomes = tuple(sent[id(each)] for each in plan.planned)
-    left = frozenset(id(each) for place, each in enumerate(ready) if place in submitted.kept_back)
-    left |= {id(each.row_plan) for each in rest if each.status is Status.READY}
+    sent = {outcome.row_plan.index: outcome for outcome in submitted.outcomes}
+    rest = [outcome for outcome in stood if outcome.row_plan.index not in sent]
+    sent |= {outcome.row_plan.index: outcome for outcome in finish_unsent_rows(rest, ready_picture)}
+    outcomes = tuple(sent[row_plan.index] for row_plan in plan.planned)
+    left = {ready[place].index for place in submitted.kept_back}
+    left |= {outcome.row_plan.index for outcome in rest if outcome.status is Status.READY}
     counting = outcomes if ask.command == "run" else [each for each in outcomes if _covered(each)]
     if ask.only_keys:
         counting = [each for each in outcomes if each.doctor.key in ask.only_keys]
@@ -312,7 +309,7 @@ async def run(
         command=ask.command,
         started=started,
         finished=clock.now(),
-        exit=exit_code(counting, plan.files, submitted.halted, signal=stop.signal, left=left),
+        exit=find_exit_code(counting, plan.files, submitted.halted, signal=stop.signal, left_out=left),
         tenant=stage_settings.tenant_of(config),
         contract=config.api.contract,
         outcomes=outcomes,

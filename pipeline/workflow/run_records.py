@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import overload
 
 from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.outcomes import more_severe_exit
 from pipeline.domain.run import Halt, RowOutcome, RunReport
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.texts import dump_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record, run_record
-from pipeline.workflow.exit_codes import more_severe_exit
 
 LOG = logging.getLogger(__name__)
 _LINE = json.JSONEncoder(ensure_ascii=False)

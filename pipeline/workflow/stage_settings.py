@@ -334,7 +334,7 @@ def forecast(
     nothing is chosen.
     """
     chosen = () if guarded else chosen
-    sent = set(map(id, chosen))
+    sent = {row_plan.index for row_plan in chosen}
     contract = contract_of(config)
     requests = [each.request for each in chosen if each.request]
     pictures = [each.doctor.picture for each in chosen if each.doctor.picture]
@@ -350,7 +350,7 @@ def forecast(
         ),
         seconds=len(requests) / config.limits.requests_per_second,
         review_counts=judged,
-        unsent_rows=Counter(each.status for each in planned if id(each) not in sent),
+        unsent_rows=Counter(row_plan.status for row_plan in planned if row_plan.index not in sent),
         column_titles=tuple(titles),
         stopped_by_guard=guarded,
         all_rosters_refused=unread,

@@ -6,47 +6,17 @@ import json
 import shutil
 import signal
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from night_support import number
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
 from pipeline.clock import ManualClock
-from pipeline.domain.roster import FileReport
-from pipeline.domain.run import Halt, Status
 from pipeline.esign.contracts.base import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, read_create, read_upload
 from pipeline.sandbox.rules import Rules
 from pipeline.sending.run_state import RunState
-from pipeline.workflow.exit_codes import exit_code
-
-
-def ends(status, problems=()):
-    return SimpleNamespace(status=status, row_plan=None, problems=problems)
-
-
-@pytest.mark.parametrize(
-    ("halt", "statuses", "refused", "signal", "code"),
-    [
-        (1, [Status.NOT_SENT], True, 15, 143),
-        (1, [], True, 2, 130),
-        (1, [Status.NOT_SENT], True, None, 1),
-        (4, [Status.NOT_SENT], True, None, 4),
-        (74, [Status.NOT_SENT, Status.UNKNOWN], True, None, 74),
-        (5, [Status.FAILED], True, None, 5),
-        (None, [Status.NOT_SENT, Status.FAILED], True, None, 5),
-        (None, [Status.FAILED], True, None, 7),
-        (None, [Status.UNKNOWN, Status.SEALED], False, None, 3),
-        (None, [Status.SEALED, Status.UNCHANGED], False, None, 0),
-    ],
-)
-def test_severity(halt, statuses, refused, signal, code):
-    files = [FileReport(Path("a"), None, "refused" if refused else "read", rows=0)]
-    halted = Halt("X", "", halt) if halt else None
-    assert exit_code(map(ends, statuses), files, halted, signal=signal) == code
 
 
 def test_five_in_a_row_and_no_less():

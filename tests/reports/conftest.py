@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.domain.metrics import Traffic
+from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import (
     CardType,
     Cell,
@@ -62,10 +63,6 @@ def number_of(place: int) -> str:
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
     total = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True))
     return body + "10X98765432"[total % 11]
-
-
-def check_of(row_id: str) -> str:
-    return hashlib.sha256(row_id.encode()).hexdigest()[:8]
 
 
 def doctor_of(
@@ -369,7 +366,7 @@ def make() -> SimpleNamespace:
         doctor=doctor_of,
         outcome=outcome_of,
         number=number_of,
-        check=check_of,
+        check=row_id_checksum,
         png=png,
         presenter=presenter_of,
         record=record_of,

@@ -10,7 +10,6 @@ import pytest
 from desktop import convert
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, Field, ImageFile
-from pipeline.domain.row_token import row_id_checksum
 from pipeline.domain.run import Status
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.messages.problems import problem
@@ -276,10 +275,6 @@ def test_intake_reads_a_workbook_with_nothing_to_correct(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED)]
 
     assert _read_back(write(scene.night())) == {}
-
-
-def test_the_ticket_is_the_one_intake_checks(make):
-    assert make.check("abc") == row_id_checksum("abc")
 
 
 def test_libreoffice_saves_the_sheet_without_damage(write, hospital, tmp_path, office_profile):

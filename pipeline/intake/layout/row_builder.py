@@ -12,9 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from typing import TypeVar, overload
 
-from pipeline.domain.headings import CHECK, ROW_ID, find_heading
+from pipeline.domain.results_format import CHECK, ROW_ID, find_heading, row_id_checksum
 from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, Field, Origin, Row
-from pipeline.domain.row_token import row_id_checksum
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import Header
 from pipeline.intake.readers.model import Line, RawCell, filled, letters, number_cell

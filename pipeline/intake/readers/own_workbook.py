@@ -10,14 +10,11 @@ from collections.abc import Iterator, Mapping
 from struct import error, unpack_from
 from uuid import UUID
 
+from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY
 from pipeline.errors import FileRefused
 from pipeline.intake.readers import ole
 from pipeline.intake.readers.xlsx.package import Package
 
-OWN_PROPERTY = "esign-import"  # custom document property of the workbooks this program writes
-OWN_VALUE = "results"
-OWN_RUN = "esign-import-run"
-TO_FIX = ("失败待改", "To fix")  # how the sheets are called that a clerk corrects
 OWN_SHEETS = 4  # of these a row of the roster may stand on: readers that survey all sheets count it on each
 
 _STREAM = "\x05documentsummaryinformation"
@@ -60,7 +57,7 @@ def run_of_set(stream: bytes) -> str | None:
 
 
 def _run(said: Mapping[str, str]) -> str | None:
-    return said.get(OWN_RUN, "").strip() if said.get(OWN_PROPERTY, "").strip() == OWN_VALUE else None
+    return said.get(RUN_PROPERTY, "").strip() if said.get(PROPERTY, "").strip() == PROPERTY_VALUE else None
 
 
 def _name(attributes: Mapping[str, str]) -> str:

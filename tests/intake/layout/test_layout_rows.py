@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from night_support import name, number
 
+from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import Cell, CellKind, Field
-from pipeline.domain.row_token import row_id_checksum
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.read_rosters import read_rosters

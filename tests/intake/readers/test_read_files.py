@@ -13,8 +13,8 @@ import pytest
 import xlsxwriter
 from biff_support import compound, label, record, sheet, stream
 
+from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import Field
-from pipeline.domain.row_token import row_id_checksum
 from pipeline.intake.read_rosters import read_rosters, run_of
 from pipeline.intake.readers.discover import expand
 from pipeline.intake.readers.options import ReadOptions

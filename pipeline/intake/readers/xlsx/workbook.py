@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from pipeline.domain.results_format import TO_FIX_TITLES
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Book, Sheet
 from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
-from pipeline.intake.readers.own_workbook import TO_FIX, run_of_package
+from pipeline.intake.readers.own_workbook import run_of_package
 from pipeline.intake.readers.xlsx.cell_images import Album, CellPictures
 from pipeline.intake.readers.xlsx.drawing_pictures import relation
 from pipeline.intake.readers.xlsx.drawings import floating
@@ -98,7 +99,7 @@ class _Workbook:
             seen.add(target)
             page = _Page(name, target, survey(self._package, target, tally))
             # of a workbook of ours the thumbnails are nobody's picture
-            if self._media is not None and (tally is not None or name.startswith(TO_FIX)):
+            if self._media is not None and (tally is not None or name.startswith(TO_FIX_TITLES)):
                 page.pictures = CellPictures(self._album, self._values, self._media, name)
                 self._lay(page, self._media)
             yield page

@@ -1,0 +1,57 @@
+"""The format of our own results workbook: how it is recognised, its sheets to correct, its hidden columns.
+
+The reports write it and the intake reads it back; neither imports the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+
+WORKBOOK = "results.xlsx"
+# custom document properties of the workbooks this program writes
+PROPERTY = "esign-import"
+PROPERTY_VALUE = "results"
+RUN_PROPERTY = "esign-import-run"
+SCHEMA_PROPERTY = "esign-import-schema"
+TO_FIX_TITLES = ("失败待改", "To fix")  # how the names of the sheets to correct begin
+ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns, in every language
+_MAX_MARK = 10  # marks that are tried; a roster made of an old To fix sheet brings one along
+
+
+def row_id_checksum(row_id: str) -> str:
+    """Return the eight hexadecimal digits that stand beside a ``row_id`` in the hidden ``check`` column."""
+    return hashlib.sha256(row_id.encode()).hexdigest()[:8]
+
+
+def join_seal_line(*texts: str) -> str:
+    """Return the text of which a line of the sheet All keeps a checksum: name, masked number, seal name, SealId."""
+    return "\n".join(text.strip() for text in texts)
+
+
+def unique_heading(translations: Sequence[str], heading: str, taken: Collection[str]) -> str:
+    """Return one of our headings, marked with the program's name where the roster has a column of that title.
+
+    ``heading`` is one of its ``translations``; the mark is the same in all languages. ``row_id`` of the roster stays
+    ``row_id``, ours is then ``row_id (esign-import)``.
+    """
+    titles = {title.strip() for title in taken}
+    free = (
+        mark
+        for mark in range(_MAX_MARK)
+        if titles.isdisjoint(_marked(translation, mark) for translation in translations)
+    )
+    return _marked(heading, next(free, _MAX_MARK))
+
+
+def find_heading(translations: Sequence[str], titles: Collection[str]) -> str | None:
+    """Return the one of these titles that is our heading, None where it is not among them."""
+    for mark in range(_MAX_MARK, -1, -1):
+        names = {_marked(translation, mark) for translation in translations}
+        if (title := next((title for title in titles if title.strip() in names), None)) is not None:
+            return title
+    return None
+
+
+def _marked(heading: str, mark: int) -> str:
+    return heading if not mark else f"{heading} (esign-import{f' {mark}' if mark > 1 else ''})"
