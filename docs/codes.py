@@ -19,7 +19,6 @@ from pipeline.messages.problem_entries import (
     SEAL_NAME_ENTRIES,
     Entry,
 )
-from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import parted
 from pipeline.messages.results import say as result_word
 from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
@@ -150,7 +149,7 @@ def page(language: str) -> str:
 def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[str, ...]]:
     """Yield a code's row, and one for its other sentence: the other severity, or the other case."""
     place = LANGUAGES.index(language)
-    cases = [(LABELS[entry.code][place], parted((entry.zh, entry.en)[place])[1], entry.severity)]
+    cases = [(entry.label[place], parted((entry.zh, entry.en)[place])[1], entry.severity)]
     if entry.other:
         severity = entry.severity
         if entry.code not in OTHER_CASE:

@@ -340,6 +340,6 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
 
 
 def _join_fields(session: Session, fields: Sequence[str]) -> str:
-    from pipeline.messages.problem_labels import field_word
+    from pipeline.messages.texts import name_field
 
-    return session.render_sentence("mark.comma").join(field_word(field, session.spoken) for field in fields)
+    return session.render_sentence("mark.comma").join(name_field(field, session.spoken) for field in fields)

@@ -13,9 +13,8 @@ from dataclasses import replace
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Field, Problem, Severity
 from pipeline.messages.problem_entries import CATALOGUE, FURTHER_CASES, OTHER_CASE
-from pipeline.messages.problem_labels import field_word
 from pipeline.messages.punctuation import WORDS as MARKS
-from pipeline.messages.texts import render_text
+from pipeline.messages.texts import name_field, render_text
 
 __all__ = [
     "CATALOGUE",
@@ -101,7 +100,7 @@ def _render_detail(name: str, value: str, language: str) -> str:
     if name == _OTHER:
         return comma.join(_rows(value, int(language != "zh")))
     if name in _FIELD_LISTS:
-        return comma.join(field_word(field, language) for field in value.replace(",", " ").split())
+        return comma.join(name_field(field, language) for field in value.replace(",", " ").split())
     if isinstance(value, KeyedText):
         return render_text(value, language)
     return value.replace(MARKS["mark.comma"][1], comma)

@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipeline.domain.fields import FIELDS
 from pipeline.domain.keyed_text import KeyedText
-from pipeline.messages.problem_labels import FIELD_WORDS
 from pipeline.messages.punctuation import WORDS as MARKS
 from pipeline.messages.system import SYSTEM_TEXTS
 
 LIST = "list"  # the key of several texts in a row
+
+FIELD_NAMES: Mapping[str, tuple[str, str]] = {name: entry.words for name, entry in FIELDS.items()}
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     # ---- inside a roster file
@@ -136,7 +138,9 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "entry.network": ("网络路径", "network path"),
     "entry.parent": ("含 ..", ".."),
     "entry.url": ("网址", "URL"),
-    # ---- kinds of cells, cards
+    # ---- names, kinds of cells, cards
+    "name.contains": ("含有“{piece}”", "contains “{piece}”"),
+    "name.length": ("有 {length} 个字，应为 {least}–{most} 个字", "has {length} characters ({least} to {most} are allowed)"),
     "cell.bool": ("逻辑值", "true or false"),
     "cell.date": ("日期", "date"),
     "cell.number": ("数字", "number"),
@@ -170,7 +174,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "stop.file": ("{file}：{why}", "{file}: {why}"),
     "stop.minutes": ("{n} 分钟", "{n} min"),
     "stop.outage": ("{host}：{cause}：{waited}", "{host}: {cause}: {waited}"),
-    **{f"field.{field}": words for field, words in FIELD_WORDS.items()},
+    **{f"field.{field}": words for field, words in FIELD_NAMES.items()},
     **SYSTEM_TEXTS,
 }  # fmt: skip
 
@@ -199,6 +203,11 @@ def render_text(text: str, language: str) -> str:
     if text.key not in TEXTS:  # of a newer version
         return text[:]
     return TEXTS[text.key][language != "zh"].format_map(arguments)
+
+
+def name_field(field: str, language: str) -> str:
+    """Return the name of a field of the roster; a word that is no field is returned as it is."""
+    return FIELD_NAMES.get(field, (field, field))[language != "zh"]
 
 
 def dump_text(text: str) -> str | dict[str, Any]:

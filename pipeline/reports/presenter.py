@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import Masker
-from pipeline.messages import catalogue, problem_labels, results, texts
+from pipeline.messages import catalogue, results, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ class Presenter:
 
     def name_field(self, name: Field | str) -> str:
         """Return a field of the roster as people read it."""
-        return problem_labels.field_word(name, self.language)
+        return texts.name_field(name, self.language)
 
     def describe_duration(self, seconds: float) -> str:
         """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""

@@ -9,7 +9,6 @@ from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy, waits_for_review
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.problem_labels import LABELS
 from pipeline.messages.problems import CATALOGUE, message
 from pipeline.messages.results import status_meaning
 from pipeline.messages.service_advice import advice_for, known
@@ -25,14 +24,11 @@ def label(code: str, presenter: Presenter, *, unsettled: bool = False) -> str:
         code = "http_502"  # they all prove as little
     if code in ANSWERS:
         return ANSWERS[code].summarize(presenter.language)
-    if code not in LABELS:
-        if code in CATALOGUE:
-            return code
-        if is_service_code(code):
-            return advice_for(code).summarize(presenter.language)
-        return presenter.render("reason.doubtful" if unsettled else "reason.service")
-    zh, en = LABELS[code]
-    return zh if presenter.language == "zh" else en
+    if code in CATALOGUE:
+        return CATALOGUE[code].label[presenter.language != "zh"]
+    if is_service_code(code):
+        return advice_for(code).summarize(presenter.language)
+    return presenter.render("reason.doubtful" if unsettled else "reason.service")
 
 
 def sentence(problem: Problem, presenter: Presenter, *, masked: bool = True) -> str:

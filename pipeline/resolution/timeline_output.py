@@ -15,12 +15,11 @@ from pipeline.domain.run import Status
 from pipeline.ledger.person_queries import Create, RowHistoryEntry
 from pipeline.ledger.protocol import UPLOAD, DecisionRecord
 from pipeline.messages.catalogue import say as mark
-from pipeline.messages.problem_labels import field_word
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import say as result_word
 from pipeline.messages.results import status_meaning, status_word
 from pipeline.messages.service_advice import advice_for, known
-from pipeline.messages.texts import load_text, load_texts
+from pipeline.messages.texts import load_text, load_texts, name_field
 from pipeline.messages.timeline import WORDS, say
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import happened, sentence
@@ -342,7 +341,7 @@ def _render_row(row: Values, language: str) -> Iterator[tuple[str, str]]:
     for change in row["changes"]:
         key = f"why.{change['why']}"
         why = say(key, language) if key in WORDS else change["why"]
-        field = field_word(change["field"], language)
+        field = name_field(change["field"], language)
         text = say("change", language, field=field, before=change["from"], after=change["to"], why=why)
         yield "tag.change", text
     if row["picture"]:

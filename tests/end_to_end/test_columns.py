@@ -121,7 +121,7 @@ def test_a_roster_without_a_usable_header_is_told_what_is_there(hospital, capsys
     assert hospital.go("check") == 7
     told = capsys.readouterr().err
     assert "nearest: 身份证好 → 身份证号" in told
-    assert f"row 1 holds data already ({name(1)[0]}** | 1*** |" in told
+    assert f"row 1 already contains data ({name(1)[0]}** | 1*** |" in told
     assert number(1)[:6] not in told
     assert "No doctors in c.xlsx." in told
 

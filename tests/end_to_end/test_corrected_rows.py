@@ -53,13 +53,15 @@ def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wr
         assert note["severity"] == "warning"
         sheet = openpyxl.load_workbook(hospital.newest / "results.xlsx")["To fix"]
         assert "Has its seal, send nothing; correct the roster's row" in [cell.value for cell in sheet[2]]
-        assert f"results.xlsx To fix row 2) was sent and has a seal ({seal.seal_id}" in note["message"]
+        assert (
+            f"results.xlsx To fix row 2) was sent and its seal was created ({seal.seal_id}" in note["message"]
+        )
     assert len(hospital.world.received) == made
     capsys.readouterr()
     assert hospital.go("explain", name(1)) == 0
     told = capsys.readouterr().out
     assert "Correct the roster's row" in told
-    assert "was sent and has a seal" in told
+    assert "was sent and its seal was created" in told
     hospital.roster([row(1), row(2)])
     assert hospital.go("run") == 0
     assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())

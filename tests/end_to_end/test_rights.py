@@ -128,13 +128,13 @@ def test_an_unreadable_roster_picture_or_inbox_is_not_damaged(hospital):
     with mode(hospital.folder / "seals" / "00002.png", 0), mode(hospital.folder / "inbox" / "roster.xlsx", 0):
         code, said = go(hospital, "check")
     assert code == 5
-    assert f"The file was not read (permission denied, user {acting_user()})" in said
-    assert "Picture not read this time" in said
+    assert f"The file could not be read (permission denied, user {acting_user()})" in said
+    assert "Picture not readable this time" in said
     require_plain(said)
     with mode(hospital.folder / "inbox", 0):
         code, said = go(hospital, "check")
     assert code == 7
-    assert "Roster inbox was refused: The file was not read (permission denied" in said
+    assert "Roster inbox was refused: The file could not be read (permission denied" in said
 
 
 def test_a_read_only_disk_is_named(hospital):

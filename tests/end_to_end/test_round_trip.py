@@ -346,7 +346,10 @@ def test_of_two_workbooks_the_newer_runs_counts(ward, tmp_path):
     drop_in(ward, corrected(latest(ward), RIGHT, tmp_path / "e" / "b.xlsx"), "a.xlsx")
     assert ward.go("run") == 0
     assert ward.statuses() == {"unchanged": 1, "sealed": 3}
-    assert "In a newer workbook: To fix 2, To fix 3, To fix 4." in files(ward)["z.xlsx"]["notes"][0]
+    assert (
+        "Not used, because a newer workbook has them: To fix 2, To fix 3, To fix 4."
+        in files(ward)["z.xlsx"]["notes"][0]
+    )
 
 
 def test_of_two_copies_of_one_workbook_the_edited_one_counts_and_two_edits_stop_the_row(ward, tmp_path):

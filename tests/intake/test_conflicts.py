@@ -475,8 +475,8 @@ def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
         "给其他人换上各自的图片。"
     )
     assert message(second.problems[0], "en") == (
-        "The pictures 2002.png and 2001.png (roster.xlsx 内科 row 2) show the very same seal; none was sent, look whose it is, "
-        "replace the others."
+        "The files 2002.png and 2001.png (roster.xlsx 内科 row 2) show the same seal; none of them was sent, check whose seal "
+        "it is and replace the others."
     )
 
 

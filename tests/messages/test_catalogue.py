@@ -24,7 +24,6 @@ from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_
 from pipeline.messages import (
     config,
     problem_entries,
-    problem_labels,
     results,
     review_page,
     service_errors,
@@ -169,6 +168,7 @@ def entry(table: str, key: str, value: object) -> Iterator[tuple[str, str, str]]
             yield from ((f"{table} {key}", zh, en) for zh, en in zip(value.zh, value.en, strict=True))
         case problem_entries.Entry():
             yield key, value.zh, value.en
+            yield f"{key} (label)", *value.label
             if value.other:
                 yield f"{key} (other)", *value.other
 
@@ -391,7 +391,6 @@ def test_every_word_that_is_there_is_asked_for():
 def test_nothing_else_in_the_catalogue_is_dead():
     said = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
     assert set(HELP) - said == set()
-    assert set(problem_labels.LABELS) == set(problem_entries.CATALOGUE)
     assert set(problem_entries.CATALOGUE) - TEXTS == set()
     assert {key for key in results.WORDS if key.startswith("halt.")} == {
         f"halt.{code}" for code in service_errors.HALTS
@@ -399,7 +398,7 @@ def test_nothing_else_in_the_catalogue_is_dead():
     assert set(service_errors.HALTS) - TEXTS == set()
     assert set(SERVICE_ERROR_ADVICE) - set(CODES) == set()
     assert set(service_errors.MEANINGS) == set(CODES.values())
-    assert set(problem_labels.FIELD_WORDS) == set(Field)
+    assert set(texts.FIELD_NAMES) == set(Field)
     kinds = {key.removeprefix(OF_PYDANTIC) for key in config.WORDS if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import CellKind, Change, Field, FileReport, SheetReport, SkippedLine
 from pipeline.domain.run import Halt, Status
-from pipeline.messages.problem_labels import LABELS
-from pipeline.messages.problems import CATALOGUE, problem
+from pipeline.messages.problems import problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import file_line, run_record
 
@@ -144,7 +143,3 @@ def test_no_name_and_no_number_stands_in_run_json(make, scene):
 
     assert "李若彤" not in text
     assert doctor.number not in text
-
-
-def test_every_code_of_the_catalogue_has_a_short_label():
-    assert set(CATALOGUE) == set(LABELS)

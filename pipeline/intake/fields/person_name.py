@@ -29,6 +29,7 @@ from pipeline.intake.fields.normalize import (
     shown,
 )
 from pipeline.messages.problems import problem
+from pipeline.messages.texts import make_text
 
 SHORTEST, LONGEST = 2, 50  # code points; 50 is what registers must hold (民委发〔2016〕33号)
 
@@ -129,14 +130,18 @@ def _objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> str | 
     """Return the piece of a normalised name that keeps it from being one, None when it is a name."""
     if not latin:
         if piece := remark(name):
-            return quote(piece)
+            return _contains(quote(piece))
         if strange := _STRANGE.findall(name):
-            return clip(" ".join(quote(piece) for piece in dict.fromkeys(strange)), 40)
+            return _contains(clip(" ".join(quote(piece) for piece in dict.fromkeys(strange)), 40))
         if not _NAME.fullmatch(name):
-            return "·"
+            return _contains("·")
         spread = next((change.before for change in changes if change.why == SPACES[0]), "")
         if piece := set_apart(name, spread.split()):
-            return piece
+            return _contains(piece)
     if not SHORTEST <= len(name) <= LONGEST:
-        return f"{len(name)} ∉ {SHORTEST}–{LONGEST}"
+        return make_text("name.length", length=len(name), least=SHORTEST, most=LONGEST)
     return None
+
+
+def _contains(piece: str) -> str:
+    return make_text("name.contains", piece=piece)

@@ -90,8 +90,8 @@ def test_what_is_not_the_name_is_folded_away_and_told(written, used, why):
         ("李⾭", "⾭"),  # 青 or 靑: nobody knows
         ("·张三", "·"),
         ("阿依古丽··买买提", "·"),
-        ("张", "1 ∉ 2–50"),
-        ("三" * 51, "51 ∉ 2–50"),
+        ("张", "1"),
+        ("三" * 51, "51"),
         ("张〇三", "〇"),
         ("张囗三", "囗"),
         ("⿰王韦三", "⿰"),
@@ -112,7 +112,7 @@ def test_what_may_not_be_a_name_is_refused_with_the_piece_that_is_wrong(name, wh
     assert reading.changes == ()
     (refused,) = reading.problems
     assert (refused.code, refused.severity, refused.cell) == ("NAME_INVALID", "error", "A7")
-    assert refused.detail["why"] == why
+    assert next(iter(refused.detail["why"].arguments.values())) == why
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,9 @@ def test_what_may_not_be_a_name_is_refused_with_the_piece_that_is_wrong(name, wh
 def test_what_stands_beside_a_name_or_in_its_place_is_refused_as_it_is(name, why):
     reading = read(name)
     assert reading.value is None
-    assert [(problem.code, problem.detail["why"]) for problem in reading.problems] == [("NAME_INVALID", why)]
+    assert [(problem.code, problem.detail["why"].arguments["piece"]) for problem in reading.problems] == [
+        ("NAME_INVALID", why)
+    ]
 
 
 @pytest.mark.parametrize(
