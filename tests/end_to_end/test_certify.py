@@ -1,7 +1,7 @@
 """Certify, probe, look up: evidence from the service itself, and what it is worth."""
 
 import pytest
-from desk_support import Later, go, made, unknown
+from resolution_support import LaterClock, find_unknown_rows, list_made_seals, run_later
 from wire_support import fault
 
 from pipeline.sandbox.rules import Rules
@@ -33,15 +33,15 @@ def opens_auto_sign(hospital, who, seal_id):
 @pytest.mark.parametrize("names", ["code", "bare"])
 def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, names):
     hospital = hospital_of(hospital_with, names=names)
-    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
     probing(hospital)
     sent = hospital.creates()
-    assert go(hospital, "run") == 3
+    assert run_later(hospital, "run") == 3
     assert hospital.statuses() == {"unchanged": 2, "exists": 1}, (
         "the name exists: the lost create took effect"
     )
     assert hospital.creates() == sent + 1
-    assert go(hospital, "run") == 3
+    assert run_later(hospital, "run") == 3
     assert hospital.creates() == sent + 1, "what exists is not probed again"
     assert hospital.world.duplicates() == {}
 
@@ -54,49 +54,49 @@ def test_a_probe_that_was_not_executed_leaves_the_doubt(hospital_with):
     )
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
     probing(hospital)
-    assert go(hospital, "run") == 4
+    assert run_later(hospital, "run") == 4
     assert hospital.statuses() == {"unchanged": 2, "not_sent": 1}
-    assert go(hospital, "run") == 3
+    assert run_later(hospital, "run") == 3
     assert hospital.statuses() == {"unchanged": 2, "exists": 1}, "not a name that is taken: the seal is ours"
 
 
 def test_a_create_that_never_took_effect_is_made_by_its_probe(hospital_with):
     hospital = hospital_of(hospital_with, do="reset_before")
-    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
     probing(hospital)
-    assert go(hospital, "run") == 0
+    assert run_later(hospital, "run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
 
 
 def test_a_tenant_that_does_not_refuse_is_never_probed(hospital_with, capsys):
     hospital = hospital_of(hospital_with, names="off")
-    assert go(hospital, "certify", sealed(hospital), "--yes") == 3
+    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 3
     assert "second seal" in capsys.readouterr().err
     probing(hospital)
     sent = hospital.creates()
-    assert go(hospital, "run") == 2
+    assert run_later(hospital, "run") == 2
     assert hospital.creates() == sent
 
 
 def test_without_evidence_nothing_is_probed(hospital_with, capsys):
     hospital = hospital_of(hospital_with)
     probing(hospital)
-    assert go(hospital, "run") == 2
+    assert run_later(hospital, "run") == 2
     assert "certify" in capsys.readouterr().err
-    assert go(hospital, "resolve", next(iter(unknown(hospital))), "--probe") == 2
+    assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
 
 
 def test_the_evidence_expires(hospital_with):
-    class MuchLater(Later):
+    class MuchLater(LaterClock):
         def now(self):
             return super().now() + 91 * 86_400
 
     hospital = hospital_of(hospital_with)
-    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
     probing(hospital)
-    assert go(hospital, "run", clock=MuchLater()) == 2
+    assert run_later(hospital, "run", clock=MuchLater()) == 2
 
 
 def test_nothing_is_probed_before_the_fence(hospital_with):
@@ -106,63 +106,63 @@ def test_nothing_is_probed_before_the_fence(hospital_with):
     sent = hospital.creates()
     assert hospital.go("run") == 3
     assert hospital.creates() == sent
-    assert hospital.go("resolve", next(iter(unknown(hospital))), "--probe") == 2
+    assert hospital.go("resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
 
 
 def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
     from night_support import draw_seal
 
     hospital = hospital_of(hospital_with)
-    who = next(iter(unknown(hospital)))
-    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    who = next(iter(find_unknown_rows(hospital)))
+    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
     probing(hospital)
-    staff_no = unknown(hospital)[who]["staff_no"]
+    staff_no = find_unknown_rows(hospital)[who]["staff_no"]
     draw_seal(hospital.folder / "seals" / f"{staff_no}.png", 99)
     sent = hospital.creates()
-    assert go(hospital, "run") == 3
+    assert run_later(hospital, "run") == 3
     assert hospital.creates() == sent
 
 
 def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
     hospital = hospital_of(hospital_with, do="reset_before")
     hospital.doctors(5)
-    assert go(hospital, "certify", sealed(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
     probing(hospital)
     sent = hospital.creates()
-    assert go(hospital, "resolve", next(iter(unknown(hospital))), "--probe") == 0
+    assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 0
     assert hospital.creates() == sent + 1
     assert len(hospital.world.seals) == 3
 
 
 def test_probing_needs_the_configuration(hospital_with):
     hospital = hospital_of(hospital_with)
-    assert go(hospital, "resolve", next(iter(unknown(hospital))), "--probe") == 2
+    assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
 
 
 def test_whoever_is_asked_for_twice_must_be_sealed_and_named(hospital_with):
     hospital = hospital_of(hospital_with)
-    assert go(hospital, "certify", "没有此人", "--yes") == 2
-    assert go(hospital, "certify", next(iter(unknown(hospital))), "--yes") == 2
+    assert run_later(hospital, "certify", "没有此人", "--yes") == 2
+    assert run_later(hospital, "certify", next(iter(find_unknown_rows(hospital))), "--yes") == 2
 
 
 def test_a_look_up_confirms_and_never_refutes(hospital_with, capsys):
     hospital = hospital_of(hospital_with)
-    who = next(iter(unknown(hospital)))
-    assert go(hospital, "resolve", who, "--look-up") == 3
+    who = next(iter(find_unknown_rows(hospital)))
+    assert run_later(hospital, "resolve", who, "--look-up") == 3
     assert "does not mean" in capsys.readouterr().err
-    assert who in unknown(hospital)
-    opens_auto_sign(hospital, who, made(hospital)[who])
-    assert go(hospital, "resolve", who, "--look-up") == 0
-    assert go(hospital, "run") == 0
-    assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == made(hospital)
+    assert who in find_unknown_rows(hospital)
+    opens_auto_sign(hospital, who, list_made_seals(hospital)[who])
+    assert run_later(hospital, "resolve", who, "--look-up") == 0
+    assert run_later(hospital, "run") == 0
+    assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == list_made_seals(hospital)
 
 
 def test_an_older_seal_confirms_nothing(hospital_with):
     hospital = hospital_of(hospital_with)
-    who = next(iter(unknown(hospital)))
+    who = next(iter(find_unknown_rows(hospital)))
     older = next(row["seal_id"] for row in hospital.outcomes() if row["status"] == "sealed")
     opens_auto_sign(hospital, who, older)
-    assert go(hospital, "resolve", who, "--look-up") == 3
+    assert run_later(hospital, "resolve", who, "--look-up") == 3
 
 
 def certified_with(hospital_with, do):
@@ -178,55 +178,55 @@ def certified_with(hospital_with, do):
 
 def test_a_second_create_without_an_answer_is_never_forgotten(hospital_with, capsys):
     hospital, who = certified_with(hospital_with, "reset_after")
-    assert go(hospital, "certify", who, "--yes") == 2
+    assert run_later(hospital, "certify", who, "--yes") == 2
     trace_id = hospital.world.received[-1].trace_id
     assert trace_id in capsys.readouterr().err, "what the console is asked for"
     assert hospital.world.duplicates(), "this doctor has two seals now"
     for command in ("status", "resolve"):
-        go(hospital, command)
+        run_later(hospital, command)
         told = capsys.readouterr().err
         assert who in told
         assert trace_id in told
-    assert go(hospital, "explain", who) == 0
+    assert run_later(hospital, "explain", who) == 0
     assert trace_id in capsys.readouterr().out
     probing(hospital)
-    assert go(hospital, "run") == 2, "it is no evidence"
+    assert run_later(hospital, "run") == 2, "it is no evidence"
 
 
 def test_a_second_create_that_was_not_carried_out_leaves_nothing_open(hospital_with, capsys):
     hospital, who = certified_with(hospital_with, {"code": "AuthFailure.SecretIdNotFound"})
-    assert go(hospital, "certify", who, "--yes") == 2
+    assert run_later(hospital, "certify", who, "--yes") == 2
     assert "not carried out" in capsys.readouterr().err
-    go(hospital, "status")
+    run_later(hospital, "status")
     assert who not in capsys.readouterr().err
     assert hospital.world.duplicates() == {}
 
 
 def test_the_next_verdict_closes_what_was_open(hospital_with, capsys):
     hospital, who = certified_with(hospital_with, "reset_before")
-    assert go(hospital, "certify", who, "--yes") == 2
-    assert go(hospital, "certify", who, "--yes") == 3, "this tenant does not refuse"
+    assert run_later(hospital, "certify", who, "--yes") == 2
+    assert run_later(hospital, "certify", who, "--yes") == 3, "this tenant does not refuse"
     capsys.readouterr()
-    go(hospital, "status")
+    run_later(hospital, "status")
     assert who not in capsys.readouterr().err
 
 
 def test_a_ledger_from_before_the_night_certifies_nothing(hospital_with, capsys):
     hospital = hospital_of(hospital_with)
-    assert go(hospital, "ledger", "backup", str(hospital.folder / "old")) == 0
+    assert run_later(hospital, "ledger", "backup", str(hospital.folder / "old")) == 0
     hospital.doctors(4)
-    assert go(hospital, "run") == 3
+    assert run_later(hospital, "run") == 3
     for name in ("ledger.sqlite3", "receipts.jsonl"):
         (hospital.folder / "state" / name).unlink()
-    assert go(hospital, "ledger", "restore", str(hospital.folder / "old")) == 0
+    assert run_later(hospital, "ledger", "restore", str(hospital.folder / "old")) == 0
     sent, who = (
         hospital.creates(),
         next(row["name"] for row in hospital.outcomes() if row["status"] == "unchanged"),
     )
     for words in (
         ("certify", who, "--yes"),
-        ("resolve", next(iter(unknown(hospital))), "--not-created", "--sure"),
+        ("resolve", next(iter(find_unknown_rows(hospital))), "--not-created", "--sure"),
     ):
-        assert go(hospital, *words) == 2
+        assert run_later(hospital, *words) == 2
         assert "older than" in capsys.readouterr().err
     assert hospital.creates() == sent

@@ -4,8 +4,8 @@ import shutil
 
 import openpyxl
 import pytest
-from desk_support import go, made
 from night_support import name, number
+from resolution_support import list_made_seals, run_later
 from wire_support import fault, set_limits
 
 from pipeline.messages.results import WORDS
@@ -69,10 +69,10 @@ def test_another_name_in_the_roster_makes_no_second_seal(sealed_before):
 
 def test_a_seal_of_this_person_is_adopted_by_its_seal_id(sealed_before):
     sealed_before.go("run")
-    for who, seal_id in made(sealed_before).items():
-        assert go(sealed_before, "resolve", who, "--seal-id", seal_id) == 0
+    for who, seal_id in list_made_seals(sealed_before).items():
+        assert run_later(sealed_before, "resolve", who, "--seal-id", seal_id) == 0
     assert sealed_before.go("run") == 0
-    assert {row["name"]: row["seal_id"] for row in sealed_before.outcomes()} == made(sealed_before)
+    assert {row["name"]: row["seal_id"] for row in sealed_before.outcomes()} == list_made_seals(sealed_before)
     assert sealed_before.world.duplicates() == {}
 
 
@@ -81,7 +81,7 @@ def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
     hospital.doctors(3)
     assert hospital.go("run") == 3
     (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
-    assert go(hospital, "resolve", row["name"], "--not-theirs", "--why", "seen") == 0
+    assert run_later(hospital, "resolve", row["name"], "--not-theirs", "--why", "seen") == 0
     assert hospital.go("run") == 0
     (seal,) = [each for each in hospital.world.seals if each.name == row["name"]]
     digits = row["staff_no"].translate(str.maketrans("0123456789", "〇一二三四五六七八九"))
@@ -99,7 +99,7 @@ def test_where_that_form_is_taken_as_well_the_department_tells_and_then_the_rost
     for status in ("exists", "exists", "rejected"):
         (row,) = [each for each in hospital.outcomes() if not each["seal_id"]]
         used.append(row["seal_name"])
-        assert go(hospital, "resolve", row["name"], "--not-theirs") == 0
+        assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
         assert hospital.go("run") == 3
         (row,) = [each for each in hospital.outcomes() if not each["seal_id"]]
         assert row["status"] == status
@@ -114,7 +114,7 @@ def test_a_name_of_the_rosters_own_that_is_anothers_is_asked_for_anew(hospital_w
     assert hospital.go("run") == 3
     (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
     assert row["codes"] == []
-    assert go(hospital, "resolve", row["name"], "--not-theirs") == 0
+    assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
     sent = hospital.creates()
     assert hospital.go("run") == 3
     (row,) = [each for each in hospital.outcomes() if each["status"] == "rejected"]
@@ -142,7 +142,7 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     other = (name(1), number(2), "15400000002", "00002", "外科")
     hospital.roster([other])
     assert hospital.go("run") == 3
-    assert go(hospital, "resolve", name(1), "--not-theirs") == 0
+    assert run_later(hospital, "resolve", name(1), "--not-theirs") == 0
     hospital.roster([other, (name(1), number(1), "15400000001", "00001", "内科")])
     (hospital.folder / "seals" / f"{number(1)}.png").write_bytes(
         (hospital.folder / "seals" / "00001.png").read_bytes()
@@ -150,7 +150,7 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     assert hospital.go("run") == 3
     assert hospital.statuses() == {"sealed": 1, "exists": 1}
     assert hospital.world.duplicates() == {}
-    assert go(hospital, "resolve", "00001", "--seal-id", seal_id) == 0
+    assert run_later(hospital, "resolve", "00001", "--seal-id", seal_id) == 0
     assert hospital.go("run") == 0
 
 
@@ -159,7 +159,7 @@ def test_the_decision_comes_back_from_the_receipts(hospital_with):
     hospital.doctors(3)
     assert hospital.go("run") == 3
     (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
-    assert go(hospital, "resolve", row["name"], "--not-theirs") == 0
+    assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
     place = hospital.folder / "state" / "ledger.sqlite3"
     place.unlink()
     assert hospital.go("ledger", "rebuild") == 0
@@ -172,7 +172,7 @@ def test_not_theirs_is_for_names_that_exist_alone(hospital_with):
     hospital.doctors(2)
     assert hospital.go("run") == 3
     (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
-    assert go(hospital, "resolve", row["name"], "--not-theirs") == 2
+    assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 2
 
 
 def answer(hospital, conclusions: dict[str, tuple[str | None, str | None]]) -> str:
@@ -196,7 +196,9 @@ def test_the_sheet_takes_both_answers(hospital_with):
     for word in ("created", "not created", "another person's"):
         assert word in lists
     assert (
-        go(hospital, "resolve", answer(hospital, {mine: ("y" * 32, "created"), others: (None, "是他人的")}))
+        run_later(
+            hospital, "resolve", answer(hospital, {mine: ("y" * 32, "created"), others: (None, "是他人的")})
+        )
         == 0
     )
     assert hospital.go("run") == 0

@@ -6,8 +6,8 @@ import shutil
 
 import openpyxl
 import pytest
-from desk_support import go, made, unknown
 from night_support import draw_seal, name, number
+from resolution_support import find_unknown_rows, list_made_seals, run_later
 from wire_support import fault
 
 from pipeline.cli.app import main
@@ -37,7 +37,7 @@ def explain(capsys):
 
     def ask(hospital, *query, language="en"):
         capsys.readouterr()
-        code = go(hospital, "--lang", language, "explain", *query)
+        code = run_later(hospital, "--lang", language, "explain", *query)
         told = capsys.readouterr()
         return code, told.out + told.err
 
@@ -48,7 +48,7 @@ def explain(capsys):
 def facts(capsys):
     def ask(hospital, *query):
         capsys.readouterr()
-        go(hospital, "--json", "explain", *query)
+        run_later(hospital, "--json", "explain", *query)
         return json.loads(capsys.readouterr().out)
 
     return ask
@@ -95,25 +95,33 @@ def test_nothing_shows_more_than_is_masked_also_beside_another_run(hospital, exp
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="other", now=0.0):
         for _, card, mobile, staff_no, _ in rows():
             told = explain(hospital, staff_no)[1]
-            assert go(hospital, "--json", "explain", staff_no) == 0
+            assert run_later(hospital, "--json", "explain", staff_no) == 0
             told += capsys.readouterr().out
             assert [secret for secret in (card, card[:14], mobile) if secret in told] == []
 
 
 def test_a_lost_answer_until_it_was_settled(hospital, explain, facts):
-    (row,) = unknown(hospital).values()
+    (row,) = find_unknown_rows(hospital).values()
     code, text = explain(hospital, row["name"])
     assert code == 0
     assert f"resolve {row['trace_id']} --seal-id SEALID" in text
     assert f"resolve {row['trace_id']} --not-created" in text
     assert text.rstrip().endswith(" resolve"), "what is said last decides nothing"
     assert (
-        go(hospital, "resolve", row["name"], "--seal-id", made(hospital)[row["name"]], "--why", "ticket 7")
+        run_later(
+            hospital,
+            "resolve",
+            row["name"],
+            "--seal-id",
+            list_made_seals(hospital)[row["name"]],
+            "--why",
+            "ticket 7",
+        )
         == 0
     )
     assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next night"
-    go(hospital, "run")
-    go(hospital, "run")
+    run_later(hospital, "run")
+    run_later(hospital, "run")
     told = facts(hospital, row["staff_no"])["doctor"]
     first, decision, *later = told["history"]
     assert (first["creates"][0]["verdict"], first["creates"][0]["code"]) == ("unknown", "no_answer")
@@ -186,11 +194,11 @@ def test_changed_kept_and_replaced(hospital, explain, facts):
     keep, _ = told["next"]["commands"]
     assert keep.endswith(f"resolve {who['seal_id']} --keep")
     assert explain(hospital, who["name"])[1].rstrip().endswith(" resolve")
-    assert go(hospital, "resolve", who["seal_id"], "--keep") == 0
+    assert run_later(hospital, "resolve", who["seal_id"], "--keep") == 0
     assert facts(hospital, who["name"])["doctor"]["status"] == "sealed"
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 78)
     hospital.go("run")
-    assert go(hospital, "resolve", who["seal_id"], "--replace", "--seal-name", "新处方章") == 0
+    assert run_later(hospital, "resolve", who["seal_id"], "--replace", "--seal-name", "新处方章") == 0
     told = facts(hospital, who["seal_id"])["doctor"]
     assert (told["status"], told["seal"], told["seal_name"]) == ("not_sent", None, "新处方章")
     assert told["next"]["commands"][0].endswith(" run")
@@ -217,10 +225,10 @@ def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
 @pytest.mark.parametrize("first", ["a.xlsx", "z.xlsx"])
 def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain, facts, first):
     """The spare copy came later, or stands before the row that was sent: neither makes it the doctor's row."""
-    (row,) = unknown(hospital).values()
+    (row,) = find_unknown_rows(hospital).values()
     hospital.roster([each for each in rows() if each[0] == row["name"]], file=first)
     hospital.go("run")
-    (sent,) = unknown(hospital).values()
+    (sent,) = find_unknown_rows(hospital).values()
     told = facts(hospital, row["name"])["doctor"]
     assert (told["status"], told["seen"]["path"]) == ("unknown", sent["path"])
     said = [each for chapter in told["history"] for each in chapter["rows"]]
@@ -266,7 +274,7 @@ def test_a_rebuilt_ledger_is_helped_by_the_run_folders(hospital, facts):
     sealed = facts(hospital, "00001")["doctor"]
     state = hospital.folder / "state"
     (state / "ledger.sqlite3").unlink()
-    assert go(hospital, "ledger", "rebuild") == 0
+    assert run_later(hospital, "ledger", "rebuild") == 0
     after = facts(hospital, "00004")["doctor"]
     assert [each["code"] for each in after["history"][0]["rows"][0]["problems"]] == [
         each["code"] for each in before["history"][0]["rows"][0]["problems"]
@@ -281,7 +289,7 @@ def test_a_rebuilt_ledger_and_a_config_called_from_its_folder_tell_each_night_on
 ):
     """The run folders are then known twice: relative by the config, whole by the ledger."""
     (hospital.folder / "state" / "ledger.sqlite3").unlink()
-    assert go(hospital, "ledger", "rebuild") == 0
+    assert run_later(hospital, "ledger", "rebuild") == 0
     monkeypatch.chdir(hospital.folder)
     capsys.readouterr()
     assert main(["--json", "explain", "00001"]) == 0
@@ -338,6 +346,6 @@ def test_a_wait_is_told_by_the_clock_that_signed(hospital_with, facts):
 
     hospital = hospital_with()
     hospital.doctors(1)
-    assert go(hospital, "run", clock=Ahead()) == 0
+    assert run_later(hospital, "run", clock=Ahead()) == 0
     (create,) = facts(hospital, "00001")["doctor"]["history"][0]["creates"]
     assert 0 <= create["wait_seconds"] < 3

@@ -14,13 +14,13 @@ from random import Random
 
 import openpyxl
 from crash_support import Zygote
-from desk_support import Later
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from machine_life import FILES, LONG, MOST, ROWS, Life, QuickClock
 from machine_model import CREATE, VERSIONS, Content, State, spare
 from night_support import newest_results
+from resolution_support import LaterClock
 
 from pipeline.messages.results import WORDS
 
@@ -221,7 +221,7 @@ class Hospital(Life):
             code, _ = self.go("resolve", self.key(person), *words, clock=QuickClock())
             assert code == 2, "before the signature's fence nobody can know"
             return
-        code, said = self.go("resolve", self.key(person), *words, clock=Later())
+        code, said = self.go("resolve", self.key(person), *words, clock=LaterClock())
         assert code in ({0} if {state.kind for state in person.states} == {"open"} else {0, 2}), said
         was_open = [state for state in person.states if state.kind == "open"]
         if code == 0:
@@ -268,7 +268,7 @@ class Hospital(Life):
         assert filled == sum(row["trace_id"] in answers for _, row in self.told), (
             "whoever is unknown stands on the Unknown sheet"
         )
-        code, said = self.go("resolve", str(self.folder / "filled.xlsx"), clock=Later())
+        code, said = self.go("resolve", str(self.folder / "filled.xlsx"), clock=LaterClock())
         assert code == 0, said
         for trace, person in people.items():
             seal_id, _ = answers[trace]
@@ -315,7 +315,7 @@ class Hospital(Life):
             if not others:
                 return
             words = (*words, others[0])
-        code, said = self.go("resolve", self.key(person), *words, clock=Later())
+        code, said = self.go("resolve", self.key(person), *words, clock=LaterClock())
         assert code == 2, said
 
     @rule(dice=DICE)

@@ -2,7 +2,7 @@
 
 import openpyxl
 import pytest
-from desk_support import Later, go, made, unknown
+from resolution_support import LaterClock, find_unknown_rows, list_made_seals, run_later
 from wire_support import fault
 
 from pipeline.clock import SystemClock
@@ -27,66 +27,68 @@ def sealed(hospital) -> str:
 
 
 def test_a_seal_that_was_not_found_is_not_taken_for_not_created(overlooked, capsys):
-    (who,) = unknown(overlooked)
-    assert go(overlooked, "resolve", who, "--not-created") == 2
+    (who,) = find_unknown_rows(overlooked)
+    assert run_later(overlooked, "resolve", who, "--not-created") == 2
     assert "proves nothing" in capsys.readouterr().err
     assert overlooked.go("run") == 3
     assert overlooked.world.duplicates() == {}
-    assert go(overlooked, "resolve", who, "--not-created", "--sure") == 0, "a human's own word"
-    assert go(overlooked, "explain", who) == 0
+    assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0, "a human's own word"
+    assert run_later(overlooked, "explain", who) == 0
     assert "own word" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("place", ["--console", "--audit-log"])
 def test_a_place_that_was_seen_to_show_a_seal_counts(overlooked, place, capsys):
-    (who,) = unknown(overlooked)
-    assert go(overlooked, "certify", sealed(overlooked), place, "shown", "--why", "seen by Li") == 0
-    assert go(overlooked, "explain", sealed(overlooked)) == 0
+    (who,) = find_unknown_rows(overlooked)
+    assert run_later(overlooked, "certify", sealed(overlooked), place, "shown", "--why", "seen by Li") == 0
+    assert run_later(overlooked, "explain", sealed(overlooked)) == 0
     said = capsys.readouterr().out
     assert "shows the seal" in said
     assert "seen by Li" in said
-    assert go(overlooked, "resolve", who, "--not-created") == 0
+    assert run_later(overlooked, "resolve", who, "--not-created") == 0
 
 
 def test_the_last_word_on_a_place_counts_and_grows_old(overlooked):
-    class MuchLater(Later):
+    class MuchLater(LaterClock):
         passed = 91 * 86_400.0
 
-    (who,) = unknown(overlooked)
-    assert go(overlooked, "certify", sealed(overlooked), "--console", "shown") == 0
-    assert go(overlooked, "resolve", who, "--not-created", clock=MuchLater()) == 2
-    assert go(overlooked, "certify", sealed(overlooked), "--console", "not-shown") == 3
-    assert go(overlooked, "resolve", who, "--not-created") == 2
+    (who,) = find_unknown_rows(overlooked)
+    assert run_later(overlooked, "certify", sealed(overlooked), "--console", "shown") == 0
+    assert run_later(overlooked, "resolve", who, "--not-created", clock=MuchLater()) == 2
+    assert run_later(overlooked, "certify", sealed(overlooked), "--console", "not-shown") == 3
+    assert run_later(overlooked, "resolve", who, "--not-created") == 2
     sent = overlooked.creates()
     assert overlooked.go("run") == 3
     assert overlooked.creates() == sent
 
 
 def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
-    (who,) = unknown(overlooked)
-    assert go(overlooked, "certify", sealed(overlooked), "--auto-sign") == 2, "this doctor has not opened it"
+    (who,) = find_unknown_rows(overlooked)
+    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 2, (
+        "this doctor has not opened it"
+    )
     seal = next(each for each in overlooked.world.seals if each.name == sealed(overlooked))
     overlooked.world.open_auto_sign(seal)
-    assert go(overlooked, "certify", sealed(overlooked), "--auto-sign") == 0
-    assert go(overlooked, "explain", sealed(overlooked)) == 0
+    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 0
+    assert run_later(overlooked, "explain", sealed(overlooked)) == 0
     assert "auto-sign query shows the seal" in capsys.readouterr().out
-    assert go(overlooked, "resolve", who, "--not-created") == 2
+    assert run_later(overlooked, "resolve", who, "--not-created") == 2
     overlooked.world._service._auto_sign[seal.person] = "yD" + "0" * 30
-    assert go(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
+    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
     overlooked.world._service._auto_sign[seal.person] = ""
-    assert go(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
+    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
 
 
 def test_an_open_auto_sign_without_a_seal_is_told_as_that(overlooked, capsys):
-    (who,) = unknown(overlooked)
+    (who,) = find_unknown_rows(overlooked)
     seal = next(each for each in overlooked.world.seals if each.name == who)
     overlooked.world._service._auto_sign[seal.person] = ""
-    assert go(overlooked, "resolve", who, "--look-up") == 3
+    assert run_later(overlooked, "resolve", who, "--look-up") == 3
     said = capsys.readouterr().err
     assert "no seal is set" in said
     assert "IsOpen" not in said
     overlooked.world._service._auto_sign[seal.person] = "  "
-    assert go(overlooked, "resolve", who, "--look-up") == 3, "no SealId"
+    assert run_later(overlooked, "resolve", who, "--look-up") == 3, "no SealId"
 
 
 def test_a_seal_made_by_hand_certifies_no_place(overlooked):
@@ -98,13 +100,13 @@ def test_a_seal_made_by_hand_certifies_no_place(overlooked):
     for line in (("姓名", "身份证号", "印章ID"), (who, serial.number, serial.seal_id)):
         book.active.append(line)
     book.save(overlooked.folder / "old.xlsx")
-    assert go(overlooked, "adopt", str(overlooked.folder / "old.xlsx")) == 0
-    assert go(overlooked, "certify", who, "--console", "shown") == 2
+    assert run_later(overlooked, "adopt", str(overlooked.folder / "old.xlsx")) == 0
+    assert run_later(overlooked, "certify", who, "--console", "shown") == 2
 
 
 @pytest.mark.parametrize("words", [("--console", "shown", "--auto-sign"), ("--console", "perhaps")])
 def test_one_place_at_a_time(overlooked, words):
-    assert go(overlooked, "certify", sealed(overlooked), *words) == 2
+    assert run_later(overlooked, "certify", sealed(overlooked), *words) == 2
 
 
 class SetAhead(SystemClock):
@@ -116,17 +118,17 @@ class SetAhead(SystemClock):
 
 def test_a_clock_that_was_set_ahead_does_not_end_the_wait(overlooked, capsys):
     """The landed program believed it: the late copy came after the doctor had been sent again."""
-    (who,) = unknown(overlooked)
-    assert go(overlooked, "resolve", who, "--not-created", "--sure", clock=SetAhead()) == 2
+    (who,) = find_unknown_rows(overlooked)
+    assert run_later(overlooked, "resolve", who, "--not-created", "--sure", clock=SetAhead()) == 2
     assert "may still be carried out" in capsys.readouterr().err
-    assert who in unknown(overlooked)
-    assert go(overlooked, "resolve", who, "--not-created", "--sure") == 0
+    assert who in find_unknown_rows(overlooked)
+    assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0
 
 
 def test_where_the_service_does_not_tell_its_time_nothing_is_entered(overlooked, capsys):
-    (who,) = unknown(overlooked)
+    (who,) = find_unknown_rows(overlooked)
     overlooked.configure(endpoint="http://127.0.0.1:9")
-    assert go(overlooked, "resolve", who, "--not-created", "--sure") == 2
+    assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 2
     assert "its time" in capsys.readouterr().err
 
 
@@ -142,14 +144,14 @@ def fill(hospital, conclusion: str) -> str:
 
 @pytest.mark.parametrize("sure", ["未创建（确定）", "未创建(确定)", "Not created (sure)"])
 def test_the_sheet_needs_the_second_word_as_well(overlooked, sure, capsys):
-    assert go(overlooked, "resolve", fill(overlooked, "未创建")) == 3
+    assert run_later(overlooked, "resolve", fill(overlooked, "未创建")) == 3
     assert "proves nothing" in capsys.readouterr().err
-    assert go(overlooked, "resolve", fill(overlooked, sure), clock=SetAhead()) == 3
-    assert go(overlooked, "resolve", fill(overlooked, sure)) == 0
+    assert run_later(overlooked, "resolve", fill(overlooked, sure), clock=SetAhead()) == 3
+    assert run_later(overlooked, "resolve", fill(overlooked, sure)) == 0
 
 
 def test_nothing_was_made_twice(overlooked):
-    (who,) = unknown(overlooked)
-    assert go(overlooked, "resolve", who, "--seal-id", made(overlooked)[who]) == 0
+    (who,) = find_unknown_rows(overlooked)
+    assert run_later(overlooked, "resolve", who, "--seal-id", list_made_seals(overlooked)[who]) == 0
     assert overlooked.go("run") == 0
     assert overlooked.world.duplicates() == {}

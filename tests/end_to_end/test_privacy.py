@@ -10,11 +10,11 @@ from functools import cache
 
 import openpyxl
 import pytest
-from desk_support import go
 from leaks import Canary, leaks, members
 from night_support import draw_seal, name, number
 from openpyxl import load_workbook
 from openpyxl.drawing.image import Image
+from resolution_support import run_later
 from wire_support import CREATE, UPLOAD
 
 from pipeline.messages.results import WORDS
@@ -109,27 +109,27 @@ def canaries(hospital):
 def everything(hospital, capfd):
     """Run every command there is, at DEBUG, and keep what was said beside the files."""
     folder = hospital.folder
-    go(hospital, "-v", "check")
-    assert go(hospital, "-v", "run") == 3
+    run_later(hospital, "-v", "check")
+    assert run_later(hospital, "-v", "run") == 3
     assert hospital.statuses()["unknown"] == 2
-    go(hospital, "-v", "resolve")
-    go(hospital, "-v", "resolve", name(LOST), "--seal-id", SEAL_ID)
-    go(hospital, "-v", "resolve", name(ERROR), "--look-up")
+    run_later(hospital, "-v", "resolve")
+    run_later(hospital, "-v", "resolve", name(LOST), "--seal-id", SEAL_ID)
+    run_later(hospital, "-v", "resolve", name(ERROR), "--look-up")
     edited(folder / "out" / "latest" / "results.xlsx")
-    go(hospital, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
-    go(hospital, "-v", "retry")
-    go(hospital, "-v", "--json", "run")
+    run_later(hospital, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
+    run_later(hospital, "-v", "retry")
+    run_later(hospital, "-v", "--json", "run")
     for words in ("status", "report", "config show", "config validate", "ledger check"):
-        go(hospital, "-v", *words.split())
-    go(hospital, "-v", "ledger", "backup", str(folder / "ledger.backup"))
+        run_later(hospital, "-v", *words.split())
+    run_later(hospital, "-v", "ledger", "backup", str(folder / "ledger.backup"))
     book = openpyxl.Workbook()
     book.active.append(("姓名", "身份证号", "印章ID"))
     book.active.append((name(WELL), number(WELL), SEAL_ID))
     book.active.append((name(WRONG), wrong(WRONG), "yD" + "0" * 30))
     book.save(folder / "seals-of-old.xlsx")
-    go(hospital, "-v", "adopt", str(folder / "seals-of-old.xlsx"))
-    go(hospital, "-v", "certify", name(WELL), "--yes")
-    go(
+    run_later(hospital, "-v", "adopt", str(folder / "seals-of-old.xlsx"))
+    run_later(hospital, "-v", "certify", name(WELL), "--yes")
+    run_later(
         hospital,
         "-v",
         "check",
@@ -278,12 +278,12 @@ def numbered(hospital_with):
 def test_no_number_of_a_name_gets_out(numbered, capfd):
     folder = numbered.folder
     for words in ("check", "run", "report", "retry", "status", "resolve", "--json run"):
-        go(numbered, "-v", *words.split())
+        run_later(numbered, "-v", *words.split())
     assert "changed since" not in (numbered.runs[1] / "files.jsonl").read_text("utf-8"), "of `report`"
     for query in (name(2), "00005", IN_NAME, number(4)[-4:]):
-        go(numbered, "-v", "explain", query)
+        run_later(numbered, "-v", "explain", query)
     edited(folder / "out" / "latest" / "results.xlsx", wrong(8), number(8))
-    go(numbered, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
+    run_later(numbered, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
     said = capfd.readouterr()
     (folder / "stdout").write_text(said.out, "utf-8")
     (folder / "stderr").write_text(said.err, "utf-8")

@@ -8,9 +8,9 @@ import shutil
 
 import pytest
 from crash_support import Zygote
-from desk_support import go, made
 from night_support import draw_seal, name, number
 from PIL import Image
+from resolution_support import list_made_seals, run_later
 from wire_support import fault
 
 WRONG, RIGHT = number(1), number(501)  # of the person who stands in every test
@@ -83,7 +83,7 @@ def test_a_corrected_number_is_held_whatever_became_of_the_picture(sealed, pictu
     picture(sealed)
     sealed.roster([person(), *others(2, 3)])
     assert sealed.go("run") == 3
-    assert_held(sealed, evidence="SealId " + made(sealed)[name(1)])
+    assert_held(sealed, evidence="SealId " + list_made_seals(sealed)[name(1)])
     assert sealed.go("run") == 3, "and in the next run as well"
     assert len(seals_of(sealed)) == 1
 
@@ -208,14 +208,14 @@ def test_a_staff_number_that_changed_since_the_seal_counts(sealed):
 
 
 def test_the_same_person_keeps_the_one_seal(held):
-    assert go(held, "resolve", name(1), "--same-person", "--why", "saw the card") == 0
+    assert run_later(held, "resolve", name(1), "--same-person", "--why", "saw the card") == 0
     creates = held.creates()
     assert held.go("run") == 3
     row = row_of(held)
-    assert (row["status"], row["seal_id"]) == ("changed", made(held)[name(1)])
+    assert (row["status"], row["seal_id"]) == ("changed", list_made_seals(held)[name(1)])
     assert "number" in row["problems"][0]["message"]
     assert "picture" in row["problems"][0]["message"]
-    assert go(held, "resolve", name(1), "--keep") == 0
+    assert run_later(held, "resolve", name(1), "--keep") == 0
     assert held.go("run") == 0
     assert held.statuses() == {"unchanged": 3}
     assert held.creates() == creates
@@ -223,8 +223,8 @@ def test_the_same_person_keeps_the_one_seal(held):
 
 
 def test_the_same_person_may_have_a_new_seal_made_in_place_of_the_old(held):
-    assert go(held, "resolve", name(1), "--same-person") == 0
-    assert go(held, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
+    assert run_later(held, "resolve", name(1), "--same-person") == 0
+    assert run_later(held, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
     assert held.go("run") == 0
     assert [(seal.number, seal.seal_name) for seal in seals_of(held)] == [
         (WRONG, SEAL_NAME),
@@ -235,7 +235,7 @@ def test_the_same_person_may_have_a_new_seal_made_in_place_of_the_old(held):
 
 
 def test_another_person_gets_a_seal_told_apart_by_name(held):
-    assert go(held, "resolve", made(held)[name(1)], "--other-person") == 0
+    assert run_later(held, "resolve", list_made_seals(held)[name(1)], "--other-person") == 0
     creates = held.creates()
     assert held.go("run") == 0
     row = row_of(held)
@@ -248,7 +248,7 @@ def test_another_person_gets_a_seal_told_apart_by_name(held):
 def test_another_person_with_the_very_picture_is_not_sent(sealed):
     sealed.roster([person(), *others(2, 3)])
     assert sealed.go("run") == 3
-    assert go(sealed, "resolve", name(1), "--other-person") == 0
+    assert run_later(sealed, "resolve", name(1), "--other-person") == 0
     assert sealed.go("run") == 3
     assert row_of(sealed)["codes"] == ["IMAGE_SHARED"]
     assert len(seals_of(sealed)) == 1
@@ -256,19 +256,19 @@ def test_another_person_with_the_very_picture_is_not_sent(sealed):
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_the_old_number_back_in_the_roster_is_the_same_person(held, kept):
-    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert run_later(held, "resolve", name(1), "--same-person") == 0
     if kept:
-        assert go(held, "resolve", name(1), "--keep") == 0
+        assert run_later(held, "resolve", name(1), "--keep") == 0
     creates = held.creates()
     held.roster([person(card=WRONG), *others(2, 3)])
     assert held.go("run") == 3
     row = row_of(held, card=WRONG)
-    assert (row["status"], row["seal_id"]) == ("changed", made(held)[name(1)])
+    assert (row["status"], row["seal_id"]) == ("changed", list_made_seals(held)[name(1)])
     assert held.creates() == creates
 
 
 def test_both_numbers_in_one_roster_are_one_person_twice(held):
-    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert run_later(held, "resolve", name(1), "--same-person") == 0
     creates = held.creates()
     scan_anew(held, "00077")
     held.roster([person(card=WRONG, staff_no="00077", mobile="15400000077"), person(), *others(2, 3)])
@@ -279,19 +279,19 @@ def test_both_numbers_in_one_roster_are_one_person_twice(held):
 
 
 def test_a_number_corrected_twice_is_one_person(held):
-    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert run_later(held, "resolve", name(1), "--same-person") == 0
     held.roster([person(card=number(601)), *others(2, 3)])
     assert held.go("run") == 3
     assert row_of(held, card=number(601))["codes"] == ["PERSON_POSSIBLY_SAME"]
-    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert run_later(held, "resolve", name(1), "--same-person") == 0
     assert held.go("run") == 3
     assert row_of(held, card=number(601))["status"] == "changed"
     assert len(seals_of(held, WRONG, RIGHT, number(601))) == 1
 
 
 def test_a_wrong_word_can_be_taken_back(held):
-    assert go(held, "resolve", name(1), "--same-person") == 0
-    assert go(held, "resolve", name(1), "--other-person") == 0
+    assert run_later(held, "resolve", name(1), "--same-person") == 0
+    assert run_later(held, "resolve", name(1), "--other-person") == 0
     assert held.go("run") == 0
     assert row_of(held)["status"] == "sealed"
 
@@ -299,12 +299,12 @@ def test_a_wrong_word_can_be_taken_back(held):
 def test_a_decision_about_a_row_that_is_not_held_is_refused(sealed, capsys):
     draw_seal(sealed.folder / "seals" / "00001.png", 901)
     sealed.go("run")
-    assert go(sealed, "resolve", name(1), "--same-person") == 2
-    assert go(sealed, "resolve", name(1), "--other-person") == 2
+    assert run_later(sealed, "resolve", name(1), "--same-person") == 2
+    assert run_later(sealed, "resolve", name(1), "--other-person") == 2
 
 
 def test_the_decision_outlives_the_ledger(held):
-    assert go(held, "resolve", name(1), "--same-person") == 0
+    assert run_later(held, "resolve", name(1), "--same-person") == 0
     assert held.go("ledger", "check") == 0
     (held.folder / "state" / "ledger.sqlite3").unlink()
     assert held.go("ledger", "rebuild") == 0
@@ -328,7 +328,7 @@ def test_two_people_by_decision_may_stand_beside_each_other(sealed):
     draw_seal(sealed.folder / "seals" / "00077.png", 901)
     sealed.roster([person(staff_no="00077"), *others(2, 3)])
     assert sealed.go("run") == 3
-    assert go(sealed, "resolve", name(1), "--other-person") == 0
+    assert run_later(sealed, "resolve", name(1), "--other-person") == 0
     sealed.roster([person(staff_no="00077"), *others(1, 2, 3)])
     assert sealed.go("run") == 0
     assert sealed.statuses() == {"sealed": 1, "unchanged": 3}
@@ -391,17 +391,17 @@ def test_a_create_without_a_verdict_holds_a_corrected_number_too(lost):
 
 
 def test_it_stays_unknown_under_the_corrected_number(lost):
-    assert go(lost, "resolve", name(1), "--same-person") == 0
+    assert run_later(lost, "resolve", name(1), "--same-person") == 0
     creates = lost.creates()
     assert lost.go("run") == 3
     assert row_of(lost)["status"] == "unknown"
-    assert go(lost, "resolve", name(1), "--seal-id", made(lost)[name(1)]) == 0
+    assert run_later(lost, "resolve", name(1), "--seal-id", list_made_seals(lost)[name(1)]) == 0
     assert lost.go("run") == 3
     assert (row_of(lost)["status"], lost.creates()) == ("changed", creates)
 
 
 def test_another_person_than_the_lost_create_is_sent(lost):
-    assert go(lost, "resolve", name(1), "--other-person") == 0
+    assert run_later(lost, "resolve", name(1), "--other-person") == 0
     assert lost.go("run") == 0
     assert row_of(lost)["status"] == "sealed"
 
@@ -423,7 +423,7 @@ def test_an_adopted_seal_holds_a_corrected_number(hospital):
         hospital.roster([person(**differs)])
         assert hospital.go("run") == 3
         assert row_of(hospital)["codes"] == ["PERSON_POSSIBLY_SAME"]
-    assert go(hospital, "resolve", name(1), "--same-person") == 0
+    assert run_later(hospital, "resolve", name(1), "--same-person") == 0
     assert hospital.go("run") == 0
     assert row_of(hospital)["status"] == "unchanged"
     assert hospital.creates() == 0
@@ -434,8 +434,8 @@ def test_a_roster_named_on_the_command_line_is_read_again_to_decide(sealed):
     (sealed.folder / "inbox" / "roster.xlsx").unlink()
     sealed.roster([person()], file="../named.xlsx")
     assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 3
-    assert go(sealed, "resolve", name(1), "--same-person") == 0
-    assert go(sealed, "resolve", name(1), "--keep") == 0
+    assert run_later(sealed, "resolve", name(1), "--same-person") == 0
+    assert run_later(sealed, "resolve", name(1), "--keep") == 0
     assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 0
     assert sealed.statuses() == {"unchanged": 1}
 
@@ -445,9 +445,16 @@ def test_a_roster_named_on_the_command_line_is_read_again_to_decide(sealed):
 
 def test_the_list_shows_both_and_the_two_commands(held, capsys):
     capsys.readouterr()
-    assert go(held, "resolve") == 3
+    assert run_later(held, "resolve") == 3
     told = "".join(capsys.readouterr())
-    for word in (SEAL_NAME, WRONG[-4:], RIGHT[-4:], made(held)[name(1)], "--same-person", "--other-person"):
+    for word in (
+        SEAL_NAME,
+        WRONG[-4:],
+        RIGHT[-4:],
+        list_made_seals(held)[name(1)],
+        "--same-person",
+        "--other-person",
+    ):
         assert word in told, word
     report = (held.folder / "out" / "latest" / "report.html").read_text("utf-8")
     assert "may be known doctors" in report
@@ -457,10 +464,10 @@ def test_explain_ends_with_the_two_commands_and_tells_the_decision(held, capsys)
     capsys.readouterr()
     held.go("explain", name(1), RIGHT[-4:])
     told = capsys.readouterr().out
-    seal_id = made(held)[name(1)]
+    seal_id = list_made_seals(held)[name(1)]
     assert f"resolve {seal_id} --same-person" in told
     assert f"resolve {seal_id} --other-person" in told
-    assert go(held, "resolve", seal_id, "--same-person", "--why", "saw the card") == 0
+    assert run_later(held, "resolve", seal_id, "--same-person", "--why", "saw the card") == 0
     held.go("run")
     capsys.readouterr()
     assert held.go("explain", name(1)) == 0, "one person, one story"

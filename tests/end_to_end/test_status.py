@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from desk_support import go
+from resolution_support import run_later
 from wire_support import fault
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
@@ -17,7 +17,7 @@ def say(capsys):
 
     def ask(hospital, *words, language="en"):
         capsys.readouterr()
-        go(hospital, "--lang", language, *words)
+        run_later(hospital, "--lang", language, *words)
         data, told = capsys.readouterr()
         return data + told, told.rstrip("\n").splitlines()[-1]
 

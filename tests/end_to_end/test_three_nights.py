@@ -2,8 +2,8 @@
 
 import pytest
 from crash_support import CREATE, Zygote, in_the_air
-from desk_support import go, made
 from night_support import draw_seal, name, number
+from resolution_support import list_made_seals, run_later
 
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.rules import Rules
@@ -118,9 +118,11 @@ def test_three_nights(hospital_with, names):
     for who, line in third.items():
         if line["status"] == "unknown":
             settled = (
-                ["--seal-id", made(hospital)[who]] if who in made(hospital) else ["--not-created", "--sure"]
+                ["--seal-id", list_made_seals(hospital)[who]]
+                if who in list_made_seals(hospital)
+                else ["--not-created", "--sure"]
             )
-            assert go(hospital, "resolve", line["trace_id"], *settled) == 0
+            assert run_later(hospital, "resolve", line["trace_id"], *settled) == 0
     assert hospital.go("run") in {0, 3}  # a row that differs from its seal waits for a decision
     look(hospital, 15, killed)
     assert sorted(seal.number for seal in hospital.world.seals) == sorted(map(number, range(1, 15)))

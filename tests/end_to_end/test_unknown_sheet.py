@@ -2,8 +2,8 @@
 
 import openpyxl
 import pytest
-from desk_support import go, made, unknown
 from night_support import name, number
+from resolution_support import find_unknown_rows, list_made_seals, run_later
 from wire_support import fault
 
 from pipeline.messages.results import WORDS
@@ -46,11 +46,11 @@ class Sheet:
     def fill_by_name(self):
         """Write beside each name the SealId that the console shows for it."""
         for row in self.rows:
-            self.write(row, "SealId", made(self.hospital)[self.read(row, "Name")])
+            self.write(row, "SealId", list_made_seals(self.hospital)[self.read(row, "Name")])
 
     def enter(self) -> int:
         self.book.save(self.hospital.folder / "filled.xlsx")
-        return go(self.hospital, "resolve", str(self.hospital.folder / "filled.xlsx"))
+        return run_later(self.hospital, "resolve", str(self.hospital.folder / "filled.xlsx"))
 
 
 VISIBLE = ("Name", "Status", "Seal name", "Identity no.", "Sent at", "How to settle it")
@@ -81,7 +81,7 @@ def test_a_sheet_that_was_sorted_in_part_is_refused_whole(night, capsys):
         said = capsys.readouterr().err
         assert "row 2" in said or "row_id 2" in said, titles
     assert night.go("run") == 3
-    assert len(unknown(night)) == len(LOST), "nothing of it was entered"
+    assert len(find_unknown_rows(night)) == len(LOST), "nothing of it was entered"
 
 
 def test_a_sheet_that_was_sorted_whole_is_taken(night):
@@ -90,7 +90,7 @@ def test_a_sheet_that_was_sorted_whole_is_taken(night):
     sheet.fill_by_name()
     assert sheet.enter() == 0
     assert night.go("run") == 0
-    assert {row["name"]: row["seal_id"] for row in night.outcomes()} == made(night)
+    assert {row["name"]: row["seal_id"] for row in night.outcomes()} == list_made_seals(night)
 
 
 def test_one_line_that_disagrees_stops_the_right_ones_as_well(night):
@@ -99,7 +99,7 @@ def test_one_line_that_disagrees_stops_the_right_ones_as_well(night):
     sheet.write(4, "TraceId", sheet.read(3, "TraceId"))
     assert sheet.enter() == 2
     assert night.go("run") == 3
-    assert len(unknown(night)) == len(LOST)
+    assert len(find_unknown_rows(night)) == len(LOST)
 
 
 @pytest.mark.parametrize("title", ["TraceId", "row_id"])
@@ -123,7 +123,7 @@ def test_a_row_that_was_corrected_meanwhile_still_agrees(night):
     second = Sheet(night)
     for row in second.rows:
         if second.read(row, "Name") in (first.read(3, "Name"), first.read(4, "Name")):
-            second.write(row, "SealId", made(night)[second.read(row, "Name")])
+            second.write(row, "SealId", list_made_seals(night)[second.read(row, "Name")])
     assert second.enter() == 0
 
 

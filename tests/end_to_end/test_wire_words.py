@@ -7,7 +7,7 @@ from contextlib import closing
 
 import openpyxl
 import pytest
-from desk_support import go
+from resolution_support import run_later
 from tls_support import CERTIFICATE, EXPIRED, WRONG_HOST, TlsRelay
 from wire_support import UPLOAD, fault
 
@@ -28,8 +28,8 @@ def spoken(hospital, capsys, language):
     cells = [str(cell.value) for sheet in book for line in sheet.iter_rows() for cell in line if cell.value]
     pages = [(latest / each).read_text("utf-8") for each in ("report.html", "outcomes.jsonl", "run.json")]
     for row in hospital.outcomes():
-        go(hospital, "--lang", language, "explain", row["staff_no"])
-    go(hospital, "--lang", language, "status")
+        run_later(hospital, "--lang", language, "explain", row["staff_no"])
+    run_later(hospital, "--lang", language, "status")
     asked = capsys.readouterr()
     return [console, *cells, *pages, asked.out, asked.err]
 

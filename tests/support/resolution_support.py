@@ -1,4 +1,4 @@
-"""Short ways to say what a human does at the desk, some minutes after the night."""
+"""Short ways to do what a person does some minutes after a run: resolve, certify, explain."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 
 
-class Later(SystemClock):
-    """The machine's clock some minutes on, beyond the fence of every signature sent so far."""
+class LaterClock(SystemClock):
+    """The machine's clock some minutes on: a late copy of what was sent so far is no longer accepted."""
 
     passed = 400.0  # seconds since the run, on the service's clock as well
 
@@ -15,9 +15,9 @@ class Later(SystemClock):
         return super().now() + self.passed
 
 
-def go(hospital, *words, clock=None) -> int:
+def run_later(hospital, *words, clock=None) -> int:
     """Run the command line over a hospital, later: on the machine's clock and on the service's."""
-    clock = clock or Later()
+    clock = clock or LaterClock()
     hospital.service_clock.ahead = getattr(clock, "passed", 0.0)
     try:
         return main(["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *words], clock=clock)
@@ -25,11 +25,11 @@ def go(hospital, *words, clock=None) -> int:
         hospital.service_clock.ahead = 0.0
 
 
-def unknown(hospital) -> dict[str, dict]:
-    """The rows without a verdict, by name."""
+def find_unknown_rows(hospital) -> dict[str, dict]:
+    """Return the rows without a verdict, by name."""
     return {row["name"]: row for row in hospital.outcomes() if row["status"] == "unknown"}
 
 
-def made(hospital) -> dict[str, str]:
-    """What the service really made: name -> SealId."""
+def list_made_seals(hospital) -> dict[str, str]:
+    """Return what the service really made: name -> SealId."""
     return {seal.name: seal.seal_id for seal in hospital.world.seals}
