@@ -194,7 +194,7 @@ def _read_seals(
     session: Session, config: Config, file: Path, ledger: SqliteLedger, site_key: SiteKey
 ) -> AdoptableSeals:
     """Read the seals that a file gives; of a results workbook beside the present rosters."""
-    from pipeline.intake.fields.validate import validate
+    from pipeline.intake.fields.validate import validate_rows
     from pipeline.intake.read_rosters import read_rosters
     from pipeline.planning.same_person import unite_persons
     from pipeline.resolution.adopt import is_results, read_results, read_sheet
@@ -210,11 +210,11 @@ def _read_seals(
     )
     snapshot, ended = ledger.snapshot(), ledger.ended_seals()
     doctors = unite_persons(
-        validate(
+        validate_rows(
             rows,
-            defaults=stage_settings.defaults(config),
+            settings=stage_settings.field_settings(config),
             today=session.clock.today(),
-            identify=site_key,
+            site_key=site_key,
         ),
         snapshot=snapshot,
         person_key=site_key.person,

@@ -273,17 +273,17 @@ class Doctor:
     row: Row
     row_id: str | None
     key: str | None  # the person; None where the number is unusable or no site key is at hand
-    name: str | None = _field(repr=False)
-    number: str | None = _field(repr=False)
-    id_type: CardType | None
-    mobile: str | None = _field(repr=False)
-    staff_no: str | None
-    department: str | None
-    seal_name: str | None  # the roster's own, if it has one
-    scene_key: str | None
-    enable_auto_sign: bool | None
-    license_type: int | None
-    seal_image_compress: bool | None
+    name: str | None = _field(default=None, repr=False)
+    number: str | None = _field(default=None, repr=False)
+    id_type: CardType | None = None
+    mobile: str | None = _field(default=None, repr=False)
+    staff_no: str | None = None
+    department: str | None = None
+    seal_name: str | None = None  # the roster's own, if it has one
+    scene_key: str | None = None
+    enable_auto_sign: bool | None = None
+    license_type: int | None = None
+    seal_image_compress: bool | None = None
     picture: ImageFile | None = _field(default=None, repr=False)
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
     problems: tuple[Problem, ...] = ()

@@ -16,7 +16,7 @@ from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Probl
 from pipeline.errors import UsageError
 from pipeline.intake.corrected_lines import relate_lines
 from pipeline.intake.fields.normalize import shown, trim
-from pipeline.intake.fields.validate import Identify, row_ids
+from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import embedded_images, picture_column
 from pipeline.intake.read_rosters import refused
 from pipeline.intake.swapped_rows import find_swapped_row
@@ -54,7 +54,7 @@ def load_rows(
     context: Sequence[Path],
     *,
     to_fix_only: bool,
-    identify: Identify | None,
+    identify: SiteKeyDigests | None,
     guessed: bool = False,
 ) -> Gathered:
     """Read the rosters, and put the corrected rows of results workbooks among them into their places.
@@ -74,7 +74,7 @@ def load_rows(
     tickets = {row.row_token for row in rows}
     fixed = [row for row in beside if row.row_token is not None and row.row_token not in tickets]
     roster = [row for row in beside if row.row_token is None]
-    at = _by_id(roster, row_ids(roster, identify))
+    at = _by_id(roster, assign_row_ids(roster, identify))
     rows, files = _at_home(rows, files, at)
     stray = next((row for row in rows if row.row_token not in at), None)
     if guessed and stray is not None:
@@ -91,14 +91,18 @@ def load_rows(
         if row_id not in tickets
     ]
     return Gathered(
-        whole, list(row_ids(whole, identify)), files, [row for row, _ in left], [row_id for _, row_id in left]
+        whole,
+        list(assign_row_ids(whole, identify)),
+        files,
+        [row for row, _ in left],
+        [row_id for _, row_id in left],
     )
 
 
-def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: Identify | None) -> Gathered:
+def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: SiteKeyDigests | None) -> Gathered:
     """Return the rosters' rows, those that a results workbook corrects as it has them."""
     roster = [row for row in rows if row.row_token is None]
-    ids = list(row_ids(roster, identify))
+    ids = list(assign_row_ids(roster, identify))
     if len(roster) == len(rows) and not any(report.run is not None for report in files):
         return Gathered(roster, ids, files)
     at = _by_id(roster, ids)

@@ -37,7 +37,7 @@ from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.corrections import load_rows
-from pipeline.intake.fields.validate import validate
+from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.name_ocr import check_names_in_images
 from pipeline.intake.pairing.image_index import index_images
@@ -113,11 +113,11 @@ def prepare_run(
     identify = site_key or PLAIN_KEY
     snapshot = ledger.snapshot() if ledger else LedgerSnapshot({}, {})
     judge = partial(
-        validate,
-        defaults=stage_settings.defaults(config),
+        validate_rows,
+        settings=stage_settings.field_settings(config),
         today=clock.today(),
-        identify=identify,
-        known={past.key for past in snapshot.people.values() if past.seal or past.unresolved_attempt},
+        site_key=identify,
+        known_keys={past.key for past in snapshot.people.values() if past.seal or past.unresolved_attempt},
     )
     read = partial(read_rosters, columns=config.columns, manner=stage_settings.read_options(ask, config))
     collect = partial(
@@ -125,8 +125,8 @@ def prepare_run(
     )
     found = collect(read, ask.rosters, ask.context)
     unite = partial(unite_persons, snapshot=snapshot, person_key=identify.person)
-    doctors = unite(judge(found.rows, ids=found.row_ids))
-    others = unite(judge(found.others, ids=found.other_ids))
+    doctors = unite(judge(found.rows, row_ids=found.row_ids))
+    others = unite(judge(found.others, row_ids=found.other_ids))
     known = ledger.known_files() if ledger else {}
     library = index_images(ask.seals)
     pairing = match_images(

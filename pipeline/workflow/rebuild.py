@@ -171,12 +171,6 @@ def _doctor(seen: RowRecord, line: Mapping[str, Any]) -> Doctor:
         id_type=CardType(line["id_card_type"]) if line["id_card_type"] else None,
         mobile=line["mobile_masked"],
         staff_no=line["staff_no"],
-        department=None,
-        seal_name=None,
-        scene_key=None,
-        enable_auto_sign=None,
-        license_type=None,
-        seal_image_compress=None,
     )
 
 

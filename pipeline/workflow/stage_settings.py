@@ -17,7 +17,7 @@ from types import MappingProxyType
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.metrics import Traffic
-from pipeline.domain.roster import Doctor, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
+from pipeline.domain.roster import Doctor, Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
 from pipeline.domain.run import Judgement, RowPlan, RunPreview, RunRequest
 from pipeline.domain.seals import LedgerSnapshot, LiveSeal, PersonHistory, SealContent, SealRequest
 from pipeline.esign.client import Client
@@ -26,8 +26,8 @@ from pipeline.esign.contracts.base import CREATE, Agent, Contract
 from pipeline.esign.error_codes import has_reason
 from pipeline.esign.rate_limiter import Limiter, most_in_a_second
 from pipeline.esign.signing import Credentials
-from pipeline.intake.fields.seal_name import objections
-from pipeline.intake.fields.validate import Defaults
+from pipeline.intake.fields.text_fields import check_seal_name
+from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images import prepare as image
 from pipeline.intake.images import store
 from pipeline.intake.pairing.picture_entries import PairedBefore, PairedRow
@@ -82,15 +82,13 @@ def client(config: Config, credentials: Credentials, clock: Clock) -> Client:
     )
 
 
-def defaults(config: Config) -> Defaults:
-    """Return what holds where a row says nothing."""
-    api = config.api
-    return Defaults(
-        scene_key=api.scene_key,
-        enable_auto_sign=api.enable_auto_sign,
-        license_type=api.license_type,
-        seal_image_compress=api.seal_image_compress,
-        allow_other_card_type=api.allow_other_card_type,
+def field_settings(config: Config) -> FieldSettings:
+    """Return what the configuration says of the fields."""
+    return FieldSettings(
+        defaults={
+            field: getattr(config.api, field) for field in Field if field in type(config.api).model_fields
+        },
+        allow_other_card_type=config.api.allow_other_card_type,
         seal_name_ascii=config.seal_name_ascii,
         accepted_parameters=contract_of(config).optional_parameters,
     )
@@ -295,7 +293,7 @@ def _same_picture(picture: ImageFile, made: SealContent) -> bool:
 
 
 def _name_problem(name: str, *, ascii_allowed: bool) -> Problem | None:
-    troubles = objections(name, None, ascii_allowed=ascii_allowed)
+    troubles = check_seal_name(name, None, ascii_allowed=ascii_allowed)
     return troubles[0] if troubles else None
 
 

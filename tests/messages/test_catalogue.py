@@ -54,7 +54,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/fields/name_remarks.py",
     "intake/fields/normalize.py",
     "intake/fields/person_name.py",
-    "intake/fields/staff_fields.py",
+    "intake/fields/text_fields.py",
     "intake/fields/surnames.py",
     "intake/layout/column_titles.py",
     "intake/layout/header_search.py",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import Cell, CellKind, Field, Origin, Row
 from pipeline.intake.fields.id_rules import check_character
-from pipeline.intake.fields.validate import Defaults, validate
+from pipeline.intake.fields.validate import FieldSettings, validate_rows
 from pipeline.messages.problems import message
 
 TODAY = date(2026, 11, 25)
@@ -159,11 +159,8 @@ DAMAGE = {
     "formula without value": lambda _: (CellKind.NO_VALUE, None, ""),
     "a picture": lambda _: (CellKind.PICTURE, None, ""),
 }
-DEFAULTS = Defaults(
-    scene_key="E_PRESCRIPTION_AUTO_SIGN",
-    enable_auto_sign=None,
-    license_type=None,
-    seal_image_compress=None,
+SETTINGS = FieldSettings(
+    defaults={Field.SCENE_KEY: "E_PRESCRIPTION_AUTO_SIGN"},
     allow_other_card_type=False,
     accepted_parameters=(),
 )
@@ -182,7 +179,7 @@ def test_of_a_thousand_damaged_numbers_none_is_used_and_each_is_refused_at_its_c
     kinds = [list(DAMAGE)[place % len(DAMAGE)] for place in range(COUNT)]
     rows = [row(place + 2, *DAMAGE[kind](dice)) for place, kind in enumerate(kinds)]
     honest_rows = [row(place, TEXT, None, honest(dice)) for place in range(COUNT + 2, COUNT + 502)]
-    doctors = validate([*rows, *honest_rows], defaults=DEFAULTS, today=TODAY, identify=None)
+    doctors = validate_rows([*rows, *honest_rows], settings=SETTINGS, today=TODAY, site_key=None)
     assert len(DAMAGE) > 40
     for kind, doctor in zip(kinds, doctors[:COUNT], strict=True):
         text = doctor.row.fields[Field.NUMBER].display_text
@@ -200,12 +197,12 @@ def test_of_a_thousand_damaged_numbers_none_is_used_and_each_is_refused_at_its_c
 
 def test_beside_an_open_foreign_card_no_damaged_citizens_number_passes_either():
     dice = random.Random(SEED + 1)
-    open_to_all = replace(DEFAULTS, allow_other_card_type=True)
+    open_to_all = replace(SETTINGS, allow_other_card_type=True)
     of_another_card = ("short permit", "new permit", "permit with a letter", "passport", "no such province")
     for kind in (kind for kind in DAMAGE if kind not in of_another_card):
         for _ in range(10):
             damaged = row(2, *DAMAGE[kind](dice))
             card = Cell("C", "证件类型", "护照", TEXT, "护照")
             both = replace(damaged, fields={**damaged.fields, Field.ID_TYPE: card})
-            (doctor,) = validate([both], defaults=open_to_all, today=TODAY, identify=None)
+            (doctor,) = validate_rows([both], settings=open_to_all, today=TODAY, site_key=None)
             assert doctor.number is None, (kind, damaged.fields[Field.NUMBER].display_text)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Row
 from pipeline.intake.fields.id_rules import check_character
-from pipeline.intake.fields.validate import Defaults, validate
+from pipeline.intake.fields.validate import FieldSettings, validate_rows
 
 TODAY = date(2026, 11, 25)
 DEFAULTS = {
@@ -18,8 +18,6 @@ DEFAULTS = {
     "enable_auto_sign": None,
     "license_type": None,
     "seal_image_compress": None,
-    "allow_other_card_type": False,
-    "accepted_parameters": (),
 }
 ALL_ACCEPTED = {"accepted_parameters": ("enable_auto_sign", "license_type", "seal_image_compress")}
 COLUMNS = dict(zip(Field, "ABCDEFGHIJKL", strict=True))
@@ -58,8 +56,21 @@ def row(number=2, *, file="a.xlsx", hidden=False, **values):
     return Row(Origin(Path(file), "Sheet1", number), tuple(cells.values()), cells, hidden=hidden)
 
 
-def judge(*rows, identify=None, **defaults) -> list[Doctor]:
-    return validate(rows, defaults=Defaults(**{**DEFAULTS, **defaults}), today=TODAY, identify=identify)
+def judge(
+    *rows,
+    site_key=None,
+    allow_other_card_type=False,
+    seal_name_ascii=False,
+    accepted_parameters=(),
+    **defaults,
+) -> list[Doctor]:
+    settings = FieldSettings(
+        defaults={Field(name): value for name, value in {**DEFAULTS, **defaults}.items()},
+        allow_other_card_type=allow_other_card_type,
+        seal_name_ascii=seal_name_ascii,
+        accepted_parameters=accepted_parameters,
+    )
+    return validate_rows(rows, settings=settings, today=TODAY, site_key=site_key)
 
 
 def codes(doctor):
@@ -283,13 +294,13 @@ def test_a_dash_in_a_choice_is_a_blank(dash):
 
 def test_the_key_is_made_from_the_lifetime_number_and_only_from_a_usable_one():
     permit = row(id_card_number="h1234567801", id_card_type="回乡证")
-    doctors = judge(permit, row(), row(id_card_number=GOOD[:-1]), identify=Digests())
+    doctors = judge(permit, row(), row(id_card_number=GOOD[:-1]), site_key=Digests())
     assert [doctor.key for doctor in doctors] == ["person:H12345678", f"person:{GOOD}", None]
 
 
 def test_a_row_id_is_the_content_as_shown_and_the_count_of_equal_rows():
     first, other, again = row(2), row(3, name="李四"), row(9, file="b.xlsx")
-    ids = [doctor.row_id for doctor in judge(first, other, again, identify=Digests())]
+    ids = [doctor.row_id for doctor in judge(first, other, again, site_key=Digests())]
     content = f"name=张三|id_card_number={GOOD}|mobile=13800138000"
     assert ids == [f"{content}#0", content.replace("张三", "李四") + "#0", f"{content}#1"]
 
@@ -338,7 +349,7 @@ rows = st.builds(
 @given(st.lists(rows, max_size=4), st.sampled_from([(), ALL_ACCEPTED["accepted_parameters"]]), st.booleans())
 def test_every_row_gives_exactly_one_doctor_in_order_whatever_stands_in_it(sheet, accepted, allow_other):
     doctors = judge(
-        *sheet, accepted_parameters=accepted, allow_other_card_type=allow_other, identify=Digests()
+        *sheet, accepted_parameters=accepted, allow_other_card_type=allow_other, site_key=Digests()
     )
     assert [doctor.row for doctor in doctors] == sheet
     assert len({doctor.row_id for doctor in doctors}) == len(sheet)
