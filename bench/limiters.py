@@ -15,13 +15,13 @@ class _Baseline:
         self.clock = clock
         self.left: list[float] = []
 
-    async def leave(self, _: str) -> None:
+    async def record_departure(self, _: str) -> None:
         self.left.append(self.clock.monotonic())
 
-    def throttled(self, action: str, granted: int | None, counted: int | None) -> None:
+    def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
         """Go on as before: the call is sent again in its turn."""
 
-    def departures(self, _: str) -> tuple[float, ...]:
+    def list_departures(self, _: str) -> tuple[float, ...]:
         return tuple(self.left)
 
 

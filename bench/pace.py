@@ -24,7 +24,7 @@ from pipeline.clock import Clock, ManualClock, SystemClock
 from pipeline.esign.client import Client
 from pipeline.esign.contracts.base import PROBE, Agent, build_probe
 from pipeline.esign.error_codes import stated_rate
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, most_in_a_second
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.limits import Limiter as Service
@@ -75,14 +75,14 @@ async def drive(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: 
                     accepted.append(left)
                     break
                 refused.append(left)
-                limiter.throttled(PROBE, RATE, counted)
+                limiter.record_throttle(PROBE, RATE, counted)
                 await clock.sleep(chance.random() * BACKOFF)
 
     await asyncio.gather(*[worker() for _ in range(IN_FLIGHT)])
     judged = sorted(accepted)[-CALLS:]
     while_judged = [moment for moment in refused if moment >= judged[0]]
     share = (len(judged) - RATE) / ((judged[-1] - judged[RATE - 1]) * RATE)
-    most = most_in_a_second(tuple(sorted(limiter.departures(PROBE))))
+    most = max_in_rolling_second(tuple(sorted(limiter.list_departures(PROBE))))
     return Run(share, 1000 * len(while_judged) / len(judged), most)
 
 
@@ -99,7 +99,7 @@ async def _simulated(name: str, kind: str, jitter: float, learning: float, chanc
     async def call(limiter: Limiter) -> tuple[float, int | None]:
         await limiter.acquire(PROBE)
         await clock.sleep(chance.expovariate(1 / LATE))
-        await limiter.leave(PROBE)
+        await limiter.record_departure(PROBE)
         left = clock.monotonic()
         await clock.sleep(chance.random() * jitter)
         counted = service.excess(("", PROBE), now=clock.now(), steady=clock.monotonic())
@@ -128,13 +128,15 @@ async def over_a_socket(name: str, url: str) -> Run:
     async def call(limiter: Limiter) -> tuple[float, int | None]:
         left = 0.0
 
-        async def gate(_: Callable[[], bool]) -> None:
+        async def before_send(_: Callable[[], bool]) -> None:
             nonlocal left
             await limiter.acquire(PROBE)
-            await limiter.leave(PROBE)
+            await limiter.record_departure(PROBE)
             left = clock.monotonic()
 
-        reply = await client.call(PROBE, build_probe(agent), trace_id=str(uuid.uuid4()), gate=gate)
+        reply = await client.call(
+            PROBE, build_probe(agent), trace_id=str(uuid.uuid4()), before_send=before_send
+        )
         answer = parse_answer(reply.body)
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer

@@ -51,7 +51,7 @@ class Progress:
     ) -> None:
         if self._refresher is not None:
             self._refresher.cancel()
-            self._print_outage(self._outages.read())  # the last look may be a second old
+            self._print_outage(self._outages.current_outage())  # the last look may be a second old
         if self._bar is not None:
             self._bar.close()
 
@@ -93,7 +93,7 @@ class Progress:
         """Draw or print again and again, also while the service is silent and no row ends."""
         for number in count(1):
             await self._clock.sleep(REFRESH_SECONDS)
-            self._print_outage(self._outages.read())
+            self._print_outage(self._outages.current_outage())
             if self._bar is not None:
                 self._draw_bar()
             elif number % REFRESHES_PER_LINE == 0:
@@ -113,9 +113,9 @@ class Progress:
             if before is not None:
                 time = Presenter(self._session.spoken).describe_duration(self._clock.now() - before.since)
                 self.inform("outage_over", host=before.host, time=time)
-        elif outage.gives_up is not None:
-            if before is None or before.gives_up is None:
-                until = _format_time_of_day(outage.gives_up)
+        elif outage.gives_up_at is not None:
+            if before is None or before.gives_up_at is None:
+                until = _format_time_of_day(outage.gives_up_at)
                 self.inform("outage_paused", until=until, **self._describe_outage(outage))
         elif before is None:
             self.inform("outage_began", **self._describe_outage(outage))
@@ -130,17 +130,17 @@ class Progress:
 
     def _describe_progress(self) -> str:
         """Return the counts of rows, with rate, share of the limit and time left, or what is known of an outage."""
-        session, outage, rate = self._session, self._outages.read(), self._measure_rate()
+        session, outage, rate = self._session, self._outages.current_outage(), self._measure_rate()
         if outage is None:
             share = f"{rate / self._requests_per_second:.0%}"
             parts = [
                 session.render_sentence("rate", rate=f"{rate:.1f}", share=share),
                 session.render_sentence("left", time=self._estimate_time_left(rate)),
             ]
-        elif outage.gives_up is None:
+        elif outage.gives_up_at is None:
             parts = [session.render_sentence("outage_now", **self._describe_outage(outage))]
         else:
-            until = _format_time_of_day(outage.gives_up)
+            until = _format_time_of_day(outage.gives_up_at)
             parts = [session.render_sentence("outage_until", until=until, **self._describe_outage(outage))]
         counts = self._counts
         parts += [

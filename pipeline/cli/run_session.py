@@ -159,7 +159,7 @@ class RunSession:
                 self.signals.drain_on_signal(
                     stop, lambda: progress.inform("stopping"), self._report_second_signal
                 )
-                progress.begin(preview.creates, partial(limiter.departures, CREATE))
+                progress.begin(preview.creates, partial(limiter.list_departures, CREATE))
                 if is_confirmed and preview.creates:
                     _collect_new_objects()
                     Thread(target=run_environment.warm_up, daemon=True).start()

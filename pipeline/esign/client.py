@@ -1,7 +1,7 @@
-"""The HTTP client: one call, one answer, and what of it was put on the wire.
+"""The HTTP client: one call, one reply, and whether its headers were put on the wire.
 
 The official SDK's clients are not used: they look for errors in some Content-Types only, and their retryer
-sends again after a success. Here a redirect is not followed, nothing is decompressed, the answer's size and
+sends again after a success. Here a redirect is not followed, nothing is decompressed, the reply's size and
 time are bounded, TLS is always verified, and a call is never repeated by the transport.
 """
 
@@ -13,6 +13,7 @@ import hashlib
 import io
 import logging
 import ssl
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -29,16 +30,15 @@ from pipeline.errors import reason_of
 from pipeline.esign.contracts.base import UPLOAD, VERSION
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, authorization
-from pipeline.esign.tls import make_context
 from pipeline.messages.texts import make_text
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
-CLOCK_STEP = 30.0  # seconds of skew worth correcting
-SKEWS = 5  # last answers whose Date counts
-ANSWER_BYTES = 1 << 20
+MIN_CORRECTION = 30.0  # seconds of skew worth correcting
+RECENT_SKEWS = 5  # replies whose Date counts
+MAX_REPLY_BYTES = 1 << 20
 CLOSED_BEFORE = "wire.closed_before"
 # OpenSSL's X509_V_ERR_… -> the key of a text
 CERTIFICATES: Mapping[int, str] = {
@@ -50,7 +50,7 @@ CERTIFICATES: Mapping[int, str] = {
     62: "wire.certificate_host",
     64: "wire.certificate_host",
 }
-# the first that fits
+# the first class that fits counts
 _NOT_SENT: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.ClientConnectorCertificateError, "wire.certificate_refused"),
     (aiohttp.ClientSSLError, "wire.tls_failed"),
@@ -60,10 +60,9 @@ _NOT_SENT: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.ClientConnectorError, "wire.no_connection"),
     (TimeoutError, "wire.no_connection"),
 )
-NO_TLS = "wire.port_not_https"
-_PLAIN_PORT = frozenset(
-    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
-)  # as OpenSSL 1.1, 3 say it
+PLAIN_PORT = "wire.port_not_https"
+# OpenSSL 1.1 and 3
+_PLAIN_PORT_REASONS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 _WITH_REASON = frozenset({"wire.no_proxy", "wire.no_connection"})
 _TOO_LONG = OSError(errno.ETIMEDOUT, "")
 _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
@@ -75,9 +74,9 @@ _PROXY_ERRORS = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyErro
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 
 BeforeSend = Callable[[Callable[[], bool]], Awaitable[None]]
-"""Runs with the connection open, before the first byte: the slot, then whatever must be durable.
+"""Runs on the open connection, before the first byte: waits for the slot, then makes durable what must be.
 
-It is given a function that tells whether the connection is still open: a server may tire of waiting.
+Its argument is a function that returns whether the connection is still open: a server may close one that waits.
 """
 
 
@@ -98,24 +97,24 @@ class NoAnswer(Exception):
     """The headers left and no whole answer came: the call may have been executed."""
 
 
-_gate: ContextVar[BeforeSend | None] = ContextVar("gate", default=None)
+_before_send: ContextVar[BeforeSend | None] = ContextVar("before_send", default=None)
 
 
-class _GatedConnector(aiohttp.TCPConnector):
-    """Holds an open connection at the gate of its call, so that a slot is never spent on a handshake."""
+class _WaitingConnector(aiohttp.TCPConnector):
+    """Awaits a call's ``before_send`` on its open connection, so that a slot is never spent on a handshake."""
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's signature
         connection = await super().connect(req, traces, timeout)
-        gate = _gate.get()
+        before_send = _before_send.get()
 
-        def alive() -> bool:
+        def is_open() -> bool:
             transport = connection.transport
             return transport is not None and not transport.is_closing()
 
         try:
-            if gate is not None:
-                await gate(alive)
-            if not alive():
+            if before_send is not None:
+                await before_send(is_open)
+            if not is_open():
                 raise NotSent(CLOSED_BEFORE)
         except BaseException:
             connection.close()
@@ -146,19 +145,19 @@ class Client:
         self._proxy = proxy
         self._ca_file = ca_file
         self._sessions: dict[str, aiohttp.ClientSession] = {}
-        self.offset = 0.0  # seconds to add to our clock: what the service's Date taught us
-        self._skews: deque[float] = deque(maxlen=SKEWS)
+        self.clock_offset = 0.0  # seconds to add to our clock, learnt from the service's Date
+        self._skews: deque[float] = deque(maxlen=RECENT_SKEWS)
 
     async def __aenter__(self) -> Self:
         """Open nothing yet; connections are made by the calls."""
-        context = make_context(self._ca_file)
+        context = make_tls_context(self._ca_file)
         trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(_headers_ready)
-        trace.on_request_chunk_sent.append(_chunk_sent)
+        trace.on_request_headers_sent.append(_on_headers_sent)
+        trace.on_request_chunk_sent.append(_on_chunk_sent)
         connectors = {
             # A create never uses a used connection: a silent death of it would leave the outcome open.
-            "general": _GatedConnector(ssl=context, limit=0, force_close=True),
-            "file": _GatedConnector(ssl=context, limit=0, keepalive_timeout=10.0),
+            "general": _WaitingConnector(ssl=context, limit=0, force_close=True),
+            "file": _WaitingConnector(ssl=context, limit=0, keepalive_timeout=10.0),
         }
         for role, connector in connectors.items():
             self._sessions[role] = aiohttp.ClientSession(
@@ -179,91 +178,91 @@ class Client:
         for session in self._sessions.values():
             await session.close()
 
-    def host(self, action: str) -> str:
+    def host_of(self, action: str) -> str:
         """Return the host (with a port where it is not the usual one) that an action goes to."""
         url = self._urls["file" if action == UPLOAD else "general"]
         return url.host_port_subcomponent or url.host or ""
 
     def host_at_fault(self, action: str, error: NotSent | NoAnswer) -> str:
-        """Return the host that kept a call from its answer: the proxy's where that is at fault."""
+        """Return the host because of which a call got no answer: the proxy's where that is at fault."""
         if isinstance(error, NotSent) and error.of_proxy and self._proxy is not None:
-            return URL(self._proxy).host_port_subcomponent or self.host(action)
-        return self.host(action)
+            return URL(self._proxy).host_port_subcomponent or self.host_of(action)
+        return self.host_of(action)
 
-    def now(self) -> float:
-        """Return unix seconds as the service sees them."""
-        return self._clock.now() + self.offset
+    def service_time(self) -> float:
+        """Return unix seconds by the service's clock."""
+        return self._clock.now() + self.clock_offset
 
-    def learn(self, reply: Reply) -> None:
-        """Take the Date of an answer that is surely the service's; the clock is set by the middle one of the last."""
+    def update_clock_offset(self, reply: Reply) -> None:
+        """Take the Date of a reply that is surely the service's; the median of the last ones sets the offset."""
         if reply.skew is None:
             return
         self._skews.append(reply.skew)
-        usual = median(self._skews)
-        if abs(usual - self.offset) >= CLOCK_STEP:
-            self.offset = usual
+        skew = median(self._skews)
+        if abs(skew - self.clock_offset) >= MIN_CORRECTION:
+            self.clock_offset = skew
 
-    def set_clock(self, skew: float | None) -> None:
-        """Begin anew with the clock: by the Date of a refused timestamp, or (None) after the machine's own has jumped."""
+    def reset_clock_offset(self, skew: float | None) -> None:
+        """Forget earlier replies: set the offset to the skew of a refused timestamp, or (None) keep it after a clock jump."""
         self._skews.clear()
         if skew is not None:
             self._skews.append(skew)
-            if abs(skew - self.offset) >= CLOCK_STEP:
-                self.offset = skew
+            if abs(skew - self.clock_offset) >= MIN_CORRECTION:
+                self.clock_offset = skew
 
-    async def call(self, action: str, body: bytes, *, trace_id: str, gate: BeforeSend) -> Reply:
-        """Send one signed call and return its whole answer.
+    async def call(self, action: str, body: bytes, *, trace_id: str, before_send: BeforeSend) -> Reply:
+        """Send one signed call and return its whole reply.
 
-        ``gate`` is awaited on the open connection; the signature is made after it, so a late slot never
-        carries an old timestamp. Raises NotSent or NoAnswer; whatever ``gate`` raises passes through.
+        ``before_send`` is awaited on the open connection. The signature is made after it, so that a late slot never
+        carries an old timestamp. Raises NotSent or NoAnswer, and everything that ``before_send`` raises.
         """
         role = "file" if action == UPLOAD else "general"
-        headers = self._headers(action, trace_id)
+        headers = self._build_headers(action, trace_id)
         digest = hashlib.sha256(body).hexdigest()
-        sending = _Sending(self._timeout)
+        call = _CallState(self._timeout)
 
-        async def at_the_gate(alive: Callable[[], bool]) -> None:
-            await gate(alive)
+        async def wait_and_sign(is_open: Callable[[], bool]) -> None:
+            await before_send(is_open)
             hit_failpoint(f"{action}: before the headers")
-            timestamp = int(self.now())
+            timestamp = int(self.service_time())
             signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
-            sending.late_headers = {
+            call.late_headers = {
                 "X-TC-Timestamp": str(timestamp),
                 "Authorization": authorization(self._credentials, signed, digest, timestamp=timestamp),
             }
 
-        token = _gate.set(at_the_gate)
+        token = _before_send.set(wait_and_sign)
         try:
             async with (
-                asyncio.timeout(None) as sending.timer,
+                asyncio.timeout(None) as call.timer,
                 self._sessions[role].post(
                     self._urls[role],
                     data=io.BytesIO(body),
                     headers=headers,
                     allow_redirects=False,
                     proxy=self._proxy,
-                    trace_request_ctx=sending,
+                    trace_request_ctx=call,
                 ) as response,
             ):
                 hit_failpoint(f"{action}: before the body of the answer")
-                content = await _bounded(response)
+                content = await _read_body(response)
                 hit_failpoint(f"{action}: answered")
-                return Reply(response.status, content, self._skew(response.headers.get("Date")))
+                return Reply(response.status, content, self._read_skew(response.headers.get("Date")))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             LOG.info("no answer", extra={"trace_id": trace_id, "error": type(error).__name__})
-            if sending.begun:
-                raise NoAnswer(_after_the_headers(error)) from error
+            if call.has_begun:
+                raise NoAnswer(_describe_no_answer(error)) from error
             raise NotSent(
-                _before_the_headers(error),
+                _describe_not_sent(error),
                 tls=isinstance(error, _TLS_ERRORS),
                 of_proxy=isinstance(error, _PROXY_ERRORS),
             ) from error
         finally:
-            _gate.reset(token)
+            _before_send.reset(token)
 
-    def _headers(self, action: str, trace_id: str) -> dict[str, str]:
+    def _build_headers(self, action: str, trace_id: str) -> dict[str, str]:
         headers = {
-            "Host": self.host(action),
+            "Host": self.host_of(action),
             "Content-Type": "application/json",
             "User-Agent": f"esign-import/{__version__}",
             "Accept-Encoding": "identity",
@@ -278,7 +277,7 @@ class Client:
             headers["X-TC-Token"] = self._credentials.token
         return headers
 
-    def _skew(self, date: str | None) -> float | None:
+    def _read_skew(self, date: str | None) -> float | None:
         """Return how far the server's Date header is ahead of our own clock, in seconds."""
         if date is None:
             return None
@@ -288,59 +287,76 @@ class Client:
             return None
 
 
-class _Sending:
-    """One call under way: its late headers, whether bytes may have left, and the answer's clock."""
+class _CallState:
+    """The state of one call: its late headers, whether bytes may have left, and the timer of its answer."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self.late_headers: dict[str, str] = {}
-        self.begun = False
+        self.has_begun = False
         self.timer: asyncio.Timeout | None = None
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     content = bytearray()
     while chunk := await response.content.readany():
         content += chunk
-        if len(content) > ANSWER_BYTES:
+        if len(content) > MAX_REPLY_BYTES:
             raise NoAnswer(make_text("wire.answer_too_large"))
     return bytes(content)
 
 
-def _before_the_headers(error: Exception) -> KeyedText:
-    """Return what kept a call from being sent at all."""
+def _describe_not_sent(error: Exception) -> KeyedText:
+    """Return why a call was not sent at all."""
     key = next((key for kind, key in _NOT_SENT if isinstance(error, kind)), CLOSED_BEFORE)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         refused = error.certificate_error
         code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
         return make_text(CERTIFICATES.get(code, key))
     if isinstance(error, aiohttp.ClientConnectorSSLError) and isinstance(error.os_error, ssl.SSLError):
-        return make_text(NO_TLS if error.os_error.reason in _PLAIN_PORT else key)
+        return make_text(PLAIN_PORT if error.os_error.reason in _PLAIN_PORT_REASONS else key)
     if key not in _WITH_REASON:
         return make_text(key)
     refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else _TOO_LONG
     return make_text(key, why=reason_of(refused))
 
 
-def _after_the_headers(error: Exception) -> KeyedText:
-    """Return how a call that may have been executed lost its answer."""
+def _describe_no_answer(error: Exception) -> KeyedText:
+    """Return why a call that may have been executed got no answer."""
     return make_text(next((key for kind, key in _NO_ANSWER if isinstance(error, kind)), "wire.cut"))
 
 
-async def _headers_ready(
+async def _on_headers_sent(
     _: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
-    """Add what could only be known after the gate; aiohttp calls this just before it writes the headers."""
-    sending: _Sending = context.trace_request_ctx
-    params.headers.update(sending.late_headers)
-    sending.begun = True
+    """Add the headers made after ``before_send``; aiohttp calls this just before it writes the headers."""
+    call: _CallState = context.trace_request_ctx
+    params.headers.update(call.late_headers)
+    call.has_begun = True
 
 
-async def _chunk_sent(
+async def _on_chunk_sent(
     _: aiohttp.ClientSession, context: Any, __: aiohttp.TraceRequestChunkSentParams
 ) -> None:
-    """Start the answer's clock anew with each piece of the body: it runs from the last one."""
-    sending: _Sending = context.trace_request_ctx
+    """Restart the answer's timer with each piece of the body: it runs from the last one."""
+    call: _CallState = context.trace_request_ctx
     hit_failpoint("a piece of the body is sent")
-    assert sending.timer is not None
-    sending.timer.reschedule(asyncio.get_running_loop().time() + sending.timeout)
+    assert call.timer is not None
+    call.timer.reschedule(asyncio.get_running_loop().time() + call.timeout)
+
+
+def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return a context that verifies the server, by ``ca_file`` alone where one is given. Raises OSError for a bad one.
+
+    It is that of `ssl.create_default_context` without SSLKEYLOGFILE: the secrets of a connection that carries identity
+    numbers must not be written to a file.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    else:
+        context.load_default_certs()
+    return context

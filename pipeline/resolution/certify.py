@@ -118,7 +118,7 @@ async def certify_create(
                 suffix = "png" if prepared.format == "PNG" else "jpg"
                 upload = build_upload(agent, f"certify.{suffix}", data)
                 reply = await service.send_single_call(client, UPLOAD, upload)
-                uploaded = read_upload(reply, now=client.now())
+                uploaded = read_upload(reply, now=client.service_time())
                 if uploaded.file_id is None:
                     raise _not_sent_error(uploaded.counted_as, service.credentials)
                 file_id = uploaded.file_id

@@ -58,17 +58,17 @@ class ServiceAccess:
         """
         trace_id = trace_id or str(uuid.uuid4())
 
-        async def gate(_: Callable[[], bool]) -> None:
+        async def before_send(_: Callable[[], bool]) -> None:
             await self.limiter.acquire(action)
-            await self.limiter.leave(action)
+            await self.limiter.record_departure(action)
 
-        reply = await client.call(action, body, trace_id=trace_id, gate=gate)
+        reply = await client.call(action, body, trace_id=trace_id, before_send=before_send)
         answer = parse_answer(reply.body)
         code = answer.code if answer is not None else None
         if code is None or error_codes.of_create(code, "") != "clock" or reply.skew is None:
             return reply
-        client.offset = reply.skew
-        return await client.call(action, body, trace_id=trace_id, gate=gate)
+        client.clock_offset = reply.skew
+        return await client.call(action, body, trace_id=trace_id, before_send=before_send)
 
 
 async def ask_service_time(service: ServiceAccess) -> float:

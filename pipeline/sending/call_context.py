@@ -1,12 +1,14 @@
-"""What every call over the wire leans on: slot, breaker, clock and pause; and what each of them teaches."""
+"""What uploads and creates have in common: connection slot, rate limiter, circuit breaker, clock and back-off."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock
 from pipeline.domain.seals import Verdict
@@ -20,21 +22,23 @@ from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.sending.call_metrics import BACK_OFF
 from pipeline.sending.run_state import Job, RunState
 
-SENDS = 4  # of one row's upload, and of its create
-BACKOFF = 0.5  # seconds: full jitter up to 1, 2, 4 of the sends that follow
+MAX_SENDS = 4  # of one row's upload, and of its create
+BACK_OFF_SECONDS = 0.5  # full jitter up to 1, 2, 4 seconds before the sends that follow
 NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
 
+ConnectionSlots = Mapping[str, asyncio.Semaphore]  # by action
 
-class Stopped(Exception):
+
+class RunStopped(Exception):
     """The run was stopped before the slot came: nothing was sent."""
 
 
 class BreakerOpened(Exception):
-    """The breaker opened while the slot was awaited: nothing was sent, the row waits with the others."""
+    """The circuit breaker opened while the slot was awaited: nothing was sent, the row waits for the service."""
 
 
 class ConnectionExpired(Exception):
-    """Connection or FileId died while the slot was awaited: nothing was sent, all is begun again."""
+    """Connection or FileId expired while the slot was awaited: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,57 +53,87 @@ class CallContext:
     contract: Contract
     run: str
     mask: Callable[[str], str]  # takes personal data out of the service's messages
-    course: RunState
-    doors: Mapping[
-        str, asyncio.Semaphore
-    ]  # action -> open connections that wait: a server tires of silent ones
+    run_state: RunState
+    connection_slots: ConnectionSlots
 
-    async def _slot(self, action: str, opened: int) -> None:
-        if not await self.course.unless_stopped(self.limiter.acquire(action)):
-            raise Stopped
-        if self.course.breaker.opened != opened:
-            raise BreakerOpened
+    async def send_call(
+        self,
+        action: str,
+        body: bytes,
+        *,
+        trace_id: str,
+        open_count: int,
+        send_number: int,
+        before_departure: Callable[[], Awaitable[None]] | None = None,
+    ) -> Reply:
+        """Send one call and return its reply.
 
-    async def _probe(self) -> bool:
-        """Ask something that changes nothing; whatever answers in the service's own form is alive."""
+        The order is: connection slot, connection, slot of the rate limiter, ``before_departure``, bytes.
+        ``open_count`` is that of the circuit breaker's permit, ``send_number`` counts the row's sends of this action.
+        Raises RunStopped, BreakerOpened or ConnectionExpired where nothing was sent, else NotSent or NoAnswer.
+        """
+        timer = self.run_state.metrics.start_call(action)
+        async with AsyncExitStack() as connection_slot:
+            await connection_slot.enter_async_context(self.connection_slots[action])
 
-        async def gate(_: Callable[[], bool]) -> None:
-            if not await self.course.unless_stopped(self.limiter.acquire(PROBE)):
-                raise Stopped
+            async def before_send(is_open: Callable[[], bool]) -> None:
+                await self._wait_for_slot(action)
+                if self.run_state.breaker.open_count != open_count:
+                    raise BreakerOpened
+                await connection_slot.aclose()
+                if not is_open():
+                    raise ConnectionExpired
+                if before_departure is not None:
+                    await before_departure()
+                await self.limiter.record_departure(action)
+                timer.record_departure(send_number)
+
+            try:
+                reply = await self.client.call(action, body, trace_id=trace_id, before_send=before_send)
+            except (NotSent, NoAnswer) as error:
+                timer.record_loss()
+                host = self.client.host_at_fault(action, error)
+                self.run_state.record_result(action, answered=False, host=host, cause=str(error))
+                raise
+        timer.record_answer()
+        self._note_deprecation(action, reply)
+        return reply
+
+    def record_reply(
+        self, action: str, reply: Reply, *, is_usable: bool, is_trusted: bool, code: str
+    ) -> None:
+        """Count a reply for the circuit breaker; take the Date of one that is surely the service's."""
+        if is_trusted:
+            self.client.update_clock_offset(reply)
+        self.run_state.record_result(action, answered=is_usable, host=self.client.host_of(action), cause=code)
+
+    async def probe(self) -> bool:
+        """Make a call that changes nothing; return whether anything in the service's own form came back."""
+
+        async def before_send(_: Callable[[], bool]) -> None:
+            await self._wait_for_slot(PROBE)
 
         try:
             reply = await self.client.call(
-                PROBE, build_probe(self.agent), trace_id=str(uuid.uuid4()), gate=gate
+                PROBE, build_probe(self.agent), trace_id=str(uuid.uuid4()), before_send=before_send
             )
-        except Stopped:
+        except RunStopped:
             return False
         except (NotSent, NoAnswer) as error:
-            self.course.note_failed_probe(self.client.host_at_fault(PROBE, error), str(error))
+            self.run_state.record_failed_probe(self.client.host_at_fault(PROBE, error), str(error))
             return False
         self._note_deprecation(PROBE, reply)
-        counted_as, alive = read_probe(reply)
-        if alive:
-            self.client.learn(reply)
+        code, is_alive = read_probe(reply)
+        if is_alive:
+            self.client.update_clock_offset(reply)
         else:
-            self.course.note_failed_probe(self.client.host(PROBE), counted_as)
-        self.course.requests[PROBE][counted_as] += 1
-        return alive
+            self.run_state.record_failed_probe(self.client.host_of(PROBE), code)
+        self.run_state.requests[PROBE][code] += 1
+        return is_alive
 
-    def _unanswered(self, action: str, error: NotSent | NoAnswer) -> None:
-        """Count a call that got no answer, and keep which host gave none and why."""
-        host = self.client.host_at_fault(action, error)
-        self.course.heard(action, answered=False, host=host, cause=str(error))
-
-    def _note_deprecation(self, action: str, reply: Reply) -> None:
-        """Keep what an answer says of the end of its interface."""
-        if b"DeprecatedWarning" not in reply.body or action in self.course.deprecated:
-            return
-        answer = parse_answer(reply.body)
-        if answer is not None and answer.deprecation:
-            self.course.deprecated[action] = self.mask(answer.deprecation)
-
-    def _attempt(self, job: Job, trace_id: str) -> Attempt:
-        request, signed_at = job.request, self.client.now()
+    def build_attempt(self, job: Job, trace_id: str) -> Attempt:
+        """Return the ledger's entry of a create that is about to be sent."""
+        request, signed_at = job.request, self.client.service_time()
         return Attempt(
             uuid=trace_id,
             key=request.key,
@@ -109,36 +143,83 @@ class CallContext:
             id_masked="*" * (len(request.number) - 4) + request.number[-4:],
             seal_name=request.seal_name,
             contract=self.contract.name,
-            host=self.client.host(CREATE),
+            host=self.client.host_of(CREATE),
             signed_at=signed_at,
             content=request.content,
             staff_no=request.staff_no,
-            dead_at=max(signed_at, self.clock.now())
-            + REPLAY_WINDOW_SECONDS,  # whichever of the two clocks is fast
+            # the later of the two clocks decides
+            dead_at=max(signed_at, self.clock.now()) + REPLAY_WINDOW_SECONDS,
         )
 
-    def _throttled(self, action: str, verdict: Verdict) -> None:
-        self.course.throttled += 1
-        self.course.meter.throttled()
-        self.course.resent("throttle")
-        self.limiter.throttled(action, *stated_rate(verdict.message or ""))
+    def record_throttle(self, action: str, verdict: Verdict) -> None:
+        """Slow down after a call that was refused for its rate."""
+        self.run_state.throttled += 1
+        self.run_state.metrics.count_throttle()
+        self.run_state.record_resend("throttle")
+        self.limiter.record_throttle(action, *stated_rate(verdict.message or ""))
 
-    def _heal(self, job: Job, reply: Reply) -> bool:
-        """Adopt the service's clock after a refused timestamp, once a row; False when that cannot help."""
-        if job.clock_healed or reply.skew is None:
+    def adopt_server_clock(self, job: Job, reply: Reply) -> bool:
+        """Adopt the service's clock after a refused timestamp, once a row; return False when that cannot help."""
+        if job.has_adopted_clock or reply.skew is None:
             return False
-        job.clock_healed = True
-        self.client.set_clock(reply.skew)
+        job.has_adopted_clock = True
+        self.client.reset_clock_offset(reply.skew)
         return True
 
-    async def _after_a_jump(self) -> None:
-        """Ask something harmless first where the machine's clock has jumped: it was suspended, or somebody set it."""
-        if self.course.clock_jumped():
-            self.client.set_clock(None)
-            await self._probe()
+    async def recheck_clock_if_jumped(self) -> None:
+        """Probe first where the machine's clock has jumped: it was suspended, or its clock was set."""
+        if self.run_state.detect_clock_jump():
+            self.client.reset_clock_offset(None)
+            await self.probe()
 
-    async def _pause(self, attempt: int) -> None:
+    async def back_off(self, attempt: int) -> None:
         """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
-        most = BACKOFF * 2**attempt
-        with self.course.meter.waiting(BACK_OFF):
-            await self.course.unless_stopped(self.clock.sleep(random.uniform(0, most)))  # noqa: S311 - jitter, no secret
+        longest = BACK_OFF_SECONDS * 2**attempt
+        with self.run_state.metrics.measure_wait(BACK_OFF):
+            await self.run_state.wait_unless_stopped(self.clock.sleep(random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
+
+    async def _wait_for_slot(self, action: str) -> None:
+        if not await self.run_state.wait_unless_stopped(self.limiter.acquire(action)):
+            raise RunStopped
+
+    def _note_deprecation(self, action: str, reply: Reply) -> None:
+        """Keep an answer's warning that its interface will end."""
+        if b"DeprecatedWarning" not in reply.body or action in self.run_state.deprecated:
+            return
+        answer = parse_answer(reply.body)
+        if answer is not None and answer.deprecation:
+            self.run_state.deprecated[action] = self.mask(answer.deprecation)
+
+
+@dataclass(slots=True)
+class _SharedSlots:
+    slots: ConnectionSlots
+    runs: int = 0
+
+
+# A limiter's id is its own while a run holds it. A limiter of the user's may be neither hashable nor weakly
+# referable, and semaphores belong to one event loop.
+_slots_in_use: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[int, int], _SharedSlots]] = (
+    WeakKeyDictionary()
+)
+
+
+@asynccontextmanager
+async def share_connection_slots(
+    limiter: Limiter, actions: Sequence[str], size: int
+) -> AsyncIterator[ConnectionSlots]:
+    """Yield the slots of ``size`` open connections of each action that may wait for a limiter, for one run.
+
+    Runs in one event loop that share a limiter share its connection slots. A hundred hospitals with slots of their own
+    would each keep connections waiting until the server closes them, and the rate would be spent on closed ones.
+    """
+    by_limiter = _slots_in_use.setdefault(asyncio.get_running_loop(), {})
+    key = (id(limiter), size)
+    shared = by_limiter.setdefault(key, _SharedSlots({action: asyncio.Semaphore(size) for action in actions}))
+    shared.runs += 1
+    try:
+        yield shared.slots
+    finally:
+        shared.runs -= 1
+        if not shared.runs:
+            del by_limiter[key]

@@ -1,7 +1,7 @@
-"""How a night's calls went over time, measured as they happen and kept small however long the night is.
+"""Measures a run's calls over time, in bounded memory however long the run is.
 
-Calls are counted in steps of a second; once there are too many steps, neighbours are put together and the step
-doubles. How long something took is counted in bins, so that 100,000 calls need no more room than 100.
+Calls are counted in steps of a second. Once there are too many steps, neighbours are merged and the step doubles.
+Durations are counted in bins, so that 100,000 calls need no more memory than 100.
 """
 
 from __future__ import annotations
@@ -15,160 +15,149 @@ from dataclasses import dataclass, field
 from pipeline.clock import Clock
 from pipeline.domain.metrics import BINS_PER_DECADE, FIRST_BIN_SECONDS, DurationHistogram, Timing
 
-STEPS = 240  # at most: more than a picture of them can show
-BINS = 110  # of a Spread: up to five minutes
-SLOT, BACK_OFF, OUTAGE = "slot", "back_off", "outage"  # why somebody waited
+MAX_STEPS = 240  # more than a chart of them can show
+BINS = 110  # of a histogram: up to five minutes
+SLOT, BACK_OFF, OUTAGE = "slot", "back_off", "outage"  # reasons for a wait
 
 
 class CallMetrics:
-    """One for a run; every moment is read from its clock."""
+    """The figures of one run; every moment is read from its clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._began = (clock.now(), clock.monotonic())
-        self._width = 1.0  # seconds a step
+        self._began = clock.now()
+        self._began_monotonic = clock.monotonic()
+        self._step_seconds = 1.0
         self._steps: list[_Step] = []
         self._latency: defaultdict[str, _Bins] = defaultdict(_Bins)
         self._waits: defaultdict[str, _Bins] = defaultdict(_Bins)
         self._sends: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
-    def call(self, action: str) -> CallTimer:
-        """Begin with a call that waits for its slot from now on."""
-        return CallTimer(self, action, self._clock.monotonic())
+    def start_call(self, action: str) -> CallTimer:
+        """Start to time a call that waits for its slot from now on."""
+        return CallTimer(self, self._clock, action)
 
-    def throttled(self) -> None:
-        """Note a refusal for the rate of calls."""
-        self._step(self._clock.monotonic()).throttled += 1
+    def count_throttle(self) -> None:
+        """Count a call that was refused for its rate."""
+        self._step_at(self._clock.monotonic()).throttled += 1
 
     @contextmanager
-    def waiting(self, why: str) -> Iterator[None]:
-        """Measure a wait that the night chose: before a re-send, or while the service is silent."""
+    def measure_wait(self, reason: str) -> Iterator[None]:
+        """Measure a wait that the run chose: before a re-send, or during an outage."""
         began = self._clock.monotonic()
         try:
             yield
         finally:
             ended = self._clock.monotonic()
-            self._waits[why].add(ended - began)
-            if why == OUTAGE:
-                self._silence(began, ended)
+            self._waits[reason].add(ended - began)
+            if reason == OUTAGE:
+                self._add_silence(began, ended)
 
-    def read(self) -> Timing | None:
-        """Return what was measured; None where no call left."""
-        if not self._sends:
-            return None
-        first = next(place for place, step in enumerate(self._steps) if step.calls or step.silent)
-        steps = self._steps[first:]
-        actions = sorted(self._sends)
-        return Timing(
-            began=self._began[0] + first * self._width,
-            step=self._width,
-            calls={action: tuple(step.calls[action] for step in steps) for action in actions},
-            latency={action: tuple(step.mean(action) for step in steps) for action in actions},
-            throttled=tuple(step.throttled for step in steps),
-            lost=tuple(step.lost for step in steps),
-            silent=tuple(round(step.silent, 1) for step in steps),
-            sends={
-                action: tuple(numbers[number] for number in range(1, max(numbers) + 1))
-                for action, numbers in sorted(self._sends.items())
-            },
-            answers={action: bins.read() for action, bins in sorted(self._latency.items())},
-            waits={why: bins.read() for why, bins in sorted(self._waits.items())},
-        )
-
-    # -- what a call says of itself
-
-    def left(self, action: str, moment: float, waited: float, send: int) -> None:
+    def count_departure(self, action: str, moment: float, waited: float, send_number: int) -> None:
         """Count a call whose bytes leave now."""
-        self._step(moment).calls[action] += 1
+        self._step_at(moment).calls[action] += 1
         self._waits[SLOT].add(waited)
-        self._sends[action][send] += 1
+        self._sends[action][send_number] += 1
 
-    def answered(self, action: str, moment: float, seconds: float) -> None:
-        """Count an answer to a call that left at ``moment``."""
-        step = self._step(moment)
+    def count_answer(self, action: str, departed_at: float, seconds: float) -> None:
+        """Count an answer to a call that left at ``departed_at``."""
+        step = self._step_at(departed_at)
         step.answers[action] += 1
         step.seconds[action] += seconds
         self._latency[action].add(seconds)
 
-    def lost(self, moment: float) -> None:
-        """Count a call that left at ``moment`` and whose answer never came whole."""
-        self._step(moment).lost += 1
+    def count_loss(self, departed_at: float) -> None:
+        """Count a call that left at ``departed_at`` and whose answer never came whole."""
+        self._step_at(departed_at).lost += 1
 
-    def now(self) -> float:
-        """Return the clock's steady seconds."""
-        return self._clock.monotonic()
+    def summarize(self) -> Timing | None:
+        """Return all figures; None where no call left."""
+        if not self._sends:
+            return None
+        first = next(index for index, step in enumerate(self._steps) if step.calls or step.silent)
+        steps = self._steps[first:]
+        actions = sorted(self._sends)
+        return Timing(
+            began=self._began + first * self._step_seconds,
+            step=self._step_seconds,
+            calls={action: tuple(step.calls[action] for step in steps) for action in actions},
+            latency={action: tuple(step.mean_latency(action) for step in steps) for action in actions},
+            throttled=tuple(step.throttled for step in steps),
+            lost=tuple(step.lost for step in steps),
+            silent=tuple(round(step.silent, 1) for step in steps),
+            sends={
+                action: tuple(counts[number] for number in range(1, max(counts) + 1))
+                for action, counts in sorted(self._sends.items())
+            },
+            answers={action: bins.summarize() for action, bins in sorted(self._latency.items())},
+            waits={reason: bins.summarize() for reason, bins in sorted(self._waits.items())},
+        )
 
-    # -- steps
-
-    def _step(self, moment: float) -> _Step:
-        place = max(0, int((moment - self._began[1]) / self._width))
-        while place >= STEPS:
-            self._halve()
-            place //= 2
-        while len(self._steps) <= place:
+    def _step_at(self, moment: float) -> _Step:
+        index = max(0, int((moment - self._began_monotonic) / self._step_seconds))
+        while index >= MAX_STEPS:
+            self._merge_neighbours()
+            index //= 2
+        while len(self._steps) <= index:
             self._steps.append(_Step())
-        return self._steps[place]
+        return self._steps[index]
 
-    def _halve(self) -> None:
-        pairs = [self._steps[place : place + 2] for place in range(0, len(self._steps), 2)]
-        for pair in pairs:
-            for other in pair[1:]:
-                pair[0].take(other)
-        self._steps = [pair[0] for pair in pairs]
-        self._width *= 2
+    def _merge_neighbours(self) -> None:
+        for step, neighbour in zip(self._steps[::2], self._steps[1::2], strict=False):
+            step.add(neighbour)
+        self._steps = self._steps[::2]
+        self._step_seconds *= 2
 
-    def _silence(self, began: float, ended: float) -> None:
-        self._step(ended)  # from here on the steps are as wide as they have to be
+    def _add_silence(self, began: float, ended: float) -> None:
+        self._step_at(ended)  # makes the steps as long as they have to be
         while began < ended:
-            place = int((began - self._began[1]) / self._width)
-            until = min(ended, self._began[1] + (place + 1) * self._width)
-            self._steps[place].silent += until - began
+            index = int((began - self._began_monotonic) / self._step_seconds)
+            until = min(ended, self._began_monotonic + (index + 1) * self._step_seconds)
+            self._steps[index].silent += until - began
             began = until
 
 
 class CallTimer:
-    """One call: waits, leaves, is answered or not."""
+    """Times one call: it waits, leaves, is answered or not."""
 
-    def __init__(self, meter: CallMetrics, action: str, asked: float) -> None:
-        self._meter = meter
+    def __init__(self, metrics: CallMetrics, clock: Clock, action: str) -> None:
+        self._metrics = metrics
+        self._clock = clock
         self._action = action
-        self._asked = asked
-        self._left: float | None = None
+        self._started_at = clock.monotonic()
+        self._departed_at: float | None = None
 
-    def asks(self) -> None:
-        """Say that the wait for a slot begins only now."""
-        self._asked = self._meter.now()
+    def record_departure(self, send_number: int) -> None:
+        """Record that the bytes leave now, in the row's send of this number."""
+        self._departed_at = self._clock.monotonic()
+        waited = self._departed_at - self._started_at
+        self._metrics.count_departure(self._action, self._departed_at, waited, send_number)
 
-    def left(self, send: int) -> None:
-        """Say that the bytes leave now, for the row's ``send``-th time."""
-        self._left = self._meter.now()
-        self._meter.left(self._action, self._left, self._left - self._asked, send)
+    def record_answer(self) -> None:
+        """Record that a whole answer came."""
+        assert self._departed_at is not None
+        self._metrics.count_answer(
+            self._action, self._departed_at, self._clock.monotonic() - self._departed_at
+        )
 
-    def answered(self) -> None:
-        """Say that a whole answer came."""
-        assert self._left is not None
-        self._meter.answered(self._action, self._left, self._meter.now() - self._left)
-
-    def lost(self) -> None:
-        """Say that no whole answer will come; a call that never left is none."""
-        if self._left is not None:
-            self._meter.lost(self._left)
+    def record_loss(self) -> None:
+        """Record that no whole answer will come; a call that never left is not counted."""
+        if self._departed_at is not None:
+            self._metrics.count_loss(self._departed_at)
 
 
 @dataclass(slots=True)
 class _Step:
-    """What happened in one step of time."""
+    """The counts of one step of time."""
 
     calls: Counter[str] = field(default_factory=Counter)  # that left
     answers: Counter[str] = field(default_factory=Counter)  # to calls that left in it
-    seconds: defaultdict[str, float] = field(
-        default_factory=lambda: defaultdict(float)
-    )  # these took, together
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # that these took together
     throttled: int = 0
     lost: int = 0
     silent: float = 0.0  # seconds of it in which nothing was sent because the service did not answer
 
-    def take(self, other: _Step) -> None:
+    def add(self, other: _Step) -> None:
         self.calls += other.calls
         self.answers += other.answers
         for action, seconds in other.seconds.items():
@@ -177,13 +166,13 @@ class _Step:
         self.lost += other.lost
         self.silent += other.silent
 
-    def mean(self, action: str) -> float | None:
+    def mean_latency(self, action: str) -> float | None:
         answers = self.answers[action]
         return round(self.seconds[action] / answers, 4) if answers else None
 
 
 class _Bins:
-    """How long something took, many times."""
+    """Counts durations in bins."""
 
     def __init__(self) -> None:
         self._bins = [0] * BINS
@@ -195,8 +184,8 @@ class _Bins:
         self._total += seconds
         self._longest = max(self._longest, seconds)
 
-    def read(self) -> DurationHistogram:
-        filled = [place for place, count in enumerate(self._bins) if count]
+    def summarize(self) -> DurationHistogram:
+        filled = [index for index, count in enumerate(self._bins) if count]
         first, last = (filled[0], filled[-1]) if filled else (0, -1)
         return DurationHistogram(
             count=self._count,
@@ -209,11 +198,11 @@ class _Bins:
         )
 
     def _quantile(self, share: float) -> float:
-        """Return a quantile, told within its bin by the share of it that is needed; off by 12 % at most."""
+        """Return a quantile, interpolated within its bin: off by 12 % at most."""
         needed = share * self._count
-        for place, count in enumerate(self._bins):
+        for index, count in enumerate(self._bins):
             if count and needed <= count:
-                low, high = DurationHistogram.find_bin_edges(place)
+                low, high = DurationHistogram.find_bin_edges(index)
                 return round(min(self._longest, low + (high - low) * needed / count), 4)
             needed -= count
         return round(self._longest, 4)

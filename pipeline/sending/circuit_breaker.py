@@ -1,7 +1,7 @@
-"""The circuit breaker: while the service does not answer, nobody tries his luck with a legal seal.
+"""Circuit breaker: stops creates while the service does not answer, and probes with a read-only call.
 
-Closed, everybody passes. After too many calls without a usable answer it opens: nothing passes, and a read-only call
-asks now and then whether the service is back. Half-open, calls pass one at a time until some were answered in a row.
+Closed, every call passes. After too many calls without a usable answer it opens: no call passes, and a probe asks from
+time to time whether the service is back. Half-open, calls pass one at a time until enough of them were answered.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from enum import Enum
 from pipeline.clock import Clock
 from pipeline.messages.texts import make_text
 
-IN_A_ROW = 5  # calls of one action without a usable answer
-OF_THE_LAST, BAD = 50, 10  # … or so many of its last ones
-FIRST_WAIT, LONGEST_WAIT = 5.0, 30.0  # seconds before a probe, doubling
-GOOD = 3  # answers in a row that close it again
+MAX_SILENT_IN_A_ROW = 5  # calls of one action without a usable answer open it
+RECENT_CALLS, MAX_SILENT_OF_RECENT = 50, 10  # … and so do so many of its last ones
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 30.0  # seconds before a probe, doubling
+ANSWERS_TO_CLOSE = 3  # in a row
 
 Wait = Callable[[float], Awaitable[bool]]  # seconds -> whether they passed, False where the run was stopped
 Probe = Callable[[], Awaitable[bool]]  # whether the service answers a read-only call
@@ -30,7 +30,7 @@ class _State(Enum):
     HALF_OPEN = "half-open"
 
 
-class Breaker:
+class CircuitBreaker:
     """One for a run; ``give_up`` is called once it was not closed for ``patience`` seconds."""
 
     def __init__(self, clock: Clock, *, patience: float, wait: Wait, give_up: Callable[[str], None]) -> None:
@@ -39,80 +39,82 @@ class Breaker:
         self._wait = wait
         self._give_up = give_up
         self._state = _State.CLOSED
-        self._heard: defaultdict[str, deque[bool]] = defaultdict(lambda: deque(maxlen=OF_THE_LAST))
+        self._recent: defaultdict[str, deque[bool]] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
         self._turn = asyncio.Lock()
-        self._good = 0
-        self._pause = FIRST_WAIT
-        self._since = 0.0
-        self.opened = 0  # how often; a call that began before the last time must not leave
+        self._answers_in_a_row = 0
+        self._pause = FIRST_PAUSE
+        self._opened_at = 0.0
+        self.open_count = 0  # how often it opened; a call that got its permit before must not leave
 
     @property
-    def closed(self) -> bool:
-        """Whether everybody passes."""
+    def is_closed(self) -> bool:
+        """Whether every call passes."""
         return self._state is _State.CLOSED
 
     @property
     def patience_left(self) -> float | None:
-        """Seconds until the run gives up; None while everybody passes."""
-        return None if self.closed else self._since + self._patience - self._clock.monotonic()
+        """Seconds until the run gives up; None while every call passes."""
+        return None if self.is_closed else self._opened_at + self._patience - self._clock.monotonic()
 
-    @property
-    def _open(self) -> bool:
-        return self._state is _State.OPEN
-
-    def heard(self, action: str, *, answered: bool) -> None:
+    def record_result(self, action: str, *, answered: bool) -> None:
         """Count a call of an action: whether it got a usable answer, a refusal included."""
-        last = self._heard[action]
-        last.append(answered)
+        recent = self._recent[action]
+        recent.append(answered)
         if self._state is _State.HALF_OPEN:
-            self._good = self._good + 1 if answered else 0
-            if self._good == GOOD:
+            self._answers_in_a_row = self._answers_in_a_row + 1 if answered else 0
+            if self._answers_in_a_row == ANSWERS_TO_CLOSE:
                 self._close()
-        silent = list(last)[-IN_A_ROW:]
-        row = len(silent) == IN_A_ROW and not any(silent)
-        if not answered and (self._state is _State.HALF_OPEN or row or last.count(False) >= BAD):
-            self._begin(action, len(last) - sum(last))
+        if answered:
+            return
+        last = list(recent)[-MAX_SILENT_IN_A_ROW:]
+        silent_in_a_row = len(last) == MAX_SILENT_IN_A_ROW and not any(last)
+        silent_of_recent = recent.count(False)
+        if self._state is _State.HALF_OPEN or silent_in_a_row or silent_of_recent >= MAX_SILENT_OF_RECENT:
+            self._open(action, silent_of_recent)
 
     @asynccontextmanager
-    async def passage(self, probe: Probe) -> AsyncIterator[int]:
-        """Wait until a call may be made, alone while the service is in doubt; yields what ``opened`` was then.
+    async def permit(self, probe: Probe) -> AsyncIterator[int]:
+        """Wait until a call may be made, alone while it is half-open; yields the ``open_count`` of that moment.
 
-        A run that was stopped passes as well: its callers look.
+        A run that was stopped gets its permit, too: the caller has to check for that.
         """
-        if self.closed:
-            yield self.opened
+        if self.is_closed:
+            yield self.open_count
             return
         async with self._turn:
-            while self._open and await self._asked(probe):
+            while self._is_open() and await self._probe_after_pause(probe):
                 pass
-            alone = self._state is not _State.CLOSED
+            alone = not self.is_closed
             if alone:
-                yield self.opened
+                yield self.open_count
         if not alone:
-            yield self.opened
+            yield self.open_count
 
-    async def _asked(self, probe: Probe) -> bool:
-        """Wait, then ask; False when there is nothing more to wait for."""
+    def _is_open(self) -> bool:
+        return self._state is _State.OPEN
+
+    async def _probe_after_pause(self, probe: Probe) -> bool:
+        """Wait, then probe; False when there is nothing more to wait for."""
         if not await self._wait(self._pause):
             return False
-        self._pause = min(2 * self._pause, LONGEST_WAIT)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
         if await probe():
-            self._state, self._good = _State.HALF_OPEN, 0
-        elif self._clock.monotonic() - self._since > self._patience:
+            self._state, self._answers_in_a_row = _State.HALF_OPEN, 0
+        elif self._clock.monotonic() - self._opened_at > self._patience:
             self._give_up(make_text("stop.minutes", n=f"{self._patience / 60:g}"))
             return False
         return True
 
-    def _begin(self, action: str, silent: int) -> None:
+    def _open(self, action: str, silent: int) -> None:
         now = self._clock.monotonic()
         if self._state is _State.CLOSED:
-            self._since, self._pause = now, FIRST_WAIT
-        elif self._state is _State.HALF_OPEN and now - self._since > self._patience:
+            self._opened_at, self._pause = now, FIRST_PAUSE
+        elif self._state is _State.HALF_OPEN and now - self._opened_at > self._patience:
             self._give_up(f"{silent} × {action}")
         if self._state is not _State.OPEN:
             self._state = _State.OPEN
-            self.opened += 1
+            self.open_count += 1
 
     def _close(self) -> None:
         self._state = _State.CLOSED
-        self._heard.clear()
+        self._recent.clear()

@@ -1,15 +1,13 @@
-"""One row's way over the wire: upload, create, verdict, and what each answer means for the row and the run.
+"""Creates one row's seal: upload, create, verdict, and what each answer means for the row and the run.
 
-A create's order: its own connection, then its slot, then the attempt's commit, then the bytes; the
-verdict is committed before anything counts the row as done. Only what is proven not executed is sent again.
+A create's order: its own connection, then its slot, then the attempt's commit, then the bytes. The verdict is
+committed before the row counts as done. Only what is proven not executed is sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from pipeline.domain.run import Status
@@ -17,165 +15,183 @@ from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contracts.base import CREATE, CreateImage
-from pipeline.esign.error_codes import STOPPING
 from pipeline.esign.responses import CreateResponse, read_create
 from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.messages.texts import make_text
-from pipeline.sending.call_context import NOT_EXECUTED_BY_US, SENDS, BreakerOpened, ConnectionExpired, Stopped
+from pipeline.sending.call_context import (
+    MAX_SENDS,
+    NOT_EXECUTED_BY_US,
+    BreakerOpened,
+    CallContext,
+    ConnectionExpired,
+    RunStopped,
+)
 from pipeline.sending.run_state import Job, SendResult
 from pipeline.sending.upload import Uploader
 from pipeline.support.failpoints import hit_failpoint
 
-STALE = 5  # waits of one row that may outlast a connection or a FileId
+MAX_EXPIRED_WAITS = 5  # waits of one row that may outlast a connection or a FileId
 
 
 @dataclass(frozen=True, slots=True)
-class Sender(Uploader):
+class CreateSender:
     """Sends rows until they have a verdict."""
 
+    context: CallContext
+    uploader: Uploader
     creates: asyncio.Semaphore  # creates in flight
 
-    async def send(self, job: Job, data: bytes) -> SendResult:
-        """Send a row until it has a verdict, at most SENDS times; ``data`` are its picture's bytes."""
-        end, again = SendResult(Status.NOT_SENT), True
-        for attempt in range(SENDS):
+    async def send(self, job: Job, image: bytes) -> SendResult:
+        """Send a row until it has a verdict, at most MAX_SENDS times; ``image`` are its picture's bytes."""
+        result = SendResult(Status.NOT_SENT)
+        for attempt in range(MAX_SENDS):
             if attempt:
-                await self._pause(attempt)
-            if self.course.stopping or not again:
+                await self.context.back_off(attempt)
+            if self.context.run_state.is_stopping:
                 break
-            if self.contract.needs_upload and not self._file_lives(job):
-                refusal = await self._upload(job, data)
-                if refusal is not None:
-                    return refusal
+            refusal = await self.uploader.upload_if_needed(job, image)
+            if refusal is not None:
+                return refusal
             async with self.creates:
-                end, again = await self._create(job, data)
-            if not again:
+                result, may_resend = await self._create(job, image)
+            if not may_resend:
                 break
-        return end
+        return result
 
-    async def _create(self, job: Job, data: bytes) -> tuple[SendResult, bool]:
-        """Send one create and settle it; True when it is proven not executed and may be sent again."""
-        trace_id = str(uuid.uuid4())
-        await self._after_a_jump()
+    async def _create(self, job: Job, image: bytes) -> tuple[SendResult, bool]:
+        """Send one create and record its verdict; True when it is proven not executed and may be sent again."""
+        context, trace_id = self.context, str(uuid.uuid4())
+        await context.recheck_clock_if_jumped()
         try:
-            async with self.course.breaker.passage(self._probe) as opened:
-                read = await self._exchange(job, data, trace_id, opened)
-        except Stopped:
+            async with context.run_state.breaker.permit(context.probe) as open_count:
+                response = await self._exchange(job, image, trace_id, open_count)
+        except RunStopped:
             return SendResult(Status.NOT_SENT), False
         except BreakerOpened:
-            return await self._create(job, data)
+            return await self._create(job, image)
         except ConnectionExpired:
-            return await self._again(job, data)
+            return await self._start_again(job, image)
         except NotSent as error:
-            return await self._never_left(job, trace_id, error), not self.course.stopping
-        self.course.requests[CREATE][read.counted_as] += 1
-        return await self._settled(job, self._weighed(job, read), read.meaning)
+            return await self._record_not_sent(job, trace_id, error), not context.run_state.is_stopping
+        context.run_state.requests[CREATE][response.counted_as] += 1
+        return await self._record_verdict(job, self._adjust_verdict(job, response), response.meaning)
 
-    async def _again(self, job: Job, data: bytes) -> tuple[SendResult, bool]:
-        """Begin anew after a wait that was too long for connection or FileId; no create was spent on it."""
-        job.stale += 1
-        if job.stale > STALE:
+    async def _start_again(self, job: Job, image: bytes) -> tuple[SendResult, bool]:
+        """Start again after a wait that outlasted connection or FileId; no create was spent on it."""
+        job.expired_waits += 1
+        if job.expired_waits > MAX_EXPIRED_WAITS:
             verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=make_text("wire.no_slot"))
             return SendResult(Status.NOT_SENT, verdict), False
-        if self.contract.needs_upload and not self._file_lives(job):
-            refusal = await self._upload(job, data)
-            if refusal is not None:
-                return refusal, False
-        return await self._create(job, data)
+        refusal = await self.uploader.upload_if_needed(job, image)
+        if refusal is not None:
+            return refusal, False
+        return await self._create(job, image)
 
-    async def _exchange(self, job: Job, data: bytes, trace_id: str, opened: int) -> CreateResponse:
+    async def _exchange(self, job: Job, image: bytes, trace_id: str, open_count: int) -> CreateResponse:
         """Put one create on the wire and read its answer; the attempt is committed before the first byte."""
-        body = self.contract.build_create(self.agent, job.request, CreateImage(data, job.file_id))
-        measured = self.course.meter.call(CREATE)
-        async with AsyncExitStack() as door:
-            await door.enter_async_context(self.doors[CREATE])
+        context = self.context
+        body = context.contract.build_create(context.agent, job.request, CreateImage(image, job.file_id))
 
-            async def gate(alive: Callable[[], bool]) -> None:
-                await self._slot(CREATE, opened)
-                await door.aclose()
-                if not alive() or (self.contract.needs_upload and not self._file_lives(job)):
-                    raise ConnectionExpired
-                await self._release(job)
-                await self.ledger.open_attempt(self._attempt(job, trace_id))
-                job.trace_id, job.sent_at, job.in_doubt = trace_id, self.client.now(), True
-                job.sent_steady = self.clock.monotonic()
-                job.sends += 1
-                await self.limiter.leave(CREATE)
-                measured.left(job.sends)
+        async def before_departure() -> None:
+            if self.uploader.is_upload_needed(job):
+                raise ConnectionExpired
+            await self._record_probe(job)
+            await context.ledger.open_attempt(context.build_attempt(job, trace_id))
+            job.trace_id, job.sent_at, job.in_doubt = trace_id, context.client.service_time(), True
+            job.sent_monotonic = context.clock.monotonic()
+            job.sends += 1
 
-            try:
-                reply = await self.client.call(CREATE, body, trace_id=trace_id, gate=gate)
-            except NotSent as error:
-                measured.lost()
-                self._unanswered(CREATE, error)
-                raise
-            except NoAnswer as error:
-                measured.lost()
-                self._unanswered(CREATE, error)
-                verdict = Verdict("unknown", code="no_answer", message=str(error))
-                return CreateResponse(verdict, meaning=None, counted_as="no_answer")
-        measured.answered()
-        self._note_deprecation(CREATE, reply)
-        read = read_create(reply)
-        if read.is_from_service:
-            self.client.learn(reply)
-        answered = read.verdict.kind == "sealed" or read.meaning not in {None, "unknown"}
-        self.course.heard(CREATE, answered=answered, host=self.client.host(CREATE), cause=read.counted_as)
-        if read.meaning == "clock" and not self._heal(job, reply):
-            return replace(read, meaning="credentials")
-        return read
+        try:
+            reply = await context.send_call(
+                CREATE,
+                body,
+                trace_id=trace_id,
+                open_count=open_count,
+                send_number=job.sends + 1,
+                before_departure=before_departure,
+            )
+        except NoAnswer as error:
+            verdict = Verdict("unknown", code="no_answer", message=str(error))
+            return CreateResponse(verdict, meaning=None, counted_as="no_answer")
+        response = read_create(reply)
+        context.record_reply(
+            CREATE,
+            reply,
+            is_usable=response.verdict.kind == "sealed" or response.meaning not in {None, "unknown"},
+            is_trusted=response.is_from_service,
+            code=response.counted_as,
+        )
+        if response.meaning == "clock" and not context.adopt_server_clock(job, reply):
+            return replace(response, meaning="credentials")
+        return response
 
-    def _weighed(self, job: Job, read: CreateResponse) -> Verdict:
-        """Weigh a verdict by what else is known of the person, the row and the run."""
-        verdict = read.verdict
-        if read.meaning == "upload_again" and (not self.contract.needs_upload or job.uploaded_again):
+    def _adjust_verdict(self, job: Job, response: CreateResponse) -> Verdict:
+        """Return the verdict in the light of what else is known of the row and the run."""
+        verdict, context = response.verdict, self.context
+        if response.meaning == "upload_again" and (
+            not context.contract.needs_upload or job.was_uploaded_again
+        ):
             return replace(verdict, kind="refused")
-        if self._inline_is_off(verdict):
-            self.course.halt("CONTRACT_INLINE_IGNORED", self.mask(verdict.message or ""), 4)
+        if self._is_contract_switched_off(verdict):
+            context.run_state.halt("CONTRACT_INLINE_IGNORED", context.mask(verdict.message or ""), 4)
             return replace(verdict, kind="not_executed")
         return verdict
 
-    async def _release(self, job: Job) -> None:
-        """Let an earlier create without a verdict be settled by this one, which is the same to the letter."""
-        tried = job.planned.history.unresolved_attempt if job.planned.history else None
-        if tried is None or job.released:
+    def _is_contract_switched_off(self, verdict: Verdict) -> bool:
+        """Return whether a refusal means that, in a run in which no row has its seal yet."""
+        if self.context.run_state.has_sealed or verdict.kind != "refused":
+            return False
+        return self.context.contract.is_switched_off(verdict.message or "")
+
+    async def _record_probe(self, job: Job) -> None:
+        """Record that an earlier create without a verdict is resolved by this one, which is identical."""
+        history = job.row_plan.history
+        unresolved = history.unresolved_attempt if history else None
+        if unresolved is None or job.has_recorded_probe:
             return
         decision = Decision(
-            "probe", job.request.key, self.clock.now(), "esign-import", self.run, attempt=tried.uuid
+            "probe",
+            job.request.key,
+            self.context.clock.now(),
+            "esign-import",
+            self.context.run,
+            attempt=unresolved.uuid,
         )
-        await asyncio.to_thread(self.ledger.decide, decision)
-        job.released = True
+        await asyncio.to_thread(self.context.ledger.decide, decision)
+        job.has_recorded_probe = True
 
-    async def _never_left(self, job: Job, trace_id: str, error: NotSent) -> SendResult:
-        """Settle a create whose headers never left; without an attempt in the ledger there is nothing to settle."""
+    async def _record_not_sent(self, job: Job, trace_id: str, error: NotSent) -> SendResult:
+        """Record a create whose headers never left; one without an attempt in the ledger needs no verdict."""
         verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
         if job.trace_id == trace_id:
             job.sends -= 1
-            await self.ledger.settle(trace_id, verdict, at=self._heard_at(job))
+            await self.context.ledger.settle(trace_id, verdict, at=self._now_on_signing_clock(job))
             job.in_doubt = False
         if error.tls:
-            self.course.halt("TLS", str(error), 4)
-        self.course.resent("transport")
+            self.context.run_state.halt("TLS", str(error), 4)
+        self.context.run_state.record_resend("transport")
         return SendResult(Status.NOT_SENT, verdict)
 
-    async def _settled(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[SendResult, bool]:
-        """Commit the verdict, then say what it means for the row and for the run."""
+    async def _record_verdict(
+        self, job: Job, verdict: Verdict, meaning: Meaning | None
+    ) -> tuple[SendResult, bool]:
+        """Commit the verdict; return how the row ends, and whether it may be sent again."""
+        ledger, run_state = self.context.ledger, self.context.run_state
         assert job.trace_id is not None
-        job.verdict = verdict = replace(
-            verdict, message=self.mask(verdict.message) if verdict.message else None
-        )
+        masked = self.context.mask(verdict.message) if verdict.message else None
+        job.verdict = verdict = replace(verdict, message=masked)
         try:
-            await self.ledger.settle(job.trace_id, verdict, at=self._heard_at(job))
+            await ledger.settle(job.trace_id, verdict, at=self._now_on_signing_clock(job))
         except LedgerConflict:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
             verdict = replace(verdict, kind="unknown", code="SEAL_ID_REUSED")
-            await self.ledger.settle(job.trace_id, verdict, at=self._heard_at(job))
-            self.course.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
+            await ledger.settle(job.trace_id, verdict, at=self._now_on_signing_clock(job))
+            run_state.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
         job.in_doubt = False
         hit_failpoint("create: settled")
         match verdict.kind:
             case "sealed":
-                self.course.sealed = True
+                run_state.has_sealed = True
                 return SendResult(Status.SEALED, verdict), False
             case "unknown":
                 return SendResult(Status.UNKNOWN, verdict), False
@@ -184,24 +200,25 @@ class Sender(Uploader):
             case "refused":
                 return SendResult(Status.FAILED, verdict), False
             case "not_executed":
-                return self._not_executed(job, verdict, meaning)
+                self._act_on_not_executed(job, verdict, meaning)
+                return SendResult(Status.NOT_SENT, verdict), not run_state.is_stopping
 
-    def _heard_at(self, job: Job) -> float:
-        """Return the present on the clock that signed the create, whatever was learnt of it since: waits stay true."""
+    def _now_on_signing_clock(self, job: Job) -> float:
+        """Return the present on the clock that signed the create; what was learnt of the clock since does not count."""
         assert job.sent_at is not None
-        return job.sent_at + self.clock.monotonic() - job.sent_steady
+        return job.sent_at + self.context.clock.monotonic() - job.sent_monotonic
 
-    def _inline_is_off(self, verdict: Verdict) -> bool:
-        """Tell whether a refusal says that no picture came, in a run where no row got through yet."""
-        if self.course.sealed or verdict.kind != "refused":
-            return False
-        return self.contract.is_switched_off(verdict.message or "")
-
-    def _not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> tuple[SendResult, bool]:
-        if meaning == "throttle":
-            self._throttled(CREATE, verdict)
-        elif meaning == "upload_again":
-            job.file_id, job.uploaded_again = None, True
-        elif meaning in STOPPING:
-            self.course.halt(verdict.code or "", verdict.message or "", 4)
-        return SendResult(Status.NOT_SENT, verdict), not self.course.stopping
+    def _act_on_not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> None:
+        match meaning:
+            case "throttle":
+                self.context.record_throttle(CREATE, verdict)
+            case "upload_again":
+                job.file_id, job.was_uploaded_again = None, True
+            case "credentials" | "permission" | "account" | "quota" | "contract":
+                self.context.run_state.halt_for(verdict)
+            case "clock":
+                pass  # the service's clock was adopted
+            case "row":
+                pass  # the contract is switched off, the run was halted
+            case "exists" | "unknown" | None:
+                raise AssertionError(meaning)  # such an answer never proves that nothing was executed

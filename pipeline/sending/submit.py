@@ -1,4 +1,4 @@
-"""Fan out: pictures prepared ahead of the wire, one row alone first, then bounded workers, and a drain."""
+"""Submits the rows of a run: pictures prepared ahead of the wire, one row alone first, then bounded workers, and a drain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from pipeline import row_failures
 from pipeline.clock import stamp
@@ -22,12 +21,13 @@ from pipeline.intake.pairing import image_index
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.problems import problem, waits_for_machine
 from pipeline.messages.texts import make_text
-from pipeline.sending.create import Sender
-from pipeline.sending.run_state import Job, SendResult
+from pipeline.sending.call_context import CallContext
+from pipeline.sending.create import CreateSender
+from pipeline.sending.run_state import Job, RunState, SendResult
 
 LOG = logging.getLogger(__name__)
 MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
-WATCHED = 30.0  # seconds between two looks at the wall clock, which may be set
+CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
 IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
 
 Prepare = Callable[[RowPlan], PreparedImage | tuple[Problem, ...]]
@@ -35,7 +35,7 @@ Prepare = Callable[[RowPlan], PreparedImage | tuple[Problem, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of the rows, in the plan's order, and why the run stopped if it did."""
+    """The rows' outcomes in the plan's order, and why the run stopped if it did."""
 
     outcomes: tuple[RowOutcome, ...] = ()
     halted: Halt | None = None
@@ -43,157 +43,169 @@ class Submitted:
     throttled: int = 0
     kept_back: frozenset[int] = frozenset()  # places in the plan that ``limit`` left for later
     timing: Timing | None = None
-    deprecated: Mapping[str, str] = field(default_factory=dict)  # action -> what the service says of its end
+    deprecated: Mapping[str, str] = field(default_factory=dict)  # action -> the service's warning
 
 
 @dataclass(slots=True)
 class Submission:
-    """A night's sending; `go` runs it once. ``watch`` hears of every row as it ends."""
+    """One run's sending; `run` is called once. ``on_row_end`` is called with every row's outcome."""
 
-    sender: Sender
+    sender: CreateSender
     prepare: Prepare
     workers: int  # rows between upload and verdict at a time
-    watch: Callable[[RowOutcome], None]
+    on_row_end: Callable[[RowOutcome], None]
     limit: int | None = None  # rows to send at most
     deadline: float | None = None  # unix seconds at which nothing new is begun any more
     _outcomes: dict[int, RowOutcome] = field(default_factory=dict)
     _handed_out: int = 0
-    _kept_back: bool = False
-    _preparers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
+    _limit_reached: bool = False
+    _image_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
 
-    async def go(self, planned: Sequence[RowPlan]) -> Submitted:
+    @property
+    def _context(self) -> CallContext:
+        return self.sender.context
+
+    @property
+    def _run_state(self) -> RunState:
+        return self.sender.context.run_state
+
+    async def run(self, row_plans: Sequence[RowPlan]) -> Submitted:
         """Send every READY row; the first whole one goes alone until its verdict (the canary)."""
-        watching = asyncio.create_task(self._watch_the_clock())
+        deadline_watch = asyncio.create_task(self._halt_at_deadline())
         try:
-            return await self._go(planned)
+            return await self._submit(row_plans)
         finally:
-            watching.cancel()
-            self._preparers.shutdown(wait=False)
+            deadline_watch.cancel()
+            self._image_threads.shutdown(wait=False)
 
-    async def _watch_the_clock(self) -> None:
+    async def _halt_at_deadline(self) -> None:
         if self.deadline is None:
             return
-        clock = self.sender.clock
-        while (left := self.deadline - clock.now()) > 0:
-            await clock.sleep(min(left, WATCHED))
-        self.sender.course.halt("DEADLINE", stamp(self.deadline), 5)
+        clock = self._context.clock
+        while (remaining := self.deadline - clock.now()) > 0:
+            await clock.sleep(min(remaining, CLOCK_CHECK_SECONDS))
+        self._run_state.halt("DEADLINE", stamp(self.deadline), 5)
 
-    async def _go(self, planned: Sequence[RowPlan]) -> Submitted:
-        rows = iter(enumerate(planned))
-        await self._canary(rows)
+    async def _submit(self, row_plans: Sequence[RowPlan]) -> Submitted:
+        rows = iter(enumerate(row_plans))
+        await self._send_canary(rows)
         ready: asyncio.Queue[Job | None] = asyncio.Queue(maxsize=MAX_PREPARED_IMAGES)
         async with asyncio.TaskGroup() as tasks:
-            feeding = [tasks.create_task(self._feed(rows, ready)) for _ in range(IMAGE_WORKERS)]
+            feeders = [tasks.create_task(self._feed_queue(rows, ready)) for _ in range(IMAGE_WORKERS)]
             for _ in range(self.workers):
-                tasks.create_task(self._work(ready))
-            await asyncio.gather(*feeding)
+                tasks.create_task(self._send_from_queue(ready))
+            await asyncio.gather(*feeders)
             for _ in range(self.workers):
                 await ready.put(None)
-        course = self.sender.course
-        left = [index for index in range(len(planned)) if index not in self._outcomes]
-        for index in left:
-            self._finish(index, not_sent(planned[index]))
-        outcomes = tuple(self._outcomes[index] for index in range(len(planned)))
-        kept_back = frozenset(left) if self._kept_back and not course.stopping else frozenset()
-        timing = course.meter.read()
+        unsent = [index for index in range(len(row_plans)) if index not in self._outcomes]
+        for index in unsent:
+            self._finish_row(index, build_not_sent_outcome(row_plans[index]))
+        is_kept_back = self._limit_reached and not self._run_state.is_stopping
         return Submitted(
-            outcomes, course.halted, course.requests, course.throttled, kept_back, timing, course.deprecated
+            outcomes=tuple(self._outcomes[index] for index in range(len(row_plans))),
+            halted=self._run_state.halted,
+            requests=self._run_state.requests,
+            throttled=self._run_state.throttled,
+            kept_back=frozenset(unsent) if is_kept_back else frozenset(),
+            timing=self._run_state.metrics.summarize(),
+            deprecated=self._run_state.deprecated,
         )
 
-    async def _canary(self, rows: Iterator[tuple[int, RowPlan]]) -> None:
+    async def _send_canary(self, rows: Iterator[tuple[int, RowPlan]]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
-        while not self.sender.course.stopping and (job := await self._next(rows)) is not None:
-            await self._run(job)
+        while (job := await self._next_job(rows)) is not None:
+            await self._send_row(job)
             if job.sends:
                 return
 
-    async def _feed(self, rows: Iterator[tuple[int, RowPlan]], ready: asyncio.Queue[Job | None]) -> None:
-        while not self.sender.course.stopping and (job := await self._next(rows)) is not None:
+    async def _feed_queue(
+        self, rows: Iterator[tuple[int, RowPlan]], ready: asyncio.Queue[Job | None]
+    ) -> None:
+        while (job := await self._next_job(rows)) is not None:
             await ready.put(job)
 
-    async def _next(self, rows: Iterator[tuple[int, RowPlan]]) -> Job | None:
+    async def _send_from_queue(self, ready: asyncio.Queue[Job | None]) -> None:
+        while (job := await ready.get()) is not None:
+            if not self._run_state.is_stopping:
+                await self._send_row(job)
+
+    async def _next_job(self, rows: Iterator[tuple[int, RowPlan]]) -> Job | None:
         """Prepare pictures until one is fit to send; rows whose picture is not end here."""
-        for index, planned in rows:
+        while not self._run_state.is_stopping and (row := next(rows, None)) is not None:
+            index, row_plan = row
             if self.limit is not None and self._handed_out >= self.limit:
-                self._kept_back = True
+                self._limit_reached = True
                 return None
             self._handed_out += 1
-            prepared = await self._prepared(planned)
+            prepared = await self._prepare_in_thread(row_plan)
             if prepared is None:
                 return None
             if isinstance(prepared, PreparedImage):
-                request = planned.request
+                request = row_plan.request
                 assert request is not None
                 content = replace(request.content, pixels=prepared.pixels, sent_size=_sent_size(prepared))
-                return Job(index, planned, replace(request, content=content), prepared)
+                return Job(index, row_plan, replace(request, content=content), prepared)
             self._handed_out -= 1
-            self._finish(index, unfit(planned, prepared))
-            if self.sender.course.stopping:
-                break
+            self._finish_row(index, build_unfit_outcome(row_plan, prepared))
         return None
 
-    async def _prepared(self, planned: RowPlan) -> PreparedImage | tuple[Problem, ...] | None:
-        """Decode a row's picture in a thread; None when that broke, and then the run drains."""
+    async def _prepare_in_thread(self, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...] | None:
+        """Decode a row's picture in a thread; None when that failed, and then the run drains."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._preparers, prepare_apart, self.prepare, planned)
+            return await loop.run_in_executor(self._image_threads, prepare_image, self.prepare, row_plan)
         except OSError as error:
             why = reason_of(error)
             text = make_text("stop.file", file=error.filename, why=why) if error.filename else why
-            self.sender.course.halt("DISK", text, 74)
+            self._run_state.halt("DISK", text, 74)
         except Exception as bug:
-            LOG.exception("a bug while preparing a picture", extra={"row_id": planned.doctor.row_id})
-            self.sender.course.halt("BUG", type(bug).__name__, 1)
+            LOG.exception("a bug while preparing a picture", extra={"row_id": row_plan.doctor.row_id})
+            self._run_state.halt("BUG", type(bug).__name__, 1)
         return None
 
-    async def _work(self, ready: asyncio.Queue[Job | None]) -> None:
-        while (job := await ready.get()) is not None:
-            if not self.sender.course.stopping:
-                await self._run(job)
-
-    async def _run(self, job: Job) -> None:
-        began = self.sender.clock.monotonic()
-        in_doubt = Status.UNKNOWN  # what a row is whose create may have left when something breaks
+    async def _send_row(self, job: Job) -> None:
+        began = self._context.clock.monotonic()
         try:
-            data = await asyncio.to_thread(_checked_bytes, job.prepared)
-            end = await self.sender.send(job, data) if data is not None else _altered(job)
-        except NotReadNow as trouble:
-            end = SendResult(Status.NOT_SENT, problems=(_not_read(job.planned, trouble),))
+            image = await asyncio.to_thread(_read_checked_bytes, job.prepared)
+            result = await self.sender.send(job, image) if image is not None else _reject_altered(job)
+        except NotReadNow as error:
+            result = SendResult(Status.NOT_SENT, problems=(_image_not_read(job.row_plan, error),))
         except LedgerError as error:
-            self.sender.course.halt("LEDGER", error.reason, 74)
-            end = SendResult(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
+            self._run_state.halt("LEDGER", error.reason, 74)
+            result = _interrupted(job)
         except LedgerConflict as conflict:
             LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})
-            self.sender.course.halt("LEDGER_CONFLICT", str(conflict), 1)
-            end = SendResult(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
+            self._run_state.halt("LEDGER_CONFLICT", str(conflict), 1)
+            result = _interrupted(job)
         except Exception as bug:
             LOG.exception("a bug while sending", extra={"row_id": job.request.row_id})
-            self.sender.course.halt("BUG", type(bug).__name__, 1)
-            end = SendResult(in_doubt if job.in_doubt else Status.NOT_SENT, job.verdict)
-        self._finish(job.index, self._outcome(job, end, self.sender.clock.monotonic() - began))
-        self.sender.course.ended(end.status, end.verdict.code if end.verdict else None)
+            self._run_state.halt("BUG", type(bug).__name__, 1)
+            result = _interrupted(job)
+        seconds = self._context.clock.monotonic() - began
+        self._finish_row(job.index, self._build_outcome(job, result, seconds))
+        self._run_state.record_row_end(result.status, result.verdict.code if result.verdict else None)
 
-    def _outcome(self, job: Job, end: SendResult, seconds: float) -> RowOutcome:
-        verdict = end.verdict or Verdict("not_executed")
-        sealed = end.status is Status.SEALED
+    def _build_outcome(self, job: Job, result: SendResult, seconds: float) -> RowOutcome:
+        verdict = result.verdict or Verdict("not_executed")
+        is_sealed = result.status is Status.SEALED
         return RowOutcome(
-            job.planned,
-            end.status,
-            seal_id=verdict.seal_id if sealed else None,
+            job.row_plan,
+            result.status,
+            seal_id=verdict.seal_id if is_sealed else None,
             request_id=verdict.request_id,
             trace_id=job.trace_id,
-            attempts=_creates_before(job.planned) + job.sends,
+            attempts=_count_earlier_creates(job.row_plan) + job.sends,
             last_attempt_at=job.sent_at,
             call_seconds=seconds,
-            host=self.sender.client.host(CREATE) if job.sends else None,
+            host=self._context.client.host_of(CREATE) if job.sends else None,
             code=verdict.code,
             message=verdict.message,
-            unproven_seal_id=None if sealed else verdict.seal_id,
-            problems=(*job.planned.problems, *job.prepared.problems, *end.problems),
+            unproven_seal_id=None if is_sealed else verdict.seal_id,
+            problems=(*job.row_plan.problems, *job.prepared.problems, *result.problems),
             prepared=job.prepared,
         )
 
-    def _finish(self, index: int, outcome: RowOutcome) -> None:
+    def _finish_row(self, index: int, outcome: RowOutcome) -> None:
         self._outcomes[index] = outcome
         LOG.info(
             "row",
@@ -208,50 +220,56 @@ class Submission:
             },
         )
         try:
-            self.watch(outcome)
+            self.on_row_end(outcome)
         except Exception:
-            LOG.exception("whoever watches failed")  # a broken pipe must not end a night
+            LOG.exception("on_row_end failed")  # a broken pipe must not end a run
 
 
-def prepare_apart(prepare: Prepare, planned: RowPlan) -> PreparedImage | tuple[Problem, ...]:
-    """Prepare a row's picture; what breaks over it is that row's problem. Raises OSError where the disk refuses."""
+def prepare_image(prepare: Prepare, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...]:
+    """Prepare a row's picture; a failure over it is that row's problem. Raises OSError where the disk refuses."""
     try:
         return row_failures.isolate_row_failure(
-            partial(prepare, planned),
-            lambda found: (found,),
+            lambda: prepare(row_plan),
+            lambda failure: (failure,),
             stage="picture",
-            row_id=planned.doctor.row_id,
+            row_id=row_plan.doctor.row_id,
         )
     except OSError as error:
         try:
             require_lasting(error)
-        except NotReadNow as trouble:
-            return (_not_read(planned, trouble),)
+        except NotReadNow as not_read:
+            return (_image_not_read(row_plan, not_read),)
         raise
 
 
-def unfit(planned: RowPlan, troubles: tuple[Problem, ...]) -> RowOutcome:
-    """Return the end of a row whose picture turned out unfit when it was decoded, or could not be read this time."""
-    problems = (*planned.problems, *troubles)
-    status = Status.NOT_SENT if waits_for_machine(troubles) else Status.REJECTED
-    return RowOutcome(planned, status, attempts=_creates_before(planned), problems=problems)
+def build_unfit_outcome(row_plan: RowPlan, problems: tuple[Problem, ...]) -> RowOutcome:
+    """Return the outcome of a row whose picture proved unfit when it was decoded, or could not be read this time."""
+    status = Status.NOT_SENT if waits_for_machine(problems) else Status.REJECTED
+    attempts = _count_earlier_creates(row_plan)
+    return RowOutcome(row_plan, status, attempts=attempts, problems=(*row_plan.problems, *problems))
 
 
-def not_sent(planned: RowPlan) -> RowOutcome:
-    """Return the end of a row whose turn did not come."""
-    return RowOutcome(planned, Status.NOT_SENT, attempts=_creates_before(planned), problems=planned.problems)
+def build_not_sent_outcome(row_plan: RowPlan) -> RowOutcome:
+    """Return the outcome of a row whose turn did not come."""
+    attempts = _count_earlier_creates(row_plan)
+    return RowOutcome(row_plan, Status.NOT_SENT, attempts=attempts, problems=row_plan.problems)
 
 
-def _creates_before(planned: RowPlan) -> int:
-    return planned.history.create_count if planned.history else 0
+def _count_earlier_creates(row_plan: RowPlan) -> int:
+    return row_plan.history.create_count if row_plan.history else 0
+
+
+def _interrupted(job: Job) -> SendResult:
+    """Return how a row ends whose sending broke off: unknown where its create may have left."""
+    return SendResult(Status.UNKNOWN if job.in_doubt else Status.NOT_SENT, job.verdict)
 
 
 def _sent_size(prepared: PreparedImage) -> str:
     return f"{prepared.width}x{prepared.height}"
 
 
-def _checked_bytes(prepared: PreparedImage) -> bytes | None:
-    """Read the bytes to send; None when they are no longer the bytes that were checked. Raises NotReadNow."""
+def _read_checked_bytes(prepared: PreparedImage) -> bytes | None:
+    """Return the bytes to send; None when they are no longer the bytes that were checked. Raises NotReadNow."""
     try:
         data = image_index.read(prepared.path)
     except OSError:
@@ -259,14 +277,15 @@ def _checked_bytes(prepared: PreparedImage) -> bytes | None:
     return data if hashlib.sha256(data).hexdigest() == prepared.sha256 else None
 
 
-def _not_read(planned: RowPlan, trouble: NotReadNow) -> Problem:
-    picture, cell = planned.doctor.picture, planned.doctor.row.address(Field.PICTURE)
+def _image_not_read(row_plan: RowPlan, error: NotReadNow) -> Problem:
+    picture, cell = row_plan.doctor.picture, row_plan.doctor.row.address(Field.PICTURE)
     file = picture.path.name if picture else ""
-    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **error.words)
 
 
-def _altered(job: Job) -> SendResult:
-    row = job.planned.doctor.row
-    file, found = job.prepared.source.path.name, make_text("image.changed_in_run")
-    trouble = problem("IMAGE_CORRUPT", Field.PICTURE, row.address(Field.PICTURE), file=file, found=found)
-    return SendResult(Status.REJECTED, problems=(trouble,))
+def _reject_altered(job: Job) -> SendResult:
+    cell, file = job.row_plan.doctor.row.address(Field.PICTURE), job.prepared.source.path.name
+    altered = problem(
+        "IMAGE_CORRUPT", Field.PICTURE, cell, file=file, found=make_text("image.changed_in_run")
+    )
+    return SendResult(Status.REJECTED, problems=(altered,))

@@ -1,10 +1,8 @@
-"""One picture's way to the service: an upload creates nothing, so it is repeated on any doubt."""
+"""Uploads one picture; an upload creates nothing, so it is repeated on any doubt."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from pipeline.domain.run import Status
@@ -14,119 +12,120 @@ from pipeline.esign.contracts.base import UPLOAD, build_upload
 from pipeline.esign.responses import Reply, UploadResponse, read_upload
 from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
 from pipeline.sending.call_context import (
+    MAX_SENDS,
     NOT_EXECUTED_BY_US,
-    SENDS,
     BreakerOpened,
     CallContext,
     ConnectionExpired,
-    Stopped,
+    RunStopped,
 )
 from pipeline.sending.run_state import Job, SendResult
 
-FILE_ID_MARGIN = 5.0  # seconds before a FileId's death at which it is no longer used
+FILE_ID_MARGIN = 5.0  # seconds before a FileId expires in which it is no longer used
 
 
 @dataclass(frozen=True, slots=True)
-class Uploader(CallContext):
-    """Brings pictures to the service; a refusal is remembered, a silence leaves the row for the next night."""
+class Uploader:
+    """Uploads pictures; a refusal is recorded, and a row without an answer is left to the next run."""
 
-    def _file_lives(self, job: Job) -> bool:
-        return job.file_id is not None and job.file_dies - FILE_ID_MARGIN > self.client.now()
+    context: CallContext
 
-    async def _upload(self, job: Job, data: bytes) -> SendResult | None:
-        """Upload one picture, again on any doubt; None once the job holds a FileId, else how the row ends."""
+    def is_upload_needed(self, job: Job) -> bool:
+        """Return whether the contract needs a FileId and the row has none that is still valid."""
+        if not self.context.contract.needs_upload:
+            return False
+        return (
+            job.file_id is None or job.file_expires_at - FILE_ID_MARGIN <= self.context.client.service_time()
+        )
+
+    async def upload_if_needed(self, job: Job, image: bytes) -> SendResult | None:
+        """Upload the picture, again on any doubt; None once the row can be created, else how the row ends."""
+        if not self.is_upload_needed(job):
+            return None
         suffix = "png" if job.prepared.format == "PNG" else "jpg"
-        body = build_upload(self.agent, f"row{job.index + 1:06d}.{suffix}", data)
-        end: SendResult | None = SendResult(Status.NOT_SENT)
-        for attempt in range(SENDS):
+        body = build_upload(self.context.agent, f"row{job.index + 1:06d}.{suffix}", image)
+        result: SendResult | None = SendResult(Status.NOT_SENT)
+        for attempt in range(MAX_SENDS):
             if attempt:
-                await self._pause(attempt)
-            if self.course.stopping:
+                await self.context.back_off(attempt)
+            if self.context.run_state.is_stopping:
                 break
-            end, again = await self._upload_once(job, body, send=attempt + 1)
-            if not again:
+            result, may_resend = await self._upload_once(job, body, send_number=attempt + 1)
+            if not may_resend:
                 break
-        return end
+        return result
 
-    async def _upload_once(self, job: Job, body: bytes, *, send: int) -> tuple[SendResult | None, bool]:
-        measured = self.course.meter.call(UPLOAD)
-        door = AsyncExitStack()
-        opened = 0
-
-        async def gate(alive: Callable[[], bool]) -> None:
-            await self._slot(UPLOAD, opened)
-            await door.aclose()
-            if not alive():
-                raise ConnectionExpired
-            await self.limiter.leave(UPLOAD)
-            measured.left(send)
-
-        trace_id = str(uuid.uuid4())
+    async def _upload_once(
+        self, job: Job, body: bytes, *, send_number: int
+    ) -> tuple[SendResult | None, bool]:
+        context, trace_id = self.context, str(uuid.uuid4())
         try:
-            async with self.course.breaker.passage(self._probe) as opened, door:
-                measured.asks()
-                await door.enter_async_context(self.doors[UPLOAD])
-                reply = await self.client.call(UPLOAD, body, trace_id=trace_id, gate=gate)
-                measured.answered()
-                self._note_deprecation(UPLOAD, reply)
-                answer = read_upload(reply, now=self.client.now())
-                answered = answer.meaning != "unknown"
-                self.course.heard(
-                    UPLOAD, answered=answered, host=self.client.host(UPLOAD), cause=answer.counted_as
+            async with context.run_state.breaker.permit(context.probe) as open_count:
+                reply = await context.send_call(
+                    UPLOAD, body, trace_id=trace_id, open_count=open_count, send_number=send_number
                 )
-                if answer.request_id is not None:
-                    self.client.learn(reply)
-        except Stopped:
+                response = read_upload(reply, now=context.client.service_time())
+                context.record_reply(
+                    UPLOAD,
+                    reply,
+                    is_usable=response.meaning != "unknown",
+                    is_trusted=response.request_id is not None,
+                    code=response.counted_as,
+                )
+        except RunStopped:
             return SendResult(Status.NOT_SENT), False
         except BreakerOpened:
-            return await self._upload_once(job, body, send=send)
+            return await self._upload_once(job, body, send_number=send_number)
         except ConnectionExpired:
             return SendResult(Status.NOT_SENT), True
         except (NotSent, NoAnswer) as error:
-            measured.lost()
-            return self._upload_unanswered(error), True
-        self.course.requests[UPLOAD][answer.counted_as] += 1
-        if answer.file_id is not None:
-            job.file_id, job.file_dies = answer.file_id, answer.expires_at
+            return self._record_no_answer(error), True
+        context.run_state.requests[UPLOAD][response.counted_as] += 1
+        if response.file_id is not None:
+            job.file_id, job.file_expires_at = response.file_id, response.expires_at
             return None, False
-        end, again = self._upload_refused(job, reply, answer)
-        if end.status is Status.FAILED:
-            await self._remember(job, trace_id, end)
-        return end, again
+        result, may_resend = self._weigh_refusal(job, reply, response)
+        if result.status is Status.FAILED:
+            await self._record_refusal(job, trace_id, result)
+        return result, may_resend
 
-    def _upload_unanswered(self, error: NotSent | NoAnswer) -> SendResult:
-        code = "no_answer"
+    def _record_no_answer(self, error: NotSent | NoAnswer) -> SendResult:
+        run_state, code = self.context.run_state, "no_answer"
         if isinstance(error, NotSent):
             code = NOT_EXECUTED_BY_US
             if error.tls:
-                self.course.halt("TLS", str(error), 4)
+                run_state.halt("TLS", str(error), 4)
         else:
-            self.course.requests[UPLOAD][code] += 1
-        self._unanswered(UPLOAD, error)
-        self.course.resent("transport")
+            run_state.requests[UPLOAD][code] += 1
+        run_state.record_resend("transport")
         return SendResult(Status.NOT_SENT, Verdict("not_executed", code=code, message=str(error)))
 
-    async def _remember(self, job: Job, trace_id: str, end: SendResult) -> None:
-        """Enter an upload's refusal, so that later nights know how old it is; no create was sent."""
-        assert end.verdict is not None
-        attempt = replace(
-            self._attempt(job, trace_id), contract=REFUSED_UPLOAD, host=self.client.host(UPLOAD)
-        )
-        await self.ledger.open_attempt(attempt)
-        await self.ledger.settle(trace_id, end.verdict, at=self.client.now())
-
-    def _upload_refused(self, job: Job, reply: Reply, answer: UploadResponse) -> tuple[SendResult, bool]:
-        message = self.mask(answer.message) if answer.message else None
-        refusal = Verdict("refused", None, answer.request_id, answer.code, message, reply.status)
-        match answer.meaning:
+    def _weigh_refusal(self, job: Job, reply: Reply, response: UploadResponse) -> tuple[SendResult, bool]:
+        """Return how the row ends after an upload without a FileId, and whether it is uploaded again."""
+        context = self.context
+        message = context.mask(response.message) if response.message else None
+        refusal = Verdict("refused", None, response.request_id, response.code, message, reply.status)
+        match response.meaning:
             case "row" | "exists" | "upload_again":
                 return SendResult(Status.FAILED, refusal), False
             case "throttle":
-                self._throttled(UPLOAD, refusal)
-            case "clock" if self._heal(job, reply):
-                pass
+                context.record_throttle(UPLOAD, refusal)
+            case "clock":
+                if not context.adopt_server_clock(job, reply):
+                    context.run_state.halt_for(refusal)
+            case "credentials" | "permission" | "account" | "quota" | "contract":
+                context.run_state.halt_for(refusal)
             case "unknown" | None:
-                self.course.resent("transport")
-            case _:
-                self.course.halt(refusal.code or "", refusal.message or "", 4)
+                context.run_state.record_resend("transport")
         return SendResult(Status.NOT_SENT, refusal), True
+
+    async def _record_refusal(self, job: Job, trace_id: str, result: SendResult) -> None:
+        """Record an upload's refusal, so that later runs know how old it is; no create was sent."""
+        assert result.verdict is not None
+        attempt = replace(
+            self.context.build_attempt(job, trace_id),
+            contract=REFUSED_UPLOAD,
+            host=self.context.client.host_of(UPLOAD),
+        )
+        await self.context.ledger.open_attempt(attempt)
+        await self.context.ledger.settle(trace_id, result.verdict, at=self.context.client.service_time())

@@ -53,11 +53,12 @@ from pipeline.planning.sealed_corrections import note_sealed_corrections
 from pipeline.planning.sent_sizes import examine_sent_sizes
 from pipeline.reports.display_values import name_of
 from pipeline.reports.presenter import Presenter
-from pipeline.sending.connection_slots import connection_slots_of
-from pipeline.sending.create import Sender
+from pipeline.sending.call_context import CallContext, share_connection_slots
+from pipeline.sending.create import CreateSender
 from pipeline.sending.outage import OutageMonitor
 from pipeline.sending.run_state import RunState
-from pipeline.sending.submit import Submission, Submitted, not_sent
+from pipeline.sending.submit import Submission, Submitted, build_not_sent_outcome
+from pipeline.sending.upload import Uploader
 from pipeline.workflow import stage_settings
 from pipeline.workflow.notices import (
     find_deprecations,
@@ -264,14 +265,16 @@ async def run(
     ledger.remember_marks(find_new_marks(plan.planned, site_key.digest))
 
     ready_picture = stage_settings.preparer(config, plan.drawn)
-    submitted = Submitted(tuple(map(not_sent, ready)), forbidden)
+    submitted = Submitted(tuple(map(build_not_sent_outcome, ready)), forbidden)
     notices = (*plan.notices, *find_exposed_files(config, found.files if found else ()))
     if found is not None:
         async with (
             stage_settings.client(config, found, clock) as client,
-            connection_slots_of(limiter, (CREATE, UPLOAD), stage_settings.doors(config)) as doors,
+            share_connection_slots(
+                limiter, (CREATE, UPLOAD), stage_settings.doors(config)
+            ) as connection_slots,
         ):
-            sender = Sender(
+            context = CallContext(
                 client=client,
                 limiter=limiter,
                 ledger=ledger,
@@ -280,20 +283,20 @@ async def run(
                 contract=stage_settings.contract_of(config),
                 run=ask.run,
                 mask=presenter.mask_answer,
-                course=RunState(stop.event, clock, RunGuards(limits, plan.seals), found.source, outages),
-                creates=asyncio.Semaphore(stage_settings.creates_in_flight(config)),
-                doors=doors,
+                run_state=RunState(stop.event, clock, RunGuards(limits, plan.seals), found.source, outages),
+                connection_slots=connection_slots,
             )
+            creates = asyncio.Semaphore(stage_settings.creates_in_flight(config))
             submission = Submission(
-                sender,
+                CreateSender(context, Uploader(context), creates),
                 ready_picture,
                 stage_settings.workers(config),
                 watch,
                 ask.limit,
                 stage_settings.deadline_timestamp(limits, clock),
             )
-            submitted = await submission.go(ready)
-            notices += (*find_wrong_clock(client.offset), *find_deprecations(submitted.deprecated))
+            submitted = await submission.run(ready)
+            notices += (*find_wrong_clock(client.clock_offset), *find_deprecations(submitted.deprecated))
 
     sent = {outcome.row_plan.index: outcome for outcome in submitted.outcomes}
     rest = [outcome for outcome in stood if outcome.row_plan.index not in sent]

@@ -24,7 +24,7 @@ from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.plan import outcome_if_not_sent
-from pipeline.sending.submit import not_sent
+from pipeline.sending.submit import build_not_sent_outcome
 from pipeline.workflow.import_run import RunPlan, prepare_run
 from pipeline.workflow.stage_settings import tenant_of
 
@@ -127,7 +127,7 @@ def _since_the_plan(planned: RowPlan, run: str) -> RowOutcome:
     elif past is not None and past.refusals and past.refusals[-1].run == run:
         status = Status.FAILED
     if status is Status.NOT_SENT:
-        return not_sent(planned)
+        return build_not_sent_outcome(planned)
     return replace(outcome_if_not_sent(replace(planned, status=status)), status=status)
 
 

@@ -24,7 +24,7 @@ from pipeline.esign.client import Client
 from pipeline.esign.contracts import CONTRACTS
 from pipeline.esign.contracts.base import CREATE, Agent, Contract
 from pipeline.esign.error_codes import has_reason
-from pipeline.esign.rate_limiter import Limiter, most_in_a_second
+from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
 from pipeline.esign.signing import Credentials
 from pipeline.intake.fields.text_fields import check_seal_name
 from pipeline.intake.fields.validate import FieldSettings
@@ -362,7 +362,7 @@ def _binds(request: SealRequest) -> bool:
 
 def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:
     """Sum up what went over the wire; the share is that of the creates, from the first to the last."""
-    moments = limiter.departures(CREATE)
+    moments = limiter.list_departures(CREATE)
     span = moments[-1] - moments[0] if moments else 0.0
     limit = config.limits.requests_per_second
     return Traffic(
@@ -370,6 +370,6 @@ def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:
         limit=limit,
         used_share=round((len(moments) - 1) / span / limit, 4) if span else 0.0,
         throttled=submitted.throttled,
-        max_in_second=most_in_a_second(moments),
+        max_in_second=max_in_rolling_second(moments),
         timing=submitted.timing,
     )

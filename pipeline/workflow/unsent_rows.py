@@ -11,7 +11,13 @@ from pipeline.domain.roster import ImageFile, PreparedImage, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.messages.problems import waits_for_machine
 from pipeline.planning.plan import outcome_if_not_sent
-from pipeline.sending.submit import IMAGE_WORKERS, Prepare, not_sent, prepare_apart, unfit
+from pipeline.sending.submit import (
+    IMAGE_WORKERS,
+    Prepare,
+    build_not_sent_outcome,
+    build_unfit_outcome,
+    prepare_image,
+)
 
 
 def check_images(planned: Iterable[RowPlan], prepare: Prepare) -> tuple[RowOutcome, ...]:
@@ -38,7 +44,7 @@ class _SharedFaults:
         if picture is None or "IMAGE_SHARED" not in told or planned.status is not Status.REJECTED:
             return ()
         if picture not in self._found:
-            prepared = prepare_apart(self._prepare, planned)
+            prepared = prepare_image(self._prepare, planned)
             self._found[picture] = () if isinstance(prepared, PreparedImage) else prepared
         return tuple(each for each in self._found[picture] if each.code not in told | {"IMAGE_NOT_READ"})
 
@@ -51,12 +57,12 @@ def _examined(prepare: Prepare, faults: _SharedFaults, planned: RowPlan) -> RowO
         return outcome_if_not_sent(planned)
     if waits_for_machine(planned.doctor.errors):
         return outcome_if_not_sent(planned)
-    prepared = prepare_apart(prepare, planned)
+    prepared = prepare_image(prepare, planned)
     if not isinstance(prepared, PreparedImage):
         own = [
             each for each in planned.problems if each.code != "REVIEW_MISSING"
         ]  # there is nothing to review
-        return unfit(replace(planned, problems=tuple(own)), prepared)
+        return build_unfit_outcome(replace(planned, problems=tuple(own)), prepared)
     return replace(
         outcome_if_not_sent(planned), problems=(*planned.problems, *prepared.problems), prepared=prepared
     )
@@ -73,7 +79,7 @@ def finish_unsent_rows(rest: Sequence[RowOutcome], prepare: Prepare) -> Iterator
         if _is_examined(each):
             yield next(examined)
         else:
-            yield not_sent(each.row_plan) if each.status is Status.READY else each
+            yield build_not_sent_outcome(each.row_plan) if each.status is Status.READY else each
 
 
 def _is_examined(outcome: RowOutcome) -> bool:

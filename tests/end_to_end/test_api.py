@@ -21,7 +21,7 @@ from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
 from pipeline.errors import ConfigError, CredentialsMissing, Locked, UsageError
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter, most_in_a_second
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.tenant import SANDBOX
 
@@ -252,7 +252,7 @@ def test_credentials_clock_and_limiter_are_used_as_given(hospital, config):
     done = pipeline.run(config, credentials=find, limiter=limiter, clock=clock)
     assert done.counts == {Status.SEALED: 3}
     assert asked == [0]
-    assert len(limiter.departures("ChannelCreatePreparedPersonalEsign")) == 3
+    assert len(limiter.list_departures("ChannelCreatePreparedPersonalEsign")) == 3
     pipeline.run(config, credentials=find, limiter=limiter)
     assert asked == [0], "an unchanged night asks for nothing"
 
@@ -271,8 +271,8 @@ async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path)
     ]
     nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
     assert [each.counts for each in nights] == [{Status.SEALED: 3}] * 2
-    left = limiter.departures("ChannelCreatePreparedPersonalEsign")
-    assert (len(left), most_in_a_second(left) <= 5) == (6, True)
+    left = limiter.list_departures("ChannelCreatePreparedPersonalEsign")
+    assert (len(left), max_in_rolling_second(left) <= 5) == (6, True)
 
 
 def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, config):
@@ -283,8 +283,8 @@ def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, c
     hospital.doctors(8)
     assert pipeline.run(config, limiter=limiter, write=False).exit == 0
     for action in ("ChannelCreatePreparedPersonalEsign", "UploadFiles"):
-        left = limiter.departures(action)
-        assert (len(left), most_in_a_second(left) <= 5) == (8, True)
+        left = limiter.list_departures(action)
+        assert (len(left), max_in_rolling_second(left) <= 5) == (8, True)
 
 
 async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
@@ -317,7 +317,7 @@ class LostLimiter(AdaptiveRateLimiter):
 
     async def acquire(self, action):
         await super().acquire(action)
-        if len(self.departures("UploadFiles")) >= 3:
+        if len(self.list_departures("UploadFiles")) >= 3:
             raise RuntimeError("the limiter's server is gone")
 
 

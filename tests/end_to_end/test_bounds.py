@@ -13,7 +13,7 @@ from pipeline.config.settings import Api, Config
 from pipeline.domain.roster import CardType, ImageFile
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealContent, SealRequest
-from pipeline.esign.client import ANSWER_BYTES, Client, NoAnswer
+from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.reports.earlier_results import find_earlier_run
@@ -117,19 +117,19 @@ async def _answered(handler, **settings):
         endpoint=url, file_endpoint=url, credentials=keys, clock=SystemClock(), timeout=2, **settings
     )
 
-    async def gate(alive):
+    async def before_send(alive):
         assert alive()
 
     try:
         async with client:
-            return await client.call(CREATE, b"{}", trace_id="t", gate=gate)
+            return await client.call(CREATE, b"{}", trace_id="t", before_send=before_send)
     finally:
         await runner.cleanup()
 
 
 async def test_an_answer_without_end_is_no_answer():
     async def handler(_):
-        return web.Response(body=b"x" * (ANSWER_BYTES + 1))
+        return web.Response(body=b"x" * (MAX_REPLY_BYTES + 1))
 
     with pytest.raises(NoAnswer, match="too large"):
         await _answered(handler)

@@ -16,7 +16,7 @@ from window_limiter import WindowLimiter
 import pipeline
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
-from pipeline.esign.rate_limiter import most_in_a_second
+from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Decision
 from pipeline.ledger.site_key import SiteKey
 from pipeline.sandbox.rules import Rules
@@ -160,12 +160,12 @@ def test_the_own_limiter_decides_when_a_call_leaves(hospital_with):
     config = pipeline.Config.load(hospital.folder / "config.yaml")
     done = pipeline.run(config, limiter=limiter)
     assert done.counts == {Status.SEALED: 14}
-    left = limiter.departures(CREATE)
+    left = limiter.list_departures(CREATE)
     assert len(left) == 14
-    assert most_in_a_second(left) <= 12
+    assert max_in_rolling_second(left) <= 12
     assert dict(limiter.waiting) == {CREATE: 14, "UploadFiles": 14}, "each call took one slot"
     assert limiter.told == []
-    assert done.night.traffic.max_in_second == most_in_a_second(left)
+    assert done.night.traffic.max_in_second == max_in_rolling_second(left)
 
 
 def test_the_own_limiter_hears_of_throttles(hospital_with):

@@ -22,10 +22,10 @@ from pipeline.sending.run_state import RunState
 def test_five_in_a_row_and_no_less():
     breaker = RunState(asyncio.Event(), ManualClock()).breaker
     for answered in (False, False, False, False, True, False, False, False, False):
-        breaker.heard(CREATE, answered=answered)
-    assert breaker.closed
-    breaker.heard(CREATE, answered=False)
-    assert not breaker.closed
+        breaker.record_result(CREATE, answered=answered)
+    assert breaker.is_closed
+    breaker.record_result(CREATE, answered=False)
+    assert not breaker.is_closed
 
 
 def test_every_create_that_left_is_counted(hospital_with):
@@ -243,12 +243,12 @@ async def test_a_rate_below_one_is_kept():
 
     async def one():
         await limiter.acquire("a")
-        await limiter.leave("a")
+        await limiter.record_departure("a")
 
     sending = asyncio.gather(*[one() for _ in range(4)])
     await clock.advance(10)
     await sending
-    moments = limiter.departures("a")
+    moments = limiter.list_departures("a")
     assert all(later - earlier >= 2 for earlier, later in itertools.pairwise(moments))
 
 

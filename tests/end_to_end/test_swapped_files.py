@@ -18,14 +18,14 @@ SWAPPING = """
 import os, socket
 from pipeline.sending import submit
 from pipeline.cli.app import main
-checked = submit._checked_bytes
+checked = submit._read_checked_bytes
 def swapped(prepared):
     swap = {swaps!r}.get(prepared.path.name)
     if swap:
         prepared.path.unlink()
         exec(swap)
     return checked(prepared)
-submit._checked_bytes = swapped
+submit._read_checked_bytes = swapped
 raise SystemExit(main({words!r}))
 """
 SWAPS = {

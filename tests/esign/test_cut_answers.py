@@ -42,7 +42,7 @@ async def test_every_cut_is_no_answer_and_the_whole_is_a_success():
     async with server, client:
         for _ in range(len(ANSWER)):
             with pytest.raises(NoAnswer):
-                await client.call("Create", b"{}", trace_id="t", gate=passing)
-        reply = await client.call("Create", b"{}", trace_id="t", gate=passing)
+                await client.call("Create", b"{}", trace_id="t", before_send=passing)
+        reply = await client.call("Create", b"{}", trace_id="t", before_send=passing)
     assert read_create(reply).verdict.kind == "sealed"
     assert next(cuts, None) is None

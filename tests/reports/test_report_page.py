@@ -57,15 +57,15 @@ def traffic(calls=120) -> Traffic:
     for place in range(calls):
         for action, late in ((UPLOAD, 0.0), (CREATE, 1.0)):
             hand.at = late + place / 19
-            call = meter.call(action)
-            call.left(2 if place == 50 else 1)
+            call = meter.start_call(action)
+            call.record_departure(2 if place == 50 else 1)
             hand.at += 0.07 + place % 7 / 100
-            call.lost() if (place, action) == (60, CREATE) else call.answered()
-    meter.throttled()
-    with meter.waiting("outage"):
+            call.record_loss() if (place, action) == (60, CREATE) else call.record_answer()
+    meter.count_throttle()
+    with meter.measure_wait("outage"):
         hand.at += 4
     requests = {UPLOAD: {"ok": calls}, CREATE: {"ok": calls - 2, "RequestLimitExceeded": 1, "no_answer": 1}}
-    return Traffic(requests, 20.0, 0.9512, 1, 20, meter.read())
+    return Traffic(requests, 20.0, 0.9512, 1, 20, meter.summarize())
 
 
 @pytest.fixture(scope="module")

@@ -24,17 +24,17 @@ class WindowLimiter:
         await asyncio.sleep(0)  # the way to a server
         self.waiting[action] += 1
 
-    async def leave(self, action: str) -> None:
+    async def record_departure(self, action: str) -> None:
         async with self._queue:
             left = self._left[action]
             while len(left) >= self._calls and left[-self._calls] > self._clock.monotonic() - 1:
                 await self._clock.sleep(left[-self._calls] + 1.001 - self._clock.monotonic())
             left.append(self._clock.monotonic())
 
-    def throttled(self, action: str, granted: int | None, counted: int | None) -> None:
+    def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
         self.told.append((action, granted, counted))
 
-    def departures(self, action: str) -> tuple[float, ...]:
+    def list_departures(self, action: str) -> tuple[float, ...]:
         return tuple(self._left[action])
 
 

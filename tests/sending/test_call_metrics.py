@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.sending.call_metrics import OUTAGE, STEPS, CallMetrics
+from pipeline.sending.call_metrics import MAX_STEPS, OUTAGE, CallMetrics
 
 
 class Hand:
@@ -34,17 +34,17 @@ def meter(hand):
 
 def send(meter, hand, action, at, *, wait=0.0, takes=0.1, number=1):
     hand.at = at - wait
-    call = meter.call(action)
+    call = meter.start_call(action)
     hand.at = at
-    call.left(number)
+    call.record_departure(number)
     hand.at = at + takes
-    call.answered()
+    call.record_answer()
 
 
 def test_a_night_without_a_call_has_no_timing(meter, hand):
-    with meter.waiting(OUTAGE):
+    with meter.measure_wait(OUTAGE):
         hand.at += 5
-    assert meter.read() is None
+    assert meter.summarize() is None
 
 
 def test_calls_stand_in_the_second_in_which_they_left(meter, hand):
@@ -52,7 +52,7 @@ def test_calls_stand_in_the_second_in_which_they_left(meter, hand):
         send(meter, hand, "create", at, takes=2.0)
     send(meter, hand, "upload", 3.1)
 
-    timing = meter.read()
+    timing = meter.summarize()
 
     assert timing.began == 1_795_000_003.0
     assert timing.step == 1.0
@@ -63,15 +63,15 @@ def test_calls_stand_in_the_second_in_which_they_left(meter, hand):
 def test_waits_sends_losses_and_throttles_are_told_apart(meter, hand):
     send(meter, hand, "create", 1.0, wait=0.5)
     send(meter, hand, "create", 2.0, number=2)
-    lost = meter.call("create")
-    lost.left(3)
+    lost = meter.start_call("create")
+    lost.record_departure(3)
     hand.at = 40.0
-    lost.lost()
-    meter.call("create").lost()  # its connection never came: nothing left
+    lost.record_loss()
+    meter.start_call("create").record_loss()  # its connection never came: nothing left
     hand.at = 2.5
-    meter.throttled()
+    meter.count_throttle()
 
-    timing = meter.read()
+    timing = meter.summarize()
 
     assert timing.sends == {"create": (1, 1, 1)}
     assert sum(timing.lost) == 1
@@ -85,10 +85,10 @@ def test_waits_sends_losses_and_throttles_are_told_apart(meter, hand):
 def test_silence_is_spread_over_the_seconds_it_lasted(meter, hand):
     send(meter, hand, "create", 0.2)
     hand.at = 1.5
-    with meter.waiting(OUTAGE):
+    with meter.measure_wait(OUTAGE):
         hand.at = 4.0
 
-    timing = meter.read()
+    timing = meter.summarize()
 
     assert timing.silent == (0.0, 0.5, 1.0, 1.0, 0.0)
     assert timing.waits[OUTAGE].total == 2.5
@@ -100,12 +100,12 @@ def test_a_long_night_stays_small_and_loses_no_call(meter, hand):
     for place in range(100_000):
         took.append(dice.lognormvariate(-2.4, 0.4))
         send(meter, hand, "create", place / 19.5, takes=took[-1])
-    with meter.waiting(OUTAGE):
+    with meter.measure_wait(OUTAGE):
         hand.at += 1000
 
-    timing = meter.read()
+    timing = meter.summarize()
 
-    assert len(timing.throttled) <= STEPS
+    assert len(timing.throttled) <= MAX_STEPS
     assert timing.step == 32.0
     assert sum(timing.calls["create"]) == 100_000
     assert max(timing.calls["create"]) / timing.step == pytest.approx(19.5, rel=0.01)

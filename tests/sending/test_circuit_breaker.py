@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pipeline.clock import ManualClock, settle
-from pipeline.sending.circuit_breaker import Breaker
+from pipeline.sending.circuit_breaker import CircuitBreaker
 
 CREATE, UPLOAD = "create", "upload"
 
@@ -17,7 +17,9 @@ class Service:
         self.clock = ManualClock()
         self.alive = False
         self.asked, self.passed, self.given_up = [], [], []
-        self.breaker = Breaker(self.clock, patience=patience, wait=self._wait, give_up=self.given_up.append)
+        self.breaker = CircuitBreaker(
+            self.clock, patience=patience, wait=self._wait, give_up=self.given_up.append
+        )
 
     async def _wait(self, seconds):
         await self.clock.sleep(seconds)
@@ -28,45 +30,45 @@ class Service:
         return self.alive
 
     async def call(self, seconds=1.0, *, answered=True, action=CREATE):
-        async with self.breaker.passage(self._probe):
+        async with self.breaker.permit(self._probe):
             self.passed.append(self.clock.monotonic())
             await self.clock.sleep(seconds)
-            self.breaker.heard(action, answered=answered)
+            self.breaker.record_result(action, answered=answered)
 
     def break_it(self):
         for _ in range(5):
-            self.breaker.heard(CREATE, answered=False)
+            self.breaker.record_result(CREATE, answered=False)
 
 
 async def test_five_in_a_row_of_one_action_open_it():
     service = Service()
     for _ in range(4):
-        service.breaker.heard(CREATE, answered=False)
-        service.breaker.heard(UPLOAD, answered=True)
-    assert service.breaker.closed
-    service.breaker.heard(CREATE, answered=False)
-    assert not service.breaker.closed
+        service.breaker.record_result(CREATE, answered=False)
+        service.breaker.record_result(UPLOAD, answered=True)
+    assert service.breaker.is_closed
+    service.breaker.record_result(CREATE, answered=False)
+    assert not service.breaker.is_closed
 
 
 async def test_ten_of_the_last_fifty_open_it():
     service = Service()
     for _ in range(9):
-        service.breaker.heard(CREATE, answered=False)
+        service.breaker.record_result(CREATE, answered=False)
         for _ in range(3):
-            service.breaker.heard(CREATE, answered=True)
-    assert service.breaker.closed
-    service.breaker.heard(CREATE, answered=False)
-    assert not service.breaker.closed
+            service.breaker.record_result(CREATE, answered=True)
+    assert service.breaker.is_closed
+    service.breaker.record_result(CREATE, answered=False)
+    assert not service.breaker.is_closed
 
 
 async def test_old_silence_is_forgotten():
     service = Service()
     for _ in range(9):
-        service.breaker.heard(CREATE, answered=False)
+        service.breaker.record_result(CREATE, answered=False)
         for _ in range(6):
-            service.breaker.heard(CREATE, answered=True)
-    service.breaker.heard(CREATE, answered=False)
-    assert service.breaker.closed
+            service.breaker.record_result(CREATE, answered=True)
+    service.breaker.record_result(CREATE, answered=False)
+    assert service.breaker.is_closed
 
 
 async def test_it_asks_after_five_seconds_and_backs_off_to_thirty():
@@ -88,7 +90,7 @@ async def test_half_open_one_at_a_time_and_closed_after_three_answers():
     await service.clock.advance(20)
     assert service.asked == [5]
     assert service.passed == [5, 6, 7, 8, 8, 8]
-    assert service.breaker.closed
+    assert service.breaker.is_closed
     await asyncio.gather(*calls)
 
 
@@ -134,16 +136,16 @@ async def test_a_probe_that_answers_while_calls_stay_silent_does_not_go_on_for_e
 
 async def test_a_call_that_began_before_it_opened_can_tell():
     service = Service()
-    async with service.breaker.passage(service._probe) as opened:
-        assert service.breaker.opened == opened
+    async with service.breaker.permit(service._probe) as opened:
+        assert service.breaker.open_count == opened
         service.break_it()
-        assert service.breaker.opened != opened
+        assert service.breaker.open_count != opened
 
 
 @pytest.mark.parametrize("answered", [True, False])
 async def test_late_answers_of_calls_under_way_do_not_open_it_twice(answered):
     service = Service()
     service.break_it()
-    service.breaker.heard(CREATE, answered=answered)
-    assert service.breaker.opened == 1
-    assert not service.breaker.closed
+    service.breaker.record_result(CREATE, answered=answered)
+    assert service.breaker.open_count == 1
+    assert not service.breaker.is_closed

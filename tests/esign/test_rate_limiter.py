@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from pipeline.clock import ManualClock, settle
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter, most_in_a_second
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 
 ACTION = "Create"
 
@@ -14,7 +14,7 @@ ACTION = "Create"
 async def _send(limiter: AdaptiveRateLimiter, times: int) -> None:
     for _ in range(times):
         await limiter.acquire(ACTION)
-        await limiter.leave(ACTION)
+        await limiter.record_departure(ACTION)
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ async def test_slots_are_51_5_ms_apart_at_20_a_second(clock):
     await clock.advance(10)
     await sending
 
-    left = limiter.departures(ACTION)
+    left = limiter.list_departures(ACTION)
     assert len(left) == 50
     assert [pytest.approx(0.0515)] * 49 == [b - a for a, b in itertools.pairwise(left)]
-    assert most_in_a_second(left) == 20
+    assert max_in_rolling_second(left) == 20
 
 
 async def test_each_action_has_its_own_queue(clock):
@@ -46,7 +46,7 @@ async def test_a_throttle_holds_everyone_for_a_second(clock):
     await _send(limiter, 1)
     waiting = [asyncio.ensure_future(_send(limiter, 1)) for _ in range(3)]
     await settle()
-    limiter.throttled(ACTION, 20, 25)
+    limiter.record_throttle(ACTION, 20, 25)
     await clock.advance(0.99)
     assert not any(task.done() for task in waiting)
     await clock.advance(0.3)
@@ -56,11 +56,11 @@ async def test_a_throttle_holds_everyone_for_a_second(clock):
 async def test_a_lower_limit_in_a_throttle_is_believed(clock):
     limiter = AdaptiveRateLimiter(20, clock)
     await _send(limiter, 1)
-    limiter.throttled(ACTION, 5, 6)
+    limiter.record_throttle(ACTION, 5, 6)
     sending = asyncio.ensure_future(_send(limiter, 20))
     await clock.advance(10)
     await sending
-    assert most_in_a_second(limiter.departures(ACTION)[1:]) <= 5
+    assert max_in_rolling_second(limiter.list_departures(ACTION)[1:]) <= 5
 
 
 async def test_a_stall_is_not_caught_up(clock):
@@ -70,7 +70,7 @@ async def test_a_stall_is_not_caught_up(clock):
     sending = asyncio.ensure_future(_send(limiter, 40))
     await clock.advance(5)
     await sending
-    assert most_in_a_second(limiter.departures(ACTION)) <= 20
+    assert max_in_rolling_second(limiter.list_departures(ACTION)) <= 20
 
 
 async def test_late_departures_never_exceed_the_limit(clock):
@@ -80,18 +80,18 @@ async def test_late_departures_never_exceed_the_limit(clock):
     async def one(delay: float) -> None:
         await limiter.acquire(ACTION)
         await clock.sleep(delay)
-        await limiter.leave(ACTION)
+        await limiter.record_departure(ACTION)
 
     sending = asyncio.gather(*[one(0.2 if number % 3 == 0 else 0.0) for number in range(80)])
     await clock.advance(20)
     await sending
-    assert most_in_a_second(limiter.departures(ACTION)) <= 20
+    assert max_in_rolling_second(limiter.list_departures(ACTION)) <= 20
 
 
 def test_most_in_a_second_counts_a_rolling_window():
-    assert most_in_a_second(()) == 0
-    assert most_in_a_second((0.0, 0.5, 0.999, 1.0)) == 3
-    assert most_in_a_second((0.0, 1.0, 1.5, 2.6)) == 2
+    assert max_in_rolling_second(()) == 0
+    assert max_in_rolling_second((0.0, 0.5, 0.999, 1.0)) == 3
+    assert max_in_rolling_second((0.0, 1.0, 1.5, 2.6)) == 2
 
 
 async def _spacing(limiter: AdaptiveRateLimiter, clock: ManualClock, seconds: float) -> float:
@@ -100,7 +100,7 @@ async def _spacing(limiter: AdaptiveRateLimiter, clock: ManualClock, seconds: fl
     await clock.advance(seconds)
     sending.cancel()
     await settle()
-    left = limiter.departures(ACTION)
+    left = limiter.list_departures(ACTION)
     return left[-1] - left[-2]
 
 
@@ -109,16 +109,16 @@ async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
     assert await _spacing(limiter, clock, 7.9) == pytest.approx(0.0515)
     assert await _spacing(limiter, clock, 5) == pytest.approx(0.0514)
     assert await _spacing(limiter, clock, 200) == pytest.approx(0.05002)
-    assert most_in_a_second(limiter.departures(ACTION)) == 20
+    assert max_in_rolling_second(limiter.list_departures(ACTION)) == 20
 
 
 async def test_a_throttle_widens_it_and_forbids_narrowing_longer_each_time(clock):
     limiter = AdaptiveRateLimiter(20, clock)
     await _spacing(limiter, clock, 200)
-    limiter.throttled(ACTION, 20, 25)
+    limiter.record_throttle(ACTION, 20, 25)
     assert await _spacing(limiter, clock, 55) == pytest.approx(0.050123)
     assert await _spacing(limiter, clock, 9) == pytest.approx(0.050023)
-    limiter.throttled(ACTION, 20, 25)
+    limiter.record_throttle(ACTION, 20, 25)
     assert await _spacing(limiter, clock, 115) == pytest.approx(0.050126, abs=1e-6)
     assert await _spacing(limiter, clock, 9) == pytest.approx(0.050026, abs=1e-6)
 
@@ -126,7 +126,7 @@ async def test_a_throttle_widens_it_and_forbids_narrowing_longer_each_time(clock
 async def test_the_wider_the_spacing_that_was_refused_the_wider_the_step_back(clock):
     limiter = AdaptiveRateLimiter(20, clock)
     await _spacing(limiter, clock, 1)
-    limiter.throttled(ACTION, 20, 21)
+    limiter.record_throttle(ACTION, 20, 21)
     assert await _spacing(limiter, clock, 5) == pytest.approx(0.051825)
 
 
@@ -136,7 +136,7 @@ async def test_one_call_too_many_costs_a_slot_and_not_a_second(clock, counted, h
     limiter = AdaptiveRateLimiter(20, clock)
     await _send(limiter, 1)
     await clock.advance(1)
-    limiter.throttled(ACTION, 20, counted)
+    limiter.record_throttle(ACTION, 20, counted)
     waiting = asyncio.ensure_future(_send(limiter, 1))
     seconds = 1.0 if held is None else held * 0.0515
     await clock.advance(seconds - 0.001)
@@ -148,9 +148,9 @@ async def test_one_call_too_many_costs_a_slot_and_not_a_second(clock, counted, h
 async def test_many_throttles_that_are_just_over_mean_that_somebody_else_is_calling(clock):
     limiter = AdaptiveRateLimiter(20, clock)
     for _ in range(3):
-        limiter.throttled(ACTION, 20, 21)
+        limiter.record_throttle(ACTION, 20, 21)
         assert await _spacing(limiter, clock, 5) < 0.053
-    limiter.throttled(ACTION, 20, 21)
+    limiter.record_throttle(ACTION, 20, 21)
     assert await _spacing(limiter, clock, 5) > 0.064
 
 
@@ -158,7 +158,7 @@ async def test_throttles_of_calls_that_were_under_way_together_are_one(clock):
     limiter = AdaptiveRateLimiter(20, clock)
     await _spacing(limiter, clock, 1)
     for _ in range(5):
-        limiter.throttled(ACTION, 20, 25)
+        limiter.record_throttle(ACTION, 20, 25)
     assert await _spacing(limiter, clock, 5) == pytest.approx(0.051825)
 
 
@@ -171,15 +171,15 @@ async def test_a_much_lower_limit_that_no_message_names_is_found_in_a_few_thrott
         while True:
             await _send(limiter, 1)
             now = clock.monotonic()
-            if sum(now - left < 1 for left in limiter.departures(ACTION)[-21:]) > 5:
+            if sum(now - left < 1 for left in limiter.list_departures(ACTION)[-21:]) > 5:
                 refused.append(now)
-                limiter.throttled(ACTION, None, None)
+                limiter.record_throttle(ACTION, None, None)
 
     sending = asyncio.ensure_future(send())
     await clock.advance(600)
     sending.cancel()
     assert len([moment for moment in refused if moment > 120]) <= 10
-    assert len(limiter.departures(ACTION)) > 0.9 * 5 * 600
+    assert len(limiter.list_departures(ACTION)) > 0.9 * 5 * 600
 
 
 async def test_an_idle_limiter_learns_nothing(clock):
@@ -194,4 +194,4 @@ async def test_an_idle_limiter_learns_nothing(clock):
 async def test_no_second_of_ours_holds_more_than_the_limit_at_any_rate(clock, rate):
     limiter = AdaptiveRateLimiter(rate, clock)
     await _spacing(limiter, clock, 60)
-    assert most_in_a_second(limiter.departures(ACTION)) <= max(1, rate)
+    assert max_in_rolling_second(limiter.list_departures(ACTION)) <= max(1, rate)
