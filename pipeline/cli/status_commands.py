@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.domain.seals import PersonHistory
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite_ledger import SqliteLedger
-    from pipeline.resolution.next_step import Program
+    from pipeline.reports.next_steps import CommandLine
     from pipeline.resolution.person_query import PersonFinder
     from pipeline.resolution.timeline import PersonTimeline
 
@@ -52,7 +52,6 @@ EXIT_MEANINGS: Mapping[int, str] = {  # exit codes of runs
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
-    from pipeline.cli.remaining_work import print_halt, print_next_steps
     from pipeline.ledger.lock import held
     from pipeline.workflow.early_end import find_last_record, later_of
     from pipeline.workflow.run_environment import open_for_config
@@ -71,7 +70,7 @@ def status(session: Session) -> int:
     except EsignImportError:
         if recorded_run is not None:
             _print_run(session, recorded_run, is_under_way=False)
-            print_halt(session, recorded_run)
+            _print_halt(session, recorded_run)
         raise
     session.print_text("status_ledger", path=path, tenant=site_key.tenant)
     is_under_way = ledger_run is not None and ledger_run.finished is None and held(path)
@@ -111,8 +110,7 @@ def status(session: Session) -> int:
         unknown=list(map(_unresolved_as_dict, unresolved)),
         last_run=_run_as_dict(last_run, is_under_way=is_under_way) if last_run is not None else None,
     )
-    program = describe_program(session, config)
-    print_next_steps(session, config, program, last_run, len(unresolved), under_way=is_under_way)
+    _print_next_steps(session, config, last_run, unresolved=len(unresolved), is_under_way=is_under_way)
     return 0
 
 
@@ -145,7 +143,6 @@ def _run_as_dict(run: RunRecord, *, is_under_way: bool) -> dict[str, object]:
 
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
-    from pipeline.cli.remaining_work import print_next_steps
     from pipeline.reports.earlier_results import find_earlier_run
     from pipeline.workflow.stage_settings import tenant_of
 
@@ -163,8 +160,7 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
         session.suggest_command("next_rebuild", "ledger", "rebuild")
         return 74
     session.print_text("status_no_ledger")
-    program = describe_program(session, config)
-    print_next_steps(session, config, program, recorded_run, 0, under_way=False)
+    _print_next_steps(session, config, recorded_run)
     return 0
 
 
@@ -181,12 +177,48 @@ def _print_run(session: Session, run: RunRecord, *, is_under_way: bool) -> None:
     )
 
 
-def describe_program(session: Session, config: Config) -> Program:
+def describe_command_line(session: Session, config: Config) -> CommandLine:
     """Return how the program is called, and what it reads when no roster is named."""
-    from pipeline.resolution.next_step import Program
+    from pipeline.reports.next_steps import CommandLine
 
     rosters = tuple(str(config.path(roster).absolute()) for roster in config.roster)
-    return Program(session.invocation, rosters, str(config.path(config.seals).absolute()))
+    return CommandLine(session.invocation, rosters, str(config.path(config.seals).absolute()))
+
+
+def _print_next_steps(
+    session: Session,
+    config: Config,
+    last_run: RunRecord | None,
+    *,
+    unresolved: int = 0,
+    is_under_way: bool = False,
+) -> None:
+    """Print what to do after the last run, the most urgent at the very end."""
+    from pipeline.reports.next_steps import list_status_steps
+
+    _print_halt(session, last_run)
+    steps = list_status_steps(
+        last_run,
+        describe_command_line(session, config),
+        unresolved=unresolved,
+        under_way=is_under_way,
+        latest=config.path(config.out) / "latest",
+    )
+    for step in reversed(steps):
+        session.print_next_step(step.text.say(session.spoken), step.commands[0])
+
+
+def _print_halt(session: Session, run: RunRecord | None) -> None:
+    """Print why a run stopped early, if it did."""
+    from pipeline.messages.texts import load_texts
+    from pipeline.reports.next_steps import read_run_record
+    from pipeline.reports.presenter import Presenter
+    from pipeline.reports.service_text import describe_halt
+
+    if stored := read_run_record(run).get("halted"):
+        halt = load_texts(stored)
+        message = describe_halt(halt["code"], halt["message"], Presenter(session.spoken), halt)
+        session.print_text("halted", code=halt["code"], message=message)
 
 
 @click.command()
@@ -263,17 +295,18 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
 
 def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTimeline, config: Config) -> int:
-    from pipeline.resolution.next_step import next_step
+    from pipeline.resolution.person_steps import choose_person_step
     from pipeline.resolution.timeline_output import render_timeline, timeline_as_dict
 
-    step = next_step(timeline, describe_program(session, config), cache(finder.ledger.run), session.language)
+    command_line = describe_command_line(session, config)
+    step = choose_person_step(timeline, command_line, cache(finder.ledger.run))
     values = timeline_as_dict(timeline, step, session.language)
     if session.as_json:
         session.print_json(query_fits=1, doctor=values)
         return 0
     for line in render_timeline(values, session.language, config.base.absolute()):
         session.print_data(line)
-    if step.decides:  # each command is a decision; the last command that is printed decides nothing
+    if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
         session.suggest_command("next_list", "resolve")
     elif step.commands:
         session.print_next_step(session.render_sentence("next_run"), step.commands[0])

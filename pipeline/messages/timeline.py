@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.messages.localized import Phrase
+
 WORDS: Mapping[str, tuple[str, str]] = {
     "who.staff_no": ("工号 {text}", "staff no. {text}"),
     "who.last_four": ("证件末四位 {text}", "last four {text}"),
@@ -139,6 +141,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "col.status": ("状态", "Status"),
     "col.seal_name": ("印章名称", "Seal name"),
 }  # fmt: skip
+
+
+def phrase(key: str, /, **detail: object) -> Phrase:
+    """Return a text of `explain`, to be rendered in either language."""
+    return Phrase(WORDS[key], detail)
 
 
 def say(key: str, language: str, **detail: object) -> str:

@@ -21,11 +21,11 @@ from pipeline.messages.results import status_meaning, status_word
 from pipeline.messages.service_advice import advice_for, known
 from pipeline.messages.texts import load_text, load_texts, name_field
 from pipeline.messages.timeline import WORDS, say
+from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import happened, sentence
 from pipeline.reports.service_text import describe_halt
 from pipeline.resolution import certify
-from pipeline.resolution.next_step import Step
 from pipeline.resolution.timeline import PersonTimeline, TimelineEntry, parse_line
 from pipeline.support.text_width import align_columns, measure_width, pad_to_width
 
@@ -53,7 +53,7 @@ def summarize(timeline: PersonTimeline) -> dict[str, Any]:
     }
 
 
-def timeline_as_dict(timeline: PersonTimeline, step: Step, language: str) -> dict[str, Any]:
+def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) -> dict[str, Any]:
     """Return everything: who, the present status, what to do next, and every entry, oldest first.
 
     Moments are local ISO 8601; sentences are in ``language``; personal data is masked already.
@@ -85,9 +85,9 @@ def timeline_as_dict(timeline: PersonTimeline, step: Step, language: str) -> dic
         "gone": timeline.is_gone,
         "next": {
             "who": step.who,
-            "text": step.text,
+            "text": step.text.say(language),
             "commands": list(step.commands),
-            "notes": list(step.notes),
+            "notes": [note.say(language) for note in step.notes],
         },
         "history": [_entry_as_dict(entry, language, timeline.run_under_way) for entry in timeline.entries],
     }
