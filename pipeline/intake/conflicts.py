@@ -18,7 +18,7 @@ from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import is_dash, shown
 from pipeline.intake.fields.person_ids import person_ids_of
 from pipeline.intake.fields.person_name import first_differs
-from pipeline.intake.pairing import file_names
+from pipeline.intake.images.image_files import mask_file_name
 from pipeline.messages.problems import problem
 
 _NAMED_AT_MOST = 3  # other rows, in one message
@@ -103,7 +103,7 @@ def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> 
 
 def _unread(doctor: Doctor, trouble: NotReadNow) -> Problem:
     assert doctor.picture is not None
-    file, cell = file_names.shown(doctor.picture.path.name), doctor.row.address(Field.PICTURE)
+    file, cell = mask_file_name(doctor.picture.path.name), doctor.row.address(Field.PICTURE)
     return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
@@ -197,7 +197,7 @@ def _told_apart(paths: Sequence[Path]) -> list[str]:
     names = [path.name for path in paths]
     alike = len(set(names)) < len(names)
     return [
-        file_names.shown(f"{path.parent.name}/{name}" if alike else name)
+        mask_file_name(f"{path.parent.name}/{name}" if alike else name)
         for path, name in zip(paths, names, strict=True)
     ]
 

@@ -22,7 +22,7 @@ from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contracts.base import CREATE, UPLOAD, CreateImage, build_upload
 from pipeline.esign.responses import read_create, read_upload
 from pipeline.esign.signing import Credentials
-from pipeline.intake.pairing import image_index
+from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger
 from pipeline.messages.texts import make_text
 from pipeline.planning import run_history
@@ -149,7 +149,7 @@ async def certify_create(
 def _read_checked(prepared: PreparedImage) -> bytes:
     """Return the bytes that were checked. Raises UsageError where they have changed."""
     try:
-        data = image_index.read(prepared.path)
+        data = image_files.read_regular_file(prepared.path)
     except OSError as error:
         raise _not_sent_error(reason_of(error)) from error
     if hashlib.sha256(data).hexdigest() != prepared.sha256:

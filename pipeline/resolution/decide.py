@@ -15,7 +15,7 @@ from pipeline.domain.seals import KEPT, PersonHistory, SealContent
 from pipeline.errors import UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import lifetime
-from pipeline.intake.images import prepare
+from pipeline.intake.images.prepare import digest_pixels
 from pipeline.ledger.lock import user
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.messages.catalogue import phrase
@@ -109,7 +109,7 @@ def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str])
     picture = doctor.picture
     if picture is None:
         return accepted
-    return replace(accepted, picture=picture.sha256, pixels=prepare.pixels(picture.file))
+    return replace(accepted, picture=picture.sha256, pixels=digest_pixels(picture.file))
 
 
 def enter_replace(ledger: Ledger, case: Case, seal_name: str | None, maker: DecisionMaker) -> None:

@@ -17,7 +17,7 @@ from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
 from pipeline.esign.contracts.base import CREATE
-from pipeline.intake.pairing import image_index
+from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.problems import problem, waits_for_machine
 from pipeline.messages.texts import make_text
@@ -271,7 +271,7 @@ def _sent_size(prepared: PreparedImage) -> str:
 def _read_checked_bytes(prepared: PreparedImage) -> bytes | None:
     """Return the bytes to send; None when they are no longer the bytes that were checked. Raises NotReadNow."""
     try:
-        data = image_index.read(prepared.path)
+        data = image_files.read_regular_file(prepared.path)
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == prepared.sha256 else None

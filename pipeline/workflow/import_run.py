@@ -139,9 +139,9 @@ def prepare_run(
         paired_before=stage_settings.find_paired_before(ledger),
     )
     same = find_identical_images(stage_settings.images_without_seal(pairing.doctors, snapshot))
-    compared = flag_conflicts(mark_unread(pairing.doctors, same.unread), same.same, snapshot.other_persons)[
-        : len(doctors)
-    ]
+    compared = flag_conflicts(
+        mark_unread(pairing.doctors, same.unread), same.first_of, snapshot.other_persons
+    )[: len(doctors)]
     if config.pictures.ocr:
         compared = check_names_in_images(compared, beside=others, work=config.path(config.work))
     judged = {**(ledger.judgements() if ledger else {}), **judged}

@@ -28,8 +28,9 @@ from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
 from pipeline.esign.signing import Credentials
 from pipeline.intake.fields.text_fields import check_seal_name
 from pipeline.intake.fields.validate import FieldSettings
-from pipeline.intake.images import prepare as image
-from pipeline.intake.images import store
+from pipeline.intake.images.image_files import ImageStore
+from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
+from pipeline.intake.images.preview import load_preview
 from pipeline.intake.pairing.picture_entries import PairedBefore, PairedRow
 from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed, SealedPerson
 from pipeline.intake.readers.options import HEADER, ReadOptions, StoreImage
@@ -100,12 +101,12 @@ def preparer(config: Config, drawn: Mapping[str, PersonHistory] = MappingProxyTy
     ``drawn`` tells by the digest of its pixels whose seal shows the same drawing, perhaps in another format.
     """
     prepare = partial(
-        image.prepare,
+        prepare_image,
         limit=contract_of(config).max_image_bytes,
         work=config.path(config.work),
         trim=config.pictures.trim,
         transparent=config.pictures.transparent,
-        shelf=config.path(config.work) / PREVIEWS,
+        previews_folder=config.path(config.work) / PREVIEWS,
     )
 
     def ready(planned: RowPlan) -> PreparedImage | tuple[Problem, ...]:
@@ -169,7 +170,7 @@ def sent_size(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None
     """Return the function that tells at which size an older seal's picture was sent."""
 
     def size_of(picture: ImageFile, seal: LiveSeal) -> SentSize | None:
-        return image.sent_size(
+        return find_sent_size(
             picture,
             work=config.path(config.work),
             same_bytes=seal.content is not None and seal.content.picture == picture.sha256,
@@ -183,8 +184,8 @@ def sent_size(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None
 
 def preview(config: Config) -> Callable[[ImageFile, bool], ImagePreview | None]:
     """Return the function that gives the small copy of a picture; it may open the picture only where it is told."""
-    shelf = config.path(config.work) / PREVIEWS
-    return lambda picture, opening: image.preview(picture, shelf=shelf, opening=opening)
+    folder = config.path(config.work) / PREVIEWS
+    return lambda picture, opening: load_preview(picture, folder=folder, may_open=opening)
 
 
 def read_options(ask: RunRequest, config: Config) -> ReadOptions:
@@ -198,8 +199,7 @@ def read_options(ask: RunRequest, config: Config) -> ReadOptions:
 
 def image_store(config: Config) -> StoreImage:
     """Return what puts the bytes of a picture out of a workbook or zip into the work folder."""
-    work = config.path(config.work)
-    return lambda payload, suffix: store.keep(payload, work, suffix)
+    return ImageStore(config.path(config.work)).put
 
 
 def guards(ask: RunRequest, config: Config) -> Guards:
@@ -289,7 +289,7 @@ def _same_picture(picture: ImageFile, made: SealContent) -> bool:
     """Compare by source bytes, else by decoded pixels; only a picture that was touched is opened."""
     if picture.sha256 == made.picture:
         return True
-    return made.pixels is not None and image.pixels(picture.file) == made.pixels
+    return made.pixels is not None and digest_pixels(picture.file) == made.pixels
 
 
 def _name_problem(name: str, *, ascii_allowed: bool) -> Problem | None:

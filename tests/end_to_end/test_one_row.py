@@ -117,8 +117,8 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
     path = hospital.folder / "seals" / "00002.png"
     with Image.open(path) as image:
         image.resize((121, 60)).save(path)
-    broken = breaking(ink.smoothed, lambda _, size: size == (121, 60))
-    monkeypatch.setattr(ink, "smoothed", broken)
+    broken = breaking(ink.smooth, lambda _, size: size == (121, 60))
+    monkeypatch.setattr(ink, "smooth", broken)
     assert hospital.go("check") == 3
     assert hospital.go("run", "--yes") == 3
     assert [(row["status"], row["codes"]) for row in hospital.outcomes()] == [

@@ -6,7 +6,7 @@ import pytest
 from night_support import draw_seal
 from PIL import Image
 
-from pipeline.intake.pairing import image_index
+from pipeline.intake.images import image_files
 
 SIZES = [(200, 100), (90, 60), (300, 120), (120, 60)]
 
@@ -82,8 +82,10 @@ def test_each_picture_is_examined_once(sealed, monkeypatch):
     sealed.go("run", "--yes")
     assert sorted(map(str, sizes(sealed))) == ["None", "checked", "checked", "checked"]
     opened = []
-    real = image_index.open_regular
-    monkeypatch.setattr(image_index, "open_regular", lambda path: (opened.append(path.name), real(path))[1])
+    real = image_files.open_regular_file
+    monkeypatch.setattr(
+        image_files, "open_regular_file", lambda path: (opened.append(path.name), real(path))[1]
+    )
     sealed.go("run", "--yes")
     assert {name for name in opened if name.startswith("0")} == {"00001.bmp"}
 

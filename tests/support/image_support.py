@@ -1,4 +1,4 @@
-"""Pictures for tests: drawn, encoded by Pillow or byte by byte, and put through ``image.prepare``."""
+"""Pictures for tests: drawn, encoded by Pillow or byte by byte, and put through ``prepare_image``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from pipeline.domain.roster import ImageFile, PreparedImage
-from pipeline.intake.images import prepare as image
+from pipeline.intake.images.prepare import prepare_image
 
 INLINE = 5_000_000
 RED = (200, 0, 0, 255)
@@ -54,8 +54,8 @@ def put(folder: Path, data: bytes, name: str = "张伟.png") -> ImageFile:
 
 
 def prepare(folder: Path, data: bytes, *, limit: int = INLINE, **settings: Any):
-    settings.setdefault("shelf", folder / "shelf")  # as in a run: no small copy is kept yet
-    return image.prepare(put(folder, data), limit=limit, work=folder / "work", **settings)
+    settings.setdefault("previews_folder", folder / "previews")  # as in a run: no small copy is kept yet
+    return prepare_image(put(folder, data), limit=limit, work=folder / "work", **settings)
 
 
 def ready(folder: Path, data: bytes, **settings: Any) -> PreparedImage:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, EmbeddedImage, Field, Origin, Row
-from pipeline.intake.images import store
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import Pairing, match_images
 
@@ -79,7 +79,7 @@ def paired(tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor)
         doctors,
         library,
         known={},
-        keep=lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix),
+        keep=ImageStore(tmp_path / "work").put,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.domain.roster import CellKind
-from pipeline.intake.images import store
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.readers.model import letters
 from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.xlsx import workbook as xlsx
@@ -166,7 +166,7 @@ ALBUM = (f"{WPS}/2020/cellImage", "cellimages.xml")
 
 def read(path: Path, work: Path, **options):
     """Return a workbook as it is read with its pictures put away in ``work``."""
-    manner = ReadOptions(keep=lambda payload, suffix: store.keep(payload, work, suffix), **options)
+    manner = ReadOptions(keep=ImageStore(work).put, **options)
     return xlsx.read(path.read_bytes(), path=path, manner=manner)
 
 

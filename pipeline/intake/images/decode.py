@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import logging
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 from PIL import (
@@ -21,17 +24,26 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from pipeline.domain import roster
+from pipeline.errors import NotReadNow, require_lasting
 from pipeline.intake.images import format_fixes
-from pipeline.intake.images.detect import kind as detect_format
+from pipeline.intake.images.detect import detect_format
 from pipeline.intake.images.format_fixes import DamagedImage, UnsupportedImage
+from pipeline.intake.images.image_files import ImageRefused, read_image
 from pipeline.messages.texts import make_text
 
+LOG = logging.getLogger(__name__)
 MAX_PIXELS = 40_000_000  # an A4 page at 600 dpi has 35, a phone's photo 12: more is no seal, and costs 160 MB
 MAX_SIDE = 10_000  # pixels
 _MAX_PIXELS_OF = {"WEBP": 25_000_000}  # its decoder holds four copies
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # Pillow warns of damage in metadata, which is no damage of the picture
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+_LARGE = (
+    16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
+)
+_one_large_image = Lock()
 
 TRAILING_BYTES = make_text("image.trailing_bytes")
 FRAMES = make_text("image.frames")
@@ -68,15 +80,6 @@ _FAULTS = {
 }
 
 
-class ImageRefused(Exception):
-    """The picture cannot be used: a code of the catalogue and the words for its sentence."""
-
-    def __init__(self, code: str, **detail: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.detail = detail
-
-
 @dataclass(slots=True)
 class OpenedImage:
     """A picture file whose header was read; it can be decoded once."""
@@ -87,6 +90,12 @@ class OpenedImage:
     file: ImageFile.ImageFile | None = None
     jpeg: format_fixes.JpegStructure | None = None
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it may take much memory; the size of a HEIC is not known before it is read."""
+        width, height = self.size
+        return width * height > _LARGE or self.kind == "HEIC"
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
@@ -95,7 +104,50 @@ class DecodedImage:
     image: Image.Image
     kind: str
     flaws: tuple[str, ...]
+    data: bytes  # the file
     picture: bytes  # the part of the file that shows the same picture and nothing else
+
+
+@contextmanager
+def decoding_file(file: roster.ImageFile, *, draft: int | None = None) -> Iterator[DecodedImage]:
+    """Decode a picture file; whatever breaks over it, also in the body, is raised as ImageRefused or NotReadNow."""
+    with refusing_faults():
+        data = read_image(file)
+    with decoding_bytes(data, draft=draft) as decoded:
+        yield decoded
+
+
+@contextmanager
+def decoding_bytes(data: bytes, *, draft: int | None = None) -> Iterator[DecodedImage]:
+    """Decode the bytes of a picture file, as ``decoding_file`` does.
+
+    Large pictures go through one by one: each costs some 400 MB while it is worked on.
+    """
+    with refusing_faults():
+        opened = open_image(data)
+        with _one_large_image if opened.is_large else nullcontext():
+            yield decode(opened, draft=draft)
+
+
+@contextmanager
+def refusing_faults() -> Iterator[None]:
+    """Raise whatever breaks over one picture as ImageRefused.
+
+    NotReadNow passes. The machine's own trouble becomes NotReadNow, for the picture may be sound.
+    """
+    try:
+        yield
+    except (ImageRefused, NotReadNow):
+        raise
+    except MemoryError as error:
+        raise NotReadNow(OSError(errno.ENOMEM, "no memory")) from error
+    except ImportError as error:
+        raise NotReadNow(OSError(errno.EAGAIN, "a decoder could not be loaded")) from error
+    except Exception as bug:
+        if isinstance(bug, OSError):
+            require_lasting(bug)
+        LOG.exception("a picture could not be handled", extra={"kind": type(bug).__name__})
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.cannot_decode")) from bug
 
 
 def open_image(data: bytes) -> OpenedImage:
@@ -109,7 +161,7 @@ def open_image(data: bytes) -> OpenedImage:
         raise ImageRefused("IMAGE_FORMAT", found=kind, **({"extra": "heic"} if kind == "HEIC" else {}))
     jpeg = None
     readable = data
-    with _refusing_faults(kind):
+    with _explaining_faults(kind):
         match kind:
             case "JPEG":
                 jpeg = format_fixes.scan_jpeg(data)
@@ -128,7 +180,7 @@ def open_image(data: bytes) -> OpenedImage:
 def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
     """Decode the first frame; ``draft`` allows a JPEG to be read at a fraction not below so many pixels."""
     kind = opened.kind
-    with _refusing_faults(kind):
+    with _explaining_faults(kind):
         loaded = _load(opened, draft)
         image, turn = loaded.image, loaded.orientation
         flaws = {
@@ -143,7 +195,7 @@ def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
         if turn != 1 and kind != "TIFF":  # Pillow turns a TIFF while it loads it
             upright = upright.transpose(_TURNS[turn])
     present = (flaw for flaw, is_present in flaws.items() if is_present)
-    return DecodedImage(upright, kind, (*loaded.flaws, *present), loaded.picture)
+    return DecodedImage(upright, kind, (*loaded.flaws, *present), opened.data, loaded.picture)
 
 
 def require_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
@@ -258,25 +310,24 @@ def _require_whole(image: Image.Image) -> None:
 
 
 @contextmanager
-def _refusing_faults(kind: str) -> Iterator[None]:
+def _explaining_faults(kind: str) -> Iterator[None]:
     """Turn whatever Pillow raises over a file into ImageRefused; lack of memory or of a decoder passes."""
     try:
         yield
     except (ImageRefused, MemoryError, ImportError):
         raise
     except DamagedImage as damaged:
-        raise ImageRefused("IMAGE_CORRUPT", found=str(damaged)) from None
+        raise ImageRefused("IMAGE_CORRUPT", found=damaged.reason) from None
     except UnsupportedImage as unsupported:
-        raise ImageRefused("IMAGE_FORMAT", found=str(unsupported)) from None
+        raise ImageRefused("IMAGE_FORMAT", found=unsupported.kind) from None
     except Image.DecompressionBombError:
         raise _too_large(f"> {2 * MAX_PIXELS // 1_000_000} MP", MAX_PIXELS) from None
     except Exception as fault:
         text = str(fault).lower()
         if text.startswith(_UNSUPPORTED):
             raise ImageRefused("IMAGE_FORMAT", found=kind) from fault
-        found = next(
-            (words for part, words in _FAULTS.items() if part in text), make_text("image.cannot_decode")
-        )
+        cannot_decode = make_text("image.cannot_decode")
+        found = next((words for part, words in _FAULTS.items() if part in text), cannot_decode)
         raise ImageRefused("IMAGE_CORRUPT", found=found) from fault
 
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a picture file say it is; its name decides nothing."""
+"""The format of a picture file by its first bytes; its name decides nothing."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ _MARKUP = (
 _HEAD = 1024  # bytes in which markup shows what it is
 
 
-def kind(data: bytes) -> str:
+def detect_format(data: bytes) -> str:
     """Return the format by content: PNG, JPEG, BMP, GIF, WEBP, TIFF, HEIC, the name of another, or ``unknown``."""
     for offset, magic, name in _MAGIC:
         if data.startswith(magic, offset):
             return name
     if data.startswith(b"ftyp", 4):
-        return _by_brand(data)
+        return _detect_by_brand(data)
     head = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith(b"<"):
         return next((name for tag, name in _MARKUP if tag in head), "XML")
     return "unknown"
 
 
-def _by_brand(data: bytes) -> str:
-    """Tell a picture from a film by the major and the compatible brands."""
+def _detect_by_brand(data: bytes) -> str:
+    """Return the format by the major and the compatible brands: HEIC, AVIF, or MP4 for a film."""
     end = min(int.from_bytes(data[:4], "big"), _HEAD)
-    brands = {data[8:12], *(data[place : place + 4] for place in range(16, end - 3, 4))}
+    brands = {data[8:12], *(data[start : start + 4] for start in range(16, end - 3, 4))}
     return next((name for known, name in _BRANDS if brands.intersection(known)), "MP4")

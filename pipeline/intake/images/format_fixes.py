@@ -25,11 +25,19 @@ MAX_STRIPS = 200_000  # of a TIFF: 1,200,000 cost Pillow 345 MB before it decode
 
 
 class DamagedImage(Exception):
-    """The file does not hold a whole picture; the argument says what is wrong in a short phrase."""
+    """The file does not hold a whole picture; ``reason`` is a short phrase."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class UnsupportedImage(Exception):
-    """The picture may be whole, but is of a kind that cannot be sent; the argument names it."""
+    """The picture may be whole, but is of a kind that cannot be sent."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 # --- JPEG: Pillow reports neither where a picture ends, nor stray bytes, nor the coding

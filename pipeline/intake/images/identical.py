@@ -1,7 +1,7 @@
-"""One drawing in two files: which pictures show exactly the same, whatever their format and encoding.
+"""Pictures that show exactly the same, whatever their format and encoding.
 
-Bytes tell most of it before. Here files are told apart at growing cost: by their size in pixels, then by a mark of some
-thousand points, and what is still alike by the digest over all pixels. A thousand seals take less than a second.
+Pictures are compared at growing cost: by their size in pixels, then as a copy of some thousand points, and what is
+still alike by the digest over all pixels. A thousand seals take less than a second.
 """
 
 from __future__ import annotations
@@ -10,113 +10,108 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from PIL import Image
 
 from pipeline.domain.roster import ImageFile
 from pipeline.errors import NotReadNow
-from pipeline.intake.images.decode import ImageRefused, decode, open_image
+from pipeline.intake.images.decode import decoding_file, open_image, refusing_faults
 from pipeline.intake.images.format_fixes import PNG_START, read_png_size
-from pipeline.intake.images.image_scan import reduced, scan_image
-from pipeline.intake.images.read_bytes import handling_one, read, room_for, start_of
+from pipeline.intake.images.image_files import ImageRefused, read_image, read_image_start
+from pipeline.intake.images.ink import reduce_image, scan_image
 
 _THREADS = 2  # Pillow releases the interpreter lock
-_DOZEN = 12
-_SIDE = 32  # points of a mark's longer side, or up to twice as many
+_BATCH = 12  # pictures: handing out one small picture takes as long as comparing it
+_SIDE = 32  # points of a small copy's longer side, or up to twice as many
 
 Trait = Callable[[ImageFile], Hashable | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
-    """What comparing drawings found."""
+class IdenticalImages:
+    """The result of comparing pictures."""
 
-    same: Mapping[
-        str, str
-    ]  # sha256 -> that of the first picture with the same drawing, for those that share theirs
+    # sha256 -> that of the first picture that shows the same, for those that share theirs
+    first_of: Mapping[str, str]
     unread: Mapping[str, NotReadNow]  # by sha256: the machine could not read it, it may be like any other
 
 
-def find_identical_images(pictures: Iterable[ImageFile]) -> Twins:
+def find_identical_images(images: Iterable[ImageFile]) -> IdenticalImages:
     """Compare pictures by their upright pixels, as in ``PreparedImage.pixels``; a damaged file is like no other."""
-    distinct = list({picture.sha256: picture for picture in pictures}.values())
-    same: dict[str, str] = {}
+    distinct = list({image.sha256: image for image in images}.values())
+    first_of: dict[str, str] = {}
     unread: dict[str, NotReadNow] = {}
+    kinds: dict[str, str] = {}
+
+    def find_size(image: ImageFile) -> Hashable | None:
+        kind, size = _read_kind_and_size(image)
+        kinds[image.sha256] = kind
+        return tuple(sorted(size))  # one that is turned by its EXIF has width and height the other way round
+
     with ThreadPoolExecutor(_THREADS) as threads:
 
-        def alike(among: Sequence[ImageFile], trait: Trait) -> Iterator[list[ImageFile]]:
+        def group_images(among: Sequence[ImageFile], get_trait: Trait) -> Iterator[list[ImageFile]]:
             """Yield those that have a trait in common."""
             groups: defaultdict[Hashable, list[ImageFile]] = defaultdict(list)
-            for picture, found in zip(among, _each(threads, trait, among), strict=True):
-                if isinstance(found, NotReadNow):
-                    unread[picture.sha256] = found
-                elif found is not None:
-                    groups[found].append(picture)
+            for image, trait in zip(among, _map_trait(threads, get_trait, among), strict=True):
+                if isinstance(trait, NotReadNow):
+                    unread[image.sha256] = trait
+                elif trait is not None:
+                    groups[trait].append(image)
             return (group for group in groups.values() if len(group) > 1)
 
-        kinds: dict[str, str] = {}
-        for sized in alike(distinct, partial(_size, kinds=kinds)):
+        for same_size in group_images(distinct, find_size):
             # at a fraction of its size a JPEG is quick to read, but comparable to its like alone
-            draft = all(kinds[each.sha256] == "JPEG" for each in sized)
-            for marked in alike(sized, partial(_mark, draft=draft)):
-                for drawn in alike(marked, _pixels):
-                    same |= dict.fromkeys((each.sha256 for each in drawn), drawn[0].sha256)
-    return Twins(same, unread)
+            are_jpegs = all(kinds[image.sha256] == "JPEG" for image in same_size)
+            for similar in group_images(same_size, _digest_draft if are_jpegs else _digest_small_copy):
+                for identical in group_images(similar, _digest_pixels):
+                    first_of |= dict.fromkeys((image.sha256 for image in identical), identical[0].sha256)
+    return IdenticalImages(first_of, unread)
 
 
-def _each(threads: Executor, trait: Trait, among: Sequence[ImageFile]) -> Iterator[Hashable | None]:
-    """Yield a trait of every picture, in order; handed out by the dozen, for a small one takes little longer itself."""
+def _map_trait(
+    threads: Executor, get_trait: Trait, images: Sequence[ImageFile]
+) -> Iterator[Hashable | NotReadNow | None]:
+    """Yield a trait of every picture in order, None where it cannot be decoded."""
 
-    def found_of(picture: ImageFile) -> Hashable | None:
+    def get_or_explain(image: ImageFile) -> Hashable | NotReadNow | None:
         try:
-            return trait(picture)
+            return get_trait(image)
+        except ImageRefused:
+            return None
         except NotReadNow as trouble:
             return trouble
 
-    dozens = [among[first : first + _DOZEN] for first in range(0, len(among), _DOZEN)]
-    for found in threads.map(lambda dozen: list(map(found_of, dozen)), dozens):
-        yield from found
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    for traits in threads.map(lambda batch: list(map(get_or_explain, batch)), batches):
+        yield from traits
 
 
-def _size(picture: ImageFile, *, kinds: dict[str, str]) -> Hashable | None:
-    """Return how many pixels a picture has each way, sorted: one that is turned by its EXIF has them the other way round.
-
-    Its format is entered into ``kinds``. A PNG holds its size at the start; whether the rest is whole shows in its mark.
-    """
-    try:
-        with handling_one():
-            kind, size = "PNG", read_png_size(start_of(picture, PNG_START))
-            if size is None:
-                opened = open_image(read(picture))
-                kind, size = opened.kind, opened.size
-    except ImageRefused:
-        return None
-    kinds[picture.sha256] = kind
-    return tuple(sorted(size))
+def _read_kind_and_size(image: ImageFile) -> tuple[str, tuple[int, int]]:
+    """Return a picture's format and size; of a PNG the first bytes are read, whether the rest is whole shows later."""
+    with refusing_faults():
+        if size := read_png_size(read_image_start(image, PNG_START)):
+            return "PNG", size
+        opened = open_image(read_image(image))
+        return opened.kind, opened.size
 
 
-def _mark(picture: ImageFile, *, draft: bool) -> Hashable | None:
+def _digest_small_copy(image: ImageFile) -> bytes:
     """Return the picture some thousand points large, grey, on white paper."""
-
-    def mark(image: Image.Image) -> bytes:
-        return reduced(image, max(1, max(image.size) // _SIDE)).convert("L").tobytes()
-
-    return _of_image(picture, mark, draft=2 * _SIDE if draft else None)
+    with decoding_file(image) as decoded:
+        return _make_small_copy(decoded.image)
 
 
-def _pixels(picture: ImageFile) -> Hashable | None:
-    return _of_image(picture, lambda image: scan_image(image).pixels)
+def _digest_draft(image: ImageFile) -> bytes:
+    """Return the same of a JPEG that is read at a fraction of its size."""
+    with decoding_file(image, draft=2 * _SIDE) as decoded:
+        return _make_small_copy(decoded.image)
 
 
-def _of_image(
-    picture: ImageFile, trait: Callable[[Image.Image], Hashable], draft: int | None = None
-) -> Hashable | None:
-    """Return a trait of the decoded image, None where it cannot be decoded."""
-    try:
-        with handling_one():
-            found = open_image(read(picture))
-            with room_for(found):
-                return trait(decode(found, draft=draft).image)
-    except ImageRefused:
-        return None
+def _make_small_copy(image: Image.Image) -> bytes:
+    return reduce_image(image, max(1, max(image.size) // _SIDE)).convert("L").tobytes()
+
+
+def _digest_pixels(image: ImageFile) -> str:
+    with decoding_file(image) as decoded:
+        return scan_image(decoded.image).pixels

@@ -1,12 +1,13 @@
-"""Where on its paper a picture has ink: marks, told from dust, noise and the slow changes of light.
+"""Where a picture has ink, and the digest of its pixels.
 
 A picture is looked at small and on white. Ink is what is darker than a point three away: a shadow is not, however dark
-it is. The places with ink are gathered in cells, some 64 along the longer side, and cells that touch are one mark. A
-mark no larger than two cells each way is a speck. A signature of 10 mm on a sheet of A4 is larger.
+it is. Ink is gathered in cells, some 64 along the longer side, and cells that touch are one component. A component no
+larger than two cells each way is a speck. A signature of 10 mm on a sheet of A4 is larger.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _APART = 3  # pixels between two points that are compared
 _SPECK = 2  # cells
 _GRAINY = 48  # pixels of the shorter side: in a smaller picture smoothing would take strokes away
 _INKED = re.compile(rb"[^\0]+")
+_PLAIN_MODES = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
+_STRIP = 60_000  # pixels looked at together: few enough to stay in a processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,12 @@ class Box:
         """From top to bottom."""
         return self.bottom - self.top
 
-    def grown(self, by: int) -> Box:
-        """Return the rectangle with so much more on each side; it may reach below zero."""
-        return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
+    def grow(self, margin: int) -> Box:
+        """Return the rectangle with a margin on each side; it may reach below zero."""
+        return Box(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
 
-    def meets(self, other: Box) -> bool:
-        """Tell whether the two have a point in common."""
+    def meets_box(self, other: Box) -> bool:
+        """Return whether the two have a point in common."""
         return (
             self.left < other.right
             and other.left < self.right
@@ -59,7 +62,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Inked cells side by side in one row, the right one not included."""
+    """Inked cells in a line in one row, the right one not included."""
 
     row: int
     left: int
@@ -79,91 +82,145 @@ class InkComponent:
         return max(self.box.width, self.box.height) <= _SPECK
 
 
-def step(size: tuple[int, int]) -> int:
+@dataclass(frozen=True, slots=True)
+class ImageScan:
+    """The result of one pass over a picture's pixels."""
+
+    size: tuple[int, int]  # of the picture
+    pixels: str  # digest over size and premultiplied RGBA, in which all fully transparent points are equal
+    small: Image.Image  # on white, RGB, one pixel for `get_step` squared
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to see on white paper."""
+        return is_blank(find_components(measure_darkness(smooth(self.small, self.size))))
+
+
+def scan_image(image: Image.Image) -> ImageScan:
+    """Digest a picture and make it small, in strips."""
+    width, height = image.size
+    digest = hashlib.sha256(f"{width}x{height}:".encode())
+    step = get_step(image.size)
+    small = Image.new("RGB", (-(-width // step), -(-height // step)))
+    rows = max(1, _STRIP // (width * step)) * step
+    for top in range(0, height, rows):
+        strip = _to_plain_mode(image.crop((0, top, width, min(top + rows, height))))
+        digest.update((strip if strip.mode == "RGBa" else strip.convert("RGBA")).tobytes())
+        small.paste(_reduce_plain(strip, step).convert("RGB"), (0, top // step))
+    return ImageScan(image.size, digest.hexdigest(), small)
+
+
+def reduce_image(image: Image.Image, step: int) -> Image.Image:
+    """Return a picture as it looks on white paper, a point for each ``step`` squared (L or RGB)."""
+    return _reduce_plain(_to_plain_mode(image), step)
+
+
+def put_on_white(image: Image.Image) -> Image.Image:
+    """Return an RGBA picture, premultiplied or not, as it looks on white paper (RGB)."""
+    *colours, opacity = (image if image.mode == "RGBa" else image.convert("RGBa")).split()
+    paper = ImageChops.invert(opacity)  # what shows through
+    return Image.merge("RGB", [ImageChops.add(colour, paper) for colour in colours])
+
+
+def _to_plain_mode(image: Image.Image) -> Image.Image:
+    """Return a picture in L or RGB, or where something may show through premultiplied (RGBa)."""
+    if image.has_transparency_data:
+        return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGBa")
+    return image if image.mode in _PLAIN_MODES else image.convert("RGB")
+
+
+def _reduce_plain(plain: Image.Image, step: int) -> Image.Image:
+    """Make a plain picture smaller; premultiplied its points may be averaged, and few are left to be put on paper."""
+    fewer = plain.reduce(step) if step > 1 else plain
+    return put_on_white(fewer) if fewer.mode == "RGBa" else fewer
+
+
+def get_step(size: tuple[int, int]) -> int:
     """Return how many pixels of a picture are one of its small copy."""
     return -(-max(size) // SIDE)
 
 
-def darkness(small: Image.Image) -> Image.Image:
-    """Return by how many levels each point of a small RGB picture is darker than one beside it in any colour (L)."""
-    width, height = small.size
-    brightest = small
-    for across, down in ((_APART, 0), (-_APART, 0), (0, _APART), (0, -_APART)):
-        # beyond the edge is nothing, which is black: darker than any point, and so no point is compared with it
-        beside = small.crop((across, down, width + across, height + down))
-        brightest = ImageChops.lighter(brightest, beside)
-    red, green, blue = ImageChops.subtract(brightest, small).split()
-    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
-
-
-def smoothed(small: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return the small copy without the grain that reducing has not yet taken away."""
-    return small.filter(ImageFilter.BoxBlur(1)) if step(size) == 1 and min(small.size) >= _GRAINY else small
-
-
-def marks(found: Image.Image, contrast: int = CONTRAST) -> list[InkComponent]:
-    """Return the marks in the result of ``darkness``, specks among them; their places count cells."""
-    grid = _grid(found, contrast)
-    cells = grid.tobytes()
-    marks: list[list[Run]] = []
-    before: list[tuple[Run, int]] = []  # the runs of the row above, each with the place of its mark
-    for row in range(grid.height):
-        here: list[tuple[Run, int]] = []
-        for stretch in _INKED.finditer(cells, row * grid.width, (row + 1) * grid.width):
-            run = Run(row, stretch.start() - row * grid.width, stretch.end() - row * grid.width)
-            touched = sorted(
-                {place for other, place in before if run.left <= other.right and other.left <= run.right}
-            )
-            place = touched[0] if touched else len(marks)
-            if not touched:
-                marks.append([])
-            for joined in touched[1:]:
-                marks[place] += marks[joined]
-                marks[joined] = []
-                before = [(other, place if at == joined else at) for other, at in before]
-                here = [(other, place if at == joined else at) for other, at in here]
-            marks[place].append(run)
-            here.append((run, place))
-        before = here
-    return [InkComponent(tuple(runs), _around(runs)) for runs in marks if runs]
-
-
-def beside(found: Image.Image) -> Image.Image:
-    """Return a mask (L, 255) of the cells with ink in the result of ``darkness`` and of those around them."""
-    side = cell_side(found.size)
-    cells = (
-        _grid(found, CONTRAST)
-        .point([255 * (level > 0) for level in range(256)])
-        .filter(ImageFilter.MaxFilter(3))
-    )
-    wide = cells.resize((cells.width * side, cells.height * side), Image.Resampling.NEAREST)
-    return wide.crop((0, 0, *found.size))
-
-
-def _grid(found: Image.Image, contrast: int) -> Image.Image:
-    """Return a point for each cell, above 0 where one of its own is at least so dark."""
-    side = cell_side(found.size)
-    above = found.point([255 * (level >= contrast) for level in range(256)])
-    return above.reduce(side) if side > 1 else above
-
-
-def cell_side(small: tuple[int, int]) -> int:
+def get_cell_side(small: tuple[int, int]) -> int:
     """Return the side of a cell in pixels of the small copy."""
     return -(-max(small) // _CELLS)
 
 
-def is_blank(found: Sequence[InkComponent]) -> bool:
-    """Tell whether these marks are no more than dust, or the edges of a sheet or of a frame with nothing in it."""
-    strokes = [mark for mark in found if not mark.is_speck]
-    return not strokes or _is_frame([run for mark in strokes for run in mark.runs])
+def smooth(small: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return the small copy without the grain that reducing has not yet taken away."""
+    is_grainy = get_step(size) == 1 and min(small.size) >= _GRAINY
+    return small.filter(ImageFilter.BoxBlur(1)) if is_grainy else small
 
 
-def bounds(found: Iterable[InkComponent]) -> Box:
-    """Return the rectangle around marks, in cells."""
-    return _around([run for mark in found for run in mark.runs])
+def measure_darkness(small: Image.Image) -> Image.Image:
+    """Return by how many levels each point of a small RGB picture is darker than one near it in any colour (L)."""
+    width, height = small.size
+    brightest = small
+    for across, down in ((_APART, 0), (-_APART, 0), (0, _APART), (0, -_APART)):
+        # beyond the edge is nothing, which is black: darker than any point, and so no point is compared with it
+        shifted = small.crop((across, down, width + across, height + down))
+        brightest = ImageChops.lighter(brightest, shifted)
+    red, green, blue = ImageChops.subtract(brightest, small).split()
+    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
 
 
-def _around(runs: Sequence[Run]) -> Box:
+def find_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[InkComponent]:
+    """Return the components in the result of ``measure_darkness``, specks among them; they are measured in cells."""
+    grid = _make_grid(darkness, contrast)
+    cells = grid.tobytes()
+    components: list[list[Run]] = []
+    above: list[tuple[Run, int]] = []  # the runs of the row above, each with the index of its component
+    for row in range(grid.height):
+        current: list[tuple[Run, int]] = []
+        for stretch in _INKED.finditer(cells, row * grid.width, (row + 1) * grid.width):
+            run = Run(row, stretch.start() - row * grid.width, stretch.end() - row * grid.width)
+            touched = sorted(
+                {index for other, index in above if run.left <= other.right and other.left <= run.right}
+            )
+            index = touched[0] if touched else len(components)
+            if not touched:
+                components.append([])
+            for joined in touched[1:]:
+                components[index] += components[joined]
+                components[joined] = []
+                above = [(other, index if old == joined else old) for other, old in above]
+                current = [(other, index if old == joined else old) for other, old in current]
+            components[index].append(run)
+            current.append((run, index))
+        above = current
+    return [InkComponent(tuple(runs), _enclose_runs(runs)) for runs in components if runs]
+
+
+def mask_ink(darkness: Image.Image) -> Image.Image:
+    """Return a mask (L, 255) of the cells with ink in the result of ``measure_darkness`` and of those around them."""
+    side = get_cell_side(darkness.size)
+    cells = (
+        _make_grid(darkness, CONTRAST)
+        .point([255 * (level > 0) for level in range(256)])
+        .filter(ImageFilter.MaxFilter(3))
+    )
+    wide = cells.resize((cells.width * side, cells.height * side), Image.Resampling.NEAREST)
+    return wide.crop((0, 0, *darkness.size))
+
+
+def _make_grid(darkness: Image.Image, contrast: int) -> Image.Image:
+    """Return a point for each cell, above 0 where one of its own is at least so dark."""
+    side = get_cell_side(darkness.size)
+    dark = darkness.point([255 * (level >= contrast) for level in range(256)])
+    return dark.reduce(side) if side > 1 else dark
+
+
+def is_blank(components: Sequence[InkComponent]) -> bool:
+    """Return whether these are no more than dust, or the edges of a sheet or of a frame with nothing in it."""
+    strokes = [component for component in components if not component.is_speck]
+    return not strokes or _is_frame([run for stroke in strokes for run in stroke.runs])
+
+
+def enclose_components(components: Iterable[InkComponent]) -> Box:
+    """Return the rectangle around components, in cells."""
+    return _enclose_runs([run for component in components for run in component.runs])
+
+
+def _enclose_runs(runs: Sequence[Run]) -> Box:
     return Box(
         min(run.left for run in runs),
         min(run.row for run in runs),
@@ -173,13 +230,13 @@ def _around(runs: Sequence[Run]) -> Box:
 
 
 def _is_frame(runs: Sequence[Run]) -> bool:
-    """Tell whether ink runs along all four sides of a rectangle and leaves its middle, 60 % each way, clear."""
-    box = _around(runs)
+    """Return whether ink runs along all four sides of a rectangle and its middle, 60 % each way, is clear."""
+    box = _enclose_runs(runs)
     across, down = box.width // 5, box.height // 5
     if min(across, down) < 1:
         return False
     middle = Box(box.left + across, box.top + down, box.right - across, box.bottom - down)
-    if any(middle.meets(Box(run.left, run.row, run.right, run.row + 1)) for run in runs):
+    if any(middle.meets_box(Box(run.left, run.row, run.right, run.row + 1)) for run in runs):
         return False
     sides = (
         {column for run in runs if run.row < middle.top for column in range(run.left, run.right)},

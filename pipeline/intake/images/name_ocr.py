@@ -1,8 +1,8 @@
 """The name in a picture, read with the extra ``ocr`` (rapidocr, its models in the wheel): a cross-check, never a proof.
 
-Only a picture that clearly shows another doctor of the same roster is refused (``shown_name``). What was read is kept
-in ``work/ocr`` under the picture's digest, so that a picture is read once. No network is used, nothing is reported to
-anybody, and nothing is written beside that folder.
+Only a picture that clearly shows another doctor of the same roster is refused. What was read is kept in ``work/ocr``
+under the picture's digest, so that a picture is read once. No network is used, and nothing is written outside that
+folder.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,9 +20,9 @@ from typing import Any
 from pipeline import row_failures
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem
 from pipeline.errors import NotReadNow, UsageError
-from pipeline.intake.images import prepare
-from pipeline.intake.images.displayed_name import find_mismatched_name
-from pipeline.intake.pairing import file_names, image_index
+from pipeline.intake.images.image_files import mask_file_name, read_regular_file, replace_file
+from pipeline.intake.images.ocr_layout import WHOLE
+from pipeline.intake.images.prepare import draw_ocr_views
 from pipeline.messages.problems import problem
 
 _VIEWS = 1  # raised when the views of a picture change
@@ -36,6 +35,9 @@ _SETTINGS: Mapping[str, object] = {
     "Det.limit_side_len": 320,
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
 }
+# shares of a name's characters: so many must be seen of another's, and no more of one's own
+_CLEAR, _ABSENT = 0.67, 0.34
+_SHORTEST = 2  # characters of a name that can be recognized by them
 
 
 def check_names_in_images(
@@ -43,14 +45,15 @@ def check_names_in_images(
 ) -> list[Doctor]:
     """Return the doctors, IMAGE_NAME_MISMATCH added where the picture clearly shows another one's name.
 
-    ``beside`` are rows of the roster whose names count and whose pictures are not read. Raises UsageError without the extra, OSError where ``work`` cannot be written.
+    ``beside`` are rows of the roster whose names count and whose pictures are not read. Raises UsageError without the
+    extra, OSError where ``work`` cannot be written.
     """
-    reader = _Reader(work / "ocr")
+    reader = _TextReader(work / "ocr")
     names = {doctor.name for doctor in (*doctors, *beside) if doctor.name}
     return [
         row_failures.isolate_row_failure(
-            partial(_checked, doctor, names, reader),
-            partial(_unchecked, doctor),
+            partial(_check_doctor, doctor, names, reader),
+            partial(_add_failure, doctor),
             stage="ocr",
             row_id=doctor.row_id,
         )
@@ -58,54 +61,80 @@ def check_names_in_images(
     ]
 
 
-def _unchecked(doctor: Doctor, found: Problem) -> Doctor:
-    return replace(doctor, problems=(*doctor.problems, replace(found, field=Field.PICTURE)))
+def _add_failure(doctor: Doctor, failure: Problem) -> Doctor:
+    return replace(doctor, problems=(*doctor.problems, replace(failure, field=Field.PICTURE)))
 
 
-def _checked(doctor: Doctor, names: Collection[str], reader: _Reader) -> Doctor:
+def _check_doctor(doctor: Doctor, names: Collection[str], reader: _TextReader) -> Doctor:
     if doctor.picture is None or doctor.name is None:
         return doctor
-    known = reader.recall(doctor.picture)
-    read = dict(known)
+    known = reader.read_known_texts(doctor.picture)
+    texts = dict(known)
     cell = doctor.row.address(Field.PICTURE)
     try:
-        found = find_mismatched_name(doctor.name, names, reader.texts(doctor.picture, read))
+        shown = find_mismatched_name(doctor.name, names, reader.read_texts(doctor.picture, texts))
     except NotReadNow as trouble:
-        file = file_names.shown(doctor.picture.path.name)
+        file = mask_file_name(doctor.picture.path.name)
         unread = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
         return replace(doctor, problems=(*doctor.problems, unread))
-    if read != known:
-        reader.remember(doctor.picture, read)
-    if found is None:
+    if texts != known:
+        reader.keep_texts(doctor.picture, texts)
+    if shown is None:
         return doctor
-    return replace(
-        doctor, problems=(*doctor.problems, problem("IMAGE_NAME_MISMATCH", Field.PICTURE, cell, found=found))
-    )
+    mismatch = problem("IMAGE_NAME_MISMATCH", Field.PICTURE, cell, found=shown)
+    return replace(doctor, problems=(*doctor.problems, mismatch))
 
 
-class _Reader:
-    """Reads pictures, and remembers what it read; the models are loaded when the first new picture comes."""
+def find_mismatched_name(own: str, names: Collection[str], texts: Iterable[str]) -> str | None:
+    """Return the name among ``names`` that the texts clearly show in place of ``own``, None in every case of doubt.
+
+    The texts are readings of one picture; each name counts by its best. They are taken one by one, and no further once
+    enough of the own name was seen.
+    """
+    if len(_drop_dots(own)) < _SHORTEST:
+        return None
+    others = {name: 0.0 for name in names if name != own and len(_drop_dots(name)) >= _SHORTEST}
+    for text in texts:
+        if get_share_seen(own, text) > _ABSENT:
+            return None
+        others = {name: max(best, get_share_seen(name, text)) for name, best in others.items()}
+    clearest = max(others, key=lambda name: (others[name], len(name), name), default=None)
+    return clearest if clearest is not None and others[clearest] >= _CLEAR else None
+
+
+def get_share_seen(name: str, text: str) -> float:
+    """Return the share of a name's characters that a text holds, in any order: seals are read in several."""
+    characters = _drop_dots(name)
+    return sum(character in text for character in characters) / len(characters)
+
+
+def _drop_dots(name: str) -> str:
+    return name.replace("·", "")
+
+
+class _TextReader:
+    """Reads pictures, and keeps what it read; the models are loaded when the first new picture comes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._version = _version()
+        self._version = _describe_version()
 
-    def texts(self, picture: ImageFile, read: dict[str, str]) -> Iterator[str]:
-        """Yield what a picture says in each of its views: those in ``read``, then the others, which are added to it."""
-        yield from tuple(read.values())
-        if prepare.WHOLE in read:  # the last of them
+    def read_texts(self, image: ImageFile, texts: dict[str, str]) -> Iterator[str]:
+        """Yield the text of a picture in each of its views: those in ``texts``, then the others, which are added to it."""
+        yield from tuple(texts.values())
+        if WHOLE in texts:  # the last of them
             return
-        for kind, drawn in prepare.views(picture):
-            if kind not in read:
-                whole = kind == prepare.WHOLE
-                found = self._engine(drawn, use_det=whole, use_cls=whole, use_rec=True)
-                read[kind] = "".join(found.txts or ())
-                yield read[kind]
+        for kind, view in draw_ocr_views(image):
+            if kind not in texts:
+                is_whole = kind == WHOLE
+                result = self._engine(view, use_det=is_whole, use_cls=is_whole, use_rec=True)
+                texts[kind] = "".join(result.txts or ())
+                yield texts[kind]
 
-    def recall(self, picture: ImageFile) -> dict[str, str]:
-        """Return what was read of a picture, by view; nothing where that cannot be trusted."""
+    def read_known_texts(self, image: ImageFile) -> dict[str, str]:
+        """Return the texts that were read of a picture before, by view; nothing where that cannot be trusted."""
         try:
-            kept = json.loads(image_index.read(self._path(picture)))
+            kept = json.loads(read_regular_file(self._get_path(image)))
         except (NotReadNow, OSError, ValueError, RecursionError):
             return {}
         if not isinstance(kept, dict) or kept.get("version") != self._version:
@@ -115,58 +144,44 @@ class _Reader:
             return {}
         return texts
 
-    def remember(self, picture: ImageFile, texts: Mapping[str, str]) -> None:
+    def keep_texts(self, image: ImageFile, texts: Mapping[str, str]) -> None:
         """Keep what was read, for the owner alone; written whole or not at all."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         payload = json.dumps({"version": self._version, "texts": texts}, ensure_ascii=False)
-        descriptor, temporary = tempfile.mkstemp(dir=self._folder)  # 0600
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(payload)
-            Path(temporary).replace(self._path(picture))
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_file(self._get_path(image), payload.encode("utf-8"))
 
-    def _path(self, picture: ImageFile) -> Path:
-        return self._folder / f"{picture.sha256}.json"
+    def _get_path(self, image: ImageFile) -> Path:
+        return self._folder / f"{image.sha256}.json"
 
     @cached_property
     def _engine(self) -> Any:
         """Load the models that the package holds: named one by one, none is ever fetched.
 
-        onnxruntime reports its use to Microsoft and leaves a device number in the home folder unless it is told not to
+        onnxruntime reports its use to Microsoft and leaves a device number in the home folder unless that is forbidden
         before it is loaded (its Privacy.md).
         """
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         from rapidocr import RapidOCR  # noqa: PLC0415 -- an extra, and slow to load
 
         params = dict(_SETTINGS)
-        for part, path in _models().items():
+        for part, path in _find_models().items():
             params[f"{part.title()}.model_path"] = str(path)
         return RapidOCR(params=params)
 
 
-def _version() -> str:
+def _describe_version() -> str:
     """Return what decides how a picture is read: the packages, the models, our views. Raises UsageError."""
     try:
         packages = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     except importlib.metadata.PackageNotFoundError:
-        raise _missing() from None
-    return ", ".join([*packages, *(path.name for path in _models().values()), f"views {_VIEWS}"])
+        raise UsageError("usage.no_ocr") from None
+    return ", ".join([*packages, *(path.name for path in _find_models().values()), f"views {_VIEWS}"])
 
 
-def _models() -> dict[str, Path]:
-    """Return the model files in the package, by what they do."""
+def _find_models() -> dict[str, Path]:
+    """Return the model files in the package, by what they do. Raises UsageError where one is missing."""
     spec = importlib.util.find_spec("rapidocr")
-    if spec is None or spec.origin is None:
-        raise _missing()
-    folder = Path(spec.origin).parent / "models"
-    found = {part: sorted(folder.glob(f"*_{part}_*.onnx")) for part in _PARTS}
-    if any(len(files) != 1 for files in found.values()):
-        raise _missing()
-    return {part: files[0] for part, files in found.items()}
-
-
-def _missing() -> UsageError:
-    return UsageError("usage.no_ocr")
+    folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
+    models = {part: sorted(folder.glob(f"*_{part}_*.onnx")) if folder else [] for part in _PARTS}
+    if any(len(files) != 1 for files in models.values()):
+        raise UsageError("usage.no_ocr")
+    return {part: files[0] for part, files in models.items()}

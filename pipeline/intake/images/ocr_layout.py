@@ -12,8 +12,7 @@ from itertools import pairwise
 from PIL import Image, ImageChops, ImageOps
 
 from pipeline.intake.images import ink
-from pipeline.intake.images.encoding import as_mode, save
-from pipeline.intake.images.image_scan import on_white, scan_image
+from pipeline.intake.images.encode import convert_mode, encode_image
 
 WHOLE = "whole"  # the picture as it is; all other views are single lines
 
@@ -27,123 +26,124 @@ _LONGEST = 8  # characters in a line or column
 Box = tuple[int, int, int, int]
 
 
-def seal(image: Image.Image) -> Image.Image | None:
+def cut_seal(image: Image.Image) -> Image.Image | None:
     """Return the part of a picture that has ink, on white (RGB); None where it has none."""
-    small = scan_image(image).small
-    found = ink.marks(ink.darkness(ink.smoothed(small, image.size)))
-    if ink.is_blank(found):
+    small = ink.scan_image(image).small
+    components = ink.find_components(ink.measure_darkness(ink.smooth(small, image.size)))
+    if ink.is_blank(components):
         return None
-    side = ink.cell_side(small.size) * ink.step(image.size)
-    box = ink.bounds(mark for mark in found if not mark.is_speck).grown(1)
+    side = ink.get_cell_side(small.size) * ink.get_step(image.size)
+    box = ink.enclose_components(one for one in components if not one.is_speck).grow(1)
     left, top = max(0, box.left * side), max(0, box.top * side)
     part = image.crop((left, top, min(image.width, box.right * side), min(image.height, box.bottom * side)))
-    part = as_mode(part, "RGBA")
+    part = convert_mode(part, "RGBA")
     part.thumbnail((_SIDE, _SIDE))
-    return on_white(part)
+    return ink.put_on_white(part)
 
 
-def views(seal: Image.Image) -> Iterator[tuple[str, bytes]]:
+def draw_views(seal: Image.Image) -> Iterator[tuple[str, bytes]]:
     """Yield (kind, PNG) of the ways in which a seal may be read, the quick ones first."""
-    letters = _letters(seal)
-    for kind, boxes in _arrangements(letters):
-        yield kind, save(_side_by_side([letters.crop(box) for box in boxes]), "PNG")
-    yield WHOLE, save(_padded(seal), "PNG")
+    letters = _cut_letters(seal)
+    for kind, boxes in _list_arrangements(letters):
+        yield kind, encode_image(_join_in_line([letters.crop(box) for box in boxes]), "PNG")
+    yield WHOLE, encode_image(_pad_long_seal(seal), "PNG")
 
 
-def _padded(seal: Image.Image) -> Image.Image:
+def _pad_long_seal(seal: Image.Image) -> Image.Image:
     """Return a very long or high seal with paper beside it: a reader scales the shorter side up to a least."""
     least = max(seal.size) // _LONGEST
     size = (max(seal.width, least), max(seal.height, least))
     return seal if size == seal.size else ImageOps.pad(seal, size, color="white")
 
 
-def _letters(seal: Image.Image) -> Image.Image:
+def _cut_letters(seal: Image.Image) -> Image.Image:
     """Return the characters alone, black on white (L): no frame, no ground of ink."""
     red, green, blue = seal.split()
     letters = ImageOps.autocontrast(ImageChops.darker(ImageChops.darker(red, green), blue), cutoff=1)
-    letters = _close(letters)
-    if _inked(letters).resize((1, 1), Image.Resampling.BOX).tobytes()[0] > 127:  # more ink than paper
+    letters = _crop_to_ink(letters)
+    if _mask_ink(letters).resize((1, 1), Image.Resampling.BOX).tobytes()[0] > 127:  # more ink than paper
         letters = ImageChops.invert(letters)
-    return _close(_unframed(letters))
+    return _crop_to_ink(_remove_frame(letters))
 
 
-def _close(letters: Image.Image) -> Image.Image:
-    return letters.crop(_inked(letters).getbbox())
+def _crop_to_ink(letters: Image.Image) -> Image.Image:
+    return letters.crop(_mask_ink(letters).getbbox())
 
 
-def _inked(letters: Image.Image) -> Image.Image:
+def _mask_ink(letters: Image.Image) -> Image.Image:
     """Return a mask of the points with ink (L, 255)."""
     return letters.point([255 * (level < 128) for level in range(256)])
 
 
-def _unframed(letters: Image.Image) -> Image.Image:
-    """Return what stands inside a frame; the picture itself where not all four sides have a line."""
-    columns, rows = _profiles(letters)
-    sides = [_behind_line(profile) for profile in (columns, rows, columns[::-1], rows[::-1])]
+def _remove_frame(letters: Image.Image) -> Image.Image:
+    """Return what is inside a frame; the picture itself where not all four sides have a line."""
+    columns, rows = _measure_profiles(letters)
+    sides = [_find_line_end(profile) for profile in (columns, rows, columns[::-1], rows[::-1])]
     if not all(sides):
         return letters
     left, top, right, bottom = sides
     return letters.crop((left, top, letters.width - right, letters.height - bottom))
 
 
-def _profiles(letters: Image.Image) -> tuple[bytes, bytes]:
+def _measure_profiles(letters: Image.Image) -> tuple[bytes, bytes]:
     """Return how much ink each column and each row has, of 255."""
-    inked = _inked(letters)
+    inked = _mask_ink(letters)
     columns = inked.resize((letters.width, 1), Image.Resampling.BOX).tobytes()
     return columns, inked.resize((1, letters.height), Image.Resampling.BOX).tobytes()
 
 
-def _behind_line(profile: bytes) -> int:
+def _find_line_end(profile: bytes) -> int:
     """Return where a line along the edge ends, 0 where there is none."""
-    return max((place + 1 for place in range(len(profile) // _BORDER) if profile[place] > 127), default=0)
+    dark = (index + 1 for index in range(len(profile) // _BORDER) if profile[index] > 127)
+    return max(dark, default=0)
 
 
-def _arrangements(letters: Image.Image) -> Iterator[tuple[str, Sequence[Box]]]:
+def _list_arrangements(letters: Image.Image) -> Iterator[tuple[str, Sequence[Box]]]:
     """Yield (kind, boxes in reading order) of every arrangement that a seal of this shape may have."""
     width, height = letters.size
-    columns, rows = _profiles(letters)
+    columns, rows = _measure_profiles(letters)
     yield "line", [(0, 0, width, height)]
     if _SQUARE[0] <= width / height <= _SQUARE[1]:
-        middle = _valley(columns, 1 / 2)
-        right, left = _halves(letters, middle, width), _halves(letters, 0, middle)
+        middle = _find_gap(columns, 1 / 2)
+        right, left = _halve_column(letters, middle, width), _halve_column(letters, 0, middle)
         yield "square", [*right, *left]
         yield "surname right", [(middle, 0, width, height), *left]
         yield "surname left", [(0, 0, middle, height), *right]
     for count in sorted({height // width, height // width + 1} - {0, 1}):
         if height >= _SQUARE[1] * width and count <= _LONGEST:
-            cuts = [0, *(_valley(rows, part / count, 1 / count) for part in range(1, count)), height]
+            cuts = [0, *(_find_gap(rows, part / count, 1 / count) for part in range(1, count)), height]
             yield f"column {count}", [(0, top, width, bottom) for top, bottom in pairwise(cuts)]
 
 
-def _halves(letters: Image.Image, left: int, right: int) -> list[Box]:
+def _halve_column(letters: Image.Image, left: int, right: int) -> list[Box]:
     """Return the upper and the lower half of a column of the picture."""
-    rows = _profiles(letters.crop((left, 0, right, letters.height)))[1]
-    middle = _valley(rows, 1 / 2)
+    rows = _measure_profiles(letters.crop((left, 0, right, letters.height)))[1]
+    middle = _find_gap(rows, 1 / 2)
     return [(left, 0, right, middle), (left, middle, right, letters.height)]
 
 
-def _valley(profile: bytes, near: float, reach: float = 1 / 2) -> int:
-    """Return the place with the least ink near a share of the length, within a quarter of ``reach`` either way."""
+def _find_gap(profile: bytes, near: float, reach: float = 1 / 2) -> int:
+    """Return where there is the least ink near a share of the length, within a quarter of ``reach`` either way."""
     length = len(profile)
     wanted, most = round(length * near), max(1, round(length * reach / 4))
-    places = range(max(1, wanted - most), min(length, wanted + most))
-    return min(places, key=lambda place: (profile[place], abs(place - wanted)), default=wanted)
+    candidates = range(max(1, wanted - most), min(length, wanted + most))
+    return min(candidates, key=lambda index: (profile[index], abs(index - wanted)), default=wanted)
 
 
-def _side_by_side(tiles: Sequence[Image.Image]) -> Image.Image:
+def _join_in_line(tiles: Sequence[Image.Image]) -> Image.Image:
     """Return the characters in one line, each as high as the line."""
     scaled = [
-        tile.resize((max(1, _wide(tile)), _LINE), Image.Resampling.LANCZOS)
+        tile.resize((max(1, _get_width(tile)), _LINE), Image.Resampling.LANCZOS)
         for tile in tiles
         if min(tile.size) > 0
     ]
     line = Image.new("L", (sum(tile.width + _GAP for tile in scaled) + _GAP, _LINE + 2 * _GAP), 255)
-    place = _GAP
+    left = _GAP
     for tile in scaled:
-        line.paste(tile, (place, _GAP))
-        place += tile.width + _GAP
+        line.paste(tile, (left, _GAP))
+        left += tile.width + _GAP
     return line
 
 
-def _wide(tile: Image.Image) -> int:
+def _get_width(tile: Image.Image) -> int:
     return min(tile.width * _LINE // tile.height, 2 * _LINE * _LONGEST)

@@ -1,7 +1,7 @@
-"""Pictures: decoded whole, judged, and made ready to be sent. The only room for Pillow.
+"""Pictures decoded whole, judged, and made ready to be sent.
 
 A PNG or JPEG that needs nothing is sent byte for byte. Anything else that can be read is re-encoded once, and what was
-done is said. Sizes are judged from the header before anything is unpacked; every function may run in several threads.
+done is reported. Sizes are judged from the header before anything is unpacked; every function may run in several threads.
 """
 
 from __future__ import annotations
@@ -10,92 +10,112 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
+from PIL import Image
+
+from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem, SentSize
 from pipeline.errors import NotReadNow
-from pipeline.intake.images import cleanup, ocr_layout, store, thumbnail_suspects
+from pipeline.intake.images import ocr_layout
 from pipeline.intake.images import preview as previews
-from pipeline.intake.images.decode import DecodedImage, ImageRefused, decode, open_image
-from pipeline.intake.images.encoding import LEGIBLE_SIDE, MIN_SIDE, fit, own_bytes, size_of
-from pipeline.intake.images.image_scan import ImageScan, scan_image
-from pipeline.intake.images.ocr_layout import WHOLE
-from pipeline.intake.images.read_bytes import handling_one, read, room_for
-from pipeline.intake.pairing import file_names, image_index
+from pipeline.intake.images.cleanup import clean_image
+from pipeline.intake.images.decode import (
+    DecodedImage,
+    decode,
+    decoding_bytes,
+    decoding_file,
+    open_image,
+    refusing_faults,
+)
+from pipeline.intake.images.encode import (
+    MIN_SIDE,
+    EncodedImage,
+    convert_to_srgb,
+    fit_image,
+    get_own_bytes,
+)
+from pipeline.intake.images.image_files import (
+    MAX_BYTES,
+    ImageRefused,
+    ImageStore,
+    format_size,
+    mask_file_name,
+    read_image,
+    read_regular_file,
+)
+from pipeline.intake.images.ink import ImageScan, scan_image
 from pipeline.messages.problems import problem
 from pipeline.messages.texts import join_texts
 
-__all__ = [
-    "LEGIBLE_SIDE",
-    "MIN_SIDE",
-    "WHOLE",
-    "pixels",
-    "prepare",
-    "preview",
-    "sent_size",
-    "views",
-]
+_SHRUNK_SIDE, _LARGEST_SHRUNK = 96, 256  # pixels of the longer side, see find_sent_size
 
 
-def prepare(
-    picture: ImageFile,
+def prepare_image(
+    image: ImageFile,
     *,
     limit: int,
     work: Path,
     trim: bool = False,
     transparent: bool = False,
-    shelf: Path | None = None,
+    previews_folder: Path | None = None,
 ) -> PreparedImage | tuple[Problem, ...]:
     """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
     ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
-    are read once; they must still be those of ``picture.sha256``. A re-encoded picture lies in ``work`` (see
-    ``spool``), any other is sent from where it is. A small copy for the review is put on the ``shelf``. Raises OSError
-    where ``work`` cannot be written: no fault of a row.
+    are read once; they must still be those of ``image.sha256``. A re-encoded picture lies in ``work``, any other is sent
+    from where it is. A small copy for the review is put into ``previews_folder``. Raises OSError where ``work`` cannot
+    be written: no fault of a row.
     """
-    file = file_names.shown(picture.path.name)
+    file = mask_file_name(image.path.name)
     try:
-        with handling_one():
-            data = read(picture)
-            found = open_image(data)
-            with room_for(found):
-                decoded = decode(found)
-                seen = scan_image(decoded.image)
-                if shelf is not None and not previews.is_kept(picture.sha256, shelf):
-                    previews.keep(picture.sha256, previews.make(decoded.image), shelf)
-                if min(decoded.image.size) < MIN_SIDE:
-                    least = f"{MIN_SIDE}×{MIN_SIDE}"
-                    raise ImageRefused("IMAGE_TOO_SMALL", found=_dimensions(decoded.image.size), limit=least)
-                if seen.is_blank(decoded.image.size):
-                    raise ImageRefused("IMAGE_BLANK")
-                decoded = _cleaned(decoded, seen, trim=trim, transparent=transparent)
-                encoded = fit(data, decoded, limit)
+        with decoding_file(image) as decoded:
+            scan = scan_image(decoded.image)
+            if previews_folder is not None and not previews.has_preview(image.sha256, previews_folder):
+                preview = previews.make_preview(decoded.image)
+                previews.write_preview(image.sha256, preview, previews_folder)
+            _require_visible(scan)
+            cleaned = _clean(decoded, scan, trim=trim, transparent=transparent)
+            encoded = fit_image(cleaned, limit)
     except ImageRefused as refused:
-        return (_problem(refused.code, file, **refused.detail),)
+        return (_make_problem(refused.code, file, **refused.detail),)
     except NotReadNow as trouble:
-        return (_problem("IMAGE_NOT_READ", file, **trouble.words),)
-    warnings = []
-    if decoded.flaws:
-        warnings.append(_problem("IMAGE_CONVERTED", file, why=join_texts(decoded.flaws)))
-    if not encoded.faithful or (len(data) > limit and not decoded.flaws):
-        used = f"{size_of(len(encoded.payload))}, {_dimensions((encoded.width, encoded.height))}"
-        warnings.append(_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=size_of(len(data)), used=used))
-    path, sha256 = picture.file, picture.sha256
-    if encoded.payload is not data:
-        path, sha256 = store.keep(encoded.payload, work, ".png" if encoded.format == "PNG" else ".jpg")
+        return (_make_problem("IMAGE_NOT_READ", file, **trouble.words),)
+    path, sha256 = image.file, image.sha256
+    if encoded.payload is not decoded.data:
+        suffix = ".png" if encoded.format == "PNG" else ".jpg"
+        path, sha256 = ImageStore(work).put(encoded.payload, suffix)
     return PreparedImage(
-        source=picture,
+        source=image,
         path=path,
         sha256=sha256,
         size=len(encoded.payload),
         format=encoded.format,
         width=encoded.width,
         height=encoded.height,
-        pixels=seen.pixels,
-        problems=tuple(warnings),
+        pixels=scan.pixels,
+        problems=tuple(_list_warnings(cleaned, encoded, limit, file)),
     )
 
 
-def sent_size(
-    picture: ImageFile,
+def _require_visible(scan: ImageScan) -> None:
+    """Raise ImageRefused for a picture that is too small or blank."""
+    if min(scan.size) < MIN_SIDE:
+        limit = f"{MIN_SIDE}×{MIN_SIDE}"
+        raise ImageRefused("IMAGE_TOO_SMALL", found=_format_dimensions(scan.size), limit=limit)
+    if scan.is_blank:
+        raise ImageRefused("IMAGE_BLANK")
+
+
+def _list_warnings(decoded: DecodedImage, encoded: EncodedImage, limit: int, file: str) -> Iterator[Problem]:
+    """Yield what was changed of a picture."""
+    if decoded.flaws:
+        yield _make_problem("IMAGE_CONVERTED", file, why=join_texts(decoded.flaws))
+    given = len(decoded.data)
+    if not encoded.is_faithful or (given > limit and not decoded.flaws):
+        used = f"{format_size(len(encoded.payload))}, {_format_dimensions((encoded.width, encoded.height))}"
+        yield _make_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=format_size(given), used=used)
+
+
+def find_sent_size(
+    image: ImageFile,
     *,
     work: Path,
     same_bytes: bool,
@@ -105,85 +125,84 @@ def sent_size(
 ) -> SentSize | None:
     """Return at which size a seal's picture was sent before sizes were recorded; None where it cannot be read.
 
-    ``run`` made the seal. Without ``same_bytes`` the file was encoded otherwise then: it may have been re-encoded.
+    Older versions shrank an image while they made its small copy, and then encoded it. This happened to an opaque RGB
+    image with a longer side of 97 to 256 pixels that had to be re-encoded, if no small copy of it was kept yet. ``run``
+    made the seal. Without ``same_bytes`` the file was encoded otherwise then: it may have been re-encoded.
     """
     try:
-        with handling_one():
-            data = read(picture)
-            found = open_image(data)
-            if not thumbnail_suspects.may_be_shrunk(found.size):
+        with refusing_faults():
+            opened = open_image(read_image(image))
+            if not _may_be_shrunk(opened.size):
                 return SentSize()
-            decoded = decode(found)
-            thumbnail = thumbnail_suspects.thumbnail_size(decoded.image)
-            ready = _cleaned(decoded, scan_image(decoded.image), trim=trim, transparent=transparent)
-            encoded = fit(data, ready, image_index.MAX_BYTES)
+            decoded = decode(opened)
+            shrunk = _find_shrunk_size(decoded.image)
+            ready = _clean(decoded, scan_image(decoded.image), trim=trim, transparent=transparent)
+            encoded = fit_image(ready, MAX_BYTES)
     except (ImageRefused, NotReadNow):
         return None
-    sent_as_it_was = same_bytes and own_bytes(data, ready) is not None
-    if thumbnail is None or sent_as_it_was or store.was_kept(encoded.payload, work, before=run):
+    was_sent_as_given = same_bytes and get_own_bytes(ready) is not None
+    if shrunk is None or was_sent_as_given or ImageStore(work).was_kept(encoded.payload, before=run):
         return SentSize()
-    return SentSize(thumbnail, (encoded.width, encoded.height))
+    return SentSize(shrunk, (encoded.width, encoded.height))
 
 
-def pixels(path: Path) -> str | None:
+def _may_be_shrunk(size: tuple[int, int]) -> bool:
+    """Return whether an image of this size can have been shrunk; HEIC has none in its header."""
+    return size == (0, 0) or _SHRUNK_SIDE < max(size) <= _LARGEST_SHRUNK
+
+
+def _find_shrunk_size(image: Image.Image) -> tuple[int, int] | None:
+    """Return the size to which a decoded image was shrunk; None where it was not."""
+    concerned = image.mode == "RGB" and not image.has_transparency_data and _may_be_shrunk(image.size)
+    if not concerned or convert_to_srgb(image) is not image:  # a conversion makes a new image
+        return None
+    thumbnail = image.copy()
+    thumbnail.thumbnail((_SHRUNK_SIDE, _SHRUNK_SIDE), reducing_gap=1.0)
+    # a smaller one was refused as too small; its small copy was kept, and the next run sent the picture whole
+    return thumbnail.size if min(thumbnail.size) >= MIN_SIDE else None
+
+
+def digest_pixels(path: Path) -> str | None:
     """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
 
     What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
     Raises NotReadNow.
     """
     try:
-        with handling_one():
-            found = open_image(image_index.read(path))
-            with room_for(found):
-                return scan_image(decode(found).image).pixels
+        with refusing_faults():
+            data = read_regular_file(path)
+        with decoding_bytes(data) as decoded:
+            return scan_image(decoded.image).pixels
     except ImageRefused:
         return None
 
 
-def preview(picture: ImageFile, *, shelf: Path, opening: bool) -> ImagePreview | None:
-    """Return the small copy of a picture from the ``shelf``; with ``opening`` it is made where there is none.
-
-    None where there is none, or the picture cannot be read.
-    """
-    if (known := previews.stored(picture.sha256, shelf)) is not None or not opening:
-        return known
-    try:
-        with handling_one():
-            found = open_image(read(picture))
-            with room_for(found):
-                made = previews.make(decode(found, draft=2 * previews.SIDE).image)
-    except (ImageRefused, NotReadNow):
-        return None
-    previews.keep(picture.sha256, made, shelf)
-    return made
-
-
-def views(picture: ImageFile) -> Iterator[tuple[str, bytes]]:
+def draw_ocr_views(image: ImageFile) -> Iterator[tuple[str, bytes]]:
     """Yield (kind, PNG) of the ways in which a picture's characters may be read; none where it is unreadable or blank.
 
-    The last is of kind ``WHOLE``: the picture as it is. All others hold one line of characters. Raises NotReadNow.
+    The last is of kind ``ocr_layout.WHOLE``: the picture as it is. All others hold one line of characters. Raises
+    NotReadNow.
     """
     try:
-        with handling_one():
-            found = open_image(read(picture))
-            with room_for(found):
-                seal = ocr_layout.seal(decode(found).image)
-            if seal is not None:
-                yield from ocr_layout.views(seal)
+        with decoding_file(image) as decoded:
+            seal = ocr_layout.cut_seal(decoded.image)
+        if seal is not None:
+            with refusing_faults():
+                yield from ocr_layout.draw_views(seal)
     except ImageRefused:
         return
 
 
-def _cleaned(decoded: DecodedImage, seen: ImageScan, *, trim: bool, transparent: bool) -> DecodedImage:
+def _clean(decoded: DecodedImage, scan: ImageScan, *, trim: bool, transparent: bool) -> DecodedImage:
     if not (trim or transparent):
         return decoded
-    image, done = cleanup.clean(decoded.image, seen.small, trim=trim, transparent=transparent)
-    return replace(decoded, image=image, flaws=(*decoded.flaws, *done))
+    image, changes = clean_image(decoded.image, scan.small, trim=trim, transparent=transparent)
+    return replace(decoded, image=image, flaws=(*decoded.flaws, *changes))
 
 
-def _problem(code: str, file: str, **detail: str) -> Problem:
+def _make_problem(code: str, file: str, **detail: str) -> Problem:
     return problem(code, Field.PICTURE, severity=None, file=file, **detail)
 
 
-def _dimensions(size: tuple[int, int]) -> str:
+def _format_dimensions(size: tuple[int, int]) -> str:
     return f"{size[0]}×{size[1]}"

@@ -1,4 +1,4 @@
-"""Small copies of pictures for people to look at, kept on a shelf: an unchanged picture is not opened again.
+"""Small copies of pictures for people to look at, kept in a folder: an unchanged picture is not opened again.
 
 A file is named by the sha256 of the picture's own bytes. Its first line holds the hints and the length of the PNG that
 follows, for the workbook; the rest is WebP, for the review.
@@ -12,13 +12,12 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from pipeline.domain.roster import ImagePreview
+from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.errors import NotReadNow
-from pipeline.intake.images import ink, store
-from pipeline.intake.images.colour import to_srgb
-from pipeline.intake.images.encoding import as_mode, packed, save
-from pipeline.intake.images.image_scan import reduced
-from pipeline.intake.pairing import image_index
+from pipeline.intake.images.decode import decoding_file
+from pipeline.intake.images.encode import convert_mode, convert_to_srgb, encode_image, normalize_mode
+from pipeline.intake.images.image_files import ImageRefused, read_regular_file, replace_file
+from pipeline.intake.images.ink import measure_darkness, reduce_image
 
 SIDE = 256  # pixels: sharp at the size of a card, some 8 KB, 3,000 of them in one page
 THUMBNAIL = 96  # pixels
@@ -27,37 +26,66 @@ _QUALITY = 72
 _EFFORT = 2  # of 9, for a thumbnail: more takes twice as long and saves nothing
 _FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
 _WHITE = 238  # level above which a point is paper
-_GREY = (
-    48  # levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
-)
+# levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
+_GREY = 48
 _EDGE = 0.6  # share of such points around the edge that makes a photo
 
 
-def make(image: Image.Image) -> ImagePreview:
+def load_preview(image: ImageFile, *, folder: Path, may_open: bool) -> ImagePreview | None:
+    """Return the small copy of a picture from ``folder``; with ``may_open`` it is made where there is none.
+
+    None where there is none, or the picture cannot be read.
+    """
+    if (known := _read_preview(image.sha256, folder)) is not None or not may_open:
+        return known
+    try:
+        with decoding_file(image, draft=2 * SIDE) as decoded:
+            preview = make_preview(decoded.image)
+    except (ImageRefused, NotReadNow):
+        return None
+    write_preview(image.sha256, preview, folder)
+    return preview
+
+
+def make_preview(image: Image.Image) -> ImagePreview:
     """Return the small copy of an upright picture, as it looks on white paper.
 
     Whatever costs by the pixel comes after whole steps of reduction: colours, the last bit of size, the hints.
     """
     step = max(1, max(image.size) // SIDE)
     # a profile for printing inks explains four colours: it cannot be applied once they are three
-    small = packed(image.reduce(step)) if image.mode == "CMYK" else to_srgb(reduced(image, step))
+    if image.mode == "CMYK":
+        small = normalize_mode(image.reduce(step))
+    else:
+        small = convert_to_srgb(reduce_image(image, step))
     scale = SIDE / max(image.size)
     if scale < 1:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         small = small.resize(size, Image.Resampling.BICUBIC)
-    paper = as_mode(small, "RGB")
+    paper = convert_mode(small, "RGB")
     buffer = io.BytesIO()
     paper.save(buffer, "WEBP", quality=_QUALITY, method=2, exif=b"", icc_profile=None)
-    hints = tuple(_hints(paper))
+    hints = tuple(_find_hints(paper))
     thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small, opaque and RGB
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
-    return ImagePreview(buffer.getvalue(), hints, save(thumbnail, "PNG", effort=_EFFORT))
+    return ImagePreview(buffer.getvalue(), hints, encode_image(thumbnail, "PNG", effort=_EFFORT))
 
 
-def stored(sha256: str, shelf: Path) -> ImagePreview | None:
-    """Return the small copy that was kept of a picture, or None."""
+def write_preview(sha256: str, preview: ImagePreview, folder: Path) -> None:
+    """Keep the small copy of a picture, if the disk takes it: a run goes on without it."""
+    with suppress(OSError):
+        first = " ".join((*preview.hints, str(len(preview.thumbnail))))
+        replace_file(folder / sha256, first.encode("ascii") + b"\n" + preview.thumbnail + preview.webp)
+
+
+def has_preview(sha256: str, folder: Path) -> bool:
+    """Return whether there is a small copy, without reading it."""
+    return (folder / sha256).is_file()
+
+
+def _read_preview(sha256: str, folder: Path) -> ImagePreview | None:
     try:
-        first, _, rest = image_index.read(shelf / sha256).partition(b"\n")
+        first, _, rest = read_regular_file(folder / sha256).partition(b"\n")
     except (NotReadNow, OSError):
         return None
     *hints, length = first.decode("ascii", "replace").split() or [""]
@@ -67,40 +95,28 @@ def stored(sha256: str, shelf: Path) -> ImagePreview | None:
     return ImagePreview(rest[size:], tuple(hints), rest[:size])
 
 
-def keep(sha256: str, preview: ImagePreview, shelf: Path) -> None:
-    """Keep the small copy of a picture, if the disk takes it: no night ends because there is nothing to look at."""
-    with suppress(OSError):
-        first = " ".join((*preview.hints, str(len(preview.thumbnail))))
-        store.put(shelf / sha256, first.encode("ascii") + b"\n" + preview.thumbnail + preview.webp)
-
-
-def is_kept(sha256: str, shelf: Path) -> bool:
-    """Tell whether there is a small copy, without reading it."""
-    return (shelf / sha256).is_file()
-
-
-def _hints(paper: Image.Image) -> list[str]:
-    found = []
-    strongest = ink.darkness(paper).getextrema()[1]
+def _find_hints(paper: Image.Image) -> list[str]:
+    hints = []
+    strongest = measure_darkness(paper).getextrema()[1]
     assert isinstance(strongest, (int, float))
     if strongest < _FAINT:
-        found.append("faint")
-    edge = _edge(paper)
+        hints.append("faint")
+    edge = _cut_edge(paper)
     red, green, blue = edge.split()
     lightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     spread = ImageChops.subtract(lightest, ImageChops.darker(ImageChops.darker(red, green), blue))
-    grey = ImageChops.multiply(_below(_WHITE, lightest), _below(_GREY, spread))
+    grey = ImageChops.multiply(_mask_below(_WHITE, lightest), _mask_below(_GREY, spread))
     if grey.histogram()[255] > _EDGE * edge.width:
-        found.append("photo")
-    return found
+        hints.append("photo")
+    return hints
 
 
-def _below(level: int, channel: Image.Image) -> Image.Image:
+def _mask_below(limit: int, channel: Image.Image) -> Image.Image:
     """Return a mask (L, 255) of the points below a level."""
-    return channel.point([255 * (each < level) for each in range(256)])
+    return channel.point([255 * (level < limit) for level in range(256)])
 
 
-def _edge(paper: Image.Image) -> Image.Image:
+def _cut_edge(paper: Image.Image) -> Image.Image:
     """Return the points along the four sides, in one line."""
     width, height = paper.size
     sides = (

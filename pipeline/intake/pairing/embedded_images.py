@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 
 from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, Row
-from pipeline.intake.pairing.file_names import comparison_key, shown
+from pipeline.intake.images.image_files import mask_file_name
+from pipeline.intake.pairing.file_names import comparison_key
 
 _SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
 _OTHER_PICTURES = re.compile(
@@ -44,7 +45,7 @@ def elsewhere(row: Row) -> str:
     """Say where pictures lie in a row that do not count, and under which title: ``▣ F12 照片``."""
     counted = counting(row)
     others = (each for each in row.pictures if each not in counted)
-    return ", ".join(f"▣ {each.address} {shown(_title(each, row))[:_LONGEST]}" for each in others)
+    return ", ".join(f"▣ {each.address} {mask_file_name(_title(each, row))[:_LONGEST]}" for each in others)
 
 
 def lost(doctor: Doctor) -> str | None:

@@ -64,10 +64,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 # between the parts of a stem; a dot is written · by then
 JOINTS = ("", "_", "-", "·", "—", "——", "–", "+", "、", ",")
 _UNJOINED = {ord(sign): None for sign in "_-·—–+、,()"}
-# 15 digits and more with a last X, and the permits of Hong Kong and Macao: what may be an identity number
-_NUMBER = re.compile(r"\d{15,}[XxＸｘ]?|(?<![A-Za-z])[HMhm]\d{8,10}(?!\d)")
-# control and direction characters, and the surrogates that stand for bytes which are no UTF-8
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def split(name: str) -> tuple[str, str]:
@@ -196,14 +192,3 @@ def _without_blanks(text: str) -> str:
 
 def _composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", narrow(text))
-
-
-def shown(name: str) -> str:
-    """Return a file's name as it may be printed: identity numbers down to four characters, no unprintable one."""
-    return _UNPRINTABLE.sub("\ufffd", _NUMBER.sub(lambda found: mask(found.group()), name))
-
-
-def mask(number: str) -> str:
-    """Return a number with all but its last four characters starred; a short one is starred whole."""
-    kept = number[-4:] if len(number) > 4 else ""
-    return "*" * (len(number) - len(kept)) + kept

@@ -6,23 +6,17 @@ then so that a link, a pipe or a device put in its place is refused, not followe
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.domain.roster import FileStat
 from pipeline.errors import DiskTrouble, reason_of, require_lasting
+from pipeline.intake.images.image_files import changed_at, open_regular_file
 from pipeline.intake.pairing import candidates, file_name_encodings, file_names, zip_files
 from pipeline.intake.pairing.candidates import Candidate, Library, Place, SkippedFile
 from pipeline.messages.texts import make_text
-
-MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
 
 _DEBRIS = frozenset(
     {
@@ -48,11 +42,6 @@ _ESCAPES = re.compile(r"\A/|\A[A-Za-z]:|(?:\A|/)\.\.(?:/|\Z)|\x00")
 _LONGEST = 255  # characters of a name: no file system has longer ones
 _SHOWN = 80  # of one that is longer
 _DEEPEST = 64  # folders above a member of a zip
-_CHUNK = 1 << 20
-# Windows has neither flag, POSIX no O_BINARY
-_OPEN_FLAGS = (
-    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-)
 
 
 @dataclass(slots=True)
@@ -83,76 +72,6 @@ def index_images(folder: Path | None) -> Library:
     return candidates.library(
         folder, found.candidates, unreadable=found.unreadable, strangers=found.strangers
     )
-
-
-def fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
-    """Return size, time and digest of a regular file; it is opened only where size or time differ from ``known``.
-
-    ``known`` is keyed by ``str(path)``. Raises OSError where the file is gone, unreadable, or no regular file any more,
-    NotReadNow where the machine cannot read it now.
-    """
-    with _machine_told_apart():
-        return _fingerprint(path, known)
-
-
-def _fingerprint(path: Path, known: Mapping[str, FileStat]) -> FileStat:
-    status = os.lstat(path)
-    _require_regular(status, path)
-    before = known.get(str(path))
-    if before and (before.size, before.mtime_ns) == (status.st_size, moment(status)):
-        return before
-    with os.fdopen(open_regular(path), "rb") as file:
-        status = os.fstat(
-            file.fileno()
-        )  # taken before the bytes: a later change shows in the next comparison
-        digest = hashlib.sha256()
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return FileStat(status.st_size, moment(status), digest.hexdigest())
-
-
-def moment(status: os.stat_result) -> int:
-    """Return when a file last became what it is, in unix nanoseconds.
-
-    Two pictures that change names, or a copy that keeps its time, keep theirs and perhaps their size: the time of the
-    entry tells. Windows has none that does.
-    """
-    return status.st_mtime_ns if os.name == "nt" else max(status.st_mtime_ns, status.st_ctime_ns)
-
-
-def read(path: Path, *, limit: int = MAX_BYTES) -> bytes:
-    """Return the bytes of a regular file, at most ``limit`` + 1 of them so that the caller sees an excess.
-
-    Raises OSError where the file is gone, unreadable, or no regular file, NotReadNow where the machine cannot read it
-    now.
-    """
-    with _machine_told_apart(), os.fdopen(open_regular(path), "rb") as file:
-        return file.read(limit + 1)
-
-
-def open_regular(path: Path) -> int:
-    """Return a descriptor of a regular file, opened for reading. Raises OSError for anything else, and NotReadNow."""
-    with _machine_told_apart():
-        _require_regular(
-            os.lstat(path), path
-        )  # a pipe is not even opened; what is put there since then is caught below
-        descriptor = os.open(path, _OPEN_FLAGS)
-    try:
-        _require_regular(os.fstat(descriptor), path)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-@contextmanager
-def _machine_told_apart() -> Iterator[None]:
-    """Raise NotReadNow in place of an OSError that says nothing about the file."""
-    try:
-        yield
-    except OSError as error:
-        require_lasting(error)
-        raise
 
 
 def _walk(top: Place, found: _Found) -> None:
@@ -194,7 +113,7 @@ def _take(place: Place, entry: os.DirEntry[str], status: os.stat_result, found: 
                 stem,
                 extension,
                 status.st_size,
-                moment(status),
+                changed_at(status),
             )
         )
     elif extension == _ZIP:
@@ -214,7 +133,7 @@ def _open(zipped: Place, found: _Found) -> None:
     """List the pictures of a zip; one that cannot be listed is said."""
     shown = "/".join(zipped.parts) or zipped.path.name
     try:
-        descriptor = open_regular(zipped.path)
+        descriptor = open_regular_file(zipped.path)
         status = os.fstat(descriptor)
         places: dict[tuple[str, ...], Place] = {
             (): replace(zipped, stamp=(status.st_size, status.st_mtime_ns))
@@ -292,8 +211,3 @@ def _is_junction(status: os.stat_result) -> bool:
     """Tell whether a Windows directory entry leads elsewhere; lstat calls it a directory (absent on POSIX)."""
     tag: int = getattr(status, "st_reparse_tag", 0)
     return tag != 0 and tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
-
-
-def _require_regular(status: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", str(path))

@@ -15,8 +15,9 @@ from zipfile import ZipFile
 
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import require_granted
-from pipeline.intake.images import prepare
-from pipeline.intake.pairing import image_index, zip_files
+from pipeline.intake.images.image_files import fingerprint_file, open_regular_file
+from pipeline.intake.images.prepare import digest_pixels
+from pipeline.intake.pairing import zip_files
 from pipeline.intake.pairing.candidates import Candidate, Place
 from pipeline.intake.readers.options import StoreImage
 from pipeline.messages.texts import make_text
@@ -74,7 +75,7 @@ class Sources(AbstractContextManager["Sources"]):
             known = stat = self._known.get(name)
             if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
                 try:
-                    stat = image_index.fingerprint(candidate.file, self._known)
+                    stat = fingerprint_file(candidate.file, self._known)
                 except OSError as error:
                     require_granted(error)
                     raise Unusable(make_text("image.cannot_read")) from None
@@ -106,7 +107,7 @@ class Sources(AbstractContextManager["Sources"]):
 
     def _opened(self, place: Place) -> ZipFile | Unusable:
         try:
-            descriptor = image_index.open_regular(place.path)
+            descriptor = open_regular_file(place.path)
             status = os.fstat(descriptor)
             opened = self._open.enter_context(zip_files.open_zip(descriptor))
         except zip_files.Unreadable as error:
@@ -129,5 +130,5 @@ def one_picture(these: Iterable[ImageFile]) -> bool:
     if len(by_digest) > _COMPARED:
         return False
     first, *others = by_digest.values()
-    pixels = prepare.pixels(first.file)
-    return pixels is not None and all(prepare.pixels(other.file) == pixels for other in others)
+    pixels = digest_pixels(first.file)
+    return pixels is not None and all(digest_pixels(other.file) == pixels for other in others)

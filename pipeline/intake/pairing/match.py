@@ -27,9 +27,11 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import row_failures
+from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
 from pipeline.errors import NotReadNow
-from pipeline.intake.pairing import embedded_images, file_names, image_index, picture_column
+from pipeline.intake.images.image_files import MAX_BYTES, mask_file_name
+from pipeline.intake.pairing import embedded_images, file_names, picture_column
 from pipeline.intake.pairing.candidates import Candidate, Library
 from pipeline.intake.pairing.contested_files import Contest, find_contests
 from pipeline.intake.pairing.evidence import (
@@ -122,7 +124,7 @@ def match_images(
         def pair_one(place: int, doctor: Doctor) -> None:
             entry = entries[place]
             if entry.refusal:
-                found = file_names.shown((entry.text or "")[:_LONGEST_ENTRY])
+                found = mask_file_name((entry.text or "")[:_LONGEST_ENTRY])
                 fault = _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=entry.refusal)
                 paired[place] = _with(doctor, fault)
                 return
@@ -263,8 +265,8 @@ def _picture(doctor: Doctor, source: ImageMatch | EmbeddedImage, sources: Source
     if isinstance(source, EmbeddedImage):
         return _something(doctor, source.picture, f"▣ {source.address}")
     candidate = source.candidate
-    if candidate.size > image_index.MAX_BYTES and not candidate.fault:
-        found, limit = (f"{size / 1_000_000:.1f} MB" for size in (candidate.size, image_index.MAX_BYTES))
+    if candidate.size > MAX_BYTES and not candidate.fault:
+        found, limit = (f"{size / 1_000_000:.1f} MB" for size in (candidate.size, MAX_BYTES))
         file = _shown(candidate.relative, doctor)
         raise _Refused(_problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit))
     try:
@@ -300,7 +302,7 @@ def _contested(
         if any(claim.department == "namesake" for claim in fitting):
             return _problem("IMAGE_AMBIGUOUS", doctor, found=files, namesake="yes")
         return _problem(
-            "IMAGE_AMBIGUOUS", doctor, found=files, department=file_names.shown(doctor.department or "—")
+            "IMAGE_AMBIGUOUS", doctor, found=files, department=mask_file_name(doctor.department or "—")
         )
     rows = _listed([_place(doctors[row]) for row in sorted(others)])
     return _problem("IMAGE_AMBIGUOUS", doctor, found=files, other=rows)
@@ -308,7 +310,7 @@ def _contested(
 
 def _moved(doctor: Doctor, entry: Entry) -> Problem:
     """Tell that the picture entry of a results workbook's line was another row's."""
-    found = file_names.shown((entry.text or "")[:_LONGEST_ENTRY])
+    found = mask_file_name((entry.text or "")[:_LONGEST_ENTRY])
     return _problem("IMAGE_AMBIGUOUS", doctor, found=found, other=entry.of, claimed="entry")
 
 
@@ -330,8 +332,8 @@ def _disputed(
 def _not_given_anew(doctor: Doctor) -> Problem:
     """Tell that a corrected line may be another doctor's than its roster row, and has no picture of its own."""
     looked_for = (
-        file_names.mask(doctor.number) if doctor.number else "",
-        file_names.shown(doctor.name or ""),
+        mask_id(doctor.number) if doctor.number else "",
+        mask_file_name(doctor.name or ""),
     )
     return _problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, looked_for)), moved="yes")
 
@@ -344,11 +346,11 @@ def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
     if library.folder is None:
         return _problem("IMAGE_MISSING", doctor, tried=make_text("image.no_folder"), hint=beside)
     written = picture_column.entry(doctor) or ""
-    looked_for = [file_names.shown(written[:_LONGEST_ENTRY])]
+    looked_for = [mask_file_name(written[:_LONGEST_ENTRY])]
     wanted = [_stem(written)]
     if not picture_column.names_a_file(written):
-        looked_for.append(file_names.mask(doctor.number) if doctor.number else "")
-        looked_for += (file_names.shown(text) for text in (doctor.staff_no or "", *names(doctor)[:1]))
+        looked_for.append(mask_id(doctor.number) if doctor.number else "")
+        looked_for += (mask_file_name(text) for text in (doctor.staff_no or "", *names(doctor)[:1]))
         wanted += (doctor.number or "", doctor.staff_no or "", *names(doctor))
     else:
         own = (f"▣ {each.address}" for each in embedded_images.counting(doctor.row))
@@ -379,14 +381,12 @@ def _listed(texts: Sequence[str]) -> str:
 
 def _shown(name: str, doctor: Doctor) -> str:
     """Return a file's name with identity numbers masked: the row's own, and what may be another's."""
-    return file_names.shown(
-        name.replace(doctor.number, file_names.mask(doctor.number)) if doctor.number else name
-    )
+    return mask_file_name(name.replace(doctor.number, mask_id(doctor.number)) if doctor.number else name)
 
 
 def _place(doctor: Doctor) -> str:
     origin = doctor.row.display_origin
-    return " ".join(filter(None, (file_names.shown(origin.file), origin.sheet, str(origin.row))))
+    return " ".join(filter(None, (mask_file_name(origin.file), origin.sheet, str(origin.row))))
 
 
 def _problem(code: str, doctor: Doctor, **detail: str) -> Problem:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.intake.images.displayed_name import find_mismatched_name, share
-from pipeline.intake.images.name_ocr import check_names_in_images
+from pipeline.intake.images.name_ocr import check_names_in_images, find_mismatched_name, get_share_seen
 
 ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买买提", "王建国"}
 
@@ -76,8 +75,8 @@ def test_no_further_reading_is_asked_for_once_the_own_name_was_seen():
 
 
 def test_a_share_counts_characters_without_the_dot():
-    assert share("买买提·阿", "买") == 0.5
-    assert share("李建国", "国李") == pytest.approx(2 / 3)
+    assert get_share_seen("买买提·阿", "买") == 0.5
+    assert get_share_seen("李建国", "国李") == pytest.approx(2 / 3)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rapidocr") is not None, reason='the extra "ocr" is installed')

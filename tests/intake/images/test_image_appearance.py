@@ -7,7 +7,7 @@ from image_support import noise, on_white, seal
 from PIL import Image
 
 from pipeline.intake.images import ink
-from pipeline.intake.images.image_scan import reduced, scan_image
+from pipeline.intake.images.ink import reduce_image, scan_image
 
 LARGE = (700, 500)  # several strips
 
@@ -29,7 +29,7 @@ def test_the_digest_is_over_size_and_premultiplied_points(mode):
 @pytest.mark.parametrize("size", [(120, 90), LARGE])
 def test_the_small_copy_is_the_mean_of_what_is_seen_on_paper(mode, size):
     picture = shades(mode).crop((0, 0, *size))
-    step = ink.step(size)
+    step = ink.get_step(size)
     seen = on_white(picture).reduce(step) if step > 1 else on_white(picture)
     small = scan_image(picture).small
     assert (small.mode, small.size) == ("RGB", seen.size)
@@ -39,7 +39,9 @@ def test_the_small_copy_is_the_mean_of_what_is_seen_on_paper(mode, size):
 @pytest.mark.parametrize("step", [1, 3, 16])
 def test_what_is_reduced_depends_on_the_drawing_alone(step):
     grey = seal(160, mode="L")
-    of = [reduced(grey.convert(mode), step).convert("RGB").tobytes() for mode in ("L", "RGB", "RGBA", "LA")]
+    of = [
+        reduce_image(grey.convert(mode), step).convert("RGB").tobytes() for mode in ("L", "RGB", "RGBA", "LA")
+    ]
     assert len(set(of)) == 1
 
 
@@ -56,4 +58,4 @@ def test_a_point_is_as_dark_as_it_is_darker_than_the_brightest_three_away(size):
         for y in range(size[1])
         for x in range(size[0])
     )
-    assert ink.darkness(picture).tobytes() == slowly
+    assert ink.measure_darkness(picture).tobytes() == slowly

@@ -8,7 +8,8 @@ import pytest
 from image_support import difference, encoded, on_white, opened, ready, seal, turned, why
 from PIL import Image, ImageChops, ImageDraw
 
-from pipeline.intake.images import prepare
+from pipeline.intake.images.encode import MIN_SIDE
+from pipeline.intake.images.prepare import digest_pixels
 
 INK = (196, 30, 38)
 
@@ -106,7 +107,7 @@ def test_a_tiny_name_is_not_trimmed_below_the_least_side(tmp_path):
     pen.line((26, 10, 34, 2), fill=0, width=2)
     prepared = ready(tmp_path, encoded(drawn, "PNG"), trim=True)
     assert why(prepared) == "trimmed"
-    assert prepare.MIN_SIDE <= min(prepared.width, prepared.height) <= 30
+    assert MIN_SIDE <= min(prepared.width, prepared.height) <= 30
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_everything_done_is_said_and_the_digest_is_the_sources(tmp_path):
     data = encoded(sheet(brush()).convert("CMYK"), "JPEG", exif=turned(6), quality=90)
     prepared = ready(tmp_path, data, trim=True, transparent=True)
     assert why(prepared) == "CMYK → RGB, EXIF 6 → 1, trimmed, paper made clear"
-    assert prepared.pixels == prepare.pixels(prepared.source.path) == ready(tmp_path, data).pixels
+    assert prepared.pixels == digest_pixels(prepared.source.path) == ready(tmp_path, data).pixels
     assert prepared.format == "PNG"
 
 

@@ -28,7 +28,7 @@ from image_support import (
 from PIL import Image, ImageOps
 
 from pipeline.domain.roster import PreparedImage
-from pipeline.intake.images import detect
+from pipeline.intake.images.detect import detect_format
 
 SOLID = seal(mode="RGB")
 
@@ -557,7 +557,7 @@ def test_without_the_extra_a_heic_is_refused_with_what_to_do(tmp_path):
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"msf1"])
 def test_a_heic_is_told_by_its_brands(brand):
-    assert detect.kind(b"\x00\x00\x00\x18ftyp" + brand + b"\x00\x00\x00\x00mif1heic") == "HEIC"
+    assert detect_format(b"\x00\x00\x00\x18ftyp" + brand + b"\x00\x00\x00\x00mif1heic") == "HEIC"
 
 
 def seeds() -> list[bytes]:
@@ -590,6 +590,8 @@ def test_no_broken_file_is_more_than_a_refusal(tmp_path):
                 )
             if dice.random() < 0.2:
                 del broken[dice.randrange(len(broken)) :]
-            prepared = prepare(tmp_path, bytes(broken), trim=True, transparent=True, shelf=tmp_path / "shelf")
+            prepared = prepare(
+                tmp_path, bytes(broken), trim=True, transparent=True, previews_folder=tmp_path / "previews"
+            )
             codes.add("ready" if isinstance(prepared, PreparedImage) else prepared[0].code)
     assert {"ready", "IMAGE_CORRUPT", "IMAGE_FORMAT"} <= codes

@@ -11,7 +11,7 @@ from pipeline.intake.images.identical import find_identical_images
 def among(folder, **files):
     """Put files in a folder; return which of them show the same as which."""
     made = {name: put(folder, data, name) for name, data in files.items()}
-    same = find_identical_images(made.values()).same
+    same = find_identical_images(made.values()).first_of
     names = {picture.sha256: name for name, picture in made.items()}
     return {names[one]: names[other] for one, other in same.items()}
 
@@ -90,7 +90,7 @@ def test_what_is_gone_is_like_no_other(tmp_path):
     whole = encoded(seal(200, mode="RGB"), "PNG")
     gone = put(tmp_path, encoded(seal(200, mode="RGB"), "PNG", compress_level=1), "gone")
     gone.path.unlink()
-    assert find_identical_images([put(tmp_path, whole, "here"), gone]).same == {}
+    assert find_identical_images([put(tmp_path, whole, "here"), gone]).first_of == {}
 
 
 def test_several_drawings_are_kept_apart(tmp_path):

@@ -7,26 +7,26 @@ import pytest
 from image_support import encoded, seal
 from PIL import Image
 
-from pipeline.intake.images import cleanup, colour, encoding, image_scan, ink, ocr_layout
+from pipeline.intake.images import cleanup, encode, ink, ocr_layout
 from pipeline.intake.images.decode import ImageRefused, decode, open_image
-from pipeline.intake.images.preview import make
+from pipeline.intake.images.preview import make_preview
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")
 GAMMA = {"gamma": 0.3}
 
 
 def small_copy(image: Image.Image) -> Image.Image:
-    return image_scan.scan_image(image).small
+    return ink.scan_image(image).small
 
 
 def clean(image: Image.Image) -> None:
-    cleanup.clean(image, small_copy(image), trim=True, transparent=True)
+    cleanup.clean_image(image, small_copy(image), trim=True, transparent=True)
 
 
 def arrange(image: Image.Image) -> None:
-    found = ocr_layout.seal(image)
+    found = ocr_layout.cut_seal(image)
     if found is not None:
-        list(ocr_layout.views(found))
+        list(ocr_layout.draw_views(found))
 
 
 def fit(image: Image.Image) -> None:
@@ -35,39 +35,39 @@ def fit(image: Image.Image) -> None:
     before = decoded.image.copy()
     for limit in (5_000_000, 900):
         with suppress(ImageRefused):
-            encoding.fit(data, decoded, limit)
+            encode.fit_image(decoded, limit)
     assert same(decoded.image, before)
 
 
 def judge_ink(image: Image.Image) -> None:
     small = image.convert("RGB") if image.mode != "RGB" else image
     before = small.copy()
-    dark = ink.darkness(ink.smoothed(small, small.size))
-    ink.is_blank(ink.marks(dark))
-    ink.beside(dark)
+    dark = ink.measure_darkness(ink.smooth(small, small.size))
+    ink.is_blank(ink.find_components(dark))
+    ink.mask_ink(dark)
     assert same(small, before)
 
 
-def encode(image: Image.Image) -> None:
-    packed = encoding.packed(image)
-    before = packed.copy()
-    encoding.save(packed, "PNG")
-    encoding.save(encoding.as_mode(packed, "RGB"), "JPEG")
-    assert same(packed, before)
+def encode_all(image: Image.Image) -> None:
+    normal = encode.normalize_mode(image)
+    before = normal.copy()
+    encode.encode_image(normal, "PNG")
+    encode.encode_image(encode.convert_mode(normal, "RGB"), "JPEG")
+    assert same(normal, before)
 
 
 FUNCTIONS = (
-    make,
-    image_scan.scan_image,
-    lambda image: image_scan.reduced(image, 1),
-    lambda image: image_scan.reduced(image, 3),
-    lambda image: image_scan.on_white(image.convert("RGBA")),
-    colour.to_srgb,
+    make_preview,
+    ink.scan_image,
+    lambda image: ink.reduce_image(image, 1),
+    lambda image: ink.reduce_image(image, 3),
+    lambda image: ink.put_on_white(image.convert("RGBA")),
+    encode.convert_to_srgb,
     clean,
     arrange,
     fit,
     judge_ink,
-    encode,
+    encode_all,
 )
 
 

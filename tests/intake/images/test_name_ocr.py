@@ -179,7 +179,7 @@ def test_a_kept_reading_is_never_a_proof(tmp_path, draw):
     """Text that was put there decides nothing but the flag: the row is refused, none is ever passed by it."""
     picture = put(tmp_path, draw("张伟", "strip"))
     (tmp_path / "work" / "ocr").mkdir(parents=True)
-    kept = {"version": name_ocr._version(), "texts": {"whole": "李建国"}}
+    kept = {"version": name_ocr._describe_version(), "texts": {"whole": "李建国"}}
     (tmp_path / "work" / "ocr" / f"{picture.sha256}.json").write_text(json.dumps(kept), "utf-8")
     bad = replace(doctor("李建国", picture), problems=())
     assert check_names_in_images([bad, doctor("张伟")], work=tmp_path / "work") == [bad, doctor("张伟")]

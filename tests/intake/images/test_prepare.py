@@ -30,8 +30,10 @@ from image_support import (
 from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.domain.roster import ImageFile, PreparedImage
-from pipeline.intake.images import prepare as image
-from pipeline.intake.pairing import image_index
+from pipeline.intake.images import image_files
+from pipeline.intake.images.encode import LEGIBLE_SIDE
+from pipeline.intake.images.prepare import digest_pixels, prepare_image
+from pipeline.intake.images.preview import load_preview
 
 
 @pytest.mark.parametrize(
@@ -311,18 +313,18 @@ def test_metadata_that_is_broken_does_not_matter_to_the_picture(tmp_path):
 def test_bytes_that_are_not_those_that_were_hashed_are_not_sent(tmp_path):
     picture = put(tmp_path, encoded(seal(), "PNG"))
     picture.path.write_bytes(encoded(seal(121), "PNG"))
-    (problem,) = image.prepare(picture, limit=INLINE, work=tmp_path / "work")
+    (problem,) = prepare_image(picture, limit=INLINE, work=tmp_path / "work")
     assert (problem.code, problem.detail["found"]) == ("IMAGE_CORRUPT", "changed while reading")
     picture.path.unlink()
-    (problem,) = image.prepare(picture, limit=INLINE, work=tmp_path / "work")
+    (problem,) = prepare_image(picture, limit=INLINE, work=tmp_path / "work")
     assert (problem.code, problem.detail["found"]) == ("IMAGE_CORRUPT", "cannot be read")
 
 
 def test_a_file_beyond_all_reason_is_not_read_to_its_end(tmp_path):
     path = tmp_path / "张伟.png"
     with path.open("wb") as file:
-        file.truncate(image_index.MAX_BYTES * 2)
-    (problem,) = image.prepare(ImageFile(path, "0" * 64, 1), limit=INLINE, work=tmp_path)
+        file.truncate(image_files.MAX_BYTES * 2)
+    (problem,) = prepare_image(ImageFile(path, "0" * 64, 1), limit=INLINE, work=tmp_path)
     assert problem.code == "IMAGE_TOO_LARGE"
 
 
@@ -340,7 +342,7 @@ def test_what_is_over_the_limit_is_brought_under_it_and_said(tmp_path, data):
     limit = len(data) * 6 // 10
     prepared = ready(tmp_path, data, limit=limit)
     assert prepared.size <= limit
-    assert max(prepared.width, prepared.height) >= image.LEGIBLE_SIDE
+    assert max(prepared.width, prepared.height) >= LEGIBLE_SIDE
     assert "IMAGE_TOO_LARGE_FIXABLE" in [problem.code for problem in prepared.problems]
     assert {problem.severity for problem in prepared.problems} == {"warning"}
     with Image.open(prepared.path) as sent, Image.open(io.BytesIO(data)) as source:
@@ -409,13 +411,13 @@ def test_equal_pictures_have_equal_pixels_whatever_holds_them(tmp_path):
         encoded(seal().transpose(Image.Transpose.ROTATE_90), "PNG", exif=turned(6)),
     }
     assert len(files) == 6
-    digests = {image.pixels(put(tmp_path, data).path) for data in files}
+    digests = {digest_pixels(put(tmp_path, data).path) for data in files}
     assert len(digests) == 1
     assert digests == {ready(tmp_path, encoded(seal(), "PNG")).pixels}
     opaque = {encoded(seal(mode="RGB"), form) for form in ("PNG", "BMP")} | {
         encoded(seal(mode="RGB").convert("RGBA"), "PNG")
     }
-    assert len({image.pixels(put(tmp_path, data).path) for data in opaque}) == 1
+    assert len({digest_pixels(put(tmp_path, data).path) for data in opaque}) == 1
 
 
 def test_a_broken_animation_is_a_picture_all_the_same(tmp_path):
@@ -432,18 +434,18 @@ def test_different_pictures_have_different_pixels(tmp_path):
     other = seal()
     other.putpixel((60, 60), RED)
     drawn = [seal(), other, seal(121), seal(60, width=100), seal(100, width=60), seal().rotate(90)]
-    digests = [image.pixels(put(tmp_path, encoded(one, "PNG")).path) for one in drawn]
+    digests = [digest_pixels(put(tmp_path, encoded(one, "PNG")).path) for one in drawn]
     assert len(set(digests)) == len(drawn)
     same_bytes = [Image.frombytes("L", shape, bytes(range(240)) * 5) for shape in ((30, 40), (40, 30))]
-    assert len({image.pixels(put(tmp_path, encoded(one, "PNG")).path) for one in same_bytes}) == 2
-    assert image.pixels(put(tmp_path, b"no picture").path) is None
-    assert image.pixels(tmp_path / "gone.png") is None
+    assert len({digest_pixels(put(tmp_path, encoded(one, "PNG")).path) for one in same_bytes}) == 2
+    assert digest_pixels(put(tmp_path, b"no picture").path) is None
+    assert digest_pixels(tmp_path / "gone.png") is None
 
 
 def test_a_thumbnail_stands_upright_on_white_and_keeps_its_shape(tmp_path):
     drawn = seal(400, mode="RGB", width=800)
     for data in (encoded(drawn, "JPEG", exif=turned(6)), encoded(seal(800, width=400), "PNG")):
-        preview = image.preview(put(tmp_path, data), shelf=tmp_path / "shelf", opening=True)
+        preview = load_preview(put(tmp_path, data), folder=tmp_path / "previews", may_open=True)
         assert preview
         with Image.open(io.BytesIO(preview.thumbnail)) as opened:
             assert (opened.format, opened.mode, opened.size) == ("PNG", "RGB", (48, 96))
@@ -452,7 +454,7 @@ def test_a_thumbnail_stands_upright_on_white_and_keeps_its_shape(tmp_path):
 
 def test_a_number_in_a_files_name_is_masked_in_what_is_said_of_it(tmp_path):
     picture = put(tmp_path, b"no picture", "110101199003070732.png")
-    (problem,) = image.prepare(picture, limit=INLINE, work=tmp_path / "work")
+    (problem,) = prepare_image(picture, limit=INLINE, work=tmp_path / "work")
     assert problem.detail["file"] == "**************0732.png"
 
 
@@ -460,7 +462,7 @@ def test_pictures_may_be_prepared_in_several_threads(tmp_path):
     files = [put(tmp_path, encoded(seal(100 + place % 5), "TIFF"), f"{place}.tif") for place in range(40)]
 
     def work(picture: ImageFile) -> PreparedImage | tuple[Any, ...]:
-        return image.prepare(picture, limit=INLINE, work=tmp_path / "work")
+        return prepare_image(picture, limit=INLINE, work=tmp_path / "work")
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, files)) == [work(picture) for picture in files]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.roster import FileStat
+from pipeline.intake.images import image_files
+from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, image_index
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links need privileges on Windows")
@@ -124,15 +126,15 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
 
 def test_a_file_is_opened_only_where_size_or_time_differ(tmp_path):
     path = put(tmp_path / "a.png", b"one")
-    first = image_index.fingerprint(path, {})
-    assert first == FileStat(3, image_index.moment(path.stat()), hashlib.sha256(b"one").hexdigest())
+    first = image_files.fingerprint_file(path, {})
+    assert first == FileStat(3, image_files.changed_at(path.stat()), hashlib.sha256(b"one").hexdigest())
 
     remembered = FileStat(first.size, first.mtime_ns, "remembered")
-    assert image_index.fingerprint(path, {str(path): remembered}) is remembered
+    assert image_files.fingerprint_file(path, {str(path): remembered}) is remembered
     other_time = FileStat(first.size, first.mtime_ns - 1, "remembered")
-    assert image_index.fingerprint(path, {str(path): other_time}) == first
+    assert image_files.fingerprint_file(path, {str(path): other_time}) == first
     other_size = FileStat(4, first.mtime_ns, "remembered")
-    assert image_index.fingerprint(path, {str(path): other_size}) == first
+    assert image_files.fingerprint_file(path, {str(path): other_size}) == first
 
 
 @needs_posix
@@ -141,13 +143,13 @@ def test_two_files_that_change_names_are_opened_again(tmp_path):
     one, other = (put(tmp_path / name, name.encode()) for name in ("a.bmp", "b.bmp"))
     for path in (one, other):
         os.utime(path, (1.7e9, 1.7e9))
-    known = {str(path): image_index.fingerprint(path, {}) for path in (one, other)}
+    known = {str(path): image_files.fingerprint_file(path, {}) for path in (one, other)}
     aside = one.rename(tmp_path / "c.bmp")
     other.rename(one)
     aside.rename(other)
     found = image_index.index_images(tmp_path)
     for path, name in ((one, b"b.bmp"), (other, b"a.bmp")):
-        assert image_index.fingerprint(path, known).sha256 == hashlib.sha256(name).hexdigest()
+        assert image_files.fingerprint_file(path, known).sha256 == hashlib.sha256(name).hexdigest()
         assert {each.mtime_ns for each in found.candidates if each.path == path} != {
             known[str(path)].mtime_ns
         }
@@ -161,18 +163,18 @@ def test_what_is_no_regular_file_any_more_is_refused_not_followed_or_waited_for(
     pipe = tmp_path / "pipe.png"
     os.mkfifo(pipe)
     stat = target.stat()
-    known = {str(path): FileStat(stat.st_size, image_index.moment(stat), "old") for path in (link, pipe)}
+    known = {str(path): FileStat(stat.st_size, image_files.changed_at(stat), "old") for path in (link, pipe)}
     for path in (link, pipe, tmp_path, tmp_path / "gone.png"):
         with pytest.raises(OSError):
-            image_index.fingerprint(path, known)
+            image_files.fingerprint_file(path, known)
         with pytest.raises(OSError):
-            image_index.read(path)
+            image_files.read_regular_file(path)
 
 
 def test_reading_is_bounded_and_shows_the_excess(tmp_path):
     path = put(tmp_path / "a.png", b"123456")
-    assert image_index.read(path, limit=6) == b"123456"
-    assert image_index.read(path, limit=3) == b"1234"
+    assert image_files.read_regular_file(path, limit=6) == b"123456"
+    assert image_files.read_regular_file(path, limit=3) == b"1234"
 
 
 @pytest.mark.parametrize(
@@ -265,4 +267,4 @@ def test_tightening_leaves_every_character_that_is_part_of_a_name(text, tight):
     ],
 )
 def test_a_printed_name_shows_no_identity_number_and_no_control_character(name, printed):
-    assert file_names.shown(name) == printed
+    assert mask_file_name(name) == printed

@@ -6,7 +6,9 @@ import pytest
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, paired
 
 from pipeline.domain.roster import CardType, CellKind, Field, FileStat
-from pipeline.intake.pairing import file_names, image_index
+from pipeline.intake.images import image_files
+from pipeline.intake.images.image_files import mask_file_name
+from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
 from pipeline.intake.pairing.picture_column import refusal
 from pipeline.messages.problems import message
@@ -264,7 +266,7 @@ def test_files_of_different_content_are_two_candidates_whatever_named_them(tmp_p
         assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_AMBIGUOUS"]
         assert pairing.doctors[0].picture is None
         for name in files:
-            assert file_names.shown(name) in pairing.doctors[0].problems[0].detail["found"]
+            assert mask_file_name(name) in pairing.doctors[0].problems[0].detail["found"]
         assert pairing.unclaimed == ()
 
 
@@ -437,7 +439,7 @@ def test_a_file_that_went_away_after_the_index_is_said_to_be_unreadable(tmp_path
 def test_a_huge_file_is_refused_unread(tmp_path):
     folder = fill(tmp_path / "seals", {})
     with (folder / "张伟.png").open("wb") as file:
-        file.truncate(image_index.MAX_BYTES + 1)
+        file.truncate(image_files.MAX_BYTES + 1)
     pairing = match_images([doctor()], image_index.index_images(folder), known={})
     assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_TOO_LARGE"]
     assert pairing.stats == {}
@@ -453,12 +455,12 @@ def test_only_files_somebody_may_mean_are_read_and_only_once_a_change(tmp_path):
     again = match_images([doctor()], image_index.index_images(folder), known=first.stats)
     assert again.stats == {}
     assert again.doctors == first.doctors
-    remembered = {str(path): FileStat(4, image_index.moment(path.stat()), "remembered")}
+    remembered = {str(path): FileStat(4, image_files.changed_at(path.stat()), "remembered")}
     (row,) = match_images([doctor()], image_index.index_images(folder), known=remembered).doctors
     assert row.picture
     assert row.picture.sha256 == "remembered"
     for size, age in ((5, 0), (4, 1)):
-        outdated = {str(path): FileStat(size, image_index.moment(path.stat()) - age, "outdated")}
+        outdated = {str(path): FileStat(size, image_files.changed_at(path.stat()) - age, "outdated")}
         assert match_images([doctor()], image_index.index_images(folder), known=outdated).stats == first.stats
 
 

@@ -16,7 +16,8 @@ from pair_support import NUMBER, OTHER_NUMBER, doctor, fill, outcome, paired
 from zip_support import Entry, encrypted, patched, sized, zipped
 
 from pipeline.domain.roster import Doctor
-from pipeline.intake.images import store
+from pipeline.intake.images import image_files
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.pairing import image_index, zip_files
 from pipeline.intake.pairing.match import Pairing, match_images
 from pipeline.messages.problems import message
@@ -30,7 +31,7 @@ def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> Pairing:
 
 
 def keeper(tmp_path: Path):
-    return lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix)
+    return ImageStore(tmp_path / "work").put
 
 
 def told(pairing: Pairing) -> list[tuple[str, dict[str, str]]]:
@@ -191,7 +192,7 @@ def test_a_member_that_says_it_is_small_is_not_unpacked_whole(tmp_path):
 
 
 def test_a_huge_member_is_refused_unread(tmp_path):
-    data = zipped([Entry("a.png", bytes(image_index.MAX_BYTES + 1), method=0)])
+    data = zipped([Entry("a.png", bytes(image_files.MAX_BYTES + 1), method=0)])
     pairing = from_zip(tmp_path, data, doctor(staff_no="a"))
     assert told(pairing)[0][0] == "IMAGE_TOO_LARGE"
     assert not (tmp_path / "work").exists()

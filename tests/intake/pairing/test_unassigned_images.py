@@ -8,7 +8,7 @@ from night_support import draw_seal, name, number
 from openpyxl.drawing.image import Image as Drawing
 from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
 
-from pipeline.intake.images import store
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.options import ReadOptions
 from pipeline.messages.results import STRAYS, stray
@@ -47,7 +47,7 @@ def report(tmp_path):
     drawn(noted, tmp_path, 6, (1, 3), (1, 3))
     book.save(tmp_path / "a.xlsx")
 
-    manner = ReadOptions(keep=lambda payload, suffix: store.keep(payload, tmp_path / "work", suffix))
+    manner = ReadOptions(keep=ImageStore(tmp_path / "work").put)
     (first, _), (report,) = read_rosters([tmp_path / "a.xlsx"], manner=manner)
     assert [each.address for each in first.pictures] == ["C3"]
     return report

@@ -68,7 +68,7 @@ def test_more_pictures_than_a_sheet_has_refuse_the_file(path, work, monkeypatch)
 def test_a_picture_above_the_limit_is_not_read(path, work, monkeypatch):
     drawn(path, two(1, 2, 1, 28, pic()), rows=TALL)
     for limit, count in ((len(seal(1)), 1), (len(seal(1)) - 1, 0)):
-        monkeypatch.setattr("pipeline.intake.pairing.image_index.MAX_BYTES", limit)
+        monkeypatch.setattr("pipeline.intake.images.image_files.MAX_BYTES", limit)
         assert len(next(read(path, work).sheets).pictures) == count
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.domain.roster import ImageFile
-from pipeline.intake.pairing import image_index
+from pipeline.intake.images import image_files
 from pipeline.intake.readers.options import StoreImage
 from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef
 from pipeline.intake.readers.xlsx.package import Package
@@ -65,7 +65,7 @@ class Media:
 
     def _kept_of(self, part: str) -> _Kept | None:
         if part not in self._kept:
-            payload = self._package.payload(part, image_index.MAX_BYTES)
+            payload = self._package.payload(part, image_files.MAX_BYTES)
             self._kept[part] = self._put_away(part, payload) if payload else None
         return self._kept[part]
 

@@ -1,0 +1,198 @@
+"""Files of pictures: opened without following links, read as they were fingerprinted, stored under their digest."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.clock import run_id
+from pipeline.domain.masking import mask_id
+from pipeline.domain.roster import FileStat, ImageFile
+from pipeline.errors import NotReadNow, require_granted, require_lasting
+from pipeline.messages.texts import make_text
+
+MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
+
+_CHUNK = 1 << 20
+# Windows has neither flag, POSIX no O_BINARY
+_OPEN_FLAGS = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+# 15 digits and more with a last X, and the permits of Hong Kong and Macao: what may be an identity number
+_NUMBER = re.compile(r"\d{15,}[XxＸｘ]?|(?<![A-Za-z])[HMhm]\d{8,10}(?!\d)")
+# control and direction characters, and the surrogates that stand for bytes which are no UTF-8
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class ImageRefused(Exception):
+    """The picture cannot be used: a code of the catalogue and the words for its sentence."""
+
+    def __init__(self, code: str, **detail: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+
+
+# --- regular files
+
+
+def open_regular_file(path: Path) -> int:
+    """Return a descriptor of a regular file, opened for reading. Raises OSError for anything else, and NotReadNow."""
+    with _separating_machine_faults():
+        # a pipe is not even opened; what takes the file's place since then is caught below
+        _require_regular(os.lstat(path), path)
+        descriptor = os.open(path, _OPEN_FLAGS)
+    try:
+        _require_regular(os.fstat(descriptor), path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_regular_file(path: Path, *, limit: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a regular file, at most ``limit`` + 1 of them so that the caller sees an excess.
+
+    Raises OSError where the file is gone, unreadable, or no regular file, NotReadNow where the machine cannot read it
+    now.
+    """
+    with _separating_machine_faults(), os.fdopen(open_regular_file(path), "rb") as file:
+        return file.read(limit + 1)
+
+
+def fingerprint_file(path: Path, known: Mapping[str, FileStat]) -> FileStat:
+    """Return size, time and digest of a regular file; it is opened only where size or time differ from ``known``.
+
+    ``known`` is keyed by ``str(path)``. Raises OSError where the file is gone, unreadable, or no regular file any more,
+    NotReadNow where the machine cannot read it now.
+    """
+    with _separating_machine_faults():
+        status = os.lstat(path)
+        _require_regular(status, path)
+        before = known.get(str(path))
+        if before and (before.size, before.mtime_ns) == (status.st_size, changed_at(status)):
+            return before
+        with os.fdopen(open_regular_file(path), "rb") as file:
+            # taken before the bytes: a later change shows in the next comparison
+            status = os.fstat(file.fileno())
+            digest = hashlib.sha256()
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    return FileStat(status.st_size, changed_at(status), digest.hexdigest())
+
+
+def changed_at(status: os.stat_result) -> int:
+    """Return when a file last became what it is, in unix nanoseconds.
+
+    Two pictures that change names, or a copy that keeps its time, keep theirs and perhaps their size: the time of the
+    entry differs. Windows has none that does.
+    """
+    return status.st_mtime_ns if os.name == "nt" else max(status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+@contextmanager
+def _separating_machine_faults() -> Iterator[None]:
+    """Raise NotReadNow in place of an OSError that concerns the machine and not the file."""
+    try:
+        yield
+    except OSError as error:
+        require_lasting(error)
+        raise
+
+
+# --- pictures
+
+
+def read_image(image: ImageFile) -> bytes:
+    """Return a picture's bytes.
+
+    Raises ImageRefused where they cannot be read, are too many, or are no longer those of the picture's digest.
+    """
+    data = read_image_start(image, MAX_BYTES)
+    if len(data) > MAX_BYTES:
+        limit = format_size(MAX_BYTES)
+        raise ImageRefused("IMAGE_TOO_LARGE", found=f"> {limit}", limit=limit)
+    if hashlib.sha256(data).hexdigest() != image.sha256:
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.changed_while_reading"))
+    return data
+
+
+def read_image_start(image: ImageFile, count: int) -> bytes:
+    """Return a picture's first bytes, at least ``count`` of them if there are so many; their digest is not verified."""
+    try:
+        return read_regular_file(image.file, limit=count)
+    except OSError as error:
+        require_granted(error)
+        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.cannot_read")) from None
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes as a person writes it."""
+    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{count / 1000:.1f} KB"
+
+
+def mask_file_name(name: str) -> str:
+    """Return a file's name as it may be printed: identity numbers down to four characters, no unprintable one."""
+    return _UNPRINTABLE.sub("\ufffd", _NUMBER.sub(lambda found: mask_id(found.group()), name))
+
+
+# --- the work folder
+
+
+class ImageStore:
+    """The ``work`` folder: pictures as they will be sent, each under the name of its own digest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, payload: bytes, suffix: str) -> tuple[Path, str]:
+        """Return (path, sha256) of a file that holds these bytes; written whole or not at all, once.
+
+        Equal bytes are one file, and one that is no longer what its name says is replaced. Raises OSError where it
+        cannot be written.
+        """
+        sha256 = hashlib.sha256(payload).hexdigest()
+        path = self._folder / (sha256 + suffix)
+        try:
+            if read_regular_file(path) == payload:
+                return path, sha256
+        except (NotReadNow, OSError):  # not there yet, or no regular file: it is replaced below
+            pass
+        replace_file(path, payload)
+        return path, sha256
+
+    def was_kept(self, payload: bytes, *, before: str) -> bool:
+        """Return whether a file holds these bytes since before a run, named as `clock.run_id` does, began."""
+        sha256 = hashlib.sha256(payload).hexdigest()
+        try:
+            return any(run_id(path.stat().st_mtime) < before for path in self._folder.glob(f"{sha256}.*"))
+        except OSError:
+            return False
+
+
+def replace_file(path: Path, payload: bytes) -> None:
+    """Write a file (0600) whole or not at all, over what was there; its folders are made 0700. Raises OSError."""
+    for folder in reversed(path.parents):  # mkdir(parents=True) would leave them open to others
+        folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(payload)
+        Path(temporary).replace(path)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = str(path)  # a write that fails names no file
+        Path(temporary).unlink(missing_ok=True)
+        raise
