@@ -71,7 +71,9 @@ async def _sealed(ledger, run, planned, now) -> None:
                 content=request.content,
             )
             await ledger.open_attempt(attempt)
-            await ledger.settle(attempt.uuid, Verdict("sealed", uuid.uuid4().hex, str(uuid.uuid4())), at=now)
+            await ledger.record_verdict(
+                attempt.uuid, Verdict("sealed", uuid.uuid4().hex, str(uuid.uuid4())), at=now
+            )
 
     await asyncio.gather(*[worker() for _ in range(AT_A_TIME)])
 

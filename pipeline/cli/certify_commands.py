@@ -92,7 +92,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     """Send a sealed doctor's create once more, and print the result; None where the user declined."""
     import asyncio
 
-    from pipeline.ledger.lock import user
+    from pipeline.ledger.lock import read_user_name
     from pipeline.resolution.certify import certify_create, repeat_request
     from pipeline.resolution.service_calls import ServiceAccess
     from pipeline.workflow import stage_settings
@@ -103,7 +103,9 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
             session.suggest_same_command("next_again")
             return None
         service = ServiceAccess.from_config(config, session.clock)
-        certificate = asyncio.run(certify_create(request, prepared, service, ledger=ledger, who=user()))
+        certificate = asyncio.run(
+            certify_create(request, prepared, service, ledger=ledger, who=read_user_name())
+        )
     session.alert(
         "certified" if certificate.refused else "not_certified",
         code=certificate.code,

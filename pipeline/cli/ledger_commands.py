@@ -15,7 +15,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.ledger.maintenance import Restored
+    from pipeline.ledger.maintenance import RestoredLedger
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.resolution.adopt import AdoptableSeals
@@ -47,7 +47,7 @@ def backup(session: Session, *, file: Path) -> int:
         raise no_such_path(file.parent)
     config, path, _ = _locate_ledger(session)
     require_ledger(config)
-    maintenance.backup(path, file)
+    maintenance.back_up_ledger(path, file)
     session.inform("ledger_backed_up", path=file)
     session.suggest_command("next_run", "ledger", "check")
     return 0
@@ -64,7 +64,7 @@ def restore(session: Session, *, file: Path) -> int:
     if not file.exists():
         raise no_such_path(file)
     with _lock_ledger(session) as (path, tenant):
-        _report_restored(session, maintenance.restore(path, file, tenant))
+        _report_restored(session, maintenance.restore_ledger(path, file, tenant))
     return 0
 
 
@@ -75,7 +75,7 @@ def rebuild(session: Session) -> int:
     from pipeline.ledger import maintenance
 
     with _lock_ledger(session) as (path, tenant):
-        _report_restored(session, maintenance.rebuild(path, tenant))
+        _report_restored(session, maintenance.rebuild_ledger(path, tenant))
     return 0
 
 
@@ -84,12 +84,12 @@ def rebuild(session: Session) -> int:
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 where something is wrong."""
     from pipeline.ledger import maintenance
-    from pipeline.ledger.ownership import find_conflict
+    from pipeline.ledger.registry import find_conflict
     from pipeline.workflow.run_environment import registry_of, require_ledger
 
     config, path, tenant = _locate_ledger(session)
     require_ledger(config)
-    health = maintenance.check(path, tenant)
+    health = maintenance.check_ledger(path, tenant)
     kinds = {trouble.kind for trouble in health.troubles}
     receipts = path.with_name("receipts.jsonl")
     for trouble in health.troubles[:MAX_TROUBLES_SHOWN]:
@@ -132,7 +132,7 @@ def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
 @contextmanager
 def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
     """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
-    from pipeline.ledger.ownership import find_conflict, register_ledger
+    from pipeline.ledger.registry import find_conflict, register_ledger
     from pipeline.workflow.run_environment import lock_tenant
 
     config, path, tenant = _locate_ledger(session)
@@ -146,7 +146,7 @@ def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
             warn(conflict)
 
 
-def _report_restored(session: Session, restored: Restored) -> None:
+def _report_restored(session: Session, restored: RestoredLedger) -> None:
     if restored.aside is not None:
         session.inform("ledger_aside", path=restored.aside)
     if restored.damaged_receipts is not None:
@@ -169,7 +169,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
     """
     from pipeline.config.named_paths import no_such_path
-    from pipeline.ledger.lock import user
+    from pipeline.ledger.lock import read_user_name
     from pipeline.workflow.run_environment import hold_for_adoption
 
     config = session.require_ready_config()
@@ -179,7 +179,9 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         adoptable = _read_seals(session, config, file, ledger, site_key)
         if adoptable.seals:
             now = session.clock.now()
-            ledger.adopt(adoptable.seals, at=now, who=user(), why=why or f"adopt {file.name}")
+            ledger.record_adopted_seals(
+                adoptable.seals, at=now, who=read_user_name(), why=why or f"adopt {file.name}"
+            )
     for address, reason in adoptable.refused.items():
         session.alert("adopt_left", place=address, why=reason)
     session.inform("adopted", n=len(adoptable.seals), known=adoptable.known, left=len(adoptable.refused))

@@ -146,7 +146,9 @@ def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | 
     """Return a request that reads the rosters of the last run; None where it read the configured ones."""
     from pipeline.planning.run_history import read_rosters
 
-    runs = (record for record in ledger.runs(RUNS_SEARCHED) if record.command == "run" and record.rosters)
+    runs = (
+        record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters
+    )
     last_run = next(filter(read_rosters, runs), None)
     if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
         return None
@@ -209,7 +211,9 @@ def _enter_decision(
         case "same_person":
             decide.enter_same_person(ledger, case, maker)
         case "other_person":
-            own_key = decide.find_number_key(case, site_key.person, site_key.digest, ledger.same_persons())
+            own_key = decide.find_number_key(
+                case, site_key.person, site_key.digest, ledger.list_same_persons()
+            )
             decide.enter_other_person(ledger, case, maker, number_key=own_key)
         case _:
             raise AssertionError(way)
@@ -268,7 +272,7 @@ def _enter_workbook(session: Session, cases: _OpenCases, path: Path, why: str | 
 
     ledger = cases.ledger
     answers = read_answers(path)
-    require_agreement(answers, cases.found, ledger.life, path)
+    require_agreement(answers, cases.found, ledger.read_person, path)
     maker = DecisionMaker.current_user(session.clock, f"{why or 'resolve'}: {path.name}")
     errors = enter_answers(ledger, cases.found, answers, maker, find_grounds(session, ledger))
     for row, error in errors.items():

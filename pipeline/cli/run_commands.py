@@ -209,10 +209,10 @@ def _build_retry(
     if results is not None and results_run is None:
         raise UsageError("not_results", path=results)
     with open_for_config(config, session.clock, readonly=True) as (ledger, _):
-        earlier_runs = ledger.runs(RUNS_SEARCHED)
-        wrote = ledger.run(results_run) if results_run else None
+        earlier_runs = ledger.list_runs(RUNS_SEARCHED)
+        wrote = ledger.find_run(results_run) if results_run else None
         files_then = (
-            frozenset(row.file for row in ledger.rows_of(results_run)) if results_run else frozenset()
+            frozenset(row.file for row in ledger.list_rows(results_run)) if results_run else frozenset()
         )
     if wrote is not None and not wrote.rosters:  # rebuilt from receipts, which hold no paths
         wrote = None

@@ -27,7 +27,7 @@ from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger
-from pipeline.ledger.tenant import environment
+from pipeline.ledger.tenant import find_environment
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
 from pipeline.messages.results import status_word
@@ -225,7 +225,7 @@ class RunSession:
     def _describe_target(self) -> dict[str, object]:
         """Return the environment in words, and the organisation, for which seals are to be made."""
         api = self.config.api
-        name = environment(api.endpoint)
+        name = find_environment(api.endpoint)
         return {"environment": phrase(f"environment.{name}"), "organization": api.organization_open_id}
 
     def _print_target(self) -> None:

@@ -52,7 +52,7 @@ EXIT_MEANINGS: Mapping[int, str] = {  # exit codes of runs
 def status(session: Session) -> int:
     """Tell what the ledger knows: seals, unknown rows, last run."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
-    from pipeline.ledger.lock import held
+    from pipeline.ledger.lock import is_locked
     from pipeline.workflow.early_end import find_last_record, later_of
     from pipeline.workflow.run_environment import open_for_config
     from pipeline.workflow.stage_settings import tenant_of
@@ -65,7 +65,7 @@ def status(session: Session) -> int:
     try:
         with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
-            ledger_run = ledger.last_run()
+            ledger_run = ledger.find_last_run()
             warn_of_unanswered_create(session, ledger)
     except EsignImportError:
         if recorded_run is not None:
@@ -73,7 +73,7 @@ def status(session: Session) -> int:
             _print_halt(session, recorded_run)
         raise
     session.print_text("status_ledger", path=path, tenant=site_key.tenant)
-    is_under_way = ledger_run is not None and ledger_run.finished is None and held(path)
+    is_under_way = ledger_run is not None and ledger_run.finished is None and is_locked(path)
     last_run = ledger_run if is_under_way else later_of(ledger_run, recorded_run)
     unresolved = [person for person in people if person.unresolved_attempt]
     in_flight = 0
@@ -253,12 +253,14 @@ def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
     from pipeline.planning.run_history import read_rosters
 
     if run_id:
-        record = ledger.run(run_id)
+        record = ledger.find_run(run_id)
         if record is None:
-            known_runs = Joined([known.run for known in ledger.runs(MAX_RUNS_NAMED)], phrase("mark.comma"))
+            known_runs = Joined(
+                [known.run for known in ledger.list_runs(MAX_RUNS_NAMED)], phrase("mark.comma")
+            )
             raise UsageError("no_run", run=run_id, known=known_runs, then=("status",))
     else:
-        record = next(filter(read_rosters, ledger.runs(RUNS_SEARCHED)), None)
+        record = next(filter(read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
         if record is None:
             raise UsageError("no_run_yet", then=("run",))
     if not record.rosters:  # rebuilt from receipts, which hold neither paths nor rows
@@ -275,7 +277,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several
     words all must fit the doctor.
     """
-    from pipeline.ledger.lock import held
+    from pipeline.ledger.lock import is_locked
     from pipeline.resolution.person_query import PersonFinder
     from pipeline.workflow.run_environment import open_for_config
 
@@ -284,8 +286,10 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     words = tuple(map(readable, query))
     with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
-        under_way = next((run.run for run in ledger.runs(1) if run.finished is None and held(path)), None)
-        finder = PersonFinder(ledger, site_key, out, under_way, ledger.same_persons())
+        under_way = next(
+            (run.run for run in ledger.list_runs(1) if run.finished is None and is_locked(path)), None
+        )
+        finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
         timelines = finder.find_timelines(words) or finder.find_timelines([" ".join(words)])
         if not timelines:
             return _report_no_match(session, finder, words, path=path, out=out)
@@ -299,7 +303,7 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
     from pipeline.resolution.timeline_output import render_timeline, timeline_as_dict
 
     command_line = describe_command_line(session, config)
-    step = choose_person_step(timeline, command_line, cache(finder.ledger.run))
+    step = choose_person_step(timeline, command_line, cache(finder.ledger.find_run))
     values = timeline_as_dict(timeline, step, session.language)
     if session.as_json:
         session.print_json(query_fits=1, doctor=values)

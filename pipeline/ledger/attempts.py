@@ -6,10 +6,24 @@ import sqlite3
 from dataclasses import astuple
 
 from pipeline.domain.seals import Verdict
-from pipeline.ledger import seal_names
-from pipeline.ledger.protocol import UPLOAD, Attempt, LedgerConflict
-from pipeline.ledger.snapshot import CONTENT, MAY_HAVE_MADE_ONE, NAMED_ANEW
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, LedgerConflict
+from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED
 from pipeline.messages.texts import dump_line, make_text
+
+# after_attempt and not the time of day: clocks are set back
+_SINCE_LAST_SEAL = "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
+REFUSED_SINCE_LAST_SEAL = f"verdict = 'refused' AND {_SINCE_LAST_SEAL}"
+
+# What freezes a person's seal name since the last seal: an attempt that may have made another one; and the decision to
+# replace that seal, until the service has refused that create or the seal of the chosen name is found to be another's.
+MAY_HAVE_CREATED = (
+    f"verdict IS NOT 'sealed' AND NOT {SURELY_REFUSED} AND NOT {DISOWNED} AND {_SINCE_LAST_SEAL}"
+)
+REPLACEMENT_PENDING = (
+    "SELECT key FROM seal WHERE NOT EXISTS (SELECT 1 FROM attempt "  # noqa: S608 - our own words
+    f"WHERE attempt.key = seal.key AND (verdict = 'refused' OR {DISOWNED}) AND contract <> 'upload' "
+    f"AND {_SINCE_LAST_SEAL})"
+)
 
 ORPHANED = make_text("wire.process_ended")
 WITHDRAWN = make_text("wire.cancelled")
@@ -29,14 +43,14 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
         "staff_no = excluded.staff_no, mobile = excluded.mobile",
         (attempt.key, attempt.name, attempt.id_masked, attempt.staff_no, attempt.content.mobile or ""),
     )
-    before = seal_names.claim_seal_name(connection, attempt.key, attempt.seal_name)
+    before = claim_seal_name(connection, attempt.key, attempt.seal_name)
     connection.execute(
         "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
-        f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_MADE_ONE}) AND NOT EXISTS ({NAMED_ANEW} AND key = ?2)",
+        f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_CREATED}) AND NOT EXISTS ({REPLACEMENT_PENDING} AND key = ?2)",
         (attempt.seal_name, attempt.key),
     )
     connection.execute(
-        f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT}, dead_at) "  # noqa: S608 - our own words
+        f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT_COLUMNS}, dead_at) "  # noqa: S608 - our own words
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             attempt.uuid,
@@ -75,13 +89,13 @@ def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, a
     if verdict.kind == "sealed":
         connection.execute(
             "INSERT INTO seal (seal_id, key, seal_name, source, run, attempt, request_id, at, after_attempt, "  # noqa: S608 - our own words
-            f"{CONTENT}) SELECT seal_id, key, seal_name, 'sent', run, uuid, request_id, settled_at, number, {CONTENT} "
+            f"{CONTENT_COLUMNS}) SELECT seal_id, key, seal_name, 'sent', run, uuid, request_id, settled_at, number, {CONTENT_COLUMNS} "
             "FROM attempt WHERE uuid = ?",
             (uuid,),
         )
 
 
-def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
+def withdraw_attempt(connection: sqlite3.Connection, uuid: str, at: float) -> None:
     """Settle an attempt, if it was entered at all, whose caller was cancelled before it could send."""
     connection.execute(
         "UPDATE attempt SET verdict = 'not_executed', settled_at = ?, message = ? WHERE uuid = ? AND verdict IS NULL",
@@ -89,7 +103,7 @@ def withdraw(connection: sqlite3.Connection, uuid: str, at: float) -> None:
     )
 
 
-def recover(connection: sqlite3.Connection, at: float) -> list[str]:
+def recover_attempts(connection: sqlite3.Connection, at: float) -> list[str]:
     """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids.
 
     An upload that was refused, and whose refusal was not entered any more, made nothing: it is sent again.
@@ -98,6 +112,21 @@ def recover(connection: sqlite3.Connection, at: float) -> list[str]:
     connection.execute(
         "UPDATE attempt SET verdict = CASE contract WHEN ? THEN 'not_executed' ELSE 'unknown' END, settled_at = ?, "
         "message = ? WHERE verdict IS NULL",
-        (UPLOAD, at, dump_line(ORPHANED)),
+        (UPLOAD_REFUSED, at, dump_line(ORPHANED)),
     )
     return orphans
+
+
+def claim_seal_name(connection: sqlite3.Connection, key: str, seal_name: str) -> str | None:
+    """Let a seal name belong to a person; returns who had it before, where that is somebody else.
+
+    The constraints refuse a name that the other may bear (``seal_name``).
+    """
+    owner = connection.execute("SELECT key FROM seal_name WHERE seal_name = ?", (seal_name,)).fetchone()
+    if owner is None:
+        connection.execute("INSERT INTO seal_name (seal_name, key) VALUES (?, ?)", (seal_name, key))
+    elif owner[0] != key:
+        connection.execute("UPDATE person SET seal_name = NULL WHERE seal_name = ?", (seal_name,))
+        connection.execute("UPDATE seal_name SET key = ? WHERE seal_name = ?", (key, seal_name))
+        return str(owner[0])
+    return None

@@ -7,40 +7,40 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple
 
+from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import PersonMarks
-from pipeline.ledger import persons
-from pipeline.ledger.protocol import Adopted, Decision, LedgerConflict
+from pipeline.ledger.protocol import AdoptedSeal, Decision, LedgerConflict
 from pipeline.ledger.receipt_facts import Fact
-from pipeline.ledger.snapshot import CONTENT
+from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT
 
 REVIEW = "review"  # kind of a decision that concerns pictures, not one person
 ACCEPT_RUNS = "accept_runs"  # kind of a decision that concerns runs
-_TOGETHER = 500  # judgements of one decision
+_JUDGEMENTS_PER_DECISION = 500  # judgements of one decision
 
 
-def enter(connection: sqlite3.Connection, decision: Decision) -> int:
+def enter_decision(connection: sqlite3.Connection, decision: Decision) -> int:
     """Enter a decision and what follows from it; returns its number. Raises LedgerConflict where it cannot stand."""
-    number = _note(connection, decision)
+    number = _insert_decision(connection, decision)
     match decision.kind:
         case "created":
-            _settle(connection, decision, number)
+            _resolve_attempt(connection, decision, number)
             _enter_found_seal(connection, decision, number)
         case "not_created" | "probe":
-            _settle(connection, decision, number)
+            _resolve_attempt(connection, decision, number)
         case "not_theirs":
-            _settle(connection, decision, number, verdicts=("exists",))
+            _resolve_attempt(connection, decision, number, verdicts=("exists",))
             connection.execute("UPDATE person SET seal_name = NULL WHERE key = ?", (decision.key,))
         case "keep":
-            _keep(connection, decision, number)
+            _keep_seal(connection, decision, number)
         case "replace":
-            _replace(connection, decision, number)
-        case persons.SAME:
-            persons.unite(connection, decision)
-        case persons.OTHER:
+            _replace_seal(connection, decision, number)
+        case "same_person":
+            unite_numbers(connection, decision)
+        case "other_person":
             pass  # a word to later plans; nothing else follows from it
         case (
             "certify_sent" | "certify" | "certify_failed" | "certify_void" | "place_shown" | "place_not_shown"
@@ -51,7 +51,7 @@ def enter(connection: sqlite3.Connection, decision: Decision) -> int:
     return number
 
 
-def facts_of(decision: Decision, number: int) -> Sequence[Fact]:
+def list_decision_facts(decision: Decision, number: int) -> Sequence[Fact]:
     """Return what a decision sets."""
     facts = [
         Fact("person", "key", decision.key),
@@ -63,7 +63,9 @@ def facts_of(decision: Decision, number: int) -> Sequence[Fact]:
     return (*facts, Fact("seal", "key", decision.key))
 
 
-def adopt(connection: sqlite3.Connection, seals: Sequence[Adopted], at: float, who: str, why: str) -> None:
+def enter_adopted_seals(
+    connection: sqlite3.Connection, seals: Sequence[AdoptedSeal], at: float, who: str, why: str
+) -> None:
     """Enter seals that were made elsewhere, all or none."""
     (before,) = connection.execute("SELECT coalesce(max(number), 0) FROM attempt").fetchone()
     for seal in seals:
@@ -71,14 +73,14 @@ def adopt(connection: sqlite3.Connection, seals: Sequence[Adopted], at: float, w
             "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (seal.key, seal.name, seal.id_masked),
         )
-        persons.remember_marks(connection, {seal.key: PersonMarks(seal.staff_no, seal.mobile)})
-        _own_name(connection, seal.key, seal.seal_name)
+        update_marks(connection, {seal.key: PersonMarks(seal.staff_no, seal.mobile)})
+        _register_seal_name(connection, seal.key, seal.seal_name)
         if seal.seal_name:
             connection.execute(
                 "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
                 (seal.seal_name, seal.key),
             )
-        number = _note(connection, Decision("adopt", seal.key, at, who, why, seal_id=seal.seal_id))
+        number = _insert_decision(connection, Decision("adopt", seal.key, at, who, why, seal_id=seal.seal_id))
         connection.execute(
             "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
             "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
@@ -86,7 +88,7 @@ def adopt(connection: sqlite3.Connection, seals: Sequence[Adopted], at: float, w
         )
 
 
-def judge(
+def enter_judgements(
     connection: sqlite3.Connection, judgements: Mapping[str, Judged], at: float, who: str, why: str
 ) -> list[int]:
     """Enter a review's judgements, some hundred a decision; returns the decisions' numbers.
@@ -95,8 +97,8 @@ def judge(
     """
     numbers = []
     every = list(judgements.items())
-    for first in range(0, len(every), _TOGETHER):
-        detail = json.dumps(dict(every[first : first + _TOGETHER]), separators=(",", ":"))
+    for first in range(0, len(every), _JUDGEMENTS_PER_DECISION):
+        detail = json.dumps(dict(every[first : first + _JUDGEMENTS_PER_DECISION]), separators=(",", ":"))
         made = connection.execute(
             "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
             (at, who, why, REVIEW, detail),
@@ -106,7 +108,7 @@ def judge(
     return numbers
 
 
-def accept_runs(connection: sqlite3.Connection, runs: Sequence[str], at: float, who: str) -> int:
+def enter_accepted_runs(connection: sqlite3.Connection, runs: Sequence[str], at: float, who: str) -> int:
     """Enter that a ledger is used although it lacks what these runs made; returns the decision's number."""
     made = connection.execute(
         "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
@@ -116,13 +118,13 @@ def accept_runs(connection: sqlite3.Connection, runs: Sequence[str], at: float, 
     return made.lastrowid
 
 
-def accepted_runs(connection: sqlite3.Connection) -> set[str]:
+def read_accepted_runs(connection: sqlite3.Connection) -> set[str]:
     """Return every run that `accept_runs` named."""
     entered = connection.execute("SELECT detail FROM decision WHERE kind = ?", (ACCEPT_RUNS,))
     return {run for (detail,) in entered for run in json.loads(detail)}
 
 
-def judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
+def read_judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
     """Return every judgement that was entered; of two on the same content the one entered later counts."""
     told: dict[str, Judgement] = {}
     entered = connection.execute("SELECT at, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,))
@@ -131,7 +133,7 @@ def judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
     return told
 
 
-def facts_of_adopted(seals: Sequence[Adopted]) -> Sequence[Fact]:
+def list_adoption_facts(seals: Sequence[AdoptedSeal]) -> Sequence[Fact]:
     """Return what adopting sets."""
     return [
         Fact(table, "key", seal.key)
@@ -140,7 +142,7 @@ def facts_of_adopted(seals: Sequence[Adopted]) -> Sequence[Fact]:
     ]
 
 
-def _note(connection: sqlite3.Connection, decision: Decision) -> int:
+def _insert_decision(connection: sqlite3.Connection, decision: Decision) -> int:
     made = connection.execute(
         "INSERT INTO decision (at, who, why, kind, key, attempt, seal_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -158,7 +160,7 @@ def _note(connection: sqlite3.Connection, decision: Decision) -> int:
     return made.lastrowid
 
 
-def _settle(
+def _resolve_attempt(
     connection: sqlite3.Connection,
     decision: Decision,
     number: int,
@@ -182,7 +184,9 @@ def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number
     key, seal_name, last, verdict = connection.execute(
         "SELECT key, seal_name, number, verdict FROM attempt WHERE uuid = ?", (decision.attempt,)
     ).fetchone()
-    made_by = decision.attempt if verdict == "unknown" else _maker(connection, key, seal_name, last)
+    made_by = (
+        decision.attempt if verdict == "unknown" else _find_creating_attempt(connection, key, seal_name, last)
+    )
     entered = (decision.seal_id, key, seal_name, decision.at, last, number)
     if made_by is None:
         connection.execute(
@@ -193,16 +197,16 @@ def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number
         return
     connection.execute(
         "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision, run, attempt, request_id, "  # noqa: S608 - our own words
-        f"{CONTENT}) SELECT ?, ?, ?, 'resolved', ?, ?, ?, run, uuid, request_id, {CONTENT} "
+        f"{CONTENT_COLUMNS}) SELECT ?, ?, ?, 'resolved', ?, ?, ?, run, uuid, request_id, {CONTENT_COLUMNS} "
         "FROM attempt WHERE uuid = ?",
         (*entered, made_by),
     )
 
 
-def _maker(connection: sqlite3.Connection, key: str, seal_name: str, last: int) -> str | None:
+def _find_creating_attempt(connection: sqlite3.Connection, key: str, seal_name: str, last: int) -> str | None:
     """Return the last create that may have made a seal of this name; None where such creates differ in content."""
     made_by = connection.execute(
-        f"SELECT uuid, {CONTENT} FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? "  # noqa: S608 - our own words
+        f"SELECT uuid, {CONTENT_COLUMNS} FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? "  # noqa: S608 - our own words
         "AND (verdict = 'unknown' OR (verdict = 'refused' AND code = 'FailedOperation')) ORDER BY number",
         (key, seal_name, last),
     ).fetchall()
@@ -210,11 +214,11 @@ def _maker(connection: sqlite3.Connection, key: str, seal_name: str, last: int) 
     return made_by[-1][0] if len(contents) == 1 else None
 
 
-def _keep(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+def _keep_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
     """Let the roster's content be what the live seal is compared with from now on."""
     assert decision.content is not None
     old = connection.execute(
-        f"SELECT {CONTENT} FROM seal WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
+        f"SELECT {CONTENT_COLUMNS} FROM seal WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
         (decision.key,),
     ).fetchone()
     if old is None:
@@ -223,14 +227,14 @@ def _keep(connection: sqlite3.Connection, decision: Decision, number: int) -> No
     connection.execute(
         "UPDATE decision SET detail = ? WHERE id = ?", (json.dumps(before, ensure_ascii=False), number)
     )
-    assignments = ", ".join(f"{column} = ?" for column in CONTENT.split(", "))
+    assignments = ", ".join(f"{column} = ?" for column in CONTENT_COLUMNS.split(", "))
     connection.execute(
         f"UPDATE seal SET {assignments} WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
         (*astuple(decision.content), decision.key),
     )
 
 
-def _replace(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+def _replace_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
     """End the live seal; the next create of the person goes under the new name."""
     ended = connection.execute(
         "UPDATE seal SET ended_by = ? WHERE key = ? AND ended_by IS NULL", (number, decision.key)
@@ -243,11 +247,11 @@ def _replace(connection: sqlite3.Connection, decision: Decision, number: int) ->
     ).fetchone()
     if taken is not None:
         raise LedgerConflict("seal_name")
-    _own_name(connection, decision.key, decision.detail)
+    _register_seal_name(connection, decision.key, decision.detail)
     connection.execute("UPDATE person SET seal_name = ? WHERE key = ?", (decision.detail, decision.key))
 
 
-def _own_name(connection: sqlite3.Connection, key: str, seal_name: str | None) -> None:
+def _register_seal_name(connection: sqlite3.Connection, key: str, seal_name: str | None) -> None:
     """Let a seal name belong to a person; LedgerConflict where it is another's."""
     if not seal_name:
         return
@@ -256,3 +260,67 @@ def _own_name(connection: sqlite3.Connection, key: str, seal_name: str | None) -
         "WHERE NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = ?1 AND key = ?2)",
         (seal_name, key),
     )
+
+
+SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions
+
+_HAS_SEAL_OR_ATTEMPT = (  # of a key, whether nothing may be sent for it
+    "SELECT EXISTS (SELECT 1 FROM seal WHERE key = ?1 AND ended_by IS NULL) "  # noqa: S608 - our own words
+    f"OR EXISTS (SELECT 1 FROM attempt WHERE key = ?1 AND {OPEN_ATTEMPT})"
+)
+
+
+def read_earlier_staff_numbers(
+    connection: sqlite3.Connection, digest: Callable[[str], str]
+) -> dict[str, str]:
+    """Return the staff numbers of people whom no run has seen since version 5, from what runs said of their rows."""
+    rows = connection.execute(
+        "SELECT key, (SELECT json_extract(line, '$.staff_no') FROM row_line WHERE row_line.key = person.key "
+        "ORDER BY id DESC LIMIT 1) FROM person WHERE staff_no IS NULL"
+    )
+    return {key: digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
+
+
+def update_marks(connection: sqlite3.Connection, marks: Mapping[str, PersonMarks]) -> None:
+    """Remember what tells people beside their numbers; what is empty takes nothing back."""
+    connection.executemany(
+        "UPDATE person SET staff_no = coalesce(nullif(?, ''), staff_no, ''), "
+        "mobile = coalesce(nullif(?, ''), mobile, '') WHERE key = ?",
+        ((told.staff_no, told.mobile, key) for key, told in marks.items()),
+    )
+
+
+def read_same_persons(connection: sqlite3.Connection) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:
+    """Return the corrected numbers' keys with their persons, and the pairs that are two persons."""
+    same: dict[str, str] = {}
+    other: set[tuple[str, str]] = set()
+    for kind, key, number in connection.execute(
+        "SELECT kind, key, detail FROM decision WHERE kind IN (?, ?) ORDER BY id", (SAME_PERSON, OTHER_PERSON)
+    ):
+        if kind == SAME_PERSON:
+            same |= {each: key for each, owner in same.items() if owner == number}
+            same[number] = key
+            other.discard((key, number))
+        else:
+            other.add((key, number))
+            if same.get(number) == key:
+                del same[number]
+    return same, frozenset(other)
+
+
+def list_person_keys(connection: sqlite3.Connection, key: str | None) -> Iterator[str | None]:
+    """Yield a person's key and those of the person's other numbers."""
+    yield key
+    yield from (number for number, owner in read_same_persons(connection)[0].items() if owner == key)
+
+
+def unite_numbers(connection: sqlite3.Connection, decision: Decision) -> None:
+    """Let a number be a person's; LedgerConflict where it has a seal of its own or the person has none."""
+    (own,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.detail,)).fetchone()
+    (holds,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.key,)).fetchone()
+    if own or not holds or decision.detail == decision.key:
+        raise LedgerConflict("same_person")
+    if decision.id_masked:
+        connection.execute(
+            "UPDATE person SET id_masked = ? WHERE key = ?", (decision.id_masked, decision.key)
+        )

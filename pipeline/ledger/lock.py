@@ -19,13 +19,15 @@ from filelock import FileLock, Timeout
 
 from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
-from pipeline.ledger.access import explain_error
-from pipeline.ledger.disk import require_local
+from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.support import private_files
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
-LOOKS, BETWEEN = 5, 0.02  # looks at the holder's file; seconds: it is written just after the lock is taken
-TRIES = 3  # at the lock itself
+HOLDER_READS, BETWEEN = (
+    5,
+    0.02,
+)  # looks at the holder's file; seconds: it is written just after the lock is taken
+LOCK_TRIES = 3  # at the lock itself
 
 
 class RunLock:
@@ -49,7 +51,7 @@ class RunLock:
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
-        require_local(self.path)
+        require_local_disk(self.path)
         try:
             private_files.make_folder(self.path.parent)
             taken = self._taken()
@@ -63,7 +65,7 @@ class RunLock:
             {
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
-                "user": user(),
+                "user": read_user_name(),
                 "run": run,
                 "since": stamp(now),
             }
@@ -72,7 +74,7 @@ class RunLock:
 
     def _taken(self) -> bool:
         """Tell whether the lock was to be had: whoever only asks (`held`) has it for a moment, a run for longer."""
-        for look in range(TRIES):
+        for look in range(LOCK_TRIES):
             pause(BETWEEN if look else 0)
             with suppress(Timeout):
                 self._lock.acquire()
@@ -124,7 +126,7 @@ class RunLock:
             raise explain_error("ledger.holder_failed", self._holder, error) from error
 
     def _locked(self) -> Locked:
-        for look in range(LOOKS):
+        for look in range(HOLDER_READS):
             pause(BETWEEN if look else 0)
             try:
                 holder = json.loads(self._holder.read_text(encoding="utf-8"))
@@ -138,7 +140,7 @@ class RunLock:
         return Locked("ledger.locked", run=run, since=since, pid=pid, name=name, host=host)
 
 
-def held(ledger: Path) -> bool:
+def is_locked(ledger: Path) -> bool:
     """Tell whether a process holds a ledger's run lock just now; a free one is taken for a moment to find out."""
     lock = FileLock(
         ledger.with_name(f"{ledger.name}.lock"),
@@ -156,7 +158,7 @@ def held(ledger: Path) -> bool:
         return False
 
 
-def user() -> str:
+def read_user_name() -> str:
     """Return who runs this process; a container may know no name for it."""
     try:
         return getpass.getuser()

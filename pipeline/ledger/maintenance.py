@@ -15,22 +15,22 @@ from typing import Literal
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_facts, receipts, schema
-from pipeline.ledger.access import SIDE_SUFFIXES, require_rights
-from pipeline.ledger.open import examine, key_path, read_key
-from pipeline.ledger.receipt_sync import find_lacking, receipts_path, set_aside_path
+from pipeline.ledger.disk import SIDE_SUFFIXES, require_rights
+from pipeline.ledger.open import key_path, read_key, require_own_ledger
+from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_aside_path
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.site_key import SiteKey
-from pipeline.ledger.sqlite_ledger import connect, read_failed
+from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Localizable
 from pipeline.support import private_files
 
 _KEY, _RECEIPTS = "key", "receipts"
-_KEPT = "kept_file"  # the table of a backup that holds the files beside the ledger
+_KEPT_TABLE = "kept_file"  # the table of a backup that holds the files beside the ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoredLedger:
     """What a restored or rebuilt ledger holds."""
 
     people: int
@@ -42,7 +42,7 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LedgerDefect:
     """One thing that `check` found: where, and what identifies it."""
 
     kind: Literal["ledger", "behind", "end", "line", "differs"]
@@ -50,17 +50,17 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class LedgerCheck:
     """What a check-up looked at and what it found."""
 
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[LedgerDefect, ...]
     receipts: int  # lines that the ledger reaches to
     people: int
     seals: int
     unsettled: int
 
 
-def backup(path: Path, target: Path) -> None:
+def back_up_ledger(path: Path, target: Path) -> None:
     """Copy ledger, key and receipts into one file (0600), as they are at one moment; SQLite's own backup API.
 
     Raises UsageError where the target exists, LedgerError where ledger or disk fail.
@@ -75,38 +75,40 @@ def backup(path: Path, target: Path) -> None:
             closing(sqlite3.connect(draft)) as copy,
         ):
             source.backup(copy)
-            mark = receipt_facts.mark_of(copy)
+            mark = receipt_facts.read_mark(copy)
             place = receipts_path(path)
-            told = place.read_bytes()[: mark.size] if mark.n and receipts.reaches(place, mark) else b""
-            copy.execute(f"CREATE TABLE {_KEPT} (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT")
+            told = (
+                place.read_bytes()[: mark.size] if mark.n and receipts.has_marked_line(place, mark) else b""
+            )
+            copy.execute(f"CREATE TABLE {_KEPT_TABLE} (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT")
             copy.executemany(
-                f"INSERT INTO {_KEPT} VALUES (?, ?)",  # noqa: S608 - our own words
+                f"INSERT INTO {_KEPT_TABLE} VALUES (?, ?)",  # noqa: S608 - our own words
                 [(_KEY, secret), (_RECEIPTS, told)],
             )
             copy.commit()
             copy.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
-        raise read_failed(path, error) from error
+        raise explain_read_error(path, error) from error
     except OSError as error:
         raise LedgerError("ledger.backup_failed", target=target, why=reason_of(error)) from error
 
 
-def restore(path: Path, source: Path, tenant: str) -> Restored:
+def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     """Put a backup in a ledger's place; receipts beside it that go on from the backup are entered as well.
 
     A ledger that is there and can be read is never replaced. Raises UsageError for that, for a file that is no backup
     and for another tenant's, LedgerError where the disk fails or the receipts tell another story.
     """
-    secret, told = _kept(source)
+    secret, told = _read_kept_files(source)
     site_key = SiteKey(secret, tenant)
     if path.exists() and _is_readable(path, site_key):
         raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
-    examine(source, site_key)
+    require_own_ledger(source, site_key)
     private_files.make_folder(path.parent)
     place = receipts_path(path)
     with closing(connect(source, readonly=True)) as backed_up:
-        mark = receipt_facts.mark_of(backed_up)
-    newer = place.exists() and mark.n > 0 and receipts.reaches(place, mark)
+        mark = receipt_facts.read_mark(backed_up)
+    newer = place.exists() and mark.n > 0 and receipts.has_marked_line(place, mark)
     if place.exists() and not newer:
         raise UsageError("ledger.other_past", place=place)
     _put_key(path, secret)
@@ -116,17 +118,17 @@ def restore(path: Path, source: Path, tenant: str) -> Restored:
         with private_files.create_atomically(place) as draft:
             draft.write_bytes(told)
     with (
-        _replaced(path) as (draft, aside),
+        _replace_ledger(path) as (draft, aside),
         closing(connect(source, readonly=True)) as old,
         closing(sqlite3.connect(draft)) as new,
     ):
         old.backup(new)
-        new.execute(f"DROP TABLE {_KEPT}")
+        new.execute(f"DROP TABLE {_KEPT_TABLE}")
         new.commit()
-    return replace(_counted(path), aside=aside())
+    return replace(_count_ledger(path), aside=aside())
 
 
-def rebuild(path: Path, tenant: str) -> Restored:
+def rebuild_ledger(path: Path, tenant: str) -> RestoredLedger:
     """Make the ledger again from its receipts and its key.
 
     A damaged ledger is set aside, and so is one that lacks what the receipts hold; both stay where the receipts cannot
@@ -143,46 +145,46 @@ def rebuild(path: Path, tenant: str) -> Restored:
     return _rebuild_from_receipts(path, site_key)
 
 
-def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> Restored:
+def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
     place = receipts_path(path)
     try:
-        held = list(receipts.read(place))
-        mark = receipts.end(place)
+        held = list(receipts.read_chained(place))
+        mark = receipts.read_end_mark(place)
     except FileNotFoundError:
         raise LedgerError("ledger.no_receipts", place=place) from None
     except (OSError, receipts.ReceiptsDamaged) as error:
-        raise _receipts_damaged(place, error) from error
+        raise _explain_damaged_receipts(place, error) from error
     try:
         with (
-            _replaced(path) as (draft, aside),
+            _replace_ledger(path) as (draft, aside),
             closing(connect(draft, readonly=False)) as connection,
         ):
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             schema.migrate(connection)
-            receipt_facts.restore(connection, held)
-            receipt_facts.remember(connection, mark)
+            receipt_facts.restore_rows(connection, held)
+            receipt_facts.write_mark(connection, mark)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            examine(draft, site_key)
+            require_own_ledger(draft, site_key)
     except sqlite3.Error as error:
-        raise _receipts_damaged(place, error) from error
-    return replace(_counted(path), aside=aside())
+        raise _explain_damaged_receipts(place, error) from error
+    return replace(_count_ledger(path), aside=aside())
 
 
 def _require_newer_receipts(path: Path, place: Path) -> None:
     """Raise LedgerError where a damaged ledger can still be seen to have got further than the receipts."""
     try:
         with closing(connect(path, readonly=True)) as connection:
-            mark = receipt_facts.mark_of(connection)
+            mark = receipt_facts.read_mark(connection)
     except sqlite3.Error:
         return
-    if place.exists() and not receipts.reaches(place, mark) and _last_number(place) < mark.n:
+    if place.exists() and not receipts.has_marked_line(place, mark) and _last_number(place) < mark.n:
         raise LedgerError("ledger.receipts_older", path=path, place=place)
 
 
 def _last_number(place: Path) -> int:
     """Return the number of the last line of a chain, as far as it is whole."""
     try:
-        return receipts.end(place).n
+        return receipts.read_end_mark(place).n
     except receipts.ReceiptsDamaged as damaged:
         return damaged.line - 1
 
@@ -195,13 +197,13 @@ def _is_behind(path: Path, place: Path) -> bool:
     if not place.exists():
         return False
     with closing(connect(path, readonly=True)) as connection:
-        lacking = find_lacking(connection, receipts.read_unchained(place))
+        lacking = find_missing_facts(connection, receipts.read_unchained(place))
         if not (lacking.answered or lacking.unanswered or lacking.seals):
             return False
         written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(place)}
         own = {
             (receipt.table, receipt.id)
-            for receipt in receipt_facts.every(connection)
+            for receipt in receipt_facts.make_all_receipts(connection)
             if receipt.table == "attempt"
         }
         sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(place)}
@@ -211,20 +213,24 @@ def _is_behind(path: Path, place: Path) -> bool:
     return True
 
 
-def _rewrite_receipts(path: Path, place: Path) -> Restored:
+def _rewrite_receipts(path: Path, place: Path) -> RestoredLedger:
     """Write damaged receipts again from a ledger that lacks nothing; UsageError where they are in order."""
     with closing(connect(path, readonly=False)) as connection:
-        mark = receipt_facts.mark_of(connection)
-        whole = place.exists() and receipts.reaches(place, mark) and receipts.find_break(place) is None
+        mark = receipt_facts.read_mark(connection)
+        whole = (
+            place.exists() and receipts.has_marked_line(place, mark) and receipts.find_break(place) is None
+        )
         if whole or not place.exists():
             raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
         damaged = set_aside_path(place)
         place.rename(damaged)
-        receipt_facts.remember(connection, receipts.write_all(place, receipt_facts.every(connection)))
-    return replace(_counted(path), damaged_receipts=damaged)
+        receipt_facts.write_mark(
+            connection, receipts.rewrite_receipts(place, receipt_facts.make_all_receipts(connection))
+        )
+    return replace(_count_ledger(path), damaged_receipts=damaged)
 
 
-def check(path: Path, tenant: str) -> Checked:
+def check_ledger(path: Path, tenant: str) -> LedgerCheck:
     """Return what is wrong with ledger, key and receipts, and how much was looked at.
 
     Raises LedgerError or UsageError for a ledger that cannot even be opened.
@@ -232,72 +238,77 @@ def check(path: Path, tenant: str) -> Checked:
     require_rights(path, writing=False)
     site_key = SiteKey(read_key(path), tenant)
     try:
-        examine(path, site_key)
+        require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
-            found = [*_inside(connection), *_against_receipts(connection, receipts_path(path))]
-            told = receipt_facts.mark_of(connection).n
-        held = _counted(path)
+            found = [
+                *_find_internal_defects(connection),
+                *_compare_with_receipts(connection, receipts_path(path)),
+            ]
+            told = receipt_facts.read_mark(connection).n
+        held = _count_ledger(path)
     except sqlite3.Error as error:
-        raise read_failed(path, error) from error
-    return Checked(tuple(found), told, held.people, held.seals, held.unsettled)
+        raise explain_read_error(path, error) from error
+    return LedgerCheck(tuple(found), told, held.people, held.seals, held.unsettled)
 
 
-def _inside(connection: sqlite3.Connection) -> Iterator[Trouble]:
+def _find_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDefect]:
     """Yield what the database itself finds damaged."""
     for (word,) in connection.execute("PRAGMA integrity_check"):
         if word != "ok":
-            yield Trouble("ledger", word)
+            yield LedgerDefect("ledger", word)
     for row in connection.execute("PRAGMA foreign_key_check"):
-        yield Trouble("ledger", str(row[0]))
+        yield LedgerDefect("ledger", str(row[0]))
 
 
-def _against_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[Trouble]:
+def _compare_with_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[LedgerDefect]:
     """Yield where the receipts break, or say something else than the ledger."""
-    mark = receipt_facts.mark_of(connection)
+    mark = receipt_facts.read_mark(connection)
     if mark == Mark():
         return  # a ledger in which nothing was ever written under the lock
-    reached = receipts.reaches(place, mark)
+    reached = receipts.has_marked_line(place, mark)
     if place.exists():
         after = mark if reached else Mark()
-        lacking = find_lacking(connection, receipts.read_unchained(place, after=after))
+        lacking = find_missing_facts(connection, receipts.read_unchained(place, after=after))
         if attempts := lacking.answered + lacking.unanswered or lacking.seals:
-            yield Trouble("behind", str(attempts))
+            yield LedgerDefect("behind", str(attempts))
             return
     if not reached:
-        yield Trouble("end", str(mark.n))
+        yield LedgerDefect("end", str(mark.n))
         return
     said: dict[tuple[str, str | int], dict[str, object]] = {}
     try:
-        for receipt in receipts.read(place):
+        for receipt in receipts.read_chained(place):
             said.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
     except receipts.ReceiptsDamaged as damaged:
-        yield Trouble("line", str(damaged.line))
+        yield LedgerDefect("line", str(damaged.line))
         return
-    held = {(each.table, each.id): dict(each.columns) for each in receipt_facts.every(connection)}
+    held = {(each.table, each.id): dict(each.columns) for each in receipt_facts.make_all_receipts(connection)}
     for table, identity in sorted(
-        {key for key in said.keys() | held.keys() if _differ(key, said, held)}, key=str
+        {key for key in said.keys() | held.keys() if _is_different(key, said, held)}, key=str
     ):
-        yield Trouble("differs", f"{table} {identity if table in {'run', 'attempt'} else '…'}")
+        yield LedgerDefect("differs", f"{table} {identity if table in {'run', 'attempt'} else '…'}")
 
 
-def _differ(
+def _is_different(
     key: tuple[str, str | int],
     said: dict[tuple[str, str | int], dict[str, object]],
     held: dict[tuple[str, str | int], dict[str, object]],
 ) -> bool:
-    return key[0] != "run" and _told(said.get(key)) != _told(held.get(key))  # what a run saw is no receipt
+    return key[0] != "run" and _drop_empty_columns(said.get(key)) != _drop_empty_columns(
+        held.get(key)
+    )  # what a run saw is no receipt
 
 
-def _told(columns: dict[str, object] | None) -> dict[str, object] | None:
+def _drop_empty_columns(columns: dict[str, object] | None) -> dict[str, object] | None:
     """Leave out what is empty: receipts know nothing of a column that came later."""
     return columns and {name: value for name, value in columns.items() if value is not None}
 
 
-def _kept(source: Path) -> tuple[bytes, bytes]:
+def _read_kept_files(source: Path) -> tuple[bytes, bytes]:
     """Return key and receipts out of a backup."""
     try:
         with closing(connect(source, readonly=True)) as connection:
-            files = dict(connection.execute(f"SELECT name, data FROM {_KEPT}"))  # noqa: S608 - our own words
+            files = dict(connection.execute(f"SELECT name, data FROM {_KEPT_TABLE}"))  # noqa: S608 - our own words
         return files[_KEY], files[_RECEIPTS]
     except (sqlite3.Error, KeyError) as error:
         raise UsageError("ledger.no_backup", source=source) from error
@@ -307,9 +318,9 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
     """Return whether a ledger can be read and is whole in itself."""
     require_rights(path, writing=True)
     try:
-        examine(path, site_key)
+        require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
-            return not any(_inside(connection))
+            return not any(_find_internal_defects(connection))
     except LedgerUnreachable:  # it may be sound: nothing takes its place
         raise
     except (LedgerError, sqlite3.Error):
@@ -317,7 +328,7 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None]]]:
+def _replace_ledger(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None]]]:
     """Yield a draft that takes the name of a ledger once the block has filled it, and the former one's new name.
 
     What was there, and what SQLite kept beside it, is set aside only then: a draft that fails leaves everything as it is.
@@ -354,17 +365,17 @@ def _put_key(path: Path, secret: bytes) -> None:
         draft.write_bytes(secret)
 
 
-def _counted(path: Path) -> Restored:
+def _count_ledger(path: Path) -> RestoredLedger:
     with closing(connect(path, readonly=True)) as connection:
         (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
         (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
         (unsettled,) = connection.execute(
             f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
         ).fetchone()
-    return Restored(people, seals, unsettled)
+    return RestoredLedger(people, seals, unsettled)
 
 
-def _receipts_damaged(place: Path, error: Exception) -> LedgerError:
+def _explain_damaged_receipts(place: Path, error: Exception) -> LedgerError:
     why: Localizable | str = reason_of(error)
     if isinstance(error, receipts.ReceiptsDamaged):
         why = phrase("ledger.receipts_line", line=error.line)

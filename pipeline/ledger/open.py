@@ -9,16 +9,20 @@ from pathlib import Path
 from secrets import token_bytes
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import reserve_file, schema
-from pipeline.ledger.access import SIDE_SUFFIXES, explain_error, open_stale_files, require_rights
-from pipeline.ledger.disk import require_local
-from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path, synchronize
+from pipeline.ledger import disk, schema
+from pipeline.ledger.disk import (
+    SIDE_SUFFIXES,
+    explain_error,
+    require_local_disk,
+    require_rights,
+    restore_side_file_rights,
+)
+from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
-from pipeline.ledger.registry import identify
+from pipeline.ledger.registry import Ownership, identify_ledger
 from pipeline.ledger.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
-from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, read_failed
-from pipeline.ledger.tenant_change import change_tenant, require_tenant, tenant_of
+from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, explain_read_error
+from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
 from pipeline.messages.texts import make_text
 from pipeline.support import private_files
 
@@ -61,15 +65,15 @@ def open_ledger(
             if readonly:
                 raise UsageError("never_run", path=path, then=("check",))
             require_no_lost_ledger(path, evidence, ownership, force_new=force_new, inspected=inspected)
-            _begin(path, tenant, now)
-        for warning in () if readonly else open_stale_files(path):
+            _create_ledger(path, tenant, now)
+        for warning in () if readonly else restore_side_file_rights(path):
             ownership.warn(warning)
         require_rights(path, writing=not readonly)
         site_key = SiteKey(read_key(path), tenant)
-        examine(path, site_key)
+        require_own_ledger(path, site_key)
         if inspected:
-            _inspect(path, site_key, ownership)
-        kept = None if readonly else _take_over(path, tenant, ownership, now=now, recover=recover)
+            _inspect_ledger(path, site_key, ownership)
+        kept = None if readonly else _prepare_for_writing(path, tenant, ownership, now=now, recover=recover)
         counter = ownership.register(path) if recover else None
         ledger = SqliteLedger(
             path,
@@ -80,15 +84,15 @@ def open_ledger(
             require_ownership=ownership.require(path) if recover else None,
         )
     except sqlite3.Error as error:
-        raise read_failed(path, error) from error
+        raise explain_read_error(path, error) from error
     except OSError as error:
         raise explain_error("ledger.not_opened", path, error) from error
     return ledger, site_key
 
 
-def _begin(path: Path, tenant: str, now: float) -> None:
+def _create_ledger(path: Path, tenant: str, now: float) -> None:
     """Make the key, then the ledger: each appears whole, and one that another process has just made is used."""
-    require_local(path)
+    require_local_disk(path)
     private_files.make_folder(path.parent)
     if not key_path(path).exists():
         with private_files.create_atomically(key_path(path)) as draft:
@@ -123,13 +127,13 @@ def read_key(path: Path) -> bytes:
     return secret
 
 
-def examine(path: Path, site_key: SiteKey) -> None:
+def require_own_ledger(path: Path, site_key: SiteKey) -> None:
     """Refuse a file that is damaged, no ledger, too new, another tenant's or another key's; nothing in it changes."""
     with closing(connect(path, readonly=True)) as connection:
         if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise read_failed(path, sqlite3.DatabaseError(found))
+            raise explain_read_error(path, sqlite3.DatabaseError(found))
         if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
-            raise read_failed(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
+            raise explain_read_error(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
         schema.require_known_version(connection)
         require_tenant(path, connection, site_key.tenant)
         (check,) = connection.execute("SELECT key_check FROM meta").fetchone()
@@ -137,30 +141,30 @@ def examine(path: Path, site_key: SiteKey) -> None:
         raise LedgerError("ledger.other_key", place=key_path(path))
 
 
-def _inspect(path: Path, site_key: SiteKey, ownership: Ownership) -> None:
+def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None:
     """Refuse a ledger that is behind its receipts, the registry or the results of earlier runs; nothing is written."""
     with closing(connect(path, readonly=True)) as connection:
-        identity = identify(connection)
-        inspect_receipts(path, connection, registered=ownership.progress_of(identity.ledger_id))
+        identity = identify_ledger(connection)
+        require_complete_ledger(path, connection, registered=ownership.progress_of(identity.ledger_id))
     ownership.check_registry(path, identity)
     if ownership.approve is not None:
         ownership.approve(SqliteLedger(path, digest=site_key.digest, readonly=True))
 
 
-def _take_over(
+def _prepare_for_writing(
     path: Path, tenant: str, ownership: Ownership, *, now: float, recover: bool
 ) -> Receipts | None:
     """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
     key_path(path).chmod(private_files.FILE_MODE)
     path.chmod(private_files.FILE_MODE)
     if recover:
-        reserve_file.take(path)
+        disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
-        if (former := tenant_of(connection)) != tenant:
+        if (former := read_tenant(connection)) != tenant:
             ownership.forget(former, path)
             change_tenant(connection, tenant)
-        return synchronize(path, connection, now) if recover else None
+        return synchronize_receipts(path, connection, now) if recover else None
 
 
 def require_no_lost_ledger(

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pipeline.ledger import persons
-from pipeline.ledger.person_queries import Create, Life, Made, RowHistoryEntry
+from pipeline.ledger import decisions
+from pipeline.ledger.person_queries import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import DecisionRecord, RowRecord
-from pipeline.ledger.snapshot import DEAD_AT
+from pipeline.ledger.snapshot import REPLAYABLE_UNTIL
 from pipeline.messages.texts import load_line
 
 _SPECIAL = re.compile("[%_|]")  # in a LIKE pattern: of all ways to search a text, SQLite's quickest
@@ -27,9 +27,9 @@ _PEOPLE = """
     UNION SELECT key FROM attempt WHERE ?1 IN (uuid, request_id, seal_id, content_name)
 """
 
-_CREATES = f"""
+_ATTEMPTS = f"""
     SELECT uuid, run, contract, host, signed_at, seal_name, content_name, verdict, settled_at, http_status, code,
-           message, request_id, seal_id, decision, {DEAD_AT}, row_id
+           message, request_id, seal_id, decision, {REPLAYABLE_UNTIL}, row_id
     FROM attempt WHERE key IN (SELECT value FROM json_each(?)) ORDER BY number
 """  # noqa: S608 - our own words
 _SEALS = """
@@ -43,7 +43,7 @@ _DECISIONS = """
 """
 
 # An entry holds from its first run to its last, in the nights of the same command over the same rosters (history.py).
-_SAID = """
+_ROW_HISTORY = """
     SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line, f.run, f.started, t.run, t.started,
            (SELECT count(*) FROM run AS n WHERE n.number BETWEEN s.first_run AND s.last_run AND n.saw_rows
             AND n.command = f.command AND n.rosters = f.rosters),
@@ -56,7 +56,7 @@ _SAID = """
 """
 
 
-def named(connection: sqlite3.Connection, word: str) -> tuple[set[str], list[dict[str, Any]]]:
+def find_people(connection: sqlite3.Connection, word: str) -> tuple[set[str], list[dict[str, Any]]]:
     """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it.
 
     A line is what a run said of a row (`protocol.SeenRow.line`), read; case does not count in it.
@@ -67,7 +67,7 @@ def named(connection: sqlite3.Connection, word: str) -> tuple[set[str], list[dic
     return keys, [json.loads(line) for (line,) in lines]
 
 
-def unnumbered(connection: sqlite3.Connection, names: Collection[str]) -> list[dict[str, Any]]:
+def find_rows_without_number(connection: sqlite3.Connection, names: Collection[str]) -> list[dict[str, Any]]:
     """Return the lines of rows that bear one of these names and no usable number."""
     lines = connection.execute(
         "SELECT line FROM row_line WHERE key IS NULL "
@@ -77,7 +77,7 @@ def unnumbered(connection: sqlite3.Connection, names: Collection[str]) -> list[d
     return [json.loads(line) for (line,) in lines]
 
 
-def everybody(connection: sqlite3.Connection) -> Iterator[tuple[str | None, str | None]]:
+def list_people(connection: sqlite3.Connection) -> Iterator[tuple[str | None, str | None]]:
     """Yield (name, staff number) of everybody who was ever seen or has a seal, for suggestions."""
     yield from connection.execute(
         "SELECT DISTINCT json_extract(line, '$.name'), json_extract(line, '$.staff_no') FROM row_line "
@@ -85,36 +85,33 @@ def everybody(connection: sqlite3.Connection) -> Iterator[tuple[str | None, str 
     )
 
 
-def read_person_history(connection: sqlite3.Connection, key: str | None, row_ids: Collection[str]) -> Life:
+def read_person(connection: sqlite3.Connection, key: str | None, row_ids: Collection[str]) -> PersonRecords:
     """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
     person = connection.execute(
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)
     ).fetchone()
-    keys = json.dumps(list(persons.keys_of(connection, key)))
+    keys = json.dumps(list(decisions.list_person_keys(connection, key)))
     own = connection.execute(
         "SELECT json_extract(line, '$.row_id') FROM row_line WHERE key IN (SELECT value FROM json_each(?))",
         (keys,),
     )
     rows = {row_id for (row_id,) in own if row_id} | set(row_ids)
     name, id_masked, seal_name = person or (None, None, None)
-    return Life(
+    return PersonRecords(
         key=key,
         name=name,
         id_masked=id_masked,
         seal_name=seal_name,
-        creates=tuple(map(_create, connection.execute(_CREATES, (keys,)))),
-        seals=tuple(Made(*row) for row in connection.execute(_SEALS, (keys,))),
+        creates=tuple(map(_make_attempt_record, connection.execute(_ATTEMPTS, (keys,)))),
+        seals=tuple(SealRecord(*row) for row in connection.execute(_SEALS, (keys,))),
         decisions=tuple(DecisionRecord(*row) for row in connection.execute(_DECISIONS, (keys,))),
-        said=tuple(map(_said, connection.execute(_SAID, (json.dumps(sorted(rows)), keys)))),
+        said=tuple(
+            map(_make_history_entry, connection.execute(_ROW_HISTORY, (json.dumps(sorted(rows)), keys)))
+        ),
     )
 
 
-def _create(row: tuple[Any, ...]) -> Create:
-    create = Create(*row)
-    return replace(create, message=load_line(create.message))
-
-
-def runs_with_rows(connection: sqlite3.Connection) -> set[str]:
+def list_runs_with_rows(connection: sqlite3.Connection) -> set[str]:
     """Return the runs whose words of their rows are here; a ledger rebuilt from receipts has none of the old ones."""
     rows = connection.execute(
         "SELECT run FROM run WHERE saw_rows AND number >= (SELECT min(first_run) FROM row_seen)"
@@ -122,8 +119,13 @@ def runs_with_rows(connection: sqlite3.Connection) -> set[str]:
     return {run for (run,) in rows}
 
 
-def _said(row: tuple[Any, ...]) -> RowHistoryEntry:
+def _make_history_entry(row: tuple[Any, ...]) -> RowHistoryEntry:
     row_id, key, file, sheet, at, status, codes, line, *when, nights, still = row
     seen = RowRecord(row_id, key, file, sheet, at, status, tuple(json.loads(codes)), line)
     first, began, last, until = when
     return RowHistoryEntry(seen, first, began, last, until, nights, bool(still))
+
+
+def _make_attempt_record(row: tuple[Any, ...]) -> AttemptRecord:
+    record = AttemptRecord(*row)
+    return replace(record, message=load_line(record.message))

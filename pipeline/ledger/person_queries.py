@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
-from pipeline.ledger.protocol import UPLOAD, DecisionRecord, RowRecord, RunRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RowRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
+class AttemptRecord:
     """One attempt, whole: what was sent, what came back, and the decision that settled it."""
 
     uuid: str  # sent as X-TC-TraceId
@@ -35,7 +35,9 @@ class Create:
     @property
     def sent(self) -> bool:
         """Whether a create left, or may have left, this machine."""
-        return self.contract != UPLOAD and (self.verdict != "not_executed" or self.http_status is not None)
+        return self.contract != UPLOAD_REFUSED and (
+            self.verdict != "not_executed" or self.http_status is not None
+        )
 
     @property
     def open(self) -> bool:
@@ -44,7 +46,7 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class SealRecord:
     """One seal that a person has or had."""
 
     seal_id: str
@@ -72,42 +74,42 @@ class RowHistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class PersonRecords:
     """All that the ledger knows of one person, oldest first."""
 
     key: str | None  # None: only rows without a usable number
     name: str | None = _field(repr=False)
     id_masked: str | None
     seal_name: str | None  # frozen at the first attempt
-    creates: tuple[Create, ...] = ()
-    seals: tuple[Made, ...] = ()
+    creates: tuple[AttemptRecord, ...] = ()
+    seals: tuple[SealRecord, ...] = ()
     decisions: tuple[DecisionRecord, ...] = ()
     said: tuple[RowHistoryEntry, ...] = ()
 
 
-class Archive(Protocol):
+class PersonArchive(Protocol):
     """The reading half of a ledger that remembers more than a night asks; any thread may call."""
 
-    def run(self, run: str) -> RunRecord | None:
+    def find_run(self, run: str) -> RunRecord | None:
         """Return a run, None if there is none of that name."""
 
-    def runs(self, limit: int) -> list[RunRecord]:
+    def list_runs(self, limit: int) -> list[RunRecord]:
         """Return the last runs, the newest first."""
 
-    def named(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
+    def find_people(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
         """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it."""
 
-    def unnumbered(self, names: Collection[str]) -> list[dict[str, Any]]:
+    def find_rows_without_number(self, names: Collection[str]) -> list[dict[str, Any]]:
         """Return the lines of rows that bear one of these names and no usable number."""
 
-    def everybody(self) -> list[tuple[str | None, str | None]]:
+    def list_people(self) -> list[tuple[str | None, str | None]]:
         """Return name and staff number of everybody who was ever seen or has a seal."""
 
-    def same_persons(self) -> Mapping[str, str]:
+    def list_same_persons(self) -> Mapping[str, str]:
         """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
 
-    def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
+    def read_person(self, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
         """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
 
-    def runs_with_rows(self) -> set[str]:
+    def list_runs_with_rows(self) -> set[str]:
         """Return the runs whose words of their rows the ledger holds."""

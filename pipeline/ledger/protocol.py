@@ -41,7 +41,7 @@ class LedgerConflict(Exception):
         self.constraint = constraint
 
 
-UPLOAD = (
+UPLOAD_REFUSED = (
     "upload"  # contract of an attempt that was refused at its upload: a night counts it, no create was sent
 )
 
@@ -134,7 +134,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class AdoptedSeal:
     """A seal that was made elsewhere."""
 
     key: str
@@ -176,19 +176,19 @@ class Ledger(Protocol):
         ``Past.frozen`` tells where another seal name would be refused as ``frozen_name``.
         """
 
-    def known_files(self) -> Mapping[str, FileStat]:
+    def list_known_files(self) -> Mapping[str, FileStat]:
         """Return the remembered files: ask it by path."""
 
-    def remember_files(self, stats: Mapping[str, FileStat]) -> None:
+    def record_files(self, stats: Mapping[str, FileStat]) -> None:
         """Remember files by path, in place of what was remembered of them."""
 
     def begin_run(self, record: RunRecord) -> None:
         """Enter a run, before anything that refers to it."""
 
-    def see_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
+    def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
 
-    def remember_marks(self, marks: Mapping[str, PersonMarks]) -> None:
+    def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         """Remember staff number and mobile of people by key, in place of what was remembered of them."""
 
     async def open_attempt(self, attempt: Attempt) -> None:
@@ -197,7 +197,7 @@ class Ledger(Protocol):
         Cancelled, it leaves no open attempt: the caller has not sent, for it was never told that it may.
         """
 
-    async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+    async def record_verdict(self, uuid: str, verdict: Verdict, *, at: float) -> None:
         """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well.
 
         A SealId that is known already raises LedgerConflict and leaves the attempt open: the caller settles it
@@ -207,46 +207,46 @@ class Ledger(Protocol):
     def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
         """Enter how a run ended; ``record`` is its run.json."""
 
-    def run(self, run: str) -> RunRecord | None:
+    def find_run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""
 
-    def runs(self, limit: int) -> list[RunRecord]:
+    def list_runs(self, limit: int) -> list[RunRecord]:
         """Return the newest runs, newest first."""
 
-    def last_run(self, *, complete: bool = False) -> RunRecord | None:
+    def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
         """Return the newest run, or the newest that came to its end."""
 
-    def rows_of(self, run: str) -> list[RowRecord]:
+    def list_rows(self, run: str) -> list[RowRecord]:
         """Return what a run said of its rows, by file, sheet and row."""
 
-    def staff_numbers(self) -> Mapping[str, Collection[str]]:
+    def list_staff_numbers(self) -> Mapping[str, Collection[str]]:
         """Return the staff numbers that runs have read for everybody who has a seal, by key."""
 
-    def seen_before(self, row_ids: Collection[str]) -> set[str]:
+    def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
 
-    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
+    def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id.
 
         A copy's line names the roster row in ``corrects``.
         """
 
-    def decide(self, decision: Decision) -> None:
+    def record_decision(self, decision: Decision) -> None:
         """Enter a human's decision and what follows from it; LedgerConflict where it cannot stand."""
 
-    def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
+    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, at: float, who: str, why: str) -> None:
         """Enter seals that were made elsewhere, all or none; LedgerConflict names the constraint that forbids one."""
 
-    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+    def record_judgements(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
         """Enter a review's judgements, all or none: from now on they count in every run."""
 
-    def judgements(self) -> Mapping[str, Judgement]:
+    def list_judgements(self) -> Mapping[str, Judgement]:
         """Return what was judged last of each content that was ever reviewed."""
 
-    def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
+    def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
 
-    def decisions(self, kind: str | None = None) -> list[DecisionRecord]:
+    def list_decisions(self, kind: str | None = None) -> list[DecisionRecord]:
         """Return the decisions, oldest first."""
 
     def close(self) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
-from pipeline.ledger import attempts as journal
-from pipeline.ledger import receipt_facts, receipts
+from pipeline.ledger import attempts, receipt_facts, receipts
 from pipeline.ledger.receipts import Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
 
@@ -24,7 +24,7 @@ VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its en
 
 
 @dataclass(slots=True)
-class Lacking:
+class MissingFacts:
     """What receipts hold and the ledger does not."""
 
     unanswered: int = (
@@ -36,10 +36,12 @@ class Lacking:
 
 def receipts_path(ledger: Path) -> Path:
     """Return where a ledger's receipts lie."""
-    return ledger.with_name(receipts.NAME)
+    return ledger.with_name(receipts.FILE_NAME)
 
 
-def inspect_receipts(path: Path, connection: sqlite3.Connection, *, registered: Progress | None) -> None:
+def require_complete_ledger(
+    path: Path, connection: sqlite3.Connection, *, registered: Progress | None
+) -> None:
     """Refuse a ledger that lacks what its receipts hold. Nothing is written.
 
     ``registered`` is how far the registry saw this ledger get, None where it does not know it. The last commit of a
@@ -51,13 +53,13 @@ def inspect_receipts(path: Path, connection: sqlite3.Connection, *, registered: 
     place = receipts_path(path)
     if not place.exists():
         return
-    mark = receipt_facts.mark_of(connection)
-    reached = _is_reached(place, mark)
+    mark = receipt_facts.read_mark(connection)
+    reached = _has_marked_line(place, mark)
     if reached:
         (runs,) = connection.execute("SELECT coalesce(max(number), 0) FROM run").fetchone()
         _verify_chain(place, mark, window=runs)
     after = mark if reached else Mark()
-    lacking = find_lacking(connection, receipts.read_unchained(place, after=after))
+    lacking = find_missing_facts(connection, receipts.read_unchained(place, after=after))
     never_sent = registered is not None and not read_progress(connection).is_behind(registered)
     if lacking.answered or lacking.seals or (lacking.unanswered and not never_sent):
         raise LedgerError(
@@ -70,10 +72,10 @@ def inspect_receipts(path: Path, connection: sqlite3.Connection, *, registered: 
         )
     broken_line = receipts.find_break(place, after=after)
     if broken_line is not None and not (reached and never_sent):
-        raise _broken(place, broken_line)
+        raise _explain_broken_chain(place, broken_line)
 
 
-def find_lacking(connection: sqlite3.Connection, held: Iterable[Receipt]) -> Lacking:
+def find_missing_facts(connection: sqlite3.Connection, held: Iterable[Receipt]) -> MissingFacts:
     """Return how many attempts and seals of some receipts a ledger does not hold.
 
     A verdict of an attempt that the ledger holds without one is not lost: `synchronize` enters it.
@@ -87,7 +89,7 @@ def find_lacking(connection: sqlite3.Connection, held: Iterable[Receipt]) -> Lac
             verdicts[uuid] = columns.get("verdict") or verdicts.get(uuid)
         elif receipt.table == "seal" and columns.get("seal_id"):
             makers[str(columns["seal_id"])] = columns.get("attempt")
-    lacking = Lacking()
+    lacking = MissingFacts()
     waiting = set()
     for uuid, verdict in verdicts.items():
         known = connection.execute("SELECT verdict FROM attempt WHERE uuid = ?", (uuid,)).fetchone()
@@ -102,29 +104,29 @@ def find_lacking(connection: sqlite3.Connection, held: Iterable[Receipt]) -> Lac
     return lacking
 
 
-def synchronize(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
+def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
     """Settle what a dead process left, from its receipts where they hold more, and return the receipts to go on with."""
     place = receipts_path(path)
-    mark = receipt_facts.mark_of(connection)
-    reached = _is_reached(place, mark)
+    mark = receipt_facts.read_mark(connection)
+    reached = _has_marked_line(place, mark)
     if not reached and place.exists():
         place.rename(set_aside_path(place))
-    behind = _readable(place, mark) if reached else []
+    behind = _read_behind_mark(place, mark) if reached else []
     with _transaction(connection):  # before anything behind the mark is cut off
-        receipt_facts.replay_receipts(connection, behind)
+        _replay_verdicts(connection, behind)
     with _transaction(connection):
-        changed = receipt_facts.of_receipts(
+        changed = receipt_facts.list_receipt_facts(
             behind
         )  # the ledger may have committed what its mark does not reach
-        for uuid in journal.recover(connection, now):
-            changed += receipt_facts.of_verdict(uuid)
+        for uuid in attempts.recover_attempts(connection, now):
+            changed += receipt_facts.list_verdict_facts(uuid)
         if not reached:
-            mark = receipts.write_all(place, receipt_facts.every(connection))
+            mark = receipts.rewrite_receipts(place, receipt_facts.make_all_receipts(connection))
             changed = []
         kept = Receipts(place, mark)
         if changed:
-            mark = kept.append(receipt_facts.told(connection, changed))
-        receipt_facts.remember(connection, mark)
+            mark = kept.append(receipt_facts.make_receipts(connection, changed))
+        receipt_facts.write_mark(connection, mark)
     kept.keep(mark)
     return kept
 
@@ -157,40 +159,40 @@ def _verify_span(place: Path, start: int, end: int, *, one_more: bool = False) -
     ``one_more``.
     """
     with place.open("rb") as file:
-        previous, number, offset = receipts.START, 0, start
+        previous, number, offset = receipts.FIRST_PREVIOUS, 0, start
         if start:
             file.seek(start - 1)
             offset += len(file.readline()) - 1
             line = file.readline()
             offset += len(line)
-            previous, number = hashlib.sha256(line).hexdigest(), receipts.number_of(line)
+            previous, number = hashlib.sha256(line).hexdigest(), receipts.read_line_number(line)
         for line in file:
             outside = offset >= end
             if outside and not one_more:
                 return
             number += 1
-            if not receipts.follows(line, number, previous):
-                raise _broken(place, number)
+            if not receipts.is_next_line(line, number, previous):
+                raise _explain_broken_chain(place, number)
             if outside:
                 return
             previous = hashlib.sha256(line).hexdigest()
             offset += len(line)
 
 
-def _is_reached(place: Path, mark: Mark) -> bool:
+def _has_marked_line(place: Path, mark: Mark) -> bool:
     """Return whether the file has the line that the ledger's mark names."""
-    return mark.n > 0 and receipts.reaches(place, mark)
+    return mark.n > 0 and receipts.has_marked_line(place, mark)
 
 
-def _readable(place: Path, mark: Mark) -> list[Receipt]:
+def _read_behind_mark(place: Path, mark: Mark) -> list[Receipt]:
     """Return what lies behind the mark, up to where it cannot be read: it was being written when the process died."""
     behind: list[Receipt] = []
     with suppress(receipts.ReceiptsDamaged):
-        behind.extend(receipts.read(place, after=mark))
+        behind.extend(receipts.read_chained(place, after=mark))
     return behind
 
 
-def _broken(place: Path, line: int) -> LedgerError:
+def _explain_broken_chain(place: Path, line: int) -> LedgerError:
     return LedgerError("ledger.receipts_broken", place=place, line=line, then=("ledger", "rebuild"))
 
 
@@ -205,3 +207,28 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _replay_verdicts(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> None:
+    """Enter the verdicts of receipts whose commit did not come about; an attempt without one never left.
+
+    A seal id that the service gave would otherwise be lost with the process that heard it.
+    """
+    for receipt in behind:
+        columns = receipt.columns
+        if receipt.table != "attempt" or columns.get("verdict") is None:
+            continue
+        waiting = connection.execute(
+            "SELECT 1 FROM attempt WHERE uuid = ? AND verdict IS NULL", (receipt.id,)
+        )
+        if waiting.fetchone() is None:
+            continue
+        verdict = Verdict(
+            columns["verdict"],
+            columns["seal_id"],
+            columns["request_id"],
+            columns["code"],
+            columns["message"],
+            columns["http_status"],
+        )
+        attempts.enter_verdict(connection, str(receipt.id), verdict, columns["settled_at"])

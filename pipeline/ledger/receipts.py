@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 from pipeline.support import private_files
 from pipeline.support.failpoints import hit_failpoint
 
-NAME = "receipts.jsonl"
-START = "0" * 64  # ``prev`` of the first line
-_TAIL = 1 << 16  # bytes read to find where the last line starts; a line is some hundred
+FILE_NAME = "receipts.jsonl"
+FIRST_PREVIOUS = "0" * 64  # ``prev`` of the first line
+_TAIL_BYTES = 1 << 16  # bytes read to find where the last line starts; a line is some hundred
 
 
 class Mark(NamedTuple):
     """How far the receipts reach: number and sha256 of the last line, and the size of the file up to its end."""
 
     n: int = 0
-    sha256: str = START
+    sha256: str = FIRST_PREVIOUS
     size: int = 0
 
 
@@ -70,7 +70,7 @@ class Receipts:
         lines = []
         for receipt in receipts:
             n += 1
-            line = _line(n, previous, receipt)
+            line = _format_line(n, previous, receipt)
             previous = hashlib.sha256(line).hexdigest()
             lines.append(line)
         data = b"".join(lines)
@@ -103,7 +103,7 @@ class Receipts:
         os.close(self._file)
 
 
-def read(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
+def read_chained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
     """Yield the receipts behind a mark (None: all), the chain checked as it is read; a torn last line is none.
 
     Raises ReceiptsDamaged where the chain breaks, OSError where the file cannot be read.
@@ -115,7 +115,7 @@ def read(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
             if not line.endswith(b"\n"):  # cut off while it was written
                 return
             n += 1
-            yield _checked(path, line, n, previous)
+            yield _check_line(path, line, n, previous)
             previous = hashlib.sha256(line).hexdigest()
 
 
@@ -125,7 +125,7 @@ def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt
         file.seek(after.size if after else 0)
         for line in file:
             try:
-                fields = _parse(line)
+                fields = _parse_line(line)
                 yield Receipt(fields["table"], fields["id"], dict(fields["set"]))
             except (ValueError, KeyError, TypeError):
                 continue
@@ -134,45 +134,45 @@ def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt
 def find_break(path: Path, *, after: Mark | None = None) -> int | None:
     """Return the number of the first line behind a mark (None: all) that breaks the chain, or None."""
     try:
-        for _ in read(path, after=after):
+        for _ in read_chained(path, after=after):
             pass
     except ReceiptsDamaged as damaged:
         return damaged.line
     return None
 
 
-def number_of(line: bytes) -> int:
+def read_line_number(line: bytes) -> int:
     """Return the number that a line bears, or 0 where it cannot be read."""
     try:
-        return int(_parse(line)["n"])
+        return int(_parse_line(line)["n"])
     except (ValueError, KeyError, TypeError):
         return 0
 
 
-def follows(line: bytes, number: int, previous: str) -> bool:
+def is_next_line(line: bytes, number: int, previous: str) -> bool:
     """Return whether a line bears this number and the digest of the line before it, without parsing the rest."""
     return line.startswith(f'{{"n":{number},"prev":"{previous}",'.encode())
 
 
-def end(path: Path) -> Mark:
+def read_end_mark(path: Path) -> Mark:
     """Return the mark behind the last whole line, the chain checked from the start."""
     mark = Mark()
     with path.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
                 break
-            _checked(path, line, mark.n + 1, mark.sha256)
+            _check_line(path, line, mark.n + 1, mark.sha256)
             mark = Mark(mark.n + 1, hashlib.sha256(line).hexdigest(), mark.size + len(line))
     return mark
 
 
-def reaches(path: Path, mark: Mark) -> bool:
+def has_marked_line(path: Path, mark: Mark) -> bool:
     """Tell whether the file holds the line that the mark names at the place it names; one line is read."""
     if mark.n == 0:
         return path.exists()
     try:
         with path.open("rb") as file:
-            start = max(0, mark.size - _TAIL)
+            start = max(0, mark.size - _TAIL_BYTES)
             file.seek(start)
             before = file.read(mark.size - start)
     except OSError:
@@ -182,7 +182,7 @@ def reaches(path: Path, mark: Mark) -> bool:
     return hashlib.sha256(before[before.rfind(b"\n", 0, -1) + 1 :]).hexdigest() == mark.sha256
 
 
-def write_all(path: Path, receipts: Sequence[Receipt]) -> Mark:
+def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
     """Write a file anew, whole or not at all, in place of what was there."""
     draft = private_files.draft_of(path)
     private_files.create(draft)
@@ -200,21 +200,21 @@ def write_all(path: Path, receipts: Sequence[Receipt]) -> Mark:
     return mark
 
 
-def _line(n: int, previous: str, receipt: Receipt) -> bytes:
+def _format_line(n: int, previous: str, receipt: Receipt) -> bytes:
     told = {"n": n, "prev": previous, "table": receipt.table, "id": receipt.id, "set": dict(receipt.columns)}
     return (
         json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
     )
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def _parse_line(line: bytes) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
     return fields
 
 
-def _checked(path: Path, line: bytes, n: int, previous: str) -> Receipt:
+def _check_line(path: Path, line: bytes, n: int, previous: str) -> Receipt:
     try:
-        told = _parse(line)
+        told = _parse_line(line)
         if told["n"] != n or told["prev"] != previous:
             raise ReceiptsDamaged(path, n)
         return Receipt(told["table"], told["id"], told["set"])

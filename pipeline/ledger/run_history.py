@@ -18,13 +18,13 @@ from pipeline.ledger.protocol import LedgerConflict, RowRecord
 DIGEST_BYTES = 16
 
 
-def see(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> None:
+def enter_rows(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> None:
     """Enter what a run says of these rows, in place of what it said of them before.
 
     They are walked once: in the order of their ids they are entered quickest, for pages are touched once. None is held
     of whom it says what was said before.
     """
-    number, before = _run_and_the_one_before(connection, run)
+    number, before = _number_run_and_predecessor(connection, run)
     connection.execute("UPDATE run SET saw_rows = 1 WHERE number = ?", (number,))
     entries = {
         row_id: entry  # of two entries of a row the later one is this run's own
@@ -38,7 +38,7 @@ def see(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> 
     replaced: list[tuple[RowRecord, bytes, int]] = []
     entered: list[tuple[RowRecord, bytes]] = []
     for row in rows:
-        digest = _digest(row)
+        digest = _digest_row(row)
         if (entry := entries.get(row.row_id)) is None:
             entered.append((row, digest))
             continue
@@ -53,11 +53,11 @@ def see(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> 
                 moved.append((before, row.row_id, first))
             entered.append((row, digest))
     connection.executemany("UPDATE row_seen SET last_run = ? WHERE row_id = ? AND first_run = ?", moved)
-    _replace(connection, number, replaced)
-    _enter(connection, number, entered)
+    _update_lines(connection, number, replaced)
+    _insert_lines(connection, number, entered)
 
 
-def seen_before(connection: sqlite3.Connection, row_ids: Collection[str]) -> set[str]:
+def find_seen_rows(connection: sqlite3.Connection, row_ids: Collection[str]) -> set[str]:
     """Return which rows an earlier run has seen; one that the guard on new rows stopped saw them for nothing."""
     rows = connection.execute(
         "SELECT DISTINCT row_id FROM row_seen JOIN json_each(?) ON row_id = value WHERE EXISTS (SELECT 1 FROM run "
@@ -68,7 +68,7 @@ def seen_before(connection: sqlite3.Connection, row_ids: Collection[str]) -> set
     return {row_id for (row_id,) in rows}
 
 
-def corrections_of(connection: sqlite3.Connection, row_ids: Collection[str]) -> dict[str, RowRecord]:
+def find_corrections(connection: sqlite3.Connection, row_ids: Collection[str]) -> dict[str, RowRecord]:
     """Return the corrected copies of roster rows whose person has a live seal, by the roster row's id; the last counts."""
     rows = connection.execute(
         "SELECT json_extract(line, '$.corrects'), json_extract(line, '$.row_id'), key, file, sheet, row, status, codes, line "
@@ -83,7 +83,7 @@ def corrections_of(connection: sqlite3.Connection, row_ids: Collection[str]) -> 
     }
 
 
-def said_by(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
+def read_rows(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
     """Return what a run said of its rows, by file, sheet and row."""
     rows = connection.execute(
         "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
@@ -100,7 +100,7 @@ def said_by(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
     ]
 
 
-def _run_and_the_one_before(connection: sqlite3.Connection, run: str) -> tuple[int, int]:
+def _number_run_and_predecessor(connection: sqlite3.Connection, run: str) -> tuple[int, int]:
     """Return the number of a run, and of the run whose words it may carry on (0: none)."""
     found = connection.execute(
         "SELECT number, coalesce((SELECT max(number) FROM run AS earlier WHERE earlier.command = this.command "
@@ -114,14 +114,14 @@ def _run_and_the_one_before(connection: sqlite3.Connection, run: str) -> tuple[i
     return number, before
 
 
-def _digest(row: RowRecord) -> bytes:
+def _digest_row(row: RowRecord) -> bytes:
     words = "\0".join(
         (row.key or "", row.file, row.sheet or "", str(row.row), row.status, ",".join(row.codes), row.line)
     )
     return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
-def _columns(row: RowRecord) -> tuple[object, ...]:
+def _make_columns(row: RowRecord) -> tuple[object, ...]:
     file, line = map(replace_undecodable, (row.file, row.line))
     return row.key, file, row.sheet, row.row, row.status, json.dumps(row.codes), line
 
@@ -131,12 +131,12 @@ def replace_undecodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _replace(
+def _update_lines(
     connection: sqlite3.Connection, number: int, rows: Sequence[tuple[RowRecord, bytes, int]]
 ) -> None:
     connection.executemany(
         "UPDATE row_line SET key = ?, file = ?, sheet = ?, row = ?, status = ?, codes = ?, line = ? WHERE id = ?",
-        ((*_columns(row), line) for row, _, line in rows),
+        ((*_make_columns(row), line) for row, _, line in rows),
     )
     connection.executemany(
         "UPDATE row_seen SET digest = ? WHERE row_id = ? AND first_run = ?",
@@ -144,12 +144,14 @@ def _replace(
     )
 
 
-def _enter(connection: sqlite3.Connection, number: int, rows: Sequence[tuple[RowRecord, bytes]]) -> None:
+def _insert_lines(
+    connection: sqlite3.Connection, number: int, rows: Sequence[tuple[RowRecord, bytes]]
+) -> None:
     newest: int = connection.execute("SELECT coalesce(max(id), 0) FROM row_line").fetchone()[0]
     numbered = [(line, row, digest) for line, (row, digest) in enumerate(rows, start=newest + 1)]
     connection.executemany(
         "INSERT INTO row_line (key, file, sheet, row, status, codes, line, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        ((*_columns(row), line) for line, row, _ in numbered),
+        ((*_make_columns(row), line) for line, row, _ in numbered),
     )
     connection.executemany(
         "INSERT INTO row_seen (row_id, first_run, last_run, digest, line) VALUES (?, ?, ?, ?, ?)",

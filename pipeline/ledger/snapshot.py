@@ -12,41 +12,20 @@ from sys import intern
 from typing import Any
 
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
-from pipeline.ledger import persons, seal_names
-from pipeline.ledger.protocol import UPLOAD
-from pipeline.ledger.schema import DISOWNED, OPEN_ATTEMPT, SURELY_REFUSED
+from pipeline.ledger import decisions
+from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
+from pipeline.ledger.protocol import UPLOAD_REFUSED
+from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT
 from pipeline.messages.texts import load_line
 
-CONTENT = (
-    "content_name, content_number, content_id_type, content_scene_key, content_mobile, content_seal_name, "
-    "content_picture, content_pixels, content_sent_size"
-)  # in the order of model.Content's fields
-
 # an attempt of before it was written down was dead six minutes after its signature
-DEAD_AT = "coalesce(dead_at, signed_at + 360)"
-
-# after_attempt and not the time of day: clocks are set back
-_SINCE_THE_LAST_SEAL = (
-    "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
-)
-_REFUSED_SINCE_THE_LAST_SEAL = f"verdict = 'refused' AND {_SINCE_THE_LAST_SEAL}"
-
-# What freezes a person's seal name since the last seal: an attempt that may have made another one; and the decision to
-# replace that seal, until the service has refused that create or the seal of the chosen name is found to be another's.
-MAY_HAVE_MADE_ONE = (
-    f"verdict IS NOT 'sealed' AND NOT {SURELY_REFUSED} AND NOT {DISOWNED} AND {_SINCE_THE_LAST_SEAL}"
-)
-NAMED_ANEW = (
-    "SELECT key FROM seal WHERE NOT EXISTS (SELECT 1 FROM attempt "  # noqa: S608 - our own words
-    f"WHERE attempt.key = seal.key AND (verdict = 'refused' OR {DISOWNED}) AND contract <> 'upload' "
-    f"AND {_SINCE_THE_LAST_SEAL})"
-)
+REPLAYABLE_UNTIL = "coalesce(dead_at, signed_at + 360)"
 
 # creates sent (an attempt that is not executed and got no answer never left; a refused upload is no create; all else may
 # have left), and whether the seal name is frozen
-_TOLD = (
+_ATTEMPT_COUNTS = (
     "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload'), "  # noqa: S608 - our own words
-    f"max({MAY_HAVE_MADE_ONE}) "
+    f"max({MAY_HAVE_CREATED}) "
     "FROM attempt GROUP BY key"
 )
 
@@ -56,23 +35,25 @@ _NAMES_OF_OTHERS = (
 )
 
 
-def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
+def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
     """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
-    seals = dict(_live_seals(connection))
-    unsettled = dict(_tries(connection, OPEN_ATTEMPT))
+    seals = dict(_read_live_seals(connection))
+    unsettled = dict(_read_attempts(connection, OPEN_ATTEMPT))
     refusals: defaultdict[str, list[CreateAttempt]] = defaultdict(list)
-    for key, tried in _tries(connection, _REFUSED_SINCE_THE_LAST_SEAL):
+    for key, tried in _read_attempts(connection, REFUSED_SINCE_LAST_SEAL):
         refusals[key].append(tried)
     creates, frozen = {}, set()
-    for key, sent, may_have_made_one in connection.execute(_TOLD):
+    for key, sent, may_have_made_one in connection.execute(_ATTEMPT_COUNTS):
         creates[key] = sent
         if may_have_made_one:
             frozen.add(key)
     of_others: defaultdict[str, set[str]] = defaultdict(set)
     for key, seal_name in connection.execute(_NAMES_OF_OTHERS):
         of_others[key].add(seal_name)
-    frozen |= {key for (key,) in connection.execute(f"{NAMED_ANEW} AND ended_by IS NOT NULL")} | seals.keys()
-    earlier = persons.earlier_staff_numbers(connection, digest)
+    frozen |= {
+        key for (key,) in connection.execute(f"{REPLACEMENT_PENDING} AND ended_by IS NOT NULL")
+    } | seals.keys()
+    earlier = decisions.read_earlier_staff_numbers(connection, digest)
     people = {
         (same := intern(key)): PersonHistory(
             same,
@@ -97,13 +78,13 @@ def snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> Le
     return LedgerSnapshot(
         people,
         owned,
-        seal_names.find_reusable_seal_names(connection),
-        *persons.decided(connection),
-        _former_pictures(connection),
+        find_reusable_seal_names(connection),
+        *decisions.read_same_persons(connection),
+        _read_former_pictures(connection),
     )
 
 
-def _former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
+def _read_former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
     """Return whose seals pictures made that no live seal is compared with any more, by sha256 and by digest of pixels."""
     rows = connection.execute(
         "SELECT key, content_picture, content_pixels FROM seal WHERE ended_by IS NOT NULL UNION "
@@ -113,7 +94,7 @@ def _former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
     return {digest: key for key, *digests in rows for digest in digests if digest}
 
 
-def staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
+def read_staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
     """Return the staff numbers that runs have read for everybody who has a seal, by key."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for key, number in connection.execute(
@@ -125,10 +106,10 @@ def staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
     return dict(found)
 
 
-def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
+def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
     """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
     rows = connection.execute(
-        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {DEAD_AT}, {CONTENT} "  # noqa: S608 - our own words
+        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {REPLAYABLE_UNTIL}, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
         f"FROM attempt WHERE {which} ORDER BY number"
     )
     for (
@@ -153,28 +134,40 @@ def _tries(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, Cr
             told,
             at,
             host,
-            _content(content),
+            _make_content(content),
             code,
             load_line(message),
             request_id,
             seal_id,
-            contract == UPLOAD,
+            contract == UPLOAD_REFUSED,
             dead_at,
         )
         yield key, tried
 
 
-def _live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]]:
+def _read_live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]]:
     rows = connection.execute(
-        f"SELECT key, seal_id, seal_name, run, at, request_id, attempt, {CONTENT} "  # noqa: S608 - our own words
+        f"SELECT key, seal_id, seal_name, run, at, request_id, attempt, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
         "FROM seal NOT INDEXED WHERE ended_by IS NULL"  # nearly all are live: from front to back is twice as fast
     )
     for key, seal_id, seal_name, run, at, request_id, attempt, *content in rows:
-        made = None if content[0] is None else _content(content)
+        made = None if content[0] is None else _make_content(content)
         seal = LiveSeal(seal_id, intern(seal_name or ""), intern(run or ""), at, made, request_id, attempt)
         yield key, seal
 
 
-def _content(columns: list[Any]) -> SealContent:
+def _make_content(columns: list[Any]) -> SealContent:
     name, number, id_type, scene_key, *rest = columns
     return SealContent(name, number, intern(id_type), scene_key and intern(scene_key), *rest)
+
+
+def find_reusable_seal_names(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the names that may pass on to somebody else.
+
+    The few attempts that came to nothing are looked for first (SQLite: CROSS), not each name for one of them.
+    """
+    found = connection.execute(
+        "SELECT DISTINCT seal_name.seal_name FROM attempt CROSS JOIN seal_name USING (seal_name, key) "  # noqa: S608 - our own words
+        f"WHERE verdict IN ('refused', 'not_executed', 'exists') AND {FREE_NAME}"
+    )
+    return frozenset(name for (name,) in found)

@@ -20,18 +20,17 @@ from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger import (
     attempts,
     decisions,
+    disk,
     person_history,
-    persons,
     receipt_facts,
-    reserve_file,
     run_history,
 )
 from pipeline.ledger import snapshot as people
-from pipeline.ledger.access import explain_refusal
-from pipeline.ledger.person_queries import Life
+from pipeline.ledger.disk import explain_refusal
+from pipeline.ledger.person_queries import PersonRecords
 from pipeline.ledger.protocol import (
-    UPLOAD,
-    Adopted,
+    UPLOAD_REFUSED,
+    AdoptedSeal,
     Attempt,
     Decision,
     DecisionRecord,
@@ -41,7 +40,7 @@ from pipeline.ledger.protocol import (
 )
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import ProgressCounter
-from pipeline.ledger.writer import Operation, Telling, Writer
+from pipeline.ledger.writer import FactSource, Operation, Writer
 
 Result = TypeVar("Result")
 
@@ -94,7 +93,7 @@ class SqliteLedger:
                 path,
                 connect(path, readonly=False),
                 receipts,
-                partial(reserve_file.release_reserve, path),
+                partial(disk.release_reserve, path),
                 counter=counter,
                 require_ownership=require_ownership,
             )
@@ -103,15 +102,15 @@ class SqliteLedger:
     def snapshot(self) -> LedgerSnapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""
         with self._reading() as connection:
-            return people.snapshot(connection, self._digest)
+            return people.read_snapshot(connection, self._digest)
 
-    def known_files(self) -> Mapping[str, FileStat]:
+    def list_known_files(self) -> Mapping[str, FileStat]:
         """Return the remembered files: ask it by path."""
         with self._reading() as connection:
             rows = connection.execute("SELECT path, size, mtime_ns, sha256 FROM file_stat")
             return KnownFiles({path: FileStat(*stat) for path, *stat in rows}, self._digest)
 
-    def remember_files(self, stats: Mapping[str, FileStat]) -> None:
+    def record_files(self, stats: Mapping[str, FileStat]) -> None:
         """Remember files by path, in place of what was remembered of them."""
         rows = [(self._digest(path), stat.size, stat.mtime_ns, stat.sha256) for path, stat in stats.items()]
 
@@ -136,22 +135,22 @@ class SqliteLedger:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(statement, values)
 
-        self._write(write, receipt_facts.of_run(record.run))
+        self._write(write, receipt_facts.list_run_facts(record.run))
 
-    def see_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
+    def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         """Enter what this run says of these rows, in place of what it said of them before."""
-        self._write(lambda connection: run_history.see(connection, run, rows))
+        self._write(lambda connection: run_history.enter_rows(connection, run, rows))
 
-    def remember_marks(self, marks: Mapping[str, PersonMarks]) -> None:
+    def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         """Remember staff number and mobile of people by key, in place of what was remembered of them."""
         with self._reading() as connection:
-            earlier = persons.earlier_staff_numbers(connection, self._digest)
+            earlier = decisions.read_earlier_staff_numbers(connection, self._digest)
         told = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
         keys = list(told)
         for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
             some = {key: told[key] for key in keys[first : first + _MARKS_IN_A_COMMIT]}
             self._write(
-                partial(persons.remember_marks, marks=some),
+                partial(decisions.update_marks, marks=some),
                 [receipt_facts.Fact("person", "key", key, ("staff_no", "mobile")) for key in some],
             )
 
@@ -169,7 +168,9 @@ class SqliteLedger:
 
         entered = writer.submit(
             write,
-            lambda before: receipt_facts.of_attempt(attempt.uuid, attempt.key, attempt.seal_name, before),
+            lambda before: receipt_facts.list_attempt_facts(
+                attempt.uuid, attempt.key, attempt.seal_name, before
+            ),
         )
         try:
             await asyncio.wrap_future(entered)
@@ -177,15 +178,16 @@ class SqliteLedger:
             # where it is too late to cancel, it is on the disk and its caller never learnt that it may send
             if not entered.cancel():
                 writer.submit(
-                    lambda ledger: attempts.withdraw(ledger, attempt.uuid, attempt.signed_at),
-                    receipt_facts.of_verdict(attempt.uuid),
+                    lambda ledger: attempts.withdraw_attempt(ledger, attempt.uuid, attempt.signed_at),
+                    receipt_facts.list_verdict_facts(attempt.uuid),
                 )
             raise
 
-    async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+    async def record_verdict(self, uuid: str, verdict: Verdict, *, at: float) -> None:
         """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well."""
         settled = self._writing().submit(
-            lambda ledger: attempts.enter_verdict(ledger, uuid, verdict, at), receipt_facts.of_verdict(uuid)
+            lambda ledger: attempts.enter_verdict(ledger, uuid, verdict, at),
+            receipt_facts.list_verdict_facts(uuid),
         )
         await asyncio.shield(asyncio.wrap_future(settled))
 
@@ -200,36 +202,36 @@ class SqliteLedger:
             if ended.rowcount != 1:
                 raise LedgerConflict("run")
 
-        self._write(write, receipt_facts.of_run(run))
+        self._write(write, receipt_facts.list_run_facts(run))
 
-    def run(self, run: str) -> RunRecord | None:
+    def find_run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""
         return next(iter(self._runs("WHERE run = ?", run)), None)
 
-    def runs(self, limit: int) -> list[RunRecord]:
+    def list_runs(self, limit: int) -> list[RunRecord]:
         """Return the newest runs, newest first."""
         return self._runs("ORDER BY number DESC LIMIT ?", limit)
 
-    def last_run(self, *, complete: bool = False) -> RunRecord | None:
+    def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
         """Return the newest run, or the newest that came to its end."""
         ended = "WHERE finished IS NOT NULL" if complete else ""
         return next(iter(self._runs(f"{ended} ORDER BY number DESC LIMIT ?", 1)), None)
 
-    def rows_of(self, run: str) -> list[RowRecord]:
+    def list_rows(self, run: str) -> list[RowRecord]:
         """Return what a run said of its rows, by file, sheet and row."""
         with self._reading() as connection:
-            return run_history.said_by(connection, run)
+            return run_history.read_rows(connection, run)
 
-    def staff_numbers(self) -> Mapping[str, Collection[str]]:
+    def list_staff_numbers(self) -> Mapping[str, Collection[str]]:
         """Return the staff numbers that runs have read for everybody who has a seal, by key."""
         with self._reading() as connection:
-            return people.staff_numbers(connection)
+            return people.read_staff_numbers(connection)
 
-    def creates_of(self, run: str) -> int:
+    def count_creates(self, run: str) -> int:
         """Return how many creates of a run were entered, whatever became of them."""
         with self._reading() as connection:
             (entered,) = connection.execute(
-                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD)
+                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD_REFUSED)
             ).fetchone()
             return int(entered)
 
@@ -255,54 +257,55 @@ class SqliteLedger:
                 each for (each,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
             }
 
-    def seen_before(self, row_ids: Collection[str]) -> set[str]:
+    def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen."""
         with self._reading() as connection:
-            return run_history.seen_before(connection, row_ids)
+            return run_history.find_seen_rows(connection, row_ids)
 
-    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
+    def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id."""
         with self._reading() as connection:
-            return run_history.corrections_of(connection, row_ids)
+            return run_history.find_corrections(connection, row_ids)
 
-    def decide(self, decision: Decision) -> None:
+    def record_decision(self, decision: Decision) -> None:
         """Enter a human's decision and what follows from it."""
         self._write(
-            lambda ledger: decisions.enter(ledger, decision),
-            lambda number: decisions.facts_of(decision, number),
+            lambda ledger: decisions.enter_decision(ledger, decision),
+            lambda number: decisions.list_decision_facts(decision, number),
         )
 
-    def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
+    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, at: float, who: str, why: str) -> None:
         """Enter seals that were made elsewhere, all or none."""
         self._write(
-            lambda ledger: decisions.adopt(ledger, seals, at, who, why), decisions.facts_of_adopted(seals)
+            lambda ledger: decisions.enter_adopted_seals(ledger, seals, at, who, why),
+            decisions.list_adoption_facts(seals),
         )
 
-    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+    def record_judgements(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
         """Enter a review's judgements, all or none: from now on they count in every run."""
         self._write(
-            lambda ledger: decisions.judge(ledger, judgements, at, who, why),
+            lambda ledger: decisions.enter_judgements(ledger, judgements, at, who, why),
             lambda numbers: [receipt_facts.Fact("decision", "id", number) for number in numbers],
         )
 
-    def judgements(self) -> Mapping[str, Judgement]:
+    def list_judgements(self) -> Mapping[str, Judgement]:
         """Return what was judged last of each content that was ever reviewed."""
         with self._reading() as connection:
-            return decisions.judgements(connection)
+            return decisions.read_judgements(connection)
 
-    def accept_runs(self, runs: Sequence[str], *, at: float, who: str) -> None:
+    def record_accepted_runs(self, runs: Sequence[str], *, at: float, who: str) -> None:
         """Enter that somebody goes on without what these runs made: their results no longer refuse this ledger."""
         self._write(
-            lambda ledger: decisions.accept_runs(ledger, runs, at, who),
+            lambda ledger: decisions.enter_accepted_runs(ledger, runs, at, who),
             lambda number: [receipt_facts.Fact("decision", "id", number)],
         )
 
-    def accepted_runs(self) -> set[str]:
+    def list_accepted_runs(self) -> set[str]:
         """Return the runs that `accept_runs` named."""
         with self._reading() as connection:
-            return decisions.accepted_runs(connection)
+            return decisions.read_accepted_runs(connection)
 
-    def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
+    def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
         rows = [(CHECKED, seal_id) for seal_id in seal_ids]
 
@@ -315,7 +318,7 @@ class SqliteLedger:
                 write, [receipt_facts.Fact("seal", "seal_id", seal_id, set_alone) for _, seal_id in rows]
             )
 
-    def decisions(self, kind: str | None = None) -> list[DecisionRecord]:
+    def list_decisions(self, kind: str | None = None) -> list[DecisionRecord]:
         """Return the decisions, oldest first."""
         with self._reading() as connection:
             return [
@@ -326,35 +329,35 @@ class SqliteLedger:
                 )
             ]
 
-    def named(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
+    def find_people(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
         """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it."""
         with self._reading() as connection:
-            return person_history.named(connection, word)
+            return person_history.find_people(connection, word)
 
-    def unnumbered(self, names: Collection[str]) -> list[dict[str, Any]]:
+    def find_rows_without_number(self, names: Collection[str]) -> list[dict[str, Any]]:
         """Return the lines of rows that bear one of these names and no usable number."""
         with self._reading() as connection:
-            return person_history.unnumbered(connection, names)
+            return person_history.find_rows_without_number(connection, names)
 
-    def everybody(self) -> list[tuple[str | None, str | None]]:
+    def list_people(self) -> list[tuple[str | None, str | None]]:
         """Return name and staff number of everybody who was ever seen or has a seal."""
         with self._reading() as connection:
-            return list(person_history.everybody(connection))
+            return list(person_history.list_people(connection))
 
-    def same_persons(self) -> Mapping[str, str]:
+    def list_same_persons(self) -> Mapping[str, str]:
         """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
         with self._reading() as connection:
-            return persons.decided(connection)[0]
+            return decisions.read_same_persons(connection)[0]
 
-    def life(self, key: str | None, row_ids: Collection[str] = ()) -> Life:
+    def read_person(self, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
         """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
         with self._reading() as connection:
-            return person_history.read_person_history(connection, key, row_ids)
+            return person_history.read_person(connection, key, row_ids)
 
-    def runs_with_rows(self) -> set[str]:
+    def list_runs_with_rows(self) -> set[str]:
         """Return the runs whose words of their rows the ledger holds."""
         with self._reading() as connection:
-            return person_history.runs_with_rows(connection)
+            return person_history.list_runs_with_rows(connection)
 
     def close(self) -> None:
         """Finish what is queued and let go of the files."""
@@ -364,14 +367,14 @@ class SqliteLedger:
     def _runs(self, which: str, value: str | int) -> list[RunRecord]:
         with self._reading() as connection:
             rows = connection.execute(f"SELECT {_RUN} FROM run {which}", (value,)).fetchall()  # noqa: S608 - our own words
-        return [_record(row) for row in rows]
+        return [_make_run_record(row) for row in rows]
 
     def _writing(self) -> Writer:
         if self._writer is None:
             raise RuntimeError("the ledger was opened for reading")
         return self._writer
 
-    def _write(self, operation: Operation[Result], told: Telling = ()) -> Result:
+    def _write(self, operation: Operation[Result], told: FactSource = ()) -> Result:
         return self._writing().submit(operation, told).result()
 
     @contextmanager
@@ -379,17 +382,17 @@ class SqliteLedger:
         try:
             connection = connect(self._path, readonly=True)
         except sqlite3.Error as error:
-            raise read_failed(self._path, error) from error
+            raise explain_read_error(self._path, error) from error
         try:
             connection.execute("BEGIN")
             yield connection
         except sqlite3.Error as error:
-            raise read_failed(self._path, error) from error
+            raise explain_read_error(self._path, error) from error
         finally:
             connection.close()
 
 
-def _record(row: Sequence[Any]) -> RunRecord:
+def _make_run_record(row: Sequence[Any]) -> RunRecord:
     columns = dict(zip(_RUN_COLUMNS, row, strict=True))
     for paths in ("rosters", "context"):
         columns[paths] = tuple(json.loads(columns[paths]))
@@ -414,7 +417,7 @@ class KnownFiles(Mapping[str, FileStat]):
         return len(self._stats)
 
 
-def read_failed(path: Path, error: sqlite3.Error) -> LedgerError:
+def explain_read_error(path: Path, error: sqlite3.Error) -> LedgerError:
     """Say what the file system refuses, else that the ledger is damaged, and how to restore it."""
     return explain_refusal(path, error, writing=False) or LedgerError(
         "ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild")

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import quote, urlsplit
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.messages.catalogue import phrase
 
 TEST_HOSTS = ".test.ess.tencent.cn"
 PRODUCTION_HOSTS = ".tencentcloudapi.com"
 
 
-def tenant(endpoint: str, app_id: str, organization_open_id: str) -> str:
+def make_tenant_id(endpoint: str, app_id: str, organization_open_id: str) -> str:
     """Return the tenant as ``production/AppId/ProxyOrganizationOpenId``.
 
     The environment is ``production``, ``test`` or, for any loopback address and port, ``sandbox``. Raises UsageError
     for a host of none of them: a ledger must not belong to a place nobody can name.
     """
-    return "/".join([environment(endpoint), quote(app_id, safe=""), quote(organization_open_id, safe="")])
+    return "/".join(
+        [find_environment(endpoint), quote(app_id, safe=""), quote(organization_open_id, safe="")]
+    )
 
 
-def environment(endpoint: str) -> str:
+def find_environment(endpoint: str) -> str:
     """Return ``production``, ``test`` or ``sandbox`` for the service's address."""
     host = urlsplit(endpoint).hostname or ""
     if is_loopback(host):
@@ -40,3 +45,60 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+# What belongs to one tenant: the keys of persons are made with its name. Runs and the rows they read may stay.
+OWNED_TABLES = ("person", "attempt", "seal", "seal_name", "decision")
+
+
+def read_tenant(connection: sqlite3.Connection) -> str:
+    """Return the tenant to which a ledger belongs."""
+    tenant: str = connection.execute("SELECT tenant FROM meta").fetchone()[0]
+    return tenant
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Return whether a ledger holds no person, attempt, seal or decision."""
+    return not any(
+        connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]  # noqa: S608 - our own words
+        for table in OWNED_TABLES
+    )
+
+
+def require_tenant(path: Path, connection: sqlite3.Connection, tenant: str) -> None:
+    """Raise UsageError for a ledger that belongs to another tenant and is not empty."""
+    owner = read_tenant(connection)
+    if owner != tenant and not is_empty(connection):
+        raise _other_tenant(path, owner, tenant)
+
+
+def change_tenant(connection: sqlite3.Connection, tenant: str) -> None:
+    """Pass an empty ledger on to a tenant; one that is not empty stays as it is."""
+    if read_tenant(connection) != tenant and is_empty(connection):
+        connection.execute("UPDATE meta SET tenant = ?", (tenant,))
+
+
+def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
+    """Return the error for another tenant's ledger: another environment, one id that differs, or another organisation."""
+    theirs, ours = owner.split("/"), tenant.split("/")
+    if theirs[0] != ours[0]:
+        return UsageError(
+            "ledger.other_environment",
+            path=path,
+            owner=phrase(f"environment.{theirs[0]}"),
+            environment=phrase(f"environment.{ours[0]}"),
+            suggested=f"state/{ours[0]}.sqlite3",
+        )
+    differing = [
+        (key, unquote(owned), unquote(configured))
+        for key, owned, configured in zip(
+            ("api.app_id", "api.organization_open_id"), theirs[1:], ours[1:], strict=True
+        )
+        if owned != configured
+    ]
+    if len(differing) > 1:
+        return UsageError("ledger.other_tenant", path=path, owner=owner, tenant=tenant)
+    ((key, owned, configured),) = differing
+    return UsageError(
+        "ledger.other_id", path=path, key=key, owned=owned, configured=configured, then=("config", "validate")
+    )

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError, reason_of
-from pipeline.ledger.access import explain_refusal
+from pipeline.ledger.disk import explain_refusal
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.ledger.receipt_facts import Fact, remember, told
+from pipeline.ledger.receipt_facts import Fact, make_receipts, write_mark
 from pipeline.ledger.receipts import Mark, Receipts
 from pipeline.ledger.registry import ProgressCounter, read_progress
 from pipeline.ledger.schema import CONSTRAINTS
@@ -27,15 +27,17 @@ from pipeline.support.failpoints import hit_failpoint
 
 Result = TypeVar("Result")
 Operation = Callable[[sqlite3.Connection], Result]
-Telling = Sequence[Fact] | Callable[[Any], Sequence[Fact]]  # what an operation sets, perhaps from its result
+FactSource = (
+    Sequence[Fact] | Callable[[Any], Sequence[Fact]]
+)  # what an operation sets, perhaps from its result
 
-MOST_IN_A_COMMIT = 500
+MAX_JOBS_IN_COMMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     operation: Operation[Any]
-    facts: Telling = ()  # what it sets, for the receipts
+    facts: FactSource = ()  # what it sets, for the receipts
     future: Future[Any] = _field(default_factory=Future)
 
 
@@ -76,7 +78,7 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation[Result], told: Telling = ()) -> Future[Result]:
+    def submit(self, operation: Operation[Result], told: FactSource = ()) -> Future[Result]:
         """Queue an operation; the future resolves once the commit that holds it is on the disk.
 
         ``told`` names the guarded rows that it sets: they go into the receipts.
@@ -120,7 +122,7 @@ class Writer:
         if first is None:
             return None
         batch = [first]
-        while len(batch) < MOST_IN_A_COMMIT:
+        while len(batch) < MAX_JOBS_IN_COMMIT:
             try:
                 job = self._queue.get_nowait()
             except queue.Empty:
@@ -161,7 +163,7 @@ class Writer:
             hit_failpoint("ledger: before the receipts")
             mark = self._receipted(jobs, outcomes, last=last)
             if mark is not None and not self._behind:
-                remember(connection, mark)
+                write_mark(connection, mark)
             hit_failpoint("ledger: before the commit")
             connection.execute("COMMIT")
             hit_failpoint("ledger: after the commit")
@@ -198,7 +200,7 @@ class Writer:
         if not facts:
             return None
         try:
-            return self._receipts.append(told(self._connection, facts))
+            return self._receipts.append(make_receipts(self._connection, facts))
         except OSError as error:
             self._failed(error)
             if not last:
@@ -223,14 +225,14 @@ class Writer:
         return result
 
     def _failed(self, error: sqlite3.Error | OSError) -> LedgerError:
-        failure = write_failed(self._path, error)
+        failure = explain_write_error(self._path, error)
         if self.failure is None:
             self.failure = failure
             self._relieve()
         return failure
 
 
-def write_failed(path: Path, error: sqlite3.Error | OSError) -> LedgerError:
+def explain_write_error(path: Path, error: sqlite3.Error | OSError) -> LedgerError:
     """Say that the ledger could not be written, and what the file system refused."""
     failure = LedgerError("ledger.not_written", path=path, why=reason_of(error))
     if isinstance(error, sqlite3.Error):

@@ -39,12 +39,12 @@ class LastRun:
     def people(self) -> frozenset[Hashable]:
         """The people of its rows; where a number could not be used, the name stands for the person."""
         run, rows = self._found
-        seen = self._ledger.rows_of(run) if rows else []
+        seen = self._ledger.list_rows(run) if rows else []
         return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in seen)
 
     @cached_property
     def _found(self) -> tuple[str, int]:
-        for run in self._ledger.runs(RUNS_SEARCHED):
+        for run in self._ledger.list_runs(RUNS_SEARCHED):
             if run.command == "run" and run.rosters == self._rosters and run.record and read_rosters(run):
                 told = json.loads(run.record)
                 if (told.get("halted") or {}).get("code") != self._stopped_by:
@@ -67,7 +67,7 @@ def find_emptied(ask: RunRequest, ledger: Ledger | None) -> list[str]:
 
 def find_read_before(ledger: Ledger, folders: Sequence[Path]) -> list[Path]:
     """Return those of these folders in which an earlier run read a roster."""
-    runs = ledger.runs(ALL_RUNS) if folders else []
+    runs = ledger.list_runs(ALL_RUNS) if folders else []
     return [folder for folder in folders if any(_read_in(folder, run) for run in runs)]
 
 
@@ -86,15 +86,15 @@ def _read_in(folder: Path, run: RunRecord) -> bool:
 
 def find_previously_unsent(ledger: Ledger) -> frozenset[str]:
     """Return the row_ids whose turn did not come in the last run that ended."""
-    last = ledger.last_run(complete=True)
+    last = ledger.find_last_run(complete=True)
     if last is None or not last.record or not json.loads(last.record)["statuses"].get("not_sent"):
         return frozenset()
-    return frozenset(seen.row_id for seen in ledger.rows_of(last.run) if seen.status == "not_sent")
+    return frozenset(seen.row_id for seen in ledger.list_rows(last.run) if seen.status == "not_sent")
 
 
 def require_certificate(ledger: Ledger, contract: str, now: float) -> None:
     """Raise UsageError where nothing proves that this tenant refuses a second identical create: no probing without."""
-    told = [each for each in ledger.decisions() if each.kind in (CERTIFIED, NOT_CERTIFIED)]
+    told = [each for each in ledger.list_decisions() if each.kind in (CERTIFIED, NOT_CERTIFIED)]
     last = told[-1] if told else None
     if (
         last is None

@@ -21,7 +21,7 @@ def note_sealed_corrections(
     rejected = [
         each.doctor.row_id for each in planned if each.status is Status.REJECTED and each.doctor.row_id
     ]
-    corrections = ledger.corrections_of(rejected) if ledger is not None and rejected else {}
+    corrections = ledger.find_corrections(rejected) if ledger is not None and rejected else {}
     if not corrections:
         return list(planned)
     return [_noted(each, corrections, snapshot, day_of) for each in planned]

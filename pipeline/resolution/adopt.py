@@ -20,7 +20,7 @@ from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import open_results, run_of
 from pipeline.intake.readers.model import Sheet, letters
-from pipeline.ledger.protocol import Adopted
+from pipeline.ledger.protocol import AdoptedSeal
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Joined, Localizable
 from pipeline.messages.results import WORDS
@@ -58,7 +58,7 @@ class LineAddress:
 class AdoptableSeals:
     """The seals that a file gives, and the lines that give none, each with the reason."""
 
-    seals: tuple[Adopted, ...]
+    seals: tuple[AdoptedSeal, ...]
     known: int  # lines whose seal the ledger holds already
     refused: Mapping[LineAddress, Localizable]  # why, and what to do
 
@@ -157,7 +157,7 @@ def _check_claims(
     digest: Callable[[str], str],
 ) -> AdoptableSeals:
     """Compare all claims with the ledger and with each other."""
-    seals: list[Adopted] = []
+    seals: list[AdoptedSeal] = []
     known = 0
     rows_of_person: defaultdict[str, list[int]] = defaultdict(list)
     rows_of_seal_id: defaultdict[str, list[int]] = defaultdict(list)
@@ -185,7 +185,9 @@ def _check_claims(
                 snapshot.seal_name_owners.get(seal_name or "", key) == key and seal_names[seal_name] == 1
             )
             marks = [digest(mark) if mark else "" for mark in (doctor.comparable_staff_no, doctor.mobile)]
-            seals.append(Adopted(key, seal_id, doctor.name, masked, seal_name if is_free else None, *marks))
+            seals.append(
+                AdoptedSeal(key, seal_id, doctor.name, masked, seal_name if is_free else None, *marks)
+            )
     in_order = sorted(refused.items(), key=lambda refusal: refusal[0].row)
     return AdoptableSeals(tuple(seals), known, dict(in_order))
 

@@ -153,7 +153,7 @@ def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
         staff_no, number = doctor.staff_no, doctor.number
         line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
     else:  # its roster was named on the command line, or has lost the row
-        history = build_timeline(ledger.life(case.key), find_run=ledger.run)
+        history = build_timeline(ledger.read_person(case.key), find_run=ledger.find_run)
         staff_no, number, line = history.staff_no, history.id_masked, history.newest_line
     return {
         "staff_no": staff_no,
@@ -209,14 +209,14 @@ def find_workbook_of_cases(ledger: SqliteLedger, cases: Sequence[Case]) -> Path 
     keys = {case.key for case in cases if case.attempt is not None}
     most_cases, workbook = 0, None
     folders: set[str] = set()
-    for record in ledger.runs(RUNS_SEARCHED) if keys else ():
+    for record in ledger.list_runs(RUNS_SEARCHED) if keys else ():
         if (
             record.finished is None or record.out in folders
         ):  # a later run has replaced an earlier one's files
             continue
         folders.add(record.out)
         held = len(
-            {row.key for row in ledger.rows_of(record.run) if row.status in UNRESOLVED_STATUSES} & keys
+            {row.key for row in ledger.list_rows(record.run) if row.status in UNRESOLVED_STATUSES} & keys
         )
         path = newest(Path(record.out) / WORKBOOK)
         if held > most_cases and path.is_file() and mask_path(path) == str(path):

@@ -109,7 +109,9 @@ async def certify_create(
 
     def enter(kind: str, why: str, seal_id: str | None = None) -> None:
         now = service.clock.now()
-        ledger.decide(Decision(kind, request.key, now, who, f"{contract.name} {why}", seal_id=seal_id))
+        ledger.record_decision(
+            Decision(kind, request.key, now, who, f"{contract.name} {why}", seal_id=seal_id)
+        )
 
     async with service.open_client() as client:
         try:
@@ -159,7 +161,7 @@ def _read_checked(prepared: PreparedImage) -> bytes:
 
 def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:
     """Return the last second create of a certification, where it got no verdict."""
-    records = [record for record in ledger.decisions() if record.kind in run_history.CERTIFICATION]
+    records = [record for record in ledger.list_decisions() if record.kind in run_history.CERTIFICATION]
     return records[-1] if records and records[-1].kind == run_history.CERTIFY_SENT else None
 
 
@@ -183,7 +185,7 @@ def record_place(
     if seal is None or seal.trace_id is None:
         raise UsageError("desk.not_made_here")
     kind = SHOWN if shown else NOT_SHOWN
-    ledger.decide(
+    ledger.record_decision(
         Decision(
             kind, history.key, maker.decided_at, maker.name, maker.why, seal_id=seal.seal_id, detail=place
         )
@@ -192,7 +194,9 @@ def record_place(
 
 def find_certified_place(ledger: Ledger, now: float) -> str | None:
     """Return a place where not finding a seal counts: its last record is that it shows one, and is not too old."""
-    records = {record.detail: record for record in ledger.decisions() if record.kind in {SHOWN, NOT_SHOWN}}
+    records = {
+        record.detail: record for record in ledger.list_decisions() if record.kind in {SHOWN, NOT_SHOWN}
+    }
     for place in SEARCHABLE_PLACES:
         record = records.get(place)
         if record is not None and record.kind == SHOWN and record.at >= now - CERTIFICATE_DAYS * 86_400:

@@ -16,7 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import lifetime
 from pipeline.intake.images.prepare import digest_pixels
-from pipeline.ledger.lock import user
+from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.messages.catalogue import phrase
 from pipeline.resolution.cases import Case
@@ -39,7 +39,7 @@ class DecisionMaker:
     @classmethod
     def current_user(cls, clock: Clock, why: str) -> Self:
         """Return the user who runs the program, now."""
-        return cls(user(), clock.now(), why)
+        return cls(read_user_name(), clock.now(), why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def _require_possibly_same(case: Case) -> PersonHistory:
 def _enter(ledger: Ledger, kind: str, key: str, maker: DecisionMaker, **details: Any) -> None:
     """Enter a decision; ``details`` are further fields of `Decision`."""
     try:
-        ledger.decide(Decision(kind, key, maker.decided_at, maker.name, maker.why, **details))
+        ledger.record_decision(Decision(kind, key, maker.decided_at, maker.name, maker.why, **details))
     except LedgerConflict as conflict:
         is_explained = conflict.constraint in FORBIDDEN_BY_LEDGER
         why = phrase(f"desk.forbidden.{conflict.constraint}") if is_explained else conflict.constraint

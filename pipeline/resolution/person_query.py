@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.ledger.person_queries import Archive, Life, RowHistoryEntry
+from pipeline.ledger.person_queries import PersonArchive, PersonRecords, RowHistoryEntry
 from pipeline.ledger.protocol import RowRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.resolution.timeline import PersonTimeline, build_timeline, parse_line
@@ -44,7 +44,7 @@ class PersonQueryMatch:
 class PersonFinder:
     """Finds people by words, and builds their timelines."""
 
-    ledger: Archive
+    ledger: PersonArchive
     site_key: SiteKey
     out: Path  # where runs write by default
     run_under_way: str | None = None
@@ -69,7 +69,7 @@ class PersonFinder:
         wanted = [word.strip().casefold() for word in words]
         similar = {
             known
-            for person in self.ledger.everybody()
+            for person in self.ledger.list_people()
             for known in person
             if known and any(_is_similar(known.casefold(), word) for word in wanted)
         }
@@ -94,7 +94,7 @@ class PersonFinder:
         """Return keys and lines that a word means, whole and without regard to case."""
         if not word:
             return set(), []
-        keys, lines = self.ledger.named(word)
+        keys, lines = self.ledger.find_people(word)
         folder_lines = (
             parse_line(row) for row in self._search_folders([json.dumps(word, ensure_ascii=False)[1:]])
         )
@@ -117,18 +117,18 @@ class PersonFinder:
         return people | {PersonQueryMatch(None, frozenset(ids)) for ids in rows_without_owner.values()}
 
     def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
-        life = self.ledger.life(match.key, match.row_ids)
+        life = self.ledger.read_person(match.key, match.row_ids)
         if match.key is not None:
             names = {parse_line(row)["name"] for row in life.said} | {create.name for create in life.creates}
-            unnumbered = self.ledger.unnumbered(sorted(filter(None, {*names, life.name})))
+            unnumbered = self.ledger.find_rows_without_number(sorted(filter(None, {*names, life.name})))
             row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
             if row_ids:
-                life = self.ledger.life(match.key, row_ids)
+                life = self.ledger.read_person(match.key, row_ids)
             match = replace(match, row_ids=frozenset(row_ids))
         life = self._add_rows_of_folders(life, match)
-        return build_timeline(life, find_run=cache(self.ledger.run), run_under_way=self.run_under_way)
+        return build_timeline(life, find_run=cache(self.ledger.find_run), run_under_way=self.run_under_way)
 
-    def _add_rows_of_folders(self, life: Life, match: PersonQueryMatch) -> Life:
+    def _add_rows_of_folders(self, life: PersonRecords, match: PersonQueryMatch) -> PersonRecords:
         rows = [
             row
             for row in self._search_folders([*([match.key] if match.key else []), *match.row_ids])
@@ -144,13 +144,15 @@ class PersonFinder:
 
         A row's line holds one of the words. A folder that cannot be read is ignored: the ledger counts more.
         """
-        held = self.ledger.runs_with_rows()
+        held = self.ledger.list_runs_with_rows()
         default_folders = (
             [path for path in self.out.iterdir() if path.name not in {*held, "latest"}]
             if self.out.is_dir()
             else []
         )
-        other_folders = [Path(record.out) for record in self.ledger.runs(ALL_RUNS) if record.run not in held]
+        other_folders = [
+            Path(record.out) for record in self.ledger.list_runs(ALL_RUNS) if record.run not in held
+        ]
         # the ledger knows a folder by its absolute path, the configuration perhaps not; a check writes no outcomes
         folders = {path.resolve() for path in (*default_folders, *other_folders)}
         with_outcomes = [path for path in folders if (path / OUTCOMES).is_file()]

@@ -10,7 +10,7 @@ from dataclasses import field as _field
 from typing import Any
 
 from pipeline.domain.run import Status
-from pipeline.ledger.person_queries import Create, Life, Made, RowHistoryEntry
+from pipeline.ledger.person_queries import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import DecisionRecord, RunRecord
 
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
@@ -26,7 +26,7 @@ class TimelineEntry:
     run: str | None = None
     record: RunRecord | None = None  # None: the ledger does not know this run any more
     rows: tuple[RowHistoryEntry, ...] = ()  # the row that was sent first
-    creates: tuple[Create, ...] = ()
+    creates: tuple[AttemptRecord, ...] = ()
     decision: DecisionRecord | None = None
 
 
@@ -41,11 +41,11 @@ class PersonTimeline:
     id_masked: str | None
     mobile_masked: str | None
     status: Status
-    seal: Made | None  # the live one
+    seal: SealRecord | None  # the live one
     seal_name: str | None  # fixed at the first create, else the one that was planned
     seal_name_locked: bool
-    open_create: Create | None  # nothing is sent before it is resolved
-    refused_create: Create | None  # the last create, where the service refused it
+    open_create: AttemptRecord | None  # nothing is sent before it is resolved
+    refused_create: AttemptRecord | None  # the last create, where the service refused it
     newest_row: RowHistoryEntry | None = _field(repr=False)
     is_gone: bool  # the newest runs do not see the doctor any more
     creates_sent: int
@@ -65,7 +65,7 @@ def parse_line(entry: RowHistoryEntry) -> Mapping[str, Any]:
 
 
 def build_timeline(
-    life: Life, *, find_run: Callable[[str], RunRecord | None], run_under_way: str | None = None
+    life: PersonRecords, *, find_run: Callable[[str], RunRecord | None], run_under_way: str | None = None
 ) -> PersonTimeline:
     """Build a timeline; ``find_run`` returns what is known of a run, ``run_under_way`` has not ended yet."""
     rows = sorted(life.said, key=_rank_newness, reverse=True)
@@ -102,15 +102,15 @@ def build_timeline(
     )
 
 
-def _find_live_seal(life: Life) -> Made | None:
+def _find_live_seal(life: PersonRecords) -> SealRecord | None:
     return next((seal for seal in life.seals if seal.ended_by is None), None)
 
 
-def _find_open_create(life: Life) -> Create | None:
+def _find_open_create(life: PersonRecords) -> AttemptRecord | None:
     return next((create for create in life.creates if create.open), None)
 
 
-def _find_status(life: Life, newest_row: RowHistoryEntry | None) -> Status:
+def _find_status(life: PersonRecords, newest_row: RowHistoryEntry | None) -> Status:
     """Return the present status of a person: what the ledger holds counts first, then the newest run."""
     open_create = _find_open_create(life)
     if open_create is not None:
@@ -144,10 +144,12 @@ def _find_first(lines: Sequence[Mapping[str, Any]], field: str) -> str | None:
     return next((str(line[field]) for line in lines if line.get(field)), None)
 
 
-def _build_entries(life: Life, find_run: Callable[[str], RunRecord | None]) -> tuple[TimelineEntry, ...]:
+def _build_entries(
+    life: PersonRecords, find_run: Callable[[str], RunRecord | None]
+) -> tuple[TimelineEntry, ...]:
     """Join what belongs to one run; each decision is an entry of its own."""
     rows: defaultdict[str, list[RowHistoryEntry]] = defaultdict(list)
-    creates: defaultdict[str, list[Create]] = defaultdict(list)
+    creates: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
     for row in life.said:
         rows[row.first].append(row)
     for create in life.creates:

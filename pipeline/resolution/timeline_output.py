@@ -12,8 +12,8 @@ from pipeline.clock import stamp
 from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
-from pipeline.ledger.person_queries import Create, RowHistoryEntry
-from pipeline.ledger.protocol import UPLOAD, DecisionRecord
+from pipeline.ledger.person_queries import AttemptRecord, RowHistoryEntry
+from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord
 from pipeline.messages.catalogue import say as mark
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import say as result_word
@@ -161,16 +161,16 @@ def _problems_as_dicts(line: Values, language: str) -> Iterator[dict[str, Any]]:
         yield {**entry, "message": message, "who": known_problem.who if known_problem else None}
 
 
-def _create_as_dict(create: Create) -> dict[str, Any]:
+def _create_as_dict(create: AttemptRecord) -> dict[str, Any]:
     is_answered = bool(create.code or create.request_id or create.http_status)
     wait_seconds = (
         None  # also of an attempt that a dead process left: the next run settled it, without an answer
     )
-    if create.settled_at is not None and create.contract != UPLOAD and is_answered:
+    if create.settled_at is not None and create.contract != UPLOAD_REFUSED and is_answered:
         wait_seconds = round(max(0.0, create.settled_at - create.at), 3)
     return {
         "at": stamp(create.at),
-        "what": "upload" if create.contract == UPLOAD else "create",
+        "what": "upload" if create.contract == UPLOAD_REFUSED else "create",
         "seal_name": create.seal_name,
         "host": create.host,
         "trace_id": create.uuid,

@@ -17,7 +17,7 @@ from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet
-from pipeline.ledger.person_queries import Life
+from pipeline.ledger.person_queries import PersonRecords
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Localizable
@@ -104,14 +104,17 @@ def _damaged_error(path: Path, what: str) -> UsageError:
 
 
 def require_agreement(
-    answers: Iterable[SheetAnswer], open_cases: Iterable[Case], find_life: Callable[[str], Life], path: Path
+    answers: Iterable[SheetAnswer],
+    open_cases: Iterable[Case],
+    find_life: Callable[[str], PersonRecords],
+    path: Path,
 ) -> None:
     """Raise UsageError for the first line that disagrees with the ledger's create in row, person or seal name.
 
     A line whose create was resolved meanwhile is ignored.
     """
     cases_by_trace = _index_by_trace(open_cases)
-    lives: dict[str, Life] = {}
+    lives: dict[str, PersonRecords] = {}
     for answer in answers:
         case = cases_by_trace.get(answer.trace_id)
         if case is None:
@@ -127,7 +130,7 @@ def _index_by_trace(open_cases: Iterable[Case]) -> Mapping[str, Case]:
     return {case.attempt.uuid: case for case in open_cases if case.attempt is not None}
 
 
-def _find_disagreement(answer: SheetAnswer, case: Case, life: Life) -> str | None:
+def _find_disagreement(answer: SheetAnswer, case: Case, life: PersonRecords) -> str | None:
     """Return the title of a column that names another person than the create's, None where all agree."""
     create = next(create for create in life.creates if create.uuid == answer.trace_id)
     lines = [parse_line(entry) for entry in life.said]

@@ -10,7 +10,7 @@ from pipeline.domain.seals import Verdict
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contracts.base import UPLOAD, build_upload
 from pipeline.esign.responses import Reply, UploadResponse, read_upload
-from pipeline.ledger.protocol import UPLOAD as REFUSED_UPLOAD
+from pipeline.ledger.protocol import UPLOAD_REFUSED as REFUSED_UPLOAD
 from pipeline.sending.call_context import (
     MAX_SENDS,
     NOT_EXECUTED_BY_US,
@@ -128,4 +128,6 @@ class Uploader:
             host=self.context.client.host_of(UPLOAD),
         )
         await self.context.ledger.open_attempt(attempt)
-        await self.context.ledger.settle(trace_id, result.verdict, at=self.context.client.service_time())
+        await self.context.ledger.record_verdict(
+            trace_id, result.verdict, at=self.context.client.service_time()
+        )

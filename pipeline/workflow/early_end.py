@@ -26,7 +26,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.ledger.protocol import RunRecord
-from pipeline.ledger.tenant import tenant
+from pipeline.ledger.tenant import make_tenant_id
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import write_json
 
@@ -61,7 +61,9 @@ class Begun:
     def tenant(self) -> str | None:
         """The tenant that the configuration names, if it names one."""
         api = self.config.api
-        return None if api.placeholders else tenant(api.endpoint, api.app_id, api.organization_open_id)
+        return (
+            None if api.placeholders else make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
+        )
 
 
 def halt_of(trouble: BaseException, language: str) -> Halt:

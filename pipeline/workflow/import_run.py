@@ -128,7 +128,7 @@ def prepare_run(
     unite = partial(unite_persons, snapshot=snapshot, person_key=identify.person)
     doctors = unite(judge(found.rows, row_ids=found.row_ids))
     others = unite(judge(found.others, row_ids=found.other_ids))
-    known = ledger.known_files() if ledger else {}
+    known = ledger.list_known_files() if ledger else {}
     library = index_images(ask.seals)
     pairing = match_images(
         [*doctors, *others],
@@ -144,7 +144,7 @@ def prepare_run(
     )[: len(doctors)]
     if config.pictures.ocr:
         compared = check_names_in_images(compared, beside=others, work=config.path(config.work))
-    judged = {**(ledger.judgements() if ledger else {}), **judged}
+    judged = {**(ledger.list_judgements() if ledger else {}), **judged}
     beside = {doctor.key for doctor in others if doctor.key}
     examined = examine_sent_sizes(compared, snapshot, stage_settings.sent_size(config))
     rules = stage_settings.rules(ask, config, site_key, clock, judged, shrunk=examined.shrunk)
@@ -233,7 +233,7 @@ async def run(
     """
     started = clock.now()
     saved = review.read(ask.review, site_key.reviews()) if ask.review else None
-    said = review.find_new_judgements(saved, ledger.judgements()) if saved else {}
+    said = review.find_new_judgements(saved, ledger.list_judgements()) if saved else {}
     judged = {identity: Judgement(each, started) for identity, each in said.items()}
     prepare = partial(prepare_run, ask, config, ledger=ledger, site_key=site_key, clock=clock, judged=judged)
     plan = await asyncio.to_thread(prepare) if aside else prepare()
@@ -253,16 +253,16 @@ async def run(
     foretell = partial(stage_settings.forecast, guarded=forbidden is not None, unread=unread, titles=titles)
     if not confirm(foretell(plan.planned, chosen, config, told)):
         return None
-    ledger.remember_files(plan.stats)
+    ledger.record_files(plan.stats)
     ledger.begin_run(record)
-    ledger.note_checked_sizes(plan.checked)
+    ledger.record_checked_sizes(plan.checked)
     if saved and said:
         at = min(saved.saved, started)  # a browser's clock may be ahead
-        ledger.judge(said, at=at, who=record.user, why=f"review of {saved.run}")
+        ledger.record_judgements(said, at=at, who=record.user, why=f"review of {saved.run}")
     stood = tuple(map(outcome_if_not_sent, plan.planned))
     presenter = Presenter("en", Masker.of_doctors(each.doctor for each in plan.planned))
     record_rows(ledger, ask.run, stood, presenter)
-    ledger.remember_marks(find_new_marks(plan.planned, site_key.digest))
+    ledger.record_marks(find_new_marks(plan.planned, site_key.digest))
 
     ready_picture = stage_settings.preparer(config, plan.drawn)
     submitted = Submitted(tuple(map(build_not_sent_outcome, ready)), forbidden)
@@ -351,7 +351,7 @@ def _guarded(
         len(people),
         limits,
         seals=plan.seals,
-        seen=ledger.seen_before,
+        seen=ledger.find_seen_rows,
         before_new=last(stopped_by="TOO_MANY_NEW"),
         before_shrunk=last(stopped_by="ROSTER_SHRUNK") if whole else None,
         emptied=emptied,
@@ -370,7 +370,7 @@ def _to_send(plan: RunPlan, ask: RunRequest, ledger: Ledger) -> list[RowPlan]:
     if ask.retried_run is None:
         waiting = run_history.find_previously_unsent(ledger)
         return sorted(ready, key=lambda each: each.doctor.row_id not in waiting)
-    undone = [seen for seen in ledger.rows_of(ask.retried_run) if seen.status in RETRYABLE_STATUSES]
+    undone = [seen for seen in ledger.list_rows(ask.retried_run) if seen.status in RETRYABLE_STATUSES]
     ids = {seen.row_id for seen in undone}
     keys = {seen.key for seen in undone if seen.key}
     places = {(seen.file, seen.sheet, seen.row) for seen in undone}

@@ -60,7 +60,7 @@ def rebuild_report(
     masker = Masker.of_doctors(each.doctor for each in plan.planned)
     outcomes = tuple(
         _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, masker)
-        for seen in ledger.rows_of(record.run)
+        for seen in ledger.list_rows(record.run)
     )
     return RunReport(
         run=record.run,

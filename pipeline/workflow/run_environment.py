@@ -32,9 +32,8 @@ from pipeline.support.shell_quoting import join
 if TYPE_CHECKING:
     from pipeline.esign.signing import Credentials
     from pipeline.ledger.lock import RunLock
-    from pipeline.ledger.ownership import Ownership
     from pipeline.ledger.protocol import Ledger
-    from pipeline.ledger.registry import TenantRegistry
+    from pipeline.ledger.registry import Ownership, TenantRegistry
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.reports.presenter import Presenter
@@ -201,11 +200,11 @@ def open_for_config(
 def registry_of(config: Config) -> TenantRegistry:
     """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
     from pipeline.ledger.registry import TenantRegistry, default_folder  # noqa: PLC0415
-    from pipeline.ledger.tenant import environment, tenant  # noqa: PLC0415
+    from pipeline.ledger.tenant import find_environment, make_tenant_id  # noqa: PLC0415
 
     api = config.api
-    mode = config.ledger_registry or ("warn" if environment(api.endpoint) == "sandbox" else "strict")
-    owner = tenant(api.endpoint, api.app_id, api.organization_open_id)
+    mode = config.ledger_registry or ("warn" if find_environment(api.endpoint) == "sandbox" else "strict")
+    owner = make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
     return TenantRegistry(default_folder(), owner, strict=mode == "strict")
 
 
@@ -241,8 +240,8 @@ def locked_ledger(
 
     ``register`` False leaves the registry of ledgers alone (`demo`). ``warn`` hears of what is no reason to stop.
     """
-    from pipeline.ledger.lock import user  # noqa: PLC0415
-    from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+    from pipeline.ledger.lock import read_user_name  # noqa: PLC0415
+    from pipeline.ledger.registry import Ownership  # noqa: PLC0415
 
     warn = warn or log_warning
     with lock_tenant(config, run=ask.run, clock=clock, warn=warn) as (lock, registry):
@@ -255,7 +254,7 @@ def locked_ledger(
         )
         with open_for_config(config, clock, new_ledger=new_ledger, ownership=ownership) as opened:
             if new_ledger and (lacking := _find_lacking_runs(config, opened[0])):
-                opened[0].accept_runs(list(lacking), at=clock.now(), who=user())
+                opened[0].record_accepted_runs(list(lacking), at=clock.now(), who=read_user_name())
             yield opened
 
 
@@ -264,7 +263,7 @@ def hold_for_adoption(
     config: Config, clock: Clock, *, warn: Warn | None = None
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Hold the run lock and the configured ledger, also one that a run would refuse as new, other or older."""
-    from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+    from pipeline.ledger.registry import Ownership  # noqa: PLC0415
 
     with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (lock, registry):
         ownership = Ownership(registry, lock, ignore_registry=True, warn=warn or log_warning)
@@ -280,9 +279,9 @@ def open_for_check(
 
     What a run would refuse is refused, a lost ledger among it; while a run holds the ledger, nothing is.
     """
-    from pipeline.ledger.lock import held  # noqa: PLC0415
+    from pipeline.ledger.lock import is_locked  # noqa: PLC0415
     from pipeline.ledger.open import require_no_lost_ledger  # noqa: PLC0415
-    from pipeline.ledger.ownership import Ownership  # noqa: PLC0415
+    from pipeline.ledger.registry import Ownership  # noqa: PLC0415
     from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
     from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
 
@@ -294,7 +293,7 @@ def open_for_check(
         require_no_lost_ledger(path, str(evidence) if evidence else None, found)
         yield None, None
         return
-    if not held(path):
+    if not is_locked(path):
         ownership = Ownership(
             registry_of(config), approve=partial(_refuse_older, config), warn=warn or log_warning
         )
@@ -341,16 +340,16 @@ def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Pat
     from pipeline.reports.earlier_results import find_unknown_seals  # noqa: PLC0415
     from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
 
-    last = ledger.last_run()
+    last = ledger.find_last_run()
     return find_unknown_seals(
         config.path(config.out),
         tenant_of(config),
         known_runs=ledger.run_ids(),
-        accepted_runs=ledger.accepted_runs(),
+        accepted_runs=ledger.list_accepted_runs(),
         known_seals=cache(ledger.seal_ids),
         known_attempts=cache(ledger.attempt_ids),
         last_run=last.run if last else None,
-        creates_of_last=ledger.creates_of(last.run) if last else 0,
+        creates_of_last=ledger.count_creates(last.run) if last else 0,
     )
 
 

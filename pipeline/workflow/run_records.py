@@ -27,7 +27,7 @@ def record_rows(ledger: Ledger, run: str, outcomes: Iterable[RowOutcome], presen
     A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
     so that it can be told again in either language.
     """
-    ledger.see_rows(run, _Words(outcomes, presenter))
+    ledger.record_rows(run, _Words(outcomes, presenter))
 
 
 class _Words(Sequence[RowRecord]):

@@ -34,10 +34,10 @@ from pipeline.intake.images.preview import load_preview
 from pipeline.intake.pairing.picture_entries import PairedBefore, PairedRow
 from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed, SealedPerson
 from pipeline.intake.readers.options import HEADER, ReadOptions, StoreImage
-from pipeline.ledger.lock import user
+from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.site_key import SiteKey
-from pipeline.ledger.tenant import tenant
+from pipeline.ledger.tenant import make_tenant_id
 from pipeline.planning.guards import Guards, deadline
 from pipeline.planning.plan import PlanRules, find_image_conflict
 from pipeline.sending.submit import Prepare, Submitted
@@ -48,7 +48,7 @@ PREVIEWS = "previews"  # below the work folder: small copies of pictures
 
 def tenant_of(config: Config) -> str:
     """Return the tenant that a configuration speaks for."""
-    return tenant(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
+    return make_tenant_id(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
 
 
 def agent(config: Config) -> Agent:
@@ -136,7 +136,7 @@ def find_sealed(snapshot: LedgerSnapshot, ledger: Ledger | None, site_key: SiteK
     adopted = [_sealed_person(past) for past in owners if past.seal and past.seal.content is None]
     keys = frozenset(past.key for past in owners)
     return Sealed(
-        keys, adopted, lambda: list(map(_sealed_person, owners)), ledger.staff_numbers, site_key.person
+        keys, adopted, lambda: list(map(_sealed_person, owners)), ledger.list_staff_numbers, site_key.person
     )
 
 
@@ -152,7 +152,7 @@ def find_paired_before(ledger: Ledger | None) -> PairedBefore:
 
     @cache
     def paired_before(run: str) -> Mapping[str, Sequence[PairedRow]] | None:
-        rows = ledger.rows_of(run) if ledger is not None and run else []
+        rows = ledger.list_rows(run) if ledger is not None and run else []
         found: dict[str, list[PairedRow]] = {}
         for row in rows:
             line = json.loads(row.line)
@@ -305,7 +305,7 @@ def record(ask: RunRequest, config: Config, started: float) -> RunRecord:
         started=started,
         host=socket.gethostname(),
         pid=os.getpid(),
-        user=user(),
+        user=read_user_name(),
         rosters=tuple(str(path.absolute()) for path in ask.rosters),
         context=tuple(str(path.absolute()) for path in ask.context),
         seals=str(ask.seals.absolute()) if ask.seals else None,

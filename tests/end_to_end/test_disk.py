@@ -30,7 +30,7 @@ class FailingLedger:
             return real
         return (
             partial(self._sooner_or_later, real)
-            if name in {"open_attempt", "settle"}
+            if name in {"open_attempt", "record_verdict"}
             else partial(self._now, real)
         )
 
@@ -87,7 +87,7 @@ def test_nothing_is_sent_after_a_failed_write_ahead(hospital):
 
 def test_a_verdict_that_cannot_be_written_is_unknown_with_its_evidence(hospital):
     hospital.doctors(20)
-    done = run(hospital, "settle", 2)
+    done = run(hospital, "record_verdict", 2)
     assert done.exit == 74
     (lost,) = rows(done, Status.UNKNOWN)
     assert lost.unproven_seal_id in {seal.seal_id for seal in hospital.world.seals}
@@ -96,7 +96,7 @@ def test_a_verdict_that_cannot_be_written_is_unknown_with_its_evidence(hospital)
 
 def test_a_bug_at_the_verdict_stops_the_run_and_claims_nothing(hospital):
     hospital.doctors(20)
-    done = run(hospital, "settle", 2, RuntimeError("bug"))
+    done = run(hospital, "record_verdict", 2, RuntimeError("bug"))
     assert (done.exit, done.halt.code) == (1, "BUG")
     assert len(rows(done, Status.UNKNOWN)) == 1
 

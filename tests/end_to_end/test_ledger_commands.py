@@ -143,7 +143,7 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
 
     def back_up(_):
         if target := next(backups, None):
-            maintenance.backup(hospital.folder / "state" / "ledger.sqlite3", target)
+            maintenance.back_up_ledger(hospital.folder / "state" / "ledger.sqlite3", target)
 
     assert pipeline.run(config, on_outcome=back_up).exit == 0
     results = tmp_path / "results.xlsx"

@@ -110,7 +110,7 @@ def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
     assert not book.closed
     key = SiteKey(KEY, tenant_of(config)).person(number(1))
     assert book.snapshot().people[key].seal.seal_id == done.outcomes[0].seal_id
-    record = book.last_run(complete=True)
+    record = book.find_last_run(complete=True)
     assert (record.exit, json.loads(record.record)["statuses"]["sealed"]) == (0, 3)
     assert threading.main_thread().name in book.read_in, "this test's own"
     assert len(book.read_in) > 1, "the night plans in a thread of its own: the event loop stays awake"
@@ -128,7 +128,7 @@ def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_wit
     settled = Decision(
         "created", first.key, 1.0, "it", "console", first.unresolved_attempt.uuid, seal.seal_id
     )
-    book.decide(settled)
+    book.record_decision(settled)
     done = pipeline.run(config, **own)
     assert done.counts == {Status.UNCHANGED: 2, Status.UNKNOWN: 1}
     assert {row.seal_id for row in done.outcomes} >= {seal.seal_id}
@@ -142,7 +142,7 @@ def test_a_night_is_told_again_from_the_own_ledger(hospital, book):
     config = pipeline.Config.load(hospital.folder / "config.yaml")
     done = pipeline.run(config, ledger=book, site_key=KEY, write=False)
     again = rebuild_report(
-        book.last_run(),
+        book.find_last_run(),
         config,
         ledger=book,
         site_key=SiteKey(KEY, tenant_of(config)),
@@ -192,7 +192,7 @@ async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, b
     people = book.snapshot().people.values()
     assert [past for past in people if past.unresolved_attempt] == []
     assert sum(past.seal is not None for past in people) == len(hospital.world.seals)
-    assert book.last_run(complete=True).exit == 130
+    assert book.find_last_run(complete=True).exit == 130
 
 
 def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):

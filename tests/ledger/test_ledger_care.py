@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import maintenance, receipt_facts, receipts, reserve_file
+from pipeline.ledger import disk, maintenance, receipt_facts, receipts
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
@@ -37,7 +37,7 @@ def night(opened, attempt, run_record, sealed):
 def _send(ledger, attempt, verdict):
     async def through():
         await ledger.open_attempt(attempt)
-        await ledger.settle(attempt.uuid, verdict, at=9.0)
+        await ledger.record_verdict(attempt.uuid, verdict, at=9.0)
 
     asyncio.run(through())
 
@@ -66,20 +66,20 @@ EXPECTED = {"p1": ("S-p1", None), "p2": ("S-p2", None), "p3": (None, "unknown")}
 def test_a_lost_ledger_is_rebuilt_from_its_receipts(night, place):
     night("r1", "p1", "p2", unknown=["p3"])
     lose(place)
-    restored = maintenance.rebuild(place, TENANT)
+    restored = maintenance.rebuild_ledger(place, TENANT)
     assert (restored.people, restored.seals, restored.unsettled) == (3, 2, 1)
     assert people(place) == EXPECTED
     assert place.stat().st_mode & 0o777 == 0o600
-    assert maintenance.check(place, TENANT).troubles == ()
+    assert maintenance.check_ledger(place, TENANT).troubles == ()
     night("r2", "p4")
-    assert maintenance.check(place, TENANT).troubles == ()
+    assert maintenance.check_ledger(place, TENANT).troubles == ()
 
 
 def test_a_damaged_ledger_is_set_aside_whole(night, place):
     night("r1", "p1", "p2", unknown=["p3"])
     broken = b"SQLite format 3\0" + b"\xff" * 4096
     place.write_bytes(broken)
-    restored = maintenance.rebuild(place, TENANT)
+    restored = maintenance.rebuild_ledger(place, TENANT)
     assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
     assert restored.aside.read_bytes() == broken
     assert people(place) == EXPECTED
@@ -92,7 +92,7 @@ def test_a_rebuild_that_fails_leaves_everything_where_it_was(night, place):
     place.write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     before = {path.name: path.read_bytes() for path in place.parent.iterdir()}
     with pytest.raises(LedgerError, match="no receipts"):
-        maintenance.rebuild(place, TENANT)
+        maintenance.rebuild_ledger(place, TENANT)
     assert {path.name: path.read_bytes() for path in place.parent.iterdir()} == before
 
 
@@ -102,7 +102,7 @@ def test_a_write_ahead_log_without_its_ledger_is_set_aside_by_a_rebuild(night, p
     place.with_name("ledger.sqlite3-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
     with pytest.raises(UsageError, match="no ledger at"):
         opened(recover=True)
-    restored = maintenance.rebuild(place, TENANT)
+    restored = maintenance.rebuild_ledger(place, TENANT)
     assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
     assert place.with_name("ledger.sqlite3.replaced-1-wal").exists()
     assert people(place) == EXPECTED
@@ -131,16 +131,16 @@ def test_receipts_that_are_older_than_a_damaged_ledger_do_not_replace_it(night, 
     place.write_bytes(data)
     receipts_path(place).write_bytes(older)
     with pytest.raises(LedgerError, match="newer than the receipts"):
-        maintenance.rebuild(place, TENANT)
+        maintenance.rebuild_ledger(place, TENANT)
     assert place.read_bytes() == data
 
 
 def test_a_ledger_in_order_is_never_replaced(night, place, tmp_path):
     night("r1", "p1")
-    maintenance.backup(place, tmp_path / "b")
+    maintenance.back_up_ledger(place, tmp_path / "b")
     for way in (
-        lambda: maintenance.rebuild(place, TENANT),
-        lambda: maintenance.restore(place, tmp_path / "b", TENANT),
+        lambda: maintenance.rebuild_ledger(place, TENANT),
+        lambda: maintenance.restore_ledger(place, tmp_path / "b", TENANT),
     ):
         with pytest.raises(UsageError, match="in order"):
             way()
@@ -153,7 +153,7 @@ def test_an_orphan_of_the_receipts_is_unknown_once_it_is_opened(opened, place, a
     asyncio.run(ledger.open_attempt(attempt("p1")))
     ledger.close()
     lose(place)
-    assert maintenance.rebuild(place, TENANT).unsettled == 1
+    assert maintenance.rebuild_ledger(place, TENANT).unsettled == 1
     opened(recover=True).close()
     assert people(place) == {"p1": (None, "unknown")}
 
@@ -161,38 +161,38 @@ def test_an_orphan_of_the_receipts_is_unknown_once_it_is_opened(opened, place, a
 def test_a_backup_moves_to_another_machine_in_one_file(night, place, tmp_path):
     night("r1", "p1", "p2", unknown=["p3"])
     target = tmp_path / "backup"
-    maintenance.backup(place, target)
+    maintenance.back_up_ledger(place, target)
     assert target.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "machine" / "ledger.sqlite3"
-    restored = maintenance.restore(elsewhere, target, TENANT)
+    restored = maintenance.restore_ledger(elsewhere, target, TENANT)
     assert (restored.people, restored.newer_receipts) == (3, False)
     assert people(elsewhere) == EXPECTED
     assert key_path(elsewhere).read_bytes() == key_path(place).read_bytes()
     assert receipts_path(elsewhere).read_bytes() == receipts_path(place).read_bytes()
-    assert maintenance.check(elsewhere, TENANT).troubles == ()
+    assert maintenance.check_ledger(elsewhere, TENANT).troubles == ()
     with closing(sqlite3.connect(elsewhere)) as connection:
         assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'kept_file'").fetchall() == []
 
 
 def test_receipts_that_go_on_from_the_backup_are_used(night, place, tmp_path):
     night("r1", "p1")
-    maintenance.backup(place, tmp_path / "old")
+    maintenance.back_up_ledger(place, tmp_path / "old")
     night("r2", "p2", unknown=["p3"])
     lose(place)
-    restored = maintenance.restore(place, tmp_path / "old", TENANT)
+    restored = maintenance.restore_ledger(place, tmp_path / "old", TENANT)
     assert restored.newer_receipts
     assert people(place) == EXPECTED
 
 
 def test_receipts_of_another_past_forbid_a_restore(night, place, tmp_path):
     night("r1", "p1")
-    maintenance.backup(place, tmp_path / "old")
+    maintenance.back_up_ledger(place, tmp_path / "old")
     night("r2", "p2")
     lose(place)
     lines = receipts_path(place).read_bytes().splitlines(keepends=True)
     receipts_path(place).write_bytes(b"".join(lines[:2]))
     with pytest.raises(UsageError, match="another past"):
-        maintenance.restore(place, tmp_path / "old", TENANT)
+        maintenance.restore_ledger(place, tmp_path / "old", TENANT)
     assert not place.exists()
 
 
@@ -214,9 +214,9 @@ def test_what_cannot_be_restored_says_so(night, place, tmp_path, what):
         receipt.write_bytes(b"".join(lines[:3] + lines[4:]))
     tenant = "sandbox/other/org" if what == "other tenant" else TENANT
     way = (
-        (lambda: maintenance.restore(place, receipt, tenant))
+        (lambda: maintenance.restore_ledger(place, receipt, tenant))
         if what == "no backup"
-        else (lambda: maintenance.rebuild(place, tenant))
+        else (lambda: maintenance.rebuild_ledger(place, tenant))
     )
     with pytest.raises((LedgerError, UsageError)):
         way()
@@ -226,26 +226,28 @@ def test_what_cannot_be_restored_says_so(night, place, tmp_path, what):
 def test_receipts_that_break_a_constraint_make_no_ledger(night, place):
     night("r1", "p1", "p2")
     lose(place)
-    held = list(receipts.read(receipts_path(place)))
+    held = list(receipts.read_chained(receipts_path(place)))
     twice = [each for each in held if each.table == "seal"][-1]
     doubled = replace(twice, id=99, columns={**twice.columns, "id": 99})
-    receipts.write_all(receipts_path(place), [*held, doubled])
+    receipts.rewrite_receipts(receipts_path(place), [*held, doubled])
     with pytest.raises(LedgerError, match="receipts"):
-        maintenance.rebuild(place, TENANT)
+        maintenance.rebuild_ledger(place, TENANT)
     assert not place.exists()
 
 
 def test_check_finds_what_was_changed_behind_its_back(night, place, raw):
     night("r1", "p1", "p2")
     raw("UPDATE seal SET seal_id = 'S-other' WHERE key = 'p1'")
-    assert maintenance.check(place, TENANT).troubles == (maintenance.Trouble("differs", "seal …"),)
+    assert maintenance.check_ledger(place, TENANT).troubles == (
+        maintenance.LedgerDefect("differs", "seal …"),
+    )
 
 
 def test_check_finds_receipts_that_were_cut(night, place):
     night("r1", "p1", "p2")
     lines = receipts_path(place).read_bytes().splitlines(keepends=True)
     receipts_path(place).write_bytes(b"".join(lines[:-1]))
-    (found,) = maintenance.check(place, TENANT).troubles
+    (found,) = maintenance.check_ledger(place, TENANT).troubles
     assert found.kind == "end"
 
 
@@ -253,22 +255,22 @@ def test_a_backup_never_overwrites(night, place, tmp_path):
     night("r1", "p1")
     (tmp_path / "b").write_text("mine")
     with pytest.raises(UsageError, match="exists"):
-        maintenance.backup(place, tmp_path / "b")
+        maintenance.back_up_ledger(place, tmp_path / "b")
     assert (tmp_path / "b").read_text() == "mine"
 
 
 def test_the_ballast_lies_beside_the_ledger_and_is_given_up_once(opened, place, attempt, run_record):
     ledger = opened(recover=True)
-    kept = reserve_file.path_of(place)
-    assert kept.stat().st_size == reserve_file.SIZE
+    kept = disk.reserve_path(place)
+    assert kept.stat().st_size == disk.RESERVE_BYTES
     ledger.begin_run(run_record("r1"))
     _send(ledger, attempt("p1"), Verdict("refused", code="X"))
-    assert kept.stat().st_size == reserve_file.SIZE
-    reserve_file.release_reserve(place)
+    assert kept.stat().st_size == disk.RESERVE_BYTES
+    disk.release_reserve(place)
     assert kept.stat().st_size == 0
     ledger.close()
     opened(recover=True)
-    assert kept.stat().st_size == reserve_file.SIZE
+    assert kept.stat().st_size == disk.RESERVE_BYTES
 
 
 def test_what_every_fact_covers(night, place):

@@ -21,7 +21,15 @@ from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judgement
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent, Verdict
 from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import UPLOAD, Adopted, Attempt, Ledger, LedgerConflict, RowRecord, RunRecord
+from pipeline.ledger.protocol import (
+    UPLOAD_REFUSED,
+    AdoptedSeal,
+    Attempt,
+    Ledger,
+    LedgerConflict,
+    RowRecord,
+    RunRecord,
+)
 
 KINDS = ("sqlite", "memory")
 KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no_digest": "", "mobile_digest": ""}
@@ -68,7 +76,7 @@ async def test_a_person_has_one_open_attempt(ledger, attempt):
 async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kind):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, Verdict(kind), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict(kind), at=2.0)
     with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
         await ledger.open_attempt(attempt("p1"))
 
@@ -77,14 +85,14 @@ async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kin
 async def test_a_proven_refusal_leaves_room_for_the_next_attempt(ledger, attempt, kind):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, Verdict(kind), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict(kind), at=2.0)
     await ledger.open_attempt(attempt("p1"))
 
 
 async def test_a_person_with_a_live_seal_gets_no_attempt(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
     with pytest.raises(LedgerConflict, match=r"^live_seal$"):
         await ledger.open_attempt(attempt("p1"))
 
@@ -95,12 +103,12 @@ async def test_a_seal_id_belongs_to_one_person_and_the_attempt_stays_open_for_un
     first, second = attempt("p1"), attempt("p2")
     await ledger.open_attempt(first)
     await ledger.open_attempt(second)
-    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
     with pytest.raises(LedgerConflict, match=r"^seal_id$"):
-        await ledger.settle(second.uuid, sealed("s1"), at=2.0)
+        await ledger.record_verdict(second.uuid, sealed("s1"), at=2.0)
     still = ledger.snapshot().people["p2"].unresolved_attempt
     assert (still.uuid, still.verdict, still.unproven_seal_id) == (second.uuid, "unknown", None)
-    await ledger.settle(second.uuid, Verdict("unknown", seal_id="s1"), at=3.0)
+    await ledger.record_verdict(second.uuid, Verdict("unknown", seal_id="s1"), at=3.0)
     people = ledger.snapshot().people
     assert (people["p2"].seal, people["p2"].unresolved_attempt.verdict) == (None, "unknown")
     assert people["p2"].unresolved_attempt.unproven_seal_id == "s1", "kept as evidence"
@@ -116,7 +124,7 @@ async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_no
 async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
     assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
@@ -131,7 +139,7 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
 async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdict):
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, verdict, at=2.0)
+    await ledger.record_verdict(first.uuid, verdict, at=2.0)
     await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
     known = ledger.snapshot()
     assert known.people["p1"].seal_name == "乙处方章"
@@ -146,7 +154,7 @@ async def test_a_name_that_an_older_version_called_taken_is_kept(ledger, attempt
     """The seal of that name may be this person's: under another name there would be two."""
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, Verdict("refused", code=code, message="存在同名印章"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("refused", code=code, message="存在同名印章"), at=2.0)
     assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
@@ -161,19 +169,19 @@ async def test_a_name_passes_on_from_somebody_who_was_surely_refused(ledger, att
     wrong, right = attempt("p1", seal_name="张伟处方章"), attempt("p2", seal_name="张伟处方章")
     await ledger.open_attempt(wrong)
     assert ledger.snapshot().reusable_seal_names == frozenset(), "it may have been executed"
-    await ledger.settle(wrong.uuid, verdict, at=2.0)
+    await ledger.record_verdict(wrong.uuid, verdict, at=2.0)
     assert ledger.snapshot().reusable_seal_names == {"张伟处方章"}
     await ledger.open_attempt(right)
     known = ledger.snapshot()
     assert (known.seal_name_owners, known.reusable_seal_names) == ({"张伟处方章": "p2"}, frozenset())
     assert (known.people["p1"].seal_name, known.people["p2"].seal_name) == (None, "张伟处方章")
-    await ledger.settle(right.uuid, sealed("s1"), at=3.0)
+    await ledger.record_verdict(right.uuid, sealed("s1"), at=3.0)
     assert ledger.snapshot().people["p2"].seal.seal_name == "张伟处方章"
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
     again = attempt("p1", seal_name="张伟内科处方章")
     await ledger.open_attempt(again)
-    await ledger.settle(again.uuid, sealed("s2"), at=4.0)
+    await ledger.record_verdict(again.uuid, sealed("s2"), at=4.0)
     assert ledger.snapshot().people["p1"].seal.seal_name == "张伟内科处方章"
 
 
@@ -197,7 +205,7 @@ async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt
         first = attempt("p1", seal_name="张伟处方章")
         await ledger.open_attempt(first)
         if verdict is not None:
-            await ledger.settle(first.uuid, verdict, at=2.0)
+            await ledger.record_verdict(first.uuid, verdict, at=2.0)
     before = ledger.snapshot()
     assert before.reusable_seal_names == frozenset()
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
@@ -208,11 +216,11 @@ async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt
 async def test_the_name_of_a_seal_passes_on_to_nobody_nor_the_one_that_replaced_it(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, sealed("S1"), at=2.0)
-    ledger.decide(decision("replace", "p1", detail="p1新章"))
+    await ledger.record_verdict(first.uuid, sealed("S1"), at=2.0)
+    ledger.record_decision(decision("replace", "p1", detail="p1新章"))
     second = attempt("p1", seal_name="p1新章")
     await ledger.open_attempt(second)
-    await ledger.settle(second.uuid, NOBODY, at=3.0)
+    await ledger.record_verdict(second.uuid, NOBODY, at=3.0)
     assert ledger.snapshot().reusable_seal_names == frozenset()
     for name in ("p1处方章", "p1新章"):
         with pytest.raises(LedgerConflict, match=r"^seal_name$"):
@@ -224,7 +232,7 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
     for name, verdict in (("张玮处方章", NOBODY), ("张伟处方章", sealed("S1"))):
         first = attempt("p1", seal_name=name)
         await ledger.open_attempt(first)
-        await ledger.settle(first.uuid, verdict, at=2.0)
+        await ledger.record_verdict(first.uuid, verdict, at=2.0)
     assert ledger.snapshot().reusable_seal_names == {"张玮处方章"}
     await ledger.open_attempt(attempt("p2", seal_name="张玮处方章"))
     assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
@@ -242,10 +250,10 @@ async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
     await ledger.open_attempt(first)
     with pytest.raises(LedgerConflict, match=r"^attempt$"):
         await ledger.open_attempt(attempt("p2", uuid=first.uuid))
-    await ledger.settle(first.uuid, Verdict("not_executed"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("not_executed"), at=2.0)
     for uuid in (first.uuid, "never entered"):
         with pytest.raises(LedgerConflict, match=r"^settled$"):
-            await ledger.settle(uuid, sealed("s1"), at=3.0)
+            await ledger.record_verdict(uuid, sealed("s1"), at=3.0)
     assert ledger.snapshot().people["p1"].seal is None
 
 
@@ -254,7 +262,7 @@ async def test_a_success_without_a_seal_id_is_refused(ledger, attempt):
         first = attempt(f"p{number}")
         await ledger.open_attempt(first)
         with pytest.raises(LedgerConflict):
-            await ledger.settle(first.uuid, Verdict("sealed", seal_id=seal_id), at=2.0)
+            await ledger.record_verdict(first.uuid, Verdict("sealed", seal_id=seal_id), at=2.0)
 
 
 async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_record):
@@ -263,7 +271,7 @@ async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_r
     with pytest.raises(LedgerConflict, match=r"^run$"):
         ledger.begin_run(run_record("r1"))
     with pytest.raises(LedgerConflict, match=r"^run$"):
-        ledger.see_rows("never begun", [])
+        ledger.record_rows("never begun", [])
     with pytest.raises(LedgerConflict, match=r"^run$"):
         ledger.finish_run("never begun", exit=0, finished=1.0, record="{}")
 
@@ -274,11 +282,11 @@ async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_r
 def test_created_gives_the_seal(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
-    ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
+    ledger.record_decision(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
     past = ledger.snapshot().people["p1"]
     assert (past.seal.seal_id, past.seal.seal_name, past.unresolved_attempt) == ("S1", "p1处方章", None)
     assert past.seal.content == sent.content
-    assert [(told.kind, told.who, told.why, told.seal_id) for told in ledger.decisions()] == [
+    assert [(told.kind, told.who, told.why, told.seal_id) for told in ledger.list_decisions()] == [
         ("created", "it", "looked it up", "S1")
     ]
 
@@ -286,7 +294,7 @@ def test_created_gives_the_seal(ledger, attempt):
 def test_a_seal_whose_name_existed_is_adopted_and_its_content_not_known(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, EXISTS)
-    ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
+    ledger.record_decision(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
     seal = ledger.snapshot().people["p1"].seal
     assert (seal.seal_id, seal.seal_name, seal.content, seal.run, seal.trace_id) == (
         "S1",
@@ -300,9 +308,9 @@ def test_a_seal_whose_name_existed_is_adopted_and_its_content_not_known(ledger, 
 def test_a_seal_whose_name_existed_after_a_lost_create_is_that_creates(ledger, attempt):
     lost, later = attempt("p1"), attempt("p1")
     send(ledger, lost, UNKNOWN)
-    ledger.decide(decision("not_created", "p1", attempt=lost.uuid))
+    ledger.record_decision(decision("not_created", "p1", attempt=lost.uuid))
     send(ledger, later, EXISTS)
-    ledger.decide(decision("created", "p1", attempt=later.uuid, seal_id="S1"))
+    ledger.record_decision(decision("created", "p1", attempt=later.uuid, seal_id="S1"))
     seal = ledger.snapshot().people["p1"].seal
     assert (seal.seal_id, seal.trace_id, seal.content) == ("S1", lost.uuid, lost.content)
 
@@ -313,15 +321,15 @@ def test_where_lost_creates_differ_it_is_not_known_what_the_seal_was_made_from(l
         sent = replace(sent, content=replace(sent.content, picture=picture))
         send(ledger, sent, verdict)
         if verdict is UNKNOWN:
-            ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
-    ledger.decide(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
+            ledger.record_decision(decision("not_created", "p1", attempt=sent.uuid))
+    ledger.record_decision(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
     assert ledger.snapshot().people["p1"].seal.content is None
 
 
 def test_not_theirs_bars_the_name_and_lets_the_person_have_another(ledger, attempt, sealed):
     sent = attempt("p1", seal_name="张伟处方章")
     send(ledger, sent, EXISTS)
-    ledger.decide(decision("not_theirs", "p1", attempt=sent.uuid))
+    ledger.record_decision(decision("not_theirs", "p1", attempt=sent.uuid))
     known = ledger.snapshot()
     past = known.people["p1"]
     assert (past.unresolved_attempt, past.seal_name_locked, past.seal_name) == (None, False, None)
@@ -334,9 +342,9 @@ def test_not_theirs_bars_the_name_and_lets_the_person_have_another(ledger, attem
 def test_not_theirs_frees_what_an_earlier_lost_create_had_frozen(ledger, attempt, sealed):
     lost, later = attempt("p1"), attempt("p1")
     send(ledger, lost, UNKNOWN)
-    ledger.decide(decision("not_created", "p1", attempt=lost.uuid))
+    ledger.record_decision(decision("not_created", "p1", attempt=lost.uuid))
     send(ledger, later, EXISTS)
-    ledger.decide(decision("not_theirs", "p1", attempt=later.uuid))
+    ledger.record_decision(decision("not_theirs", "p1", attempt=later.uuid))
     assert not ledger.snapshot().people["p1"].seal_name_locked
     send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
     assert ledger.snapshot().people["p1"].seal_name_locked, "this one may have been made"
@@ -346,7 +354,7 @@ def test_a_create_without_a_verdict_is_not_anothers(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     with pytest.raises(LedgerConflict, match="settled"):
-        ledger.decide(decision("not_theirs", "p1", attempt=sent.uuid))
+        ledger.record_decision(decision("not_theirs", "p1", attempt=sent.uuid))
     assert ledger.snapshot().people["p1"].unresolved_attempt is not None
 
 
@@ -354,7 +362,7 @@ def test_a_create_without_a_verdict_is_not_anothers(ledger, attempt):
 def test_not_created_lets_the_person_be_sent_again_under_the_same_name(ledger, attempt, sealed, kind):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
-    ledger.decide(decision(kind, "p1", attempt=sent.uuid))
+    ledger.record_decision(decision(kind, "p1", attempt=sent.uuid))
     past = ledger.snapshot().people["p1"]
     assert (past.unresolved_attempt, past.seal_name_locked) == (None, True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
@@ -368,18 +376,18 @@ def test_a_known_seal_id_settles_nothing(ledger, attempt, sealed):
     sent = attempt("p2")
     send(ledger, sent, UNKNOWN)
     with pytest.raises(LedgerConflict, match="seal_id"):
-        ledger.decide(decision("created", "p2", attempt=sent.uuid, seal_id="S1"))
+        ledger.record_decision(decision("created", "p2", attempt=sent.uuid, seal_id="S1"))
     assert ledger.snapshot().people["p2"].unresolved_attempt is not None
-    assert ledger.decisions() == []
+    assert ledger.list_decisions() == []
 
 
 def test_what_is_settled_is_not_settled_again(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
-    ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
+    ledger.record_decision(decision("not_created", "p1", attempt=sent.uuid))
     for kind, seal_id in (("created", "S1"), ("not_created", None)):
         with pytest.raises(LedgerConflict, match="settled"):
-            ledger.decide(decision(kind, "p1", attempt=sent.uuid, seal_id=seal_id))
+            ledger.record_decision(decision(kind, "p1", attempt=sent.uuid, seal_id=seal_id))
 
 
 def test_a_decision_on_another_persons_attempt_is_none(ledger, attempt):
@@ -387,12 +395,12 @@ def test_a_decision_on_another_persons_attempt_is_none(ledger, attempt):
     send(ledger, sent, UNKNOWN)
     send(ledger, attempt("p2"), UNKNOWN)
     with pytest.raises(LedgerConflict, match="settled"):
-        ledger.decide(decision("not_created", "p2", attempt=sent.uuid))
+        ledger.record_decision(decision("not_created", "p2", attempt=sent.uuid))
 
 
 def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, attempt, sealed):
     send(ledger, attempt("p1"), sealed("S1"))
-    ledger.decide(decision("replace", "p1", detail="p1新章"))
+    ledger.record_decision(decision("replace", "p1", detail="p1新章"))
     past = ledger.snapshot().people["p1"]
     assert (past.seal, past.seal_name, past.seal_name_locked) == (None, "p1新章", True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
@@ -402,7 +410,7 @@ def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, atte
     again = attempt("p1", seal_name="p1新章")
     send(ledger, again, EXISTS)
     assert ledger.snapshot().people["p1"].seal_name_locked, "the seal of that name may be this person's"
-    ledger.decide(decision("not_theirs", "p1", attempt=again.uuid))
+    ledger.record_decision(decision("not_theirs", "p1", attempt=again.uuid))
     assert not ledger.snapshot().people["p1"].seal_name_locked, (
         "the new name is another's: a human may choose one"
     )
@@ -415,7 +423,7 @@ def test_a_replacement_needs_a_name_that_was_never_used(ledger, attempt, sealed)
     send(ledger, attempt("p2"), sealed("S2"))
     for name in ("p1处方章", "p2处方章"):
         with pytest.raises(LedgerConflict, match="seal_name"):
-            ledger.decide(decision("replace", "p1", detail=name))
+            ledger.record_decision(decision("replace", "p1", detail=name))
     assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
 
 
@@ -424,11 +432,11 @@ def test_without_a_seal_there_is_nothing_to_keep(ledger, attempt, kind):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     with pytest.raises(LedgerConflict, match="no_live_seal"):
-        ledger.decide(decision(kind, "p1", content=sent.content, detail="新"))
+        ledger.record_decision(decision(kind, "p1", content=sent.content, detail="新"))
 
 
 def test_adopted_seals_are_seals(ledger, attempt):
-    ledger.adopt(SEALS, at=5.0, who="it", why="old system")
+    ledger.record_adopted_seals(SEALS, at=5.0, who="it", why="old system")
     people = ledger.snapshot().people
     assert {key: (past.seal.seal_id, past.seal.seal_name) for key, past in people.items()} == {
         "p1": ("S1", "王小明处方章"),
@@ -446,48 +454,48 @@ def test_staff_numbers_are_those_that_runs_read_for_people_with_a_seal(ledger, a
     def row(row_id, key, staff_no):
         return seen(row_id, "unchanged", key=key, line=json.dumps({"staff_no": staff_no}))
 
-    ledger.see_rows(
+    ledger.record_rows(
         "r1", [row("a", "p1", "1001"), row("b", "p1", "A-7"), row("c", "p2", "1002"), row("d", "p1", None)]
     )
-    found = {key: set(numbers) for key, numbers in ledger.staff_numbers().items()}
+    found = {key: set(numbers) for key, numbers in ledger.list_staff_numbers().items()}
     assert found == {"p1": {"1001", "A-7"}}
 
 
 @pytest.mark.parametrize(
     ("third", "constraint"),
     [
-        (Adopted("p3", "S1", None, "", None), "seal_id"),
-        (Adopted("p1", "S3", None, "", None), "live_seal"),
-        (Adopted("p3", "S3", None, "", "王小明处方章"), "seal_name"),
+        (AdoptedSeal("p3", "S1", None, "", None), "seal_id"),
+        (AdoptedSeal("p1", "S3", None, "", None), "live_seal"),
+        (AdoptedSeal("p3", "S3", None, "", "王小明处方章"), "seal_name"),
     ],
 )
 def test_adopting_is_all_or_nothing(ledger, third, constraint):
     with pytest.raises(LedgerConflict, match=constraint):
-        ledger.adopt([*SEALS, third], at=5.0, who="it", why="")
+        ledger.record_adopted_seals([*SEALS, third], at=5.0, who="it", why="")
     assert ledger.snapshot().people == {}
 
 
 def test_an_open_attempt_is_not_adopted_away(ledger, attempt):
     send(ledger, attempt("p1", seal_name="王小明处方章"), UNKNOWN)
     with pytest.raises(LedgerConflict, match="open_attempt"):
-        ledger.adopt(SEALS, at=5.0, who="it", why="")
+        ledger.record_adopted_seals(SEALS, at=5.0, who="it", why="")
 
 
 def test_keep_makes_the_present_content_the_accepted_one(ledger, attempt, sealed):
     sent = attempt("p1")
     send(ledger, sent, sealed("S1"))
     now = replace(sent.content, picture="c" * 64, name="王小名")
-    ledger.decide(decision("keep", "p1", content=now))
+    ledger.record_decision(decision("keep", "p1", content=now))
     assert ledger.snapshot().people["p1"].seal.content == now
 
 
 def test_decisions_are_told_oldest_first_and_by_kind(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
-    ledger.decide(decision("certify", "p1"))
-    ledger.decide(decision("not_created", "p1", attempt=sent.uuid))
-    assert [told.kind for told in ledger.decisions()] == ["certify", "not_created"]
-    assert [told.attempt for told in ledger.decisions("not_created")] == [sent.uuid]
+    ledger.record_decision(decision("certify", "p1"))
+    ledger.record_decision(decision("not_created", "p1", attempt=sent.uuid))
+    assert [told.kind for told in ledger.list_decisions()] == ["certify", "not_created"]
+    assert [told.attempt for told in ledger.list_decisions("not_created")] == [sent.uuid]
     assert ledger.snapshot().people["p1"].unresolved_attempt is None, (
         "evidence settles nothing, the other one does"
     )
@@ -498,8 +506,8 @@ def test_a_decision_about_nobody_or_of_no_kind_is_none(ledger, attempt, kind):
     if kind == "guessed":
         send(ledger, attempt("p1"), UNKNOWN)
     with pytest.raises(LedgerConflict):
-        ledger.decide(decision(kind, "p1"))
-    assert ledger.decisions() == []
+        ledger.record_decision(decision(kind, "p1"))
+    assert ledger.list_decisions() == []
 
 
 # -- a caller that is cancelled
@@ -523,7 +531,7 @@ async def test_a_cancelled_attempt_is_never_left_open(ledger, attempt):
 async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    settling = asyncio.ensure_future(ledger.settle(first.uuid, sealed("s1"), at=2.0))
+    settling = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), at=2.0))
     await asyncio.sleep(0)
     settling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -536,9 +544,9 @@ async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attem
 
 
 async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
-    first = attempt("p1", contract=UPLOAD)
+    first = attempt("p1", contract=UPLOAD_REFUSED)
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
     past = ledger.snapshot().people["p1"]
     assert (past.create_count, [refusal.refused_at_upload for refusal in past.refusals]) == (0, [True])
     await ledger.open_attempt(
@@ -550,12 +558,12 @@ async def test_refusals_before_a_seal_are_of_the_past(ledger, attempt, sealed):
     for verdict in (Verdict("refused", code="InvalidParameter"), sealed("s1")):
         one = attempt("p1")
         await ledger.open_attempt(one)
-        await ledger.settle(one.uuid, verdict, at=2.0)
+        await ledger.record_verdict(one.uuid, verdict, at=2.0)
     assert ledger.snapshot().people["p1"].refusals == ()
-    await asyncio.to_thread(ledger.decide, decision("replace", "p1", detail="新章"))
+    await asyncio.to_thread(ledger.record_decision, decision("replace", "p1", detail="新章"))
     later = attempt("p1", seal_name="新章")
     await ledger.open_attempt(later)
-    await ledger.settle(later.uuid, Verdict("refused", code="InvalidParameter"), at=3.0)
+    await ledger.record_verdict(later.uuid, Verdict("refused", code="InvalidParameter"), at=3.0)
     past = ledger.snapshot().people["p1"]
     assert ([one.uuid for one in past.refusals], past.seal, past.create_count) == ([later.uuid], None, 3)
 
@@ -581,9 +589,9 @@ def test_reading_and_writing_from_several_threads(ledger, attempt):
 
 
 def test_files_are_known_by_path(ledger):
-    ledger.remember_files({"/seals/甲.png": FileStat(1, 2, "a"), "/seals/乙.png": FileStat(3, 4, "b")})
-    ledger.remember_files({"/seals/甲.png": FileStat(5, 6, "c")})
-    known = ledger.known_files()
+    ledger.record_files({"/seals/甲.png": FileStat(1, 2, "a"), "/seals/乙.png": FileStat(3, 4, "b")})
+    ledger.record_files({"/seals/甲.png": FileStat(5, 6, "c")})
+    known = ledger.list_known_files()
     assert (known["/seals/甲.png"], known.get("/seals/乙.png")) == (FileStat(5, 6, "c"), FileStat(3, 4, "b"))
     assert (known.get("/seals/丙.png"), "/seals/丙.png" in known) == (None, False)
 
@@ -591,7 +599,7 @@ def test_files_are_known_by_path(ledger):
 async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, sealed):
     first = attempt("p1", content=CONTENT)
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, sealed("s1"), at=9.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), at=9.0)
     seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
     assert ledger.snapshot() == LedgerSnapshot(
         {"p1": PersonHistory("p1", "p1处方章", seal, create_count=1, seal_name_locked=True, **KNOWN_BY)},
@@ -614,7 +622,7 @@ async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count
             "p1", signed_at=100.0 - number
         )  # a clock that runs backwards does not change their order
         await ledger.open_attempt(one)
-        await ledger.settle(one.uuid, verdict, at=200.0)
+        await ledger.record_verdict(one.uuid, verdict, at=200.0)
         if verdict.kind == "refused":
             told.append(
                 CreateAttempt(
@@ -679,7 +687,7 @@ async def _step(
     tried = CreateAttempt(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, replayable_until=361.0)
     if kind:
         seal_id = f"s-{uuid}" if kind == "sealed" else None
-        await ledger.settle(uuid, Verdict(kind, seal_id=seal_id, code=code), at=2.0)
+        await ledger.record_verdict(uuid, Verdict(kind, seal_id=seal_id, code=code), at=2.0)
     model[key] = PersonHistory(
         key,
         past.seal_name,
@@ -696,15 +704,15 @@ async def _step(
 
 
 def test_rows_seen_before_count_unless_the_run_was_stopped_for_new_ones(ledger, run_record, seen):
-    assert ledger.seen_before(["a"]) == set()
-    ledger.see_rows("r1", [seen("a", "ready"), seen("b", "ready")])
+    assert ledger.find_seen_rows(["a"]) == set()
+    ledger.record_rows("r1", [seen("a", "ready"), seen("b", "ready")])
     ledger.finish_run("r1", exit=5, finished=2.0, record='{"halted": {"code": "TOO_MANY_NEW"}}')
-    assert ledger.seen_before(["a", "b", "c"]) == set()
+    assert ledger.find_seen_rows(["a", "b", "c"]) == set()
     ledger.begin_run(run_record("r2"))
-    ledger.see_rows("r2", [seen("a", "ready")])
-    assert ledger.seen_before(["a", "b", "c"]) == {"a"}, "also of a run that was killed"
+    ledger.record_rows("r2", [seen("a", "ready")])
+    assert ledger.find_seen_rows(["a", "b", "c"]) == {"a"}, "also of a run that was killed"
     ledger.finish_run("r2", exit=5, finished=3.0, record='{"halted": null}')
-    assert ledger.seen_before(["a", "b", "c"]) == {"a"}
+    assert ledger.find_seen_rows(["a", "b", "c"]) == {"a"}
 
 
 async def test_a_corrected_copy_is_found_by_its_roster_row_once_its_person_has_a_seal(
@@ -712,45 +720,53 @@ async def test_a_corrected_copy_is_found_by_its_roster_row_once_its_person_has_a
 ):
     first = attempt()
     copy = seen("copy", "sealed", key=first.key, line='{"row_id":"copy","corrects":"wrong"}')
-    ledger.see_rows("r1", [copy, seen("other", "ready")])
-    assert ledger.corrections_of(["wrong", "other"]) == {}
+    ledger.record_rows("r1", [copy, seen("other", "ready")])
+    assert ledger.find_corrections(["wrong", "other"]) == {}
     await ledger.open_attempt(first)
-    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
-    assert ledger.corrections_of(["wrong", "other"]) == {"wrong": copy}
-    assert ledger.corrections_of(["other"]) == {}
+    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
+    assert ledger.find_corrections(["wrong", "other"]) == {"wrong": copy}
+    assert ledger.find_corrections(["other"]) == {}
 
 
 def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen):
-    ledger.see_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
-    ledger.see_rows("r1", [seen("a", "sealed")])
-    assert [(row.row_id, row.status) for row in ledger.rows_of("r1")] == [("a", "sealed"), ("b", "unchanged")]
+    ledger.record_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
+    ledger.record_rows("r1", [seen("a", "sealed")])
+    assert [(row.row_id, row.status) for row in ledger.list_rows("r1")] == [
+        ("a", "sealed"),
+        ("b", "unchanged"),
+    ]
 
 
 def test_a_closed_ledger_takes_nothing(ledger, seen):
     ledger.close()
     ledger.close()
     with pytest.raises(RuntimeError, match="closed"):
-        ledger.see_rows("r1", [seen("a", "ready")])
+        ledger.record_rows("r1", [seen("a", "ready")])
 
 
 def test_a_run_comes_back_as_it_was_begun_and_ended(ledger, run_record):
-    assert ledger.run("r1") == run_record("r1")
+    assert ledger.find_run("r1") == run_record("r1")
     ledger.finish_run("r1", exit=3, finished=5.0, record='{"run":"r1"}')
-    assert ledger.run("r1") == run_record("r1", exit=3, finished=5.0, record='{"run":"r1"}')
-    assert ledger.run("r2") is None
+    assert ledger.find_run("r1") == run_record("r1", exit=3, finished=5.0, record='{"run":"r1"}')
+    assert ledger.find_run("r2") is None
 
 
 def test_runs_are_told_newest_first_in_the_order_they_began(ledger, run_record):
     ledger.finish_run("r1", exit=0, finished=5.0, record="{}")
     ledger.begin_run(run_record("r0", started=1.0))  # the clock was set back
-    assert [record.run for record in ledger.runs(10)] == ["r0", "r1"]
-    assert [record.run for record in ledger.runs(1)] == ["r0"]
-    assert ledger.last_run().run == "r0"
-    assert ledger.last_run(complete=True).run == "r1"
+    assert [record.run for record in ledger.list_runs(10)] == ["r0", "r1"]
+    assert [record.run for record in ledger.list_runs(1)] == ["r0"]
+    assert ledger.find_last_run().run == "r0"
+    assert ledger.find_last_run(complete=True).run == "r1"
 
 
 def test_a_new_ledger_has_no_run(empty):
-    assert (empty.last_run(), empty.last_run(complete=True), empty.runs(5), empty.rows_of("r1")) == (
+    assert (
+        empty.find_last_run(),
+        empty.find_last_run(complete=True),
+        empty.list_runs(5),
+        empty.list_rows("r1"),
+    ) == (
         None,
         None,
         [],
@@ -765,18 +781,18 @@ def test_rows_come_back_by_file_sheet_and_row(ledger, seen):
         seen("c", "failed", row=4, file="乙.csv"),
         seen("d", "failed", row=2),
     ]
-    ledger.see_rows("r1", rows)
-    assert [row.row_id for row in ledger.rows_of("r1")] == ["c", "b", "d", "a"]
-    assert sorted(ledger.rows_of("r1"), key=lambda row: row.row_id) == rows
+    ledger.record_rows("r1", rows)
+    assert [row.row_id for row in ledger.list_rows("r1")] == ["c", "b", "d", "a"]
+    assert sorted(ledger.list_rows("r1"), key=lambda row: row.row_id) == rows
 
 
 def test_a_night_that_did_not_see_a_row_is_not_said_to_have(ledger, run_record, seen):
-    ledger.see_rows("r1", [seen("a", "unchanged")])
+    ledger.record_rows("r1", [seen("a", "unchanged")])
     ledger.begin_run(run_record("r2"))
-    ledger.see_rows("r2", [])
+    ledger.record_rows("r2", [])
     ledger.begin_run(run_record("r3"))
-    ledger.see_rows("r3", [seen("a", "unchanged")])
-    assert [len(ledger.rows_of(night)) for night in ("r1", "r2", "r3")] == [1, 0, 1]
+    ledger.record_rows("r3", [seen("a", "unchanged")])
+    assert [len(ledger.list_rows(night)) for night in ("r1", "r2", "r3")] == [1, 0, 1]
 
 
 RUNS = st.lists(
@@ -803,21 +819,21 @@ def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
             said[run] = {}
             for statuses in words:
                 said[run] |= statuses
-                ledger.see_rows(
+                ledger.record_rows(
                     run,
                     [
                         RowRecord(row_id, None, "f", None, 1, status, (), "{}")
                         for row_id, status in statuses.items()
                     ],
                 )
-        assert {run: {row.row_id: row.status for row in ledger.rows_of(run)} for run in said} == said
+        assert {run: {row.row_id: row.status for row in ledger.list_rows(run)} for run in said} == said
 
 
 def test_judgements_are_kept_and_the_later_one_counts(ledger):
-    ledger.judge({"a" * 32: "wrong", "b" * 32: "right"}, at=1.0, who="me", why="review of r1")
-    ledger.judge({"a" * 32: "right"}, at=2.0, who="me", why="review of r2")
-    assert ledger.judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
-    assert [(told.kind, told.why) for told in ledger.decisions()] == [
+    ledger.record_judgements({"a" * 32: "wrong", "b" * 32: "right"}, at=1.0, who="me", why="review of r1")
+    ledger.record_judgements({"a" * 32: "right"}, at=2.0, who="me", why="review of r2")
+    assert ledger.list_judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
+    assert [(told.kind, told.why) for told in ledger.list_decisions()] == [
         ("review", "review of r1"),
         ("review", "review of r2"),
     ]

@@ -13,7 +13,7 @@ from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger.attempts import ORPHANED
-from pipeline.ledger.protocol import UPLOAD, LedgerConflict
+from pipeline.ledger.protocol import UPLOAD_REFUSED, LedgerConflict
 
 OPEN_AND_WAIT = """
 import asyncio, sys
@@ -30,7 +30,7 @@ async def night():
     for number in range(3):
         name = f"{number}处方章"
         await ledger.open_attempt(make(conftest.ATTEMPT, uuid=f"u{number}", key=f"p{number}", seal_name=name))
-    await ledger.settle("u0", Verdict("sealed", seal_id="s0"), at=2.0)
+    await ledger.record_verdict("u0", Verdict("sealed", seal_id="s0"), at=2.0)
     print("in the air", flush=True)
     sys.stdin.read()
 
@@ -70,7 +70,7 @@ def test_a_reader_changes_nothing_and_takes_an_open_attempt_for_unknown(place, p
 
 def test_a_refused_upload_whose_refusal_was_not_entered_made_nothing(ledger, opened, attempt):
     """No create was sent: there is nothing that a human could look up."""
-    asyncio.run(ledger.open_attempt(attempt("p1", contract=UPLOAD)))
+    asyncio.run(ledger.open_attempt(attempt("p1", contract=UPLOAD_REFUSED)))
     ledger.close()
     past = opened(recover=True).snapshot().people["p1"]
     assert (past.unresolved_attempt, past.create_count, past.seal_name_locked) == (None, 0, False)
@@ -89,7 +89,7 @@ async def test_what_returned_is_there_for_everybody(ledger, attempt, sealed, raw
     first = attempt("p1")
     await ledger.open_attempt(first)
     assert raw("SELECT uuid, verdict FROM attempt") == [(first.uuid, None)]
-    await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
     assert raw("SELECT seal_id, attempt, at FROM seal") == [("s1", first.uuid, 2.0)]
 
 
@@ -125,7 +125,7 @@ async def test_one_that_fails_takes_nothing_of_its_neighbours(ledger, attempt, h
             ledger.open_attempt(attempt("p2")),
             ledger.open_attempt(attempt("p1")),
             ledger.open_attempt(attempt("p3", name="\ud800")),  # text no database can hold
-            ledger.settle(first.uuid, sealed("s1"), at=2.0),
+            ledger.record_verdict(first.uuid, sealed("s1"), at=2.0),
             return_exceptions=True,
         )
         await asyncio.sleep(0)
@@ -171,7 +171,7 @@ async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attem
     first = attempt("p1")
     await ledger.open_attempt(first)
     with held(ledger):
-        waiting = asyncio.ensure_future(ledger.settle(first.uuid, sealed("s1"), at=2.0))
+        waiting = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), at=2.0))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -220,10 +220,10 @@ async def test_after_a_write_the_disk_refused_nothing_is_sent_and_verdicts_are_s
         with pytest.raises(LedgerError, match="could not be written") as refused:
             await ledger.open_attempt(attempt("p2"))
         with pytest.raises(LedgerError):
-            await ledger.settle(first.uuid, sealed("s1"), at=2.0)
+            await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
     assert refused.value.exit_code == 74
     assert ledger.snapshot().people.keys() == {"p1"}
-    await ledger.settle(first.uuid, sealed("s1"), at=3.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), at=3.0)
     with pytest.raises(LedgerError):
         await ledger.open_attempt(attempt("p2"))
     assert ledger.snapshot().people["p1"].seal.seal_id == "s1"
@@ -234,8 +234,8 @@ def test_a_ledger_that_may_not_grow_says_so(ledger):
     ledger._write(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
     many = {f"/seals/{number}.png": FileStat(1, 1, "a" * 64) for number in range(5000)}
     with pytest.raises(LedgerError, match="full"):
-        ledger.remember_files(many)
-    assert len(ledger.known_files()) == 0
+        ledger.record_files(many)
+    assert len(ledger.list_known_files()) == 0
 
 
 async def test_a_write_too_large_for_the_disk_does_not_take_a_small_neighbour_with_it(
@@ -247,15 +247,15 @@ async def test_a_write_too_large_for_the_disk_does_not_take_a_small_neighbour_wi
     size = place.with_name(f"{place.name}-wal").stat().st_size
     with no_file_may_grow(size + 200_000):
         with held(ledger):
-            remembering = asyncio.ensure_future(asyncio.to_thread(ledger.remember_files, large))
+            remembering = asyncio.ensure_future(asyncio.to_thread(ledger.record_files, large))
             await asyncio.to_thread(until_queued, ledger)
-            settling = asyncio.ensure_future(ledger.settle(first.uuid, sealed("s1"), at=2.0))
+            settling = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), at=2.0))
             await asyncio.sleep(0)
         await settling
         with pytest.raises(LedgerError):
             await remembering
     assert ledger.snapshot().people["p1"].seal.seal_id == "s1"
-    assert len(ledger.known_files()) == 0
+    assert len(ledger.list_known_files()) == 0
 
 
 async def test_a_ledger_opened_for_reading_writes_nothing(ledger, opened, attempt):
@@ -263,9 +263,9 @@ async def test_a_ledger_opened_for_reading_writes_nothing(ledger, opened, attemp
     with pytest.raises(RuntimeError, match="for reading"):
         await reader.open_attempt(attempt("p1"))
     with pytest.raises(RuntimeError, match="for reading"):
-        await reader.settle("u", Verdict("unknown"), at=1.0)
+        await reader.record_verdict("u", Verdict("unknown"), at=1.0)
     with pytest.raises(RuntimeError, match="for reading"):
-        reader.remember_files({"/a.png": FileStat(1, 1, "a")})
+        reader.record_files({"/a.png": FileStat(1, 1, "a")})
 
 
 def test_a_ledger_damaged_under_way_is_told_as_such(ledger, place):

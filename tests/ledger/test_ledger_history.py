@@ -8,19 +8,22 @@ ENTRIES = (
 
 
 def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen, raw):
-    ledger.see_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
-    ledger.see_rows("r1", [seen("a", "sealed")])
-    assert [(row.row_id, row.status) for row in ledger.rows_of("r1")] == [("a", "sealed"), ("b", "unchanged")]
+    ledger.record_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
+    ledger.record_rows("r1", [seen("a", "sealed")])
+    assert [(row.row_id, row.status) for row in ledger.list_rows("r1")] == [
+        ("a", "sealed"),
+        ("b", "unchanged"),
+    ]
     assert raw("SELECT count(*) FROM row_line") == [(2,)]
 
 
 def test_equal_nights_are_one_entry(ledger, run_record, seen, raw):
     for night in ("r1", "r2", "r3"):
         ledger.begin_run(run_record(night)) if night != "r1" else None
-        ledger.see_rows(night, [seen("a", "unchanged")])
-        ledger.see_rows(night, [seen("a", "unchanged")])
+        ledger.record_rows(night, [seen("a", "unchanged")])
+        ledger.record_rows(night, [seen("a", "unchanged")])
     assert raw(ENTRIES) == [(1, 3, "unchanged")]
-    assert [ledger.rows_of(night) for night in ("r1", "r2", "r3")] == [[seen("a", "unchanged")]] * 3
+    assert [ledger.list_rows(night) for night in ("r1", "r2", "r3")] == [[seen("a", "unchanged")]] * 3
 
 
 def test_a_change_of_anything_is_a_new_entry(ledger, run_record, seen, raw):
@@ -33,36 +36,36 @@ def test_a_change_of_anything_is_a_new_entry(ledger, run_record, seen, raw):
         "row": 4,
         "line": "{}",
     }
-    ledger.see_rows("r1", [seen(name, "unchanged") for name in words])
+    ledger.record_rows("r1", [seen(name, "unchanged") for name in words])
     ledger.begin_run(run_record("r2"))
     changed = [seen(name, "unchanged", **{name: value}) for name, value in words.items() if name != "status"]
     changed.append(seen("status", "failed", line=seen("", "unchanged").line))
-    ledger.see_rows("r2", changed)
+    ledger.record_rows("r2", changed)
     assert raw("SELECT count(*) FROM row_seen WHERE first_run = last_run") == [(2 * len(words),)]
-    assert {row.row_id: row for row in ledger.rows_of("r2")} == {row.row_id: row for row in changed}
+    assert {row.row_id: row for row in ledger.list_rows("r2")} == {row.row_id: row for row in changed}
 
 
 def test_what_the_plan_carried_on_and_the_end_took_back_stays_with_the_night_before(
     ledger, run_record, seen, raw
 ):
-    ledger.see_rows("r1", [seen("a", "failed")])
+    ledger.record_rows("r1", [seen("a", "failed")])
     ledger.begin_run(run_record("r2"))
-    ledger.see_rows("r2", [seen("a", "failed")])
-    ledger.see_rows("r2", [seen("a", "sealed")])
+    ledger.record_rows("r2", [seen("a", "failed")])
+    ledger.record_rows("r2", [seen("a", "sealed")])
     assert raw(ENTRIES) == [(1, 1, "failed"), (2, 2, "sealed")]
 
 
 def test_neither_a_retry_nor_a_night_killed_before_its_plan_tears_the_nights_apart(
     ledger, run_record, seen, raw
 ):
-    ledger.see_rows("r1", [seen("a", "unchanged"), seen("b", "failed")])
+    ledger.record_rows("r1", [seen("a", "unchanged"), seen("b", "failed")])
     ledger.begin_run(run_record("r2", command="retry"))
-    ledger.see_rows("r2", [seen("b", "failed")])
+    ledger.record_rows("r2", [seen("b", "failed")])
     ledger.begin_run(run_record("r3", rosters=("/in/other.xlsx",)))
-    ledger.see_rows("r3", [seen("c", "sealed")])
+    ledger.record_rows("r3", [seen("c", "sealed")])
     ledger.begin_run(run_record("r4"))  # killed
     ledger.begin_run(run_record("r5"))
-    ledger.see_rows("r5", [seen("a", "unchanged"), seen("b", "failed")])
-    told = {run: [row.row_id for row in ledger.rows_of(run)] for run in ("r1", "r2", "r3", "r4", "r5")}
+    ledger.record_rows("r5", [seen("a", "unchanged"), seen("b", "failed")])
+    told = {run: [row.row_id for row in ledger.list_rows(run)] for run in ("r1", "r2", "r3", "r4", "r5")}
     assert told == {"r1": ["a", "b"], "r2": ["b"], "r3": ["c"], "r4": [], "r5": ["a", "b"]}
     assert raw("SELECT count(*) FROM row_line") == [(4,)]

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.ledger.site_key import KEY_FORMAT, SiteKey
-from pipeline.ledger.tenant import tenant
+from pipeline.ledger.tenant import make_tenant_id
 
 KEY = SiteKey(bytes(range(32)), "production/app/org")
 
@@ -60,7 +60,7 @@ def test_the_secret_shows_nowhere():
     ],
 )
 def test_a_tenant_is_environment_application_and_organisation(endpoint, environment):
-    assert tenant(endpoint, "yDRapp", "org_1") == f"{environment}/yDRapp/org_1"
+    assert make_tenant_id(endpoint, "yDRapp", "org_1") == f"{environment}/yDRapp/org_1"
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_a_tenant_is_environment_application_and_organisation(endpoint, environm
 )
 def test_a_place_nobody_can_name_has_no_tenant(endpoint):
     with pytest.raises(UsageError):
-        tenant(endpoint, "app", "org")
+        make_tenant_id(endpoint, "app", "org")
 
 
 def test_an_id_cannot_pass_for_two():
-    assert tenant("http://localhost", "a/b", "c") != tenant("http://localhost", "a", "b/c")
+    assert make_tenant_id("http://localhost", "a/b", "c") != make_tenant_id("http://localhost", "a", "b/c")

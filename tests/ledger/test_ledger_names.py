@@ -18,7 +18,7 @@ from memory_ledger import MemoryLedger
 from pipeline.domain.seals import LedgerSnapshot, SealContent, Verdict
 from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import UPLOAD, Attempt, Ledger, LedgerConflict, RunRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Ledger, LedgerConflict, RunRecord
 
 PEOPLE, NAMES = ("p1", "p2", "p3"), ("甲章", "乙章", "丙章")
 SEALED = Verdict("sealed", seal_id="")  # each time another
@@ -66,23 +66,23 @@ async def create(
     ledger: Ledger, number: int, key: str, name: str, verdict: Verdict | None, upload: bool
 ) -> None:
     refused_upload = upload and verdict is not None and verdict.kind == "refused"
-    contract = UPLOAD if refused_upload else "file_id"
+    contract = UPLOAD_REFUSED if refused_upload else "file_id"
     await ledger.open_attempt(
         Attempt(f"u{number}", key, "r1", "row", "张伟", "*", name, contract, "h", 1.0, CONTENT)
     )
     if verdict is SEALED:
-        await ledger.settle(f"u{number}", Verdict("sealed", seal_id=f"s{number}"), at=2.0)
+        await ledger.record_verdict(f"u{number}", Verdict("sealed", seal_id=f"s{number}"), at=2.0)
     elif verdict is not None:
-        await ledger.settle(f"u{number}", verdict, at=2.0)
+        await ledger.record_verdict(f"u{number}", verdict, at=2.0)
 
 
 def decide(ledger: Ledger, number: int, kind: str, key: str, name: str) -> None:
     past = ledger.snapshot().people.get(key)
     if past is not None and kind == "replace":
-        ledger.decide(decision(kind, key, detail=name))
+        ledger.record_decision(decision(kind, key, detail=name))
     elif past is not None and past.unresolved_attempt is not None:
         seal_id = f"s{number}" if kind == "created" else None
-        ledger.decide(decision(kind, key, attempt=past.unresolved_attempt.uuid, seal_id=seal_id))
+        ledger.record_decision(decision(kind, key, attempt=past.unresolved_attempt.uuid, seal_id=seal_id))
 
 
 def hold(known: LedgerSnapshot) -> None:
@@ -113,8 +113,8 @@ def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_
             hold(ours.snapshot())
         before = ours.snapshot()
         ours.close()
-        assert maintenance.check(place, "t").troubles == ()
+        assert maintenance.check_ledger(place, "t").troubles == ()
         place.unlink()
-        maintenance.rebuild(place, "t")
+        maintenance.rebuild_ledger(place, "t")
         again, _ = open_ledger(place, "t", now=3.0, readonly=True)
         assert again.snapshot() == before

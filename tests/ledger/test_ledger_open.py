@@ -58,7 +58,7 @@ def test_a_new_ledger_and_its_key_are_their_owners_alone_whatever_the_umask(plac
     finally:
         os.umask(before)
     with closing(fresh):
-        fresh.remember_files({})
+        fresh.record_files({})
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in place.parent.iterdir()}
     assert modes == dict.fromkeys(
         ["ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key"], 0o600
@@ -213,7 +213,7 @@ def test_a_new_ledger_is_refused_where_a_run_tells_of_creates(place, opened):
 def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_there(ledger, opened, place):
     (place.parent / "receipts.jsonl").write_text("{}")
     again = opened(evidence="/out/run.json", force_new=True)
-    assert again.run("r1") == ledger.run("r1")
+    assert again.find_run("r1") == ledger.find_run("r1")
 
 
 def test_a_reader_begins_no_ledger(place):

@@ -13,7 +13,7 @@ from pipeline.domain.roster import list_spellings
 from pipeline.domain.seals import PersonMarks
 from pipeline.ledger import maintenance
 from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import Adopted, LedgerConflict
+from pipeline.ledger.protocol import AdoptedSeal, LedgerConflict
 
 
 @pytest.fixture(params=("sqlite", "memory"))
@@ -43,37 +43,39 @@ def test_an_attempt_tells_staff_number_and_mobile(ledger, attempt):
 
 
 def test_an_adopted_seal_tells_them_too(ledger):
-    ledger.adopt([Adopted("p1", "S1", "王小明", "*", None, "s", "m")], at=1.0, who="it", why="old")
+    ledger.record_adopted_seals(
+        [AdoptedSeal("p1", "S1", "王小明", "*", None, "s", "m")], at=1.0, who="it", why="old"
+    )
     assert marks_of(ledger) == ("s", "m")
 
 
 def test_what_was_seen_later_counts_and_what_is_empty_takes_nothing_back(ledger, attempt):
     send(ledger, attempt("p1"), UNKNOWN)
-    ledger.remember_marks({"p1": PersonMarks("s", "")})
+    ledger.record_marks({"p1": PersonMarks("s", "")})
     assert marks_of(ledger) == ("s", "m" * 32)
-    ledger.remember_marks({"p1": PersonMarks("", "n")})
+    ledger.record_marks({"p1": PersonMarks("", "n")})
     assert marks_of(ledger) == ("s", "n")
 
 
 def test_a_number_becomes_a_persons_and_is_taken_back(ledger, attempt, sealed):
     send(ledger, attempt("p1"), sealed("s1"))
-    ledger.decide(same("p1", "p2", id_masked="**************0022"))
+    ledger.record_decision(same("p1", "p2", id_masked="**************0022"))
     known = ledger.snapshot()
     assert (known.same_persons, known.other_persons) == ({"p2": "p1"}, frozenset())
     assert known.people["p1"].id_masked == "**************0022"
-    ledger.decide(other("p1", "p2"))
+    ledger.record_decision(other("p1", "p2"))
     known = ledger.snapshot()
     assert (known.same_persons, known.other_persons) == ({}, frozenset({("p1", "p2")}))
-    ledger.decide(same("p1", "p2"))
+    ledger.record_decision(same("p1", "p2"))
     assert ledger.snapshot().other_persons == frozenset()
 
 
 def test_all_numbers_of_a_person_lead_to_the_one_with_the_seal(ledger, attempt, sealed):
     send(ledger, attempt("p1"), sealed("s1"))
-    ledger.decide(same("p1", "p2"))
-    ledger.decide(decision("replace", "p1", detail="新处方章"))
+    ledger.record_decision(same("p1", "p2"))
+    ledger.record_decision(decision("replace", "p1", detail="新处方章"))
     send(ledger, attempt("p3"), sealed("s3"))
-    ledger.decide(same("p3", "p1"))
+    ledger.record_decision(same("p3", "p1"))
     assert ledger.snapshot().same_persons == {"p2": "p3", "p1": "p3"}
 
 
@@ -82,17 +84,17 @@ def test_a_number_with_a_seal_or_an_open_attempt_is_nobody_elses(ledger, attempt
     send(ledger, attempt("p1"), sealed("s1"))
     send(ledger, attempt("p2"), sealed("s2") if verdict == "sealed" else UNKNOWN)
     with pytest.raises(LedgerConflict, match=r"^same_person$"):
-        ledger.decide(same("p1", "p2"))
+        ledger.record_decision(same("p1", "p2"))
     with pytest.raises(LedgerConflict, match=r"^same_person$"):
-        ledger.decide(same("p1", "p1"))
+        ledger.record_decision(same("p1", "p1"))
     assert ledger.snapshot().same_persons == {}
 
 
 def test_a_person_without_a_seal_or_an_open_attempt_takes_no_number(ledger, attempt, sealed):
     send(ledger, attempt("p1"), sealed("s1"))
-    ledger.decide(decision("replace", "p1", detail="新处方章"))
+    ledger.record_decision(decision("replace", "p1", detail="新处方章"))
     with pytest.raises(LedgerConflict, match=r"^same_person$"):
-        ledger.decide(same("p1", "p2"))
+        ledger.record_decision(same("p1", "p2"))
 
 
 def test_a_ledger_from_before_reads_staff_numbers_out_of_what_runs_said(
@@ -102,12 +104,12 @@ def test_a_ledger_from_before_reads_staff_numbers_out_of_what_runs_said(
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1"), sealed("s1"))
     rows = [seen("a", "sealed", key="p1", line=json.dumps({"staff_no": staff_no})) for staff_no in ("00A1",)]
-    ledger.see_rows("r1", rows)
+    ledger.record_rows("r1", rows)
     raw("UPDATE person SET staff_no = NULL, mobile = NULL")
     staff_no, mobile = marks_of(ledger)
     assert mobile is None
     assert len(staff_no) == 32
-    ledger.remember_marks({})
+    ledger.record_marks({})
     assert raw("SELECT staff_no, mobile FROM person") == [(staff_no, "")]
 
 
@@ -115,14 +117,14 @@ def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, plac
     ledger = opened(recover=True)
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1", staff_no="s"), sealed("s1"))
-    ledger.remember_marks({"p1": PersonMarks("t", "")})
-    ledger.decide(same("p1", "p2", id_masked="*0022"))
-    ledger.decide(other("p1", "p3"))
+    ledger.record_marks({"p1": PersonMarks("t", "")})
+    ledger.record_decision(same("p1", "p2", id_masked="*0022"))
+    ledger.record_decision(other("p1", "p3"))
     before = ledger.snapshot()
     ledger.close()
-    assert maintenance.check(place, "sandbox/app/org").troubles == ()
+    assert maintenance.check_ledger(place, "sandbox/app/org").troubles == ()
     place.unlink()
-    maintenance.rebuild(place, "sandbox/app/org")
+    maintenance.rebuild_ledger(place, "sandbox/app/org")
     again, _ = open_ledger(place, "sandbox/app/org", now=1.0, readonly=True)
     after = again.snapshot()
     assert replace(after, people=before.people) == before

@@ -12,9 +12,8 @@ import pytest
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import maintenance, receipt_facts, receipts, schema
-from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.registry import TenantRegistry
+from pipeline.ledger.registry import Ownership, TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.support.failpoints import enable_failpoint
 
@@ -23,7 +22,7 @@ TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
 
 
 def told(place):
-    return list(receipts.read(receipts_path(place)))
+    return list(receipts.read_chained(receipts_path(place)))
 
 
 def contents(connection):
@@ -46,7 +45,7 @@ def contents(connection):
 async def seal(ledger, attempt, verdict):
     await ledger.open_attempt(attempt)
     if verdict is not None:
-        await ledger.settle(attempt.uuid, verdict, at=9.0)
+        await ledger.record_verdict(attempt.uuid, verdict, at=9.0)
 
 
 def filled(opened, attempt, run_record, sealed):
@@ -75,7 +74,7 @@ def test_the_receipts_alone_make_the_ledger_again(opened, place, attempt, run_re
         closing(connect(_empty(tmp_path / "new"), readonly=False)) as new,
     ):
         schema.migrate(new)
-        receipt_facts.restore(new, told(place))
+        receipt_facts.restore_rows(new, told(place))
         assert contents(new) == contents(old)
         with pytest.raises(Exception, match="live_seal"):  # the triggers are back
             new.execute(
@@ -93,14 +92,14 @@ def test_every_line_carries_the_digest_of_the_one_before(opened, place, attempt,
     filled(opened, attempt, run_record, sealed).close()
     path = receipts_path(place)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert receipts.end(path).size == path.stat().st_size
+    assert receipts.read_end_mark(path).size == path.stat().st_size
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(
         b"".join(lines[:4]) + lines[4].replace("p1处".encode(), "p9处".encode()) + b"".join(lines[5:])
     )
     assert lines != path.read_bytes().splitlines(keepends=True)
     with pytest.raises(receipts.ReceiptsDamaged) as damaged:
-        receipts.end(path)
+        receipts.read_end_mark(path)
     assert damaged.value.line == 6
 
 
@@ -115,7 +114,7 @@ def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
     opened(recover=True).close()
     assert path.with_name("receipts.1.jsonl").read_bytes() == b"".join(whole[:lines_kept])
     with closing(connect(place, readonly=True)) as connection:
-        assert len(told(place)) == len(receipt_facts.every(connection))
+        assert len(told(place)) == len(receipt_facts.make_all_receipts(connection))
 
 
 def test_a_ledger_of_before_the_receipts_gets_them(opened, place, attempt, run_record, sealed):
@@ -164,7 +163,7 @@ def test_a_verdict_that_reached_the_receipts_survives_a_kill(
     opened(recover=True).close()
     assert raw("SELECT verdict, seal_id FROM attempt") == [(verdict, seal_id)]
     with closing(connect(place, readonly=True)) as connection:
-        assert receipt_facts.mark_of(connection) == receipts.end(receipts_path(place))
+        assert receipt_facts.read_mark(connection) == receipts.read_end_mark(receipts_path(place))
 
 
 @pytest.fixture
@@ -196,7 +195,7 @@ def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_
     with pytest.raises(LedgerError, match="ledger rebuild"):
         opened(recover=True)
     assert receipts_path(place).read_bytes() == before
-    restored = maintenance.rebuild(place, TENANT)
+    restored = maintenance.rebuild_ledger(place, TENANT)
     assert (restored.people, restored.unsettled) == (1, 1)
     assert restored.aside.name == "ledger.sqlite3.replaced-1"
     opened(recover=True).close()
@@ -240,15 +239,15 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
     enable_failpoint(act)
     try:
         with pytest.raises(LedgerError):
-            asyncio.run(ledger.settle(lost.uuid, sealed("S1"), at=9.0))
-        asyncio.run(ledger.settle(kept.uuid, sealed("S2"), at=9.0))
+            asyncio.run(ledger.record_verdict(lost.uuid, sealed("S1"), at=9.0))
+        asyncio.run(ledger.record_verdict(kept.uuid, sealed("S2"), at=9.0))
     finally:
         enable_failpoint(None)
     ledger.close()
     opened(recover=True).close()
-    assert maintenance.check(place, TENANT).troubles == ()
+    assert maintenance.check_ledger(place, TENANT).troubles == ()
     place.unlink()
-    assert maintenance.rebuild(place, TENANT).seals == 2
+    assert maintenance.rebuild_ledger(place, TENANT).seals == 2
 
 
 def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, tmp_path):
@@ -258,12 +257,12 @@ def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, t
     with closing(opened(recover=True)) as ledger:
         ledger.begin_run(record)
         ledger.finish_run("r1", exit=0, finished=9.0, record="{}")
-        assert ledger.run("r1").rosters == record.rosters, "retry reads them again"
+        assert ledger.find_run("r1").rosters == record.rosters, "retry reads them again"
     assert number not in receipts_path(place).read_text("utf-8")
     place.unlink()
-    maintenance.rebuild(place, TENANT)
+    maintenance.rebuild_ledger(place, TENANT)
     with closing(opened(readonly=True)) as ledger:
-        assert (ledger.run("r1").rosters, ledger.run("r1").seals) == ((), None)
+        assert (ledger.find_run("r1").rosters, ledger.find_run("r1").seals) == ((), None)
 
 
 def test_a_verdict_reads_its_own_seal_and_no_other(opened, place):

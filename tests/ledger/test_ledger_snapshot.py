@@ -12,9 +12,9 @@ CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红�
 async def test_a_reader_sees_one_moment_while_others_write(ledger, attempt):
     await ledger.open_attempt(attempt("p1"))
     with ledger._reading() as connection:
-        before = people.snapshot(connection, str)
+        before = people.read_snapshot(connection, str)
         await ledger.open_attempt(attempt("p2"))
-        assert people.snapshot(connection, str) == before
+        assert people.read_snapshot(connection, str) == before
     assert ledger.snapshot().people.keys() == {"p1", "p2"}
 
 
@@ -22,7 +22,7 @@ async def test_a_person_keeps_the_newest_name_and_the_first_seal_name(ledger, at
     for name in ("王小明", "王晓明"):
         one = attempt("p1", name=name)
         await ledger.open_attempt(one)
-        await ledger.settle(one.uuid, Verdict("refused"), at=2.0)
+        await ledger.record_verdict(one.uuid, Verdict("refused"), at=2.0)
     assert raw("SELECT name, id_masked, seal_name FROM person") == [
         ("王晓明", "**************0011", "p1处方章")
     ]
@@ -30,9 +30,9 @@ async def test_a_person_keeps_the_newest_name_and_the_first_seal_name(ledger, at
 
 def test_files_are_known_by_path_and_no_path_is_kept(ledger, place):
     path = "/seals/110101199003070011.png"
-    ledger.remember_files({path: FileStat(1, 2, "a"), "/seals/乙.png": FileStat(3, 4, "b")})
-    ledger.remember_files({path: FileStat(5, 6, "c")})
-    known = ledger.known_files()
+    ledger.record_files({path: FileStat(1, 2, "a"), "/seals/乙.png": FileStat(3, 4, "b")})
+    ledger.record_files({path: FileStat(5, 6, "c")})
+    known = ledger.list_known_files()
     assert (known[path], known.get("/seals/乙.png")) == (FileStat(5, 6, "c"), FileStat(3, 4, "b"))
     assert "/seals/丙.png" not in known
     assert {known[digest].sha256 for digest in known} == {"b", "c"}

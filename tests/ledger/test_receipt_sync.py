@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import LedgerError
 from pipeline.ledger import receipt_sync
-from pipeline.ledger.receipt_sync import inspect_receipts, receipts_path
+from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger
 from pipeline.ledger.receipts import Mark
 from pipeline.ledger.sqlite_ledger import connect
 
@@ -21,7 +21,7 @@ def filled(opened, attempt, run_record, sealed, place):
     async def send(key):
         create = attempt(key)
         await ledger.open_attempt(create)
-        await ledger.settle(create.uuid, sealed(f"S{key}"), at=9.0)
+        await ledger.record_verdict(create.uuid, sealed(f"S{key}"), at=9.0)
 
     for serial in range(8):
         asyncio.run(send(f"p{serial}"))
@@ -73,7 +73,7 @@ def test_receipts_that_are_older_than_the_ledger_are_written_again(filled, opene
     """The ledger lacks nothing that they hold."""
     receipts_path(place).write_bytes(b"".join(filled[:lines]))
     with closing(connect(place, readonly=True)) as connection:
-        inspect_receipts(place, connection, registered=None)
+        require_complete_ledger(place, connection, registered=None)
     opened(recover=True).close()
     assert (
         len(receipts_path(place).read_bytes().splitlines()) == len(filled) - 8

@@ -3,18 +3,18 @@
 import asyncio
 
 from pipeline.domain.seals import Verdict
-from pipeline.ledger.protocol import Adopted, Decision
+from pipeline.ledger.protocol import AdoptedSeal, Decision
 
 UNKNOWN = Verdict("unknown", code="no_answer")
 SEALS = [
-    Adopted("p1", "S1", "王小明", "****0011", "王小明处方章"),
-    Adopted("p2", "S2", None, "****0012", None),
+    AdoptedSeal("p1", "S1", "王小明", "****0011", "王小明处方章"),
+    AdoptedSeal("p2", "S2", None, "****0012", None),
 ]
 
 
 async def _send(ledger, attempt, verdict):
     await ledger.open_attempt(attempt)
-    await ledger.settle(attempt.uuid, verdict, at=9.0)
+    await ledger.record_verdict(attempt.uuid, verdict, at=9.0)
 
 
 def send(ledger, attempt, verdict):

@@ -26,8 +26,8 @@ from pipeline.domain.seals import (
     Verdict,
 )
 from pipeline.ledger.protocol import (
-    UPLOAD,
-    Adopted,
+    UPLOAD_REFUSED,
+    AdoptedSeal,
     Attempt,
     Decision,
     DecisionRecord,
@@ -60,7 +60,7 @@ class Sent:
 
     @property
     def surely_refused(self) -> bool:
-        if self.attempt.contract == UPLOAD:
+        if self.attempt.contract == UPLOAD_REFUSED:
             return True
         if self.verdict is None or self.verdict.kind not in {"refused", "not_executed"}:
             return False
@@ -71,7 +71,7 @@ class Sent:
     def left(self) -> bool:
         """Whether a create may have left."""
         never = self.verdict and self.verdict.kind == "not_executed" and self.verdict.http_status is None
-        return self.attempt.contract != UPLOAD and not never
+        return self.attempt.contract != UPLOAD_REFUSED and not never
 
     def told(self) -> CreateAttempt:
         verdict, attempt = self.verdict or Verdict("unknown"), self.attempt
@@ -86,7 +86,7 @@ class Sent:
             verdict.message,
             verdict.request_id,
             verdict.seal_id,
-            attempt.contract == UPLOAD,
+            attempt.contract == UPLOAD_REFUSED,
             attempt.signed_at + 360 if attempt.dead_at is None else attempt.dead_at,
         )
 
@@ -156,7 +156,7 @@ class Tables:
             for sent in since
             if sent.verdict
             and (sent.verdict.kind == "refused" or self.disowned(sent))
-            and sent.attempt.contract != UPLOAD
+            and sent.attempt.contract != UPLOAD_REFUSED
         ]
         harmless = all(sent.surely_refused or self.disowned(sent) for sent in since)
         return not harmless or (bool(seals) and not refused)
@@ -311,10 +311,10 @@ class MemoryLedger:
             frozenset(each.attempt.seal_name for each in sent if each.decided == "not_theirs"),
         )
 
-    def known_files(self) -> Mapping[str, FileStat]:
+    def list_known_files(self) -> Mapping[str, FileStat]:
         return self._tables.files
 
-    def remember_files(self, stats: Mapping[str, FileStat]) -> None:
+    def record_files(self, stats: Mapping[str, FileStat]) -> None:
         with self._transaction() as tables:
             tables.files.update(stats)
 
@@ -324,12 +324,12 @@ class MemoryLedger:
                 raise LedgerConflict("run")
             tables.runs[record.run] = record
 
-    def see_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
+    def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         with self._transaction() as tables:
             tables.begun(run)
             tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})
 
-    def remember_marks(self, marks: Mapping[str, PersonMarks]) -> None:
+    def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         with self._transaction() as tables:
             for key, told in marks.items():
                 tables.mark(key, told.staff_no, told.mobile)
@@ -355,7 +355,7 @@ class MemoryLedger:
             marks = (attempt.staff_no, attempt.content.mobile or "")
             tables.known_by[attempt.key] = (attempt.name, attempt.id_masked, *marks)
 
-    async def settle(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+    async def record_verdict(self, uuid: str, verdict: Verdict, *, at: float) -> None:
         with self._transaction() as tables:
             sent = tables.sent.get(uuid)
             if sent is None or sent.verdict is not None:
@@ -369,21 +369,21 @@ class MemoryLedger:
         with self._transaction() as tables:
             tables.runs[run] = replace(tables.begun(run), exit=exit, finished=finished, record=record)
 
-    def run(self, run: str) -> RunRecord | None:
+    def find_run(self, run: str) -> RunRecord | None:
         return self._tables.runs.get(run)
 
-    def runs(self, limit: int) -> list[RunRecord]:
+    def list_runs(self, limit: int) -> list[RunRecord]:
         return list(reversed(self._tables.runs.values()))[:limit]
 
-    def last_run(self, *, complete: bool = False) -> RunRecord | None:
+    def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
         known = reversed(self._tables.runs.values())
         return next((run for run in known if run.finished is not None or not complete), None)
 
-    def rows_of(self, run: str) -> list[RowRecord]:
+    def list_rows(self, run: str) -> list[RowRecord]:
         rows = self._tables.seen.get(run, {}).values()
         return sorted(rows, key=lambda row: (row.file, row.sheet or "", row.row, row.row_id))
 
-    def staff_numbers(self) -> Mapping[str, Collection[str]]:
+    def list_staff_numbers(self) -> Mapping[str, Collection[str]]:
         tables = self._tables
         found: dict[str, set[str]] = {}
         for row in (row for rows in tables.seen.values() for row in rows.values()):
@@ -392,12 +392,12 @@ class MemoryLedger:
                 found.setdefault(row.key, set()).add(number)
         return found
 
-    def seen_before(self, row_ids: Collection[str]) -> set[str]:
+    def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         tables = self._tables
         counting = [rows for run, rows in tables.seen.items() if not _too_many_new(tables.runs[run])]
         return {row_id for row_id in row_ids if any(row_id in rows for rows in counting)}
 
-    def corrections_of(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
+    def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         tables = self._tables
         copies = {
             json.loads(row.line).get("corrects"): row
@@ -408,7 +408,7 @@ class MemoryLedger:
             each: row for each, row in copies.items() if each in row_ids and row.key and tables.live(row.key)
         }
 
-    def decide(self, decision: Decision) -> None:
+    def record_decision(self, decision: Decision) -> None:
         with self._transaction() as tables:
             if decision.key not in tables.people:
                 raise LedgerConflict("a decision about nobody")
@@ -434,7 +434,7 @@ class MemoryLedger:
                 case kind if kind not in EVIDENCE:
                     raise LedgerConflict(decision.kind)
 
-    def adopt(self, seals: Sequence[Adopted], *, at: float, who: str, why: str) -> None:
+    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, at: float, who: str, why: str) -> None:
         with self._transaction() as tables:
             for seal in seals:
                 frozen = tables.people.setdefault(seal.key, None)
@@ -447,15 +447,15 @@ class MemoryLedger:
                 made = LiveSeal(seal.seal_id, seal.seal_name or "", "", at, None)
                 tables.add_seal(seal.key, made, len(tables.sent))
 
-    def judge(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+    def record_judgements(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
         with self._transaction() as tables:
             tables.decisions.append(DecisionRecord(at, who, why, "review", None, None, None))
             tables.judged.update({each: Judgement(judged, at) for each, judged in judgements.items()})
 
-    def judgements(self) -> Mapping[str, Judgement]:
+    def list_judgements(self) -> Mapping[str, Judgement]:
         return dict(self._tables.judged)
 
-    def note_checked_sizes(self, seal_ids: Collection[str]) -> None:
+    def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         with self._transaction() as tables:
             for seal_id in seal_ids:
                 seal = tables.seals[seal_id]
@@ -463,7 +463,7 @@ class MemoryLedger:
                 content = replace(seal.live.content, sent_size=CHECKED)
                 tables.seals[seal_id] = replace(seal, live=replace(seal.live, content=content))
 
-    def decisions(self, kind: str | None = None) -> list[DecisionRecord]:
+    def list_decisions(self, kind: str | None = None) -> list[DecisionRecord]:
         return [told for told in self._tables.decisions if kind in {None, told.kind}]
 
     def close(self) -> None:
