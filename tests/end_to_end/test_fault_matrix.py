@@ -219,7 +219,7 @@ class Repair(QuickClock):
         self.mend = mend
 
     def sleep(self, seconds):
-        if sys._getframe(1).f_code.co_name == "_pause":
+        if sys._getframe(1).f_code.co_name == "back_off":
             self.mend()
         return super().sleep(seconds)
 
