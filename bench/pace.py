@@ -21,9 +21,9 @@ from bench.hospital import sandbox
 from bench.limiters import FixedSpacing, LeakyBucket
 from bench.measure import Figure, load, say, table
 from pipeline.clock import Clock, ManualClock, SystemClock
+from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client
 from pipeline.esign.contracts.base import PROBE, Agent, build_probe
-from pipeline.esign.error_codes import stated_rate
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
@@ -140,7 +140,7 @@ async def over_a_socket(name: str, url: str) -> Run:
         answer = parse_answer(reply.body)
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer
-        return left, stated_rate(answer.message or "")[1] if answer.code else None
+        return left, find_stated_rate(answer.message or "")[1] if answer.code else None
 
     async with client:
         return await drive(LIMITERS[name](RATE, clock), call, clock, CALLS, Random())

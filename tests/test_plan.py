@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.run import Judgement, Review, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
-from pipeline.esign.error_codes import has_reason
+from pipeline.domain.service_codes import has_reason
 from pipeline.messages.problems import message, problem
 from pipeline.planning.plan import PlanRules, outcome_if_not_sent, plan_rows
 

@@ -1,33 +1,59 @@
-"""Every code of the service and what it means for a create.
+"""Every code of the service: its meaning for a create and for an upload, who acts, and whether a rerun helps.
 
-The table is data: every code of the official SDK and of the product's common list stands in it once. A code
-that is not listed proves nothing about a create, so it is ``unknown`` there.
+The tables are data. Every code of the official SDK and of the product's common list is in `_CODES_BY_MEANING` once. A
+code that is not listed proves nothing about a create, so it is ``unknown`` there. The sentences about codes are in
+`pipeline.messages.service_errors`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Meaning = Literal[
     "throttle",  # refused before the back end: wait, send again
     "clock",  # refused for its timestamp: adopt the server's time, send again
-    "credentials",  # the next five stop the run: a rerun cannot help until somebody acts
+    "credentials",  # the next five stop the run: a rerun cannot help until a person acts
     "permission",
     "account",
     "quota",
-    "contract",  # this call has no business getting that answer: wrong endpoint, version or contract
+    "contract",  # an answer that does not belong to this call: wrong endpoint, version or contract
     "row",  # this row is refused: its data or picture must change
-    "exists",  # a seal of this name exists, whosever it is
+    "exists",  # a seal of this name exists, this person's or another's
     "upload_again",  # the FileId is gone
     "unknown",  # the seal may have been made, by this request or an identical earlier one
 ]
+ResponsibleRole = Literal["clerk", "it", "tencent", "nobody"]
+# sent again by the program · once a person has acted · never, until the row is resolved
+Rerun = Literal["itself", "after", "held"]
 
-_NAME_EXISTS = re.compile("同名|重名|已存在")  # in a bare FailedOperation
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """Who has to act, and whether a rerun helps."""
+
+    who: ResponsibleRole
+    rerun: Rerun
+
+
+HANDLING: Mapping[Meaning, Handling] = {
+    "throttle": Handling("nobody", "itself"),
+    "clock": Handling("it", "after"),
+    "credentials": Handling("it", "after"),
+    "permission": Handling("tencent", "after"),
+    "account": Handling("it", "after"),
+    "quota": Handling("tencent", "after"),
+    "contract": Handling("it", "after"),
+    "row": Handling("clerk", "after"),
+    "exists": Handling("it", "held"),
+    "upload_again": Handling("nobody", "itself"),
+    "unknown": Handling("it", "held"),
+}
 
 # meaning -> first part of the code: second parts; "-" is the bare code
-_TABLE: Mapping[Meaning, str] = {
+_CODES_BY_MEANING: Mapping[Meaning, str] = {
     "throttle": """
         FailedOperation: RequestLimitExceeded
         RequestLimitExceeded: - GlobalRegionUinLimitExceeded IPLimitExceeded UinLimitExceeded
@@ -128,8 +154,31 @@ _TABLE: Mapping[Meaning, str] = {
     """,
 }
 
+# Where another person acts than is usual for the meaning.
+_OTHER_ROLE: Mapping[str, ResponsibleRole] = {
+    "OperationDenied.BannedApplication": "tencent",
+    "OperationDenied.OperatorHasNoPermission": "it",
+    "OperationDenied.OrganizationClosing": "tencent",
+}
+# Where an upload differs: it creates nothing, so what proves nothing is sent again.
+_IN_UPLOADS: Mapping[str, Meaning] = {
+    "InvalidParameter.DupTask": "row",
+    "InvalidParameter.Status": "row",
+    "LimitExceeded.CallTimes": "throttle",
+    "MissingParameter.SealImage": "row",
+    "OperationDenied.AlreadyHas": "row",
+    "OperationDenied.Forbid": "permission",
+    "OperationDenied.NoIdentityVerify": "permission",
+}
+_NAME_EXISTS = re.compile("同名|重名|已存在")  # in a bare FailedOperation
+_FREQUENCY = re.compile("每秒|频率|frequency", re.IGNORECASE)  # in a bare LimitExceeded
+_RATE = re.compile(r"`(\d+)`.*?`(\d+)`", re.DOTALL)
+_EMPTY_WORDS = re.compile(
+    r"操作失败|请稍后再?重?试|failed ?operation|operation ?failed|失败|[\s\W]", re.IGNORECASE
+)
 
-def _read(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
+
+def _list_codes(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
     codes: dict[str, Meaning] = {}
     for meaning, text in table.items():
         first = ""
@@ -143,7 +192,34 @@ def _read(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
     return codes
 
 
-CODES: Mapping[str, Meaning] = _read(_TABLE)
+CODES: Mapping[str, Meaning] = _list_codes(_CODES_BY_MEANING)
+
+
+def find_create_meaning(code: str, message: str) -> Meaning:
+    """Return the meaning of an error answer to a create; the text only refines codes that leave it open."""
+    if means_name_exists(code, message):
+        return "exists"
+    if code == "LimitExceeded" and _FREQUENCY.search(message):
+        return "throttle"
+    return CODES.get(code, "unknown")
+
+
+def find_upload_meaning(code: str, message: str) -> Meaning:
+    """Return the meaning of an error answer to an upload; an unlisted code counts as its first part."""
+    if code == "LimitExceeded" and _FREQUENCY.search(message):
+        return "throttle"
+    return _IN_UPLOADS.get(code) or find_listed_meaning(code) or "unknown"
+
+
+def find_listed_meaning(code: str) -> Meaning | None:
+    """Return the meaning of a code, or of its first part; None where neither is listed."""
+    return CODES.get(code) or CODES.get(code.partition(".")[0])
+
+
+def find_handling(code: str) -> Handling:
+    """Return who acts on a code, and whether a rerun helps; an unlisted one proves nothing."""
+    handling = HANDLING[CODES.get(code, "unknown")]
+    return replace(handling, who=_OTHER_ROLE[code]) if code in _OTHER_ROLE else handling
 
 
 def means_name_exists(code: str, message: str) -> bool:
@@ -151,3 +227,17 @@ def means_name_exists(code: str, message: str) -> bool:
     if code == "FailedOperation":
         return bool(_NAME_EXISTS.search(message))
     return code == "FailedOperation.ExistSameSealName"
+
+
+def has_reason(code: str, message: str) -> bool:
+    """Return whether a refusal names a reason; a bare FailedOperation often does not, and then no run repeats it."""
+    return code != "FailedOperation" or bool(_EMPTY_WORDS.sub("", message))
+
+
+def find_stated_rate(message: str) -> tuple[int | None, int | None]:
+    """Return the calls a second that a throttle's message grants and those it counted, where it names them.
+
+    It names them in backquotes: first the calls that were counted, then the limit.
+    """
+    match = _RATE.search(message)
+    return (int(match[2]), int(match[1])) if match and int(match[2]) > 0 else (None, None)

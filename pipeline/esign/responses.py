@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.domain.seals import Verdict, VerdictKind
-from pipeline.domain.service_codes import Meaning
-from pipeline.esign import error_codes
+from pipeline.domain.service_codes import Meaning, find_create_meaning, find_upload_meaning
 
 HTTP_OK = 200
 FILE_ID_SECONDS = 600  # how long a FileId is valid when its answer names no Deadline
@@ -110,7 +109,7 @@ def read_create(reply: Reply) -> CreateResponse:
         sealed = Verdict("sealed", seal_id, answer.request_id, http_status=reply.status)
         return CreateResponse(sealed, meaning=None, counted_as="ok")
     message = answer.message or ""
-    meaning = error_codes.of_create(answer.code, message)
+    meaning = find_create_meaning(answer.code, message)
     verdict = Verdict(
         _verdict_kind(meaning),
         request_id=answer.request_id,
@@ -158,7 +157,7 @@ def read_upload(reply: Reply, *, now: float) -> UploadResponse:
         return UploadResponse(None, 0.0, "unknown", code, None, None, code)
     if answer.code is not None:
         message = answer.message or ""
-        meaning = error_codes.of_upload(answer.code, message)
+        meaning = find_upload_meaning(answer.code, message)
         return UploadResponse(None, 0.0, meaning, answer.code, message, answer.request_id, answer.code)
     ids = answer.fields.get("FileIds")
     if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str) or not ids[0]:
@@ -180,7 +179,7 @@ def read_probe(reply: Reply) -> tuple[str, bool]:
         return _code_without_answer(reply), False
     if answer.code is None:
         return "ok", True
-    return answer.code, error_codes.of_create(answer.code, answer.message or "") != "unknown"
+    return answer.code, find_create_meaning(answer.code, answer.message or "") != "unknown"
 
 
 def is_seal_id(text: str) -> bool:

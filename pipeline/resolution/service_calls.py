@@ -14,8 +14,8 @@ from typing import Self
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
+from pipeline.domain.service_codes import find_create_meaning
 from pipeline.errors import UsageError
-from pipeline.esign import error_codes
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts.base import PROBE, build_probe
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
@@ -65,7 +65,7 @@ class ServiceAccess:
         reply = await client.call(action, body, trace_id=trace_id, before_send=before_send)
         answer = parse_answer(reply.body)
         code = answer.code if answer is not None else None
-        if code is None or error_codes.of_create(code, "") != "clock" or reply.skew is None:
+        if code is None or find_create_meaning(code, "") != "clock" or reply.skew is None:
             return reply
         client.clock_offset = reply.skew
         return await client.call(action, body, trace_id=trace_id, before_send=before_send)

@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock
 from pipeline.domain.seals import Verdict
+from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts.base import CREATE, PROBE, Agent, Contract, build_probe
-from pipeline.esign.error_codes import stated_rate
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.responses import Reply, parse_answer, read_probe
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
@@ -156,7 +156,7 @@ class CallContext:
         self.run_state.throttled += 1
         self.run_state.metrics.count_throttle()
         self.run_state.record_resend("throttle")
-        self.limiter.record_throttle(action, *stated_rate(verdict.message or ""))
+        self.limiter.record_throttle(action, *find_stated_rate(verdict.message or ""))
 
     def adopt_server_clock(self, job: Job, reply: Reply) -> bool:
         """Adopt the service's clock after a refused timestamp, once a row; return False when that cannot help."""

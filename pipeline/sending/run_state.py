@@ -15,7 +15,7 @@ from pipeline.domain.outcomes import EXIT_SEVERITY
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import Halt, HaltExit, RowPlan, Status
 from pipeline.domain.seals import SealRequest, Verdict
-from pipeline.domain.service_codes import CODES
+from pipeline.domain.service_codes import find_listed_meaning
 from pipeline.messages.texts import make_text
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
@@ -81,8 +81,7 @@ class RunState:
         """Stop the run; the most severe reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or EXIT_SEVERITY.index(exit_code) < EXIT_SEVERITY.index(self.halted.exit):
-            meaning = CODES.get(code) or CODES.get(code.partition(".")[0])
-            if self.credentials and meaning == "credentials":
+            if self.credentials and find_listed_meaning(code) == "credentials":
                 detail = {**detail, "credentials": self.credentials}
             self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})

@@ -20,10 +20,10 @@ from pipeline.domain.metrics import Traffic
 from pipeline.domain.roster import Doctor, Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
 from pipeline.domain.run import Judgement, RowPlan, RunPreview, RunRequest
 from pipeline.domain.seals import LedgerSnapshot, LiveSeal, PersonHistory, SealContent, SealRequest
+from pipeline.domain.service_codes import has_reason
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import CONTRACTS
 from pipeline.esign.contracts.base import CREATE, Agent, Contract
-from pipeline.esign.error_codes import has_reason
 from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
 from pipeline.esign.signing import Credentials
 from pipeline.intake.fields.text_fields import check_seal_name

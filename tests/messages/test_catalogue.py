@@ -72,7 +72,7 @@ IMITATED = "answers gateway person pictures service"  # the stand-in says what t
 VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
-    "esign/error_codes.py",  # what the service says, to be told apart
+    "domain/service_codes.py",  # the words of the service, to be recognised
     "esign/contracts/inline.py",  # the refusal of an account without this contract
     "ledger/schema.py",  # the same, in a query
     "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
@@ -83,7 +83,6 @@ TEXTS_OF: Mapping[str, str] = {
     "cli/context.py": "中文",  # to find out whether the console can write Chinese
     "config/settings.py": "{name}处方章",  # the default of seal_name: it is sent
     "domain/results_format.py": "失败待改",  # a title, to be known again
-    "domain/service_codes.py": "同名|重名|已存在",  # what the service says, to be told apart
     "planning/seal_names.py": "〇一二三四五六七八九",  # of seal names: they are sent
 }
 

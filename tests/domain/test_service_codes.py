@@ -3,16 +3,17 @@
 import pytest
 from tencentcloud.essbasic.v20210526 import errorcodes
 
+from pipeline.domain.service_codes import (
+    CODES,
+    Handling,
+    find_create_meaning,
+    find_handling,
+    find_stated_rate,
+    find_upload_meaning,
+    has_reason,
+)
 from pipeline.esign.contracts.file_id import FILE_ID
 from pipeline.esign.contracts.inline import INLINE
-from pipeline.esign.error_codes import (
-    CODES,
-    STOPPING,
-    has_reason,
-    of_create,
-    of_upload,
-    stated_rate,
-)
 
 SDK_CODES = sorted(value for name, value in vars(errorcodes).items() if name.isupper())
 
@@ -47,20 +48,20 @@ def test_every_code_of_the_sdk_is_in_the_table():
         ("FailedOperation.SomethingNew", "unknown"),
     ],
 )
-def test_of_create(code, meaning):
-    assert meaning == of_create(code, "")
+def test_find_create_meaning(code, meaning):
+    assert meaning == find_create_meaning(code, "")
 
 
 def test_the_text_refines_what_the_code_leaves_open():
-    assert of_create("FailedOperation", "印章名称重名，请修改") == "exists"
-    assert of_create("LimitExceeded", "超过了每秒频率上限") == "throttle"
-    assert of_create("LimitExceeded", "超过配额限制") == "quota"
+    assert find_create_meaning("FailedOperation", "印章名称重名，请修改") == "exists"
+    assert find_create_meaning("LimitExceeded", "超过了每秒频率上限") == "throttle"
+    assert find_create_meaning("LimitExceeded", "超过配额限制") == "quota"
 
 
 def test_an_unlisted_code_of_an_upload_counts_as_its_first_part():
-    assert of_upload("AuthFailure.SomethingNew", "") == "credentials"
-    assert of_upload("InternalError.SomethingNew", "") == "unknown"
-    assert of_upload("Unheard.Of", "") == "unknown"
+    assert find_upload_meaning("AuthFailure.SomethingNew", "") == "credentials"
+    assert find_upload_meaning("InternalError.SomethingNew", "") == "unknown"
+    assert find_upload_meaning("Unheard.Of", "") == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -76,10 +77,10 @@ def test_a_refusal_with_words_gives_one():
 
 
 def test_a_throttle_states_the_limit_and_what_was_counted():
-    assert stated_rate("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == (20, 23)
+    assert find_stated_rate("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == (20, 23)
     english = "Your current request times equals to `21` in a second, which exceeds the frequency limit `20`"
-    assert stated_rate(english) == (20, 21)
-    assert stated_rate("慢一点") == (None, None)
+    assert find_stated_rate(english) == (20, 21)
+    assert find_stated_rate("慢一点") == (None, None)
 
 
 def test_a_refusal_that_misses_the_picture_is_recognised():
@@ -88,5 +89,7 @@ def test_a_refusal_that_misses_the_picture_is_recognised():
     assert not FILE_ID.is_switched_off("印章图片不能为空")
 
 
-def test_what_stops_a_run_never_counts_as_a_row():
-    assert not STOPPING & {"row", "exists", "unknown", "throttle", "clock", "upload_again"}
+def test_a_code_is_acted_upon_by_the_person_of_its_meaning_unless_it_names_another():
+    assert find_handling("UnauthorizedOperation") == Handling("tencent", "after")
+    assert find_handling("OperationDenied.OperatorHasNoPermission") == Handling("it", "after")
+    assert find_handling("Unheard.Of") == Handling("it", "held")
