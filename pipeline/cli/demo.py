@@ -41,7 +41,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.config.settings import load
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
-    from pipeline.reports.edited_workbooks import newest
+    from pipeline.reports.edited_workbooks import find_newest_workbook
     from pipeline.sandbox.server import Sandbox
     from pipeline.sandbox.tenant import SANDBOX
     from pipeline.sandbox.thread import SandboxThread
@@ -75,7 +75,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 steps=False,  # the sandbox ends with this command: other steps are printed below
                 credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
             )
-    workbook = newest(latest / "results.xlsx")
+    workbook = find_newest_workbook(latest / "results.xlsx")
     if code == 3:
         session.inform("demo_exit", code=code)
     session.inform("demo_open", path=workbook)

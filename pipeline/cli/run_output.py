@@ -18,11 +18,11 @@ from pipeline.domain.run import RowOutcome, RunReport, RunRequest, Status
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
-from pipeline.reports.columns import find_titles, say_layouts, say_misspelt
+from pipeline.reports.columns import describe_layouts, describe_misspelt_titles, find_titles
 from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import counted, label, sentence
+from pipeline.reports.reasons import describe_problem, list_blocking_codes, name_code
 from pipeline.reports.records import run_record
 from pipeline.reports.service_text import describe_halt_of, describe_task_of
 from pipeline.workflow.run_environment import write_results
@@ -89,7 +89,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
         session.alert("no_rosters", **_join_names(session, names))
     for file in refused:
         for problem in file.problems:
-            why = sentence(problem, presenter)
+            why = describe_problem(problem, presenter)
             session.alert("file_refused", file=presenter.mask_text(file.path.name), why=why)
 
 
@@ -101,7 +101,7 @@ def _join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
 
 def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> None:
     """Print how the columns were read, and how many rows ended how, with the commonest reasons."""
-    describe_columns = say_layouts if report.command == "check" else say_misspelt
+    describe_columns = describe_layouts if report.command == "check" else describe_misspelt_titles
     for text in describe_columns(report.files, presenter):
         session.print_line(text)
     empty = [file.path.name for file in report.files if file.status == "read" and not file.rows]
@@ -129,7 +129,7 @@ def _print_reasons(
     counts: Counter[str] = Counter()
     first_outcomes: dict[str, RowOutcome] = {}
     for outcome in outcomes:
-        for code in counted(outcome) or filter(None, [outcome.code]):
+        for code in list_blocking_codes(outcome) or filter(None, [outcome.code]):
             counts[code] += 1
             first_outcomes.setdefault(code, outcome)
     for code, rows in counts.most_common(MAX_REASONS):
@@ -137,7 +137,7 @@ def _print_reasons(
         if status is Status.EXISTS:
             name = presenter.name_status(status)
         else:
-            name = label(code, presenter, unsettled=status in UNRESOLVED_STATUSES)
+            name = name_code(code, presenter, unsettled=status in UNRESOLVED_STATUSES)
         file = presenter.mask_text(origin.file)
         session.inform("reason", rows=rows, code=code, label=name, file=file, row=origin.row)
         task = describe_task_of(code, presenter)

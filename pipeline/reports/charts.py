@@ -110,7 +110,7 @@ class Histogram:
     p95: float
 
 
-def pace(timing: Timing, actions: Sequence[str], limit: float, *, width: int, height: int) -> Chart:
+def draw_pace(timing: Timing, actions: Sequence[str], limit: float, *, width: int, height: int) -> Chart:
     """Draw the calls a second of each action against the limit."""
     rates = {action: [calls / timing.step for calls in timing.calls[action]] for action in actions}
     busiest = max((rate for series in rates.values() for rate in series), default=0.0)
@@ -124,15 +124,15 @@ def pace(timing: Timing, actions: Sequence[str], limit: float, *, width: int, he
         plot.left,
         plot.bottom,
         plot.right,
-        lines=tuple(plot.stairs(action, rates[action]) for action in actions),
-        across=tuple(plot.times(timing)),
-        up=tuple(plot.values(lambda value: f"{value:g}")),
-        steps=tuple(_steps(plot, timing, rates)),
+        lines=tuple(plot.draw_stairs(action, rates[action]) for action in actions),
+        across=tuple(plot.list_time_ticks(timing)),
+        up=tuple(plot.list_value_ticks(lambda value: f"{value:g}")),
+        steps=tuple(_list_steps(plot, timing, rates)),
         limit=plot.y(limit) if near else None,
     )
 
 
-def latency_over_time(
+def draw_latency(
     timing: Timing, actions: Sequence[str], tell: Callable[[float], str], *, width: int, height: int
 ) -> Chart:
     """Draw the mean time to the answer of each action."""
@@ -145,13 +145,13 @@ def latency_over_time(
         plot.left,
         plot.bottom,
         plot.right,
-        lines=tuple(Line(action, plot.polyline(means), "") for action, means in series.items()),
-        across=tuple(plot.times(timing)),
-        up=tuple(plot.values(tell)),
+        lines=tuple(Line(action, plot.draw_polyline(means), "") for action, means in series.items()),
+        across=tuple(plot.list_time_ticks(timing)),
+        up=tuple(plot.list_value_ticks(tell)),
     )
 
 
-def histogram(
+def draw_histogram(
     spread: DurationHistogram, tell: Callable[[float], str], *, width: int, height: int
 ) -> Histogram:
     """Draw how often something took how long; the axis spans at least a factor of four."""
@@ -163,7 +163,10 @@ def histogram(
     while last - first < 6:
         first, last = first - 1, last + 1
     first = max(0, first)
-    low, high = math.log10(_low(first)), math.log10(DurationHistogram.find_bin_edges(2 * last + 1)[1])
+    low, high = (
+        math.log10(_find_low_edge(first)),
+        math.log10(DurationHistogram.find_bin_edges(2 * last + 1)[1]),
+    )
     bottom, right = height - BOTTOM, width - RIGHT
 
     def x(seconds: float) -> float:
@@ -174,7 +177,7 @@ def histogram(
     bars = []
     for place, count in merged.items():
         if count:
-            edges = (_low(place), DurationHistogram.find_bin_edges(2 * place + 1)[1])
+            edges = (_find_low_edge(place), DurationHistogram.find_bin_edges(2 * place + 1)[1])
             tall = max(1.5, count / most * (bottom - TOP))
             bars.append(
                 Bar(
@@ -199,18 +202,18 @@ def histogram(
         bottom,
         right,
         tuple(bars),
-        tuple(_apart(ticks, 58, width)),
+        tuple(_space_ticks(ticks, 58, width)),
         median=x(spread.median),
         p95=x(spread.p95),
     )
 
 
-def _low(place: int) -> float:
+def _find_low_edge(place: int) -> float:
     """Return where a pair of bins begins; the first begins at nothing, which a logarithm cannot show."""
     return max(DurationHistogram.find_bin_edges(2 * place)[0], DurationHistogram.find_bin_edges(0)[1] / 2)
 
 
-def _apart(ticks: list[Tick], room: float, width: int) -> Iterator[Tick]:
+def _space_ticks(ticks: list[Tick], room: float, width: int) -> Iterator[Tick]:
     last = -math.inf
     for tick in ticks:
         if tick.at - last >= room and room / 2 < tick.at + 6 and tick.at < width - room / 3:
@@ -218,12 +221,12 @@ def _apart(ticks: list[Tick], room: float, width: int) -> Iterator[Tick]:
             yield tick
 
 
-def _steps(plot: _Plot, timing: Timing, rates: dict[str, list[float]]) -> Iterator[Step]:
+def _list_steps(plot: _Plot, timing: Timing, rates: dict[str, list[float]]) -> Iterator[Step]:
     for place in range(plot.count):
         yield Step(
             plot.x(place),
             round(plot.wide, 2),
-            _time(timing.began + place * timing.step),
+            _format_time(timing.began + place * timing.step),
             tuple((action, round(series[place], 1)) for action, series in rates.items()),
             timing.throttled[place],
             timing.lost[place],
@@ -245,13 +248,13 @@ class _Plot:
     def y(self, value: float) -> float:
         return round(self.bottom - value / self.most * (self.bottom - TOP), 1)
 
-    def stairs(self, action: str, series: Sequence[float]) -> Line:
+    def draw_stairs(self, action: str, series: Sequence[float]) -> Line:
         """Return a line that is level within each step."""
         points = "".join(f"V{self.y(value)}H{self.x(place + 1)}" for place, value in enumerate(series))
         path = f"M{self.left} {self.bottom}{points}V{self.bottom}"
         return Line(action, path, f"{path}Z")
 
-    def polyline(self, series: Sequence[float | None]) -> str:
+    def draw_polyline(self, series: Sequence[float | None]) -> str:
         """Return a line through the middle of each step; steps without a value are passed over."""
         known = [(place, value) for place, value in enumerate(series) if value is not None]
         return "".join(
@@ -259,18 +262,18 @@ class _Plot:
             for number, (place, value) in enumerate(known)
         )
 
-    def times(self, timing: Timing) -> Iterator[Tick]:
+    def list_time_ticks(self, timing: Timing) -> Iterator[Tick]:
         """Yield full minutes or seconds, as many as there is room for."""
         span = self.count * timing.step
         fit = max(1, (self.right - self.left) // TICK_ROOM)
         every = next((each for each in _TIMES if span / each <= fit), 43_200)
         moment = math.ceil(timing.began / every) * every
         while moment <= timing.began + span:
-            text = _time(moment)
+            text = _format_time(moment)
             yield Tick(self.x((moment - timing.began) / timing.step), text if every < 60 else text[:5])
             moment += every
 
-    def values(self, tell: Callable[[float], str]) -> Iterator[Tick]:
+    def list_value_ticks(self, tell: Callable[[float], str]) -> Iterator[Tick]:
         """Yield round values, four or five of them."""
         rough = self.most / 4
         size = 10 ** math.floor(math.log10(rough))
@@ -281,5 +284,5 @@ class _Plot:
             value += every
 
 
-def _time(moment: float) -> str:
+def _format_time(moment: float) -> str:
     return stamp(moment)[11:19]

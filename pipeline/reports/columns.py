@@ -37,41 +37,45 @@ def find_layouts(files: Iterable[FileReport]) -> Mapping[Layout, Sequence[str]]:
     return found
 
 
-def say_layouts(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
+def describe_layouts(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
     """Yield a sentence for every arrangement of columns: how it is read, and what is not used."""
     for columns, places in list(find_layouts(files).items())[:_LAYOUTS]:
-        text = presenter.mask_text(say_columns(columns, presenter))
+        text = presenter.mask_text(describe_columns(columns, presenter))
         key = "columns.file" if len(places) == 1 else "columns.files"
         yield presenter.render_sentence(key, place=presenter.mask_text(places[0]), n=len(places), text=text)
 
 
-def say_misspelt(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
+def describe_misspelt_titles(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
     """Yield a sentence for every arrangement with an unused column whose title is nearly a known one."""
     for columns, places in list(find_layouts(files).items())[:_LAYOUTS]:
         if any(each.nearest for each in columns):
-            text = _unused([each for each in columns if each.nearest], presenter)
+            text = _describe_unused([each for each in columns if each.nearest], presenter)
             yield presenter.mask_text(
                 presenter.render_sentence("columns.misspelt", place=places[0], text=text)
             )
 
 
-def say_columns(columns: Sequence[Column], presenter: Presenter) -> str:
+def describe_columns(columns: Sequence[Column], presenter: Presenter) -> str:
     """Return how columns are read: each field with its title, then the titles that are not used."""
     comma, semicolon = (presenter.render_sentence(f"mark.{mark}") for mark in ("comma", "semicolon"))
-    used = comma.join(_used(each, presenter) for each in columns if each.field)
+    used = comma.join(_describe_used(each, presenter) for each in columns if each.field)
     unused = [each for each in columns if not each.field]
-    rest = [presenter.render_sentence("columns.unused", unused=_unused(unused, presenter))] if unused else []
+    rest = (
+        [presenter.render_sentence("columns.unused", unused=_describe_unused(unused, presenter))]
+        if unused
+        else []
+    )
     return semicolon.join([used, *rest])
 
 
-def _used(column: Column, presenter: Presenter) -> str:
+def _describe_used(column: Column, presenter: Presenter) -> str:
     word = presenter.name_field(column.field or "")
     return (
         word if word == column.title else word + presenter.render_sentence("mark.brackets", text=column.title)
     )
 
 
-def _unused(columns: Sequence[Column], presenter: Presenter) -> str:
+def _describe_unused(columns: Sequence[Column], presenter: Presenter) -> str:
     """Return unused columns, those that may be misspelt first."""
     ordered = sorted(columns, key=lambda each: each.nearest is None)
     said = [

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.domain.masking import Masker, mask_answer
 from pipeline.domain.run import RowOutcome
-from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
-from pipeline.reports.reasons import counted
+from pipeline.reports.display_values import (
+    display_name,
+    display_seal_name,
+    find_confirmed_seal_id,
+    mask_doctor_id,
+    mask_doctor_mobile,
+)
+from pipeline.reports.reasons import list_blocking_codes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,17 +35,17 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "key": lambda outcome, _: outcome.doctor.key,
     "status": lambda outcome, _: outcome.status.value,
     "codes": lambda outcome, _: list(dict.fromkeys(problem.code for problem in outcome.problems)),
-    "reasons": lambda outcome, _: counted(outcome),
+    "reasons": lambda outcome, _: list_blocking_codes(outcome),
     "staff_no": lambda outcome, mask: _masked(outcome.doctor.staff_no, mask),
-    "name": lambda outcome, mask: _masked(name_of(outcome.doctor), mask),
-    "id_masked": lambda outcome, _: id_masked(outcome.doctor),
+    "name": lambda outcome, mask: _masked(display_name(outcome.doctor), mask),
+    "id_masked": lambda outcome, _: mask_doctor_id(outcome.doctor),
     "id_card_type": lambda outcome, _: outcome.doctor.id_type and outcome.doctor.id_type.value,
-    "mobile_masked": lambda outcome, _: mobile_masked(outcome.doctor),
+    "mobile_masked": lambda outcome, _: mask_doctor_mobile(outcome.doctor),
     "department": lambda outcome, mask: _masked(outcome.doctor.department, mask),
-    "seal_name": lambda outcome, mask: _masked(seal_name_of(outcome), mask),
+    "seal_name": lambda outcome, mask: _masked(display_seal_name(outcome), mask),
     "picture": lambda outcome, mask: _masked(_picture(outcome), mask),
     "picture_sha256": lambda outcome, _: outcome.doctor.picture and outcome.doctor.picture.sha256,
-    "seal_id": lambda outcome, _: seal_id_of(outcome),
+    "seal_id": lambda outcome, _: find_confirmed_seal_id(outcome),
     "request_id": lambda outcome, _: outcome.request_id,
     "trace_id": lambda outcome, _: outcome.trace_id,
     "attempts": lambda outcome, _: outcome.attempts,

@@ -7,10 +7,10 @@ from pipeline.domain.masking import mask_id, mask_mobile
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status
 
-HOLDING_A_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
+SEALED_STATUSES = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 
 
-def retried(report: RunReport) -> tuple[RowOutcome, ...]:
+def find_retried_rows(report: RunReport) -> tuple[RowOutcome, ...]:
     """Return the rows that a retry took up, none for another command.
 
     A retry over whole rosters tells of the others, too; and a rebuilt one knows only how its rows ended.
@@ -24,18 +24,18 @@ def retried(report: RunReport) -> tuple[RowOutcome, ...]:
     )
 
 
-def shown(doctor: Doctor, field: Field) -> str:
+def display_field(doctor: Doctor, field: Field) -> str:
     """Return a cell as a person sees it in the roster, or an empty text."""
     cell = doctor.row.fields.get(field)
     return cell.display_text if cell else ""
 
 
-def name_of(doctor: Doctor) -> str | None:
+def display_name(doctor: Doctor) -> str | None:
     """Return the name: as used, else as written."""
-    return doctor.name or shown(doctor, Field.NAME) or None
+    return doctor.name or display_field(doctor, Field.NAME) or None
 
 
-def id_masked(doctor: Doctor) -> str | None:
+def mask_doctor_id(doctor: Doctor) -> str | None:
     """Return the identity number's last four; a number that Excel has damaged has no last four to show."""
     if doctor.number:
         return mask_id(doctor.number)
@@ -47,22 +47,22 @@ def id_masked(doctor: Doctor) -> str | None:
     )
 
 
-def mobile_masked(doctor: Doctor) -> str | None:
+def mask_doctor_mobile(doctor: Doctor) -> str | None:
     """Return the mobile that is used, its middle hidden."""
     return mask_mobile(doctor.mobile) if doctor.mobile else None
 
 
-def seal_name_of(outcome: RowOutcome) -> str | None:
+def display_seal_name(outcome: RowOutcome) -> str | None:
     """Return the seal name: as planned, else the roster's own."""
     return outcome.row_plan.seal_name or outcome.doctor.seal_name
 
 
-def seal_id_of(outcome: RowOutcome) -> str | None:
+def find_confirmed_seal_id(outcome: RowOutcome) -> str | None:
     """Return the SealId where the status vouches for it; anywhere else it is evidence, not a result."""
-    return outcome.seal_id if outcome.status in HOLDING_A_SEAL else None
+    return outcome.seal_id if outcome.status in SEALED_STATUSES else None
 
 
-def when(outcome: RowOutcome) -> str:
+def display_last_attempt(outcome: RowOutcome) -> str:
     """Return the local time of the person's last create to the second, or an empty text."""
     past = outcome.row_plan.history
     at = outcome.last_attempt_at
@@ -77,7 +77,7 @@ def when(outcome: RowOutcome) -> str:
     return "" if at is None else stamp(at)[:19].replace("T", " ")
 
 
-def trace_of(outcome: RowOutcome) -> tuple[str, str]:
+def find_trace(outcome: RowOutcome) -> tuple[str, str]:
     """Return (trace id, host) of the create that waits for a verdict, tonight's or an earlier report's."""
     past = outcome.row_plan.history
     held = past.unresolved_attempt if past else None

@@ -39,16 +39,16 @@ def find_unknown_seals(
     ``accepted_runs`` were missing before, and somebody decided to go on without them.
     """
     lacking: dict[str, Path] = {}
-    for log in _cut_short(out, tenant):
+    for log in _find_unfinished_logs(out, tenant):
         run = log.parent.name
-        if run not in accepted_runs and not _traced(log) <= set(known_attempts()):
+        if run not in accepted_runs and not _list_trace_ids(log) <= set(known_attempts()):
             lacking[run] = log
-    for path, record in _records(out, tenant, passed_over={*accepted_runs, *known_runs} - {last_run}):
+    for path, record in _read_records(out, tenant, passed_over={*accepted_runs, *known_runs} - {last_run}):
         run = str(record["run"])
         if run in accepted_runs:
             continue
         if run in known_runs:
-            lacks = run == last_run and creates_of_last < creates_of(record)
+            lacks = run == last_run and creates_of_last < count_creates(record)
         elif record.get("command") == "check" and last_run is not None and run < last_run:
             continue
         else:
@@ -59,7 +59,7 @@ def find_unknown_seals(
 
 
 def _shows_seals(record: Mapping[str, Any]) -> bool:
-    return creates_of(record) > 0 or any(map(record["statuses"].get, KNOWN))
+    return count_creates(record) > 0 or any(map(record["statuses"].get, KNOWN))
 
 
 def _holds_all(
@@ -80,7 +80,7 @@ def _holds_all(
         return False
 
 
-def _traced(log: Path) -> set[str]:
+def _list_trace_ids(log: Path) -> set[str]:
     """Return the trace ids of the creates that a log shows as sent."""
     traced = set()
     with log.open(encoding="utf-8") as lines:
@@ -100,11 +100,11 @@ def find_earlier_run(out: Path, tenant: str) -> Path | None:
     Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet report
     tells of seals as well, and with ``--out`` its run.json may be the only one that is left here.
     """
-    shown = (path for path, record in _records(out, tenant) if _shows_seals(record))
-    return next(chain(shown, _cut_short(out, tenant)), None)
+    shown = (path for path, record in _read_records(out, tenant) if _shows_seals(record))
+    return next(chain(shown, _find_unfinished_logs(out, tenant)), None)
 
 
-def _cut_short(out: Path, tenant: str) -> Iterator[Path]:
+def _find_unfinished_logs(out: Path, tenant: str) -> Iterator[Path]:
     """Yield the log of each run of this tenant that sent creates and never came to its end, the newest first.
 
     It told of no row; where its ledger was lost as well, only the log shows its seals.
@@ -125,12 +125,12 @@ def _left_creates(log: Path, tenant: str) -> bool:
         return False
 
 
-def creates_of(record: Mapping[str, Any]) -> int:
+def count_creates(record: Mapping[str, Any]) -> int:
     """Return how many create calls a run.json counts."""
     return sum(record.get("requests", {}).get(CREATE, {}).values())
 
 
-def _records(
+def _read_records(
     out: Path, tenant: str, *, passed_over: Collection[str | None] = ()
 ) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield what can be read, the copy of the last run first, then by the names of the folders, the newest first.

@@ -21,7 +21,7 @@ PAGES = ("report.html", "review.html")
 
 
 @cache
-def _environment() -> Environment:
+def _build_environment() -> Environment:
     # a tenth of a second of import, and as much to translate each page: once, and only where a page is written
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
@@ -40,10 +40,10 @@ def _environment() -> Environment:
 def warm_up() -> None:
     """Translate the pages, so that whoever writes one later need not wait for it."""
     for page in PAGES:
-        _environment().get_template(page)
+        _build_environment().get_template(page)
 
 
-def pieces(
+def render_pieces(
     template: str, presenter: Presenter, values: Mapping[str, object], *, pictures: bool = False
 ) -> Iterator[str]:
     """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js``, piece by piece; every value is escaped.
@@ -59,12 +59,12 @@ def pieces(
     policy = (
         "default-src 'none'",
         *(("img-src data:",) if pictures else ()),
-        f"style-src {_hash(style)}",
-        f"script-src {_hash(script)}",
+        f"style-src {_hash_source(style)}",
+        f"script-src {_hash_source(script)}",
         "base-uri 'none'",
         "form-action 'none'",
     )
-    page = _environment().get_template(template)
+    page = _build_environment().get_template(template)
     return page.generate(
         lang="zh-CN" if presenter.language == "zh" else "en",
         # our own two files, with no value in them: the hashes are of exactly these characters
@@ -75,5 +75,5 @@ def pieces(
     )
 
 
-def _hash(text: str) -> str:
+def _hash_source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

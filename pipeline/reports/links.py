@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.domain.run import RunReport
-from pipeline.reports.cell_text import clean
+from pipeline.reports.cell_text import clean_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import Format, Worksheet
 
@@ -37,7 +37,7 @@ class FolderLinks:
         self._targets: dict[Path, str | None] = {}
         self._tips: dict[Path, str] = {}
 
-    def folder(self, picture: Path) -> Path:
+    def find_folder(self, picture: Path) -> Path:
         """Return the folder that can be opened: what lies in a zip or a workbook lies in none, its file does."""
         parent = picture.parent
         if parent not in self._folders:
@@ -45,14 +45,14 @@ class FolderLinks:
             self._folders[parent] = parent if container is None else container.parent
         return self._folders[parent]
 
-    def target(self, folder: Path) -> str | None:
+    def find_address(self, folder: Path) -> str | None:
         """Return the address of a folder, or of the nearest one above it among the pictures that can be said.
 
         An address cannot be masked, and some characters mean something else in it. None where even the picture folder
         itself cannot be said.
         """
         if folder not in self._targets:
-            said = map(self._said, self._upwards(folder))
+            said = map(self._build_address, self._list_upwards(folder))
             self._targets[folder] = next(filter(None, said), None)
         return self._targets[folder]
 
@@ -60,22 +60,22 @@ class FolderLinks:
         self, sheet: Worksheet, row: int, column: int, folder: Path, *, text: str, look: Format
     ) -> bool:
         """Write a text that leads to a folder, which is named when the mouse rests on it; False where nothing leads there."""
-        target = self.target(folder)
+        target = self.find_address(folder)
         if target is None:
             return False
         if folder not in self._tips:
-            tip = clean(self._presenter.mask_path(folder.absolute()))
+            tip = clean_text(self._presenter.mask_path(folder.absolute()))
             self._tips[folder] = tip if len(tip) <= LONGEST_TIP else f"… {tip[-LONGEST_TIP:]}"
-        sheet.write_url(row, column, target, look, clean(text), self._tips[folder])
+        sheet.write_url(row, column, target, look, clean_text(text), self._tips[folder])
         return True
 
-    def _upwards(self, folder: Path) -> Iterator[Path]:
+    def _list_upwards(self, folder: Path) -> Iterator[Path]:
         yield folder
         if self._seals is not None and folder.is_relative_to(self._seals):
             above = folder.relative_to(self._seals).parents
             yield from (self._seals / each for each in above)
 
-    def _said(self, folder: Path) -> str | None:
+    def _build_address(self, folder: Path) -> str | None:
         try:
             address = str(folder.absolute()) if self._absolute else os.path.relpath(folder, self._out)
         except ValueError:  # another drive
@@ -85,10 +85,10 @@ class FolderLinks:
             return None
         if self._presenter.mask_text(address) != address:
             return None
-        return _url(address)
+        return _escape_address(address)
 
 
-def _url(address: str) -> str:
+def _escape_address(address: str) -> str:
     """Return a path as XlsxWriter takes it, escaped by ourselves: it leaves alone what looks escaped already."""
     escaped = _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", address)
     # XlsxWriter takes file:///data for a relative path, and leaves alone what it does not know as one

@@ -20,7 +20,7 @@ from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Localizable
 from pipeline.messages.results import phrase as results_phrase
 from pipeline.messages.results import status_phrase
-from pipeline.reports.edited_workbooks import newest
+from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.support.shell_quoting import quote
 
 if TYPE_CHECKING:
@@ -366,5 +366,5 @@ def _choose_correction_step(
 
 def find_workbook(folders: Sequence[Path]) -> Path | None:
     """Return the first results workbook that exists and whose path may be shown."""
-    workbooks = (newest(folder / WORKBOOK) for folder in folders)
+    workbooks = (find_newest_workbook(folder / WORKBOOK) for folder in folders)
     return next((path for path in workbooks if path.is_file() and mask_path(path) == str(path)), None)

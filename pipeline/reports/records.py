@@ -15,10 +15,16 @@ from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.messages.problems import forgiven
 from pipeline.messages.texts import dump_texts
-from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of
+from pipeline.reports.display_values import (
+    display_name,
+    display_seal_name,
+    find_confirmed_seal_id,
+    mask_doctor_id,
+    mask_doctor_mobile,
+)
 from pipeline.reports.notice_text import describe_notice
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import happened, sentence
+from pipeline.reports.reasons import describe_lost_answer, describe_problem
 from pipeline.reports.totals import verify_totals
 
 SCHEMA = 1
@@ -27,22 +33,24 @@ SCHEMA = 1
 def outcome_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
     """Return a row's line of outcomes.jsonl."""
     return row_failures.isolate_row_failure(
-        partial(_line, outcome, run=run, presenter=presenter),
-        partial(_bare_line, outcome, run=run, presenter=presenter),
+        partial(_build_record, outcome, run=run, presenter=presenter),
+        partial(_build_bare_record, outcome, run=run, presenter=presenter),
         stage="results",
         row_id=outcome.doctor.row_id,
     )
 
 
-def _bare_line(outcome: RowOutcome, found: Problem, *, run: str, presenter: Presenter) -> dict[str, object]:
+def _build_bare_record(
+    outcome: RowOutcome, found: Problem, *, run: str, presenter: Presenter
+) -> dict[str, object]:
     """Return the line of a row over which its own line broke: where it stands, how it ended, and that it broke."""
     doctor = replace(outcome.doctor, changes=(), problems=())
     planned = replace(outcome.row_plan, doctor=doctor)
     bare = replace(outcome, row_plan=planned, message=None, problems=(forgiven(found),))
-    return _line(bare, run=run, presenter=presenter)
+    return _build_record(bare, run=run, presenter=presenter)
 
 
-def _line(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
+def _build_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
     doctor = outcome.doctor
     origin = doctor.row.origin
     return {
@@ -50,7 +58,7 @@ def _line(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, o
         "run": run,
         "file": presenter.mask_text(origin.file),
         "path": presenter.mask_path(origin.path),
-        "sheet": _masked(origin.sheet, presenter),
+        "sheet": _mask_optional(origin.sheet, presenter),
         "row": origin.row,
         "row_id": doctor.row_id,
         "key": doctor.key,
@@ -62,31 +70,31 @@ def _line(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, o
                 "field": problem.field.value if problem.field else None,
                 "cell": problem.cell,
                 "severity": problem.severity,
-                "message": sentence(problem, presenter),
+                "message": describe_problem(problem, presenter),
             }
             for problem in outcome.problems
         ],
-        "changes": list(_changes(outcome, presenter)) if doctor.changes else [],
-        "staff_no": _masked(doctor.staff_no, presenter),
-        "name": _masked(name_of(doctor), presenter),
-        "id_masked": id_masked(doctor),
+        "changes": list(_list_changes(outcome, presenter)) if doctor.changes else [],
+        "staff_no": _mask_optional(doctor.staff_no, presenter),
+        "name": _mask_optional(display_name(doctor), presenter),
+        "id_masked": mask_doctor_id(doctor),
         "id_card_type": doctor.id_type.value if doctor.id_type else None,
-        "mobile_masked": mobile_masked(doctor),
-        "seal_name": _masked(seal_name_of(outcome), presenter),
+        "mobile_masked": mask_doctor_mobile(doctor),
+        "seal_name": _mask_optional(display_seal_name(outcome), presenter),
         "picture": {"path": presenter.mask_path(doctor.picture.path), "sha256": doctor.picture.sha256}
         if doctor.picture
         else None,
-        "seal_id": seal_id_of(outcome),
+        "seal_id": find_confirmed_seal_id(outcome),
         "request_id": outcome.request_id,
         "trace_id": outcome.trace_id,
         "attempts": outcome.attempts,
-        "service": {"code": outcome.code, "message": _said(outcome, presenter)}
+        "service": {"code": outcome.code, "message": _describe_answer(outcome, presenter)}
         if outcome.code or outcome.message or outcome.unproven_seal_id
         else None,
     }
 
 
-def file_line(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
+def file_record(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
     """Return a roster file's line of files.jsonl; ``notes`` begin with the sentences of its problems."""
     return {
         "file": presenter.mask_text(file_report.path.name),
@@ -97,7 +105,7 @@ def file_line(file_report: FileReport, presenter: Presenter) -> dict[str, object
         "rows": file_report.rows,
         "sheets": [
             {
-                "sheet": _masked(sheet.sheet, presenter),
+                "sheet": _mask_optional(sheet.sheet, presenter),
                 "status": sheet.status,
                 "rows": sheet.rows,
                 "columns": [
@@ -113,11 +121,16 @@ def file_line(file_report: FileReport, presenter: Presenter) -> dict[str, object
             for sheet in file_report.sheets
         ],
         "skipped_lines": [
-            {"sheet": _masked(line.sheet, presenter), "first": line.first, "last": line.last, "why": line.why}
+            {
+                "sheet": _mask_optional(line.sheet, presenter),
+                "first": line.first,
+                "last": line.last,
+                "why": line.why,
+            }
             for line in file_report.skipped
         ],
         "notes": [
-            *(sentence(problem, presenter) for problem in file_report.problems),
+            *(describe_problem(problem, presenter) for problem in file_report.problems),
             *(presenter.render_text(presenter.mask_text(note)) for note in file_report.notes),
         ],
     }
@@ -129,7 +142,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
     Without a masker the numbers of the report's rows are masked.
     """
     mask_text = (masker or Masker.of_doctors(outcome.doctor for outcome in report.outcomes)).mask_text
-    names = {name for outcome in report.outcomes if (name := name_of(outcome.doctor))}
+    names = {name for outcome in report.outcomes if (name := display_name(outcome.doctor))}
 
     def anonymous(text: str) -> str:
         return hide_names(mask_text(text), names)
@@ -153,8 +166,12 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
             "max_in_second": report.traffic.max_in_second,
             **({"timing": asdict(report.traffic.timing)} if report.traffic.timing else {}),
         },
-        "halted": _halted(report.halt, anonymous) if report.halt else None,
-        **({"notices": [_notice(each, anonymous) for each in report.notices]} if report.notices else {}),
+        "halted": _halt_record(report.halt, anonymous) if report.halt else None,
+        **(
+            {"notices": [_notice_record(each, anonymous) for each in report.notices]}
+            if report.notices
+            else {}
+        ),
         "files": [
             {
                 "path": anonymous(str(file_report.path)),
@@ -169,25 +186,25 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
     }
 
 
-def _halted(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, object]:
+def _halt_record(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, object]:
     record = {"code": halted.code, "message": anonymous(halted.message)}
     return dump_texts(record | {name: anonymous(text) for name, text in halted.detail.items()})
 
 
-def _notice(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:
+def _notice_record(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:
     hidden = replace(notice, detail={name: anonymous(text) for name, text in notice.detail.items()})
     return {"code": notice.code, "message": describe_notice(hidden, Presenter("en")), "detail": hidden.detail}
 
 
-def _changes(outcome: RowOutcome, presenter: Presenter) -> Iterator[dict[str, str]]:
+def _list_changes(outcome: RowOutcome, presenter: Presenter) -> Iterator[dict[str, str]]:
     for change in outcome.doctor.changes:
         before, after = presenter.mask_change(change)
         yield {"field": change.field.value, "from": before, "to": after, "why": change.why}
 
 
-def _said(outcome: RowOutcome, presenter: Presenter) -> str | None:
+def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str | None:
     """Return the service's words, with a SealId that proves nothing but is evidence."""
-    own = happened(outcome.code, None, Presenter("en")) is not None
+    own = describe_lost_answer(outcome.code, None, Presenter("en")) is not None
     told = None if own and not isinstance(outcome.message, KeyedText) else outcome.message
     message = presenter.mask_answer(told) if told is not None else None
     return (
@@ -195,5 +212,5 @@ def _said(outcome: RowOutcome, presenter: Presenter) -> str | None:
     )
 
 
-def _masked(text: str | None, presenter: Presenter) -> str | None:
+def _mask_optional(text: str | None, presenter: Presenter) -> str | None:
     return None if text is None else presenter.mask_text(text)

@@ -33,7 +33,7 @@ _OF_CODE: Mapping[str, tuple[Field, ...]] = {
 PERSON = (Field.NAME, Field.NUMBER)  # what a refusal is about that says nothing more
 
 
-def refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
+def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
     """Return the fields a refusal is about; none where the row was not refused, or the row's owner can do nothing."""
     if outcome.status is not Status.FAILED:
         return ()

@@ -14,13 +14,26 @@ from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_advice import advice_on_refusal
 from pipeline.reports import charts
-from pipeline.reports.cell_text import clean
-from pipeline.reports.display_values import id_masked, mobile_masked, name_of, seal_id_of, seal_name_of, when
-from pipeline.reports.html_pages import pieces
+from pipeline.reports.cell_text import clean_text
+from pipeline.reports.display_values import (
+    display_last_attempt,
+    display_name,
+    display_seal_name,
+    find_confirmed_seal_id,
+    mask_doctor_id,
+    mask_doctor_mobile,
+)
+from pipeline.reports.html_pages import render_pieces
 from pipeline.reports.next_steps import list_run_steps, needs_action, summarize_run
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import counted, label, meaning, reasons, sentence
+from pipeline.reports.reasons import (
+    describe_problem,
+    describe_status,
+    list_blocking_codes,
+    list_reasons,
+    name_code,
+)
 from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS
 from pipeline.reports.totals import count_reasons, verify_totals
@@ -39,9 +52,9 @@ def write_report(report: RunReport, path: Path, *, presenter: Presenter, beside:
 
     ``beside`` is the name of the workbook in the page's folder, if it is not the report's.
     """
-    told = _page(report, presenter)
+    told = _collect_values(report, presenter)
     told |= {"t": presenter.render, "workbook": beside or report.workbook}
-    page = pieces("report.html", presenter, told)
+    page = render_pieces("report.html", presenter, told)
 
     def fill(temporary: Path) -> None:
         temporary.write_text("".join(page), "utf-8", "replace", newline="\n")
@@ -49,7 +62,7 @@ def write_report(report: RunReport, path: Path, *, presenter: Presenter, beside:
     return write_atomically(path, fill)
 
 
-def _page(report: RunReport, presenter: Presenter) -> dict[str, object]:
+def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object]:
     counts = {status: rows for status, rows in verify_totals(report).items() if rows}
     total = len(report.outcomes)
     text, colour = summarize_run(report, presenter)
@@ -66,7 +79,7 @@ def _page(report: RunReport, presenter: Presenter) -> dict[str, object]:
         "report": report,
         "halted": halted
         and presenter.render("halted", code=halted.code, message=describe_halt_of(report, presenter)),
-        "notices": [clean(text) for text in describe_notices(report, presenter)],
+        "notices": [clean_text(text) for text in describe_notices(report, presenter)],
         "verdict": text,
         "verdict_colour": colour.value,
         "steps": [
@@ -75,11 +88,13 @@ def _page(report: RunReport, presenter: Presenter) -> dict[str, object]:
         ],
         "total": total,
         "statuses": [_Total.of(status, rows, report, presenter) for status, rows in counts.items()],
-        "reasons": list(_reasons(report, presenter)),
-        "wire": _wire(report, presenter),
-        "files": [_file(report, place, presenter) for place in range(len(report.files))][:MOST_FILES],
+        "reasons": list(_list_reasons(report, presenter)),
+        "wire": _describe_traffic(report, presenter),
+        "files": [_describe_file(report, place, presenter) for place in range(len(report.files))][
+            :MOST_FILES
+        ],
         "more_files": len(report.files) - MOST_FILES,
-        "rows": _rows(report, presenter),
+        "rows": _build_table(report, presenter),
         "version": __version__,
     }
 
@@ -97,17 +112,17 @@ class _Total:
     @staticmethod
     def of(status: Status, rows: int, report: RunReport, presenter: Presenter) -> _Total:
         share = f"{rows / len(report.outcomes):.1%}"
-        said = meaning(status, report.outcomes, presenter)
+        said = describe_status(status, report.outcomes, presenter)
         return _Total(status.value, presenter.name_status(status), said, rows, share)
 
 
-def _reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, object]]:
+def _list_reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, object]]:
     most = count_reasons(report.outcomes)
     for code, rows in most[:MOST_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
         yield {
-            "code": clean(code),
-            "label": label(code, presenter),
+            "code": clean_text(code),
+            "label": name_code(code, presenter),
             "rows": rows,
             "share": 100 * rows / most[0][1],
             "who": presenter.render(f"who.{who}"),
@@ -125,30 +140,30 @@ def _reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, obje
         }
 
 
-def _file(report: RunReport, place: int, presenter: Presenter) -> dict[str, object]:
+def _describe_file(report: RunReport, place: int, presenter: Presenter) -> dict[str, object]:
     file_report = report.files[place]
-    said = [sentence(problem, presenter) for problem in file_report.problems]
+    said = [describe_problem(problem, presenter) for problem in file_report.problems]
     said += [presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:3]]
     return {
-        "path": clean(presenter.mask_path(file_report.path)),
+        "path": clean_text(presenter.mask_path(file_report.path)),
         "status": file_report.status,
         "word": presenter.render(f"file.{file_report.status}"),
         "rows": file_report.rows,
-        "notes": [clean(note) for note in said],
+        "notes": [clean_text(note) for note in said],
     }
 
 
 # -- what went over the wire
 
 
-def _wire(report: RunReport, presenter: Presenter) -> dict[str, object]:
+def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, object]:
     traffic, timing = report.traffic, report.traffic.timing
     tell = presenter.describe_duration
     told_wire: dict[str, object] = {
         "requests": [
             {
                 "action": action,
-                "name": _action(action, presenter),
+                "name": _name_action(action, presenter),
                 "codes": [(code, calls, describe_code(code, presenter)) for code, calls in codes.items()],
             }
             for action, codes in traffic.requests.items()
@@ -165,23 +180,23 @@ def _wire(report: RunReport, presenter: Presenter) -> dict[str, object]:
         "lost": sum(timing.lost),
         "silent": sum(timing.silent) > 0,
         "step": tell(timing.step) if timing.step > 1 else "",
-        "actions": [(action, _action(action, presenter)) for action in actions],
+        "actions": [(action, _name_action(action, presenter)) for action in actions],
         "charts": [
             {
                 "kind": kind,
-                "pace": charts.pace(timing, actions, traffic.limit, width=width, height=230),
+                "pace": charts.draw_pace(timing, actions, traffic.limit, width=width, height=230),
             }
             for kind, width in (("wide", WIDE), ("narrow", NARROW))
         ],
-        "latency": charts.latency_over_time(timing, actions, tell, width=NARROW + 150, height=140)
+        "latency": charts.draw_latency(timing, actions, tell, width=NARROW + 150, height=140)
         if len(timing.throttled) > 2
         else None,
         "answers": [
             {
                 "action": action,
-                "name": _action(action, presenter),
-                "figures": _figures(spread, tell),
-                "chart": charts.histogram(spread, tell, width=NARROW + 150, height=140),
+                "name": _name_action(action, presenter),
+                "figures": _describe_durations(spread, tell),
+                "chart": charts.draw_histogram(spread, tell, width=NARROW + 150, height=140),
             }
             for action, spread in timing.answers.items()
             if action in actions
@@ -190,25 +205,25 @@ def _wire(report: RunReport, presenter: Presenter) -> dict[str, object]:
             {
                 "why": presenter.render(f"report.wait.{why}"),
                 "count": spread.count,
-                "figures": _figures(spread, tell),
+                "figures": _describe_durations(spread, tell),
                 "total": tell(spread.total),
             }
             for why, spread in timing.waits.items()
         ],
         "again": again,
         "sends": [
-            {"name": _action(action, presenter), "numbers": numbers}
+            {"name": _name_action(action, presenter), "numbers": numbers}
             for action, numbers in timing.sends.items()
         ],
         "most_sends": max(map(len, timing.sends.values())),
     }
 
 
-def _figures(spread: DurationHistogram, tell: Callable[[float], str]) -> Mapping[str, str]:
+def _describe_durations(spread: DurationHistogram, tell: Callable[[float], str]) -> Mapping[str, str]:
     return {"median": tell(spread.median), "p95": tell(spread.p95), "longest": tell(spread.longest)}
 
 
-def _action(action: str, presenter: Presenter) -> str:
+def _name_action(action: str, presenter: Presenter) -> str:
     """Return an action in the reader's words; one that has none stands as it is."""
     words = {CREATE: "report.create", UPLOAD: "report.upload"}
     return presenter.render(words[action]) if action in words else action
@@ -217,20 +232,20 @@ def _action(action: str, presenter: Presenter) -> str:
 # -- the rows
 
 
-def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
+def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
     """Return the table for the page's script: texts that repeat stand once, a row is a short list.
 
     A row: status, name, reasons, codes, number, staff no., department, seal name, SealId, time, attempts,
     RequestId, TraceId, file, sheet, row, picture, mobile, seconds, waits for somebody.
     """
-    chosen = _chosen(report.outcomes)
+    chosen = _choose_rows(report.outcomes)
     words: dict[str, int] = {}  # a text that many rows share -> its place
 
     def shared(text: str | None) -> int:
-        return words.setdefault(_cut(presenter.mask_text(text)) if text else "", len(words))
+        return words.setdefault(_cut_text(presenter.mask_text(text)) if text else "", len(words))
 
     def own(text: str | None) -> str:
-        return _cut(presenter.mask_text(text)) if text else ""
+        return _cut_text(presenter.mask_text(text)) if text else ""
 
     blanks = {
         blank: f"{{{blank}}}" for blank in ("shown", "total", "n", "file", "sheet", "row")
@@ -242,15 +257,15 @@ def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
         lines.append(
             [
                 outcome.status.value,
-                own(name_of(doctor)),
-                [_cut(reason) for reason in reasons(outcome, presenter)],
-                [shared(code) for code in counted(outcome)],
-                id_masked(doctor) or "",
+                own(display_name(doctor)),
+                [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
+                [shared(code) for code in list_blocking_codes(outcome)],
+                mask_doctor_id(doctor) or "",
                 own(doctor.staff_no),
                 shared(doctor.department),
-                own(seal_name_of(outcome)),
-                seal_id_of(outcome) or "",
-                when(outcome),
+                own(display_seal_name(outcome)),
+                find_confirmed_seal_id(outcome) or "",
+                display_last_attempt(outcome),
                 outcome.attempts,
                 outcome.request_id or "",
                 outcome.trace_id or "",
@@ -258,12 +273,12 @@ def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
                 shared(origin.sheet),
                 origin.row,
                 own(doctor.picture.path.name) if doctor.picture else "",
-                mobile_masked(doctor) or "",
+                mask_doctor_mobile(doctor) or "",
                 presenter.describe_duration(outcome.call_seconds) if outcome.call_seconds is not None else "",
                 int(needs_action(outcome)),
             ]
         )
-    codes = Counter(chain.from_iterable(counted(outcome) for outcome in chosen))
+    codes = Counter(chain.from_iterable(list_blocking_codes(outcome) for outcome in chosen))
     departments = Counter(outcome.doctor.department or "" for outcome in chosen)
     departments.pop("", None)
     return {
@@ -295,12 +310,14 @@ def _rows(report: RunReport, presenter: Presenter) -> dict[str, object]:
         },
         "kept": len(chosen),
         "todo": sum(map(needs_action, report.outcomes)),
-        "codes": [(shared(code), f"{label(code, presenter)} ({code})") for code, _ in codes.most_common()],
+        "codes": [
+            (shared(code), f"{name_code(code, presenter)} ({code})") for code, _ in codes.most_common()
+        ],
         "departments": [(shared(name), own(name)) for name, _ in departments.most_common()],
     }
 
 
-def _chosen(every: Sequence[RowOutcome]) -> Sequence[RowOutcome]:
+def _choose_rows(every: Sequence[RowOutcome]) -> Sequence[RowOutcome]:
     """Return the rows the page holds, in the roster's order: all, or those that need somebody first."""
     if len(every) <= MOST_ROWS:
         return every
@@ -308,6 +325,6 @@ def _chosen(every: Sequence[RowOutcome]) -> Sequence[RowOutcome]:
     return [every[place] for place in sorted(places)]
 
 
-def _cut(text: str) -> str:
-    text = clean(text)
+def _cut_text(text: str) -> str:
+    text = clean_text(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

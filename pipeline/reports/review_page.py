@@ -19,12 +19,12 @@ from pipeline.clock import stamp
 from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.review_page import WORDS, say
-from pipeline.reports.cell_text import clean
-from pipeline.reports.display_values import id_masked, name_of, seal_name_of
-from pipeline.reports.html_pages import pieces
+from pipeline.reports.cell_text import clean_text
+from pipeline.reports.display_values import display_name, display_seal_name, mask_doctor_id
+from pipeline.reports.html_pages import render_pieces
 from pipeline.reports.next_steps import build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import reasons, sentence
+from pipeline.reports.reasons import describe_problem, list_reasons
 from pipeline.support.atomic_files import write_atomically
 
 MOST_CARDS = 3_000  # a page of some 30 MB; nobody judges more in a day
@@ -49,7 +49,7 @@ GROUP_OF: Mapping[Status, str] = {
 }  # of a row that cannot be judged
 
 Thing = TypeVar("Thing", bound=Hashable)
-Look = Callable[
+LoadPreview = Callable[
     [ImageFile, bool], ImagePreview | None
 ]  # may it open the picture, or only look into the cache?
 
@@ -78,9 +78,9 @@ class Card:
     why: tuple[str, ...]  # what kept the row from being sent
 
 
-def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: Look) -> Path:
+def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: LoadPreview) -> Path:
     """Write the page and return its path."""
-    page = _page(report, presenter, look)
+    page = _build_page(report, presenter, look)
 
     def fill(target: Path) -> None:
         with target.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
@@ -89,9 +89,9 @@ def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: L
     return write_atomically(path, fill)
 
 
-def _page(report: RunReport, presenter: Presenter, look: Look) -> Iterator[str]:
-    chosen, left_out = _chosen(report)
-    cards = tuple(_cards(report, chosen, presenter, look))
+def _build_page(report: RunReport, presenter: Presenter, look: LoadPreview) -> Iterator[str]:
+    chosen, left_out = _choose_rows(report)
+    cards = tuple(_build_cards(report, chosen, presenter, look))
     counts = Counter(card.group for card in cards)
     judging = report.review_mark is not None and counts["judge"] > 0
     values = {
@@ -110,10 +110,10 @@ def _page(report: RunReport, presenter: Presenter, look: Look) -> Iterator[str]:
         "look_only": report.review_mark is None,
         "counts": counts,
         "warned": sum(bool(card.warnings) for card in cards),
-        "notes": list(_notes(left_out, presenter)),
+        "notes": list(_list_notes(left_out, presenter)),
         "cards": cards,
     }
-    return pieces("review.html", presenter, values, pictures=True)
+    return render_pieces("review.html", presenter, values, pictures=True)
 
 
 def _script_words(presenter: Presenter) -> Mapping[str, str]:
@@ -121,21 +121,21 @@ def _script_words(presenter: Presenter) -> Mapping[str, str]:
     return words | {key: say(key, presenter.language) for key in ("right", "wrong")}
 
 
-def _notes(left_out: Counter[str], presenter: Presenter) -> Iterator[str]:
+def _list_notes(left_out: Counter[str], presenter: Presenter) -> Iterator[str]:
     if unchanged := left_out.pop("unchanged", 0):
         yield say("hidden.unchanged", presenter.language, n=unchanged)
     if more := left_out.total():
         yield say("hidden.more", presenter.language, n=more, most=MOST_CARDS)
 
 
-def _chosen(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
+def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
     """Return the rows that get a card, in the roster's order, and how many of each group do not.
 
     A report's page is about what happened: only a check shows what is unchanged.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for place, outcome in enumerate(report.outcomes):
-        groups[_group(outcome)].append(place)
+        groups[_find_group(outcome)].append(place)
     left_out: Counter[str] = Counter()
     places: list[int] = []
     for group in GROUPS:
@@ -147,7 +147,7 @@ def _chosen(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
     return [report.outcomes[place] for place in sorted(places)], left_out
 
 
-def _group(outcome: RowOutcome) -> str:
+def _find_group(outcome: RowOutcome) -> str:
     """Tell whether a row can be judged: one that may still be sent, or that only its judgement keeps back."""
     if outcome.row_plan.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
@@ -161,13 +161,13 @@ def _group(outcome: RowOutcome) -> str:
     return GROUP_OF[outcome.status]
 
 
-def _cards(
-    report: RunReport, chosen: Sequence[RowOutcome], presenter: Presenter, look: Look
+def _build_cards(
+    report: RunReport, chosen: Sequence[RowOutcome], presenter: Presenter, look: LoadPreview
 ) -> Iterator[Card]:
-    namesakes = _namesakes(report.outcomes) if chosen else Counter()
+    namesakes = _count_namesakes(report.outcomes) if chosen else Counter()
     single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
-    previews = _previews(chosen, look)
-    shown = _people(
+    previews = _load_previews(chosen, look)
+    shown = _count_people(
         (preview.webp, outcome)
         for outcome, preview in zip(chosen, previews, strict=True)
         if preview is not None
@@ -177,12 +177,12 @@ def _cards(
         if preview and shown[preview.webp] > 1:
             hints.insert(0, "warn.same_picture")
         warnings = [say(hint, presenter.language) for hint in hints if hint in WORDS]
-        if (many := namesakes[name_of(outcome.doctor) or ""]) > 1:
+        if (many := namesakes[display_name(outcome.doctor) or ""]) > 1:
             warnings.insert(0, say("warn.same_name", presenter.language, n=many))
-        yield _card(outcome, preview, warnings, presenter, named=not single)
+        yield _build_card(outcome, preview, warnings, presenter, named=not single)
 
 
-def _previews(chosen: Sequence[RowOutcome], look: Look) -> list[ImagePreview | None]:
+def _load_previews(chosen: Sequence[RowOutcome], look: LoadPreview) -> list[ImagePreview | None]:
     def of(outcome: RowOutcome) -> ImagePreview | None:
         picture = outcome.doctor.picture
         return look(picture, outcome.status is not Status.UNCHANGED) if picture else None
@@ -191,19 +191,19 @@ def _previews(chosen: Sequence[RowOutcome], look: Look) -> list[ImagePreview | N
         return list(threads.map(of, chosen))
 
 
-def _namesakes(outcomes: Iterable[RowOutcome]) -> Counter[str]:
+def _count_namesakes(outcomes: Iterable[RowOutcome]) -> Counter[str]:
     return Counter(
         {
             name: people
-            for name, people in _people(
-                (name_of(outcome.doctor) or "", outcome) for outcome in outcomes
+            for name, people in _count_people(
+                (display_name(outcome.doctor) or "", outcome) for outcome in outcomes
             ).items()
             if name
         }
     )
 
 
-def _people(pairs: Iterable[tuple[Thing, RowOutcome]]) -> Counter[Thing]:
+def _count_people(pairs: Iterable[tuple[Thing, RowOutcome]]) -> Counter[Thing]:
     """Count the people, not the rows, of each thing."""
     seen: dict[Thing, set[str]] = defaultdict(set)
     for thing, outcome in pairs:
@@ -212,7 +212,7 @@ def _people(pairs: Iterable[tuple[Thing, RowOutcome]]) -> Counter[Thing]:
     return Counter({thing: len(people) for thing, people in seen.items()})
 
 
-def _card(
+def _build_card(
     outcome: RowOutcome,
     preview: ImagePreview | None,
     hints: Sequence[str],
@@ -222,23 +222,23 @@ def _card(
 ) -> Card:
     """Make a row's card; ``named`` says its roster's name, which one of several needs."""
     doctor, planned = outcome.doctor, outcome.row_plan
-    group = _group(outcome)
+    group = _find_group(outcome)
 
     def hide(text: str | None) -> str:
-        return clean(presenter.mask_text(text)) if text else ""
+        return clean_text(presenter.mask_text(text)) if text else ""
 
     origin = doctor.row.origin
     row = say("row", presenter.language, row=origin.row)
     warned = [each for each in outcome.problems if each.severity == "warning"]
-    mild = {sentence(each, presenter) for each in warned}
+    mild = {describe_problem(each, presenter) for each in warned}
     told = [
-        sentence(each, presenter)
+        describe_problem(each, presenter)
         for each in warned
         if each.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes says more
     ]
-    silent = {sentence(each, presenter) for each in outcome.errors if each.code == "REVIEW_MISSING"}
+    silent = {describe_problem(each, presenter) for each in outcome.errors if each.code == "REVIEW_MISSING"}
     quiet = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
-    why = [] if quiet else [each for each in reasons(outcome, presenter) if each not in mild]
+    why = [] if quiet else [each for each in list_reasons(outcome, presenter) if each not in mild]
     instead = (
         "not_opened"
         if outcome.status is Status.UNCHANGED
@@ -251,15 +251,15 @@ def _card(
         id=planned.review.id if planned.review and group == "judge" else None,
         judged=(planned.review.judged or "") if planned.review else "",
         status="" if quiet else presenter.name_status(outcome.status),
-        name=hide(name_of(doctor)),
+        name=hide(display_name(doctor)),
         who=" · ".join(filter(None, (hide(doctor.staff_no), hide(doctor.department)))),
-        seal_name=hide(seal_name_of(outcome)),
-        number=hide(id_masked(doctor)),
+        seal_name=hide(display_seal_name(outcome)),
+        number=hide(mask_doctor_id(doctor)),
         file=hide(doctor.picture.path.name) if doctor.picture else "",
         evidence=say(f"evidence.{doctor.evidence}", presenter.language) if doctor.evidence else "",
         place=" · ".join(filter(None, (hide(origin.file) if named else "", hide(origin.sheet), row))),
         picture="data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
         instead=say(instead, presenter.language),
-        warnings=tuple(map(clean, [*hints, *told])),
-        why=tuple(clean(each) for each in why if each not in silent),
+        warnings=tuple(map(clean_text, [*hints, *told])),
+        why=tuple(clean_text(each) for each in why if each not in silent),
     )

@@ -80,7 +80,10 @@ def describe_halt(
         cause = describe_cause(detail["cause"], presenter)
         since, time = shown(detail["since"]), presenter.describe_duration(float(detail["seconds"]))
         message = presenter.render("outage.ended", host=detail["host"], cause=cause, since=since, time=time)
-    told, advice = halt_word(code, _explain(message, presenter), presenter.language), advice_on_halt(code)
+    told, advice = (
+        halt_word(code, _explain_last_code(message, presenter), presenter.language),
+        advice_on_halt(code),
+    )
     if f"halt.{code}" in WORDS:
         if advice is None or code not in _WITH_ADVICE:
             return told
@@ -94,7 +97,7 @@ def describe_halt(
     return presenter.render("halted.service", what=what, keys=keys, task=task, words=words)
 
 
-def _explain(message: str, presenter: Presenter) -> str:
+def _explain_last_code(message: str, presenter: Presenter) -> str:
     """Return a halt's message, and behind the code that it ends with (``20 × CODE``) what that means."""
     code = message.rpartition(" ")[2]
     if not is_service_code(code):

@@ -6,11 +6,17 @@ from collections.abc import Iterable
 
 from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.reports.cell_text import clean, lines, width
-from pipeline.reports.display_values import id_masked, name_of, seal_id_of, seal_name_of, when
+from pipeline.reports.cell_text import clean_text, count_lines, measure_width
+from pipeline.reports.display_values import (
+    display_last_attempt,
+    display_name,
+    display_seal_name,
+    find_confirmed_seal_id,
+    mask_doctor_id,
+)
 from pipeline.reports.links import FolderLinks
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import reasons
+from pipeline.reports.reasons import list_reasons
 from pipeline.reports.styles import (
     LINK,
     MUTED,
@@ -54,12 +60,12 @@ def write_all_sheet(
     sheet = open_table(book, presenter.render(title), columns, styles, frozen=1, presenter=presenter)
     # a thousand rows are tall enough for several lines and narrow enough to be read on paper; more stay flat
     flat = {"text_wrap": pictured is not None}
-    plain, wrapped = styles.cell(**flat), styles.cell(text_wrap=True)
-    quiet = styles.cell(font_color=MUTED, **flat)
-    whole = styles.cell(font_color=MUTED, num_format="0", align="center")
-    strong = styles.cell(bold=True, **flat)
-    link = styles.cell(font_color=LINK, underline=1, **flat)
-    words = {status: (presenter.name_status(status), styles.status(status)) for status in Status}
+    plain, wrapped = styles.make_cell_format(**flat), styles.make_cell_format(text_wrap=True)
+    quiet = styles.make_cell_format(font_color=MUTED, **flat)
+    whole = styles.make_cell_format(font_color=MUTED, num_format="0", align="center")
+    strong = styles.make_cell_format(bold=True, **flat)
+    link = styles.make_cell_format(font_color=LINK, underline=1, **flat)
+    words = {status: (presenter.name_status(status), styles.make_status_format(status)) for status in Status}
 
     def hide(text: str | None) -> str:
         return presenter.mask_text(text) if text else ""
@@ -68,11 +74,11 @@ def write_all_sheet(
     for row, outcome in enumerate(report.outcomes, start=1):
         doctor = outcome.doctor
         origin = doctor.row.origin
-        said = "\n".join(reasons(outcome, presenter))
+        said = "\n".join(list_reasons(outcome, presenter))
         image = _image(outcome, pictured) if pictured else None
         picture = hide(doctor.picture.path.name) if doctor.picture else ""
-        name, number = hide(name_of(doctor)), id_masked(doctor) or ""
-        seal_name, seal_id = hide(seal_name_of(outcome)), seal_id_of(outcome) or ""
+        name, number = hide(display_name(doctor)), mask_doctor_id(doctor) or ""
+        seal_name, seal_id = hide(display_seal_name(outcome)), find_confirmed_seal_id(outcome) or ""
         texts = [
             (name, strong),
             words[outcome.status],
@@ -83,7 +89,7 @@ def write_all_sheet(
             *([("", plain)] if pictured else []),
             (seal_name, plain),
             (seal_id, plain),
-            (when(outcome), quiet),
+            (display_last_attempt(outcome), quiet),
             (picture, quiet),
             (hide(origin.file), quiet),
             (hide(origin.sheet), quiet),
@@ -91,9 +97,9 @@ def write_all_sheet(
         tall = TALL if image else 0.0
         if pictured:
             shown = zip((text for text, _ in texts), columns, strict=False)
-            tall = max(tall, height(max(lines(text, column.width) for text, column in shown)))
+            tall = max(tall, height(max(count_lines(text, column.width) for text, column in shown)))
         elif said:
-            tall = max(tall, height(lines(said, _REASON)))
+            tall = max(tall, height(count_lines(said, _REASON)))
         row_height(sheet, row, tall)
         linked = len(texts) - 3
         for column, (text, form) in enumerate(texts):
@@ -103,7 +109,7 @@ def write_all_sheet(
         sheet.write_number(row, len(texts) + 1, outcome.attempts, whole)
         put(sheet, row, len(texts) + 2, outcome.request_id or "", quiet)
         if seal_id:
-            check = row_id_checksum(join_seal_line(*map(clean, (name, number, seal_name, seal_id))))
+            check = row_id_checksum(join_seal_line(*map(clean_text, (name, number, seal_name, seal_id))))
             put(sheet, row, len(texts) + 3, check, quiet)
         if image:
             place(sheet, row, _SEAL, image, tall)
@@ -127,7 +133,7 @@ class _Links:
         picture = outcome.doctor.picture
         if picture is None or not self._left or not (self._all or outcome.status is not Status.UNCHANGED):
             return False
-        folder = self._folders.folder(picture.path)
+        folder = self._folders.find_folder(picture.path)
         written = self._folders.write(sheet, row, column, folder, text=text, look=look)
         self._left -= written
         return written
@@ -145,7 +151,7 @@ def _columns(report: RunReport, presenter: Presenter, *, pictured: bool) -> list
         ("col.staff_no", _fitted(8, [row.staff_no for row in rows], widest)),
         ("col.department", _fitted(8, [row.department for row in rows], widest)),
         *([("col.seal", 9.5)] if pictured else []),
-        ("col.seal_name", _fitted(14, map(seal_name_of, first), widest)),
+        ("col.seal_name", _fitted(14, map(display_seal_name, first), widest)),
         ("col.seal_id", 18 if pictured else 34),  # with pictures the rows are tall enough for two lines
         ("col.time", 11 if pictured else 19),
         ("col.picture", _fitted(12, [row.picture.path.name for row in rows if row.picture], _LINKED)),
@@ -160,7 +166,7 @@ def _columns(report: RunReport, presenter: Presenter, *, pictured: bool) -> list
 
 def _fitted(least: int, texts: Iterable[str | None], widest: int) -> int:
     """Return a width that shows the longest of these texts, within reason."""
-    return max(least, min(widest, 2 + max((width(text) for text in texts if text), default=0)))
+    return max(least, min(widest, 2 + max((measure_width(text) for text in texts if text), default=0)))
 
 
 def _image(outcome: RowOutcome, thumbnail: Thumbnail) -> bytes | None:

@@ -11,18 +11,18 @@ from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport, Status
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_advice import advice_on_refusal
-from pipeline.reports.columns import find_layouts, say_columns
-from pipeline.reports.display_values import retried
+from pipeline.reports.columns import describe_columns, find_layouts
+from pipeline.reports.display_values import find_retried_rows
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps, summarize_run
 from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import label, meaning, sentence
+from pipeline.reports.reasons import describe_problem, describe_status, name_code
 from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
 from pipeline.reports.styles import COLOURS, HEAD, MUTED, Styles, Workbook
 from pipeline.reports.summary_grid import LAST, Look, Part, SummaryGrid
-from pipeline.reports.to_fix_layout import Layout, fix_title
+from pipeline.reports.to_fix_layout import Layout, name_fix_sheet
 from pipeline.reports.totals import count_departments, count_reasons
-from pipeline.reports.unassigned_images import how_many
+from pipeline.reports.unassigned_images import count_unassigned
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
 _MOST_LAYOUTS = 3  # of the columns of one file
@@ -43,46 +43,54 @@ def write_summary(
     fixing: Sequence[Layout],
 ) -> None:
     """Write the page from top to bottom; ``counts`` are the checked sums, ``fixing`` the To fix sheets."""
-    canvas = SummaryGrid(book, presenter.render("sheet.summary"), styles, presenter)
-    _banner(canvas, report, presenter)
-    _links(canvas, report, fixing, presenter)
-    _notices(canvas, report, presenter)
-    _steps(canvas, report, presenter)
-    _statuses(canvas, report, counts, presenter)
-    _reasons(canvas, report, presenter)
-    _departments(canvas, report, presenter)
-    _files(canvas, report, presenter)
-    _facts(canvas, report, presenter)
-    canvas.finish()
+    grid = SummaryGrid(book, presenter.render("sheet.summary"), styles, presenter)
+    _write_banner(grid, report, presenter)
+    _write_links(grid, report, fixing, presenter)
+    _write_notices(grid, report, presenter)
+    _write_steps(grid, report, presenter)
+    _write_statuses(grid, report, counts, presenter)
+    _write_reasons(grid, report, presenter)
+    _write_departments(grid, report, presenter)
+    _write_files(grid, report, presenter)
+    _write_facts(grid, report, presenter)
+    grid.write_sections()
 
 
-def _banner(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     title = presenter.render("title.check" if report.command == "check" else "title.run")
-    canvas.line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
+    grid.add_line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
     started, finished = stamp(report.started), stamp(report.finished)
     when = f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
-    canvas.line([(f"{when}　{report.command} {report.run}", LAST, {"font_color": MUTED})])
+    grid.add_line([(f"{when}　{report.command} {report.run}", LAST, {"font_color": MUTED})])
     if report.halt:
         text = presenter.render("halted", code=report.halt.code, message=describe_halt_of(report, presenter))
         fill, ink = COLOURS[Status.FAILED]
         look = {"bg_color": fill, "font_color": ink, "text_wrap": True}
-        canvas.line([(text, LAST, {**_BANNER, **look})], points=30)
+        grid.add_line([(text, LAST, {**_BANNER, **look})], points=30)
     text, status = summarize_run(report, presenter)
     fill, ink = COLOURS[status]
-    canvas.line([(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=30)
+    grid.add_line(
+        [(text, LAST, {**_BANNER, "font_size": 14, "bg_color": fill, "font_color": ink})], points=30
+    )
 
 
-def _links(canvas: SummaryGrid, report: RunReport, fixing: Sequence[Layout], presenter: Presenter) -> None:
+def _write_links(
+    grid: SummaryGrid, report: RunReport, fixing: Sequence[Layout], presenter: Presenter
+) -> None:
     """Lead to the other sheets, each with what it holds, and to the pages that lie beside the workbook."""
     to_fix = [len(layout.rows) for layout in fixing[:_MOST_LINKS]] or [0]
     rows = {
         presenter.render("sheet.all"): len(report.outcomes),
-        **({presenter.render("sheet.retried"): len(retried(report))} if report.command == "retry" else {}),
-        **{fix_title(number, presenter): held for number, held in enumerate(to_fix, start=1)},
+        **(
+            {presenter.render("sheet.retried"): len(find_retried_rows(report))}
+            if report.command == "retry"
+            else {}
+        ),
+        **{name_fix_sheet(number, presenter): held for number, held in enumerate(to_fix, start=1)},
         presenter.render("sheet.unknown"): sum(
             outcome.status in UNRESOLVED_STATUSES for outcome in report.outcomes
         ),
-        presenter.render("sheet.unpaired"): how_many(report),
+        presenter.render("sheet.unpaired"): count_unassigned(report),
     }
     links = [
         (presenter.render("link.sheet", sheet=sheet, n=held), f"internal:'{sheet}'!A1")
@@ -91,31 +99,31 @@ def _links(canvas: SummaryGrid, report: RunReport, fixing: Sequence[Layout], pre
     links += [(presenter.render(f"link.{page}"), f"external:{page}") for page in (REVIEW_PAGE, REPORT_PAGE)]
     for first in range(0, len(links), len(_LINKED)):
         some = links[first : first + len(_LINKED)]
-        canvas.links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
+        grid.add_links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
 
 
-def _notices(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+def _write_notices(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     """Say what the run noticed beside its rows and somebody has to put right."""
     if report.notices:
-        canvas.heading(presenter.render("head.notices"))
+        grid.add_heading(presenter.render("head.notices"))
     for text in describe_notices(report, presenter):
-        canvas.line([(text, LAST, {"text_wrap": True})], mark="!")
+        grid.add_line([(text, LAST, {"text_wrap": True})], mark="!")
 
 
-def _steps(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
-    canvas.heading(presenter.render("head.next"))
+def _write_steps(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    grid.add_heading(presenter.render("head.next"))
     for number, step in enumerate(list_run_steps(report, presenter.masker), start=1):
-        canvas.line([(step.render(presenter.language), LAST, {"text_wrap": True})], mark=str(number))
+        grid.add_line([(step.render(presenter.language), LAST, {"text_wrap": True})], mark=str(number))
         if step.command:
             look = {"font_name": "Consolas", "bg_color": "#EEF1F4", "font_color": HEAD, "indent": 1}
-            canvas.line([(step.command, LAST, look)])
+            grid.add_line([(step.command, LAST, look)])
 
 
-def _statuses(
-    canvas: SummaryGrid, report: RunReport, counts: Mapping[Status, int], presenter: Presenter
+def _write_statuses(
+    grid: SummaryGrid, report: RunReport, counts: Mapping[Status, int], presenter: Presenter
 ) -> None:
-    canvas.heading(presenter.render("head.statuses"))
-    canvas.titles(
+    grid.add_heading(presenter.render("head.statuses"))
+    grid.add_titles(
         [
             (presenter.render("col.status"), 0),
             (presenter.render("col.rows"), 1),
@@ -131,33 +139,37 @@ def _statuses(
         rows = counts[status]
         fill, ink = COLOURS[status]
         chip = {"bold": True, "bg_color": fill, "font_color": ink, "align": "center"}
-        canvas.line(
+        grid.add_line(
             [
                 (presenter.name_status(status), 0, chip),
                 (rows, 1, {**_NUMBER, "bold": True}),
                 (rows / total, 2, {"num_format": "0.0%", "font_color": MUTED, "align": "right"}),
-                (_bar(rows, total, 12), 4, {**_BLOCKS, "font_color": ink}),
-                (meaning(status, report.outcomes, presenter), 9, {"text_wrap": True, "font_color": MUTED}),
+                (_draw_bar(rows, total, 12), 4, {**_BLOCKS, "font_color": ink}),
+                (
+                    describe_status(status, report.outcomes, presenter),
+                    9,
+                    {"text_wrap": True, "font_color": MUTED},
+                ),
             ],
             ruled=True,
         )
     if shown:
-        canvas.doughnut([COLOURS[status][1] for status in shown])
-    canvas.line(
+        grid.add_doughnut([COLOURS[status][1] for status in shown])
+    grid.add_line(
         [
             (presenter.render("col.total"), 0, {"bold": True, "align": "center"}),
             (total, 1, {**_NUMBER, "bold": True}),
         ]
     )
-    canvas.leave_room()
+    grid.leave_room()
 
 
-def _reasons(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     most = count_reasons(report.outcomes)
     if not most:
         return
-    canvas.heading(presenter.render("head.reasons"))
-    canvas.titles(
+    grid.add_heading(presenter.render("head.reasons"))
+    grid.add_titles(
         [
             (presenter.render("col.reason"), 3),
             (presenter.render("col.rows"), 4),
@@ -170,12 +182,12 @@ def _reasons(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> No
     for code, rows in most[:_MOST_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
         task = advice_on_refusal(code).todo(presenter.language) if is_service_code(code) else ""
-        canvas.line(
+        grid.add_line(
             [
-                (label(code, presenter), 3, {"text_wrap": True}),
+                (name_code(code, presenter), 3, {"text_wrap": True}),
                 (rows, 4, {**_NUMBER, "bold": True}),
                 (
-                    _bar(rows, most[0][1], _BAR),
+                    _draw_bar(rows, most[0][1], _BAR),
                     8,
                     {**_BLOCKS, "font_color": COLOURS[Status.REJECTED][1]},
                 ),
@@ -185,26 +197,26 @@ def _reasons(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> No
             ruled=not task,
         )
         if task:
-            canvas.line([(task, LAST, {"text_wrap": True, "font_color": MUTED})], ruled=True)
+            grid.add_line([(task, LAST, {"text_wrap": True, "font_color": MUTED})], ruled=True)
     rest = most[_MOST_REASONS:]
     if rest:
         text = presenter.render("other.reasons", n=len(rest))
         quiet = {"font_color": MUTED}
-        canvas.line([(text, 3, quiet), (sum(rows for _, rows in rest), 4, {**_NUMBER, **quiet})])
+        grid.add_line([(text, 3, quiet), (sum(rows for _, rows in rest), 4, {**_NUMBER, **quiet})])
 
 
-def _departments(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+def _write_departments(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     departments = count_departments(report.outcomes, presenter)
     if not any(name for name, _ in departments):
         return
-    canvas.heading(presenter.render("head.departments"))
+    grid.add_heading(presenter.render("head.departments"))
     statuses = [status for status in Status if any(counts[status] for _, counts in departments)]
     titles = [
         presenter.render("col.department"),
         presenter.render("col.total"),
         *map(presenter.name_status, statuses),
     ]
-    canvas.titles(
+    grid.add_titles(
         [(title, column) for column, title in enumerate(titles)], right_aligned=range(1, len(titles))
     )
     lines = [(name or presenter.render("no.department"), counts) for name, counts in departments]
@@ -212,10 +224,10 @@ def _departments(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -
         summed = sum((counts for _, counts in rest), Counter[Status]())
         lines[_MOST_DEPARTMENTS:] = [(presenter.render("other.departments", n=len(rest)), summed)]
     for name, counts in lines:
-        canvas.line([(name, 0, {}), *_counts(counts, statuses)], ruled=True)
+        grid.add_line([(name, 0, {}), *_list_counts(counts, statuses)], ruled=True)
 
 
-def _counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterator[Part]:
+def _list_counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterator[Part]:
     yield counts.total(), 1, {**_NUMBER, "bold": True}
     for column, status in enumerate(statuses, start=2):
         fill, ink = COLOURS[status]
@@ -223,11 +235,11 @@ def _counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterator[Par
         yield (counts[status], column, look) if counts[status] else ("", column, {})
 
 
-def _files(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     if not report.files:
         return
-    canvas.heading(presenter.render("head.files"))
-    canvas.titles(
+    grid.add_heading(presenter.render("head.files"))
+    grid.add_titles(
         [
             (presenter.render("col.file"), 3),
             (presenter.render("col.status"), 4),
@@ -242,7 +254,7 @@ def _files(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None
         colour = COLOURS[
             {"read": Status.SEALED, "refused": Status.FAILED, "deferred": Status.NOT_SENT}[file_report.status]
         ]
-        canvas.line(
+        grid.add_line(
             [
                 (presenter.mask_path(file_report.path), 3, {"text_wrap": True}),
                 (
@@ -262,13 +274,13 @@ def _files(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None
 
     more = len(well) - _MOST_FILES
     if more > 0:
-        canvas.line([(presenter.render("other.files", n=more), LAST, {"font_color": MUTED})])
+        grid.add_line([(presenter.render("other.files", n=more), LAST, {"font_color": MUTED})])
 
 
 def _file_notes(file_report: FileReport, presenter: Presenter) -> str:
-    said = [sentence(problem, presenter) for problem in file_report.problems]
+    said = [describe_problem(problem, presenter) for problem in file_report.problems]
     layouts = [
-        presenter.mask_text(say_columns(columns, presenter))
+        presenter.mask_text(describe_columns(columns, presenter))
         for columns in list(find_layouts([file_report]))[:_MOST_LAYOUTS]
     ]
     return "\n".join(
@@ -280,8 +292,8 @@ def _file_notes(file_report: FileReport, presenter: Presenter) -> str:
     )
 
 
-def _facts(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
-    canvas.heading(presenter.render("head.facts"))
+def _write_facts(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    grid.add_heading(presenter.render("head.facts"))
     traffic = report.traffic
     facts = {
         "fact.tenant": " · ".join(filter(None, (report.tenant, report.contract))) or "—",
@@ -301,9 +313,9 @@ def _facts(canvas: SummaryGrid, report: RunReport, presenter: Presenter) -> None
             throttled=traffic.throttled,
         )
     for key, text in facts.items():
-        canvas.line([(presenter.render(key), 1, {"font_color": MUTED}), (text, LAST, {"text_wrap": True})])
+        grid.add_line([(presenter.render(key), 1, {"font_color": MUTED}), (text, LAST, {"text_wrap": True})])
 
 
-def _bar(rows: int, of: int, blocks: int) -> str:
+def _draw_bar(rows: int, of: int, blocks: int) -> str:
     """Return a bar of blocks: unlike a data bar it looks the same in every program and on paper."""
     return "█" * max(1, round(blocks * rows / of))

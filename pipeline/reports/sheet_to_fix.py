@@ -18,11 +18,11 @@ from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum, uniqu
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.results import WORDS
-from pipeline.reports.cell_text import clean, lines, width
-from pipeline.reports.display_values import shown
+from pipeline.reports.cell_text import clean_text, count_lines, measure_width
+from pipeline.reports.display_values import display_field
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import advice, reasons, sentence
-from pipeline.reports.refused_cells import PERSON, refused_fields
+from pipeline.reports.reasons import advise_on_row, describe_problem, list_reasons
+from pipeline.reports.refused_cells import PERSON, find_refused_fields
 from pipeline.reports.styles import (
     FAULT,
     FAULT_RULE,
@@ -39,7 +39,7 @@ from pipeline.reports.styles import (
     row_height,
 )
 from pipeline.reports.to_fix_checks import add_checks
-from pipeline.reports.to_fix_layout import OUR_COLUMNS, Layout, fix_title, own_cells, shown_at
+from pipeline.reports.to_fix_layout import OUR_COLUMNS, Layout, display_cell, list_own_cells, name_fix_sheet
 
 MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
 _REASON, _ADVICE, _ORIGIN = 42, 20, 17  # columns
@@ -56,11 +56,11 @@ def write_fix_sheets(
 ) -> None:
     """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
     if not found:
-        _write_empty(book, fix_title(1, presenter), presenter)
+        _write_empty(book, name_fix_sheet(1, presenter), presenter)
     notes = _Notes(MOST_NOTES)
     for number, layout in enumerate(found, start=1):
         writer = _Writer(styles, presenter, report.seals, notes)
-        writer.write(book, fix_title(number, presenter), layout)
+        writer.write(book, name_fix_sheet(number, presenter), layout)
 
 
 def _write_empty(book: Workbook, name: str, presenter: Presenter) -> None:
@@ -105,8 +105,8 @@ class _Writer:
         sample = [outcome for outcome, _ in layout.rows[:500]]
         own = []
         for place, header in enumerate(layout.headers):
-            widest = max((width(shown_at(outcome, place)) for outcome in sample), default=0)
-            own.append(Column(header, min(36, max(width(header) + 3, widest + 2, 6)), ours=False))
+            widest = max((measure_width(display_cell(outcome, place)) for outcome in sample), default=0)
+            own.append(Column(header, min(36, max(measure_width(header) + 3, widest + 2, 6)), ours=False))
         own += [Column(self.presenter.render(f"col.{field}"), 20, ours=False) for field in lacking]
         taken = [column.title for column in own]
 
@@ -138,7 +138,7 @@ class _Writer:
             """Name the cell of this sheet: the roster's address would lead the reader astray here."""
             place = where(problem)
             here = problem.cell if place is None else xl_rowcol_to_cell(row, place)
-            return sentence(replace(problem, cell=here), self.presenter, masked=False)
+            return describe_problem(replace(problem, cell=here), self.presenter, masked=False)
 
         faults: dict[int, list[Problem]] = {}
         for problem in outcome.errors:
@@ -147,20 +147,20 @@ class _Writer:
         refused = [] if faults else _refused(outcome, mapped)
         texts = self._texts(doctor, faults, layout, lacking)
         own = len(layout.headers) + len(lacking)
-        said = "\n".join(reasons(outcome, self.presenter, tell=tell))
-        what, origin = advice(outcome, self.presenter), self._origin(doctor)
-        tallest = max(lines(said, _REASON), lines(what, _ADVICE), lines(origin, _ORIGIN))
+        said = "\n".join(list_reasons(outcome, self.presenter, tell=tell))
+        what, origin = advise_on_row(outcome, self.presenter), self._origin(doctor)
+        tallest = max(count_lines(said, _REASON), count_lines(what, _ADVICE), count_lines(origin, _ORIGIN))
         row_height(sheet, row, height(tallest))
-        plain, wrapped = self.styles.cell(), self.styles.cell(text_wrap=True)
-        faulty = self.styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
-        quiet = self.styles.cell(font_color=MUTED, text_wrap=True)
+        plain, wrapped = self.styles.make_cell_format(), self.styles.make_cell_format(text_wrap=True)
+        faulty = self.styles.make_cell_format(bg_color=FAULT, border=1, border_color=FAULT_RULE)
+        quiet = self.styles.make_cell_format(font_color=MUTED, text_wrap=True)
         for place in range(own):
             form = faulty if place in faults or place in refused else plain
             put(sheet, row, place, texts.get(place, ""), form)
         # a corrected row that is refused once more still stands for the roster row it came from
         ticket = doctor.row.row_token or doctor.row_id or ""
         added = [
-            (self.presenter.name_status(outcome.status), self.styles.status(outcome.status)),
+            (self.presenter.name_status(outcome.status), self.styles.make_status_format(outcome.status)),
             (said, wrapped),
             (what, wrapped),
             (origin, quiet),
@@ -183,13 +183,13 @@ class _Writer:
         lacking: Mapping[Field, int],
     ) -> dict[int, str]:
         """Return what stands in the roster's columns and in those it lacks, by place."""
-        texts = {place: cell.display_text for place, cell in enumerate(own_cells(doctor))}
+        texts = {place: cell.display_text for place, cell in enumerate(list_own_cells(doctor))}
         for place, problems in faults.items():
             if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
                 texts[place] = ""
         picture = layout.mapped.get(Field.PICTURE)
         for field, place in lacking.items():
-            texts[place] = self._picture(doctor) if field is Field.PICTURE else shown(doctor, field)
+            texts[place] = self._picture(doctor) if field is Field.PICTURE else display_field(doctor, field)
         if picture is not None and not texts.get(picture):
             texts[picture] = self._in_cell(doctor)
         if _is_entry_void(doctor):
@@ -205,7 +205,7 @@ class _Writer:
         return places.get(address[1]) if place is None and address else place
 
     def _retype(self, doctor: Doctor) -> str:
-        return self.presenter.render("fix.retype", shown=shown(doctor, Field.NUMBER))
+        return self.presenter.render("fix.retype", shown=display_field(doctor, Field.NUMBER))
 
     def _origin(self, doctor: Doctor) -> str:
         origin = doctor.row.display_origin
@@ -216,10 +216,10 @@ class _Writer:
         if not self.notes.left:
             return
         self.notes.left -= 1
-        text = clean("\n".join(texts))
+        text = clean_text("\n".join(texts))
         options = {
             "width": 260,
-            "height": 22 + 17 * lines(text, 38),
+            "height": 22 + 17 * count_lines(text, 38),
             "font_name": "Microsoft YaHei",
             "font_size": 9,
         }
@@ -231,7 +231,7 @@ class _Writer:
         Where none was found, what a corrected row said before.
         """
         if doctor.picture is None:
-            return shown(doctor, Field.PICTURE)
+            return display_field(doctor, Field.PICTURE)
         if doctor.evidence == "cell":
             return self._in_cell(doctor)
         path = doctor.picture.path
@@ -266,6 +266,6 @@ def _is_entry_void(doctor: Doctor) -> bool:
 
 def _refused(outcome: RowOutcome, mapped: Mapping[Field, int]) -> list[int]:
     """Return the places of the cells the service's refusal is about, by default those of the person."""
-    fields = refused_fields(outcome)
+    fields = find_refused_fields(outcome)
     found = [mapped[field] for field in fields if field in mapped]
     return found or [mapped[field] for field in PERSON if fields and field in mapped]

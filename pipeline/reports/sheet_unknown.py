@@ -7,10 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.reports.cell_text import lines
-from pipeline.reports.display_values import id_masked, name_of, seal_name_of, trace_of, when
+from pipeline.reports.cell_text import count_lines
+from pipeline.reports.display_values import (
+    display_last_attempt,
+    display_name,
+    display_seal_name,
+    find_trace,
+    mask_doctor_id,
+)
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import explain_answer, happened
+from pipeline.reports.reasons import describe_lost_answer, explain_answer
 from pipeline.reports.styles import (
     FAULT,
     FAULT_RULE,
@@ -45,21 +51,24 @@ def write_unknown_sheet(
         book, presenter.render("sheet.unknown"), columns, styles, frozen=1, presenter=presenter
     )
     rows = [outcome for outcome in report.outcomes if outcome.status in UNRESOLVED_STATUSES]
-    plain, quiet = styles.cell(), styles.cell(font_color=MUTED)
-    wrapped, small = styles.cell(text_wrap=True), styles.cell(text_wrap=True, font_color=MUTED)
-    blank = styles.cell(bg_color=FAULT, border=1, border_color=FAULT_RULE)
+    plain, quiet = styles.make_cell_format(), styles.make_cell_format(font_color=MUTED)
+    wrapped, small = (
+        styles.make_cell_format(text_wrap=True),
+        styles.make_cell_format(text_wrap=True, font_color=MUTED),
+    )
+    blank = styles.make_cell_format(bg_color=FAULT, border=1, border_color=FAULT_RULE)
     for row, outcome in enumerate(rows, start=1):
         settle = presenter.mask_text(" ".join(_settle(outcome, presenter)))
         answer = presenter.mask_answer(_answer(outcome, presenter))
-        row_height(sheet, row, height(max(2, lines(settle, _SETTLE), lines(answer, _ANSWER))))
-        trace, host = trace_of(outcome)
+        row_height(sheet, row, height(max(2, count_lines(settle, _SETTLE), count_lines(answer, _ANSWER))))
+        trace, host = find_trace(outcome)
         ticket = outcome.doctor.row_id or ""
         texts = [
-            (presenter.mask_text(name_of(outcome.doctor) or ""), styles.cell(bold=True)),
-            (presenter.name_status(outcome.status), styles.status(outcome.status)),
-            (presenter.mask_text(seal_name_of(outcome) or ""), wrapped),
-            (id_masked(outcome.doctor) or "", plain),
-            (when(outcome), wrapped),
+            (presenter.mask_text(display_name(outcome.doctor) or ""), styles.make_cell_format(bold=True)),
+            (presenter.name_status(outcome.status), styles.make_status_format(outcome.status)),
+            (presenter.mask_text(display_seal_name(outcome) or ""), wrapped),
+            (mask_doctor_id(outcome.doctor) or "", plain),
+            (display_last_attempt(outcome), wrapped),
             (settle, wrapped),
             ("", blank),
             ("", blank),
@@ -80,7 +89,7 @@ def write_unknown_sheet(
         }
         sheet.data_validation(row, _CONCLUSION, row, _CONCLUSION, options)
     if not rows:
-        sheet.write_string(1, 0, presenter.render("unknown.none"), styles.get(font_color=MUTED))
+        sheet.write_string(1, 0, presenter.render("unknown.none"), styles.make_format(font_color=MUTED))
     close_table(sheet, columns, len(rows))
     # on paper the text stays readable without the RequestId, which an unanswered create has not
     sheet.print_area(0, 0, max(1, len(rows)), len(columns) - 4)
@@ -106,12 +115,12 @@ def _columns(presenter: Presenter) -> list[Column]:
 
 
 def _settle(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:
-    yield presenter.render(f"settle.{outcome.status.value}", seal=seal_name_of(outcome) or "—")
+    yield presenter.render(f"settle.{outcome.status.value}", seal=display_seal_name(outcome) or "—")
     if outcome.unproven_seal_id:
         yield presenter.render("settle.evidence", seal_id=outcome.unproven_seal_id)
 
 
 def _answer(outcome: RowOutcome, presenter: Presenter) -> str:
-    told = happened(outcome.code, outcome.message, presenter)
+    told = describe_lost_answer(outcome.code, outcome.message, presenter)
     told = told or explain_answer(outcome, outcome.message or "", presenter)
     return " ".join(filter(None, (outcome.code, told)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.domain.run import RunReport
-from pipeline.reports.cell_text import lines
+from pipeline.reports.cell_text import count_lines
 from pipeline.reports.links import FolderLinks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
@@ -19,7 +19,7 @@ from pipeline.reports.styles import (
     row_height,
 )
 from pipeline.reports.thumbnails import TALL, Thumbnail, place
-from pipeline.reports.unassigned_images import folder_shown, unpaired
+from pipeline.reports.unassigned_images import display_folder, list_unassigned
 
 MOST_LINKS = 5_000  # Excel allows 65,530 links a sheet; nobody clicks through as many
 MOST_THUMBNAILS = 200  # pictures of rosters may be opened here for the first time
@@ -36,7 +36,7 @@ def write_unpaired_sheet(
     thumbnail: Thumbnail | None,
 ) -> None:
     """Write a row a picture; those that somebody has looked at are shown."""
-    found = list(unpaired(report, presenter))
+    found = list(list_unassigned(report, presenter))
     shown = thumbnail if any(each.picture for each in found) else None
     columns = [
         Column(presenter.render("col.file"), _FILE),
@@ -48,16 +48,19 @@ def write_unpaired_sheet(
     sheet = open_table(
         book, presenter.render("sheet.unpaired"), columns, styles, frozen=1, presenter=presenter
     )
-    plain, link = styles.cell(text_wrap=True), styles.cell(font_color=LINK, underline=1, text_wrap=True)
-    quiet = styles.cell(font_color=MUTED, text_wrap=True)
+    plain, link = (
+        styles.make_cell_format(text_wrap=True),
+        styles.make_cell_format(font_color=LINK, underline=1, text_wrap=True),
+    )
+    quiet = styles.make_cell_format(font_color=MUTED, text_wrap=True)
     left, where_at = MOST_THUMBNAILS, 2 if shown else 1
     for row, each in enumerate(found, start=1):
-        folder = links.folder(each.path)
+        folder = links.find_folder(each.path)
         # within a roster the file's name and the cells tell the place; a link shows one line only
-        where = each.where or folder_shown(folder, report.seals, presenter)
+        where = each.where or display_folder(folder, report.seals, presenter)
         image = shown(each.picture) if shown and each.picture and left else None
         texts = ((each.name, _FILE), (where, _WHERE), (each.why, _WHY), (each.what, _WHAT))
-        tall = max(height(lines(text, wide)) for text, wide in texts)
+        tall = max(height(count_lines(text, wide)) for text, wide in texts)
         tall = max(tall, TALL if image else 0)
         row_height(sheet, row, tall)
         put(sheet, row, 0, each.name, plain)
@@ -71,5 +74,5 @@ def write_unpaired_sheet(
             left -= 1
             place(sheet, row, 1, image, tall)
     if not found:
-        sheet.write_string(1, 0, presenter.render("unpaired.none"), styles.get(font_color=MUTED))
+        sheet.write_string(1, 0, presenter.render("unpaired.none"), styles.make_format(font_color=MUTED))
     close_table(sheet, columns, len(found))

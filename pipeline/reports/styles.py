@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.domain.run import Status
-from pipeline.reports.cell_text import clean, lines
+from pipeline.reports.cell_text import clean_text, count_lines
 from pipeline.reports.presenter import Presenter
 
 FONT, FONT_SIZE = "Microsoft YaHei", 10
@@ -52,7 +52,7 @@ class Styles:
         self._book = book
         self._made: dict[frozenset[tuple[str, object]], Format] = {}
 
-    def get(self, **properties: object) -> Format:
+    def make_format(self, **properties: object) -> Format:
         """Return a format: our font and ink, centred in the row's height, changed by ``properties``."""
         full = {
             "font_name": FONT,
@@ -66,21 +66,21 @@ class Styles:
             self._made[key] = self._book.add_format(full)
         return self._made[key]
 
-    def cell(self, **properties: object) -> Format:
+    def make_cell_format(self, **properties: object) -> Format:
         """Return a table cell's format: text that stays text, a hair line below."""
-        return self.get(**{"num_format": "@", "bottom": 1, "bottom_color": RULE, **properties})
+        return self.make_format(**{"num_format": "@", "bottom": 1, "bottom_color": RULE, **properties})
 
-    def status(self, status: Status, **properties: object) -> Format:
+    def make_status_format(self, status: Status, **properties: object) -> Format:
         """Return the format of a status word."""
         fill, ink = COLOURS[status]
-        return self.cell(
+        return self.make_cell_format(
             **{"bg_color": fill, "font_color": ink, "bold": True, "align": "center", **properties}
         )
 
-    def header(self, column: Column) -> Format:
+    def make_heading_format(self, column: Column) -> Format:
         """Return the format of a column's heading."""
         fill, ink = (FAULT, INK) if column.fill_in else (HEAD, "#FFFFFF") if column.ours else ("#DCE3EA", INK)
-        return self.get(
+        return self.make_format(
             num_format="@",
             bold=True,
             bg_color=fill,
@@ -110,13 +110,13 @@ def open_table(
     sheet.hide_gridlines(2)
     sheet.freeze_panes(1, frozen)
     sheet.set_default_row(height(1))
-    text = styles.get(num_format="@")
+    text = styles.make_format(num_format="@")
     for place, column in enumerate(columns):
         sheet.set_column(place, place, column.width, text, {"hidden": column.hidden})
-    tallest = max((lines(column.title, column.width) for column in columns), default=1)
+    tallest = max((count_lines(column.title, column.width) for column in columns), default=1)
     sheet.set_row(0, LINE * tallest + 9)
     for place, column in enumerate(columns):
-        put(sheet, 0, place, column.title, styles.header(column))
+        put(sheet, 0, place, column.title, styles.make_heading_format(column))
     return sheet
 
 
@@ -130,7 +130,7 @@ def close_table(sheet: Worksheet, columns: Sequence[Column], rows: int) -> None:
 def put(sheet: Worksheet, row: int, column: int, text: str | None, form: Format) -> None:
     """Write a text as text, whatever it looks like; nothing becomes an empty cell that keeps its format."""
     if text:
-        sheet.write_string(row, column, clean(text), form)
+        sheet.write_string(row, column, clean_text(text), form)
     else:
         sheet.write_blank(row, column, None, form)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.reports.cell_text import clean, lines
+from pipeline.reports.cell_text import clean_text, count_lines
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import HEAD, LINE, LINK, PAPER, RULE, Styles, Workbook, print_setup
 
@@ -48,7 +48,7 @@ class _Section:
 
 
 class SummaryGrid:
-    """Lines of one sheet, filled from left to right, merged as wide as asked; `finish` writes them."""
+    """Lines of one sheet, filled from left to right, merged as wide as asked; `write_sections` writes them."""
 
     def __init__(self, book: Workbook, name: str, styles: Styles, presenter: Presenter) -> None:
         self._book, self._styles, self._name = book, styles, name
@@ -61,38 +61,38 @@ class SummaryGrid:
         self._sections = [_Section()]
         self._row = 0
 
-    def line(
+    def add_line(
         self, parts: Sequence[Part], *, mark: str = "", points: float = 0.0, ruled: bool = False
     ) -> None:
         """Add one row, ``mark`` in the margin; as tall as its longest text or ``points``, whichever is more."""
-        self._add(parts, mark=mark, points=points, ruled=ruled)
+        self._append_line(parts, mark=mark, points=points, ruled=ruled)
 
-    def links(self, parts: Sequence[tuple[str, int, str]]) -> None:
+    def add_links(self, parts: Sequence[tuple[str, int, str]]) -> None:
         """Add one row of links: what stands there, the last grid column it fills, the address it leads to."""
         look: Look = {"font_color": LINK, "underline": 1}
-        self._add(
+        self._append_line(
             [(text, last, look) for text, last, _ in parts], addresses=[address for *_, address in parts]
         )
 
-    def heading(self, text: str) -> None:
+    def add_heading(self, text: str) -> None:
         """Begin a section: leave a gap and add its title."""
         self._sections.append(_Section([_Line(_GAP)]))
         look: Look = {"bold": True, "font_size": 12, "font_color": HEAD, "bottom": 2, "bottom_color": HEAD}
-        self.line([(text, LAST, look)], points=24)
+        self.add_line([(text, LAST, look)], points=24)
 
-    def titles(self, parts: Sequence[tuple[str, int]], *, right_aligned: Container[int] = ()) -> None:
+    def add_titles(self, parts: Sequence[tuple[str, int]], *, right_aligned: Container[int] = ()) -> None:
         """Add a table's headings; the parts whose indexes are in ``right_aligned`` stand above numbers."""
         look: Look = {"bold": True, "font_color": "#52606D", "bg_color": PAPER, "text_wrap": True}
         section = self._sections[-1]
         section.titles = len(section.lines)
-        self.line(
+        self.add_line(
             [
                 (text, last, {**look, "align": "right" if place in right_aligned else "left"})
                 for place, (text, last) in enumerate(parts)
             ]
         )
 
-    def doughnut(self, colours: Sequence[str]) -> None:
+    def add_doughnut(self, colours: Sequence[str]) -> None:
         """Draw the counts of the last lines, a colour each, at the right edge."""
         section = self._sections[-1]
         section.chart = len(section.lines) - len(colours), colours
@@ -104,10 +104,10 @@ class SummaryGrid:
             lacking = section.chart[0] + _CHART_LINES - len(section.lines)
             section.lines += [_Line(LINE + _AIR)] * max(0, lacking)
 
-    def finish(self) -> None:
+    def write_sections(self) -> None:
         """Write all sections."""
         breaks, free = [], _PAGE
-        for section in _in_order(self._sections):
+        for section in _order_sections(self._sections):
             if section.points > free and (section.points <= _PAGE or free < _BEGINS * _PAGE):
                 breaks.append(self._row)
                 free = _PAGE
@@ -117,13 +117,13 @@ class SummaryGrid:
                     breaks.append(self._row)
                     free = _PAGE
                     if section.titles is not None and place > section.titles:
-                        free -= self._write(section.lines[section.titles])
-                free -= self._write(line)
+                        free -= self._write_line(section.lines[section.titles])
+                free -= self._write_line(line)
             if section.chart:
-                self._draw(first + section.chart[0], section.chart[1])
+                self._draw_chart(first + section.chart[0], section.chart[1])
         self._sheet.set_h_pagebreaks([each for each in breaks if each])
 
-    def _add(
+    def _append_line(
         self,
         parts: Sequence[Part],
         *,
@@ -135,31 +135,33 @@ class SummaryGrid:
         needed, first = 1, 0
         for value, last, look in parts:
             if look.get("text_wrap"):
-                needed = max(needed, lines(str(value), _width(first, last)))
+                needed = max(needed, count_lines(str(value), _sum_widths(first, last)))
             first = last + 1
         tall = max(points, LINE * needed + _AIR)
         self._sections[-1].lines.append(_Line(tall, parts, mark, ruled, addresses))
 
-    def _write(self, line: _Line) -> float:
+    def _write_line(self, line: _Line) -> float:
         """Write one row and return its height in points."""
         self._sheet.set_row(self._row, line.points)
         if not line.parts:  # streaming forgets the height of a row without cells
-            self._sheet.write_blank(self._row, 0, None, self._styles.get())
+            self._sheet.write_blank(self._row, 0, None, self._styles.make_format())
         if line.mark:
             look = {"bold": True, "font_size": 12, "font_color": HEAD, "align": "center"}
-            self._sheet.write_string(self._row, 0, line.mark, self._styles.get(**look))
+            self._sheet.write_string(self._row, 0, line.mark, self._styles.make_format(**look))
         rule: Look = {"bottom": 1, "bottom_color": RULE} if line.ruled else {}
         first = 0
         for place, (value, last, own) in enumerate(line.parts):
-            form = self._styles.get(**own, **rule)
-            self._fill(first, last, value, form)
+            form = self._styles.make_format(**own, **rule)
+            self._write_cells(first, last, value, form)
             if line.addresses:
-                self._sheet.write_url(self._row, first + 1, line.addresses[place], form, clean(str(value)))
+                self._sheet.write_url(
+                    self._row, first + 1, line.addresses[place], form, clean_text(str(value))
+                )
             first = last + 1
         self._row += 1
         return line.points
 
-    def _draw(self, first: int, colours: Sequence[str]) -> None:
+    def _draw_chart(self, first: int, colours: Sequence[str]) -> None:
         last = first + len(colours) - 1
         chart = self._book.add_chart({"type": "doughnut"})
         chart.add_series(
@@ -176,9 +178,9 @@ class SummaryGrid:
         options = {"object_position": 3, "x_offset": 20, "y_offset": 4}
         self._sheet.insert_chart(first - 1, _BESIDE, chart, options)
 
-    def _fill(self, first: int, last: int, value: object, form: object) -> None:
+    def _write_cells(self, first: int, last: int, value: object, form: object) -> None:
         """Write into grid columns ``first`` to ``last``; the sheet has a margin before them."""
-        content = clean(value) if isinstance(value, str) else value
+        content = clean_text(value) if isinstance(value, str) else value
         if last > first:
             self._sheet.merge_range(self._row, first + 1, self._row, last + 1, content, form)
         elif isinstance(content, str):
@@ -187,7 +189,7 @@ class SummaryGrid:
             self._sheet.write_number(self._row, first + 1, content, form)
 
 
-def _in_order(sections: Sequence[_Section]) -> Iterator[_Section]:
+def _order_sections(sections: Sequence[_Section]) -> Iterator[_Section]:
     """Yield the sections as they were added, but a later one first where it fills what the next would leave empty."""
     waiting, free = list(sections), _PAGE
     while waiting:
@@ -200,5 +202,5 @@ def _in_order(sections: Sequence[_Section]) -> Iterator[_Section]:
         free = free - chosen.points if fits else _PAGE - chosen.points % _PAGE
 
 
-def _width(first: int, last: int) -> float:
+def _sum_widths(first: int, last: int) -> float:
     return sum(_FIRST if place == 0 else _OTHERS for place in range(first, last + 1))

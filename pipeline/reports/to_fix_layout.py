@@ -12,7 +12,7 @@ from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import WORDS
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.refused_cells import refused_fields
+from pipeline.reports.refused_cells import find_refused_fields
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
 OUR_COLUMNS = ("fix.status", "fix.reason", "fix.advice", "fix.origin")  # words of the headings, in this order
@@ -37,18 +37,18 @@ class Layout:
         """
         concerned = {Field.PICTURE}
         for each, _ in self.rows:
-            concerned |= asked_for(each) | each.doctor.row.fields.keys()
+            concerned |= find_fields_to_check(each) | each.doctor.row.fields.keys()
         missing = [field for field in ADDED if field in concerned and field not in self.mapped]
         return {field: place for place, field in enumerate(missing, start=len(self.headers))}
 
 
-def fix_title(number: int, presenter: Presenter) -> str:
+def name_fix_sheet(number: int, presenter: Presenter) -> str:
     """Return the name of the To fix sheet so numbered: 失败待改, then 失败待改 2."""
     name = presenter.render("sheet.fix")
     return name if number == 1 else f"{name} {number}"
 
 
-def layouts(outcomes: Iterable[RowOutcome]) -> list[Layout]:
+def group_by_layout(outcomes: Iterable[RowOutcome]) -> list[Layout]:
     """Sort the rows to fix by the form of their roster, those to correct first."""
     wanted = [outcome for outcome in outcomes if needs_fixing(outcome)]
     found: dict[object, Layout] = {}
@@ -57,14 +57,14 @@ def layouts(outcomes: Iterable[RowOutcome]) -> list[Layout]:
         for outcome in wanted:
             if outcome.status is not status:
                 continue
-            cells = own_cells(outcome.doctor)
+            cells = list_own_cells(outcome.doctor)
             columns = tuple(cell.column for cell in cells)
             places = shared.setdefault(columns, {column: place for place, column in enumerate(columns)})
             headers = tuple(cell.header for cell in cells)
             mapped = {
                 name: place
                 for name, field in outcome.doctor.row.fields.items()
-                if (place := _place(field, cells, places)) is not None
+                if (place := _find_position(field, cells, places)) is not None
             }
             # rows that reach beyond the titles must not make a sheet of their own
             titled = len(headers) - next(
@@ -78,43 +78,43 @@ def layouts(outcomes: Iterable[RowOutcome]) -> list[Layout]:
     return list(found.values())
 
 
-def asked_for(outcome: RowOutcome) -> set[Field]:
+def find_fields_to_check(outcome: RowOutcome) -> set[Field]:
     """Return the fields that somebody has to look at before the row is sent again."""
     errors = outcome.errors
-    return {error.field for error in errors if error.field} or set(refused_fields(outcome))
+    return {error.field for error in errors if error.field} or set(find_refused_fields(outcome))
 
 
-def own_cells(doctor: Doctor) -> Sequence[Cell]:
+def list_own_cells(doctor: Doctor) -> Sequence[Cell]:
     """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
     cells = doctor.row.cells
     if doctor.row.row_token is not None:
-        added = _added(tuple(cell.header for cell in cells if cell.column))
+        added = _find_our_titles(tuple(cell.header for cell in cells if cell.column))
         return [cell for cell in cells if cell.header not in added or cell.column == ""]
-    ours = _put_in(doctor)
+    ours = _list_added_cells(doctor)
     return [cell for cell in cells if cell not in ours] if ours else cells
 
 
-def _put_in(doctor: Doctor) -> list[Cell]:
+def _list_added_cells(doctor: Doctor) -> list[Cell]:
     """Return what a row that was put into its roster row's place has from the columns that we had added."""
     found = (doctor.row.fields.get(field) for field in ADDED)
     return [cell for cell in found if cell is not None and not cell.column]
 
 
 @cache
-def _added(titles: tuple[str, ...]) -> frozenset[str]:
+def _find_our_titles(titles: tuple[str, ...]) -> frozenset[str]:
     """Return which titles of an earlier To fix sheet are ours; a few sheets have them all."""
     found = (find_heading(WORDS[key], titles) for key in OUR_COLUMNS)
     return frozenset(filter(None, found))
 
 
-def _place(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int | None:
+def _find_position(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int | None:
     """Return the place of a field's cell; those that another file gave have no column and are told by themselves."""
     if field.column:
         return places.get(field.column)
     return next((place for place, cell in enumerate(cells) if cell is field), None)
 
 
-def shown_at(outcome: RowOutcome, place: int) -> str:
+def display_cell(outcome: RowOutcome, place: int) -> str:
     """Return what stands in a column of the layout, or an empty text beyond the row's end."""
-    cells = own_cells(outcome.doctor)
+    cells = list_own_cells(outcome.doctor)
     return cells[place].display_text if place < len(cells) else ""

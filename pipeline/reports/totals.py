@@ -11,9 +11,9 @@ from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
-from pipeline.reports.display_values import HOLDING_A_SEAL
+from pipeline.reports.display_values import SEALED_STATUSES
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import counted
+from pipeline.reports.reasons import list_blocking_codes
 
 _SHOWN = 5  # faults named in the message
 
@@ -30,7 +30,7 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
     Every row stands once under its (path, sheet, row); what was read from a file is what is in the results
     (a ``retry`` may take fewer); a status that promises a SealId has one; ``ready`` occurs in ``check`` alone.
     """
-    faults = list(islice(_faults(report), _SHOWN))
+    faults = list(islice(_find_faults(report), _SHOWN))
     if faults:
         raise SumsError("usage.sums", faults=Joined(faults, phrase("mark.semicolon")))
     seen = Counter(outcome.status for outcome in report.outcomes)
@@ -41,7 +41,7 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
 
 def count_reasons(outcomes: Iterable[RowOutcome]) -> list[tuple[str, int]]:
     """Count rows by the codes that keep them from their seal, the commonest first; a row may count for several."""
-    return Counter(code for outcome in outcomes for code in counted(outcome)).most_common()
+    return Counter(code for outcome in outcomes for code in list_blocking_codes(outcome)).most_common()
 
 
 def count_departments(
@@ -54,27 +54,27 @@ def count_departments(
     return sorted(departments.items(), key=lambda item: (-item[1].total(), item[0]))
 
 
-def _faults(report: RunReport) -> Iterator[Phrase]:
-    yield from _twice(report)
-    yield from _against_files(report)
+def _find_faults(report: RunReport) -> Iterator[Phrase]:
+    yield from _find_repeated_rows(report)
+    yield from _compare_with_files(report)
     for outcome in report.outcomes:
-        if outcome.status in HOLDING_A_SEAL and not outcome.seal_id:
-            yield phrase("sums.no_seal_id", place=_place(outcome), status=outcome.status.value)
+        if outcome.status in SEALED_STATUSES and not outcome.seal_id:
+            yield phrase("sums.no_seal_id", place=_name_row(outcome), status=outcome.status.value)
         if outcome.status is Status.READY and report.command != "check":
-            yield phrase("sums.ready", place=_place(outcome), command=report.command)
+            yield phrase("sums.ready", place=_name_row(outcome), command=report.command)
 
 
-def _twice(report: RunReport) -> Iterator[Phrase]:
+def _find_repeated_rows(report: RunReport) -> Iterator[Phrase]:
     seen = set()
     for outcome in report.outcomes:
         origin = outcome.doctor.row.origin
         place = (origin.path, origin.sheet, origin.row)
         if place in seen:
-            yield phrase("sums.twice", place=_place(outcome))
+            yield phrase("sums.twice", place=_name_row(outcome))
         seen.add(place)
 
 
-def _against_files(report: RunReport) -> Iterator[Phrase]:
+def _compare_with_files(report: RunReport) -> Iterator[Phrase]:
     read: Counter[Path] = Counter()
     for file_report in report.files:
         read[file_report.path] += file_report.rows if file_report.status == "read" else 0
@@ -85,7 +85,7 @@ def _against_files(report: RunReport) -> Iterator[Phrase]:
             yield phrase("sums.file", number=number, read=read[path], found=found[path])
 
 
-def _place(outcome: RowOutcome) -> Phrase:
+def _name_row(outcome: RowOutcome) -> Phrase:
     """Name a row without its file's name, which may hold a person's."""
     origin = outcome.doctor.row.origin
     if origin.sheet is None:

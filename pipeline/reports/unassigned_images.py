@@ -11,11 +11,11 @@ from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.problems import parted
 from pipeline.messages.results import stray
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import sentence
+from pipeline.reports.reasons import describe_problem
 
 
 @dataclass(frozen=True, slots=True)
-class Unpaired:
+class UnassignedPicture:
     """One of them as people read it, masked."""
 
     path: Path  # of the file, or of the roster that holds it; tells the folder and is never shown
@@ -26,9 +26,9 @@ class Unpaired:
     picture: ImageFile | None = None  # None where nobody has looked at it yet
 
 
-def unpaired(report: RunReport, presenter: Presenter) -> Iterator[Unpaired]:
+def list_unassigned(report: RunReport, presenter: Presenter) -> Iterator[UnassignedPicture]:
     """Yield them: first those that keep somebody from a seal, then those in rosters, then the files."""
-    yield from _shared(report, presenter)
+    yield from _list_shared(report, presenter)
     for file_report in report.files:
         for each in file_report.unassigned_images:
             why, what = stray(each.why, presenter.language)
@@ -41,19 +41,19 @@ def unpaired(report: RunReport, presenter: Presenter) -> Iterator[Unpaired]:
                 [presenter.render("unpaired.cells", cells=each.covered_cells)] if each.covered_cells else []
             )
             name, where = presenter.mask_text(file_report.path.name), " ".join([*sheet, *cells])
-            yield Unpaired(file_report.path, name, where, why, what, each.picture)
+            yield UnassignedPicture(file_report.path, name, where, why, what, each.picture)
     why, what = presenter.render("unpaired.unclaimed"), presenter.render("unpaired.what")
     for path in report.unassigned_images:
-        yield Unpaired(path, presenter.mask_text(path.name), "", why, what)
+        yield UnassignedPicture(path, presenter.mask_text(path.name), "", why, what)
 
 
-def how_many(report: RunReport) -> int:
+def count_unassigned(report: RunReport) -> int:
     """Return how many there are."""
     strays = sum(len(file_report.unassigned_images) for file_report in report.files)
-    return len(report.unassigned_images) + strays + len(_disputed(report))
+    return len(report.unassigned_images) + strays + len(_find_shared(report))
 
 
-def _disputed(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
+def _find_shared(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
     """Return the pictures that two doctors' rows lead to, each with the first row that is told so."""
     found: dict[Path, tuple[RowOutcome, Problem]] = {}
     for outcome in report.outcomes:
@@ -64,14 +64,14 @@ def _disputed(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
     return found
 
 
-def _shared(report: RunReport, presenter: Presenter) -> Iterator[Unpaired]:
-    for path, (outcome, trouble) in _disputed(report).items():
-        why, what = parted(sentence(trouble, presenter))
+def _list_shared(report: RunReport, presenter: Presenter) -> Iterator[UnassignedPicture]:
+    for path, (outcome, trouble) in _find_shared(report).items():
+        why, what = parted(describe_problem(trouble, presenter))
         what = what[:1].upper() + what[1:]
-        yield Unpaired(path, presenter.mask_text(path.name), "", why, what, outcome.doctor.picture)
+        yield UnassignedPicture(path, presenter.mask_text(path.name), "", why, what, outcome.doctor.picture)
 
 
-def folder_shown(folder: Path, seals: Path | None, presenter: Presenter) -> str:
+def display_folder(folder: Path, seals: Path | None, presenter: Presenter) -> str:
     """Return a folder as a person knows it: from the picture folder on."""
     if seals is not None and folder.is_relative_to(seals):
         folder = Path(seals.name) / folder.relative_to(seals)

@@ -13,7 +13,7 @@ import xlsxwriter
 
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY
 from pipeline.domain.run import RunReport
-from pipeline.reports.display_values import retried
+from pipeline.reports.display_values import find_retried_rows
 from pipeline.reports.links import FolderLinks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import SCHEMA
@@ -24,7 +24,7 @@ from pipeline.reports.sheet_unknown import write_unknown_sheet
 from pipeline.reports.sheet_unpaired import write_unpaired_sheet
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
 from pipeline.reports.thumbnails import Thumbnail
-from pipeline.reports.to_fix_layout import layouts
+from pipeline.reports.to_fix_layout import group_by_layout
 from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import Replace, private_folder, write_atomically
 
@@ -44,7 +44,7 @@ def write_workbook(
     pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
     counts = verify_totals(report)
-    fixing = layouts(report.outcomes)
+    fixing = group_by_layout(report.outcomes)
     private_folder(path.parent)
 
     def fill(target: Path, *, report: RunReport) -> None:
@@ -59,7 +59,7 @@ def write_workbook(
                 "default_format_properties": {"font_name": FONT, "font_size": FONT_SIZE},
             }
             with xlsxwriter.Workbook(str(target), options) as book:
-                _describe(book, report, presenter)
+                _set_properties(book, report, presenter)
                 styles = Styles(book)
                 links = FolderLinks(report, presenter, absolute=absolute_links)
                 write_summary(book, report, counts, styles, presenter, fixing=fixing)
@@ -74,7 +74,7 @@ def write_workbook(
                 if report.command == "retry":
                     write_all_sheet(
                         book,
-                        replace(report, outcomes=retried(report)),
+                        replace(report, outcomes=find_retried_rows(report)),
                         styles,
                         presenter,
                         folders=links,
@@ -97,7 +97,7 @@ def write_workbook(
         wanted = written
 
 
-def _describe(book: xlsxwriter.Workbook, report: RunReport, presenter: Presenter) -> None:
+def _set_properties(book: xlsxwriter.Workbook, report: RunReport, presenter: Presenter) -> None:
     title = presenter.render("title.check" if report.command == "check" else "title.run")
     made = datetime.fromtimestamp(report.finished, UTC)
     book.set_properties({"title": title, "author": "esign-import", "subject": report.run, "created": made})

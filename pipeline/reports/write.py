@@ -15,9 +15,9 @@ from pipeline.reports import html_pages
 from pipeline.reports.edited_workbooks import preserve_edited_workbooks, remember_written
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import file_line, outcome_record, run_record
+from pipeline.reports.records import file_record, outcome_record, run_record
 from pipeline.reports.report_page import write_report
-from pipeline.reports.review_page import Look, write_review
+from pipeline.reports.review_page import LoadPreview, write_review
 from pipeline.reports.totals import verify_totals
 from pipeline.reports.workbook import write_workbook
 from pipeline.support.atomic_files import Replace, copy_into, write_json, write_jsonl
@@ -29,7 +29,7 @@ def write_all(
     report: RunReport,
     *,
     presenter: Presenter,
-    look: Look | None = None,
+    look: LoadPreview | None = None,
     latest: Path | None,
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
@@ -46,7 +46,7 @@ def write_all(
     kept = [aside for folder in folders for aside in preserve_edited_workbooks(folder / WORKBOOK)]
     written = {
         rows: write_jsonl(report.out / rows, lines),
-        FILES: write_jsonl(report.out / FILES, (file_line(each, presenter) for each in report.files)),
+        FILES: write_jsonl(report.out / FILES, (file_record(each, presenter) for each in report.files)),
         RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
         REVIEW_PAGE: write_review(
             report,
@@ -58,8 +58,8 @@ def write_all(
             report,
             report.out / WORKBOOK,
             presenter=presenter,
-            thumbnail=partial(_thumbnail, look) if look else None,
-            absolute_links=latest is not None and not _siblings(report.out, latest),
+            thumbnail=partial(_load_thumbnail, look) if look else None,
+            absolute_links=latest is not None and not _are_siblings(report.out, latest),
             replace_file=replace_file,
         ),
     }
@@ -78,7 +78,7 @@ def write_all(
     return told if copies[WORKBOOK].name == WORKBOOK else {**told, "copy": copies[WORKBOOK]}
 
 
-def _siblings(out: Path, latest: Path) -> bool:
+def _are_siblings(out: Path, latest: Path) -> bool:
     """Tell whether what one folder sees of the world the other sees as well."""
     return out.absolute().parent == latest.absolute().parent
 
@@ -92,6 +92,6 @@ def warm_up() -> None:
         html_pages.warm_up()
 
 
-def _thumbnail(look: Look, picture: ImageFile) -> bytes | None:
+def _load_thumbnail(look: LoadPreview, picture: ImageFile) -> bytes | None:
     preview = look(picture, True)
     return preview.thumbnail if preview else None

@@ -25,7 +25,7 @@ from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Joined, Localizable
 from pipeline.messages.results import WORDS
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import sentence
+from pipeline.reports.reasons import describe_problem
 from pipeline.resolution.decide import SEAL_ID
 
 SEAL_ID_TITLES = frozenset(
@@ -240,7 +240,8 @@ def _describe_number_problems(doctor: Doctor) -> Localizable:
 
 def _join_sentences(problems: Sequence[Problem]) -> Localizable:
     zh, en = (
-        " ".join(sentence(problem, Presenter(language)) for problem in problems) for language in ("zh", "en")
+        " ".join(describe_problem(problem, Presenter(language)) for problem in problems)
+        for language in ("zh", "en")
     )
     return Bilingual(zh, en)
 

@@ -16,7 +16,7 @@ from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.messages import timeline
 from pipeline.messages.catalogue import say
-from pipeline.reports.edited_workbooks import newest
+from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
 
 WORKBOOK = "results.xlsx"
@@ -218,7 +218,7 @@ def find_workbook_of_cases(ledger: SqliteLedger, cases: Sequence[Case]) -> Path 
         held = len(
             {row.key for row in ledger.list_rows(record.run) if row.status in UNRESOLVED_STATUSES} & keys
         )
-        path = newest(Path(record.out) / WORKBOOK)
+        path = find_newest_workbook(Path(record.out) / WORKBOOK)
         if held > most_cases and path.is_file() and mask_path(path) == str(path):
             most_cases, workbook = held, path
         if most_cases == len(keys):

@@ -23,7 +23,7 @@ from pipeline.messages.texts import load_text, load_texts, name_field
 from pipeline.messages.timeline import WORDS, say
 from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import happened, sentence
+from pipeline.reports.reasons import describe_lost_answer, describe_problem
 from pipeline.reports.service_text import describe_halt
 from pipeline.resolution import certify
 from pipeline.resolution.timeline import PersonTimeline, TimelineEntry, parse_line
@@ -156,7 +156,7 @@ def _problems_as_dicts(line: Values, language: str) -> Iterator[dict[str, Any]]:
             texts = {name: load_text(text) for name, text in detail.items()}
             field = Field(entry["field"]) if entry["field"] else None
             problem = Problem(entry["code"], entry["severity"], field, entry["cell"], texts)
-            message = mask_text(sentence(problem, Presenter(language), masked=False))
+            message = mask_text(describe_problem(problem, Presenter(language), masked=False))
         known_problem = CATALOGUE.get(entry["code"])
         yield {**entry, "message": message, "who": known_problem.who if known_problem else None}
 
@@ -362,7 +362,7 @@ def _render_create(create: Values, language: str) -> Iterator[tuple[str, str]]:
         yield "tag.create", sent_as
     yield "tag.trace", f"TraceId {create['trace_id']}"
     verdict, wait = create["verdict"] or "open", create["wait_seconds"]
-    explanation = happened(code, create["message"], Presenter(language))
+    explanation = describe_lost_answer(code, create["message"], Presenter(language))
     parts = [
         say("wait", language, seconds=f"{wait:.2f}") if wait is not None else "",
         say(f"verdict.{verdict}", language, seal_id=seal_id),

@@ -22,7 +22,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.results import WORDS
-from pipeline.reports.display_values import id_masked, name_of
+from pipeline.reports.display_values import display_name, mask_doctor_id
 from pipeline.resolution import decide
 from pipeline.resolution.cases import Case
 from pipeline.resolution.decide import DecisionMaker, Grounds
@@ -140,8 +140,8 @@ def _find_disagreement(answer: SheetAnswer, case: Case, life: PersonRecords) -> 
     if case.planned is not None:
         doctor = case.planned.doctor
         row_ids.add(doctor.row_id)
-        names.add(name_of(doctor))
-        numbers.add(id_masked(doctor))
+        names.add(display_name(doctor))
+        numbers.add(mask_doctor_id(doctor))
     if answer.row_id not in row_ids:
         return "row_id"
     if answer.seal_name not in {create.seal_name, mask_text(create.seal_name)}:

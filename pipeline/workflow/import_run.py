@@ -51,7 +51,7 @@ from pipeline.planning.plan import find_owners_by_image, outcome_if_not_sent, pl
 from pipeline.planning.same_person import find_new_marks, unite_persons
 from pipeline.planning.sealed_corrections import note_sealed_corrections
 from pipeline.planning.sent_sizes import examine_sent_sizes
-from pipeline.reports.display_values import name_of
+from pipeline.reports.display_values import display_name
 from pipeline.reports.presenter import Presenter
 from pipeline.sending.call_context import CallContext, share_connection_slots
 from pipeline.sending.create import CreateSender
@@ -344,7 +344,7 @@ def _guarded(
     """Return why the night does not begin, if it does not; rows of a refused file are no rows that went away."""
     whole = all(report.status == "read" for report in plan.files)
     doctors = [each.doctor for each in plan.planned]
-    people = {doctor.key or name_of(doctor) or doctor.row_id for doctor in doctors}
+    people = {doctor.key or display_name(doctor) or doctor.row_id for doctor in doctors}
     last = partial(run_history.LastRun, ledger, record)
     return check_plan(
         ready,

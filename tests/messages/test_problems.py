@@ -17,7 +17,7 @@ from pipeline.messages.texts import (
     render_text,
 )
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import happened
+from pipeline.reports.reasons import describe_lost_answer
 
 CODES = [
     "FILE_ENCRYPTED",
@@ -198,7 +198,7 @@ def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
 
 
 def test_an_answer_that_did_not_come_is_said_once():
-    told = happened("no_answer", make_text("wire.cut"), Presenter("zh"))
+    told = describe_lost_answer("no_answer", make_text("wire.cut"), Presenter("zh"))
     assert told == "请求已发出，没有等到应答：等待应答时连接断开了"
 
 

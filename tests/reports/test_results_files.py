@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from pipeline.domain.run import Status
-from pipeline.reports.edited_workbooks import newest
+from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.reports.write import write_all
 from pipeline.support.atomic_files import private_folder, write_atomically, write_jsonl
 
@@ -121,7 +121,7 @@ def test_a_copy_that_could_not_take_its_name_is_told_and_linked(hospital, make):
 
     written = write_all(night, presenter=make.presenter(night, "zh"), latest=latest, replace_file=held)
 
-    assert written["copy"] == newest(latest / "results.xlsx") == latest / "results (2).xlsx"
+    assert written["copy"] == find_newest_workbook(latest / "results.xlsx") == latest / "results (2).xlsx"
     assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
     assert f"{night.out}/results.xlsx" in (latest / "report.html").read_text("utf-8"), "the step's own"
 

@@ -10,7 +10,7 @@ from pipeline.domain.roster import CellKind, Change, Field, FileReport, SheetRep
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import problem
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import file_line, run_record
+from pipeline.reports.records import file_record, run_record
 
 OUTCOME = (  # noqa: SIM905  thirty quoted names are unreadable
     "schema run file path sheet row row_id key status codes problems changes staff_no name id_masked id_card_type "
@@ -103,7 +103,7 @@ def test_a_file_line_has_designs_fields_and_tells_why_it_was_refused():
         ("note",),
     )
 
-    line = file_line(report, Presenter("zh"))
+    line = file_record(report, Presenter("zh"))
 
     assert list(line) == [
         "file",

@@ -17,7 +17,7 @@ from pipeline.domain.masking import (
 from pipeline.domain.roster import Change, Field
 from pipeline.messages.problems import problem
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import sentence
+from pipeline.reports.reasons import describe_problem
 
 
 def test_identity_numbers_and_mobiles_keep_what_design_allows(make):
@@ -75,9 +75,9 @@ def test_a_problem_that_quotes_the_cell_masks_it():
     short = problem("MOBILE_INVALID", Field.MOBILE, "E5", found="138123456789")
     number = problem("ID_FORMAT", Field.NUMBER, "D5", why="H1234567 8")
 
-    assert "12345" not in sentence(short, Presenter("zh"))
-    assert "H1234567" not in sentence(number, Presenter("zh"))
-    assert "138123456789" in sentence(short, Presenter("zh"), masked=False), (
+    assert "12345" not in describe_problem(short, Presenter("zh"))
+    assert "H1234567" not in describe_problem(number, Presenter("zh"))
+    assert "138123456789" in describe_problem(short, Presenter("zh"), masked=False), (
         "the To fix sheet may quote the roster"
     )
 
@@ -85,8 +85,8 @@ def test_a_problem_that_quotes_the_cell_masks_it():
 def test_a_field_named_in_a_sentence_is_in_the_readers_words():
     changed = problem("CONTENT_CHANGED", Field.NAME, differs="name picture")
 
-    assert "姓名、图片" in sentence(changed, Presenter("zh"))
-    assert "name, picture" in sentence(changed, Presenter("en"))
+    assert "姓名、图片" in describe_problem(changed, Presenter("zh"))
+    assert "name, picture" in describe_problem(changed, Presenter("en"))
 
 
 def test_names_are_taken_out_longest_first():

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
-from pipeline.reports.reasons import counted
+from pipeline.reports.reasons import list_blocking_codes
 from pipeline.reports.totals import SumsError, count_departments, count_reasons, verify_totals
 from pipeline.reports.write import write_all
 
@@ -75,7 +75,7 @@ def test_nothing_is_written_when_the_sums_fail(make, scene):
 
 
 def test_reasons_are_counted_row_by_row_the_commonest_first(hospital):
-    expected = Counter(code for outcome in hospital.outcomes for code in counted(outcome))
+    expected = Counter(code for outcome in hospital.outcomes for code in list_blocking_codes(outcome))
 
     counts = count_reasons(hospital.outcomes)
 
