@@ -27,12 +27,14 @@ HOME_OF_LIBRARY = {
     "pillow_heif": "intake/images/format_fixes.py",
     "platformdirs": "ledger/registry.py",
     "pydantic": "config/settings.py",
-    "python_calamine": "intake/readers/",
+    "psutil": "intake/readers/child_process.py",
+    "python_calamine": "intake/readers/child/xlsb.py",
     "rapidocr": "intake/images/name_ocr.py",
     "sqlite3": "ledger/",
     "tencentcloud": (),  # in tests and bench alone
     "time": "clock.py",
     "tqdm": "cli/",
+    "xlrd": "intake/readers/child/xls.py",
     "xlsxwriter": "reports/",
 }
 

@@ -19,7 +19,7 @@ from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
 from pipeline.intake.layout.sheet_lines import PeekableLines
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
-from pipeline.intake.readers import delimited_text, encrypted, html, ods, ole, xls, xlsb, xml2003
+from pipeline.intake.readers import delimited_text, encrypted, ole, rare_formats
 from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.detect import ZIP, kind_of
 from pipeline.intake.readers.discover import expand
@@ -41,13 +41,6 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY
 # columns of the sheet Unknown, whose lines have tickets, too
 _SETTLES = tuple(map(frozenset, zip(WORDS["col.settle"], WORDS["col.conclusion"], strict=True)))
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
-_READERS = {
-    "xls": xls.read,
-    "xlsb": xlsb.read,
-    "ods": ods.read,
-    "html": html.read,
-    "xml2003": xml2003.read,
-}
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -185,17 +178,23 @@ def _require_regular(status: os.stat_result) -> None:
 
 
 def _open(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
+    try:
+        return _read(data, path, vocabulary, manner)
+    except FileRefused as refusal:
+        if refusal.code != "FILE_ENCRYPTED" or not data.startswith(ole.MAGIC):
+            raise
+    return _read(encrypted.decrypt(data, manner.passwords), path, vocabulary, manner)
+
+
+def _read(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
     kind = kind_of(data)
     if kind == "encrypted":
-        data = encrypted.decrypt(data, manner.passwords)
-        kind = kind_of(data)
-    if kind == "encrypted":  # twice
         raise FileRefused("FILE_ENCRYPTED")
     if kind == "xlsx":
         return workbook.read(data, path=path, manner=manner)
     if kind == "text":
         return delimited_text.read(data, vocabulary, manner)
-    return _READERS[kind](data, manner=manner)
+    return rare_formats.read(kind, data, manner)
 
 
 def _tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) -> Iterator[Table]:

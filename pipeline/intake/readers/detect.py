@@ -7,12 +7,16 @@ import re
 from typing import Literal
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers import ole, xls
+from pipeline.intake.readers import ole
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.texts import make_text
 
 Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
 
+BARE_RECORDS = (
+    b"\x09\x08\x08\x00",
+    b"\x09\x08\x10\x00",
+)  # an .xls without a compound file around its records
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MAGIC = (
     (b"%PDF", "PDF"), (b"{\\rtf", "RTF"), (b"Rar!", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x1f\x8b", "gzip"),
@@ -47,8 +51,8 @@ def kind_of(data: bytes) -> Kind:
         return _zip(data)
     if data.startswith(ole.MAGIC):
         return _compound(data)
-    if data.startswith(xls.BARE):
-        return "encrypted" if xls.is_locked(data) else "xls"
+    if data.startswith(BARE_RECORDS):
+        return "xls"
     for magic, name in _MAGIC:
         if data.startswith(magic):
             raise FileRefused("FILE_FORMAT", {"found": name})
@@ -73,12 +77,12 @@ def _zip(data: bytes) -> Kind:
 
 
 def _compound(data: bytes) -> Kind:
-    """Tell workbooks from other compound files, and locked ones from open ones."""
+    """Tell workbooks from other compound files."""
     streams = ole.Compound(data).streams
     if "encryptedpackage" in streams:
         return "encrypted"
     if streams & {"workbook", "book"}:
-        return "encrypted" if xls.is_locked(xls.stream_of(data)) else "xls"
+        return "xls"
     for stream, name in _STREAMS:
         if stream in streams:
             raise FileRefused("FILE_FORMAT", {"found": name})

@@ -16,7 +16,6 @@ from biff_support import compound, label, record, sheet, stream
 from desktop import office
 
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers import detect
 from pipeline.intake.readers import encrypted as intake
 from pipeline.intake.readers.options import ReadOptions
 from pipeline.messages.problems import message
@@ -38,7 +37,7 @@ def workbook():
 def records(extra=b""):
     texts = (("姓名", "身份证号"), ("张三", NUMBER))
     lines = [label(row, column, text) for row, line in enumerate(texts) for column, text in enumerate(line)]
-    return stream(sheet(*lines, record(0x0201, bytes(3000))), extra=extra)
+    return stream(sheet(*lines, record(0x0201, b"\x63" + bytes(2999))), extra=extra)
 
 
 def old(*, crypto_api):
@@ -67,7 +66,6 @@ def read(tmp_path):
 @pytest.mark.parametrize("password", [PASSWORD, intake.DEFAULT_PASSWORD])
 def test_the_right_password_opens_it(read, kind, password):
     data = KINDS[kind](password)
-    assert detect.kind_of(data) == "encrypted"
     rows, report = read(data, "", "wrong", *[PASSWORD] * (password == PASSWORD))
     assert report.status == "read"
     assert [[cell.display_text for cell in row.cells] for row in rows] == [["张三", NUMBER]]

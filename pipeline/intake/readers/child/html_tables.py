@@ -1,0 +1,346 @@
+"""HTML tables that systems save as .xls, laid out as a browser does (HTML Living Standard §4.9).
+
+Each table of the page is a sheet without a name. A row's number is its place among all ``<tr>`` of the file, those of
+nested tables and those that a browser supplies included: no two rows share one. Nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+from pipeline.intake.readers.child.program import ERROR, NUMBER, TEXT, Output, Refused
+
+DAMAGED = "file.unended_tag"
+
+_WIDEST, _HIGHEST = 1000, 65_534  # §4.9.11: what colspan and rowspan are cut to
+_MAX_SPANS = 256  # cells merged down that a row may lie under
+_MAX_DEPTH = 64  # tables within tables
+_MAX_COLUMN = 16_384
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_BREAK = re.compile(r" *\n[ \n]*")
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
+_HIDDEN_CLASS = re.compile(r"\.([\w-]+)\s*\{[^{}]*display\s*:\s*none", re.IGNORECASE)
+_SWALLOWED = re.compile(r"</?t(?:d|h|r|able)\b", re.IGNORECASE)  # in an attribute: its quote was never closed
+_VOID = frozenset(
+    "br img input hr col meta link wbr area base embed param source".split()  # noqa: SIM905  one line
+)
+_BLOCKS = frozenset("p div li ul ol dl dt dd pre center h1 h2 h3 h4 h5 h6".split())  # noqa: SIM905
+_SECTIONS = frozenset({"thead", "tbody", "tfoot"})
+_DIGITS = re.compile(r"\s*\+?(\d{1,9})", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?0{0,3}\d{1,2})?", re.ASCII)
+_ERROR_TEXT = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")
+
+Attributes = Mapping[str, str]
+
+
+def read(data: bytes, output: Output) -> None:
+    """Write the tables of a page that hold something, each as a sheet without a name."""
+    text = data.decode()
+    if text.rfind("<!--") > text.rfind("-->"):
+        raise Refused("FILE_CORRUPT", "file.unended_tag")
+    page = _Page()
+    page.feed(text)
+    page.end()
+    output.write_facts(pictures=page.has_pictures)
+    tables = [table for table in page.tables if table.rows]
+    while tables:
+        parts = [tables.pop(0)]
+        if tables and _is_header(parts[0], tables[0]):
+            parts.append(tables.pop(0))
+        for table in parts:
+            for number, cells, is_hidden in table.rows:
+                output.write_row(number, cells, hidden=is_hidden)
+        output.end_sheet(
+            None,
+            merges=[merge for table in parts for merge in table.merges],
+            hidden_columns={column for table in parts for column in table.hidden_columns},
+        )
+
+
+def _is_header(table: _Table, below: _Table) -> bool:
+    """Tell whether a table holds nothing but the titles of the next: they are marked so, or fit it column by column.
+
+    Pages draw a header that does not scroll as a table of its own.
+    """
+    fits = len(table.rows) == 1 and table.width == below.width > 1
+    return (table.is_heading or fits) and not below.is_heading and table.rows[-1][0] < below.rows[0][0]
+
+
+@dataclass(slots=True)
+class _Span:
+    """A merged cell, while rows may still come under it."""
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+    rows: int  # still to come
+
+
+class _Table:
+    """A table; a row may be open in it, and a cell in that."""
+
+    def __init__(self, *, is_hidden: bool, has_tag: bool) -> None:
+        self.rows: list[tuple[int, list[list[object]], bool]] = []
+        self.merges: list[tuple[int, int, int, int]] = []
+        self.is_heading = True  # it holds nothing but titles so far: cells that are th or stand in a thead
+        self.has_tag = has_tag  # a tag began it, and has to end it
+        self.row: int | None = None  # the number of the open row
+        self.cell: Attributes | None = None  # of the open cell
+        self.text: list[str] = []  # of the open cell
+        self._is_hidden, self._is_section_hidden, self._is_row_hidden = is_hidden, False, False
+        self._is_head = self._is_title = False
+        self._cells: list[list[object]] = []
+        self._left = self._next = 0  # the column of the open cell, the first that the next one may take
+        self._described = 0  # columns that col elements described
+        self._is_group_hidden = False
+        self._collapsed: set[int] = set()  # columns hidden by their col elements
+        self._with_hidden: set[int] = set()  # columns with a hidden cell
+        self._with_visible: set[int] = set()
+        self._spans: list[_Span] = []
+
+    @property
+    def hidden_columns(self) -> set[int]:
+        """The columns of which nothing is seen."""
+        return self._collapsed | self._with_hidden - self._with_visible
+
+    @property
+    def width(self) -> int:
+        """How many columns its rows take."""
+        return max((int(str(cells[-1][0])) + 1 for _, cells, _ in self.rows), default=0)
+
+    def start_section(self, *, is_head: bool, is_hidden: bool) -> None:
+        """Begin a thead, tbody or tfoot."""
+        self.end_section()
+        self._is_head, self._is_section_hidden = is_head, is_hidden
+
+    def end_section(self) -> None:
+        """End a section: no cell reaches out of it."""
+        for span in self._spans:
+            self._merge(span)
+        self._spans = []
+        self._is_head = self._is_section_hidden = False
+
+    def take_columns(self, attributes: Attributes, *, is_group: bool, is_hidden: bool) -> None:
+        """Take a col or colgroup element, which describes one column or several."""
+        if is_group:
+            self._is_group_hidden = is_hidden
+        if not is_group or "span" in attributes:
+            first = self._described
+            self._described = min(first + max(_read_span(attributes, "span"), 1), _MAX_COLUMN)
+            if is_hidden or self._is_group_hidden:
+                self._collapsed.update(range(first, self._described))
+
+    def start_row(self, number: int, *, is_hidden: bool) -> None:
+        """Begin a row."""
+        self.row, self._is_row_hidden = number, is_hidden
+        self._cells, self._next = [], 0
+        spans = self._spans
+        self._spans = []
+        for span in sorted(spans, key=lambda span: span.left):
+            if span.rows:
+                span.bottom, span.rows = number, span.rows - 1
+                self._spans.append(span)
+            else:
+                self._merge(span)
+
+    def end_row(self) -> None:
+        """End the open row, if there is one."""
+        if self.row is not None and self._cells:
+            is_hidden = self._is_row_hidden or self._is_section_hidden or self._is_hidden
+            self.rows.append((self.row, self._cells, is_hidden))
+        self.row = None
+
+    def start_cell(self, attributes: Attributes, *, is_title: bool, is_hidden: bool) -> None:
+        """Begin a cell in the next column that no merged cell takes."""
+        assert self.row is not None
+        for span in self._spans:
+            if span.left <= self._next <= span.right:
+                self._next = span.right + 1
+        left = self._next
+        wide = min(max(_read_span(attributes, "colspan"), 1), _WIDEST)
+        high = _read_span(attributes, "rowspan", 1) or _HIGHEST  # 0: down to the section's end
+        self._next = left + wide
+        span = _Span(left, left + wide - 1, self.row, self.row, min(high, _HIGHEST) - 1)
+        if span.rows:
+            self._spans.append(span)
+            if len(self._spans) > _MAX_SPANS:
+                raise Refused("FILE_SUSPICIOUS", "file.row_too_many_spans", row=self.row, limit=_MAX_SPANS)
+        else:
+            self._merge(span)
+        if wide == 1:
+            (self._with_hidden if is_hidden else self._with_visible).add(left)
+        self._is_title = is_title or self._is_head
+        self.cell, self._left, self.text = attributes, left, []
+
+    def end_cell(self) -> None:
+        """End the open cell, if there is one."""
+        attributes, self.cell = self.cell, None
+        text = _BREAK.sub("\n", re.sub(" {2,}", " ", "".join(self.text))).strip(" \n")
+        if attributes is not None and text and not text.isspace():
+            self._cells.append([self._left, *_read_cell(text, attributes)])
+            self.is_heading = self.is_heading and self._is_title
+
+    def _merge(self, span: _Span) -> None:
+        if span.bottom > span.top or span.right > span.left:
+            self.merges.append((span.top, span.bottom, span.left, span.right))
+
+
+class _Page(HTMLParser):
+    """Collects the tables of a page; tags that are left out are supplied."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tables: list[_Table] = []  # in the order in which they begin
+        self.has_pictures = False
+        self._rows = 0
+        self._open: list[_Table] = []
+        self._is_complete = False  # the end tag of the page was read
+        self._hidden_classes: set[str] = set()
+        self._muted, self._depth = "", 0  # the hidden element, and how many of its name are open
+
+    def end(self) -> None:
+        """End what is open; a page that breaks off within a table is refused: its last row is half a row."""
+        self.close()
+        if any(table.has_tag for table in self._open) and not self._is_complete:
+            raise Refused("FILE_CORRUPT", "file.cut_off")
+        while self._open:
+            self._end_table()
+        if not self.tables:
+            raise Refused("FILE_FORMAT", "file.page_without_table")
+
+    def handle_data(self, data: str) -> None:
+        """Take a text between tags, or a style sheet."""
+        if self.cdata_elem == "style":
+            self._hidden_classes.update(_HIDDEN_CLASS.findall(data))
+        elif self.cdata_elem is None and self._open and not self._muted:
+            self._put(_SPACE.sub(" ", data))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take ``<td/>``, which is the same as ``<td>``."""
+        self.handle_starttag(tag, attrs)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open what the tag opens, after closing what it closes without a tag of its own."""
+        attributes: dict[str, str] = {}
+        for name, value in attrs:
+            attributes.setdefault(name, value or "")
+        if tag in ("tr", "td", "th") and any(map(_SWALLOWED.search, attributes.values())):
+            raise Refused("FILE_CORRUPT", "file.quotes_in_row", row=self._rows)
+        if tag == "table":
+            self._start_table(attributes)
+        elif tag == "tr":
+            self._start_row(attributes)
+        elif tag in ("td", "th"):
+            if not self._open or self._open[-1].row is None:
+                self._start_row({})
+            self._end_cell()
+            self._open[-1].start_cell(attributes, is_title=tag == "th", is_hidden=self._is_hidden(attributes))
+        elif tag == "frameset":
+            raise Refused("FILE_FORMAT", "file.page_in_parts")
+        elif self._open:
+            self._start_other(tag, attributes)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close what the tag closes; one that closes nothing is passed over."""
+        if tag in ("html", "body"):
+            self._is_complete = True
+        elif not self._open:
+            return
+        elif tag == "table":
+            self._end_table()
+        elif tag == "tr":
+            self._end_row()
+        elif tag in ("td", "th"):
+            self._end_cell()
+        elif tag in _SECTIONS:
+            self._end_row()
+            self._open[-1].end_section()
+        elif tag == self._muted:
+            self._depth -= 1
+            if not self._depth:
+                self._muted = ""
+        elif tag in _BLOCKS:
+            self._put("\n")
+
+    def _start_table(self, attributes: Attributes, *, has_tag: bool = True) -> None:
+        if len(self._open) >= _MAX_DEPTH:
+            raise Refused("FILE_SUSPICIOUS", "file.tables_too_deep", limit=_MAX_DEPTH)
+        self._muted = ""
+        table = _Table(is_hidden=self._is_hidden(attributes), has_tag=has_tag)
+        self._open.append(table)
+        self.tables.append(table)
+
+    def _end_table(self) -> None:
+        self._end_row()
+        table = self._open.pop()
+        table.end_section()
+        cells = [cell for _, cells, _ in table.rows for cell in cells]
+        if self._open and len(cells) < 2:  # a frame around a text: no table of its own
+            self._put(" " + "".join(str(cell[-1]) for cell in cells))
+            table.rows = []
+
+    def _start_row(self, attributes: Attributes) -> None:
+        if not self._open:
+            self._start_table({}, has_tag=False)
+        self._end_row()
+        self._rows += 1
+        self._open[-1].start_row(self._rows, is_hidden=self._is_hidden(attributes))
+
+    def _end_row(self) -> None:
+        self._end_cell()
+        self._open[-1].end_row()
+
+    def _end_cell(self) -> None:
+        self._muted = ""
+        self._open[-1].end_cell()
+
+    def _start_other(self, tag: str, attributes: Attributes) -> None:
+        table = self._open[-1]
+        if tag == self._muted:
+            self._depth += 1
+        elif tag in _SECTIONS:
+            self._end_row()
+            table.start_section(is_head=tag == "thead", is_hidden=self._is_hidden(attributes))
+        elif tag in ("col", "colgroup"):
+            is_hidden = self._is_hidden(attributes)
+            table.take_columns(attributes, is_group=tag == "colgroup", is_hidden=is_hidden)
+        elif table.cell is not None and not self._muted:
+            self.has_pictures |= tag == "img"
+            if tag == "br" or tag in _BLOCKS:
+                self._put("\n")
+            if tag == "comment" or (tag not in _VOID and self._is_hidden(attributes)):
+                self._muted, self._depth = tag, 1
+
+    def _put(self, text: str) -> None:
+        if self._open[-1].cell is not None:
+            self._open[-1].text.append(text)
+
+    def _is_hidden(self, attributes: Attributes) -> bool:
+        return (
+            "hidden" in attributes
+            or _HIDDEN.search(attributes.get("style", "")) is not None
+            or not self._hidden_classes.isdisjoint(attributes.get("class", "").split())
+        )
+
+
+def _read_cell(text: str, attributes: Attributes) -> list[object]:
+    """Return kind and value: text as it is seen, unless Excel or LibreOffice wrote the value behind it.
+
+    A number that a page shows with all its digits was a double before.
+    """
+    number = next((attributes[name].strip() or text for name in ("x:num", "sdval") if name in attributes), "")
+    if "x:err" in attributes or (number and _ERROR_TEXT.fullmatch(text)):
+        return [ERROR, text]
+    if _NUMBER.fullmatch(number):
+        return [NUMBER, int(number) if number.isdecimal() else float(number), text]
+    return [TEXT, text]
+
+
+def _read_span(attributes: Attributes, name: str, default: int = 0) -> int:
+    """Return a number as browsers read it (§2.3.4.2): digits at the start."""
+    found = _DIGITS.match(attributes.get(name, ""))
+    return int(found[1]) if found else default

@@ -1,0 +1,156 @@
+"""The program of the child process that reads one roster file of a rare format.
+
+It gets the file on standard input and writes one JSON value a line on standard output. A list is a row of cells, an
+object is anything else. Nothing that it reads can reach the parent but through these lines.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from types import ModuleType
+from typing import BinaryIO
+from xml.parsers import expat
+
+# Kinds of cells on standard output. A cell is a list: its column from 0, its kind, its value, and for a number
+# its cell style (an integer) or the text that a person sees.
+TEXT, NUMBER, DATE, TRUTH, ERROR, NO_VALUE, PICTURE = "t", "n", "d", "b", "e", "v", "p"
+
+
+class Refused(Exception):
+    """The file is refused: a file code of the catalogue, and what was found.
+
+    ``found`` is a key of ``pipeline.messages.texts`` for these arguments, or plain words.
+    """
+
+    def __init__(self, code: str, found: str = "", **arguments: object) -> None:
+        super().__init__(code)
+        self.code, self.found, self.arguments = code, found, arguments
+
+
+class Output:
+    """Writes what a reader finds, and counts rows and cells up to the limits of one file."""
+
+    def __init__(self, stream: BinaryIO, *, max_rows: int, max_cells: int) -> None:
+        self._stream = stream
+        self._max_rows, self._max_cells = max_rows, max_cells
+        self._rows = self._cells = 0
+
+    def write_row(self, number: int, cells: Sequence[Sequence[object]], *, hidden: bool = False) -> None:
+        """Write a row that holds something: its number as Excel shows it, and its cells by column."""
+        self.count(1, len(cells))
+        self._write([number, int(hidden), cells])
+
+    def end_sheet(
+        self,
+        name: str | None,
+        *,
+        hidden: bool = False,
+        merges: Iterable[Sequence[int]] = (),
+        hidden_columns: Iterable[int] = (),
+    ) -> None:
+        """End the sheet of the rows written since the last one; a merge is top, bottom, left, right like a Merge."""
+        columns = sorted(hidden_columns)
+        self._write({"sheet": name, "hidden": hidden, "merges": list(merges), "hidden_columns": columns})
+
+    def write_facts(self, **facts: object) -> None:
+        """Write what concerns the whole file."""
+        self._write(facts)
+
+    def count(self, rows: int, cells: int) -> None:
+        """Count rows and cells; raises Refused FILE_TOO_LARGE above the limits."""
+        self._rows += rows
+        self._cells += cells
+        if self._rows > self._max_rows:
+            raise Refused("FILE_TOO_LARGE", "file.too_many_rows", limit=self._max_rows)
+        if self._cells > self._max_cells:
+            raise Refused("FILE_TOO_LARGE", "file.too_many_cells", limit=self._max_cells)
+
+    def _write(self, value: object) -> None:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        self._stream.write(text.encode() + b"\n")
+
+
+def main(description: str) -> None:
+    """Read the file on standard input; the JSON object names the kind of file, and the limits."""
+    task = json.loads(description)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to answer
+    reader = _import_reader(task["kind"])
+    _limit_resources(task["max_memory"], task["max_seconds"])
+    stream = sys.stdout.buffer
+    output = Output(stream, max_rows=task["max_rows"], max_cells=task["max_cells"])
+    output.write_facts(ready=True)
+    stream.flush()
+    try:
+        reader.read(sys.stdin.buffer.read(), output)
+        output.write_facts(complete=True)
+    except Refused as refusal:
+        output.write_facts(refused=refusal.code, found=refusal.found, arguments=refusal.arguments)
+    except MemoryError:
+        limit = task["max_memory"] // 1_000_000
+        output.write_facts(refused="FILE_SUSPICIOUS", found="file.reader_memory", arguments={"limit": limit})
+    except BaseException as error:  # whatever a damaged file leads to; a panic of calamine is no Exception
+        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+            raise
+        output.write_facts(refused="FILE_CORRUPT", found=reader.DAMAGED, arguments={})
+    stream.flush()
+
+
+def _import_reader(kind: str) -> ModuleType:
+    """Return the module that reads a kind of file; only that one's library is loaded."""
+    # ruff: noqa: PLC0415
+    if kind == "xls":
+        from pipeline.intake.readers.child import xls
+
+        return xls
+    if kind == "xlsb":
+        from pipeline.intake.readers.child import xlsb
+
+        return xlsb
+    if kind == "ods":
+        from pipeline.intake.readers.child import ods
+
+        return ods
+    if kind == "html":
+        from pipeline.intake.readers.child import html_tables
+
+        return html_tables
+    from pipeline.intake.readers.child import xml2003
+
+    return xml2003
+
+
+def _limit_resources(max_memory: int, max_seconds: int) -> None:
+    """Bound memory, processor time and files on POSIX; elsewhere the parent's watcher is the bound."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = {"RLIMIT_AS": max_memory, "RLIMIT_CPU": max_seconds, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
+    for name, limit in limits.items():
+        try:
+            kind = getattr(resource, name)
+            hard = resource.getrlimit(kind)[1]
+            value = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.setrlimit(kind, (value, value))
+        except (AttributeError, OSError, ValueError):  # macOS has no bound on memory
+            continue
+
+
+def require_no_doctype(text: bytes) -> None:
+    """Refuse an XML text with a DOCTYPE, and with it every entity of its own; it can only stand before the root."""
+
+    def refuse(*_: object) -> None:
+        raise Refused("FILE_SUSPICIOUS", "DOCTYPE")
+
+    def stop(*_: object) -> None:
+        raise StopIteration
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = stop
+    with suppress(StopIteration):
+        parser.Parse(text, True)

@@ -1,0 +1,224 @@
+"""The child process that reads rare formats: bounded, without secrets, and never more than one file's trouble."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from struct import pack, pack_into, unpack_from
+
+import pytest
+import xlsb_support as xlsb
+import xlwt
+from biff_support import compound, label, sheet, stream
+from format_support import Page, pack_ods, write_html, write_ods, write_xls, write_xlsb
+
+from pipeline.errors import FileRefused, NotReadNow
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.intake.readers import child_process
+from pipeline.intake.readers.child_process import read_in_child
+
+REPOSITORY = Path(__file__).parents[3]
+PAGE = Page("内科", {1: {0: "姓名", 1: "身份证号"}, 2: {0: "张三", 1: "11010119900307123X"}})
+
+
+def refusal(kind: str, data: bytes, **options):
+    with pytest.raises(FileRefused) as caught:
+        read_in_child(kind, data, max_rows=options.get("max_rows", 1000))
+    return caught.value.code, caught.value.detail.get("found")
+
+
+def looped() -> bytes:
+    """Return a compound file whose chain of sectors runs in a circle."""
+    content = bytearray(compound(stream(sheet(*[label(row, 0, "x" * 50) for row in range(400)]))))
+    (first,) = unpack_from("<I", content, 76)  # the sector that holds the chains
+    (directory,) = unpack_from("<I", content, 48)
+    pack_into("<I", content, 512 * (first + 1) + 4 * directory, directory)
+    return bytes(content)
+
+
+def far_corner() -> bytes:
+    """Return an .xlsb over which calamine asks for 512 GB and aborts."""
+    file = io.BytesIO()
+    cells = (xlsb.row(0), xlsb.text(0, "姓名"), xlsb.row(1_048_575), xlsb.text(16_383, " "))
+    xlsb.write(file, [("内科", xlsb.sheet(*cells))])
+    return file.getvalue()
+
+
+def stray_cell() -> bytes:
+    book = xlwt.Workbook()
+    page = book.add_sheet("A")
+    page.write(0, 0, "x")
+    page.write(65_535, 255, "x")
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def repeated(rows: int, columns: int) -> bytes:
+    cell = (
+        f'<table:table-cell table:number-columns-repeated="{columns}"><text:p>x</text:p></table:table-cell>'
+    )
+    return pack_ods(
+        f'<table:table><table:table-row table:number-rows-repeated="{rows}">{cell}</table:table-row></table:table>'
+    )
+
+
+ENTITIES = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]>'
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "code"),
+    [
+        ("xls", looped(), "FILE_CORRUPT"),
+        ("xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "FILE_CORRUPT"),
+        ("xlsb", far_corner(), "FILE_SUSPICIOUS"),
+        ("xlsb", b"PK\x05\x06" + bytes(18), "FILE_CORRUPT"),
+        ("ods", repeated(1_000_000_000, 1), "FILE_TOO_LARGE"),
+        ("ods", repeated(1_000, 10_000), "FILE_TOO_LARGE"),
+        ("ods", pack_ods("", before=ENTITIES), "FILE_SUSPICIOUS"),
+        ("ods", pack_ods("<table:table>" * 100_000), "FILE_CORRUPT"),
+        ("xml2003", f"{ENTITIES}<Workbook/>".encode(), "FILE_SUSPICIOUS"),
+        ("xml2003", b"<Workbook>", "FILE_CORRUPT"),
+        ("html", b"<table>" * 65, "FILE_SUSPICIOUS"),
+        ("html", b"<table><tr>" + b"<td rowspan=9>x" * 300, "FILE_SUSPICIOUS"),
+        ("html", b"<p>x</p>", "FILE_FORMAT"),
+    ],
+)
+def test_hostile_files_are_refused(kind, data, code):
+    assert refusal(kind, data)[0] == code
+
+
+def test_a_stray_cell_in_an_old_workbook_costs_nothing():
+    book = read_in_child("xls", stray_cell(), max_rows=10)
+    assert [json.loads(row)[0] for row in book.sheets[0].rows] == [1, 65_536]
+
+
+def test_a_child_that_takes_too_much_memory_is_killed(monkeypatch):
+    """As on Windows and macOS: the child has no limit of its own."""
+    monkeypatch.setattr(
+        child_process,
+        "_START",
+        child_process._START.replace(
+            "; main(",
+            ";import pipeline.intake.readers.child.program as p; p._limit_resources = lambda *_: None; main(",
+        ),
+    )
+    monkeypatch.setattr(child_process, "MAX_MEMORY", 60_000_000)
+    data = b"<table>" + b"<tr><td>x</td><td>y</td></tr>" * 300_000 + b"</table>"
+    assert refusal("html", data, max_rows=10**6) == ("FILE_SUSPICIOUS", "> 60 MB of memory")
+
+
+def test_a_child_that_takes_too_long_is_killed(monkeypatch):
+    slow = b"<table>" + b"<tr><td>x</td><td>y</td></tr>" * 300_000 + b"</table>"
+    monkeypatch.setattr(child_process, "MAX_SECONDS", 1)
+    monkeypatch.setattr(child_process, "MAX_MEMORY", 3_000_000_000)
+    monkeypatch.setattr(child_process, "MAX_WAIT", 60)
+    assert refusal("html", slow, max_rows=10**6) == ("FILE_SUSPICIOUS", "> 1 s")
+    monkeypatch.setattr(child_process, "MAX_SECONDS", 60)
+    monkeypatch.setattr(child_process, "MAX_WAIT", 1)
+    assert refusal("html", slow, max_rows=10**6) == ("FILE_SUSPICIOUS", "> 1 s")
+
+
+def test_a_child_has_limits_of_its_own_where_the_system_has_them():
+    resource = pytest.importorskip("resource")
+    code = (
+        "import resource; from pipeline.intake.readers.child.program import _limit_resources as limit;"
+        "limit(2 * 10**9, 7); print([resource.getrlimit(getattr(resource, f'RLIMIT_{name}'))[0] for name in"
+        " ('AS', 'CPU', 'FSIZE', 'CORE')])"
+    )
+    shown = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=REPOSITORY)
+    assert shown.strip() == "[2000000000, 7, 0, 0]"
+    assert resource.getrlimit(resource.RLIMIT_CPU)[0] != 7
+
+
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        ("print('{\"ready\":true}', flush=True); import os; os.abort()", "the reader ended: -6"),
+        ("print('{\"ready\":true}', flush=True); print('[1,0,[]', end='')", "the reader ended: 0"),
+        ("print('{\"ready\":true}\\nnonsense')", "records"),
+    ],
+)
+def test_a_child_that_breaks_down_refuses_the_file(monkeypatch, program, found):
+    monkeypatch.setattr(child_process, "_START", program)
+    assert refusal("xls", b"") == ("FILE_SUSPICIOUS", found)
+
+
+def test_what_a_child_writes_is_bounded(monkeypatch):
+    monkeypatch.setattr(child_process, "_START", "print('{\"ready\":true}')\nwhile True: print('[1,0,[]]')")
+    monkeypatch.setattr(child_process, "MAX_OUTPUT", 1_000_000)
+    assert refusal("xls", b"")[0] == "FILE_SUSPICIOUS"
+
+
+def test_a_child_that_does_not_start_is_no_fault_of_the_file(monkeypatch):
+    monkeypatch.setattr(child_process, "_START", "raise SystemExit(1)")
+    with pytest.raises(NotReadNow):
+        read_in_child("xls", b"", max_rows=1)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(NotReadNow):
+        read_in_child("xls", b"", max_rows=1)
+
+
+def test_no_secret_reaches_the_child(monkeypatch):
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "secret")
+    program = (
+        "import json, os; print(json.dumps({'ready': True, 'complete': True, 'names': sorted(os.environ)}))"
+    )
+    monkeypatch.setattr(child_process, "_START", program)
+    names = read_in_child("xls", b"", max_rows=1).facts["names"]
+    assert "PATH" in names
+    assert "TENCENTCLOUD_SECRET_KEY" not in names
+
+
+def test_a_bad_file_does_not_touch_a_good_one(tmp_path):
+    (tmp_path / "a.xlsb").write_bytes(far_corner())
+    (tmp_path / "b.xlsb").write_bytes(write_xlsb(PAGE))
+    rows, reports = read_rosters([tmp_path])
+    assert [report.status for report in reports] == ["refused", "read"]
+    assert [row.origin.file for row in rows] == ["b.xlsb"]
+
+
+def test_the_child_loads_no_more_than_it_needs():
+    code = "import sys; import pipeline.intake.readers.child.program; import pipeline.intake.readers.child.xls; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=REPOSITORY).split()
+    ours = {name for name in modules if name.startswith("pipeline.")}
+    assert ours - {"pipeline.version", "pipeline.intake", "pipeline.intake.readers"} == {
+        "pipeline.intake.readers.child",
+        "pipeline.intake.readers.child.program",
+        "pipeline.intake.readers.child.xls",
+    }
+    assert not {"pydantic", "pandas", "aiohttp", "PIL"} & set(modules)
+
+
+def test_a_program_that_embeds_the_package_needs_no_guard(tmp_path):
+    """A child that imported the program again would read the roster again, and again."""
+    (tmp_path / "a.xls").write_bytes(write_xls(PAGE))
+    (tmp_path / "embedder.py").write_text(
+        f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from pathlib import Path\n"
+        "from pipeline.intake.read_rosters import read_rosters\n"
+        "print(len(read_rosters([Path('a.xls')])[0]), 'row')\n"
+    )
+    command = [sys.executable, str(tmp_path / "embedder.py")]
+    assert subprocess.check_output(command, text=True, cwd=tmp_path) == "1 row\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for a frozen program is a shell script")
+def test_a_frozen_program_is_its_own_child(tmp_path, monkeypatch):
+    program = tmp_path / "esign-import"
+    program.write_text(f'#!/bin/sh\ncd {REPOSITORY} && exec {sys.executable} -m pipeline "$@"\n')
+    program.chmod(stat.S_IRWXU)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    for kind, data in (("ods", write_ods(PAGE)), ("html", write_html(PAGE))):
+        assert len(read_in_child(kind, data, max_rows=10).sheets[0].rows) == 2
+
+
+def test_numbers_that_are_none_refuse_the_file():
+    cells = pack("<3Hd", 0, 0, 0, float("nan"))
+    data = compound(stream(sheet(pack("<2H", 0x0203, len(cells)) + cells)))
+    assert refusal("xls", data) == ("FILE_CORRUPT", "records")

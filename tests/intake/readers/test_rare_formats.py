@@ -1,0 +1,550 @@
+"""What one rare format alone has: code pages of old workbooks, lay-out of pages, white space of OpenDocument."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from struct import pack
+
+import pytest
+import xlsb_support as xlsb
+from biff_support import (
+    BIFF5,
+    compound,
+    formula,
+    label,
+    label5,
+    number,
+    record,
+    sheet,
+    special,
+    stream,
+    text8,
+)
+from format_support import XML2003_HEAD, list_cells, pack_ods, pack_xml2003, read_here
+
+from pipeline.domain.roster import Field
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.intake.readers.child.program import Refused
+from pipeline.intake.readers.model import Merge
+
+NUMBER = "11010119900307123X"
+OTHER = "110101199003070011"
+RECALC_ID = record(0x01C1, bytes(8))  # what Excel writes and xlwt does not
+
+
+def shown(kind: str, data: bytes) -> list[str]:
+    return [text for _, _, text in list_cells(kind, data).values()]
+
+
+def read_file(tmp_path, data: bytes):
+    (tmp_path / "a.xls").write_bytes(data)
+    rows, (report,) = read_rosters([tmp_path / "a.xls"])
+    return rows, report
+
+
+# .xls
+
+
+def test_values_of_formulas_are_read_from_all_three_records():
+    """Apple Numbers and JExcelApi write 0x0406, others 0x0206."""
+    plain = (
+        formula(1, 0, special(0))
+        + record(0x0207, pack("<H", 2) + text8("王五"))
+        + formula(1, 1, pack("<d", 2.5))
+    )
+    for kind in (b"\x06\0", b"\x06\2", b"\x06\4"):
+        cells = list_cells("xls", compound(stream(sheet(plain.replace(b"\x06\0", kind)), extra=RECALC_ID)))
+        assert list(cells.values()) == [("text", "王五", "王五"), ("number", 2.5, "2.5")]
+
+
+def test_an_empty_formula_has_no_value_where_no_program_computed_the_file():
+    cells = sheet(
+        label(0, 0, "姓名"),
+        formula(1, 0, special(3)),
+        formula(1, 1, special(1, 1)),
+        formula(1, 2, special(2, 0x17)),
+    )
+    assert list(list_cells("xls", compound(stream(cells))).values())[1:] == [
+        ("no_value", None, ""),
+        ("bool", True, "TRUE"),
+        ("error", "#REF!", "#REF!"),
+    ]
+    assert list(list_cells("xls", compound(stream(cells, extra=RECALC_ID)))) == [(1, 0), (2, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("page", [936, None, 10008])
+def test_excel_95_in_chinese(page):
+    extra = record(0x0042, pack("<H", page)) if page else b""
+    content = sheet(
+        label5(0, 0, "姓名".encode("gbk")),
+        label5(1, 0, "张三䶮".encode("gb18030")),
+        number(1, 2, 3),
+        version=BIFF5,
+    )
+    assert shown("xls", compound(stream(content, extra=extra, version=BIFF5), "Book")) == [
+        "姓名",
+        "张三䶮",
+        "3",
+    ]
+
+
+def test_a_code_page_of_the_macintosh_is_known():
+    extra = record(0x0042, pack("<H", 10029))
+    content = sheet(label5(0, 0, "č".encode("mac_latin2")), version=BIFF5)
+    assert shown("xls", compound(stream(content, extra=extra, version=BIFF5), "Book")) == ["č"]
+
+
+@pytest.mark.parametrize("version", [0, BIFF5])
+def test_bare_records_of_one_sheet_are_read(version, tmp_path):
+    """What Delphi programs of hospitals have written for decades; Excel opens it."""
+    texts = (("姓名", "身份证号"), ("张三", NUMBER))
+    labels = [
+        label5(row, column, text.encode("gbk"))
+        for row, line in enumerate(texts)
+        for column, text in enumerate(line)
+    ]
+    rows, report = read_file(tmp_path, sheet(*labels, version=version))
+    assert (report.status, [cell.display_text for cell in rows[0].cells]) == ("read", ["张三", NUMBER])
+
+
+def test_a_number_format_longer_than_its_record_costs_nothing():
+    formats = record(0x041E, pack("<2H", 164, 60) + text8("0000")) + record(
+        0x00E0, pack("<2H", 0, 164) + bytes(16)
+    )
+    assert list_cells("xls", compound(stream(sheet(number(0, 0, 7)), extra=formats)))[1, 0][:2] == (
+        "number",
+        7,
+    )
+
+
+def test_a_picture_in_a_wps_cell_is_one_that_cannot_be_had():
+    content = sheet(label(0, 0, '=DISPIMG("ID_0",1)'), label(1, 0, "=x"))
+    assert [kind for kind, _, _ in list_cells("xls", compound(stream(content))).values()] == [
+        "picture",
+        "text",
+    ]
+
+
+def test_pictures_of_a_workbook_are_noticed():
+    def drawings(kind):
+        container = (
+            pack("<2HI", 0x000F, 0xF000, 24) + pack("<2HI", 0, 0xF006, 0) + pack("<2HI", 0x1F, kind, 0)
+        )
+        return compound(stream(sheet(label(0, 0, "a")), extra=record(0x00EB, container)))
+
+    assert read_here("xls", drawings(0xF001))[0]["pictures"]
+    assert not read_here("xls", drawings(0xF00B))[0]["pictures"]
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [
+        (stream(sheet(label(0, 0, "a")))[:-4], "FILE_CORRUPT"),
+        (stream(sheet(label(0, 0, "a")))[:-30], "FILE_CORRUPT"),
+        (stream(sheet(), extra=record(0x2F, b"\1\0" + bytes(4))), "FILE_ENCRYPTED"),
+        (stream(sheet(record(0x0205, pack("<3H2B", 0, 0, 0, 0x55, 1)))), "FILE_CORRUPT"),
+        (stream(sheet(number(0, 16_384, 1))), "FILE_CORRUPT"),
+    ],
+)
+def test_damaged_and_locked_old_workbooks_are_refused(tmp_path, records, code):
+    assert read_file(tmp_path, compound(records))[1].codes == (code,)
+
+
+# .xlsb
+
+
+def write_xlsb(*records: bytes, **options) -> bytes:
+    file = io.BytesIO()
+    xlsb.write(file, [("内科", xlsb.sheet(*records))], ["姓名", "张三"], **options)
+    return file.getvalue()
+
+
+def test_errors_of_binary_workbooks_stand_in_their_cells():
+    """calamine gives them like empty cells."""
+    data = write_xlsb(
+        xlsb.row(1), xlsb.shared(1, 0), xlsb.cell(3, 4, b"\x17"), xlsb.cell(11, 5, b"\x2a" + bytes(10)),
+        xlsb.row(4), xlsb.cell(3, 2, b"\x2a"),
+    )  # fmt: skip
+    assert list_cells("xlsb", data) == {
+        (2, 1): ("text", "姓名", "姓名"),
+        (2, 4): ("error", "#REF!", "#REF!"),
+        (2, 5): ("error", "#N/A", "#N/A"),
+        (5, 2): ("error", "#N/A", "#N/A"),
+    }
+
+
+def test_formats_of_whole_numbers_count():
+    """calamine does not apply them to the numbers that Excel writes as whole ones."""
+    style = xlsb.styles("yyyy-mm-dd", "0000")
+    data = write_xlsb(
+        xlsb.row(0), xlsb.whole(0, 32939, 1), xlsb.whole(1, 7, 2), xlsb.real(2, 32939.5, 1), style=style
+    )
+    assert shown("xlsb", data) == ["1990-03-07", "0007", "1990-03-07 12:00:00"]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        xlsb.record(17, bytes(4) + xlsb.wide("短")),
+        xlsb.record(14, bytes(4) + b"\x2a"),
+        xlsb.cell(62, 5, b"\1" + xlsb.wide("王五") + bytes(8)),
+    ],
+)
+def test_a_sheet_with_cells_that_calamine_loses_is_refused(lost):
+    with pytest.raises(Refused) as caught:
+        read_here("xlsb", write_xlsb(xlsb.row(0), xlsb.shared(0, 0), lost))
+    assert caught.value.code == "FILE_FORMAT"
+
+
+def test_a_binary_sheet_that_breaks_off_is_refused():
+    whole = xlsb.sheet(xlsb.row(0), xlsb.text(0, "姓名"), xlsb.row(1), xlsb.text(0, "张三"))
+    for cut in range(1, len(whole)):
+        file = io.BytesIO()
+        xlsb.write(file, [("内科", whole[:-cut])])
+        with pytest.raises((Refused, IndexError, ValueError)):
+            read_here("xlsb", file.getvalue())
+
+
+# .ods
+
+
+def ods_cell(inside: str, attributes: str = 'office:value-type="string"') -> bytes:
+    cell = f"<table:table-cell {attributes}>{inside}</table:table-cell>"
+    return pack_ods(f"<table:table><table:table-row>{cell}</table:table-row></table:table>")
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ("张  三", "张 三"),
+        ("\n  张三\n ", "张三 "),
+        ('张<text:s text:c="2"/>三', "张  三"),
+        ("张<text:tab/>三<text:line-break/>四", "张\t三\n四"),
+        ("<text:span>张</text:span> <text:span> 三</text:span>", "张 三"),
+        (
+            "张<text:ruby><text:ruby-base>三</text:ruby-base><text:ruby-text>sān</text:ruby-text></text:ruby>",
+            "张三",
+        ),
+        ("张<office:annotation><text:p>批注</text:p></office:annotation>三", "张三"),
+        ("张<draw:frame><draw:text-box><text:p>图</text:p></draw:text-box></draw:frame>三", "张三"),
+        ("张<!-- 注 -->三<![CDATA[<]]>&amp;&#x4E00;", "张三<&一"),
+    ],
+)
+def test_the_text_of_a_paragraph(inside, expected):
+    assert shown("ods", ods_cell(f"<text:p>{inside}</text:p>")) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "paragraph", "expected"),
+    [
+        (
+            'office:value-type="float" office:value="640104197706244288"',
+            "6.4E+017",
+            ("number", "6.40104E+17"),
+        ),
+        ('office:value-type="float" office:value="7"', "A007号", ("number", "A007号")),
+        ('office:value-type="percentage" office:value="0.07"', "7%", ("number", "0.07")),
+        (
+            'office:value-type="date" office:date-value="2026-02-03T04:05:06.789"',
+            "x",
+            ("date", "2026-02-03 04:05:06"),
+        ),
+        ('office:value-type="date" office:date-value="-0044-03-15"', "前44年", ("text", "前44年")),
+        ('office:value-type="time" office:time-value="PT23H59M59S"', "x", ("date", "23:59:59")),
+        ('office:value-type="time" office:time-value="PT50H00M00S"', "50:00:00", ("text", "50:00:00")),
+        ('office:value-type="string" office:string-value="张三"', "张三医生", ("text", "张三")),
+        ('office:value-type="string" calcext:value-type="error"', "Err:502", ("error", "Err:502")),
+        ('table:formula="of:=NA()" office:value-type="string"', "#N/A", ("error", "#N/A")),
+        ('office:value-type="string"', "#N/A", ("text", "#N/A")),  # typed by a person
+    ],
+)
+def test_types_of_opendocument(attributes, paragraph, expected):
+    ((kind, _, text),) = list_cells("ods", ods_cell(f"<text:p>{paragraph}</text:p>", attributes)).values()
+    assert (kind, text) == expected
+
+
+@pytest.mark.parametrize("value", ["x", "1_000", "NaN", "INF", "1e999", "١٢"])
+def test_a_number_of_opendocument_that_is_none_refuses_the_file(value):
+    with pytest.raises(ValueError, match=value):
+        list_cells("ods", ods_cell("", f'office:value-type="float" office:value="{value}"'))
+
+
+def test_rows_and_cells_that_repeat_stand_where_they_are_seen():
+    repeat = 'table:number-{}-repeated="{}"'.format
+    text = "<text:p>同</text:p>"
+    data = pack_ods(
+        f"<table:table><table:table-row {repeat('rows', 4)}><table:table-cell {repeat('columns', 16384)}/></table:table-row>"
+        f"<table:table-row {repeat('rows', 2)}><table:table-cell {repeat('columns', 2)}/>"
+        f"<table:table-cell {repeat('columns', 2)}>{text}</table:table-cell></table:table-row>"
+        f"<table:table-row {repeat('rows', 1048000)}><table:table-cell/></table:table-row></table:table>"
+    )
+    assert list(list_cells("ods", data)) == [(5, 2), (5, 3), (6, 2), (6, 3)]
+
+
+def test_folded_groups_are_hidden_and_tables_within_cells_are_not_read():
+    row = (
+        "<table:table-row><table:table-cell><text:p>{}</text:p>{}</table:table-cell></table:table-row>".format
+    )
+    inner = f"<table:table><table:table-row-group>{row('里', '')}</table:table-row-group></table:table>"
+    data = pack_ods(
+        f'<table:table>{row("一", inner)}<table:table-row-group table:display="false">{row("二", "")}</table:table-row-group>'
+        f"<office:forms>{row('表单', '')}</office:forms><table:shapes>{row('图', '')}</table:shapes>{row('三', '')}</table:table>"
+        f"<table:dde-links><table:table>{row('旧', '')}</table:table></table:dde-links>"
+    )
+    _, ((_, lines),) = read_here("ods", data)
+    assert [(line.cells[0].display_text, line.hidden) for line in lines] == [
+        ("一", False),
+        ("二", True),
+        ("三", False),
+    ]
+
+
+def test_a_locked_spreadsheet_and_a_text_document_are_named(tmp_path):
+    locked = pack_ods("", manifest="<manifest:encryption-data/>")
+    assert read_file(tmp_path, locked)[1].codes == ("FILE_ENCRYPTED",)
+    with pytest.raises(Refused, match="FILE_FORMAT"):
+        read_here("ods", zip_of("content.xml", "<office:document-content xmlns:office='urn:x'/>"))
+
+
+def zip_of(name: str, text: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, text)
+    return file.getvalue()
+
+
+# Excel 2003 XML
+
+
+def xml_cell(data: str, head: str = XML2003_HEAD) -> bytes:
+    return pack_xml2003(
+        f'<Worksheet ss:Name="内科"><Table><Row><Cell>{data}</Cell></Row></Table></Worksheet>', head=head
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (
+            '<Data ss:Type="DateTime">1899-12-31T288:00:00.000</Data>',
+            ("text", "1899-12-31T288:00:00.000"),
+        ),  # LibreOffice
+        ('<Data ss:Type="DateTime">1990-03-07T00:00:00.000</Data>', ("date", "1990-03-07")),
+        (
+            '<Comment><ss:Data><html:B>旧</html:B></ss:Data></Comment><ss:Data ss:Type="String"><html:B>张</html:B>三</ss:Data>',
+            ("text", "张三"),
+        ),
+        ('<Data ss:Type="Number">110101199003071233</Data>', ("number", "1.10101E+17")),
+        ("<Data>x</Data>", ("text", "x")),
+    ],
+)
+def test_types_of_excel_2003(data, expected):
+    ((kind, _, text),) = list_cells("xml2003", xml_cell(data)).values()
+    assert (kind, text) == expected
+
+
+@pytest.mark.parametrize("before", ["", "\n \t", "\ufeff", "\ufeff\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "gb2312", "utf-16"])
+def test_a_workbook_in_xml_is_read_in_its_encoding_and_after_white_space(tmp_path, before, encoding):
+    row = "".join(f'<Cell><Data ss:Type="String">{text}</Data></Cell>' for text in ("{}", "{}"))
+    table = f"<Row>{row}</Row><Row>{row}</Row>".format("姓名", "身份证号", "张三", NUMBER)
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'
+    text = pack_xml2003(f'<Worksheet ss:Name="内科"><Table>{table}</Table></Worksheet>', head=head).decode()
+    if encoding == "gb2312":
+        before = before.replace("\ufeff", "")
+    rows, report = read_file(tmp_path, (before + text).encode(encoding))
+    assert (report.status, [cell.display_text for cell in rows[0].cells]) == ("read", ["张三", NUMBER])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<Row><Cell ss:Index="2"/><Cell ss:Index="2"/></Row>',
+        '<Row ss:Index="2"/><Row ss:Index="2"/>',
+        '<Row><Cell ss:Index="16385"/></Row>',
+        '<Row><Cell ss:MergeDown="-1"/></Row>',
+        '<Row><Cell><Data ss:Type="Number">x</Data></Cell></Row>',
+        '<Row><Cell><Data ss:Type="Number">1e999</Data></Cell></Row>',
+    ],
+)
+def test_cells_of_excel_2003_that_make_no_sense_refuse_the_file(row):
+    with pytest.raises((Refused, ValueError)):
+        read_here("xml2003", pack_xml2003(f'<Worksheet ss:Name="a"><Table>{row}</Table></Worksheet>'))
+
+
+# HTML
+
+
+def page_cells(text: str) -> list[dict[int, str]]:
+    _, ((_, lines),) = read_here("html", text.encode())
+    return [{column: cell.display_text for column, cell in line.cells.items()} for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ("  张\n\t 三 ", "张 三"),
+        ("张<br>三<BR/>四", "张\n三\n四"),
+        ("<p>张三</p><p>李四</p>", "张三\n李四"),
+        ("张&nbsp;三&#x4E00;&#20108;&lt;&amp;lt;", "张\xa0三一二<&lt;"),
+        ("张<!-- 注<td> -->三<![if x]>四<![endif]>", "张三四"),
+        ("张<script>if (a<b) '</td>'</script>三<style>.a{}</style>", "张三"),
+        ('张<span style="display:none">藏<span>深</span></span>三', "张三"),
+        ("张<i hidden>藏</i>三<comment>批注</comment>", "张三"),
+        ("<table><tr><td>张三</td></tr></table>", "张三"),
+        ("=&quot;0012&quot;", '="0012"'),
+        ("1 < 2 && 3<4", "1 < 2 && 3<4"),
+    ],
+)
+def test_the_text_of_a_cell_of_a_page(inside, expected):
+    assert page_cells(f"<table><tr><td>{inside}</td><td>末</td></tr></table>") == [{0: expected, 1: "末"}]
+
+
+def test_tags_that_are_left_out_are_supplied():
+    assert page_cells("<table><tr><td>一<td>二<tr><td>三</table>") == [{0: "一", 1: "二"}, {0: "三"}]
+    assert page_cells("<TABLE><THEAD><TR><TH>一</TH><TBODY><TD>二<TD>三</TBODY></TABLE>") == [
+        {0: "一"},
+        {0: "二", 1: "三"},
+    ]
+    assert page_cells("<tr><td>一<tr><td>二") == [{0: "一"}, {0: "二"}]
+    assert page_cells("<table><tr/><tr><td/><td x/>一</table>") == [{1: "一"}]
+
+
+def test_cells_are_laid_out_as_a_browser_does():
+    text = (
+        "<table><tr><td colspan=3>题</td></tr><tr><td rowspan=3>甲</td><td colspan='2'>乙</td><td>丙</td></tr>"
+        "<tr><td>一</td><td rowspan=2 colspan=2>二</td></tr><tr><td>三</td><td>四</td></tr></table>"
+    )
+    assert page_cells(text) == [
+        {0: "题"},
+        {0: "甲", 1: "乙", 3: "丙"},
+        {1: "一", 2: "二"},
+        {1: "三", 4: "四"},
+    ]
+    _, ((sheet_read, _),) = read_here("html", text.encode())
+    assert sorted(sheet_read.merges) == [
+        Merge(1, 1, 0, 2),
+        Merge(2, 2, 1, 2),
+        Merge(2, 4, 0, 0),
+        Merge(3, 4, 2, 3),
+    ]
+    section = (
+        "<table><thead><tr><td rowspan=9>一<td>二</thead><tbody><tr><td rowspan=0>三<td>四<tr><td>五</table>"
+    )
+    assert page_cells(section) == [{0: "一", 1: "二"}, {0: "三", 1: "四"}, {1: "五"}]
+
+
+def test_rows_are_numbered_over_the_whole_page():
+    text = (
+        "<table><tr><td>甲<tr><td><table><tr><td>一<td>二<tr><td>三</table><td>乙<tr></tr><tr><td>丙</table>"
+        "<table><tr><td>丁<td>戊</table>"
+    )
+    _, sheets = read_here("html", text.encode())
+    assert [[line.number for line in lines] for _, lines in sheets] == [[1, 2, 6], [3, 4], [7]]
+
+
+def test_each_table_of_a_page_is_read_by_itself(tmp_path):
+    """The relatives in a second table are never doctors of the first one's header."""
+    head = "<tr><th>姓名<th>身份证号"
+    relatives = f"<table><tr><td>家属姓名<td>家属身份证号<tr><td>王五<td>{OTHER}</table>"
+    text = f"<table>{head}<tr><td>张三<td>{NUMBER}</table>{relatives}<table><tr><td>姓名<td>身份证<tr><td>李四<td>{OTHER}</table>"
+    rows, report = read_file(tmp_path, text.encode())
+    assert [(row.fields[Field.NAME].value, row.origin.row) for row in rows] == [("张三", 2), ("李四", 6)]
+    assert report.notes == ("3 tables: each is read by itself",)
+
+
+@pytest.mark.parametrize(
+    "head", ["<thead><tr><td>姓名</td><td>身份证号</td></tr></thead>", "<tr><td>姓名<td>身份证号"]
+)
+def test_a_header_in_a_table_of_its_own_is_that_of_the_next(tmp_path, head):
+    text = f"<table>{head}</table><table><tr><td>张三<td>{NUMBER}<tr><td>李四<td>{OTHER}</table>"
+    rows, report = read_file(tmp_path, text.encode())
+    assert ([row.origin.row for row in rows], len(report.sheets)) == ([2, 3], 1)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text", "expected"),
+    [
+        ('x:num="110101199003070000"', "1.10101E+17", ("number", 110101199003070000)),
+        ("x:num", "110101199003070011", ("number", 110101199003070011)),  # a double once Excel had it
+        ('x:num="12"', "0012", ("number", 12)),
+        ("x:num", "张三", ("text", "张三")),
+        (
+            'sdval="6.40104197706244E+017" sdnum="2052;"',
+            "640104197706244000",
+            ("number", 6.40104197706244e17),
+        ),
+        ('sdval="0" sdnum="2052;"', "#N/A", ("error", "#N/A")),
+        ('x:err="#REF!"', "#REF!", ("error", "#REF!")),
+        ("x:str", NUMBER, ("text", NUMBER)),
+        ("", "110101199003071000", ("text", "110101199003071000")),
+        ("align=right", "#N/A", ("text", "#N/A")),
+    ],
+)
+def test_a_cell_of_a_page_is_text_unless_a_program_wrote_what_it_was(attributes, text, expected):
+    ((kind, value, seen),) = list_cells(
+        "html", f"<table><tr><td {attributes}>{text}</table>".encode()
+    ).values()
+    assert (kind, value, seen) == (*expected, text)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"<table><tr><td>a</td></tr></table></body></html", None),  # nothing of a row is missing
+        (b"<html><body><table><tr><td>a</body></html>", None),
+        (b"<table><tr><td>", "FILE_CORRUPT"),
+        (b"<table><tr><td>a</td></tr>", "FILE_CORRUPT"),
+        (b"<table><tr><td>a</td></tr></table><table>", "FILE_CORRUPT"),
+        (b"<table><tr><td>a</td><td", "FILE_CORRUPT"),
+        (b"<table><tr><td>a</td></tr></table><!-- b <table><tr><td>c</td></tr></table>", "FILE_CORRUPT"),
+        (b'<table><tr><td class="a>b</td><td class="c">d</td></tr></table>', "FILE_CORRUPT"),
+        (b'<html><frameset rows="*,39"><frame src="a.files/sheet001.htm"></frameset></html>', "FILE_FORMAT"),
+    ],
+)
+def test_a_page_cut_off_inside_a_table_is_refused_and_one_cut_off_behind_it_is_not(data, code):
+    if code is None:
+        assert shown("html", data) == ["a"]
+        return
+    with pytest.raises(Refused) as caught:
+        read_here("html", data)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("label_of_page", "codec"),
+    [
+        ("gb2312", "gb18030"),
+        ("utf-8", "gbk"),
+        ("gb2312", "utf-8"),
+        ("utf-16", "utf-16"),
+        ("iso-8859-1", "gbk"),
+    ],
+)
+def test_the_bytes_decide_the_encoding_of_a_page(tmp_path, label_of_page, codec):
+    text = f'<html><meta charset="{label_of_page}"><table><tr><td>姓名<td>身份证号<tr><td>张三<td>{NUMBER}</table></html>'
+    (row,), _ = read_file(tmp_path, text.encode(codec))
+    assert row.fields[Field.NAME].value == "张三"
+
+
+def test_a_page_that_declares_what_is_not_read_is_refused(tmp_path):
+    for label_of_page in ("big5", "shift_jis"):
+        data = f'<meta charset="{label_of_page}"><table><tr><td>姓名<td>身份证号</table>'.encode()
+        assert read_file(tmp_path, data)[1].codes == ("FILE_ENCODING",)
+
+
+def test_pictures_of_a_page_are_noticed_and_not_fetched():
+    assert read_here("html", b'<table><tr><td>a<td><img src="http://127.0.0.1:9/a.png"></table>')[0][
+        "pictures"
+    ]
+    assert not read_here("html", b'<img src="logo.png"><table><tr><td>a</table>')[0]["pictures"]
+
+
+def test_a_text_longer_than_a_cell_refuses_the_file(tmp_path):
+    rows, report = read_file(tmp_path, b"<table><tr><td>" + b"x" * 40_000 + b"</td></tr></table>")
+    assert (rows, report.codes, report.problems[0].detail["found"]) == (
+        [],
+        ("FILE_SUSPICIOUS",),
+        "A1: 40000 characters",
+    )

@@ -1,0 +1,352 @@
+"""One small workbook, written in every format that is read."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from html import escape
+
+import openpyxl
+import xlsb_support as xlsb
+import xlwt
+
+from pipeline.intake.readers import child_process, rare_formats
+from pipeline.intake.readers.child import html_tables, ods, xls, xml2003
+from pipeline.intake.readers.child import xlsb as xlsb_reader
+from pipeline.intake.readers.child.program import Output
+
+
+@dataclass(frozen=True)
+class Number:
+    value: float
+    pattern: str = "General"
+
+
+@dataclass(frozen=True)
+class Error:
+    text: str = "#N/A"
+
+
+class Uncomputed:
+    """A formula that no program has computed."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A sheet: cells by row as Excel shows it and column from 0; merges are top, bottom, left, right like a Merge."""
+
+    name: str
+    cells: dict[int, dict[int, object]]
+    is_hidden: bool = False
+    merges: tuple[tuple[int, int, int, int], ...] = ()
+    hidden_rows: frozenset[int] = frozenset()
+    hidden_columns: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def last_row(self) -> int:
+        return max(self.cells, default=0)
+
+
+ERROR_CODES = {"#N/A": 0x2A, "#REF!": 0x17}
+
+
+def write_xlsx(*pages: Page) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for page in pages:
+        sheet = book.create_sheet(page.name)
+        sheet.sheet_state = "hidden" if page.is_hidden else "visible"
+        for row, cells in page.cells.items():
+            for column, value in cells.items():
+                cell = sheet.cell(row, column + 1)
+                if isinstance(value, Number):
+                    cell.value, cell.number_format = value.value, value.pattern
+                elif isinstance(value, Error | Uncomputed):
+                    cell.value = value.text if isinstance(value, Error) else "=A1&A1"
+                else:
+                    cell.value = value
+                    cell.data_type = "s" if isinstance(value, str) else cell.data_type
+        for top, bottom, left, right in page.merges:
+            sheet.merge_cells(start_row=top, end_row=bottom, start_column=left + 1, end_column=right + 1)
+        for row in page.hidden_rows:
+            sheet.row_dimensions[row].hidden = True
+        for column in page.hidden_columns:
+            sheet.column_dimensions[openpyxl.utils.get_column_letter(column + 1)].hidden = True
+    return _saved(book)
+
+
+def write_xls(*pages: Page) -> bytes:
+    book = xlwt.Workbook(encoding="utf-8")
+    for page in pages:
+        sheet = book.add_sheet(page.name, cell_overwrite_ok=True)
+        sheet.visibility = int(page.is_hidden)
+        for row, cells in page.cells.items():
+            for column, value in cells.items():
+                _write_xls_cell(sheet, row - 1, column, value)
+        for top, bottom, left, right in page.merges:
+            sheet.merge(top - 1, bottom - 1, left, right)
+        for row in page.hidden_rows:
+            sheet.row(row - 1).hidden = True
+        for column in page.hidden_columns:
+            sheet.col(column).hidden = True
+    return _saved(book)
+
+
+def _write_xls_cell(sheet, row: int, column: int, value: object) -> None:
+    if isinstance(value, Error):
+        sheet.row(row).set_cell_error(column, ERROR_CODES[value.text])
+    elif isinstance(value, Uncomputed):
+        sheet.write(row, column, xlwt.Formula("A1&A1"))
+    elif isinstance(value, Number):
+        sheet.write(row, column, value.value, xlwt.easyxf(num_format_str=value.pattern))
+    elif isinstance(value, date):
+        sheet.write(row, column, value, xlwt.easyxf(num_format_str="yyyy-mm-dd"))
+    else:
+        sheet.write(row, column, value)
+
+
+def write_xlsb(*pages: Page) -> bytes:
+    patterns = ["yyyy-mm-dd", "0000"]
+    sheets = []
+    for page in pages:
+        records = []
+        for row, cells in page.cells.items():
+            records.append(xlsb.row(row - 1, hidden=row in page.hidden_rows))
+            records += [_xlsb_cell(column, value, patterns) for column, value in cells.items()]
+        columns = b"".join(xlsb.column_info(column, column, hidden=True) for column in page.hidden_columns)
+        merges = [(top - 1, bottom - 1, left, right) for top, bottom, left, right in page.merges]
+        after = xlsb.merged(*merges) if merges else b""
+        sheets.append((page.name, xlsb.sheet(*records, before=columns, after=after)))
+    file = io.BytesIO()
+    states = [int(page.is_hidden) for page in pages]
+    xlsb.write(file, sheets, states=states, style=xlsb.styles(*patterns))
+    return file.getvalue()
+
+
+def _xlsb_cell(column: int, value: object, patterns: list[str]) -> bytes:
+    if isinstance(value, Error):
+        return xlsb.cell(3, column, bytes((ERROR_CODES[value.text],)))
+    if isinstance(value, Number):
+        style = 1 + patterns.index(value.pattern) if value.pattern in patterns else 0
+        return xlsb.real(column, value.value, style)
+    if isinstance(value, bool):
+        return xlsb.cell(4, column, bytes((value,)))
+    if isinstance(value, date):
+        return xlsb.real(column, (value - date(1899, 12, 30)).days, 1)
+    return xlsb.text(column, value)
+
+
+_ODS = {
+    "office": "urn:oasis:names:tc:opendocument:xmlns:office:1.0",
+    "table": "urn:oasis:names:tc:opendocument:xmlns:table:1.0",
+    "text": "urn:oasis:names:tc:opendocument:xmlns:text:1.0",
+    "style": "urn:oasis:names:tc:opendocument:xmlns:style:1.0",
+    "draw": "urn:oasis:names:tc:opendocument:xmlns:drawing:1.0",
+    "calcext": "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0",
+}
+
+
+def pack_ods(tables: str, *, before: str = "", manifest: str = "") -> bytes:
+    """Return a package around the tables of a spreadsheet; the style ``hidden`` hides a table."""
+    spaces = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _ODS.items())
+    content = (
+        f'<?xml version="1.0"?>{before}<office:document-content {spaces}><office:automatic-styles>'
+        '<style:style style:name="hidden"><style:table-properties table:display="false"/></style:style>'
+        f"</office:automatic-styles><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
+        "</office:document-content>"
+    )
+    parts = {
+        "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+        "content.xml": content,
+        "META-INF/manifest.xml": manifest,
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return file.getvalue()
+
+
+def write_ods(*pages: Page) -> bytes:
+    tables = ""
+    for page in pages:
+        spans = {
+            (top, left): (bottom - top + 1, right - left + 1) for top, bottom, left, right in page.merges
+        }
+        covered = {
+            (row, column)
+            for top, bottom, left, right in page.merges
+            for row in range(top, bottom + 1)
+            for column in range(left, right + 1)
+        }
+        columns = "".join(
+            f'<table:table-column table:visibility="{"collapse" if column in page.hidden_columns else "visible"}"/>'
+            for column in range(9)
+        )
+        rows = ""
+        for row in range(1, page.last_row + 1):
+            cells = "".join(
+                _ods_cell(page.cells.get(row, {}).get(column), spans.get((row, column)))
+                if (row, column) in spans or (row, column) not in covered
+                else "<table:covered-table-cell/>"
+                for column in range(9)
+            )
+            visibility = "collapse" if row in page.hidden_rows else "visible"
+            rows += f'<table:table-row table:visibility="{visibility}">{cells}</table:table-row>'
+        style = ' table:style-name="hidden"' if page.is_hidden else ""
+        tables += f'<table:table table:name="{page.name}"{style}>{columns}{rows}</table:table>'
+    return pack_ods(tables)
+
+
+def _ods_cell(value: object, span: tuple[int, int] | None) -> str:
+    shown, attributes = "", ""
+    if span:
+        attributes = f' table:number-rows-spanned="{span[0]}" table:number-columns-spanned="{span[1]}"'
+    if isinstance(value, Error):
+        shown = value.text
+        attributes += ' office:value-type="string" calcext:value-type="error"'
+    elif isinstance(value, Uncomputed):
+        attributes += ' table:formula="of:=[.A1]"'
+    elif isinstance(value, Number):
+        shown = f"{value.value:04}" if value.pattern == "0000" else str(value.value)
+        attributes += f' office:value-type="float" office:value="{value.value}"'
+    elif isinstance(value, bool):
+        shown = str(value).upper()
+        attributes += f' office:value-type="boolean" office:boolean-value="{str(value).lower()}"'
+    elif isinstance(value, date):
+        shown = f"{value.month}/{value.day}"
+        attributes += f' office:value-type="date" office:date-value="{value}"'
+    elif value is not None:
+        shown = escape(str(value)).replace("  ", ' <text:s text:c="1"/>')
+        attributes += ' office:value-type="string"'
+    lines = "".join(f"<text:p>{line}</text:p>" for line in shown.split("\n")) if shown else ""
+    return f"<table:table-cell{attributes}>{lines}</table:table-cell>"
+
+
+XML2003_HEAD = '<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>'
+
+
+def pack_xml2003(worksheets: str, *, head: str = XML2003_HEAD, styles: str = "") -> bytes:
+    uri = "urn:schemas-microsoft-com:office:spreadsheet"
+    office = "urn:schemas-microsoft-com:office:excel"
+    return (
+        f'{head}<Workbook xmlns="{uri}" xmlns:ss="{uri}" xmlns:x="{office}" xmlns:html="http://www.w3.org/TR/REC-html40">'
+        f"<Styles>{styles}</Styles>{worksheets}</Workbook>"
+    ).encode()
+
+
+def write_xml2003(*pages: Page) -> bytes:
+    styles = '<Style ss:ID="z"><NumberFormat ss:Format="0000"/></Style>'
+    worksheets = ""
+    for page in pages:
+        corners = {(top, left): (bottom - top, right - left) for top, bottom, left, right in page.merges}
+        rows = "".join(
+            f'<Column ss:Index="{column + 1}" ss:Hidden="1"/>' for column in sorted(page.hidden_columns)
+        )
+        for row, cells in page.cells.items():
+            hidden = ' ss:Hidden="1"' if row in page.hidden_rows else ""
+            inside = "".join(
+                _xml2003_cell(column, value, corners.get((row, column))) for column, value in cells.items()
+            )
+            rows += f'<Row ss:Index="{row}"{hidden}>{inside}</Row>'
+        options = ""
+        if page.is_hidden:
+            options = "<x:WorksheetOptions><x:Visible>SheetHidden</x:Visible></x:WorksheetOptions>"
+        worksheets += f'<Worksheet ss:Name="{page.name}"><Table>{rows}</Table>{options}</Worksheet>'
+    return pack_xml2003(worksheets, styles=styles)
+
+
+def _xml2003_cell(column: int, value: object, extent: tuple[int, int] | None) -> str:
+    attributes = f' ss:Index="{column + 1}"'
+    if extent:
+        attributes += f' ss:MergeDown="{extent[0]}" ss:MergeAcross="{extent[1]}"'
+    if isinstance(value, Uncomputed):
+        return f'<Cell{attributes} ss:Formula="=RC[-1]"/>'
+    kind, text = "String", value
+    if isinstance(value, Error):
+        kind, text = "Error", value.text
+    elif isinstance(value, Number):
+        kind, text = "Number", value.value
+        attributes += ' ss:StyleID="z"' if value.pattern == "0000" else ""
+    elif isinstance(value, bool):
+        kind, text = "Boolean", int(value)
+    elif isinstance(value, date):
+        kind, text = "DateTime", f"{value}T00:00:00.000"
+    return f'<Cell{attributes}><Data ss:Type="{kind}">{escape(str(text))}</Data></Cell>'
+
+
+def write_html(page: Page) -> bytes:
+    spans = {(top, left): (bottom - top + 1, right - left + 1) for top, bottom, left, right in page.merges}
+    covered = {
+        (row, column)
+        for top, bottom, left, right in page.merges
+        for row in range(top, bottom + 1)
+        for column in range(left, right + 1)
+    }
+    columns = "".join(
+        f'<col style="display:{"none" if column in page.hidden_columns else "block"}">' for column in range(9)
+    )
+    rows = ""
+    for row in range(1, page.last_row + 1):
+        hidden = ' style="display:none"' if row in page.hidden_rows else ""
+        cells = "".join(
+            _html_cell(page.cells.get(row, {}).get(column), spans.get((row, column)))
+            for column in range(9)
+            if (row, column) in spans or (row, column) not in covered
+        )
+        rows += f"<tr{hidden}>{cells}</tr>"
+    return f"<html><body><table><colgroup>{columns}</colgroup>{rows}</table></body></html>".encode()
+
+
+def _html_cell(value: object, span: tuple[int, int] | None) -> str:
+    attributes = f" rowspan={span[0]} colspan={span[1]}" if span else ""
+    shown = "" if value is None else str(value)
+    if isinstance(value, Error):
+        shown = value.text
+        attributes += f' x:err="{value.text}"'
+    elif isinstance(value, Number):
+        shown = f"{value.value:04}" if value.pattern == "0000" else str(value.value)
+        attributes += f' x:num="{value.value}"'
+    return f"<td{attributes}>{escape(shown).replace('  ', '&nbsp; ').replace(chr(10), '<br>')}</td>"
+
+
+WRITERS: dict[str, Callable[..., bytes]] = {
+    "xlsx": write_xlsx,
+    "xls": write_xls,
+    "xlsb": write_xlsb,
+    "ods": write_ods,
+    "xml": write_xml2003,
+    "html": write_html,
+}
+
+
+def _saved(book) -> bytes:
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+READERS = {"xls": xls, "xlsb": xlsb_reader, "ods": ods, "html": html_tables, "xml2003": xml2003}
+
+
+def read_here(kind: str, data: bytes):
+    """Return what the reader of the child process makes of a file, without the process: facts, and sheets with lines."""
+    stream = io.BytesIO()
+    READERS[kind].read(data, Output(stream, max_rows=10_000, max_cells=100_000))
+    stream.seek(0)
+    book = child_process._collect(stream)
+    return book.facts, [(sheet, list(sheet.lines)) for sheet in rare_formats._sheets(book)]
+
+
+def list_cells(kind: str, data: bytes) -> dict[tuple[int, int], tuple[str, object, str]]:
+    """Return (row, column) -> kind, value and shown text of the cells of the first sheet that holds something."""
+    _, sheets = read_here(kind, data)
+    lines = next((lines for _, lines in sheets if lines), [])
+    return {
+        (line.number, column): (cell.kind.value, cell.value, cell.display_text)
+        for line in lines
+        for column, cell in line.cells.items()
+    }
