@@ -66,7 +66,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/pairing/file_names.py",
     "intake/readers/charset.py",
     "intake/readers/delimited_text.py",
-    "intake/readers/ods_cells.py",
+    "intake/readers/child/program.py",
 )
 IMITATED = "answers gateway person pictures service"  # the stand-in says what the service says
 VOCABULARIES = {

@@ -19,6 +19,7 @@ from pipeline.intake.readers.child.program import (
     ERROR,
     NO_VALUE,
     NUMBER,
+    SHOWN_ERROR,
     TEXT,
     TRUTH,
     Output,
@@ -49,8 +50,6 @@ _PADDED = re.compile(
     r"[^\d.,+\-%]*(\d{1,15})[^\d.,+\-%]*", re.ASCII
 )  # a number with zeros and words of its format
 _TIME = re.compile(r"PT(\d{1,2})H(\d{1,2})M(\d{1,2})(?:[.,]\d+)?S", re.ASCII)
-# what a formula shows in place of a value, in LibreOffice and Excel; older files say it by no other means
-_SHOWN_ERROR = re.compile(
     r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}"
 )
 
@@ -194,7 +193,7 @@ def _read_cell(element: Element) -> list[object]:
     shown = "\n".join(paragraphs)
     kind = element.get(f"{_OFFICE}value-type", "")
     has_formula = element.get(f"{_TABLE}formula") is not None
-    if element.get(_EXTENDED_TYPE) == "error" or (has_formula and _SHOWN_ERROR.fullmatch(shown)):
+    if element.get(_EXTENDED_TYPE) == "error" or (has_formula and SHOWN_ERROR.fullmatch(shown)):
         return [ERROR, shown]
     cell = _read_value(element, kind, shown)
     if cell or shown:

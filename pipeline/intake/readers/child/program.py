@@ -7,6 +7,7 @@ object is anything else. Nothing that it reads can reach the parent but through 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,9 @@ from xml.parsers import expat
 # Kinds of cells on standard output. A cell is a list: its column from 0, its kind, its value, and for a number
 # its cell style (an integer) or the text that a person sees.
 TEXT, NUMBER, DATE, TRUTH, ERROR, NO_VALUE, PICTURE = "t", "n", "d", "b", "e", "v", "p"
+
+# what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other mark of an error
+SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")
 
 
 class Refused(Exception):
