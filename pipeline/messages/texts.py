@@ -26,7 +26,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "file.cell_too_long": ("{cell}：{length} 个字", "{cell}: {length} characters"),
     "file.changed_since": ("运行之后被改过", "changed since the run"),
     "file.cut_off": ("文件不完整", "cut off"),
-    "file.cut_off_in": ("文件不完整：{part}", "cut off: {part}"),
     "file.damaged_zip": ("压缩包已损坏", "damaged zip"),
     "file.delimiter": ("分隔符 {sign}", "delimiter {sign}"),
     "file.is_results": ("本程序的结果表", "esign-import results"),

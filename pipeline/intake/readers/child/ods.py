@@ -50,8 +50,6 @@ _PADDED = re.compile(
     r"[^\d.,+\-%]*(\d{1,15})[^\d.,+\-%]*", re.ASCII
 )  # a number with zeros and words of its format
 _TIME = re.compile(r"PT(\d{1,2})H(\d{1,2})M(\d{1,2})(?:[.,]\d+)?S", re.ASCII)
-    r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}"
-)
 
 
 def read(data: bytes, output: Output) -> None:
