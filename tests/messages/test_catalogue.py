@@ -402,7 +402,7 @@ def test_nothing_else_in_the_catalogue_is_dead():
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 
 
-LOWER_CASE_WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|odt|fods|heic)[a-z]{3,}\b")
+LOWER_CASE_WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|xlsb|odt|fods|heic)[a-z]{3,}\b")
 REFUSALS = ("Refused", "Unreadable", "DamagedImage", "UnsupportedImage", "Unusable", "SkippedFile")
 
 
