@@ -6,10 +6,11 @@ A new field needs a member of `Field`, an attribute of `Doctor`, an entry here, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pipeline.domain.roster import Doctor, Field
+from pipeline.domain.roster import Doctor, Field, ImageFile, list_spellings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class FieldDefinition:
     is_optional_parameter: bool = False  # only some contracts take the parameter
     content: str | None = None  # attribute of `SealContent`; None: a change of it does not change the seal
     is_digested: bool = False  # the ledger keeps an HMAC of the value
+    blank_is_content: bool = False  # a row without a value differs from a seal that was made with one
     is_forgivable: bool = False  # a person who has a seal needs none: a wrong value is a warning there
 
 
@@ -54,6 +56,7 @@ _IMAGES = (
     "图片", "图像", "图", "图样", "图案", "图片文件", "图片文件名", "图片名称", "图片名", "文件", "文件名", "照片",
 )  # fmt: skip
 
+# in the order in which differences of a row and its seal are listed
 FIELDS: Mapping[Field, FieldDefinition] = {
     Field.NAME: FieldDefinition(
         words=("姓名", "name"),
@@ -99,6 +102,16 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         attribute="id_type",
         parameter="IdCardType",
         content="id_type",
+    ),
+    Field.SCENE_KEY: FieldDefinition(
+        words=("场景", "scene"),
+        titles=((
+            "场景", "场景值", "场景标识", "业务场景", "使用场景", "自动签场景", "scene key", "scene",
+        ),),
+        is_inherited=True,
+        parameter="SceneKey",
+        content="scene_key",
+        blank_is_content=True,
     ),
     Field.MOBILE: FieldDefinition(
         words=("手机号", "mobile"),
@@ -173,15 +186,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         content="picture",
         is_forgivable=True,
     ),
-    Field.SCENE_KEY: FieldDefinition(
-        words=("场景", "scene"),
-        titles=((
-            "场景", "场景值", "场景标识", "业务场景", "使用场景", "自动签场景", "scene key", "scene",
-        ),),
-        is_inherited=True,
-        parameter="SceneKey",
-        content="scene_key",
-    ),
     Field.ENABLE_AUTO_SIGN: FieldDefinition(
         words=("授权签", "auto-sign"),
         titles=((
@@ -216,5 +220,33 @@ FIELDS: Mapping[Field, FieldDefinition] = {
 
 
 def value_of(doctor: Doctor, field: Field) -> object:
-    """Return a doctor's value of a field, None where there is none that can be used."""
+    """Return a doctor's value of a field, None if there is none that can be used."""
     return getattr(doctor, FIELDS[field].attribute or field.value)
+
+
+def list_sent_values(doctor: Doctor) -> dict[Field, object]:
+    """Return the values of a doctor that the service is sent; the seal name is assigned by the plan."""
+    values = {field: value_of(doctor, field) for field, definition in FIELDS.items() if definition.parameter}
+    del values[Field.SEAL_NAME]
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def list_content(doctor: Doctor, digest: Callable[[str], str]) -> dict[str, Any]:
+    """Return a doctor's values as the ledger keeps them, by the attributes of `SealContent`."""
+    return {
+        definition.content: _as_content(doctor, field, digest)
+        for field, definition in FIELDS.items()
+        if definition.content
+    }
+
+
+def _as_content(doctor: Doctor, field: Field, digest: Callable[[str], str]) -> str | None:
+    value = value_of(doctor, field)
+    if value is None:
+        return None
+    if isinstance(value, ImageFile):
+        return value.sha256
+    text = str(value)
+    if field is Field.NUMBER:
+        text = list_spellings(text, doctor.id_type)[0]
+    return digest(text) if FIELDS[field].is_digested else text

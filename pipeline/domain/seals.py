@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Final, Literal
 
-from pipeline.domain.roster import CardType
+from pipeline.domain.roster import Field
 
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 # markers of `SealContent.sent_size`: a run found that the whole picture was sent; a person kept the seal
@@ -127,21 +127,24 @@ class LedgerSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class SealRequest:
-    """One create with every parameter of the API page but the ids, which a night has once."""
+    """One create: the values that are sent of the doctor, and what the ledger keeps beside them."""
 
     key: str
     row_id: str
-    name: str = _field(repr=False)
-    number: str = _field(repr=False)
-    id_type: CardType
     seal_name: str
-    mobile: str | None = _field(repr=False)
-    scene_key: str | None
-    enable_auto_sign: bool | None
-    license_type: int | None
-    seal_image_compress: bool | None
+    values: Mapping[Field, object] = _field(repr=False)  # see `pipeline.domain.fields.list_sent_values`
     content: SealContent
     staff_no: str = ""  # HMAC: never sent, kept beside the person
+
+    @property
+    def name(self) -> str:
+        """The doctor's name."""
+        return str(self.values[Field.NAME])
+
+    @property
+    def number(self) -> str:
+        """The doctor's identity number."""
+        return str(self.values[Field.NUMBER])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 
 from pipeline import row_failures
+from pipeline.domain.fields import FIELDS, list_content, list_sent_values
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, Severity, list_spellings
 from pipeline.domain.run import Judged, Judgement, Review, RowOutcome, RowPlan, Status
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
@@ -21,7 +22,6 @@ from pipeline.planning.same_person import AbsentPersons, describe_possibly_same
 from pipeline.planning.seal_names import assign_seal_names
 
 NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
-FORGIVABLE = frozenset({Field.PICTURE, Field.MOBILE, Field.SEAL_NAME})  # a sealed person needs none of them
 # nothing of the past is told of these
 _UNTOUCHED = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
 
@@ -222,7 +222,9 @@ def _is_held(doctor: Doctor, past: PersonHistory) -> bool:
     """
     if past.unresolved_attempt is not None:
         return not any(_marks_a_spare_copy(error) for error in doctor.errors)
-    return past.seal is not None and all(error.field in FORGIVABLE for error in doctor.errors)
+    return past.seal is not None and all(
+        error.field is not None and FIELDS[error.field].is_forgivable for error in doctor.errors
+    )
 
 
 def _marks_a_spare_copy(error: Problem) -> bool:
@@ -287,17 +289,19 @@ def _differences(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> list[
     made = past.seal.content
     if made is None:  # adopted: nobody knows what it was made from
         return []
-    picture_differs = doctor.picture is not None and not rules.same_picture(doctor.picture, made)
-    pairs = (
-        (Field.NAME, doctor.name != made.name),
-        (Field.NUMBER, doctor.number is not None and made.number not in _number_digests(doctor, rules)),
-        (Field.ID_TYPE, doctor.id_type != made.id_type),
-        (Field.SCENE_KEY, doctor.scene_key != made.scene_key),
-        (Field.MOBILE, doctor.mobile is not None and rules.digest(doctor.mobile) != made.mobile),
-        (Field.SEAL_NAME, doctor.seal_name not in {None, past.seal.seal_name, made.seal_name}),
-        (Field.PICTURE, picture_differs),
-    )
-    return [field for field, differs in pairs if differs]
+    content = list_content(doctor, rules.digest)
+    differs = {
+        field: content[name] != getattr(made, name)
+        for field, definition in FIELDS.items()
+        if (name := definition.content) and (content[name] is not None or definition.blank_is_content)
+    }
+    if doctor.number is not None:
+        differs[Field.NUMBER] = made.number not in _number_digests(doctor, rules)
+    if doctor.picture is not None:
+        differs[Field.PICTURE] = not rules.same_picture(doctor.picture, made)
+    if doctor.seal_name is not None:
+        differs[Field.SEAL_NAME] = doctor.seal_name not in {past.seal.seal_name, made.seal_name}
+    return [field for field, is_different in differs.items() if is_different]
 
 
 def _number_digests(doctor: Doctor, rules: PlanRules) -> list[str]:
@@ -309,18 +313,8 @@ def _number_digests(doctor: Doctor, rules: PlanRules) -> list[str]:
 def _content(doctor: Doctor, rules: PlanRules) -> SealContent:
     assert doctor.name
     assert doctor.number
-    assert doctor.id_type
     assert doctor.picture
-    return SealContent(
-        name=doctor.name,
-        number=_number_digests(doctor, rules)[0],
-        id_type=str(doctor.id_type),
-        scene_key=doctor.scene_key,
-        mobile=rules.digest(doctor.mobile) if doctor.mobile else None,
-        seal_name=doctor.seal_name,
-        picture=doctor.picture.sha256,
-        pixels=None,
-    )
+    return SealContent(**list_content(doctor, rules.digest), pixels=None)
 
 
 def _as_planned(content: SealContent) -> SealContent:
@@ -404,21 +398,12 @@ def _judged_wrong(doctor: Doctor, severity: Severity = "error") -> Problem:
 
 
 def _request(doctor: Doctor, seal_name: str, rules: PlanRules) -> SealRequest:
-    assert doctor.name
-    assert doctor.number
-    assert doctor.id_type
+    staff_no = doctor.comparable_staff_no
     return SealRequest(
         key=doctor.key or "",
         row_id=doctor.row_id or "",
-        name=doctor.name,
-        number=doctor.number,
-        id_type=doctor.id_type,
         seal_name=seal_name,
-        mobile=doctor.mobile,
-        scene_key=doctor.scene_key,
-        enable_auto_sign=doctor.enable_auto_sign,
-        license_type=doctor.license_type,
-        seal_image_compress=doctor.seal_image_compress,
+        values=list_sent_values(doctor),
         content=_content(doctor, rules),
-        staff_no=rules.digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "",
+        staff_no=rules.digest(staff_no) if staff_no else "",
     )

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipeline.domain.fields import list_sent_values
 from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import PersonHistory, SealRequest
@@ -73,24 +74,14 @@ def repeat_request(row_plan: RowPlan, prepare: Callable[..., object]) -> tuple[S
         or doctor.errors
     ):
         raise UsageError("desk.not_unchanged", name=doctor.name)
-    assert doctor.name
-    assert doctor.number
-    assert doctor.id_type
     prepared = prepare(row_plan) if doctor.picture else None
     if not isinstance(prepared, PreparedImage):
         raise UsageError("desk.no_picture", name=doctor.name)
     request = SealRequest(
         key=history.key,
         row_id=doctor.row_id or "",
-        name=doctor.name,
-        number=doctor.number,
-        id_type=doctor.id_type,
         seal_name=seal.seal_name,
-        mobile=doctor.mobile,
-        scene_key=doctor.scene_key,
-        enable_auto_sign=doctor.enable_auto_sign,
-        license_type=doctor.license_type,
-        seal_image_compress=doctor.seal_image_compress,
+        values=list_sent_values(doctor),
         content=seal.content,
     )
     return request, prepared

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pipeline.clock import Clock, shown, stamp
+from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import list_spellings
 from pipeline.domain.run import RowPlan, Status
@@ -96,20 +97,14 @@ def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str])
     content = case.past.seal.content
     assert content is not None
     doctor = row_plan.doctor
-    accepted = replace(
-        content,
-        name=doctor.name or content.name,
-        number=digest(list_spellings(doctor.number, doctor.id_type)[0]) if doctor.number else content.number,
-        id_type=str(doctor.id_type) if doctor.id_type else content.id_type,
-        scene_key=doctor.scene_key,
-        mobile=digest(doctor.mobile) if doctor.mobile else content.mobile,
-        seal_name=doctor.seal_name or content.seal_name,
-        sent_size=content.sent_size or KEPT,
-    )
-    picture = doctor.picture
-    if picture is None:
-        return accepted
-    return replace(accepted, picture=picture.sha256, pixels=digest_pixels(picture.file))
+    values = list_content(doctor, digest)
+    given = {
+        name: values[name]
+        for definition in FIELDS.values()
+        if (name := definition.content) and (values[name] is not None or definition.blank_is_content)
+    }
+    pixels = digest_pixels(doctor.picture.file) if doctor.picture else content.pixels
+    return replace(content, **given, pixels=pixels, sent_size=content.sent_size or KEPT)
 
 
 def enter_replace(ledger: Ledger, case: Case, seal_name: str | None, maker: DecisionMaker) -> None:

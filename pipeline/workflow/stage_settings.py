@@ -343,7 +343,7 @@ def forecast(
         if "license_type" in contract.optional_parameters
         else 0,
         large_images=sum(
-            contract.is_heavy(picture.size) and not request.seal_image_compress
+            contract.is_heavy(picture.size) and not request.values.get(Field.SEAL_IMAGE_COMPRESS)
             for picture, request in zip(pictures, requests, strict=True)
         ),
         seconds=len(requests) / config.limits.requests_per_second,
@@ -357,7 +357,8 @@ def forecast(
 
 def _binds(request: SealRequest) -> bool:
     """Tell whether a create binds a paid licence: 0 asks for it, and so does auto-sign that says nothing."""
-    return request.license_type == 0 or (bool(request.enable_auto_sign) and request.license_type is None)
+    license_type = request.values.get(Field.LICENSE_TYPE)
+    return license_type == 0 or (license_type is None and bool(request.values.get(Field.ENABLE_AUTO_SIGN)))
 
 
 def traffic(config: Config, limiter: Limiter, submitted: Submitted) -> Traffic:

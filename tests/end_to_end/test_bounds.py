@@ -10,7 +10,7 @@ from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import Api, Config
-from pipeline.domain.roster import CardType, ImageFile
+from pipeline.domain.roster import Field, ImageFile
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
@@ -63,15 +63,12 @@ def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> RowPlan:
     request = SealRequest(
         "k",
         "r",
-        "张三",
-        number(1),
-        CardType.ID_CARD,
         "张三处方章",
-        None,
-        None,
-        auto_sign,
-        licence,
-        compress,
+        {
+            Field.ENABLE_AUTO_SIGN: auto_sign,
+            Field.LICENSE_TYPE: licence,
+            Field.SEAL_IMAGE_COMPRESS: compress,
+        },
         content,
     )
     doctor = type("Doctor", (), {"picture": ImageFile(Path("a.png"), "p", size)})()

@@ -227,7 +227,7 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital = hospital_with()
     hospital.doctors(1)
     hospital.go("run")
-    from pipeline.domain.roster import CardType
+    from pipeline.domain.roster import CardType, Field
     from pipeline.domain.seals import SealContent, SealRequest
     from pipeline.esign.contracts import CONTRACTS
     from pipeline.esign.contracts.base import Agent, CreateImage, build_upload
@@ -236,15 +236,17 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     request = SealRequest(
         "k",
         "r",
-        "张三",
-        number(1),
-        CardType.ID_CARD,
         "张三处方章",
-        "15400000001",
-        "OTHER",
-        True,
-        1,
-        False,
+        {
+            Field.NAME: "张三",
+            Field.NUMBER: number(1),
+            Field.ID_TYPE: CardType.ID_CARD,
+            Field.MOBILE: "15400000001",
+            Field.SCENE_KEY: "OTHER",
+            Field.ENABLE_AUTO_SIGN: True,
+            Field.LICENSE_TYPE: 1,
+            Field.SEAL_IMAGE_COMPRESS: False,
+        },
         content,
     )
     agent = Agent("a", "o", "u", "p", "q")
@@ -277,14 +279,18 @@ def _strangers(body: dict, model) -> list[str]:
 
 
 def test_keys_without_a_value_are_left_out():
-    from pipeline.domain.roster import CardType
+    from pipeline.domain.roster import CardType, Field
     from pipeline.domain.seals import SealContent, SealRequest
     from pipeline.esign.contracts import CONTRACTS
     from pipeline.esign.contracts.base import Agent, CreateImage
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
-        "k", "r", "张三", number(1), CardType.ID_CARD, "张三处方章", None, None, None, None, None, content
+        "k",
+        "r",
+        "张三处方章",
+        {Field.NAME: "张三", Field.NUMBER: number(1), Field.ID_TYPE: CardType.ID_CARD},
+        content,
     )
     body = json.loads(
         CONTRACTS["file_id"].build_create(Agent("a", "o", "u"), request, CreateImage(b"x", "f"))

@@ -5,16 +5,22 @@ import json
 import pytest
 
 from pipeline.config.settings import Api, Config
-from pipeline.domain.roster import CardType
+from pipeline.domain.roster import CardType, Field
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.errors import ConfigError
 from pipeline.esign.contracts import CONTRACTS
 from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS, Agent, CreateImage
 
 CONTENT = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
-REQUEST = SealRequest(
-    "k", "r", "张三", "110101199003070732", CardType.ID_CARD, "张三处方章", None, None, True, 1, True, CONTENT
-)
+VALUES = {
+    Field.NAME: "张三",
+    Field.NUMBER: "110101199003070732",
+    Field.ID_TYPE: CardType.ID_CARD,
+    Field.ENABLE_AUTO_SIGN: True,
+    Field.LICENSE_TYPE: 1,
+    Field.SEAL_IMAGE_COMPRESS: True,
+}
+REQUEST = SealRequest("k", "r", "张三处方章", VALUES, CONTENT)
 PARAMETERS = {
     "EnableAutoSign": "enable_auto_sign",
     "LicenseType": "license_type",

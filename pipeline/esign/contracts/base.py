@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from pipeline.domain.fields import FIELDS
+from pipeline.domain.roster import Field
 from pipeline.domain.seals import SealRequest
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
@@ -91,18 +93,19 @@ def dump_with_image(body: dict[str, object], name: str, image: bytes) -> bytes:
     return b"".join((before, f'"{name}":"'.encode(), base64.b64encode(image), b'"', after))
 
 
-def common_create_parameters(agent: Agent, request: SealRequest) -> dict[str, object]:
-    """Return the parameters of a create that every contract takes."""
-    return without_none(
-        Agent=agent.build_body(),
-        Operator={"OpenId": agent.operator_open_id},
-        UserName=request.name,
-        IdCardType=str(request.id_type),
-        IdCardNumber=request.number,
-        SealName=request.seal_name,
-        Mobile=request.mobile,
-        SceneKey=request.scene_key,
-    )
+def list_create_parameters(
+    agent: Agent, request: SealRequest, accepted: Collection[str] = ()
+) -> dict[str, object]:
+    """Return the parameters of a create but for its picture; ``accepted`` are the optional ones that are taken."""
+    values = {**request.values, Field.SEAL_NAME: request.seal_name}
+    parameters = {
+        definition.parameter: values[field]
+        for field, definition in FIELDS.items()
+        if definition.parameter
+        and field in values
+        and (field in accepted or not definition.is_optional_parameter)
+    }
+    return {"Agent": agent.build_body(), "Operator": {"OpenId": agent.operator_open_id}, **parameters}
 
 
 def build_upload(agent: Agent, file_name: str, image: bytes) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pipeline.domain.seals import SealRequest
-from pipeline.esign.contracts.base import Agent, Contract, CreateImage, common_create_parameters, dump_json
+from pipeline.esign.contracts.base import Agent, Contract, CreateImage, dump_json, list_create_parameters
 
 
 def build_create(agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
     """Return the body of a create."""
-    return dump_json(common_create_parameters(agent, request) | {"FileId": image.file_id})
+    return dump_json(list_create_parameters(agent, request) | {"FileId": image.file_id})
 
 
 FILE_ID = Contract(

@@ -11,20 +11,14 @@ from pipeline.esign.contracts.base import (
     Agent,
     Contract,
     CreateImage,
-    common_create_parameters,
     dump_with_image,
-    without_none,
+    list_create_parameters,
 )
 
 
 def build_create(agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
     """Return the body of a create."""
-    parameters = common_create_parameters(agent, request) | without_none(
-        EnableAutoSign=request.enable_auto_sign,
-        LicenseType=request.license_type,
-        SealImageCompress=request.seal_image_compress,
-        SealImage=PLACEHOLDER,
-    )
+    parameters = list_create_parameters(agent, request, OPTIONAL_PARAMETERS) | {"SealImage": PLACEHOLDER}
     return dump_with_image(parameters, "SealImage", image.data)
 
 

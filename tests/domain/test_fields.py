@@ -1,0 +1,70 @@
+"""Every entry of the table of fields fits the types that hold its values."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+from pipeline.domain.fields import FIELDS, list_content, list_sent_values
+from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Origin, Row
+from pipeline.domain.seals import SealContent
+from pipeline.intake.fields.validate import READERS
+
+DOCTOR = Doctor(
+    Row(Origin(Path("a.xlsx"), None, 2), (), {}),
+    None,
+    None,
+    name="张三",
+    number="110101199003070732",
+    id_type=CardType.ID_CARD,
+    mobile="13800138000",
+    seal_name="张三章",
+    enable_auto_sign=False,
+    picture=ImageFile(Path("a.png"), "sha256", 1),
+)
+
+
+def test_every_field_has_an_entry_titles_and_an_attribute_of_a_doctor():
+    assert set(FIELDS) == set(Field)
+    for field, definition in FIELDS.items():
+        assert all(definition.titles), field
+        assert hasattr(DOCTOR, definition.attribute or field), field
+
+
+def test_every_field_that_is_read_from_its_own_cell_has_rules():
+    assert set(Field) - set(READERS) == {Field.NUMBER, Field.ID_TYPE, Field.PICTURE}
+
+
+def test_the_entries_name_every_attribute_of_the_seal_content_that_a_row_gives():
+    names = {definition.content for definition in FIELDS.values() if definition.content}
+    assert names == {field.name for field in fields(SealContent)} - {"pixels", "sent_size"}
+    assert SealContent(**list_content(DOCTOR, lambda text: f"#{text}"), pixels=None) == SealContent(
+        name="张三",
+        number="#110101199003070732",
+        id_type="ID_CARD",
+        scene_key=None,
+        mobile="#13800138000",
+        seal_name="张三章",
+        picture="sha256",
+        pixels=None,
+    )
+
+
+def test_another_cards_number_has_one_digest_in_every_spelling():
+    cards = [
+        replace(DOCTOR, number=number, id_type=CardType.OTHER_CARD_TYPE) for number in ("e1-23", "E1 23")
+    ]
+    assert len({list_content(doctor, str)["number"] for doctor in cards}) == 1
+
+
+def test_a_no_is_sent_and_a_blank_is_not():
+    assert list_sent_values(DOCTOR) == {
+        Field.NAME: "张三",
+        Field.NUMBER: "110101199003070732",
+        Field.ID_TYPE: CardType.ID_CARD,
+        Field.MOBILE: "13800138000",
+        Field.ENABLE_AUTO_SIGN: False,
+    }
+
+
+def test_a_field_of_which_the_first_column_counts_is_not_sent():
+    for definition in FIELDS.values():
+        assert not (definition.first_column_counts and (definition.parameter or definition.content))
