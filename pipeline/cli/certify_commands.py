@@ -122,20 +122,22 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
     from pipeline.resolution.certify import AUTO_SIGN, record_place
     from pipeline.resolution.decide import DecisionMaker
 
-    given = {place: answer for place, answer in answers.items() if answer}
+    given = {name: answer for name, answer in answers.items() if answer}
     if len(given) > 1:
         raise UsageError("certify_one_place")
-    ((place, answer),) = given.items()
+    ((place_name, answer),) = given.items()
     config = session.require_ready_config()
     with _find_sealed_row(session, config, query) as (ledger, row_plan):
         assert row_plan.history is not None
         is_shown = (
-            _is_shown_by_auto_sign(session, config, row_plan) if place == AUTO_SIGN else answer == "shown"
+            _is_shown_by_auto_sign(session, config, row_plan)
+            if place_name == AUTO_SIGN
+            else answer == "shown"
         )
         maker = DecisionMaker.current_user(session.clock, why)
-        record_place(ledger, row_plan.history, place, maker, shown=is_shown)
+        record_place(ledger, row_plan.history, place_name, maker, shown=is_shown)
     key = "certified_shown" if is_shown else "certified_not_shown"
-    session.inform(key, place=session.render_sentence(f"place_{place}"))
+    session.inform(key, place=session.render_sentence(f"place_{place_name}"))
     session.suggest_command("next_list", "resolve")
     return 0 if is_shown else 3
 

@@ -223,7 +223,7 @@ class Session:
 
 
 def _is_found_as(name: str, called: Path) -> bool:
-    """Tell whether typing a name starts the very program that was called."""
+    """Return whether typing a name starts the very program that was called."""
     program = shutil.which(name)
     return program is not None and Path(program).absolute().with_suffix("") == called.absolute().with_suffix(
         ""

@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 @out_option
 @click.pass_obj
 def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
-    """Run the whole night on sample data; no account is needed.
+    """Run the whole import on sample data; no account is needed.
 
     The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second
     demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.
@@ -176,7 +176,7 @@ SECONDS = click.FloatRange(min=0)
 def sandbox(session: Session, /, **options: Any) -> int:
     """Run a stand-in for the service on 127.0.0.1.
 
-    It answers until Ctrl-C; GET /_truth tells what it made.
+    It answers until Ctrl-C; GET /_truth lists what it made.
     """
     import asyncio
 

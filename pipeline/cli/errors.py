@@ -127,7 +127,7 @@ def _suggest_commands(error: click.exceptions.NoSuchCommand) -> click.exceptions
 
 
 def is_near_name(word: str, name: str) -> bool:
-    """Tell whether a word begins a command's name, or is a misspelling of it."""
+    """Return whether a word begins a command's name, or is a misspelling of it."""
     if name in NEVER_SUGGESTED:
         return False
     slips = 2 if len(word) >= LONG_WORD else 1

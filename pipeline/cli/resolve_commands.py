@@ -75,21 +75,21 @@ def resolve(
     if way == "probe":
         return _probe(session, query)
     workbook = _find_workbook(query)
-    with _open_cases(session, changes=bool(way or workbook)) as cases:
+    with _open_cases(session, changes=bool(way or workbook)) as opened:
         if query is None:
-            warn_of_unanswered_create(session, cases.ledger)
-            return print_unresolved(session, cases.ledger, cases.found)
+            warn_of_unanswered_create(session, opened.ledger)
+            return print_unresolved(session, opened.ledger, opened.cases)
         if workbook and not way:
-            return _enter_workbook(session, cases, workbook, why)
-        case = _find_one_case(session, cases, query, way)
+            return _enter_workbook(session, opened, workbook, why)
+        case = _find_one_case(session, opened, query, way)
         if not way:
-            return print_unresolved(session, cases.ledger, [case])
+            return print_unresolved(session, opened.ledger, [case])
         with _point_to(case):
             maker = DecisionMaker.current_user(session.clock, why or "resolve")
             if way == "look_up":
-                return _look_up(session, cases.ledger, case, maker)
+                return _look_up(session, opened.ledger, case, maker)
             value = seal_name if way == "replace" else ways["seal_id"]
-            _enter_decision(session, cases, case, maker, way=way, value=value, sure=sure)
+            _enter_decision(session, opened, case, maker, way=way, value=value, sure=sure)
     session.inform("resolved", name=case.name, way=session.render_sentence(f"way_{way}"))
     session.suggest_command("next_list", "resolve")
     return 0
@@ -109,16 +109,16 @@ def _find_workbook(query: str | None) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenCases:
-    """The open ledger, and all that waits for a decision."""
+class _OpenLedger:
+    """The ledger, and all cases that wait for a decision."""
 
     ledger: SqliteLedger
     site_key: SiteKey
-    found: Sequence[Case]
+    cases: Sequence[Case]
 
 
 @contextmanager
-def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenCases]:
+def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenLedger]:
     """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
     from pipeline.resolution.cases import find_cases, merge_cases
     from pipeline.workflow.import_run import prepare_run
@@ -139,7 +139,7 @@ def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenCases]:
         for one_request in filter(None, (request, _repeat_last_run(request, ledger))):
             run_plan = prepare_run(one_request, config, ledger=ledger, site_key=site_key, clock=clock)
             cases = merge_cases(cases, find_cases(run_plan.planned, snapshot))
-        yield _OpenCases(ledger, site_key, cases)
+        yield _OpenLedger(ledger, site_key, cases)
 
 
 def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
@@ -157,17 +157,17 @@ def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | 
     return replace(request, rosters=rosters, seals=seals) if rosters else None
 
 
-def _find_one_case(session: Session, cases: _OpenCases, query: str, way: str = "") -> Case:
+def _find_one_case(session: Session, opened: _OpenLedger, query: str, way: str = "") -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
     query = readable(query)
-    fitting = [case for case in cases.found if case.is_meant_by(query)]
+    fitting = [case for case in opened.cases if case.is_meant_by(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
     if way and len(fitting) > 1:
         of_this_kind = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
         fitting = of_this_kind or fitting
     if len(fitting) > 1:
-        print_unresolved(session, cases.ledger, fitting)
+        print_unresolved(session, opened.ledger, fitting)
         then = ("resolve", fitting[0].unique_word)
         raise UsageError("resolve_many", query=query, n=len(fitting), then=then)
     return fitting[0]
@@ -185,7 +185,7 @@ def _point_to(case: Case) -> Iterator[None]:
 
 def _enter_decision(
     session: Session,
-    cases: _OpenCases,
+    opened: _OpenLedger,
     case: Case,
     maker: DecisionMaker,
     *,
@@ -196,7 +196,7 @@ def _enter_decision(
     """Enter a decision; ``value`` is the SealId, or the name of a new seal."""
     from pipeline.resolution import decide
 
-    ledger, site_key = cases.ledger, cases.site_key
+    ledger, site_key = opened.ledger, opened.site_key
     match way:
         case "seal_id":
             decide.enter_created(ledger, case, value or "", maker)
@@ -232,12 +232,12 @@ def _probe(session: Session, query: str | None) -> int:
         require_ready(config, session.config_name)
         if config.unknown != "probe":
             raise UsageError("probe_not_allowed")
-        with _open_cases(session, changes=False) as cases:
-            case = _find_one_case(session, cases, query or "")
+        with _open_cases(session, changes=False) as opened:
+            case = _find_one_case(session, opened, query or "")
             with _point_to(case):
                 if case.attempt is None or case.planned is None:
                     raise UsageError("probe_nothing", name=case.name)
-                require_fence(case, clock.now(), find_grounds(session, cases.ledger).service_time)
+                require_fence(case, clock.now(), find_grounds(session, opened.ledger).service_time)
         request = ask_of("resolve", config, clock, invocation=session.invocation, run=recorder.run)
         request = replace(request, only_keys=frozenset({case.key}))
         return run_command(session, config, request, recorder=recorder, latest=None, yes=True)
@@ -265,16 +265,16 @@ def _look_up(session: Session, ledger: SqliteLedger, case: Case, maker: Decision
     return 3 if answer.seal_id is None else 0
 
 
-def _enter_workbook(session: Session, cases: _OpenCases, path: Path, why: str | None) -> int:
+def _enter_workbook(session: Session, opened: _OpenLedger, path: Path, why: str | None) -> int:
     """Enter the lines of an Unknown sheet that are filled in; return the exit code."""
     from pipeline.resolution.decide import DecisionMaker
     from pipeline.resolution.unknown_sheet import enter_answers, read_answers, require_agreement
 
-    ledger = cases.ledger
+    ledger = opened.ledger
     answers = read_answers(path)
-    require_agreement(answers, cases.found, ledger.read_person, path)
+    require_agreement(answers, opened.cases, ledger.read_person, path)
     maker = DecisionMaker.current_user(session.clock, f"{why or 'resolve'}: {path.name}")
-    errors = enter_answers(ledger, cases.found, answers, maker, find_grounds(session, ledger))
+    errors = enter_answers(ledger, opened.cases, answers, maker, find_grounds(session, ledger))
     for row, error in errors.items():
         if error is not None:
             session.alert("resolve_line", row=row, why=error)
@@ -308,8 +308,10 @@ def print_unresolved(session: Session, ledger: SqliteLedger, cases: Sequence[Cas
 def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> None:
     from pipeline.resolution.cases import describe_location
 
-    place = describe_location(location, session.spoken)
-    details: dict[str, Any] = {"name": case.name, "place": place}
+    details: dict[str, Any] = {
+        "name": case.name,
+        "place": describe_location(location, session.spoken),
+    }
     if case.attempt is not None:
         session.print_text(
             f"resolve_{case.status.value}",
@@ -333,12 +335,12 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
             word=f"SealId {seal}" if seal else f"TraceId {trace}",
         )
     else:
-        assert case.past.seal is not None
+        assert case.history.seal is not None
         session.print_text(
             "resolve_changed",
             **details,
             seal_name=case.seal_name,
-            seal_id=case.past.seal.seal_id,
+            seal_id=case.history.seal.seal_id,
             differs=_join_fields(session, case.differing_fields),
         )
 

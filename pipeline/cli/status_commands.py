@@ -50,7 +50,7 @@ EXIT_MEANINGS: Mapping[int, str] = {  # exit codes of runs
 @click.command()
 @click.pass_obj
 def status(session: Session) -> int:
-    """Tell what the ledger knows: seals, unknown rows, last run."""
+    """Show what the ledger holds: seals, unknown rows, last run."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.ledger.lock import is_locked
     from pipeline.workflow.early_end import find_last_record, later_of
@@ -272,7 +272,7 @@ def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
 @click.argument("query", nargs=-1, required=True, metavar="QUERY...")
 @click.pass_obj
 def explain(session: Session, *, query: tuple[str, ...]) -> int:
-    """Tell one doctor's history across nights.
+    """Show one doctor's history across runs.
 
     QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several
     words all must fit the doctor.

@@ -38,12 +38,12 @@ HELP: Mapping[str, str] = {
     "Use the ledger at this place although earlier results or the registry show another.": "即使以前的结果或本机登记指向另一个台账，也使用这里的台账。",
     "Judgements saved by review.html: what is wrong stays.": "review.html 保存的核对结果：判错的不提交。",
     # status, report, explain
-    "Tell one doctor's history across nights.": "一位医生各晚的完整经过。",
+    "Show one doctor's history across runs.": "一位医生各晚的完整经过。",
     "QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several "
     "words all must fit the doctor.": (
         "QUERY 是姓名、工号、证件后四位或完整号码、印章名称、印章ID、RequestId 或 TraceId；写几个词时须同时符合。"
     ),
-    "Tell what the ledger knows: seals, unknown rows, last run.": "台账的现状：印章、结果未知的行、最近一次运行。",
+    "Show what the ledger holds: seals, unknown rows, last run.": "台账的现状：印章、结果未知的行、最近一次运行。",
     "Rebuild a run's results from the ledger and its rosters.": "用台账和名单重新生成某次运行的结果。",
     "The run to tell again (default: the last).": "要重新生成的运行（默认：最近一次）。",
     # resolve, certify
@@ -110,14 +110,14 @@ HELP: Mapping[str, str] = {
         "打印实际生效的配置：文件、环境变量和默认值合在一起。"
     ),
     # demo, sandbox
-    "Run the whole night on sample data; no account is needed.": "用示例数据把整个流程跑一遍；不需要账号。",
+    "Run the whole import on sample data; no account is needed.": "用示例数据把整个流程跑一遍；不需要账号。",
     "The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second "
     "demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.": (
         "服务是本机 127.0.0.1 上的内置沙盒。台账和结果留在 demo/ 里：第二次运行不会重复提交。"
         "退出码 3 是对的：示例名单里故意放了有问题的行。"
     ),
     "Run a stand-in for the service on 127.0.0.1.": "在 127.0.0.1 上运行一个替身服务（沙盒）。",
-    "It answers until Ctrl-C; GET /_truth tells what it made.": "按 Ctrl-C 停止；GET /_truth 可以看到它创建了什么。",
+    "It answers until Ctrl-C; GET /_truth lists what it made.": "按 Ctrl-C 停止；GET /_truth 可以看到它创建了什么。",
     "On 127.0.0.1; 0 = any.": "127.0.0.1 的端口；0 = 任意。",
     "Faults to inject.": "要注入的故障。",
     "How calls are counted.": "怎样限流。",

@@ -145,7 +145,7 @@ def read_sheet(
 
 
 def is_results(path: Path) -> bool:
-    """Tell whether a file is a results workbook of ours."""
+    """Return whether a file is a results workbook of ours."""
     return run_of(path) is not None
 
 

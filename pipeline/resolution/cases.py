@@ -14,8 +14,8 @@ from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
-from pipeline.messages import timeline
 from pipeline.messages.catalogue import say
+from pipeline.messages.timeline import say as timeline_text
 from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
 
@@ -30,7 +30,7 @@ class Case:
     key: str
     status: Status  # unknown, exists, changed; rejected where the row may be a known person's
     name: str = _field(repr=False)
-    past: PersonHistory = _field(repr=False)
+    history: PersonHistory = _field(repr=False)
     planned: RowPlan | None = _field(default=None, repr=False)  # the roster's row, if it has one
 
     @property
@@ -41,19 +41,19 @@ class Case:
     @property
     def attempt(self) -> CreateAttempt | None:
         """The create without a verdict."""
-        return self.past.unresolved_attempt
+        return self.history.unresolved_attempt
 
     @property
     def seal_name(self) -> str:
         """The seal name that was sent."""
-        return (self.past.seal.seal_name if self.past.seal else self.past.seal_name) or ""
+        return (self.history.seal.seal_name if self.history.seal else self.history.seal_name) or ""
 
     @property
     def unique_word(self) -> str:
         """The word that means this case and no other: its trace id, its seal's id, or else its key."""
         if self.attempt is not None:
             return self.attempt.uuid
-        return self.past.seal.seal_id if self.past.seal else self.key
+        return self.history.seal.seal_id if self.history.seal else self.key
 
     @property
     def differing_fields(self) -> list[str]:
@@ -78,10 +78,10 @@ class Case:
         )
 
     def is_meant_by(self, query: str) -> bool:
-        """Tell whether a query means this person: name, staff number, last four, seal name, SealId, trace id, key."""
+        """Return whether a query means this person: name, staff number, last four, seal name, SealId, trace id, key."""
         doctor = self.planned.doctor if self.planned else None
         words = {self.name, self.seal_name, self.key}
-        for history in filter(None, (self.past, self.possibly_same)):
+        for history in filter(None, (self.history, self.possibly_same)):
             words |= {history.key, history.seal.seal_id if history.seal else ""}
             words.add(history.unresolved_attempt.uuid if history.unresolved_attempt else "")
         if doctor is not None:
@@ -153,8 +153,8 @@ def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
         staff_no, number = doctor.staff_no, doctor.number
         line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
     else:  # its roster was named on the command line, or has lost the row
-        history = build_timeline(ledger.read_person(case.key), find_run=ledger.find_run)
-        staff_no, number, line = history.staff_no, history.id_masked, history.newest_line
+        timeline = build_timeline(ledger.read_person(case.key), find_run=ledger.find_run)
+        staff_no, number, line = timeline.staff_no, timeline.id_masked, timeline.newest_line
     return {
         "staff_no": staff_no,
         "last_four": number[-4:] if number else None,
@@ -168,8 +168,8 @@ def describe_location(location: Mapping[str, Any], language: str) -> str:
     """Return a location in words, masked."""
     staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
     parts = (
-        timeline.say("who.staff_no", language, text=staff_no) if staff_no else "",
-        timeline.say("who.last_four", language, text=last_four) if last_four else "",
+        timeline_text("who.staff_no", language, text=staff_no) if staff_no else "",
+        timeline_text("who.last_four", language, text=last_four) if last_four else "",
         f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
     )
     return mask_text(say("mark.comma", language).join(filter(None, parts)) or "—")
@@ -177,7 +177,7 @@ def describe_location(location: Mapping[str, Any], language: str) -> str:
 
 def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON of a case; ``trace_id``, else ``seal_id``, is the word that means it alone."""
-    attempt, seal, same_person = case.attempt, case.past.seal, case.same_person_detail
+    attempt, seal, same_person = case.attempt, case.history.seal, case.same_person_detail
     return {
         "status": case.status.value,
         "key": case.key,

@@ -92,7 +92,7 @@ async def certify_create(
 ) -> CreateCertificate:
     """Send the create a second time and record the answer. Raises UsageError where no verdict came.
 
-    A doctor whose second create got no verdict may have a second seal: the error says so.
+    A doctor whose second create got no verdict may have a second seal: the error mentions it.
     """
     contract, agent = stage_settings.contract_of(service.config), stage_settings.agent(service.config)
     data = _read_checked(prepared)
@@ -166,7 +166,7 @@ def _no_verdict_error(why: str, trace_id: str) -> UsageError:
 
 
 def record_place(
-    ledger: Ledger, history: PersonHistory, place: str, maker: DecisionMaker, *, shown: bool
+    ledger: Ledger, history: PersonHistory, place_name: str, maker: DecisionMaker, *, shown: bool
 ) -> None:
     """Enter whether a place shows the seal of a person; UsageError for a seal that this program did not make.
 
@@ -178,7 +178,13 @@ def record_place(
     kind = SHOWN if shown else NOT_SHOWN
     ledger.record_decision(
         Decision(
-            kind, history.key, maker.decided_at, maker.name, maker.why, seal_id=seal.seal_id, detail=place
+            kind,
+            history.key,
+            maker.decided_at,
+            maker.name,
+            maker.why,
+            seal_id=seal.seal_id,
+            detail=place_name,
         )
     )
 
@@ -188,8 +194,8 @@ def find_certified_place(ledger: Ledger, now: float) -> str | None:
     records = {
         record.detail: record for record in ledger.list_decisions() if record.kind in {SHOWN, NOT_SHOWN}
     }
-    for place in SEARCHABLE_PLACES:
-        record = records.get(place)
+    for place_name in SEARCHABLE_PLACES:
+        record = records.get(place_name)
         if record is not None and record.kind == SHOWN and record.at >= now - CERTIFICATE_DAYS * 86_400:
-            return place
+            return place_name
     return None

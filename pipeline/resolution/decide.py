@@ -93,8 +93,8 @@ def enter_keep(ledger: Ledger, case: Case, maker: DecisionMaker, digest: Callabl
 
 def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str]) -> SealContent:
     """Return the seal's content with all that the row gives in its place; the rest stays."""
-    assert case.past.seal is not None
-    content = case.past.seal.content
+    assert case.history.seal is not None
+    content = case.history.seal.content
     assert content is not None
     doctor = row_plan.doctor
     values = list_content(doctor, digest)
@@ -131,7 +131,7 @@ def enter_same_person(ledger: Ledger, case: Case, maker: DecisionMaker) -> None:
 def enter_other_person(ledger: Ledger, case: Case, maker: DecisionMaker, *, number_key: str | None) -> None:
     """Enter that the row's number is another person's; ``number_key`` is its own key where it was entered as the same."""
     is_taken_back = case.possibly_same is None and number_key is not None
-    owner = case.past if is_taken_back else _require_possibly_same(case)
+    owner = case.history if is_taken_back else _require_possibly_same(case)
     _enter(ledger, "other_person", owner.key, maker, detail=number_key if is_taken_back else case.key)
 
 
@@ -151,7 +151,7 @@ def find_number_key(
     key = person_key(lifetime(doctor.number, doctor.id_type))
     if same_persons.get(key) != case.key:
         return None
-    create = case.past.seal or case.past.unresolved_attempt
+    create = case.history.seal or case.history.unresolved_attempt
     number = digest(list_spellings(doctor.number, doctor.id_type)[0])
     if create and create.content and create.content.number == number:
         raise UsageError("desk.made_with_number", name=case.name)

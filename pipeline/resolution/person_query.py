@@ -60,9 +60,7 @@ class PersonFinder:
         matches = [self._match_word(self._hide_number(word), look_up) for word in words]
         people = set.intersection(*matches) if matches else set()
         timelines = [self._build_timeline(match, look_up) for match in people]
-        return sorted(
-            timelines, key=lambda each: (each.name or "", each.staff_no or "", each.id_masked or "")
-        )
+        return sorted(timelines, key=_sort_key)
 
     def suggest_words(self, words: Collection[str]) -> list[str]:
         """Return a few names and staff numbers that are similar to these words."""
@@ -117,18 +115,20 @@ class PersonFinder:
         return people | {PersonQueryMatch(None, frozenset(ids)) for ids in rows_without_owner.values()}
 
     def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
-        life = self.ledger.read_person(match.key, match.row_ids)
+        person = self.ledger.read_person(match.key, match.row_ids)
         if match.key is not None:
-            names = {parse_line(row)["name"] for row in life.said} | {create.name for create in life.creates}
-            unnumbered = self.ledger.find_rows_without_number(sorted(filter(None, {*names, life.name})))
+            names = {parse_line(row)["name"] for row in person.said} | {
+                create.name for create in person.creates
+            }
+            unnumbered = self.ledger.find_rows_without_number(sorted(filter(None, {*names, person.name})))
             row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
             if row_ids:
-                life = self.ledger.read_person(match.key, row_ids)
+                person = self.ledger.read_person(match.key, row_ids)
             match = replace(match, row_ids=frozenset(row_ids))
-        life = self._add_rows_of_folders(life, match)
-        return build_timeline(life, find_run=cache(self.ledger.find_run), run_under_way=self.run_under_way)
+        person = self._add_rows_of_folders(person, match)
+        return build_timeline(person, find_run=cache(self.ledger.find_run), run_under_way=self.run_under_way)
 
-    def _add_rows_of_folders(self, life: PersonRecords, match: PersonQueryMatch) -> PersonRecords:
+    def _add_rows_of_folders(self, person: PersonRecords, match: PersonQueryMatch) -> PersonRecords:
         rows = [
             row
             for row in self._search_folders([*([match.key] if match.key else []), *match.row_ids])
@@ -136,7 +136,9 @@ class PersonFinder:
             and (match.key is not None or row.row.row_id in match.row_ids)
         ]
         return (
-            replace(life, said=tuple(sorted((*rows, *life.said), key=lambda row: row.at))) if rows else life
+            replace(person, said=tuple(sorted((*rows, *person.said), key=lambda row: row.at)))
+            if rows
+            else person
         )
 
     def _search_folders(self, words: Collection[str]) -> Iterator[RowHistoryEntry]:
@@ -170,6 +172,10 @@ class PersonFinder:
                 continue
 
 
+def _sort_key(timeline: PersonTimeline) -> tuple[str, str, str]:
+    return timeline.name or "", timeline.staff_no or "", timeline.id_masked or ""
+
+
 def _read_history_entry(run: str, started: float, text: str) -> RowHistoryEntry:
     line = json.loads(text)
     row = RowRecord(
@@ -181,7 +187,7 @@ def _read_history_entry(run: str, started: float, text: str) -> RowHistoryEntry:
 
 
 def is_meant(line: Line, word: str) -> bool:
-    """Tell whether a word means the row of a line."""
+    """Return whether a word means the row of a line."""
     wanted = word.casefold()
     if any(str(line[name]).casefold() == wanted for name in _WHOLE_FIELDS if line.get(name)):
         return True
@@ -227,7 +233,7 @@ def _find_owner(line: Line, look_up: LookUp) -> str | None:
 
 
 def _is_similar(known: str, word: str) -> bool:
-    """Tell whether a word may mean a known one: a part of it, the same staff number, or one character different."""
+    """Return whether a word may mean a known one: a part of it, the same staff number, or one character different."""
     if not word:
         return False
     if known.isdecimal() or word.isdecimal():

@@ -65,36 +65,36 @@ def parse_line(entry: RowHistoryEntry) -> Mapping[str, Any]:
 
 
 def build_timeline(
-    life: PersonRecords, *, find_run: Callable[[str], RunRecord | None], run_under_way: str | None = None
+    person: PersonRecords, *, find_run: Callable[[str], RunRecord | None], run_under_way: str | None = None
 ) -> PersonTimeline:
     """Build a timeline; ``find_run`` returns what is known of a run, ``run_under_way`` has not ended yet."""
-    rows = sorted(life.said, key=_rank_newness, reverse=True)
+    rows = sorted(person.said, key=_rank_newness, reverse=True)
     newest_row = rows[0] if rows else None
     lines = [parse_line(row) for row in rows]
     names = [
         *(line["name"] for line in lines),
-        *(create.name for create in reversed(life.creates)),
-        life.name,
+        *(create.name for create in reversed(person.creates)),
+        person.name,
     ]
     known_names = list(dict.fromkeys(filter(None, names)))
-    last_create = life.creates[-1] if life.creates else None
-    entries = _build_entries(life, find_run)
+    last_create = person.creates[-1] if person.creates else None
+    entries = _build_entries(person, find_run)
     return PersonTimeline(
-        key=life.key,
+        key=person.key,
         name=known_names[0] if known_names else None,
         other_names=tuple(known_names[1:]),
         staff_no=_find_first(lines, "staff_no"),
-        id_masked=_find_first(lines, "id_masked") or life.id_masked,
+        id_masked=_find_first(lines, "id_masked") or person.id_masked,
         mobile_masked=_find_first(lines, "mobile_masked"),
-        status=_find_status(life, newest_row),
-        seal=_find_live_seal(life),
-        seal_name=life.seal_name or _find_first(lines, "seal_name"),
-        seal_name_locked=life.seal_name is not None,
-        open_create=_find_open_create(life),
+        status=_find_status(person, newest_row),
+        seal=_find_live_seal(person),
+        seal_name=person.seal_name or _find_first(lines, "seal_name"),
+        seal_name_locked=person.seal_name is not None,
+        open_create=_find_open_create(person),
         refused_create=last_create if last_create and last_create.verdict == "refused" else None,
         newest_row=newest_row,
-        is_gone=bool(life.said) and not any(row.still for row in life.said),
-        creates_sent=sum(create.sent for create in life.creates),
+        is_gone=bool(person.said) and not any(row.still for row in person.said),
+        creates_sent=sum(create.sent for create in person.creates),
         entries=entries,
         run_under_way=run_under_way
         if any(run_under_way == entry.run for entry in entries if entry.run)
@@ -102,30 +102,30 @@ def build_timeline(
     )
 
 
-def _find_live_seal(life: PersonRecords) -> SealRecord | None:
-    return next((seal for seal in life.seals if seal.ended_by is None), None)
+def _find_live_seal(person: PersonRecords) -> SealRecord | None:
+    return next((seal for seal in person.seals if seal.ended_by is None), None)
 
 
-def _find_open_create(life: PersonRecords) -> AttemptRecord | None:
-    return next((create for create in life.creates if create.open), None)
+def _find_open_create(person: PersonRecords) -> AttemptRecord | None:
+    return next((create for create in person.creates if create.open), None)
 
 
-def _find_status(life: PersonRecords, newest_row: RowHistoryEntry | None) -> Status:
+def _find_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -> Status:
     """Return the present status of a person: what the ledger holds counts first, then the newest run."""
-    open_create = _find_open_create(life)
+    open_create = _find_open_create(person)
     if open_create is not None:
         return Status.EXISTS if open_create.verdict == "exists" else Status.UNKNOWN
     row_status = Status(newest_row.row.status) if newest_row else None
-    last_decision = max((decision.at for decision in life.decisions), default=0.0)
+    last_decision = max((decision.at for decision in person.decisions), default=0.0)
     is_decided_since = newest_row is not None and last_decision > newest_row.until
-    if _find_live_seal(life) is not None:
+    if _find_live_seal(person) is not None:
         if row_status is None or row_status not in _WITH_SEAL or is_decided_since:
             return Status.SEALED
         return row_status
     if is_decided_since:
         return Status.NOT_SENT  # not created, or given up: the next run sends it
     if row_status is None or row_status is Status.READY:  # no run has ended with it: the ledger counts
-        is_refused = bool(life.creates) and life.creates[-1].verdict == "refused"
+        is_refused = bool(person.creates) and person.creates[-1].verdict == "refused"
         return Status.FAILED if is_refused else Status.NOT_SENT
     return row_status if row_status in _BY_WEIGHT else Status.NOT_SENT
 
@@ -145,14 +145,14 @@ def _find_first(lines: Sequence[Mapping[str, Any]], field: str) -> str | None:
 
 
 def _build_entries(
-    life: PersonRecords, find_run: Callable[[str], RunRecord | None]
+    person: PersonRecords, find_run: Callable[[str], RunRecord | None]
 ) -> tuple[TimelineEntry, ...]:
     """Join what belongs to one run; each decision is an entry of its own."""
     rows: defaultdict[str, list[RowHistoryEntry]] = defaultdict(list)
     creates: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
-    for row in life.said:
+    for row in person.said:
         rows[row.first].append(row)
-    for create in life.creates:
+    for create in person.creates:
         creates[create.run].append(create)
     entries = []
     for run in {*rows, *creates}:
@@ -164,5 +164,5 @@ def _build_entries(
         )
         sorted_rows = tuple(sorted(rows[run], key=_rank_weight, reverse=True))
         entries.append(TimelineEntry(moment, run, record, sorted_rows, tuple(creates[run])))
-    entries += [TimelineEntry(decision.at, decision=decision) for decision in life.decisions]
+    entries += [TimelineEntry(decision.at, decision=decision) for decision in person.decisions]
     return tuple(sorted(entries, key=lambda entry: entry.moment))

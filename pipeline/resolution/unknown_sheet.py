@@ -130,13 +130,13 @@ def _index_by_trace(open_cases: Iterable[Case]) -> Mapping[str, Case]:
     return {case.attempt.uuid: case for case in open_cases if case.attempt is not None}
 
 
-def _find_disagreement(answer: SheetAnswer, case: Case, life: PersonRecords) -> str | None:
+def _find_disagreement(answer: SheetAnswer, case: Case, person: PersonRecords) -> str | None:
     """Return the title of a column that names another person than the create's, None where all agree."""
-    create = next(create for create in life.creates if create.uuid == answer.trace_id)
-    lines = [parse_line(entry) for entry in life.said]
+    create = next(create for create in person.creates if create.uuid == answer.trace_id)
+    lines = [parse_line(entry) for entry in person.said]
     row_ids = {create.row_id, *(line["row_id"] for line in lines)}
-    names = {create.name, life.name, *(line["name"] for line in lines)}
-    numbers = {life.id_masked, *(line["id_masked"] for line in lines)}
+    names = {create.name, person.name, *(line["name"] for line in lines)}
+    numbers = {person.id_masked, *(line["id_masked"] for line in lines)}
     if case.planned is not None:
         doctor = case.planned.doctor
         row_ids.add(doctor.row_id)
