@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.domain.service_codes import CODES
-from pipeline.messages.advice import Advice
 from pipeline.messages.problem_entries import (
     FILE_ENTRIES,
     IDENTITY_ENTRIES,
@@ -22,7 +21,7 @@ from pipeline.messages.problem_entries import (
 from pipeline.messages.problems import parted
 from pipeline.messages.results import say as result_word
 from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
-from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
+from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS, Advice
 
 HERE = Path(__file__).parent
 LANGUAGES = ("zh", "en")

@@ -11,8 +11,7 @@ from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.problems import CATALOGUE, OTHER_CASE, message, parted, problem
 from pipeline.messages.results import WORDS
-from pipeline.messages.service_advice import advice_for, known
-from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
+from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE, advice_for, known
 from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
 
 HOUSE = Path(__file__).parents[1]

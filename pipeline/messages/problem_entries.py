@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from pipeline.domain.roster import Severity
+from pipeline.domain.service_codes import ResponsibleRole
 
-ResponsibleRole = Literal["clerk", "it", "tencent", "nobody"]
 Pair = tuple[str, str]  # zh, en
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from pipeline.domain.masking import Masker
     from pipeline.domain.roster import FileReport
+    from pipeline.domain.service_codes import ResponsibleRole
     from pipeline.ledger.protocol import RunRecord
-    from pipeline.messages.problem_entries import ResponsibleRole
     from pipeline.reports.presenter import Presenter
 
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"

@@ -11,7 +11,7 @@ from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.problems import CATALOGUE, message
 from pipeline.messages.results import status_meaning
-from pipeline.messages.service_advice import advice_for, known
+from pipeline.messages.service_error_advice import advice_for, known
 from pipeline.messages.service_errors import ANSWERS
 from pipeline.reports.display_values import display_last_attempt
 from pipeline.reports.presenter import Presenter

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pipeline.domain.roster import Field
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import TOLD_FIELDS
-from pipeline.messages.service_advice import advice_for, known
+from pipeline.messages.service_error_advice import advice_for, known
 
 _OF_CODE: Mapping[str, tuple[Field, ...]] = {
     "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),

@@ -12,7 +12,7 @@ from pipeline.clock import stamp
 from pipeline.domain.metrics import DurationHistogram
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.problems import CATALOGUE
-from pipeline.messages.service_advice import advice_on_refusal
+from pipeline.messages.service_error_advice import advice_on_refusal
 from pipeline.reports import charts
 from pipeline.reports.cell_text import clean_text
 from pipeline.reports.display_values import (

@@ -8,11 +8,10 @@ from types import MappingProxyType
 from pipeline.clock import shown
 from pipeline.domain.run import RunReport
 from pipeline.domain.service_codes import CODES
-from pipeline.messages.advice import Advice
 from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.results import WORDS, halt_word
-from pipeline.messages.service_advice import advice_for, advice_on_halt, advice_on_refusal, known
-from pipeline.messages.service_errors import ANSWERS
+from pipeline.messages.service_error_advice import advice_for, advice_on_halt, advice_on_refusal, known
+from pipeline.messages.service_errors import ANSWERS, Advice
 from pipeline.reports.presenter import Presenter
 
 # reasons of ours whose own words name no cure

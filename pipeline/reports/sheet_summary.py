@@ -10,7 +10,7 @@ from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport, Status
 from pipeline.messages.problems import CATALOGUE
-from pipeline.messages.service_advice import advice_on_refusal
+from pipeline.messages.service_error_advice import advice_on_refusal
 from pipeline.reports.columns import describe_columns, find_layouts
 from pipeline.reports.display_values import find_retried_rows
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps, summarize_run

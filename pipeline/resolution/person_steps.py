@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.run import Status
+from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.protocol import RunRecord
-from pipeline.messages.advice import Advice
 from pipeline.messages.localized import Bilingual
-from pipeline.messages.problem_entries import ResponsibleRole
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import phrase as results_phrase
-from pipeline.messages.service_advice import advice_on_halt, advice_on_refusal
+from pipeline.messages.service_error_advice import advice_on_halt, advice_on_refusal
+from pipeline.messages.service_errors import Advice
 from pipeline.messages.timeline import phrase
 from pipeline.reports.next_steps import CommandLine, NextStep, find_workbook, read_run_record
 from pipeline.resolution.timeline import PersonTimeline

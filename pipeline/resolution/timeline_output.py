@@ -18,7 +18,7 @@ from pipeline.messages.catalogue import say as mark
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.results import say as result_word
 from pipeline.messages.results import status_meaning, status_word
-from pipeline.messages.service_advice import advice_for, known
+from pipeline.messages.service_error_advice import advice_for, known
 from pipeline.messages.texts import load_text, load_texts, name_field
 from pipeline.messages.timeline import WORDS, say
 from pipeline.reports.next_steps import NextStep

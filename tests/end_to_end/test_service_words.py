@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 from wire_support import fault
 
-from pipeline.messages.service_advice import advice_for
+from pipeline.messages.service_error_advice import advice_for
 
 SENTENCES = {
     "zh": ("签名不对", "信息科：重新复制 SecretKey", "密钥取自"),

@@ -30,11 +30,11 @@ from pipeline.messages import (
     texts,
     timeline,
 )
-from pipeline.messages.advice import Advice
 from pipeline.messages.catalogue import SENTENCES, TABLES, phrase
 from pipeline.messages.click import CHINESE
 from pipeline.messages.help import HELP
 from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
+from pipeline.messages.service_errors import Advice
 
 HOUSE = Path(__file__).parents[2]
 PIPELINE = HOUSE / "pipeline"
