@@ -49,21 +49,22 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
         f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_CREATED}) AND NOT EXISTS ({REPLACEMENT_PENDING} AND key = ?2)",
         (attempt.seal_name, attempt.key),
     )
+    values = (
+        attempt.uuid,
+        attempt.key,
+        attempt.run,
+        attempt.row_id,
+        attempt.contract,
+        attempt.host,
+        attempt.signed_at,
+        attempt.seal_name,
+        *astuple(attempt.content),
+        attempt.dead_at,
+    )
     connection.execute(
         f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT_COLUMNS}, dead_at) "  # noqa: S608 - our own words
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            attempt.uuid,
-            attempt.key,
-            attempt.run,
-            attempt.row_id,
-            attempt.contract,
-            attempt.host,
-            attempt.signed_at,
-            attempt.seal_name,
-            *astuple(attempt.content),
-            attempt.dead_at,
-        ),
+        f"VALUES ({', '.join('?' * len(values))})",
+        values,
     )
     return before
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import fields
 
+from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
 
 APPLICATION_ID = 0x6573696D  # "esim", in the header of the file: marks a ledger among other SQLite files
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 FIRST_VERSION = 7  # of the schema; earlier ones were never released
 
-# What a seal was made from, in the order of the fields of domain.seals.SealContent.
-CONTENT_COLUMNS = (
-    "content_name, content_number, content_id_type, content_scene_key, content_mobile, content_seal_name, "
-    "content_picture, content_pixels, content_sent_size"
-)
+# What a seal was made from, in the order of the attributes of SealContent.
+CONTENT_COLUMNS = ", ".join(f"content_{attribute.name}" for attribute in fields(SealContent))
 OPEN_ATTEMPT = "decision IS NULL AND (verdict IS NULL OR verdict IN ('unknown', 'exists'))"
 
 # Of a row of attempt: refused for another reason than the seal name. A bare FailedOperation may hide a seal, and a seal
