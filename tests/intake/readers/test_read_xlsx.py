@@ -360,7 +360,7 @@ def test_a_broken_workbook_is_refused(tmp_path):
     for cut in (len(whole) // 2, len(whole) - 10):
         (tmp_path / "cut.xlsx").write_bytes(whole[:cut])
         assert refused(tmp_path / "cut.xlsx").code == "FILE_CORRUPT"
-    doubled = f'<sheetData>{TITLES}<row r="2">{inline("A2", "张三")}</row><row r="2"/></sheetData>'
+    doubled = f'<sheetData>{TITLES}<row r="2">{inline("A2", "张三")}</row><row r="1"/></sheetData>'
     assert refused(raw(tmp_path / "row.xlsx", doubled)).code == "FILE_CORRUPT"
     for place in (9, -1):
         beyond = f'<sheetData>{TITLES}<row r="2"><c r="A2" t="s"><v>{place}</v></c></row></sheetData>'

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import xlsxwriter
-from xlsx_support import MAIN, inline, raw
+from xlsx_support import MAIN, inline, raw, relations
 
 from pipeline.domain.roster import CellKind
+from pipeline.errors import FileRefused
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, formats_of, styled_number
 
@@ -200,17 +201,55 @@ def test_cells_that_hold_nothing_are_none(path):
     assert list(read.lines) == []
 
 
-def test_a_style_that_is_not_there_refuses_the_file(path):
+def test_a_style_that_is_not_there_changes_nothing_and_one_that_is_no_number_refuses_the_file(path):
     styles = f'<styleSheet xmlns="{MAIN}"><cellXfs><xf numFmtId="0"/></cellXfs></styleSheet>'
-    for style in ("1", "-1", "x"):
+    for style, is_read in (("1", True), ("-1", False), ("x", False)):
         raw(
             path,
             f'<sheetData><row r="2"><c r="A2" s="{style}"><v>1</v></c></row></sheetData>',
             extra={"xl/styles.xml": styles},
             r3=("styles", "styles.xml"),
         )
-        with pytest.raises(Exception, match="FILE_CORRUPT"):
-            cells(path)
+        if is_read:
+            assert cells(path) == [("number", 1, "1")]
+        else:
+            with pytest.raises(FileRefused, match="FILE_CORRUPT"):
+                cells(path)
+
+
+def test_a_value_beside_an_inline_string_does_not_count(path):
+    for inside in ("<v>1.</v><is><t>易水寒</t></is>", "<is><t>易水寒</t></is><v>1.</v>"):
+        assert cell(path, f'<c r="A2" t="inlineStr">{inside}</c>') == ("text", "易水寒", "易水寒")
+    assert cell(path, '<c r="A2" t="inlineStr"><v>易水寒</v></c>') == ("text", "易水寒", "易水寒")
+
+
+def test_a_formula_that_gave_an_empty_text_was_computed(path):
+    empty = (
+        '<c r="A2" t="inlineStr"><f>B1</f><is><t/></is></c>'
+        '<c r="B2" t="str"><f>B1</f><v/></c>'
+        '<c r="C2" t="str"><f>B1</f><v></v></c>'
+    )
+    found = cells(raw(path, f'<sheetData><row r="2">{empty}<c r="D2"><f>B1</f></c></row></sheetData>'))
+    assert found == [("no_value", None, "")]
+
+
+def test_a_relationship_that_leads_nowhere_costs_only_the_cells_that_need_it(path):
+    parts = {"xl/_rels/workbook.xml.rels": relations(
+        r1=("worksheet", "worksheets/sheet1.xml"), r2=("sharedStrings", "none.xml"), r3=("styles", "none.xml")
+    )}  # fmt: skip
+    sheet = '<sheetData><row r="2">{}</row></sheetData>'
+    raw(path, sheet.format(inline("A2", "张三") + '<c r="B2" s="3"><v>7</v></c>'), extra=parts)
+    assert [text for _, _, text in cells(path)] == ["张三", "7"]
+    with pytest.raises(FileRefused, match="FILE_CORRUPT"):
+        cells(raw(path, sheet.format('<c r="A2" t="s"><v>0</v></c>'), extra=parts))
+
+
+def test_a_row_in_several_elements_is_one_row_where_its_cells_name_it(path):
+    rows = f'<row r="2">{inline("A2", "张三")}</row><row r="2">{inline("C2", "男")}</row>'
+    assert [text for _, _, text in cells(raw(path, f"<sheetData>{rows}</sheetData>"))] == ["张三", "男"]
+    for other in (inline("A2", "李四"), '<c t="str"><v>李四</v></c>'):
+        with pytest.raises(FileRefused, match="FILE_CORRUPT"):
+            cells(raw(path, f'<sheetData>{rows}<row r="2">{other}</row></sheetData>'))
 
 
 def test_a_strict_workbook_is_read_alike(path):

@@ -75,7 +75,7 @@ class _Lines:
         self._formula: str | None = None
         self._shared: str | None = None  # what the formula is shared under
         self._masters: dict[str, str] = {}
-        self._phonetic = False
+        self._phonetic = self._is_inline = self._is_continued = False
         self.parser = parser(part)
         self.parser.StartElementHandler = self._root
 
@@ -86,8 +86,8 @@ class _Lines:
         return ready
 
     def _root(self, tag: str, _attributes: object) -> None:
-        names = ("c", "v", "f", "t", "rPh", "row", "sheetData")
-        self._c, self._v, self._f, self._t, self._rph, self._r, self._data = (
+        names = ("c", "v", "is", "f", "t", "rPh", "row", "sheetData")
+        self._c, self._v, self._is, self._f, self._t, self._rph, self._r, self._data = (
             prefix(tag) + name for name in names
         )
         self.parser.StartElementHandler = self._start
@@ -100,6 +100,7 @@ class _Lines:
         elif tag == self._c:
             self._cell = attributes
             self._value = self._formula = None
+            self._is_inline = False
         elif tag == self._r:
             self._begin_row(attributes)
         elif tag == self._t:
@@ -110,22 +111,25 @@ class _Lines:
             self._shared = attributes.get("si") if attributes.get("t") == "shared" else None
         elif tag == self._rph:
             self._phonetic = True
+        elif tag == self._is and self._cell.get("t") == "inlineStr":
+            self._value = ""
+            self._is_inline = True
 
     def _end(self, tag: str) -> None:
         if tag == self._v:
-            self._value = "".join(self.text)
+            if not self._is_inline:  # a value beside an inline string does not count
+                self._value = "".join(self.text)
         elif tag == self._c:
             self._end_cell()
-        elif tag == self._r:
-            if self._cells:
-                self._ready.append(Line(self._row, self._cells, self._hidden))
         elif tag == self._t:
             self._end_run()
         elif tag == self._f:
             self._end_formula("".join(self.text))
         elif tag == self._rph:
             self._phonetic = False
-        elif tag == self._data:  # formats, validations and extensions follow: nothing of ours
+        elif tag == self._data:
+            self._end_row()
+            # formats, validations and extensions follow: nothing of ours
             self.parser.StartElementHandler = self.parser.EndElementHandler = (
                 self.parser.CharacterDataHandler
             ) = None
@@ -133,14 +137,24 @@ class _Lines:
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = attributes.get("r", "")
         row = int(number) if number.isdecimal() else self._row + 1
+        is_hidden = attributes.get("hidden") in ("1", "true")
+        self._is_continued = 0 < row == self._row
+        if self._is_continued:  # some writers put each cell into an element of its own
+            self._hidden |= is_hidden
+            return
         if not self._row < row <= MAX_ROW:
             raise FileRefused(
                 "FILE_CORRUPT", {"found": make_text("file.row_order", row=row, before=self._row)}
             )
+        self._end_row()
         self._row = row
-        self._hidden = attributes.get("hidden") in ("1", "true")
+        self._hidden = is_hidden
         self._cells = {}
         self._column = -1
+
+    def _end_row(self) -> None:
+        if self._cells:
+            self._ready.append(Line(self._row, self._cells, self._hidden))
 
     def _end_run(self) -> None:
         """Take a run of rich text; phonetic hints are none."""
@@ -162,8 +176,8 @@ class _Lines:
         reference = cell.get("r")
         try:
             column = index(reference.rstrip(_DIGITS)) if reference else self._column + 1
-            if column <= self._column:
-                raise ValueError  # twice, or out of order
+            if column <= self._column or (self._is_continued and not reference):
+                raise ValueError  # twice, out of order, or of an unknown row
             self._column = column
             value = self._value
             if value and not self._formula and cell.get("t") == "s":  # nearly every cell of a roster
@@ -195,7 +209,8 @@ class _Lines:
                 return picture
         if shared is not None:
             return text_cell(shared) if shared else None
-        if not text and (text is None or kind != "str"):  # no value: only a formula makes the cell something
+        if not text and not (text == "" and kind in ("str", "inlineStr")):
+            # no value: only a formula makes the cell something; one that gave an empty text was computed
             return None if self._formula is None else RawCell(CellKind.NO_VALUE, None, "")
         return self._typed(kind, text) if text else None
 
@@ -235,11 +250,11 @@ class _Lines:
             raise ValueError
         if value in _INFINITE:
             raise ValueError
-        style = self._cell.get("s")
-        place = int(style) if style and self._formats else None
-        if place is not None and place < 0:
+        style = int(self._cell.get("s") or 0)
+        if style < 0:
             raise IndexError
-        return styled_number(value, GENERAL if place is None else self._formats[place], self._epoch)
+        is_there = style < len(self._formats)  # a style that is not there changes nothing
+        return styled_number(value, self._formats[style] if is_there else GENERAL, self._epoch)
 
 
 def _iso_date(text: str) -> RawCell:

@@ -106,16 +106,18 @@ class _Workbook:
 
     def sheets(self, pages: Iterable[_Page]) -> Iterator[Sheet]:
         """Return the sheets of surveyed pages, their lines still to be walked."""
-        styles = self._package.related(self._part, "styles")
-        shared = self._package.related(self._part, "sharedStrings")
-        codes = formats(self._package.tree(styles)) if styles else []
+        styles = self._package.related(self._part, "styles") or ""
+        shared = (
+            self._package.related(self._part, "sharedStrings") or ""
+        )  # it may lead nowhere if no cell needs it
+        codes = formats(self._package.tree(styles)) if styles in self._package else []
         strings: list[str] | None = None
         for page in pages:
             if page.part is None:
                 yield Sheet(page.name, iter(()), hidden=True)
                 continue
             if strings is None:
-                strings = shared_strings(self._package, shared) if shared else []
+                strings = shared_strings(self._package, shared) if shared in self._package else []
             read = lines(
                 self._package,
                 page.part,
