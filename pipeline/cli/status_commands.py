@@ -23,7 +23,6 @@ from pipeline.support.shell_quoting import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.seals import PersonHistory
     from pipeline.ledger.protocol import RunRecord
     from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.reports.next_steps import CommandLine
@@ -75,15 +74,13 @@ def status(session: Session) -> int:
     session.print_text("status_ledger", path=path, tenant=site_key.tenant)
     is_under_way = ledger_run is not None and ledger_run.finished is None and is_locked(path)
     last_run = ledger_run if is_under_way else later_of(ledger_run, recorded_run)
-    unresolved = [person for person in people if person.unresolved_attempt]
+    unresolved = [
+        (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
+    ]
     in_flight = 0
     if is_under_way and last_run is not None:
-        resting = [
-            person
-            for person in unresolved
-            if person.unresolved_attempt and person.unresolved_attempt.run != last_run.run
-        ]
-        in_flight, unresolved = len(unresolved) - len(resting), resting
+        of_other_runs = [pair for pair in unresolved if pair[0].run != last_run.run]
+        in_flight, unresolved = len(unresolved) - len(of_other_runs), of_other_runs
         if in_flight:
             session.print_text("status_in_flight", n=in_flight)
     counts = {
@@ -92,14 +89,22 @@ def status(session: Session) -> int:
         "refused": sum(bool(person.refusals) and person.seal is None for person in people),
     }
     session.print_text("status_people", **counts)
-    for person in unresolved:
-        assert person.unresolved_attempt is not None
+    unknown = [
+        {
+            "name": attempt.content.name,
+            "seal_name": seal_name,
+            "sent": stamp(attempt.signed_at),
+            "trace_id": attempt.uuid,
+        }
+        for attempt, seal_name in unresolved
+    ]
+    for create in unknown:
         session.print_text(
             "status_unknown",
-            name=person.unresolved_attempt.content.name,
-            seal_name=person.seal_name,
-            at=shown(stamp(person.unresolved_attempt.signed_at)),
-            trace=person.unresolved_attempt.uuid,
+            name=create["name"],
+            seal_name=create["seal_name"],
+            at=shown(str(create["sent"])),
+            trace=create["trace_id"],
         )
     if last_run is not None:
         _print_run(session, last_run, is_under_way=is_under_way)
@@ -107,22 +112,11 @@ def status(session: Session) -> int:
         ledger=str(path),
         tenant=site_key.tenant,
         people={**counts, "in_flight": in_flight},
-        unknown=list(map(_unresolved_as_dict, unresolved)),
+        unknown=unknown,
         last_run=_run_as_dict(last_run, is_under_way=is_under_way) if last_run is not None else None,
     )
     _print_next_steps(session, config, last_run, unresolved=len(unresolved), is_under_way=is_under_way)
     return 0
-
-
-def _unresolved_as_dict(person: PersonHistory) -> dict[str, object]:
-    """Return the JSON of a create without a verdict."""
-    assert person.unresolved_attempt is not None
-    return {
-        "name": person.unresolved_attempt.content.name,
-        "seal_name": person.seal_name,
-        "sent": stamp(person.unresolved_attempt.signed_at),
-        "trace_id": person.unresolved_attempt.uuid,
-    }
 
 
 def _run_as_dict(run: RunRecord, *, is_under_way: bool) -> dict[str, object]:
@@ -252,17 +246,16 @@ def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
     """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
     from pipeline.planning.run_history import read_rosters
 
-    if run_id:
-        record = ledger.find_run(run_id)
-        if record is None:
-            known_runs = Joined(
-                [known.run for known in ledger.list_runs(MAX_RUNS_NAMED)], phrase("mark.comma")
-            )
-            raise UsageError("no_run", run=run_id, known=known_runs, then=("status",))
-    else:
-        record = next(filter(read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
-        if record is None:
-            raise UsageError("no_run_yet", then=("run",))
+    record = (
+        ledger.find_run(run_id)
+        if run_id
+        else next(filter(read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
+    )
+    if record is None and run_id:
+        known_runs = Joined([run.run for run in ledger.list_runs(MAX_RUNS_NAMED)], phrase("mark.comma"))
+        raise UsageError("no_run", run=run_id, known=known_runs, then=("status",))
+    if record is None:
+        raise UsageError("no_run_yet", then=("run",))
     if not record.rosters:  # rebuilt from receipts, which hold neither paths nor rows
         raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
     return record
@@ -300,7 +293,8 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
 def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTimeline, config: Config) -> int:
     from pipeline.resolution.person_steps import choose_person_step
-    from pipeline.resolution.timeline_output import render_timeline, timeline_as_dict
+    from pipeline.resolution.timeline import timeline_as_dict
+    from pipeline.resolution.timeline_text import render_timeline
 
     command_line = describe_command_line(session, config)
     step = choose_person_step(timeline, command_line, cache(finder.ledger.find_run))
@@ -324,7 +318,8 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], words: 
     from pipeline.domain.masking import mask_text
     from pipeline.messages.timeline import say
     from pipeline.resolution.person_query import find_unique_word
-    from pipeline.resolution.timeline_output import render_people, summarize
+    from pipeline.resolution.timeline import summarize
+    from pipeline.resolution.timeline_text import render_people
 
     people: list[dict[str, Any]] = [summarize(timeline) for timeline in timelines]
     session.print_json(query_fits=len(people), people=people)

@@ -1,21 +1,35 @@
-"""One doctor's timeline: what the ledger knows of a person, in the order in which it happened, and the present status."""
+"""One doctor's timeline: what the ledger knows of a person, in the order in which it happened, and the present status.
+
+`timeline_as_dict` is what `explain --json` prints; timeline_text.py makes lines of text from it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any
 
+from pipeline.clock import stamp
+from pipeline.domain.masking import mask_answer, mask_text
+from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
 from pipeline.ledger.person_queries import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
-from pipeline.ledger.protocol import DecisionRecord, RunRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RunRecord
+from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.texts import load_text, load_texts
+from pipeline.reports.next_steps import NextStep
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.reasons import describe_problem
 
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least
 _BY_WEIGHT = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
+# kinds of decisions whose detail holds nothing personal
+_WITH_DETAIL = frozenset({"replace", "not_created", "place_shown", "place_not_shown"})
+_Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +180,159 @@ def _build_entries(
         entries.append(TimelineEntry(moment, run, record, sorted_rows, tuple(creates[run])))
     entries += [TimelineEntry(decision.at, decision=decision) for decision in person.decisions]
     return tuple(sorted(entries, key=lambda entry: entry.moment))
+
+
+def summarize(timeline: PersonTimeline) -> dict[str, Any]:
+    """Return who a doctor is."""
+    return {
+        "key": timeline.key,
+        "name": timeline.name,
+        "staff_no": timeline.staff_no,
+        "id_masked": timeline.id_masked,
+        "status": timeline.status.value,
+        "seal_name": timeline.seal_name,
+    }
+
+
+def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) -> dict[str, Any]:
+    """Return everything: who, the present status, what to do next, and every entry, oldest first.
+
+    Moments are local ISO 8601; sentences are in ``language``; personal data is masked already.
+    """
+    seal, newest_row = timeline.seal, timeline.newest_row
+    return {
+        **summarize(timeline),
+        "other_names": list(timeline.other_names),
+        "mobile_masked": timeline.mobile_masked,
+        "seal_name_frozen": timeline.seal_name_locked,
+        "seal": {
+            "seal_id": seal.seal_id,
+            "seal_name": seal.seal_name,
+            "source": seal.source,
+            "at": stamp(seal.at),
+            "request_id": seal.request_id,
+            "trace_id": seal.attempt,
+        }
+        if seal
+        else None,
+        "creates": timeline.creates_sent,
+        "seen": {
+            **_address_as_dict(timeline.newest_line),
+            "run": newest_row.last,
+            "at": stamp(newest_row.until),
+        }
+        if newest_row
+        else None,
+        "gone": timeline.is_gone,
+        "next": {
+            "who": step.who,
+            "text": step.text.say(language),
+            "commands": list(step.commands),
+            "notes": [note.say(language) for note in step.notes],
+        },
+        "history": [_entry_as_dict(entry, language, timeline.run_under_way) for entry in timeline.entries],
+    }
+
+
+def _address_as_dict(line: _Values) -> dict[str, Any]:
+    return {"path": line["path"], "sheet": line["sheet"], "row": line["row"]}
+
+
+def _entry_as_dict(entry: TimelineEntry, language: str, run_under_way: str | None) -> dict[str, Any]:
+    if entry.decision is not None:
+        return {"at": stamp(entry.moment), "what": "decision", **_decision_as_dict(entry.decision)}
+    record = entry.record
+    run_record = json.loads(record.record) if record and record.record else {}
+    is_under_way = entry.run == run_under_way
+    return {
+        "at": stamp(entry.moment),
+        "what": "run",
+        "run": entry.run,
+        "command": record.command if record else None,
+        "exit": record.exit if record else None,
+        "under_way": is_under_way,
+        "cut_short": record is not None and record.finished is None and not is_under_way,
+        "halted": load_texts(run_record["halted"]) if run_record.get("halted") else None,
+        "rows": [_row_as_dict(row, language) for row in entry.rows],
+        "creates": [_create_as_dict(create) for create in entry.creates],
+    }
+
+
+def _row_as_dict(row: RowHistoryEntry, language: str) -> dict[str, Any]:
+    line = parse_line(row)
+    return {
+        **_address_as_dict(line),
+        "row_id": row.row.row_id,
+        "status": row.row.status,
+        "until": stamp(row.until),
+        "nights": row.nights,
+        "spare_copy": _is_spare_copy(line),
+        "problems": list(_problems_as_dicts(line, language)),
+        "changes": line["changes"],
+        "picture": line["picture"],
+        "service": line["service"],
+    }
+
+
+def _is_spare_copy(line: _Values) -> bool:
+    """Return whether a row only repeats one that is sent (`reasons.is_spare_copy`, of a line)."""
+    errors = [
+        (problem["code"], detail or {})
+        for problem, detail in zip(line["problems"], line.get("words") or (), strict=False)
+        if problem["severity"] == "error"
+    ]
+    return (
+        line["status"] == "rejected"
+        and bool(errors)
+        and all(code == "ROW_DUPLICATE" and not detail.get("differs") for code, detail in errors)
+    )
+
+
+def _problems_as_dicts(line: _Values, language: str) -> Iterator[dict[str, Any]]:
+    """Yield a row's problems, in the reader's language where the line holds what their messages are made of."""
+    details = line.get("words") or [None] * len(line["problems"])
+    for entry, detail in zip(line["problems"], details, strict=True):
+        message = entry["message"]
+        if detail is not None:
+            texts = {name: load_text(text) for name, text in detail.items()}
+            field = Field(entry["field"]) if entry["field"] else None
+            problem = Problem(entry["code"], entry["severity"], field, entry["cell"], texts)
+            message = mask_text(describe_problem(problem, Presenter(language), masked=False))
+        known_problem = CATALOGUE.get(entry["code"])
+        yield {**entry, "message": message, "who": known_problem.who if known_problem else None}
+
+
+def _create_as_dict(create: AttemptRecord) -> dict[str, Any]:
+    is_answered = bool(create.code or create.request_id or create.http_status)
+    wait_seconds = (
+        None  # also of an attempt that a dead process left: the next run settled it, without an answer
+    )
+    if create.settled_at is not None and create.contract != UPLOAD_REFUSED and is_answered:
+        wait_seconds = round(max(0.0, create.settled_at - create.at), 3)
+    return {
+        "at": stamp(create.at),
+        "what": "upload" if create.contract == UPLOAD_REFUSED else "create",
+        "seal_name": create.seal_name,
+        "host": create.host,
+        "trace_id": create.uuid,
+        "verdict": create.verdict,
+        "code": create.code,
+        "message": mask_answer(create.message) if create.message else None,
+        "http_status": create.http_status,
+        "request_id": create.request_id,
+        "seal_id": create.seal_id,
+        "wait_seconds": wait_seconds,
+        "settled_by": create.decision,
+    }
+
+
+def _decision_as_dict(decision: DecisionRecord) -> dict[str, Any]:
+    return {
+        "number": decision.number,
+        "kind": decision.kind,
+        "who": decision.who,
+        "why": mask_text(decision.why),
+        "trace_id": decision.attempt,
+        "seal_id": decision.seal_id,
+        "detail": decision.detail if decision.kind in _WITH_DETAIL else None,
+    }
