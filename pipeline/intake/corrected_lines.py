@@ -18,7 +18,7 @@ from pipeline.domain.roster import CellKind, Correction, Field, Row
 from pipeline.intake.fields.normalize import shown, trim
 from pipeline.intake.fields.person_ids import kept_digits
 from pipeline.intake.pairing import file_names
-from pipeline.intake.pairing.evidence import NAME, NUMBER, STAFF_NO
+from pipeline.intake.pairing.expected_names import NAME, NUMBER, STAFF_NO
 
 _HAN = re.compile(r"[^\u3400-\u9fff\U00020000-\U000323af]")
 _KEPT, _WHOLE = 15, 18  # digits of a number that a spreadsheet keeps, and all of them
@@ -165,7 +165,7 @@ def _person(ticket: str, row: Row) -> _Person:
 
 def _spelling(row: Row, field: Field) -> str:
     """Return a cell's text without width, case, blanks, dots and joints."""
-    return file_names.key(file_names.comparison_key(shown(row.fields.get(field))))
+    return file_names.lookup_key(file_names.comparison_key(shown(row.fields.get(field))))
 
 
 def _buckets(number: str) -> set[str]:

@@ -220,7 +220,7 @@ def _edits(row: Row, standing: Row) -> bool:
     return any(
         field in standing.fields
         and text != trim(shown(standing.fields[field]))
-        and not (field is Field.PICTURE and picture_column.cell_named(text))
+        and not (field is Field.PICTURE and picture_column.find_named_column(text))
         and not (field is Field.NUMBER and not text)
         for field, text in _texts(row)
     )
@@ -302,9 +302,9 @@ def _pictures(standing: Row, row: Row) -> tuple[EmbeddedImage, ...]:
         return row.pictures
     written = trim(shown(row.fields.get(Field.PICTURE)))
     before = trim(shown(standing.fields.get(Field.PICTURE)))
-    if column := picture_column.cell_named(written):
+    if column := picture_column.find_named_column(written):
         return (*row.pictures, *(each for each in standing.pictures if each.column == column))
     if row.pictures or (written and written != before):
         return row.pictures
-    drifted = (replace(each, is_misplaced=True) for each in embedded_images.drifted(standing))
-    return (*embedded_images.counting(standing), *drifted)
+    drifted = (replace(each, is_misplaced=True) for each in embedded_images.find_misplaced_images(standing))
+    return (*embedded_images.find_seal_images(standing), *drifted)

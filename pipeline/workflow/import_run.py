@@ -133,10 +133,10 @@ def prepare_run(
     pairing = match_images(
         [*doctors, *others],
         library,
-        known=known,
-        keep=stage_settings.image_store(config),
-        sealed=stage_settings.find_sealed(snapshot, ledger, site_key),
-        paired_before=stage_settings.find_paired_before(ledger),
+        known_files=known,
+        store_image=stage_settings.image_store(config),
+        sealed_people=stage_settings.find_sealed_people(snapshot, ledger, site_key),
+        find_earlier_rows=stage_settings.make_row_finder(ledger),
     )
     same = find_identical_images(stage_settings.images_without_seal(pairing.doctors, snapshot))
     compared = flag_conflicts(
@@ -155,7 +155,7 @@ def prepare_run(
     return RunPlan(
         planned=tuple(planned),
         files=tuple(found.files),
-        unclaimed=pairing.unclaimed,
+        unclaimed=pairing.unassigned_files,
         unread=library.unreadable,
         stats=pairing.stats,
         drawn=find_owners_by_image(snapshot, lambda made: made.pixels),

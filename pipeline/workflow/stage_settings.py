@@ -31,8 +31,8 @@ from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
 from pipeline.intake.images.preview import load_preview
-from pipeline.intake.pairing.picture_entries import PairedBefore, PairedRow
-from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed, SealedPerson
+from pipeline.intake.pairing.picture_column import EarlierRow, FindEarlierRows
+from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
 from pipeline.intake.readers.options import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -128,14 +128,16 @@ def images_without_seal(doctors: Iterable[Doctor], snapshot: LedgerSnapshot) -> 
             yield doctor.picture
 
 
-def find_sealed(snapshot: LedgerSnapshot, ledger: Ledger | None, site_key: SiteKey | None) -> Sealed:
+def find_sealed_people(
+    snapshot: LedgerSnapshot, ledger: Ledger | None, site_key: SiteKey | None
+) -> SealedPeople:
     """Return the people who have a seal, as far as their names and numbers may be those of picture files."""
     if ledger is None or site_key is None:
-        return NO_SEALED
+        return NO_SEALED_PEOPLE
     owners = [past for past in snapshot.people.values() if past.seal is not None]
     adopted = [_sealed_person(past) for past in owners if past.seal and past.seal.content is None]
     keys = frozenset(past.key for past in owners)
-    return Sealed(
+    return SealedPeople(
         keys, adopted, lambda: list(map(_sealed_person, owners)), ledger.list_staff_numbers, site_key.person
     )
 
@@ -147,23 +149,23 @@ def _sealed_person(past: PersonHistory) -> SealedPerson:
     return SealedPerson(past.key, name, past.seal.seal_name, picture_known=made is not None)
 
 
-def find_paired_before(ledger: Ledger | None) -> PairedBefore:
+def make_row_finder(ledger: Ledger | None) -> FindEarlierRows:
     """Return the function that gives the rows of an earlier run by the sha256 of their pictures."""
 
     @cache
-    def paired_before(run: str) -> Mapping[str, Sequence[PairedRow]] | None:
+    def find_earlier_rows(run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
         rows = ledger.list_rows(run) if ledger is not None and run else []
-        found: dict[str, list[PairedRow]] = {}
+        found: dict[str, list[EarlierRow]] = {}
         for row in rows:
             line = json.loads(row.line)
             if picture := line["picture"]:
                 place = " ".join(filter(None, (row.file, row.sheet, str(row.row))))
                 found.setdefault(picture["sha256"], []).append(
-                    PairedRow(row.row_id, row.key, line["name"], place)
+                    EarlierRow(row.row_id, row.key, line["name"], place)
                 )
         return found if rows else None
 
-    return paired_before
+    return find_earlier_rows
 
 
 def sent_size(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None]:

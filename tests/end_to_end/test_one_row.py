@@ -37,7 +37,7 @@ def of_doctor(doctor, *_):
 
 STAGES = {
     "validation": (validate, "read_name", of_cell),
-    "pairing": (match, "_decide", of_doctor),
+    "pairing": (match, "_find_fitting", of_doctor),
     "planning": (plan, "_place", of_doctor),
     "the seal name": (plan, "_request", of_doctor),
     "the review": (plan, "_reviewed", lambda planned, *_: of_doctor(planned.doctor)),

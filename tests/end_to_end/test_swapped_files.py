@@ -116,7 +116,7 @@ def test_names_of_thousands_of_words_in_a_zip_cost_nothing(hospital):
 def test_a_suffix_is_looked_for_in_time_that_grows_with_the_name(stem):
     """Counted in steps of the pattern: a name ten times as long costs no more than some ten times as much."""
     assert len(file_names.strip_known_suffixes(stem * 10)) <= 10
-    assert file_names.split(".png" * 5000)[1].count(".png") <= 10
+    assert file_names.split_extension(".png" * 5000)[1].count(".png") <= 10
 
 
 def test_usual_suffixes_are_still_taken_off():
@@ -125,7 +125,7 @@ def test_usual_suffixes_are_still_taken_off():
         for stem in ("张伟电子签名章", "张伟 印章图片 - 副本 (2)", "张伟个人手写签名_章")
     }
     assert left == {"张伟"}
-    assert file_names.split("张伟.jpg.png") == ("张伟", ".jpg.png")
+    assert file_names.split_extension("张伟.jpg.png") == ("张伟", ".jpg.png")
 
 
 def test_the_doctor_beside_such_a_zip_keeps_the_picture_by_name(hospital):

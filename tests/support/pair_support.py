@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, EmbeddedImage, Field, Origin, Row
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.pairing import image_index
-from pipeline.intake.pairing.match import Pairing, match_images
+from pipeline.intake.pairing.match import MatchResult, match_images
 
 # made up; the check digits fit
 NUMBER = "110101199003070732"
@@ -72,18 +72,18 @@ def fill(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
     return folder
 
 
-def paired(tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor) -> Pairing:
+def paired(tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor) -> MatchResult:
     """Pair the doctors with files of a folder ``seals``."""
     library = image_index.index_images(fill(tmp_path / "seals", files))
     return match_images(
         doctors,
         library,
-        known={},
-        keep=ImageStore(tmp_path / "work").put,
+        known_files={},
+        store_image=ImageStore(tmp_path / "work").put,
     )
 
 
-def outcome(pairing: Pairing, root: Path) -> list[tuple[str | None, str | None, list[str]]]:
+def outcome(pairing: MatchResult, root: Path) -> list[tuple[str | None, str | None, list[str]]]:
     """Return (path below the root, evidence, codes) of every doctor."""
     return [
         (

@@ -2,7 +2,7 @@
 
 One in the picture column is, and so is one in a column that has no title or whose title speaks of a seal or a
 signature. A photo of the person, a QR code or a logo in another titled column is not. One that floats over a column of
-texts has drifted: it may be the seal, so it finds none, and no other picture is used beside it.
+texts is misplaced: it may be the seal, so it matches no row, and no other picture is used beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OTHER_PICTURES = re.compile(
 _LONGEST = 20  # characters of a title that are repeated
 
 
-def counting(row: Row) -> tuple[EmbeddedImage, ...]:
+def find_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures of a row that are meant as its doctor's seal.
 
     A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
@@ -28,49 +28,51 @@ def counting(row: Row) -> tuple[EmbeddedImage, ...]:
     if not row.pictures:
         return ()
     if row.is_corrected:
-        return tuple(each for each in row.pictures if not each.is_misplaced)
-    return tuple(each for each in row.pictures if _counts(each, row))
+        return tuple(image for image in row.pictures if not image.is_misplaced)
+    return tuple(image for image in row.pictures if _is_seal(image, row))
 
 
-def drifted(row: Row) -> tuple[EmbeddedImage, ...]:
+def find_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures that float over a text column of the row."""
     if not row.pictures:
         return ()
     if row.is_corrected:
-        return tuple(each for each in row.pictures if each.is_misplaced)
-    return tuple(each for each in row.pictures if each.floating and _is_drifted(each, row))
+        return tuple(image for image in row.pictures if image.is_misplaced)
+    return tuple(image for image in row.pictures if image.floating and _is_misplaced(image, row))
 
 
-def elsewhere(row: Row) -> str:
-    """Say where pictures lie in a row that do not count, and under which title: ``▣ F12 照片``."""
-    counted = counting(row)
-    others = (each for each in row.pictures if each not in counted)
-    return ", ".join(f"▣ {each.address} {mask_file_name(_title(each, row))[:_LONGEST]}" for each in others)
+def describe_other_images(row: Row) -> str:
+    """Return where pictures lie in a row that are not meant as the seal, and under which title: ``▣ F12 照片``."""
+    seal_images = find_seal_images(row)
+    others = (image for image in row.pictures if image not in seal_images)
+    return ", ".join(
+        f"▣ {image.address} {mask_file_name(_get_title(image, row))[:_LONGEST]}" for image in others
+    )
 
 
-def lost(doctor: Doctor) -> str | None:
-    """Return the address of the picture cell if it holds a picture that cannot be had: linked, or its id is not there."""
+def find_unreadable_image(doctor: Doctor) -> str | None:
+    """Return the address of the picture cell if its picture cannot be read: linked, or its id is not there."""
     cell = doctor.row.fields.get(Field.PICTURE)
     if cell is None or cell.kind is not CellKind.PICTURE or cell.value is not None:
         return None
     return doctor.row.address(Field.PICTURE)
 
 
-def _counts(each: EmbeddedImage, row: Row) -> bool:
+def _is_seal(image: EmbeddedImage, row: Row) -> bool:
     named = row.fields.get(Field.PICTURE)
-    if named is not None and named.column == each.column:
+    if named is not None and named.column == image.column:
         return True
-    title = comparison_key(_title(each, row))
+    title = comparison_key(_get_title(image, row))
     return not title or _SEAL.search(title) is not None
 
 
-def _is_drifted(each: EmbeddedImage, row: Row) -> bool:
-    if _counts(each, row):
+def _is_misplaced(image: EmbeddedImage, row: Row) -> bool:
+    if _is_seal(image, row):
         return False
-    if any(cell.column == each.column for cell in row.fields.values()):
+    if any(cell.column == image.column for cell in row.fields.values()):
         return True
-    return _OTHER_PICTURES.search(comparison_key(_title(each, row))) is None
+    return _OTHER_PICTURES.search(comparison_key(_get_title(image, row))) is None
 
 
-def _title(each: EmbeddedImage, row: Row) -> str:
-    return next((cell.header for cell in row.cells if cell.column == each.column), "").strip()
+def _get_title(image: EmbeddedImage, row: Row) -> str:
+    return next((cell.header for cell in row.cells if cell.column == image.column), "").strip()

@@ -1,23 +1,28 @@
-"""How the names of picture files are compared: folded and undressed, never guessed at.
+"""How the names of picture files are compared, also where they were written in other bytes than the system expects.
 
-A *stem* is a file name without its picture extension. *Folding* takes width, Unicode form and case off; *tightening*
-also blanks, and writes every dot of a name as ``·``. *Undressing* takes a known suffix off (张伟印章, 张伟_签名, 张伟
-(2), 张伟 - 副本). What is left must equal an expected stem exactly. Nothing here measures similarity or looks inside a
-name.
+A *stem* is a file name without its picture extension. The *comparison key* of a text takes off width, Unicode form,
+case and blanks, and writes every dot of a name as ``·``. A known suffix is stripped (张伟印章, 张伟_签名, 张伟 (2),
+张伟 - 副本). The rest must equal an expected stem exactly. Nothing here measures similarity or looks inside a name.
+
+A zip or an old share carries names in GBK that are taken for UTF-8, cp437 or latin-1 when it is unpacked. Every reading
+here can be undone to the very name, so that it equals an expected stem exactly when that stem, written in those bytes,
+is the name. A name that lost bytes on its way (锟斤拷, ????) has no reading.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from pipeline.intake.fields.normalize import drop_invisible, narrow
 from pipeline.intake.fields.surnames import COMPOUND
 
 # with those that Windows, browsers and phones give to a PNG, a JPEG or a HEIC
 EXTENSIONS = frozenset(
-    {
+    [
         ".png",
         ".apng",
         ".jpg",
@@ -34,7 +39,7 @@ EXTENSIONS = frozenset(
         ".heic",
         ".heif",
         ".hif",
-    }
+    ]
 )
 
 _SEPARATORS = " _-"
@@ -65,80 +70,99 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 JOINTS = ("", "_", "-", "·", "—", "——", "–", "+", "、", ",")
 _UNJOINED = {ord(sign): None for sign in "_-·—–+、,()"}
 
+_GBK, _UTF_8 = "gb18030", "utf-8"
+_TITLES = {_GBK: "GBK", _UTF_8: "UTF-8"}
+# what bytes were taken for -> what they may have been; UTF-8 with what Python puts for bytes that are none
+_MISTAKES = {
+    "UTF-8": (_GBK,),
+    "GBK": (_UTF_8,),
+    "cp437": (_GBK, _UTF_8),
+    "latin-1": (_GBK, _UTF_8),
+    "cp1252": (_GBK, _UTF_8),
+}
+_HAN = re.compile("[\u3400-\u9fff]")
+_BEYOND_LATIN = re.compile("[\u2e80-\uffff\U00010000-\U0010ffff]")  # in none of the three Western code pages
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# the 27 signs that Windows has where latin-1 has control characters; the other five bytes stay what they are
+_WINDOWS_1252 = {
+    ord(bytes([byte]).decode("cp1252")): byte
+    for byte in range(0x80, 0xA0)
+    if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+_PERCENT = re.compile("(?:%[0-9A-Fa-f]{2})+")
+_INFO_ZIP = re.compile("#U([0-9a-f]{4})|#L([0-9a-f]{6})")  # how unzip writes what its locale cannot
 
-def split(name: str) -> tuple[str, str]:
+
+def split_extension(name: str) -> tuple[str, str]:
     """Return (stem, extension): ``张伟.PNG`` -> (``张伟``, ``.png``); a dot inside a name is none (阿依古丽.买买提).
 
     Picture extensions that stand one after the other are one: (``张伟``, ``.jpg.png``).
     """
-    stem, extension = _split(name)
+    stem, extension = _split_last_extension(name)
     for _ in range(_MOST_EXTENSIONS if extension else 0):
-        rest, inner = _split(stem)
+        rest, inner = _split_last_extension(stem)
         if not rest or inner not in EXTENSIONS:
             break
         stem, extension = rest, inner + extension
     return stem, extension
 
 
-def _split(name: str) -> tuple[str, str]:
+def _split_last_extension(name: str) -> tuple[str, str]:
     found = _EXTENSION.search(name)
     return (name[: found.start()], f".{narrow(found[1]).lower()}") if found else (name, "")
 
 
-def is_picture(extension: str) -> bool:
-    """Tell whether an extension is a picture's; none may be one as well."""
+def is_image_extension(extension: str) -> bool:
+    """Return whether an extension is a picture's; a file without one may be a picture as well."""
     return not extension or f".{extension.rpartition('.')[2]}" in EXTENSIONS
 
 
-def fold(text: str) -> str:
-    """Return the text in half width, NFC and one case, without outer spaces."""
-    return _composed(text).casefold().strip()
-
-
 def comparison_key(text: str) -> str:
-    """Return the text folded, without blanks and what nobody sees, every dot inside it as ``·``."""
+    """Return the text in half width, NFC and one case, without blanks and invisible characters, its dots as ``·``."""
     if _PLAIN.fullmatch(text):
         return text
-    bare = _BLANKS.sub("", _composed(text).casefold())
-    return _dotted(bare if bare.isascii() else drop_invisible(bare))
+    bare = _BLANKS.sub("", _compose(text).casefold())
+    return _unify_dots(bare if bare.isascii() else drop_invisible(bare))
 
 
-def key(tightened: str) -> str:
-    """Return a tight text without what stands between its parts: stems that may be equal have equal keys."""
-    return tightened if tightened.isalnum() else tightened.translate(_UNJOINED)
+def lookup_key(comparison: str) -> str:
+    """Return a comparison key without what joins its parts: stems that may be equal have equal lookup keys."""
+    return comparison if comparison.isalnum() else comparison.translate(_UNJOINED)
 
 
 def strip_known_suffixes(stem: str) -> tuple[tuple[str, str], ...]:
-    """Return (what is left, what was taken off): the stem in half width and NFC, then after each known suffix.
+    """Return (base, suffix) pairs: the stem in half width and NFC without a suffix, then after each known suffix.
 
-    A stem with a control character gives nothing: nobody named it so.
+    A stem with a control character gives nothing: no person named it so.
     """
     if _CONTROL.search(stem):
         return ()
-    whole = rest = _composed(stem).strip()
+    whole = rest = _compose(stem).strip()
     forms = [(whole, "")]
     while len(forms) <= _MOST_SUFFIXES and rest[-1:] in _LAST and (suffix := _SUFFIX.search(rest)):
-        left = rest[: suffix.start()].rstrip(_SEPARATORS)
-        if not left or (suffix["bare"] and seal_may_end_name(left)):
+        base = rest[: suffix.start()].rstrip(_SEPARATORS)
+        if not base or (suffix["bare"] and seal_may_end_name(base)):
             break
-        rest = left
+        rest = base
         forms.append((rest, whole[len(rest) :].strip(_SEPARATORS)))
     return tuple(forms)
 
 
 def seal_may_end_name(name: str) -> bool:
-    """Tell whether a 章 or 印 glued to a name may be the last character of a longer one: 李文章, 欧阳文章."""
+    """Return whether a 章 or 印 glued to a name may be the last character of a longer one: 李文章, 欧阳文章."""
     shortest = _GLUED + (name[:2] in COMPOUND)
     return len(name) < shortest and not name[-1].isascii()
 
 
-def ends_before_seal(stem: str, left: str) -> bool:
-    """Tell whether a single 章 or 印, glued to what is left of a stem, was the last thing taken off it."""
-    return any(longer[:-1] == left for longer, _ in strip_known_suffixes(stem))
+def ends_before_seal(stem: str, base: str) -> bool:
+    """Return whether a single 章 or 印, glued to the base of a stem, was the last suffix that was stripped."""
+    return any(longer[:-1] == base for longer, _ in strip_known_suffixes(stem))
 
 
-def joint(text: str, parts: Sequence[str]) -> str | None:
-    """Return what joins the parts in a text that is made of them in this order, None where it is not; all are tight.
+def match_parts(text: str, parts: Sequence[str]) -> str | None:
+    """Return what joins the parts in a text that is made of them in this order, None where it is not.
+
+    All are comparison keys.
 
     ``张伟_1001`` is made of 张伟 and 1001. The last part may stand in brackets: ``张伟(1001)``; that is the joint ``(``.
     """
@@ -151,44 +175,120 @@ def joint(text: str, parts: Sequence[str]) -> str | None:
     if rest == f"({others[-1]})" and len(others) == 1:
         return "("
     for sign in JOINTS:
-        if rest.startswith(sign) and (sign or not _runs_on(first, others[0])):
-            found = joint(rest[len(sign) :], others)
-            if found is not None:
-                return sign or found
+        if rest.startswith(sign) and (sign or not _runs_together(first, others[0])):
+            inner = match_parts(rest[len(sign) :], others)
+            if inner is not None:
+                return sign or inner
     return None
 
 
-def _runs_on(first: str, second: str) -> bool:
-    """Tell whether nobody could see where one piece ends: ward 1 and number 001 are not 1001."""
+def _runs_together(first: str, second: str) -> bool:
+    """Return whether it cannot be seen where one piece ends: ward 1 and number 001 are not 1001."""
     return f"{first[-1]}{second[0]}".isascii() and first[-1].isalnum() and second[0].isalnum()
 
 
 def describe_differences(stem: str, form: tuple[str, str], expected: str) -> str:
-    """Say in symbols that no language needs what lies between a file's stem and the expected one: ``Ａ→A + “印章”``.
+    """Return in symbols, which need no language, how a file's stem differs from the expected one: ``Ａ→A + “印章”``.
 
-    ``form`` is the one of ``undressed(stem)`` that fits: tight, it and the expected stem are equal.
+    ``form`` is the pair of ``strip_known_suffixes(stem)`` that fits: its base and the expected stem have one comparison
+    key.
     """
-    left, suffix = form
-    narrowed, wanted = narrow(stem), _composed(expected)
+    base, suffix = form
+    narrowed, wanted = narrow(stem), _compose(expected)
     composed = unicodedata.normalize("NFC", narrowed)
     steps = {
         "Ａ→A": narrowed != stem or narrow(expected) != expected,
         "NFD→NFC": composed != narrowed,
-        "“ ”": composed.strip() != composed or _dotted(left).casefold() != _dotted(wanted).casefold(),
-        ".→·": _without_blanks(left).casefold() != _without_blanks(wanted).casefold(),
-        "a→A": _dotted(_without_blanks(left)) != _dotted(_without_blanks(wanted)),
+        "“ ”": composed.strip() != composed or _unify_dots(base).casefold() != _unify_dots(wanted).casefold(),
+        ".→·": _drop_blanks(base).casefold() != _drop_blanks(wanted).casefold(),
+        "a→A": _unify_dots(_drop_blanks(base)) != _unify_dots(_drop_blanks(wanted)),
         f"“{suffix}”": bool(suffix),
     }
-    return " + ".join(step for step, taken in steps.items() if taken)
+    return " + ".join(step for step, applies in steps.items() if applies)
 
 
-def _dotted(text: str) -> str:
+def _unify_dots(text: str) -> str:
     return text.translate(_DOTS).rstrip("·")
 
 
-def _without_blanks(text: str) -> str:
+def _drop_blanks(text: str) -> str:
     return drop_invisible(_BLANKS.sub("", text))
 
 
-def _composed(text: str) -> str:
+def _compose(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", narrow(text))
+
+
+@lru_cache(maxsize=4096)  # the parts of a path come again with every file below them
+def list_readings(name: str) -> tuple[tuple[str, str], ...]:
+    """Return every other (text, encoding) that a name may have been, ``(姚平, GBK → UTF-8)`` for ``Ҧƽ``.
+
+    Only texts with a Han character are of use, and only such are returned. A byte that is no UTF-8 stands in ``name``
+    as Python's surrogate for it.
+    """
+    if name.isascii():
+        return tuple(_unescape(name)) if "%" in name or "#" in name else ()
+    found: dict[str, str] = {}
+    for written, before in ((name, ""), (unicodedata.normalize("NFC", name), "NFD→NFC + ")):
+        if before and written == name:
+            continue
+        for taken_for, meant in _MISTAKES.items():
+            raw = _encode_as(written, taken_for)
+            for encoding in meant if raw is not None else ():
+                text = _decode_as(raw or b"", encoding)
+                if text is not None and text != name:
+                    found.setdefault(text, f"{before}{_TITLES[encoding]} → {taken_for}")
+    return tuple(found.items())
+
+
+def make_readable(name: str) -> str:
+    """Return a name as it can be printed and written into a file: bytes that are no UTF-8 are read as GBK if they can be."""
+    if _SURROGATE.search(name) is None:
+        return name
+    raw = name.encode(_UTF_8, "surrogateescape" if _encode_as(name, "UTF-8") is not None else "replace")
+    return _decode_as(raw, _GBK) or raw.decode(_UTF_8, "replace")
+
+
+def _encode_as(name: str, taken_for: str) -> bytes | None:
+    """Return the bytes that give this name when taken for an encoding, None where there are none."""
+    try:
+        if taken_for == "UTF-8":
+            return name.encode(_UTF_8, "surrogateescape")
+        if taken_for == "GBK":
+            return name.encode(_GBK)
+        if _BEYOND_LATIN.search(name):
+            return None
+        return (
+            name.translate(_WINDOWS_1252).encode("latin-1")
+            if taken_for == "cp1252"
+            else name.encode(taken_for)
+        )
+    except UnicodeEncodeError:
+        return None
+
+
+def _decode_as(raw: bytes, encoding: str) -> str | None:
+    """Return the text that these bytes are in an encoding and no other bytes are, if a Han character is in it."""
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    return text if _HAN.search(text) and text.encode(encoding) == raw else None
+
+
+def _unescape(name: str) -> Iterator[tuple[str, str]]:
+    """Yield the readings of a name whose bytes or characters were written out in ASCII."""
+    if _PERCENT.search(name):
+        raw = unquote_to_bytes(name)
+        text = _decode_as(raw, _UTF_8) or _decode_as(raw, _GBK)
+        if text is not None:
+            yield text, "%XX"
+    if _INFO_ZIP.search(name):
+        text = _INFO_ZIP.sub(lambda code: _get_character(code[1] or code[2]), name)
+        if _HAN.search(text):
+            yield text, "#U"
+
+
+def _get_character(code: str) -> str:
+    number = int(code, 16)
+    return chr(number) if number <= 0x10FFFF else "\ufffd"

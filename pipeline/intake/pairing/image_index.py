@@ -1,7 +1,7 @@
-"""The picture folder or zip as a library of names, and the fingerprints of its files; no picture is decoded here.
+"""The files that may be seal pictures, from folders and zips alike, indexed by their names; none is decoded here.
 
-The library is made from directory entries alone. A file is opened only to be hashed (``fingerprint``) or prepared, and
-then so that a link, a pipe or a device put in its place is refused, not followed or waited for.
+The index is made from directory entries alone. It is looked up with expected stems and nothing else: a lookup key leads
+to variants of names, and ``file_names.match_parts`` decides whether a variant is made of the expected parts.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
+from zipfile import ZipInfo
 
 from pipeline.errors import DiskTrouble, reason_of, require_lasting
 from pipeline.intake.images.image_files import changed_at, open_regular_file
-from pipeline.intake.pairing import candidates, file_name_encodings, file_names, zip_files
-from pipeline.intake.pairing.candidates import Candidate, Library, Place, SkippedFile
+from pipeline.intake.pairing import file_names, zip_files
 from pipeline.messages.texts import make_text
 
+# names that macOS, Windows, a NAS and Office leave in folders
 _DEBRIS = frozenset(
     {
         "thumbs.db",
@@ -37,169 +40,209 @@ _DEBRIS_STARTS = (".", "~$")  # with the dot: ._张伟.png and .DS_Store of macO
 _STREAM = "zone.identifier"  # Windows' note where a file came from, as another system shows it
 _ZIP = ".zip"
 _OTHER_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
-# a member that only somebody with a purpose names so; nothing is ever put where its name says
+# a member with such a name was made to do harm; nothing is ever put where its name leads
 _ESCAPES = re.compile(r"\A/|\A[A-Za-z]:|(?:\A|/)\.\.(?:/|\Z)|\x00")
 _LONGEST = 255  # characters of a name: no file system has longer ones
 _SHOWN = 80  # of one that is longer
 _DEEPEST = 64  # folders above a member of a zip
 
 
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """A folder that holds pictures: the picture folder, one below it, or one inside a zip."""
+
+    root: Path = field(repr=False)  # the picture folder, or the zip that is named in its place
+    path: Path = field(repr=False)  # the directory, or the zip file
+    parts: tuple[str, ...] = field(repr=False)  # names of the folders and of the zip below the root, readable
+    # what each part may be called: comparison key -> encoding
+    part_names: tuple[Mapping[str, str], ...] = field(repr=False)
+    is_garbled: bool = False  # whether some part is not called in the system's encoding
+    zip_stamp: tuple[int, int] | None = (
+        None  # a zip's size and mtime_ns when it was listed; None for a directory
+    )
+
+    def get_subfolder(self, name: str, *, path: Path | None = None) -> ImageFolder:
+        """Return the folder one level down, of a directory (``path``) or in the same zip."""
+        readable = file_names.make_readable(name)
+        readings = (*file_names.list_readings(name), (name, ""))
+        part = {file_names.comparison_key(text): encoding for text, encoding in readings}
+        return replace(
+            self,
+            path=path or self.path,
+            parts=(*self.parts, readable),
+            part_names=(*self.part_names, part),
+            is_garbled=self.is_garbled or readable != name,
+        )
+
+    def describe_path(self, name: str) -> str:
+        """Return where a file of this name lies below the root, as a person may read it."""
+        return "/".join((*self.parts, file_names.make_readable(name)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One file that may be a seal picture, as its directory entry describes it."""
+
+    folder: ImageFolder = field(repr=False)
+    file: Path = field(repr=False)  # the regular file to open: the picture, or the zip that holds it
+    name: str = field(repr=False)  # as the system gives it, with surrogates for bytes that are no UTF-8
+    stem: str = field(repr=False)  # the name without a picture extension
+    extension: str  # in lower case; several in a row are one: .jpg.png
+    size: int  # bytes
+    mtime_ns: int = 0  # of the file; 0 in a zip
+    member: ZipInfo | None = field(default=None, repr=False)  # where it lies in a zip
+    fault: str = ""  # why its bytes cannot be read
+
+    @property
+    def relative_path(self) -> str:
+        """Where it lies below the picture folder, with ``/`` on every system, as a person may read it."""
+        return self.folder.describe_path(self.name)
+
+    @property
+    def path(self) -> Path:
+        """Where a person finds it: ``seals/内科/张伟.png``, ``seals.zip/内科/张伟.png``."""
+        is_plain = (
+            self.member is None
+            and not self.folder.is_garbled
+            and file_names.make_readable(self.name) is self.name
+        )
+        return self.file if is_plain else self.folder.root / self.relative_path
+
+
+class FileNameVariant(NamedTuple):
+    """One of the things a file may be called: a reading of its stem, without a suffix or with it."""
+
+    candidate: Candidate
+    comparison_key: str
+    stem: str  # the reading
+    base: str  # of it, without the suffix
+    suffix: str
+    encoding: str  # "" for the name as it is
+
+
+class SkippedFile(NamedTuple):
+    """Something that was not looked into, or is no picture, and why (a short phrase)."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIndex:
+    """The candidates in the order of their relative paths, and the variants of their names by lookup key.
+
+    ``other_files`` are no pictures (links, pipes, PDF), by the comparison key of their stem. They are named where a row
+    misses its picture.
+    """
+
+    folder: Path | None = field(repr=False)  # None: no folder was given, or it does not exist
+    candidates: tuple[Candidate, ...] = field(default=(), repr=False)
+    variants: Mapping[str, Sequence[FileNameVariant]] = field(default_factory=dict, repr=False)
+    unreadable: tuple[SkippedFile, ...] = field(default=(), repr=False)  # folders and zips
+    other_files: Mapping[str, SkippedFile] = field(default_factory=dict, repr=False)
+
+
 @dataclass(slots=True)
-class _Found:
-    """What the walk came upon."""
+class _Listing:
+    """What the folders and zips hold."""
 
     candidates: list[Candidate] = field(default_factory=list)
     unreadable: list[SkippedFile] = field(default_factory=list)
-    strangers: list[SkippedFile] = field(default_factory=list)
+    other_files: list[SkippedFile] = field(default_factory=list)
 
 
-def index_images(folder: Path | None) -> Library:
-    """Return the library of a folder with its sub-folders and zips, or of a zip; the order of entries has no part in it.
+def index_images(folder: Path | None) -> ImageIndex:
+    """Return the index of a folder with its sub-folders and zips, or of a zip; the order of entries does not matter.
 
     Taken are regular files with a picture extension in any case, or with none. Links are not followed, wherever they
-    lead; debris of macOS, Windows and Office is passed over. A folder that does not exist gives an empty library with
-    ``folder=None``; what cannot be listed (a folder, a damaged zip, a zip in a zip) stands in ``unreadable``.
+    lead; debris of macOS, Windows and Office is passed over. A folder that does not exist gives an empty index with
+    ``folder=None``; what cannot be listed (a folder, a damaged zip, a zip in a zip) is in ``unreadable``.
     """
     if folder is None or not folder.exists():
-        return Library(None)
-    found = _Found()
+        return ImageIndex(None)
+    listing = _Listing()
     if folder.is_dir():
-        _walk(Place(folder, folder, (), ()), found)
+        _list_folders(ImageFolder(folder, folder, (), ()), listing)
     else:
-        _open(
-            Place(folder, folder.resolve(), (), ()), found
-        )  # what is named may be a link, what is found may not
-    return candidates.library(
-        folder, found.candidates, unreadable=found.unreadable, strangers=found.strangers
-    )
+        # the zip that is named may be a link, one that lies in a folder may not
+        _list_zip(ImageFolder(folder, folder.resolve(), (), ()), listing)
+    # names that read the same are ordered by what they are
+    candidates = sorted(listing.candidates, key=lambda one: (one.relative_path, one.name, _get_offset(one)))
+    variants: dict[str, list[FileNameVariant]] = {}
+    for candidate in candidates:
+        for variant in list_variants(candidate):
+            variants.setdefault(file_names.lookup_key(variant.comparison_key), []).append(variant)
+    others: dict[str, SkippedFile] = {}
+    for other in sorted(listing.other_files):
+        stem, _ = file_names.split_extension(other.path.rpartition("/")[2])
+        others.setdefault(file_names.comparison_key(stem), other)
+    return ImageIndex(folder, tuple(candidates), variants, tuple(sorted(listing.unreadable)), others)
 
 
-def _walk(top: Place, found: _Found) -> None:
+def _get_offset(candidate: Candidate) -> int:
+    return candidate.member.header_offset if candidate.member else 0
+
+
+def list_variants(candidate: Candidate) -> Iterable[FileNameVariant]:
+    """Yield what a file may be called."""
+    for reading, encoding in ((candidate.stem, ""), *file_names.list_readings(candidate.stem)):
+        for base, suffix in file_names.strip_known_suffixes(reading):
+            key = file_names.comparison_key(base)
+            yield FileNameVariant(candidate, key, reading, base, suffix, encoding)
+
+
+# --- folders
+
+
+def _list_folders(top: ImageFolder, listing: _Listing) -> None:
     waiting = [top]
     while waiting:
-        place = waiting.pop()
-        try:
-            with os.scandir(place.path) as entries:
-                listed = [entry for entry in entries if not _is_debris(entry.name)]
-        except OSError as error:
-            require_lasting(error)  # a picture that is not seen might be another one's rival
-            if not place.parts:  # without any picture every row would be told to lack its own
-                raise DiskTrouble.of(error) from error
-            found.unreadable.append(SkippedFile("/".join(place.parts), reason_of(error)))
-            continue
-        for entry in listed:
+        folder = waiting.pop()
+        for entry in _scan_folder(folder, listing):
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError as error:  # gone since it was listed
                 require_lasting(error)
                 continue
             if stat.S_ISDIR(status.st_mode) and not _is_junction(status):
-                waiting.append(place.within(entry.name, path=place.path / entry.name))
+                waiting.append(folder.get_subfolder(entry.name, path=folder.path / entry.name))
             elif stat.S_ISREG(status.st_mode):
-                _take(place, entry, status, found)
+                _list_file(folder, entry.name, status, listing)
             else:
-                why = make_text("image.link" if stat.S_ISLNK(status.st_mode) else "image.not_regular")
-                found.strangers.append(SkippedFile(_shown(place, entry.name), why))
+                reason = make_text("image.link" if stat.S_ISLNK(status.st_mode) else "image.not_regular")
+                listing.other_files.append(SkippedFile(folder.describe_path(entry.name), reason))
 
 
-def _take(place: Place, entry: os.DirEntry[str], status: os.stat_result, found: _Found) -> None:
-    stem, extension = file_names.split(entry.name)
-    if file_names.is_picture(extension):
-        found.candidates.append(
-            Candidate(
-                place,
-                place.path / entry.name,
-                entry.name,
-                stem,
-                extension,
-                status.st_size,
-                changed_at(status),
-            )
-        )
-    elif extension == _ZIP:
-        _open(place.within(entry.name, path=place.path / entry.name), found)
-    else:
-        _pass(_shown(place, entry.name), extension, found)
-
-
-def _pass(shown: str, extension: str, found: _Found) -> None:
-    if extension in _OTHER_ARCHIVES:
-        found.unreadable.append(SkippedFile(shown, make_text("image.not_zip")))
-    else:
-        found.strangers.append(SkippedFile(shown, extension[1:].upper()))
-
-
-def _open(zipped: Place, found: _Found) -> None:
-    """List the pictures of a zip; one that cannot be listed is said."""
-    shown = "/".join(zipped.parts) or zipped.path.name
+def _scan_folder(folder: ImageFolder, listing: _Listing) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder; one that cannot be listed is noted, but for the picture folder itself."""
     try:
-        descriptor = open_regular_file(zipped.path)
-        status = os.fstat(descriptor)
-        places: dict[tuple[str, ...], Place] = {
-            (): replace(zipped, stamp=(status.st_size, status.st_mtime_ns))
-        }
-        with zip_files.open_zip(descriptor) as opened:
-            for member in zip_files.members(opened):
-                _take_member(member, places, shown, found)
-    except (zip_files.Unreadable, OSError) as error:
-        if isinstance(error, OSError):
-            require_lasting(error)
-        why = str(error) if isinstance(error, zip_files.Unreadable) else reason_of(error)
-        found.unreadable.append(SkippedFile(shown, why))
+        with os.scandir(folder.path) as entries:
+            return [entry for entry in entries if not _is_debris(entry.name)]
+    except OSError as error:
+        require_lasting(error)  # a picture that is not seen might match another row as well
+        if not folder.parts:  # without any picture every row would lack its own
+            raise DiskTrouble.of(error) from error
+        listing.unreadable.append(SkippedFile("/".join(folder.parts), reason_of(error)))
+        return []
 
 
-def _take_member(
-    member: zip_files.Member, places: dict[tuple[str, ...], Place], zipped: str, found: _Found
-) -> None:
-    if any(len(part) > _LONGEST for part in member.name.split("/")):
-        found.unreadable.append(
-            SkippedFile(
-                f"{zipped}/{file_name_encodings.readable(member.name[:_SHOWN])}…",
-                make_text("image.path_too_long"),
-            )
-        )
-        return
-    *folders, name = member.name.removeprefix("./").split("/")
-    shown = f"{zipped}/{file_name_encodings.readable(member.name)}"
-    stem, extension = file_names.split(name)
-    if _ESCAPES.search(member.name):
-        found.unreadable.append(SkippedFile(shown, ".."))
-    elif any(map(_is_debris, (*folders, name))):
-        return
-    elif len(folders) > _DEEPEST:
-        found.unreadable.append(SkippedFile(f"{zipped}/{folders[0]}", make_text("image.path_too_long")))
-    elif not member.regular:
-        found.strangers.append(SkippedFile(shown, make_text("image.link")))
-    elif file_names.is_picture(extension):
-        place = _inner(places, tuple(folders))
-        found.candidates.append(
-            Candidate(
-                place,
-                place.path,
-                name,
-                stem,
-                extension,
-                member.info.file_size,
-                member=member.info,
-                fault=member.fault,
-            )
-        )
+def _list_file(folder: ImageFolder, name: str, status: os.stat_result, listing: _Listing) -> None:
+    stem, extension = file_names.split_extension(name)
+    path = folder.path / name
+    if file_names.is_image_extension(extension):
+        size, changed = status.st_size, changed_at(status)
+        listing.candidates.append(Candidate(folder, path, name, stem, extension, size, changed))
     elif extension == _ZIP:
-        found.unreadable.append(SkippedFile(shown, make_text("image.zip_in_zip")))
+        _list_zip(folder.get_subfolder(name, path=path), listing)
     else:
-        _pass(shown, extension, found)
+        _skip_file(folder.describe_path(name), extension, listing)
 
 
-def _inner(places: dict[tuple[str, ...], Place], folders: tuple[str, ...]) -> Place:
-    """Return the place of a folder inside a zip, each made once."""
-    for depth in range(1, len(folders) + 1):
-        if folders[:depth] not in places:
-            places[folders[:depth]] = places[folders[: depth - 1]].within(folders[depth - 1])
-    return places[folders]
-
-
-def _shown(place: Place, name: str) -> str:
-    return "/".join((*place.parts, file_name_encodings.readable(name)))
+def _skip_file(path: str, extension: str, listing: _Listing) -> None:
+    if extension in _OTHER_ARCHIVES:
+        listing.unreadable.append(SkippedFile(path, make_text("image.not_zip")))
+    else:
+        listing.other_files.append(SkippedFile(path, extension[1:].upper()))
 
 
 def _is_debris(name: str) -> bool:
@@ -208,6 +251,71 @@ def _is_debris(name: str) -> bool:
 
 
 def _is_junction(status: os.stat_result) -> bool:
-    """Tell whether a Windows directory entry leads elsewhere; lstat calls it a directory (absent on POSIX)."""
+    """Return whether a Windows directory entry leads elsewhere; lstat calls it a directory (absent on POSIX)."""
     tag: int = getattr(status, "st_reparse_tag", 0)
     return tag != 0 and tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+
+
+# --- zips
+
+
+def _list_zip(zipped: ImageFolder, listing: _Listing) -> None:
+    """List the pictures of a zip; one that cannot be listed is noted."""
+    path = "/".join(zipped.parts) or zipped.path.name
+    try:
+        descriptor = open_regular_file(zipped.path)
+        status = os.fstat(descriptor)
+        stamp = (status.st_size, status.st_mtime_ns)
+        folders: dict[tuple[str, ...], ImageFolder] = {(): replace(zipped, zip_stamp=stamp)}
+        with zip_files.open_zip(descriptor) as archive:
+            for member in zip_files.list_members(archive):
+                _list_member(member, folders, path, listing)
+    except zip_files.UnreadableFile as error:
+        listing.unreadable.append(SkippedFile(path, error.reason))
+    except OSError as error:
+        require_lasting(error)
+        listing.unreadable.append(SkippedFile(path, reason_of(error)))
+
+
+def _list_member(
+    member: zip_files.Member,
+    folders: dict[tuple[str, ...], ImageFolder],
+    zip_path: str,
+    listing: _Listing,
+) -> None:
+    if any(len(part) > _LONGEST for part in member.name.split("/")):
+        start = file_names.make_readable(member.name[:_SHOWN])
+        listing.unreadable.append(SkippedFile(f"{zip_path}/{start}…", make_text("image.path_too_long")))
+        return
+    *parents, name = member.name.removeprefix("./").split("/")
+    path = f"{zip_path}/{file_names.make_readable(member.name)}"
+    stem, extension = file_names.split_extension(name)
+    if _ESCAPES.search(member.name):
+        listing.unreadable.append(SkippedFile(path, ".."))
+    elif any(map(_is_debris, (*parents, name))):
+        return
+    elif len(parents) > _DEEPEST:
+        listing.unreadable.append(SkippedFile(f"{zip_path}/{parents[0]}", make_text("image.path_too_long")))
+    elif not member.is_regular:
+        listing.other_files.append(SkippedFile(path, make_text("image.link")))
+    elif file_names.is_image_extension(extension):
+        folder = _get_inner_folder(folders, tuple(parents))
+        size = member.info.file_size
+        listing.candidates.append(
+            Candidate(
+                folder, folder.path, name, stem, extension, size, member=member.info, fault=member.fault
+            )
+        )
+    elif extension == _ZIP:
+        listing.unreadable.append(SkippedFile(path, make_text("image.zip_in_zip")))
+    else:
+        _skip_file(path, extension, listing)
+
+
+def _get_inner_folder(folders: dict[tuple[str, ...], ImageFolder], parents: tuple[str, ...]) -> ImageFolder:
+    """Return a folder inside a zip, each made once."""
+    for depth in range(1, len(parents) + 1):
+        if parents[:depth] not in folders:
+            above = folders[parents[: depth - 1]]
+            folders[parents[:depth]] = above.get_subfolder(parents[depth - 1])
+    return folders[parents]

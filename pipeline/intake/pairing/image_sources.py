@@ -1,4 +1,4 @@
-"""From candidates to pictures: digests of files, bytes out of zips, and whether two pictures are one.
+"""From candidates to pictures: digests of files, bytes out of zips, and whether two pictures are the same.
 
 Each file is fingerprinted at most once in a run, and an unchanged one is not opened; each zip is opened once.
 """
@@ -17,58 +17,54 @@ from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import require_granted
 from pipeline.intake.images.image_files import fingerprint_file, open_regular_file
 from pipeline.intake.images.prepare import digest_pixels
-from pipeline.intake.pairing import zip_files
-from pipeline.intake.pairing.candidates import Candidate, Place
+from pipeline.intake.pairing.image_index import Candidate, ImageFolder
+from pipeline.intake.pairing.zip_files import UnreadableFile, open_zip, read_member
 from pipeline.intake.readers.options import StoreImage
 from pipeline.messages.texts import make_text
 
 _COMPARED = 8  # pictures decoded for one row: who has more of them has to tidy up
 
 
-class Unusable(Exception):
-    """A candidate whose bytes cannot be had; the argument is a short phrase that says why."""
+class ImageSources(AbstractContextManager["ImageSources"]):
+    """Gives the pictures of candidates, for as long as the context lasts.
 
-
-class Sources(AbstractContextManager["Sources"]):
-    """What the candidates hold, for as long as the context lasts.
-
-    ``known`` are remembered fingerprints by ``str(path)``; ``keep`` puts the bytes of a zip's member away, and without
-    it such a picture has a digest and nothing more.
+    ``known`` are remembered fingerprints by ``str(path)``; ``store`` keeps the bytes of a zip's member, and without it
+    such a picture has a digest and nothing more.
     """
 
-    def __init__(self, known: Mapping[str, FileStat], keep: StoreImage | None) -> None:
+    def __init__(self, known: Mapping[str, FileStat], store: StoreImage | None) -> None:
         self._known = known
-        self._keep = keep
+        self._store = store
         self._stats: dict[str, FileStat] = {}
-        self._new: dict[str, FileStat] = {}  # those that were not known before
-        self._kept: dict[Candidate, ImageFile | Unusable] = {}
-        self._zips: dict[Path, ZipFile | Unusable] = {}
-        self._open = ExitStack()
+        self._new_stats: dict[str, FileStat] = {}
+        self._unpacked: dict[Candidate, ImageFile | UnreadableFile] = {}
+        self._zips: dict[Path, ZipFile | UnreadableFile] = {}
+        self._open_zips = ExitStack()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the zips."""
-        self._open.close()
+        self._open_zips.close()
 
-    def picture(self, candidate: Candidate) -> ImageFile:
-        """Return a candidate's picture. Raises Unusable, and OSError where ``keep`` cannot write."""
+    def get_image(self, candidate: Candidate) -> ImageFile:
+        """Return a candidate's picture. Raises UnreadableFile, and OSError where it cannot be stored."""
         if candidate.member is None:
-            stat = self._fingerprint(candidate)
+            stat = self._get_stat(candidate)
             path, file = candidate.path, candidate.file
             return ImageFile(path, stat.sha256, stat.size, None if file is path else file)
-        if candidate not in self._kept:
-            self._kept[candidate] = self._unpacked(candidate)
-        found = self._kept[candidate]
-        if isinstance(found, Unusable):
-            raise found
-        return found
+        if candidate not in self._unpacked:
+            self._unpacked[candidate] = self._unpack(candidate)
+        image = self._unpacked[candidate]
+        if isinstance(image, UnreadableFile):
+            raise image
+        return image
 
-    def new_stats(self) -> dict[str, FileStat]:
+    def get_new_stats(self) -> dict[str, FileStat]:
         """Return the fingerprints that were not known before."""
-        return self._new
+        return self._new_stats
 
-    def _fingerprint(self, candidate: Candidate) -> FileStat:
+    def _get_stat(self, candidate: Candidate) -> FileStat:
         name = str(candidate.file)
         stat = self._stats.get(name)
         if stat is None:
@@ -78,53 +74,53 @@ class Sources(AbstractContextManager["Sources"]):
                     stat = fingerprint_file(candidate.file, self._known)
                 except OSError as error:
                     require_granted(error)
-                    raise Unusable(make_text("image.cannot_read")) from None
+                    raise UnreadableFile(make_text("image.cannot_read")) from None
                 if stat != known:
-                    self._new[name] = stat
+                    self._new_stats[name] = stat
             self._stats[name] = stat
         return stat
 
-    def _unpacked(self, candidate: Candidate) -> ImageFile | Unusable:
+    def _unpack(self, candidate: Candidate) -> ImageFile | UnreadableFile:
         assert candidate.member is not None
         if candidate.fault:
-            return Unusable(candidate.fault)
-        opened = self._zip(candidate.place)
-        if isinstance(opened, Unusable):
-            return opened
+            return UnreadableFile(candidate.fault)
+        archive = self._get_zip(candidate.folder)
+        if isinstance(archive, UnreadableFile):
+            return archive
         try:
-            payload = zip_files.read(opened, candidate.member)
-        except zip_files.Unreadable as error:
-            return Unusable(str(error))
-        if self._keep is None:
+            payload = read_member(archive, candidate.member)
+        except UnreadableFile as error:
+            return error
+        if self._store is None:
             return ImageFile(candidate.path, hashlib.sha256(payload).hexdigest(), len(payload))
-        stored, sha256 = self._keep(payload, candidate.extension)
-        return ImageFile(candidate.path, sha256, len(payload), stored)
+        stored_path, sha256 = self._store(payload, candidate.extension)
+        return ImageFile(candidate.path, sha256, len(payload), stored_path)
 
-    def _zip(self, place: Place) -> ZipFile | Unusable:
-        if place.path not in self._zips:
-            self._zips[place.path] = self._opened(place)
-        return self._zips[place.path]
+    def _get_zip(self, folder: ImageFolder) -> ZipFile | UnreadableFile:
+        if folder.path not in self._zips:
+            self._zips[folder.path] = self._open_zip(folder)
+        return self._zips[folder.path]
 
-    def _opened(self, place: Place) -> ZipFile | Unusable:
+    def _open_zip(self, folder: ImageFolder) -> ZipFile | UnreadableFile:
         try:
-            descriptor = open_regular_file(place.path)
+            descriptor = open_regular_file(folder.path)
             status = os.fstat(descriptor)
-            opened = self._open.enter_context(zip_files.open_zip(descriptor))
-        except zip_files.Unreadable as error:
-            return Unusable(str(error))
+            archive = self._open_zips.enter_context(open_zip(descriptor))
+        except UnreadableFile as error:
+            return error
         except OSError as error:
             require_granted(error)
-            return Unusable(make_text("image.cannot_read"))
-        changed = place.stamp != (status.st_size, status.st_mtime_ns)
-        return Unusable(make_text("image.changed_while_reading")) if changed else opened
+            return UnreadableFile(make_text("image.cannot_read"))
+        changed = folder.zip_stamp != (status.st_size, status.st_mtime_ns)
+        return UnreadableFile(make_text("image.changed_while_reading")) if changed else archive
 
 
-def one_picture(these: Iterable[ImageFile]) -> bool:
-    """Tell whether all of these are the same picture: by their bytes, else by their decoded pixels.
+def are_same_image(images: Iterable[ImageFile]) -> bool:
+    """Return whether all of these are the same picture: by their bytes, else by their decoded pixels.
 
     The same drawing saved as PNG and as BMP is one. Only where the bytes differ is anything opened.
     """
-    by_digest = {picture.sha256: picture for picture in these}
+    by_digest = {image.sha256: image for image in images}
     if len(by_digest) < 2:
         return True
     if len(by_digest) > _COMPARED:

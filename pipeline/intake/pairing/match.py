@@ -1,397 +1,315 @@
-"""Which picture belongs to which doctor: exact evidence alone, and nobody gets what two could claim.
+"""Which picture belongs to which doctor: exact evidence alone, and no one gets a picture that two may mean.
 
 How a doctor's picture is found:
 
 1. The picture column. A file it names wins over every other file, unless by its own name it is another person's: then
-   nobody gets it (``contested``). An entry that can only mean a file and finds none is IMAGE_MISSING and nothing else
-   is tried: an older picture of the same name must not stand in for it. An entry that means no file (已交, √) is passed
-   over; so is one that this program wrote for another doctor (``entries``).
-2. Otherwise the files whose stem is one that the row leads to expect, see ``claims``. The strongest gives the
+   no one gets it (``evidence.find_contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
+   and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
+   (已交, √) is passed over; so is one that this program wrote for another doctor (``picture_column``).
+2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``. The strongest gives the
    evidence, but all of them are looked at.
-3. A picture in the row's own cell, see ``embedded``, counts beside either.
+3. A picture in the row's own cell, see ``embedded_images``, counts beside either.
 
 All that is found must be one picture, by its bytes or by its pixels: two different ones are two candidates, whatever
-named them, and then nobody gets one. A file whose name fits two people by staff number or name is evidence for neither,
-even where one of them has a better file: who else it could belong to is not ours to say.
+named them, and then no one gets one. A file whose name fits two people by staff number or name is evidence for neither,
+even where one of them has a better file: who else it could belong to is not ours to decide.
 
 A line of a results workbook whose name and number may be another doctor's than the roster row's gets a picture only by
-what it gives anew: a new entry, a picture that somebody put into the workbook, or the evidence that its correction trusts.
+what it gives anew: a new entry, a picture that a person put into the workbook, or the evidence that its correction
+trusts.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-from pipeline import row_failures
-from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
 from pipeline.errors import NotReadNow
-from pipeline.intake.images.image_files import MAX_BYTES, mask_file_name
-from pipeline.intake.pairing import embedded_images, file_names, picture_column
-from pipeline.intake.pairing.candidates import Candidate, Library
-from pipeline.intake.pairing.contested_files import Contest, find_contests
-from pipeline.intake.pairing.evidence import (
-    CELL,
-    COLUMN,
-    MOST,
-    STRENGTH,
-    Claims,
-    ImageMatch,
-    find_matches,
-    names,
-)
-from pipeline.intake.pairing.image_sources import Sources, Unusable, one_picture
-from pipeline.intake.pairing.picture_entries import Entry, PairedBefore, read_entries
-from pipeline.intake.pairing.sealed_people import NO_SEALED, Sealed
+from pipeline.intake.images.image_files import MAX_BYTES
+from pipeline.intake.pairing import embedded_images, match_problems, picture_column
+from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches, find_contested_files, find_matches
+from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, STRENGTH, ImageMatch
+from pipeline.intake.pairing.image_index import Candidate, ImageIndex
+from pipeline.intake.pairing.image_sources import ImageSources, are_same_image
+from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
+from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entries
+from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople
+from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.intake.readers.options import StoreImage
-from pipeline.messages.problems import problem
-from pipeline.messages.texts import join_texts, make_text
-
-_LISTED = 5  # file names in one sentence
-_LONGEST_ENTRY = 80  # characters of a refused entry that are repeated
-# suggestions cost a comparison with every file: no more of them than a person reads
-_HINT_FORMS = 2_000
-_HINT_ROWS = 100
+from pipeline.messages.texts import make_text
+from pipeline.row_failures import isolate_row_failure
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
-    """The doctors with their pictures, in the order given; the files nobody claimed; fingerprints to remember."""
+class MatchResult:
+    """The doctors with their pictures, in the order given; the files no row matches; fingerprints to remember."""
 
     doctors: tuple[Doctor, ...]
-    unclaimed: tuple[Path, ...] = field(
-        repr=False
-    )  # as a person finds them; one in a zip as seals.zip/张伟.png
+    person_ids: Sequence[Hashable] = field(repr=False)  # of the doctors, see fields.person_ids
+    # as a person finds them; one in a zip as seals.zip/张伟.png
+    unassigned_files: tuple[Path, ...] = field(repr=False)
     stats: Mapping[str, FileStat] = field(repr=False)  # read in this run, by str(path)
 
 
-class _Refused(Exception):
-    """A row whose candidates cannot be compared; the argument is its problem."""
+class _RowRefused(Exception):
+    """The pictures of a row cannot be compared, or are several."""
 
-    def __init__(self, fault: Problem) -> None:
-        super().__init__(fault.code)
-        self.fault = fault
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
-    """A picture that may be the doctor's: a claimed file's, or the one in a cell."""
+class _Option:
+    """A picture that may be the doctor's: a matched file's, or the one in a cell."""
 
-    picture: ImageFile
+    image: ImageFile
     source: ImageMatch | EmbeddedImage
 
     @property
-    def order(self) -> tuple[int, bool, bool, str]:
+    def rank(self) -> tuple[int, bool, bool, str]:
         if isinstance(self.source, ImageMatch):
-            return self.source.order
+            return self.source.rank
         return STRENGTH[CELL], False, False, self.source.address
 
-    def shown(self, doctor: Doctor) -> str:
+    def show_source(self, doctor: Doctor) -> str:
         if isinstance(self.source, ImageMatch):
-            return _shown(self.source.candidate.relative, doctor)
+            return show_path(self.source.candidate.relative_path, doctor)
         return f"▣ {self.source.address}"
 
 
 def match_images(
     doctors: Sequence[Doctor],
-    library: Library,
+    index: ImageIndex,
     *,
-    known: Mapping[str, FileStat],
-    keep: StoreImage | None = None,
-    sealed: Sealed = NO_SEALED,
-    paired_before: PairedBefore = lambda _: None,
-) -> Pairing:
-    """Give every doctor the picture that is certainly theirs, or the problem that tells why there is none.
+    known_files: Mapping[str, FileStat],
+    store_image: StoreImage | None = None,
+    sealed_people: SealedPeople = NO_SEALED_PEOPLE,
+    find_earlier_rows: FindEarlierRows = lambda _: None,
+) -> MatchResult:
+    """Give every doctor the picture that is certainly theirs, or the problem that explains why there is none.
 
-    Only files that somebody may mean are opened, and of these only the ones that differ from ``known`` (the ledger's
-    file_stat, by ``str(path)``). ``keep`` puts away the bytes of a picture that lies in a zip; without it there is
-    nothing to send. A row whose number is unusable is paired as well, so that all its troubles show at once. Whether
-    two people use the same picture is told by ``across.compare``. ``sealed`` are the people who have a seal;
-    ``paired_before`` gives the pictures of an earlier run's rows. Raises OSError where ``keep`` cannot write.
+    Only files that a row may mean are opened, and of these only the ones that differ from ``known_files`` (the ledger's
+    file_stat, by ``str(path)``). ``store_image`` keeps the bytes of a picture that lies in a zip; without it there is
+    nothing to send. A row whose number is unusable is matched as well, so that all its problems show at once. Whether
+    two people use the same picture is found by ``conflicts``. ``find_earlier_rows`` gives the pictures of an earlier
+    run's rows. Raises OSError where ``store_image`` cannot write.
     """
-    claims = find_matches(doctors, library, sealed)
-    used: set[Candidate] = set()
-    paired = list(doctors)
-    missing: list[int] = []
-    with Sources(known, keep) as sources:
-        entries = read_entries(doctors, library, claims, sources=sources, paired_before=paired_before)
-        contests = find_contests(doctors, entries, claims, sealed)
-
-        def pair_one(place: int, doctor: Doctor) -> None:
-            entry = entries[place]
-            if entry.refusal:
-                found = mask_file_name((entry.text or "")[:_LONGEST_ENTRY])
-                fault = _problem("IMAGE_PATH_REJECTED", doctor, found=found, why=entry.refusal)
-                paired[place] = _with(doctor, fault)
-                return
-            fitting, cells = _fitting(doctor, entry, claims.of[place])
-            usable = _readable(claims.usable(fitting), cells)
-            used.update(claim.candidate for claim in usable or fitting)
-            if entry.worth == "moved":
-                used.update(claim.candidate for claim in entry.named)
-                paired[place] = _with(doctor, _moved(doctor, entry))
-            elif contested := [each for each in fitting if place in _rows(contests, each.candidate)]:
-                paired[place] = _with(doctor, _disputed(doctor, place, contested, doctors, contests))
-            elif not _is_given(doctor, entry, usable, cells):
-                paired[place] = _with(doctor, _not_given_anew(doctor))
-            elif usable or cells:
-                paired[place] = _decide(doctor, usable, cells, sources)
-            elif fitting:
-                paired[place] = _with(doctor, _contested(doctor, place, fitting, doctors, claims))
-            else:
-                missing.append(place)
-
-        _pair_each(paired, pair_one)
-    unclaimed = [candidate for candidate in library.candidates if candidate not in used]
-    forms = {
-        file_names.comparison_key(left): each
-        for each in unclaimed
-        for left, _ in file_names.strip_known_suffixes(each.stem)
-    }
-    for count, place in enumerate(missing):
-        near = _near(doctors[place], forms) if count < _HINT_ROWS and len(forms) <= _HINT_FORMS else ""
-        paired[place] = _with(doctors[place], _missing(doctors[place], library, near))
-    return Pairing(tuple(paired), tuple(candidate.path for candidate in unclaimed), sources.new_stats())
+    matches = find_matches(doctors, index, sealed_people)
+    with ImageSources(known_files, store_image) as sources:
+        entries = read_picture_entries(
+            doctors, index, matches, sources=sources, find_earlier_rows=find_earlier_rows
+        )
+        entry_matches = [entry.matches for entry in entries]
+        contested = find_contested_files(doctors, entry_matches, matches, sealed_people)
+        matcher = _RowMatcher(doctors, matches, entries, contested, sources)
+        matched = [matcher.match_row(row) for row in range(len(doctors))]
+    unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
+    missing = [row for row, doctor in enumerate(matched) if doctor is None]
+    problems = match_problems.explain_missing([doctors[row] for row in missing], index, unassigned)
+    for row, missing_image in zip(missing, problems, strict=True):
+        matched[row] = add_problem(doctors[row], missing_image)
+    return MatchResult(
+        doctors=tuple(doctor for doctor in matched if doctor is not None),
+        person_ids=matches.person_ids,
+        unassigned_files=tuple(candidate.path for candidate in unassigned),
+        stats=sources.get_new_stats(),
+    )
 
 
-def _pair_each(paired: list[Doctor], pair_one: Callable[[int, Doctor], None]) -> None:
-    """Pair the doctors one by one, in place; one over which pairing breaks keeps that problem."""
-    for place, doctor in enumerate(tuple(paired)):
+class _RowMatcher:
+    """Matches the rows one by one, and notes which files are used."""
 
-        def leave(found: Problem, place: int = place, doctor: Doctor = doctor) -> None:
-            paired[place] = _with(doctor, replace(found, field=Field.PICTURE))
+    def __init__(
+        self,
+        doctors: Sequence[Doctor],
+        matches: ImageMatches,
+        entries: Sequence[PictureEntry],
+        contested: Mapping[Candidate, ContestedFile],
+        sources: ImageSources,
+    ) -> None:
+        self.used: set[Candidate] = set()
+        self._doctors = doctors
+        self._matches = matches
+        self._entries = entries
+        self._contested = contested
+        self._sources = sources
 
-        row_failures.isolate_row_failure(
-            partial(pair_one, place, doctor), leave, stage="pair", row_id=doctor.row_id
+    def match_row(self, row: int) -> Doctor | None:
+        """Return a row's doctor with a picture or a problem, None where nothing matches.
+
+        An unexpected error is a problem of the row.
+        """
+        doctor = self._doctors[row]
+        return isolate_row_failure(
+            lambda: self._match_row(row),
+            lambda failure: add_problem(doctor, replace(failure, field=Field.PICTURE)),
+            stage="pair",
+            row_id=doctor.row_id,
         )
 
+    def _match_row(self, row: int) -> Doctor | None:
+        doctor, entry = self._doctors[row], self._entries[row]
+        if entry.refusal:
+            refused = match_problems.explain_refused_entry(doctor, entry, entry.refusal)
+            return add_problem(doctor, refused)
+        fitting, cells = _find_fitting(doctor, entry, self._matches.by_row[row])
+        valid = _prefer_readable(self._matches.valid_matches(fitting), cells)
+        self.used.update(match.candidate for match in valid or fitting)
+        if problem := self._find_objection(row, fitting, valid, cells):
+            return add_problem(doctor, problem)
+        if valid or cells:
+            return self._choose_image(doctor, valid, cells)
+        if fitting:
+            shared = match_problems.explain_shared_files(row, fitting, self._doctors, self._matches)
+            return add_problem(doctor, shared)
+        return None
 
-def _fitting(
-    doctor: Doctor, entry: Entry, by_name: Sequence[ImageMatch]
+    def _find_objection(
+        self,
+        row: int,
+        fitting: Sequence[ImageMatch],
+        valid: Sequence[ImageMatch],
+        cells: Sequence[EmbeddedImage],
+    ) -> Problem | None:
+        """Return why what fits a row is not taken: the entry was another row's, or a file is another person's."""
+        doctor, entry = self._doctors[row], self._entries[row]
+        if entry.origin == "moved":
+            self.used.update(match.candidate for match in entry.named)
+            return match_problems.explain_moved_entry(doctor, entry)
+        contested = [match for match in fitting if self._is_contested(match.candidate, row)]
+        if contested:
+            return match_problems.explain_contested_files(row, contested, self._doctors, self._contested)
+        if not _is_trusted(doctor, entry, valid, cells):
+            return match_problems.explain_untrusted_match(doctor)
+        return None
+
+    def _is_contested(self, candidate: Candidate, row: int) -> bool:
+        contested = self._contested.get(candidate)
+        return contested is not None and row in contested.rows
+
+    def _choose_image(
+        self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
+    ) -> Doctor:
+        """Give the doctor the one picture that all of these are, or the problem that they are several."""
+        if len(matches) >= MAX_VARIANTS:
+            found = list_texts(show_path(match.candidate.relative_path, doctor) for match in matches)
+            return add_problem(doctor, make_problem("IMAGE_AMBIGUOUS", doctor, found=found))
+        try:
+            options = [
+                *(_Option(self._get_image(doctor, match), match) for match in matches),
+                *(
+                    _Option(_require_content(doctor, cell.picture, f"▣ {cell.address}"), cell)
+                    for cell in cells
+                ),
+            ]
+            misplaced = embedded_images.find_misplaced_images(doctor.row)
+            _require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
+        except _RowRefused as refused:
+            return add_problem(doctor, refused.problem)
+        options.sort(key=lambda option: option.rank)
+        source = options[0].source
+        evidence = source.evidence if isinstance(source, ImageMatch) else CELL
+        problems = (*doctor.problems, *_list_warnings(doctor, options))
+        return replace(doctor, picture=options[0].image, evidence=evidence, problems=problems)
+
+    def _get_image(self, doctor: Doctor, match: ImageMatch) -> ImageFile:
+        """Return what a matched file holds. Raises _RowRefused where it cannot even be compared."""
+        candidate = match.candidate
+        file = show_path(candidate.relative_path, doctor)
+        if candidate.size > MAX_BYTES and not candidate.fault:
+            found, limit = (f"{size / 1_000_000:.1f} MB" for size in (candidate.size, MAX_BYTES))
+            raise _RowRefused(make_problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit))
+        try:
+            image = self._sources.get_image(candidate)
+        except NotReadNow as trouble:
+            raise _RowRefused(match_problems.explain_not_read(doctor, file, trouble)) from None
+        except UnreadableFile as unreadable:
+            problem = make_problem("IMAGE_CORRUPT", doctor, file=file, found=unreadable.reason)
+            raise _RowRefused(problem) from None
+        return _require_content(doctor, image, file)
+
+
+def _find_fitting(
+    doctor: Doctor, entry: PictureEntry, by_name: Sequence[ImageMatch]
 ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
     """Return the files and the pictures in cells that may be a row's; ``by_name`` are the files so called."""
-    cells = embedded_images.counting(doctor.row)
-    if entry.text and entry.worth == "given" and picture_column.cell_named(entry.text):
+    cells = embedded_images.find_seal_images(doctor.row)
+    text = entry.text if entry.is_given else None
+    if text and picture_column.find_named_column(text):
         return (), cells
-    if entry.worth == "written":
-        named = {claim.candidate for claim in entry.named}
-        return [*entry.named, *(claim for claim in by_name if claim.candidate not in named)], cells
-    if entry.claims:
-        return entry.claims, cells
-    if entry.text and entry.worth == "given" and picture_column.names_a_file(entry.text):
+    if entry.origin == "written":
+        named = {match.candidate for match in entry.named}
+        return [*entry.named, *(match for match in by_name if match.candidate not in named)], cells
+    if entry.matches:
+        return entry.matches, cells
+    if text and picture_column.names_file(text):
         return (), ()
     return by_name, cells
 
 
-def _is_given(
-    doctor: Doctor, entry: Entry, usable: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
+def _is_trusted(
+    doctor: Doctor, entry: PictureEntry, valid: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
 ) -> bool:
-    """Tell whether a line that may be another doctor's than its roster row has a picture given anew, or none at all."""
+    """Return whether a line that may be another doctor's than its roster row has a picture given anew, or none at all."""
     correction = doctor.row.correction
     if correction is None or correction.trusted_evidence is None:
         return True
-    if not usable and not cells:
-        return entry.worth != "void"
-    return bool(cells or entry.claims) or any(
-        claim.evidence in correction.trusted_evidence for claim in usable
-    )
+    if not valid and not cells:
+        return entry.origin != "void"
+    trusted = correction.trusted_evidence
+    return bool(cells or entry.matches) or any(match.evidence in trusted for match in valid)
 
 
-def _rows(contests: Mapping[Candidate, Contest], candidate: Candidate) -> frozenset[int]:
-    contest = contests.get(candidate)
-    return contest.rows if contest else frozenset()
+def _prefer_readable(valid: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]) -> Sequence[ImageMatch]:
+    """Leave out members of a zip that cannot be read, where there is anything else: a locked copy decides nothing."""
+    readable = [match for match in valid if not match.candidate.fault]
+    return readable if readable or cells else valid
 
 
-def _readable(usable: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]) -> Sequence[ImageMatch]:
-    """Leave out members of a zip that nobody can read, where there is anything else: a locked copy decides nothing."""
-    readable = [claim for claim in usable if not claim.candidate.fault]
-    return readable if readable or cells else usable
-
-
-def _decide(
-    doctor: Doctor, claims: Sequence[ImageMatch], cells: Sequence[EmbeddedImage], sources: Sources
-) -> Doctor:
-    """Give the doctor the one picture that all of these are, or say that they are several."""
-    if len(claims) >= MOST:
-        found = _listed([_shown(claim.candidate.relative, doctor) for claim in claims])
-        return _with(doctor, _problem("IMAGE_AMBIGUOUS", doctor, found=found))
-    found_in: list[ImageMatch | EmbeddedImage] = [*claims, *cells]
+def _require_one_image(doctor: Doctor, options: Sequence[_Option]) -> None:
+    """Raise _RowRefused where the options are not all one picture, or cannot be compared now."""
+    if len(options) == 1:
+        return
+    found = list_texts(option.show_source(doctor) for option in options)
     try:
-        offers = [_Offer(_picture(doctor, source, sources), source) for source in found_in]
-        drifted = [_Offer(each.picture, each) for each in embedded_images.drifted(doctor.row)]
-        _require_one(doctor, [*offers, *drifted])
-    except _Refused as refused:
-        return _with(doctor, refused.fault)
-    if len(offers) > 1:
-        offers.sort(key=lambda offer: offer.order)
-    first = offers[0]
-    warnings = []
-    if isinstance(first.source, ImageMatch):
-        evidence = first.source.evidence
-        path = evidence == COLUMN and picture_column.file_of_whole_path(first.source.expected)
-        if first.source.why or path:
-            expected = _shown(first.source.expected, doctor)
-            detail = {"found": first.shown(doctor), "why": first.source.why, "expected": expected}
-            warnings.append(
-                _problem("IMAGE_NAME_FUZZY", doctor, **detail, **({"path": "yes"} if path else {}))
-            )
-    else:
-        evidence = CELL
-        if first.source.overlaps_neighbour:
-            warnings.append(replace(_problem("IMAGE_AMBIGUOUS", doctor), severity="warning"))
-    if len(offers) > 1:
-        found = _listed([offer.shown(doctor) for offer in offers])
-        warnings.append(_problem("IMAGE_DUPLICATE_FILE", doctor, found=found))
-    return replace(doctor, picture=first.picture, evidence=evidence, problems=(*doctor.problems, *warnings))
-
-
-def _require_one(doctor: Doctor, offers: Sequence[_Offer]) -> None:
-    """Raise _Refused where the offers are not all one picture, or cannot be compared now."""
-    found = _listed([offer.shown(doctor) for offer in offers])
-    try:
-        is_one = len(offers) == 1 or one_picture(offer.picture for offer in offers)
+        is_one = are_same_image(option.image for option in options)
     except NotReadNow as trouble:
-        raise _Refused(_problem("IMAGE_NOT_READ", doctor, file=found, **trouble.words)) from None
+        raise _RowRefused(match_problems.explain_not_read(doctor, found, trouble)) from None
     if not is_one:
-        raise _Refused(_problem("IMAGE_AMBIGUOUS", doctor, found=found))
+        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=found))
 
 
-def _picture(doctor: Doctor, source: ImageMatch | EmbeddedImage, sources: Sources) -> ImageFile:
-    """Return what a claimed file or a cell holds. Raises _Refused where it cannot even be compared."""
-    if isinstance(source, EmbeddedImage):
-        return _something(doctor, source.picture, f"▣ {source.address}")
-    candidate = source.candidate
-    if candidate.size > MAX_BYTES and not candidate.fault:
-        found, limit = (f"{size / 1_000_000:.1f} MB" for size in (candidate.size, MAX_BYTES))
-        file = _shown(candidate.relative, doctor)
-        raise _Refused(_problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit))
-    try:
-        picture = sources.picture(candidate)
-    except NotReadNow as trouble:
-        file = _shown(candidate.relative, doctor)
-        raise _Refused(_problem("IMAGE_NOT_READ", doctor, file=file, **trouble.words)) from None
-    except Unusable as unusable:
-        file = _shown(candidate.relative, doctor)
-        raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=file, found=str(unusable))) from None
-    return picture if picture.size else _something(doctor, picture, _shown(candidate.relative, doctor))
-
-
-def _something(doctor: Doctor, picture: ImageFile, shown: str) -> ImageFile:
+def _require_content(doctor: Doctor, image: ImageFile, file: str) -> ImageFile:
     """Refuse an empty file here: all of them have the same digest, and would look like one that is shared."""
-    if not picture.size:
-        raise _Refused(_problem("IMAGE_CORRUPT", doctor, file=shown, found=make_text("image.empty")))
-    return picture
+    if not image.size:
+        empty = make_text("image.empty")
+        raise _RowRefused(make_problem("IMAGE_CORRUPT", doctor, file=file, found=empty))
+    return image
 
 
-def _contested(
-    doctor: Doctor, place: int, fitting: Sequence[ImageMatch], doctors: Sequence[Doctor], claims: Claims
-) -> Problem:
-    """Tell which files fit this row and another person's, in the roster or before it, or lie in another department."""
-    files = _listed([_shown(claim.candidate.relative, doctor) for claim in fitting])
-    others = {
-        row
-        for claim in fitting
-        for row in claims.rivals.get(claim.candidate, ())
-        if claims.people[row] != claims.people[place]
-    }
-    if not others:
-        if any(claim.department == "namesake" for claim in fitting):
-            return _problem("IMAGE_AMBIGUOUS", doctor, found=files, namesake="yes")
-        return _problem(
-            "IMAGE_AMBIGUOUS", doctor, found=files, department=mask_file_name(doctor.department or "—")
-        )
-    rows = _listed([_place(doctors[row]) for row in sorted(others)])
-    return _problem("IMAGE_AMBIGUOUS", doctor, found=files, other=rows)
+def _list_warnings(doctor: Doctor, options: Sequence[_Option]) -> Iterator[Problem]:
+    """Yield what a person should know of the first option, which is the doctor's picture, and of the others."""
+    first = options[0]
+    if isinstance(first.source, ImageMatch):
+        yield from _list_name_warnings(doctor, first.source)
+    elif first.source.overlaps_neighbour:
+        yield replace(make_problem("IMAGE_AMBIGUOUS", doctor), severity="warning")
+    if len(options) > 1:
+        found = list_texts(option.show_source(doctor) for option in options)
+        yield make_problem("IMAGE_DUPLICATE_FILE", doctor, found=found)
 
 
-def _moved(doctor: Doctor, entry: Entry) -> Problem:
-    """Tell that the picture entry of a results workbook's line was another row's."""
-    found = mask_file_name((entry.text or "")[:_LONGEST_ENTRY])
-    return _problem("IMAGE_AMBIGUOUS", doctor, found=found, other=entry.of, claimed="entry")
-
-
-def _disputed(
-    doctor: Doctor,
-    place: int,
-    contested: Sequence[ImageMatch],
-    doctors: Sequence[Doctor],
-    contests: Mapping[Candidate, Contest],
-) -> Problem:
-    """Tell which files one doctor's entry names and another doctor's name fits, and who the others are."""
-    found = _listed([_shown(claim.candidate.relative, doctor) for claim in contested])
-    rows = {row for claim in contested for row in _rows(contests, claim.candidate)} - {place}
-    seals = dict.fromkeys(name for claim in contested for name in contests[claim.candidate].seals)
-    other = _listed([*(_place(doctors[row]) for row in sorted(rows)), *seals])
-    return _problem("IMAGE_AMBIGUOUS", doctor, found=found, other=other, claimed="name")
-
-
-def _not_given_anew(doctor: Doctor) -> Problem:
-    """Tell that a corrected line may be another doctor's than its roster row, and has no picture of its own."""
-    looked_for = (
-        mask_id(doctor.number) if doctor.number else "",
-        mask_file_name(doctor.name or ""),
-    )
-    return _problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, looked_for)), moved="yes")
-
-
-def _missing(doctor: Doctor, library: Library, near: str) -> Problem:
-    """Tell what was looked for, without the whole identity number, and what is there instead."""
-    beside = embedded_images.elsewhere(doctor.row)
-    if address := embedded_images.lost(doctor):
-        beside = join_texts(filter(None, (f"▣ {address}", make_text("image.cannot_read"), beside)))
-    if library.folder is None:
-        return _problem("IMAGE_MISSING", doctor, tried=make_text("image.no_folder"), hint=beside)
-    written = picture_column.entry(doctor) or ""
-    looked_for = [mask_file_name(written[:_LONGEST_ENTRY])]
-    wanted = [_stem(written)]
-    if not picture_column.names_a_file(written):
-        looked_for.append(mask_id(doctor.number) if doctor.number else "")
-        looked_for += (mask_file_name(text) for text in (doctor.staff_no or "", *names(doctor)[:1]))
-        wanted += (doctor.number or "", doctor.staff_no or "", *names(doctor))
-    else:
-        own = (f"▣ {each.address}" for each in embedded_images.counting(doctor.row))
-        beside = join_texts(filter(None, (*own, beside)))
-    strangers = [library.strangers.get(file_names.comparison_key(text)) for text in wanted]
-    passed = [*dict.fromkeys(filter(None, strangers)), *library.unreadable[:_LISTED]]
-    barred = [text for each in passed for text in (f"⚠ {_shown(each.place, doctor)}", each.why)]
-    hint = join_texts(filter(None, (near, beside, *barred)))
-    return _problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, looked_for)), hint=hint)
-
-
-def _near(doctor: Doctor, forms: Mapping[str, Candidate]) -> str:
-    """Return the nearest name of a file that nobody claimed: a suggestion to a person, evidence for nothing."""
-    written = picture_column.entry(doctor) or ""
-    wanted = _stem(written) if picture_column.names_a_file(written) else "".join(names(doctor)[:1])
-    near = difflib.get_close_matches(file_names.comparison_key(wanted), forms, n=1, cutoff=0.5)
-    return make_text("image.near", file=_shown(forms[near[0]].relative, doctor)) if near else ""
-
-
-def _stem(written: str) -> str:
-    """Return the stem that an entry names."""
-    return file_names.split(picture_column.file_of_whole_path(written) or written)[0]
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:_LISTED]) + (" …" if len(texts) > _LISTED else "")
-
-
-def _shown(name: str, doctor: Doctor) -> str:
-    """Return a file's name with identity numbers masked: the row's own, and what may be another's."""
-    return mask_file_name(name.replace(doctor.number, mask_id(doctor.number)) if doctor.number else name)
-
-
-def _place(doctor: Doctor) -> str:
-    origin = doctor.row.display_origin
-    return " ".join(filter(None, (mask_file_name(origin.file), origin.sheet, str(origin.row))))
-
-
-def _problem(code: str, doctor: Doctor, **detail: str) -> Problem:
-    return problem(code, Field.PICTURE, doctor.row.address(Field.PICTURE), severity=None, **detail)
-
-
-def _with(doctor: Doctor, fault: Problem) -> Doctor:
-    return replace(doctor, problems=(*doctor.problems, fault))
+def _list_name_warnings(doctor: Doctor, match: ImageMatch) -> Iterator[Problem]:
+    is_whole_path = match.evidence == COLUMN and picture_column.get_file_of_path(match.expected)
+    if match.differences or is_whole_path:
+        detail = {
+            "found": show_path(match.candidate.relative_path, doctor),
+            "why": match.differences,
+            "expected": show_path(match.expected, doctor),
+        }
+        if is_whole_path:
+            detail["path"] = "yes"
+        yield make_problem("IMAGE_NAME_FUZZY", doctor, **detail)

@@ -1,21 +1,33 @@
-r"""What the picture column of a roster may say, and the files it means.
+r"""The picture column of a roster: what its entries may say, the files they mean, and how much an entry counts.
 
-An entry is a base name or a path below the picture folder, with or without extension. It is looked up in the library
+An entry is a base name or a path below the picture folder, with or without extension. It is looked up in the index
 and never joined to a path, so no entry can reach outside the folder; entries that try to are refused by name, since
-somebody wrote them for a reason. A whole path to a picture, as another computer has it (``C:\印章\张伟.png``), counts by
-its last part, and that is said.
+they were written for a reason. A whole path to a picture, as another computer has it (``C:\印章\张伟.png``), counts by
+its last part, and that is reported.
+
+A roster's entry is the hospital's word. In a line of a results workbook it may be what this program wrote there, which is
+no evidence of the clerk's: it counts as much as the file's name does, and for another doctor than it was written for it
+counts nothing.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as _field
+from typing import Literal, NamedTuple
 
-from pipeline.domain.roster import CellKind, Doctor, Field
+from pipeline.domain.roster import CellKind, Correction, Doctor, Field
+from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import shown, trim
 from pipeline.intake.pairing import file_names
-from pipeline.intake.pairing.candidates import Candidate, FileNameVariant, Library
+from pipeline.intake.pairing.evidence import ImageMatches
+from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
+from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
+from pipeline.intake.pairing.image_sources import ImageSources
+from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.messages.texts import make_text
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
@@ -26,42 +38,188 @@ _WHOLE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+")
 _CELL = re.compile(r"▣ ?([A-Z]{1,3})[1-9][0-9]*\b")  # how a picture in a cell is called everywhere
 _WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
 
+# given: a person wrote it for this doctor; written: this program did, for this row; moved: it was another row's;
+# void: it was the row's, and the row's doctor may be another one now
+EntryOrigin = Literal["given", "written", "moved", "void"]
 
-def entry(doctor: Doctor) -> str | None:
-    """Return what the row's picture column says, None where it is blank or holds no text (a picture, an error)."""
+
+class EarlierRow(NamedTuple):
+    """A row of an earlier run that had a picture."""
+
+    row_id: str
+    key: str | None
+    name: str | None
+    place: str  # a.xlsx 内科 12
+
+
+# run -> sha256 -> rows; None: unknown run
+FindEarlierRows = Callable[[str], Mapping[str, Sequence[EarlierRow]] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureEntry:
+    """The entry of a row's picture column."""
+
+    text: str | None = _field(repr=False)
+    refusal: str | None = None  # why it is not accepted
+    named: Sequence[ImageMatch] = _field(default=(), repr=False)  # the files it means
+    origin: EntryOrigin = "given"
+    owner: str = ""  # of a moved one: the row whose entry or picture it was
+
+    @property
+    def matches(self) -> Sequence[ImageMatch]:
+        """The files that it gives to the row."""
+        return () if self.origin == "void" else self.named
+
+    @property
+    def is_given(self) -> bool:
+        """Whether a person wrote it for this doctor."""
+        return bool(self.text) and self.origin == "given"
+
+
+def read_picture_entries(
+    doctors: Sequence[Doctor],
+    index: ImageIndex,
+    matches: ImageMatches,
+    *,
+    sources: ImageSources,
+    find_earlier_rows: FindEarlierRows,
+) -> list[PictureEntry]:
+    """Return every row's entry; files are opened only where a line of a results workbook names them."""
+    return [
+        _read_entry(doctor, index, matches.by_row[row], sources, find_earlier_rows)
+        for row, doctor in enumerate(doctors)
+    ]
+
+
+def _read_entry(
+    doctor: Doctor,
+    index: ImageIndex,
+    by_name: Sequence[ImageMatch],
+    sources: ImageSources,
+    find_earlier_rows: FindEarlierRows,
+) -> PictureEntry:
+    text = read_entry_text(doctor)
+    if text is None:
+        return PictureEntry(None)
+    if refusal := find_refusal(text):
+        return PictureEntry(text, refusal)
+    correction = doctor.row.correction
+    if find_named_column(text):
+        in_doubt = correction is not None and correction.trusted_evidence is not None
+        return PictureEntry(text, origin="void" if in_doubt else "given")
+    named = [ImageMatch(file, COLUMN, text, differences) for file, differences in find_files(text, index)]
+    if correction is None:
+        return PictureEntry(text, named=named)
+    own = {match.candidate for match in by_name}
+    rows = _list_earlier_rows(named, sources, find_earlier_rows(correction.run))
+    is_own = own.issuperset(match.candidate for match in named)
+    origin, owner = _judge_origin(doctor, correction, rows, is_own=is_own)
+    return PictureEntry(text, named=named, origin=origin, owner=owner)
+
+
+def _judge_origin(
+    doctor: Doctor, correction: Correction, rows: Sequence[EarlierRow] | None, *, is_own: bool
+) -> tuple[EntryOrigin, str]:
+    """Judge the entry of a results workbook's line by the roster row it came from and by the run that wrote it.
+
+    ``rows`` are those that the run had its picture for, None where that is not known; with ``is_own`` the files bear the
+    doctor's name or number.
+    """
+    in_doubt = correction.trusted_evidence is not None
+    is_old = correction.picture_entry_unchanged or correction.picture_entry_owner != ""
+    if not is_old and rows is not None and (not rows or any(_is_person(row, doctor) for row in rows)):
+        return "given", ""
+    if in_doubt:
+        return "void", ""
+    if correction.picture_entry_unchanged or (rows is None and not is_old):
+        return "given", ""
+    if not is_old and rows and any(_is_same_row(row, doctor, correction) for row in rows):
+        return "written", ""
+    if is_own:
+        return "given", ""
+    return "moved", correction.picture_entry_owner or (rows[0].place if rows else "")
+
+
+def _list_earlier_rows(
+    named: Sequence[ImageMatch],
+    sources: ImageSources,
+    rows_by_digest: Mapping[str, Sequence[EarlierRow]] | None,
+) -> Sequence[EarlierRow] | None:
+    """Return the rows that a run had these files' pictures for; None where the run is not known."""
+    if not named:
+        return []
+    if rows_by_digest is None:
+        return None
+    rows: list[EarlierRow] = []
+    for match in named:
+        try:
+            image = sources.get_image(match.candidate)
+        except (UnreadableFile, NotReadNow):  # it is reported where the row is matched
+            continue
+        rows += rows_by_digest.get(image.sha256, ())
+    return rows
+
+
+def _is_person(row: EarlierRow, doctor: Doctor) -> bool:
+    """Return whether the earlier run had the picture for this very person."""
+    return row.key is not None and (row.key, row.name) == (doctor.key, doctor.name)
+
+
+def _is_same_row(row: EarlierRow, doctor: Doctor, correction: Correction) -> bool:
+    """Return whether the earlier run had the picture for this row; a retry's rows have other ids than the roster's."""
+    if row.row_id == correction.row_token:
+        return True
+    return (row.key is not None and row.key == doctor.key) or (
+        row.name is not None and row.name == doctor.name
+    )
+
+
+# --- the text of an entry
+
+
+def read_entry_text(doctor: Doctor) -> str | None:
+    """Return the text of the row's picture column, None where it is blank or holds none (a picture, an error)."""
     cell = doctor.row.fields.get(Field.PICTURE)
     if cell is None or cell.kind in _WORDLESS:
         return None
     text = trim(shown(cell))
     unquoted = text.strip('"')  # as Windows copies a path
-    return (unquoted if file_of_whole_path(unquoted) else text) or None
+    return (unquoted if get_file_of_path(unquoted) else text) or None
 
 
-def file_of_whole_path(written: str) -> str | None:
+def get_file_of_path(text: str) -> str | None:
     """Return the file's name of a whole path to a picture; None for any other entry."""
-    name = re.split(r"[/\\]", written)[-1]
-    is_picture = file_names.split(name)[1] in file_names.EXTENSIONS
-    return name if is_picture and _WHOLE_PATH.match(written) else None
+    name = re.split(r"[/\\]", text)[-1]
+    is_image = file_names.split_extension(name)[1] in file_names.EXTENSIONS
+    return name if is_image and _WHOLE_PATH.match(text) else None
 
 
-def cell_named(written: str) -> str | None:
+def find_named_column(text: str) -> str | None:
     """Return the column of the roster cell whose picture an entry means (``▣ H12``, as To fix writes it), or None."""
-    found = _CELL.match(written)
+    found = _CELL.match(text)
     return found[1] if found else None
 
 
-def refusal(written: str) -> str | None:
+def names_file(text: str) -> bool:
+    """Return whether an entry can only mean a file: it has an extension or a folder. 已交 and √ have neither."""
+    if find_named_column(text):
+        return False
+    return bool(file_names.split_extension(text)[1]) or "/" in text or "\\" in text
+
+
+def find_refusal(text: str) -> str | None:
     """Return why an entry is not accepted, as a short phrase, or None for one that may be looked up."""
-    if file_of_whole_path(written):
-        written = _WHOLE_PATH.sub("", written, count=1)
-    components = re.split(r"[/\\]", written)
+    if get_file_of_path(text):
+        text = _WHOLE_PATH.sub("", text, count=1)
+    components = re.split(r"[/\\]", text)
     reasons = {
-        "entry.control": any(unicodedata.category(char) == "Cc" for char in written),
-        "entry.url": _URL.match(written) is not None,
-        "entry.network": written.startswith(("\\\\", "//")),
-        "entry.drive": _DRIVE.match(written) is not None,
-        "entry.absolute": written.startswith(("/", "\\")),
-        "entry.colon": ":" in written,
+        "entry.control": any(unicodedata.category(char) == "Cc" for char in text),
+        "entry.url": _URL.match(text) is not None,
+        "entry.network": text.startswith(("\\\\", "//")),
+        "entry.drive": _DRIVE.match(text) is not None,
+        "entry.absolute": text.startswith(("/", "\\")),
+        "entry.colon": ":" in text,
         "entry.parent": ".." in (component.strip() for component in components),
         "entry.device": any(_DEVICE.match(component.partition(".")[0].strip()) for component in components),
         "image.path_too_long": any(
@@ -71,66 +229,58 @@ def refusal(written: str) -> str | None:
     return next((make_text(key) for key, applies in reasons.items() if applies), None)
 
 
-def names_a_file(written: str) -> bool:
-    """Tell whether an entry can only mean a file: it has an extension or a folder. 已交 and √ have neither."""
-    if cell_named(written):
-        return False
-    return bool(file_names.split(written)[1]) or "/" in written or "\\" in written
-
-
-def find(written: str, library: Library) -> list[tuple[Candidate, str]]:
+def find_files(text: str, index: ImageIndex) -> list[tuple[Candidate, str]]:
     """Return the files an entry means, each with what was taken off its name, ``""`` for one named to the letter.
 
     Where no name is exact, those are meant that differ in width, Unicode form, case, blanks, dots or encoding alone. A
     base name is looked for in every sub-folder and zip, a path where folders so named end it; the longest way counts,
     and the picture folder's own name may lead it. The folders of a whole path are another computer's and do not count.
     """
-    written = file_of_whole_path(written) or written
-    *folders, name = [part for part in re.split(r"[/\\]", written) if part not in ("", ".")] or [""]
-    stem, extension = file_names.split(name)
-    if not file_names.is_picture(extension):
+    text = get_file_of_path(text) or text
+    *folders, name = [part for part in re.split(r"[/\\]", text) if part not in ("", ".")] or [""]
+    stem, extension = file_names.split_extension(name)
+    if not file_names.is_image_extension(extension):
         stem, extension = name, ""
     wanted = file_names.comparison_key(stem)
     if not wanted:
         return []
-    found: dict[Candidate, str] = {}
-    for form in library.forms.get(file_names.key(wanted), ()):
-        if form.suffix or form.tight != wanted or not _has_extension(form.candidate, extension):
+    differences: dict[Candidate, str] = {}
+    for variant in index.variants.get(file_names.lookup_key(wanted), ()):
+        candidate = variant.candidate
+        if variant.suffix or variant.comparison_key != wanted or not _has_extension(candidate, extension):
             continue
-        steps = [*_folder_steps(folders, form.candidate), _stem_step(stem, form)]
+        steps = [*_compare_folders(folders, candidate), _compare_stems(stem, variant)]
         if None not in steps:
-            told = " + ".join(dict.fromkeys(step for step in steps if step))
-            found[form.candidate] = min(found.get(form.candidate, told), told, key=len)
-    fitting = [each for each in found.items() if not each[1]] or list(found.items())
-    outermost = [each for each in fitting if folders and len(each[0].place.parts) == len(folders)]
-    return outermost or fitting
+            step = " + ".join(dict.fromkeys(step for step in steps if step))
+            differences[candidate] = min(differences.get(candidate, step), step, key=len)
+    files = [pair for pair in differences.items() if not pair[1]] or list(differences.items())
+    outermost = [pair for pair in files if folders and len(pair[0].folder.parts) == len(folders)]
+    return outermost or files
 
 
 def _has_extension(candidate: Candidate, extension: str) -> bool:
-    """Compare without case: nobody chooses that. Windows hides the last of several extensions."""
+    """Compare without case: it is not chosen. Windows hides the last of several extensions."""
     return extension in ("", candidate.extension) or candidate.extension.startswith(extension + ".")
 
 
-def _stem_step(stem: str, form: FileNameVariant) -> str:
-    if not form.encoding and form.stem == stem:
-        return ""
-    told = (
-        file_names.describe_differences(form.stem, (form.left, form.suffix), stem)
-        if form.stem != stem
-        else ""
-    )
-    return " + ".join(filter(None, (form.encoding, told)))
+def _compare_stems(stem: str, variant: FileNameVariant) -> str:
+    """Return what was taken off a file's stem."""
+    if variant.stem == stem:
+        return variant.encoding
+    form = (variant.base, variant.suffix)
+    steps = (variant.encoding, file_names.describe_differences(variant.stem, form, stem))
+    return " + ".join(filter(None, steps))
 
 
-def _folder_steps(folders: Sequence[str], candidate: Candidate) -> Iterator[str | None]:
+def _compare_folders(folders: Sequence[str], candidate: Candidate) -> Iterator[str | None]:
     """Yield for each folder of an entry what was taken off the candidate's, None where it is another one."""
-    place = candidate.place
-    parts = (place.root.name, *place.parts)
-    called = ({file_names.comparison_key(place.root.name): ""}, *place.called)
+    root = candidate.folder.root.name
+    parts = (root, *candidate.folder.parts)
+    part_names = ({file_names.comparison_key(root): ""}, *candidate.folder.part_names)
     if len(folders) > len(parts):
         yield None
         return
-    for folder, part, names in zip(reversed(folders), reversed(parts), reversed(called), strict=False):
+    for folder, part, names in zip(reversed(folders), reversed(parts), reversed(part_names), strict=False):
         encoding = names.get(file_names.comparison_key(folder))
         if encoding is None or encoding or folder == part:
             yield encoding

@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from pipeline.intake.pairing import file_names
 
-_NUMBER = re.compile(r"[0-9]{17}[0-9x]|[a-z][0-9a-z()]{6,19}")  # tight: identity cards, permits, other cards
+# as comparison keys: identity cards, permits, other cards
+_NUMBER = re.compile(r"[0-9]{17}[0-9x]|[a-z][0-9a-z()]{6,19}")
 _PERMIT = re.compile(r"[hm][0-9]{8,10}")
 _LIFETIME = 9  # characters of a permit that no renewal changes
 
@@ -28,85 +29,90 @@ class SealedPerson:
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """Everybody who has a seal. All of them are listed only when somebody asks: most runs need those of ``adopted``."""
+class SealedPeople:
+    """All people who have a seal. They are listed only where they are asked for: most runs need those of ``adopted``."""
 
     keys: Collection[str | None] = _field(default=frozenset(), repr=False)
     adopted: Sequence[SealedPerson] = _field(default=(), repr=False)  # whose picture is not known
     list_people: Callable[[], Sequence[SealedPerson]] = _field(default=tuple, repr=False)
-    staff_numbers: Callable[[], Mapping[str, Collection[str]]] = _field(
+    list_staff_numbers: Callable[[], Mapping[str, Collection[str]]] = _field(
         default=lambda: MappingProxyType({}), repr=False
     )  # by key, as rosters gave them
-    person_of: Callable[[str], str] | None = _field(default=None, repr=False)  # lifetime number -> key
+    make_key: Callable[[str], str] | None = _field(default=None, repr=False)  # lifetime number -> key
 
-    def has(self, key: str | None) -> bool:
+    def has_seal(self, key: str | None) -> bool:
         """Return whether a person has a seal."""
         return key in self.keys
 
-    def named(self, name: str, *, new: bool) -> Sequence[SealedPerson]:
-        """Return the people of a name, as a roster writes it; not ``new``: only those whose picture is not known."""
-        if not name or not (new or self.adopted):
+    def find_by_name(self, name: str, *, all_people: bool) -> Sequence[SealedPerson]:
+        """Return the people of a name, as a roster writes it; without ``all_people`` those whose picture is not known."""
+        if not name or not (all_people or self.adopted):
             return ()
-        return (self._by_name if new else self._adopted_by_name).get(_spelling(name), ())
+        people = self._people_by_name if all_people else self._adopted_by_name
+        return people.get(_make_name_key(name), ())
 
-    def with_staff_no(self, staff_no: str, *, new: bool) -> Sequence[SealedPerson]:
-        """Return the people of a staff number; not ``new``: only those whose picture is not known."""
-        if not staff_no or not (new or self.adopted):
+    def find_by_staff_no(self, staff_no: str, *, all_people: bool) -> Sequence[SealedPerson]:
+        """Return the people of a staff number; without ``all_people`` those whose picture is not known."""
+        if not staff_no or not (all_people or self.adopted):
             return ()
-        found = self._by_staff_no.get(file_names.comparison_key(staff_no), ())
-        return found if new else [each for each in found if not each.picture_known]
+        people = self._people_by_staff_no.get(file_names.comparison_key(staff_no), ())
+        return people if all_people else [person for person in people if not person.picture_known]
 
-    def bearers(self, stem: str) -> list[SealedPerson]:
+    def find_by_stem(self, stem: str) -> list[SealedPerson]:
         """Return the people whose name, staff number or identity number a stem is exactly."""
-        spelled = file_names.comparison_key(stem)
-        if not spelled:
+        comparison_key = file_names.comparison_key(stem)
+        if not comparison_key:
             return []
-        keys = [key for key in self._keys_of(spelled) if key in self._by_key]
-        found = [*self._by_name.get(_spelling(stem), ()), *self._by_staff_no.get(spelled, ())]
-        return [*found, *(self._by_key[key] for key in keys)]
-
-    def _keys_of(self, spelled: str) -> list[str]:
-        if self.person_of is None or not _NUMBER.fullmatch(spelled):
-            return []
-        number = spelled.upper()
+        keys = [key for key in self._make_keys(comparison_key) if key in self._people_by_key]
         return [
-            self.person_of(number),
-            *([self.person_of(number[:_LIFETIME])] if _PERMIT.match(spelled) else []),
+            *self._people_by_name.get(_make_name_key(stem), ()),
+            *self._people_by_staff_no.get(comparison_key, ()),
+            *(self._people_by_key[key] for key in keys),
         ]
 
+    def _make_keys(self, comparison_key: str) -> list[str]:
+        """Return the keys that a text may lead to if it is an identity number."""
+        if self.make_key is None or not _NUMBER.fullmatch(comparison_key):
+            return []
+        number = comparison_key.upper()
+        keys = [self.make_key(number)]
+        if _PERMIT.match(comparison_key):
+            keys.append(self.make_key(number[:_LIFETIME]))
+        return keys
+
     @cached_property
-    def _by_key(self) -> Mapping[str, SealedPerson]:
+    def _people_by_key(self) -> Mapping[str, SealedPerson]:
         return {person.key: person for person in self.list_people()}
 
     @cached_property
-    def _by_name(self) -> Mapping[str, Sequence[SealedPerson]]:
-        return _index_by_name(self._by_key.values())
+    def _people_by_name(self) -> Mapping[str, Sequence[SealedPerson]]:
+        return _index_by_name(self._people_by_key.values())
 
     @cached_property
     def _adopted_by_name(self) -> Mapping[str, Sequence[SealedPerson]]:
         return _index_by_name(self.adopted)
 
     @cached_property
-    def _by_staff_no(self) -> Mapping[str, Sequence[SealedPerson]]:
-        found: defaultdict[str, list[SealedPerson]] = defaultdict(list)
-        for key, numbers in self.staff_numbers().items():
-            if (person := self._by_key.get(key)) is not None:
+    def _people_by_staff_no(self) -> Mapping[str, Sequence[SealedPerson]]:
+        people: defaultdict[str, list[SealedPerson]] = defaultdict(list)
+        for key, numbers in self.list_staff_numbers().items():
+            if (person := self._people_by_key.get(key)) is not None:
                 for number in numbers:
-                    found[file_names.comparison_key(number)].append(person)
-        return found
+                    people[file_names.comparison_key(number)].append(person)
+        return people
 
 
-NO_SEALED = Sealed()
+NO_SEALED_PEOPLE = SealedPeople()
 
 
 def _index_by_name(people: Iterable[SealedPerson]) -> Mapping[str, Sequence[SealedPerson]]:
-    found: defaultdict[str, list[SealedPerson]] = defaultdict(list)
+    index: defaultdict[str, list[SealedPerson]] = defaultdict(list)
     for person in people:
         if person.name:
-            found[_spelling(person.name)].append(person)
-    return found
+            index[_make_name_key(person.name)].append(person)
+    return index
 
 
-def _spelling(name: str) -> str:
+def _make_name_key(name: str) -> str:
     """Return a name as two programs may write it alike: dots and joints do not count."""
-    return file_names.key(file_names.comparison_key(name))
+    return file_names.lookup_key(file_names.comparison_key(name))

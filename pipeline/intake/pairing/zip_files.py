@@ -1,6 +1,6 @@
 """Zips of pictures, opened with suspicion: their members as they are named, their bytes one by one.
 
-A member's name never becomes a path: its bytes are put away under their digest. Names are decoded in this order: the UTF-8
+A member's name never becomes a path: its bytes are stored under their digest. Names are decoded in this order: the UTF-8
 flag; Info-ZIP's Unicode path; without either strict UTF-8 first, for macOS writes it without the flag, else GB18030.
 """
 
@@ -13,7 +13,6 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -22,7 +21,7 @@ from pipeline.messages.texts import make_text
 
 MEGABYTE = 1_000_000
 MAX_MEMBERS = 20_000
-MAX_UNPACKED = 4_000 * MEGABYTE  # of all members; only those that somebody claims are ever unpacked
+MAX_UNPACKED = 4_000 * MEGABYTE  # of all members; only those that a row may mean are ever unpacked
 MAX_DIRECTORY = 16 * MEGABYTE  # bytes of names and offsets that zipfile would take into memory
 MAX_RATIO = 200  # for a member above RATIO_FROM; small ones cost nothing
 RATIO_FROM = 10 * MEGABYTE
@@ -45,8 +44,12 @@ _FAULTS = (
 )
 
 
-class Unreadable(Exception):
-    """A zip or a member whose bytes cannot be had; the argument is a short phrase that says why."""
+class UnreadableFile(Exception):
+    """A picture file, a zip or a member of one whose bytes cannot be read; ``reason`` is a short phrase."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Member(NamedTuple):
@@ -54,69 +57,72 @@ class Member(NamedTuple):
 
     info: ZipInfo
     name: str  # with "/", surrogates for bytes that are in no known encoding
-    fault: str  # why its bytes cannot be had, or ""
-    regular: bool  # no link, pipe or device
+    fault: str  # why its bytes cannot be read, or ""
+    is_regular: bool  # no link, pipe or device
 
 
-class _Bounded(io.BufferedReader):
+class _BoundedFile(io.BufferedReader):
     """A file that is never read into memory as a whole, whatever length its directory is said to have."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file does."""
         if size is not None and size > MAX_DIRECTORY:
-            raise Unreadable(make_text("zip.too_many"))
+            raise UnreadableFile(make_text("zip.too_many"))
         return super().read(size)
 
 
 @contextmanager
 def open_zip(descriptor: int) -> Iterator[ZipFile]:
-    """Lend a zip that passed the guards; the descriptor is closed with it. Raises Unreadable."""
-    with _Bounded(io.FileIO(descriptor)) as file:
+    """Open a zip that is harmless; the descriptor is closed with it. Raises UnreadableFile."""
+    with _BoundedFile(io.FileIO(descriptor)) as file:
         try:
             archive = ZipFile(file)
             length = file.seek(0, io.SEEK_END)
         except _FAULTS as fault:
-            raise _damaged(fault) from None
-        _guard(archive.infolist(), length)
+            raise _explain_damage(fault) from None
+        _require_harmless(archive.infolist(), length)
         yield archive
 
 
-def _guard(infos: Sequence[ZipInfo], length: int) -> None:
+def _require_harmless(infos: Sequence[ZipInfo], length: int) -> None:
     if len(infos) > MAX_MEMBERS:
-        raise Unreadable(make_text("zip.many_members", members=len(infos)))
+        raise UnreadableFile(make_text("zip.many_members", members=len(infos)))
     if (total := sum(info.file_size for info in infos)) > MAX_UNPACKED:
-        raise Unreadable(make_text("zip.too_large", size=total // MEGABYTE))
+        raise UnreadableFile(make_text("zip.too_large", size=total // MEGABYTE))
     if sum(info.compress_size for info in infos) > length:
-        raise Unreadable(make_text("zip.overlapping"))
+        raise UnreadableFile(make_text("zip.overlapping"))
 
 
-def members(archive: ZipFile) -> Iterator[Member]:
+def list_members(archive: ZipFile) -> Iterator[Member]:
     """Yield the files of a zip, in the order of its directory."""
     for info in archive.infolist():
-        name = _name(info)
+        name = _decode_name(info)
         if not name.endswith("/"):
             mode = info.external_attr >> 16 if info.create_system in (_UNIX, _MACOS) else 0
-            yield Member(info, name, _fault(info), stat.S_IFMT(mode) in (0, stat.S_IFREG))
+            yield Member(info, name, _find_fault(info), stat.S_IFMT(mode) in (0, stat.S_IFREG))
 
 
-def read(archive: ZipFile, info: ZipInfo) -> bytes:
-    """Return the bytes of a member; its check sum is proven. Raises Unreadable."""
+def read_member(archive: ZipFile, info: ZipInfo) -> bytes:
+    """Return the bytes of a member; its check sum is proven. Raises UnreadableFile."""
     try:
         with archive.open(info) as stream:
-            # by pieces: as a whole it would be unpacked first and then cut to the size the directory tells
-            return b"".join(iter(partial(stream.read, _CHUNK), b""))
+            # by pieces: as a whole it would be unpacked first and then cut to the size in the directory
+            pieces = []
+            while piece := stream.read(_CHUNK):
+                pieces.append(piece)
+            return b"".join(pieces)
     except _FAULTS as fault:
-        raise _damaged(fault) from None
+        raise _explain_damage(fault) from None
 
 
-def _damaged(fault: Exception) -> Unreadable:
+def _explain_damage(fault: Exception) -> UnreadableFile:
     """Return the error of a damaged zip; raise NotReadNow where the machine could not read it."""
     if isinstance(fault, OSError):
         require_lasting(fault)
-    return Unreadable(make_text("file.damaged_zip"))
+    return UnreadableFile(make_text("file.damaged_zip"))
 
 
-def _fault(info: ZipInfo) -> str:
+def _find_fault(info: ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
         return make_text("image.encrypted")
     if info.compress_type not in _METHODS:
@@ -126,16 +132,16 @@ def _fault(info: ZipInfo) -> str:
     return ""
 
 
-def _name(info: ZipInfo) -> str:
+def _decode_name(info: ZipInfo) -> str:
     """Return a member's name as it was meant, with ``/`` between folders."""
     name = info.orig_filename  # zipfile takes for cp437 what has no flag: all 256 bytes can be had back
     if not info.flag_bits & _UTF_8:
         raw = name.encode("cp437")
-        name = _unicode_path(info.extra, raw) or _decoded(raw)
+        name = _read_unicode_path(info.extra, raw) or _decode_bytes(raw)
     return re.sub(r"[\\/]+", "/", name)  # in characters: the second byte of 誠 in GBK is a backslash
 
 
-def _decoded(raw: bytes) -> str:
+def _decode_bytes(raw: bytes) -> str:
     for encoding in ("utf-8", "gb18030"):
         try:
             return raw.decode(encoding)
@@ -144,7 +150,7 @@ def _decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _unicode_path(extra: bytes, raw: bytes) -> str | None:
+def _read_unicode_path(extra: bytes, raw: bytes) -> str | None:
     """Return the name of the Unicode path field, if it still belongs to the other name (APPNOTE 4.6.9)."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)

@@ -25,7 +25,7 @@ def put(path: Path, data: bytes = b"x") -> Path:
 
 
 def relatives(library: image_index.Library) -> list[str]:
-    return [candidate.relative for candidate in library.candidates]
+    return [candidate.relative_path for candidate in library.candidates]
 
 
 def test_takes_picture_extensions_in_any_case_and_none_from_every_sub_folder(tmp_path):
@@ -63,8 +63,8 @@ def test_the_index_does_not_depend_on_the_order_in_which_files_were_made(tmp_pat
             put(tmp_path / place / name)
     one, two = (image_index.index_images(tmp_path / place) for place in ("one", "two"))
     assert relatives(one) == relatives(two) == sorted(names)
-    assert {key: [form.candidate.relative for form in found] for key, found in one.forms.items()} == {
-        key: [form.candidate.relative for form in found] for key, found in two.forms.items()
+    assert {key: [form.candidate.relative_path for form in found] for key, found in one.variants.items()} == {
+        key: [form.candidate.relative_path for form in found] for key, found in two.variants.items()
     }
 
 
@@ -99,7 +99,7 @@ def test_links_and_pipes_are_passed_over_and_circles_end(tmp_path):
     os.mkfifo(folder / "pipe.png")
     library = image_index.index_images(folder)
     assert relatives(library) == ["a.png"]
-    assert {name: passed.why for name, passed in library.strangers.items()} == {
+    assert {name: passed.reason for name, passed in library.other_files.items()} == {
         "out": "link",
         "inside": "link",
         "elsewhere": "link",
@@ -233,7 +233,7 @@ def test_undressing_takes_known_suffixes_off_and_nothing_else(stem, forms):
     ],
 )
 def test_an_extension_is_told_from_a_name(name, parts):
-    assert file_names.split(name) == parts
+    assert file_names.split_extension(name) == parts
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_refused(tmp_
     (folder / "张伟.png").symlink_to("/etc/passwd")
     os.mkfifo(folder / "李四.png")
     rows = doctor(), doctor("李四", number=OTHER_NUMBER)
-    for one in match_images(rows, library, known={}).doctors:
+    for one in match_images(rows, library, known_files={}).doctors:
         assert [(each.code, each.detail["found"]) for each in one.problems] == [
             ("IMAGE_CORRUPT", "cannot be read")
         ]
@@ -66,7 +66,7 @@ def test_folders_in_circles_and_very_deep_ones_end(tmp_path):
             break
         deep.mkdir()
     found = image_index.index_images(folder)
-    assert [each.relative for each in found.candidates] == ["张伟.png"]
+    assert [each.relative_path for each in found.candidates] == ["张伟.png"]
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_folders_in_circles_and_very_deep_ones_end(tmp_path):
 def test_a_strange_name_is_listed_printable_or_belongs_to_its_owner(tmp_path, name):
     pairing = paired(tmp_path, {name: b"x", "李四.png": b"y"}, doctor(), doctor("李四", number=OTHER_NUMBER))
     assert pairing.doctors[1].picture
-    assert len(pairing.unclaimed) + sum(one.picture is not None for one in pairing.doctors) == 2
+    assert len(pairing.unassigned_files) + sum(one.picture is not None for one in pairing.doctors) == 2
     for one in pairing.doctors:
         for each in one.problems:
             said = message(each, "zh").encode().decode()
             assert not any(ord(char) < 32 or char in "\u202e\x1b" for char in said)
-    for path in pairing.unclaimed:
+    for path in pairing.unassigned_files:
         str(path).encode()
 
 
@@ -125,7 +125,7 @@ def test_a_folder_of_very_many_files_is_listed_in_seconds(tmp_path):
     started = clock.monotonic()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     library = image_index.index_images(tmp_path)
-    (row,) = match_images([doctor(staff_no="12345")], library, known={}).doctors
+    (row,) = match_images([doctor(staff_no="12345")], library, known_files={}).doctors
     assert clock.monotonic() - started < 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KB
     assert len(library.candidates) == 10_000

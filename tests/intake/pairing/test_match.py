@@ -1,4 +1,4 @@
-"""Pairing doctors with pictures: exact evidence alone, and nobody gets what two could claim."""
+"""MatchResult doctors with pictures: exact evidence alone, and nobody gets what two could claim."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.intake.images import image_files
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
-from pipeline.intake.pairing.picture_column import refusal
+from pipeline.intake.pairing.picture_column import find_refusal
 from pipeline.messages.problems import message
 
 
@@ -249,7 +249,7 @@ def test_a_path_of_another_computer_counts_by_its_last_part_which_is_said(tmp_pa
 
 def test_ordinary_entries_are_not_refused():
     for entry in ("张伟.png", "内科/张伟", "con1.png", "张伟..png", "...", "auxiliary.png"):
-        assert refusal(entry) is None
+        assert find_refusal(entry) is None
 
 
 def test_files_of_different_content_are_two_candidates_whatever_named_them(tmp_path):
@@ -267,7 +267,7 @@ def test_files_of_different_content_are_two_candidates_whatever_named_them(tmp_p
         assert pairing.doctors[0].picture is None
         for name in files:
             assert mask_file_name(name) in pairing.doctors[0].problems[0].detail["found"]
-        assert pairing.unclaimed == ()
+        assert pairing.unassigned_files == ()
 
 
 def test_a_name_in_the_column_that_two_different_files_have_is_ambiguous(tmp_path):
@@ -294,7 +294,7 @@ def test_equal_files_are_one_picture_and_the_strongest_name_is_used(tmp_path):
     assert pairing.doctors[0].problems[0].detail["found"].split(", ") == [
         "**************0732.png", "z/张伟.png", "张伟.png", "张伟 - 副本.png",
     ]  # fmt: skip
-    assert pairing.unclaimed == ()
+    assert pairing.unassigned_files == ()
 
 
 def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
@@ -302,7 +302,7 @@ def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
     for one, other in zip(pairing.doctors, ("7", "2"), strict=True):
         assert (one.picture, [problem.code for problem in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
         assert f"张伟.png 也可能是 名单.xlsx 内科 第 {other} 行的" in message(one.problems[0], "zh")
-    assert pairing.unclaimed == ()
+    assert pairing.unassigned_files == ()
 
 
 def test_a_contested_row_is_told_of_other_people_alone(tmp_path):
@@ -322,7 +322,7 @@ def test_namesakes_are_told_apart_by_better_evidence(tmp_path):
         (f"{NUMBER}.png", "id_card_number", []),
         ("张伟_2002.png", "staff_no", []),
     ]
-    assert [path.name for path in paired(tmp_path, files, first, second).unclaimed] == ["张伟.png"]
+    assert [path.name for path in paired(tmp_path, files, first, second).unassigned_files] == ["张伟.png"]
 
 
 def test_a_file_that_fits_two_namesakes_is_no_evidence_for_the_one_without_a_better_file(tmp_path):
@@ -419,7 +419,7 @@ def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):
 
 
 def test_without_a_folder_every_row_says_so():
-    (row,) = match_images([doctor()], image_index.index_images(None), known={}).doctors
+    (row,) = match_images([doctor()], image_index.index_images(None), known_files={}).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
     assert row.problems[0].detail["tried"] == "no picture folder"
 
@@ -432,7 +432,7 @@ def test_an_empty_file_is_damaged_not_shared(tmp_path):
 def test_a_file_that_went_away_after_the_index_is_said_to_be_unreadable(tmp_path):
     library = image_index.index_images(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
     (tmp_path / "seals" / "张伟.png").unlink()
-    (row,) = match_images([doctor()], library, known={}).doctors
+    (row,) = match_images([doctor()], library, known_files={}).doctors
     assert [problem.code for problem in row.problems] == ["IMAGE_CORRUPT"]
 
 
@@ -440,33 +440,36 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     folder = fill(tmp_path / "seals", {})
     with (folder / "张伟.png").open("wb") as file:
         file.truncate(image_files.MAX_BYTES + 1)
-    pairing = match_images([doctor()], image_index.index_images(folder), known={})
+    pairing = match_images([doctor()], image_index.index_images(folder), known_files={})
     assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_TOO_LARGE"]
     assert pairing.stats == {}
 
 
 def test_only_files_somebody_may_mean_are_read_and_only_once_a_change(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
-    first = match_images([doctor()], image_index.index_images(folder), known={})
+    first = match_images([doctor()], image_index.index_images(folder), known_files={})
     path = folder / "张伟.png"
     assert set(first.stats) == {str(path)}
-    assert first.unclaimed == (folder / "nobody.png",)
+    assert first.unassigned_files == (folder / "nobody.png",)
 
-    again = match_images([doctor()], image_index.index_images(folder), known=first.stats)
+    again = match_images([doctor()], image_index.index_images(folder), known_files=first.stats)
     assert again.stats == {}
     assert again.doctors == first.doctors
     remembered = {str(path): FileStat(4, image_files.changed_at(path.stat()), "remembered")}
-    (row,) = match_images([doctor()], image_index.index_images(folder), known=remembered).doctors
+    (row,) = match_images([doctor()], image_index.index_images(folder), known_files=remembered).doctors
     assert row.picture
     assert row.picture.sha256 == "remembered"
     for size, age in ((5, 0), (4, 1)):
         outdated = {str(path): FileStat(size, image_files.changed_at(path.stat()) - age, "outdated")}
-        assert match_images([doctor()], image_index.index_images(folder), known=outdated).stats == first.stats
+        assert (
+            match_images([doctor()], image_index.index_images(folder), known_files=outdated).stats
+            == first.stats
+        )
 
 
 def test_problems_found_earlier_stay_in_front(tmp_path):
     (first,) = paired(tmp_path, {}, doctor()).doctors
-    (again,) = match_images([first], image_index.index_images(None), known={}).doctors
+    (again,) = match_images([first], image_index.index_images(None), known_files={}).doctors
     assert [problem.code for problem in again.problems] == ["IMAGE_MISSING", "IMAGE_MISSING"]
     (found,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors
     assert [problem.code for problem in found.problems] == ["IMAGE_MISSING", "IMAGE_NAME_FUZZY"]

@@ -10,7 +10,7 @@ import pytest
 from pair_support import NUMBER, OTHER_NUMBER, doctor, got, paired
 
 from pipeline.domain.roster import Field
-from pipeline.intake.pairing.file_name_encodings import readable, readings
+from pipeline.intake.pairing.file_names import list_readings, make_readable
 from pipeline.messages.problems import message
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there a name is bytes")
@@ -131,17 +131,17 @@ def test_the_path_that_is_shown_can_be_written_into_a_file_and_the_stored_one_op
 
 def test_what_is_unclaimed_can_be_printed(tmp_path):
     files = {"李四.png".encode("gb18030"): b"1", b"\xff\xfe\x80.png": b"2"}
-    names = [path.name for path in paired(tmp_path, files, doctor()).unclaimed]
+    names = [path.name for path in paired(tmp_path, files, doctor()).unassigned_files]
     assert names == ["李四.png", "\ufffd\ufffd\ufffd.png"]
 
 
 def test_plain_names_have_no_other_reading():
     for name in ("1001", "W-1_(2)", "100%", "#1", "%ZZ", "谢志强", "张伟章", "a%20b"):
-        assert readings(name) == (), name
-        assert readable(name) == name
+        assert list_readings(name) == (), name
+        assert make_readable(name) == name
 
 
 def test_every_reading_can_be_undone():
     for name in NAMES:
         for mistake, wrong in MISTAKES.items():
-            assert name in dict(readings(wrong(name))), (name, mistake)
+            assert name in dict(list_readings(wrong(name))), (name, mistake)

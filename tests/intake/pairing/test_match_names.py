@@ -166,12 +166,12 @@ def test_a_file_of_another_kind_or_a_link_is_told_to_who_misses_a_picture(tmp_pa
         "⚠ 张伟.pdf, PDF, ⚠ 印章.rar, not a zip",
         "⚠ 李四.png, link, ⚠ 印章.rar, not a zip",
     ]
-    assert pairing.unclaimed == ()
+    assert pairing.unassigned_files == ()
 
 
 def test_what_nobody_claimed_is_listed_once_and_in_order(tmp_path):
     files = {"张伟.png": b"1", "王芳.png": b"2", "旧/李四.png": b"3", "z.pdf": b"4"}
-    unclaimed = paired(tmp_path, files, doctor()).unclaimed
+    unclaimed = paired(tmp_path, files, doctor()).unassigned_files
     assert [path.relative_to(tmp_path / "seals").as_posix() for path in unclaimed] == [
         "旧/李四.png",
         "王芳.png",

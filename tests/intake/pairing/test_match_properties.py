@@ -16,7 +16,7 @@ from pipeline.domain.roster import Field
 from pipeline.intake.conflicts import flag_conflicts
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
-from pipeline.intake.pairing.sealed_people import Sealed, SealedPerson
+from pipeline.intake.pairing.sealed_people import SealedPeople, SealedPerson
 
 NAMES = ["张伟", "李文", "李文章", "欧阳文", "欧阳文章", "姚平", "阿依古丽·买买提"]
 DEPARTMENTS = [None, "内科", "外科", "无"]
@@ -83,7 +83,7 @@ def doctors_of(people):
 def outcomes(doctors, content, folder):
     """Return row -> (path, evidence, codes), after pairing."""
     library = image_index.index_images(fill(folder, content))
-    paired = match_images(doctors, library, known={}).doctors
+    paired = match_images(doctors, library, known_files={}).doctors
     return paired, {
         one.row.origin.row: (
             one.picture.path.relative_to(folder).as_posix() if one.picture else None,
@@ -182,7 +182,7 @@ plain_files = st.dictionaries(
 def test_nobody_gets_what_is_called_after_somebody_else_or_lies_in_another_department(people, content):
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(each, key=f"k{each.number}") for each in doctors_of(people)]
-    sealed = Sealed(
+    sealed = SealedPeople(
         frozenset(each.key for each in SEALED),
         [each for each in SEALED if not each.picture_known],
         lambda: SEALED,
@@ -191,7 +191,7 @@ def test_nobody_gets_what_is_called_after_somebody_else_or_lies_in_another_depar
     )
     with tempfile.TemporaryDirectory() as folder:
         library = image_index.index_images(fill(Path(folder) / "a", content))
-        paired = flag_conflicts(match_images(doctors, library, known={}, sealed=sealed).doctors)
+        paired = flag_conflicts(match_images(doctors, library, known_files={}, sealed_people=sealed).doctors)
     outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
     for one in paired:
         if one.picture is None or one.errors:

@@ -19,22 +19,22 @@ from pipeline.domain.roster import Doctor
 from pipeline.intake.images import image_files
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.pairing import image_index, zip_files
-from pipeline.intake.pairing.match import Pairing, match_images
+from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.messages.problems import message
 
 
-def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> Pairing:
+def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> MatchResult:
     """Pair with a zip that is given in place of the folder."""
     path = tmp_path / "seals.zip"
     path.write_bytes(data)
-    return match_images(doctors, image_index.index_images(path), known={}, keep=keeper(tmp_path))
+    return match_images(doctors, image_index.index_images(path), known_files={}, store_image=keeper(tmp_path))
 
 
 def keeper(tmp_path: Path):
     return ImageStore(tmp_path / "work").put
 
 
-def told(pairing: Pairing) -> list[tuple[str, dict[str, str]]]:
+def told(pairing: MatchResult) -> list[tuple[str, dict[str, str]]]:
     return [(each.code, dict(each.detail)) for each in pairing.doctors[0].problems]
 
 
@@ -49,7 +49,7 @@ def test_a_claimed_member_is_put_away_under_its_digest_and_no_other(tmp_path):
     assert (first.size, first.file.read_bytes(), second.file.read_bytes()) == (4, b"seal", b"other")
     assert sorted(path.suffix for path in (tmp_path / "work").iterdir()) == [".jpg", ".png"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "work").iterdir()} == {0o600}
-    assert pairing.unclaimed == (tmp_path / "seals.zip" / "王芳.png",)
+    assert pairing.unassigned_files == (tmp_path / "seals.zip" / "王芳.png",)
     assert pairing.stats == {}
 
 
@@ -102,7 +102,7 @@ def test_debris_of_macos_is_no_picture(tmp_path):
         {"张伟.png": b"seal", "__MACOSX/._张伟.png": b"x", ".DS_Store": b"x", "印章/._张伟.png": b"x"}
     )
     pairing = from_zip(tmp_path, data, doctor())
-    assert (pairing.doctors[0].problems, pairing.unclaimed) == ((), ())
+    assert (pairing.doctors[0].problems, pairing.unassigned_files) == ((), ())
 
 
 def test_a_zip_in_the_picture_folder_is_looked_into_like_a_folder(tmp_path):
@@ -219,7 +219,7 @@ def test_a_member_that_leads_elsewhere_is_passed_over_and_said(tmp_path, name, w
     assert code == "IMAGE_MISSING"
     assert "⚠ seals.zip/" in detail["hint"]
     assert detail["hint"].endswith(f", {why}")
-    assert [path.name for path in pairing.unclaimed] == ["李四.png"]
+    assert [path.name for path in pairing.unassigned_files] == ["李四.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["seals.zip"]
 
 
@@ -287,10 +287,10 @@ def test_a_zip_that_changed_since_it_was_listed_is_not_believed(tmp_path):
     path.write_bytes(zipped({"张伟.png": b"one"}))
     library = image_index.index_images(path)
     path.write_bytes(zipped({"张伟.png": b"other"}))
-    (row,) = match_images([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
+    (row,) = match_images([doctor()], library, known_files={}, store_image=keeper(tmp_path)).doctors
     assert [each.detail["found"] for each in row.problems] == ["changed while reading"]
     path.unlink()
-    (row,) = match_images([doctor()], library, known={}, keep=keeper(tmp_path)).doctors
+    (row,) = match_images([doctor()], library, known_files={}, store_image=keeper(tmp_path)).doctors
     assert [each.detail["found"] for each in row.problems] == ["cannot be read"]
 
 
@@ -302,13 +302,13 @@ def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        match_images([doctor()], image_index.index_images(path), known={}, keep=full)
+        match_images([doctor()], image_index.index_images(path), known_files={}, store_image=full)
 
 
 def test_without_a_place_to_keep_it_a_member_has_its_digest_alone(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
-    (row,) = match_images([doctor()], image_index.index_images(path), known={}).doctors
+    (row,) = match_images([doctor()], image_index.index_images(path), known_files={}).doctors
     assert row.picture
     assert (row.picture.sha256, row.picture.stored_path) == (hashlib.sha256(b"one").hexdigest(), None)
 

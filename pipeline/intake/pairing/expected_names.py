@@ -1,0 +1,259 @@
+"""Which files a row may mean, by the stems it leads to expect.
+
+Expected are the identity number; the staff number; the name; these written together in any order (张伟_1001, 1001张伟),
+which counts as the stronger of the numbers in it; and each with the department before it or behind it. A stem is one of
+these exactly, or exactly after width, Unicode form, case, blanks, dots, a known suffix and a known encoding are taken
+off (``file_names``). Nothing looks inside a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+from typing import Literal, NamedTuple
+
+from pipeline.domain.roster import Doctor, Field
+from pipeline.intake.fields.normalize import is_placeholder, shown, trim
+from pipeline.intake.pairing import file_names
+from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
+
+COLUMN, CELL, NUMBER, STAFF_NO, NAME = "column", "cell", "id_card_number", "staff_no", "name"
+STRENGTH = {COLUMN: 0, CELL: 1, NUMBER: 2, STAFF_NO: 3, NAME: 4}
+# the orders in which parts are written, the strongest evidence first: i identity number, s staff number, n name,
+# d department
+_ORDERS: Mapping[str, str] = {
+    NUMBER: "i ni in di dni din nid ind sni nsi ins nis sin isn",
+    STAFF_NO: "s ns sn ds dns dsn nsd snd",
+    NAME: "n dn nd",
+}
+_LETTERS = "isnd"
+_PLAIN_JOINTS = ("", "_", "-", " ")  # so joined, a stem is what was expected to the letter
+MAX_VARIANTS = 256  # files looked at for one stem: who has more has to tidy up, and nothing is decided
+_READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be converted
+
+# Where a file lies that is named by a name alone: in the doctor's department, in another one, in some department while
+# the row names none, or in none. "namesake": a seal was made elsewhere for another doctor of the name, who is not in the
+# roster, and it is not known from which picture.
+DepartmentMatch = Literal["own", "other", "some", "namesake", ""]
+_NO_FOLDER: tuple[DepartmentMatch, str] = ("", "")
+
+# numbering, dates, how many, the zip's own ending
+_COUNTS = re.compile(r"[0-9]+[年月日人份张个号]?|[()\[\]【】]|·?zip\Z")
+_DEPARTMENT_ENDING = re.compile(
+    r"科|(?:室|中心|部|病区|病房|诊区|门诊|急诊|组|所|卫生站|服务站|icu|ccu)[一二三四五六七八九十东西南北]*区?\Z"
+)
+# parts that stand for every department, and numbered parts of a collection
+_NO_DEPARTMENT = re.compile(
+    r"(?:各|按|分|所有|全体|临床|医技|职能|行政)*科?(?:室|部门?)?|第?[一二三四五六七八九十a-z甲乙丙丁]*[组部所室]|全部|内部|外部|.?本部"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMatch:
+    """One file that one row may mean: by what evidence, and how its name differs from the expected one."""
+
+    candidate: Candidate
+    evidence: str
+    expected: str = field(repr=False)
+    differences: str = ""  # in symbols; "" for a name to the letter
+    department: DepartmentMatch = ""
+    is_joined: bool = False  # of several parts: 内科张伟, 张伟_1001
+
+    @property
+    def rank(self) -> tuple[int, bool, bool, str]:
+        """The order of several matches of one row."""
+        needs_conversion = self.candidate.extension not in _READY
+        strength = STRENGTH[self.evidence]
+        return strength, bool(self.differences), needs_conversion, self.candidate.relative_path
+
+
+class _Part(NamedTuple):
+    """One piece of an expected stem."""
+
+    spellings: tuple[str, ...]  # each of them is it to the letter
+    comparison_key: str
+    lookup_key: str
+
+
+class _Hit(NamedTuple):
+    """Variants of file names that may be made of these parts."""
+
+    evidence: str
+    order: str
+    parts: Sequence[_Part]
+    variants: Sequence[FileNameVariant]
+
+
+class StemIndex:
+    """The index of files, looked up only for stems that are as long as one of its own."""
+
+    def __init__(self, index: ImageIndex) -> None:
+        self._variants = index.variants
+        self._lengths = frozenset(map(len, index.variants))
+        self._orders: dict[tuple[int, ...], list[tuple[str, str, tuple[int, ...]]]] = {}
+
+    def find_hits(self, pieces: Sequence[_Part | None]) -> Iterator[_Hit]:
+        """Yield a hit for each order of the pieces that some stem may have."""
+        shape = tuple([len(piece.lookup_key) if piece else 0 for piece in pieces])
+        orders = self._orders.get(shape)
+        if orders is None:
+            lengths = dict(zip(_LETTERS, shape, strict=True))
+            orders = self._orders[shape] = list(self._list_orders(lengths))
+        for evidence, order, positions in orders:
+            parts = [piece for position in positions if (piece := pieces[position])]
+            variants = self._variants.get("".join([part.lookup_key for part in parts]))
+            if variants:
+                yield _Hit(evidence, order, parts, variants[:MAX_VARIANTS])
+
+    def _list_orders(self, lengths: Mapping[str, int]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+        """Yield (evidence, order, positions of its letters) for each order that may be as long as a stem."""
+        for evidence, orders in _ORDERS.items():
+            for order in orders.split():
+                if all(map(lengths.get, order)) and sum(map(lengths.__getitem__, order)) in self._lengths:
+                    yield evidence, order, tuple(map(_LETTERS.index, order))
+
+
+def match_by_name(
+    doctor: Doctor, departments: tuple[str, ...], known_departments: Collection[str], index: StemIndex
+) -> Iterator[ImageMatch]:
+    """Yield the files whose stem is one that this doctor's row leads to expect, each once, by its best evidence."""
+    seen: set[Candidate] = set()
+    hits = (hit for pieces in product(*_list_pieces(doctor, departments)) for hit in index.find_hits(pieces))
+    for hit in hits:
+        for variant in hit.variants:
+            if variant.candidate in seen:
+                continue
+            joint = file_names.match_parts(
+                variant.comparison_key, [part.comparison_key for part in hit.parts]
+            )
+            if joint is None or (hit.order == "dn" and _may_be_longer_name(variant, hit.parts[-1])):
+                continue
+            seen.add(variant.candidate)
+            in_stem = "d" in hit.order
+            folder = _find_department(variant, departments, known_departments, in_stem=in_stem)
+            yield _make_match(variant, hit, joint, *(folder if hit.evidence == NAME else _NO_FOLDER))
+
+
+def list_names(doctor: Doctor) -> list[str]:
+    """Return the name as it is used and as the roster writes it (阿依古丽.买买提): files follow either."""
+    written = trim(shown(doctor.row.fields.get(Field.NAME)))
+    return [name for name in dict.fromkeys((doctor.name, written)) if name]
+
+
+def _list_pieces(doctor: Doctor, departments: tuple[str, ...]) -> tuple[Sequence[_Part | None], ...]:
+    """Return what may stand for each letter of an order; a letter that nothing stands for has None."""
+    number, staff_no = doctor.number, doctor.staff_no
+    # a last x may be written in either case
+    numbers = (number, number[:-1] + number[-1].lower()) if number and number.endswith("X") else (number,)
+    staff_nos = () if staff_no is None or is_placeholder(staff_no) else (staff_no,)
+    return (
+        _make_parts(numbers if number else ()),
+        _make_parts(staff_nos),
+        _make_parts(tuple(list_names(doctor))),
+        _make_parts(departments),
+    )
+
+
+@lru_cache(maxsize=4096)  # departments come again
+def _make_parts(spellings: tuple[str, ...]) -> Sequence[_Part | None]:
+    """Return the pieces that these are, those that differ in nothing but spelling as one; None if there are none."""
+    by_key: dict[str, tuple[str, ...]] = {}
+    for spelling in spellings:
+        key = file_names.comparison_key(spelling)
+        by_key[key] = (*by_key.get(key, ()), spelling)
+    parts = [
+        _Part(same, key, file_names.lookup_key(key))
+        for key, same in by_key.items()
+        if file_names.lookup_key(key)
+    ]
+    return parts or (None,)
+
+
+def _may_be_longer_name(variant: FileNameVariant, name: _Part) -> bool:
+    """Return whether the name that ends a stem may be the beginning of a longer one: 内科李文章 is not 李文 of 内科."""
+    return file_names.seal_may_end_name(name.comparison_key) and file_names.ends_before_seal(
+        variant.stem, variant.base
+    )
+
+
+def _make_match(
+    variant: FileNameVariant, hit: _Hit, joint: str, department: DepartmentMatch, folder_encoding: str
+) -> ImageMatch:
+    expected = _join_parts([part.spellings[0] for part in hit.parts], "." if joint == "·" else joint)
+    steps = [variant.encoding, folder_encoding]
+    if not _is_to_the_letter(variant.stem, hit.parts):
+        form = (variant.base, variant.suffix)
+        steps.insert(1, file_names.describe_differences(variant.stem, form, expected))
+    differences = " + ".join(dict.fromkeys(step for step in steps if step))
+    is_joined = len(hit.parts) > 1
+    return ImageMatch(variant.candidate, hit.evidence, expected, differences, department, is_joined)
+
+
+def _is_to_the_letter(stem: str, parts: Sequence[_Part]) -> bool:
+    if len(parts) == 1:
+        return stem in parts[0].spellings
+    return any(
+        stem == _join_parts(written, joint)
+        for written in product(*(part.spellings for part in parts))
+        for joint in (*_PLAIN_JOINTS, "(")
+    )
+
+
+def _join_parts(written: Sequence[str], joint: str) -> str:
+    return f"{written[0]}({written[1]})" if joint == "(" and len(written) == 2 else joint.join(written)
+
+
+# --- departments
+
+
+def _find_department(
+    variant: FileNameVariant,
+    departments: Sequence[str],
+    known_departments: Collection[str],
+    *,
+    in_stem: bool,
+) -> tuple[DepartmentMatch, str]:
+    """Return in whose department a file lies, and the encoding in which its folder is named so."""
+    part_names = variant.candidate.folder.part_names
+    if in_stem or not part_names:
+        return "own" if in_stem else "", ""
+    own = [make_department_key(name) for name in departments]
+    encodings = [part[name] for part in part_names for name in own if name in part]
+    if encodings:
+        return "own", min(encodings)
+    own_bare = {_get_bare_name(name) for name in own}
+    is_foreign = any(
+        name in known_departments or (_is_department(name) and _get_bare_name(name) not in own_bare)
+        for part in part_names
+        for name in part
+    )
+    if not is_foreign:
+        return "", ""
+    return "other" if departments else "some", ""
+
+
+@lru_cache(maxsize=4096)  # departments come again
+def make_department_key(name: str) -> str:
+    """Return the comparison key of a department's name."""
+    return file_names.comparison_key(name)
+
+
+@lru_cache(maxsize=4096)  # folders come again with every file in them
+def _is_department(folder: str) -> bool:
+    """Return whether a folder so called (a comparison key) looks like one department's.
+
+    Its name ends as departments do (外科, 护理部, 口腔中心, ICU). A year, a batch or a state (2026新增, 第一批, 已处理,
+    印章) is none.
+    """
+    bare = _get_bare_name(folder)
+    return _DEPARTMENT_ENDING.search(bare) is not None and _NO_DEPARTMENT.fullmatch(bare) is None
+
+
+@lru_cache(maxsize=4096)
+def _get_bare_name(folder: str) -> str:
+    """Return a folder's name without numbering, counts and a seal's suffix: 01内科印章(12人) is 内科."""
+    forms = file_names.strip_known_suffixes(_COUNTS.sub("", folder))
+    return file_names.lookup_key(file_names.comparison_key(forms[-1][0])) if forms else ""

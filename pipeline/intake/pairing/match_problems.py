@@ -1,0 +1,170 @@
+"""The problems of rows that get no picture: what was looked for, what was found, whose it may be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.domain.masking import mask_id
+from pipeline.domain.roster import Doctor, Field, Problem
+from pipeline.errors import NotReadNow
+from pipeline.intake.images.image_files import mask_file_name
+from pipeline.intake.pairing import embedded_images, file_names, picture_column
+from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches
+from pipeline.intake.pairing.expected_names import ImageMatch, list_names
+from pipeline.intake.pairing.image_index import Candidate, ImageIndex
+from pipeline.intake.pairing.picture_column import PictureEntry
+from pipeline.messages.problems import problem
+from pipeline.messages.texts import join_texts, make_text
+
+_LISTED = 5  # file names in one sentence
+_LONGEST_ENTRY = 80  # characters of a refused entry that are repeated
+# suggestions cost a comparison with every file: no more of them than a person reads
+_MAX_HINT_NAMES = 2_000
+_MAX_HINTS = 100
+
+
+def make_problem(code: str, doctor: Doctor, **detail: str) -> Problem:
+    """Return a problem of a row's picture."""
+    return problem(code, Field.PICTURE, doctor.row.address(Field.PICTURE), severity=None, **detail)
+
+
+def add_problem(doctor: Doctor, added: Problem) -> Doctor:
+    """Return the doctor with one problem more."""
+    return replace(doctor, problems=(*doctor.problems, added))
+
+
+def explain_not_read(doctor: Doctor, file: str, trouble: NotReadNow) -> Problem:
+    """Return the problem of a picture that the machine could not read."""
+    return make_problem("IMAGE_NOT_READ", doctor, file=file, **trouble.words)
+
+
+def explain_refused_entry(doctor: Doctor, entry: PictureEntry, refusal: str) -> Problem:
+    """Return the problem of an entry that is not accepted."""
+    return make_problem("IMAGE_PATH_REJECTED", doctor, found=_show_entry(entry.text), why=refusal)
+
+
+def explain_moved_entry(doctor: Doctor, entry: PictureEntry) -> Problem:
+    """Return the problem of a results workbook's line whose picture entry was another row's."""
+    found = _show_entry(entry.text)
+    return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, other=entry.owner, claimed="entry")
+
+
+def explain_untrusted_match(doctor: Doctor) -> Problem:
+    """Return the problem of a line that may be another doctor's than its roster row, and has no picture of its own."""
+    tried = (mask_id(doctor.number) if doctor.number else "", mask_file_name(doctor.name or ""))
+    return make_problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, tried)), moved="yes")
+
+
+def explain_contested_files(
+    row: int,
+    fitting: Collection[ImageMatch],
+    doctors: Sequence[Doctor],
+    contested: Mapping[Candidate, ContestedFile],
+) -> Problem:
+    """Return the problem of files that one doctor's entry names and that are another's by name, and who that is."""
+    files = [contested[match.candidate] for match in fitting]
+    rows = {other for file in files for other in file.rows} - {row}
+    seal_names = dict.fromkeys(name for file in files for name in file.seal_names)
+    other = list_texts([*(describe_row(doctors[other]) for other in sorted(rows)), *seal_names])
+    found = list_texts(show_path(match.candidate.relative_path, doctors[row]) for match in fitting)
+    return make_problem("IMAGE_AMBIGUOUS", doctors[row], found=found, other=other, claimed="name")
+
+
+def explain_shared_files(
+    row: int, fitting: Sequence[ImageMatch], doctors: Sequence[Doctor], matches: ImageMatches
+) -> Problem:
+    """Return the problem of files that fit another person as well, in the roster or before it, or another department."""
+    doctor = doctors[row]
+    found = list_texts(show_path(match.candidate.relative_path, doctor) for match in fitting)
+    others = {
+        other
+        for match in fitting
+        for other in matches.shared.get(match.candidate, ())
+        if matches.person_ids[other] != matches.person_ids[row]
+    }
+    if others:
+        other = list_texts(describe_row(doctors[other]) for other in sorted(others))
+        return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, other=other)
+    if any(match.department == "namesake" for match in fitting):
+        return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, namesake="yes")
+    department = mask_file_name(doctor.department or "—")
+    return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, department=department)
+
+
+def explain_missing(
+    doctors: Sequence[Doctor], index: ImageIndex, unassigned: Iterable[Candidate]
+) -> list[Problem]:
+    """Return the problems of rows that no picture matches; the first get the nearest name of an unassigned file."""
+    names = {
+        file_names.comparison_key(base): candidate
+        for candidate in unassigned
+        for base, _ in file_names.strip_known_suffixes(candidate.stem)
+    }
+    suggested = _MAX_HINTS if len(names) <= _MAX_HINT_NAMES else 0
+    return [
+        _explain_missing(doctor, index, _suggest_file(doctor, names) if number < suggested else "")
+        for number, doctor in enumerate(doctors)
+    ]
+
+
+def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Problem:
+    """Say what was looked for, without the whole identity number, and what is there instead."""
+    other_images = embedded_images.describe_other_images(doctor.row)
+    if address := embedded_images.find_unreadable_image(doctor):
+        texts = (f"▣ {address}", make_text("image.cannot_read"), other_images)
+        other_images = join_texts(filter(None, texts))
+    if index.folder is None:
+        return make_problem("IMAGE_MISSING", doctor, tried=make_text("image.no_folder"), hint=other_images)
+    entry = picture_column.read_entry_text(doctor) or ""
+    tried = [_show_entry(entry)]
+    wanted = [_get_stem(entry)]
+    if picture_column.names_file(entry):
+        own = (f"▣ {image.address}" for image in embedded_images.find_seal_images(doctor.row))
+        other_images = join_texts(filter(None, (*own, other_images)))
+    else:
+        names = list_names(doctor)
+        tried.append(mask_id(doctor.number) if doctor.number else "")
+        tried += (mask_file_name(text) for text in (doctor.staff_no or "", *names[:1]))
+        wanted += (doctor.number or "", doctor.staff_no or "", *names)
+    other_files = [index.other_files.get(file_names.comparison_key(text)) for text in wanted]
+    skipped = [*dict.fromkeys(filter(None, other_files)), *index.unreadable[:_LISTED]]
+    reasons = [text for file in skipped for text in (f"⚠ {show_path(file.path, doctor)}", file.reason)]
+    hint = join_texts(filter(None, (suggestion, other_images, *reasons)))
+    return make_problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, tried)), hint=hint)
+
+
+def _suggest_file(doctor: Doctor, names: Mapping[str, Candidate]) -> str:
+    """Return the nearest name of a file that no row matches: a suggestion to a person, evidence for nothing."""
+    entry = picture_column.read_entry_text(doctor) or ""
+    wanted = _get_stem(entry) if picture_column.names_file(entry) else "".join(list_names(doctor)[:1])
+    nearest = difflib.get_close_matches(file_names.comparison_key(wanted), names, n=1, cutoff=0.5)
+    if not nearest:
+        return ""
+    return make_text("image.near", file=show_path(names[nearest[0]].relative_path, doctor))
+
+
+def _get_stem(entry: str) -> str:
+    return file_names.split_extension(picture_column.get_file_of_path(entry) or entry)[0]
+
+
+def _show_entry(text: str | None) -> str:
+    return mask_file_name((text or "")[:_LONGEST_ENTRY])
+
+
+def list_texts(texts: Iterable[str]) -> str:
+    """Return a few texts in one line."""
+    shown = list(texts)
+    return ", ".join(shown[:_LISTED]) + (" …" if len(shown) > _LISTED else "")
+
+
+def show_path(path: str, doctor: Doctor) -> str:
+    """Return a file's path with identity numbers masked: the row's own, and what may be another's."""
+    return mask_file_name(path.replace(doctor.number, mask_id(doctor.number)) if doctor.number else path)
+
+
+def describe_row(doctor: Doctor) -> str:
+    """Return where a row stands: ``a.xlsx 内科 12``."""
+    origin = doctor.row.display_origin
+    return " ".join(filter(None, (mask_file_name(origin.file), origin.sheet, str(origin.row))))
