@@ -49,6 +49,7 @@ def flag_conflicts(
     doctors: Sequence[Doctor],
     identical_images: Mapping[str, str] = MappingProxyType({}),
     other_persons: Collection[tuple[str, str]] = (),
+    person_ids: Sequence[Hashable] | None = None,
 ) -> list[Doctor]:
     """Return the doctors in the same order, with the problems that only a comparison of rows shows.
 
@@ -63,13 +64,15 @@ def flag_conflicts(
     A row whose number cannot be used stops another row only if it may be another person who claims the same
     (`person_ids`). Pictures are the same by their bytes, or by ``identical_images``: sha256 -> that of the first
     picture with the same pixels. ``other_persons`` are pairs of keys that a person declared to be two people.
+    ``person_ids`` are the doctors' (`person_ids_of`) where they are known already.
     """
 
     def image_key(doctor: Doctor) -> str | None:
         sha256 = doctor.picture.sha256 if doctor.picture else None
         return identical_images.get(sha256, sha256) if sha256 else None
 
-    person_ids = person_ids_of(doctors)
+    if person_ids is None:
+        person_ids = person_ids_of(doctors)
     conflicts: defaultdict[int, list[Problem]] = defaultdict(list)
     for index, conflict in (
         *_find_possibly_same(doctors, person_ids, other_persons),

@@ -140,7 +140,10 @@ def prepare_run(
     )
     same = find_identical_images(stage_settings.images_without_seal(pairing.doctors, snapshot))
     compared = flag_conflicts(
-        mark_unread(pairing.doctors, same.unread), same.first_of, snapshot.other_persons
+        mark_unread(pairing.doctors, same.unread),
+        same.first_of,
+        snapshot.other_persons,
+        person_ids=pairing.person_ids,
     )[: len(doctors)]
     if config.pictures.ocr:
         compared = check_names_in_images(compared, beside=others, work=config.path(config.work))
