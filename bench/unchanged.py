@@ -44,8 +44,8 @@ def seed(hospital: Hospital) -> None:
     ask = ask_of("run", config, clock)
     with open_for_config(config, clock) as (ledger, site_key):
         plan = import_run.prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-        ledger.begin_run(stage_settings.record(ask, config, clock.now()))
-        asyncio.run(_sealed(ledger, ask.run, plan.planned, clock.now()))
+        ledger.begin_run(stage_settings.build_run_record(ask, config, clock.now()))
+        asyncio.run(_sealed(ledger, ask.run, plan.row_plans, clock.now()))
 
 
 async def _sealed(ledger, run, planned, now) -> None:

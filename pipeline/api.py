@@ -25,18 +25,16 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import named_paths
 from pipeline.config.language import of_locale, of_titles
 from pipeline.config.settings import Config
-from pipeline.domain.metrics import Traffic
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
@@ -47,10 +45,11 @@ from pipeline.ledger.site_key import KEY_BYTES, SiteKey
 from pipeline.reports.columns import find_titles
 from pipeline.reports.dataframe import to_frame
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.totals import verify_totals
 from pipeline.support.shell_quoting import quote
 from pipeline.workflow import import_run, run_environment
-from pipeline.workflow.stage_settings import tenant_of
+from pipeline.workflow.early_end import BegunRun, build_empty_report
+from pipeline.workflow.finish import FinishedRun, finish_run
+from pipeline.workflow.stage_settings import name_tenant
 
 if TYPE_CHECKING:
     from pipeline.reports.dataframe import Frame
@@ -65,9 +64,9 @@ Language: TypeAlias = Literal["zh", "en"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """What became of a night: the whole of it in ``night``, and the files that were written, by their usual names."""
+    """The result of a run: its whole ``report``, and the files that were written, by their usual names."""
 
-    night: RunReport
+    report: RunReport
     files: Mapping[str, Path] = field(
         default_factory=dict
     )  # "results.xlsx" -> its path; empty with write=False
@@ -75,7 +74,7 @@ class Result:
     @property
     def outcomes(self) -> Sequence[RowOutcome]:
         """Every row of the rosters, once, in their order."""
-        return self.night.outcomes
+        return self.report.outcomes
 
     @property
     def counts(self) -> Mapping[Status, int]:
@@ -86,12 +85,12 @@ class Result:
     @property
     def exit(self) -> int:
         """The exit code of the command line (README, "Exit codes"): 0 where nobody has to act."""
-        return self.night.exit
+        return self.report.exit
 
     @property
     def halted(self) -> Halt | None:
         """Why the run stopped before its end, if it did."""
-        return self.night.halt
+        return self.report.halt
 
     def to_frame(self) -> Frame:
         """Return the outcomes as a pandas DataFrame, a row each: outcomes.jsonl's fields, numbers masked."""
@@ -99,7 +98,7 @@ class Result:
 
     def __repr__(self) -> str:
         ends = "".join(f", {status.value}={rows}" for status, rows in self.counts.items())
-        return f"Result(run={self.night.run!r}, exit={self.exit}{ends})"
+        return f"Result(run={self.report.run!r}, exit={self.exit}{ends})"
 
 
 def check(
@@ -116,160 +115,125 @@ def check(
 ) -> Result:
     """Find everything that a run would find, without a call; rows that would be sent end as ``ready``.
 
-    Without a ledger, or a configuration that says who acts, nothing is compared with earlier runs, and review and To fix
-    are for looking only. No ledger is made, and no lock is taken. See `run_async` for the parameters.
+    Without a ledger, or a configuration with the ids of the account, nothing is compared with earlier runs, and review
+    and To fix are for looking only. No ledger is made, and no lock is taken. See `RunOptions` for the arguments.
     """
-    chosen, clock = _config(config), clock or SystemClock()
-    ask = _ask("check", config, chosen, clock, rosters=rosters, seals=seals, out=out)
-    if chosen.api.placeholders and ledger is None:
-        done = import_run.check(ask, chosen, ledger=None, site_key=None, clock=clock)
+    loaded, clock = _load_config(config), clock or SystemClock()
+    request = _build_request("check", config, loaded, clock, {"rosters": rosters, "seals": seals, "out": out})
+    if loaded.api.placeholders and ledger is None:
+        report = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
     else:
-        given = _given(chosen, ledger, site_key)
-        with given or run_environment.open_for_check(chosen, clock) as (journal, key):
-            done = import_run.check(ask, chosen, ledger=journal, site_key=key, clock=clock)
-    return _written(done, chosen, write=write, language=language, latest=False)
+        given = _use_given_ledger(loaded, ledger, site_key)
+        with given or run_environment.open_for_check(loaded, clock) as (journal, key):
+            report = import_run.run_check(request, loaded, ledger=journal, site_key=key, clock=clock)
+    return _finish(report, loaded, latest=None, write=write, language=language)
 
 
-def run(
-    config: Config | StrPath,
-    *,
-    rosters: Rosters = (),
-    seals: StrPath | None = None,
-    out: StrPath | None = None,
-    limit: int | None = None,
-    review: StrPath | None = None,
-    accept_guards: bool = False,
-    new_ledger: bool = False,
-    write: bool = True,
-    language: Language | None = None,
-    ledger: Ledger | None = None,
-    site_key: bytes | None = None,
-    limiter: Limiter | None = None,
-    credentials: Credentials | Callable[[], Credentials] | None = None,
-    clock: Clock | None = None,
-    on_outcome: Callable[[RowOutcome], None] | None = None,
-) -> Result:
-    """Create the seals that are missing; safe to repeat. See `run_async`, which a running event loop needs instead.
+class RunOptions(TypedDict, total=False):
+    """The keyword arguments of `run` and `run_async`.
 
-    A Ctrl-C drains: nothing new is sent, what is under way is awaited and recorded, then KeyboardInterrupt is raised.
+    Paths are relative to the current folder; those that are not given are the configuration's.
+    """
+
+    rosters: Rosters  # files or folders
+    seals: StrPath | None  # a folder or zip
+    out: StrPath | None
+    limit: int | None  # people created at most
+    review: StrPath | None  # judgements that the review page saved
+    accept_guards: bool  # as on the command line
+    new_ledger: bool  # as on the command line
+    write: bool  # False writes no result files; state and work folders are kept all the same
+    language: Language | None  # of the files
+    # used as it is given, in place of the configured SQLite file: the caller opens, locks and closes it
+    ledger: Ledger | None
+    site_key: (
+        bytes | None
+    )  # 32 secret bytes that belong to `ledger` for ever: with others every doctor would be new
+    limiter: Limiter | None  # used as it is given; one for several runs at once keeps them within one quota
+    # a pair, or a function that finds one when something has to be sent; by default looked for as the README describes
+    credentials: Credentials | Callable[[], Credentials] | None
+    clock: Clock | None
+    # called with every row exactly once, in the event loop's thread: a row that is sent as it ends, any other at the end
+    # of the run. An exception of it is logged and ends nothing.
+    on_outcome: Callable[[RowOutcome], None] | None
+
+
+def run(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
+    """Create the seals that are missing; safe to repeat. A running event loop needs `run_async` instead.
+
+    See `RunOptions` for the arguments. A Ctrl-C drains: nothing new is sent, what is under way is awaited and recorded,
+    then KeyboardInterrupt is raised.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        pass
-    else:
-        raise UsageError("usage.loop_runs")
-    return asyncio.run(
-        run_async(
-            config,
-            rosters=rosters,
-            seals=seals,
-            out=out,
-            limit=limit,
-            review=review,
-            accept_guards=accept_guards,
-            new_ledger=new_ledger,
-            write=write,
-            language=language,
-            ledger=ledger,
-            site_key=site_key,
-            limiter=limiter,
-            credentials=credentials,
-            clock=clock,
-            on_outcome=on_outcome,
-        )
-    )
+        return asyncio.run(run_async(config, **options))
+    raise UsageError("usage.loop_runs")
 
 
-async def run_async(
-    config: Config | StrPath,
-    *,
-    rosters: Rosters = (),
-    seals: StrPath | None = None,
-    out: StrPath | None = None,
-    limit: int | None = None,
-    review: StrPath | None = None,
-    accept_guards: bool = False,
-    new_ledger: bool = False,
-    write: bool = True,
-    language: Language | None = None,
-    ledger: Ledger | None = None,
-    site_key: bytes | None = None,
-    limiter: Limiter | None = None,
-    credentials: Credentials | Callable[[], Credentials] | None = None,
-    clock: Clock | None = None,
-    on_outcome: Callable[[RowOutcome], None] | None = None,
-) -> Result:
-    """Create the seals that are missing; safe to repeat.
-
-    * ``config``: a `Config`, or the path of a config.yaml.
-    * ``rosters`` (files or folders), ``seals`` (a folder or zip), ``out``: by default the configuration's. Paths given
-      here are relative to the current folder.
-    * ``limit``: at most so many people created. ``review``: judgements that the review page saved. ``accept_guards``, ``new_ledger``: as on the command line.
-    * ``write``: False writes no result files; state and work folders are kept all the same. ``language``: the files'.
-    * ``ledger``: used as it is given, in place of the configured SQLite file: opening, locking and closing it are the
-      caller's. ``site_key``, 32 secret bytes, belongs to it for ever: with another one every doctor would be new.
-    * ``limiter``: used as it is given; one for several runs at once keeps them within one quota.
-    * ``credentials``: a pair, or what finds one when something has to be sent; by default looked for as the README says.
-    * ``on_outcome`` hears every row exactly once, in the event loop's thread: one that is sent as it ends, any other when
-      the night is over. What it raises is logged and ends nothing.
+async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
+    """Create the seals that are missing; safe to repeat. See `RunOptions` for the arguments.
 
     Cancelling the task drains as Ctrl-C does: nothing new is sent, what is under way is awaited and recorded, the results
     are written with exit 130, then CancelledError is raised. A second cancellation leaves at once; creates that were
     under way are ``unknown`` from then on.
     """
-    chosen, clock = _config(config), clock or SystemClock()
-    run_environment.require_ready(chosen, _place(config))
-    ask = _ask(
-        "run",
-        config,
-        chosen,
-        clock,
-        rosters=rosters,
-        seals=seals,
-        out=out,
-        limit=limit,
-        accept_guards=accept_guards,
-    )
-    if review is not None:
-        ask = replace(ask, review=named_paths.existing(Path(review)))
-    run_environment.refuse_results(_paths(rosters))
-    if run_environment.has_nothing_to_read(ask, chosen, clock, ledger):
-        return Result(_nothing(ask, chosen, clock))
-    listener = _Listener(on_outcome)
+    if unknown := options.keys() - RunOptions.__annotations__.keys():
+        raise TypeError(f"run() got an unexpected keyword argument {min(unknown)!r}")
+    loaded, clock = _load_config(config), options.get("clock") or SystemClock()
+    run_environment.require_ready(loaded, "config" if isinstance(config, Config) else str(config))
+    request = _build_request("run", config, loaded, clock, options)
+    run_environment.refuse_results(_list_paths(options.get("rosters", ())))
+    own_ledger = options.get("ledger")
+    if run_environment.has_nothing_to_read(request, loaded, clock, own_ledger):
+        now = clock.now()
+        begun = BegunRun("run", request.run, now, loaded, request.out)
+        return Result(replace(build_empty_report(begun, now, None), seals=request.seals))
     stop = import_run.StopSignal()
-    given = _given(chosen, ledger, site_key)
-
-    async def through() -> Result:
-        with given or run_environment.locked_ledger(chosen, ask, clock, new_ledger=new_ledger) as (
-            journal,
-            key,
-        ):
-            done = await import_run.run(
-                ask,
-                chosen,
-                ledger=journal,
-                site_key=key,
-                limiter=limiter or AdaptiveRateLimiter(chosen.limits.requests_per_second, clock),
-                credentials=_finder(credentials, chosen),
-                clock=clock,
-                stop=stop,
-                confirm=lambda _: not stop.event.is_set(),
-                watch=listener,
-                aside=True,
-            )
-            if done is None:  # cancelled before the first call: nothing happened
-                raise asyncio.CancelledError
-            listener.rest(done.outcomes)
-            latest = bool(expand(ask.rosters))  # without a roster the last results stay as they are
-            tell = partial(_written, done, chosen, write=write, language=language, latest=latest)
-            return await asyncio.to_thread(tell)
-
-    return await _drained(through(), stop)
+    given = _use_given_ledger(loaded, own_ledger, options.get("site_key"))
+    opened = given or run_environment.locked_ledger(
+        loaded, request, clock, new_ledger=options.get("new_ledger", False)
+    )
+    return await _drain_when_cancelled(
+        _run_import(request, loaded, options, clock=clock, stop=stop, opened_ledger=opened), stop
+    )
 
 
-async def _drained(work: Coroutine[None, None, Result], stop: import_run.StopSignal) -> Result:
-    """Await a night; the first cancellation lets it drain, the second one cancels it."""
+async def _run_import(
+    request: RunRequest,
+    config: Config,
+    options: RunOptions,
+    *,
+    clock: Clock,
+    stop: import_run.StopSignal,
+    opened_ledger: AbstractContextManager[tuple[Ledger, SiteKey]],
+) -> Result:
+    reporter = _OutcomeReporter(options.get("on_outcome"))
+    with opened_ledger as (ledger, site_key):
+        limiter = options.get("limiter") or AdaptiveRateLimiter(config.limits.requests_per_second, clock)
+        resources = import_run.RunResources(
+            ledger=ledger,
+            site_key=site_key,
+            limiter=limiter,
+            find_credentials=_find_credentials(options.get("credentials"), config),
+            clock=clock,
+            stop=stop,
+            confirm=lambda _: not stop.event.is_set(),
+            on_row_end=reporter.report_sent,
+            prepare_in_thread=True,
+        )
+        report = await import_run.run_import(request, config, resources)
+        if report is None:  # cancelled before the first call: nothing happened
+            raise asyncio.CancelledError
+        reporter.report_unsent(report.outcomes)
+        has_rosters = bool(expand(request.rosters))  # without a roster the last results stay as they are
+        latest = run_environment.latest_of(config) if has_rosters else None
+        write, language = options.get("write", True), options.get("language")
+        return await asyncio.to_thread(_finish, report, config, latest=latest, write=write, language=language)
+
+
+async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: import_run.StopSignal) -> Result:
+    """Await a run; the first cancellation lets it drain, the second one cancels it."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -280,84 +244,72 @@ async def _drained(work: Coroutine[None, None, Result], stop: import_run.StopSig
             await asyncio.shield(task)
         except asyncio.CancelledError:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)  # until it has let go of ledger and lock
+            await asyncio.gather(task, return_exceptions=True)  # until it has released ledger and lock
             raise
         raise
 
 
-class _Listener:
-    """Tells ``on_outcome`` of every row exactly once."""
+class _OutcomeReporter:
+    """Calls ``on_outcome`` with every row exactly once."""
 
     def __init__(self, on_outcome: Callable[[RowOutcome], None] | None) -> None:
-        self._tell = on_outcome or (lambda _: None)
-        self._heard: set[int] = set()  # ids of the plans, which live as long as the night
+        self._on_outcome = on_outcome or (lambda _: None)
+        self._reported: set[int] = set()  # indexes of row plans
 
-    def __call__(self, outcome: RowOutcome) -> None:
-        """Hear of a row that was sent, as it ends."""
-        self._heard.add(outcome.row_plan.index)
-        self._tell(outcome)
+    def report_sent(self, outcome: RowOutcome) -> None:
+        """Report a row that was sent, as it ends."""
+        self._reported.add(outcome.row_plan.index)
+        self._on_outcome(outcome)
 
-    def rest(self, outcomes: Sequence[RowOutcome]) -> None:
-        """Tell of the rows that were not sent."""
+    def report_unsent(self, outcomes: Sequence[RowOutcome]) -> None:
+        """Report the rows that were not sent."""
         for outcome in outcomes:
-            if outcome.row_plan.index not in self._heard:
+            if outcome.row_plan.index not in self._reported:
                 try:
-                    self(outcome)
+                    self.report_sent(outcome)
                 except Exception:
-                    LOG.exception("whoever listens failed")  # as while sending: it must not end a night
+                    LOG.exception("on_outcome failed")  # as while sending: it must not end a run
 
 
-def _config(given: Config | StrPath | None) -> Config:
-    return given if isinstance(given, Config) else Config.load(given)
+def _load_config(config: Config | StrPath | None) -> Config:
+    return config if isinstance(config, Config) else Config.load(config)
 
 
-def _place(config: Config | StrPath | None) -> str:
-    return "config" if config is None or isinstance(config, Config) else str(config)
-
-
-def _ask(
+def _build_request(
     command: str,
     config: Config | StrPath | None,
-    chosen: Config,
+    loaded: Config,
     clock: Clock,
-    *,
-    rosters: Rosters,
-    seals: StrPath | None,
-    out: StrPath | None,
-    limit: int | None = None,
-    accept_guards: bool = False,
+    options: RunOptions,
 ) -> RunRequest:
+    limit, seals, out = options.get("limit"), options.get("seals"), options.get("out")
+    review = options.get("review")
     if limit is not None and limit < 1:
         raise UsageError("usage.limit", limit=limit)
-    return run_environment.ask_of(
-        command,
-        chosen,
-        clock,
-        rosters=_paths(rosters),
-        seals=_path(seals),
-        out=_path(out),
-        limit=limit,
-        accept_guards=accept_guards,
-        invocation=_invocation(config),
+    # how the command line would be called, for the commands that the results suggest
+    is_named = config is not None and not isinstance(config, Config)
+    invocation = (
+        f"{run_environment.PROGRAM} --config {quote(str(config))}" if is_named else run_environment.PROGRAM
     )
+    request = run_environment.ask_of(
+        command,
+        loaded,
+        clock,
+        rosters=_list_paths(options.get("rosters", ())),
+        seals=Path(seals) if seals is not None else None,
+        out=Path(out) if out is not None else None,
+        limit=limit,
+        accept_guards=options.get("accept_guards", False),
+        invocation=invocation,
+    )
+    return replace(request, review=named_paths.existing(Path(review))) if review is not None else request
 
 
-def _invocation(config: Config | StrPath | None) -> str:
-    """Return how the command line would be called, for the commands that the results suggest."""
-    if config is None or isinstance(config, Config):
-        return run_environment.PROGRAM
-    return f"{run_environment.PROGRAM} --config {quote(str(config))}"
-
-
-def _paths(rosters: Rosters) -> tuple[Path, ...]:
+def _list_paths(rosters: Rosters) -> tuple[Path, ...]:
     return (Path(rosters),) if isinstance(rosters, (Path, str)) else tuple(map(Path, rosters))
 
 
-def _path(path: StrPath | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
-def _given(
+def _use_given_ledger(
     config: Config, ledger: Ledger | None, site_key: bytes | None
 ) -> nullcontext[tuple[Ledger, SiteKey]] | None:
     """Return the caller's own ledger and key, which are neither opened nor closed here; None where none was given."""
@@ -365,10 +317,10 @@ def _given(
         return None
     if ledger is None or site_key is None or len(site_key) != KEY_BYTES:
         raise UsageError("usage.ledger_and_key", bytes=KEY_BYTES)
-    return nullcontext((ledger, SiteKey(site_key, tenant_of(config))))
+    return nullcontext((ledger, SiteKey(site_key, name_tenant(config))))
 
 
-def _finder(
+def _find_credentials(
     credentials: Credentials | Callable[[], Credentials] | None, config: Config
 ) -> Callable[[], Credentials]:
     if credentials is None:
@@ -376,38 +328,10 @@ def _finder(
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
 
 
-def _nothing(ask: RunRequest, config: Config, clock: Clock) -> RunReport:
-    """Return the night of an empty inbox: nothing was opened, nothing is written."""
-    now = clock.now()
-    return RunReport(
-        run=ask.run,
-        command=ask.command,
-        started=now,
-        finished=now,
-        exit=0,
-        tenant=tenant_of(config),
-        contract=config.api.contract,
-        outcomes=(),
-        files=(),
-        unassigned_images=(),
-        traffic=Traffic(limit=config.limits.requests_per_second),
-        halt=None,
-        out=ask.out,
-        seals=ask.seals,
-    )
-
-
-def _written(
-    done: RunReport, config: Config, *, write: bool, language: Language | None, latest: bool
+def _finish(
+    report: RunReport, config: Config, *, latest: Path | None, write: bool, language: Language | None
 ) -> Result:
-    verify_totals(done)  # a night that does not add up is told to nobody
-    if not write:
-        return Result(done)
-    words = language or config.language or of_locale(os.environ) or of_titles(find_titles(done)) or "en"
-    files = run_environment.write_results(
-        done,
-        config,
-        Presenter.for_outcomes(done.outcomes, words),
-        latest=run_environment.latest_of(config) if latest else None,
-    )
-    return Result(done, files)
+    chosen = language or config.language or of_locale(os.environ) or of_titles(find_titles(report)) or "en"
+    presenter = Presenter.for_outcomes(report.outcomes, chosen)
+    finished = finish_run(FinishedRun(report, config, presenter, latest, writes_files=write))
+    return Result(report, finished.files)

@@ -85,7 +85,7 @@ def _find_sealed_row(
     request = replace(request, command="check")
     with locked_ledger(config, request, clock, warn=session.print_warning) as (ledger, site_key):
         run_plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-        yield ledger, find_sealed_row(run_plan.planned, query)
+        yield ledger, find_sealed_row(run_plan.row_plans, query)
 
 
 def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
@@ -98,7 +98,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     from pipeline.workflow import stage_settings
 
     with _find_sealed_row(session, config, query, run) as (ledger, row_plan):
-        request, prepared = repeat_request(row_plan, stage_settings.preparer(config))
+        request, prepared = repeat_request(row_plan, stage_settings.build_image_preparer(config))
         if not yes and not session.confirm("certify_sure", name=request.name):
             session.suggest_same_command("next_again")
             return None

@@ -123,10 +123,10 @@ def check(session: Session) -> int:
 
 def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
     """Return the configuration, the place of its ledger, and the tenant."""
-    from pipeline.workflow.stage_settings import tenant_of
+    from pipeline.workflow.stage_settings import name_tenant
 
     config = session.require_ready_config()
-    return config, config.path(config.ledger), tenant_of(config)
+    return config, config.path(config.ledger), name_tenant(config)
 
 
 @contextmanager
@@ -208,13 +208,13 @@ def _read_seals(
     rows, files = read_rosters(
         request.rosters if from_results else [file],
         columns=config.columns,
-        manner=stage_settings.read_options(request, config),
+        manner=stage_settings.build_read_options(request, config),
     )
     snapshot, ended = ledger.snapshot(), ledger.ended_seals()
     doctors = unite_persons(
         validate_rows(
             rows,
-            settings=stage_settings.field_settings(config),
+            settings=stage_settings.build_field_settings(config),
             today=session.clock.today(),
             site_key=site_key,
         ),

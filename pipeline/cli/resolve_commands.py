@@ -138,18 +138,18 @@ def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenLedger]:
         cases: list[Case] = []
         for one_request in filter(None, (request, _repeat_last_run(request, ledger))):
             run_plan = prepare_run(one_request, config, ledger=ledger, site_key=site_key, clock=clock)
-            cases = merge_cases(cases, find_cases(run_plan.planned, snapshot))
+            cases = merge_cases(cases, find_cases(run_plan.row_plans, snapshot))
         yield _OpenLedger(ledger, site_key, cases)
 
 
 def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
     """Return a request that reads the rosters of the last run; None where it read the configured ones."""
-    from pipeline.planning.run_history import read_rosters
+    from pipeline.planning.run_history import has_read_rosters
 
     runs = (
         record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters
     )
-    last_run = next(filter(read_rosters, runs), None)
+    last_run = next(filter(has_read_rosters, runs), None)
     if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
         return None
     rosters = tuple(path for path in map(Path, last_run.rosters) if path.exists())

@@ -61,9 +61,9 @@ def check(
         with run_environment.open_for_check(config, clock, warn=session.print_warning) as (ledger, site_key):
             if ledger is None:
                 session.inform("check_without_ledger", path=config.path(config.ledger))
-            report = import_run.check(request, config, ledger=ledger, site_key=site_key, clock=clock)
+            report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
     else:
-        report = import_run.check(request, config, ledger=None, site_key=None, clock=clock)
+        report = import_run.run_check(request, config, ledger=None, site_key=None, clock=clock)
     if save_columns:
         _save_columns(session, config, report.files)
     code = write_and_print_results(session, config, report, latest=None)
@@ -200,7 +200,7 @@ def _build_retry(
     from pipeline.config.named_paths import no_such_path
     from pipeline.intake.read_rosters import run_of
     from pipeline.intake.readers.discover import expand
-    from pipeline.planning.run_history import read_rosters
+    from pipeline.planning.run_history import has_read_rosters
     from pipeline.workflow.run_environment import ask_of, open_for_config
 
     if results is not None and not results.exists():
@@ -217,7 +217,7 @@ def _build_retry(
     if wrote is not None and not wrote.rosters:  # rebuilt from receipts, which hold no paths
         wrote = None
     runs = (record for record in earlier_runs if record.command == "run" and record.rosters)
-    last_run = next(filter(read_rosters, runs), None)
+    last_run = next(filter(has_read_rosters, runs), None)
     if last_run is None and results is None:
         raise UsageError("no_last_run", then=("run",))
     record = wrote or last_run

@@ -29,7 +29,7 @@ from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import private_folder
 from pipeline.workflow import run_environment, stage_settings
-from pipeline.workflow.early_end import Begun, empty_night, halt_of, leave_record
+from pipeline.workflow.early_end import BegunRun, build_empty_report, build_halt, write_run_json
 
 LOG = logging.getLogger(__name__)
 LOG_NAME = "log.jsonl"
@@ -43,7 +43,7 @@ def record_command(
 ) -> Iterator[RunRecorder]:
     """Leave a record of a command that is to send, also where an exception ends the block. ``out``: for the results."""
     run = run_environment.new_run(config, session.clock)
-    recorder = RunRecorder(session, Begun(command, run, session.clock.now(), config, out))
+    recorder = RunRecorder(session, BegunRun(command, run, session.clock.now(), config, out))
     try:
         yield recorder
     except BaseException as error:
@@ -59,7 +59,7 @@ class RunRecorder:
     """
 
     session: Session
-    begun: Begun
+    begun: BegunRun
     is_logging: bool = False
     is_recorded: bool = False  # run.json holds the end already
 
@@ -79,7 +79,7 @@ class RunRecorder:
             except BaseException as error:
                 if not isinstance(error, EsignImportError | KeyboardInterrupt | click.Abort):
                     LOG.exception("the run broke")
-                halt = halt_of(_without_click(error), "en")
+                halt = build_halt(_without_click(error), "en")
                 LOG.error("the run ends", extra={"exit": halt.exit, "code": halt.code})  # noqa: TRY400 - the traceback is logged above
                 raise
 
@@ -93,7 +93,7 @@ class RunRecorder:
         folder = self.begun.own_folder
         with suppress(OSError), self.write_log(folder):
             self.log_end(exit_code)
-            leave_record(empty_night(self.begun, self.session.clock, None), [folder])
+            write_run_json(build_empty_report(self.begun, self.session.clock.now(), None), [folder])
         return exit_code
 
     @contextmanager
@@ -102,13 +102,13 @@ class RunRecorder:
         try:
             yield
         except Exception as error:
-            halt = halt_of(error, self.session.language)
+            halt = build_halt(error, self.session.language)
             exit_code = more_severe_exit(report.exit, halt.exit)
             report = replace(report, exit=exit_code, halt=report.halt or halt)
             with suppress(EsignImportError):  # sums that do not add up stand in no record
                 record = json.dumps(run_record(report), ensure_ascii=False)
                 self.is_recorded = True
-                leave_record(report, [report.out, self.begun.own_folder])
+                write_run_json(report, [report.out, self.begun.own_folder])
                 ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
             if isinstance(error, OSError):
                 disk_trouble = DiskTrouble.of(error)
@@ -121,22 +121,24 @@ class RunRecorder:
         if self.is_recorded:
             return
         own_folder = self.begun.own_folder
-        report = empty_night(
-            self.begun, self.session.clock, halt_of(_without_click(error), self.session.language)
+        report = build_empty_report(
+            self.begun, self.session.clock.now(), build_halt(_without_click(error), self.session.language)
         )
         if self.is_logging:
-            leave_record(report, [report.out, own_folder])
+            write_run_json(report, [report.out, own_folder])
             return
         with suppress(OSError, type(error)), self.write_log(own_folder):
             raise error
-        leave_record(report, [own_folder])
+        write_run_json(report, [own_folder])
 
     def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
-        report = empty_night(self.begun, self.session.clock, halt_of(error, self.session.language))
+        report = build_empty_report(
+            self.begun, self.session.clock.now(), build_halt(error, self.session.language)
+        )
         record = json.dumps(run_record(report), ensure_ascii=False)
         with suppress(EsignImportError):
-            ledger.begin_run(stage_settings.record(request, self.begun.config, self.begun.started))
+            ledger.begin_run(stage_settings.build_run_record(request, self.begun.config, self.begun.started))
             ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
 
 

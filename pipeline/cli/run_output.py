@@ -25,7 +25,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.reasons import describe_problem, list_blocking_codes, name_code
 from pipeline.reports.records import run_record
 from pipeline.reports.service_text import describe_halt_of, describe_task_of
-from pipeline.workflow.run_environment import write_results
+from pipeline.workflow.finish import FinishedRun, finish_run
 
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
@@ -52,7 +52,7 @@ def write_and_print_results(
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    written = write_results(report, config, file_presenter, latest=latest)
+    written = finish_run(FinishedRun(report, config, file_presenter, latest)).files
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:

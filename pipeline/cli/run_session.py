@@ -165,19 +165,18 @@ class RunSession:
                     Thread(target=run_environment.warm_up, daemon=True).start()
                 return is_confirmed
 
-            return await import_run.run(
-                self.request,
-                self.config,
+            resources = import_run.RunResources(
                 ledger=self.ledger,
                 site_key=self.site_key,
                 limiter=limiter,
-                credentials=self.credentials,
+                find_credentials=self.credentials,
                 clock=clock,
                 stop=stop,
                 confirm=confirm,
-                watch=progress,
+                on_row_end=progress,
                 outages=outages,
             )
+            return await import_run.run_import(self.request, self.config, resources)
 
     def _report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""

@@ -52,13 +52,13 @@ def status(session: Session) -> int:
     """Show what the ledger holds: seals, unknown rows, last run."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.ledger.lock import is_locked
-    from pipeline.workflow.early_end import find_last_record, later_of
+    from pipeline.workflow.early_end import find_recorded_run, select_later_run
     from pipeline.workflow.run_environment import open_for_config
-    from pipeline.workflow.stage_settings import tenant_of
+    from pipeline.workflow.stage_settings import name_tenant
 
     config = session.require_ready_config()
     path = config.path(config.ledger)
-    recorded_run = find_last_record(config.path(config.out), tenant_of(config))
+    recorded_run = find_recorded_run(config.path(config.out), name_tenant(config))
     if not path.exists():
         return _report_without_ledger(session, config, recorded_run)
     try:
@@ -73,7 +73,7 @@ def status(session: Session) -> int:
         raise
     session.print_text("status_ledger", path=path, tenant=site_key.tenant)
     is_under_way = ledger_run is not None and ledger_run.finished is None and is_locked(path)
-    last_run = ledger_run if is_under_way else later_of(ledger_run, recorded_run)
+    last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     unresolved = [
         (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
     ]
@@ -138,9 +138,9 @@ def _run_as_dict(run: RunRecord, *, is_under_way: bool) -> dict[str, object]:
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
     from pipeline.reports.earlier_results import find_earlier_run
-    from pipeline.workflow.stage_settings import tenant_of
+    from pipeline.workflow.stage_settings import name_tenant
 
-    lost_run = find_earlier_run(config.path(config.out), tenant_of(config))
+    lost_run = find_earlier_run(config.path(config.out), name_tenant(config))
     last_run = _run_as_dict(recorded_run, is_under_way=False) if recorded_run is not None else None
     session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
     if not lost_run and recorded_run is None:
@@ -244,12 +244,10 @@ def report(session: Session, *, run_id: str | None) -> int:
 
 def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
     """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
-    from pipeline.planning.run_history import read_rosters
-
     record = (
         ledger.find_run(run_id)
         if run_id
-        else next(filter(read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
+        else next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
     )
     if record is None and run_id:
         known_runs = Joined([run.run for run in ledger.list_runs(MAX_RUNS_NAMED)], phrase("mark.comma"))

@@ -1,29 +1,33 @@
-"""Guards: what stops a night before it does much of something that was not meant.
+"""Guards stop a run before it does much of something that was not meant.
 
-Those before the first call look at the plan; the others watch the answers as they come. A guard stops the run with
-exit 5; ``--accept-guards`` passes them for one night.
+`check_plan` looks at the plan before the first call; `RunGuards` watches the answers as they come. A guard stops the run
+with exit 5; ``--accept-guards`` passes them for one run.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
+from pipeline.domain.roster import FileReport
 from pipeline.domain.run import Halt, RowPlan, Status
+from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.planning.run_history import LastRun
+from pipeline.reports.display_values import display_name
 
-FEW = 10  # people: of fewer, a third may be one doctor who left
-FIRST, LAST, MOST = 20, 100, 90  # the first answers, the last ones, and how many of these may be one refusal
-NAMES = 3  # seal names of the first answers that exist: a ledger without seals is beside seals that were made before
-BUDGET = 200  # what re-sends may cost: each takes some, each success gives one back
-COSTS = {"transport": 14, "throttle": 5}
+FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left
+FIRST_ANSWERS, LAST_ANSWERS = 20, 100
+MAX_SAME_REFUSALS = 90  # of the last answers
+EXISTING_NAMES = 3  # of the first answers: a ledger without seals, where seals were made before
+RESEND_BUDGET = 200  # each resend takes some of it, each success gives one back
+RESEND_COSTS = {"transport": 14, "throttle": 5}
 
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Where a night stops; None is never."""
+    """The limits at which a run stops; None is never."""
 
     new_rows: int | None = 200  # people that no earlier run has seen …
     new_share: float = 0.2  # … or this share of the live seals, whichever is more
@@ -35,59 +39,84 @@ class Guards:
     deadline: time | None = None  # local
     patience: float = 900.0  # seconds without an answer, then the run gives up
 
-    def accepted(self) -> Guards:
-        """Return what is left of them in a night whose guards are accepted: deadline and patience."""
+    def accept_all(self) -> Guards:
+        """Return the limits of a run whose guards are accepted: deadline and patience remain."""
         return Guards(None, 0.0, None, None, False, False, False, self.deadline, self.patience)
 
 
 def check_plan(
+    row_plans: Sequence[RowPlan],
     ready: Sequence[RowPlan],
-    people: int,
-    guards: Guards,
+    files: Sequence[FileReport],
     *,
-    seals: int,
-    seen: Callable[[Collection[str]], Collection[str]],
-    before_new: LastRun,
-    before_shrunk: LastRun | None,
-    emptied: Sequence[str] = (),
+    guards: Guards,
+    ledger: Ledger,
+    record: RunRecord,
+    live_seals: int,
+    emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
-    """Return why the night does not begin, if it does not.
+    """Return why the run does not begin, if it does not.
 
-    People are counted, not rows: who stands in two rosters is one. ``seals`` are the live ones of the ledger (none: a
-    first night, everything is new), ``seen`` returns which row_ids an earlier run has seen. ``before_new`` and
-    ``before_shrunk`` are the last runs that the two guards compare with. ``emptied`` are the folders that hold no roster
-    and held one before.
+    People are counted, not rows: a person in two rosters is one. ``ready`` are the rows to send, ``live_seals`` those of
+    the ledger, ``emptied_folders`` the folders that hold no roster and held one before.
     """
-    if guards.roster_missing and (missing := find_missing_rosters(emptied)):
-        return missing
-    if guards.new_rows is not None and seals:
-        most = max(guards.new_rows, int(guards.new_share * seals))
-        rows = {
-            each.doctor.row_id: each.doctor.key
-            for each in ready
-            if each.doctor.row_id is not None and each.history is None
-        }
-        if len(rows) > most:
-            known = seen(rows)
-            new = {key for row_id, key in rows.items() if row_id not in known}
-            if len(new) > most and (still := len(new - before_new.people)) > most:
-                return Halt("TOO_MANY_NEW", f"{still} > {most}", 5)
-    if guards.shrunk is None or before_shrunk is None:
+    if guards.roster_missing and (halt := find_missing_rosters(emptied_folders)):
+        return halt
+    return _check_new_people(ready, guards, ledger, record, live_seals) or _check_shrunk_roster(
+        row_plans, files, guards, ledger, record
+    )
+
+
+def find_missing_rosters(emptied_folders: Sequence[str]) -> Halt | None:
+    """Return why a run stops whose roster folders are empty or gone: a share that is not mounted looks the same."""
+    return Halt("ROSTER_MISSING", ", ".join(emptied_folders), 5) if emptied_folders else None
+
+
+def _check_new_people(
+    ready: Sequence[RowPlan], guards: Guards, ledger: Ledger, record: RunRecord, live_seals: int
+) -> Halt | None:
+    """Stop a run with too many people that no earlier run has seen; in a first run, without seals, all are new."""
+    if guards.new_rows is None or not live_seals:
         return None
-    if before_shrunk.rows >= FEW and people < (1 - guards.shrunk) * before_shrunk.rows:
-        last = len(before_shrunk.people)  # never more than its rows
-        if last >= FEW and people < (1 - guards.shrunk) * last:
-            return Halt("ROSTER_SHRUNK", f"{last} → {people}", 5)
+    most = max(guards.new_rows, int(guards.new_share * live_seals))
+    keys_by_row = {
+        row_plan.doctor.row_id: row_plan.doctor.key
+        for row_plan in ready
+        if row_plan.doctor.row_id is not None and row_plan.history is None
+    }
+    if len(keys_by_row) <= most:
+        return None
+    seen_rows = ledger.find_seen_rows(keys_by_row)
+    new_keys = {key for row_id, key in keys_by_row.items() if row_id not in seen_rows}
+    if len(new_keys) <= most:
+        return None
+    new_people = len(new_keys - LastRun(ledger, record, stopped_by="TOO_MANY_NEW").people)
+    return Halt("TOO_MANY_NEW", f"{new_people} > {most}", 5) if new_people > most else None
+
+
+def _check_shrunk_roster(
+    row_plans: Sequence[RowPlan],
+    files: Sequence[FileReport],
+    guards: Guards,
+    ledger: Ledger,
+    record: RunRecord,
+) -> Halt | None:
+    """Stop a run that lacks too many people of the last one; the rows of a refused file have not gone away."""
+    if guards.shrunk is None or any(report.status != "read" for report in files):
+        return None
+    last_run = LastRun(ledger, record, stopped_by="ROSTER_SHRUNK")
+    doctors = [row_plan.doctor for row_plan in row_plans]
+    people = len({doctor.key or display_name(doctor) or doctor.row_id for doctor in doctors})
+    if last_run.row_count < FEW_PEOPLE or people >= (1 - guards.shrunk) * last_run.row_count:
+        return None
+    last_people = len(last_run.people)  # never more than its rows
+    if last_people >= FEW_PEOPLE and people < (1 - guards.shrunk) * last_people:
+        return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None
 
 
-def find_missing_rosters(emptied: Sequence[str]) -> Halt | None:
-    """Return why a night stops whose roster folders are empty or gone: a share that is not mounted looks the same."""
-    return Halt("ROSTER_MISSING", ", ".join(emptied), 5) if emptied else None
-
-
-def deadline(guards: Guards, now: datetime) -> datetime | None:
-    """Return the moment at which a night that begins ``now`` (with its zone) has to stop."""
+def find_deadline(guards: Guards, now: datetime) -> datetime | None:
+    """Return the moment at which a run that begins ``now`` (with its zone) has to stop."""
     if guards.deadline is None:
         return None
     today = now.replace(
@@ -98,48 +127,56 @@ def deadline(guards: Guards, now: datetime) -> datetime | None:
 
 @dataclass(slots=True)
 class RunGuards:
-    """What the answers of a run have in common so far."""
+    """Counts the answers of a run, and stops it where they have too much in common."""
 
     guards: Guards = Guards()
-    seals: int = 0  # live ones of the ledger before the run
-    _refusals: deque[str | None] = field(default_factory=lambda: deque(maxlen=LAST))  # None: a seal was made
-    _definite: int = 0
-    _unknown: int = 0
-    _names: int = 0
-    _budget: float = BUDGET
+    live_seals: int = 0  # of the ledger before the run
+    # codes of the last definite answers; None: a seal was made
+    _refusals: deque[str | None] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
+    _definite_answers: int = 0
+    _unknown_rows: int = 0
+    _existing_names: int = 0
+    _resend_budget: float = RESEND_BUDGET
 
-    def ended(self, status: Status, code: str | None) -> Halt | None:
+    def count_outcome(self, status: Status, code: str | None) -> Halt | None:
         """Count a row that was sent; return why the run stops, if it does."""
         if status is Status.UNKNOWN:
-            self._unknown += 1
-            if self.guards.unknown is not None and self._unknown > self.guards.unknown:
-                return Halt("TOO_MANY_UNKNOWN", str(self._unknown), 5)
+            self._unknown_rows += 1
+            if self.guards.unknown is not None and self._unknown_rows > self.guards.unknown:
+                return Halt("TOO_MANY_UNKNOWN", str(self._unknown_rows), 5)
         elif status is Status.SEALED:
-            self._budget = min(BUDGET, self._budget + 1)
-            return self._definite_answer(None)
+            self._resend_budget = min(RESEND_BUDGET, self._resend_budget + 1)
+            return self._count_definite_answer(None)
         elif status is Status.EXISTS:
-            return self._name_exists() or self._definite_answer(code or "")
+            return self._count_existing_name() or self._count_definite_answer(code or "")
         elif status is Status.FAILED:
-            return self._definite_answer(code or "")
+            return self._count_definite_answer(code or "")
         return None
 
-    def _name_exists(self) -> Halt | None:
-        self._names += 1
-        if self.guards.seals_exist and not self.seals and self._names == NAMES and self._definite < FIRST:
-            return Halt("SEALS_EXIST", str(NAMES), 5)
-        return None
-
-    def resent(self, why: str) -> Halt | None:
+    def count_resend(self, reason: str) -> Halt | None:
         """Count a call that is made again, after a ``transport`` fault or a ``throttle``."""
-        self._budget -= COSTS[why]
-        return Halt("ATTEMPT_BUDGET", "", 5) if self._budget < 0 else None
+        self._resend_budget -= RESEND_COSTS[reason]
+        return Halt("ATTEMPT_BUDGET", "", 5) if self._resend_budget < 0 else None
 
-    def _definite_answer(self, refusal: str | None) -> Halt | None:
+    def _count_existing_name(self) -> Halt | None:
+        self._existing_names += 1
+        is_unexpected = self.guards.seals_exist and not self.live_seals
+        if (
+            is_unexpected
+            and self._existing_names == EXISTING_NAMES
+            and self._definite_answers < FIRST_ANSWERS
+        ):
+            return Halt("SEALS_EXIST", str(EXISTING_NAMES), 5)
+        return None
+
+    def _count_definite_answer(self, refusal: str | None) -> Halt | None:
         self._refusals.append(refusal)
-        self._definite += 1
+        self._definite_answers += 1
         if not self.guards.same_refusal or refusal is None:
             return None
         code, times = Counter(self._refusals).most_common(1)[0]
-        first = self._definite == FIRST == times
-        last = len(self._refusals) == LAST and times >= MOST
-        return Halt("SAME_REFUSAL", f"{times} × {code}", 5) if code is not None and (first or last) else None
+        is_all_of_first = self._definite_answers == FIRST_ANSWERS == times
+        is_most_of_last = len(self._refusals) == LAST_ANSWERS and times >= MAX_SAME_REFUSALS
+        if code is None or not (is_all_of_first or is_most_of_last):
+            return None
+        return Halt("SAME_REFUSAL", f"{times} × {code}", 5)

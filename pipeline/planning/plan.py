@@ -1,6 +1,6 @@
-"""Where roster and ledger meet: what each row is already, and what would be sent for it.
+"""Compares rows with the ledger's snapshot: the status that each row has already, or the request that would be sent.
 
-Pure: the same rows and the same snapshot give the same plan, whatever the rows' order. ``check`` ends here.
+Pure: the same rows and the same snapshot give the same plan, whatever the order of the rows. ``check`` ends here.
 """
 
 from __future__ import annotations
@@ -8,402 +8,338 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
 
 from pipeline import row_failures
-from pipeline.domain.fields import FIELDS, list_content, list_sent_values
-from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, Severity, list_spellings
-from pipeline.domain.run import Judged, Judgement, Review, RowOutcome, RowPlan, Status
-from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
+from pipeline.domain.fields import FIELDS, list_sent_values
+from pipeline.domain.outcomes import is_copy_problem
+from pipeline.domain.roster import Doctor, Field, Problem, SentSize, Severity
+from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
+from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import means_name_exists
 from pipeline.errors import NotReadNow
 from pipeline.messages.problems import forgiven, problem, waits_for_machine
 from pipeline.planning.same_person import AbsentPersons, describe_possibly_same
+from pipeline.planning.seal_content import (
+    Digest,
+    IsSameImage,
+    ToDay,
+    as_planned,
+    build_seal_content,
+    describe_differences,
+    describe_shrunk_image,
+    describe_uncompared_image,
+    find_differences,
+)
 from pipeline.planning.seal_names import assign_seal_names
 
-NIGHTS = 3  # a refused row is sent again until its first refusal is so many nights old
-# nothing of the past is told of these
-_UNTOUCHED = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
+RETRY_DAYS = 3  # a refused row is sent again until its first refusal is so many days old
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRules:
-    """What a plan needs to know beside roster and ledger."""
+    """What a plan depends on beside roster and ledger."""
 
-    template: str  # {name} {staff_no} {department}
-    again: bool  # an explicit retry: refused rows are sent again however old
-    digest: Callable[[str], str]  # HMAC of a number or mobile under the site key
-    same_picture: Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
+    seal_name_template: str  # {name} {staff_no} {department}
+    resend_refused: bool  # an explicit retry: refused rows are sent again however old
+    digest: Digest
+    is_same_image: IsSameImage
     today: date
-    day_of: Callable[[float], date]  # local calendar day of unix seconds
-    has_reason: Callable[[str, str], bool]  # does a refusal's code and message say why
-    name_problem: Callable[[str], Problem | None]  # length and characters of a seal name
-    may_probe: Callable[[PersonHistory], bool] = lambda _: (
-        False
-    )  # may an unknown create be settled by the identical request
-    judgement_id: Callable[[str, str, str, str], str] | None = (
-        None  # of key, name, seal name, picture's sha256
-    )
+    to_day: ToDay
+    has_reason: Callable[[str, str], bool]  # whether code and message of a refusal give a reason
+    check_seal_name: Callable[[str], Problem | None]  # length and characters
+    # whether the identical request may be sent again to resolve an attempt without a verdict
+    may_probe: Callable[[PersonHistory], bool] = lambda _: False
+    # digest of key, name, seal name and the picture's sha256
+    judgement_id: Callable[[str, str, str, str], str] | None = None
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
-    require_review: bool = False  # only what was judged right is sent
-    # by person: the seal's picture may have been sent smaller than it is (``sent_sizes``)
-    shrunk: Mapping[str, SentSize] = field(default_factory=dict)
+    require_review: bool = False  # only rows judged right are sent
+    # by person: pictures that may have been sent smaller than they are (`examine_sent_sizes`)
+    shrunk_images: Mapping[str, SentSize] = field(default_factory=dict)
 
 
 def plan_rows(
-    doctors: Sequence[Doctor], snapshot: LedgerSnapshot, rules: PlanRules, *, beside: Collection[str] = ()
+    doctors: Sequence[Doctor],
+    snapshot: LedgerSnapshot,
+    rules: PlanRules,
+    *,
+    context_person_keys: Collection[str] = (),
 ) -> list[RowPlan]:
-    """Return one Planned a doctor, in the same order; READY ones carry the request that would be sent.
+    """Return one row plan a doctor, in the same order; READY ones carry the request that would be sent.
 
-    ``beside`` are the people of rows that are not asked for: they keep their seal names.
+    ``context_person_keys`` are the people of rows that are only compared with: they keep their seal names.
     """
-    drawn = find_owners_by_image(snapshot, lambda made: made.picture)
-    present = {*beside, *(doctor.key for doctor in doctors)}
-    absent = AbsentPersons(snapshot, present, rules.digest, rules.same_picture)
-    first = [
-        row_failures.isolate_row_failure(
-            partial(_place, doctor, snapshot, drawn, absent, rules),
-            partial(_not_placed, doctor, snapshot),
-            stage="plan",
-            row_id=doctor.row_id,
-        )
-        for doctor in doctors
-    ]
-    reviewed = [
-        row_failures.isolate_row_failure(
-            partial(_reviewed, each, rules),
-            partial(_not_ready, each),
-            stage="plan",
-            row_id=each.doctor.row_id,
-        )
-        for each in _with_names(first, snapshot, rules, beside)
-    ]
-    return [replace(row_plan, index=index) for index, row_plan in enumerate(reviewed)]
-
-
-def _not_placed(doctor: Doctor, snapshot: LedgerSnapshot, found: Problem) -> RowPlan:
-    """Return the plan of a row over which planning broke: what the ledger knows of its person, and nothing is sent."""
-    past = snapshot.people.get(doctor.key) if doctor.key else None
-    status = Status.REJECTED
-    if past is not None and past.unresolved_attempt is not None:
-        status = Status.EXISTS if past.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
-    elif past is not None and past.seal is not None:
-        status, found = Status.UNCHANGED, forgiven(found)
-    seal_name = past.seal_name if past else None
-    return RowPlan(doctor, status, seal_name, past, problems=(*doctor.problems, found))
-
-
-def _not_ready(planned: RowPlan, found: Problem) -> RowPlan:
-    """Return the plan of a row over which its last steps broke: one that was ready is not sent."""
-    if planned.status is not Status.READY:
-        return planned
-    return replace(planned, status=Status.REJECTED, request=None, problems=(*planned.problems, found))
+    planner = _Planner(doctors, snapshot, rules, context_person_keys)
+    row_plans = [planner.plan_row(doctor) for doctor in doctors]
+    row_plans = planner.name_seals(row_plans)
+    row_plans = [planner.apply_review(row_plan) for row_plan in row_plans]
+    return [replace(row_plan, index=index) for index, row_plan in enumerate(row_plans)]
 
 
 def find_owners_by_image(
-    snapshot: LedgerSnapshot, what: Callable[[SealContent], str | None]
+    snapshot: LedgerSnapshot, identify: Callable[[SealContent], str | None]
 ) -> dict[str, PersonHistory]:
-    """Return whose seal, or create without a verdict, was made from a picture: by ``what`` tells one from another.
+    """Return the owner of the seal, or of the create without a verdict, that was made from each picture.
 
-    A picture of a seal that was given up, or of before a `resolve --keep`, stays that person's.
+    ``identify`` gives the digest by which pictures are compared. A picture of a seal that was given up, or of before a
+    `resolve --keep`, stays that person's.
     """
-    found = {
-        what(made.content): past
-        for past in snapshot.people.values()
-        if (made := past.seal or past.unresolved_attempt) and made.content is not None
-    }
-    former = {
-        drawing: snapshot.people[key]
-        for drawing, key in snapshot.former_image_owners.items()
+    owners = {
+        digest: snapshot.people[key]
+        for digest, key in snapshot.former_image_owners.items()
         if key in snapshot.people
     }
-    return {**former, **{drawing: past for drawing, past in found.items() if drawing is not None}}
+    for person in snapshot.people.values():
+        made = person.seal or person.unresolved_attempt
+        digest = identify(made.content) if made and made.content else None
+        if digest is not None:
+            owners[digest] = person
+    return owners
 
 
 def find_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem | None:
     """Return why a picture that already made ``owner``'s seal must not make this doctor's."""
     if owner is None or owner.key == doctor.key:
         return None
-    sealed = owner.seal_name or ""
+    seal_name = owner.seal_name or ""
     file = doctor.picture.path.name if doctor.picture else ""
-    address = doctor.row.address(Field.PICTURE)
-    return problem("IMAGE_SHARED", Field.PICTURE, address, other=sealed, sealed=sealed, file=file)
+    cell = doctor.row.address(Field.PICTURE)
+    return problem("IMAGE_SHARED", Field.PICTURE, cell, other=seal_name, sealed=seal_name, file=file)
 
 
-def outcome_if_not_sent(planned: RowPlan) -> RowOutcome:
-    """Return the outcome of a row for which nothing is sent: what the ledger knows of its person."""
-    past, status, problems = planned.history, planned.status, planned.problems
-    if past is None or status in _UNTOUCHED:
-        return RowOutcome(planned, status, attempts=past.create_count if past else 0, problems=problems)
-    if past.seal is not None:
-        seal = past.seal
-        return RowOutcome(
-            planned,
-            status,
-            seal_id=seal.seal_id,
-            request_id=seal.request_id,
-            trace_id=seal.trace_id,
-            attempts=past.create_count,
-            last_attempt_at=seal.created_at,
-            problems=problems,
+class _Planner:
+    """Plans the rows of one run; a failure over one row is that row's problem."""
+
+    def __init__(
+        self,
+        doctors: Sequence[Doctor],
+        snapshot: LedgerSnapshot,
+        rules: PlanRules,
+        context_person_keys: Collection[str],
+    ) -> None:
+        self._snapshot, self._rules, self._context_keys = snapshot, rules, context_person_keys
+        self._image_owners = find_owners_by_image(snapshot, lambda content: content.picture)
+        present_keys = {*context_person_keys, *(doctor.key for doctor in doctors)}
+        self._absent_persons = AbsentPersons(snapshot, present_keys, rules.digest, rules.is_same_image)
+
+    # -- the status of each row
+
+    def plan_row(self, doctor: Doctor) -> RowPlan:
+        """Return a row's status; a READY row has no seal name and no request yet."""
+        person = self._snapshot.people.get(doctor.key) if doctor.key else None
+        return row_failures.isolate_row_failure(
+            lambda: self._plan_row(doctor, person),
+            lambda failure: _plan_failed_row(doctor, person, failure),
+            stage="plan",
+            row_id=doctor.row_id,
         )
-    last = past.unresolved_attempt or past.refusals[-1]
-    return RowOutcome(
-        planned,
-        status,
-        attempts=past.create_count,
-        problems=problems,
-        request_id=last.request_id,
-        trace_id=last.uuid,
-        last_attempt_at=last.signed_at,
-        host=last.host,
-        code=last.code,
-        message=last.message,
-        unproven_seal_id=last.unproven_seal_id,
-    )
+
+    def _plan_row(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
+        if person is not None and self._is_probe(doctor, person):
+            return RowPlan(doctor, Status.READY, person.seal_name, person, problems=doctor.problems)
+        if person is not None and _outweighs_errors(person, doctor):
+            if doctor.problems:
+                doctor = replace(doctor, problems=tuple(map(forgiven, doctor.problems)))
+            return self._plan_known_person(doctor, person)
+        if possibly_same := self._find_possibly_same(doctor, person):
+            owner, agreeing_fields = possibly_same
+            found = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
+            return replace(_reject(doctor, person, found), possibly_same=owner)
+        return self._plan_unsealed_person(doctor, person)
+
+    def _is_probe(self, doctor: Doctor, person: PersonHistory) -> bool:
+        """Return whether a row is exactly the create that has no verdict, and may be sent once more."""
+        attempt = person.unresolved_attempt
+        if attempt is None or doctor.errors or not self._rules.may_probe(person):
+            return False
+        return as_planned(attempt.content) == build_seal_content(doctor, self._rules.digest)
+
+    def _find_possibly_same(
+        self, doctor: Doctor, person: PersonHistory | None
+    ) -> tuple[PersonHistory, list[Field]] | None:
+        """Return the person whose corrected number a row may give, and the fields that agree.
+
+        A person with a seal or an attempt of their own is nobody else; a redundant copy is decided with its original.
+        """
+        if person and (person.seal or person.unresolved_attempt):
+            return None
+        if doctor.key is None or any(map(is_copy_problem, doctor.errors)):
+            return None
+        return self._absent_persons.find(doctor)
+
+    def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
+        """Return the plan of a row whose person has no seal and no unresolved attempt."""
+        seal_name = person.seal_name if person else None
+        if doctor.errors:
+            status = Status.NOT_SENT if waits_for_machine(doctor.errors) else Status.REJECTED
+            return RowPlan(doctor, status, seal_name, person, problems=doctor.problems)
+        owner = self._image_owners.get(doctor.picture.sha256) if doctor.picture else None
+        if conflict := find_image_conflict(doctor, owner):
+            return _reject(doctor, person, conflict)
+        content = build_seal_content(doctor, self._rules.digest)
+        waits = person is not None and not self._rules.resend_refused and self._is_exhausted(person, content)
+        status = Status.FAILED if waits else Status.READY
+        return RowPlan(doctor, status, seal_name, person, problems=doctor.problems)
+
+    def _is_exhausted(self, person: PersonHistory, content: SealContent) -> bool:
+        """Return whether a refused row waits for changed content or an explicit retry."""
+        refusals = [refusal for refusal in person.refusals if as_planned(refusal.content) == content]
+        if not refusals:
+            return False
+        code, message = refusals[-1].code or "", refusals[-1].message or ""
+        if means_name_exists(code, message):
+            return False  # a ledger of an older version: sent again, the row is held
+        if not self._rules.has_reason(code, message):
+            return True
+        first_day = self._rules.to_day(refusals[0].signed_at)
+        return (self._rules.today - first_day).days >= RETRY_DAYS
+
+    def _plan_known_person(self, doctor: Doctor, person: PersonHistory) -> RowPlan:
+        """Return the plan of a row whose person has a seal or an unresolved attempt: nothing is sent."""
+        seal = person.seal
+        if seal is None:
+            assert person.unresolved_attempt is not None
+            status = _status_of_attempt(person.unresolved_attempt)
+            return RowPlan(doctor, status, person.seal_name, person, problems=doctor.problems)
+        status = Status.UNCHANGED
+        found: tuple[Problem, ...] = ()
+        try:
+            differences = find_differences(doctor, seal, self._rules.digest, self._rules.is_same_image)
+        except NotReadNow as trouble:
+            found = (describe_uncompared_image(doctor, trouble),)
+        else:
+            size = self._rules.shrunk_images.get(person.key)
+            if differences:
+                status, found = Status.CHANGED, (describe_differences(doctor, differences),)
+            elif size is not None:
+                status, found = Status.CHANGED, (describe_shrunk_image(doctor, size),)
+        return RowPlan(doctor, status, seal.seal_name, person, problems=(*doctor.problems, *found))
+
+    # -- seal names and requests
+
+    def name_seals(self, row_plans: Sequence[RowPlan]) -> list[RowPlan]:
+        """Give every READY row its seal name and its request, or the problem that forbids the name."""
+        ready = [row_plan for row_plan in row_plans if row_plan.status is Status.READY]
+        names = assign_seal_names(
+            ready,
+            row_plans,
+            self._snapshot,
+            self._rules.seal_name_template,
+            self._rules.check_seal_name,
+            context_person_keys=self._context_keys,
+        )
+        return [
+            self._name_seal(row_plan, *next(names)) if row_plan.status is Status.READY else row_plan
+            for row_plan in row_plans
+        ]
+
+    def _name_seal(self, row_plan: RowPlan, seal_name: str, name_problems: Sequence[Problem]) -> RowPlan:
+        problems = (*row_plan.problems, *name_problems)
+        if any(problem.severity == "error" for problem in name_problems):
+            return replace(row_plan, status=Status.REJECTED, problems=problems)
+        return _isolate_failure(
+            row_plan,
+            lambda: replace(
+                row_plan,
+                seal_name=seal_name,
+                problems=problems,
+                request=_build_request(row_plan.doctor, seal_name, self._rules.digest),
+            ),
+        )
+
+    # -- the review
+
+    def apply_review(self, row_plan: RowPlan) -> RowPlan:
+        """Let the judgement of a row's pairing decide: wrong is never sent; where it is required, only right is."""
+        return _isolate_failure(row_plan, lambda: self._apply_review(row_plan))
+
+    def _apply_review(self, row_plan: RowPlan) -> RowPlan:
+        doctor, person, rules = row_plan.doctor, row_plan.history, self._rules
+        is_concerned = row_plan.status in {Status.READY, Status.FAILED} or (
+            rules.judgements and row_plan.status is not Status.REJECTED
+        )
+        if rules.judgement_id is None or not is_concerned or doctor.picture is None:
+            return row_plan
+        if not (doctor.key and doctor.name and row_plan.seal_name):
+            return row_plan
+        identity = rules.judgement_id(doctor.key, doctor.name, row_plan.seal_name, doctor.picture.sha256)
+        judgement = rules.judgements.get(identity)
+        judged = judgement.judged if judgement else None
+        row_plan = replace(row_plan, review=Review(identity, judged))
+        if row_plan.status is Status.READY and (
+            judged == "wrong" or (rules.require_review and judged != "right")
+        ):
+            if person is not None and person.unresolved_attempt is not None:
+                # a probe is not sent: the create without a verdict is held again
+                return replace(self._plan_known_person(doctor, person), review=row_plan.review)
+            return _bar_unreviewed(row_plan, judged)
+        if judged == "wrong" and person is not None and person.seal is not None:
+            warning = _describe_wrong_pairing(doctor, severity="warning")
+            return replace(row_plan, problems=(*row_plan.problems, warning))
+        return row_plan
 
 
-def _place(
-    doctor: Doctor,
-    snapshot: LedgerSnapshot,
-    drawn: Mapping[str, PersonHistory],
-    absent: AbsentPersons,
-    rules: PlanRules,
-) -> RowPlan:
-    past = snapshot.people.get(doctor.key) if doctor.key else None
-    if past is not None and _is_probed(doctor, past, rules):
-        return RowPlan(doctor, Status.READY, past.seal_name, past, problems=doctor.problems)
-    if past is not None and _is_held(doctor, past):
-        if doctor.problems:
-            doctor = replace(doctor, problems=_forgiven(doctor.problems))
-        return _known(doctor, past, rules)
-    if possibly := _find_possibly_same(doctor, past, absent):
-        owner, agreed = possibly
-        trouble = describe_possibly_same(doctor, owner, agreed, rules.day_of)
-        return replace(_rejected(doctor, past, trouble), possibly_same=owner)
-    return _new(doctor, past, drawn, rules)
+def _plan_failed_row(doctor: Doctor, person: PersonHistory | None, failure: Problem) -> RowPlan:
+    """Return the plan of a row over which planning failed: what the ledger knows of its person; nothing is sent."""
+    status = Status.REJECTED
+    if person is not None and person.unresolved_attempt is not None:
+        status = _status_of_attempt(person.unresolved_attempt)
+    elif person is not None and person.seal is not None:
+        status, failure = Status.UNCHANGED, forgiven(failure)
+    seal_name = person.seal_name if person else None
+    return RowPlan(doctor, status, seal_name, person, problems=(*doctor.problems, failure))
 
 
-def _new(
-    doctor: Doctor, past: PersonHistory | None, drawn: Mapping[str, PersonHistory], rules: PlanRules
-) -> RowPlan:
-    """Return the plan of a row whose person has no seal and no open create."""
-    if doctor.errors:
-        status = Status.NOT_SENT if waits_for_machine(doctor.errors) else Status.REJECTED
-        return RowPlan(doctor, status, past.seal_name if past else None, past, problems=doctor.problems)
-    if doctor.picture and (stranger := find_image_conflict(doctor, drawn.get(doctor.picture.sha256))):
-        return _rejected(doctor, past, stranger)
-    content = _content(doctor, rules)
-    if past and not rules.again and _retry_exhausted(past, content, rules):
-        return RowPlan(doctor, Status.FAILED, past.seal_name, past, problems=doctor.problems)
-    return RowPlan(doctor, Status.READY, past.seal_name if past else None, past, problems=doctor.problems)
+def _isolate_failure(row_plan: RowPlan, step: Callable[[], RowPlan]) -> RowPlan:
+    """Return the result of a step; where it fails, a row that was ready is rejected."""
+
+    def reject(failure: Problem) -> RowPlan:
+        if row_plan.status is not Status.READY:
+            return row_plan
+        problems = (*row_plan.problems, failure)
+        return replace(row_plan, status=Status.REJECTED, request=None, problems=problems)
+
+    return row_failures.isolate_row_failure(step, reject, stage="plan", row_id=row_plan.doctor.row_id)
 
 
-def _find_possibly_same(
-    doctor: Doctor, past: PersonHistory | None, absent: AbsentPersons
-) -> tuple[PersonHistory, list[Field]] | None:
-    """Return whose corrected number a row may give; a person with a past of her own, or a spare copy, gives none."""
-    if (past and (past.seal or past.unresolved_attempt)) or any(map(_marks_a_spare_copy, doctor.errors)):
-        return None
-    return absent.find(doctor) if doctor.key else None
+def _status_of_attempt(attempt: CreateAttempt) -> Status:
+    return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN
 
 
-def _is_probed(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> bool:
-    """Tell whether a row is, to the letter, the create that has no verdict, and may be sent once more."""
-    if past.unresolved_attempt is None or doctor.errors or not rules.may_probe(past):
-        return False
-    return _as_planned(past.unresolved_attempt.content) == _content(doctor, rules)
+def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
+    """Return whether the ledger's knowledge of a person outweighs the row's own errors.
 
-
-def _is_held(doctor: Doctor, past: PersonHistory) -> bool:
-    """Tell whether what the ledger knows of a person outweighs the row's own troubles.
-
-    A create without a verdict always does, except on a spare copy of the row; a seal outweighs what it does not need.
+    An unresolved attempt always does, except on a redundant copy of the row; a seal outweighs what it does not need.
     """
-    if past.unresolved_attempt is not None:
-        return not any(_marks_a_spare_copy(error) for error in doctor.errors)
-    return past.seal is not None and all(
+    if person.unresolved_attempt is not None:
+        return not any(map(is_copy_problem, doctor.errors))
+    return person.seal is not None and all(
         error.field is not None and FIELDS[error.field].is_forgivable for error in doctor.errors
     )
 
 
-def _marks_a_spare_copy(error: Problem) -> bool:
-    """Tell whether another row stands for the person; rows that contradict each other stand for nobody."""
-    return error.code == "ROW_DUPLICATE" and not error.detail.get("differs")
+def _reject(doctor: Doctor, person: PersonHistory | None, found: Problem) -> RowPlan:
+    seal_name = person.seal_name if person else None
+    return RowPlan(doctor, Status.REJECTED, seal_name, person, problems=(*doctor.problems, found))
 
 
-def _forgiven(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    return tuple(map(forgiven, problems))
+def _bar_unreviewed(row_plan: RowPlan, judged: Judged | None) -> RowPlan:
+    is_wrong = judged == "wrong"
+    found = _describe_wrong_pairing(row_plan.doctor) if is_wrong else problem("REVIEW_MISSING")
+    status = Status.REJECTED if is_wrong else Status.NOT_SENT
+    return replace(row_plan, status=status, request=None, problems=(*row_plan.problems, found))
 
 
-def _rejected(doctor: Doctor, past: PersonHistory | None, *troubles: Problem) -> RowPlan:
-    problems = (*doctor.problems, *troubles)
-    return RowPlan(doctor, Status.REJECTED, past.seal_name if past else None, past, problems=problems)
-
-
-def _known(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> RowPlan:
-    """Place a person who has a seal, or whose last create has no verdict: nothing is sent either way."""
-    if past.seal is None:
-        assert past.unresolved_attempt is not None
-        status = Status.EXISTS if past.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
-        return RowPlan(doctor, status, past.seal_name, past, problems=doctor.problems)
-    try:
-        differs = _differences(doctor, past, rules)
-    except NotReadNow as trouble:
-        unread = _not_read(doctor, trouble)
-        return RowPlan(
-            doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=(*doctor.problems, unread)
-        )
-    if not differs and past.key in rules.shrunk:
-        return _maybe_shrunk(doctor, past.seal.seal_name, past, rules.shrunk[past.key])
-    if not differs:
-        return RowPlan(doctor, Status.UNCHANGED, past.seal.seal_name, past, problems=doctor.problems)
-    changed = problem(
-        "CONTENT_CHANGED", differs[0], doctor.row.address(differs[0]), differs=" ".join(differs)
-    )
-    return RowPlan(doctor, Status.CHANGED, past.seal.seal_name, past, problems=(*doctor.problems, changed))
-
-
-def _not_read(doctor: Doctor, trouble: NotReadNow) -> Problem:
-    """Return the warning of a sealed person whose picture could not be compared with the seal's this time."""
-    assert doctor.picture is not None
-    place = Field.PICTURE, doctor.row.address(Field.PICTURE)
-    return forgiven(
-        problem("IMAGE_NOT_READ", *place, file=doctor.picture.path.name, severity=None, **trouble.words)
-    )
-
-
-def _maybe_shrunk(doctor: Doctor, seal_name: str, past: PersonHistory, size: SentSize) -> RowPlan:
-    """Place a person whose seal may have been made from a thumbnail of the picture."""
-    assert size.shrunk
-    assert size.whole
-    place = Field.PICTURE, doctor.row.address(Field.PICTURE)
-    sent, whole = ("×".join(map(str, each)) for each in (size.shrunk, size.whole))
-    changed = problem("CONTENT_CHANGED", *place, differs=Field.PICTURE, sent=sent, whole=whole)
-    return RowPlan(doctor, Status.CHANGED, seal_name, past, problems=(*doctor.problems, changed))
-
-
-def _differences(doctor: Doctor, past: PersonHistory, rules: PlanRules) -> list[Field]:
-    """Return the fields in which a row differs from its seal; what the row does not give is not compared."""
-    assert past.seal is not None
-    made = past.seal.content
-    if made is None:  # adopted: nobody knows what it was made from
-        return []
-    content = list_content(doctor, rules.digest)
-    differs = {
-        field: content[name] != getattr(made, name)
-        for field, definition in FIELDS.items()
-        if (name := definition.content) and (content[name] is not None or definition.blank_is_content)
-    }
-    if doctor.number is not None:
-        differs[Field.NUMBER] = made.number not in _number_digests(doctor, rules)
-    if doctor.picture is not None:
-        differs[Field.PICTURE] = not rules.same_picture(doctor.picture, made)
-    if doctor.seal_name is not None:
-        differs[Field.SEAL_NAME] = doctor.seal_name not in {past.seal.seal_name, made.seal_name}
-    return [field for field, is_different in differs.items() if is_different]
-
-
-def _number_digests(doctor: Doctor, rules: PlanRules) -> list[str]:
-    """Return the digest of a row's number, then those by which a ledger of an earlier version may hold it."""
-    assert doctor.number
-    return [rules.digest(each) for each in list_spellings(doctor.number, doctor.id_type)]
-
-
-def _content(doctor: Doctor, rules: PlanRules) -> SealContent:
-    assert doctor.name
-    assert doctor.number
-    assert doctor.picture
-    return SealContent(**list_content(doctor, rules.digest), pixels=None)
-
-
-def _as_planned(content: SealContent) -> SealContent:
-    """Return an attempt's content without what only the picture's preparation finds."""
-    return replace(content, pixels=None, sent_size=None)
-
-
-def _retry_exhausted(past: PersonHistory, content: SealContent, rules: PlanRules) -> bool:
-    """Tell whether a refused row waits for changed content or an explicit retry."""
-    same = [each for each in past.refusals if _as_planned(each.content) == content]
-    if not same or means_name_exists(same[-1].code or "", same[-1].message or ""):
-        return False  # a ledger of an older version: asked again, the row is held
-    if not rules.has_reason(same[-1].code or "", same[-1].message or ""):
-        return True
-    return (rules.today - rules.day_of(same[0].signed_at)).days >= NIGHTS
-
-
-def _with_names(
-    planned: Sequence[RowPlan], snapshot: LedgerSnapshot, rules: PlanRules, beside: Collection[str]
-) -> list[RowPlan]:
-    """Give every READY row its seal name and its request, or what forbids the name."""
-    ready = [each for each in planned if each.status is Status.READY]
-    named = iter(
-        assign_seal_names(ready, planned, snapshot, rules.template, rules.name_problem, beside=beside)
-    )
-    return [
-        row_failures.isolate_row_failure(
-            partial(_named, each, *next(named), rules),
-            partial(_not_ready, each),
-            stage="plan",
-            row_id=each.doctor.row_id,
-        )
-        if each.status is Status.READY
-        else each
-        for each in planned
-    ]
-
-
-def _named(planned: RowPlan, name: str, troubles: Sequence[Problem], rules: PlanRules) -> RowPlan:
-    problems = (*planned.problems, *troubles)
-    if any(each.severity == "error" for each in troubles):
-        return replace(planned, status=Status.REJECTED, problems=problems)
-    return replace(planned, seal_name=name, problems=problems, request=_request(planned.doctor, name, rules))
-
-
-def _reviewed(planned: RowPlan, rules: PlanRules) -> RowPlan:
-    """Let what a human judged of a row's pairing decide: wrong is never sent; where it is required, nor is not right."""
-    doctor, past = planned.doctor, planned.history
-    concerned = planned.status in {Status.READY, Status.FAILED} or (
-        rules.judgements and planned.status is not Status.REJECTED
-    )
-    if rules.judgement_id is None or not concerned or not (doctor.key and doctor.name and planned.seal_name):
-        return planned
-    if doctor.picture is None:
-        return planned
-    identity = rules.judgement_id(doctor.key, doctor.name, planned.seal_name, doctor.picture.sha256)
-    known = rules.judgements.get(identity)
-    judged = known.judged if known else None
-    planned = replace(planned, review=Review(identity, judged))
-    barred = judged == "wrong" or (rules.require_review and judged != "right")
-    if planned.status is Status.READY and barred:
-        if (
-            past is not None and past.unresolved_attempt is not None
-        ):  # a probe: the create without a verdict is held again
-            return replace(_known(doctor, past, rules), review=planned.review)
-        return _barred(planned, judged)
-    if judged == "wrong" and past is not None and past.seal is not None:
-        return replace(planned, problems=(*planned.problems, _judged_wrong(doctor, severity="warning")))
-    return planned
-
-
-def _barred(planned: RowPlan, judged: Judged | None) -> RowPlan:
-    wrong = judged == "wrong"
-    trouble = _judged_wrong(planned.doctor) if wrong else problem("REVIEW_MISSING")
-    status = Status.REJECTED if wrong else Status.NOT_SENT
-    return replace(planned, status=status, request=None, problems=(*planned.problems, trouble))
-
-
-def _judged_wrong(doctor: Doctor, severity: Severity = "error") -> Problem:
+def _describe_wrong_pairing(doctor: Doctor, severity: Severity = "error") -> Problem:
     return problem("REVIEW_WRONG", Field.PICTURE, doctor.row.address(Field.PICTURE), severity=severity)
 
 
-def _request(doctor: Doctor, seal_name: str, rules: PlanRules) -> SealRequest:
+def _build_request(doctor: Doctor, seal_name: str, digest: Digest) -> SealRequest:
     staff_no = doctor.comparable_staff_no
     return SealRequest(
         key=doctor.key or "",
         row_id=doctor.row_id or "",
         seal_name=seal_name,
         values=list_sent_values(doctor),
-        content=_content(doctor, rules),
-        staff_no=rules.digest(staff_no) if staff_no else "",
+        content=build_seal_content(doctor, digest),
+        staff_no=digest(staff_no) if staff_no else "",
     )

@@ -1,4 +1,4 @@
-"""A file of judgements, saved by the review page and given back with ``run --review``: read, and checked to be ours.
+"""Reads a file of judgements, saved by the review page and given back with ``run --review``, and checks that it is ours.
 
 It holds no name and no number: a judgement belongs to a digest that only the site key can make (`SiteKey.judgement`).
 """
@@ -13,111 +13,132 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.domain.run import Judged, Judgement
+from pipeline.domain.run import Judged, Judgement, RowPlan, Status
 from pipeline.errors import UsageError, reason_of
+from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import phrase
 
 SCHEMA = 1
 TOOL, KIND = "esign-import", "review"
-MOST_BYTES = 100_000_000  # a million judgements have half as many
-
+MAX_BYTES = 100_000_000  # a million judgements have half as many
 _ID = re.compile(r"[0-9a-f]{32}")
+# statuses of rows of which a judgement may decide whether they are sent
+_REVIEWED_STATUSES = frozenset({Status.READY, Status.NOT_SENT, Status.REJECTED})
 
 
 @dataclass(frozen=True, slots=True)
-class Judgements:
-    """What a saved review says."""
+class SavedReview:
+    """The content of a saved review."""
 
     run: str  # whose page it was
-    saved: float  # unix seconds, by the browser's clock
+    saved_at: float  # unix seconds, by the browser's clock
     judged: Mapping[str, Judged]
+    new: Mapping[str, Judged]  # those that the ledger does not hold yet
+
+    def date_new(self, started: float) -> dict[str, Judgement]:
+        """Return the new judgements as of the run that takes them up."""
+        return {identity: Judgement(judged, started) for identity, judged in self.new.items()}
+
+    def count(self, row_plans: Iterable[RowPlan]) -> tuple[int, int, int]:
+        """Return how many judgements are right, are wrong, and belong to none of these rows."""
+        known = {
+            row_plan.review.id
+            for row_plan in row_plans
+            if row_plan.review is not None and row_plan.status in _REVIEWED_STATUSES
+        }
+        values = list(self.judged.values())
+        foreign = sum(identity not in known for identity in self.judged)
+        return values.count("right"), values.count("wrong"), foreign
+
+    def record_new(self, ledger: Ledger, started: float, user: str) -> None:
+        """Enter the new judgements in the ledger."""
+        if self.new:
+            at = min(self.saved_at, started)  # a browser's clock may be ahead
+            ledger.record_judgements(self.new, at=at, who=user, why=f"review of {self.run}")
 
 
-class _Wrong(Exception):
-    """Not what a review page saves: why, by a key of the catalogue."""
+class _Refused(Exception):
+    """The file is no saved review; ``reason`` is a sentence of the catalogue."""
 
     def __init__(self, key: str, /, **detail: object) -> None:
         super().__init__(key)
-        self.why = phrase(key, **detail)
+        self.reason = phrase(key, **detail)
 
 
-def read(path: Path, mark: str) -> Judgements:
+def load_review(path: Path, mark: str, ledger: Ledger) -> SavedReview:
     """Return the judgements of a file that a page of this tenant saved; ``mark`` is `SiteKey.reviews`.
 
     Raises UsageError where it is no such file, damaged, changed by hand, or of another hospital or environment.
     """
     try:
-        return _checked(_parsed(path), mark)
-    except _Wrong as wrong:
-        raise UsageError("review.refused", path=path, why=wrong.why) from None
-
-
-def find_new_judgements(review: Judgements, known: Mapping[str, Judgement]) -> dict[str, Judged]:
-    """Return the judgements that say something new.
-
-    An old file never undoes a later “wrong”: whoever takes one back saves the page once more.
-    """
-    return {
-        identity: judged
-        for identity, judged in review.judged.items()
-        if (before := known.get(identity)) is None
-        or (judged != before.judged and (judged == "wrong" or review.saved > before.at))
-    }
-
-
-def count_judgements(review: Judgements, ids: Iterable[str]) -> tuple[int, int, int]:
-    """Return how many judgements say right, say wrong, and belong to none of ``ids``."""
-    here = set(ids)
-    said = list(review.judged.values())
-    return said.count("right"), said.count("wrong"), sum(each not in here for each in review.judged)
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise _Wrong("review.too_large")
-        told = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
-    except OSError as error:
-        raise _Wrong("review.unreadable", why=reason_of(error)) from None
-    except (ValueError, RecursionError):
-        raise _Wrong("review.no_json") from None
-    if not isinstance(told, dict) or told.get("tool") != TOOL or told.get("kind") != KIND:
-        raise _Wrong("review.not_ours")
-    return told
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    told = dict(pairs)
-    if len(told) != len(pairs):
-        raise ValueError("a name stands twice")
-    return told
-
-
-def _checked(told: Mapping[str, Any], mark: str) -> Judgements:
-    if told.get("schema") != SCHEMA:
-        raise _Wrong("review.other_version")
-    if told.get("site") != mark:
-        raise _Wrong("review.other_hospital")
-    judged, run = told.get("judgements"), told.get("run")
-    if not isinstance(judged, dict) or not isinstance(run, str) or not _add_up(told, judged):
-        raise _Wrong("review.changed")
-    return Judgements(run, _moment(told.get("saved")), judged)
-
-
-def _add_up(told: Mapping[str, Any], judged: Mapping[str, Any]) -> bool:
-    said = list(judged.values())
-    return (
-        all(map(_ID.fullmatch, judged))
-        and all(told.get(word) == said.count(word) for word in get_args(Judged))
-        and all(word in get_args(Judged) for word in said)
+        content = _parse(path)
+        judged = _check_judgements(content, mark)
+        saved_at = _read_timestamp(content.get("saved"))
+    except _Refused as refused:
+        raise UsageError("review.refused", path=path, why=refused.reason) from None
+    return SavedReview(
+        content["run"], saved_at, judged, _select_new(judged, saved_at, ledger.list_judgements())
     )
 
 
-def _moment(text: object) -> float:
+def _select_new(
+    judged: Mapping[str, Judged], saved_at: float, known: Mapping[str, Judgement]
+) -> dict[str, Judged]:
+    """Return the judgements that differ from the known ones.
+
+    An old file never undoes a later “wrong”: to take one back, the page is saved once more.
+    """
+    return {
+        identity: value
+        for identity, value in judged.items()
+        if (before := known.get(identity)) is None
+        or (value != before.judged and (value == "wrong" or saved_at > before.at))
+    }
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _Refused("review.too_large")
+        content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_require_unique_names)
+    except OSError as error:
+        raise _Refused("review.unreadable", why=reason_of(error)) from None
+    except (ValueError, RecursionError):
+        raise _Refused("review.no_json") from None
+    if not isinstance(content, dict) or content.get("tool") != TOOL or content.get("kind") != KIND:
+        raise _Refused("review.not_ours")
+    return content
+
+
+def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return content
+
+
+def _check_judgements(content: Mapping[str, Any], mark: str) -> Mapping[str, Judged]:
+    if content.get("schema") != SCHEMA:
+        raise _Refused("review.other_version")
+    if content.get("site") != mark:
+        raise _Refused("review.other_hospital")
+    judged = content.get("judgements")
+    if not isinstance(judged, dict) or not isinstance(content.get("run"), str):
+        raise _Refused("review.changed")
+    values = list(judged.values())
+    counts_agree = all(content.get(value) == values.count(value) for value in get_args(Judged))
+    if not counts_agree or not all(value in get_args(Judged) for value in values):
+        raise _Refused("review.changed")
+    if not all(map(_ID.fullmatch, judged)):
+        raise _Refused("review.changed")
+    return judged
+
+
+def _read_timestamp(text: object) -> float:
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise _Wrong("review.changed")
+        raise _Refused("review.changed")
     return moment.timestamp()

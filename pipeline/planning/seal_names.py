@@ -27,11 +27,11 @@ def assign_seal_names(
     template: str,
     objection: Callable[[str], Problem | None],
     *,
-    beside: Collection[str] = (),
+    context_person_keys: Collection[str] = (),
 ) -> Iterator[tuple[str, list[Problem]]]:
     """Yield the seal name of each row that could be sent, with what is to be said of it; an error forbids the name.
 
-    ``planned`` are all rows, ``beside`` the people of rows that are not asked for: a name that one of them gives or bears
+    ``planned`` are all rows, ``context_person_keys`` the people of rows that are only compared with: a name that one of them gives or bears
     is no newcomer's. ``objection`` tells what is wrong with a name's length or characters.
     """
     own = {each.doctor.seal_name: each.doctor.key for each in planned if each.doctor.seal_name}
@@ -44,7 +44,7 @@ def assign_seal_names(
     )
     owners = {**own, **snapshot.seal_name_owners}
     borne = {each.history.seal_name for each in planned if each.history}
-    borne |= {snapshot.people[key].seal_name for key in beside if key in snapshot.people}
+    borne |= {snapshot.people[key].seal_name for key in context_person_keys if key in snapshot.people}
     for spare in snapshot.reusable_seal_names - borne:
         owners[spare] = own.get(spare)
     return (_named(each, _kept(each, snapshot.reusable_seal_names), owners, wanted, form) for each in ready)

@@ -94,7 +94,7 @@ async def certify_create(
 
     A doctor whose second create got no verdict may have a second seal: the error mentions it.
     """
-    contract, agent = stage_settings.contract_of(service.config), stage_settings.agent(service.config)
+    contract, agent = stage_settings.find_contract(service.config), stage_settings.build_agent(service.config)
     data = _read_checked(prepared)
     trace_id = str(uuid.uuid4())
 

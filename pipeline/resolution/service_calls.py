@@ -47,7 +47,7 @@ class ServiceAccess:
 
     def open_client(self) -> Client:
         """Return a client, to be entered as a context."""
-        return stage_settings.client(self.config, self.credentials, self.clock)
+        return stage_settings.build_client(self.config, self.credentials, self.clock)
 
     async def send_single_call(
         self, client: Client, action: str, body: bytes, *, trace_id: str | None = None
@@ -76,7 +76,7 @@ async def ask_service_time(service: ServiceAccess) -> float:
 
     Raises UsageError where the service does not answer in its own form.
     """
-    body = build_probe(stage_settings.agent(service.config))
+    body = build_probe(stage_settings.build_agent(service.config))
     async with service.open_client() as client:
         try:
             reply = await service.send_single_call(client, PROBE, body)
@@ -104,7 +104,7 @@ async def query_auto_sign(case: Case, service: ServiceAccess, *, known: Collecti
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
         raise UsageError("desk.not_in_rosters", name=case.name)
     body = {
-        "Agent": stage_settings.agent(service.config).build_body(),
+        "Agent": stage_settings.build_agent(service.config).build_body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
         "UserInfo": {"Name": doctor.name, "IdCardType": str(doctor.id_type), "IdCardNumber": doctor.number},
     }

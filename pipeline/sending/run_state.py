@@ -113,11 +113,11 @@ class RunState:
 
     def record_row_end(self, status: Status, code: str | None) -> None:
         """Count a row that was sent; a guard may stop the run for what the answers have in common."""
-        self._halt_by_guard(self.guards.ended(status, code))
+        self._halt_by_guard(self.guards.count_outcome(status, code))
 
     def record_resend(self, reason: str) -> None:
         """Count a call that is made again; too many of them stop the run."""
-        self._halt_by_guard(self.guards.resent(reason))
+        self._halt_by_guard(self.guards.count_resend(reason))
 
     def _halt_by_guard(self, halt: Halt | None) -> None:
         if halt is not None and not self.is_stopping:

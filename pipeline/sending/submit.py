@@ -9,18 +9,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from pipeline import row_failures
 from pipeline.clock import stamp
 from pipeline.domain.metrics import Timing
 from pipeline.domain.roster import Field, PreparedImage, Problem
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
-from pipeline.errors import LedgerError, NotReadNow, reason_of, require_lasting
+from pipeline.errors import LedgerError, NotReadNow, reason_of
 from pipeline.esign.contracts.base import CREATE
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.messages.problems import problem, waits_for_machine
+from pipeline.messages.problems import problem
 from pipeline.messages.texts import make_text
+from pipeline.planning.unsent_rows import (
+    IMAGE_WORKERS,
+    PrepareImage,
+    build_not_sent_outcome,
+    build_unfit_outcome,
+    count_creates,
+    describe_unread_image,
+    prepare_image,
+)
 from pipeline.sending.call_context import CallContext
 from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import Job, RunState, SendResult
@@ -28,9 +36,6 @@ from pipeline.sending.run_state import Job, RunState, SendResult
 LOG = logging.getLogger(__name__)
 MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
 CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
-IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
-
-Prepare = Callable[[RowPlan], PreparedImage | tuple[Problem, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Submission:
     """One run's sending; `run` is called once. ``on_row_end`` is called with every row's outcome."""
 
     sender: CreateSender
-    prepare: Prepare
+    prepare: PrepareImage
     workers: int  # rows between upload and verdict at a time
     on_row_end: Callable[[RowOutcome], None]
     limit: int | None = None  # rows to send at most
@@ -169,7 +174,7 @@ class Submission:
             image = await asyncio.to_thread(_read_checked_bytes, job.prepared)
             result = await self.sender.send(job, image) if image is not None else _reject_altered(job)
         except NotReadNow as error:
-            result = SendResult(Status.NOT_SENT, problems=(_image_not_read(job.row_plan, error),))
+            result = SendResult(Status.NOT_SENT, problems=(describe_unread_image(job.row_plan, error),))
         except LedgerError as error:
             self._run_state.halt("LEDGER", error.reason, 74)
             result = _interrupted(job)
@@ -194,7 +199,7 @@ class Submission:
             seal_id=verdict.seal_id if is_sealed else None,
             request_id=verdict.request_id,
             trace_id=job.trace_id,
-            attempts=_count_earlier_creates(job.row_plan) + job.sends,
+            attempts=count_creates(job.row_plan) + job.sends,
             last_attempt_at=job.sent_at,
             call_seconds=seconds,
             host=self._context.client.host_of(CREATE) if job.sends else None,
@@ -225,40 +230,6 @@ class Submission:
             LOG.exception("on_row_end failed")  # a broken pipe must not end a run
 
 
-def prepare_image(prepare: Prepare, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...]:
-    """Prepare a row's picture; a failure over it is that row's problem. Raises OSError where the disk refuses."""
-    try:
-        return row_failures.isolate_row_failure(
-            lambda: prepare(row_plan),
-            lambda failure: (failure,),
-            stage="picture",
-            row_id=row_plan.doctor.row_id,
-        )
-    except OSError as error:
-        try:
-            require_lasting(error)
-        except NotReadNow as not_read:
-            return (_image_not_read(row_plan, not_read),)
-        raise
-
-
-def build_unfit_outcome(row_plan: RowPlan, problems: tuple[Problem, ...]) -> RowOutcome:
-    """Return the outcome of a row whose picture proved unfit when it was decoded, or could not be read this time."""
-    status = Status.NOT_SENT if waits_for_machine(problems) else Status.REJECTED
-    attempts = _count_earlier_creates(row_plan)
-    return RowOutcome(row_plan, status, attempts=attempts, problems=(*row_plan.problems, *problems))
-
-
-def build_not_sent_outcome(row_plan: RowPlan) -> RowOutcome:
-    """Return the outcome of a row whose turn did not come."""
-    attempts = _count_earlier_creates(row_plan)
-    return RowOutcome(row_plan, Status.NOT_SENT, attempts=attempts, problems=row_plan.problems)
-
-
-def _count_earlier_creates(row_plan: RowPlan) -> int:
-    return row_plan.history.create_count if row_plan.history else 0
-
-
 def _interrupted(job: Job) -> SendResult:
     """Return how a row ends whose sending broke off: unknown where its create may have left."""
     return SendResult(Status.UNKNOWN if job.in_doubt else Status.NOT_SENT, job.verdict)
@@ -275,12 +246,6 @@ def _read_checked_bytes(prepared: PreparedImage) -> bytes | None:
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == prepared.sha256 else None
-
-
-def _image_not_read(row_plan: RowPlan, error: NotReadNow) -> Problem:
-    picture, cell = row_plan.doctor.picture, row_plan.doctor.row.address(Field.PICTURE)
-    file = picture.path.name if picture else ""
-    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **error.words)
 
 
 def _reject_altered(job: Job) -> SendResult:

@@ -1,4 +1,4 @@
-"""What a run leaves that ended before it had results: a run.json in which `status` finds why."""
+"""Records runs that end before they have results: in a run.json, in which `status` finds the reason."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.metrics import Traffic
 from pipeline.domain.outcomes import INTERRUPTED
@@ -43,108 +43,107 @@ CODES: tuple[tuple[type[EsignImportError], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A command that is to send, and has read its configuration."""
+class BegunRun:
+    """A command that is to send and has read its configuration."""
 
     command: str
     run: str
     started: float
     config: Config
-    out: Path | None  # where its results were asked for, if anywhere
+    out: Path | None  # the folder asked for, if any
 
     @property
     def own_folder(self) -> Path:
-        """The folder that no other run writes to, and in which `status` looks."""
+        """The folder to which no other run writes, and in which `status` looks."""
         return self.config.path(self.config.out) / self.run
 
     @property
     def tenant(self) -> str | None:
-        """The tenant that the configuration names, if it names one."""
+        """The tenant of the configuration, None while it holds placeholders."""
         api = self.config.api
         return (
             None if api.placeholders else make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
         )
 
 
-def halt_of(trouble: BaseException, language: str) -> Halt:
-    """Return why an exception ends a run, in the words that the user is told."""
-    if isinstance(trouble, OSError):
-        trouble = DiskTrouble.of(trouble)
-    if isinstance(trouble, KeyboardInterrupt | asyncio.CancelledError):
+def build_halt(error: BaseException, language: str) -> Halt:
+    """Return why an exception ends a run, in the sentence that the user sees."""
+    if isinstance(error, OSError):
+        error = DiskTrouble.of(error)
+    if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
         return Halt("CUT_SHORT", "", INTERRUPTED)
-    if isinstance(trouble, EsignImportError):
-        code = next((code for kind, code in CODES if isinstance(trouble, kind)), "")
+    if isinstance(error, EsignImportError):
+        code = next((code for kind, code in CODES if isinstance(error, kind)), "")
         if code:
-            exit_code: HaltExit = trouble.exit_code  # type: ignore[assignment]
-            return Halt(code, trouble.say(language), exit_code)
-    return Halt("BUG", type(trouble).__name__, 1)
+            exit_code: HaltExit = error.exit_code  # type: ignore[assignment]
+            return Halt(code, error.say(language), exit_code)
+    return Halt("BUG", type(error).__name__, 1)
 
 
-def empty_night(begun: Begun, clock: Clock, halted: Halt | None) -> RunReport:
-    """Return a night in which no row was told of."""
+def build_empty_report(begun: BegunRun, finished: float, halt: Halt | None) -> RunReport:
+    """Return the report of a run without rows."""
     return RunReport(
         run=begun.run,
         command=begun.command,
         started=begun.started,
-        finished=clock.now(),
-        exit=halted.exit if halted else 0,
+        finished=finished,
+        exit=halt.exit if halt else 0,
         tenant=begun.tenant,
         contract=begun.config.api.contract,
         outcomes=(),
         files=(),
         unassigned_images=(),
         traffic=Traffic(limit=begun.config.limits.requests_per_second),
-        halt=halted,
+        halt=halt,
         out=begun.out or begun.own_folder,
     )
 
 
-def leave_record(night: RunReport, folders: Iterable[Path]) -> bool:
-    """Write a night's run.json into these folders; tell whether each could be written."""
-    whole = True
+def write_run_json(report: RunReport, folders: Iterable[Path]) -> None:
+    """Write a report's run.json into these folders, as far as they can be written."""
     for folder in dict.fromkeys(folders):
-        try:
-            write_json(folder / RUN, run_record(night))
-        except OSError:
-            whole = False
-    return whole
+        with suppress(OSError):
+            write_json(folder / RUN, run_record(report))
 
 
-def find_last_record(out: Path, owner: str) -> RunRecord | None:
-    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`; None without one."""
-    return next(_records(out, owner), None)
+def find_recorded_run(out: Path, tenant: str) -> RunRecord | None:
+    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`."""
+    return next(_list_recorded_runs(out, tenant), None)
 
 
-def later_of(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
+def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
     """Return the run that ended later: the ledger's last one, or the last that left a run.json.
 
-    Of a run that broke the ledger knows no end, but its rosters; run.json tells the end.
+    Of a run that broke, the ledger knows the rosters but not the end; run.json holds the end.
     """
     if last is None or recorded is None:
         return last or recorded
     if last.run == recorded.run:
-        ended = replace(last, exit=recorded.exit, finished=recorded.finished, record=recorded.record)
-        return ended if last.finished is None else last
-    # run.json tells whole seconds; of two runs that ended in one, the later began later
-    return max(last, recorded, key=lambda each: (int(each.finished or each.started), each.run))
+        if last.finished is not None:
+            return last
+        return replace(last, exit=recorded.exit, finished=recorded.finished, record=recorded.record)
+    # run.json holds whole seconds; of two runs that ended in the same second, the later one began later
+    return max(last, recorded, key=lambda record: (int(record.finished or record.started), record.run))
 
 
-def _records(out: Path, owner: str) -> Iterator[RunRecord]:
+def _list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
     for path in sorted(out.glob(f"*/{RUN}"), reverse=True):
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            ours = told["run"] == path.parent.name and told["command"] != "check" and told["tenant"] == owner
-            if ours:
-                yield _record(path.parent, told)
+            content = json.loads(path.read_text(encoding="utf-8"))
+            is_ours = content["run"] == path.parent.name and content["tenant"] == tenant
+            if is_ours and content["command"] != "check":
+                yield _read_record(path.parent, content)
         except (OSError, ValueError, KeyError, TypeError):
             continue
 
 
-def _record(folder: Path, told: Mapping[str, Any]) -> RunRecord:
-    started, finished = (datetime.fromisoformat(told[name]).timestamp() for name in ("started", "finished"))
+def _read_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
+    started, finished = (
+        datetime.fromisoformat(content[name]).timestamp() for name in ("started", "finished")
+    )
     return RunRecord(
-        run=told["run"],
-        command=told["command"],
+        run=content["run"],
+        command=content["command"],
         started=started,
         host="",
         pid=0,
@@ -153,10 +152,10 @@ def _record(folder: Path, told: Mapping[str, Any]) -> RunRecord:
         context=(),
         seals=None,
         out=str(folder),
-        contract=told["contract"],
+        contract=content["contract"],
         config_digest="",
         version="",
-        exit=told["exit"],
+        exit=content["exit"],
         finished=finished,
-        record=json.dumps(told, ensure_ascii=False),
+        record=json.dumps(content, ensure_ascii=False),
     )

@@ -23,10 +23,9 @@ from pipeline.intake.read_rosters import run_of
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.texts import load_text, load_texts, make_text
-from pipeline.planning.plan import outcome_if_not_sent
-from pipeline.sending.submit import build_not_sent_outcome
+from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
 from pipeline.workflow.import_run import RunPlan, prepare_run
-from pipeline.workflow.stage_settings import tenant_of
+from pipeline.workflow.stage_settings import name_tenant
 
 
 def rebuild_report(
@@ -55,9 +54,9 @@ def rebuild_report(
     of_workbook = record.command == "retry" and any(run_of(path) is not None for path in ask.rosters)
     ask = replace(ask, to_fix_only=of_workbook)
     plan = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    here = {each.doctor.row_id: each for each in plan.planned}
+    here = {each.doctor.row_id: each for each in plan.row_plans}
     people = ledger.snapshot().people
-    masker = Masker.of_doctors(each.doctor for each in plan.planned)
+    masker = Masker.of_doctors(each.doctor for each in plan.row_plans)
     outcomes = tuple(
         _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, masker)
         for seen in ledger.list_rows(record.run)
@@ -68,11 +67,11 @@ def rebuild_report(
         started=record.started,
         finished=record.finished or clock.now(),
         exit=record.exit if record.exit is not None else 5,
-        tenant=tenant_of(config),
+        tenant=name_tenant(config),
         contract=config.api.contract,
         outcomes=outcomes,
         files=tuple(_files(plan, outcomes)),
-        unassigned_images=plan.unclaimed,
+        unassigned_images=plan.unassigned_images,
         traffic=_traffic(record),
         halt=_halted(record),
         notices=tuple(Notice(each["code"], each["detail"]) for each in _told(record).get("notices", ())),
@@ -128,7 +127,7 @@ def _since_the_plan(planned: RowPlan, run: str) -> RowOutcome:
         status = Status.FAILED
     if status is Status.NOT_SENT:
         return build_not_sent_outcome(planned)
-    return replace(outcome_if_not_sent(replace(planned, status=status)), status=status)
+    return replace(build_initial_outcome(replace(planned, status=status)), status=status)
 
 
 def _moment(past: PersonHistory | None, trace_id: str | None) -> float | None:

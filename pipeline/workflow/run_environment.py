@@ -25,7 +25,7 @@ from pipeline.config.named_paths import (
 )
 from pipeline.config.passwords import passwords
 from pipeline.config.settings import Config, missing_ids
-from pipeline.domain.run import RunReport, RunRequest
+from pipeline.domain.run import RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.support.shell_quoting import join
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pipeline.ledger.registry import Ownership, TenantRegistry
     from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
-    from pipeline.reports.presenter import Presenter
 
 LOG = logging.getLogger(__name__)
 Warn: TypeAlias = Callable[[EsignImportError], None]
@@ -117,21 +116,21 @@ def has_nothing_to_read(
     if expand(ask.rosters):
         return False
     from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
-    from pipeline.planning.run_history import find_emptied  # noqa: PLC0415
+    from pipeline.planning.run_history import find_emptied_folders  # noqa: PLC0415
     from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+    from pipeline.workflow.stage_settings import name_tenant  # noqa: PLC0415
 
     if not known:
         return True
     if ledger is not None:
-        return not find_emptied(ask, ledger)
+        return not find_emptied_folders(ask, ledger)
     path = config.path(config.ledger)
     if not path.exists():
         return not receipts_path(path).exists() and not find_earlier_run(
-            config.path(config.out), tenant_of(config)
+            config.path(config.out), name_tenant(config)
         )
     with open_for_config(config, clock, readonly=True) as (opened, _):
-        return not find_emptied(ask, opened)
+        return not find_emptied_folders(ask, opened)
 
 
 def new_run(config: Config, clock: Clock) -> str:
@@ -174,10 +173,10 @@ def open_for_config(
     """Open the configured ledger, and close it at the end; not ``readonly`` is for the lock's holder alone."""
     from pipeline.ledger.open import open_ledger  # noqa: PLC0415
     from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+    from pipeline.workflow.stage_settings import name_tenant  # noqa: PLC0415
 
     path = config.path(config.ledger)
-    tenant = tenant_of(config)
+    tenant = name_tenant(config)
     if readonly:
         require_ledger(config)
     evidence = None if path.exists() or new_ledger else find_earlier_run(config.path(config.out), tenant)
@@ -283,12 +282,12 @@ def open_for_check(
     from pipeline.ledger.open import require_no_lost_ledger  # noqa: PLC0415
     from pipeline.ledger.registry import Ownership  # noqa: PLC0415
     from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+    from pipeline.workflow.stage_settings import name_tenant  # noqa: PLC0415
 
     path = config.path(config.ledger)
     ownership = None
     if not path.exists():
-        evidence = find_earlier_run(config.path(config.out), tenant_of(config))
+        evidence = find_earlier_run(config.path(config.out), name_tenant(config))
         found = Ownership(registry_of(config), warn=warn or log_warning)
         require_no_lost_ledger(path, str(evidence) if evidence else None, found)
         yield None, None
@@ -311,10 +310,10 @@ def no_ledger(config: Config) -> UsageError:
     """Return the error for a ledger that is not there: lost where something tells of it, else not begun yet."""
     from pipeline.ledger.receipt_sync import receipts_path  # noqa: PLC0415
     from pipeline.reports.earlier_results import find_earlier_run  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+    from pipeline.workflow.stage_settings import name_tenant  # noqa: PLC0415
 
     path = config.path(config.ledger)
-    lost = receipts_path(path).exists() or find_earlier_run(config.path(config.out), tenant_of(config))
+    lost = receipts_path(path).exists() or find_earlier_run(config.path(config.out), name_tenant(config))
     if lost:
         return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
     return UsageError("never_run", path=path, then=("check",))
@@ -338,12 +337,12 @@ def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
 def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Path]:
     """Return the runs whose results lie here and show what the ledger lacks, each with the file that shows it."""
     from pipeline.reports.earlier_results import find_unknown_seals  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import tenant_of  # noqa: PLC0415
+    from pipeline.workflow.stage_settings import name_tenant  # noqa: PLC0415
 
     last = ledger.find_last_run()
     return find_unknown_seals(
         config.path(config.out),
-        tenant_of(config),
+        name_tenant(config),
         known_runs=ledger.run_ids(),
         accepted_runs=ledger.list_accepted_runs(),
         known_seals=cache(ledger.seal_ids),
@@ -363,14 +362,3 @@ def warm_up() -> None:
     from pipeline.reports.write import warm_up  # noqa: PLC0415
 
     warm_up()
-
-
-def write_results(
-    night: RunReport, config: Config, presenter: Presenter, *, latest: Path | None
-) -> dict[str, Path]:
-    """Write a night's files, and copies of them into ``latest``; see `pipeline.reports.write.write_all`."""
-    from pipeline.reports.write import write_all  # noqa: PLC0415
-    from pipeline.workflow.stage_settings import preview  # noqa: PLC0415
-
-    look = preview(config)
-    return write_all(night, presenter=presenter, look=look, latest=latest)

@@ -46,15 +46,15 @@ def test_a_night_returns_what_its_files_say(hospital, config):
     assert (done.exit, done.counts) == (3, {Status.SEALED: 4, Status.REJECTED: 1})
     assert done.halted is None
     record = json.loads(done.files["run.json"].read_text("utf-8"))
-    assert (record["exit"], record["command"], record["run"]) == (3, "run", done.night.run)
+    assert (record["exit"], record["command"], record["run"]) == (3, "run", done.report.run)
     told = [json.loads(line) for line in done.files["outcomes.jsonl"].read_text("utf-8").splitlines()]
     assert [line["status"] for line in told] == [outcome.status for outcome in done.outcomes]
     assert (
         files(hospital.folder / "out" / "latest") == set(done.files) == files(done.files["run.json"].parent)
     )
-    assert repr(done) == f"Result(run={done.night.run!r}, exit=3, sealed=4, rejected=1)"
+    assert repr(done) == f"Result(run={done.report.run!r}, exit=3, sealed=4, rejected=1)"
     with pytest.raises(FrozenInstanceError):
-        done.night = None
+        done.report = None
 
 
 def test_a_night_from_python_and_one_from_the_command_line_share_one_ledger(hospital, config):
@@ -309,7 +309,7 @@ async def test_nights_that_begin_together_over_one_results_folder_have_a_folder_
         configs.append(pipeline.Config.load(tmp_path / "config.yaml", **own))
     nights = await asyncio.gather(*map(pipeline.run_async, configs))
     told = {each.files["outcomes.jsonl"].read_text("utf-8") for each in nights}
-    assert len({each.night.run for each in nights}) == len(told) == 4
+    assert len({each.report.run for each in nights}) == len(told) == 4
 
 
 class LostLimiter(AdaptiveRateLimiter):

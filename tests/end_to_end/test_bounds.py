@@ -18,6 +18,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.workflow import stage_settings
+from pipeline.workflow.send_rows import count_creates_in_flight, count_workers, preview_run
 
 
 def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):
@@ -45,7 +46,7 @@ def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
     hospital.doctors(1)
     hospital.go("check")
     out = hospital.folder / "out"
-    tenant = "sandbox/" + "/".join(stage_settings.tenant_of(_config(hospital)).split("/")[1:])
+    tenant = "sandbox/" + "/".join(stage_settings.name_tenant(_config(hospital)).split("/")[1:])
     assert find_earlier_run(out, tenant) is None
     hospital.go("run")
     assert find_earlier_run(out, tenant).parent.name == "latest"
@@ -82,8 +83,8 @@ def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> RowPlan:
 def test_paid_licences_are_counted(auto_sign, licence, bound):
     inline = Config(api=Api(contract="inline"))
     rows = [planned(auto_sign=auto_sign, licence=licence)]
-    assert stage_settings.forecast(rows, rows, inline).licences == bound
-    assert stage_settings.forecast(rows, rows, Config()).licences == 0
+    assert preview_run([], rows, [], inline, None).licences == bound
+    assert preview_run([], rows, [], Config(), None).licences == 0
 
 
 @pytest.mark.parametrize(
@@ -91,14 +92,14 @@ def test_paid_licences_are_counted(auto_sign, licence, bound):
 )
 def test_heavy_pictures_are_counted(size, compress, heavy):
     inline = Config(api=Api(contract="inline"))
-    assert stage_settings.forecast([], [planned(size=size, compress=compress)], inline).large_images == heavy
+    assert preview_run([], [planned(size=size, compress=compress)], [], inline, None).large_images == heavy
 
 
 def test_workers_are_enough_for_both_calls_of_a_row():
     config = Config()
-    assert stage_settings.workers(config) == 40
-    assert stage_settings.workers(config.model_copy(update={"api": Api(contract="inline")})) == 20
-    assert stage_settings.creates_in_flight(Config(limits={"concurrency": 0.5})) == 1
+    assert count_workers(config) == 40
+    assert count_workers(config.model_copy(update={"api": Api(contract="inline")})) == 20
+    assert count_creates_in_flight(Config(limits={"concurrency": 0.5})) == 1
 
 
 async def _answered(handler, **settings):

@@ -14,7 +14,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.sandbox.tenant import SANDBOX
 from pipeline.workflow import import_run
-from pipeline.workflow.stage_settings import tenant_of
+from pipeline.workflow.stage_settings import name_tenant
 
 
 class FailingLedger:
@@ -51,21 +51,20 @@ def run(hospital, method, nth, error=None):
     """Run a night over the hospital with a ledger that fails."""
     config = load(hospital.folder / "config.yaml", {})
     clock = SystemClock()
-    ledger, key = open_ledger(config.path(config.ledger), tenant_of(config), now=clock.now(), recover=True)
+    ledger, key = open_ledger(config.path(config.ledger), name_tenant(config), now=clock.now(), recover=True)
     out = hospital.folder / "out" / "r"
     ask = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
 
     async def through():
-        return await import_run.run(
-            ask,
-            config,
+        resources = import_run.RunResources(
             ledger=FailingLedger(ledger, method, nth, error),
             site_key=key,
             limiter=AdaptiveRateLimiter(1000, clock),
-            credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
+            find_credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
             clock=clock,
             stop=import_run.StopSignal(),
         )
+        return await import_run.run_import(ask, config, resources)
 
     try:
         return asyncio.run(through())

@@ -10,7 +10,7 @@ from wire_support import CREATE, fault, set_limits
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
-from pipeline.planning.guards import Guards, RunGuards, deadline
+from pipeline.planning.guards import Guards, RunGuards, find_deadline
 
 REFUSED = {"code": "InvalidParameter.CardNumber"}
 
@@ -53,22 +53,22 @@ def test_yes_accepts_no_guard(hospital_with):
 
 def test_one_success_among_the_first_is_enough_for_the_first_rule():
     watch = RunGuards()
-    assert watch.ended(Status.SEALED, None) is None
-    assert all(watch.ended(Status.FAILED, "A") is None for _ in range(98))
-    assert watch.ended(Status.FAILED, "A").code == "SAME_REFUSAL"  # 99 of the last 100
+    assert watch.count_outcome(Status.SEALED, None) is None
+    assert all(watch.count_outcome(Status.FAILED, "A") is None for _ in range(98))
+    assert watch.count_outcome(Status.FAILED, "A").code == "SAME_REFUSAL"  # 99 of the last 100
 
 
 @pytest.mark.parametrize(("same", "stopped"), [(89, False), (90, True)])
 def test_ninety_of_the_last_hundred(same, stopped):
     watch = RunGuards()
-    told = [watch.ended(Status.SEALED, None) for _ in range(100 - same)]
-    told += [watch.ended(Status.FAILED, "A") for _ in range(same)]
+    told = [watch.count_outcome(Status.SEALED, None) for _ in range(100 - same)]
+    told += [watch.count_outcome(Status.FAILED, "A") for _ in range(same)]
     assert any(told) is stopped
 
 
 def test_different_refusals_are_no_pattern():
     watch = RunGuards()
-    assert not any(watch.ended(Status.FAILED, "AB"[number % 2]) for number in range(300))
+    assert not any(watch.count_outcome(Status.FAILED, "AB"[number % 2]) for number in range(300))
 
 
 def test_more_than_twenty_unknown_rows_stop_the_run(hospital_with):
@@ -216,9 +216,11 @@ def test_a_retry_is_not_judged_by_what_is_gone(hospital_with):
 
 def test_the_deadline_is_the_next_one():
     now = datetime.now(UTC).astimezone()
-    assert deadline(Guards(deadline=time(6)), now.replace(hour=5, minute=0)).hour == 6
-    assert deadline(Guards(deadline=time(6)), now.replace(hour=6, minute=0)) > now.replace(hour=6, minute=0)
-    assert deadline(Guards(), now) is None
+    assert find_deadline(Guards(deadline=time(6)), now.replace(hour=5, minute=0)).hour == 6
+    assert find_deadline(Guards(deadline=time(6)), now.replace(hour=6, minute=0)) > now.replace(
+        hour=6, minute=0
+    )
+    assert find_deadline(Guards(), now) is None
 
 
 class Morning(SystemClock):
@@ -256,9 +258,9 @@ def test_at_the_deadline_the_rest_waits_and_goes_first_the_next_night(hospital_w
 def test_the_attempt_budget_is_refilled_by_successes():
     watch = RunGuards()
     for _ in range(50):
-        assert watch.resent("transport") is None
+        assert watch.count_resend("transport") is None
         for _ in range(14):
-            watch.ended(Status.SEALED, None)
-    told = [watch.resent("throttle") for _ in range(41)]
+            watch.count_outcome(Status.SEALED, None)
+    told = [watch.count_resend("throttle") for _ in range(41)]
     assert told[-1].code == "ATTEMPT_BUDGET"
     assert not any(told[:-1])

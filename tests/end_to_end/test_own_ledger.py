@@ -21,7 +21,7 @@ from pipeline.ledger.protocol import Decision
 from pipeline.ledger.site_key import SiteKey
 from pipeline.sandbox.rules import Rules
 from pipeline.workflow.rebuild import rebuild_report
-from pipeline.workflow.stage_settings import tenant_of
+from pipeline.workflow.stage_settings import name_tenant
 
 HOUSE = Path(__file__).parents[2]
 CREATE = "ChannelCreatePreparedPersonalEsign"
@@ -108,7 +108,7 @@ def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
     assert done.counts == {Status.SEALED: 3}
     assert not list((hospital.folder / "state").glob("ledger*"))
     assert not book.closed
-    key = SiteKey(KEY, tenant_of(config)).person(number(1))
+    key = SiteKey(KEY, name_tenant(config)).person(number(1))
     assert book.snapshot().people[key].seal.seal_id == done.outcomes[0].seal_id
     record = book.find_last_run(complete=True)
     assert (record.exit, json.loads(record.record)["statuses"]["sealed"]) == (0, 3)
@@ -145,7 +145,7 @@ def test_a_night_is_told_again_from_the_own_ledger(hospital, book):
         book.find_last_run(),
         config,
         ledger=book,
-        site_key=SiteKey(KEY, tenant_of(config)),
+        site_key=SiteKey(KEY, name_tenant(config)),
         clock=SystemClock(),
         out=hospital.folder / "again",
     )
@@ -165,7 +165,7 @@ def test_the_own_limiter_decides_when_a_call_leaves(hospital_with):
     assert max_in_rolling_second(left) <= 12
     assert dict(limiter.waiting) == {CREATE: 14, "UploadFiles": 14}, "each call took one slot"
     assert limiter.told == []
-    assert done.night.traffic.max_in_second == max_in_rolling_second(left)
+    assert done.report.traffic.max_in_second == max_in_rolling_second(left)
 
 
 def test_the_own_limiter_hears_of_throttles(hospital_with):
@@ -176,7 +176,7 @@ def test_the_own_limiter_hears_of_throttles(hospital_with):
     done = pipeline.run(pipeline.Config.load(hospital.folder / "config.yaml"), limiter=limiter)
     assert done.counts == {Status.SEALED: 1}
     assert [action for action, *_ in limiter.told] == [CREATE]
-    assert done.night.traffic.throttled == 1
+    assert done.report.traffic.throttled == 1
 
 
 async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, book):

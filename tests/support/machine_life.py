@@ -30,7 +30,7 @@ from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.rules import Rules
 from pipeline.sandbox.truth import Seal
-from pipeline.workflow.stage_settings import tenant_of
+from pipeline.workflow.stage_settings import name_tenant
 
 LONG = os.environ.get("MACHINE")
 FILES = ("a.csv", "乙院.csv", "c.csv", "d.xlsx")
@@ -320,7 +320,7 @@ class Life(RuleBasedStateMachine):
         return ended
 
     def key(self, person) -> str:
-        tenant = tenant_of(load(self.folder / "config.yaml", {}))
+        tenant = name_tenant(load(self.folder / "config.yaml", {}))
         return SiteKey(read_key(self.folder / "state" / "ledger.sqlite3"), tenant).person(person.number)
 
     def by_hand(self, person):

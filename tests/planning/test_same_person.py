@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from test_plan import NOW, attempt, doctor, one, sealed, snapshot
+from plan_support import NOW, make_attempt, make_doctor, make_sealed, make_snapshot, plan_one
 
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
@@ -14,7 +14,7 @@ from pipeline.domain.seals import LiveSeal, PersonHistory, PersonMarks
 from pipeline.messages.problems import problem
 from pipeline.planning.same_person import AbsentPersons, find_new_marks, unite_persons
 
-NEW = doctor(2, name=doctor(1).name, mobile="154")
+NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
 
 
 def digest(text):
@@ -23,12 +23,16 @@ def digest(text):
 
 def known(of=None, **changes) -> PersonHistory:
     return replace(
-        sealed(of or doctor(1)), id_masked="*0001", staff_no_digest="#1", mobile_digest="#154", **changes
+        make_sealed(of or make_doctor(1)),
+        id_masked="*0001",
+        staff_no_digest="#1",
+        mobile_digest="#154",
+        **changes,
     )
 
 
 def found(row, *pasts, present=(), other=frozenset()):
-    known_persons = replace(snapshot(*pasts), other_persons=other)
+    known_persons = replace(make_snapshot(*pasts), other_persons=other)
     absent = AbsentPersons(
         known_persons, {row.key, *present}, digest, lambda picture, made: picture.sha256 == made.picture
     )
@@ -43,7 +47,7 @@ def found(row, *pasts, present=(), other=frozenset()):
         ({}, [Field.MOBILE]),
         ({"mobile": "155"}, None),
         ({"mobile": None, "staff_no": None}, None),
-        ({"mobile": None, "picture": doctor(1).picture}, [Field.PICTURE]),
+        ({"mobile": None, "picture": make_doctor(1).picture}, [Field.PICTURE]),
         ({"name": "李四"}, None),
         ({"name": None}, None),
     ],
@@ -56,12 +60,13 @@ def test_who_stands_in_the_rosters_or_has_neither_seal_nor_open_create_is_not_as
     assert found(NEW, known(), present=["key1"]) is None
     assert found(NEW, replace(known(), seal=None)) is None
     assert (
-        found(NEW, replace(known(), seal=None, unresolved_attempt=attempt(doctor(1), "unknown")))[0] == "key1"
+        found(NEW, replace(known(), seal=None, unresolved_attempt=make_attempt(make_doctor(1), "unknown")))[0]
+        == "key1"
     )
 
 
 def test_of_two_the_older_comes_first_and_then_the_other():
-    older = known(doctor(3, name=NEW.name))
+    older = known(make_doctor(3, name=NEW.name))
     older = replace(older, seal=replace(older.seal, created_at=NOW - 1))
     assert found(NEW, known(), older)[0] == "key3"
     assert found(NEW, known(), older, other=frozenset({("key3", "key2")}))[0] == "key1"
@@ -69,20 +74,20 @@ def test_of_two_the_older_comes_first_and_then_the_other():
 
 
 def test_letters_of_a_name_count_without_their_case():
-    assert found(replace(NEW, name="john smith"), known(doctor(1, name="John Smith")))[0] == "key1"
+    assert found(replace(NEW, name="john smith"), known(make_doctor(1, name="John Smith")))[0] == "key1"
 
 
 def test_a_row_with_other_errors_says_all_at_once_and_a_spare_copy_nothing():
     missing = replace(NEW, problems=(problem("IMAGE_MISSING"),), picture=None)
-    planned = one(missing, snapshot(known()))
-    assert [each.code for each in planned.problems] == ["IMAGE_MISSING", "PERSON_POSSIBLY_SAME"]
-    assert (planned.status, planned.possibly_same.key) == (Status.REJECTED, "key1")
-    spare = one(replace(NEW, problems=(problem("ROW_DUPLICATE"),)), snapshot(known()))
-    assert [each.code for each in spare.problems] == ["ROW_DUPLICATE"]
+    row_plan = plan_one(missing, make_snapshot(known()))
+    assert [row_plan.code for row_plan in row_plan.problems] == ["IMAGE_MISSING", "PERSON_POSSIBLY_SAME"]
+    assert (row_plan.status, row_plan.possibly_same.key) == (Status.REJECTED, "key1")
+    spare = plan_one(replace(NEW, problems=(problem("ROW_DUPLICATE"),)), make_snapshot(known()))
+    assert [row_plan.code for row_plan in spare.problems] == ["ROW_DUPLICATE"]
 
 
 def test_what_the_problem_tells():
-    told = one(NEW, snapshot(known())).problems[-1].detail
+    told = plan_one(NEW, make_snapshot(known())).problems[-1].detail
     assert told == {
         "sealed": "张乙处方章",
         "tail": "0001",
@@ -98,32 +103,32 @@ def test_what_the_problem_tells():
 @pytest.mark.parametrize(
     ("row", "marks"),
     [
-        (doctor(1, mobile="154"), None),
-        (doctor(1, mobile=None, staff_no=None), None),
-        (doctor(1, mobile="155"), PersonMarks("#1", "#155")),
-        (doctor(1, staff_no="A9", mobile=None), PersonMarks("#a9", "")),
-        (doctor(1, name="李四", mobile="155"), None),
+        (make_doctor(1, mobile="154"), None),
+        (make_doctor(1, mobile=None, staff_no=None), None),
+        (make_doctor(1, mobile="155"), PersonMarks("#1", "#155")),
+        (make_doctor(1, staff_no="A9", mobile=None), PersonMarks("#a9", "")),
+        (make_doctor(1, name="李四", mobile="155"), None),
     ],
 )
 def test_only_what_is_new_of_a_known_person_is_remembered(row, marks):
-    planned = one(row, snapshot(known()))
-    assert find_new_marks([planned], digest) == ({"key1": marks} if marks else {})
+    row_plan = plan_one(row, make_snapshot(known()))
+    assert find_new_marks([row_plan], digest) == ({"key1": marks} if marks else {})
 
 
 # -- keys
 
 
 def passport(number):
-    return doctor(1, number=number, id_type=CardType.OTHER_CARD_TYPE, key=f"key of {number.upper()}")
+    return make_doctor(1, number=number, id_type=CardType.OTHER_CARD_TYPE, key=f"key of {number.upper()}")
 
 
 @pytest.mark.parametrize("stored", ["e12345678", "E12345678"])
 @pytest.mark.parametrize("written", ["e12345678", "E12345678"])
 def test_a_ledger_from_before_knows_a_card_as_it_was_written(stored, written):
-    old = sealed(doctor(1, number=stored, key=f"key of {stored}"))
-    (row,) = unite_persons([passport(written)], snapshot(old), lambda number: f"key of {number}")
+    old = make_sealed(make_doctor(1, number=stored, key=f"key of {stored}"))
+    (row,) = unite_persons([passport(written)], make_snapshot(old), lambda number: f"key of {number}")
     assert row.key == f"key of {stored}"
-    assert one(row, snapshot(as_passport(old))).status is Status.UNCHANGED
+    assert plan_one(row, make_snapshot(as_passport(old))).status is Status.UNCHANGED
 
 
 def as_passport(past: PersonHistory) -> PersonHistory:
@@ -133,6 +138,9 @@ def as_passport(past: PersonHistory) -> PersonHistory:
 
 
 def test_a_corrected_number_has_its_persons_key():
-    decided = replace(snapshot(known()), same_persons={"key2": "key1"})
-    assert [each.key for each in unite_persons([NEW, doctor(3)], decided, digest)] == ["key1", "key3"]
+    decided = replace(make_snapshot(known()), same_persons={"key2": "key1"})
+    assert [row_plan.key for row_plan in unite_persons([NEW, make_doctor(3)], decided, digest)] == [
+        "key1",
+        "key3",
+    ]
     assert unite_persons([NEW], decided, None) == [NEW]

@@ -1,0 +1,144 @@
+"""Compares rows with the seals that their persons have: content, size of the picture that was sent, corrected copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from types import MappingProxyType
+
+from pipeline.domain.fields import FIELDS, list_content
+from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, list_spellings
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import LedgerSnapshot, LiveSeal, SealContent
+from pipeline.errors import NotReadNow
+from pipeline.ledger.protocol import Ledger, RowRecord
+from pipeline.messages.problems import forgiven, problem
+
+Digest = Callable[[str], str]  # HMAC of a number, a mobile or a staff number under the site key
+IsSameImage = Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
+ToDay = Callable[[float], date]  # local calendar day of unix seconds
+
+
+def build_seal_content(doctor: Doctor, digest: Digest) -> SealContent:
+    """Return the content of the seal that a row asks for."""
+    assert doctor.name
+    assert doctor.number
+    assert doctor.picture
+    return SealContent(**list_content(doctor, digest), pixels=None)
+
+
+def as_planned(content: SealContent) -> SealContent:
+    """Return an attempt's content without the values that only the preparation of its picture finds."""
+    return replace(content, pixels=None, sent_size=None)
+
+
+def find_differences(
+    doctor: Doctor, seal: LiveSeal, digest: Digest, is_same_image: IsSameImage
+) -> list[Field]:
+    """Return the fields in which a row differs from its seal; a field that the row does not give is not compared."""
+    content = seal.content
+    if content is None:  # adopted: its content is not known
+        return []
+    row_content = list_content(doctor, digest)
+    differences = {
+        field: row_content[name] != getattr(content, name)
+        for field, definition in FIELDS.items()
+        if (name := definition.content) and (row_content[name] is not None or definition.blank_is_content)
+    }
+    if doctor.number is not None:
+        # a ledger of an earlier version may hold the digest of another spelling
+        spellings = list_spellings(doctor.number, doctor.id_type)
+        differences[Field.NUMBER] = content.number not in map(digest, spellings)
+    if doctor.picture is not None:
+        differences[Field.PICTURE] = not is_same_image(doctor.picture, content)
+    if doctor.seal_name is not None:
+        differences[Field.SEAL_NAME] = doctor.seal_name not in {seal.seal_name, content.seal_name}
+    return [field for field, differs in differences.items() if differs]
+
+
+def describe_differences(doctor: Doctor, differences: Sequence[Field]) -> Problem:
+    """Return the problem of a person whose row differs from the seal."""
+    cell = doctor.row.address(differences[0])
+    return problem("CONTENT_CHANGED", differences[0], cell, differs=" ".join(differences))
+
+
+def describe_uncompared_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
+    """Return the warning of a sealed person whose picture could not be compared with the seal's this time."""
+    assert doctor.picture is not None
+    file, cell = doctor.picture.path.name, doctor.row.address(Field.PICTURE)
+    found = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+    return forgiven(found)
+
+
+def describe_shrunk_image(doctor: Doctor, size: SentSize) -> Problem:
+    """Return the problem of a person whose seal may have been made from a smaller copy of the picture."""
+    assert size.shrunk
+    assert size.whole
+    cell = doctor.row.address(Field.PICTURE)
+    sent, whole = ("×".join(map(str, pixels)) for pixels in (size.shrunk, size.whole))
+    return problem("CONTENT_CHANGED", Field.PICTURE, cell, differs=Field.PICTURE, sent=sent, whole=whole)
+
+
+@dataclass(frozen=True, slots=True)
+class SentSizes:
+    """Seals made before the ledger recorded at which size their pictures were sent, examined once."""
+
+    shrunk: Mapping[str, SentSize] = field(default_factory=lambda: MappingProxyType({}))  # by person
+    whole: frozenset[str] = frozenset()  # SealIds of seals whose pictures were sent whole
+
+
+def examine_sent_sizes(
+    doctors: Iterable[Doctor],
+    snapshot: LedgerSnapshot,
+    find_sent_size: Callable[[ImageFile, LiveSeal], SentSize | None],
+) -> SentSizes:
+    """Examine the pictures of sealed doctors whose seal has no recorded size.
+
+    A picture that cannot be read, or has other bytes than the seal's, leaves the question to a later run.
+    """
+    shrunk: dict[str, SentSize] = {}
+    whole: set[str] = set()
+    seals_of_shrunk: set[str] = set()
+    for doctor in doctors:
+        person = snapshot.people.get(doctor.key) if doctor.key else None
+        seal = person.seal if person else None
+        if doctor.picture is None or seal is None or seal.content is None or seal.content.sent_size:
+            continue
+        size = find_sent_size(doctor.picture, seal)
+        if size is None:
+            continue
+        if size.shrunk is not None:
+            shrunk[doctor.key or ""] = size
+            seals_of_shrunk.add(seal.seal_id)
+        elif doctor.picture.sha256 == seal.content.picture:
+            whole.add(seal.seal_id)
+    return SentSizes(shrunk, frozenset(whole - seals_of_shrunk))
+
+
+def note_sealed_corrections(
+    row_plans: Sequence[RowPlan], ledger: Ledger | None, snapshot: LedgerSnapshot, to_day: ToDay
+) -> list[RowPlan]:
+    """Return the plans; a rejected row whose corrected copy has a seal gets a ROW_SUPERSEDED that names it."""
+    rejected = [
+        row_plan.doctor.row_id
+        for row_plan in row_plans
+        if row_plan.status is Status.REJECTED and row_plan.doctor.row_id
+    ]
+    copies = ledger.find_corrections(rejected) if ledger is not None and rejected else {}
+    if not copies:
+        return list(row_plans)
+    return [_note_sealed_copy(row_plan, copies, snapshot, to_day) for row_plan in row_plans]
+
+
+def _note_sealed_copy(
+    row_plan: RowPlan, copies: Mapping[str, RowRecord], snapshot: LedgerSnapshot, to_day: ToDay
+) -> RowPlan:
+    copy = copies.get(row_plan.doctor.row_id or "")
+    person = snapshot.people.get(copy.key or "") if copy and row_plan.status is Status.REJECTED else None
+    if copy is None or person is None or person.seal is None:
+        return row_plan
+    address = " ".join(filter(None, (copy.file, copy.sheet, str(copy.row))))
+    day = to_day(person.seal.created_at).isoformat()
+    note = problem("ROW_SUPERSEDED", other=address, seal=person.seal.seal_id, day=day)
+    return replace(row_plan, problems=(*row_plan.problems, note))

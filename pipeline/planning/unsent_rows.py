@@ -1,0 +1,160 @@
+"""Outcomes of rows for which nothing is sent; the pictures of those that could be sent are decoded all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from pipeline import row_failures
+from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem
+from pipeline.domain.run import RowOutcome, RowPlan, Status
+from pipeline.errors import NotReadNow, require_lasting
+from pipeline.messages.problems import problem, waits_for_machine
+
+IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
+# statuses of rows whose outcome repeats nothing of earlier runs
+_WITHOUT_HISTORY = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
+
+PrepareImage = Callable[[RowPlan], PreparedImage | tuple[Problem, ...]]
+
+
+def build_initial_outcome(row_plan: RowPlan) -> RowOutcome:
+    """Return the outcome of a row before anything is sent: what the ledger knows of its person."""
+    person, status = row_plan.history, row_plan.status
+    if person is None or status in _WITHOUT_HISTORY:
+        return RowOutcome(row_plan, status, attempts=count_creates(row_plan), problems=row_plan.problems)
+    if person.seal is not None:
+        return RowOutcome(
+            row_plan,
+            status,
+            seal_id=person.seal.seal_id,
+            request_id=person.seal.request_id,
+            trace_id=person.seal.trace_id,
+            attempts=person.create_count,
+            last_attempt_at=person.seal.created_at,
+            problems=row_plan.problems,
+        )
+    last = person.unresolved_attempt or person.refusals[-1]
+    return RowOutcome(
+        row_plan,
+        status,
+        attempts=person.create_count,
+        problems=row_plan.problems,
+        request_id=last.request_id,
+        trace_id=last.uuid,
+        last_attempt_at=last.signed_at,
+        host=last.host,
+        code=last.code,
+        message=last.message,
+        unproven_seal_id=last.unproven_seal_id,
+    )
+
+
+def build_not_sent_outcome(row_plan: RowPlan) -> RowOutcome:
+    """Return the outcome of a row whose turn did not come."""
+    return RowOutcome(row_plan, Status.NOT_SENT, attempts=count_creates(row_plan), problems=row_plan.problems)
+
+
+def build_unfit_outcome(row_plan: RowPlan, image_problems: tuple[Problem, ...]) -> RowOutcome:
+    """Return the outcome of a row whose picture cannot be used, or could not be read this time."""
+    problems = (*row_plan.problems, *image_problems)
+    status = Status.NOT_SENT if waits_for_machine(image_problems) else Status.REJECTED
+    return RowOutcome(row_plan, status, attempts=count_creates(row_plan), problems=problems)
+
+
+def count_creates(row_plan: RowPlan) -> int:
+    """Return how many creates were sent for the row's person before this run."""
+    return row_plan.history.create_count if row_plan.history else 0
+
+
+def prepare_image(prepare: PrepareImage, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...]:
+    """Prepare a row's picture; a failure is that row's problem. Raises OSError where the disk refuses."""
+    try:
+        return row_failures.isolate_row_failure(
+            lambda: prepare(row_plan),
+            lambda failure: (failure,),
+            stage="picture",
+            row_id=row_plan.doctor.row_id,
+        )
+    except OSError as error:
+        try:
+            require_lasting(error)
+        except NotReadNow as trouble:
+            return (describe_unread_image(row_plan, trouble),)
+        raise
+
+
+def describe_unread_image(row_plan: RowPlan, trouble: NotReadNow) -> Problem:
+    """Return the problem of a row whose picture cannot be read now."""
+    doctor = row_plan.doctor
+    file = doctor.picture.path.name if doctor.picture else ""
+    cell = doctor.row.address(Field.PICTURE)
+    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+
+
+def check_images(row_plans: Iterable[RowPlan], prepare: PrepareImage) -> tuple[RowOutcome, ...]:
+    """Return the outcomes of rows for which nothing is sent, the pictures of those that could be sent decoded.
+
+    So are pictures that several people share: nothing else would show that such a picture is also blank or damaged.
+    """
+    shared_images = _SharedImages(prepare)
+    with ThreadPoolExecutor(IMAGE_WORKERS) as threads:
+        return tuple(threads.map(lambda row_plan: _check_image(prepare, shared_images, row_plan), row_plans))
+
+
+class _SharedImages:
+    """The problems of pictures that several people share; each picture is decoded once."""
+
+    def __init__(self, prepare: PrepareImage) -> None:
+        self._prepare = prepare
+        self._problems: dict[ImageFile, tuple[Problem, ...]] = {}
+
+    def find_problems(self, row_plan: RowPlan) -> tuple[Problem, ...]:
+        """Return the problems of a row's picture that the row does not have yet."""
+        picture = row_plan.doctor.picture
+        known_codes = {problem.code for problem in row_plan.problems}
+        if picture is None or "IMAGE_SHARED" not in known_codes or row_plan.status is not Status.REJECTED:
+            return ()
+        if picture not in self._problems:
+            prepared = prepare_image(self._prepare, row_plan)
+            self._problems[picture] = () if isinstance(prepared, PreparedImage) else prepared
+        known_codes.add("IMAGE_NOT_READ")
+        return tuple(problem for problem in self._problems[picture] if problem.code not in known_codes)
+
+
+def _check_image(prepare: PrepareImage, shared_images: _SharedImages, row_plan: RowPlan) -> RowOutcome:
+    """Decode the picture of a row that would be sent, as a run does just before its upload."""
+    if shared_problems := shared_images.find_problems(row_plan):
+        return replace(build_initial_outcome(row_plan), problems=(*row_plan.problems, *shared_problems))
+    if row_plan.status not in {Status.READY, Status.NOT_SENT} or row_plan.doctor.picture is None:
+        return build_initial_outcome(row_plan)
+    if waits_for_machine(row_plan.doctor.errors):
+        return build_initial_outcome(row_plan)
+    prepared = prepare_image(prepare, row_plan)
+    if not isinstance(prepared, PreparedImage):
+        # there is nothing to review
+        problems = tuple(problem for problem in row_plan.problems if problem.code != "REVIEW_MISSING")
+        return build_unfit_outcome(replace(row_plan, problems=problems), prepared)
+    return replace(
+        build_initial_outcome(row_plan), problems=(*row_plan.problems, *prepared.problems), prepared=prepared
+    )
+
+
+def finish_unsent_rows(initial_outcomes: Sequence[RowOutcome], prepare: PrepareImage) -> Iterator[RowOutcome]:
+    """Yield the final outcomes of rows for which nothing was sent.
+
+    The picture is decoded where a row waits for a review, or was refused for a picture that several people share.
+    """
+    to_check = [outcome.row_plan for outcome in initial_outcomes if _needs_image_check(outcome)]
+    checked = iter(check_images(to_check, prepare))
+    for outcome in initial_outcomes:
+        if _needs_image_check(outcome):
+            yield next(checked)
+        else:
+            yield build_not_sent_outcome(outcome.row_plan) if outcome.status is Status.READY else outcome
+
+
+def _needs_image_check(outcome: RowOutcome) -> bool:
+    is_shared = any(problem.code == "IMAGE_SHARED" for problem in outcome.row_plan.problems)
+    return outcome.status is Status.NOT_SENT or (outcome.status is Status.REJECTED and is_shared)

@@ -1,0 +1,118 @@
+"""The ledger as a run is prepared from it: empty for a check without one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pipeline.domain.roster import Doctor, FileStat, ImageFile
+from pipeline.domain.run import Judgement
+from pipeline.domain.seals import LedgerSnapshot, PersonHistory
+from pipeline.intake.pairing.picture_column import EarlierRow
+from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
+from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.site_key import KEY_BYTES, SiteKey
+
+# of a check without a ledger: equal numbers are one person all the same
+PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """What the preparation of a run reads from the ledger.
+
+    Without a site key people are told apart by PLAIN_KEY: the digests it makes must not leave this process.
+    """
+
+    ledger: Ledger | None
+    site_key: SiteKey | None
+
+    @cached_property
+    def snapshot(self) -> LedgerSnapshot:
+        """The people and seals, read once."""
+        return self.ledger.snapshot() if self.ledger else LedgerSnapshot({}, {})
+
+    @property
+    def person_digests(self) -> SiteKey:
+        """The key under which people are known."""
+        return self.site_key or PLAIN_KEY
+
+    @property
+    def known_keys(self) -> Collection[str]:
+        """The keys of people who have a seal or an unresolved attempt."""
+        return {person.key for person in self.snapshot.people.values() if _is_known(person)}
+
+    @property
+    def known_files(self) -> Mapping[str, FileStat]:
+        """The fingerprints of files that need not be opened again."""
+        return self.ledger.list_known_files() if self.ledger else {}
+
+    @property
+    def judgements(self) -> Mapping[str, Judgement]:
+        """The judgements of earlier reviews."""
+        return self.ledger.list_judgements() if self.ledger else {}
+
+    @property
+    def live_seals(self) -> int:
+        """The number of people who have a seal."""
+        return sum(person.seal is not None for person in self.snapshot.people.values())
+
+    def count_absent_unresolved(self, doctors: Iterable[Doctor]) -> int:
+        """Return how many people with an unresolved attempt are not among these doctors."""
+        unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
+        return len(unresolved - {doctor.key for doctor in doctors})
+
+    def list_unsealed_images(self, doctors: Iterable[Doctor]) -> Iterator[ImageFile]:
+        """Yield the pictures of doctors who have no seal: the pictures of the others are not opened again."""
+        for doctor in doctors:
+            person = self.snapshot.people.get(doctor.key) if doctor.key else None
+            if doctor.picture is not None and not (person and _is_known(person)):
+                yield doctor.picture
+
+    def list_sealed_people(self) -> SealedPeople:
+        """Return the people who have a seal, as far as picture files may carry their names and numbers."""
+        if self.ledger is None or self.site_key is None:
+            return NO_SEALED_PEOPLE
+        owners = [person for person in self.snapshot.people.values() if person.seal is not None]
+        adopted = [person for person in owners if person.seal and person.seal.content is None]
+        return SealedPeople(
+            frozenset(person.key for person in owners),
+            list(map(_describe_sealed_person, adopted)),
+            lambda: list(map(_describe_sealed_person, owners)),
+            self.ledger.list_staff_numbers,
+            self.site_key.person,
+        )
+
+    def find_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
+        """Return the rows of an earlier run by the sha256 of their pictures; None for a run that is not known."""
+        if run not in self._earlier_rows:
+            self._earlier_rows[run] = self._read_earlier_rows(run)
+        return self._earlier_rows[run]
+
+    @cached_property
+    def _earlier_rows(self) -> dict[str, Mapping[str, Sequence[EarlierRow]] | None]:
+        return {}
+
+    def _read_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
+        rows = self.ledger.list_rows(run) if self.ledger is not None and run else []
+        earlier_rows: dict[str, list[EarlierRow]] = {}
+        for row in rows:
+            line = json.loads(row.line)
+            if picture := line["picture"]:
+                address = " ".join(filter(None, (row.file, row.sheet, str(row.row))))
+                earlier_row = EarlierRow(row.row_id, row.key, line["name"], address)
+                earlier_rows.setdefault(picture["sha256"], []).append(earlier_row)
+        return earlier_rows if rows else None
+
+
+def _is_known(person: PersonHistory) -> bool:
+    return person.seal is not None or person.unresolved_attempt is not None
+
+
+def _describe_sealed_person(person: PersonHistory) -> SealedPerson:
+    assert person.seal is not None
+    content = person.seal.content
+    name = content.name if content else person.name
+    return SealedPerson(person.key, name, person.seal.seal_name, picture_known=content is not None)

@@ -1,0 +1,177 @@
+"""Previews what a run would send, and sends it: the only stage with a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+from typing import TYPE_CHECKING
+
+from pipeline.config.settings import Config
+from pipeline.domain.metrics import Traffic
+from pipeline.domain.roster import Field, FileReport
+from pipeline.domain.run import Halt, Notice, RowOutcome, RowPlan, RunPreview, RunRequest
+from pipeline.domain.seals import SealRequest
+from pipeline.esign.contracts.base import CREATE, UPLOAD
+from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
+from pipeline.esign.signing import Credentials
+from pipeline.planning.guards import Guards, RunGuards, find_deadline
+from pipeline.planning.unsent_rows import PrepareImage, build_not_sent_outcome
+from pipeline.sending.call_context import CallContext, share_connection_slots
+from pipeline.sending.create import CreateSender
+from pipeline.sending.run_state import RunState
+from pipeline.sending.submit import Submission, Submitted
+from pipeline.sending.upload import Uploader
+from pipeline.workflow.notices import find_deprecations, find_wrong_clock
+from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
+
+if TYPE_CHECKING:
+    from pipeline.workflow.import_run import RunResources
+
+
+@dataclass(frozen=True, slots=True)
+class SentRows:
+    """The outcomes of the rows to send, sent or not, and the calls that were made."""
+
+    outcomes: Sequence[RowOutcome]
+    halt: Halt | None
+    traffic: Traffic
+    kept_back: frozenset[int] = frozenset()  # indexes of row plans that the limit left for later
+    notices: Sequence[Notice] = ()
+
+
+def preview_run(
+    row_plans: Sequence[RowPlan],
+    ready: Sequence[RowPlan],
+    files: Sequence[FileReport],
+    config: Config,
+    halt: Halt | None,
+    *,
+    limit: int | None = None,
+) -> RunPreview:
+    """Return what a run is about to do: calls, paid licences, large pictures; nothing, where a guard has stopped it."""
+    chosen = ready[:limit] if halt is None else ()
+    chosen_indexes = {row_plan.index for row_plan in chosen}
+    contract = find_contract(config)
+    requests = [row_plan.request for row_plan in chosen if row_plan.request]
+    pictures = [row_plan.doctor.picture for row_plan in chosen if row_plan.doctor.picture]
+    binds_licences = "license_type" in contract.optional_parameters
+    return RunPreview(
+        rows=len(row_plans),
+        creates=len(requests),
+        licences=sum(map(_binds_licence, requests)) if binds_licences else 0,
+        large_images=sum(
+            contract.is_heavy(picture.size) and not request.values.get(Field.SEAL_IMAGE_COMPRESS)
+            for picture, request in zip(pictures, requests, strict=True)
+        ),
+        seconds=len(requests) / config.limits.requests_per_second,
+        unsent_rows=Counter(
+            row_plan.status for row_plan in row_plans if row_plan.index not in chosen_indexes
+        ),
+        column_titles=tuple(
+            cell.header for row_plan in row_plans[:1] for cell in row_plan.doctor.row.fields.values()
+        ),
+        stopped_by_guard=halt is not None,
+        all_rosters_refused=bool(files) and all(report.status == "refused" for report in files),
+    )
+
+
+def _binds_licence(request: SealRequest) -> bool:
+    """Return whether a create binds a paid licence: 0 asks for it, and so does auto-sign without a licence type."""
+    license_type = request.values.get(Field.LICENSE_TYPE)
+    return license_type == 0 or (license_type is None and bool(request.values.get(Field.ENABLE_AUTO_SIGN)))
+
+
+async def send_rows(
+    ready: Sequence[RowPlan],
+    request: RunRequest,
+    config: Config,
+    resources: RunResources,
+    *,
+    credentials: Credentials | None,
+    halt: Halt | None,
+    guards: Guards,
+    live_seals: int,
+    prepare_image: PrepareImage,
+    mask: Callable[[str], str],
+) -> SentRows:
+    """Send the rows; without ``credentials`` none is sent, since there is none to send or ``halt`` forbids it."""
+    if credentials is None:
+        submitted = Submitted(tuple(map(build_not_sent_outcome, ready)), halt)
+        return _summarize(submitted, ready, config, resources.limiter)
+    run_guards = RunGuards(guards, live_seals)
+    run_state = RunState(
+        resources.stop.event, resources.clock, run_guards, credentials.source, resources.outages
+    )
+    creates_in_flight = count_creates_in_flight(config)
+    # a second's worth of open connections may wait for a slot, so that none waits long
+    waiting = ceil(min(config.limits.requests_per_second, creates_in_flight))
+    async with (
+        build_client(config, credentials, resources.clock) as client,
+        share_connection_slots(resources.limiter, (CREATE, UPLOAD), waiting) as connection_slots,
+    ):
+        context = CallContext(
+            client=client,
+            limiter=resources.limiter,
+            ledger=resources.ledger,
+            clock=resources.clock,
+            agent=build_agent(config),
+            contract=find_contract(config),
+            run=request.run,
+            mask=mask,
+            run_state=run_state,
+            connection_slots=connection_slots,
+        )
+        submission = Submission(
+            CreateSender(context, Uploader(context), asyncio.Semaphore(creates_in_flight)),
+            prepare_image,
+            count_workers(config),
+            resources.on_row_end,
+            request.limit,
+            _find_deadline_timestamp(guards, resources.clock.now()),
+        )
+        submitted = await submission.run(ready)
+        notices = (*find_wrong_clock(client.clock_offset), *find_deprecations(submitted.deprecated))
+    return _summarize(submitted, ready, config, resources.limiter, notices)
+
+
+def count_creates_in_flight(config: Config) -> int:
+    """Return how many creates may be under way at once: a whole number, at least one."""
+    return max(1, int(config.limits.concurrency))
+
+
+def count_workers(config: Config) -> int:
+    """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
+    return count_creates_in_flight(config) * (2 if find_contract(config).needs_upload else 1)
+
+
+def _find_deadline_timestamp(guards: Guards, now: float) -> float | None:
+    """Return the unix second at which this run has to stop."""
+    moment = find_deadline(guards, datetime.fromtimestamp(now, UTC).astimezone())
+    return moment.timestamp() if moment else None
+
+
+def _summarize(
+    submitted: Submitted,
+    ready: Sequence[RowPlan],
+    config: Config,
+    limiter: Limiter,
+    notices: Sequence[Notice] = (),
+) -> SentRows:
+    """Sum up the calls; the used share is that of the creates, from the first to the last."""
+    departures = limiter.list_departures(CREATE)
+    duration = departures[-1] - departures[0] if departures else 0.0
+    limit = config.limits.requests_per_second
+    traffic = Traffic(
+        requests={action: dict(calls) for action, calls in submitted.requests.items()},
+        limit=limit,
+        used_share=round((len(departures) - 1) / duration / limit, 4) if duration else 0.0,
+        throttled=submitted.throttled,
+        max_in_second=max_in_rolling_second(departures),
+        timing=submitted.timing,
+    )
+    kept_back = frozenset(ready[position].index for position in submitted.kept_back)
+    return SentRows(submitted.outcomes, submitted.halted, traffic, kept_back, notices)

@@ -1,0 +1,402 @@
+"""The plan: what each row is already, and what would be sent for it."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plan_support import (
+    NOTHING,
+    NOW,
+    make_attempt,
+    make_doctor,
+    make_refused,
+    make_rules,
+    make_sealed,
+    make_snapshot,
+    plan_one,
+)
+
+from pipeline.domain.roster import CardType, Doctor, Field, ImageFile
+from pipeline.domain.run import Judgement, Review, Status
+from pipeline.domain.seals import LedgerSnapshot, PersonHistory
+from pipeline.messages.problems import message, problem
+from pipeline.planning.plan import PlanRules, plan_rows
+from pipeline.planning.unsent_rows import build_initial_outcome
+
+
+def test_a_newcomer_is_ready_with_a_request():
+    row_plan = plan_one(make_doctor())
+    assert row_plan.status is Status.READY
+    assert row_plan.request.seal_name == row_plan.seal_name == "张乙处方章"
+    assert row_plan.request.content.picture == "sha1"
+
+
+def test_a_row_with_an_error_is_rejected_and_has_no_request():
+    row_plan = plan_one(make_doctor(problems=(problem("ID_CHECKSUM", Field.NUMBER),)))
+    assert row_plan.status is Status.REJECTED
+    assert row_plan.request is None
+
+
+def test_a_sealed_doctor_with_the_same_content_is_unchanged():
+    of = make_doctor()
+    row_plan = plan_one(of, make_snapshot(make_sealed(of)))
+    assert row_plan.status is Status.UNCHANGED
+    assert build_initial_outcome(row_plan).seal_id == "seal-id"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": "张新"}, "name"),
+        ({"number": "H12345678902"}, "id_card_number"),
+        ({"id_type": CardType.HONGKONG_AND_MACAO}, "id_card_type"),
+        ({"scene_key": "E_PRESCRIPTION_AUTO_SIGN"}, "scene_key"),
+        ({"mobile": "15400000001"}, "mobile"),
+        ({"seal_name": "别的章"}, "seal_name"),
+        ({"picture": ImageFile(Path("1.png"), "other", 10)}, "picture"),
+    ],
+)
+def test_a_sealed_doctor_whose_content_differs_is_changed(changes, field):
+    of = make_doctor()
+    row_plan = plan_one(replace(of, **changes), make_snapshot(make_sealed(of)))
+    assert row_plan.status is Status.CHANGED
+    (told,) = row_plan.problems
+    assert (told.code, told.severity, told.detail["differs"]) == ("CONTENT_CHANGED", "warning", field)
+
+
+def test_the_roster_may_name_what_the_template_named():
+    of = make_doctor()
+    assert (
+        plan_one(replace(of, seal_name="张乙处方章"), make_snapshot(make_sealed(of))).status
+        is Status.UNCHANGED
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "field"),
+    [
+        ("IMAGE_MISSING", Field.PICTURE),
+        ("IMAGE_SHARED", Field.PICTURE),
+        ("MOBILE_INVALID", Field.MOBILE),
+        ("SEAL_NAME_CHARS", Field.SEAL_NAME),
+    ],
+)
+def test_a_sealed_doctor_needs_no_picture_mobile_or_seal_name(code, field):
+    of = make_doctor()
+    row_plan = plan_one(
+        replace(of, picture=None, problems=(problem(code, field),)), make_snapshot(make_sealed(of))
+    )
+    assert row_plan.status is Status.UNCHANGED
+    assert [row_plan.severity for row_plan in row_plan.problems] == ["warning"]
+
+
+@pytest.mark.parametrize("code", ["IMAGE_AMBIGUOUS", "SEAL_NAME_DUPLICATE"])
+def test_a_forgiven_error_keeps_its_own_sentence(code):
+    """The other severity's sentence tells something else: that a picture was used, that a name was told apart."""
+    of = make_doctor()
+    error = problem(code, Field.PICTURE, found="甲.png, 乙.png", other="甲")
+    row_plan = plan_one(replace(of, picture=None, problems=(error,)), make_snapshot(make_sealed(of)))
+    for language in ("zh", "en"):
+        assert message(row_plan.problems[0], language) == message(error, language)
+        assert message(row_plan.problems[0], language) != message(
+            replace(error, severity="warning"), language
+        )
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])
+def test_an_unsettled_create_holds_its_person(verdict, status):
+    of = make_doctor()
+    past = PersonHistory(of.key, "张乙处方章", unresolved_attempt=make_attempt(of, verdict), create_count=1)
+    row_plan = plan_one(of, make_snapshot(past), resend_refused=True)
+    assert (row_plan.status, row_plan.request) == (status, None)
+    assert build_initial_outcome(row_plan).trace_id == "uuid"
+
+
+@pytest.mark.parametrize(
+    ("night", "status"),
+    [(0, Status.READY), (1, Status.READY), (2, Status.READY), (3, Status.FAILED), (9, Status.FAILED)],
+)
+def test_a_refused_row_is_sent_until_its_first_refusal_is_three_nights_old(night, status):
+    of = make_doctor()
+    today = datetime.fromtimestamp(NOW, UTC).date() + timedelta(days=night)
+    assert plan_one(of, make_snapshot(make_refused(of)), today=today).status is status
+    past = replace(make_refused(of), refusals=tuple(make_attempt(of, at=NOW + hour) for hour in range(3)))
+    assert plan_one(of, make_snapshot(past), today=today).status is status
+
+
+def test_changed_content_or_an_explicit_retry_sends_it_again():
+    of = make_doctor()
+    known, later = make_snapshot(make_refused(of)), date(2026, 12, 24)
+    assert plan_one(of, known, today=later).status is Status.FAILED
+    assert plan_one(replace(of, name="张改"), known, today=later).status is Status.READY
+    assert plan_one(of, known, today=later, resend_refused=True).status is Status.READY
+
+
+def test_a_bare_refusal_is_repeated_only_by_an_explicit_retry():
+    of = make_doctor()
+    known = make_snapshot(make_refused(of, code="FailedOperation", message="操作失败"))
+    assert plan_one(of, known).status is Status.FAILED
+    assert build_initial_outcome(plan_one(of, known)).code == "FailedOperation"
+    assert plan_one(of, known, resend_refused=True).status is Status.READY
+
+
+def test_a_seal_name_is_frozen_at_the_first_attempt():
+    of = make_doctor()
+    row_plan = plan_one(of, make_snapshot(make_refused(of)), seal_name_template="{name}新章")
+    assert row_plan.request.seal_name == "张乙处方章"
+
+
+def test_a_human_may_rename_what_was_surely_refused():
+    of = make_doctor()
+    row_plan = plan_one(
+        replace(of, seal_name="张乙二章"),
+        make_snapshot(make_refused(of, code="InvalidParameter.LimitSealName")),
+    )
+    assert row_plan.request.seal_name == "张乙二章"
+
+
+def test_nobody_renames_what_may_have_been_made():
+    of = make_doctor()
+    known = make_snapshot(
+        replace(make_refused(of, code="FailedOperation", message="操作失败"), seal_name_locked=True)
+    )
+    row_plan = plan_one(replace(of, seal_name="张乙二章"), known, resend_refused=True)
+    assert row_plan.status is Status.REJECTED
+    assert "SEAL_NAME_FROZEN" in {row_plan.code for row_plan in row_plan.problems}
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [("FailedOperation.ExistSameSealName", ""), ("FailedOperation", "存在同名印章")]
+)
+def test_a_name_that_an_older_version_called_taken_is_asked_for_again_however_old(code, message):
+    of = make_doctor()
+    known = make_snapshot(
+        replace(make_refused(of, code=code, message=message, days=9), seal_name_locked=True)
+    )
+    assert plan_one(of, known).request.seal_name == "张乙处方章"
+    assert "SEAL_NAME_FROZEN" in {
+        row_plan.code for row_plan in plan_one(replace(of, seal_name="张乙二章"), known).problems
+    }
+
+
+def of_another(of: Doctor, *names: str) -> PersonHistory:
+    return PersonHistory(of.key, None, seal_names_of_others=frozenset(names), create_count=len(names))
+
+
+def test_a_name_that_is_another_persons_is_never_used_again():
+    of = make_doctor()
+    barred = "张乙处方章", "张乙〇〇一处方章"
+    used = [plan_one(of, make_snapshot(of_another(of, *barred[:many]))).seal_name for many in (1, 2)]
+    assert used == ["张乙〇〇一处方章", "张乙内科处方章"]
+    own = plan_one(replace(of, seal_name="张乙处方章"), make_snapshot(of_another(of, *barred)))
+    assert (own.status, own.problems[-1].code) == (Status.REJECTED, "SEAL_NAME_DUPLICATE")
+    assert (
+        plan_one(replace(of, seal_name="新章"), make_snapshot(of_another(of, *barred))).request.seal_name
+        == "新章"
+    )
+
+
+def test_the_namesake_beside_it_keeps_the_plain_name():
+    one_of, other = make_doctor(1, name="张伟"), make_doctor(2, name="张伟")
+    known = LedgerSnapshot(
+        {one_of.key: of_another(one_of, "张伟处方章")},
+        {"张伟处方章": one_of.key},
+        frozenset({"张伟处方章"}),
+    )
+    names = {
+        row_plan.doctor.key: row_plan.seal_name
+        for row_plan in plan_rows([one_of, other], known, make_rules())
+    }
+    assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
+
+
+def test_namesakes_get_their_staff_numbers_whoever_stands_first():
+    twins = [make_doctor(1, name="张伟"), make_doctor(2, name="张伟")]
+    names = {row_plan.doctor.key: row_plan.seal_name for row_plan in plan_rows(twins, NOTHING, make_rules())}
+    assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟〇〇二处方章"}
+    assert names == {
+        row_plan.doctor.key: row_plan.seal_name for row_plan in plan_rows(twins[::-1], NOTHING, make_rules())
+    }
+
+
+def test_a_newcomer_beside_a_sealed_namesake():
+    first = make_doctor(1, name="张伟")
+    row_plan = plan_one(make_doctor(2, name="张伟"), make_snapshot(make_sealed(first)))
+    assert row_plan.seal_name == "张伟〇〇二处方章"
+    assert [row_plan.severity for row_plan in row_plan.problems] == ["warning"]
+
+
+def test_without_a_staff_number_the_department_tells_apart_or_nobody_does():
+    first = make_doctor(1, name="张伟")
+    by_department = plan_one(make_doctor(2, name="张伟", staff_no=None), make_snapshot(make_sealed(first)))
+    assert by_department.seal_name == "张伟内科处方章"
+    nothing = plan_one(
+        make_doctor(2, name="张伟", staff_no=None, department=None), make_snapshot(make_sealed(first))
+    )
+    assert nothing.status is Status.REJECTED
+    assert "SEAL_NAME_DUPLICATE" in {row_plan.code for row_plan in nothing.problems}
+
+
+def test_the_rosters_own_name_that_belongs_to_another_is_refused():
+    first = make_doctor(1, seal_name="院长章")
+    assert (
+        plan_one(make_doctor(2, seal_name="院长章"), make_snapshot(make_sealed(first))).status
+        is Status.REJECTED
+    )
+
+
+def spare(*pasts: PersonHistory) -> LedgerSnapshot:
+    """People of whom those without a seal were surely refused: their names may pass on."""
+    return replace(
+        make_snapshot(*pasts),
+        reusable_seal_names=frozenset(past.seal_name for past in pasts if not past.seal),
+    )
+
+
+@pytest.mark.parametrize("own", [None, "院长章"])
+def test_a_corrected_number_keeps_the_doctors_seal_name(own):
+    wrong, right = make_doctor(1, name="张伟", seal_name=own), make_doctor(2, name="张伟", seal_name=own)
+    before = replace(make_refused(wrong), seal_name=own or "张伟处方章")
+    row_plan = plan_one(right, spare(before))
+    assert (row_plan.status, row_plan.seal_name, row_plan.problems) == (Status.READY, own or "张伟处方章", ())
+    assert plan_one(right, make_snapshot(before)).seal_name != "张伟处方章", "not where somebody may bear it"
+
+
+def test_a_namesake_who_still_stands_in_the_roster_keeps_the_seal_name():
+    first, second = make_doctor(1, name="张伟"), make_doctor(2, name="张伟")
+    row_plan = {
+        row_plan.doctor.key: row_plan.seal_name
+        for row_plan in plan_rows([first, second], spare(make_refused(first)), make_rules())
+    }
+    assert row_plan == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
+
+
+def test_a_namesake_whose_row_is_not_asked_for_keeps_the_seal_name_too():
+    first, second = make_doctor(1, name="张伟"), make_doctor(2, name="张伟")
+    (row_plan,) = plan_rows(
+        [second], spare(make_refused(first)), make_rules(), context_person_keys={first.key}
+    )
+    assert row_plan.seal_name == "张伟〇〇二处方章"
+
+
+def test_two_newcomers_are_told_apart_though_the_name_is_spare():
+    gone, *new = (make_doctor(serial, name="张伟") for serial in range(1, 4))
+    assert {row_plan.seal_name for row_plan in plan_rows(new, spare(make_refused(gone)), make_rules())} == {
+        "张伟〇〇二处方章",
+        "张伟〇〇三处方章",
+    }
+
+
+def test_a_corrected_name_takes_the_templates_name_anew():
+    wrong, right = make_doctor(1, name="张玮"), make_doctor(1, name="张伟")
+    assert plan_one(right, spare(make_refused(wrong))).request.seal_name == "张伟处方章"
+    assert plan_one(right, make_snapshot(make_refused(wrong))).request.seal_name == "张玮处方章", (
+        "somebody may bear it"
+    )
+    assert (
+        plan_one(wrong, spare(make_refused(wrong)), seal_name_template="{name}新章").request.seal_name
+        == "张玮处方章"
+    )
+    named = make_refused(replace(wrong, seal_name="院长章"))
+    assert plan_one(right, spare(replace(named, seal_name="院长章"))).request.seal_name == "院长章"
+    beside = plan_one(right, spare(make_refused(wrong), make_sealed(make_doctor(2, name="张伟"))))
+    assert (beside.seal_name, beside.problems[-1].code) == ("张伟〇〇一处方章", "SEAL_NAME_DUPLICATE")
+
+
+def test_another_doctors_picture_is_never_used_again():
+    first = make_doctor(1)
+    stranger = plan_one(make_doctor(2, picture=first.picture), make_snapshot(make_sealed(first)))
+    assert [row_plan.code for row_plan in stranger.problems] == ["IMAGE_SHARED"]
+    perhaps = plan_one(
+        make_doctor(2, picture=first.picture, name=first.name), make_snapshot(make_sealed(first))
+    )
+    assert [row_plan.code for row_plan in perhaps.problems] == ["PERSON_POSSIBLY_SAME"]
+    assert {stranger.status, perhaps.status} == {Status.REJECTED}
+
+
+@given(st.permutations(range(8)))
+def test_the_order_of_rows_decides_nothing(order):
+    doctors = [make_doctor(serial, name="张伟" if serial % 3 else f"李{serial}") for serial in range(8)]
+    known = make_snapshot(make_sealed(doctors[3]), make_refused(doctors[4], days=3))
+
+    def verdicts(rows):
+        return {
+            row_plan.doctor.key: (row_plan.status, row_plan.seal_name)
+            for row_plan in plan_rows(rows, known, make_rules())
+        }
+
+    assert verdicts([doctors[place] for place in order]) == verdicts(doctors)
+
+
+def reviewing(**said) -> PlanRules:
+    """Rules with judgements: the id of a pairing is made of its four parts, joined."""
+    judged = {identity: Judgement(word, NOW) for identity, word in said.pop("said", {}).items()}
+    return make_rules(judgement_id=lambda *parts: "|".join(parts), judgements=judged, **said)
+
+
+ID = "key1|张乙|张乙处方章|sha1"
+
+
+def test_every_row_that_would_be_sent_can_be_judged():
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing())
+    assert (row_plan.status, row_plan.review) == (Status.READY, Review(ID))
+
+
+def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(said={ID: "wrong"}))
+    assert (row_plan.status, row_plan.request, row_plan.review) == (
+        Status.REJECTED,
+        None,
+        Review(ID, "wrong"),
+    )
+    assert [(row_plan.code, row_plan.field, row_plan.cell) for row_plan in row_plan.problems] == [
+        ("REVIEW_WRONG", Field.PICTURE, "H1")
+    ]
+
+
+@pytest.mark.parametrize("said", [{}, {ID: "right"}, {ID: "wrong"}])
+def test_where_a_review_is_required_only_right_is_sent(said):
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(said=said, require_review=True))
+    expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[said.get(ID)]
+    assert row_plan.status is expected
+    assert build_initial_outcome(row_plan).status is expected
+
+
+@pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
+def test_a_judgement_belongs_to_all_four(part):
+    other = {"picture": ImageFile(Path("b.png"), "shaB", 10)}.get(part, "别")
+    (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, reviewing(said={ID: "wrong"}))
+    assert row_plan.status is Status.READY
+
+
+def test_a_seal_that_exists_is_kept_and_its_wrong_said():
+    (row_plan,) = plan_rows(
+        [make_doctor()],
+        make_snapshot(make_sealed(make_doctor())),
+        reviewing(said={ID: "wrong"}, require_review=True),
+    )
+    assert row_plan.status is Status.UNCHANGED
+    assert [(row_plan.code, row_plan.severity) for row_plan in row_plan.problems] == [
+        ("REVIEW_WRONG", "warning")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "required", "status"),
+    [
+        ({}, False, Status.READY),
+        ({ID: "wrong"}, False, Status.UNKNOWN),
+        ({}, True, Status.UNKNOWN),
+        ({ID: "right"}, True, Status.READY),
+    ],
+)
+def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_probe(said, required, status):
+    tried = replace(make_attempt(make_doctor(), verdict="unknown"))
+    past = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=tried, create_count=1)
+    ruled = reviewing(said=said, require_review=required, may_probe=lambda _: True)
+    (row_plan,) = plan_rows([make_doctor()], make_snapshot(past), ruled)
+    assert row_plan.status is status
+    assert build_initial_outcome(row_plan).status is status
