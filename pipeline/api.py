@@ -42,8 +42,8 @@ from pipeline.esign.signing import Credentials
 from pipeline.intake.readers.discover import expand
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
-from pipeline.reports.columns import find_titles
 from pipeline.reports.dataframe import to_frame
+from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
 from pipeline.support.shell_quoting import quote
 from pipeline.workflow import import_run, run_environment

@@ -17,8 +17,8 @@ from pipeline.cli.context import Session
 from pipeline.clock import stamp
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import status_word
+from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.service_text import describe_cause
 from pipeline.sending.outage import Outage, OutageMonitor
 
 REFRESH_SECONDS = 1.0  # after which the bar is drawn again although no row has ended

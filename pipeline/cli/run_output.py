@@ -18,13 +18,20 @@ from pipeline.domain.run import RowOutcome, RunReport, RunRequest, Status
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
-from pipeline.reports.columns import describe_layouts, describe_misspelt_titles, find_titles
+from pipeline.reports.explanations import (
+    describe_halt_of,
+    describe_layouts,
+    describe_misspelt_titles,
+    describe_notices,
+    describe_problem,
+    describe_task_of,
+    find_titles,
+    name_code,
+)
 from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
-from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_problem, list_blocking_codes, name_code
 from pipeline.reports.records import run_record
-from pipeline.reports.service_text import describe_halt_of, describe_task_of
+from pipeline.reports.row_values import list_blocking_codes
 from pipeline.workflow.finish import FinishedRun, finish_run
 
 YAML = frozenset({".yaml", ".yml"})

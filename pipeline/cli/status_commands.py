@@ -205,9 +205,9 @@ def _print_next_steps(
 def _print_halt(session: Session, run: RunRecord | None) -> None:
     """Print why a run stopped early, if it did."""
     from pipeline.messages.texts import load_texts
+    from pipeline.reports.explanations import describe_halt
     from pipeline.reports.next_steps import read_run_record
     from pipeline.reports.presenter import Presenter
-    from pipeline.reports.service_text import describe_halt
 
     if stored := read_run_record(run).get("halted"):
         halt = load_texts(stored)

@@ -15,7 +15,7 @@ from pipeline.domain.roster import FileReport
 from pipeline.domain.run import Halt, RowPlan, Status
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.planning.run_history import LastRun
-from pipeline.reports.display_values import display_name
+from pipeline.reports.row_values import display_name
 
 FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left
 FIRST_ANSWERS, LAST_ANSWERS = 20, 100

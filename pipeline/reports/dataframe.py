@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.domain.masking import Masker, mask_answer
 from pipeline.domain.run import RowOutcome
-from pipeline.reports.display_values import (
+from pipeline.reports.row_values import (
     display_name,
     display_seal_name,
     find_confirmed_seal_id,
+    list_blocking_codes,
     mask_doctor_id,
     mask_doctor_mobile,
 )
-from pipeline.reports.reasons import list_blocking_codes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,16 +15,15 @@ from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.messages.problems import forgiven
 from pipeline.messages.texts import dump_texts
-from pipeline.reports.display_values import (
+from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.row_values import (
     display_name,
     display_seal_name,
     find_confirmed_seal_id,
     mask_doctor_id,
     mask_doctor_mobile,
 )
-from pipeline.reports.notice_text import describe_notice
-from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_lost_answer, describe_problem
 from pipeline.reports.totals import verify_totals
 
 SCHEMA = 1

@@ -14,28 +14,29 @@ from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_error_advice import advice_on_refusal
 from pipeline.reports import charts
-from pipeline.reports.cell_text import clean_text
-from pipeline.reports.display_values import (
+from pipeline.reports.explanations import (
+    describe_code,
+    describe_halt_of,
+    describe_notices,
+    describe_problem,
+    describe_status,
+    is_service_code,
+    list_reasons,
+    name_code,
+)
+from pipeline.reports.html_pages import render_pieces
+from pipeline.reports.next_steps import list_run_steps, needs_action, summarize_run
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.row_values import (
     display_last_attempt,
     display_name,
     display_seal_name,
     find_confirmed_seal_id,
+    list_blocking_codes,
     mask_doctor_id,
     mask_doctor_mobile,
 )
-from pipeline.reports.html_pages import render_pieces
-from pipeline.reports.next_steps import list_run_steps, needs_action, summarize_run
-from pipeline.reports.notice_text import describe_notices
-from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import (
-    describe_problem,
-    describe_status,
-    list_blocking_codes,
-    list_reasons,
-    name_code,
-)
-from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
-from pipeline.reports.styles import COLOURS
+from pipeline.reports.styles import COLOURS, clean_text
 from pipeline.reports.totals import count_reasons, verify_totals
 from pipeline.support.atomic_files import write_atomically
 from pipeline.version import __version__

@@ -19,12 +19,12 @@ from pipeline.clock import stamp
 from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.review_page import WORDS, say
-from pipeline.reports.cell_text import clean_text
-from pipeline.reports.display_values import display_name, display_seal_name, mask_doctor_id
+from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import render_pieces
 from pipeline.reports.next_steps import build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_problem, list_reasons
+from pipeline.reports.row_values import display_name, display_seal_name, mask_doctor_id
+from pipeline.reports.styles import clean_text
 from pipeline.support.atomic_files import write_atomically
 
 MOST_CARDS = 3_000  # a page of some 30 MB; nobody judges more in a day

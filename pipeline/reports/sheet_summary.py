@@ -11,18 +11,26 @@ from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport, Status
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_error_advice import advice_on_refusal
-from pipeline.reports.columns import describe_columns, find_layouts
-from pipeline.reports.display_values import find_retried_rows
+from pipeline.reports.explanations import (
+    describe_code,
+    describe_columns,
+    describe_halt_of,
+    describe_notices,
+    describe_problem,
+    describe_status,
+    find_layouts,
+    is_service_code,
+    name_code,
+)
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps, summarize_run
-from pipeline.reports.notice_text import describe_notices
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_problem, describe_status, name_code
-from pipeline.reports.service_text import describe_code, describe_halt_of, is_service_code
-from pipeline.reports.styles import COLOURS, HEAD, MUTED, Styles, Workbook
+from pipeline.reports.row_values import find_retried_rows
+from pipeline.reports.sheet_unpaired import count_unassigned
+from pipeline.reports.styles import COLOURS, HEAD, MUTED
 from pipeline.reports.summary_grid import LAST, Look, Part, SummaryGrid
+from pipeline.reports.tables import WorkbookContext
 from pipeline.reports.to_fix_layout import Layout, name_fix_sheet
 from pipeline.reports.totals import count_departments, count_reasons
-from pipeline.reports.unassigned_images import count_unassigned
 
 _MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
 _MOST_LAYOUTS = 3  # of the columns of one file
@@ -33,19 +41,12 @@ _BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
 _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
 
 
-def write_summary(
-    book: Workbook,
-    report: RunReport,
-    counts: Mapping[Status, int],
-    styles: Styles,
-    presenter: Presenter,
-    *,
-    fixing: Sequence[Layout],
-) -> None:
-    """Write the page from top to bottom; ``counts`` are the checked sums, ``fixing`` the To fix sheets."""
-    grid = SummaryGrid(book, presenter.render("sheet.summary"), styles, presenter)
+def write_summary(context: WorkbookContext, counts: Mapping[Status, int], layouts: Sequence[Layout]) -> None:
+    """Write the page from top to bottom; ``counts`` are the checked sums, ``layouts`` the To fix sheets."""
+    report, presenter = context.report, context.presenter
+    grid = SummaryGrid(context, presenter.render("sheet.summary"))
     _write_banner(grid, report, presenter)
-    _write_links(grid, report, fixing, presenter)
+    _write_links(grid, report, layouts, presenter)
     _write_notices(grid, report, presenter)
     _write_steps(grid, report, presenter)
     _write_statuses(grid, report, counts, presenter)
@@ -75,10 +76,10 @@ def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) ->
 
 
 def _write_links(
-    grid: SummaryGrid, report: RunReport, fixing: Sequence[Layout], presenter: Presenter
+    grid: SummaryGrid, report: RunReport, layouts: Sequence[Layout], presenter: Presenter
 ) -> None:
     """Lead to the other sheets, each with what it holds, and to the pages that lie beside the workbook."""
-    to_fix = [len(layout.rows) for layout in fixing[:_MOST_LINKS]] or [0]
+    to_fix = [len(layout.rows) for layout in layouts[:_MOST_LINKS]] or [0]
     rows = {
         presenter.render("sheet.all"): len(report.outcomes),
         **(

@@ -1,271 +1,287 @@
-"""The sheet To fix: the roster's own rows that somebody must correct, ready to be edited and read again.
+"""The sheet To fix: the roster's own rows that have to be corrected, ready to be edited and read again.
 
-It is the only place where full numbers stand. Every cell is text, so that no program can damage a
-number; a number that Excel had already damaged is left empty, for as text it would look whole.
+It is the only place where full numbers stand. Every cell is text, so that no program can damage a number. A number that
+Excel had already damaged is left empty, for as text it would look whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 
-from xlsxwriter.utility import xl_rowcol_to_cell
+from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
 from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum, unique_heading
-from pipeline.domain.roster import Doctor, Field, Problem
-from pipeline.domain.run import RowOutcome, RunReport
-from pipeline.messages.results import WORDS
-from pipeline.reports.cell_text import clean_text, count_lines, measure_width
-from pipeline.reports.display_values import display_field
+from pipeline.domain.roster import CardType, Doctor, Field, Problem
+from pipeline.domain.run import RowOutcome
+from pipeline.messages.results import CARD_WORDS, WORDS
+from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import advise_on_row, describe_problem, list_reasons
-from pipeline.reports.refused_cells import PERSON, find_refused_fields
-from pipeline.reports.styles import (
-    FAULT,
-    FAULT_RULE,
-    MUTED,
-    Column,
-    Styles,
-    Workbook,
-    Worksheet,
-    close_table,
-    height,
-    open_table,
-    print_setup,
-    put,
-    row_height,
+from pipeline.reports.row_values import display_field
+from pipeline.reports.styles import FONT, clean_text, count_lines, measure_width, set_up_printing
+from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, Column, Table, WorkbookContext
+from pipeline.reports.to_fix_layout import (
+    PERSON_FIELDS,
+    Layout,
+    display_cell,
+    find_refused_fields,
+    list_own_cells,
+    name_fix_sheet,
 )
-from pipeline.reports.to_fix_checks import add_checks
-from pipeline.reports.to_fix_layout import OUR_COLUMNS, Layout, display_cell, list_own_cells, name_fix_sheet
 
-MOST_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
-_REASON, _ADVICE, _ORIGIN = 42, 20, 17  # columns
+MAX_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
+MAX_FROZEN = 4  # columns
+_SAMPLE = 500  # rows that decide the width of the roster's columns
 _ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 
-def write_fix_sheets(
-    book: Workbook,
-    report: RunReport,
-    styles: Styles,
-    presenter: Presenter,
-    *,
-    found: Sequence[Layout],
-) -> None:
-    """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
-    if not found:
-        _write_empty(book, name_fix_sheet(1, presenter), presenter)
-    notes = _Notes(MOST_NOTES)
-    for number, layout in enumerate(found, start=1):
-        writer = _Writer(styles, presenter, report.seals, notes)
-        writer.write(book, name_fix_sheet(number, presenter), layout)
-
-
-def _write_empty(book: Workbook, name: str, presenter: Presenter) -> None:
-    """Say it in a drawing: a cell's text would be taken for a header that is missing."""
-    sheet = book.add_worksheet(name)
-    print_setup(sheet, presenter)
-    sheet.hide_gridlines(2)
-    sheet.insert_textbox(
-        1,
-        1,
-        presenter.render("fix.none"),
-        {"width": 420, "height": 48, "font": {"size": 12}, "line": {"none": True}},
-    )
-
-
-@dataclass(slots=True)
-class _Notes:
-    left: int
-
-
 @dataclass(frozen=True, slots=True)
-class _Writer:
-    styles: Styles
-    presenter: Presenter
-    seals: Path | None
-    notes: _Notes
+class _FixRow:
+    """A row of the sheet; columns are given by their index."""
 
-    def write(self, book: Workbook, title: str, layout: Layout) -> None:
-        lacking = layout.lacking()
-        columns = self._columns(layout, lacking)
-        frozen = layout.mapped[Field.NAME] + 1 if Field.NAME in layout.mapped else 0
-        sheet = open_table(
-            book, title, columns, self.styles, frozen=frozen if frozen <= 4 else 0, presenter=self.presenter
-        )
-        sheet.set_comments_author("esign-import")
-        for row, (outcome, places) in enumerate(layout.rows, start=1):
-            self._row(sheet, row, outcome, places, layout, lacking=lacking)
-        add_checks(sheet, layout, {**layout.mapped, **lacking}, self.presenter)
-        close_table(sheet, columns, len(layout.rows))
+    outcome: RowOutcome
+    texts: Mapping[int, str]  # of the roster's columns and of those it lacks
+    notes: Mapping[int, Sequence[str]]  # of the cells to be corrected
+    reason: str
+    advice: str
 
-    def _columns(self, layout: Layout, lacking: Iterable[Field]) -> list[Column]:
-        sample = [outcome for outcome, _ in layout.rows[:500]]
-        own = []
-        for place, header in enumerate(layout.headers):
-            widest = max((measure_width(display_cell(outcome, place)) for outcome in sample), default=0)
-            own.append(Column(header, min(36, max(measure_width(header) + 3, widest + 2, 6)), ours=False))
-        own += [Column(self.presenter.render(f"col.{field}"), 20, ours=False) for field in lacking]
-        taken = [column.title for column in own]
+    @property
+    def token(self) -> str:
+        """The row's token. A corrected row that is refused once more still stands for its roster row."""
+        return self.outcome.doctor.row.row_token or self.outcome.doctor.row_id or ""
 
-        def added(key: str, width: float) -> Column:
-            return Column(unique_heading(WORDS[key], self.presenter.render(key), taken), width)
 
-        return [
-            *own,
-            *map(added, OUR_COLUMNS, (11, _REASON, _ADVICE, _ORIGIN)),
-            Column(unique_heading((ROW_ID,), ROW_ID, taken), 12, hidden=True),
-            Column(unique_heading((CHECK,), CHECK, taken), 10, hidden=True),
+# behind the roster's columns; `to_fix_layout.OUR_KEYS` recognises them when the sheet is read again
+OUR_COLUMNS: tuple[Column[_FixRow], ...] = (
+    Column(
+        "fix.status",
+        11,
+        lambda row, presenter: presenter.name_status(row.outcome.status),
+        status=lambda row: row.outcome.status,
+    ),
+    Column("fix.reason", 42, lambda row, _: row.reason, WRAPPED),
+    Column("fix.advice", 20, lambda row, _: row.advice, WRAPPED),
+    Column(
+        "fix.origin",
+        17,
+        lambda row, presenter: _describe_origin(row.outcome.doctor, presenter),
+        QUIET_WRAPPED,
+    ),
+)
+HIDDEN_COLUMNS: tuple[Column[_FixRow], ...] = (
+    Column(ROW_ID, 12, lambda row, _: row.token, is_hidden=True),
+    Column(CHECK, 10, lambda row, _: row_id_checksum(row.token) if row.token else "", is_hidden=True),
+)
+
+
+def write_fix_sheets(context: WorkbookContext, layouts: Sequence[Layout]) -> None:
+    """Write a sheet a layout: 失败待改, 失败待改 2, …; an empty one where nothing has to be corrected."""
+    if not layouts:
+        _write_empty_sheet(context)
+    notes_left = MAX_NOTES
+    for number, layout in enumerate(layouts, start=1):
+        sheet = _FixSheet(context, layout, name_fix_sheet(number, context.presenter), notes_left)
+        sheet.write_rows()
+        notes_left = sheet.notes_left
+
+
+def _write_empty_sheet(context: WorkbookContext) -> None:
+    """Write the message as a drawing: a cell's text would be taken for a header that is missing."""
+    sheet = context.book.add_worksheet(name_fix_sheet(1, context.presenter))
+    set_up_printing(sheet, context.presenter)
+    sheet.hide_gridlines(2)
+    options = {"width": 420, "height": 48, "font": {"size": 12}, "line": {"none": True}}
+    sheet.insert_textbox(1, 1, context.presenter.render("fix.none"), options)
+
+
+class _FixSheet:
+    def __init__(self, context: WorkbookContext, layout: Layout, title: str, notes_left: int) -> None:
+        self.layout, self.presenter, self.seals = layout, context.presenter, context.report.seals
+        self.notes_left = notes_left
+        self.lacking = layout.list_lacking_columns()
+        self.columns_of_fields = {**layout.columns_of_fields, **self.lacking}
+        name = layout.columns_of_fields.get(Field.NAME)
+        frozen = name + 1 if name is not None and name < MAX_FROZEN else 0
+        self.table: Table[_FixRow] = Table(context, title, self._list_columns(), frozen=frozen)
+        self.table.sheet.set_comments_author("esign-import")
+
+    def write_rows(self) -> None:
+        for outcome, columns_of_letters in self.layout.rows:
+            row = self._prepare_row(outcome, columns_of_letters)
+            self.table.write_row(row)
+            for column, texts in row.notes.items():
+                self._write_note(column, texts)
+        self._add_checks()
+        self.table.close()
+
+    def _list_columns(self) -> list[Column[_FixRow]]:
+        sample = [outcome for outcome, _ in self.layout.rows[:_SAMPLE]]
+        columns = []
+        for index, header in enumerate(self.layout.headers):
+            widest = max((measure_width(display_cell(outcome, index)) for outcome in sample), default=0)
+            width = min(36, max(measure_width(header) + 3, widest + 2, 6))
+            columns.append(_make_roster_column(index, header, width))
+        for field, index in self.lacking.items():
+            columns.append(_make_roster_column(index, self.presenter.render(f"col.{field}"), 20))
+        taken = [column.title or "" for column in columns]
+        for column in OUR_COLUMNS:
+            heading = unique_heading(WORDS[column.key], self.presenter.render(column.key), taken)
+            columns.append(replace(column, title=heading))
+        hidden = [
+            replace(column, title=unique_heading((column.key,), column.key, taken))
+            for column in HIDDEN_COLUMNS
         ]
+        return columns + hidden
 
-    def _row(
-        self,
-        sheet: Worksheet,
-        row: int,
-        outcome: RowOutcome,
-        places: Mapping[str, int],
-        layout: Layout,
-        *,
-        lacking: Mapping[Field, int],
-    ) -> None:
-        doctor = outcome.doctor
-        mapped = {**layout.mapped, **lacking}
-        where = partial(self._place, places=places, mapped=mapped)
+    def _prepare_row(self, outcome: RowOutcome, columns_of_letters: Mapping[str, int]) -> _FixRow:
+        def find_column(problem: Problem) -> int | None:
+            """Return the column of the cell that a problem is about, None if it is about the whole row."""
+            column = self.columns_of_fields.get(problem.field) if problem.field else None
+            address = _ADDRESS.fullmatch(problem.cell or "")
+            return columns_of_letters.get(address[1]) if column is None and address else column
 
-        def tell(problem: Problem) -> str:
-            """Name the cell of this sheet: the roster's address would lead the reader astray here."""
-            place = where(problem)
-            here = problem.cell if place is None else xl_rowcol_to_cell(row, place)
-            return describe_problem(replace(problem, cell=here), self.presenter, masked=False)
+        def describe(problem: Problem) -> str:
+            """Name the cell of this sheet: the roster's address would mislead the reader here."""
+            column = find_column(problem)
+            row_number = self.table.row_count + 1
+            cell = problem.cell if column is None else xl_rowcol_to_cell(row_number, column)
+            return describe_problem(replace(problem, cell=cell), self.presenter, masked=False)
 
         faults: dict[int, list[Problem]] = {}
         for problem in outcome.errors:
-            if (place := where(problem)) is not None:
-                faults.setdefault(place, []).append(problem)
-        refused = [] if faults else _refused(outcome, mapped)
-        texts = self._texts(doctor, faults, layout, lacking)
-        own = len(layout.headers) + len(lacking)
-        said = "\n".join(list_reasons(outcome, self.presenter, tell=tell))
-        what, origin = advise_on_row(outcome, self.presenter), self._origin(doctor)
-        tallest = max(count_lines(said, _REASON), count_lines(what, _ADVICE), count_lines(origin, _ORIGIN))
-        row_height(sheet, row, height(tallest))
-        plain, wrapped = self.styles.make_cell_format(), self.styles.make_cell_format(text_wrap=True)
-        faulty = self.styles.make_cell_format(bg_color=FAULT, border=1, border_color=FAULT_RULE)
-        quiet = self.styles.make_cell_format(font_color=MUTED, text_wrap=True)
-        for place in range(own):
-            form = faulty if place in faults or place in refused else plain
-            put(sheet, row, place, texts.get(place, ""), form)
-        # a corrected row that is refused once more still stands for the roster row it came from
-        ticket = doctor.row.row_token or doctor.row_id or ""
-        added = [
-            (self.presenter.name_status(outcome.status), self.styles.make_status_format(outcome.status)),
-            (said, wrapped),
-            (what, wrapped),
-            (origin, quiet),
-            (ticket, plain),
-            (row_id_checksum(ticket) if ticket else "", plain),
-        ]
-        for place, (text, form) in enumerate(added, start=own):
-            put(sheet, row, place, text, form)
-        for place, problems in faults.items():
-            retype = [self._retype(doctor) for each in problems if each.code == "ID_PRECISION_LOST"]
-            self._note(sheet, row, place, [*map(tell, problems), *retype])
-        for place in refused:
-            self._note(sheet, row, place, [said, what])
+            if (column := find_column(problem)) is not None:
+                faults.setdefault(column, []).append(problem)
+        damaged = {
+            column
+            for column, problems in faults.items()
+            if any(problem.code == "ID_PRECISION_LOST" for problem in problems)
+        }
+        notes = {column: list(map(describe, problems)) for column, problems in faults.items()}
+        for column in damaged:
+            shown = display_field(outcome.doctor, Field.NUMBER)
+            notes[column].append(self.presenter.render("fix.retype", shown=shown))
+        reason = "\n".join(list_reasons(outcome, self.presenter, describe=describe))
+        advice = advise_on_row(outcome, self.presenter)
+        if not notes:
+            notes = {column: [reason, advice] for column in self._find_refused_columns(outcome)}
+        texts = self._list_texts(outcome.doctor) | dict.fromkeys(damaged, "")
+        return _FixRow(outcome, texts, notes, reason, advice)
 
-    def _texts(
-        self,
-        doctor: Doctor,
-        faults: Mapping[int, Sequence[Problem]],
-        layout: Layout,
-        lacking: Mapping[Field, int],
-    ) -> dict[int, str]:
-        """Return what stands in the roster's columns and in those it lacks, by place."""
-        texts = {place: cell.display_text for place, cell in enumerate(list_own_cells(doctor))}
-        for place, problems in faults.items():
-            if any(problem.code == "ID_PRECISION_LOST" for problem in problems):
-                texts[place] = ""
-        picture = layout.mapped.get(Field.PICTURE)
-        for field, place in lacking.items():
-            texts[place] = self._picture(doctor) if field is Field.PICTURE else display_field(doctor, field)
+    def _find_refused_columns(self, outcome: RowOutcome) -> list[int]:
+        """Return the columns of the cells that the service's refusal is about, by default those of the person."""
+        fields = find_refused_fields(outcome)
+        columns = self.columns_of_fields
+        refused = [columns[field] for field in fields if field in columns]
+        return refused or [columns[field] for field in PERSON_FIELDS if fields and field in columns]
+
+    def _list_texts(self, doctor: Doctor) -> dict[int, str]:
+        """Return the texts of the roster's columns and of those it lacks."""
+        texts = {column: cell.display_text for column, cell in enumerate(list_own_cells(doctor))}
+        for field, column in self.lacking.items():
+            texts[column] = (
+                self._name_picture(doctor) if field is Field.PICTURE else display_field(doctor, field)
+            )
+        picture = self.layout.columns_of_fields.get(Field.PICTURE)
         if picture is not None and not texts.get(picture):
-            texts[picture] = self._in_cell(doctor)
+            texts[picture] = self._name_embedded_picture(doctor)
         if _is_entry_void(doctor):
-            texts.pop(lacking[Field.PICTURE] if picture is None else picture, None)
+            texts.pop(self.columns_of_fields[Field.PICTURE], None)
         return texts
 
-    def _place(
-        self, problem: Problem, *, places: Mapping[str, int], mapped: Mapping[Field, int]
-    ) -> int | None:
-        """Return the place of the cell a problem is about, None where it is about the whole row."""
-        place = mapped.get(problem.field) if problem.field else None
-        address = _ADDRESS.fullmatch(problem.cell or "")
-        return places.get(address[1]) if place is None and address else place
+    def _name_picture(self, doctor: Doctor) -> str:
+        """Return the paired file as ``retry`` looks for it: below the picture folder, with forward slashes.
 
-    def _retype(self, doctor: Doctor) -> str:
-        return self.presenter.render("fix.retype", shown=display_field(doctor, Field.NUMBER))
-
-    def _origin(self, doctor: Doctor) -> str:
-        origin = doctor.row.display_origin
-        parts = (origin.file, origin.sheet, self.presenter.render("fix.row", row=origin.row))
-        return " · ".join(filter(None, parts))
-
-    def _note(self, sheet: Worksheet, row: int, place: int, texts: Sequence[str]) -> None:
-        if not self.notes.left:
-            return
-        self.notes.left -= 1
-        text = clean_text("\n".join(texts))
-        options = {
-            "width": 260,
-            "height": 22 + 17 * count_lines(text, 38),
-            "font_name": "Microsoft YaHei",
-            "font_size": 9,
-        }
-        sheet.write_comment(row, place, text, options)
-
-    def _picture(self, doctor: Doctor) -> str:
-        """Return the paired file as ``retry`` will look for it: below the picture folder, with forward slashes.
-
-        Where none was found, what a corrected row said before.
+        Without a paired file it is the entry of an earlier correction.
         """
         if doctor.picture is None:
             return display_field(doctor, Field.PICTURE)
         if doctor.evidence == "cell":
-            return self._in_cell(doctor)
+            return self._name_embedded_picture(doctor)
         path = doctor.picture.path
         if self.seals is not None and path.is_relative_to(self.seals):
             return path.relative_to(self.seals).as_posix()
         return path.name
 
-    def _in_cell(self, doctor: Doctor) -> str:
-        """Return how a picture that lies in a cell of the roster is called; left as it is, it is found there again.
+    def _name_embedded_picture(self, doctor: Doctor) -> str:
+        """Return the name of a picture in a cell of the roster, by which it is found there again.
 
-        One that somebody put into an earlier workbook is called by its place there, which is found nowhere: the roster's
-        cell of that address holds another picture or none.
+        A picture that somebody put into an earlier workbook is named by its place there, which is found nowhere: the
+        roster's cell of that address holds another picture or none.
         """
-        held = (each for each in doctor.row.pictures if each.picture == doctor.picture)
-        found = next(held, None) if doctor.evidence == "cell" else None
-        if found is None:
+        embedded = (image for image in doctor.row.pictures if image.picture == doctor.picture)
+        image = next(embedded, None) if doctor.evidence == "cell" else None
+        if image is None:
             return ""
-        workbook = found.picture.path.parent.name
+        workbook = image.picture.path.parent.name
         if doctor.row.correction is not None and workbook != doctor.row.display_origin.file:
-            return f"{workbook}/{found.picture.path.name}"
-        return self.presenter.render("fix.in_cell", cell=found.address)
+            return f"{workbook}/{image.picture.path.name}"
+        return self.presenter.render("fix.in_cell", cell=image.address)
+
+    def _write_note(self, column: int, texts: Sequence[str]) -> None:
+        if not self.notes_left:
+            return
+        self.notes_left -= 1
+        text = clean_text("\n".join(texts))
+        options = {
+            "width": 260,
+            "height": 22 + 17 * count_lines(text, 38),
+            "font_name": FONT,
+            "font_size": 9,
+        }
+        self.table.sheet.write_comment(self.table.row_count, column, text, options)
+
+    def _add_checks(self) -> None:
+        """Check what is typed: card types from a list, the lengths of numbers.
+
+        A check warns and forbids nothing: intake judges the text, and knows more ways of writing than a list.
+        """
+        for field in (Field.ID_TYPE, Field.NUMBER, Field.MOBILE, Field.SEAL_NAME):
+            column = self.columns_of_fields.get(field)
+            rule = None if column is None else self._make_rule(field, xl_col_to_name(column))
+            if rule is not None:
+                options = {
+                    **rule,
+                    "error_type": "warning",
+                    "error_title": self.presenter.render(f"fix.check.{field}"),
+                    "error_message": self.presenter.render(f"fix.check.{field}.text"),
+                }
+                self.table.sheet.data_validation(1, column, self.table.row_count, column, options)
+
+    def _make_rule(self, field: Field, letters: str) -> Mapping[str, object] | None:
+        length = f'LEN(SUBSTITUTE({letters}2," ",""))'  # numbers may be written in groups
+        if field is Field.ID_TYPE:
+            return {"validate": "list", "source": list(CARD_WORDS.values())}
+        if field is Field.SEAL_NAME:
+            return {"validate": "length", "criteria": "between", "minimum": 1, "maximum": 50}
+        if field is Field.MOBILE:
+            return {"validate": "custom", "value": f"={length}=11"}
+        if any(outcome.doctor.id_type is CardType.OTHER_CARD_TYPE for outcome, _ in self.layout.rows):
+            return None
+        return {"validate": "custom", "value": f"=OR({length}=18,{length}=11)"}
+
+
+def _make_roster_column(index: int, title: str, width: float) -> Column[_FixRow]:
+    return Column(
+        "",
+        width,
+        lambda row, _: row.texts.get(index, ""),
+        title=title,
+        is_faulty=lambda row: index in row.notes,
+        is_from_roster=True,
+    )
+
+
+def _describe_origin(doctor: Doctor, presenter: Presenter) -> str:
+    origin = doctor.row.display_origin
+    parts = (origin.file, origin.sheet, presenter.render("fix.row", row=origin.row))
+    return " · ".join(filter(None, parts))
 
 
 def _is_entry_void(doctor: Doctor) -> bool:
-    """Tell whether the picture entry may be another doctor's: written once more, it would pass for the clerk's own."""
+    """Return whether the picture entry may be another doctor's: written again, it would pass for the clerk's own."""
     return any(
         (error.code == "IMAGE_MISSING" and "moved" in error.detail)
         or (error.code == "IMAGE_AMBIGUOUS" and error.detail.get("claimed") == "entry")
         for error in doctor.problems
     )
-
-
-def _refused(outcome: RowOutcome, mapped: Mapping[Field, int]) -> list[int]:
-    """Return the places of the cells the service's refusal is about, by default those of the person."""
-    fields = find_refused_fields(outcome)
-    found = [mapped[field] for field in fields if field in mapped]
-    return found or [mapped[field] for field in PERSON if fields and field in mapped]

@@ -1,78 +1,127 @@
-"""The sheet Unpaired pictures: what nobody got, where it is, why, and what to do about it."""
+"""The sheet Unpaired pictures: pictures that no doctor got, where each is, why, and what to do about it."""
 
 from __future__ import annotations
 
-from pipeline.domain.run import RunReport
-from pipeline.reports.cell_text import count_lines
-from pipeline.reports.links import FolderLinks
-from pipeline.reports.presenter import Presenter
-from pipeline.reports.styles import (
-    LINK,
-    MUTED,
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.domain.roster import ImageFile, Problem
+from pipeline.domain.run import RowOutcome, RunReport
+from pipeline.messages.problems import parted
+from pipeline.messages.results import stray
+from pipeline.reports.explanations import describe_problem
+from pipeline.reports.tables import (
+    IMAGE_KEY,
+    QUIET_WRAPPED,
+    WRAPPED,
     Column,
-    Styles,
-    Workbook,
-    close_table,
-    height,
-    open_table,
-    put,
-    row_height,
+    Table,
+    WorkbookContext,
+    make_image_column,
 )
-from pipeline.reports.thumbnails import TALL, Thumbnail, place
-from pipeline.reports.unassigned_images import display_folder, list_unassigned
 
-MOST_LINKS = 5_000  # Excel allows 65,530 links a sheet; nobody clicks through as many
-MOST_THUMBNAILS = 200  # pictures of rosters may be opened here for the first time
-_FILE, _WHERE, _WHY, _WHAT = 32, 34, 42, 48  # columns
+MAX_LINKS = 5_000  # Excel allows 65,530 links a sheet
+MAX_THUMBNAILS = 200  # pictures of rosters may be opened here for the first time
 
 
-def write_unpaired_sheet(
-    book: Workbook,
-    report: RunReport,
-    styles: Styles,
-    presenter: Presenter,
-    *,
-    links: FolderLinks,
-    thumbnail: Thumbnail | None,
-) -> None:
-    """Write a row a picture; those that somebody has looked at are shown."""
-    found = list(list_unassigned(report, presenter))
-    shown = thumbnail if any(each.picture for each in found) else None
-    columns = [
-        Column(presenter.render("col.file"), _FILE),
-        *([Column(presenter.render("col.seal"), 9.5)] if shown else []),
-        Column(presenter.render("col.where"), _WHERE),
-        Column(presenter.render("col.why"), _WHY),
-        Column(presenter.render("col.what"), _WHAT),
-    ]
-    sheet = open_table(
-        book, presenter.render("sheet.unpaired"), columns, styles, frozen=1, presenter=presenter
-    )
-    plain, link = (
-        styles.make_cell_format(text_wrap=True),
-        styles.make_cell_format(font_color=LINK, underline=1, text_wrap=True),
-    )
-    quiet = styles.make_cell_format(font_color=MUTED, text_wrap=True)
-    left, where_at = MOST_THUMBNAILS, 2 if shown else 1
-    for row, each in enumerate(found, start=1):
-        folder = links.find_folder(each.path)
-        # within a roster the file's name and the cells tell the place; a link shows one line only
-        where = each.where or display_folder(folder, report.seals, presenter)
-        image = shown(each.picture) if shown and each.picture and left else None
-        texts = ((each.name, _FILE), (where, _WHERE), (each.why, _WHY), (each.what, _WHAT))
-        tall = max(height(count_lines(text, wide)) for text, wide in texts)
-        tall = max(tall, TALL if image else 0)
-        row_height(sheet, row, tall)
-        put(sheet, row, 0, each.name, plain)
-        if shown:
-            put(sheet, row, 1, "", plain)
-        if row > MOST_LINKS or not links.write(sheet, row, where_at, folder, text=where, look=link):
-            put(sheet, row, where_at, where, plain)
-        put(sheet, row, where_at + 1, each.why, plain)
-        put(sheet, row, where_at + 2, each.what, quiet)
-        if image:
-            left -= 1
-            place(sheet, row, 1, image, tall)
-    if not found:
-        sheet.write_string(1, 0, presenter.render("unpaired.none"), styles.make_format(font_color=MUTED))
-    close_table(sheet, columns, len(found))
+@dataclass(frozen=True, slots=True)
+class UnassignedPicture:
+    """A picture that no doctor got, as people read it, masked."""
+
+    path: Path  # of the file, or of the roster that holds it; its folder is linked, and it is never shown
+    name: str
+    location: str  # sheet and cells within a roster, otherwise the folder
+    reason: str
+    advice: str
+    image: ImageFile | None = None  # None: was not looked at
+
+
+def write_unpaired_sheet(context: WorkbookContext) -> None:
+    """Write a row a picture, with a thumbnail of those that were looked at."""
+    pictures = list(_list_unassigned(context))
+    load_thumbnail = context.load_thumbnail if any(picture.image for picture in pictures) else None
+    columns = [column for column in COLUMNS if load_thumbnail or column.key != IMAGE_KEY]
+    table = Table(context, context.presenter.render("sheet.unpaired"), columns, max_links=MAX_LINKS)
+    thumbnails = 0
+    for picture in pictures:
+        image = None
+        if load_thumbnail and picture.image and thumbnails < MAX_THUMBNAILS:
+            image = load_thumbnail(picture.image)
+            thumbnails += image is not None
+        table.write_row(picture, image=image)
+    if not pictures:
+        table.write_note(context.presenter.render("unpaired.none"))
+    table.close()
+
+
+COLUMNS: tuple[Column[UnassignedPicture], ...] = (
+    Column("col.file", 32, lambda picture, _: picture.name, WRAPPED),
+    make_image_column(),
+    Column(
+        "col.where",
+        34,
+        lambda picture, _: picture.location,
+        WRAPPED,
+        linked_path=lambda picture: picture.path,
+    ),
+    Column("col.why", 42, lambda picture, _: picture.reason, WRAPPED),
+    Column("col.what", 48, lambda picture, _: picture.advice, QUIET_WRAPPED),
+)
+
+
+def count_unassigned(report: RunReport) -> int:
+    """Return how many pictures no doctor got."""
+    in_rosters = sum(len(file_report.unassigned_images) for file_report in report.files)
+    return len(report.unassigned_images) + in_rosters + len(_find_shared(report))
+
+
+def _list_unassigned(context: WorkbookContext) -> Iterator[UnassignedPicture]:
+    """Yield the pictures: first those that keep a doctor from a seal, then those in rosters, then the files."""
+    report, presenter = context.report, context.presenter
+    for path, (outcome, problem) in _find_shared(report).items():
+        reason, advice = parted(describe_problem(problem, presenter))
+        advice = advice[:1].upper() + advice[1:]
+        yield _describe_file(path, context, reason, advice, outcome.doctor.picture)
+    for file_report in report.files:
+        name = presenter.mask_text(file_report.path.name)
+        for image in file_report.unassigned_images:
+            reason, advice = stray(image.why, presenter.language)
+            sheet = presenter.mask_optional(image.sheet)
+            cells = image.covered_cells
+            parts = (
+                presenter.render("unpaired.sheet", sheet=sheet) if sheet else "",
+                presenter.render("unpaired.cells", cells=cells) if cells else "",
+            )
+            # the file's name and the cells give the place: a link shows one line only
+            location = " ".join(filter(None, parts)) or _display_folder(file_report.path, context)
+            yield UnassignedPicture(file_report.path, name, location, reason, advice, image.picture)
+    reason, advice = presenter.render("unpaired.unclaimed"), presenter.render("unpaired.what")
+    for path in report.unassigned_images:
+        yield _describe_file(path, context, reason, advice)
+
+
+def _describe_file(
+    path: Path, context: WorkbookContext, reason: str, advice: str, image: ImageFile | None = None
+) -> UnassignedPicture:
+    name, location = context.presenter.mask_text(path.name), _display_folder(path, context)
+    return UnassignedPicture(path, name, location, reason, advice, image)
+
+
+def _find_shared(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
+    """Return the pictures that two doctors' rows lead to, each with the first row that was refused for it."""
+    shared: dict[Path, tuple[RowOutcome, Problem]] = {}
+    for outcome in report.outcomes:
+        picture = outcome.doctor.picture
+        problem = next((error for error in outcome.errors if error.code == "IMAGE_SHARED"), None)
+        if picture is not None and problem is not None:
+            shared.setdefault(picture.path, (outcome, problem))
+    return shared
+
+
+def _display_folder(path: Path, context: WorkbookContext) -> str:
+    """Return the folder of a picture as a person knows it: from the picture folder on."""
+    folder, seals = context.links.find_folder(path), context.report.seals
+    if seals is not None and folder.is_relative_to(seals):
+        folder = Path(seals.name) / folder.relative_to(seals)
+    return context.presenter.mask_path(folder)

@@ -1,13 +1,12 @@
-"""How the workbook looks: one font, one colour a status, tables that freeze, filter and print well."""
+"""How the workbook looks: one font, one colour a status, sheets that print well, texts that fit their cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.domain.run import Status
-from pipeline.reports.cell_text import clean_text, count_lines
 from pipeline.reports.presenter import Presenter
 
 FONT, FONT_SIZE = "Microsoft YaHei", 10
@@ -32,17 +31,10 @@ COLOURS: Mapping[Status, tuple[str, str]] = {
 Workbook = Any  # XlsxWriter is untyped
 Worksheet = Any
 Format = Any
+Look = Mapping[str, object]  # properties of a format
 
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table: its heading, its width in characters, and what sets it apart."""
-
-    title: str
-    width: float
-    ours: bool = True  # False: the roster's own, with a quieter heading
-    fill_in: bool = False  # the reader writes here
-    hidden: bool = False
+MAX_CELL_LENGTH = 32_000  # UTF-16 units; Excel's own limit is 32,767
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Styles:
@@ -50,36 +42,37 @@ class Styles:
 
     def __init__(self, book: Workbook) -> None:
         self._book = book
-        self._made: dict[frozenset[tuple[str, object]], Format] = {}
+        self._formats: dict[frozenset[tuple[str, object]], Format] = {}
 
     def make_format(self, **properties: object) -> Format:
         """Return a format: our font and ink, centred in the row's height, changed by ``properties``."""
-        full = {
+        look = {
             "font_name": FONT,
             "font_size": FONT_SIZE,
             "font_color": INK,
             "valign": "vcenter",
             **properties,
         }
-        key = frozenset(full.items())
-        if key not in self._made:
-            self._made[key] = self._book.add_format(full)
-        return self._made[key]
+        key = frozenset(look.items())
+        if key not in self._formats:
+            self._formats[key] = self._book.add_format(look)
+        return self._formats[key]
 
     def make_cell_format(self, **properties: object) -> Format:
         """Return a table cell's format: text that stays text, a hair line below."""
         return self.make_format(**{"num_format": "@", "bottom": 1, "bottom_color": RULE, **properties})
 
-    def make_status_format(self, status: Status, **properties: object) -> Format:
-        """Return the format of a status word."""
-        fill, ink = COLOURS[status]
-        return self.make_cell_format(
-            **{"bg_color": fill, "font_color": ink, "bold": True, "align": "center", **properties}
-        )
+    def make_fault_format(self) -> Format:
+        """Return the format of a cell that the reader has to correct or to fill in."""
+        return self.make_cell_format(bg_color=FAULT, border=1, border_color=FAULT_RULE)
 
-    def make_heading_format(self, column: Column) -> Format:
+    def make_status_format(self, status: Status) -> Format:
+        """Return the format of a status."""
+        fill, ink = COLOURS[status]
+        return self.make_cell_format(bg_color=fill, font_color=ink, bold=True, align="center")
+
+    def make_heading_format(self, fill: str, ink: str) -> Format:
         """Return the format of a column's heading."""
-        fill, ink = (FAULT, INK) if column.fill_in else (HEAD, "#FFFFFF") if column.ours else ("#DCE3EA", INK)
         return self.make_format(
             num_format="@",
             bold=True,
@@ -91,7 +84,7 @@ class Styles:
         )
 
 
-def print_setup(sheet: Worksheet, presenter: Presenter) -> None:
+def set_up_printing(sheet: Worksheet, presenter: Presenter) -> None:
     """Make a sheet print on A4 landscape, one page wide, numbered."""
     sheet.set_landscape()
     sheet.set_paper(9)
@@ -100,47 +93,29 @@ def print_setup(sheet: Worksheet, presenter: Presenter) -> None:
     sheet.set_footer(f"&C&9{presenter.render('print.page')}&R&9&A")
 
 
-def open_table(
-    book: Workbook, name: str, columns: Sequence[Column], styles: Styles, *, frozen: int, presenter: Presenter
-) -> Worksheet:
-    """Add a sheet whose first row is the heading; ``frozen`` columns stay in sight."""
-    sheet = book.add_worksheet(name)
-    print_setup(sheet, presenter)
-    sheet.repeat_rows(0)
-    sheet.hide_gridlines(2)
-    sheet.freeze_panes(1, frozen)
-    sheet.set_default_row(height(1))
-    text = styles.make_format(num_format="@")
-    for place, column in enumerate(columns):
-        sheet.set_column(place, place, column.width, text, {"hidden": column.hidden})
-    tallest = max((count_lines(column.title, column.width) for column in columns), default=1)
-    sheet.set_row(0, LINE * tallest + 9)
-    for place, column in enumerate(columns):
-        put(sheet, 0, place, column.title, styles.make_heading_format(column))
-    return sheet
+def clean_text(text: str) -> str:
+    """Return text that every spreadsheet program opens: what XML cannot carry becomes U+FFFD, the tail is cut."""
+    if text.isprintable() and len(text) < MAX_CELL_LENGTH // 2 and not text.startswith("<r>"):
+        return text
+    text = _UNREADABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    units = text.encode("utf-16-le")
+    if len(units) > 2 * MAX_CELL_LENGTH:
+        text = units[: 2 * MAX_CELL_LENGTH].decode("utf-16-le", "ignore") + " …"
+    # XlsxWriter's streaming mode takes a text between these two marks for ready-made XML
+    return f"{text} " if text.startswith("<r>") and text.endswith("</r>") else text
 
 
-def close_table(sheet: Worksheet, columns: Sequence[Column], rows: int) -> None:
-    """Add the filter once the number of rows is known, and silence the hint about numbers kept as text."""
-    last = max(1, rows)
-    sheet.autofilter(0, 0, last, len(columns) - 1)
-    sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last + 1}"})
+def measure_width(text: str) -> int:
+    """Return the columns a line of text takes on screen: two for Han and full-width characters."""
+    return (len(text.encode("utf-8", "replace")) + len(text)) // 2 if not text.isascii() else len(text)
 
 
-def put(sheet: Worksheet, row: int, column: int, text: str | None, form: Format) -> None:
-    """Write a text as text, whatever it looks like; nothing becomes an empty cell that keeps its format."""
-    if text:
-        sheet.write_string(row, column, clean_text(text), form)
-    else:
-        sheet.write_blank(row, column, None, form)
+def count_lines(text: str, columns: float) -> int:
+    """Return how many lines a text needs in a cell so many columns wide."""
+    room = int(max(1.0, columns - 1))
+    return sum(max(1, -(-measure_width(line) // room)) for line in text.split("\n"))
 
 
-def row_height(sheet: Worksheet, row: int, points: float) -> None:
-    """Make a row taller than the usual one; the usual one is not stored, for 100,000 of them add up."""
-    if points > height(1):
-        sheet.set_row(row, points)
-
-
-def height(count: int) -> float:
+def measure_height(lines: int) -> float:
     """Return the points a row of so many lines of text needs."""
-    return LINE * max(1, count) + 4
+    return LINE * max(1, lines) + 4

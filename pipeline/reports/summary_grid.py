@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.reports.cell_text import clean_text, count_lines
-from pipeline.reports.presenter import Presenter
-from pipeline.reports.styles import HEAD, LINE, LINK, PAPER, RULE, Styles, Workbook, print_setup
+from pipeline.reports.styles import (
+    HEAD,
+    LINE,
+    LINK,
+    PAPER,
+    RULE,
+    clean_text,
+    count_lines,
+    set_up_printing,
+)
+from pipeline.reports.tables import WorkbookContext
 
 Look = Mapping[str, object]
 Part = tuple[object, int, Look]  # what stands there, the last grid column it fills, how it looks
@@ -50,10 +58,10 @@ class _Section:
 class SummaryGrid:
     """Lines of one sheet, filled from left to right, merged as wide as asked; `write_sections` writes them."""
 
-    def __init__(self, book: Workbook, name: str, styles: Styles, presenter: Presenter) -> None:
-        self._book, self._styles, self._name = book, styles, name
-        self._sheet = book.add_worksheet(name)
-        print_setup(self._sheet, presenter)
+    def __init__(self, context: WorkbookContext, name: str) -> None:
+        self._book, self._styles, self._name = context.book, context.styles, name
+        self._sheet = context.book.add_worksheet(name)
+        set_up_printing(self._sheet, context.presenter)
         self._sheet.hide_gridlines(2)
         self._sheet.set_column(0, 0, _MARGIN)
         self._sheet.set_column(1, 1, _FIRST)

@@ -10,14 +10,38 @@ from pipeline.domain.outcomes import needs_fixing
 from pipeline.domain.results_format import find_heading
 from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.results import WORDS
+from pipeline.messages.results import TOLD_FIELDS, WORDS
+from pipeline.messages.service_error_advice import advice_for, known
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.refused_cells import find_refused_fields
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
-OUR_COLUMNS = ("fix.status", "fix.reason", "fix.advice", "fix.origin")  # words of the headings, in this order
+# keys of the headings of `sheet_to_fix.OUR_COLUMNS`
+OUR_KEYS = ("fix.status", "fix.reason", "fix.advice", "fix.origin")
+ADDED_FIELDS = (Field.PICTURE, Field.SEAL_NAME, Field.MOBILE)  # columns that a roster may lack, in this order
 
-ADDED = (Field.PICTURE, Field.SEAL_NAME, Field.MOBILE)  # columns that a roster may lack, in this order
+# code of a refusal -> the fields that it is about
+_REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
+    "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
+    "FailedOperation.IdCardNumberCheckFailed": (Field.NUMBER,),
+    "FailedOperation.UserInfoNoMatch": (Field.NAME, Field.NUMBER),
+    "InvalidParameter.CardNumber": (Field.NUMBER,),
+    "InvalidParameter.CardType": (Field.ID_TYPE, Field.NUMBER),
+    "InvalidParameter.FileType": (Field.PICTURE,),
+    "InvalidParameter.Image": (Field.PICTURE,),
+    "InvalidParameter.LimitSealName": (Field.SEAL_NAME,),
+    "InvalidParameter.Mobile": (Field.MOBILE,),
+    "InvalidParameter.Name": (Field.NAME,),
+    "InvalidParameter.NonsupportMobile": (Field.MOBILE,),
+    "InvalidParameter.Sensitive": (Field.NAME, Field.SEAL_NAME),
+    "InvalidParameter.SensitiveFileContent": (Field.PICTURE,),
+    "InvalidParameterValue.InvalidMobile": (Field.MOBILE,),
+    "LimitExceeded.FileSize": (Field.PICTURE,),
+    "MissingParameter.SealName": (Field.SEAL_NAME,),
+    "OperationDenied.InvalidApproverAge": (Field.NUMBER,),
+    "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
+    "RequestSizeLimitExceeded": (Field.PICTURE,),
+}
+PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
 
 
 @dataclass(slots=True)
@@ -25,57 +49,56 @@ class Layout:
     """One form of roster: its columns in order, and the rows that have it."""
 
     headers: tuple[str, ...]
-    mapped: Mapping[Field, int]
-    rows: list[tuple[RowOutcome, Mapping[str, int]]] = field(
-        default_factory=list
-    )  # with column letter -> place
+    columns_of_fields: Mapping[Field, int]
+    # each with its columns by their letters in the roster
+    rows: list[tuple[RowOutcome, Mapping[str, int]]] = field(default_factory=list)
 
-    def lacking(self) -> dict[Field, int]:
-        """Return the columns that stand behind the roster's, which has none of these: a field and its place.
+    def list_lacking_columns(self) -> dict[Field, int]:
+        """Return the columns that are added behind the roster's, which has none of these, by field.
 
         A picture can always be named; a seal name or mobile is asked for only where one is wrong or was written.
         """
-        concerned = {Field.PICTURE}
-        for each, _ in self.rows:
-            concerned |= find_fields_to_check(each) | each.doctor.row.fields.keys()
-        missing = [field for field in ADDED if field in concerned and field not in self.mapped]
-        return {field: place for place, field in enumerate(missing, start=len(self.headers))}
+        wanted = {Field.PICTURE}
+        for outcome, _ in self.rows:
+            wanted |= find_fields_to_check(outcome) | outcome.doctor.row.fields.keys()
+        lacking = [name for name in ADDED_FIELDS if name in wanted and name not in self.columns_of_fields]
+        return {name: column for column, name in enumerate(lacking, start=len(self.headers))}
 
 
 def name_fix_sheet(number: int, presenter: Presenter) -> str:
-    """Return the name of the To fix sheet so numbered: 失败待改, then 失败待改 2."""
+    """Return the name of the To fix sheet of this number: 失败待改, then 失败待改 2."""
     name = presenter.render("sheet.fix")
     return name if number == 1 else f"{name} {number}"
 
 
 def group_by_layout(outcomes: Iterable[RowOutcome]) -> list[Layout]:
-    """Sort the rows to fix by the form of their roster, those to correct first."""
-    wanted = [outcome for outcome in outcomes if needs_fixing(outcome)]
-    found: dict[object, Layout] = {}
-    shared: dict[tuple[str, ...], dict[str, int]] = {}  # one for all rows of a shape: 100,000 of them add up
+    """Group the rows to fix by the form of their roster, those to correct first."""
+    to_fix = [outcome for outcome in outcomes if needs_fixing(outcome)]
+    layouts: dict[object, Layout] = {}
+    shapes: dict[
+        tuple[str, ...], dict[str, int]
+    ] = {}  # shared by all rows of a shape: 100,000 of them add up
     for status in _ORDER:
-        for outcome in wanted:
+        for outcome in to_fix:
             if outcome.status is not status:
                 continue
             cells = list_own_cells(outcome.doctor)
-            columns = tuple(cell.column for cell in cells)
-            places = shared.setdefault(columns, {column: place for place, column in enumerate(columns)})
+            letters = tuple(cell.column for cell in cells)
+            columns = shapes.setdefault(letters, {letter: index for index, letter in enumerate(letters)})
             headers = tuple(cell.header for cell in cells)
-            mapped = {
-                name: place
-                for name, field in outcome.doctor.row.fields.items()
-                if (place := _find_position(field, cells, places)) is not None
+            columns_of_fields = {
+                name: column
+                for name, cell in outcome.doctor.row.fields.items()
+                if (column := _find_column(cell, cells, columns)) is not None
             }
             # rows that reach beyond the titles must not make a sheet of their own
-            titled = len(headers) - next(
-                (n for n, text in enumerate(reversed(headers)) if text), len(headers)
-            )
-            key = (headers[:titled], tuple(sorted(mapped.items())))
-            layout = found.setdefault(key, Layout(headers, mapped))
+            titled = max((count for count, header in enumerate(headers, start=1) if header), default=0)
+            key = (headers[:titled], tuple(sorted(columns_of_fields.items())))
+            layout = layouts.setdefault(key, Layout(headers, columns_of_fields))
             if len(headers) > len(layout.headers):
                 layout.headers = headers
-            layout.rows.append((outcome, places))
-    return list(found.values())
+            layout.rows.append((outcome, columns))
+    return list(layouts.values())
 
 
 def find_fields_to_check(outcome: RowOutcome) -> set[Field]:
@@ -84,37 +107,49 @@ def find_fields_to_check(outcome: RowOutcome) -> set[Field]:
     return {error.field for error in errors if error.field} or set(find_refused_fields(outcome))
 
 
+def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
+    """Return the fields a refusal is about; none where the row was not refused, or the row's owner can do nothing."""
+    if outcome.status is not Status.FAILED:
+        return ()
+    code = outcome.code or ""
+    if code in _REFUSED_FIELDS:
+        return _REFUSED_FIELDS[code]
+    if known(code) and advice_for(code).who != "clerk":
+        return ()
+    fields = dict.fromkeys(field for word, field in TOLD_FIELDS.items() if word in (outcome.message or ""))
+    return tuple(fields) or PERSON_FIELDS
+
+
 def list_own_cells(doctor: Doctor) -> Sequence[Cell]:
     """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
     cells = doctor.row.cells
     if doctor.row.row_token is not None:
-        added = _find_our_titles(tuple(cell.header for cell in cells if cell.column))
-        return [cell for cell in cells if cell.header not in added or cell.column == ""]
-    ours = _list_added_cells(doctor)
-    return [cell for cell in cells if cell not in ours] if ours else cells
+        ours = _find_our_titles(tuple(cell.header for cell in cells if cell.column))
+        return [cell for cell in cells if cell.header not in ours or cell.column == ""]
+    added = _list_added_cells(doctor)
+    return [cell for cell in cells if cell not in added] if added else cells
 
 
 def _list_added_cells(doctor: Doctor) -> list[Cell]:
-    """Return what a row that was put into its roster row's place has from the columns that we had added."""
-    found = (doctor.row.fields.get(field) for field in ADDED)
-    return [cell for cell in found if cell is not None and not cell.column]
+    """Return the cells that a row in its roster row's place has from the columns that we had added."""
+    cells = (doctor.row.fields.get(name) for name in ADDED_FIELDS)
+    return [cell for cell in cells if cell is not None and not cell.column]
 
 
 @cache
 def _find_our_titles(titles: tuple[str, ...]) -> frozenset[str]:
-    """Return which titles of an earlier To fix sheet are ours; a few sheets have them all."""
-    found = (find_heading(WORDS[key], titles) for key in OUR_COLUMNS)
-    return frozenset(filter(None, found))
+    """Return the titles of an earlier To fix sheet that are ours; all rows of it share them."""
+    return frozenset(filter(None, (find_heading(WORDS[key], titles) for key in OUR_KEYS)))
 
 
-def _find_position(field: Cell, cells: Sequence[Cell], places: Mapping[str, int]) -> int | None:
-    """Return the place of a field's cell; those that another file gave have no column and are told by themselves."""
-    if field.column:
-        return places.get(field.column)
-    return next((place for place, cell in enumerate(cells) if cell is field), None)
+def _find_column(cell: Cell, cells: Sequence[Cell], columns: Mapping[str, int]) -> int | None:
+    """Return the column of a field's cell; a cell that another file gave has no letter and is found by itself."""
+    if cell.column:
+        return columns.get(cell.column)
+    return next((column for column, own in enumerate(cells) if own is cell), None)
 
 
-def display_cell(outcome: RowOutcome, place: int) -> str:
-    """Return what stands in a column of the layout, or an empty text beyond the row's end."""
+def display_cell(outcome: RowOutcome, column: int) -> str:
+    """Return the text in a column of the layout, an empty one beyond the row's end."""
     cells = list_own_cells(outcome.doctor)
-    return cells[place].display_text if place < len(cells) else ""
+    return cells[column].display_text if column < len(cells) else ""

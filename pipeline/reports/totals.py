@@ -11,9 +11,8 @@ from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
-from pipeline.reports.display_values import SEALED_STATUSES
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import list_blocking_codes
+from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
 
 _SHOWN = 5  # faults named in the message
 

@@ -13,17 +13,16 @@ import xlsxwriter
 
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY
 from pipeline.domain.run import RunReport
-from pipeline.reports.display_values import find_retried_rows
-from pipeline.reports.links import FolderLinks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import SCHEMA
-from pipeline.reports.sheet_all import MOST_THUMBNAILS, write_all_sheet
+from pipeline.reports.row_values import find_retried_rows
+from pipeline.reports.sheet_all import MAX_THUMBNAIL_ROWS, write_all_sheet
 from pipeline.reports.sheet_summary import write_summary
 from pipeline.reports.sheet_to_fix import write_fix_sheets
 from pipeline.reports.sheet_unknown import write_unknown_sheet
 from pipeline.reports.sheet_unpaired import write_unpaired_sheet
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
-from pipeline.reports.thumbnails import Thumbnail
+from pipeline.reports.tables import FolderLinks, LoadThumbnail, WorkbookContext
 from pipeline.reports.to_fix_layout import group_by_layout
 from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import Replace, private_folder, write_atomically
@@ -34,7 +33,7 @@ def write_workbook(
     path: Path,
     *,
     presenter: Presenter,
-    thumbnail: Thumbnail | None,
+    thumbnail: LoadThumbnail | None,
     absolute_links: bool = False,
     replace_file: Replace = os.replace,
 ) -> Path:
@@ -44,7 +43,7 @@ def write_workbook(
     pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
     counts = verify_totals(report)
-    fixing = group_by_layout(report.outcomes)
+    layouts = group_by_layout(report.outcomes)
     private_folder(path.parent)
 
     def fill(target: Path, *, report: RunReport) -> None:
@@ -60,33 +59,18 @@ def write_workbook(
             }
             with xlsxwriter.Workbook(str(target), options) as book:
                 _set_properties(book, report, presenter)
-                styles = Styles(book)
                 links = FolderLinks(report, presenter, absolute=absolute_links)
-                write_summary(book, report, counts, styles, presenter, fixing=fixing)
-                write_all_sheet(
-                    book,
-                    report,
-                    styles,
-                    presenter,
-                    folders=links,
-                    thumbnail=thumbnail,
-                )
+                context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
+                write_summary(context, counts, layouts)
+                write_all_sheet(context, report.outcomes)
                 if report.command == "retry":
-                    write_all_sheet(
-                        book,
-                        replace(report, outcomes=find_retried_rows(report)),
-                        styles,
-                        presenter,
-                        folders=links,
-                        thumbnail=thumbnail,
-                        title="sheet.retried",
-                    )
-                write_fix_sheets(book, report, styles, presenter, found=fixing)
-                write_unknown_sheet(book, report, styles, presenter)
-                write_unpaired_sheet(book, report, styles, presenter, links=links, thumbnail=thumbnail)
+                    write_all_sheet(context, find_retried_rows(report), "sheet.retried")
+                write_fix_sheets(context, layouts)
+                write_unknown_sheet(context)
+                write_unpaired_sheet(context)
                 # With thumbnails the package has a part for each picture, and so many files take longer than all the
                 # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
-                book.in_memory = len(report.outcomes) <= MOST_THUMBNAILS
+                book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
 
     wanted = path
     while True:  # the Summary says its own name, which is known once Excel has let go of it or has not

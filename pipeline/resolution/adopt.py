@@ -24,8 +24,8 @@ from pipeline.ledger.protocol import AdoptedSeal
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Joined, Localizable
 from pipeline.messages.results import WORDS
+from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_problem
 from pipeline.resolution.decide import SEAL_ID
 
 SEAL_ID_TITLES = frozenset(

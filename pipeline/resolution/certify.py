@@ -28,7 +28,7 @@ from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger
 from pipeline.messages.texts import make_text
 from pipeline.planning import run_history
 from pipeline.planning.run_history import CERTIFICATE_DAYS
-from pipeline.reports.service_text import describe_failure
+from pipeline.reports.explanations import describe_failure
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.service_calls import ServiceAccess
 from pipeline.workflow import stage_settings

@@ -22,7 +22,7 @@ from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.responses import Answer, Reply, is_seal_id, parse_answer
 from pipeline.esign.signing import Credentials
 from pipeline.messages.catalogue import phrase
-from pipeline.reports.service_text import describe_failure
+from pipeline.reports.explanations import describe_failure
 from pipeline.resolution.cases import Case
 from pipeline.workflow import stage_settings
 from pipeline.workflow.run_environment import credentials_of

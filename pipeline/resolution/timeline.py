@@ -20,9 +20,9 @@ from pipeline.ledger.person_queries import AttemptRecord, PersonRecords, RowHist
 from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RunRecord
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.texts import load_text, load_texts
+from pipeline.reports.explanations import describe_problem
 from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_problem
 
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least

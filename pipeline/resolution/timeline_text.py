@@ -14,9 +14,8 @@ from pipeline.messages.results import status_meaning, status_word
 from pipeline.messages.service_error_advice import advice_for, known
 from pipeline.messages.texts import name_field
 from pipeline.messages.timeline import WORDS, say
+from pipeline.reports.explanations import describe_halt, describe_lost_answer
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_lost_answer
-from pipeline.reports.service_text import describe_halt
 from pipeline.support.text_width import align_columns, measure_width, pad_to_width
 
 Values = Mapping[str, Any]

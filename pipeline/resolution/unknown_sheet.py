@@ -22,7 +22,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.results import WORDS
-from pipeline.reports.display_values import display_name, mask_doctor_id
+from pipeline.reports.row_values import display_name, mask_doctor_id
 from pipeline.resolution import decide
 from pipeline.resolution.cases import Case
 from pipeline.resolution.decide import DecisionMaker, Grounds

@@ -16,8 +16,8 @@ from pipeline.messages.texts import (
     make_text,
     render_text,
 )
+from pipeline.reports.explanations import describe_lost_answer
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_lost_answer
 
 CODES = [
     "FILE_ENCRYPTED",

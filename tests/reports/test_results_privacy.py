@@ -16,8 +16,8 @@ from pipeline.domain.masking import (
 )
 from pipeline.domain.roster import Change, Field
 from pipeline.messages.problems import problem
+from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.reasons import describe_problem
 
 
 def test_identity_numbers_and_mobiles_keep_what_design_allows(make):

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
-from pipeline.reports.reasons import list_blocking_codes
+from pipeline.reports.explanations import list_blocking_codes
 from pipeline.reports.totals import SumsError, count_departments, count_reasons, verify_totals
 from pipeline.reports.write import write_all
 

@@ -85,7 +85,7 @@ def night_of(scene, make, count: int, **changes):
         scene.outcomes.append(replace(ready, row_plan=planned))
     for place in range(count, count + OTHERS):
         scene.outcomes.append(make.outcome(make.doctor(place, picture=None), Status.REJECTED))
-    return scene.night(**{"command": "check", "reviews": SITE, **changes})
+    return scene.night(**{"command": "check", "review_mark": SITE, **changes})
 
 
 def written(night, *, language="zh", copies=None):

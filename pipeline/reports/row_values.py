@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_id, mask_mobile
+from pipeline.domain.outcomes import is_redundant_copy
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status
 
@@ -82,3 +83,14 @@ def find_trace(outcome: RowOutcome) -> tuple[str, str]:
     past = outcome.row_plan.history
     held = past.unresolved_attempt if past else None
     return outcome.trace_id or (held.uuid if held else ""), outcome.host or (held.host if held else "")
+
+
+def list_blocking_codes(outcome: RowOutcome) -> list[str]:
+    """Return the codes that keep this row from having its seal, each once; nothing for rows that are well."""
+    if outcome.status is Status.FAILED:
+        return [outcome.code or "—"]
+    if outcome.status is Status.CHANGED:
+        return ["CONTENT_CHANGED"]
+    if outcome.status not in {Status.REJECTED, Status.NOT_SENT} or is_redundant_copy(outcome):
+        return []
+    return list(dict.fromkeys(problem.code for problem in outcome.errors))

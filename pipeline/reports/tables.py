@@ -1,0 +1,301 @@
+"""Tables of the workbook: columns and rows, thumbnails of seals, links to the folders of pictures.
+
+A column is one entry of a sheet's list: its heading, its width, and a function that returns its value for a row.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pipeline.domain.roster import ImageFile
+from pipeline.domain.run import RunReport, Status
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.styles import (
+    FAULT,
+    HEAD,
+    INK,
+    LINE,
+    LINK,
+    MUTED,
+    Format,
+    Look,
+    Styles,
+    Workbook,
+    Worksheet,
+    clean_text,
+    count_lines,
+    measure_height,
+    measure_width,
+    set_up_printing,
+)
+
+Row = TypeVar("Row")
+LoadThumbnail = Callable[[ImageFile], bytes | None]  # a small PNG, None if the picture cannot be read
+
+STRONG: Look = {"bold": True}
+QUIET: Look = {"font_color": MUTED}
+WRAPPED: Look = {"text_wrap": True}
+QUIET_WRAPPED: Look = {**QUIET, **WRAPPED}
+NUMBER: Look = {"font_color": MUTED, "num_format": "0", "align": "center", "text_wrap": False}
+IMAGE_KEY = "col.seal"
+_LINKED: Look = {"font_color": LINK, "underline": 1}
+
+_SAMPLE = 1_000  # rows that decide a column's width
+_THUMBNAIL_COLUMNS, _THUMBNAIL_POINTS, _THUMBNAIL_PIXELS = 9.5, 50, 56
+
+MAX_ADDRESS = 1_000  # characters; Excel takes 2,079
+MAX_TIP = 120  # characters; Excel takes 255 UTF-16 units
+# Excel takes a # for the end of the address however it is escaped, and may undo %41 once more than it was made
+_MISREAD = re.compile("#|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_ESCAPED = re.compile(r'[% "<>\[\]^`{}]')
+
+
+@dataclass(frozen=True, slots=True)
+class WorkbookContext:
+    """What every sheet of one workbook is written with."""
+
+    book: Workbook
+    report: RunReport
+    presenter: Presenter
+    styles: Styles
+    links: FolderLinks
+    load_thumbnail: LoadThumbnail | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """A column of a table; the heading is ``title``, or the text of ``key``."""
+
+    key: str
+    width: float  # in characters
+    value: Callable[[Row, Presenter], str | int]
+    look: Look = field(default_factory=dict)
+    title: str | None = None
+    max_width: float | None = None  # where the width follows the content
+    width_beside_images: float | None = None  # where thumbnails make the rows tall enough for several lines
+    status: Callable[[Row], Status] | None = None  # colours the cell
+    linked_path: Callable[[Row], Path | None] | None = None  # the text leads to the folder of this picture
+    is_faulty: Callable[[Row], bool] | None = None  # marks a cell to be corrected or filled in
+    is_from_roster: bool = False
+    is_input: bool = False  # the reader writes here
+    is_hidden: bool = False
+    is_printed: bool = True
+
+
+def make_image_column() -> Column[Row]:
+    """Return the column of thumbnails, which lie over its empty cells."""
+    return Column(IMAGE_KEY, _THUMBNAIL_COLUMNS, lambda _row, _presenter: "", WRAPPED)
+
+
+class Table(Generic[Row]):
+    """A sheet whose first row is the heading. Rows are streamed, in order."""
+
+    def __init__(
+        self,
+        context: WorkbookContext,
+        title: str,
+        columns: Sequence[Column[Row]],
+        *,
+        frozen: int = 1,
+        wraps: bool = False,
+        max_links: int = 0,
+        sample: Sequence[Row] = (),
+    ) -> None:
+        """Open the sheet. ``frozen`` columns stay in sight; with ``wraps`` every text may take several lines.
+
+        ``sample`` are the rows that decide the width of columns whose width follows the content.
+        """
+        self.sheet: Worksheet = context.book.add_worksheet(title)
+        self.row_count = 0
+        self._columns, self._context, self._max_links = columns, context, max_links
+        styles, wrap = context.styles, WRAPPED if wraps else {}
+        self._formats = [styles.make_cell_format(**{**wrap, **column.look}) for column in columns]
+        self._link_formats = [
+            styles.make_cell_format(**{**wrap, **column.look, **_LINKED}) if column.linked_path else None
+            for column in columns
+        ]
+        self._fault_format = styles.make_fault_format()
+        self._status_formats = {status: styles.make_status_format(status) for status in Status}
+        self._widths = [self._fit_width(column, sample, wraps=wraps) for column in columns]
+        self._measured = [
+            index
+            for index, column in enumerate(columns)
+            if not (column.is_hidden or column.status) and (wraps or column.look.get("text_wrap"))
+        ]
+        self._write_headings(frozen)
+
+    def write_row(self, row: Row, *, image: bytes | None = None, min_lines: int = 1) -> None:
+        """Write a row, as tall as its longest text or its picture."""
+        self.row_count += 1
+        values = [column.value(row, self._context.presenter) for column in self._columns]
+        lines = [count_lines(str(values[index]), self._widths[index]) for index in self._measured]
+        points = max(measure_height(max(lines, default=1)), measure_height(min_lines))
+        points = max(points, _THUMBNAIL_POINTS) if image else points
+        if points > measure_height(1):  # the usual height is not stored: 100,000 of them add up
+            self.sheet.set_row(self.row_count, points)
+        for index, (column, value) in enumerate(zip(self._columns, values, strict=True)):
+            self._write_cell(row, index, column, value)
+            if image and column.key == IMAGE_KEY:
+                _insert_thumbnail(self.sheet, self.row_count, index, image, points)
+
+    def write_note(self, text: str) -> None:
+        """Write a quiet text in place of rows."""
+        self.sheet.write_string(1, 0, text, self._context.styles.make_format(**QUIET))
+
+    def close(self) -> None:
+        """Add the filter and the printed area, and silence the hint about numbers kept as text."""
+        last_row = max(1, self.row_count)
+        self.sheet.autofilter(0, 0, last_row, len(self._columns) - 1)
+        self.sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last_row + 1}"})
+        if not all(column.is_printed for column in self._columns):
+            printed = (
+                i for i, column in enumerate(self._columns) if column.is_printed and not column.is_hidden
+            )
+            self.sheet.print_area(0, 0, last_row, max(printed))
+
+    def _fit_width(self, column: Column[Row], sample: Sequence[Row], *, wraps: bool) -> float:
+        width = (column.width_beside_images if wraps else None) or column.width
+        if column.max_width is None:
+            return width
+        # a link stays on one line
+        max_width = column.max_width / 2 if wraps and column.linked_path is None else column.max_width
+        texts = (str(column.value(row, self._context.presenter)) for row in sample[:_SAMPLE])
+        widest = 2 + max((measure_width(text) for text in texts if text), default=0)
+        return max(width, min(max_width, widest))
+
+    def _write_headings(self, frozen: int) -> None:
+        sheet, styles, presenter = self.sheet, self._context.styles, self._context.presenter
+        set_up_printing(sheet, presenter)
+        sheet.repeat_rows(0)
+        sheet.hide_gridlines(2)
+        sheet.freeze_panes(1, frozen)
+        sheet.set_default_row(measure_height(1))
+        text_format = styles.make_format(num_format="@")
+        titles = [
+            presenter.render(column.key) if column.title is None else column.title for column in self._columns
+        ]
+        for index, column in enumerate(self._columns):
+            sheet.set_column(index, index, self._widths[index], text_format, {"hidden": column.is_hidden})
+        lines = max(map(count_lines, titles, self._widths), default=1)
+        sheet.set_row(0, LINE * lines + 9)
+        for index, column in enumerate(self._columns):
+            fill, ink = (FAULT, INK) if column.is_input else (HEAD, "#FFFFFF")
+            fill, ink = ("#DCE3EA", INK) if column.is_from_roster else (fill, ink)
+            _write_text(sheet, 0, index, titles[index], styles.make_heading_format(fill, ink))
+
+    def _write_cell(self, row: Row, index: int, column: Column[Row], value: str | int) -> None:
+        if isinstance(value, int):
+            self.sheet.write_number(self.row_count, index, value, self._formats[index])
+            return
+        if column.linked_path and self._max_links and (path := column.linked_path(row)):
+            links = self._context.links
+            folder = links.find_folder(path)
+            if links.write_link(
+                self.sheet, self.row_count, index, folder, text=value, form=self._link_formats[index]
+            ):
+                self._max_links -= 1
+                return
+        form = self._formats[index]
+        if column.status:
+            form = self._status_formats[column.status(row)]
+        elif column.is_faulty and column.is_faulty(row):
+            form = self._fault_format
+        if value or not column.is_hidden:
+            _write_text(self.sheet, self.row_count, index, value, form)
+
+
+def _write_text(sheet: Worksheet, row: int, column: int, text: str, form: Format) -> None:
+    """Write a text as text, whatever it looks like; an empty text becomes an empty cell that keeps its format."""
+    if text:
+        sheet.write_string(row, column, clean_text(text), form)
+    else:
+        sheet.write_blank(row, column, None, form)
+
+
+def _insert_thumbnail(sheet: Worksheet, row: int, column: int, png: bytes, points: float) -> None:
+    """Put a PNG into the middle of its cell, which is ``points`` high, so that it hides and sorts with the row."""
+    width, height = struct.unpack(">II", png[16:24])
+    scale = min(1.0, _THUMBNAIL_PIXELS / max(width, height, 1))
+    cell_height = points * 4 / 3  # points to pixels
+    options = {
+        "image_data": BytesIO(png),
+        "x_scale": scale,
+        "y_scale": scale,
+        "x_offset": max(2, (71 - width * scale) / 2),
+        "y_offset": max(2, (cell_height - height * scale) / 2),
+        "object_position": 1,
+        "decorative": True,
+    }
+    sheet.insert_image(row, column, "seal.png", options)
+
+
+class FolderLinks:
+    """Links to the folders of pictures, each looked at once: 100,000 pictures lie in few folders.
+
+    A link never leads to a file, whose name may be a number. Addresses are as seen from the workbook, so that a moved
+    tree keeps its links; ``absolute`` ones hold from anywhere, for a workbook whose copy lies at another depth.
+    """
+
+    def __init__(self, report: RunReport, presenter: Presenter, *, absolute: bool = False) -> None:
+        self._out, self._seals = report.out, report.seals
+        self._presenter, self._absolute = presenter, absolute
+        self._folders: dict[Path, Path] = {}
+        self._addresses: dict[Path, str | None] = {}
+        self._tips: dict[Path, str] = {}
+
+    def find_folder(self, picture: Path) -> Path:
+        """Return the folder that can be opened: for a picture in a zip or a workbook the folder of that file."""
+        parent = picture.parent
+        if parent not in self._folders:
+            container = next((path for path in picture.parents if path.is_file()), None)
+            self._folders[parent] = parent if container is None else container.parent
+        return self._folders[parent]
+
+    def find_address(self, folder: Path) -> str | None:
+        """Return the address of a folder, or of the nearest one above it below the picture folder that can be written.
+
+        An address cannot be masked, and some characters mean something else in it. None where not even the picture
+        folder can be written.
+        """
+        if folder not in self._addresses:
+            addresses = map(self._build_address, self._list_upwards(folder))
+            self._addresses[folder] = next(filter(None, addresses), None)
+        return self._addresses[folder]
+
+    def write_link(
+        self, sheet: Worksheet, row: int, column: int, folder: Path, *, text: str, form: Format
+    ) -> bool:
+        """Write a text that leads to a folder and shows its path as a tip; False where there is no address."""
+        address = self.find_address(folder)
+        if address is None:
+            return False
+        if folder not in self._tips:
+            tip = clean_text(self._presenter.mask_path(folder.absolute()))
+            self._tips[folder] = tip if len(tip) <= MAX_TIP else f"… {tip[-MAX_TIP:]}"
+        sheet.write_url(row, column, address, form, clean_text(text), self._tips[folder])
+        return True
+
+    def _list_upwards(self, folder: Path) -> Iterator[Path]:
+        yield folder
+        if self._seals is not None and folder.is_relative_to(self._seals):
+            yield from (self._seals / parent for parent in folder.relative_to(self._seals).parents)
+
+    def _build_address(self, folder: Path) -> str | None:
+        try:
+            address = str(folder.absolute()) if self._absolute else os.path.relpath(folder, self._out)
+        except ValueError:  # another drive
+            address = str(folder.absolute())
+        is_misread = _MISREAD.search(address) or (os.sep == "/" and "\\" in address)
+        if is_misread or len(address) > MAX_ADDRESS or self._presenter.mask_text(address) != address:
+            return None
+        # escaped here: XlsxWriter leaves alone what looks escaped already
+        escaped = _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", address)
+        # XlsxWriter takes file:///data for a relative path, and leaves alone what it does not know as one
+        return f"FILE://{escaped}" if escaped.startswith("/") else f"external:{escaped}"
