@@ -35,12 +35,11 @@ from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
 from pipeline.cli.app import main
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.fault_file import parse_faults
-from pipeline.sandbox.rules import Rules
-from pipeline.sandbox.server import Sandbox
-from pipeline.sandbox.tenant import SANDBOX
-from pipeline.sandbox.thread import SandboxThread
-from pipeline.sandbox.world import World
+from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 ROWS, RATE, THREADS = 200, 20, 8
 CREATE = "ChannelCreatePreparedPersonalEsign"
@@ -145,7 +144,7 @@ def _body(serial: int, picture: str) -> Mapping[str, object]:
     }
 
 
-def judge(told: Told, world: World) -> dict[str, int]:
+def judge(told: Told, world: FakeService) -> dict[str, int]:
     """Compare what was told with what was made."""
     seals: dict[str, set[str]] = {}
     for seal in world.seals:
@@ -178,7 +177,7 @@ NIGHTS: Mapping[str, Callable[[str, Path], Told]] = {
 
 def play(night: Callable[[str, Path], Told], *, names: str, charset: bool) -> dict[str, int]:
     """Do one night against a service of its own."""
-    world = World(Rules(inline="on", unique_names=names, rate=RATE))
+    world = FakeService(Rules(inline="on", unique_names=names, rate=RATE))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "seals").mkdir()

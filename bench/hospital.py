@@ -18,7 +18,7 @@ from random import Random
 import xlsxwriter
 
 from bench.measure import REPOSITORY, Child, measured
-from pipeline.sandbox.tenant import SANDBOX
+from pipeline.sandbox.authentication import SANDBOX
 
 HEADERS = (
     *("序号", "姓名", "证件号码", "手机号", "工号", "科室"),

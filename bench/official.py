@@ -19,7 +19,7 @@ from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
 from bench.hospital import name, number
-from pipeline.sandbox.tenant import SANDBOX
+from pipeline.sandbox.authentication import SANDBOX
 
 THREADS = 20
 AGENT = {

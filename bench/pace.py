@@ -27,8 +27,8 @@ from pipeline.esign.contracts.base import PROBE, Agent, build_probe
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
-from pipeline.sandbox.limits import Limiter as Service
-from pipeline.sandbox.tenant import SANDBOX
+from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.authentication import Limiter as Service
 
 RATE, CALLS, LATENCY, IN_FLIGHT = 20, 1200, 0.08, 20
 LEARNING = 600  # seconds before the calls that count
@@ -102,7 +102,7 @@ async def _simulated(name: str, kind: str, jitter: float, learning: float, chanc
         await limiter.record_departure(PROBE)
         left = clock.monotonic()
         await clock.sleep(chance.random() * jitter)
-        counted = service.excess(("", PROBE), now=clock.now(), steady=clock.monotonic())
+        counted = service.count_call(("", PROBE), now=clock.now(), steady=clock.monotonic())
         await clock.sleep(LATENCY)
         return left, counted
 

@@ -42,9 +42,8 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
     from pipeline.reports.edited_workbooks import find_newest_workbook
-    from pipeline.sandbox.server import Sandbox
-    from pipeline.sandbox.tenant import SANDBOX
-    from pipeline.sandbox.thread import SandboxThread
+    from pipeline.sandbox.authentication import SANDBOX
+    from pipeline.sandbox.server import Sandbox, SandboxThread
 
     folder = out or Path("demo")
     room_for_results(folder)
@@ -87,7 +86,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
 
 def _write_config(folder: Path, sample: Path) -> Path:
     """Write the demo's config.yaml and the sandbox's published keys, which other commands can use later."""
-    from pipeline.sandbox.tenant import SANDBOX
+    from pipeline.sandbox.authentication import SANDBOX
     from pipeline.support.atomic_files import private_folder
 
     def write_private(path: Path, text: str) -> None:
@@ -191,7 +190,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     """Answer calls until the task is cancelled."""
     import asyncio
 
-    from pipeline.sandbox.tenant import SANDBOX
+    from pipeline.sandbox.authentication import SANDBOX
 
     server = _build_sandbox(options)
     try:
@@ -215,14 +214,14 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
 
 
 def _build_sandbox(options: dict[str, Any]) -> Sandbox:
+    from pipeline.sandbox.actions import Rules
     from pipeline.sandbox.fault_file import load_faults
-    from pipeline.sandbox.rules import Rules
     from pipeline.sandbox.server import Sandbox
-    from pipeline.sandbox.world import World
+    from pipeline.sandbox.service import FakeService
 
     rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
     return Sandbox(
-        World(rules),
+        FakeService(rules),
         faults=load_faults(options["faults"]) if options["faults"] else (),
         latency=options["latency"],
         arrival_jitter=options["jitter"],

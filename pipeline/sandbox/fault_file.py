@@ -24,7 +24,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import phrase
-from pipeline.sandbox.answers import MESSAGES
+from pipeline.sandbox.calls import MESSAGES
 from pipeline.sandbox.checks import SHAPES
 from pipeline.sandbox.faults import EITHER_SIDE, KINDS, TIMED, Fault, Kind, Match
 
@@ -50,37 +50,37 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
 def parse_faults(data: object) -> tuple[Fault, ...]:
     """Return the faults of a loaded file: an object with the list ``faults``."""
     if not isinstance(data, Mapping) or set(data) != {"faults"} or not isinstance(data["faults"], list):
-        raise _wrong("", "faults.list")
-    return tuple(_fault(item, f"faults[{index}]") for index, item in enumerate(data["faults"]))
+        raise _file_error("", "faults.list")
+    return tuple(_parse_fault(item, f"faults[{index}]") for index, item in enumerate(data["faults"]))
 
 
-def _fault(item: object, place: str) -> Fault:
+def _parse_fault(item: object, place: str) -> Fault:
     if not isinstance(item, Mapping) or "do" not in item or not set(item) <= {"match", "do"}:
-        raise _wrong(place, "faults.do")
-    match = _match(item.get("match", {}), f"{place}.match")
+        raise _file_error(place, "faults.do")
+    match = _parse_match(item.get("match", {}), f"{place}.match")
     do = item["do"]
     if isinstance(do, Mapping) and len(do) == 1:
         name, value = next(iter(do.items()))
     elif isinstance(do, str):
         name, value = do, None
     else:
-        raise _wrong(f"{place}.do", "faults.one_name")
+        raise _file_error(f"{place}.do", "faults.one_name")
     kind = next((known for known in KINDS if known == name), None)
     if kind is None:
-        raise _wrong(f"{place}.do", "faults.no_kind", name=name, known=", ".join(KINDS))
+        raise _file_error(f"{place}.do", "faults.no_kind", name=name, known=", ".join(KINDS))
     return _with_value(kind, value, match, f"{place}.do.{kind}")
 
 
 def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
     if kind in TIMED:
         if not _is_number(value) or (kind != "clock_skew" and value < 0):
-            raise _wrong(place, "faults.seconds")
+            raise _file_error(place, "faults.seconds")
         return Fault(kind, match, seconds=float(value))
     if kind in WITH_CODE:
         return _with_code(kind, value, match, place)
     if kind in {"seal_id", "deprecated"}:
         if not isinstance(value, str):
-            raise _wrong(place, "faults.text")
+            raise _file_error(place, "faults.text")
         return Fault(kind, match, seal_id=value) if kind == "seal_id" else Fault(kind, match, message=value)
     if value is None:
         return Fault(kind, match)
@@ -89,7 +89,7 @@ def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
     if kind == "redirect" and isinstance(value, str):
         return Fault(kind, match, url=value)
     wanted = "either_side" if kind in EITHER_SIDE else "url" if kind == "redirect" else "no_value"
-    raise _wrong(place, "faults.takes", wanted=phrase(f"faults.{wanted}"), value=value)
+    raise _file_error(place, "faults.takes", wanted=phrase(f"faults.{wanted}"), value=value)
 
 
 def _with_code(kind: Kind, value: object, match: Match, place: str) -> Fault:
@@ -102,43 +102,45 @@ def _with_code(kind: Kind, value: object, match: Match, place: str) -> Fault:
         or not isinstance(code, str)
         or not isinstance(message, str | None)
     ):
-        raise _wrong(place, "faults.code")
+        raise _file_error(place, "faults.code")
     if message is None and code not in MESSAGES and code.partition(".")[0] not in MESSAGES:
-        raise _wrong(place, "faults.message", code=code)
+        raise _file_error(place, "faults.message", code=code)
     return Fault(kind, match, code=code, message=message)
 
 
-def _match(item: object, place: str) -> Match:
+def _parse_match(item: object, place: str) -> Match:
     if not isinstance(item, Mapping):
-        raise _wrong(place, "faults.object")
+        raise _file_error(place, "faults.object")
     for name in item:
         if name not in MATCH_KEYS:
-            raise _wrong(f"{place}.{name}", "faults.none_of", known=", ".join(MATCH_KEYS))
+            raise _file_error(f"{place}.{name}", "faults.none_of", known=", ".join(MATCH_KEYS))
     for name in ("action", "user_name", "seal_name"):
         if not isinstance(item.get(name), str | None):
-            raise _wrong(f"{place}.{name}", "faults.text")
+            raise _file_error(f"{place}.{name}", "faults.text")
     if item.get("action") not in (None, *SHAPES):
-        raise _wrong(f"{place}.action", "faults.none_of", known=", ".join(SHAPES))
+        raise _file_error(f"{place}.action", "faults.none_of", known=", ".join(SHAPES))
     share = item.get("share", 1)
     if not _is_number(share) or not 0 <= share <= 1:
-        raise _wrong(f"{place}.share", "faults.share")
+        raise _file_error(f"{place}.share", "faults.share")
     nth = item.get("nth", [])
     return Match(
         action=item.get("action"),
         user_name=item.get("user_name"),
         seal_name=item.get("seal_name"),
-        nth=tuple(_count(number, f"{place}.nth") for number in (nth if isinstance(nth, list) else [nth])),
-        every=1 if item.get("every", True) is True else _count(item["every"], f"{place}.every"),
-        first=_count(item.get("from", 1), f"{place}.from"),
-        last=None if item.get("to") is None else _count(item["to"], f"{place}.to"),
+        nth=tuple(
+            _parse_count(number, f"{place}.nth") for number in (nth if isinstance(nth, list) else [nth])
+        ),
+        every=1 if item.get("every", True) is True else _parse_count(item["every"], f"{place}.every"),
+        first=_parse_count(item.get("from", 1), f"{place}.from"),
+        last=None if item.get("to") is None else _parse_count(item["to"], f"{place}.to"),
         share=float(share),
-        seed=_count(item.get("seed", 0), f"{place}.seed", least=0),
+        seed=_parse_count(item.get("seed", 0), f"{place}.seed", least=0),
     )
 
 
-def _count(value: object, place: str, *, least: int = 1) -> int:
+def _parse_count(value: object, place: str, *, least: int = 1) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _wrong(place, "faults.whole_number", least=least)
+        raise _file_error(place, "faults.whole_number", least=least)
     return value
 
 
@@ -146,5 +148,5 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _wrong(place: str, key: str, /, **detail: object) -> UsageError:
+def _file_error(place: str, key: str, /, **detail: object) -> UsageError:
     return UsageError("faults.wrong", place=place or phrase("faults.file"), why=phrase(key, **detail))

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from pipeline.sandbox.answers import Refusal, throttled
-from pipeline.sandbox.call import Call
-from pipeline.sandbox.world import Answer
+from pipeline.sandbox.calls import Call, Refusal, build_throttle_refusal
+from pipeline.sandbox.service import Answer
 
 Kind = Literal[
     "throttle",
@@ -71,15 +70,15 @@ class Match:
     share: float = 1.0
     seed: int = 0
 
-    def fits(self, call: Call) -> bool:
+    def matches(self, call: Call) -> bool:
         """Tell whether the call is one of those that are numbered."""
         return (
             self.action in (None, call.action)
-            and self.user_name in (None, call.text("UserName"))
-            and self.seal_name in (None, call.text("SealName"))
+            and self.user_name in (None, call.get_text("UserName"))
+            and self.seal_name in (None, call.get_text("SealName"))
         )
 
-    def picks(self, number: int) -> bool:
+    def selects(self, number: int) -> bool:
         """Tell whether the call of this number is struck."""
         if self.nth and number not in self.nth:
             return False
@@ -127,13 +126,13 @@ class Faults:
         self._faults = tuple(faults)
         self._seen = [0] * len(self._faults)
 
-    def strike(self, call: Call) -> tuple[Fault, ...]:
+    def find_faults(self, call: Call) -> tuple[Fault, ...]:
         """Count the call and return the faults that strike it, in the order of the file."""
         struck = []
         for index, fault in enumerate(self._faults):
-            if fault.match.fits(call):
+            if fault.match.matches(call):
                 self._seen[index] += 1
-                if fault.match.picks(self._seen[index]):
+                if fault.match.selects(self._seen[index]):
                     struck.append(fault)
         return tuple(struck)
 
@@ -149,11 +148,11 @@ class Reply:
     end: Literal["answer", "reset", "close"] = "answer"
 
 
-def instead_of_executing(faults: Sequence[Fault], *, rate: float, language: str) -> Refusal | None:
+def find_refusal(faults: Sequence[Fault], *, rate: float, language: str) -> Refusal | None:
     """Return what is answered in place of executing the call, or None."""
     for fault in faults:
         if fault.kind == "throttle":
-            return throttled(rate + 1, rate, language=language)
+            return build_throttle_refusal(rate + 1, rate, language=language)
         if fault.kind == "internal_error_before":
             return Refusal(fault.code or "InternalError", fault.message)
         if fault.kind == "code" and fault.code is not None:
@@ -161,7 +160,7 @@ def instead_of_executing(faults: Sequence[Fault], *, rate: float, language: str)
     return None
 
 
-def broken(fault: Fault) -> Reply:
+def build_broken_reply(fault: Fault) -> Reply:
     """Return what a fault that breaks the way sends, whichever side it strikes on."""
     match fault.kind:
         case "reset_before" | "reset_after":
@@ -178,12 +177,7 @@ def broken(fault: Fault) -> Reply:
             raise ValueError(fault.kind)
 
 
-def plain(answer: Answer) -> Reply:
-    """Return the answer as the service writes it: HTTP 200 also for an error."""
-    return Reply(body=_body(answer.response))
-
-
-def spoiled(answer: Answer, faults: Sequence[Fault], *, first_seal_id: str | None) -> Reply:
+def build_spoiled_reply(answer: Answer, faults: Sequence[Fault], *, first_seal_id: str | None) -> Reply:
     """Return the answer as these faults let it out; ``first_seal_id`` is what ``same_seal_id`` repeats."""
     response = dict(answer.response)
     for fault in faults:
@@ -200,14 +194,14 @@ def spoiled(answer: Answer, faults: Sequence[Fault], *, first_seal_id: str | Non
             response |= _other_seal_id(fault, first_seal_id)
             if fault.kind == "no_seal_id":
                 del response["SealId"]
-    reply = Reply(body=_body(response))
+    reply = Reply(body=_encode_response(response))
     for fault in faults:
         if fault.kind == "truncated_json":
             reply = replace(reply, body=reply.body[: len(reply.body) // 2])
         elif fault.kind == "charset":
             reply = replace(reply, content_type=f"{JSON_TYPE}; charset=utf-8")
         elif fault.kind == "reset_after" or fault.kind in EITHER_SIDE:
-            return broken(fault)
+            return build_broken_reply(fault)
     return reply
 
 
@@ -221,5 +215,5 @@ def _other_seal_id(fault: Fault, first_seal_id: str | None) -> Mapping[str, Any]
     return {}
 
 
-def _body(response: Mapping[str, Any]) -> bytes:
+def _encode_response(response: Mapping[str, Any]) -> bytes:
     return json.dumps({"Response": response}, ensure_ascii=False, separators=(",", ":")).encode()

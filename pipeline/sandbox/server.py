@@ -1,4 +1,4 @@
-"""The HTTP skin of the world: sockets, headers, waiting, faults, and the truth for tests in other processes."""
+"""The HTTP server of the fake service: sockets, headers, waiting, faults, and the truth for tests in other processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import random
 import socket
 import struct
+import threading
 from collections.abc import Sequence
 from email.utils import formatdate
 from functools import partial
@@ -17,10 +18,17 @@ from typing import Self
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.sandbox import truth
-from pipeline.sandbox.call import Call, Role, read_call
-from pipeline.sandbox.faults import Fault, Faults, Reply, broken, instead_of_executing, spoiled
-from pipeline.sandbox.world import World
+from pipeline.sandbox import recorded_state
+from pipeline.sandbox.calls import Call, Role, read_call
+from pipeline.sandbox.faults import (
+    Fault,
+    Faults,
+    Reply,
+    build_broken_reply,
+    build_spoiled_reply,
+    find_refusal,
+)
+from pipeline.sandbox.service import FakeService
 
 HOST = "127.0.0.1"
 READ_LIMIT = 256 * 1024 * 1024  # bytes; what is longer is cut here and fails on its size, or on its signature
@@ -28,7 +36,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
 
 
 class Sandbox:
-    """A world on a loopback socket: ``async with Sandbox(world) as sandbox: … sandbox.url``.
+    """A fake service on a loopback socket: ``async with Sandbox(service) as sandbox: … sandbox.url``.
 
     ``latency``: seconds each answer takes. ``arrival_jitter``: a call reaches the limiter up to so many seconds after
     it came, uniformly (``seed``). ``two_ports``: one address for each host role, as in production; else one address
@@ -37,7 +45,7 @@ class Sandbox:
 
     def __init__(
         self,
-        world: World | None = None,
+        service: FakeService | None = None,
         *,
         faults: Sequence[Fault] = (),
         latency: float = 0.0,
@@ -49,7 +57,7 @@ class Sandbox:
         clock: Clock | None = None,
         truth_file: Path | None = None,
     ) -> None:
-        self.world = world or World()
+        self.service = service or FakeService()
         self.url = ""  # set by start()
         self.file_url = ""
         self._faults = Faults(faults)
@@ -65,12 +73,12 @@ class Sandbox:
     async def start(self) -> None:
         """Recall the truth file and listen; ``url`` and ``file_url`` are known from here on."""
         if self._truth_file is not None:
-            self.world.restore(truth.recall(self._truth_file))
+            self.service.restore_seals(recorded_state.read_seals(self._truth_file))
         if self._two_ports:
-            self.url = await self._listen("general", self._ports[0])
-            self.file_url = await self._listen("file", self._ports[1])
+            self.url = await self._listen_on("general", self._ports[0])
+            self.file_url = await self._listen_on("file", self._ports[1])
         else:
-            self.url = self.file_url = await self._listen("both", self._ports[0])
+            self.url = self.file_url = await self._listen_on("both", self._ports[0])
 
     async def stop(self) -> None:
         """Stop listening; answers still held back are never given."""
@@ -90,21 +98,21 @@ class Sandbox:
         async with self:
             await asyncio.get_running_loop().create_future()
 
-    async def _listen(self, role: Role, port: int) -> str:
-        server = web.Server(partial(self._handle, role), access_log=None, auto_decompress=False)
+    async def _listen_on(self, role: Role, port: int) -> str:
+        server = web.Server(partial(self._handle_request, role), access_log=None, auto_decompress=False)
         runner = web.ServerRunner(server, shutdown_timeout=0.01)
         await runner.setup()
         self._runners.append(runner)
         await web.TCPSite(runner, HOST, port).start()
         return f"http://{HOST}:{runner.addresses[0][1]}"
 
-    async def _handle(self, role: Role, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle_request(self, role: Role, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/_truth":
-            return self._tell_truth(request)
+            return self._serve_truth(request)
         if request.path != "/":
             return web.Response(status=404, headers={"Server": "nginx"})
         arrived = self._clock.monotonic()
-        body, whole = await _read(request)
+        body, whole = await _read_body(request)
         call = read_call(
             body,
             headers=request.headers,
@@ -114,52 +122,110 @@ class Sandbox:
             connection="{}:{}".format(*(request.get_extra_info("peername") or ("", 0))[:2]),
         )
         if not whole:
-            self.world.lose(call, "incomplete", steady=self._clock.monotonic(), arrived=arrived)
-            return _end(request, Reply(end="close"), 0.0)
-        struck = self._faults.strike(call)
+            self.service.record_lost_call(call, "incomplete", steady=self._clock.monotonic(), arrived=arrived)
+            return _send_reply(request, Reply(end="close"), 0.0)
+        struck = self._faults.find_faults(call)
         skew = sum(fault.seconds for fault in struck if fault.kind == "clock_skew")
-        reply = await self._answer(call, struck, arrived=arrived, skew=skew)
-        return _end(request, reply, self._clock.now() + skew)
+        reply = await self._answer_call(call, struck, arrived=arrived, skew=skew)
+        return _send_reply(request, reply, self._clock.now() + skew)
 
-    async def _answer(self, call: Call, struck: Sequence[Fault], *, arrived: float, skew: float) -> Reply:
+    async def _answer_call(
+        self, call: Call, struck: Sequence[Fault], *, arrived: float, skew: float
+    ) -> Reply:
         names = tuple(fault.name for fault in struck)
-        await self._wait(_seconds(struck, "delay_before") + self._jitter * self._random.random())
+        await self._wait_seconds(_sum_seconds(struck, "delay_before") + self._jitter * self._random.random())
         steady = self._clock.monotonic()
         for fault in struck:
             if fault.breaks_before:
-                self.world.lose(call, fault.name, steady=steady, arrived=arrived, faults=names)
-                return broken(fault)
-        answer = self.world.receive(
+                self.service.record_lost_call(call, fault.name, steady=steady, arrived=arrived, faults=names)
+                return build_broken_reply(fault)
+        answer = self.service.receive_call(
             call,
             now=self._clock.now(),
             steady=steady,
             arrived=arrived,
             skew=skew,
-            instead=instead_of_executing(struck, rate=self.world.rules.rate, language=call.language),
+            instead=find_refusal(struck, rate=self.service.rules.rate, language=call.language),
             faults=names,
         )
         if answer.seal is not None and self._truth_file is not None:
-            truth.remember(self._truth_file, answer.seal)
-        first = self.world.seals[0].seal_id if self.world.seals else None
-        await self._wait(self._latency + _seconds(struck, "delay_after"))
-        return spoiled(answer, struck, first_seal_id=first)
+            recorded_state.append_seal(self._truth_file, answer.seal)
+        first = self.service.seals[0].seal_id if self.service.seals else None
+        await self._wait_seconds(self._latency + _sum_seconds(struck, "delay_after"))
+        return build_spoiled_reply(answer, struck, first_seal_id=first)
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait_seconds(self, seconds: float) -> None:
         if seconds > 0:
             await self._clock.sleep(seconds)
 
-    def _tell_truth(self, request: web.BaseRequest) -> web.Response:
+    def _serve_truth(self, request: web.BaseRequest) -> web.Response:
         if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104  an address that is refused
             return web.Response(status=404)
-        body = json.dumps(self.world.truth(), ensure_ascii=False).encode()
+        body = json.dumps(self.service.build_report(), ensure_ascii=False).encode()
         return web.Response(body=body, headers={"Content-Type": "application/json"})
 
 
-def _seconds(faults: Sequence[Fault], kind: str) -> float:
+class SandboxThread:
+    """``with SandboxThread(Sandbox(service)) as sandbox: … sandbox.url``; its service may be read meanwhile."""
+
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self._sandbox = sandbox or Sandbox()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run_thread, name="sandbox", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._done: asyncio.Event | None = None
+        self._trouble: Exception | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of the general host."""
+        return self._sandbox.url
+
+    @property
+    def file_url(self) -> str:
+        """Address of the file host; the same one unless the sandbox has two ports."""
+        return self._sandbox.file_url
+
+    @property
+    def service(self) -> FakeService:
+        """The fake service behind it."""
+        return self._sandbox.service
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        if self._trouble is not None:
+            raise self._trouble
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._loop is not None
+        assert self._done is not None
+        self._loop.call_soon_threadsafe(self._done.set)
+        self._thread.join()
+
+    def _run_thread(self) -> None:
+        asyncio.run(self._serve_until_done())
+
+    async def _serve_until_done(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._done = asyncio.Event()
+        try:
+            await self._sandbox.start()
+        except Exception as error:  # noqa: BLE001  a taken port, a damaged file: raised where the thread was asked for
+            self._trouble = error
+            return
+        finally:
+            self._ready.set()
+        await self._done.wait()
+        await self._sandbox.stop()
+
+
+def _sum_seconds(faults: Sequence[Fault], kind: str) -> float:
     return sum(fault.seconds for fault in faults if fault.kind == kind)
 
 
-async def _read(request: web.BaseRequest) -> tuple[bytes, bool]:
+async def _read_body(request: web.BaseRequest) -> tuple[bytes, bool]:
     """Return the body, and whether it came whole."""
     body = bytearray()
     try:
@@ -172,7 +238,7 @@ async def _read(request: web.BaseRequest) -> tuple[bytes, bool]:
     return bytes(body), True
 
 
-def _end(request: web.BaseRequest, reply: Reply, now: float) -> web.Response:
+def _send_reply(request: web.BaseRequest, reply: Reply, now: float) -> web.Response:
     """Write the reply, or end the connection; what is returned after an end goes nowhere."""
     headers = {"Server": "nginx", "Date": formatdate(now, usegmt=True), "Content-Type": reply.content_type}
     if reply.location is not None:

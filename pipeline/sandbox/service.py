@@ -1,201 +1,157 @@
-"""The service behind the gateway: parameters, then business; what it makes stays in its stores."""
+"""The stand-in without its socket: takes whole calls and clock values, gives answers, keeps what is true.
+
+Pure and clocked: nothing here waits, opens anything or reads the time.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import random
-import string
-from collections.abc import Callable, Container, Mapping, Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.sandbox.answers import Refusal
-from pipeline.sandbox.call import Call
-from pipeline.sandbox.checks import (
-    AUTO_SIGN_STATUS,
-    CREATE,
-    ORGANIZATION_SEALS,
-    SHAPES,
-    UPLOAD,
-    check_agent,
-    check_shape,
-)
-from pipeline.sandbox.person import check_mobile, check_person, lifetime
-from pipeline.sandbox.pictures import inline_picture, uploaded_files
-from pipeline.sandbox.rules import Rules
-from pipeline.sandbox.tenant import Tenant
-from pipeline.sandbox.truth import Seal, Upload
-
-SEAL_NAME_LIMIT = 50  # code points
-SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
-PAGE_LIMIT, OFFSET_LIMIT = 100, 20_000
-ALPHABET = string.ascii_letters + string.digits
-
-Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestId
+from pipeline.sandbox import recorded_state
+from pipeline.sandbox.actions import Actions, Rules
+from pipeline.sandbox.authentication import SANDBOX, Gateway, Limiter, Tenant
+from pipeline.sandbox.calls import CREATE, Call, Refusal
+from pipeline.sandbox.recorded_state import Received, Seal, Upload
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """One call that may be executed: parameters of the right shape without nulls, and who asks."""
+class Answer:
+    """What is said to one call, and whether it did what was asked."""
 
-    sent: Mapping[str, Any] = field(repr=False)
-    tenant: Tenant
-    trace_id: str | None
-    request_id: str
-    now: float  # unix seconds
+    code: str  # ok or the error code
+    executed: bool
+    response: Mapping[str, Any] = field(repr=False)  # the inside of ``Response``
+    seal: Seal | None = None  # made by this very call
 
 
-class Service:
-    """The four actions and the seals, files and pictures they leave behind."""
+class FakeService:
+    """One region of the service with its tenants; ``seed`` makes its identifiers repeatable."""
 
-    def __init__(self, rules: Rules, identifiers: random.Random) -> None:
-        self.seals: list[Seal] = []
-        self.uploads: dict[str, Upload] = {}  # by FileId
-        self.pictures: dict[str, bytes] = {}  # by sha256
-        self._rules = rules
-        self._random = identifiers
-        self._names: set[tuple[str, str]] = set()  # hospital, seal name
-        self._seal_ids: set[str] = set()
-        self._auto_sign: dict[tuple[str, str], str] = {}  # person -> the seal in use
-        self._actions: Mapping[str, Callable[[Order], Response]] = {
-            CREATE: self._create,
-            UPLOAD: self._upload,
-            AUTO_SIGN_STATUS: self._auto_sign_status,
-            ORGANIZATION_SEALS: self._organization_seals,
-        }
+    def __init__(
+        self, rules: Rules | None = None, *, tenants: Sequence[Tenant] = (SANDBOX,), seed: int | None = None
+    ) -> None:
+        self.rules = rules or Rules()
+        self.tenants = tuple(tenants)
+        self._random = random.Random(seed)  # noqa: S311  identifiers of a stand-in guard nothing
+        self.reset()
 
-    def execute(self, call: Call, tenants: Sequence[Tenant], *, request_id: str, now: float) -> Response:
-        """Do what an admitted call asks and return the answer, or raise Refusal having done nothing."""
-        if call.parameters is None:
-            raise Refusal("InvalidParameter", "The request body is not a JSON object.")
-        shape = dict(SHAPES[call.action])
-        if call.action == CREATE and self._rules.inline == "on":
-            del shape["FileId"]
-        check_shape(call.parameters, shape)
-        sent = {name: value for name, value in call.parameters.items() if value is not None}
-        tenant = check_agent(sent, tenants)
-        return self._actions[call.action](Order(sent, tenant, call.trace_id, request_id, now))
+    def reset(self) -> None:
+        """Begin anew: nothing was ever received, nobody has a seal."""
+        self.received: list[Received] = []
+        self._gateway = Gateway(self.tenants, Limiter(self.rules.limiter, self.rules.rate))
+        self._actions = Actions(self.rules, self._random)
 
-    def keep(self, seal: Seal) -> None:
-        """Enter a seal that was made."""
-        self.seals.append(seal)
-        self._seal_ids.add(seal.seal_id)
-        self._names.add((seal.organization, seal.seal_name))
-        if seal.auto_sign:
-            self.open_auto_sign(seal)
+    @property
+    def seals(self) -> Sequence[Seal]:
+        """Every seal ever made, oldest first."""
+        return self._actions.seals
+
+    @property
+    def uploads(self) -> Mapping[str, Upload]:
+        """Every file that got a FileId, by it."""
+        return self._actions.uploads
+
+    @property
+    def pictures(self) -> Mapping[str, bytes]:
+        """The bytes of every picture that arrived whole, by sha256, where the rules keep them."""
+        return self._actions.pictures
+
+    def receive_call(
+        self,
+        call: Call,
+        *,
+        now: float,
+        steady: float,
+        arrived: float | None = None,
+        skew: float = 0.0,
+        instead: Refusal | None = None,
+        faults: tuple[str, ...] = (),
+    ) -> Answer:
+        """Deal with a whole call.
+
+        ``now`` is wall time in unix seconds; ``steady`` a monotonic time, the moment the limiter sees the call;
+        ``arrived`` the one at which it came (the same unless given). ``skew`` sets the service's own clock wrong.
+        ``instead`` is answered in place of executing what the gateway lets pass; ``faults`` are noted with the call.
+        """
+        request_id = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        made_before = len(self.seals)
+        try:
+            tenants = self._gateway.admit_call(call, now=now, steady=steady, skew=skew)
+            if instead is not None:
+                raise instead
+            response = self._actions.execute_call(call, tenants, request_id=request_id, now=now + skew)
+        except Refusal as refusal:
+            error = {"Code": refusal.code, "Message": refusal.message}
+            answer = Answer(refusal.code, False, {"Error": error, "RequestId": request_id})
+        else:
+            seal = self.seals[-1] if len(self.seals) > made_before else None
+            answer = Answer("ok", True, {**response, "RequestId": request_id}, seal)
+        self._record_call(call, answer.code, request_id, arrived=arrived, steady=steady, faults=faults)
+        return answer
+
+    def record_lost_call(
+        self,
+        call: Call,
+        code: str,
+        *,
+        steady: float,
+        arrived: float | None = None,
+        faults: tuple[str, ...] = (),
+    ) -> None:
+        """Note a call that died before the service saw it; ``code`` says of what."""
+        self._record_call(call, code, None, arrived=arrived, steady=steady, faults=faults)
+
+    def restore_seals(self, seals: Sequence[Seal]) -> None:
+        """Take in seals that an earlier life of this world made."""
+        for seal in seals:
+            self._actions.keep_seal(seal)
 
     def open_auto_sign(self, seal: Seal) -> None:
-        """Let the seal be the one with which its doctor signs automatically."""
-        self._auto_sign[seal.person] = seal.seal_id
+        """Let the doctor open auto-sign with this seal, as doctors do on their phone."""
+        self._actions.open_auto_sign(seal)
 
-    def _create(self, order: Order) -> Response:
-        sent, organization = order.sent, order.tenant.organization_open_id
-        self._check_create(sent, order.now)
-        contract, picture = self._picture(order)
-        if self._rules.unique_names != "off" and (organization, sent["SealName"]) in self._names:
-            if self._rules.unique_names == "bare":
-                raise Refusal("FailedOperation", "存在同名印章")
-            raise Refusal("FailedOperation.ExistSameSealName")
-        seal = Seal(
-            seal_id=self._identifier(self._seal_ids),
-            organization=organization,
-            number=sent["IdCardNumber"],
-            name=sent["UserName"],
-            id_card_type=sent.get("IdCardType") or "ID_CARD",
-            seal_name=sent["SealName"],
-            picture=picture,
-            contract=contract,
-            mobile=sent.get("Mobile"),
-            scene_key=sent.get("SceneKey"),
-            enable_auto_sign=sent.get("EnableAutoSign"),
-            license_type=sent.get("LicenseType"),
-            seal_image_compress=sent.get("SealImageCompress"),
-            trace_id=order.trace_id,
-            request_id=order.request_id,
-            at=order.now,
-        )
-        self.keep(seal)
-        return {"SealId": seal.seal_id}
+    def list_arrivals(self, action: str = CREATE) -> list[float]:
+        """Return when each call of an action came, in steady seconds, before any arrival jitter."""
+        return sorted(request.arrived for request in list(self.received) if request.action == action)
 
-    def _check_create(self, sent: Mapping[str, Any], now: float) -> None:
-        number, card_type = sent["IdCardNumber"], sent.get("IdCardType", "")
-        check_person(sent["UserName"], number, card_type, rules=self._rules.person, now=now)
-        if not sent["SealName"].strip():
-            raise Refusal("MissingParameter.SealName")
-        if len(sent["SealName"]) > SEAL_NAME_LIMIT:
-            raise Refusal("InvalidParameter.LimitSealName")
-        if sent.get("SceneKey", "") not in SCENES:
-            raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
-        opens_auto_sign = self._rules.inline != "ignored" and sent.get("EnableAutoSign", False)
-        if opens_auto_sign or sent.get("Mobile"):
-            check_mobile(sent.get("Mobile", ""))
-        if self._rules.inline != "ignored" and sent.get("LicenseType", 0) not in (0, 1):
-            raise Refusal("InvalidParameterValue", "参数LicenseType取值错误")
+    def count_results(self) -> dict[str, dict[str, int]]:
+        """Return how often each action ended with each code (``ok`` among them)."""
+        return recorded_state.count_results(list(self.received))
 
-    def _picture(self, order: Order) -> tuple[str, str]:
-        """Return the contract that brought the picture and its sha256; a FileId goes before a SealImage."""
-        sent = order.sent
-        if sent.get("FileId"):
-            upload = self.uploads.get(sent["FileId"])
-            if upload is None or upload.app_id != order.tenant.app_id or order.now >= upload.deadline:
-                raise Refusal("ResourceNotFound.File")
-            if upload.business_type != "SEAL":
-                raise Refusal("InvalidParameter.FileType")
-            return "file_id", upload.sha256
-        if self._rules.inline != "ignored" and sent.get("SealImage"):
-            return "inline", self._store(inline_picture(sent["SealImage"]))
-        if self._rules.inline == "on":
-            raise Refusal("MissingParameter.SealImage")
-        raise Refusal("FailedOperation", "缺少印章图片，请使用FileId参数")
+    def find_duplicates(self) -> dict[str, list[str]]:
+        """Return the SealIds of every person who has more than one, by lifetime number."""
+        return recorded_state.find_duplicates(list(self.seals))
 
-    def _upload(self, order: Order) -> Response:
-        if "Deadline" in order.sent:  # a feature on a white list
-            raise Refusal("OperationDenied.WhiteListForbid")
-        deadline = float(int(order.now + self._rules.file_life))
-        ids = []
-        for kind, data in uploaded_files(order.sent):
-            file_id = self._identifier(self.uploads)
-            self.uploads[file_id] = Upload(
-                file_id=file_id,
-                app_id=order.tenant.app_id,
-                business_type=order.sent["BusinessType"],
-                kind=kind,
-                sha256=self._store(data),
-                size=len(data),
-                deadline=deadline,
-                request_id=order.request_id,
+    def build_report(self) -> dict[str, Any]:
+        """Return all of it as ``GET /_truth`` answers it."""
+        return recorded_state.build_report(list(self.received), list(self.seals), list(self.uploads.values()))
+
+    def _record_call(
+        self,
+        call: Call,
+        code: str,
+        request_id: str | None,
+        *,
+        arrived: float | None,
+        steady: float,
+        faults: tuple[str, ...],
+    ) -> None:
+        self.received.append(
+            Received(
+                arrived=steady if arrived is None else arrived,
+                counted=steady,
+                action=call.action,
+                code=code,
+                executed=code == "ok",
+                trace_id=call.trace_id,
+                request_id=request_id,
+                connection=call.connection,
+                number=call.get_text("IdCardNumber"),
+                seal_name=call.get_text("SealName"),
+                faults=faults,
             )
-            ids.append(file_id)
-        response: dict[str, Any] = {
-            "TotalCount": len(ids),
-            "FileIds": ids,
-            "FileUrls": [f"https://file.ess.tencent.cn/sandbox/{file_id}?hkey=sandbox" for file_id in ids],
-        }
-        return response | ({"Deadline": int(deadline)} if self._rules.tell_deadline else {})
-
-    def _auto_sign_status(self, order: Order) -> Response:
-        user = order.sent["UserInfo"]
-        number, card_type = user["IdCardNumber"], user.get("IdCardType") or ""
-        check_person(user["Name"], number, card_type, rules=self._rules.person, now=order.now)
-        if order.sent["SceneKey"] not in SCENES[1:]:
-            raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
-        seal_id = self._auto_sign.get((order.tenant.organization_open_id, lifetime(number)))
-        return {"IsOpen": False} if seal_id is None else {"IsOpen": True, "SealId": seal_id}
-
-    def _organization_seals(self, order: Order) -> Response:
-        limit, offset = order.sent.get("Limit", 0), order.sent.get("Offset", 0)
-        if not (0 <= limit <= PAGE_LIMIT and 0 <= offset <= OFFSET_LIMIT):
-            raise Refusal("InvalidParameterValue")
-        return {"TotalCount": 0, "Seals": []}  # it lists seals of organisations, never a person's
-
-    def _store(self, data: bytes) -> str:
-        digest = hashlib.sha256(data).hexdigest()
-        if self._rules.keep_pictures:
-            self.pictures[digest] = data
-        return digest
-
-    def _identifier(self, taken: Container[str]) -> str:
-        while True:
-            made = "yD" + "".join(self._random.choices(ALPHABET, k=30))
-            if made not in taken:
-                return made
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, digests, place, until
 
-from pipeline.sandbox.truth import Seal
+from pipeline.sandbox.recorded_state import Seal
 
 NIGHT = 20 if LONG else 10  # doctors who join in each of the first two nights, and in the killed one
 ANSWERED = NIGHT // 2  # of the killed night
@@ -54,13 +54,13 @@ def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> Histor
     stage.configure(timeout_seconds=60)  # the creates on their way are still on it when the run is killed
     stage.strike({"match": {"action": CREATE, "from": ANSWERED + 1}, "do": {"delay_after": 300}})
     run = stage.start("run", *out)
-    until(lambda: len(stage.world.seals) == 2 * NIGHT + min(ANSWERED + ON_THEIR_WAY, NIGHT))
+    until(lambda: len(stage.service.seals) == 2 * NIGHT + min(ANSWERED + ON_THEIR_WAY, NIGHT))
     run.kill()
     run.communicate()
     stage.strike()
     stage.configure()
     history.keep("new")
-    return History(stage, copies, tuple(stage.world.seals), dict(stage.world.pictures))
+    return History(stage, copies, tuple(stage.service.seals), dict(stage.service.pictures))
 
 
 def live_quietly(stage: Stage, copies: Path, *, results: bool) -> History:
@@ -74,7 +74,7 @@ def live_quietly(stage: Stage, copies: Path, *, results: bool) -> History:
     assert stage.go("run", *out).code == 0
     assert stage.go("run", *out).code == 0
     history.keep("new")
-    return History(stage, copies, tuple(stage.world.seals), dict(stage.world.pictures))
+    return History(stage, copies, tuple(stage.service.seals), dict(stage.service.pictures))
 
 
 # the ages of ledger.sqlite3 and of its -wal

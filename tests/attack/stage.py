@@ -21,14 +21,13 @@ import openpyxl
 from attack.marks import draw_mark, read_mark
 from night_support import name, newest_results, number
 
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.rules import Rules
-from pipeline.sandbox.server import Sandbox
-from pipeline.sandbox.tenant import SANDBOX
-from pipeline.sandbox.thread import SandboxThread
-from pipeline.sandbox.truth import Seal
-from pipeline.sandbox.world import World
+from pipeline.sandbox.recorded_state import Seal
+from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 LONG = bool(os.environ.get("ATTACK"))  # make attack
 HOUSE = Path(__file__).parents[2]
@@ -221,15 +220,15 @@ class Stage:
     # -- the service
 
     @property
-    def world(self) -> World:
-        return self.sandbox.world
+    def service(self) -> FakeService:
+        return self.sandbox.service
 
     def strike(self, *faults: dict) -> None:
         """Let the sandbox meet these faults from now on, counted anew."""
         self.sandbox._sandbox._faults = Faults(parse_faults({"faults": list(faults)}))
 
     def creates(self) -> int:
-        return sum(call.action == CREATE for call in list(self.world.received))
+        return sum(call.action == CREATE for call in list(self.service.received))
 
     def move_to_another_machine(self) -> None:
         """Lose the ledger, all results and what the user's state folder holds."""
@@ -264,7 +263,7 @@ class Stage:
     def seals_of(self) -> dict[int, list[Seal]]:
         """Return the live seals of each human, the adopted ones left out."""
         owned: dict[int, list[Seal]] = {}
-        for seal in list(self.world.seals):
+        for seal in list(self.service.seals):
             if seal.seal_id not in self.replaced:
                 serial = self.owner(seal.number)
                 assert serial is not None, f"a seal for a number of no doctor: {seal.number}"
@@ -283,8 +282,8 @@ class Stage:
                 tally.unknowable += extra
             else:
                 tally.second_seals += extra
-        for seal in list(self.world.seals):
-            data = self.world.pictures.get(seal.picture)
+        for seal in list(self.service.seals):
+            data = self.service.pictures.get(seal.picture)
             if data is not None and read_mark(data) != self.owner(seal.number):
                 tally.wrong_pictures += 1
         tally.false_claims = len(self.false_claims())
@@ -295,7 +294,7 @@ class Stage:
 
     def false_claims(self) -> list[str]:
         """Return the rows of all results that name a seal which is not that doctor's, or deny one that was made."""
-        made = {seal.seal_id: self.owner(seal.number) for seal in list(self.world.seals)} | self.adopted
+        made = {seal.seal_id: self.owner(seal.number) for seal in list(self.service.seals)} | self.adopted
         sealed = set(made.values())
         endings: dict[str, set[int]] = {}
         for each, serial in self.humans.items():
@@ -333,7 +332,7 @@ class Stage:
 
 def open_sandbox(*, rules: Rules | None = None, latency: float = 0.0) -> SandboxThread:
     """Return a sandbox that is not started yet; seal names need not differ unless the rules demand it."""
-    world = World(rules or Rules(limiter="none", unique_names="off"))
+    world = FakeService(rules or Rules(limiter="none", unique_names="off"))
     return SandboxThread(Sandbox(world, latency=latency))
 
 

@@ -8,7 +8,7 @@ from attack.marks import draw_mark
 from attack.sheets import Lines
 from attack.stage import CREATE, LONG, Stage, person
 
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 GROUP = "answers"
 LATER = 400.0  # seconds: beyond the time in which a signed request may still be carried out
@@ -82,7 +82,7 @@ def test_a_name_that_another_person_holds(stage_with, names):
     stage.assert_clean()
     assert set(told.values()) == {"exists"}
     assert ended.code == 0
-    assert len(stage.world.seals) == 2
+    assert len(stage.service.seals) == 2
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")

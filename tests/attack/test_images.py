@@ -107,7 +107,7 @@ def test_the_picture_that_is_sent_is_the_picture_that_was_given(hospital, reques
     else:
         assert row["status"] == "sealed"
         (seal,) = stage.seals_of()[SERIALS[form, side]]
-        sent = upright(stage.world.pictures[seal.picture])
+        sent = upright(stage.service.pictures[seal.picture])
         limit = LOSS if FORMS[form][0] == "jpg" else 0
         wrong = sent.size != source.size or difference(sent, source) > limit
     request.node.user_properties.append(("attack", [GROUP, 0, 0, int(wrong), 0, 0]))

@@ -66,10 +66,10 @@ def prepare(history, stages, mixture, *, everybody, told_by_out=None):
             shutil.rmtree(each.folder / folder, ignore_errors=True)
     stage = stages["hospital" if mixture.where == "same" else "elsewhere"]
     mixture.build(history, stage)
-    stage.world.forget()
-    stage.world.restore(history.seals)
+    stage.service.reset()
+    stage.service.restore_seals(history.seals)
     for seal in history.seals:
-        stage.world._service.pictures[seal.picture] = history.pictures[seal.picture]
+        stage.service._actions.pictures[seal.picture] = history.pictures[seal.picture]
     known = mixture.known(strict=stage.strict, runs=2 * NIGHT, last=everybody, out=told_by_out or everybody)
     stage.unknowable = set(range(known + 1, everybody + 1))
     stage.tally = type(stage.tally)()

@@ -41,7 +41,7 @@ def copy_project(stage: Stage, *, hardlink: bool = False) -> Stage:
 
 def is_busy(stage: Stage) -> Callable[[], bool]:
     """Tell whether a started run has made some of its seals."""
-    return lambda: len(stage.world.seals) >= FIRST + 5
+    return lambda: len(stage.service.seals) >= FIRST + 5
 
 
 def test_a_copied_project_runs_after_the_first(slow):

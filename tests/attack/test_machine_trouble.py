@@ -32,7 +32,7 @@ def test_a_fifo_in_a_pictures_place_hangs_nothing(stage_with, when):
         ended = stage.go("run")
     else:
         run = stage.start("run")
-        until(lambda: len(stage.world.seals) >= 5)
+        until(lambda: len(stage.service.seals) >= 5)
         replace(*range(10, doctors))
         ended = stage.finish(run)
     stage.assert_clean()
@@ -74,7 +74,7 @@ def test_a_terminal_that_closes_drains_the_run(stage_with, number_):
     stage = stage_with(latency=0.2)
     stage.hire(*range(1, 21))
     run = stage.start("run")
-    until(lambda: len(stage.world.seals) >= 5)
+    until(lambda: len(stage.service.seals) >= 5)
     run.send_signal(number_)
     ended = stage.finish(run)
     stage.wait_until_quiet()
@@ -96,7 +96,7 @@ def test_too_few_file_descriptors_damage_no_picture(stage, files):
     assert ended.code in {0, 2, 4, 5, 74}
     assert stage.go("run").code == 0
     stage.assert_clean()
-    assert len(stage.world.seals) == 30
+    assert len(stage.service.seals) == 30
 
 
 NAMES: dict[str, Callable[[int], str]] = {

@@ -8,8 +8,8 @@ import pytest
 from attack.stage import CREATE, LONG, Person, Stage, person
 from night_support import number
 
-from pipeline.sandbox.person import PersonRules
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.checks import PersonRules
 
 GROUP = "persons"
 LATER = 400.0
@@ -137,4 +137,4 @@ def test_another_card_in_another_spelling_is_no_second_person(stage_with, card):
         stage.roster([row], headers=TYPED)
         stage.go("run")
     stage.assert_clean()
-    assert len(stage.world.seals) == 1
+    assert len(stage.service.seals) == 1

@@ -68,7 +68,7 @@ def test_a_picture_column_that_is_right(stage, files):
     stage.roster(name_files(stage, files, [1, 2, 3, 4, 5]), headers=NAMED)
     assert stage.go("run").code == 0
     stage.assert_clean()
-    assert len(stage.world.seals) == DOCTORS
+    assert len(stage.service.seals) == DOCTORS
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")

@@ -16,7 +16,7 @@ LATER = 400.0  # seconds: beyond the time in which a signed request may still be
 
 def serial_of(stage: Stage, lines: Lines, line: int) -> int:
     """Return whose line it is, by its trace id."""
-    call = next(each for each in stage.world.received if each.trace_id == lines.get(line, "trace"))
+    call = next(each for each in stage.service.received if each.trace_id == lines.get(line, "trace"))
     return stage.humans[call.number]
 
 

@@ -14,12 +14,11 @@ from night_support import draw_seal, name, newest_results, number
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.fault_file import parse_faults
-from pipeline.sandbox.rules import Rules
-from pipeline.sandbox.server import Sandbox
-from pipeline.sandbox.tenant import SANDBOX
-from pipeline.sandbox.thread import SandboxThread
-from pipeline.sandbox.world import World
+from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 CREATE = "ChannelCreatePreparedPersonalEsign"
@@ -51,8 +50,8 @@ class Hospital:
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 
     @property
-    def world(self) -> World:
-        return self.sandbox.world
+    def service(self) -> FakeService:
+        return self.sandbox.service
 
     def configure(self, **api) -> None:
         lines = {
@@ -125,7 +124,7 @@ class Hospital:
 
     def creates(self) -> int:
         """How many creates reached the service, whatever became of them."""
-        return sum(call.action == CREATE for call in self.world.received)
+        return sum(call.action == CREATE for call in self.service.received)
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ def hospital_with(tmp_path, monkeypatch):
     opened = []
 
     def make(*, rules: Rules | None = None, faults=(), api=None, **manners) -> Hospital:
-        world = World(rules or Rules(limiter="none"))
+        world = FakeService(rules or Rules(limiter="none"))
         clock = ServiceClock()
         manners = {"clock": clock, **manners}
         sandbox = Sandbox(world, faults=parse_faults({"faults": list(faults)}), **manners)

@@ -126,7 +126,7 @@ def test_a_results_workbook_that_was_sorted_whole_is_adopted(lost):
     assert hospital.go("adopt", str(kept)) == 0
     assert hospital.go("run") == 0
     assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == {
-        seal.name: seal.seal_id for seal in hospital.world.seals
+        seal.name: seal.seal_id for seal in hospital.service.seals
     }
 
 

@@ -23,7 +23,7 @@ from pipeline.domain.run import Status
 from pipeline.errors import ConfigError, CredentialsMissing, Locked, UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 from pipeline.ledger.lock import RunLock
-from pipeline.sandbox.tenant import SANDBOX
+from pipeline.sandbox.authentication import SANDBOX
 
 HOUSE = Path(__file__).parents[2]
 
@@ -71,7 +71,7 @@ def test_a_check_finds_what_a_run_finds_and_sends_nothing(hospital, config):
     (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
     found = pipeline.check(config)
     assert found.counts == {Status.REJECTED: 1, Status.READY: 2}
-    assert not hospital.world.received
+    assert not hospital.service.received
     assert "plan.jsonl" in found.files
     assert pipeline.run(config).counts == {Status.SEALED: 2, Status.REJECTED: 1}
 
@@ -140,7 +140,7 @@ def test_every_row_is_heard_exactly_once_and_sent_ones_as_they_end(hospital, con
     heard = []
 
     def listen(outcome):
-        heard.append((outcome.doctor.staff_no, outcome.status, len(hospital.world.seals)))
+        heard.append((outcome.doctor.staff_no, outcome.status, len(hospital.service.seals)))
 
     done = pipeline.run(config, on_outcome=listen)
     assert Counter((who, status) for who, status, _ in heard) == Counter(
@@ -180,7 +180,7 @@ def test_what_is_refused_is_an_exception_that_says_why(hospital, config, tmp_pat
     (tmp_path / "secrets" / "tencent__secret_key").unlink()
     with pytest.raises(CredentialsMissing, match="SecretId only"):
         pipeline.run(config)
-    assert not hospital.world.received
+    assert not hospital.service.received
 
 
 def test_a_results_workbook_is_no_roster(hospital, config):
@@ -198,7 +198,7 @@ def test_a_lost_ledger_is_not_begun_again_by_itself(hospital, config):
     with pytest.raises(UsageError, match="tells of seals made earlier"):
         pipeline.run(config)
     assert pipeline.run(config, new_ledger=True).counts == {Status.EXISTS: 1}
-    assert len(hospital.world.seals) == 1
+    assert len(hospital.service.seals) == 1
 
 
 def test_the_lock_is_held_and_let_go(hospital, config):
@@ -246,7 +246,7 @@ def test_credentials_clock_and_limiter_are_used_as_given(hospital, config):
     asked = []
 
     def find():
-        asked.append(len(hospital.world.received))
+        asked.append(len(hospital.service.received))
         return pipeline.Credentials(SANDBOX.secret_id, SANDBOX.secret_key)
 
     done = pipeline.run(config, credentials=find, limiter=limiter, clock=clock)
@@ -357,7 +357,7 @@ async def test_cancelling_drains(slow):
     assert 2 <= sent < 9
     assert slow.record()["exit"] == 130
     assert slow.statuses() == {"sealed": sent, "not_sent": 9 - sent}
-    assert len(slow.world.seals) == sent
+    assert len(slow.service.seals) == sent
     done = await pipeline.run_async(config, write=False)
     assert done.counts == {Status.SEALED: 9 - sent, Status.UNCHANGED: sent}
 
@@ -385,7 +385,7 @@ async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_un
     assert not (slow.folder / "out").exists()
     done = await pipeline.run_async(config, write=False)  # ledger and lock were let go
     assert done.counts[Status.UNKNOWN] >= 1
-    assert slow.world.duplicates() == {}
+    assert slow.service.find_duplicates() == {}
 
 
 async def test_cancelled_before_the_first_call_nothing_happened(slow):
@@ -394,7 +394,7 @@ async def test_cancelled_before_the_first_call_nothing_happened(slow):
     night.cancel()
     with pytest.raises(asyncio.CancelledError):
         await night
-    assert not slow.world.received
+    assert not slow.service.received
     assert not (slow.folder / "out").exists()
     assert main(["--config", str(slow.folder / "config.yaml"), "status"]) == 0
 
@@ -415,7 +415,7 @@ except KeyboardInterrupt:
     assert slow.statuses().keys() <= {"sealed", "not_sent"}, (
         "drained; on a busy machine all rows were through"
     )
-    assert slow.statuses()["sealed"] == len(slow.world.seals)
+    assert slow.statuses()["sealed"] == len(slow.service.seals)
 
 
 # -- the package
@@ -451,7 +451,7 @@ def test_the_readmes_example_runs_as_it_stands(hospital, readme, monkeypatch, ca
     assert re.search(r"\n3 out/[0-9-]+/results\.xlsx", said)
     assert re.search(r"内科 +1 +2\n", said)
     assert said.splitlines()[-1] == "[3, 3]"
-    assert len(hospital.world.seals) == 2
+    assert len(hospital.service.seals) == 2
 
 
 # -- the frame

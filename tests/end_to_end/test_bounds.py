@@ -26,7 +26,7 @@ def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):
     hospital.doctors(12)
     set_limits(hospital, 1000, 2)
     assert hospital.go("run") == 0
-    arrivals = sorted(hospital.world.arrivals(CREATE))
+    arrivals = sorted(hospital.service.list_arrivals(CREATE))
     for first, third in zip(arrivals, arrivals[2:], strict=False):
         assert third - first > 0.25
 

@@ -4,7 +4,7 @@ import pytest
 from resolution_support import LaterClock, find_unknown_rows, list_made_seals, run_later
 from wire_support import fault
 
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 
 def probing(hospital):
@@ -26,8 +26,8 @@ def sealed(hospital):
 
 def opens_auto_sign(hospital, who, seal_id):
     """Let a doctor have opened auto-sign with a seal."""
-    person = next(seal.person for seal in hospital.world.seals if seal.name == who)
-    hospital.world._service._auto_sign[person] = seal_id
+    person = next(seal.person for seal in hospital.service.seals if seal.name == who)
+    hospital.service._actions._auto_sign[person] = seal_id
 
 
 @pytest.mark.parametrize("names", ["code", "bare"])
@@ -43,7 +43,7 @@ def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, nam
     assert hospital.creates() == sent + 1
     assert run_later(hospital, "run") == 3
     assert hospital.creates() == sent + 1, "what exists is not probed again"
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_a_probe_that_was_not_executed_leaves_the_doubt(hospital_with):
@@ -131,7 +131,7 @@ def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
     sent = hospital.creates()
     assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 0
     assert hospital.creates() == sent + 1
-    assert len(hospital.world.seals) == 3
+    assert len(hospital.service.seals) == 3
 
 
 def test_probing_needs_the_configuration(hospital_with):
@@ -179,9 +179,9 @@ def certified_with(hospital_with, do):
 def test_a_second_create_without_an_answer_is_never_forgotten(hospital_with, capsys):
     hospital, who = certified_with(hospital_with, "reset_after")
     assert run_later(hospital, "certify", who, "--yes") == 2
-    trace_id = hospital.world.received[-1].trace_id
+    trace_id = hospital.service.received[-1].trace_id
     assert trace_id in capsys.readouterr().err, "what the console is asked for"
-    assert hospital.world.duplicates(), "this doctor has two seals now"
+    assert hospital.service.find_duplicates(), "this doctor has two seals now"
     for command in ("status", "resolve"):
         run_later(hospital, command)
         told = capsys.readouterr().err
@@ -199,7 +199,7 @@ def test_a_second_create_that_was_not_carried_out_leaves_nothing_open(hospital_w
     assert "not carried out" in capsys.readouterr().err
     run_later(hospital, "status")
     assert who not in capsys.readouterr().err
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_the_next_verdict_closes_what_was_open(hospital_with, capsys):

@@ -56,7 +56,7 @@ def test_the_columns_are_shown_and_a_misspelt_one_is_not_used(misspelt, capsys):
         "columns that are not used: C 手机号吗 (did you mean 手机号码?), D 医师工牌号 (did you mean 医师工号?);"
         in capsys.readouterr().err
     )
-    assert [seal.mobile for seal in misspelt.world.seals] == [None]
+    assert [seal.mobile for seal in misspelt.service.seals] == [None]
 
 
 def test_the_mapping_is_written_into_the_configuration_and_nothing_else_changes(misspelt, capsys):
@@ -78,7 +78,7 @@ def test_the_mapping_is_written_into_the_configuration_and_nothing_else_changes(
     assert path.read_text("utf-8") == after
     path.write_text(after.replace("# 手机号吗", "手机号吗"), "utf-8")
     assert misspelt.go("run") == 0
-    assert [seal.mobile for seal in misspelt.world.seals] == ["15400000001"]
+    assert [seal.mobile for seal in misspelt.service.seals] == ["15400000001"]
 
 
 @pytest.mark.parametrize("line", ["", "columns: {}   # none yet\r\n", "columns: {工牌: staff_no}\r\n"])
@@ -160,7 +160,7 @@ def test_of_two_department_columns_the_first_is_used_and_the_results_name_both(h
         folder.mkdir(parents=True)
         draw_seal(folder / f"{name(1)}.png", serial)
     assert hospital.go("run") == 0
-    assert [seal.name for seal in hospital.world.seals] == [name(1)]
+    assert [seal.name for seal in hospital.service.seals] == [name(1)]
     (outcome,) = hospital.outcomes()
     assert outcome["picture"]["path"].endswith(f"seals/内科/{name(1)}.png")
     (line,) = (hospital.runs[-1] / "files.jsonl").read_text("utf-8").splitlines()

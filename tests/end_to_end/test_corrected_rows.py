@@ -43,8 +43,8 @@ def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wr
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     assert hospital.go("run") == 3
     correct(hospital, title, text)
-    (seal,) = [each for each in hospital.world.seals if each.number == number(1)]
-    made = len(hospital.world.received)
+    (seal,) = [each for each in hospital.service.seals if each.number == number(1)]
+    made = len(hospital.service.received)
     for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl")):
         assert hospital.go(command) == 3
         (line,) = [each for each in hospital.outcomes(file) if each["row"] == 2]
@@ -56,7 +56,7 @@ def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wr
         assert (
             f"results.xlsx To fix row 2) was sent and its seal was created ({seal.seal_id}" in note["message"]
         )
-    assert len(hospital.world.received) == made
+    assert len(hospital.service.received) == made
     capsys.readouterr()
     assert hospital.go("explain", name(1)) == 0
     told = capsys.readouterr().out

@@ -13,7 +13,7 @@ import night_support
 import pytest
 from crash_support import CREATE, Tally, Zygote, check_after, creates, ledger_seals, outcomes
 
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 ROWS = 3
 IN_FLIGHT = 2
@@ -44,7 +44,7 @@ def fresh(hospital):
     """Forget everything that was sent and written; roster and pictures stay."""
     for name in ("state", "out"):
         shutil.rmtree(hospital.folder / name, ignore_errors=True)
-    hospital.world.forget()
+    hospital.service.reset()
 
 
 def positions(hospital, words=()) -> list[tuple[str, int]]:
@@ -215,12 +215,12 @@ def stopped(hospital, zygote, position, tally, *, signals):
     context = f"stopped at {name} ({count}): {ended['code']}, {ended['signal']}"
     if ended["signal"] is not None:  # the roster was still being read: nothing is to be drained
         assert ended["signal"] in signals, context
-        assert not hospital.world.received, context
+        assert not hospital.service.received, context
     elif len(signals) == 1:
         assert ended["code"] in {143, 0}, context  # 0: the night was over, its results are still written
         rows = outcomes(hospital)
         assert (len(rows), {row["status"] for row in rows} <= {"sealed", "not_sent"}) == (ROWS, True), context
-        assert {row["seal_id"] for row in rows} - {None} == {seal.seal_id for seal in hospital.world.seals}
+        assert {row["seal_id"] for row in rows} - {None} == {seal.seal_id for seal in hospital.service.seals}
         tally.points |= {name} if ended["code"] == 143 else {"after the night"}
     else:
         assert ended["code"] in {130, 143}, context

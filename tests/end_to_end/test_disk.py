@@ -12,7 +12,7 @@ from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
-from pipeline.sandbox.tenant import SANDBOX
+from pipeline.sandbox.authentication import SANDBOX
 from pipeline.workflow import import_run
 from pipeline.workflow.stage_settings import name_tenant
 
@@ -80,7 +80,7 @@ def test_nothing_is_sent_after_a_failed_write_ahead(hospital):
     hospital.doctors(20)
     done = run(hospital, "open_attempt", 3)
     assert done.exit == 74
-    assert len(rows(done, Status.SEALED)) == len(hospital.world.seals) <= 2 + 8
+    assert len(rows(done, Status.SEALED)) == len(hospital.service.seals) <= 2 + 8
     assert not rows(done, Status.UNKNOWN)
 
 
@@ -89,7 +89,7 @@ def test_a_verdict_that_cannot_be_written_is_unknown_with_its_evidence(hospital)
     done = run(hospital, "record_verdict", 2)
     assert done.exit == 74
     (lost,) = rows(done, Status.UNKNOWN)
-    assert lost.unproven_seal_id in {seal.seal_id for seal in hospital.world.seals}
+    assert lost.unproven_seal_id in {seal.seal_id for seal in hospital.service.seals}
     assert lost.seal_id is None
 
 

@@ -9,7 +9,7 @@ from resolution_support import list_made_seals, run_later
 from wire_support import fault, set_limits
 
 from pipeline.messages.results import WORDS
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
 TAKEN = fault({"code": "FailedOperation.ExistSameSealName"})
@@ -63,7 +63,7 @@ def test_another_name_in_the_roster_makes_no_second_seal(sealed_before):
     sealed_before.go("run")
     own_names(sealed_before, {1: "甲处方章", 2: "乙处方章"}, rows=2)
     assert sealed_before.go("run") == 3
-    assert sealed_before.world.duplicates() == {}
+    assert sealed_before.service.find_duplicates() == {}
     assert sealed_before.statuses() == {"exists": 2}
 
 
@@ -73,7 +73,7 @@ def test_a_seal_of_this_person_is_adopted_by_its_seal_id(sealed_before):
         assert run_later(sealed_before, "resolve", who, "--seal-id", seal_id) == 0
     assert sealed_before.go("run") == 0
     assert {row["name"]: row["seal_id"] for row in sealed_before.outcomes()} == list_made_seals(sealed_before)
-    assert sealed_before.world.duplicates() == {}
+    assert sealed_before.service.find_duplicates() == {}
 
 
 def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
@@ -83,7 +83,7 @@ def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
     (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
     assert run_later(hospital, "resolve", row["name"], "--not-theirs", "--why", "seen") == 0
     assert hospital.go("run") == 0
-    (seal,) = [each for each in hospital.world.seals if each.name == row["name"]]
+    (seal,) = [each for each in hospital.service.seals if each.name == row["name"]]
     digits = row["staff_no"].translate(str.maketrans("0123456789", "〇一二三四五六七八九"))
     assert seal.seal_name == f"{row['name']}{digits}处方章"
     assert hospital.go("run") == 0
@@ -127,7 +127,7 @@ def test_a_name_of_the_rosters_own_that_is_anothers_is_asked_for_anew(hospital_w
         rows=2,
     )
     assert hospital.go("run") == 0
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
@@ -135,7 +135,7 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     hospital = hospital_with()
     hospital.doctors(1)
     assert hospital.go("run") == 0, "the namesake's seal, of a ledger that is lost"
-    seal_id = hospital.world.seals[0].seal_id
+    seal_id = hospital.service.seals[0].seal_id
     for folder in ("state", "out"):
         shutil.rmtree(hospital.folder / folder)
     hospital.doctors(2)
@@ -149,7 +149,7 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     )
     assert hospital.go("run") == 3
     assert hospital.statuses() == {"sealed": 1, "exists": 1}
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
     assert run_later(hospital, "resolve", "00001", "--seal-id", seal_id) == 0
     assert hospital.go("run") == 0
 
@@ -164,7 +164,7 @@ def test_the_decision_comes_back_from_the_receipts(hospital_with):
     place.unlink()
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("run") == 0
-    assert hospital.world.seals[-1].seal_name != row["seal_name"]
+    assert hospital.service.seals[-1].seal_name != row["seal_name"]
 
 
 def test_not_theirs_is_for_names_that_exist_alone(hospital_with):
@@ -223,7 +223,7 @@ def test_a_new_ledger_beside_old_seals_stops_after_three_names(hospital_with, ca
     assert "adopt" in capsys.readouterr().err
     assert hospital.go("run", "--accept-guards") == 3
     assert hospital.statuses() == {"exists": 12}
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(hospital_with):

@@ -23,7 +23,7 @@ from wire_support import CREATE, fault, set_limits
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.esign import client
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 HTML = b"<html><body>Bad Gateway</body></html>"
 TYPE = "Content-Type: application/json"
@@ -147,9 +147,9 @@ def judge(hospital, wire: Wire, case: Case, code: int) -> None:
     first, *others = [row["status"] for row in hospital.outcomes()]
     assert (first, sorted(others)) == ("sealed", sorted(["sealed", case.status]))
     assert code == case.exit
-    assert len(hospital.world.seals) == case.made
+    assert len(hospital.service.seals) == case.made
     assert wire.requests == case.requests
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
     assert all(bool(row["seal_id"]) == (row["status"] == "sealed") for row in hospital.outcomes())
 
 
@@ -322,7 +322,7 @@ def test_f21_a_portal_that_answers_everybody(inline):
     statuses = hospital.statuses()
     assert statuses["sealed"] == 1
     assert 5 <= statuses["unknown"] <= 21
-    assert len(hospital.world.seals) == 1 + statuses["unknown"]
+    assert len(hospital.service.seals) == 1 + statuses["unknown"]
 
 
 def test_f38_each_request_has_its_own_connection(inline):
@@ -332,9 +332,9 @@ def test_f38_each_request_has_its_own_connection(inline):
     with Wire(hospital, hang, nth={4}) as wire:
         assert night(hospital, wire) == 3
         assert wire.connections == wire.requests == 12
-    used = [call.connection for call in hospital.world.received if call.action == CREATE]
+    used = [call.connection for call in hospital.service.received if call.action == CREATE]
     assert len(set(used)) == 12
-    made = {seal.seal_id: seal.name for seal in hospital.world.seals}
+    made = {seal.seal_id: seal.name for seal in hospital.service.seals}
     assert all(made[row["seal_id"]] == row["name"] for row in hospital.outcomes() if row["seal_id"])
 
 
@@ -364,8 +364,8 @@ def test_f30_half_of_the_answers_are_lost_for_a_while(hospital_with):
     statuses = hospital.statuses()
     assert statuses.keys() == {"sealed", "unknown"}
     assert 5 <= statuses["unknown"] <= 20
-    assert hospital.world.duplicates() == {}
-    assert len(hospital.world.seals) == 80
+    assert hospital.service.find_duplicates() == {}
+    assert len(hospital.service.seals) == 80
 
 
 def test_f31_nobody_answers_for_a_while(hospital_with):
@@ -380,10 +380,10 @@ def test_f31_nobody_answers_for_a_while(hospital_with):
     assert statuses.keys() <= {"sealed", "unknown", "not_sent"}
     assert statuses["unknown"] <= 8 + 5, "in flight, and those that opened it"
     assert statuses.get("not_sent", 0) <= 8, "uploads that were lost four times"
-    assert len(hospital.world.seals) == statuses["sealed"]
+    assert len(hospital.service.seals) == statuses["sealed"]
     assert quickly(hospital) == 3
     assert hospital.statuses().keys() <= {"sealed", "unchanged", "unknown"}
-    assert len(hospital.world.seals) == 80 - statuses["unknown"]
+    assert len(hospital.service.seals) == 80 - statuses["unknown"]
 
 
 def test_f28_a_burst_of_throttles_cost_nothing_but_time(hospital_with):
@@ -396,4 +396,4 @@ def test_f28_a_burst_of_throttles_cost_nothing_but_time(hospital_with):
     assert statuses.keys() <= {"sealed", "not_sent"}
     assert statuses.get("not_sent", 0) <= 3, "four throttles in a row"
     assert quickly(hospital) == 0
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}

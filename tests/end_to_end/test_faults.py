@@ -5,7 +5,7 @@ from wire_support import set_limits
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -51,9 +51,9 @@ def test_one_create_goes_wrong(hospital_with, capsys, do, status, made, creates,
     statuses = hospital.statuses()
     assert statuses.pop("sealed") == (3 if status == "sealed" else 2)
     assert statuses == ({} if status == "sealed" else {status: 1})
-    assert len(hospital.world.seals) == made
+    assert len(hospital.service.seals) == made
     assert hospital.creates() == creates
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
     for outcome in hospital.outcomes():
         assert bool(outcome["seal_id"]) == (outcome["status"] == "sealed")
 
@@ -99,7 +99,7 @@ def test_a_wrong_secret_key_costs_one_call(hospital):
     hospital.doctors(40)
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("not-the-key")
     assert hospital.go("run") == 4
-    assert len(hospital.world.received) == 1
+    assert len(hospital.service.received) == 1
     assert hospital.statuses() == {"not_sent": 40}
 
 
@@ -148,7 +148,7 @@ def test_a_code_that_an_earlier_identical_request_may_have_caused_holds_its_row(
 def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, said):
     hospital = hospital_with()
     hospital.doctors(2)
-    hospital.world._service._identifier = lambda _: said
+    hospital.service._actions._identifier = lambda _: said
     assert hospital.go("run", "--limit", "1") == 3
     assert hospital.statuses() == {"unknown": 1, "not_sent": 1}
     (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
@@ -166,8 +166,8 @@ def test_the_name_exists_after_a_bare_refusal_means_ours(hospital_with):
     assert hospital.statuses() == {"sealed": 2, "failed": 1}
     assert hospital.go("retry") == 3
     assert hospital.statuses() == {"unchanged": 2, "exists": 1}
-    assert len(hospital.world.seals) == 3
-    assert hospital.world.duplicates() == {}
+    assert len(hospital.service.seals) == 3
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_another_persons_seal_id_is_no_success(hospital_with):
@@ -185,7 +185,7 @@ def test_a_wrong_clock_heals_with_one_wasted_call(hospital_with, seconds):
     hospital.doctors(5)
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 5}
-    assert len(hospital.world.received) == 11  # five uploads, five creates, one refused timestamp
+    assert len(hospital.service.received) == 11  # five uploads, five creates, one refused timestamp
 
 
 def test_nobody_answers(hospital, tmp_path):
@@ -238,17 +238,17 @@ def test_a_refused_row_is_sent_for_three_nights_and_then_waits(hospital_with, ac
     words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en"]
     calls = []
     for _ in range(6):
-        before = len(hospital.world.arrivals(action))
+        before = len(hospital.service.list_arrivals(action))
         assert main([*words, "run"], clock=clock) == 3
         assert hospital.statuses() == {"failed": 1}
-        calls.append(len(hospital.world.arrivals(action)) - before)
+        calls.append(len(hospital.service.list_arrivals(action)) - before)
         clock.days += 1
     assert calls == [1, 1, 1, 0, 0, 0]
     (outcome,) = hospital.outcomes()
     assert outcome["attempts"] == creates
     assert outcome["service"]["code"] == "InvalidParameter.Image"
     assert main([*words, "retry"], clock=clock) == 3
-    assert len(hospital.world.arrivals(action)) == 4
+    assert len(hospital.service.list_arrivals(action)) == 4
 
 
 class Jumping(SystemClock):
@@ -276,7 +276,7 @@ def test_a_clock_that_jumps_in_the_middle_wastes_at_most_one_call(hospital_with,
     clock.jumped_after = jumped_after
     assert main(["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run"], clock=clock) == 0
     assert hospital.statuses() == {"sealed": 12}
-    refused = [call for call in hospital.world.received if call.code == "AuthFailure.SignatureExpire"]
+    refused = [call for call in hospital.service.received if call.code == "AuthFailure.SignatureExpire"]
     assert 1 <= len(refused) <= 2, "the read-only call, and what was under way"
     assert sum(call.action == CREATE for call in refused) <= 1
 
@@ -288,4 +288,4 @@ def test_a_clock_that_is_wrong_by_less_than_the_tolerance_is_learned_from_the_fi
     hospital = hospital_with(faults=[{"match": {"every": True}, "do": {"clock_skew": seconds}}])
     hospital.doctors(3)
     assert hospital.go("run") == 0
-    assert len(hospital.world.received) == 6
+    assert len(hospital.service.received) == 6

@@ -96,10 +96,10 @@ def test_new_rows_beyond_the_bound_stop_the_night_before_its_first_call(hospital
     guarded(hospital, new_rows=3)
     assert hospital.go("run") == 0, "a first night is all new"
     hospital.doctors(9)
-    before = len(hospital.world.received)
+    before = len(hospital.service.received)
     assert hospital.go("run") == 5
     assert halted(hospital) == "TOO_MANY_NEW"
-    assert len(hospital.world.received) == before
+    assert len(hospital.service.received) == before
     assert hospital.statuses() == {"unchanged": 5, "not_sent": 4}
     assert hospital.go("run") == 5, "a night that was stopped has not made them known"
     assert hospital.go("run", "--accept-guards") == 0
@@ -247,9 +247,9 @@ def test_at_the_deadline_the_rest_waits_and_goes_first_the_next_night(hospital_w
     assert 10 < len(waiting) < 30
     hospital.doctors(3, start=31, file="a.xlsx")  # newcomers whose file is read first
     set_limits(hospital, 1000, 1)
-    before = len(hospital.world.seals)
+    before = len(hospital.service.seals)
     assert main(words, clock=clock) == 0
-    made = [seal.name for seal in hospital.world.seals[before:]]
+    made = [seal.name for seal in hospital.service.seals[before:]]
     assert len(made) == len(waiting) + 3
     # uploads overtake each other where the two meet, so the last places are not looked at
     assert set(made[: len(waiting) - 3]) <= set(waiting)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from end_to_end.test_processes import _until
 
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
 HERE = Path(__file__).parents[2]
@@ -27,15 +27,15 @@ def expect_drained(hospital) -> None:
     """Demand results that tell what the sandbox holds, and a next run that seals the rest."""
     statuses = hospital.statuses()
     assert set(statuses) == {"sealed", "not_sent"}
-    assert statuses["sealed"] == len(hospital.world.seals)
+    assert statuses["sealed"] == len(hospital.service.seals)
     assert hospital.record()["exit"] == 143
     assert hospital.go("run", "--yes") == 0
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_sighup_drains_however_often_it_comes(slow):
     run = slow.start("run", "--yes")
-    _until(lambda: len(slow.world.seals) >= 5)
+    _until(lambda: len(slow.service.seals) >= 5)
     for _ in range(3):
         run.send_signal(signal.SIGHUP)
     said = run.stderr.read()
@@ -59,7 +59,7 @@ def test_closing_the_terminal_drains(slow):
         cwd=HERE,
     )
     os.close(theirs)
-    _until(lambda: len(slow.world.seals) >= 5)
+    _until(lambda: len(slow.service.seals) >= 5)
     os.close(ours)
     assert run.wait(timeout=60) == 143
     expect_drained(slow)
@@ -74,7 +74,7 @@ def test_a_run_under_nohup_goes_on(slow):
         stderr=subprocess.DEVNULL,
         cwd=HERE,
     )
-    _until(lambda: len(slow.world.seals) >= 5)
+    _until(lambda: len(slow.service.seals) >= 5)
     run.send_signal(signal.SIGHUP)
     assert run.wait(timeout=120) == 0
     assert slow.statuses() == {"sealed": 40}

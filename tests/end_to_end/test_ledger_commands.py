@@ -10,7 +10,7 @@ from wire_support import fault
 
 import pipeline
 from pipeline.ledger import maintenance
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
@@ -101,9 +101,9 @@ def test_receipts_that_were_tampered_with_are_no_ledger_and_the_way_out_is_told(
 def test_a_torn_ledger_stops_the_run_and_names_the_ways_back(night, capsys):
     place = night.folder / "state" / "ledger.sqlite3"
     place.write_bytes(place.read_bytes()[:5000])
-    sent = len(night.world.received)
+    sent = len(night.service.received)
     assert night.go("run") == 74
-    assert len(night.world.received) == sent
+    assert len(night.service.received) == sent
     told = capsys.readouterr().err
     assert "ledger rebuild" in told
     assert "ledger restore" in told
@@ -132,7 +132,7 @@ def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
     assert hospital.go("run", "--new-ledger") == 0
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 3}
-    assert hospital.creates() == len(hospital.world.seals) == 3
+    assert hospital.creates() == len(hospital.service.seals) == 3
 
 
 def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospital_with, tmp_path, capsys):
@@ -156,7 +156,7 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
     assert hospital.go("run", "--new-ledger") == 0
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 4}
-    assert hospital.creates() == len(hospital.world.seals) == 4
+    assert hospital.creates() == len(hospital.service.seals) == 4
 
 
 def test_a_quiet_night_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):

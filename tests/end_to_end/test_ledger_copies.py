@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from night_support import name
 
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 SIDE = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm")
 PARTS = ("ledger.sqlite3", "ledger.sqlite3.key", "receipts.jsonl")
@@ -35,7 +35,7 @@ def own_folder(hospital, tmp_path, monkeypatch):
 
 
 def second_seals(hospital):
-    made = Counter(seal.number for seal in hospital.world.seals)
+    made = Counter(seal.number for seal in hospital.service.seals)
     return sum(count - 1 for count in made.values())
 
 
@@ -51,11 +51,11 @@ def contents(folder):
 def refuse(hospital, capsys, *, code, words=("run",)):
     """Run, expect a refusal that writes and sends nothing; return what was said."""
     state = hospital.folder / "state"
-    before, calls = contents(state), len(hospital.world.received)
+    before, calls = contents(state), len(hospital.service.received)
     capsys.readouterr()
     assert hospital.go(*words) == code
     assert contents(state) == before
-    assert len(hospital.world.received) == calls
+    assert len(hospital.service.received) == calls
     return capsys.readouterr().err
 
 
@@ -67,12 +67,12 @@ def kill_in_a_run(hospital, doctors, *, seals):
     """Start a run in a process of its own and kill it once the service has made so many seals."""
     hospital.doctors(doctors)
     process = hospital.start("run", "--yes", **slow(rate=40))
-    while len(hospital.world.seals) < seals:
+    while len(hospital.service.seals) < seals:
         assert process.poll() is None, process.stderr.read()
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    return len(hospital.world.seals)
+    return len(hospital.service.seals)
 
 
 def forget_wal(hospital):
@@ -104,7 +104,7 @@ def test_a_copy_without_its_wal_is_refused_and_rebuilt(
     assert second_seals(hospital) == 0
     told = {row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
     held = {row["name"] for row in hospital.outcomes() if row["status"] == "unknown"}
-    assert all(seal.seal_id in told or seal.name in held for seal in hospital.world.seals)
+    assert all(seal.seal_id in told or seal.name in held for seal in hospital.service.seals)
 
 
 @pytest.mark.parametrize("out", ["fixed", "tidied away"])
@@ -371,7 +371,7 @@ def hold_in_the_midst(hospital, *, doctors, seals):
     """Start a slow run in a process of its own; return it once so many seals are made."""
     hospital.doctors(doctors)
     process = hospital.start("run", "--yes", **slow(rate=8))
-    while len(hospital.world.seals) < seals:
+    while len(hospital.service.seals) < seals:
         assert process.poll() is None, process.stderr.read()
     return process
 
@@ -401,7 +401,7 @@ def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
     process.stderr.close()
     if accident != "lock deleted":
         assert second == 6
-    assert len(hospital.world.seals) < 30 or registry == "warn"
+    assert len(hospital.service.seals) < 30 or registry == "warn"
     assert second_seals(hospital) == 0
 
 

@@ -122,7 +122,7 @@ class Hospital(Life):
         if not self.has_rows():
             return
         count = dice.choice([1, 1, 1, 2, 3])
-        sent = len(self.world.received)
+        sent = len(self.service.received)
         match dice.choice(["kill", "kill", "kill", "kill", "disk", "signal"]):
             case "kill":
                 ended = self.cut_short(dice, dice.choice(IN_THE_AIR), count)
@@ -133,7 +133,7 @@ class Hospital(Life):
                 assert ended["signal"] is None
             case _:
                 ended = self.cut_short(dice, dice.choice(POINTS), count, signals=[15])
-                drained = ended["signal"] is None or len(self.world.received) == sent
+                drained = ended["signal"] is None or len(self.service.received) == sent
                 assert drained, "once anything may be sent, a signal drains"
 
     @rule(dice=DICE)
@@ -189,13 +189,13 @@ class Hospital(Life):
     @when(Life.has_rows)
     def check(self):
         """What `check` says is what a run would find, and nothing is sent."""
-        received = len(self.world.received)
+        received = len(self.service.received)
         code, said = self.go("check")
         if not self.has_ledger():  # a killed first run left a key and no ledger: still nothing is sent
             assert code in {0, 2, 3}, said
         else:
             assert code in {0, 3}, said
-        assert len(self.world.received) == received
+        assert len(self.service.received) == received
         self.told = []
         if code == 2:
             return
@@ -385,7 +385,7 @@ class Hospital(Life):
 
     @invariant()
     def nobody_has_a_seal_too_many(self):
-        count = Counter(seal.number for seal in list(self.world.seals))
+        count = Counter(seal.number for seal in list(self.service.seals))
         for person in self.doctors:
             assert count[person.number] <= person.allowed, f"{person} has {count[person.number]} seals"
 
@@ -412,15 +412,15 @@ class Hospital(Life):
             assert len(kinds) == 1, f"after a whole night there is no doubt about {person}"
             if kinds == {"live"}:
                 assert {seal.seal_id for seal in self.seals(person)} == {person.states[0].seal_id}
-        received = len(self.world.received)
+        received = len(self.service.received)
         before = [
             (row["file"], row["row"], row["status"].replace("sealed", "unchanged")) for _, row in self.told
         ]
         self.night({})
-        assert len(self.world.received) == received, "an unchanged night makes no call"
+        assert len(self.service.received) == received, "an unchanged night makes no call"
         assert [(row["file"], row["row"], row["status"]) for _, row in self.told] == before
         assert self.go("ledger", "check")[0] == 0
-        self.world.forget()
+        self.service.reset()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -61,4 +61,4 @@ def test_too_few_descriptors_damage_no_picture(crowded, few):
         assert (code == 0) == (told == {"sealed"})
     crowded.go("run", "--yes")
     assert {row["status"] for row in crowded.outcomes()} <= {"sealed", "unchanged", "unknown"}
-    assert not crowded.world.duplicates()
+    assert not crowded.service.find_duplicates()

@@ -46,7 +46,7 @@ def test_a_disk_fault_while_preparing_drains_and_is_74(hospital_with):
     (hospital.folder / "state" / "work").write_text("in the way")
     assert hospital.go("run") == 74
     assert set(hospital.statuses()) == {"sealed", "not_sent"}
-    assert hospital.statuses()["sealed"] == len(hospital.world.seals)
+    assert hospital.statuses()["sealed"] == len(hospital.service.seals)
 
 
 def test_a_bare_retry_goes_back_to_the_roster_after_a_retry_of_a_workbook(hospital):
@@ -193,8 +193,8 @@ def test_a_workbook_is_retried_with_the_pictures_and_the_company_of_its_own_run(
     first = hospital.runs[0] / "results.xlsx"
     workbook = edited(hospital, first, {name(1): {"手机号": "15400000001"}})
     assert hospital.go("retry", str(workbook)) == 0
-    (seal,) = hospital.world.seals
-    assert hospital.world.pictures[seal.picture] == (hospital.folder / "a" / "00001.png").read_bytes()
+    (seal,) = hospital.service.seals
+    assert hospital.service.pictures[seal.picture] == (hospital.folder / "a" / "00001.png").read_bytes()
 
 
 def test_a_workbook_is_retried_beside_the_namesakes_of_its_own_run(hospital):
@@ -213,7 +213,7 @@ def test_a_workbook_is_retried_beside_the_namesakes_of_its_own_run(hospital):
     assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
     again = hospital.newest / "results.xlsx"  # and once more, from the retry's own workbook
     assert hospital.go("retry", str(again)) == 3
-    assert [seal.name for seal in hospital.world.seals if seal.name == "张伟"] == []
+    assert [seal.name for seal in hospital.service.seals if seal.name == "张伟"] == []
 
 
 def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital, capsys):
@@ -234,10 +234,10 @@ def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital
     book.save(workbook)
     assert hospital.go("retry", str(workbook)) == 2
     assert "edited.xlsx To fix row 2" in capsys.readouterr().err
-    assert len(hospital.world.seals) == 1
+    assert len(hospital.service.seals) == 1
     workbook.rename(other / "edited.xlsx")
     assert hospital.go("run", str(other)) == 3  # as the message says; and both namesakes stand there
-    assert len(hospital.world.seals) == 1
+    assert len(hospital.service.seals) == 1
 
 
 @pytest.mark.parametrize("how", ["the named roster", "one of two", "out of the inbox", "all of the inbox"])
@@ -253,15 +253,15 @@ def test_a_workbook_whose_roster_is_gone_gives_no_namesakes_picture(hospital, ca
         (inbox / "roster.xlsx").unlink()
     named = [str(path) for path in inbox.iterdir()] if how in {"the named roster", "one of two"} else []
     assert hospital.go("run", *named) == 3
-    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+    assert [seal.name for seal in hospital.service.seals].count("张伟") == 1
     workbook = shutil.copy(hospital.newest / "results.xlsx", hospital.folder / "w.xlsx")
     (inbox / "a.xlsx").rename(hospital.folder / "archived.xlsx")
     assert hospital.go("retry", str(workbook)) == 2
     assert "w.xlsx To fix row 2" in capsys.readouterr().err
-    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+    assert [seal.name for seal in hospital.service.seals].count("张伟") == 1
     (hospital.folder / "archived.xlsx").rename(inbox / "b.xlsx")
     assert hospital.go("run") == 3, "under another name it is found by its rows"
-    assert [seal.name for seal in hospital.world.seals].count("张伟") == 1
+    assert [seal.name for seal in hospital.service.seals].count("张伟") == 1
 
 
 def test_of_equal_rows_with_pictures_in_their_cells_none_gets_the_others(hospital):
@@ -287,7 +287,7 @@ def test_of_equal_rows_with_pictures_in_their_cells_none_gets_the_others(hospita
     write(11, 12)
     assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
     assert [row["codes"][-1] for row in hospital.outcomes()] == ["IMAGE_MISSING"]
-    assert hospital.world.seals == []
+    assert hospital.service.seals == []
 
 
 def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
@@ -302,7 +302,7 @@ def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("retry", str(hospital.newest / "results.xlsx")) == 0
     assert hospital.statuses() == {"sealed": 1}
-    assert len(hospital.world.seals) == 3
+    assert len(hospital.service.seals) == 3
 
 
 def test_the_picture_of_an_unsettled_create_is_nobody_elses(hospital_with):
@@ -376,10 +376,10 @@ def test_a_ledger_lost_after_a_run_with_out_is_noticed(hospital):
 def test_the_wrong_file_is_a_matter_of_usage(hospital, monkeypatch, words, code):
     hospital.doctors(1)
     hospital.go("run")
-    before = len(hospital.world.received)
+    before = len(hospital.service.received)
     monkeypatch.chdir(hospital.folder)
     assert hospital.go(*words) == code
-    assert len(hospital.world.received) == before
+    assert len(hospital.service.received) == before
 
 
 def test_the_log_tells_what_happened_to_each_row_that_was_sent(hospital):

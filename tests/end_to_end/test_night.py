@@ -9,7 +9,7 @@ import pytest
 from night_support import draw_seal, name, number
 from tencentcloud.essbasic.v20210526 import models
 
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 
 def test_every_doctor_gets_a_seal_of_the_own_picture(hospital):
@@ -17,7 +17,7 @@ def test_every_doctor_gets_a_seal_of_the_own_picture(hospital):
     assert hospital.go("run") == 0
 
     assert hospital.statuses() == {"sealed": 12}
-    made = {seal.number: seal for seal in hospital.world.seals}
+    made = {seal.number: seal for seal in hospital.service.seals}
     assert len(made) == 12
     for outcome in hospital.outcomes():
         serial = int(outcome["staff_no"])
@@ -25,7 +25,7 @@ def test_every_doctor_gets_a_seal_of_the_own_picture(hospital):
         assert outcome["seal_id"] == seal.seal_id
         assert outcome["name"] == seal.name == name(serial)
         assert (
-            hospital.world.pictures[seal.picture]
+            hospital.service.pictures[seal.picture]
             == (hospital.folder / "seals" / f"{serial:05d}.png").read_bytes()
         )
         assert outcome["picture"]["sha256"] == seal.picture
@@ -38,8 +38,8 @@ def test_the_inline_contract_sends_its_own_fields(hospital_with):
     hospital.doctors(5)
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 5}
-    assert not hospital.world.uploads
-    assert {(seal.enable_auto_sign, seal.license_type) for seal in hospital.world.seals} == {(True, 1)}
+    assert not hospital.service.uploads
+    assert {(seal.enable_auto_sign, seal.license_type) for seal in hospital.service.seals} == {(True, 1)}
 
 
 def test_paid_licences_are_told_before_they_are_bound(hospital_with, capsys):
@@ -53,20 +53,20 @@ def test_paid_licences_are_told_before_they_are_bound(hospital_with, capsys):
 def test_a_second_night_sends_nothing(hospital):
     hospital.doctors(6)
     hospital.go("run")
-    before = len(hospital.world.received)
+    before = len(hospital.service.received)
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 6}
-    assert len(hospital.world.received) == before
+    assert len(hospital.service.received) == before
 
 
 def test_an_emptied_picture_folder_changes_nothing(hospital):
     hospital.doctors(6)
     hospital.go("run")
-    before = len(hospital.world.received)
+    before = len(hospital.service.received)
     shutil.rmtree(hospital.folder / "seals")
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 6}
-    assert len(hospital.world.received) == before
+    assert len(hospital.service.received) == before
     assert {problem["severity"] for outcome in hospital.outcomes() for problem in outcome["problems"]} == {
         "warning"
     }
@@ -82,7 +82,7 @@ def test_what_changed_after_the_seal_is_not_sent(hospital):
     first, second = hospital.outcomes()
     assert (first["status"], second["status"]) == ("changed", "unchanged")
     assert first["codes"] == ["CONTENT_CHANGED"]
-    assert len(hospital.world.seals) == 2
+    assert len(hospital.service.seals) == 2
 
 
 def test_the_same_picture_saved_anew_is_no_change(hospital):
@@ -102,7 +102,7 @@ def test_a_new_doctor_with_a_sealed_ones_picture_gets_nothing(hospital):
     shutil.copy(hospital.folder / "seals" / "00001.png", hospital.folder / "seals" / "00002.png")
     hospital.roster([(name(2), number(2), None, "00002", "内科")], file="more.xlsx")
     assert hospital.go("run") == 3
-    assert len(hospital.world.seals) == 1
+    assert len(hospital.service.seals) == 1
     assert "IMAGE_SHARED" in {code for outcome in hospital.outcomes() for code in outcome["codes"]}
 
 
@@ -127,7 +127,7 @@ def test_one_drawing_in_two_files_goes_to_nobody(hospital, command):
     save_as_bmp(hospital, 2, whose=1)
     assert hospital.go(command) == 3
     assert shared(hospital, command) == {name(1), name(2)}
-    assert {seal.name for seal in hospital.world.seals} == ({name(3)} if command == "run" else set())
+    assert {seal.name for seal in hospital.service.seals} == ({name(3)} if command == "run" else set())
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
@@ -137,7 +137,7 @@ def test_a_new_doctor_with_a_sealed_ones_drawing_gets_nothing_either(hospital, c
     save_as_bmp(hospital, 2, whose=1)
     hospital.roster([(name(2), number(2), None, "00002", "内科")], file="more.xlsx")
     assert hospital.go(command) == 3
-    assert len(hospital.world.seals) == 1
+    assert len(hospital.service.seals) == 1
     assert shared(hospital, command) == {name(2)}
 
 
@@ -168,7 +168,7 @@ def test_check_finds_what_run_finds_and_sends_nothing(hospital):
     (hospital.folder / "seals" / "00009.png").write_bytes(b"not a picture")
     assert hospital.go("check") == 3
     found = [(line["row"], line["codes"]) for line in hospital.outcomes("plan.jsonl")]
-    assert not hospital.world.received
+    assert not hospital.service.received
     assert hospital.go("run") == 3
     assert found == [(line["row"], line["codes"]) for line in hospital.outcomes()]
     assert [codes for _, codes in found][1:] == [
@@ -317,10 +317,10 @@ def test_the_results_hold_every_row_once_and_no_whole_number(hospital):
 def test_a_lost_ledger_or_key_stops_the_night(hospital, missing):
     hospital.doctors(2)
     hospital.go("run")
-    before = len(hospital.world.received)
+    before = len(hospital.service.received)
     (hospital.folder / missing).unlink()
     assert hospital.go("run") == (74 if missing.endswith(".key") else 2)
-    assert len(hospital.world.received) == before
+    assert len(hospital.service.received) == before
 
 
 def test_an_edited_to_fix_sheet_is_retried(hospital):
@@ -351,10 +351,10 @@ def test_an_edited_to_fix_sheet_is_retried(hospital):
         [],
         [],
     ]  # not compared with their old copies
-    assert {seal.number for seal in hospital.world.seals} == {number(serial) for serial in (1, 2, 3)}
+    assert {seal.number for seal in hospital.service.seals} == {number(serial) for serial in (1, 2, 3)}
     assert hospital.go("retry", str(edited)) == 0
-    assert len(hospital.world.seals) == 3
-    assert hospital.world.duplicates() == {}
+    assert len(hospital.service.seals) == 3
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
@@ -416,7 +416,7 @@ def test_a_retry_remembers_the_namesake_who_is_not_on_the_sheet(hospital):
     edited = hospital.folder / "edited.xlsx"
     book.save(edited)
     assert hospital.go("retry", str(edited)) == 3
-    assert hospital.world.seals == []
+    assert hospital.service.seals == []
     (outcome,) = hospital.outcomes()
     assert "IMAGE_AMBIGUOUS" in outcome["codes"]
 
@@ -430,4 +430,4 @@ def test_columns_without_meaning_in_this_contract_are_said(hospital):
     assert hospital.go("run") == 0
     (outcome,) = hospital.outcomes()
     assert "VALUE_INVALID" in outcome["codes"]
-    assert hospital.world.seals[0].enable_auto_sign is None
+    assert hospital.service.seals[0].enable_auto_sign is None

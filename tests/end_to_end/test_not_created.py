@@ -7,7 +7,7 @@ from wire_support import fault
 
 from pipeline.clock import SystemClock
 from pipeline.messages.results import WORDS
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_seal_that_was_not_found_is_not_taken_for_not_created(overlooked, caps
     assert run_later(overlooked, "resolve", who, "--not-created") == 2
     assert "proves nothing" in capsys.readouterr().err
     assert overlooked.go("run") == 3
-    assert overlooked.world.duplicates() == {}
+    assert overlooked.service.find_duplicates() == {}
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0, "a human's own word"
     assert run_later(overlooked, "explain", who) == 0
     assert "own word" in capsys.readouterr().out
@@ -67,27 +67,27 @@ def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 2, (
         "this doctor has not opened it"
     )
-    seal = next(each for each in overlooked.world.seals if each.name == sealed(overlooked))
-    overlooked.world.open_auto_sign(seal)
+    seal = next(each for each in overlooked.service.seals if each.name == sealed(overlooked))
+    overlooked.service.open_auto_sign(seal)
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 0
     assert run_later(overlooked, "explain", sealed(overlooked)) == 0
     assert "auto-sign query shows the seal" in capsys.readouterr().out
     assert run_later(overlooked, "resolve", who, "--not-created") == 2
-    overlooked.world._service._auto_sign[seal.person] = "yD" + "0" * 30
+    overlooked.service._actions._auto_sign[seal.person] = "yD" + "0" * 30
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
-    overlooked.world._service._auto_sign[seal.person] = ""
+    overlooked.service._actions._auto_sign[seal.person] = ""
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
 
 
 def test_an_open_auto_sign_without_a_seal_is_told_as_that(overlooked, capsys):
     (who,) = find_unknown_rows(overlooked)
-    seal = next(each for each in overlooked.world.seals if each.name == who)
-    overlooked.world._service._auto_sign[seal.person] = ""
+    seal = next(each for each in overlooked.service.seals if each.name == who)
+    overlooked.service._actions._auto_sign[seal.person] = ""
     assert run_later(overlooked, "resolve", who, "--look-up") == 3
     said = capsys.readouterr().err
     assert "no seal is set" in said
     assert "IsOpen" not in said
-    overlooked.world._service._auto_sign[seal.person] = "  "
+    overlooked.service._actions._auto_sign[seal.person] = "  "
     assert run_later(overlooked, "resolve", who, "--look-up") == 3, "no SealId"
 
 
@@ -96,7 +96,7 @@ def test_a_seal_made_by_hand_certifies_no_place(overlooked):
     (overlooked.folder / "state").rename(overlooked.folder / "old state")
     (overlooked.folder / "out").rename(overlooked.folder / "old out")
     book = openpyxl.Workbook()
-    serial = next(each for each in overlooked.world.seals if each.name == who)
+    serial = next(each for each in overlooked.service.seals if each.name == who)
     for line in (("姓名", "身份证号", "印章ID"), (who, serial.number, serial.seal_id)):
         book.active.append(line)
     book.save(overlooked.folder / "old.xlsx")
@@ -154,4 +154,4 @@ def test_nothing_was_made_twice(overlooked):
     (who,) = find_unknown_rows(overlooked)
     assert run_later(overlooked, "resolve", who, "--seal-id", list_made_seals(overlooked)[who]) == 0
     assert overlooked.go("run") == 0
-    assert overlooked.world.duplicates() == {}
+    assert overlooked.service.find_duplicates() == {}

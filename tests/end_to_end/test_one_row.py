@@ -82,7 +82,7 @@ def test_a_line_that_breaks_is_written_bare(hospital, monkeypatch):
     assert hospital.go("run", "--yes") == 0
     first, second, _ = hospital.outcomes()
     assert (first["codes"], second["codes"]) == (["MOBILE_MISSING"], ["ROW_NOT_PROCESSED"])
-    (made,) = (seal for seal in hospital.world.seals if seal.number == number(2))
+    (made,) = (seal for seal in hospital.service.seals if seal.number == number(2))
     assert (second["status"], second["seal_id"]) == ("sealed", made.seal_id)
 
 
@@ -105,8 +105,8 @@ def test_a_grey_picture_with_associated_alpha_is_sealed(hospital):
     (hospital.folder / "seals" / "00002.tif").write_bytes(grey_with_associated_alpha())
     assert hospital.go("check") == 0
     assert hospital.go("run", "--yes") == 0
-    (sent,) = (each for each in hospital.world.seals if each.number == number(2))
-    with Image.open(io.BytesIO(hospital.world.pictures[sent.picture])) as image:
+    (sent,) = (each for each in hospital.service.seals if each.number == number(2))
+    with Image.open(io.BytesIO(hospital.service.pictures[sent.picture])) as image:
         assert (image.mode, image.size) == ("RGBA", (60, 40))
         assert image.getpixel((20, 12)) == (40, 40, 40, 255)
         assert image.getpixel((40, 30))[3] == 0

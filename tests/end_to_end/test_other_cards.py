@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from night_support import draw_seal
 
-from pipeline.sandbox.person import PersonRules
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.checks import PersonRules
 
 WAYS = ("E12345678", "e12345678", "Ｅ１２３４５６７８", "e-12345678")
 HEADERS = ("姓名", "证件号码", "证件类型", "工号")
@@ -32,11 +32,11 @@ def test_one_person_one_seal(abroad, first):
         roster(abroad, number)
         assert abroad.go("run") == 0, number
         assert abroad.statuses() == {"unchanged": 1}, number
-    assert len(abroad.world.seals) == 1
+    assert len(abroad.service.seals) == 1
 
 
 def test_two_ways_in_one_roster_are_one_person_twice(abroad):
     roster(abroad, *WAYS)
     assert abroad.go("run") == 0
     assert [row["status"] for row in abroad.outcomes()] == ["sealed"] + ["rejected"] * (len(WAYS) - 1)
-    assert len(abroad.world.seals) == 1
+    assert len(abroad.service.seals) == 1

@@ -19,7 +19,7 @@ from pipeline.domain.run import Status
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Decision
 from pipeline.ledger.site_key import SiteKey
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 from pipeline.workflow.rebuild import rebuild_report
 from pipeline.workflow.stage_settings import name_tenant
 
@@ -82,7 +82,7 @@ def test_three_stormy_nights_end_the_same_over_either_ledger(hospital_with, tmp_
     """Row by row: what SQLite's constraints guard, another ledger guards as well."""
     first = hospital_with(faults=TROUBLES)
     over_sqlite = nights(first)
-    calls = Counter(call.action for call in first.world.received)
+    calls = Counter(call.action for call in first.service.received)
 
     second = hospital_with(faults=TROUBLES)
     second.folder = tmp_path_factory.mktemp("second")
@@ -92,13 +92,13 @@ def test_three_stormy_nights_end_the_same_over_either_ledger(hospital_with, tmp_
     over_memory = nights(second, ledger=book, site_key=KEY)
 
     assert over_memory == over_sqlite
-    assert Counter(call.action for call in second.world.received) == calls
+    assert Counter(call.action for call in second.service.received) == calls
     assert set(over_sqlite[0].values()) == {"sealed", "unknown", "failed", "not_sent"}
     assert {"unchanged", "unknown", "changed", "rejected"} <= {
         *over_sqlite[2].values(),
         *over_sqlite[3].values(),
     }
-    assert second.world.duplicates() == first.world.duplicates() == {}
+    assert second.service.find_duplicates() == first.service.find_duplicates() == {}
 
 
 def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
@@ -122,7 +122,7 @@ def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_wit
     config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
     own = {"ledger": book, "site_key": KEY, "write": False}
     assert pipeline.run(config, **own).counts == {Status.SEALED: 1, Status.UNKNOWN: 2}
-    made = {seal.number: seal for seal in hospital.world.seals}
+    made = {seal.number: seal for seal in hospital.service.seals}
     first, second = [past for past in book.snapshot().people.values() if past.unresolved_attempt]
     seal = next(seal for seal in made.values() if seal.trace_id == first.unresolved_attempt.uuid)
     settled = Decision(
@@ -191,7 +191,7 @@ async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, b
         await night
     people = book.snapshot().people.values()
     assert [past for past in people if past.unresolved_attempt] == []
-    assert sum(past.seal is not None for past in people) == len(hospital.world.seals)
+    assert sum(past.seal is not None for past in people) == len(hospital.service.seals)
     assert book.find_last_run(complete=True).exit == 130
 
 

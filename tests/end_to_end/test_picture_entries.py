@@ -23,9 +23,9 @@ def test_a_path_of_another_computer_names_a_picture_and_leads_nowhere_else(hospi
     rows = [row(1, "C:\\Users\\护士站\\Desktop\\扫描1.png"), row(2, outside), row(3, "C:\\..\\扫描2.png")]
     hospital.roster(rows, headers=HEADERS)
     assert hospital.go("run") == 3
-    (seal,) = hospital.world.seals
+    (seal,) = hospital.service.seals
     drawn = (hospital.folder / "seals" / "扫描1.png").read_bytes()
-    assert (seal.number, hospital.world.pictures[seal.picture]) == (number(1), drawn)
+    assert (seal.number, hospital.service.pictures[seal.picture]) == (number(1), drawn)
     assert [set(each) - {"MOBILE_MISSING", "ID_TYPE_INFERRED"} for each in codes(hospital)] == [
         {"IMAGE_NAME_FUZZY"},
         {"IMAGE_MISSING"},
@@ -40,7 +40,7 @@ def test_a_file_of_another_doctors_name_stays_contested_behind_a_path(hospital):
     draw_seal(hospital.folder / "seals" / f"{name(2)}.png", 2)
     hospital.roster([row(1, f"D:\\章\\{name(2)}.png"), row(2)], headers=HEADERS)
     assert hospital.go("run") == 3
-    assert hospital.world.seals == []
+    assert hospital.service.seals == []
 
 
 def test_blanks_inside_a_seal_name_are_taken_off_and_recorded(hospital):
@@ -48,7 +48,7 @@ def test_blanks_inside_a_seal_name_are_taken_off_and_recorded(hospital):
     wanted = f"{name(1)}医师章"
     hospital.roster([row(1, None, f" {wanted[0]}　{wanted[1:3]} {wanted[3:]}")], headers=HEADERS)
     assert hospital.go("run") == 0
-    (seal,) = hospital.world.seals
+    (seal,) = hospital.service.seals
     assert seal.seal_name == wanted
     (line,) = hospital.outcomes()
     changes = [(each["field"], each["to"], each["why"]) for each in line["changes"]]
@@ -75,4 +75,4 @@ def test_a_shared_picture_that_is_unusable_besides_is_called_so_on_every_row(hos
             set(each["codes"]) - {"MOBILE_MISSING", "ID_TYPE_INFERRED"} for each in hospital.outcomes(file)
         ]
         assert told == expected, command
-    assert hospital.world.seals == []
+    assert hospital.service.seals == []

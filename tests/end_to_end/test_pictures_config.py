@@ -22,7 +22,7 @@ def wide_margin(path):
 
 
 def sent(hospital) -> Image.Image:
-    (data,) = hospital.world.pictures.values()
+    (data,) = hospital.service.pictures.values()
     return Image.open(io.BytesIO(data))
 
 
@@ -38,7 +38,7 @@ def test_a_clean_up_is_off_unless_asked_for(hospital):
     path = hospital.folder / "seals" / "00001.png"
     wide_margin(path)
     assert hospital.go("run", "--yes") == 0
-    assert list(hospital.world.pictures.values()) == [path.read_bytes()]
+    assert list(hospital.service.pictures.values()) == [path.read_bytes()]
 
 
 def test_trim_and_transparent_reach_the_wire_and_are_said(hospital):
@@ -66,7 +66,7 @@ def test_asking_for_the_names_without_the_extra_is_a_usage_error(hospital, capsy
     asked(hospital, ocr=True)
     assert hospital.go("run", "--yes") == 2
     assert "ocr" in capsys.readouterr().err
-    assert not hospital.world.received
+    assert not hospital.service.received
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="make ocr")
@@ -86,7 +86,7 @@ def test_swapped_seals_are_stopped_by_check_and_run(hospital, drawn):
             for row in hospital.outcomes("plan.jsonl" if command == ["check"] else "outcomes.jsonl")
         }
         assert told == {"李建国": True, "张伟": True, "欧阳慧": False}
-    assert [seal.name for seal in hospital.world.seals] == ["欧阳慧"]
+    assert [seal.name for seal in hospital.service.seals] == ["欧阳慧"]
 
 
 @pytest.fixture

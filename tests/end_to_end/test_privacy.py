@@ -18,7 +18,7 @@ from resolution_support import run_later
 from wire_support import CREATE, UPLOAD
 
 from pipeline.messages.results import WORDS
-from pipeline.sandbox.tenant import SANDBOX
+from pipeline.sandbox.authentication import SANDBOX
 
 PASSWORD = "canary-password-of-a-workbook"
 UPLOADED, LOST, REFUSED, ERROR, BY_NUMBER, WRONG, NUMERIC, TWO_MOBILES, SPACED, WELL = range(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from wire_support import fault
 
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 
 
 def _until(condition, seconds=20.0):
@@ -27,22 +27,22 @@ def test_kill_9_in_the_middle_then_run_again(hospital_with):
     hospital = hospital_with(latency=0.05)
     hospital.doctors(60)
     first = hospital.start("run")
-    _until(lambda: len(hospital.world.seals) >= 20)
+    _until(lambda: len(hospital.service.seals) >= 20)
     first.kill()
     first.wait()
     first.stderr.close()
-    _until(lambda: len(hospital.world.seals) == len(hospital.world.arrivals()))
-    made = {seal.number: seal for seal in hospital.world.seals}
+    _until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
+    made = {seal.number: seal for seal in hospital.service.seals}
     assert 20 <= len(made) < 60
 
     code = hospital.go("run")
     statuses = hospital.statuses()
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
     assert set(statuses) <= {"sealed", "unchanged", "unknown"}
     assert sum(statuses.values()) == 60
     assert statuses.get("unknown", 0) <= 8  # creates that were in flight
     assert code == (3 if "unknown" in statuses else 0)
-    by_trace = {seal.trace_id: seal for seal in hospital.world.seals}
+    by_trace = {seal.trace_id: seal for seal in hospital.service.seals}
     for outcome in hospital.outcomes():
         seal = by_trace.get(outcome["trace_id"])
         if outcome["status"] == "unknown":
@@ -68,11 +68,11 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_told_by_its_log(hospital_w
         assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
     hospital.doctors(40)
     night = hospital.start("run")
-    _until(lambda: len(hospital.world.seals) >= 15)
+    _until(lambda: len(hospital.service.seals) >= 15)
     night.kill()
     night.wait()
     night.stderr.close()
-    _until(lambda: len(hospital.world.seals) == len(hospital.world.arrivals()))
+    _until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     shutil.rmtree(hospital.folder / "state")
     if backed_up:
         assert hospital.go("ledger", "restore", str(tmp_path / "old")) == 0
@@ -87,7 +87,7 @@ def test_a_killed_run_is_told_again_by_report(hospital_with):
     hospital = hospital_with(latency=0.05)
     hospital.doctors(60)
     first = hospital.start("run")
-    _until(lambda: len(hospital.world.seals) >= 20)
+    _until(lambda: len(hospital.service.seals) >= 20)
     first.kill()
     first.wait()
     first.stderr.close()
@@ -95,7 +95,7 @@ def test_a_killed_run_is_told_again_by_report(hospital_with):
     run = hospital.runs[0]
     lines = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
     assert len(lines) == 60
-    known = {seal.seal_id for seal in hospital.world.seals}
+    known = {seal.seal_id for seal in hospital.service.seals}
     assert {line["seal_id"] for line in lines if line["status"] == "sealed"} <= known
     assert {line["status"] for line in lines} <= {"sealed", "unknown", "not_sent"}
 
@@ -104,7 +104,7 @@ def test_sigterm_drains_and_writes_the_results(hospital_with):
     hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
     hospital.doctors(60)
     run = hospital.start("run")
-    _until(lambda: len(hospital.world.seals) >= 5)
+    _until(lambda: len(hospital.service.seals) >= 5)
     run.send_signal(signal.SIGTERM)
     said = run.stderr.read()
     run.stderr.close()
@@ -112,17 +112,17 @@ def test_sigterm_drains_and_writes_the_results(hospital_with):
     assert "Stopping" in said
     statuses = hospital.statuses()
     assert set(statuses) == {"sealed", "not_sent"}
-    assert statuses["sealed"] == len(hospital.world.seals)
+    assert statuses["sealed"] == len(hospital.service.seals)
     assert hospital.record()["exit"] == 143
     assert hospital.go("run") == 0
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
     hospital = hospital_with(latency=0.2)
     hospital.doctors(40)
     run = hospital.start("run")
-    _until(lambda: len(hospital.world.received) >= 2)
+    _until(lambda: len(hospital.service.received) >= 2)
     assert hospital.go("run") == 6
     assert hospital.go("check") in {0, 3}  # a check needs no lock; what is in flight is unknown to it
     assert hospital.go("status") == 0
@@ -136,7 +136,7 @@ def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospi
     hospital = hospital_with(latency=0.2)
     hospital.doctors(40)
     run = hospital.start("run")
-    _until(lambda: len(hospital.world.received) >= 2)
+    _until(lambda: len(hospital.service.received) >= 2)
     waiting = "00040"
     assert hospital.go("explain", waiting) == 0
     told = "".join(capsys.readouterr())
@@ -260,4 +260,4 @@ def test_nobody_is_asked_before_the_keys_are_there(hospital):
     os.close(theirs)
     assert process.returncode == 4
     assert "[y/N]" not in told
-    assert hospital.world.received == []
+    assert hospital.service.received == []

@@ -63,6 +63,6 @@ def test_each_command_works_as_it_stands_there(hospital, monkeypatch, readme):
         if 'data-site=""' not in told:  # before the first run a page is for looking only
             page = told
     assert ended == [("check", 3), ("run", 3), ("run", 3), ("retry", 0), ("run", 0)]
-    assert len(hospital.world.seals) == 3
+    assert len(hospital.service.seals) == 3
     book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
     assert book.sheetnames[0] in {"汇总", "Summary"}

@@ -105,7 +105,7 @@ def test_each_kind_of_answer(night):
     assert night.go("run") == 0
     assert night.statuses() == {"sealed": 1, "unchanged": 3}
     assert night.creates() == sent + 1
-    assert night.world.duplicates() == {}
+    assert night.service.find_duplicates() == {}
     assert list_made_seals(night) == {row["name"]: row["seal_id"] for row in night.outcomes()}
 
 
@@ -176,7 +176,7 @@ def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(night):
     assert night.go("run") == 3
     assert night.statuses() == {"unchanged": 2, "unknown": 1, "exists": 1}
     assert run_later(night, "resolve", lost, "--seal-id", list_made_seals(night)[lost]) == 0
-    assert night.world.duplicates() == {}
+    assert night.service.find_duplicates() == {}
 
 
 def test_what_was_not_entered_ends_with_a_command_that_decides_nothing(night, changed_too, capsys):
@@ -395,7 +395,7 @@ def test_a_replaced_seal_is_made_anew_under_its_own_name(changed):
     assert run_later(changed, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
     assert changed.go("run") == 0
     assert changed.statuses() == {"sealed": 1, "unchanged": 2}
-    assert [seal.seal_name for seal in changed.world.seals if seal.name == name(1)][-1] == "新处方章"
+    assert [seal.seal_name for seal in changed.service.seals if seal.name == name(1)][-1] == "新处方章"
     assert changed.go("run") == 0
     assert changed.statuses() == {"unchanged": 3}
 

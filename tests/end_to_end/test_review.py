@@ -111,7 +111,7 @@ def test_judged_in_the_browser_saved_and_run(hospital):
         name(3): "not_sent",
         name(4): "sealed",
     }
-    assert len(hospital.world.seals) == 2
+    assert len(hospital.service.seals) == 2
     file, _ = judge_by_keyboard(hospital, "1")  # what is left to judge comes first
     assert hospital.go("run", "--yes", "--review", str(file)) == 3
     assert status(hospital)[name(3)] == "sealed"

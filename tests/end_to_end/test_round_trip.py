@@ -102,7 +102,7 @@ def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(
     saved = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
     assert ward.go("retry", str(saved)) == 0
     assert ward.statuses() == {"sealed": 2}
-    assert {seal.name for seal in ward.world.seals} == {name(1), name(2), name(3)}
+    assert {seal.name for seal in ward.service.seals} == {name(1), name(2), name(3)}
     assert ward.creates() == 3
 
 
@@ -145,7 +145,7 @@ def test_columns_may_be_moved_and_deleted_and_what_is_gone_is_as_the_roster_has_
     assert ward.go("run", str(ward.folder / "inbox" / "b.xlsx")) == 3
     workbook = corrected(latest(ward), {"00009": {"手机号": MOBILE}}, tmp_path / "e" / "r.xlsx", alter=alter)
     assert ward.go("retry", str(workbook)) == 0
-    assert [seal.seal_name for seal in ward.world.seals if seal.name == name(9)] == ["九号章"]
+    assert [seal.seal_name for seal in ward.service.seals if seal.name == name(9)] == ["九号章"]
 
 
 def test_a_line_that_was_emptied_is_left_alone_like_a_deleted_one(ward, tmp_path):
@@ -278,10 +278,10 @@ def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_a
     told = files(ward)[f"改好.{form}"]
     assert (told["status"], told["rows"]) == ("read", 0)
     assert "replace the roster's: 2." in told["notes"][0]
-    before = len(ward.world.received)
+    before = len(ward.service.received)
     assert ward.go("run") == 3
     assert ward.statuses() == {"unchanged": 3, "rejected": 1}
-    assert len(ward.world.received) == before
+    assert len(ward.service.received) == before
     assert ward.go("retry") == 3
     assert ward.statuses() == {"unchanged": 3, "rejected": 1}
     assert ward.go("report") == 0
@@ -414,8 +414,8 @@ def pictured(
 
 
 def seal_bytes(hospital, who: str) -> bytes:
-    (seal,) = [each for each in hospital.world.seals if each.name == who]
-    return hospital.world.pictures[seal.picture]
+    (seal,) = [each for each in hospital.service.seals if each.name == who]
+    return hospital.service.pictures[seal.picture]
 
 
 CELLS = [(name(1), number(1), "154", "1"), (name(2), number(2), "154", "2")]
@@ -561,7 +561,7 @@ def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_p
     heads = [cell.value for cell in sheet[1]]
     sheet.cell(2, heads.index("Conclusion") + 1).value = "created"
     who = sheet.cell(2, 1).value
-    made = {seal.name: seal.seal_id for seal in hospital.world.seals}
+    made = {seal.name: seal.seal_id for seal in hospital.service.seals}
     sheet.cell(2, heads.index("SealId") + 1).value = made[who]
     sheet.title = "Sheet2"
     (tmp_path / "e").mkdir()

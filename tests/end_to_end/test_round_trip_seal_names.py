@@ -44,7 +44,7 @@ def test_seal_names_that_are_written_into_to_fix_are_used(namesakes, tmp_path, w
     assert namesakes.go(*(["retry", str(target)] if way == "retry" else ["run"])) == 0
 
     assert namesakes.statuses() == {"sealed": 2}
-    assert sorted(seal.seal_name for seal in namesakes.world.seals) == sorted(wanted)
+    assert sorted(seal.seal_name for seal in namesakes.service.seals) == sorted(wanted)
     assert namesakes.go("run") == 0, "the roster alone, or with the workbook beside it, changes nothing"
 
 
@@ -91,7 +91,7 @@ def test_a_number_that_is_corrected_after_a_refusal_keeps_the_doctors_seal_name(
     (outcome,) = mistyped.outcomes()
     assert (outcome["status"], outcome["seal_name"]) == ("sealed", f"{name(1)}处方章")
     assert "SEAL_NAME_DUPLICATE" not in outcome["codes"]
-    assert [seal.seal_name for seal in mistyped.world.seals] == [f"{name(1)}处方章"]
+    assert [seal.seal_name for seal in mistyped.service.seals] == [f"{name(1)}处方章"]
     mistyped.doctors(1)
     assert (mistyped.go("run"), mistyped.statuses()) == (0, {"unchanged": 1})
     assert mistyped.go("ledger", "check") == 0
@@ -100,7 +100,7 @@ def test_a_number_that_is_corrected_after_a_refusal_keeps_the_doctors_seal_name(
 def test_a_name_that_is_corrected_after_a_refusal_is_the_seals_too(mistyped):
     mistyped.roster([(name(2), number(9), "15400000001", "00001", "内科")])
     assert mistyped.go("run") == 0
-    assert [seal.seal_name for seal in mistyped.world.seals] == [f"{name(2)}处方章"]
+    assert [seal.seal_name for seal in mistyped.service.seals] == [f"{name(2)}处方章"]
 
 
 def test_the_ledger_is_rebuilt_with_a_name_that_passed_on(mistyped):

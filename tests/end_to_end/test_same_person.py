@@ -41,7 +41,7 @@ def save_as_jpeg(hospital):
 def seals_of(hospital, *numbers) -> list:
     """The seals that the service made for one human, who has all of these numbers."""
     numbers = {each.casefold() for each in numbers or (WRONG, RIGHT)}
-    return [seal for seal in hospital.world.seals if seal.number.casefold() in numbers]
+    return [seal for seal in hospital.service.seals if seal.number.casefold() in numbers]
 
 
 def row_of(hospital, file="outcomes.jsonl", card=RIGHT) -> dict:
@@ -165,7 +165,7 @@ def test_who_stands_in_the_roster_under_the_old_number_keeps_nobody_back(sealed)
 def test_check_holds_it_before_anything_is_sent(sealed):
     scan_anew(sealed)
     sealed.roster([person(), *others(2, 3)])
-    calls = len(sealed.world.received)
+    calls = len(sealed.service.received)
     assert sealed.go("check") == 3
     (line,) = [
         json.loads(line)
@@ -173,7 +173,7 @@ def test_check_holds_it_before_anything_is_sent(sealed):
         if RIGHT[-4:] in line and "rejected" in line
     ]
     assert line["codes"] == ["PERSON_POSSIBLY_SAME"]
-    assert len(sealed.world.received) == calls
+    assert len(sealed.service.received) == calls
 
 
 @pytest.mark.parametrize("words", [("run", "--limit", "5"), ("retry",)])
@@ -356,7 +356,7 @@ def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_pat
         }
         for point, count in points:
             afresh()
-            made_before = len(held.world.seals)
+            made_before = len(held.service.seals)
             order = {"name": point, "pass": count}
             ended = zygote.run(held, "resolve", name(1), word, **order)
             assert ended["signal"] is not None, point
@@ -364,9 +364,9 @@ def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_pat
                 assert zygote.run(held, "resolve", name(1), word)["code"] in {0, 2}, point
             zygote.run(held, "run")
             assert row_of(held)["status"] == settled, point
-            assert len(held.world.seals) == made_before + (word == "--other-person"), point
+            assert len(held.service.seals) == made_before + (word == "--other-person"), point
             assert zygote.run(held, "ledger", "check")["code"] == 0, point
-            held.world.forget()
+            held.service.reset()
 
 
 # -- a create without a verdict in place of the seal

@@ -15,7 +15,7 @@ from pipeline.clock import ManualClock
 from pipeline.esign.contracts.base import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, read_create, read_upload
-from pipeline.sandbox.rules import Rules
+from pipeline.sandbox.actions import Rules
 from pipeline.sending.run_state import RunState
 
 
@@ -66,7 +66,7 @@ def test_the_canary_is_the_first_row_that_reaches_a_create(hospital_with):
     hospital.doctors(20)
     assert hospital.go("run") == 4
     assert hospital.creates() == 1
-    assert len(hospital.world.received) == 3
+    assert len(hospital.service.received) == 3
 
 
 @pytest.mark.parametrize("do", ["http_502", "close"])
@@ -108,7 +108,7 @@ def test_a_lost_file_is_uploaded_again_once(hospital_with, nth, uploads, statuse
     hospital = hospital_with(faults=[fault({"code": "ResourceNotFound.File"}, nth=nth)])
     hospital.doctors(2)
     hospital.go("run")
-    assert sum(call.action == UPLOAD for call in hospital.world.received) == uploads
+    assert sum(call.action == UPLOAD for call in hospital.service.received) == uploads
     assert hospital.statuses() == statuses
 
 
@@ -156,13 +156,13 @@ def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_night(hospital_wit
     assert {each["attempts"] for each in hospital.outcomes() if each["status"] == "not_sent"} == {0}
     hospital.configure(contract="inline")
     assert hospital.go("run") == 0
-    assert hospital.world.duplicates() == {}
+    assert hospital.service.find_duplicates() == {}
 
 
 def test_each_create_has_its_own_connection(hospital):
     hospital.doctors(12)
     hospital.go("run")
-    used = [call.connection for call in hospital.world.received if call.action == CREATE]
+    used = [call.connection for call in hospital.service.received if call.action == CREATE]
     assert len(set(used)) == len(used) == 12
 
 
@@ -285,7 +285,7 @@ def test_a_drain_is_quick_at_a_slow_pace(hospital):
     hospital.doctors(40)
     set_limits(hospital, 0.5, 20)
     run = hospital.start("run")
-    _until(lambda: len(hospital.world.received) >= 3)
+    _until(lambda: len(hospital.service.received) >= 3)
     began = time.monotonic()
     run.send_signal(signal.SIGTERM)
     run.communicate()

@@ -137,7 +137,7 @@ def lay_out(hospital, pictures: list[Given]) -> None:
 
 def received(hospital, pictures: list[Given]) -> dict[int, Image.Image]:
     """Return what the sandbox holds for each doctor, by the identity number of the create."""
-    world = hospital.world
+    world = hospital.service
     places = {number(at): at for at in range(len(pictures))}
     opened = {}
     for seal in world.seals:
@@ -221,7 +221,7 @@ def test_a_tiff_whose_colour_map_is_not_whole_is_not_sent(hospital):
     data[entry + 4 : entry + 8] = struct.pack("<L", 195)
     lay_out(hospital, [Given("TIFF", "P", 1, bytes(data), image)])
     assert hospital.go("run", "--yes") == 3
-    assert hospital.world.seals == []
+    assert hospital.service.seals == []
     assert "IMAGE_CORRUPT" in hospital.outcomes()[0]["codes"]
 
 

@@ -58,7 +58,7 @@ def test_the_to_fix_sheet_of_a_check_without_a_ledger_is_for_looking_only(hospit
     assert hospital.go("run") == 3
     capsys.readouterr()
     assert hospital.go("retry", str(book)) == 7
-    assert hospital.world.received == []
+    assert hospital.service.received == []
 
 
 def test_a_lost_ledger_is_refused_by_a_check_too(hospital, capsys):
@@ -89,9 +89,9 @@ def test_a_ledger_that_holds_nothing_passes_to_another_tenant(hospital, monkeypa
     assert [each["tenant"].split("/")[2] for each in registry] == [hospital.record()["tenant"].split("/")[2]]
 
     hospital.configure(organization_open_id="org-of-before")
-    before = len(hospital.world.received)
+    before = len(hospital.service.received)
     assert hospital.go("run") == 2, "now it holds a person"
-    assert len(hospital.world.received) == before
+    assert len(hospital.service.received) == before
 
 
 def _records():
@@ -146,4 +146,4 @@ def test_the_question_names_where_the_seals_are_made_and_from_what(hospital):
     organisation = json.loads(organisation.splitlines()[0])
     assert f"Create these seals in the sandbox on this machine for organisation {organisation}? [y/N]" in said
     assert f"Rosters {hospital.folder}/inbox · pictures {hospital.folder}/seals" in said
-    assert hospital.world.received == []
+    assert hospital.service.received == []

@@ -271,7 +271,7 @@ def test_ctrl_c_at_the_question_ends_the_command(hospital):
     assert process.returncode == 130
     assert b"Interrupted." in rest
     assert rest.rstrip().endswith(b" run")
-    assert not hospital.world.received
+    assert not hospital.service.received
 
 
 def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop():

@@ -5,8 +5,8 @@ from crash_support import CREATE, Zygote, in_the_air
 from night_support import draw_seal, name, number
 from resolution_support import list_made_seals, run_later
 
+from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.rules import Rules
 
 DOCTORS = range(1, 13)
 BAD_LINE = [
@@ -40,11 +40,11 @@ def look(hospital, rows, killed, before=()):
     """Return the results by doctor, once it is certain that nobody is forgotten, doubled or told an untruth."""
     told = hospital.outcomes()
     assert len(told) == rows == hospital.record()["rows"] == sum(hospital.statuses().values())
-    assert hospital.world.duplicates() == {}, "each doctor at most once"
+    assert hospital.service.find_duplicates() == {}, "each doctor at most once"
     speaking = {line["name"]: line for line in told if "ROW_DUPLICATE" not in line["codes"]}
     assert len(speaking) == len({line["name"] for line in told})
-    struck = {call.trace_id for call in hospital.world.received if call.action == CREATE and call.faults}
-    real = {seal.seal_id: seal.number for seal in hospital.world.seals}
+    struck = {call.trace_id for call in hospital.service.received if call.action == CREATE and call.faults}
+    real = {seal.seal_id: seal.number for seal in hospital.service.seals}
     for line in told:
         if line["seal_id"]:
             assert real[line["seal_id"]][-4:] == line["id_masked"][-4:], (
@@ -57,7 +57,7 @@ def look(hospital, rows, killed, before=()):
     everybody = {**dict(before), **speaking}  # who has left the roster is as the last results said
     known = {line["seal_id"] for line in everybody.values()}
     in_doubt = {line["id_masked"][-4:] for line in everybody.values() if line["status"] == "unknown"}
-    nobodys = {seal.number[-4:] for seal in hospital.world.seals if seal.seal_id not in known}
+    nobodys = {seal.number[-4:] for seal in hospital.service.seals if seal.seal_id not in known}
     assert nobodys <= in_doubt, "a seal that nobody was told of is in doubt"
     for who, line in dict(before).items():
         if line["seal_id"] and who in speaking:
@@ -125,7 +125,7 @@ def test_three_nights(hospital_with, names):
             assert run_later(hospital, "resolve", line["trace_id"], *settled) == 0
     assert hospital.go("run") in {0, 3}  # a row that differs from its seal waits for a decision
     look(hospital, 15, killed)
-    assert sorted(seal.number for seal in hospital.world.seals) == sorted(map(number, range(1, 15)))
-    calls = len(hospital.world.received)
+    assert sorted(seal.number for seal in hospital.service.seals) == sorted(map(number, range(1, 15)))
+    calls = len(hospital.service.received)
     hospital.go("run")
-    assert len(hospital.world.received) == calls, "an unchanged night makes no call"
+    assert len(hospital.service.received) == calls, "an unchanged night makes no call"

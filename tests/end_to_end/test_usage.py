@@ -35,7 +35,7 @@ def test_results_cannot_lie_in_a_file(hospital, capfd, command, below):
     hospital.doctors(1)
     if command == "retry":
         assert hospital.go("run") == 0
-    before = len(hospital.world.received)
+    before = len(hospital.service.received)
     taken = hospital.folder / "taken"
     taken.write_text("mine")
     for language, words in (("zh", "是文件"), ("en", "is a file")):
@@ -46,7 +46,7 @@ def test_results_cannot_lie_in_a_file(hospital, capfd, command, below):
         assert (code, taken.read_text()) == (2, "mine")
         assert words in told
         assert str(taken) in told
-    assert len(hospital.world.received) == before
+    assert len(hospital.service.received) == before
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -136,7 +136,7 @@ def test_who_says_no_finds_no_folder_of_the_run(hospital, own):
         os.write(ours, b"n\n")
         _, said = child.communicate(timeout=60)
     os.close(ours)
-    assert (child.returncode, folders(hospital), hospital.world.received) == (0, set(), []), said
+    assert (child.returncode, folders(hospital), hospital.service.received) == (0, set(), []), said
     assert named.exists() == own
 
 

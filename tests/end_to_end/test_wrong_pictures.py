@@ -41,13 +41,13 @@ def wrong_pictures(hospital) -> list[str]:
     owners = {number(serial): serial for serial in SERIALS}
     return [
         f"{seal.name} {seal.number}"
-        for seal in hospital.world.seals
-        if hospital.world.pictures[seal.picture] != drawn(hospital.folder, owners[seal.number])
+        for seal in hospital.service.seals
+        if hospital.service.pictures[seal.picture] != drawn(hospital.folder, owners[seal.number])
     ]
 
 
 def second_seals(hospital) -> int:
-    numbers = [seal.number for seal in hospital.world.seals]
+    numbers = [seal.number for seal in hospital.service.seals]
     return len(numbers) - len(set(numbers))
 
 
@@ -293,11 +293,11 @@ def test_no_accident_in_to_fix_gives_a_doctor_another_ones_picture(hospital, kin
 def test_what_was_refused_so_is_refused_again_when_it_comes_back_unchanged(hospital, kind, way):
     """The next To fix sheet does not hand the clerk the entry that was not used."""
     hand_in(hospital, kind(hospital), way)
-    made = len(hospital.world.seals)
+    made = len(hospital.service.seals)
     for _ in range(2):
         run = max(path for path in (hospital.folder / "out").iterdir() if path.name != "latest")
         assert hand_in(hospital, Sheet(run / "results.xlsx"), way) == 3
-    assert len(hospital.world.seals) == made
+    assert len(hospital.service.seals) == made
     assert wrong_pictures(hospital) == []
 
 
@@ -450,7 +450,7 @@ def test_what_a_clerk_corrects_keeps_the_doctors_own_picture(hospital, kind, way
     sheet, serials = kind(hospital)
     hand_in(hospital, sheet, way)
     assert wrong_pictures(hospital) == []
-    assert {seal.number for seal in hospital.world.seals} == set(map(number, serials))
+    assert {seal.number for seal in hospital.service.seals} == set(map(number, serials))
 
 
 # ---- accidents in the roster
@@ -516,8 +516,8 @@ def test_an_entry_tells_namesakes_apart_although_the_file_bears_the_name_of_both
         files=[("张伟.png", 1), (f"{staff(2)}.png", 2), ("IMG_3.png", 3)],
     )
     assert wrong_pictures(hospital) == []
-    assert number(1) in {seal.number for seal in hospital.world.seals}
-    assert number(3) in {seal.number for seal in hospital.world.seals}
+    assert number(1) in {seal.number for seal in hospital.service.seals}
+    assert number(3) in {seal.number for seal in hospital.service.seals}
 
 
 # ---- names, department folders, namesakes
@@ -534,7 +534,7 @@ def test_a_name_alone_does_not_reach_into_another_department(hospital, departmen
     ]
     set_up(hospital, rows, headers=WITH_PICTURE, files=[("外科/张伟.png", 2)])
     assert wrong_pictures(hospital) == []
-    assert number(1) not in {seal.number for seal in hospital.world.seals}
+    assert number(1) not in {seal.number for seal in hospital.service.seals}
 
 
 @pytest.mark.parametrize("folder", ["2026新增", "第一批", "已处理", "印章", "2026年3月", "01内科印章"])
@@ -547,7 +547,7 @@ def test_a_name_to_the_letter_beats_a_department_and_a_name(hospital):
     rows = [row(1, who="南宫明"), row(2, who="宫明", department="南")]
     set_up(hospital, rows, headers=WITH_PICTURE, files=[("南宫明.png", 1)])
     assert wrong_pictures(hospital) == []
-    assert {seal.number for seal in hospital.world.seals} == {number(1)}
+    assert {seal.number for seal in hospital.service.seals} == {number(1)}
 
 
 @pytest.mark.parametrize("file", ["欧阳文章.png", "内科欧阳文章.png", "内科李文章.png"])

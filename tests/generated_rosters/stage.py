@@ -21,11 +21,10 @@ from generated_rosters.values import Placed
 from night_support import newest_results
 
 from pipeline.cli.app import main
-from pipeline.sandbox.rules import Rules
-from pipeline.sandbox.server import Sandbox
-from pipeline.sandbox.tenant import SANDBOX
-from pipeline.sandbox.thread import SandboxThread
-from pipeline.sandbox.world import World
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 WRITERS = {
     "openpyxl": write_openpyxl.write,
@@ -146,7 +145,7 @@ class Stage:
     """A hospital's folder between the command line and the service."""
 
     folder: Path
-    world: World
+    world: FakeService
     seals: Path
 
     def go(self, command: str, *words: str) -> int:
@@ -161,14 +160,14 @@ class Stage:
 
     def creates(self) -> int:
         """Return how many creates reached the service."""
-        return sum(call.action == CREATE for call in self.world.received)
+        return sum(call.action == CREATE for call in self.service.received)
 
 
 @contextlib.contextmanager
 def stage(corpus: Corpus, folder: Path) -> Iterator[Stage]:
     """Lay a corpus out and open a sandbox on a socket for it."""
     seals = lay_out(corpus, folder)
-    world = World(Rules(limiter="none"), seed=corpus.seed)
+    world = FakeService(Rules(limiter="none"), seed=corpus.seed)
     with SandboxThread(Sandbox(world)) as sandbox, _undisturbed():
         _configure(folder, sandbox.url)
         yield Stage(folder, world, seals)
@@ -183,12 +182,12 @@ def play(corpus: Corpus, folder: Path) -> Record:
             shutil.rmtree(folder / "state" / "work")
         run = scene.go("run", "--yes")
         outcomes, files = scene.lines("outcomes.jsonl"), scene.lines("files.jsonl")
-        made, unclaimed, creates = tuple(scene.world.seals), _unclaimed(folder), scene.creates()
+        made, unclaimed, creates = tuple(scene.service.seals), _unclaimed(folder), scene.creates()
         again = scene.go("run", "--yes")
         return Record(
             folder=folder,
             seals=made,
-            pictures=dict(scene.world.pictures),
+            pictures=dict(scene.service.pictures),
             outcomes=outcomes,
             files=files,
             plan=plan,

@@ -60,7 +60,7 @@ def damaged(tmp_path_factory):
     with stage(corpus, tmp_path_factory.mktemp("damaged")) as scene:
         scene.go("run", "--yes")
         said = {(line["file"], line["sheet"], line["row"]): line for line in scene.lines("outcomes.jsonl")}
-        yield corpus, said, list(scene.world.seals)
+        yield corpus, said, list(scene.service.seals)
 
 
 def _rows(corpus, *, sound: bool):

@@ -67,7 +67,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/readers/delimited_text.py",
     "intake/readers/child/program.py",
 )
-IMITATED = "answers gateway person pictures service"  # the stand-in says what the service says
+IMITATED = "calls authentication checks actions"  # the stand-in answers as the service does
 VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 from tencentcloud.common.sign import Sign
 
-from pipeline.sandbox.call import read_call
-from pipeline.sandbox.world import CREATE, SANDBOX
+from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.calls import CREATE, read_call
 
 NOW = 1_795_000_000.25
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
@@ -127,7 +127,7 @@ def ask():
             body, action, at=at if signed_at is None else signed_at, tenant=tenant, **(more or {})
         )
         made = read_call(body, headers=signed, **(call or {}))
-        return world.receive(made, **({"now": at, "steady": at} | how))
+        return world.receive_call(made, **({"now": at, "steady": at} | how))
 
     return put
 

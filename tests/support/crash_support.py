@@ -81,8 +81,8 @@ def in_the_air(hospital) -> set[str]:
 
 def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:
     """Assert what holds once a run came to its end after kills; return how many rows are unknown."""
-    world = hospital.world
-    assert world.duplicates() == {}, context
+    world = hospital.service
+    assert world.find_duplicates() == {}, context
     rows = outcomes(hospital)
     told = {row["seal_id"] for row in rows if row["seal_id"]}
     assert durable <= told, f"{context}: a SealId was lost"
@@ -101,4 +101,4 @@ def check_after(hospital, durable: set[str], *, in_flight: int, context: str) ->
 
 
 def creates(hospital) -> int:
-    return sum(call.action == CREATE for call in hospital.world.received)
+    return sum(call.action == CREATE for call in hospital.service.received)

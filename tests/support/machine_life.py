@@ -26,10 +26,10 @@ from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
 from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.results import say, status_word
+from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.rules import Rules
-from pipeline.sandbox.truth import Seal
+from pipeline.sandbox.recorded_state import Seal
 from pipeline.workflow.stage_settings import name_tenant
 
 LONG = os.environ.get("MACHINE")
@@ -50,7 +50,7 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self, hospital, zygote, home: Path):
         super().__init__()
-        self.hospital, self.zygote, self.world = hospital, zygote, hospital.world
+        self.hospital, self.zygote, self.service = hospital, zygote, hospital.service
         hospital.folder = self.folder = home / f"life{sum(1 for _ in home.glob('life*'))}"
         (self.folder / "seals").mkdir(parents=True)
         shutil.copytree(home / "secrets", self.folder / "secrets")
@@ -76,9 +76,9 @@ class Life(RuleBasedStateMachine):
     @initialize(names=st.sampled_from(["off", "code", "bare"]), doctors=st.integers(3, 5))
     def begin(self, names, doctors):
         self.enforced = names != "off"
-        self.world.rules = Rules(limiter="none", unique_names=names)
-        self.world.forget()
-        self.strike([])
+        self.service.rules = Rules(limiter="none", unique_names=names)
+        self.service.reset()
+        self.find_faults([])
         for _ in range(doctors):
             self.hire()
 
@@ -98,7 +98,7 @@ class Life(RuleBasedStateMachine):
 
     def seals(self, person) -> list[Seal]:
         """The seals a doctor really has, without those that a human gave up."""
-        mine = [seal for seal in list(self.world.seals) if seal.number == person.number]
+        mine = [seal for seal in list(self.service.seals) if seal.number == person.number]
         return [seal for seal in mine if seal.seal_id not in person.given_up]
 
     # -- rosters
@@ -169,7 +169,7 @@ class Life(RuleBasedStateMachine):
         return code, said.getvalue()
 
     def creates(self) -> int:
-        return sum(call.action == CREATE for call in list(self.world.received))
+        return sum(call.action == CREATE for call in list(self.service.received))
 
     def rows(self, file="outcomes.jsonl") -> list[dict]:
         text = (newest_results(self.folder / "out") / file).read_text("utf-8")
@@ -193,7 +193,7 @@ class Life(RuleBasedStateMachine):
         uploads = dice.choice([[], [], ["reset_after"], ["throttle"], [{"http_502": "before"}]])
         upload = [{"match": {"action": "UploadFiles", "nth": [1]}, "do": do} for do in uploads]
         note(f"{faults}, uploads: {uploads}")
-        self.strike([*fault_file(faults), *upload])
+        self.find_faults([*fault_file(faults), *upload])
         return faults
 
     def night(self, faults, *words, limit=None):
@@ -201,7 +201,7 @@ class Life(RuleBasedStateMachine):
         sent = self.creates()
         code, said = self.go("run", *words)
         self.quiet()
-        self.strike([])
+        self.find_faults([])
         rows = self.judge(expected, limit=limit, halts="halt" in faults.values())
         least, most = self.learn(expected, rows)
         assert least <= self.creates() - sent <= most, (
@@ -310,7 +310,7 @@ class Life(RuleBasedStateMachine):
         self.write()
         ended = self.zygote.run(self.hospital, **{"name": point, "pass": count}, **order)
         self.quiet()
-        self.strike([])
+        self.find_faults([])
         assert ended["code"] in {None, 0, 3, 4, 5, 74, 143}, ended
         for person, ends in self.ends(faults).items():
             person.cut_short(ends)
@@ -326,10 +326,10 @@ class Life(RuleBasedStateMachine):
     def by_hand(self, person):
         self.names += 1
         seal = Seal(
-            f"yD{person.serial:015d}{self.names:015d}", self.world.tenants[0].organization_open_id, person.number,
+            f"yD{person.serial:015d}{self.names:015d}", self.service.tenants[0].organization_open_id, person.number,
             person.name, "ID_CARD", f"旧章{self.names}", "", "file_id", None, None, None, None, None, None, "", 0.0,
         )  # fmt: skip
-        self.world.restore([seal])
+        self.service.restore_seals([seal])
 
     def lose(self):
         """The ledger itself is gone; key, receipts and lock file are still there."""

@@ -32,4 +32,4 @@ def find_unknown_rows(hospital) -> dict[str, dict]:
 
 def list_made_seals(hospital) -> dict[str, str]:
     """Return what the service really made: name -> SealId."""
-    return {seal.name: seal.seal_id for seal in hospital.world.seals}
+    return {seal.name: seal.seal_id for seal in hospital.service.seals}

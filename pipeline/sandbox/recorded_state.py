@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.sandbox.person import lifetime
+from pipeline.sandbox.checks import find_lifetime_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Seal:
     @property
     def person(self) -> tuple[str, str]:
         """Hospital and lifetime number: who the seal belongs to."""
-        return self.organization, lifetime(self.number)
+        return self.organization, find_lifetime_number(self.number)
 
     @property
     def auto_sign(self) -> bool:
@@ -80,7 +80,7 @@ class Upload:
     request_id: str
 
 
-def duplicates(seals: Iterable[Seal]) -> dict[str, list[str]]:
+def find_duplicates(seals: Iterable[Seal]) -> dict[str, list[str]]:
     """Return the SealIds of every person who has more than one, by lifetime number."""
     owned: dict[tuple[str, str], list[str]] = {}
     for seal in seals:
@@ -88,7 +88,7 @@ def duplicates(seals: Iterable[Seal]) -> dict[str, list[str]]:
     return {number: ids for (_, number), ids in owned.items() if len(ids) > 1}
 
 
-def counts(received: Iterable[Received]) -> dict[str, dict[str, int]]:
+def count_results(received: Iterable[Received]) -> dict[str, dict[str, int]]:
     """Return how often each action ended with each code."""
     table: dict[str, Counter[str]] = {}
     for request in received:
@@ -96,18 +96,20 @@ def counts(received: Iterable[Received]) -> dict[str, dict[str, int]]:
     return {action: dict(codes) for action, codes in table.items()}
 
 
-def as_json(received: Sequence[Received], seals: Sequence[Seal], uploads: Sequence[Upload]) -> dict[str, Any]:
+def build_report(
+    received: Sequence[Received], seals: Sequence[Seal], uploads: Sequence[Upload]
+) -> dict[str, Any]:
     """Return the whole truth as what ``GET /_truth`` answers."""
     arrivals: dict[str, list[float]] = {}
     for request in received:
         arrivals.setdefault(request.action, []).append(request.arrived)
     return {
-        "counts": counts(received),
+        "counts": count_results(received),
         "arrivals": arrivals,
         "requests": [asdict(request) for request in received],
         "seals": [_plain(seal) for seal in seals],
         "uploads": [asdict(upload) for upload in uploads],
-        "duplicates": duplicates(seals),
+        "duplicates": find_duplicates(seals),
         "licences_bound": sum(seal.licence_bound for seal in seals),
     }
 
@@ -116,7 +118,7 @@ def _plain(seal: Seal) -> Mapping[str, Any]:
     return {**asdict(seal), "licence_bound": seal.licence_bound}
 
 
-def remember(path: Path, seal: Seal) -> None:
+def append_seal(path: Path, seal: Seal) -> None:
     """Append a seal to the truth file, one JSON object a line, readable by its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -124,7 +126,7 @@ def remember(path: Path, seal: Seal) -> None:
         file.write(json.dumps(asdict(seal), ensure_ascii=False) + "\n")
 
 
-def recall(path: Path) -> list[Seal]:
+def read_seals(path: Path) -> list[Seal]:
     """Return the seals of a truth file, none when there is no file yet."""
     if not path.exists():
         return []

@@ -5,10 +5,9 @@ import json
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.sandbox.call import read_call
+from pipeline.sandbox.calls import CREATE, read_call
 from pipeline.sandbox.fault_file import load_faults, parse_faults
 from pipeline.sandbox.faults import KINDS, Fault, Faults, Match
-from pipeline.sandbox.world import CREATE
 
 EXAMPLE = """
 faults:
@@ -34,7 +33,7 @@ def call(action=CREATE, **parameters):
 
 def struck(fault, calls):
     faults = Faults([fault])
-    return [number for number, one in enumerate(calls, 1) if faults.strike(one)]
+    return [number for number, one in enumerate(calls, 1) if faults.find_faults(one)]
 
 
 def test_a_yaml_file_becomes_faults(tmp_path):
@@ -110,8 +109,8 @@ def test_several_faults_may_strike_one_call():
     faults = Faults(
         [Fault("charset"), Fault("delay_after", seconds=1.0), Fault("reset_after", Match(nth=(2,)))]
     )
-    assert [fault.kind for fault in faults.strike(call())] == ["charset", "delay_after"]
-    assert [fault.kind for fault in faults.strike(call())] == ["charset", "delay_after", "reset_after"]
+    assert [fault.kind for fault in faults.find_faults(call())] == ["charset", "delay_after"]
+    assert [fault.kind for fault in faults.find_faults(call())] == ["charset", "delay_after", "reset_after"]
 
 
 @pytest.mark.parametrize(

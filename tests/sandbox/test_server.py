@@ -9,10 +9,11 @@ import socket
 import pytest
 
 from pipeline.clock import ManualClock, SystemClock, settle
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.calls import CREATE
 from pipeline.sandbox.faults import HTML_502, Fault, Match
-from pipeline.sandbox.server import Sandbox
-from pipeline.sandbox.thread import SandboxThread
-from pipeline.sandbox.world import CREATE, Rules, World
+from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 UPLOAD = "UploadFiles"
 
@@ -112,7 +113,7 @@ async def test_a_connection_can_be_used_again_and_the_truth_tells_so(wire, creat
             await line.send(create(person))
             assert (await line.answer())[0] == 200
         await exchange(wire, sandbox, create(3))
-        connections = [request.connection for request in sandbox.world.received]
+        connections = [request.connection for request in sandbox.service.received]
     assert connections[0] == connections[1] != connections[2]
     assert connections[0].startswith("127.0.0.1:")
 
@@ -143,8 +144,8 @@ async def test_two_ports_play_the_two_hosts(wire, create, upload, png):
 async def test_a_connection_can_end_before_or_after_the_seal_is_made(wire, create, fault, end, made):
     async with Sandbox(faults=(fault,)) as sandbox:
         assert (await exchange(wire, sandbox, create()))[0] == end
-        assert len(sandbox.world.seals) == made
-        (request,) = sandbox.world.received
+        assert len(sandbox.service.seals) == made
+        (request,) = sandbox.service.received
         assert (request.executed, request.faults) == (bool(made), (fault.name,))
 
 
@@ -157,14 +158,14 @@ async def test_html_in_place_of_an_answer(wire, create, when, made):
         status, headers, body = await exchange(wire, sandbox, create(2))
         assert (status, headers["Content-Type"]) == (200, "text/html")
         assert b"SealId" not in body
-        assert len(sandbox.world.seals) == 2 * made
+        assert len(sandbox.service.seals) == 2 * made
 
 
 async def test_a_redirect_names_the_other_place_and_executes_nothing(wire, create):
     async with Sandbox(faults=(Fault("redirect", url="http://127.0.0.1:9/"),)) as sandbox:
         status, headers, _ = await exchange(wire, sandbox, create())
         assert (status, headers["Location"]) == (307, "http://127.0.0.1:9/")
-        assert not sandbox.world.seals
+        assert not sandbox.service.seals
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ async def test_an_error_in_place_of_the_answer(wire, create, fault, code, made):
         _, _, body = await exchange(wire, sandbox, create())
         assert inside(body)["Error"]["Code"] == code
         assert "SealId" not in inside(body)
-        assert len(sandbox.world.seals) == made
+        assert len(sandbox.service.seals) == made
 
 
 async def test_a_throttle_on_purpose_reads_like_a_real_one(wire, create):
@@ -206,7 +207,7 @@ async def test_a_seal_id_can_be_missing_empty_or_another_ones(wire, create):
         assert [answer.get("SealId") for answer in answers[1:3]] == [None, ""]
         assert answers[3]["SealId"] == answers[0]["SealId"]
         assert answers[4]["SealId"] == "\u3000"
-        assert len({seal.seal_id for seal in sandbox.world.seals}) == 5
+        assert len({seal.seal_id for seal in sandbox.service.seals}) == 5
 
 
 async def test_json_cut_short_with_a_length_that_fits(wire, create):
@@ -215,14 +216,14 @@ async def test_json_cut_short_with_a_length_that_fits(wire, create):
         assert (status, headers["Content-Type"]) == (200, "application/json")
         with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
             json.loads(body)
-        assert len(sandbox.world.seals) == 1
+        assert len(sandbox.service.seals) == 1
 
 
 async def test_a_charset_in_the_type_changes_nothing_else(wire, create):
     async with Sandbox(faults=(Fault("charset"),)) as sandbox:
         status, headers, body = await exchange(wire, sandbox, create())
         assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
-        assert inside(body)["SealId"] == sandbox.world.seals[0].seal_id
+        assert inside(body)["SealId"] == sandbox.service.seals[0].seal_id
 
 
 @pytest.mark.parametrize("skew", [600, -600])
@@ -251,7 +252,7 @@ async def test_delays_hold_the_call_or_the_answer_back(wire, create):
             reading = asyncio.create_task(line.answer())
             await until(lambda: clock._sleepers)
             assert (
-                sum(seal.seal_name == f"测试{person}处方章" for seal in sandbox.world.seals) == made_at_once
+                sum(seal.seal_name == f"测试{person}处方章" for seal in sandbox.service.seals) == made_at_once
             )
             await clock.advance(59.9)
             assert not reading.done()
@@ -264,21 +265,23 @@ async def test_a_client_that_gave_up_waiting_has_its_seal_all_the_same(wire, cre
     async with Sandbox(faults=(Fault("delay_after", seconds=60),), clock=clock) as sandbox:
         line = await wire(sandbox.url)
         await line.send(create(), at=clock.now())
-        await until(lambda: sandbox.world.seals)
+        await until(lambda: sandbox.service.seals)
         await line.close()
-        assert sandbox.world.received[0].executed
+        assert sandbox.service.received[0].executed
 
 
 async def test_jitter_delays_what_the_limiter_sees_and_latency_the_answer(wire, create):
     clock = ManualClock()
-    async with Sandbox(World(Rules(rate=1)), latency=5.0, arrival_jitter=0.5, seed=1, clock=clock) as sandbox:
+    async with Sandbox(
+        FakeService(Rules(rate=1)), latency=5.0, arrival_jitter=0.5, seed=1, clock=clock
+    ) as sandbox:
         line = await wire(sandbox.url)
         await line.send(create(), at=clock.now())
         reading = asyncio.create_task(line.answer())
         await until(lambda: clock._sleepers)
-        assert not sandbox.world.received
+        assert not sandbox.service.received
         await clock.advance(0.5)
-        (request,) = sandbox.world.received
+        (request,) = sandbox.service.received
         assert request.arrived == 0.0
         assert 0.0 < request.counted < 0.5
         await clock.advance(4.4)
@@ -292,8 +295,8 @@ async def test_a_request_that_breaks_off_is_noted_and_executes_nothing(wire, cre
         line = await wire(sandbox.url)
         await line.write("POST /", headers(b"", CREATE, at=1) | {"Content-Length": "1000"}, b"{half")
         line.writer.transport.abort()
-        await until(lambda: sandbox.world.received)
-        (request,) = sandbox.world.received
+        await until(lambda: sandbox.service.received)
+        (request,) = sandbox.service.received
         assert (request.code, request.executed) == ("incomplete", False)
 
 
@@ -304,7 +307,7 @@ async def test_the_truth_can_be_asked_over_the_socket(wire, create, number):
         await line.write("GET /_truth", {"Host": "sandbox"})
         _, _, body = await line.answer()
         told = json.loads(body)
-        assert told == json.loads(json.dumps(sandbox.world.truth()))
+        assert told == json.loads(json.dumps(sandbox.service.build_report()))
         assert told["seals"][0]["number"] == number(4)
         assert told["counts"] == {CREATE: {"ok": 1}}
         await line.write("GET /elsewhere", {"Host": "sandbox"})
@@ -316,11 +319,11 @@ async def test_the_truth_file_makes_a_restart_honest(wire, create, tmp_path):
     async with Sandbox(truth_file=path) as sandbox:
         await exchange(wire, sandbox, create(1))
         await exchange(wire, sandbox, create(SealName=""))
-        made = list(sandbox.world.seals)
+        made = list(sandbox.service.seals)
     async with Sandbox(truth_file=path) as sandbox:
-        assert sandbox.world.seals == made
+        assert sandbox.service.seals == made
         await exchange(wire, sandbox, create(1, SealName="另一个"))
-        assert sandbox.world.duplicates()
+        assert sandbox.service.find_duplicates()
     assert len(path.read_text(encoding="utf-8").splitlines()) == 2
 
 

@@ -12,11 +12,13 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
-from pipeline.sandbox.answers import MESSAGES
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.calls import CREATE, MESSAGES
+from pipeline.sandbox.checks import PersonRules
 from pipeline.sandbox.faults import Fault, Match
-from pipeline.sandbox.server import Sandbox
-from pipeline.sandbox.thread import SandboxThread
-from pipeline.sandbox.world import CREATE, SANDBOX, PersonRules, Rules, World
+from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 # the SDK itself calls the older contract's fields deprecated whenever they are touched
 pytestmark = pytest.mark.filterwarnings("ignore:parameter `:DeprecationWarning")
@@ -29,8 +31,8 @@ def running():
     """Start sandboxes in threads and SDK clients for them; all are closed in the end."""
     threads, clients = [], []
 
-    def start(world=None, **options):
-        threads.append(SandboxThread(Sandbox(world or World(), **options)).__enter__())
+    def start(service=None, **options):
+        threads.append(SandboxThread(Sandbox(service or FakeService(), **options)).__enter__())
         return threads[-1]
 
     def client(url, *, tenant=SANDBOX, token=None, method="POST", language="zh-CN"):
@@ -74,14 +76,14 @@ def test_upload_and_create_over_two_hosts(running, create, upload, png):
     made = general.ChannelCreatePreparedPersonalEsign(
         typed(models.ChannelCreatePreparedPersonalEsignRequest, wanted)
     )
-    (seal,) = with_two.world.seals
+    (seal,) = with_two.service.seals
     assert (made.SealId, made.RequestId) == (seal.seal_id, seal.request_id)
-    assert with_two.world.pictures[seal.picture] == png
-    assert with_two.world.received[-1].trace_id  # the SDK makes one up
+    assert with_two.service.pictures[seal.picture] == png
+    assert with_two.service.received[-1].trace_id  # the SDK makes one up
 
 
 def test_the_older_contract(running, create, jpg):
-    sandbox = running(World(Rules(inline="on")))
+    sandbox = running(FakeService(Rules(inline="on")))
     wanted = create(
         SealImage=base64.b64encode(jpg).decode(),
         SealImageCompress=True,
@@ -91,7 +93,7 @@ def test_the_older_contract(running, create, jpg):
     )
     request = typed(models.ChannelCreatePreparedPersonalEsignRequest, wanted)
     made = running.client(sandbox.url).ChannelCreatePreparedPersonalEsign(request)
-    (seal,) = sandbox.world.seals
+    (seal,) = sandbox.service.seals
     assert made.SealId == seal.seal_id
     assert (seal.contract, seal.seal_image_compress, seal.licence_bound) == ("inline", True, True)
 
@@ -104,9 +106,9 @@ def test_the_two_queries(running, create, agent, number):
     status = typed(models.ChannelDescribeUserAutoSignStatusRequest, question)
     assert client.ChannelDescribeUserAutoSignStatus(status).IsOpen is False
     client.call_json(CREATE, create(1))
-    sandbox.world.open_auto_sign(sandbox.world.seals[0])
+    sandbox.service.open_auto_sign(sandbox.service.seals[0])
     answer = client.ChannelDescribeUserAutoSignStatus(status)
-    assert (answer.IsOpen, answer.SealId) == (True, sandbox.world.seals[0].seal_id)
+    assert (answer.IsOpen, answer.SealId) == (True, sandbox.service.seals[0].seal_id)
     seals = client.ChannelDescribeOrganizationSeals(
         typed(models.ChannelDescribeOrganizationSealsRequest, {"Agent": agent, "Limit": 10, "Offset": 0})
     )
@@ -114,7 +116,7 @@ def test_the_two_queries(running, create, agent, number):
 
 
 def test_the_sdk_reads_the_throttle_and_its_numbers(running, create):
-    sandbox = running(World(Rules(rate=1)))
+    sandbox = running(FakeService(Rules(rate=1)))
     client = running.client(sandbox.url)
     client.call_json(CREATE, create(1))
     throttled = refusal_of(client, CREATE, create(2))
@@ -130,9 +132,9 @@ def test_the_sdk_cannot_tell_a_reset_before_from_one_after(running, create):
     sandbox = running(faults=faults)
     client = running.client(sandbox.url)
     assert refusal_of(client, CREATE, create(1)).code == "ClientNetworkError"
-    assert not sandbox.world.seals
+    assert not sandbox.service.seals
     assert refusal_of(client, CREATE, create(1)).code == "ClientNetworkError"
-    assert len(sandbox.world.seals) == 1
+    assert len(sandbox.service.seals) == 1
 
 
 def test_the_sdk_takes_an_error_for_a_success_when_the_type_has_a_charset(running, create):
@@ -205,7 +207,7 @@ CASES = {
 @pytest.mark.parametrize("code", sorted(MESSAGES))
 def test_the_sdk_raises_every_code_the_sandbox_can_answer(running, create, upload, code):
     case = CASES[code]
-    world = World(case.get("rules"))
+    world = FakeService(case.get("rules"))
     sandbox = running(world, faults=case.get("faults", ()), two_ports="host" in case)
     client = running.client(sandbox.file_url if "host" in case else sandbox.url, **case.get("client", {}))
     client._apiVersion = case.get("version", client._apiVersion)

@@ -2,7 +2,9 @@
 
 import base64
 
-from pipeline.sandbox.world import SANDBOX, Rules, Tenant, World
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX, Tenant
+from pipeline.sandbox.service import FakeService
 
 UPLOAD = "UploadFiles"
 
@@ -12,42 +14,42 @@ def text(data):
 
 
 def test_a_file_can_be_used_again_until_its_deadline(ask, create, upload, png, now):
-    world = World(Rules(file_life=60))
-    got = ask(world, upload(png), UPLOAD).response
+    service = FakeService(Rules(file_life=60))
+    got = ask(service, upload(png), UPLOAD).response
     file_id, deadline = got["FileIds"][0], got["Deadline"]
-    assert ask(world, create(1, FileId=file_id)).code == "ok"
-    assert ask(world, create(2, FileId=file_id), at=deadline - 1).code == "ok"
-    assert ask(world, create(3, FileId=file_id), at=deadline).code == "ResourceNotFound.File"
+    assert ask(service, create(1, FileId=file_id)).code == "ok"
+    assert ask(service, create(2, FileId=file_id), at=deadline - 1).code == "ok"
+    assert ask(service, create(3, FileId=file_id), at=deadline).code == "ResourceNotFound.File"
 
 
 def test_the_deadline_can_be_kept_silent_and_still_holds(ask, create, upload, png, now):
-    world = World(Rules(tell_deadline=False))
-    got = ask(world, upload(png), UPLOAD).response
+    service = FakeService(Rules(tell_deadline=False))
+    got = ask(service, upload(png), UPLOAD).response
     assert "Deadline" not in got
-    assert ask(world, create(FileId=got["FileIds"][0]), at=now + 601).code == "ResourceNotFound.File"
+    assert ask(service, create(FileId=got["FileIds"][0]), at=now + 601).code == "ResourceNotFound.File"
 
 
 def test_a_file_belongs_to_the_application_that_uploaded_it(ask, create, upload, png):
     other = Tenant("AKIDother", "key", "yDother", "org_other", "operator")
-    world = World(tenants=(SANDBOX, other))
-    file_id = ask(world, upload(png), UPLOAD).response["FileIds"][0]
+    service = FakeService(tenants=(SANDBOX, other))
+    file_id = ask(service, upload(png), UPLOAD).response["FileIds"][0]
     theirs = {
         "AppId": "yDother",
         "ProxyOrganizationOpenId": "org_other",
         "ProxyOperator": {"OpenId": "operator"},
     }
     wanted = create(Agent=theirs, Operator=None, FileId=file_id)
-    assert ask(world, wanted, tenant=other).code == "ResourceNotFound.File"
+    assert ask(service, wanted, tenant=other).code == "ResourceNotFound.File"
 
 
 def test_a_file_for_another_business_is_no_seal(ask, create, upload, png):
-    world = World()
-    file_id = ask(world, upload(png, BusinessType="DOCUMENT"), UPLOAD).response["FileIds"][0]
-    assert ask(world, create(FileId=file_id)).code == "InvalidParameter.FileType"
+    service = FakeService()
+    file_id = ask(service, upload(png, BusinessType="DOCUMENT"), UPLOAD).response["FileIds"][0]
+    assert ask(service, create(FileId=file_id)).code == "InvalidParameter.FileType"
 
 
 def test_uploads_are_all_or_nothing(ask, upload, png, jpg):
-    world = World(Rules(limiter="none"))
+    service = FakeService(Rules(limiter="none"))
     cases = {
         "InvalidParameter.FileType": [
             upload(png, jpg),
@@ -69,7 +71,7 @@ def test_uploads_are_all_or_nothing(ask, upload, png, jpg):
         "UnknownParameter": [upload(FileInfos=[{"FileBody": text(png), "FileType": "png"}])],
     }
     for code, calls in cases.items():
-        assert [ask(world, call, UPLOAD).code for call in calls] == [code] * len(calls)
-    assert not world.uploads
-    assert ask(world, upload(*[png] * 20), UPLOAD).response["TotalCount"] == 20
-    assert len(world.uploads) == 20
+        assert [ask(service, call, UPLOAD).code for call in calls] == [code] * len(calls)
+    assert not service.uploads
+    assert ask(service, upload(*[png] * 20), UPLOAD).response["TotalCount"] == 20
+    assert len(service.uploads) == 20

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sandbox.answers import Refusal
-from pipeline.sandbox.signature import Credential, verify
-from pipeline.sandbox.world import World
+from pipeline.sandbox.authentication import Credential, verify_signature
+from pipeline.sandbox.calls import Refusal
+from pipeline.sandbox.service import FakeService
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "tc3_vectors.json").read_text(encoding="utf-8"))[
     "vectors"
@@ -38,7 +38,7 @@ def check(vector, *, now=None, body=None, secret_key=None, token=..., service=No
     lower["authorization"] = vector["authorization"]
     lower |= {name.replace("_", "-"): value for name, value in headers.items()}
     token = given["token"] if token is ... else token
-    return verify(
+    return verify_signature(
         method="POST",
         query="",
         headers=lower,
@@ -83,9 +83,9 @@ def test_more_than_five_minutes_off_is_expired(off):
 
 def test_the_scope_holds_the_utc_date_of_the_timestamp_and_the_service(ask, create):
     """Each with a signature that is right for the scope it names."""
-    assert ask(World(), create()).code == "ok"
-    assert ask(World(), create(), more={"date": "2026-11-19"}).code == "AuthFailure.SignatureFailure"
-    assert ask(World(), create(), more={"service": "ess"}).code == "AuthFailure.SignatureFailure"
+    assert ask(FakeService(), create()).code == "ok"
+    assert ask(FakeService(), create(), more={"date": "2026-11-19"}).code == "AuthFailure.SignatureFailure"
+    assert ask(FakeService(), create(), more={"service": "ess"}).code == "AuthFailure.SignatureFailure"
 
 
 @pytest.mark.parametrize(

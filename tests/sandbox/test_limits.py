@@ -1,12 +1,12 @@
 """Counting calls in a second, the rolling and the calendar way."""
 
-from pipeline.sandbox.limits import Limiter, max_in_window
+from pipeline.sandbox.authentication import Limiter, max_in_window
 
 KEY = ("AKID", "Create")
 
 
 def excesses(limiter, moments, key=KEY):
-    return [limiter.excess(key, now=moment, steady=moment) for moment in moments]
+    return [limiter.count_call(key, now=moment, steady=moment) for moment in moments]
 
 
 def test_rolling_lets_the_limit_pass_in_any_second_and_not_one_more():

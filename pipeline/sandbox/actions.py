@@ -1,0 +1,219 @@
+"""The four actions behind the gateway: parameters, then business; the seals, files and pictures they make."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import string
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipeline.sandbox.authentication import LimiterKind, Tenant
+from pipeline.sandbox.calls import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Call, Refusal
+from pipeline.sandbox.checks import (
+    SHAPES,
+    PersonRules,
+    check_agent,
+    check_mobile,
+    check_person,
+    check_shape,
+    decode_inline_image,
+    decode_uploads,
+    find_lifetime_number,
+)
+from pipeline.sandbox.recorded_state import Seal, Upload
+
+SEAL_NAME_LIMIT = 50  # code points
+SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
+PAGE_LIMIT, OFFSET_LIMIT = 100, 20_000
+ALPHABET = string.ascii_letters + string.digits
+
+Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The switches of a World.
+
+    ``inline``: ``on`` = the contract before FileId existed; ``transition`` = both; ``ignored`` = SealImage and its
+    companions have no effect, as the page says today.
+    ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
+    FailedOperation, or not at all.
+    """
+
+    inline: Literal["on", "transition", "ignored"] = "transition"
+    unique_names: Literal["code", "bare", "off"] = "code"
+    person: PersonRules = field(default_factory=PersonRules)
+    file_life: float = 600.0  # seconds from upload
+    tell_deadline: bool = True
+    limiter: LimiterKind = "rolling"
+    rate: float = 20.0  # calls in a second, per SecretId and action
+    keep_pictures: bool = True  # their bytes, by sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One call that may be executed: parameters of the right shape without nulls, and who asks."""
+
+    sent: Mapping[str, Any] = field(repr=False)
+    tenant: Tenant
+    trace_id: str | None
+    request_id: str
+    now: float  # unix seconds
+
+
+class Actions:
+    """The four actions and the seals, files and pictures they leave behind."""
+
+    def __init__(self, rules: Rules, identifiers: random.Random) -> None:
+        self.seals: list[Seal] = []
+        self.uploads: dict[str, Upload] = {}  # by FileId
+        self.pictures: dict[str, bytes] = {}  # by sha256
+        self._rules = rules
+        self._random = identifiers
+        self._names: set[tuple[str, str]] = set()  # hospital, seal name
+        self._seal_ids: set[str] = set()
+        self._auto_sign: dict[tuple[str, str], str] = {}  # person -> the seal in use
+        self._actions: Mapping[str, Callable[[Order], Response]] = {
+            CREATE: self._create_seal,
+            UPLOAD: self._store_files,
+            AUTO_SIGN_STATUS: self._auto_sign_status,
+            ORGANIZATION_SEALS: self._organization_seals,
+        }
+
+    def execute_call(self, call: Call, tenants: Sequence[Tenant], *, request_id: str, now: float) -> Response:
+        """Do what an admitted call asks and return the answer, or raise Refusal having done nothing."""
+        if call.parameters is None:
+            raise Refusal("InvalidParameter", "The request body is not a JSON object.")
+        shape = dict(SHAPES[call.action])
+        if call.action == CREATE and self._rules.inline == "on":
+            del shape["FileId"]
+        check_shape(call.parameters, shape)
+        sent = {name: value for name, value in call.parameters.items() if value is not None}
+        tenant = check_agent(sent, tenants)
+        return self._actions[call.action](Order(sent, tenant, call.trace_id, request_id, now))
+
+    def keep_seal(self, seal: Seal) -> None:
+        """Enter a seal that was made."""
+        self.seals.append(seal)
+        self._seal_ids.add(seal.seal_id)
+        self._names.add((seal.organization, seal.seal_name))
+        if seal.auto_sign:
+            self.open_auto_sign(seal)
+
+    def open_auto_sign(self, seal: Seal) -> None:
+        """Let the seal be the one with which its doctor signs automatically."""
+        self._auto_sign[seal.person] = seal.seal_id
+
+    def _create_seal(self, order: Order) -> Response:
+        sent, organization = order.sent, order.tenant.organization_open_id
+        self._check_create(sent, order.now)
+        contract, picture = self._find_image(order)
+        if self._rules.unique_names != "off" and (organization, sent["SealName"]) in self._names:
+            if self._rules.unique_names == "bare":
+                raise Refusal("FailedOperation", "存在同名印章")
+            raise Refusal("FailedOperation.ExistSameSealName")
+        seal = Seal(
+            seal_id=self._make_identifier(self._seal_ids),
+            organization=organization,
+            number=sent["IdCardNumber"],
+            name=sent["UserName"],
+            id_card_type=sent.get("IdCardType") or "ID_CARD",
+            seal_name=sent["SealName"],
+            picture=picture,
+            contract=contract,
+            mobile=sent.get("Mobile"),
+            scene_key=sent.get("SceneKey"),
+            enable_auto_sign=sent.get("EnableAutoSign"),
+            license_type=sent.get("LicenseType"),
+            seal_image_compress=sent.get("SealImageCompress"),
+            trace_id=order.trace_id,
+            request_id=order.request_id,
+            at=order.now,
+        )
+        self.keep_seal(seal)
+        return {"SealId": seal.seal_id}
+
+    def _check_create(self, sent: Mapping[str, Any], now: float) -> None:
+        number, card_type = sent["IdCardNumber"], sent.get("IdCardType", "")
+        check_person(sent["UserName"], number, card_type, rules=self._rules.person, now=now)
+        if not sent["SealName"].strip():
+            raise Refusal("MissingParameter.SealName")
+        if len(sent["SealName"]) > SEAL_NAME_LIMIT:
+            raise Refusal("InvalidParameter.LimitSealName")
+        if sent.get("SceneKey", "") not in SCENES:
+            raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
+        opens_auto_sign = self._rules.inline != "ignored" and sent.get("EnableAutoSign", False)
+        if opens_auto_sign or sent.get("Mobile"):
+            check_mobile(sent.get("Mobile", ""))
+        if self._rules.inline != "ignored" and sent.get("LicenseType", 0) not in (0, 1):
+            raise Refusal("InvalidParameterValue", "参数LicenseType取值错误")
+
+    def _find_image(self, order: Order) -> tuple[str, str]:
+        """Return the contract that brought the picture and its sha256; a FileId goes before a SealImage."""
+        sent = order.sent
+        if sent.get("FileId"):
+            upload = self.uploads.get(sent["FileId"])
+            if upload is None or upload.app_id != order.tenant.app_id or order.now >= upload.deadline:
+                raise Refusal("ResourceNotFound.File")
+            if upload.business_type != "SEAL":
+                raise Refusal("InvalidParameter.FileType")
+            return "file_id", upload.sha256
+        if self._rules.inline != "ignored" and sent.get("SealImage"):
+            return "inline", self._store_image(decode_inline_image(sent["SealImage"]))
+        if self._rules.inline == "on":
+            raise Refusal("MissingParameter.SealImage")
+        raise Refusal("FailedOperation", "缺少印章图片，请使用FileId参数")
+
+    def _store_files(self, order: Order) -> Response:
+        if "Deadline" in order.sent:  # a feature on a white list
+            raise Refusal("OperationDenied.WhiteListForbid")
+        deadline = float(int(order.now + self._rules.file_life))
+        ids = []
+        for kind, data in decode_uploads(order.sent):
+            file_id = self._make_identifier(self.uploads)
+            self.uploads[file_id] = Upload(
+                file_id=file_id,
+                app_id=order.tenant.app_id,
+                business_type=order.sent["BusinessType"],
+                kind=kind,
+                sha256=self._store_image(data),
+                size=len(data),
+                deadline=deadline,
+                request_id=order.request_id,
+            )
+            ids.append(file_id)
+        response: dict[str, Any] = {
+            "TotalCount": len(ids),
+            "FileIds": ids,
+            "FileUrls": [f"https://file.ess.tencent.cn/sandbox/{file_id}?hkey=sandbox" for file_id in ids],
+        }
+        return response | ({"Deadline": int(deadline)} if self._rules.tell_deadline else {})
+
+    def _auto_sign_status(self, order: Order) -> Response:
+        user = order.sent["UserInfo"]
+        number, card_type = user["IdCardNumber"], user.get("IdCardType") or ""
+        check_person(user["Name"], number, card_type, rules=self._rules.person, now=order.now)
+        if order.sent["SceneKey"] not in SCENES[1:]:
+            raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
+        seal_id = self._auto_sign.get((order.tenant.organization_open_id, find_lifetime_number(number)))
+        return {"IsOpen": False} if seal_id is None else {"IsOpen": True, "SealId": seal_id}
+
+    def _organization_seals(self, order: Order) -> Response:
+        limit, offset = order.sent.get("Limit", 0), order.sent.get("Offset", 0)
+        if not (0 <= limit <= PAGE_LIMIT and 0 <= offset <= OFFSET_LIMIT):
+            raise Refusal("InvalidParameterValue")
+        return {"TotalCount": 0, "Seals": []}  # it lists seals of organisations, never a person's
+
+    def _store_image(self, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        if self._rules.keep_pictures:
+            self.pictures[digest] = data
+        return digest
+
+    def _make_identifier(self, taken: Container[str]) -> str:
+        while True:
+            made = "yD" + "".join(self._random.choices(ALPHABET, k=30))
+            if made not in taken:
+                return made

@@ -1,0 +1,226 @@
+"""The cloud's gateway: lets a call pass to the service, or refuses it before anything is executed.
+
+Order of its checks: method, size, headers, action and version, signature, rate. The check of the signature shares no
+code with the client that signs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import re
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.clock import utc_date
+from pipeline.sandbox.calls import ACTIONS, BODY_LIMIT, UPLOAD, Call, Refusal, build_throttle_refusal
+
+SERVICE = "essbasic"
+VERSION = "2021-05-26"
+ALGORITHM = "TC3-HMAC-SHA256"
+WINDOW = 300  # seconds a timestamp may be off
+UNSIGNED = "UNSIGNED-PAYLOAD"
+
+_AUTHORIZATION = re.compile(
+    rf"{ALGORITHM} Credential=(?P<id>[^/\s]+)/(?P<date>\d{{4}}-\d\d-\d\d)/(?P<service>[^/\s]+)/tc3_request, ?"
+    r"SignedHeaders=(?P<names>[a-z0-9;-]+), ?Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What the gateway holds for a SecretId."""
+
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+def verify_signature(
+    *,
+    method: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    credentials: Mapping[str, Credential],
+    service: str,
+    now: float,
+) -> str:
+    """Return the SecretId that signed the request, or raise Refusal with an ``AuthFailure`` code.
+
+    ``headers`` are those received, names in lower case; ``now`` is the gateway's clock in unix seconds.
+    More signed headers than the two mandatory ones are welcome.
+    """
+    found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    if found is None:
+        raise Refusal("AuthFailure.InvalidAuthorization")
+    names = found["names"].split(";")
+    if not {"content-type", "host"} <= set(names) or names != sorted(set(names)):
+        raise Refusal("AuthFailure.InvalidAuthorization")
+    credential = credentials.get(found["id"])
+    if credential is None:
+        raise Refusal("AuthFailure.SecretIdNotFound")
+    timestamp = int(headers["x-tc-timestamp"])
+    if abs(now - timestamp) > WINDOW:
+        raise Refusal("AuthFailure.SignatureExpire")
+    if found["date"] != utc_date(timestamp):
+        raise Refusal("AuthFailure.SignatureFailure")
+    if any(name not in headers for name in names):
+        raise Refusal("AuthFailure.SignatureFailure")
+    payload = UNSIGNED.encode() if headers.get("x-tc-content-sha256") == UNSIGNED else body
+    canonical_headers = "".join(f"{name}:{headers[name].strip().lower()}\n" for name in names)
+    canonical = "\n".join((method, "/", query, canonical_headers, found["names"], _sha256(payload)))
+    to_sign = "\n".join(
+        (ALGORITHM, str(timestamp), f"{found['date']}/{service}/tc3_request", _sha256(canonical.encode()))
+    )
+    key = f"TC3{credential.secret_key}".encode()
+    for step in (found["date"], service, "tc3_request"):
+        key = hmac.digest(key, step.encode(), "sha256")
+    if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), found["signature"]):
+        raise Refusal("AuthFailure.SignatureFailure")
+    if headers.get("x-tc-token") != credential.token:
+        raise Refusal("AuthFailure.TokenFailure")
+    return found["id"]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One hospital as the service knows it; tenants may share a credential, and with it the quota."""
+
+    secret_id: str
+    secret_key: str = field(repr=False)
+    app_id: str
+    organization_open_id: str
+    operator_open_id: str
+    more_operators: tuple[str, ...] = ()  # further employees whose OpenId is accepted
+    token: str | None = field(default=None, repr=False)  # of a temporary credential
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Every OpenId that may act for the hospital."""
+        return (self.operator_open_id, *self.more_operators)
+
+
+SANDBOX = Tenant(
+    secret_id="AKIDsandbox0000000000000000000000001",  # noqa: S106  published on purpose, as is the next:
+    secret_key="not-a-secret-only-the-sandbox-knows-it",  # noqa: S106  they open nothing but this room
+    app_id="yDsandbox00000000000000000000app",
+    organization_open_id="org_sandbox_hospital",
+    operator_open_id="sandbox_operator",
+)
+
+
+LimiterKind = Literal["rolling", "calendar", "none"]
+
+
+class Limiter:
+    """Counts arrivals: in the second before each one (rolling), or in its second of the wall clock (calendar)."""
+
+    def __init__(self, kind: LimiterKind, rate: float) -> None:
+        self.kind = kind
+        self.rate = rate
+        self._rolling: dict[tuple[str, str], deque[float]] = {}
+        self._calendar: dict[tuple[str, str], tuple[int, int]] = {}  # second, calls in it
+
+    def count_call(self, key: tuple[str, str], *, now: float, steady: float) -> int | None:
+        """Count one call; return how many this second has seen when that is too many, else None.
+
+        ``now`` is the wall clock in unix seconds, ``steady`` a monotonic one: neither may run backwards for a key.
+        """
+        if self.kind == "none":
+            return None
+        count = (
+            self._in_calendar_second(key, now)
+            if self.kind == "calendar"
+            else self._in_last_second(key, steady)
+        )
+        return count if count > self.rate else None
+
+    def _in_calendar_second(self, key: tuple[str, str], now: float) -> int:
+        second = math.floor(now)
+        before, count = self._calendar.get(key, (second, 0))
+        count = count + 1 if before == second else 1
+        self._calendar[key] = (second, count)
+        return count
+
+    def _in_last_second(self, key: tuple[str, str], steady: float) -> int:
+        arrivals = self._rolling.setdefault(key, deque())
+        while arrivals and arrivals[0] <= steady - 1.0:
+            arrivals.popleft()
+        arrivals.append(steady)
+        return len(arrivals)
+
+
+def max_in_window(arrivals: Iterable[float], seconds: float) -> int:
+    """Return the most arrivals in any half-open stretch of so many seconds; 0 without arrivals."""
+    ordered = sorted(arrivals)
+    return max(
+        (index + 1 - bisect_right(ordered, moment - seconds) for index, moment in enumerate(ordered)),
+        default=0,
+    )
+
+
+class Gateway:
+    """Knows the credentials and counts their calls."""
+
+    def __init__(self, tenants: Sequence[Tenant], limiter: Limiter) -> None:
+        self._tenants = tuple(tenants)
+        self._limiter = limiter
+        self._credentials = {
+            tenant.secret_id: Credential(tenant.secret_key, tenant.token) for tenant in tenants
+        }
+
+    def admit_call(self, call: Call, *, now: float, steady: float, skew: float) -> list[Tenant]:
+        """Return the tenants that the call's credential may act for, or raise Refusal.
+
+        ``skew`` is how wrong the gateway's clock is when it looks at the timestamp; the limiter's is right.
+        """
+        _check_request(call)
+        _check_action(call)
+        secret_id = verify_signature(
+            method=call.method,
+            query=call.query,
+            headers=call.headers,
+            body=call.body,
+            credentials=self._credentials,
+            service=SERVICE,
+            now=now + skew,
+        )
+        count = self._limiter.count_call((secret_id, call.action), now=now, steady=steady)
+        if count is not None:
+            raise build_throttle_refusal(count, self._limiter.rate, language=call.language)
+        return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
+
+
+def _check_request(call: Call) -> None:
+    if call.method != "POST":
+        raise Refusal("UnsupportedProtocol")
+    takes_files = call.role != "general" and call.action == UPLOAD
+    if len(call.body) > BODY_LIMIT and not takes_files:
+        raise Refusal("RequestSizeLimitExceeded")
+    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal("InvalidRequest")
+    for name in ("Action", "Version", "Timestamp"):
+        if not call.headers.get(f"x-tc-{name.lower()}"):
+            raise Refusal("MissingParameter", f"The request is missing a required parameter `{name}`.")
+    timestamp = call.headers["x-tc-timestamp"]
+    if not (timestamp.isascii() and timestamp.isdigit()):
+        raise Refusal("InvalidParameter", "Parameter `Timestamp` type error.")
+
+
+def _check_action(call: Call) -> None:
+    if call.action not in ACTIONS:
+        raise Refusal("InvalidAction")
+    if call.role == "general" and call.action == UPLOAD:
+        raise Refusal("InvalidAction", "action not exist")
+    if call.role == "file" and call.action != UPLOAD:
+        raise Refusal("UnsupportedOperation", "操作禁止")
+    if call.headers["x-tc-version"] != VERSION:
+        raise Refusal("NoSuchVersion")
