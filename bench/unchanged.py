@@ -72,7 +72,7 @@ async def _sealed(ledger, run, planned, now) -> None:
             )
             await ledger.open_attempt(attempt)
             await ledger.record_verdict(
-                attempt.uuid, Verdict("sealed", uuid.uuid4().hex, str(uuid.uuid4())), at=now
+                attempt.uuid, Verdict("sealed", uuid.uuid4().hex, str(uuid.uuid4())), now=now
             )
 
     await asyncio.gather(*[worker() for _ in range(AT_A_TIME)])

@@ -190,6 +190,6 @@ def warn_of_unanswered_create(session: Session, ledger: SqliteLedger) -> None:
         "certify_open",
         name=name,
         seal_name=history.seal_name,
-        at=shown(stamp(decision.at)),
+        at=shown(stamp(decision.decided_at)),
         why=decision.why,
     )

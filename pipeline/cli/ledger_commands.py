@@ -115,7 +115,7 @@ def check(session: Session) -> int:
         receipts=health.receipts,
         people=health.people,
         seals=health.seals,
-        unsettled=health.unsettled,
+        unsettled=health.unresolved,
     )
     session.suggest_command("next_run", "run")
     return 0
@@ -147,14 +147,14 @@ def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
 
 
 def _report_restored(session: Session, restored: RestoredLedger) -> None:
-    if restored.aside is not None:
-        session.inform("ledger_aside", path=restored.aside)
+    if restored.set_aside is not None:
+        session.inform("ledger_aside", path=restored.set_aside)
     if restored.damaged_receipts is not None:
         session.inform("ledger_receipts_rewritten", path=restored.damaged_receipts)
     if restored.newer_receipts:
         session.inform("ledger_newer")
     session.inform(
-        "ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unsettled
+        "ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unresolved
     )
     session.suggest_command("next_check", "check")
 
@@ -180,7 +180,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         if adoptable.seals:
             now = session.clock.now()
             ledger.record_adopted_seals(
-                adoptable.seals, at=now, who=read_user_name(), why=why or f"adopt {file.name}"
+                adoptable.seals, now=now, who=read_user_name(), why=why or f"adopt {file.name}"
             )
     for address, reason in adoptable.refused.items():
         session.alert("adopt_left", place=address, why=reason)

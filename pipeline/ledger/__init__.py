@@ -1,5 +1,4 @@
-"""What the world was asked and what it said: the journal that decides whether a create may be sent.
+"""The journal: which creates were sent, what they resulted in, what a person decided. It decides whether one may be sent.
 
-The night takes a :class:`~pipeline.ledger.protocol.Ledger`; the one that is here keeps it in SQLite, and no other
-room knows.
+The rest of the program uses the protocol in protocol.py; only this package knows SQLite.
 """

@@ -1,4 +1,4 @@
-"""The statements that enter an attempt and its verdict; the tables' constraints are what refuses one."""
+"""Enters create attempts and their verdicts; the constraints of the tables refuse what is not allowed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, LedgerConflict
 from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED
 from pipeline.messages.texts import dump_line, make_text
 
-# after_attempt and not the time of day: clocks are set back
+# Compared by number, not by time: clocks are set back.
 _SINCE_LAST_SEAL = "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
 REFUSED_SINCE_LAST_SEAL = f"verdict = 'refused' AND {_SINCE_LAST_SEAL}"
 
-# What freezes a person's seal name since the last seal: an attempt that may have made another one; and the decision to
-# replace that seal, until the service has refused that create or the seal of the chosen name is found to be another's.
+# What locks a person's seal name since the last seal: an attempt that may have created another seal; and the decision to
+# replace the seal, until the service refused that create or the seal of the chosen name is found to be another person's.
 MAY_HAVE_CREATED = (
     f"verdict IS NOT 'sealed' AND NOT {SURELY_REFUSED} AND NOT {DISOWNED} AND {_SINCE_LAST_SEAL}"
 )
@@ -30,12 +30,11 @@ WITHDRAWN = make_text("wire.cancelled")
 
 
 def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | None:
-    """Enter a create before it is sent; the first one of a person freezes the seal name.
+    """Enter a create before it is sent; return the key of the person who owned the seal name before, or None.
 
-    Returns the person who had the name before, where it passed on (names.own).
-
-    It thaws only while every create since the last seal was surely refused: then a human may have renamed the seal, for
-    instance because the name was taken. The name that a replacement chose holds until the service has refused it.
+    The first attempt of a person locks the seal name. It is unlocked only while every create since the last seal was
+    surely refused: a person may then rename the seal, for instance because the name was taken. The name chosen for a
+    replacement stays until the service refuses it.
     """
     connection.execute(
         "INSERT INTO person (key, name, id_masked, staff_no, mobile) VALUES (?, ?, ?, ?, ?) "
@@ -69,14 +68,14 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
     return before
 
 
-def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, at: float) -> None:
-    """Enter an attempt's verdict and, when it is ``sealed``, the seal with what the attempt was made from."""
+def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, now: float) -> None:
+    """Enter the verdict of an attempt and, with ``sealed``, the seal with the content that was sent."""
     settled = connection.execute(
         "UPDATE attempt SET verdict = ?, settled_at = ?, http_status = ?, request_id = ?, code = ?, message = ?, "
         "seal_id = ? WHERE uuid = ?",
         (
             verdict.kind,
-            at,
+            now,
             verdict.http_status,
             verdict.request_id,
             verdict.code,
@@ -96,32 +95,32 @@ def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, a
         )
 
 
-def withdraw_attempt(connection: sqlite3.Connection, uuid: str, at: float) -> None:
-    """Settle an attempt, if it was entered at all, whose caller was cancelled before it could send."""
+def withdraw_attempt(connection: sqlite3.Connection, uuid: str, now: float) -> None:
+    """Close an attempt as not executed if it was entered: its caller was cancelled before it could send."""
     connection.execute(
         "UPDATE attempt SET verdict = 'not_executed', settled_at = ?, message = ? WHERE uuid = ? AND verdict IS NULL",
-        (at, dump_line(WITHDRAWN), uuid),
+        (now, dump_line(WITHDRAWN), uuid),
     )
 
 
-def recover_attempts(connection: sqlite3.Connection, at: float) -> list[str]:
-    """Turn the attempts that a dead process left without a verdict into unknown ones; return their uuids.
+def recover_attempts(connection: sqlite3.Connection, now: float) -> list[str]:
+    """Set attempts that a dead process left without a verdict to unknown; return their uuids.
 
-    An upload that was refused, and whose refusal was not entered any more, made nothing: it is sent again.
+    A refused upload whose refusal was not entered created nothing: it becomes not executed.
     """
     orphans = [uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt WHERE verdict IS NULL")]
     connection.execute(
         "UPDATE attempt SET verdict = CASE contract WHEN ? THEN 'not_executed' ELSE 'unknown' END, settled_at = ?, "
         "message = ? WHERE verdict IS NULL",
-        (UPLOAD_REFUSED, at, dump_line(ORPHANED)),
+        (UPLOAD_REFUSED, now, dump_line(ORPHANED)),
     )
     return orphans
 
 
 def claim_seal_name(connection: sqlite3.Connection, key: str, seal_name: str) -> str | None:
-    """Let a seal name belong to a person; returns who had it before, where that is somebody else.
+    """Make a seal name a person's; return the key of another person who owned it before, or None.
 
-    The constraints refuse a name that the other may bear (``seal_name``).
+    The constraint ``seal_name`` refuses a name under which the other person may have a seal.
     """
     owner = connection.execute("SELECT key FROM seal_name WHERE seal_name = ?", (seal_name,)).fetchone()
     if owner is None:

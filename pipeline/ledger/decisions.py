@@ -1,6 +1,7 @@
-"""What a human decides about a person, entered beside the facts: the attempt or seal it concerns points to it.
+"""Enters the decisions of a person: resolutions, adopted seals, review judgements, accepted runs, one person or two.
 
-Every decision says who took it, when and why. The constraints decide whether it can stand.
+A decision records who took it, when and why. The attempt or seal it concerns points to it. The constraints of the tables
+refuse a decision that contradicts the facts.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from pipeline.ledger.protocol import AdoptedSeal, Decision, LedgerConflict
 from pipeline.ledger.receipt_facts import Fact
 from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT
 
-REVIEW = "review"  # kind of a decision that concerns pictures, not one person
-ACCEPT_RUNS = "accept_runs"  # kind of a decision that concerns runs
-_JUDGEMENTS_PER_DECISION = 500  # judgements of one decision
+REVIEW = "review"  # kind of a decision on pictures
+ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
+_JUDGEMENTS_PER_DECISION = 500  # a receipt is one line, and the last one is searched in 64 KB
 
 
 def enter_decision(connection: sqlite3.Connection, decision: Decision) -> int:
-    """Enter a decision and what follows from it; returns its number. Raises LedgerConflict where it cannot stand."""
+    """Enter a decision and its consequences; return its number. Raises LedgerConflict where it contradicts the facts."""
     number = _insert_decision(connection, decision)
     match decision.kind:
         case "created":
@@ -41,7 +42,7 @@ def enter_decision(connection: sqlite3.Connection, decision: Decision) -> int:
         case "same_person":
             unite_numbers(connection, decision)
         case "other_person":
-            pass  # a word to later plans; nothing else follows from it
+            pass  # read by later plans; nothing else follows
         case (
             "certify_sent" | "certify" | "certify_failed" | "certify_void" | "place_shown" | "place_not_shown"
         ):
@@ -52,7 +53,7 @@ def enter_decision(connection: sqlite3.Connection, decision: Decision) -> int:
 
 
 def list_decision_facts(decision: Decision, number: int) -> Sequence[Fact]:
-    """Return what a decision sets."""
+    """Return the facts that a decision sets."""
     facts = [
         Fact("person", "key", decision.key),
         Fact("seal_name", "key", decision.key),
@@ -64,9 +65,9 @@ def list_decision_facts(decision: Decision, number: int) -> Sequence[Fact]:
 
 
 def enter_adopted_seals(
-    connection: sqlite3.Connection, seals: Sequence[AdoptedSeal], at: float, who: str, why: str
+    connection: sqlite3.Connection, seals: Sequence[AdoptedSeal], now: float, who: str, why: str
 ) -> None:
-    """Enter seals that were made elsewhere, all or none."""
+    """Enter seals created elsewhere, all or none."""
     (before,) = connection.execute("SELECT coalesce(max(number), 0) FROM attempt").fetchone()
     for seal in seals:
         connection.execute(
@@ -80,61 +81,62 @@ def enter_adopted_seals(
                 "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
                 (seal.seal_name, seal.key),
             )
-        number = _insert_decision(connection, Decision("adopt", seal.key, at, who, why, seal_id=seal.seal_id))
+        number = _insert_decision(
+            connection, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id)
+        )
         connection.execute(
             "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
             "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
-            (seal.seal_id, seal.key, seal.seal_name, at, before, number),
+            (seal.seal_id, seal.key, seal.seal_name, now, before, number),
         )
 
 
 def enter_judgements(
-    connection: sqlite3.Connection, judgements: Mapping[str, Judged], at: float, who: str, why: str
+    connection: sqlite3.Connection, judgements: Mapping[str, Judged], now: float, who: str, why: str
 ) -> list[int]:
-    """Enter a review's judgements, some hundred a decision; returns the decisions' numbers.
-
-    A receipt is one line, and the search for the last one looks back no further than 64 KB.
-    """
+    """Enter the judgements of a review, some hundred in one decision; return the numbers of the decisions."""
     numbers = []
     every = list(judgements.items())
     for first in range(0, len(every), _JUDGEMENTS_PER_DECISION):
         detail = json.dumps(dict(every[first : first + _JUDGEMENTS_PER_DECISION]), separators=(",", ":"))
         made = connection.execute(
             "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
-            (at, who, why, REVIEW, detail),
+            (now, who, why, REVIEW, detail),
         )
         assert made.lastrowid is not None
         numbers.append(made.lastrowid)
     return numbers
 
 
-def enter_accepted_runs(connection: sqlite3.Connection, runs: Sequence[str], at: float, who: str) -> int:
-    """Enter that a ledger is used although it lacks what these runs made; returns the decision's number."""
+def enter_accepted_runs(connection: sqlite3.Connection, runs: Sequence[str], now: float, who: str) -> int:
+    """Enter that the ledger is used although it lacks the seals of these runs; return the number of the decision."""
     made = connection.execute(
         "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
-        (at, who, "run --new-ledger", ACCEPT_RUNS, json.dumps(list(runs))),
+        (now, who, "run --new-ledger", ACCEPT_RUNS, json.dumps(list(runs))),
     )
     assert made.lastrowid is not None
     return made.lastrowid
 
 
 def read_accepted_runs(connection: sqlite3.Connection) -> set[str]:
-    """Return every run that `accept_runs` named."""
+    """Return every run that `enter_accepted_runs` entered."""
     entered = connection.execute("SELECT detail FROM decision WHERE kind = ?", (ACCEPT_RUNS,))
     return {run for (detail,) in entered for run in json.loads(detail)}
 
 
 def read_judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
-    """Return every judgement that was entered; of two on the same content the one entered later counts."""
-    told: dict[str, Judgement] = {}
+    """Return the last judgement on each content."""
+    latest: dict[str, Judgement] = {}
     entered = connection.execute("SELECT at, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,))
-    for at, detail in entered:
-        told.update({identity: Judgement(judged, at) for identity, judged in json.loads(detail).items()})
-    return told
+    for judged_at, detail in entered:
+        latest.update(
+            {identity: Judgement(judged, judged_at) for identity, judged in json.loads(detail).items()}
+        )
+    return latest
 
 
 def list_adoption_facts(seals: Sequence[AdoptedSeal]) -> Sequence[Fact]:
-    """Return what adopting sets."""
+    """Return the facts that adopting seals sets."""
     return [
         Fact(table, "key", seal.key)
         for seal in seals
@@ -146,7 +148,7 @@ def _insert_decision(connection: sqlite3.Connection, decision: Decision) -> int:
     made = connection.execute(
         "INSERT INTO decision (at, who, why, kind, key, attempt, seal_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            decision.at,
+            decision.decided_at,
             decision.who,
             decision.why,
             decision.kind,
@@ -166,20 +168,20 @@ def _resolve_attempt(
     number: int,
     verdicts: Sequence[str] = ("unknown", "exists"),
 ) -> None:
-    """Let the open attempt point to its decision."""
-    settled = connection.execute(
+    """Point the open attempt to its decision; raise LedgerConflict where there is none."""
+    updated = connection.execute(
         "UPDATE attempt SET decision = ? WHERE uuid = ? AND key = ? AND decision IS NULL "
         "AND verdict IN (SELECT value FROM json_each(?))",
         (number, decision.attempt, decision.key, json.dumps(verdicts)),
     )
-    if settled.rowcount != 1:
+    if updated.rowcount != 1:
         raise LedgerConflict("settled")
 
 
 def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
-    """Enter the seal that a human found under the name of the settled attempt, with what it was made from if that is known.
+    """Enter the seal that a person found under the name of the resolved attempt, with its content where that is known.
 
-    Where the attempt was answered that the name exists, an earlier one made the seal, or it was made elsewhere.
+    If the attempt was answered that the name exists, an earlier attempt created the seal, or it was created elsewhere.
     """
     key, seal_name, last, verdict = connection.execute(
         "SELECT key, seal_name, number, verdict FROM attempt WHERE uuid = ?", (decision.attempt,)
@@ -187,7 +189,7 @@ def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number
     made_by = (
         decision.attempt if verdict == "unknown" else _find_creating_attempt(connection, key, seal_name, last)
     )
-    entered = (decision.seal_id, key, seal_name, decision.at, last, number)
+    entered = (decision.seal_id, key, seal_name, decision.decided_at, last, number)
     if made_by is None:
         connection.execute(
             "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
@@ -204,7 +206,7 @@ def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number
 
 
 def _find_creating_attempt(connection: sqlite3.Connection, key: str, seal_name: str, last: int) -> str | None:
-    """Return the last create that may have made a seal of this name; None where such creates differ in content."""
+    """Return the last attempt that may have created a seal of this name; None where such attempts differ in content."""
     made_by = connection.execute(
         f"SELECT uuid, {CONTENT_COLUMNS} FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? "  # noqa: S608 - our own words
         "AND (verdict = 'unknown' OR (verdict = 'refused' AND code = 'FailedOperation')) ORDER BY number",
@@ -215,7 +217,7 @@ def _find_creating_attempt(connection: sqlite3.Connection, key: str, seal_name: 
 
 
 def _keep_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
-    """Let the roster's content be what the live seal is compared with from now on."""
+    """Replace the content that the live seal is compared with by the roster's."""
     assert decision.content is not None
     old = connection.execute(
         f"SELECT {CONTENT_COLUMNS} FROM seal WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
@@ -235,7 +237,7 @@ def _keep_seal(connection: sqlite3.Connection, decision: Decision, number: int) 
 
 
 def _replace_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
-    """End the live seal; the next create of the person goes under the new name."""
+    """End the live seal; the next create of the person uses the new name."""
     ended = connection.execute(
         "UPDATE seal SET ended_by = ? WHERE key = ? AND ended_by IS NULL", (number, decision.key)
     )
@@ -252,7 +254,7 @@ def _replace_seal(connection: sqlite3.Connection, decision: Decision, number: in
 
 
 def _register_seal_name(connection: sqlite3.Connection, key: str, seal_name: str | None) -> None:
-    """Let a seal name belong to a person; LedgerConflict where it is another's."""
+    """Make a seal name a person's; the constraint refuses another person's."""
     if not seal_name:
         return
     connection.execute(
@@ -273,7 +275,7 @@ _HAS_SEAL_OR_ATTEMPT = (  # of a key, whether nothing may be sent for it
 def read_earlier_staff_numbers(
     connection: sqlite3.Connection, digest: Callable[[str], str]
 ) -> dict[str, str]:
-    """Return the staff numbers of people whom no run has seen since version 5, from what runs said of their rows."""
+    """Return the staff numbers of persons entered without one, from the rows that runs read for them."""
     rows = connection.execute(
         "SELECT key, (SELECT json_extract(line, '$.staff_no') FROM row_line WHERE row_line.key = person.key "
         "ORDER BY id DESC LIMIT 1) FROM person WHERE staff_no IS NULL"
@@ -282,23 +284,23 @@ def read_earlier_staff_numbers(
 
 
 def update_marks(connection: sqlite3.Connection, marks: Mapping[str, PersonMarks]) -> None:
-    """Remember what tells people beside their numbers; what is empty takes nothing back."""
+    """Update staff number and mobile of persons; an empty value keeps what was known."""
     connection.executemany(
         "UPDATE person SET staff_no = coalesce(nullif(?, ''), staff_no, ''), "
         "mobile = coalesce(nullif(?, ''), mobile, '') WHERE key = ?",
-        ((told.staff_no, told.mobile, key) for key, told in marks.items()),
+        ((mark.staff_no, mark.mobile, key) for key, mark in marks.items()),
     )
 
 
 def read_same_persons(connection: sqlite3.Connection) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:
-    """Return the corrected numbers' keys with their persons, and the pairs that are two persons."""
+    """Return the keys of corrected numbers with their persons' keys, and the pairs that are two persons."""
     same: dict[str, str] = {}
     other: set[tuple[str, str]] = set()
     for kind, key, number in connection.execute(
         "SELECT kind, key, detail FROM decision WHERE kind IN (?, ?) ORDER BY id", (SAME_PERSON, OTHER_PERSON)
     ):
         if kind == SAME_PERSON:
-            same |= {each: key for each, owner in same.items() if owner == number}
+            same |= {corrected: key for corrected, owner in same.items() if owner == number}
             same[number] = key
             other.discard((key, number))
         else:
@@ -309,13 +311,13 @@ def read_same_persons(connection: sqlite3.Connection) -> tuple[dict[str, str], f
 
 
 def list_person_keys(connection: sqlite3.Connection, key: str | None) -> Iterator[str | None]:
-    """Yield a person's key and those of the person's other numbers."""
+    """Yield a person's key and the keys of the person's other numbers."""
     yield key
     yield from (number for number, owner in read_same_persons(connection)[0].items() if owner == key)
 
 
 def unite_numbers(connection: sqlite3.Connection, decision: Decision) -> None:
-    """Let a number be a person's; LedgerConflict where it has a seal of its own or the person has none."""
+    """Make a number a person's; raise LedgerConflict where it has a seal of its own or the person has none."""
     (own,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.detail,)).fetchone()
     (holds,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.key,)).fetchone()
     if own or not holds or decision.detail == decision.key:

@@ -1,7 +1,7 @@
-"""On which kind of disk a ledger lies: a network's loses locks and flushes, and with them the promise.
+"""Disk, rights and room of a ledger: refuses network disks, explains what the file system refuses, holds a reserve file.
 
-SQLite's write-ahead log needs memory that all its processes share, so no two machines may use one ledger (sqlite.org/wal.html);
-file locks over NFS and SMB are kept or not, as the server likes.
+SQLite's write-ahead log needs memory shared by all its processes, so two machines cannot use one ledger
+(sqlite.org/wal.html). Locks over NFS and SMB depend on the server.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")  # a space in a mount's name, and such
 
 
 def require_local_disk(path: Path) -> None:
-    """Raise LedgerError where the folder of ``path`` lies on a network file system; where nobody can tell, it passes."""
+    """Raise LedgerError where the folder of ``path`` lies on a known network file system."""
     kind = _find_drive_kind(path) if sys.platform == "win32" else _find_file_system(path)
     if kind is not None and NETWORK.fullmatch(kind):
         raise LedgerError("ledger.network_disk", folder=path.parent, kind=kind)
 
 
 def _find_file_system(path: Path) -> str | None:
-    """Return the type of the file system that holds a path, or None where the system does not tell."""
+    """Return the type of the file system that holds a path, None where it is not known."""
     try:
         table = MOUNTS.read_bytes()
     except OSError:
         return None
     folders = {os.fsencode(folder) for folder in path.absolute().resolve().parents}
-    longest, found = -1, None
+    longest, kind = -1, None
     for line in table.splitlines():
         mount, _, more = line.partition(b" - ")
         point = _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), (mount.split()[4:5] or [b""])[0])
         if point in folders and len(point) >= longest:  # of two on one point the later one lies on top
-            longest, found = len(point), os.fsdecode(more.split()[0])
-    return found
+            longest, kind = len(point), os.fsdecode(more.split()[0])
+    return kind
 
 
 def _find_drive_kind(path: Path) -> str | None:
@@ -58,22 +58,22 @@ def _find_drive_kind(path: Path) -> str | None:
     return "smb" if ctypes.windll.kernel32.GetDriveTypeW(root) == _REMOTE else None  # type: ignore[attr-defined,unused-ignore]
 
 
-SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps beside a database
+SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps next to a database
 REFUSAL_ERRORS = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"})
 
 
 def require_rights(ledger: Path, *, writing: bool) -> None:
     """Raise LedgerUnreachable for a file of a ledger, or its folder, that this user may not read, or write.
 
-    Asked before SQLite is: it would leave a ``-shm`` with the rights that a ledger has for one night, and that file
-    refuses every writer from then on.
+    Checked before SQLite opens it: SQLite would create a ``-shm`` with the rights the ledger has now, and a read-only
+    ``-shm`` refuses every later writer.
     """
     if barrier := _find_barrier(ledger, writing=writing):
         raise barrier
 
 
 def restore_side_file_rights(ledger: Path) -> Iterator[LedgerError]:
-    """Give our own side files back the rights of a ledger that was read-only for a time; yield what to warn of."""
+    """Make side files of this user writable after the ledger was read-only for a time; yield a warning for each."""
     for suffix in SIDE_SUFFIXES:
         path = ledger.with_name(ledger.name + suffix)
         with suppress(OSError):
@@ -84,7 +84,7 @@ def restore_side_file_rights(ledger: Path) -> Iterator[LedgerError]:
 
 
 def explain_refusal(ledger: Path, error: sqlite3.Error, *, writing: bool) -> LedgerError | None:
-    """Return what the file system refused behind an SQLite error; None where the database itself is at fault."""
+    """Return the refusal of the file system behind an SQLite error; None where the database itself is at fault."""
     name = str(getattr(error, "sqlite_errorname", ""))
     if name == "SQLITE_FULL":
         return LedgerUnreachable.of(OSError(errno.ENOSPC, "", str(ledger)))
@@ -95,7 +95,7 @@ def explain_refusal(ledger: Path, error: sqlite3.Error, *, writing: bool) -> Led
 
 
 def explain_error(key: str, path: Path, error: OSError | NotImplementedError) -> LedgerError:
-    """Return the error of a file beside the ledger: the cure where rights or room lack, else the sentence of a key."""
+    """Return the error for a file next to the ledger: missing rights or room with the cure, else the message ``key``."""
     if isinstance(error, OSError) and LedgerUnreachable.fits(error):
         if not error.filename:
             error.filename = str(path)
@@ -131,30 +131,30 @@ RESERVE_BYTES = 1 << 20  # bytes; a verdict and its receipt need some four thous
 
 
 def reserve_path(ledger: Path) -> Path:
-    """Return where a ledger's ballast lies."""
+    """Return the path of a ledger's reserve file."""
     return ledger.with_name(f"{ledger.name}.ballast")
 
 
 def fill_reserve(ledger: Path) -> None:
-    """Fill the ballast where it is not whole; a disk without that room is found out now, not with a seal in flight.
+    """Fill the reserve file where it is not full, so that a full disk is found before a create is sent.
 
-    Raises OSError; a file of zeros would take no room on some file systems, so it is random.
+    Raises OSError. The content is random: some file systems store a file of zeros without taking room.
     """
-    place = reserve_path(ledger)
-    if place.exists() and place.stat().st_size == RESERVE_BYTES:
+    path = reserve_path(ledger)
+    if path.exists() and path.stat().st_size == RESERVE_BYTES:
         return
-    place.unlink(missing_ok=True)
-    private_files.create(place)
+    path.unlink(missing_ok=True)
+    private_files.create(path)
     try:
-        place.write_bytes(os.urandom(RESERVE_BYTES))
-        private_files.sync_file(place)
+        path.write_bytes(os.urandom(RESERVE_BYTES))
+        private_files.sync_file(path)
     except OSError:
-        place.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
 
 
 def release_reserve(ledger: Path) -> None:
-    """Make the room; a ballast that is not there gives none."""
+    """Empty the reserve file, so that verdicts of creates in flight find room."""
     try:
         os.truncate(reserve_path(ledger), 0)
     except OSError:

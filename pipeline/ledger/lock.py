@@ -1,7 +1,7 @@
-"""The run lock: one process at a time writes a ledger, and the one that is turned away learns who holds it.
+"""The run lock: one process at a time writes a ledger; another one is refused with the name of the holder.
 
-The kernel holds the lock and lets go of it when the process dies, however it dies. The lock file is never deleted:
-two processes could then hold two files of one name.
+The kernel releases the lock when the process dies. The lock file is never deleted: two processes could then hold two
+files of one name.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ LOCK_TRIES = 3  # at the lock itself
 
 
 class RunLock:
-    """``<ledger>.lock``, taken without waiting; ``<ledger>.holder`` beside it says by whom.
+    """``<ledger>.lock``, taken without waiting; ``<ledger>.holder`` next to it names the holder.
 
-    The holder's file is for the message alone and proves nothing: one that a killed process left is overwritten.
+    The holder file serves the message alone and proves nothing: the one of a killed process is overwritten.
     """
 
     def __init__(self, ledger: Path) -> None:
@@ -54,14 +54,14 @@ class RunLock:
         require_local_disk(self.path)
         try:
             private_files.make_folder(self.path.parent)
-            taken = self._taken()
+            taken = self._try_lock()
         except (OSError, NotImplementedError) as error:
             raise explain_error("ledger.lock_failed", self.path, error) from error
         if not taken:
             self._require_lockable()
-            raise self._locked()
+            raise self._explain_holder()
         self._identity = private_files.identify_file(self.path)
-        self._tell(
+        self._write_holder(
             {
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
@@ -72,8 +72,8 @@ class RunLock:
         )
         return self
 
-    def _taken(self) -> bool:
-        """Tell whether the lock was to be had: whoever only asks (`held`) has it for a moment, a run for longer."""
+    def _try_lock(self) -> bool:
+        """Return whether the lock was taken. Tried more than once: `is_locked` takes it for a moment."""
         for look in range(LOCK_TRIES):
             pause(BETWEEN if look else 0)
             with suppress(Timeout):
@@ -96,11 +96,11 @@ class RunLock:
             ) from error
 
     def is_intact(self) -> bool:
-        """Return whether the lock file is still the one that was taken: a deleted one keeps nobody out."""
+        """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""
         return self._identity is not None and private_files.identify_file(self.path) == self._identity
 
     def release(self) -> None:
-        """Let go; without the lock it does nothing."""
+        """Release the lock, if it is held."""
         if self._lock.is_locked:
             with suppress(OSError):
                 self._holder.unlink()
@@ -114,7 +114,7 @@ class RunLock:
     ) -> None:
         self.release()
 
-    def _tell(self, holder: dict[str, str | int]) -> None:
+    def _write_holder(self, holder: dict[str, str | int]) -> None:
         draft = private_files.draft_of(self._holder)
         try:
             private_files.create(draft)
@@ -125,7 +125,7 @@ class RunLock:
             self._lock.release()
             raise explain_error("ledger.holder_failed", self._holder, error) from error
 
-    def _locked(self) -> Locked:
+    def _explain_holder(self) -> Locked:
         for look in range(HOLDER_READS):
             pause(BETWEEN if look else 0)
             try:
@@ -133,7 +133,7 @@ class RunLock:
                 host, pid, name, run, since = (holder[field] for field in HOLDER_FIELDS)
                 break
             except (OSError, ValueError, KeyError, TypeError):
-                continue  # it has the lock and has not yet said who it is
+                continue  # the holder has not written its file yet
         else:
             return Locked("ledger.locked_by_somebody", path=self.path)
         since = shown(str(since))
@@ -141,7 +141,7 @@ class RunLock:
 
 
 def is_locked(ledger: Path) -> bool:
-    """Tell whether a process holds a ledger's run lock just now; a free one is taken for a moment to find out."""
+    """Return whether a process holds a ledger's run lock; a free lock is taken for a moment."""
     lock = FileLock(
         ledger.with_name(f"{ledger.name}.lock"),
         blocking=False,
@@ -159,7 +159,7 @@ def is_locked(ledger: Path) -> bool:
 
 
 def read_user_name() -> str:
-    """Return who runs this process; a container may know no name for it."""
+    """Return the user of this process; in a container without names, the user number."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -1,6 +1,6 @@
-"""Looking after a ledger: a backup in one file, the way back from it, the way back from the receipts, and a check-up.
+"""Backup, restore, rebuild from receipts, and check of a ledger.
 
-None of this is done while a run holds the lock, but for the backup, which reads one moment.
+All but the backup need the run lock.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from pipeline.messages.localized import Localizable
 from pipeline.support import private_files
 
 _KEY, _RECEIPTS = "key", "receipts"
-_KEPT_TABLE = "kept_file"  # the table of a backup that holds the files beside the ledger
+_KEPT_TABLE = "kept_file"  # the table of a backup with the files next to the ledger
 
 
 @dataclass(frozen=True, slots=True)
 class RestoredLedger:
-    """What a restored or rebuilt ledger holds."""
+    """Counts of a restored or rebuilt ledger, and the new names of replaced files."""
 
     people: int
     seals: int
-    unsettled: int
-    aside: Path | None = None  # where a ledger was put that was damaged or behind its receipts
-    newer_receipts: bool = False  # the receipts beside it reached further than the backup, and were used
-    damaged_receipts: Path | None = None  # where damaged receipts were put that were written again
+    unresolved: int
+    set_aside: Path | None = None  # new name of the former ledger: damaged, or behind its receipts
+    newer_receipts: bool = False  # the receipts reached further than the backup, and were used
+    damaged_receipts: Path | None = None  # new name of damaged receipts that were written again
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerDefect:
-    """One thing that `check` found: where, and what identifies it."""
+    """One finding of `check_ledger`: where, and what identifies it."""
 
     kind: Literal["ledger", "behind", "end", "line", "differs"]
     what: str
@@ -51,13 +51,13 @@ class LedgerDefect:
 
 @dataclass(frozen=True, slots=True)
 class LedgerCheck:
-    """What a check-up looked at and what it found."""
+    """What `check_ledger` read and found."""
 
     troubles: tuple[LedgerDefect, ...]
     receipts: int  # lines that the ledger reaches to
     people: int
     seals: int
-    unsettled: int
+    unresolved: int
 
 
 def back_up_ledger(path: Path, target: Path) -> None:
@@ -76,14 +76,16 @@ def back_up_ledger(path: Path, target: Path) -> None:
         ):
             source.backup(copy)
             mark = receipt_facts.read_mark(copy)
-            place = receipts_path(path)
-            told = (
-                place.read_bytes()[: mark.size] if mark.n and receipts.has_marked_line(place, mark) else b""
+            receipts_file = receipts_path(path)
+            receipt_lines = (
+                receipts_file.read_bytes()[: mark.size]
+                if mark.n and receipts.has_marked_line(receipts_file, mark)
+                else b""
             )
             copy.execute(f"CREATE TABLE {_KEPT_TABLE} (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT")
             copy.executemany(
                 f"INSERT INTO {_KEPT_TABLE} VALUES (?, ?)",  # noqa: S608 - our own words
-                [(_KEY, secret), (_RECEIPTS, told)],
+                [(_KEY, secret), (_RECEIPTS, receipt_lines)],
             )
             copy.commit()
             copy.execute("PRAGMA journal_mode = DELETE")
@@ -94,69 +96,69 @@ def back_up_ledger(path: Path, target: Path) -> None:
 
 
 def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
-    """Put a backup in a ledger's place; receipts beside it that go on from the backup are entered as well.
+    """Replace a missing or damaged ledger by a backup; receipts that continue the backup are entered as well.
 
-    A ledger that is there and can be read is never replaced. Raises UsageError for that, for a file that is no backup
-    and for another tenant's, LedgerError where the disk fails or the receipts tell another story.
+    Raises UsageError for a ledger that can be read, a file that is no backup, and another tenant's backup; LedgerError
+    where the disk fails or the receipts do not continue the backup.
     """
-    secret, told = _read_kept_files(source)
+    secret, receipt_lines = _read_kept_files(source)
     site_key = SiteKey(secret, tenant)
     if path.exists() and _is_readable(path, site_key):
         raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
     require_own_ledger(source, site_key)
     private_files.make_folder(path.parent)
-    place = receipts_path(path)
+    receipts_file = receipts_path(path)
     with closing(connect(source, readonly=True)) as backed_up:
         mark = receipt_facts.read_mark(backed_up)
-    newer = place.exists() and mark.n > 0 and receipts.has_marked_line(place, mark)
-    if place.exists() and not newer:
-        raise UsageError("ledger.other_past", place=place)
+    newer = receipts_file.exists() and mark.n > 0 and receipts.has_marked_line(receipts_file, mark)
+    if receipts_file.exists() and not newer:
+        raise UsageError("ledger.other_past", place=receipts_file)
     _put_key(path, secret)
     if newer:
         return replace(_rebuild_from_receipts(path, site_key), newer_receipts=True)
-    if told:
-        with private_files.create_atomically(place) as draft:
-            draft.write_bytes(told)
+    if receipt_lines:
+        with private_files.create_atomically(receipts_file) as draft:
+            draft.write_bytes(receipt_lines)
     with (
-        _replace_ledger(path) as (draft, aside),
+        _replace_ledger(path) as (draft, former),
         closing(connect(source, readonly=True)) as old,
         closing(sqlite3.connect(draft)) as new,
     ):
         old.backup(new)
         new.execute(f"DROP TABLE {_KEPT_TABLE}")
         new.commit()
-    return replace(_count_ledger(path), aside=aside())
+    return replace(_count_ledger(path), set_aside=former())
 
 
 def rebuild_ledger(path: Path, tenant: str) -> RestoredLedger:
-    """Make the ledger again from its receipts and its key.
+    """Rebuild the ledger from its receipts and its key.
 
-    A damaged ledger is set aside, and so is one that lacks what the receipts hold; both stay where the receipts cannot
-    replace them. A ledger that lacks nothing stays: where its receipts are damaged, they are written again from it. An
-    attempt without a verdict becomes unknown, as after any crash. Raises UsageError where ledger and receipts are in
-    order, LedgerError where key or receipts are missing, damaged, older than the ledger or another's.
+    A damaged ledger, and one that lacks what the receipts hold, is renamed; it stays where the receipts cannot replace
+    it. If the ledger lacks nothing and its receipts are damaged, the receipts are written again from it. An attempt
+    without a verdict becomes unknown, as after any crash. Raises UsageError where ledger and receipts are in order,
+    LedgerError where key or receipts are missing, damaged, older than the ledger or another ledger's.
     """
     site_key = SiteKey(read_key(path), tenant)
-    place = receipts_path(path)
+    receipts_file = receipts_path(path)
     if path.exists():
-        if _is_readable(path, site_key) and not _is_behind(path, place):
-            return _rewrite_receipts(path, place)
-        _require_newer_receipts(path, place)
+        if _is_readable(path, site_key) and not _is_behind(path, receipts_file):
+            return _rewrite_receipts(path, receipts_file)
+        _require_newer_receipts(path, receipts_file)
     return _rebuild_from_receipts(path, site_key)
 
 
 def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
-    place = receipts_path(path)
+    receipts_file = receipts_path(path)
     try:
-        held = list(receipts.read_chained(place))
-        mark = receipts.read_end_mark(place)
+        held = list(receipts.read_chained(receipts_file))
+        mark = receipts.read_end_mark(receipts_file)
     except FileNotFoundError:
-        raise LedgerError("ledger.no_receipts", place=place) from None
+        raise LedgerError("ledger.no_receipts", place=receipts_file) from None
     except (OSError, receipts.ReceiptsDamaged) as error:
-        raise _explain_damaged_receipts(place, error) from error
+        raise _explain_damaged_receipts(receipts_file, error) from error
     try:
         with (
-            _replace_ledger(path) as (draft, aside),
+            _replace_ledger(path) as (draft, former),
             closing(connect(draft, readonly=False)) as connection,
         ):
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
@@ -166,72 +168,78 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             require_own_ledger(draft, site_key)
     except sqlite3.Error as error:
-        raise _explain_damaged_receipts(place, error) from error
-    return replace(_count_ledger(path), aside=aside())
+        raise _explain_damaged_receipts(receipts_file, error) from error
+    return replace(_count_ledger(path), set_aside=former())
 
 
-def _require_newer_receipts(path: Path, place: Path) -> None:
+def _require_newer_receipts(path: Path, receipts_file: Path) -> None:
     """Raise LedgerError where a damaged ledger can still be seen to have got further than the receipts."""
     try:
         with closing(connect(path, readonly=True)) as connection:
             mark = receipt_facts.read_mark(connection)
     except sqlite3.Error:
         return
-    if place.exists() and not receipts.has_marked_line(place, mark) and _last_number(place) < mark.n:
-        raise LedgerError("ledger.receipts_older", path=path, place=place)
+    if (
+        receipts_file.exists()
+        and not receipts.has_marked_line(receipts_file, mark)
+        and _last_number(receipts_file) < mark.n
+    ):
+        raise LedgerError("ledger.receipts_older", path=path, place=receipts_file)
 
 
-def _last_number(place: Path) -> int:
+def _last_number(receipts_file: Path) -> int:
     """Return the number of the last line of a chain, as far as it is whole."""
     try:
-        return receipts.read_end_mark(place).n
+        return receipts.read_end_mark(receipts_file).n
     except receipts.ReceiptsDamaged as damaged:
         return damaged.line - 1
 
 
-def _is_behind(path: Path, place: Path) -> bool:
+def _is_behind(path: Path, receipts_file: Path) -> bool:
     """Return whether the receipts hold attempts or seals that a readable ledger lacks.
 
     Raises LedgerError where the ledger holds some that the receipts lack as well: neither replaces the other.
     """
-    if not place.exists():
+    if not receipts_file.exists():
         return False
     with closing(connect(path, readonly=True)) as connection:
-        lacking = find_missing_facts(connection, receipts.read_unchained(place))
+        lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file))
         if not (lacking.answered or lacking.unanswered or lacking.seals):
             return False
-        written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(place)}
+        written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(receipts_file)}
         own = {
             (receipt.table, receipt.id)
             for receipt in receipt_facts.make_all_receipts(connection)
             if receipt.table == "attempt"
         }
-        sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(place)}
+        sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(receipts_file)}
         seals = {str(seal_id) for (seal_id,) in connection.execute("SELECT seal_id FROM seal")}
-    if not own <= written or not seals <= sealed or receipts.find_break(place) is not None:
-        raise LedgerError("ledger.two_histories", path=path, place=place)
+    if not own <= written or not seals <= sealed or receipts.find_break(receipts_file) is not None:
+        raise LedgerError("ledger.two_histories", path=path, place=receipts_file)
     return True
 
 
-def _rewrite_receipts(path: Path, place: Path) -> RestoredLedger:
+def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
     """Write damaged receipts again from a ledger that lacks nothing; UsageError where they are in order."""
     with closing(connect(path, readonly=False)) as connection:
         mark = receipt_facts.read_mark(connection)
         whole = (
-            place.exists() and receipts.has_marked_line(place, mark) and receipts.find_break(place) is None
+            receipts_file.exists()
+            and receipts.has_marked_line(receipts_file, mark)
+            and receipts.find_break(receipts_file) is None
         )
-        if whole or not place.exists():
+        if whole or not receipts_file.exists():
             raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
-        damaged = set_aside_path(place)
-        place.rename(damaged)
+        damaged = set_aside_path(receipts_file)
+        receipts_file.rename(damaged)
         receipt_facts.write_mark(
-            connection, receipts.rewrite_receipts(place, receipt_facts.make_all_receipts(connection))
+            connection, receipts.rewrite_receipts(receipts_file, receipt_facts.make_all_receipts(connection))
         )
     return replace(_count_ledger(path), damaged_receipts=damaged)
 
 
 def check_ledger(path: Path, tenant: str) -> LedgerCheck:
-    """Return what is wrong with ledger, key and receipts, and how much was looked at.
+    """Return the defects of ledger, key and receipts, and how much was read.
 
     Raises LedgerError or UsageError for a ledger that cannot even be opened.
     """
@@ -240,72 +248,75 @@ def check_ledger(path: Path, tenant: str) -> LedgerCheck:
     try:
         require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
-            found = [
+            defects = [
                 *_find_internal_defects(connection),
                 *_compare_with_receipts(connection, receipts_path(path)),
             ]
-            told = receipt_facts.read_mark(connection).n
+            lines = receipt_facts.read_mark(connection).n
         held = _count_ledger(path)
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
-    return LedgerCheck(tuple(found), told, held.people, held.seals, held.unsettled)
+    return LedgerCheck(tuple(defects), lines, held.people, held.seals, held.unresolved)
 
 
 def _find_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDefect]:
-    """Yield what the database itself finds damaged."""
-    for (word,) in connection.execute("PRAGMA integrity_check"):
-        if word != "ok":
-            yield LedgerDefect("ledger", word)
+    """Yield the defects that the database itself finds."""
+    for (finding,) in connection.execute("PRAGMA integrity_check"):
+        if finding != "ok":
+            yield LedgerDefect("ledger", finding)
     for row in connection.execute("PRAGMA foreign_key_check"):
         yield LedgerDefect("ledger", str(row[0]))
 
 
-def _compare_with_receipts(connection: sqlite3.Connection, place: Path) -> Iterator[LedgerDefect]:
-    """Yield where the receipts break, or say something else than the ledger."""
+def _compare_with_receipts(connection: sqlite3.Connection, receipts_file: Path) -> Iterator[LedgerDefect]:
+    """Yield where the receipts are broken, or differ from the ledger."""
     mark = receipt_facts.read_mark(connection)
     if mark == Mark():
         return  # a ledger in which nothing was ever written under the lock
-    reached = receipts.has_marked_line(place, mark)
-    if place.exists():
+    reached = receipts.has_marked_line(receipts_file, mark)
+    if receipts_file.exists():
         after = mark if reached else Mark()
-        lacking = find_missing_facts(connection, receipts.read_unchained(place, after=after))
+        lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
         if attempts := lacking.answered + lacking.unanswered or lacking.seals:
             yield LedgerDefect("behind", str(attempts))
             return
     if not reached:
         yield LedgerDefect("end", str(mark.n))
         return
-    said: dict[tuple[str, str | int], dict[str, object]] = {}
+    receipted: dict[tuple[str, str | int], dict[str, object]] = {}
     try:
-        for receipt in receipts.read_chained(place):
-            said.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
+        for receipt in receipts.read_chained(receipts_file):
+            receipted.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
     except receipts.ReceiptsDamaged as damaged:
         yield LedgerDefect("line", str(damaged.line))
         return
-    held = {(each.table, each.id): dict(each.columns) for each in receipt_facts.make_all_receipts(connection)}
+    held = {
+        (receipt.table, receipt.id): dict(receipt.columns)
+        for receipt in receipt_facts.make_all_receipts(connection)
+    }
     for table, identity in sorted(
-        {key for key in said.keys() | held.keys() if _is_different(key, said, held)}, key=str
+        {key for key in receipted.keys() | held.keys() if _is_different(key, receipted, held)}, key=str
     ):
         yield LedgerDefect("differs", f"{table} {identity if table in {'run', 'attempt'} else '…'}")
 
 
 def _is_different(
     key: tuple[str, str | int],
-    said: dict[tuple[str, str | int], dict[str, object]],
+    receipted: dict[tuple[str, str | int], dict[str, object]],
     held: dict[tuple[str, str | int], dict[str, object]],
 ) -> bool:
-    return key[0] != "run" and _drop_empty_columns(said.get(key)) != _drop_empty_columns(
+    return key[0] != "run" and _drop_empty_columns(receipted.get(key)) != _drop_empty_columns(
         held.get(key)
     )  # what a run saw is no receipt
 
 
 def _drop_empty_columns(columns: dict[str, object] | None) -> dict[str, object] | None:
-    """Leave out what is empty: receipts know nothing of a column that came later."""
+    """Leave out empty columns: older receipts lack columns that were added later."""
     return columns and {name: value for name, value in columns.items() if value is not None}
 
 
 def _read_kept_files(source: Path) -> tuple[bytes, bytes]:
-    """Return key and receipts out of a backup."""
+    """Return key and receipts of a backup."""
     try:
         with closing(connect(source, readonly=True)) as connection:
             files = dict(connection.execute(f"SELECT name, data FROM {_KEPT_TABLE}"))  # noqa: S608 - our own words
@@ -321,7 +332,7 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
         require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
             return not any(_find_internal_defects(connection))
-    except LedgerUnreachable:  # it may be sound: nothing takes its place
+    except LedgerUnreachable:  # it may be sound: nothing takes its receipts_file
         raise
     except (LedgerError, sqlite3.Error):
         return False
@@ -331,20 +342,20 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
 def _replace_ledger(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None]]]:
     """Yield a draft that takes the name of a ledger once the block has filled it, and the former one's new name.
 
-    What was there, and what SQLite kept beside it, is set aside only then: a draft that fails leaves everything as it is.
+    The former ledger and its SQLite files are renamed only then: a draft that fails changes nothing.
     """
-    aside: list[Path] = []
+    renamed: list[Path] = []
     draft = private_files.draft_of(path)
     private_files.create(draft)
     try:
-        yield draft, lambda: aside[0] if aside else None
+        yield draft, lambda: renamed[0] if renamed else None
         private_files.sync_file(draft)
         free = private_files.free_name(path)
         for suffix in ("", *SIDE_SUFFIXES):
             former = path.with_name(path.name + suffix)
             if former.exists():
                 former.rename(free.with_name(free.name + suffix))
-                aside[:] = [free]
+                renamed[:] = [free]
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -354,14 +365,14 @@ def _replace_ledger(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None
 
 
 def _put_key(path: Path, secret: bytes) -> None:
-    place = key_path(path)
-    if place.exists():
-        if place.read_bytes() == secret:
+    key_file = key_path(path)
+    if key_file.exists():
+        if key_file.read_bytes() == secret:
             return
-        place.rename(
-            next(name for n in count(1) if not (name := place.with_name(f"{place.name}.{n}")).exists())
+        key_file.rename(
+            next(name for n in count(1) if not (name := key_file.with_name(f"{key_file.name}.{n}")).exists())
         )
-    with private_files.create_atomically(place) as draft:
+    with private_files.create_atomically(key_file) as draft:
         draft.write_bytes(secret)
 
 
@@ -369,14 +380,14 @@ def _count_ledger(path: Path) -> RestoredLedger:
     with closing(connect(path, readonly=True)) as connection:
         (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
         (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
-        (unsettled,) = connection.execute(
+        (unresolved,) = connection.execute(
             f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
         ).fetchone()
-    return RestoredLedger(people, seals, unsettled)
+    return RestoredLedger(people, seals, unresolved)
 
 
-def _explain_damaged_receipts(place: Path, error: Exception) -> LedgerError:
+def _explain_damaged_receipts(receipts_file: Path, error: Exception) -> LedgerError:
     why: Localizable | str = reason_of(error)
     if isinstance(error, receipts.ReceiptsDamaged):
         why = phrase("ledger.receipts_line", line=error.line)
-    return LedgerError("ledger.receipts_damaged", place=place, why=why)
+    return LedgerError("ledger.receipts_damaged", place=receipts_file, why=why)

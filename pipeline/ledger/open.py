@@ -1,4 +1,4 @@
-"""Open a tenant's ledger, or begin one where that cannot make every doctor new again."""
+"""Opens the ledger of a tenant, or creates one where no earlier ledger can have been lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pipeline.support import private_files
 
 
 def key_path(ledger: Path) -> Path:
-    """Return where a ledger's site key lies."""
+    """Return the path of a ledger's site key."""
     return ledger.with_name(f"{ledger.name}.key")
 
 
@@ -43,12 +43,12 @@ def open_ledger(
     recover: bool = False,
     ownership: Ownership | None = None,
 ) -> tuple[SqliteLedger, SiteKey]:
-    """Return the ledger of a tenant and its site key, both made where there is none and a new one is allowed.
+    """Return the ledger of a tenant and its site key; both are created where there is none and a new one is allowed.
 
     A ledger that holds no person, attempt, seal or decision passes to the tenant that opens it for writing.
 
     ``evidence`` is the path of a run.json of this tenant that counts a create call, if there is one: it or receipts
-    beside the ledger forbid a new one, unless ``force_new``, which changes nothing for a ledger that is there.
+    next to the ledger forbid a new one, unless ``force_new``, which changes nothing for an existing ledger.
     ``readonly`` takes no lock, makes no ledger and changes nothing in one that is there. ``recover``, for the holder of the run
     lock alone, makes unknown what an earlier process left without a verdict, at ``now`` (unix seconds), and keeps
     receipts from then on. ``ownership`` holds what may refuse a ledger before anything is written; a reader that gives
@@ -91,14 +91,14 @@ def open_ledger(
 
 
 def _create_ledger(path: Path, tenant: str, now: float) -> None:
-    """Make the key, then the ledger: each appears whole, and one that another process has just made is used."""
+    """Create the key, then the ledger, each atomically; one that another process has just created is used."""
     require_local_disk(path)
     private_files.make_folder(path.parent)
     if not key_path(path).exists():
         with private_files.create_atomically(key_path(path)) as draft:
             draft.write_bytes(token_bytes(KEY_BYTES))
     check = SiteKey(read_key(path), tenant).check()
-    for suffix in SIDE_SUFFIXES:  # of a ledger that was lost: SQLite would take them for the new one's
+    for suffix in SIDE_SUFFIXES:  # of a lost ledger: SQLite would take them for the new one's
         side = path.with_name(path.name + suffix)
         if side.exists():
             side.rename(private_files.free_name(side))
@@ -117,21 +117,21 @@ def _create_ledger(path: Path, tenant: str, now: float) -> None:
 
 def read_key(path: Path) -> bytes:
     """Return a ledger's site key; LedgerError where it is missing or damaged."""
-    place = key_path(path)
+    key_file = key_path(path)
     try:
-        secret = place.read_bytes()
+        secret = key_file.read_bytes()
     except FileNotFoundError:
         secret = b""
     if len(secret) != KEY_BYTES:
-        raise LedgerError("ledger.key_missing", place=place)
+        raise LedgerError("ledger.key_missing", place=key_file)
     return secret
 
 
 def require_own_ledger(path: Path, site_key: SiteKey) -> None:
-    """Refuse a file that is damaged, no ledger, too new, another tenant's or another key's; nothing in it changes."""
+    """Raise for a file that is damaged, no ledger, of an unknown version, another tenant's or another key's. Reads only."""
     with closing(connect(path, readonly=True)) as connection:
-        if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise explain_read_error(path, sqlite3.DatabaseError(found))
+        if (finding := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise explain_read_error(path, sqlite3.DatabaseError(finding))
         if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
             raise explain_read_error(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
         schema.require_known_version(connection)
@@ -142,7 +142,7 @@ def require_own_ledger(path: Path, site_key: SiteKey) -> None:
 
 
 def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None:
-    """Refuse a ledger that is behind its receipts, the registry or the results of earlier runs; nothing is written."""
+    """Raise for a ledger that is behind its receipts, the registry or the results of earlier runs. Reads only."""
     with closing(connect(path, readonly=True)) as connection:
         identity = identify_ledger(connection)
         require_complete_ledger(path, connection, registered=ownership.progress_of(identity.ledger_id))
@@ -154,7 +154,7 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
 def _prepare_for_writing(
     path: Path, tenant: str, ownership: Ownership, *, now: float, recover: bool
 ) -> Receipts | None:
-    """Make ready for writing: closed to others, of the newest version and, with ``recover``, without orphans."""
+    """Prepare a ledger for writing: file modes, schema version, tenant and, with ``recover``, its receipts and attempts."""
     key_path(path).chmod(private_files.FILE_MODE)
     path.chmod(private_files.FILE_MODE)
     if recover:
@@ -175,9 +175,9 @@ def require_no_lost_ledger(
     force_new: bool = False,
     inspected: bool = True,
 ) -> None:
-    """Raise UsageError where there is no ledger and something tells of one: a new one would make every doctor new.
+    """Raise UsageError where a ledger is missing and files show that there was one: a new one would create every seal again.
 
-    For ``evidence``, ``force_new`` and ``ownership`` see `open_ledger`; ``inspected`` False leaves the registry aside.
+    For ``evidence``, ``force_new`` and ``ownership`` see `open_ledger`; ``inspected`` False does not ask the registry.
     """
     if not force_new:
         _refuse_unexplained(path, evidence)
@@ -187,14 +187,14 @@ def require_no_lost_ledger(
 
 def _refuse_unexplained(path: Path, evidence: str | None) -> None:
     log = path.with_name(f"{path.name}-wal")
-    found = evidence
+    trace = evidence
     if receipts_path(path).exists():
-        found = str(receipts_path(path))
+        trace = str(receipts_path(path))
     elif log.exists() and log.stat().st_size:
-        found = str(log)
-    if found is None:
+        trace = str(log)
+    if trace is None:
         return
-    raise UsageError("ledger.lost", path=path, found=found, then=("ledger", "rebuild"))
+    raise UsageError("ledger.lost", path=path, found=trace, then=("ledger", "rebuild"))
 
 
 def _require_sqlite() -> None:

@@ -1,24 +1,23 @@
-"""One person's whole life in the ledger, and who a word means: reads for a human at the desk.
-
-Nothing here reads everybody's past: a word is looked for in whole columns, a life by its key.
-"""
+"""Reads everything the ledger knows of one person, and finds persons by a search text. Used by resolve and explain."""
 
 from __future__ import annotations
 
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from dataclasses import field as _field
+from typing import Any, Protocol
 
 from pipeline.ledger import decisions
-from pipeline.ledger.person_queries import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
-from pipeline.ledger.protocol import DecisionRecord, RowRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RowRecord, RunRecord
 from pipeline.ledger.snapshot import REPLAYABLE_UNTIL
 from pipeline.messages.texts import load_line
 
-_SPECIAL = re.compile("[%_|]")  # in a LIKE pattern: of all ways to search a text, SQLite's quickest
+_SPECIAL = re.compile(
+    "[%_|]"
+)  # characters with a meaning in a LIKE pattern, the fastest text search of SQLite
 
 _PEOPLE = """
     SELECT key FROM person WHERE ?1 IN (key, name, seal_name) OR substr(id_masked, -4) = ?1
@@ -42,7 +41,7 @@ _DECISIONS = """
     ORDER BY id
 """
 
-# An entry holds from its first run to its last, in the nights of the same command over the same rosters (history.py).
+# An entry holds from its first run to its last, among the runs of the same command over the same rosters (run_history.py).
 _ROW_HISTORY = """
     SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line, f.run, f.started, t.run, t.started,
            (SELECT count(*) FROM run AS n WHERE n.number BETWEEN s.first_run AND s.last_run AND n.saw_rows
@@ -56,19 +55,19 @@ _ROW_HISTORY = """
 """
 
 
-def find_people(connection: sqlite3.Connection, word: str) -> tuple[set[str], list[dict[str, Any]]]:
-    """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it.
+def find_people(connection: sqlite3.Connection, query: str) -> tuple[set[str], list[dict[str, Any]]]:
+    """Return the keys of persons that a query may mean, and the row lines that hold a value ending with it.
 
-    A line is what a run said of a row (`protocol.SeenRow.line`), read; case does not count in it.
+    A line is `RowRecord.line`, parsed; it is searched without regard to case.
     """
-    keys = {key for (key,) in connection.execute(_PEOPLE, (word,))}
-    ending = _SPECIAL.sub(r"|\g<0>", json.dumps(word, ensure_ascii=False)[1:])
+    keys = {key for (key,) in connection.execute(_PEOPLE, (query,))}
+    ending = _SPECIAL.sub(r"|\g<0>", json.dumps(query, ensure_ascii=False)[1:])
     lines = connection.execute("SELECT line FROM row_line WHERE line LIKE ? ESCAPE '|'", (f"%{ending}%",))
     return keys, [json.loads(line) for (line,) in lines]
 
 
 def find_rows_without_number(connection: sqlite3.Connection, names: Collection[str]) -> list[dict[str, Any]]:
-    """Return the lines of rows that bear one of these names and no usable number."""
+    """Return the lines of rows with one of these names and no usable number."""
     lines = connection.execute(
         "SELECT line FROM row_line WHERE key IS NULL "
         "AND json_extract(line, '$.name') IN (SELECT value FROM json_each(?))",
@@ -78,7 +77,7 @@ def find_rows_without_number(connection: sqlite3.Connection, names: Collection[s
 
 
 def list_people(connection: sqlite3.Connection) -> Iterator[tuple[str | None, str | None]]:
-    """Yield (name, staff number) of everybody who was ever seen or has a seal, for suggestions."""
+    """Yield (name, staff number) of every person that was read or has a seal, for suggestions."""
     yield from connection.execute(
         "SELECT DISTINCT json_extract(line, '$.name'), json_extract(line, '$.staff_no') FROM row_line "
         "UNION SELECT name, NULL FROM person"
@@ -86,7 +85,7 @@ def list_people(connection: sqlite3.Connection) -> Iterator[tuple[str | None, st
 
 
 def read_person(connection: sqlite3.Connection, key: str | None, row_ids: Collection[str]) -> PersonRecords:
-    """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
+    """Return all records of a person; ``row_ids`` are further rows of the person, without a usable number."""
     person = connection.execute(
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)
     ).fetchone()
@@ -102,17 +101,17 @@ def read_person(connection: sqlite3.Connection, key: str | None, row_ids: Collec
         name=name,
         id_masked=id_masked,
         seal_name=seal_name,
-        creates=tuple(map(_make_attempt_record, connection.execute(_ATTEMPTS, (keys,)))),
+        attempts=tuple(map(_make_attempt_record, connection.execute(_ATTEMPTS, (keys,)))),
         seals=tuple(SealRecord(*row) for row in connection.execute(_SEALS, (keys,))),
         decisions=tuple(DecisionRecord(*row) for row in connection.execute(_DECISIONS, (keys,))),
-        said=tuple(
+        rows=tuple(
             map(_make_history_entry, connection.execute(_ROW_HISTORY, (json.dumps(sorted(rows)), keys)))
         ),
     )
 
 
 def list_runs_with_rows(connection: sqlite3.Connection) -> set[str]:
-    """Return the runs whose words of their rows are here; a ledger rebuilt from receipts has none of the old ones."""
+    """Return the runs whose row records are here; a ledger rebuilt from receipts lacks the earlier ones."""
     rows = connection.execute(
         "SELECT run FROM run WHERE saw_rows AND number >= (SELECT min(first_run) FROM row_seen)"
     )
@@ -120,12 +119,119 @@ def list_runs_with_rows(connection: sqlite3.Connection) -> set[str]:
 
 
 def _make_history_entry(row: tuple[Any, ...]) -> RowHistoryEntry:
-    row_id, key, file, sheet, at, status, codes, line, *when, nights, still = row
-    seen = RowRecord(row_id, key, file, sheet, at, status, tuple(json.loads(codes)), line)
-    first, began, last, until = when
-    return RowHistoryEntry(seen, first, began, last, until, nights, bool(still))
+    row_id, key, file, sheet, number, status, codes, line, *period, runs, is_current = row
+    record = RowRecord(row_id, key, file, sheet, number, status, tuple(json.loads(codes)), line)
+    first_run, first_started, last_run, last_started = period
+    return RowHistoryEntry(record, first_run, first_started, last_run, last_started, runs, bool(is_current))
 
 
 def _make_attempt_record(row: tuple[Any, ...]) -> AttemptRecord:
     record = AttemptRecord(*row)
     return replace(record, message=load_line(record.message))
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt: what was sent, what came back, and the decision that resolved it."""
+
+    uuid: str  # sent as X-TC-TraceId
+    run: str
+    contract: str  # UPLOAD_REFUSED: refused at its upload, no create was sent
+    host: str
+    signed_at: float  # unix seconds, by the service\'s clock
+    seal_name: str
+    name: str = _field(repr=False)
+    verdict: str | None  # None: no answer yet
+    settled_at: float | None
+    http_status: int | None
+    code: str | None
+    message: str | None = _field(repr=False)
+    request_id: str | None
+    seal_id: str | None  # with ``sealed`` the seal's; else from an answer that proves nothing
+    decision: int | None
+    replayable_until: (
+        float  # unix seconds, by this machine's clock: later, the service accepts no copy of the request
+    )
+    row_id: str  # of the roster's row that was sent
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a create was sent, or may have been sent."""
+        return self.contract != UPLOAD_REFUSED and (
+            self.verdict != "not_executed" or self.http_status is not None
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it blocks further creates of the person until it is resolved."""
+        return self.decision is None and self.verdict in {None, "unknown", "exists"}
+
+
+@dataclass(frozen=True, slots=True)
+class SealRecord:
+    """One seal that a person has or had."""
+
+    seal_id: str
+    seal_name: str | None
+    source: str  # sent | resolved | adopted | receipt
+    run: str | None
+    attempt: str | None
+    request_id: str | None
+    entered_at: float  # unix seconds
+    decision: int | None
+    ended_by: int | None  # the decision that ended it
+
+
+@dataclass(frozen=True, slots=True)
+class RowHistoryEntry:
+    """The record of a roster row over one run or several successive ones."""
+
+    row: RowRecord
+    first_run: str
+    first_started: float  # unix seconds
+    last_run: str
+    last_started: float  # unix seconds
+    runs: int
+    is_current: bool  # the newest run over these rosters recorded it, too
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRecords:
+    """All records of one person, oldest first."""
+
+    key: str | None  # None: only rows without a usable number
+    name: str | None = _field(repr=False)
+    id_masked: str | None
+    seal_name: str | None  # locked at the first attempt
+    attempts: tuple[AttemptRecord, ...] = ()
+    seals: tuple[SealRecord, ...] = ()
+    decisions: tuple[DecisionRecord, ...] = ()
+    rows: tuple[RowHistoryEntry, ...] = ()
+
+
+class PersonArchive(Protocol):
+    """What resolve and explain read of a ledger; any thread may call."""
+
+    def find_run(self, run: str) -> RunRecord | None:
+        """Return a run, None if there is none of that name."""
+
+    def list_runs(self, limit: int) -> list[RunRecord]:
+        """Return the last runs, the newest first."""
+
+    def find_people(self, query: str) -> tuple[set[str], list[dict[str, Any]]]:
+        """Return the keys of persons that a query may mean, and the row lines that hold a value ending with it."""
+
+    def find_rows_without_number(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Return the lines of rows with one of these names and no usable number."""
+
+    def list_people(self) -> list[tuple[str | None, str | None]]:
+        """Return name and staff number of every person that was read or has a seal."""
+
+    def list_same_persons(self) -> Mapping[str, str]:
+        """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
+
+    def read_person(self, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
+        """Return all records of a person; ``row_ids`` are further rows of the person, without a usable number."""
+
+    def list_runs_with_rows(self) -> set[str]:
+        """Return the runs whose row records the ledger holds."""

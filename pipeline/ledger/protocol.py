@@ -1,6 +1,6 @@
-"""What the night asks of a ledger, and the records that pass between them.
+"""The interface of a ledger, and its records.
 
-Durability is part of every promise below: a method that returns has its facts on the disk.
+A writing method returns once its facts are on the disk.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pipeline.domain.seals import LedgerSnapshot, PersonMarks, SealContent, Verd
 
 
 class LedgerConflict(Exception):
-    """The ledger's constraints forbid it, and nothing was written.
+    """A constraint of the ledger refuses a write; nothing was written.
 
-    ``constraint`` says which one:
+    ``constraint`` names it:
 
     ================ ===================================================================
     live_seal        the person has a seal already
-    open_attempt     an earlier create of the person is not settled
-    frozen_name      the person's seal name was frozen as another one
+    open_attempt     an earlier create of the person is unresolved
+    frozen_name      the person's seal name is locked as another one
     seal_name        the seal name belongs to another person
     seal_id          the SealId is known already
     no_live_seal     the person has no seal that could be kept or replaced
@@ -33,7 +33,7 @@ class LedgerConflict(Exception):
     run              this run is known already, or no such run was begun
     ================ ===================================================================
 
-    Anything else is the database's own words, which name columns and never values.
+    Any other text is the database's message, which names columns and never values.
     """
 
     def __init__(self, constraint: str) -> None:
@@ -41,9 +41,7 @@ class LedgerConflict(Exception):
         self.constraint = constraint
 
 
-UPLOAD_REFUSED = (
-    "upload"  # contract of an attempt that was refused at its upload: a night counts it, no create was sent
-)
+UPLOAD_REFUSED = "upload"  # contract of an attempt that was refused at its upload: no create was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run: what it was asked to do and, once it is over, how it ended."""
+    """One run: its request and, once it is over, how it ended."""
 
     run: str
     command: str
@@ -91,10 +89,9 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class RowRecord:
-    """What a run said of one row of a roster.
+    """What a run recorded of one row of a roster.
 
-    ``line`` is its line of outcomes.jsonl. Leave the run's id out of it: lines that are equal from night to night
-    are kept once.
+    ``line`` is its line of outcomes.jsonl without the run's id: lines that are equal in successive runs are stored once.
     """
 
     row_id: str
@@ -109,11 +106,11 @@ class RowRecord:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a human decided about a person, and why.
+    """A decision of a person about a doctor, and its reason.
 
     ``created``: the open ``attempt`` made ``seal_id``, or the seal of its name is the person's. ``not_created``: it made
     nothing. ``not_theirs``: the seal of its name is another person's; the next create goes under another name.
-    ``probe``: it is settled by the identical request, sent again. ``keep``: ``content`` is what the live seal is compared with from now on.
+    ``probe``: it is resolved by sending the identical request again. ``keep``: ``content`` is what the live seal is compared with from now on.
     ``replace``: the live seal is ended, the next create goes under the name in ``detail``. ``certify_sent``: a create that is
     known to be the second one is about to leave; then what came of it: ``certify`` (refused), ``certify_failed`` (it made
     ``seal_id``) or ``certify_void`` (surely not executed); none of these where no verdict came. ``place_shown`` and
@@ -123,7 +120,7 @@ class Decision:
 
     kind: str
     key: str
-    at: float  # unix seconds
+    decided_at: float  # unix seconds
     who: str
     why: str
     attempt: str | None = None
@@ -135,7 +132,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class AdoptedSeal:
-    """A seal that was made elsewhere."""
+    """A seal that was created elsewhere."""
 
     key: str
     seal_id: str
@@ -150,7 +147,7 @@ class AdoptedSeal:
 class DecisionRecord:
     """A decision as the ledger holds it."""
 
-    at: float
+    decided_at: float
     who: str
     why: str
     kind: str
@@ -173,38 +170,38 @@ class Ledger(Protocol):
     def snapshot(self) -> LedgerSnapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown.
 
-        ``Past.frozen`` tells where another seal name would be refused as ``frozen_name``.
+        ``PersonHistory.seal_name_locked``: another seal name would be refused as ``frozen_name``.
         """
 
     def list_known_files(self) -> Mapping[str, FileStat]:
-        """Return the remembered files: ask it by path."""
+        """Return the recorded files by path."""
 
     def record_files(self, stats: Mapping[str, FileStat]) -> None:
-        """Remember files by path, in place of what was remembered of them."""
+        """Record size, time and digest of files by path, replacing what was recorded of them."""
 
     def begin_run(self, record: RunRecord) -> None:
         """Enter a run, before anything that refers to it."""
 
     def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
-        """Enter what this run says of these rows, in place of what it said of them before."""
+        """Record these rows of a run, replacing what it recorded of them before."""
 
     def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
-        """Remember staff number and mobile of people by key, in place of what was remembered of them."""
+        """Record staff number and mobile of persons by key, replacing what was recorded of them."""
 
     async def open_attempt(self, attempt: Attempt) -> None:
         """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
 
-        Cancelled, it leaves no open attempt: the caller has not sent, for it was never told that it may.
+        Cancelled, it leaves no open attempt: the caller did not get permission to send.
         """
 
-    async def record_verdict(self, uuid: str, verdict: Verdict, *, at: float) -> None:
-        """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well.
+    async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
+        """Enter an attempt's verdict at ``now`` (unix seconds); ``sealed`` makes the seal as well.
 
-        A SealId that is known already raises LedgerConflict and leaves the attempt open: the caller settles it
-        as unknown. Cancelling the caller does not cancel the entry.
+        A SealId that is known already raises LedgerConflict and leaves the attempt open: the caller records it as
+        unknown. Cancelling the caller does not cancel the entry.
         """
 
-    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
+    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - the name in run.json
         """Enter how a run ended; ``record`` is its run.json."""
 
     def find_run(self, run: str) -> RunRecord | None:
@@ -217,10 +214,10 @@ class Ledger(Protocol):
         """Return the newest run, or the newest that came to its end."""
 
     def list_rows(self, run: str) -> list[RowRecord]:
-        """Return what a run said of its rows, by file, sheet and row."""
+        """Return the row records of a run, sorted by file, sheet and row."""
 
     def list_staff_numbers(self) -> Mapping[str, Collection[str]]:
-        """Return the staff numbers that runs have read for everybody who has a seal, by key."""
+        """Return the staff numbers that runs read for every person with a seal, by key."""
 
     def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
@@ -232,16 +229,16 @@ class Ledger(Protocol):
         """
 
     def record_decision(self, decision: Decision) -> None:
-        """Enter a human's decision and what follows from it; LedgerConflict where it cannot stand."""
+        """Enter a decision and its consequences; LedgerConflict where it contradicts the facts."""
 
-    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, at: float, who: str, why: str) -> None:
-        """Enter seals that were made elsewhere, all or none; LedgerConflict names the constraint that forbids one."""
+    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str) -> None:
+        """Enter seals created elsewhere, all or none; LedgerConflict names the constraint that refuses one."""
 
-    def record_judgements(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
-        """Enter a review's judgements, all or none: from now on they count in every run."""
+    def record_judgements(self, judgements: Mapping[str, Judged], *, now: float, who: str, why: str) -> None:
+        """Enter the judgements of a review, all or none; they count in every later run."""
 
     def list_judgements(self) -> Mapping[str, Judgement]:
-        """Return what was judged last of each content that was ever reviewed."""
+        """Return the last judgement on each content."""
 
     def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
@@ -250,4 +247,4 @@ class Ledger(Protocol):
         """Return the decisions, oldest first."""
 
     def close(self) -> None:
-        """Finish what is queued and let go of the files."""
+        """Finish the queued writes and close the files."""

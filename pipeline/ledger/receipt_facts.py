@@ -1,4 +1,4 @@
-"""The guarded rows of the ledger as receipts, and back: what is told of a write, of everything, and after a crash."""
+"""Converts rows of the ledger to receipts and back: for one write, for a full export, and for a rebuild."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pipeline.ledger.receipts import Mark, Receipt
 
-# table -> its primary key, in an order in which each refers to what stands before it
+# table -> its primary key; each table refers only to earlier ones
 GUARDED = {
     "meta": "id",
     "run": "run",
@@ -22,7 +22,7 @@ _OMITTED_COLUMNS = {
     "meta": ("receipts_n", "receipts_sha256", "receipts_size"),
     "run": ("record", "rosters", "context", "seals"),
 }
-# A path of a roster may hold an identity number: it stands in the ledger, where `retry` reads it, and nowhere else.
+# The path of a roster may hold an identity number: only the ledger stores it, where `retry` reads it.
 _REPLACED_COLUMNS = {"run": {"rosters": "[]", "context": "[]"}}
 _VERDICT = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
@@ -37,12 +37,12 @@ class Fact(NamedTuple):
 
 
 def list_run_facts(run: str) -> tuple[Fact, ...]:
-    """Return what a run's begin or end sets."""
+    """Return the facts that the begin or end of a run sets."""
     return (Fact("run", "run", run),)
 
 
 def list_attempt_facts(uuid: str, key: str, seal_name: str, before: str | None = None) -> tuple[Fact, ...]:
-    """Return what entering an attempt sets; ``before`` is the person from whom the name passed on."""
+    """Return the facts that entering an attempt sets; ``before`` is the person who owned the seal name before."""
     return (
         *((Fact("person", "key", before),) if before else ()),
         Fact("person", "key", key),
@@ -52,12 +52,12 @@ def list_attempt_facts(uuid: str, key: str, seal_name: str, before: str | None =
 
 
 def list_verdict_facts(uuid: str) -> tuple[Fact, ...]:
-    """Return what a verdict sets."""
+    """Return the facts that a verdict sets."""
     return (Fact("attempt", "uuid", uuid, _VERDICT), Fact("seal", "attempt", uuid))
 
 
 def make_receipts(connection: sqlite3.Connection, facts: Iterable[Fact]) -> list[Receipt]:
-    """Return the receipts of a write, from the rows as they are now."""
+    """Return the receipts of facts, from the rows as they are now."""
     return [
         receipt
         for fact in facts
@@ -71,18 +71,18 @@ def make_all_receipts(connection: sqlite3.Connection) -> list[Receipt]:
 
 
 def read_mark(connection: sqlite3.Connection) -> Mark:
-    """Return how far the receipts reach that the ledger knows of."""
+    """Return the mark of the last receipt that the ledger knows."""
     return Mark(*connection.execute("SELECT receipts_n, receipts_sha256, receipts_size FROM meta").fetchone())
 
 
 def write_mark(connection: sqlite3.Connection, mark: Mark) -> None:
-    """Note how far the receipts reach, in the transaction that they belong to."""
+    """Store the mark of the last receipt, in the transaction that it belongs to."""
     connection.execute("UPDATE meta SET receipts_n = ?, receipts_sha256 = ?, receipts_size = ?", mark)
 
 
 def list_receipt_facts(behind: Iterable[Receipt]) -> list[Fact]:
-    """Return the rows that receipts speak of, to be told once more as the ledger holds them."""
-    rows = dict.fromkeys((each.table, each.id) for each in behind)
+    """Return the facts of the rows that receipts name, to write receipts of their present state."""
+    rows = dict.fromkeys((receipt.table, receipt.id) for receipt in behind)
     made = [
         Fact("seal", "attempt", key) for table, key in rows if table == "attempt"
     ]  # perhaps under another id
@@ -90,9 +90,9 @@ def list_receipt_facts(behind: Iterable[Receipt]) -> list[Fact]:
 
 
 def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) -> None:
-    """Fill an empty ledger with what the receipts say; the constraints hold over the result, not on the way to it.
+    """Fill an empty ledger from receipts; the constraints are checked on the result.
 
-    Raises sqlite3.IntegrityError where they do not add up, and then nothing was entered.
+    Raises sqlite3.IntegrityError where they are violated; then nothing was entered.
     """
     rows: dict[str, dict[str | int, dict[str, Any]]] = {table: {} for table in GUARDED}
     for receipt in receipts:
@@ -117,11 +117,11 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
         raise
 
 
-def _insert_row(connection: sqlite3.Connection, table: str, told: dict[str, Any]) -> None:
+def _insert_row(connection: sqlite3.Connection, table: str, receipted: dict[str, Any]) -> None:
     columns = {
-        **told,
+        **receipted,
         **_REPLACED_COLUMNS.get(table, {}),
-    }  # receipts of an earlier version still tell the paths
+    }  # receipts of an earlier version hold the paths
     known = [
         name
         for name in (*_list_columns(connection, table), *_REPLACED_COLUMNS.get(table, {}))
@@ -152,9 +152,9 @@ def _make_row_receipts(
     columns = chosen or tuple(_list_columns(connection, table))
     identity = GUARDED[table]
     where = f" WHERE {column} = ?" if column else ""
-    found = connection.execute(
+    rows = connection.execute(
         f"SELECT {identity}, {', '.join(columns)} FROM {table}{where}",  # noqa: S608 - names of our own schema
         () if column is None else (value,),
     )
-    for key, *values in found:
+    for key, *values in rows:
         yield Receipt(table, key, dict(zip(columns, values, strict=True)))

@@ -1,7 +1,7 @@
-"""Compare a ledger with its receipts before a run, and bring the two together once the run may begin.
+"""Compares a ledger with its receipts before a run, and synchronizes the two once the run may begin.
 
-`inspect_receipts` reads only: a ledger that lacks what its receipts hold is refused before anything is written.
-`synchronize` is called after it and settles what a dead process left.
+`require_complete_ledger` reads only: a ledger that lacks what its receipts hold is refused before anything is written.
+`synchronize_receipts` is called after it and completes what a dead process left.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its en
 
 @dataclass(slots=True)
 class MissingFacts:
-    """What receipts hold and the ledger does not."""
+    """Counts of what receipts hold and the ledger lacks."""
 
     unanswered: int = (
         0  # attempts without a verdict: one commit that did not come about, or one that was lost
@@ -35,7 +35,7 @@ class MissingFacts:
 
 
 def receipts_path(ledger: Path) -> Path:
-    """Return where a ledger's receipts lie."""
+    """Return the path of a ledger's receipts."""
     return ledger.with_name(receipts.FILE_NAME)
 
 
@@ -50,35 +50,35 @@ def require_complete_ledger(
 
     Raises LedgerError where the receipts hold attempts or seals that the ledger lacks, and where their chain is broken.
     """
-    place = receipts_path(path)
-    if not place.exists():
+    receipts_file = receipts_path(path)
+    if not receipts_file.exists():
         return
     mark = receipt_facts.read_mark(connection)
-    reached = _has_marked_line(place, mark)
+    reached = _has_marked_line(receipts_file, mark)
     if reached:
         (runs,) = connection.execute("SELECT coalesce(max(number), 0) FROM run").fetchone()
-        _verify_chain(place, mark, window=runs)
+        _verify_chain(receipts_file, mark, window=runs)
     after = mark if reached else Mark()
-    lacking = find_missing_facts(connection, receipts.read_unchained(place, after=after))
+    lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
     never_sent = registered is not None and not read_progress(connection).is_behind(registered)
     if lacking.answered or lacking.seals or (lacking.unanswered and not never_sent):
         raise LedgerError(
             "ledger.behind_receipts",
             path=path,
-            place=place,
+            place=receipts_file,
             attempts=lacking.answered + lacking.unanswered,
             seals=lacking.seals,
             then=("ledger", "rebuild"),
         )
-    broken_line = receipts.find_break(place, after=after)
+    broken_line = receipts.find_break(receipts_file, after=after)
     if broken_line is not None and not (reached and never_sent):
-        raise _explain_broken_chain(place, broken_line)
+        raise _explain_broken_chain(receipts_file, broken_line)
 
 
 def find_missing_facts(connection: sqlite3.Connection, held: Iterable[Receipt]) -> MissingFacts:
     """Return how many attempts and seals of some receipts a ledger does not hold.
 
-    A verdict of an attempt that the ledger holds without one is not lost: `synchronize` enters it.
+    A verdict of an attempt that the ledger holds without one is not lost: `synchronize_receipts` enters it.
     """
     verdicts: dict[str, str | None] = {}
     makers: dict[str, str | None] = {}  # SealId -> attempt
@@ -105,13 +105,13 @@ def find_missing_facts(connection: sqlite3.Connection, held: Iterable[Receipt]) 
 
 
 def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
-    """Settle what a dead process left, from its receipts where they hold more, and return the receipts to go on with."""
-    place = receipts_path(path)
+    """Complete what a dead process left, from its receipts where they hold more; return the receipts, open for appending."""
+    receipts_file = receipts_path(path)
     mark = receipt_facts.read_mark(connection)
-    reached = _has_marked_line(place, mark)
-    if not reached and place.exists():
-        place.rename(set_aside_path(place))
-    behind = _read_behind_mark(place, mark) if reached else []
+    reached = _has_marked_line(receipts_file, mark)
+    if not reached and receipts_file.exists():
+        receipts_file.rename(set_aside_path(receipts_file))
+    behind = _read_behind_mark(receipts_file, mark) if reached else []
     with _transaction(connection):  # before anything behind the mark is cut off
         _replay_verdicts(connection, behind)
     with _transaction(connection):
@@ -121,9 +121,9 @@ def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float)
         for uuid in attempts.recover_attempts(connection, now):
             changed += receipt_facts.list_verdict_facts(uuid)
         if not reached:
-            mark = receipts.rewrite_receipts(place, receipt_facts.make_all_receipts(connection))
+            mark = receipts.rewrite_receipts(receipts_file, receipt_facts.make_all_receipts(connection))
             changed = []
-        kept = Receipts(place, mark)
+        kept = Receipts(receipts_file, mark)
         if changed:
             mark = kept.append(receipt_facts.make_receipts(connection, changed))
         receipt_facts.write_mark(connection, mark)
@@ -131,34 +131,36 @@ def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float)
     return kept
 
 
-def set_aside_path(place: Path) -> Path:
-    """Return a free name for receipts that do not belong to this ledger, or not any more."""
+def set_aside_path(receipts_file: Path) -> Path:
+    """Return a free name for receipts that do not belong to this ledger."""
     numbers = count(1)
     return next(
-        free for number in numbers if not (free := place.with_name(f"receipts.{number}.jsonl")).exists()
+        free
+        for number in numbers
+        if not (free := receipts_file.with_name(f"receipts.{number}.jsonl")).exists()
     )
 
 
-def _verify_chain(place: Path, mark: Mark, *, window: int) -> None:
+def _verify_chain(receipts_file: Path, mark: Mark, *, window: int) -> None:
     """Raise LedgerError where a line before the mark was changed, lost or put in.
 
     At most twice VERIFIED_BYTES are read: those before the mark, and the window of that number (counted round) of what
     lies before them, so that successive runs read all of it.
     """
     tail = max(0, mark.size - VERIFIED_BYTES)
-    _verify_span(place, tail, mark.size)
+    _verify_span(receipts_file, tail, mark.size)
     if tail:
         start = window % -(-tail // VERIFIED_BYTES) * VERIFIED_BYTES
-        _verify_span(place, start, min(start + VERIFIED_BYTES, tail), one_more=True)
+        _verify_span(receipts_file, start, min(start + VERIFIED_BYTES, tail), one_more=True)
 
 
-def _verify_span(place: Path, start: int, end: int, *, one_more: bool = False) -> None:
+def _verify_span(receipts_file: Path, start: int, end: int, *, one_more: bool = False) -> None:
     """Check each line that begins between two offsets against the line before it.
 
     The first line of a span that does not begin the file is only compared with: the span before it checks it, as
     ``one_more``.
     """
-    with place.open("rb") as file:
+    with receipts_file.open("rb") as file:
         previous, number, offset = receipts.FIRST_PREVIOUS, 0, start
         if start:
             file.seek(start - 1)
@@ -172,33 +174,33 @@ def _verify_span(place: Path, start: int, end: int, *, one_more: bool = False) -
                 return
             number += 1
             if not receipts.is_next_line(line, number, previous):
-                raise _explain_broken_chain(place, number)
+                raise _explain_broken_chain(receipts_file, number)
             if outside:
                 return
             previous = hashlib.sha256(line).hexdigest()
             offset += len(line)
 
 
-def _has_marked_line(place: Path, mark: Mark) -> bool:
+def _has_marked_line(receipts_file: Path, mark: Mark) -> bool:
     """Return whether the file has the line that the ledger's mark names."""
-    return mark.n > 0 and receipts.has_marked_line(place, mark)
+    return mark.n > 0 and receipts.has_marked_line(receipts_file, mark)
 
 
-def _read_behind_mark(place: Path, mark: Mark) -> list[Receipt]:
+def _read_behind_mark(receipts_file: Path, mark: Mark) -> list[Receipt]:
     """Return what lies behind the mark, up to where it cannot be read: it was being written when the process died."""
     behind: list[Receipt] = []
     with suppress(receipts.ReceiptsDamaged):
-        behind.extend(receipts.read_chained(place, after=mark))
+        behind.extend(receipts.read_chained(receipts_file, after=mark))
     return behind
 
 
-def _explain_broken_chain(place: Path, line: int) -> LedgerError:
-    return LedgerError("ledger.receipts_broken", place=place, line=line, then=("ledger", "rebuild"))
+def _explain_broken_chain(receipts_file: Path, line: int) -> LedgerError:
+    return LedgerError("ledger.receipts_broken", place=receipts_file, line=line, then=("ledger", "rebuild"))
 
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let what is done within take effect whole or not at all."""
+    """Run the block in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -210,9 +212,9 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _replay_verdicts(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> None:
-    """Enter the verdicts of receipts whose commit did not come about; an attempt without one never left.
+    """Enter verdicts that stand in the receipts alone: their commit failed. An attempt without one was never sent.
 
-    A seal id that the service gave would otherwise be lost with the process that heard it.
+    A SealId that the service returned would otherwise be lost.
     """
     for receipt in behind:
         columns = receipt.columns

@@ -1,8 +1,8 @@
-"""receipts.jsonl: the ledger's facts once more, in a file that is only ever appended to, each line chained to the last.
+"""receipts.jsonl: the facts of the ledger in a second, append-only file, each line chained to the one before.
 
-A line is ``{"n", "prev", "table", "id", "set"}``: what a row of a guarded table holds from now on. The last word on each
-column counts, so the file alone restores the ledger (``rebuild``). Lines are durable before the commit they belong to;
-the ledger remembers how far they reach. What lies behind that mark was cut off by a crash between the two.
+A line is ``{"n", "prev", "table", "id", "set"}``: the new values of a row. The last value of each column counts, so the
+file alone restores the ledger (`ledger rebuild`). Lines are durable before the commit they belong to; the ledger stores
+the mark of the last one. Lines behind the mark belong to a commit that a crash prevented.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Receipts:
     """The file, open for appending; one process at a time (the holder of the run lock)."""
 
     def __init__(self, path: Path, mark: Mark) -> None:
-        """Go on behind ``mark``; what lies beyond it is cut off, for no commit ever followed."""
+        """Continue after ``mark``; lines behind it are cut off, for their commit failed."""
         self.mark = mark
         self._file = os.open(
             path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), private_files.FILE_MODE
@@ -62,7 +62,7 @@ class Receipts:
         os.ftruncate(self._file, mark.size)
 
     def append(self, receipts: Sequence[Receipt]) -> Mark:
-        """Write lines and make them durable; returns the new mark, which counts once ``keep`` is told so.
+        """Write lines and make them durable; return the new mark, which counts once it is passed to ``keep``.
 
         Raises OSError where the disk refuses, and then nothing was added.
         """
@@ -88,18 +88,18 @@ class Receipts:
         return Mark(n, previous, size + len(data))
 
     def keep(self, mark: Mark) -> None:
-        """Let ``mark`` be the end: the commit that remembers it is durable."""
+        """Set the end of the file to ``mark``: the commit that stores it is durable."""
         self.mark = mark
 
     def rewind(self) -> None:
         """Cut off what was appended since the last ``keep``: its commit failed."""
         try:
             os.ftruncate(self._file, self.mark.size)
-        except OSError:  # a disk that is gone; the ledger's own mark tells at the next opening
+        except OSError:  # a disk that is gone; the next opening compares with the ledger's mark
             return
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._file)
 
 
@@ -167,7 +167,7 @@ def read_end_mark(path: Path) -> Mark:
 
 
 def has_marked_line(path: Path, mark: Mark) -> bool:
-    """Tell whether the file holds the line that the mark names at the place it names; one line is read."""
+    """Return whether the file holds the line of a mark at its position; one line is read."""
     if mark.n == 0:
         return path.exists()
     try:
@@ -183,7 +183,7 @@ def has_marked_line(path: Path, mark: Mark) -> bool:
 
 
 def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
-    """Write a file anew, whole or not at all, in place of what was there."""
+    """Replace the file atomically by one with these receipts; return its mark."""
     draft = private_files.draft_of(path)
     private_files.create(draft)
     try:
@@ -201,9 +201,15 @@ def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
 
 
 def _format_line(n: int, previous: str, receipt: Receipt) -> bytes:
-    told = {"n": n, "prev": previous, "table": receipt.table, "id": receipt.id, "set": dict(receipt.columns)}
+    fields = {
+        "n": n,
+        "prev": previous,
+        "table": receipt.table,
+        "id": receipt.id,
+        "set": dict(receipt.columns),
+    }
     return (
-        json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+        json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
     )
 
 
@@ -214,9 +220,9 @@ def _parse_line(line: bytes) -> dict[str, Any]:
 
 def _check_line(path: Path, line: bytes, n: int, previous: str) -> Receipt:
     try:
-        told = _parse_line(line)
-        if told["n"] != n or told["prev"] != previous:
+        fields = _parse_line(line)
+        if fields["n"] != n or fields["prev"] != previous:
             raise ReceiptsDamaged(path, n)
-        return Receipt(told["table"], told["id"], told["set"])
+        return Receipt(fields["table"], fields["id"], fields["set"])
     except (ValueError, KeyError, TypeError) as error:
         raise ReceiptsDamaged(path, n) from error

@@ -183,7 +183,7 @@ class TenantRegistry:
 
 
 def _is_copy(registered: RegisteredLedger, path: Path) -> bool:
-    """Return whether the registered path still holds the same ledger beside the one at ``path``."""
+    """Return whether the registered path still holds the same ledger as the file at ``path``."""
     other = registered.path
     try:
         if other.samefile(path) and path.stat().st_nlink == 1:
@@ -241,8 +241,8 @@ class Ownership:
 
     ``accept_ledger``: go on with this ledger although the registry contradicts it, and register it (`run
     --new-ledger`). ``ignore_registry``: go on without registering it (`adopt`, a way out of the contradiction).
-    ``approve`` raises for a ledger that lacks what earlier results show. ``warn`` hears of a contradiction where the
-    registry is not strict, and of a registry that cannot be written.
+    ``approve`` raises for a ledger that lacks what earlier results show. ``warn`` is called for a contradiction where the
+    registry is not strict, and for a registry that cannot be written.
     """
 
     registry: TenantRegistry | None = None

@@ -1,9 +1,8 @@
-"""What each run said of each row, kept as runs of equal nights.
+"""Row records of each run, stored once for successive runs that recorded the same.
 
-An entry holds from its first run to its last. A night that says the same moves the last run on, and writes some
-sixty bytes a row in place of the row's whole line. Only an entry that ended with the night before is moved, so that
-no night is said to have seen what it did not: the night before is the newest earlier run of the same command over
-the same rosters, and a retry at noon does not tear the nights apart.
+An entry holds from its first run to its last. A run that records the same moves the last run forward, which writes some
+sixty bytes a row instead of the whole line. Only an entry that ended with the previous run is moved: the newest earlier
+run of the same command over the same rosters. A retry between two runs does not interrupt an entry.
 """
 
 from __future__ import annotations
@@ -19,11 +18,7 @@ DIGEST_BYTES = 16
 
 
 def enter_rows(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> None:
-    """Enter what a run says of these rows, in place of what it said of them before.
-
-    They are walked once: in the order of their ids they are entered quickest, for pages are touched once. None is held
-    of whom it says what was said before.
-    """
+    """Enter these rows of a run, replacing what it entered of them before."""
     number, before = _number_run_and_predecessor(connection, run)
     connection.execute("UPDATE run SET saw_rows = 1 WHERE number = ?", (number,))
     entries = {
@@ -42,14 +37,14 @@ def enter_rows(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecor
         if (entry := entries.get(row.row_id)) is None:
             entered.append((row, digest))
             continue
-        first, last, said, line = entry
-        if said == digest:
+        first, last, known_digest, line = entry
+        if known_digest == digest:
             if last != number:
                 moved.append((number, row.row_id, first))
         elif first == number:
             replaced.append((row, digest, line))
         else:
-            if last == number:  # moved on by this run's first word, which is now taken back
+            if last == number:  # moved by this run's first entry, which is replaced now
                 moved.append((before, row.row_id, first))
             entered.append((row, digest))
     connection.executemany("UPDATE row_seen SET last_run = ? WHERE row_id = ? AND first_run = ?", moved)
@@ -58,7 +53,7 @@ def enter_rows(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecor
 
 
 def find_seen_rows(connection: sqlite3.Connection, row_ids: Collection[str]) -> set[str]:
-    """Return which rows an earlier run has seen; one that the guard on new rows stopped saw them for nothing."""
+    """Return which rows an earlier run has read; a run stopped by the guard on new rows does not count."""
     rows = connection.execute(
         "SELECT DISTINCT row_id FROM row_seen JOIN json_each(?) ON row_id = value WHERE EXISTS (SELECT 1 FROM run "
         "WHERE number BETWEEN first_run AND last_run "
@@ -84,7 +79,7 @@ def find_corrections(connection: sqlite3.Connection, row_ids: Collection[str]) -
 
 
 def read_rows(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
-    """Return what a run said of its rows, by file, sheet and row."""
+    """Return the row records of a run, sorted by file, sheet and row."""
     rows = connection.execute(
         "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
         "FROM run AS asked JOIN row_seen AS s ON asked.number BETWEEN s.first_run AND s.last_run "
@@ -101,24 +96,24 @@ def read_rows(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
 
 
 def _number_run_and_predecessor(connection: sqlite3.Connection, run: str) -> tuple[int, int]:
-    """Return the number of a run, and of the run whose words it may carry on (0: none)."""
-    found = connection.execute(
+    """Return the number of a run, and of the previous run of the same command over the same rosters (0: none)."""
+    numbers = connection.execute(
         "SELECT number, coalesce((SELECT max(number) FROM run AS earlier WHERE earlier.command = this.command "
         "AND earlier.rosters = this.rosters AND earlier.number < this.number AND earlier.saw_rows), 0) "
         "FROM run AS this WHERE run = ?",
         (run,),
     ).fetchone()
-    if found is None:
+    if numbers is None:
         raise LedgerConflict("run")
-    number, before = found
+    number, before = numbers
     return number, before
 
 
 def _digest_row(row: RowRecord) -> bytes:
-    words = "\0".join(
+    text = "\0".join(
         (row.key or "", row.file, row.sheet or "", str(row.row), row.status, ",".join(row.codes), row.line)
     )
-    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def _make_columns(row: RowRecord) -> tuple[object, ...]:

@@ -228,7 +228,7 @@ FIRST_SCHEMA: Sequence[str] = (
     CREATE TRIGGER no_live_seal_beside_an_open_attempt BEFORE INSERT ON seal
     WHEN NEW.ended_by IS NULL AND EXISTS (SELECT 1 FROM attempt WHERE key = NEW.key AND {OPEN_ATTEMPT})
     BEGIN SELECT RAISE (ABORT, 'open_attempt'); END
-    """,  # noqa: S608 - our own words
+    """,  # noqa: S608 - our own text
     """
     CREATE TRIGGER an_attempt_carries_the_frozen_name BEFORE INSERT ON attempt
     WHEN NEW.seal_name IS NOT (SELECT seal_name FROM person WHERE key = NEW.key)
@@ -243,7 +243,7 @@ FIRST_SCHEMA: Sequence[str] = (
     CREATE TRIGGER a_name_leaves_nobody_who_may_bear_it BEFORE UPDATE OF key ON seal_name
     WHEN NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {FREE_NAME})
     BEGIN SELECT RAISE (ABORT, 'seal_name'); END
-    """,  # noqa: S608 - our own words
+    """,  # noqa: S608 - our own text
 )
 
 # Migration n leads from version FIRST_VERSION + n to the next; append, never change one that was released.

@@ -1,6 +1,6 @@
-"""Every person of the ledger at one moment, as the plan wants them.
+"""Reads every person of the ledger at one moment, for the plan.
 
-A person's key and seal name turn up in every table, runs and scenes with every person: such strings are kept once.
+Keys, seal names, runs and scenes repeat in every table: such strings are interned.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pipeline.ledger.protocol import UPLOAD_REFUSED
 from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT
 from pipeline.messages.texts import load_line
 
-# an attempt of before it was written down was dead six minutes after its signature
+# an attempt without it was entered by an earlier version: the service accepted it for six minutes after its signature
 REPLAYABLE_UNTIL = "coalesce(dead_at, signed_at + 360)"
 
-# creates sent (an attempt that is not executed and got no answer never left; a refused upload is no create; all else may
-# have left), and whether the seal name is frozen
+# Creates that were sent or may have been, and whether the seal name is locked. An attempt that is not executed and got no
+# answer was never sent; a refused upload is no create.
 _ATTEMPT_COUNTS = (
     "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload'), "  # noqa: S608 - our own words
     f"max({MAY_HAVE_CREATED}) "
@@ -36,7 +36,7 @@ _NAMES_OF_OTHERS = (
 
 
 def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
-    """Read all people; ``connection`` is inside a transaction, so that all of it is of one moment."""
+    """Read all persons; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_read_live_seals(connection))
     unsettled = dict(_read_attempts(connection, OPEN_ATTEMPT))
     refusals: defaultdict[str, list[CreateAttempt]] = defaultdict(list)
@@ -85,7 +85,7 @@ def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) 
 
 
 def _read_former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return whose seals pictures made that no live seal is compared with any more, by sha256 and by digest of pixels."""
+    """Return the persons of pictures of former seals, by sha256 and by digest of the pixels."""
     rows = connection.execute(
         "SELECT key, content_picture, content_pixels FROM seal WHERE ended_by IS NOT NULL UNION "
         "SELECT key, json_extract(detail, '$.picture'), json_extract(detail, '$.pixels') FROM decision "
@@ -95,19 +95,19 @@ def _read_former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def read_staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
-    """Return the staff numbers that runs have read for everybody who has a seal, by key."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    """Return the staff numbers that runs read for every person with a seal, by key."""
+    numbers_of: defaultdict[str, set[str]] = defaultdict(set)
     for key, number in connection.execute(
         "SELECT DISTINCT key, json_extract(line, '$.staff_no') FROM row_line "
         "WHERE key IN (SELECT key FROM seal WHERE ended_by IS NULL)"
     ):
         if number:
-            found[key].add(str(number))
-    return dict(found)
+            numbers_of[key].add(str(number))
+    return dict(numbers_of)
 
 
 def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
-    """Yield attempts with their person, oldest first; one without a verdict is unknown to everybody else."""
+    """Yield attempts with their person, oldest first; one without a verdict counts as unknown."""
     rows = connection.execute(
         f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {REPLAYABLE_UNTIL}, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
         f"FROM attempt WHERE {which} ORDER BY number"
@@ -117,7 +117,7 @@ def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple
         uuid,
         run,
         verdict,
-        at,
+        signed_at,
         host,
         code,
         message,
@@ -127,12 +127,11 @@ def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple
         dead_at,
         *content,
     ) in rows:
-        told = verdict or "unknown"
         tried = CreateAttempt(
             uuid,
             run,
-            told,
-            at,
+            verdict or "unknown",
+            signed_at,
             host,
             _make_content(content),
             code,
@@ -150,9 +149,11 @@ def _read_live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, Live
         f"SELECT key, seal_id, seal_name, run, at, request_id, attempt, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
         "FROM seal NOT INDEXED WHERE ended_by IS NULL"  # nearly all are live: from front to back is twice as fast
     )
-    for key, seal_id, seal_name, run, at, request_id, attempt, *content in rows:
+    for key, seal_id, seal_name, run, entered_at, request_id, attempt, *content in rows:
         made = None if content[0] is None else _make_content(content)
-        seal = LiveSeal(seal_id, intern(seal_name or ""), intern(run or ""), at, made, request_id, attempt)
+        seal = LiveSeal(
+            seal_id, intern(seal_name or ""), intern(run or ""), entered_at, made, request_id, attempt
+        )
         yield key, seal
 
 
@@ -162,12 +163,12 @@ def _make_content(columns: list[Any]) -> SealContent:
 
 
 def find_reusable_seal_names(connection: sqlite3.Connection) -> frozenset[str]:
-    """Return the names that may pass on to somebody else.
+    """Return the seal names that may pass to another person.
 
-    The few attempts that came to nothing are looked for first (SQLite: CROSS), not each name for one of them.
+    CROSS JOIN: SQLite reads the few attempts without a seal first, not every name.
     """
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT DISTINCT seal_name.seal_name FROM attempt CROSS JOIN seal_name USING (seal_name, key) "  # noqa: S608 - our own words
         f"WHERE verdict IN ('refused', 'not_executed', 'exists') AND {FREE_NAME}"
     )
-    return frozenset(name for (name,) in found)
+    return frozenset(name for (name,) in rows)

@@ -1,4 +1,4 @@
-"""The ledger in an SQLite file (write-ahead log, every commit flushed)."""
+"""The ledger in an SQLite file, with write-ahead log and every commit flushed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pipeline.ledger import (
 )
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.disk import explain_refusal
-from pipeline.ledger.person_queries import PersonRecords
+from pipeline.ledger.person_history import PersonRecords
 from pipeline.ledger.protocol import (
     UPLOAD_REFUSED,
     AdoptedSeal,
@@ -51,7 +51,7 @@ _RUN = ", ".join(_RUN_COLUMNS)
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
-    """Open the file as the ledger wants it, in autocommit mode; read-only, not a byte of it can change."""
+    """Open the file in autocommit mode with the settings of a ledger; read-only, nothing in it can change."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}",
         uri=True,
@@ -68,10 +68,10 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 
 class SqliteLedger:
-    """A Ledger (protocol.py) and an Archive (archive.py); made by :func:`~pipeline.ledger.open.open_ledger`.
+    """A `Ledger` (protocol.py) and a `PersonArchive` (person_history.py); opened by `open_ledger` (open.py).
 
-    Writing goes through one thread; every read has its own connection and sees one moment. ``digest`` stands in for
-    the paths of remembered files, for a picture's name may be an identity number.
+    Writes go through one thread; every read has its own connection and sees one moment. The paths of recorded files are
+    stored as ``digest`` of them: a picture's name may be an identity number.
     """
 
     def __init__(
@@ -101,17 +101,17 @@ class SqliteLedger:
 
     def snapshot(self) -> LedgerSnapshot:
         """Return every person at one moment; an attempt without a verdict counts as unknown."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return people.read_snapshot(connection, self._digest)
 
     def list_known_files(self) -> Mapping[str, FileStat]:
-        """Return the remembered files: ask it by path."""
-        with self._reading() as connection:
+        """Return the recorded files by path."""
+        with self._open_reader() as connection:
             rows = connection.execute("SELECT path, size, mtime_ns, sha256 FROM file_stat")
             return KnownFiles({path: FileStat(*stat) for path, *stat in rows}, self._digest)
 
     def record_files(self, stats: Mapping[str, FileStat]) -> None:
-        """Remember files by path, in place of what was remembered of them."""
+        """Record size, time and digest of files by path, replacing what was recorded of them."""
         rows = [(self._digest(path), stat.size, stat.mtime_ns, stat.sha256) for path, stat in stats.items()]
 
         def write(connection: sqlite3.Connection) -> None:
@@ -138,17 +138,17 @@ class SqliteLedger:
         self._write(write, receipt_facts.list_run_facts(record.run))
 
     def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
-        """Enter what this run says of these rows, in place of what it said of them before."""
+        """Record these rows of a run, replacing what it recorded of them before."""
         self._write(lambda connection: run_history.enter_rows(connection, run, rows))
 
     def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
-        """Remember staff number and mobile of people by key, in place of what was remembered of them."""
-        with self._reading() as connection:
+        """Record staff number and mobile of persons by key, replacing what was recorded of them."""
+        with self._open_reader() as connection:
             earlier = decisions.read_earlier_staff_numbers(connection, self._digest)
-        told = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
-        keys = list(told)
+        all_marks = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
+        keys = list(all_marks)
         for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
-            some = {key: told[key] for key in keys[first : first + _MARKS_IN_A_COMMIT]}
+            some = {key: all_marks[key] for key in keys[first : first + _MARKS_IN_A_COMMIT]}
             self._write(
                 partial(decisions.update_marks, marks=some),
                 [receipt_facts.Fact("person", "key", key, ("staff_no", "mobile")) for key in some],
@@ -157,9 +157,9 @@ class SqliteLedger:
     async def open_attempt(self, attempt: Attempt) -> None:
         """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
 
-        After the first write that the disk refused every further one raises LedgerError: verdicts are still taken.
+        After the first write that the disk refused, every further one raises LedgerError; verdicts are still accepted.
         """
-        writer = self._writing()
+        writer = self._require_writer()
 
         def write(connection: sqlite3.Connection) -> str | None:
             if writer.failure is not None:
@@ -175,7 +175,7 @@ class SqliteLedger:
         try:
             await asyncio.wrap_future(entered)
         except asyncio.CancelledError:
-            # where it is too late to cancel, it is on the disk and its caller never learnt that it may send
+            # too late to cancel: it is on the disk, but the caller did not get permission to send
             if not entered.cancel():
                 writer.submit(
                     lambda ledger: attempts.withdraw_attempt(ledger, attempt.uuid, attempt.signed_at),
@@ -183,15 +183,15 @@ class SqliteLedger:
                 )
             raise
 
-    async def record_verdict(self, uuid: str, verdict: Verdict, *, at: float) -> None:
-        """Enter an attempt's verdict at ``at`` (unix seconds); ``sealed`` makes the seal as well."""
-        settled = self._writing().submit(
-            lambda ledger: attempts.enter_verdict(ledger, uuid, verdict, at),
+    async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
+        """Enter the verdict of an attempt at ``now`` (unix seconds); ``sealed`` enters the seal as well."""
+        entered = self._require_writer().submit(
+            lambda ledger: attempts.enter_verdict(ledger, uuid, verdict, now),
             receipt_facts.list_verdict_facts(uuid),
         )
-        await asyncio.shield(asyncio.wrap_future(settled))
+        await asyncio.shield(asyncio.wrap_future(entered))
 
-    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
+    def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - the name in run.json
         """Enter how a run ended; ``record`` is its run.json."""
 
         def write(connection: sqlite3.Connection) -> None:
@@ -206,30 +206,30 @@ class SqliteLedger:
 
     def find_run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""
-        return next(iter(self._runs("WHERE run = ?", run)), None)
+        return next(iter(self._select_runs("WHERE run = ?", run)), None)
 
     def list_runs(self, limit: int) -> list[RunRecord]:
         """Return the newest runs, newest first."""
-        return self._runs("ORDER BY number DESC LIMIT ?", limit)
+        return self._select_runs("ORDER BY number DESC LIMIT ?", limit)
 
     def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
         """Return the newest run, or the newest that came to its end."""
         ended = "WHERE finished IS NOT NULL" if complete else ""
-        return next(iter(self._runs(f"{ended} ORDER BY number DESC LIMIT ?", 1)), None)
+        return next(iter(self._select_runs(f"{ended} ORDER BY number DESC LIMIT ?", 1)), None)
 
     def list_rows(self, run: str) -> list[RowRecord]:
-        """Return what a run said of its rows, by file, sheet and row."""
-        with self._reading() as connection:
+        """Return the row records of a run, sorted by file, sheet and row."""
+        with self._open_reader() as connection:
             return run_history.read_rows(connection, run)
 
     def list_staff_numbers(self) -> Mapping[str, Collection[str]]:
-        """Return the staff numbers that runs have read for everybody who has a seal, by key."""
-        with self._reading() as connection:
+        """Return the staff numbers that runs read for every person with a seal, by key."""
+        with self._open_reader() as connection:
             return people.read_staff_numbers(connection)
 
     def count_creates(self, run: str) -> int:
         """Return how many creates of a run were entered, whatever became of them."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             (entered,) = connection.execute(
                 "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD_REFUSED)
             ).fetchone()
@@ -237,72 +237,73 @@ class SqliteLedger:
 
     def run_ids(self) -> set[str]:
         """Return the ids of all runs."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return {run for (run,) in connection.execute("SELECT run FROM run")}
 
     def attempt_ids(self) -> set[str]:
         """Return the uuids of all attempts."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return {uuid for (uuid,) in connection.execute("SELECT uuid FROM attempt")}
 
     def seal_ids(self) -> set[str]:
         """Return every SealId that is known, of seals that were given up as well."""
-        with self._reading() as connection:
-            return {each for (each,) in connection.execute("SELECT seal_id FROM seal")}
+        with self._open_reader() as connection:
+            return {seal_id for (seal_id,) in connection.execute("SELECT seal_id FROM seal")}
 
     def ended_seals(self) -> set[str]:
         """Return the SealIds of seals that were given up."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return {
-                each for (each,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+                seal_id
+                for (seal_id,) in connection.execute("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
             }
 
     def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return run_history.find_seen_rows(connection, row_ids)
 
     def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return run_history.find_corrections(connection, row_ids)
 
     def record_decision(self, decision: Decision) -> None:
-        """Enter a human's decision and what follows from it."""
+        """Enter a decision and its consequences."""
         self._write(
             lambda ledger: decisions.enter_decision(ledger, decision),
             lambda number: decisions.list_decision_facts(decision, number),
         )
 
-    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, at: float, who: str, why: str) -> None:
-        """Enter seals that were made elsewhere, all or none."""
+    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str) -> None:
+        """Enter seals created elsewhere, all or none."""
         self._write(
-            lambda ledger: decisions.enter_adopted_seals(ledger, seals, at, who, why),
+            lambda ledger: decisions.enter_adopted_seals(ledger, seals, now, who, why),
             decisions.list_adoption_facts(seals),
         )
 
-    def record_judgements(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
-        """Enter a review's judgements, all or none: from now on they count in every run."""
+    def record_judgements(self, judgements: Mapping[str, Judged], *, now: float, who: str, why: str) -> None:
+        """Enter the judgements of a review, all or none; they count in every later run."""
         self._write(
-            lambda ledger: decisions.enter_judgements(ledger, judgements, at, who, why),
+            lambda ledger: decisions.enter_judgements(ledger, judgements, now, who, why),
             lambda numbers: [receipt_facts.Fact("decision", "id", number) for number in numbers],
         )
 
     def list_judgements(self) -> Mapping[str, Judgement]:
-        """Return what was judged last of each content that was ever reviewed."""
-        with self._reading() as connection:
+        """Return the last judgement on each content."""
+        with self._open_reader() as connection:
             return decisions.read_judgements(connection)
 
-    def record_accepted_runs(self, runs: Sequence[str], *, at: float, who: str) -> None:
-        """Enter that somebody goes on without what these runs made: their results no longer refuse this ledger."""
+    def record_accepted_runs(self, runs: Sequence[str], *, now: float, who: str) -> None:
+        """Enter that the ledger is used without the seals of these runs: their results no longer refuse it."""
         self._write(
-            lambda ledger: decisions.enter_accepted_runs(ledger, runs, at, who),
+            lambda ledger: decisions.enter_accepted_runs(ledger, runs, now, who),
             lambda number: [receipt_facts.Fact("decision", "id", number)],
         )
 
     def list_accepted_runs(self) -> set[str]:
-        """Return the runs that `accept_runs` named."""
-        with self._reading() as connection:
+        """Return the runs that `record_accepted_runs` entered."""
+        with self._open_reader() as connection:
             return decisions.read_accepted_runs(connection)
 
     def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
@@ -320,7 +321,7 @@ class SqliteLedger:
 
     def list_decisions(self, kind: str | None = None) -> list[DecisionRecord]:
         """Return the decisions, oldest first."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return [
                 DecisionRecord(*row)
                 for row in connection.execute(
@@ -329,56 +330,56 @@ class SqliteLedger:
                 )
             ]
 
-    def find_people(self, word: str) -> tuple[set[str], list[dict[str, Any]]]:
-        """Return the keys of people whom a word may mean, and the lines of rows that hold a value ending with it."""
-        with self._reading() as connection:
-            return person_history.find_people(connection, word)
+    def find_people(self, query: str) -> tuple[set[str], list[dict[str, Any]]]:
+        """Return the keys of persons that a query may mean, and the row lines that hold a value ending with it."""
+        with self._open_reader() as connection:
+            return person_history.find_people(connection, query)
 
     def find_rows_without_number(self, names: Collection[str]) -> list[dict[str, Any]]:
-        """Return the lines of rows that bear one of these names and no usable number."""
-        with self._reading() as connection:
+        """Return the lines of rows with one of these names and no usable number."""
+        with self._open_reader() as connection:
             return person_history.find_rows_without_number(connection, names)
 
     def list_people(self) -> list[tuple[str | None, str | None]]:
-        """Return name and staff number of everybody who was ever seen or has a seal."""
-        with self._reading() as connection:
+        """Return name and staff number of every person that was read or has a seal."""
+        with self._open_reader() as connection:
             return list(person_history.list_people(connection))
 
     def list_same_persons(self) -> Mapping[str, str]:
         """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
-        with self._reading() as connection:
+        with self._open_reader() as connection:
             return decisions.read_same_persons(connection)[0]
 
     def read_person(self, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
-        """Return all that is known of a person; ``row_ids`` are rows without a usable number that are hers as well."""
-        with self._reading() as connection:
+        """Return all records of a person; ``row_ids`` are further rows of the person, without a usable number."""
+        with self._open_reader() as connection:
             return person_history.read_person(connection, key, row_ids)
 
     def list_runs_with_rows(self) -> set[str]:
-        """Return the runs whose words of their rows the ledger holds."""
-        with self._reading() as connection:
+        """Return the runs whose row records the ledger holds."""
+        with self._open_reader() as connection:
             return person_history.list_runs_with_rows(connection)
 
     def close(self) -> None:
-        """Finish what is queued and let go of the files."""
+        """Finish the queued writes and close the files."""
         if self._writer is not None:
             self._writer.close()
 
-    def _runs(self, which: str, value: str | int) -> list[RunRecord]:
-        with self._reading() as connection:
+    def _select_runs(self, which: str, value: str | int) -> list[RunRecord]:
+        with self._open_reader() as connection:
             rows = connection.execute(f"SELECT {_RUN} FROM run {which}", (value,)).fetchall()  # noqa: S608 - our own words
         return [_make_run_record(row) for row in rows]
 
-    def _writing(self) -> Writer:
+    def _require_writer(self) -> Writer:
         if self._writer is None:
             raise RuntimeError("the ledger was opened for reading")
         return self._writer
 
-    def _write(self, operation: Operation[Result], told: FactSource = ()) -> Result:
-        return self._writing().submit(operation, told).result()
+    def _write(self, operation: Operation[Result], facts: FactSource = ()) -> Result:
+        return self._require_writer().submit(operation, facts).result()
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _open_reader(self) -> Iterator[sqlite3.Connection]:
         try:
             connection = connect(self._path, readonly=True)
         except sqlite3.Error as error:
@@ -400,15 +401,15 @@ def _make_run_record(row: Sequence[Any]) -> RunRecord:
 
 
 class KnownFiles(Mapping[str, FileStat]):
-    """Remembered files by path. The paths are not kept, only digests of them; iterating gives the digests."""
+    """Recorded files by path. Only digests of the paths are stored; iterating gives the digests."""
 
     def __init__(self, stats: Mapping[str, FileStat], digest: Callable[[str], str]) -> None:
         self._stats = stats
         self._digest = digest
 
     def __getitem__(self, path: str) -> FileStat:
-        found = self._stats.get(self._digest(path))
-        return self._stats[path] if found is None else found
+        stat = self._stats.get(self._digest(path))
+        return self._stats[path] if stat is None else stat
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stats)
@@ -418,7 +419,7 @@ class KnownFiles(Mapping[str, FileStat]):
 
 
 def explain_read_error(path: Path, error: sqlite3.Error) -> LedgerError:
-    """Say what the file system refuses, else that the ledger is damaged, and how to restore it."""
+    """Return the error for a failed read: the refusal of the file system, else a damaged ledger with the way to restore it."""
     return explain_refusal(path, error, writing=False) or LedgerError(
         "ledger.not_read", path=path, why=reason_of(error), then=("ledger", "rebuild")
     )

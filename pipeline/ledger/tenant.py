@@ -1,4 +1,4 @@
-"""Whose ledger it is: environment, application and organisation."""
+"""The tenant of a ledger: environment, application and organisation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_tenant_id(endpoint: str, app_id: str, organization_open_id: str) -> str
     """Return the tenant as ``production/AppId/ProxyOrganizationOpenId``.
 
     The environment is ``production``, ``test`` or, for any loopback address and port, ``sandbox``. Raises UsageError
-    for a host of none of them: a ledger must not belong to a place nobody can name.
+    for any other host.
     """
     return "/".join(
         [find_environment(endpoint), quote(app_id, safe=""), quote(organization_open_id, safe="")]
@@ -38,7 +38,7 @@ def find_environment(endpoint: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address can only mean this machine."""
+    """Return whether a host name or address can only mean this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,7 +1,6 @@
-"""The one thread that writes: it commits whatever is queued, and waits for nothing else.
+"""The one thread that writes a ledger: it commits whatever is queued, without a timer.
 
-While one commit reaches the disk the next ones gather behind it and share theirs: a lone write is not delayed by a
-timer, and twenty at once cost one flush.
+Writes that arrive during a commit share the next one: a single write is not delayed, and twenty at once cost one flush.
 """
 
 from __future__ import annotations
@@ -75,32 +74,32 @@ class Writer:
         self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation[Result], told: FactSource = ()) -> Future[Result]:
+    def submit(self, operation: Operation[Result], facts: FactSource = ()) -> Future[Result]:
         """Queue an operation; the future resolves once the commit that holds it is on the disk.
 
-        ``told`` names the guarded rows that it sets: they go into the receipts.
+        ``facts`` names the rows that it sets; they are written to the receipts.
 
         It raises LedgerConflict for a broken constraint, LedgerError for a disk that failed, and whatever the operation
         itself raised. A future that is cancelled before its turn is not executed.
         """
         if self._closed:
             raise RuntimeError("the ledger is closed")
-        job = _Job(operation, told)
+        job = _Job(operation, facts)
         self._queue.put(job)
         return job.future
 
     def close(self) -> None:
-        """Finish the queue, fold the write-ahead log into the ledger and close the connection."""
+        """Finish the queue, apply the write-ahead log to the ledger and close the connection."""
         if self._closed:
             return
         self._closed = True
         self._queue.put(None)
         self._thread.join()
 
-    def _work(self) -> None:
+    def _run_thread(self) -> None:
         while (batch := self._next_batch()) is not None:
             jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
             if jobs:
@@ -108,7 +107,7 @@ class Writer:
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error:
-            pass  # everything is durable in the write-ahead log; the next opening folds it in
+            pass  # all is durable in the write-ahead log; the next opening applies it
         finally:
             self._connection.close()
             if self._receipts is not None:
@@ -137,7 +136,7 @@ class Writer:
         try:
             outcomes = self._transact(jobs, last=last)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to the thread
-            outcome = self._failed(error) if isinstance(error, (sqlite3.Error, OSError)) else error
+            outcome = self._record_failure(error) if isinstance(error, (sqlite3.Error, OSError)) else error
             if len(jobs) > 1 or not last:
                 for job in jobs:
                     self._commit([job], last=True)
@@ -152,16 +151,16 @@ class Writer:
     def _transact(self, jobs: Sequence[_Job], *, last: bool) -> list[Any]:
         """Run the jobs in one transaction; return each one's result, or the exception that undid it alone.
 
-        ``last``: nobody tries again, so the receipts of a commit that fails are kept.
+        ``last``: it is not tried again, so the receipts of a commit that fails are kept.
         """
         connection, mark = self._connection, None
         if self._require_ownership is not None:
             self._require_ownership()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._run(job.operation) for job in jobs]
+            outcomes = [self._run_operation(job.operation) for job in jobs]
             hit_failpoint("ledger: before the receipts")
-            mark = self._receipted(jobs, outcomes, last=last)
+            mark = self._append_receipts(jobs, outcomes, last=last)
             if mark is not None and not self._behind:
                 write_mark(connection, mark)
             hit_failpoint("ledger: before the commit")
@@ -183,11 +182,11 @@ class Writer:
             self._counter.advance(read_progress(connection))
         return outcomes
 
-    def _receipted(self, jobs: Sequence[_Job], outcomes: Sequence[Any], *, last: bool) -> Mark | None:
-        """Append the receipts of what succeeded; None where there is nothing to tell.
+    def _append_receipts(self, jobs: Sequence[_Job], outcomes: Sequence[Any], *, last: bool) -> Mark | None:
+        """Append the receipts of what succeeded; return the new mark, None where there is nothing to append.
 
         A verdict that finds no room in the receipts is still committed (``last``): the ledger counts, and the next
-        opening writes the receipts anew.
+        opening writes the receipts again.
         """
         if self._receipts is None:
             return None
@@ -202,7 +201,7 @@ class Writer:
         try:
             return self._receipts.append(make_receipts(self._connection, facts))
         except OSError as error:
-            self._failed(error)
+            self._record_failure(error)
             if not last:
                 raise
             self._receipts.close()
@@ -210,7 +209,7 @@ class Writer:
             self._connection.execute("UPDATE meta SET receipts_n = 0")
             return None
 
-    def _run(self, operation: Operation[Result]) -> Result | Exception:
+    def _run_operation(self, operation: Operation[Result]) -> Result | Exception:
         connection = self._connection
         connection.execute("SAVEPOINT operation")
         try:
@@ -224,7 +223,7 @@ class Writer:
         connection.execute("RELEASE operation")
         return result
 
-    def _failed(self, error: sqlite3.Error | OSError) -> LedgerError:
+    def _record_failure(self, error: sqlite3.Error | OSError) -> LedgerError:
         failure = explain_write_error(self._path, error)
         if self.failure is None:
             self.failure = failure
@@ -233,7 +232,7 @@ class Writer:
 
 
 def explain_write_error(path: Path, error: sqlite3.Error | OSError) -> LedgerError:
-    """Say that the ledger could not be written, and what the file system refused."""
+    """Return the error for a failed write, with what the file system refused."""
     failure = LedgerError("ledger.not_written", path=path, why=reason_of(error))
     if isinstance(error, sqlite3.Error):
         failure = explain_refusal(path, error, writing=True) or failure

@@ -54,7 +54,7 @@ class SavedReview:
         """Enter the new judgements in the ledger."""
         if self.new:
             at = min(self.saved_at, started)  # a browser's clock may be ahead
-            ledger.record_judgements(self.new, at=at, who=user, why=f"review of {self.run}")
+            ledger.record_judgements(self.new, now=at, who=user, why=f"review of {self.run}")
 
 
 class _Refused(Exception):

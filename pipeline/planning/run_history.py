@@ -131,7 +131,7 @@ def require_certificate(ledger: Ledger, contract: str, now: float) -> None:
     if (
         last is None
         or last.kind != CERTIFIED
-        or last.at < now - CERTIFICATE_DAYS * 86_400
+        or last.decided_at < now - CERTIFICATE_DAYS * 86_400
         or not last.why.startswith(contract)
     ):
         raise UsageError("usage.not_certified", days=CERTIFICATE_DAYS, contract=contract)

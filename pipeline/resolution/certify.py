@@ -196,6 +196,10 @@ def find_certified_place(ledger: Ledger, now: float) -> str | None:
     }
     for place_name in SEARCHABLE_PLACES:
         record = records.get(place_name)
-        if record is not None and record.kind == SHOWN and record.at >= now - CERTIFICATE_DAYS * 86_400:
+        if (
+            record is not None
+            and record.kind == SHOWN
+            and record.decided_at >= now - CERTIFICATE_DAYS * 86_400
+        ):
             return place_name
     return None

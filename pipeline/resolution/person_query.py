@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.ledger.person_queries import PersonArchive, PersonRecords, RowHistoryEntry
+from pipeline.ledger.person_history import PersonArchive, PersonRecords, RowHistoryEntry
 from pipeline.ledger.protocol import RowRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.resolution.timeline import PersonTimeline, build_timeline, parse_line
@@ -117,8 +117,8 @@ class PersonFinder:
     def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
         person = self.ledger.read_person(match.key, match.row_ids)
         if match.key is not None:
-            names = {parse_line(row)["name"] for row in person.said} | {
-                create.name for create in person.creates
+            names = {parse_line(row)["name"] for row in person.rows} | {
+                create.name for create in person.attempts
             }
             unnumbered = self.ledger.find_rows_without_number(sorted(filter(None, {*names, person.name})))
             row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
@@ -136,7 +136,7 @@ class PersonFinder:
             and (match.key is not None or row.row.row_id in match.row_ids)
         ]
         return (
-            replace(person, said=tuple(sorted((*rows, *person.said), key=lambda row: row.at)))
+            replace(person, rows=tuple(sorted((*rows, *person.rows), key=lambda row: row.first_started)))
             if rows
             else person
         )
@@ -183,7 +183,7 @@ def _read_history_entry(run: str, started: float, text: str) -> RowHistoryEntry:
         codes=tuple(line["codes"]),
         line=text,
     )
-    return RowHistoryEntry(row, run, started, run, started, 1, still=False)
+    return RowHistoryEntry(row, run, started, run, started, 1, is_current=False)
 
 
 def is_meant(line: Line, word: str) -> bool:

@@ -32,7 +32,7 @@ def choose_person_step(
 def _choose_by_status(
     timeline: PersonTimeline, command_line: CommandLine, find_run: Callable[[str], RunRecord | None]
 ) -> NextStep:
-    record = find_run(timeline.newest_row.last) if timeline.newest_row else None
+    record = find_run(timeline.newest_row.last_run) if timeline.newest_row else None
     match timeline.status:
         case Status.UNKNOWN | Status.EXISTS:
             return _resolve_create(timeline, command_line)
@@ -65,7 +65,7 @@ def _resolve_create(timeline: PersonTimeline, command_line: CommandLine) -> Next
         text = phrase("next.exists", seal=create.seal_name)
         not_theirs = command_line.build("resolve", create.uuid, "--not-theirs")
         return NextStep(text, (created, not_theirs), "it", is_decision=True)
-    text = phrase("next.unknown", seal=create.seal_name, fence=shown(stamp(create.dead_at), to=19))
+    text = phrase("next.unknown", seal=create.seal_name, fence=shown(stamp(create.replayable_until), to=19))
     not_created = command_line.build("resolve", create.uuid, "--not-created")
     return NextStep(text, (created, not_created), "it", is_decision=True)
 

@@ -16,7 +16,7 @@ from pipeline.clock import stamp
 from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
-from pipeline.ledger.person_queries import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
+from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RunRecord
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.texts import load_text, load_texts
@@ -82,16 +82,16 @@ def build_timeline(
     person: PersonRecords, *, find_run: Callable[[str], RunRecord | None], run_under_way: str | None = None
 ) -> PersonTimeline:
     """Build a timeline; ``find_run`` returns what is known of a run, ``run_under_way`` has not ended yet."""
-    rows = sorted(person.said, key=_rank_newness, reverse=True)
+    rows = sorted(person.rows, key=_rank_newness, reverse=True)
     newest_row = rows[0] if rows else None
     lines = [parse_line(row) for row in rows]
     names = [
         *(line["name"] for line in lines),
-        *(create.name for create in reversed(person.creates)),
+        *(create.name for create in reversed(person.attempts)),
         person.name,
     ]
     known_names = list(dict.fromkeys(filter(None, names)))
-    last_create = person.creates[-1] if person.creates else None
+    last_create = person.attempts[-1] if person.attempts else None
     entries = _build_entries(person, find_run)
     return PersonTimeline(
         key=person.key,
@@ -107,8 +107,8 @@ def build_timeline(
         open_create=_find_open_create(person),
         refused_create=last_create if last_create and last_create.verdict == "refused" else None,
         newest_row=newest_row,
-        is_gone=bool(person.said) and not any(row.still for row in person.said),
-        creates_sent=sum(create.sent for create in person.creates),
+        is_gone=bool(person.rows) and not any(row.is_current for row in person.rows),
+        creates_sent=sum(create.was_sent for create in person.attempts),
         entries=entries,
         run_under_way=run_under_way
         if any(run_under_way == entry.run for entry in entries if entry.run)
@@ -121,7 +121,7 @@ def _find_live_seal(person: PersonRecords) -> SealRecord | None:
 
 
 def _find_open_create(person: PersonRecords) -> AttemptRecord | None:
-    return next((create for create in person.creates if create.open), None)
+    return next((create for create in person.attempts if create.is_open), None)
 
 
 def _find_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -> Status:
@@ -130,8 +130,8 @@ def _find_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -> S
     if open_create is not None:
         return Status.EXISTS if open_create.verdict == "exists" else Status.UNKNOWN
     row_status = Status(newest_row.row.status) if newest_row else None
-    last_decision = max((decision.at for decision in person.decisions), default=0.0)
-    is_decided_since = newest_row is not None and last_decision > newest_row.until
+    last_decision = max((decision.decided_at for decision in person.decisions), default=0.0)
+    is_decided_since = newest_row is not None and last_decision > newest_row.last_started
     if _find_live_seal(person) is not None:
         if row_status is None or row_status not in _WITH_SEAL or is_decided_since:
             return Status.SEALED
@@ -139,14 +139,14 @@ def _find_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -> S
     if is_decided_since:
         return Status.NOT_SENT  # not created, or given up: the next run sends it
     if row_status is None or row_status is Status.READY:  # no run has ended with it: the ledger counts
-        is_refused = bool(person.creates) and person.creates[-1].verdict == "refused"
+        is_refused = bool(person.attempts) and person.attempts[-1].verdict == "refused"
         return Status.FAILED if is_refused else Status.NOT_SENT
     return row_status if row_status in _BY_WEIGHT else Status.NOT_SENT
 
 
 def _rank_newness(row: RowHistoryEntry) -> tuple[float, int, float]:
     """Order rows by what counts: the newest run, in it the row that was sent, then the row that is newer."""
-    return row.until, _rank_weight(row), row.at
+    return row.last_started, _rank_weight(row), row.first_started
 
 
 def _rank_weight(row: RowHistoryEntry) -> int:
@@ -164,9 +164,9 @@ def _build_entries(
     """Join what belongs to one run; each decision is an entry of its own."""
     rows: defaultdict[str, list[RowHistoryEntry]] = defaultdict(list)
     creates: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
-    for row in person.said:
-        rows[row.first].append(row)
-    for create in person.creates:
+    for row in person.rows:
+        rows[row.first_run].append(row)
+    for create in person.attempts:
         creates[create.run].append(create)
     entries = []
     for run in {*rows, *creates}:
@@ -174,11 +174,16 @@ def _build_entries(
         moment = (
             record.started
             if record
-            else min([*(row.at for row in rows[run]), *(create.at for create in creates[run])])
+            else min(
+                [
+                    *(row.first_started for row in rows[run]),
+                    *(create.signed_at for create in creates[run]),
+                ]
+            )
         )
         sorted_rows = tuple(sorted(rows[run], key=_rank_weight, reverse=True))
         entries.append(TimelineEntry(moment, run, record, sorted_rows, tuple(creates[run])))
-    entries += [TimelineEntry(decision.at, decision=decision) for decision in person.decisions]
+    entries += [TimelineEntry(decision.decided_at, decision=decision) for decision in person.decisions]
     return tuple(sorted(entries, key=lambda entry: entry.moment))
 
 
@@ -209,7 +214,7 @@ def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) ->
             "seal_id": seal.seal_id,
             "seal_name": seal.seal_name,
             "source": seal.source,
-            "at": stamp(seal.at),
+            "at": stamp(seal.entered_at),
             "request_id": seal.request_id,
             "trace_id": seal.attempt,
         }
@@ -218,8 +223,8 @@ def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) ->
         "creates": timeline.creates_sent,
         "seen": {
             **_address_as_dict(timeline.newest_line),
-            "run": newest_row.last,
-            "at": stamp(newest_row.until),
+            "run": newest_row.last_run,
+            "at": stamp(newest_row.last_started),
         }
         if newest_row
         else None,
@@ -264,8 +269,8 @@ def _row_as_dict(row: RowHistoryEntry, language: str) -> dict[str, Any]:
         **_address_as_dict(line),
         "row_id": row.row.row_id,
         "status": row.row.status,
-        "until": stamp(row.until),
-        "nights": row.nights,
+        "until": stamp(row.last_started),
+        "nights": row.runs,
         "spare_copy": _is_spare_copy(line),
         "problems": list(_problems_as_dicts(line, language)),
         "changes": line["changes"],
@@ -308,9 +313,9 @@ def _create_as_dict(create: AttemptRecord) -> dict[str, Any]:
         None  # also of an attempt that a dead process left: the next run settled it, without an answer
     )
     if create.settled_at is not None and create.contract != UPLOAD_REFUSED and is_answered:
-        wait_seconds = round(max(0.0, create.settled_at - create.at), 3)
+        wait_seconds = round(max(0.0, create.settled_at - create.signed_at), 3)
     return {
-        "at": stamp(create.at),
+        "at": stamp(create.signed_at),
         "what": "upload" if create.contract == UPLOAD_REFUSED else "create",
         "seal_name": create.seal_name,
         "host": create.host,

@@ -17,7 +17,7 @@ from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet
-from pipeline.ledger.person_queries import PersonRecords
+from pipeline.ledger.person_history import PersonRecords
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Localizable
@@ -132,8 +132,8 @@ def _index_by_trace(open_cases: Iterable[Case]) -> Mapping[str, Case]:
 
 def _find_disagreement(answer: SheetAnswer, case: Case, person: PersonRecords) -> str | None:
     """Return the title of a column that names another person than the create's, None where all agree."""
-    create = next(create for create in person.creates if create.uuid == answer.trace_id)
-    lines = [parse_line(entry) for entry in person.said]
+    create = next(create for create in person.attempts if create.uuid == answer.trace_id)
+    lines = [parse_line(entry) for entry in person.rows]
     row_ids = {create.row_id, *(line["row_id"] for line in lines)}
     names = {create.name, person.name, *(line["name"] for line in lines)}
     numbers = {person.id_masked, *(line["id_masked"] for line in lines)}

@@ -165,7 +165,7 @@ class CreateSender:
         verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
         if job.trace_id == trace_id:
             job.sends -= 1
-            await self.context.ledger.record_verdict(trace_id, verdict, at=self._now_on_signing_clock(job))
+            await self.context.ledger.record_verdict(trace_id, verdict, now=self._now_on_signing_clock(job))
             job.in_doubt = False
         if error.tls:
             self.context.run_state.halt("TLS", str(error), 4)
@@ -181,11 +181,11 @@ class CreateSender:
         masked = self.context.mask(verdict.message) if verdict.message else None
         job.verdict = verdict = replace(verdict, message=masked)
         try:
-            await ledger.record_verdict(job.trace_id, verdict, at=self._now_on_signing_clock(job))
+            await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
         except LedgerConflict:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
             verdict = replace(verdict, kind="unknown", code="SEAL_ID_REUSED")
-            await ledger.record_verdict(job.trace_id, verdict, at=self._now_on_signing_clock(job))
+            await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
             run_state.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
         job.in_doubt = False
         hit_failpoint("create: settled")

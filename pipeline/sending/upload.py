@@ -129,5 +129,5 @@ class Uploader:
         )
         await self.context.ledger.open_attempt(attempt)
         await self.context.ledger.record_verdict(
-            trace_id, result.verdict, at=self.context.client.service_time()
+            trace_id, result.verdict, now=self.context.client.service_time()
         )

@@ -253,7 +253,7 @@ def locked_ledger(
         )
         with open_for_config(config, clock, new_ledger=new_ledger, ownership=ownership) as opened:
             if new_ledger and (lacking := _find_lacking_runs(config, opened[0])):
-                opened[0].record_accepted_runs(list(lacking), at=clock.now(), who=read_user_name())
+                opened[0].record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
             yield opened
 
 

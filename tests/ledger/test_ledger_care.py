@@ -37,7 +37,7 @@ def night(opened, attempt, run_record, sealed):
 def _send(ledger, attempt, verdict):
     async def through():
         await ledger.open_attempt(attempt)
-        await ledger.record_verdict(attempt.uuid, verdict, at=9.0)
+        await ledger.record_verdict(attempt.uuid, verdict, now=9.0)
 
     asyncio.run(through())
 

@@ -76,7 +76,7 @@ async def test_a_person_has_one_open_attempt(ledger, attempt):
 async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kind):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict(kind), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict(kind), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
         await ledger.open_attempt(attempt("p1"))
 
@@ -85,14 +85,14 @@ async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kin
 async def test_a_proven_refusal_leaves_room_for_the_next_attempt(ledger, attempt, kind):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict(kind), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict(kind), now=2.0)
     await ledger.open_attempt(attempt("p1"))
 
 
 async def test_a_person_with_a_live_seal_gets_no_attempt(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^live_seal$"):
         await ledger.open_attempt(attempt("p1"))
 
@@ -103,12 +103,12 @@ async def test_a_seal_id_belongs_to_one_person_and_the_attempt_stays_open_for_un
     first, second = attempt("p1"), attempt("p2")
     await ledger.open_attempt(first)
     await ledger.open_attempt(second)
-    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^seal_id$"):
-        await ledger.record_verdict(second.uuid, sealed("s1"), at=2.0)
+        await ledger.record_verdict(second.uuid, sealed("s1"), now=2.0)
     still = ledger.snapshot().people["p2"].unresolved_attempt
     assert (still.uuid, still.verdict, still.unproven_seal_id) == (second.uuid, "unknown", None)
-    await ledger.record_verdict(second.uuid, Verdict("unknown", seal_id="s1"), at=3.0)
+    await ledger.record_verdict(second.uuid, Verdict("unknown", seal_id="s1"), now=3.0)
     people = ledger.snapshot().people
     assert (people["p2"].seal, people["p2"].unresolved_attempt.verdict) == (None, "unknown")
     assert people["p2"].unresolved_attempt.unproven_seal_id == "s1", "kept as evidence"
@@ -124,7 +124,7 @@ async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_no
 async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), now=2.0)
     assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
@@ -139,7 +139,7 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
 async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdict):
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, verdict, at=2.0)
+    await ledger.record_verdict(first.uuid, verdict, now=2.0)
     await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
     known = ledger.snapshot()
     assert known.people["p1"].seal_name == "乙处方章"
@@ -154,7 +154,7 @@ async def test_a_name_that_an_older_version_called_taken_is_kept(ledger, attempt
     """The seal of that name may be this person's: under another name there would be two."""
     first = attempt("p1", seal_name="甲处方章")
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict("refused", code=code, message="存在同名印章"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("refused", code=code, message="存在同名印章"), now=2.0)
     assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
@@ -169,19 +169,19 @@ async def test_a_name_passes_on_from_somebody_who_was_surely_refused(ledger, att
     wrong, right = attempt("p1", seal_name="张伟处方章"), attempt("p2", seal_name="张伟处方章")
     await ledger.open_attempt(wrong)
     assert ledger.snapshot().reusable_seal_names == frozenset(), "it may have been executed"
-    await ledger.record_verdict(wrong.uuid, verdict, at=2.0)
+    await ledger.record_verdict(wrong.uuid, verdict, now=2.0)
     assert ledger.snapshot().reusable_seal_names == {"张伟处方章"}
     await ledger.open_attempt(right)
     known = ledger.snapshot()
     assert (known.seal_name_owners, known.reusable_seal_names) == ({"张伟处方章": "p2"}, frozenset())
     assert (known.people["p1"].seal_name, known.people["p2"].seal_name) == (None, "张伟处方章")
-    await ledger.record_verdict(right.uuid, sealed("s1"), at=3.0)
+    await ledger.record_verdict(right.uuid, sealed("s1"), now=3.0)
     assert ledger.snapshot().people["p2"].seal.seal_name == "张伟处方章"
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
     again = attempt("p1", seal_name="张伟内科处方章")
     await ledger.open_attempt(again)
-    await ledger.record_verdict(again.uuid, sealed("s2"), at=4.0)
+    await ledger.record_verdict(again.uuid, sealed("s2"), now=4.0)
     assert ledger.snapshot().people["p1"].seal.seal_name == "张伟内科处方章"
 
 
@@ -205,7 +205,7 @@ async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt
         first = attempt("p1", seal_name="张伟处方章")
         await ledger.open_attempt(first)
         if verdict is not None:
-            await ledger.record_verdict(first.uuid, verdict, at=2.0)
+            await ledger.record_verdict(first.uuid, verdict, now=2.0)
     before = ledger.snapshot()
     assert before.reusable_seal_names == frozenset()
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
@@ -216,11 +216,11 @@ async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt
 async def test_the_name_of_a_seal_passes_on_to_nobody_nor_the_one_that_replaced_it(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("S1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("S1"), now=2.0)
     ledger.record_decision(decision("replace", "p1", detail="p1新章"))
     second = attempt("p1", seal_name="p1新章")
     await ledger.open_attempt(second)
-    await ledger.record_verdict(second.uuid, NOBODY, at=3.0)
+    await ledger.record_verdict(second.uuid, NOBODY, now=3.0)
     assert ledger.snapshot().reusable_seal_names == frozenset()
     for name in ("p1处方章", "p1新章"):
         with pytest.raises(LedgerConflict, match=r"^seal_name$"):
@@ -232,7 +232,7 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
     for name, verdict in (("张玮处方章", NOBODY), ("张伟处方章", sealed("S1"))):
         first = attempt("p1", seal_name=name)
         await ledger.open_attempt(first)
-        await ledger.record_verdict(first.uuid, verdict, at=2.0)
+        await ledger.record_verdict(first.uuid, verdict, now=2.0)
     assert ledger.snapshot().reusable_seal_names == {"张玮处方章"}
     await ledger.open_attempt(attempt("p2", seal_name="张玮处方章"))
     assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
@@ -250,10 +250,10 @@ async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
     await ledger.open_attempt(first)
     with pytest.raises(LedgerConflict, match=r"^attempt$"):
         await ledger.open_attempt(attempt("p2", uuid=first.uuid))
-    await ledger.record_verdict(first.uuid, Verdict("not_executed"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("not_executed"), now=2.0)
     for uuid in (first.uuid, "never entered"):
         with pytest.raises(LedgerConflict, match=r"^settled$"):
-            await ledger.record_verdict(uuid, sealed("s1"), at=3.0)
+            await ledger.record_verdict(uuid, sealed("s1"), now=3.0)
     assert ledger.snapshot().people["p1"].seal is None
 
 
@@ -262,7 +262,7 @@ async def test_a_success_without_a_seal_id_is_refused(ledger, attempt):
         first = attempt(f"p{number}")
         await ledger.open_attempt(first)
         with pytest.raises(LedgerConflict):
-            await ledger.record_verdict(first.uuid, Verdict("sealed", seal_id=seal_id), at=2.0)
+            await ledger.record_verdict(first.uuid, Verdict("sealed", seal_id=seal_id), now=2.0)
 
 
 async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_record):
@@ -436,7 +436,7 @@ def test_without_a_seal_there_is_nothing_to_keep(ledger, attempt, kind):
 
 
 def test_adopted_seals_are_seals(ledger, attempt):
-    ledger.record_adopted_seals(SEALS, at=5.0, who="it", why="old system")
+    ledger.record_adopted_seals(SEALS, now=5.0, who="it", why="old system")
     people = ledger.snapshot().people
     assert {key: (past.seal.seal_id, past.seal.seal_name) for key, past in people.items()} == {
         "p1": ("S1", "王小明处方章"),
@@ -471,14 +471,14 @@ def test_staff_numbers_are_those_that_runs_read_for_people_with_a_seal(ledger, a
 )
 def test_adopting_is_all_or_nothing(ledger, third, constraint):
     with pytest.raises(LedgerConflict, match=constraint):
-        ledger.record_adopted_seals([*SEALS, third], at=5.0, who="it", why="")
+        ledger.record_adopted_seals([*SEALS, third], now=5.0, who="it", why="")
     assert ledger.snapshot().people == {}
 
 
 def test_an_open_attempt_is_not_adopted_away(ledger, attempt):
     send(ledger, attempt("p1", seal_name="王小明处方章"), UNKNOWN)
     with pytest.raises(LedgerConflict, match="open_attempt"):
-        ledger.record_adopted_seals(SEALS, at=5.0, who="it", why="")
+        ledger.record_adopted_seals(SEALS, now=5.0, who="it", why="")
 
 
 def test_keep_makes_the_present_content_the_accepted_one(ledger, attempt, sealed):
@@ -531,7 +531,7 @@ async def test_a_cancelled_attempt_is_never_left_open(ledger, attempt):
 async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    settling = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), at=2.0))
+    settling = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), now=2.0))
     await asyncio.sleep(0)
     settling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -546,7 +546,7 @@ async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attem
 async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
     first = attempt("p1", contract=UPLOAD_REFUSED)
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), at=2.0)
+    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), now=2.0)
     past = ledger.snapshot().people["p1"]
     assert (past.create_count, [refusal.refused_at_upload for refusal in past.refusals]) == (0, [True])
     await ledger.open_attempt(
@@ -558,12 +558,12 @@ async def test_refusals_before_a_seal_are_of_the_past(ledger, attempt, sealed):
     for verdict in (Verdict("refused", code="InvalidParameter"), sealed("s1")):
         one = attempt("p1")
         await ledger.open_attempt(one)
-        await ledger.record_verdict(one.uuid, verdict, at=2.0)
+        await ledger.record_verdict(one.uuid, verdict, now=2.0)
     assert ledger.snapshot().people["p1"].refusals == ()
     await asyncio.to_thread(ledger.record_decision, decision("replace", "p1", detail="新章"))
     later = attempt("p1", seal_name="新章")
     await ledger.open_attempt(later)
-    await ledger.record_verdict(later.uuid, Verdict("refused", code="InvalidParameter"), at=3.0)
+    await ledger.record_verdict(later.uuid, Verdict("refused", code="InvalidParameter"), now=3.0)
     past = ledger.snapshot().people["p1"]
     assert ([one.uuid for one in past.refusals], past.seal, past.create_count) == ([later.uuid], None, 3)
 
@@ -599,7 +599,7 @@ def test_files_are_known_by_path(ledger):
 async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, sealed):
     first = attempt("p1", content=CONTENT)
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("s1"), at=9.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), now=9.0)
     seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
     assert ledger.snapshot() == LedgerSnapshot(
         {"p1": PersonHistory("p1", "p1处方章", seal, create_count=1, seal_name_locked=True, **KNOWN_BY)},
@@ -622,7 +622,7 @@ async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count
             "p1", signed_at=100.0 - number
         )  # a clock that runs backwards does not change their order
         await ledger.open_attempt(one)
-        await ledger.record_verdict(one.uuid, verdict, at=200.0)
+        await ledger.record_verdict(one.uuid, verdict, now=200.0)
         if verdict.kind == "refused":
             told.append(
                 CreateAttempt(
@@ -687,7 +687,7 @@ async def _step(
     tried = CreateAttempt(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, replayable_until=361.0)
     if kind:
         seal_id = f"s-{uuid}" if kind == "sealed" else None
-        await ledger.record_verdict(uuid, Verdict(kind, seal_id=seal_id, code=code), at=2.0)
+        await ledger.record_verdict(uuid, Verdict(kind, seal_id=seal_id, code=code), now=2.0)
     model[key] = PersonHistory(
         key,
         past.seal_name,
@@ -723,7 +723,7 @@ async def test_a_corrected_copy_is_found_by_its_roster_row_once_its_person_has_a
     ledger.record_rows("r1", [copy, seen("other", "ready")])
     assert ledger.find_corrections(["wrong", "other"]) == {}
     await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
     assert ledger.find_corrections(["wrong", "other"]) == {"wrong": copy}
     assert ledger.find_corrections(["other"]) == {}
 
@@ -830,8 +830,8 @@ def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
 
 
 def test_judgements_are_kept_and_the_later_one_counts(ledger):
-    ledger.record_judgements({"a" * 32: "wrong", "b" * 32: "right"}, at=1.0, who="me", why="review of r1")
-    ledger.record_judgements({"a" * 32: "right"}, at=2.0, who="me", why="review of r2")
+    ledger.record_judgements({"a" * 32: "wrong", "b" * 32: "right"}, now=1.0, who="me", why="review of r1")
+    ledger.record_judgements({"a" * 32: "right"}, now=2.0, who="me", why="review of r2")
     assert ledger.list_judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
     assert [(told.kind, told.why) for told in ledger.list_decisions()] == [
         ("review", "review of r1"),

@@ -41,7 +41,7 @@ def test_receipts_and_rebuild_know_every_decision(desk, attempt, sealed, place):
     desk.record_decision(decision("created", "p3", attempt=first.uuid, seal_id="S3"))
     desk.record_decision(decision("not_created", "p4", attempt=second.uuid))
     desk.record_decision(decision("replace", "p5", detail="p5新章"))
-    desk.record_adopted_seals(SEALS, at=5.0, who="it", why="old")
+    desk.record_adopted_seals(SEALS, now=5.0, who="it", why="old")
     desk.close()
     assert maintenance.check_ledger(place, TENANT).troubles == ()
     with closing(connect(place, readonly=True)) as connection:
@@ -57,7 +57,7 @@ def test_receipts_and_rebuild_know_every_decision(desk, attempt, sealed, place):
 def test_ten_thousand_judgements_are_short_lines_of_the_receipts(opened, place):
     ledger = opened(recover=True)
     many = {f"{serial:032x}": "right" for serial in range(10_000)}
-    ledger.record_judgements(many, at=1.0, who="me", why="review of r1")
+    ledger.record_judgements(many, now=1.0, who="me", why="review of r1")
     ledger.close()
     assert len(opened(recover=True).list_judgements()) == 10_000
     assert [path.name for path in place.parent.glob("receipts*")] == ["receipts.jsonl"], (

@@ -89,7 +89,7 @@ async def test_what_returned_is_there_for_everybody(ledger, attempt, sealed, raw
     first = attempt("p1")
     await ledger.open_attempt(first)
     assert raw("SELECT uuid, verdict FROM attempt") == [(first.uuid, None)]
-    await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
     assert raw("SELECT seal_id, attempt, at FROM seal") == [("s1", first.uuid, 2.0)]
 
 
@@ -125,7 +125,7 @@ async def test_one_that_fails_takes_nothing_of_its_neighbours(ledger, attempt, h
             ledger.open_attempt(attempt("p2")),
             ledger.open_attempt(attempt("p1")),
             ledger.open_attempt(attempt("p3", name="\ud800")),  # text no database can hold
-            ledger.record_verdict(first.uuid, sealed("s1"), at=2.0),
+            ledger.record_verdict(first.uuid, sealed("s1"), now=2.0),
             return_exceptions=True,
         )
         await asyncio.sleep(0)
@@ -171,7 +171,7 @@ async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attem
     first = attempt("p1")
     await ledger.open_attempt(first)
     with held(ledger):
-        waiting = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), at=2.0))
+        waiting = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), now=2.0))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -220,10 +220,10 @@ async def test_after_a_write_the_disk_refused_nothing_is_sent_and_verdicts_are_s
         with pytest.raises(LedgerError, match="could not be written") as refused:
             await ledger.open_attempt(attempt("p2"))
         with pytest.raises(LedgerError):
-            await ledger.record_verdict(first.uuid, sealed("s1"), at=2.0)
+            await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
     assert refused.value.exit_code == 74
     assert ledger.snapshot().people.keys() == {"p1"}
-    await ledger.record_verdict(first.uuid, sealed("s1"), at=3.0)
+    await ledger.record_verdict(first.uuid, sealed("s1"), now=3.0)
     with pytest.raises(LedgerError):
         await ledger.open_attempt(attempt("p2"))
     assert ledger.snapshot().people["p1"].seal.seal_id == "s1"
@@ -249,7 +249,7 @@ async def test_a_write_too_large_for_the_disk_does_not_take_a_small_neighbour_wi
         with held(ledger):
             remembering = asyncio.ensure_future(asyncio.to_thread(ledger.record_files, large))
             await asyncio.to_thread(until_queued, ledger)
-            settling = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), at=2.0))
+            settling = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), now=2.0))
             await asyncio.sleep(0)
         await settling
         with pytest.raises(LedgerError):
@@ -263,7 +263,7 @@ async def test_a_ledger_opened_for_reading_writes_nothing(ledger, opened, attemp
     with pytest.raises(RuntimeError, match="for reading"):
         await reader.open_attempt(attempt("p1"))
     with pytest.raises(RuntimeError, match="for reading"):
-        await reader.record_verdict("u", Verdict("unknown"), at=1.0)
+        await reader.record_verdict("u", Verdict("unknown"), now=1.0)
     with pytest.raises(RuntimeError, match="for reading"):
         reader.record_files({"/a.png": FileStat(1, 1, "a")})
 

@@ -71,9 +71,9 @@ async def create(
         Attempt(f"u{number}", key, "r1", "row", "张伟", "*", name, contract, "h", 1.0, CONTENT)
     )
     if verdict is SEALED:
-        await ledger.record_verdict(f"u{number}", Verdict("sealed", seal_id=f"s{number}"), at=2.0)
+        await ledger.record_verdict(f"u{number}", Verdict("sealed", seal_id=f"s{number}"), now=2.0)
     elif verdict is not None:
-        await ledger.record_verdict(f"u{number}", verdict, at=2.0)
+        await ledger.record_verdict(f"u{number}", verdict, now=2.0)
 
 
 def decide(ledger: Ledger, number: int, kind: str, key: str, name: str) -> None:

@@ -44,7 +44,7 @@ def test_an_attempt_tells_staff_number_and_mobile(ledger, attempt):
 
 def test_an_adopted_seal_tells_them_too(ledger):
     ledger.record_adopted_seals(
-        [AdoptedSeal("p1", "S1", "王小明", "*", None, "s", "m")], at=1.0, who="it", why="old"
+        [AdoptedSeal("p1", "S1", "王小明", "*", None, "s", "m")], now=1.0, who="it", why="old"
     )
     assert marks_of(ledger) == ("s", "m")
 

@@ -45,7 +45,7 @@ def contents(connection):
 async def seal(ledger, attempt, verdict):
     await ledger.open_attempt(attempt)
     if verdict is not None:
-        await ledger.record_verdict(attempt.uuid, verdict, at=9.0)
+        await ledger.record_verdict(attempt.uuid, verdict, now=9.0)
 
 
 def filled(opened, attempt, run_record, sealed):
@@ -239,8 +239,8 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
     enable_failpoint(act)
     try:
         with pytest.raises(LedgerError):
-            asyncio.run(ledger.record_verdict(lost.uuid, sealed("S1"), at=9.0))
-        asyncio.run(ledger.record_verdict(kept.uuid, sealed("S2"), at=9.0))
+            asyncio.run(ledger.record_verdict(lost.uuid, sealed("S1"), now=9.0))
+        asyncio.run(ledger.record_verdict(kept.uuid, sealed("S2"), now=9.0))
     finally:
         enable_failpoint(None)
     ledger.close()

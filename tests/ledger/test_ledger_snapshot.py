@@ -22,7 +22,7 @@ async def test_a_person_keeps_the_newest_name_and_the_first_seal_name(ledger, at
     for name in ("王小明", "王晓明"):
         one = attempt("p1", name=name)
         await ledger.open_attempt(one)
-        await ledger.record_verdict(one.uuid, Verdict("refused"), at=2.0)
+        await ledger.record_verdict(one.uuid, Verdict("refused"), now=2.0)
     assert raw("SELECT name, id_masked, seal_name FROM person") == [
         ("王晓明", "**************0011", "p1处方章")
     ]

@@ -21,7 +21,7 @@ def filled(opened, attempt, run_record, sealed, place):
     async def send(key):
         create = attempt(key)
         await ledger.open_attempt(create)
-        await ledger.record_verdict(create.uuid, sealed(f"S{key}"), at=9.0)
+        await ledger.record_verdict(create.uuid, sealed(f"S{key}"), now=9.0)
 
     for serial in range(8):
         asyncio.run(send(f"p{serial}"))

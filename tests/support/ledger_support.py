@@ -14,7 +14,7 @@ SEALS = [
 
 async def _send(ledger, attempt, verdict):
     await ledger.open_attempt(attempt)
-    await ledger.record_verdict(attempt.uuid, verdict, at=9.0)
+    await ledger.record_verdict(attempt.uuid, verdict, now=9.0)
 
 
 def send(ledger, attempt, verdict):

@@ -355,14 +355,14 @@ class MemoryLedger:
             marks = (attempt.staff_no, attempt.content.mobile or "")
             tables.known_by[attempt.key] = (attempt.name, attempt.id_masked, *marks)
 
-    async def record_verdict(self, uuid: str, verdict: Verdict, *, at: float) -> None:
+    async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
         with self._transaction() as tables:
             sent = tables.sent.get(uuid)
             if sent is None or sent.verdict is not None:
                 raise LedgerConflict("settled")
             tables.sent[uuid] = replace(sent, verdict=verdict)
             if verdict.kind == "sealed":
-                self._seal(tables, sent, verdict.seal_id, at, verdict.request_id)
+                self._seal(tables, sent, verdict.seal_id, now, verdict.request_id)
         await asyncio.sleep(0)  # the way back; the entry stands whoever is cancelled on it
 
     def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - run.json's word
@@ -434,7 +434,7 @@ class MemoryLedger:
                 case kind if kind not in EVIDENCE:
                     raise LedgerConflict(decision.kind)
 
-    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, at: float, who: str, why: str) -> None:
+    def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str) -> None:
         with self._transaction() as tables:
             for seal in seals:
                 frozen = tables.people.setdefault(seal.key, None)
@@ -443,14 +443,14 @@ class MemoryLedger:
                 if seal.seal_name:
                     tables.own_name(seal.key, seal.seal_name)
                     tables.people[seal.key] = frozen or seal.seal_name
-                self._note(tables, Decision("adopt", seal.key, at, who, why, seal_id=seal.seal_id))
-                made = LiveSeal(seal.seal_id, seal.seal_name or "", "", at, None)
+                self._note(tables, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id))
+                made = LiveSeal(seal.seal_id, seal.seal_name or "", "", now, None)
                 tables.add_seal(seal.key, made, len(tables.sent))
 
-    def record_judgements(self, judgements: Mapping[str, Judged], *, at: float, who: str, why: str) -> None:
+    def record_judgements(self, judgements: Mapping[str, Judged], *, now: float, who: str, why: str) -> None:
         with self._transaction() as tables:
-            tables.decisions.append(DecisionRecord(at, who, why, "review", None, None, None))
-            tables.judged.update({each: Judgement(judged, at) for each, judged in judgements.items()})
+            tables.decisions.append(DecisionRecord(now, who, why, "review", None, None, None))
+            tables.judged.update({each: Judgement(judged, now) for each, judged in judgements.items()})
 
     def list_judgements(self) -> Mapping[str, Judgement]:
         return dict(self._tables.judged)
@@ -480,11 +480,13 @@ class MemoryLedger:
         key, name, seal_id = decision.key, sent.attempt.seal_name, decision.seal_id or ""
         maker = tables.maker(sent)
         if maker is None:
-            made = LiveSeal(seal_id, name, "", decision.at, None)
+            made = LiveSeal(seal_id, name, "", decision.decided_at, None)
         else:
             request = maker.verdict.request_id if maker.verdict else None
             attempt = maker.attempt
-            made = LiveSeal(seal_id, name, attempt.run, decision.at, attempt.content, request, attempt.uuid)
+            made = LiveSeal(
+                seal_id, name, attempt.run, decision.decided_at, attempt.content, request, attempt.uuid
+            )
         tables.add_seal(key, made, sent.number)
 
     def _replace(self, tables: Tables, key: str, name: str) -> None:
@@ -499,7 +501,7 @@ class MemoryLedger:
 
     def _note(self, tables: Tables, decision: Decision) -> None:
         told = DecisionRecord(
-            decision.at,
+            decision.decided_at,
             decision.who,
             decision.why,
             decision.kind,
