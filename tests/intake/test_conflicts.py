@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_uppercase
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from pipeline.intake.conflicts import flag_conflicts
 from pipeline.messages.problems import message, problem
 
 ANNA, BERT = "110199199003071232", "110199198501011239"
-COLUMNS = dict(zip(Field, "ABCDEFGHIJKL", strict=True))
+COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
 BROKEN = problem("IMAGE_MISSING", Field.PICTURE)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from string import ascii_uppercase
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ DEFAULTS = {
     "seal_image_compress": None,
 }
 ALL_ACCEPTED = {"accepted_parameters": ("enable_auto_sign", "license_type", "seal_image_compress")}
-COLUMNS = dict(zip(Field, "ABCDEFGHIJKL", strict=True))
+COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
 
 
 class Digests:
