@@ -15,9 +15,9 @@ from types import MappingProxyType
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.roster import Doctor, Field, Problem, list_spellings
 from pipeline.errors import NotReadNow
-from pipeline.intake.fields.normalize import is_dash, shown
-from pipeline.intake.fields.person_ids import person_ids_of
-from pipeline.intake.fields.person_name import first_differs
+from pipeline.intake.fields.normalize import get_text, is_dash
+from pipeline.intake.fields.person_ids import find_person_ids
+from pipeline.intake.fields.person_name import is_surely_other_name
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.messages.problems import problem
 
@@ -72,7 +72,7 @@ def flag_conflicts(
         return identical_images.get(sha256, sha256) if sha256 else None
 
     if person_ids is None:
-        person_ids = person_ids_of(doctors)
+        person_ids = find_person_ids(doctors)
     conflicts: defaultdict[int, list[Problem]] = defaultdict(list)
     for index, conflict in (
         *_find_possibly_same(doctors, person_ids, other_persons),
@@ -258,8 +258,8 @@ def _compare_rows_of_person(
 def _have_two_names(rows: Sequence[Doctor]) -> bool:
     """Return whether the rows give two names; an unusable one is another if it begins like none of them."""
     names = {doctor.name for doctor in rows if doctor.name is not None}
-    unusable = (shown(doctor.row.fields.get(Field.NAME)) for doctor in rows if doctor.name is None)
-    return len(names) > 1 or any(first_differs(text, name) for text in unusable for name in names)
+    unusable = (get_text(doctor.row.fields.get(Field.NAME)) for doctor in rows if doctor.name is None)
+    return len(names) > 1 or any(is_surely_other_name(text, name) for text in unusable for name in names)
 
 
 def _find_differences(rows: Sequence[Doctor], image_key: ImageKey) -> list[Field]:
@@ -276,7 +276,7 @@ def _compared_value(doctor: Doctor, field: Field, image_key: ImageKey) -> object
     if field is Field.ID_TYPE:  # a blank one follows the number
         return doctor.id_type
     # a default that fills a blank cell is not given by the roster
-    return None if is_dash(shown(doctor.row.fields.get(field))) else value_of(doctor, field)
+    return None if is_dash(get_text(doctor.row.fields.get(field))) else value_of(doctor, field)
 
 
 def _list_rows(doctors: Iterable[Doctor]) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.domain.roster import CellKind, Correction, Field, Row
-from pipeline.intake.fields.normalize import shown, trim
-from pipeline.intake.fields.person_ids import kept_digits
+from pipeline.intake.fields.normalize import get_text, trim_ends
+from pipeline.intake.fields.person_ids import find_kept_digits
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import NAME, NUMBER, STAFF_NO
 
@@ -152,20 +152,20 @@ def _entries(lines: Sequence[Row], at: Mapping[str, Row]) -> dict[str, str]:
 
 
 def _entry(row: Row) -> str:
-    return trim(shown(row.fields.get(Field.PICTURE)))
+    return trim_ends(get_text(row.fields.get(Field.PICTURE)))
 
 
 def _person(ticket: str, row: Row) -> _Person:
     cell = row.fields.get(Field.NUMBER)
     number = _spelling(row, Field.NUMBER)
     if cell is not None and (cell.kind is CellKind.NUMBER or "e" in number):
-        number = kept_digits(cell) or number
+        number = find_kept_digits(cell) or number
     return _Person(ticket, _spelling(row, Field.NAME), number, _spelling(row, Field.STAFF_NO))
 
 
 def _spelling(row: Row, field: Field) -> str:
     """Return a cell's text without width, case, blanks, dots and joints."""
-    return file_names.lookup_key(file_names.comparison_key(shown(row.fields.get(field))))
+    return file_names.lookup_key(file_names.comparison_key(get_text(row.fields.get(field))))
 
 
 def _buckets(number: str) -> set[str]:

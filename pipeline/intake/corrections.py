@@ -15,7 +15,7 @@ from typing import Protocol
 from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Problem, Row
 from pipeline.errors import UsageError
 from pipeline.intake.corrected_lines import relate_lines
-from pipeline.intake.fields.normalize import shown, trim
+from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import embedded_images, picture_column
 from pipeline.intake.read_rosters import refused
@@ -38,7 +38,7 @@ class Read(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class LoadedRows:
     """The rows of a night with their ids, what became of the files, and the rows they are only compared with."""
 
     rows: Sequence[Row]
@@ -56,7 +56,7 @@ def load_rows(
     to_fix_only: bool,
     identify: SiteKeyDigests | None,
     guessed: bool = False,
-) -> Gathered:
+) -> LoadedRows:
     """Read the rosters, and put the corrected rows of results workbooks among them into their places.
 
     With ``to_fix_only`` the rosters are results workbooks: exactly their rows, which take from the rosters in
@@ -90,7 +90,7 @@ def load_rows(
         for row, row_id in zip(others.rows, others.row_ids, strict=True)
         if row_id not in tickets
     ]
-    return Gathered(
+    return LoadedRows(
         whole,
         list(assign_row_ids(whole, identify)),
         files,
@@ -99,12 +99,14 @@ def load_rows(
     )
 
 
-def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: SiteKeyDigests | None) -> Gathered:
+def _in_place(
+    rows: Sequence[Row], files: Sequence[FileReport], identify: SiteKeyDigests | None
+) -> LoadedRows:
     """Return the rosters' rows, those that a results workbook corrects as it has them."""
     roster = [row for row in rows if row.row_token is None]
     ids = list(assign_row_ids(roster, identify))
     if len(roster) == len(rows) and not any(report.run is not None for report in files):
-        return Gathered(roster, ids, files)
+        return LoadedRows(roster, ids, files)
     at = _by_id(roster, ids)
     fixed, reports = _at_home([row for row in rows if row.row_token is not None], files, at)
     runs = {report.path: report.run or "" for report in reports}
@@ -133,7 +135,9 @@ def _in_place(rows: Sequence[Row], files: Sequence[FileReport], identify: SiteKe
         else report
         for report in reports
     ]
-    return Gathered([used.get(row_id or "", row) for row, row_id in zip(roster, ids, strict=True)], ids, told)
+    return LoadedRows(
+        [used.get(row_id or "", row) for row, row_id in zip(roster, ids, strict=True)], ids, told
+    )
 
 
 def _by_id(roster: Sequence[Row], ids: Iterable[str | None]) -> dict[str, Row]:
@@ -206,7 +210,9 @@ def _agreed(standing: Row, claims: Sequence[Row]) -> Row:
 
 
 def _texts(row: Row) -> Texts:
-    return tuple((field, trim(shown(row.fields.get(field)))) for field in Field if field in row.fields)
+    return tuple(
+        (field, trim_ends(get_text(row.fields.get(field)))) for field in Field if field in row.fields
+    )
 
 
 def _says_more(row: Row, standing: Row) -> bool:
@@ -219,7 +225,7 @@ def _edits(row: Row, standing: Row) -> bool:
     """Tell whether somebody wrote into a row's own cells since it left the roster."""
     return any(
         field in standing.fields
-        and text != trim(shown(standing.fields[field]))
+        and text != trim_ends(get_text(standing.fields[field]))
         and not (field is Field.PICTURE and picture_column.find_named_column(text))
         and not (field is Field.NUMBER and not text)
         for field, text in _texts(row)
@@ -239,7 +245,7 @@ def _replaced(standing: Row, row: Row) -> Row:
     for cell in standing.cells:
         name = names.get(cell.column)
         new = row.fields.get(name) if name else written.get(cell.header) if cell.header in own else None
-        if new is None or (name is Field.NUMBER and not trim(shown(new))):
+        if new is None or (name is Field.NUMBER and not trim_ends(get_text(new))):
             cells.append(cell)
         else:
             cells.append(cell._replace(value=new.value, kind=new.kind, display_text=new.display_text))
@@ -300,8 +306,8 @@ def _pictures(standing: Row, row: Row) -> tuple[EmbeddedImage, ...]:
     """
     if row.correction is not None and row.correction.trusted_evidence is not None:
         return row.pictures
-    written = trim(shown(row.fields.get(Field.PICTURE)))
-    before = trim(shown(standing.fields.get(Field.PICTURE)))
+    written = trim_ends(get_text(row.fields.get(Field.PICTURE)))
+    before = trim_ends(get_text(standing.fields.get(Field.PICTURE)))
     if column := picture_column.find_named_column(written):
         return (*row.pictures, *(each for each in standing.pictures if each.column == column))
     if row.pictures or (written and written != before):

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipeline.domain.roster import Field, Row
-from pipeline.intake.fields.normalize import shown, trim
+from pipeline.intake.fields.normalize import get_text, trim_ends
 
 # what tells people apart, and its weight: staff number and mobile together never outvote the name
 _MARKS = {Field.NUMBER: 3, Field.NAME: 3, Field.STAFF_NO: 1, Field.MOBILE: 1}
@@ -64,4 +64,4 @@ def _weight(marks: set[Mark]) -> int:
 
 
 def _marks(row: Row) -> set[Mark]:
-    return {(field, text) for field in _MARKS if (text := trim(shown(row.fields.get(field))))}
+    return {(field, text) for field in _MARKS if (text := trim_ends(get_text(row.fields.get(field))))}

@@ -15,7 +15,7 @@ from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import KEPT, PersonHistory, SealContent
 from pipeline.errors import UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
-from pipeline.intake.fields.id_number import lifetime
+from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
@@ -148,7 +148,7 @@ def find_number_key(
     doctor = case.planned.doctor if case.planned else None
     if doctor is None or doctor.number is None or doctor.id_type is None:
         return None
-    key = person_key(lifetime(doctor.number, doctor.id_type))
+    key = person_key(find_lifetime_number(doctor.number, doctor.id_type))
     if same_persons.get(key) != case.key:
         return None
     create = case.history.seal or case.history.unresolved_attempt

@@ -16,11 +16,11 @@ from pipeline.intake.fields.normalize import (
     FieldResult,
     drop_invisible,
     drop_spaces,
+    get_text,
     is_placeholder,
-    quote,
-    shown,
-    trim,
-    unquote,
+    quote_text,
+    strip_quotes,
+    trim_ends,
 )
 from pipeline.messages.problems import problem
 
@@ -32,14 +32,14 @@ _CODE = re.compile(r"\A[0-9]{1,2}[-.、:_]?(?=[^0-9])")
 _SIMPLE = str.maketrans("證証來內陸臺灣護軍國號碼門簽電處開啟許", "证证来内陆台湾护军国号码门签电处开启许")
 
 
-def word(text: str) -> str:
+def fold_word(text: str) -> str:
     """Return the text as it is looked up: NFKC, lower case, simplified, no spaces, quotes and invisible characters."""
-    plain = unquote(drop_spaces(drop_invisible(unicodedata.normalize("NFKC", text))))
+    plain = strip_quotes(drop_spaces(drop_invisible(unicodedata.normalize("NFKC", text))))
     return plain.rstrip(":").casefold().translate(_SIMPLE)
 
 
 def _table(words: Mapping[T, str]) -> Mapping[str, T]:
-    return {word(name): value for value, names in words.items() for name in names.split()}
+    return {fold_word(name): value for value, names in words.items() for name in names.split()}
 
 
 # Permits are told from residence permits (…居住证) by their exact words alone; 往来港澳通行证 is what mainland
@@ -101,15 +101,17 @@ def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool)
     OTHER_CARD_TYPE is open to accounts on Tencent's white list alone: without ``allow_other`` it is refused, and
     so is every word that is no card's name.
     """
-    text = trim(shown(cell))
+    text = trim_ends(get_text(cell))
     if is_placeholder(text):
         return FieldResult(None)
-    key = word(text)
+    key = fold_word(text)
     bare = _BRACKETS.sub("", key)
     spellings = (key, bare, _CODE.sub("", bare))
     chosen = next((CARD_TYPES[spelling] for spelling in spellings if spelling in CARD_TYPES), None)
     if chosen is None or (chosen is CardType.OTHER_CARD_TYPE and not allow_other):
-        return FieldResult(None, (problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote(text)),))
+        return FieldResult(
+            None, (problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote_text(text)),)
+        )
     return FieldResult(chosen)
 
 
@@ -133,20 +135,20 @@ def read_scene(cell: Cell | None, address: str | None) -> FieldResult[str]:
 def _choose(
     field: Field, cell: Cell | None, address: str | None, table: Mapping[str, T], expected: str
 ) -> FieldResult[T]:
-    text = trim(shown(cell))
+    text = trim_ends(get_text(cell))
     if not text:
         return FieldResult(None)
     for key in _spellings(cell, text):
         if key in table:
             return FieldResult(table[key])
     label = cell.header if cell is not None else field.value
-    detail = {"found": quote(text), "field": label, "expected": expected}
+    detail = {"found": quote_text(text), "field": label, "expected": expected}
     return FieldResult(None, (Problem("VALUE_INVALID", "error", field, address, detail),))
 
 
 def _spellings(cell: Cell | None, text: str) -> Iterable[str]:
     """Yield the shown word, and for a number the plain integer behind a format such as ``1.00``."""
-    yield word(text)
+    yield fold_word(text)
     if cell is not None and cell.kind is CellKind.NUMBER:
         number = Decimal(str(cell.value))
         if number.is_finite() and number == number.to_integral_value():

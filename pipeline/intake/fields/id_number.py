@@ -14,21 +14,21 @@ from decimal import Decimal
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, list_spellings
 from pipeline.intake.fields.choices import read_card_type
-from pipeline.intake.fields.id_rules import judge
+from pipeline.intake.fields.id_rules import check_number
 from pipeline.intake.fields.normalize import (
-    BROKEN,
     FORMULA_TEXT,
     INVISIBLE,
     QUOTES,
     SPACES,
+    UNUSABLE_FORMULAS,
     WIDTH,
     FieldResult,
     Step,
     apply_steps,
     drop_spaces,
+    get_text,
     is_placeholder,
-    quote,
-    shown,
+    quote_text,
 )
 from pipeline.messages.problems import problem
 from pipeline.messages.texts import make_text
@@ -79,7 +79,7 @@ IsKnown = Callable[
 ]  # does the ledger hold a seal, or an unresolved attempt, of this number
 
 
-def lifetime(number: str, id_type: CardType) -> str:
+def find_lifetime_number(number: str, id_type: CardType) -> str:
     """Return the part of a whole, normalised number that stays with its person for life.
 
     The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
@@ -87,7 +87,7 @@ def lifetime(number: str, id_type: CardType) -> str:
     return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else list_spellings(number, id_type)[0]
 
 
-def normalise(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:
+def normalise_number(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:
     """Return the number as it is judged and sent, and every step that altered it; idempotent.
 
     A number of ``other`` cards has no known form: only its ends, width and invisible characters are touched.
@@ -107,7 +107,7 @@ def read_identity(
     ``is_known`` is true has lost no digit.
     """
     type_cell = row.fields.get(Field.ID_TYPE)
-    unread = type_cell is not None and type_cell.kind in BROKEN
+    unread = type_cell is not None and type_cell.kind in UNUSABLE_FORMULAS
     declared = read_card_type(
         None if unread else type_cell, row.address(Field.ID_TYPE), allow_other=allow_other
     )
@@ -115,7 +115,7 @@ def read_identity(
     if number.value is None or declared.problems or unread:
         return Identity(None, None, (*number.problems, *declared.problems))
 
-    card, form = judge(number.value, declared.value, row.address(Field.NUMBER), today)
+    card, form = check_number(number.value, declared.value, row.address(Field.NUMBER), today)
     agreed = _agree(row, declared.value, card, usable=not any(found.severity == "error" for found in form))
     lost = _lost_tail(number, form)
     if lost is not None and not is_known(number.value, card):
@@ -145,7 +145,7 @@ def _lost_tail(number: FieldResult[str], form: tuple[Problem, ...]) -> str | Non
 def _read(row: Row, declared: CardType | None) -> FieldResult[str]:
     """Return the normalised number; no value where the cell holds none that could be judged."""
     cell, address = row.fields.get(Field.NUMBER), row.address(Field.NUMBER)
-    if cell is not None and cell.kind in BROKEN:
+    if cell is not None and cell.kind in UNUSABLE_FORMULAS:
         return FieldResult(None)
     if cell is not None and cell.kind is CellKind.NUMBER:
         return FieldResult(None, (_typed_as_number(cell, address, declared),))
@@ -153,15 +153,15 @@ def _read(row: Row, declared: CardType | None) -> FieldResult[str]:
         return FieldResult(
             None, (problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}")),)
         )
-    return _read_text(shown(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
+    return _read_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
 
 
 def _read_text(text: str, address: str | None, *, other: bool) -> FieldResult[str]:
-    number, changes = normalise(text, other=other)
+    number, changes = normalise_number(text, other=other)
     if _PLAIN.fullmatch(number):
         return FieldResult(number, _lookalike(changes, address), changes)
     if is_placeholder(text) or _says_nothing(number):
-        hidden = re.sub(r"\d", "*", quote(text))
+        hidden = re.sub(r"\d", "*", quote_text(text))
         return FieldResult(None, (problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
     if _was_a_number(number, other=other):
         return FieldResult(None, (problem("ID_PRECISION_LOST", Field.NUMBER, address),))
@@ -214,7 +214,7 @@ def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool)
         return FieldResult(
             card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=make_text(f"card.{card}")),)
         )
-    written = quote(shown(row.fields.get(Field.ID_TYPE)))
+    written = quote_text(get_text(row.fields.get(Field.ID_TYPE)))
     set_right = declared is CardType.ID_CARD and card is CardType.HONGKONG_MACAO_AND_TAIWAN
     mismatch = problem(
         "ID_TYPE_MISMATCH",

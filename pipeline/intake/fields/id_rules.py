@@ -13,7 +13,7 @@ from datetime import date
 from operator import mul
 
 from pipeline.domain.roster import CardType, Field, Problem
-from pipeline.intake.fields.normalize import spell_each
+from pipeline.intake.fields.normalize import list_characters
 from pipeline.messages.problems import problem
 from pipeline.messages.texts import make_text
 
@@ -45,7 +45,7 @@ def check_character(digits: str) -> str:
     return _CHECK_CHARACTERS[total % 11]
 
 
-def judge(
+def check_number(
     number: str, declared: CardType | None, address: str | None, today: date
 ) -> tuple[CardType, tuple[Problem, ...]]:
     """Return the card that a normalised, non-empty number belongs to, and all that is wrong with it as such.
@@ -116,7 +116,7 @@ def _strange(number: str, places: Sequence[int], address: str | None) -> tuple[P
     """Name every character that does not belong, each once, and where they stand (the first is 1)."""
     if not places:
         return ()
-    found = spell_each(number[place] for place in places)
+    found = list_characters(number[place] for place in places)
     counted = ", ".join(str(place + 1) for place in places[:_TOLD]) + ("…" if len(places) > _TOLD else "")
     return (problem("ID_CHAR", Field.NUMBER, address, found=found, place=counted),)
 

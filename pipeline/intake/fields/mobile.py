@@ -15,13 +15,13 @@ from pipeline.intake.fields.normalize import (
     FieldResult,
     Step,
     apply_steps,
-    clip,
+    clip_text,
     drop_invisible,
+    fold_width,
+    get_text,
     is_placeholder,
-    narrow,
-    shown,
-    spell,
-    trim,
+    spell_invisible,
+    trim_ends,
 )
 from pipeline.messages.problems import problem
 
@@ -68,7 +68,7 @@ _STEPS: tuple[Step, ...] = (
 )
 
 
-def normalise(text: str) -> tuple[str, tuple[Change, ...]]:
+def normalise_mobile(text: str) -> tuple[str, tuple[Change, ...]]:
     """Return the mobile as it is judged and sent, and every step that altered it; idempotent."""
     return (text, ()) if _MOBILE.fullmatch(text) else apply_steps(Field.MOBILE, text, _STEPS)
 
@@ -83,12 +83,12 @@ def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> F
     if is_placeholder(text) or (_ZEROS.fullmatch(text) and not is_number):
         severity: Severity = "error" if auto_sign else "warning"
         return FieldResult(None, (problem("MOBILE_MISSING", Field.MOBILE, address, severity=severity),))
-    mobile, changes = normalise(text)
+    mobile, changes = normalise_mobile(text)
     if _MOBILE.fullmatch(mobile):
         return FieldResult(mobile, (), changes)
     if _SEVERAL.fullmatch(mobile) or _several(text):
         return FieldResult(None, (problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
-    hidden = spell(_masked(clip(trim(text), 40)))
+    hidden = spell_invisible(_masked(clip_text(trim_ends(text), 40)))
     return FieldResult(None, (problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
 
 
@@ -98,12 +98,12 @@ def _text(cell: Cell | None) -> str:
         value = Decimal(str(cell.value))
         if value.is_finite() and value == value.to_integral_value():
             return str(int(value))
-    return shown(cell)
+    return get_text(cell)
 
 
 def _several(text: str) -> bool:
     """Tell whether the text holds two telephone numbers, set apart by a sign or each a mobile of its own."""
-    plain = narrow(drop_invisible(text))
+    plain = fold_width(drop_invisible(text))
     parts = [part for part in _BETWEEN.split(plain) if len(re.sub(r"\D", "", part)) >= 7]
     return len(parts) > 1 or len(re.findall(r"(?<![0-9])(?:86)?1[3-9][0-9]{9}(?![0-9])", plain)) > 1
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.intake.fields.surnames import COMPOUND, begins_like_a_name
+from pipeline.intake.fields.surnames import COMPOUND_SURNAMES, begins_like_a_name
 
 _TITLE = (
     "副?主任(?:医师|护师|药师|技师)?|(?:主治|住院|执业|助理|执业助理|全科)?医师|医生|医士|大夫|护士长?|主?管?护师"
@@ -37,7 +37,7 @@ _TWICE = re.compile(r"(..+)\1")
 _LONGEST_HAN = 4  # characters of a Han name: a longer one with a space in it most likely lost its dot
 
 
-def remark(name: str) -> str | None:
+def find_remark(name: str) -> str | None:
     """Return the piece of a normalised name that is none, or the name twice; None where there is no such piece."""
     for found in (
         _BRACKETED.search(name),
@@ -51,7 +51,7 @@ def remark(name: str) -> str | None:
     return f"{twice[1]} × 2" if twice and begins_like_a_name(name) else None
 
 
-def set_apart(name: str, parts: Sequence[str]) -> str | None:
+def find_second_part(name: str, parts: Sequence[str]) -> str | None:
     """Return what shows that the white space in a cell is more than the spreading of one name; None where nothing does.
 
     ``name`` is normalised, ``parts`` are the words of the cell that white space set apart.
@@ -62,7 +62,7 @@ def set_apart(name: str, parts: Sequence[str]) -> str | None:
         if _APART.fullmatch(part):
             return part
     words = [part for part in parts if len(part) > 1]
-    if len(words) < 2 or parts[0] in COMPOUND:  # one word: 王 小明
+    if len(words) < 2 or parts[0] in COMPOUND_SURNAMES:  # one word: 王 小明
         return None
     if all(map(begins_like_a_name, words)):
         return " + ".join(parts)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it does
 
 # Formulas without a usable value: told of once, where all cells of a row are seen.
-BROKEN = (CellKind.ERROR, CellKind.NO_VALUE)
+UNUSABLE_FORMULAS = (CellKind.ERROR, CellKind.NO_VALUE)
 
 # 3400–4DBF, 4E00–9FFF, the twelve unified characters among the compatibility ones, extensions B–J
 #
@@ -77,12 +77,12 @@ def apply_steps(field: Field, text: str, steps: Sequence[Step]) -> tuple[str, tu
     return text, tuple(changes)
 
 
-def shown(cell: Cell | None) -> str:
+def get_text(cell: Cell | None) -> str:
     """Return what a person sees in the cell, the empty text where there is none."""
     return cell.display_text if cell is not None and cell.kind is not CellKind.EMPTY else ""
 
 
-def trim(text: str) -> str:
+def trim_ends(text: str) -> str:
     """Take white space and invisible characters off both ends."""
     return _ENDS.sub("", text)
 
@@ -97,35 +97,35 @@ def drop_spaces(text: str) -> str:
     return "".join(text.split())
 
 
-def narrow(text: str) -> str:
+def fold_width(text: str) -> str:
     """Turn full-width digits, letters and signs into ASCII."""
     return text if text.isascii() else text.translate(_WIDTH)
 
 
-def unquote(text: str) -> str:
+def strip_quotes(text: str) -> str:
     """Take quotes off both ends, a leading apostrophe among them."""
     return text.strip(_QUOTES)
 
 
-def unwrap(text: str) -> str:
+def unwrap_formula_text(text: str) -> str:
     """Return what stands inside ``="…"``, the usual trick against Excel in text files."""
     match = _FORMULA_TEXT.fullmatch(text)
     return match[1] if match else text
 
 
 INVISIBLE: Step = ("invisible", drop_invisible)
-WIDTH: Step = ("width", narrow)
-FORMULA_TEXT: Step = ("formula_text", unwrap)
-QUOTES: Step = ("quotes", unquote)
+WIDTH: Step = ("width", fold_width)
+FORMULA_TEXT: Step = ("formula_text", unwrap_formula_text)
+QUOTES: Step = ("quotes", strip_quotes)
 SPACES: Step = ("spaces", drop_spaces)
-ENDS: Step = ("spaces", trim)
+ENDS: Step = ("spaces", trim_ends)
 
 
 def is_placeholder(text: str) -> bool:
     """Tell whether the text only says that there is nothing: blank, 无, 待补, N/A, a dash."""
     if not text or text.isdecimal():  # nearly every blank, and nearly every number and mobile
         return not text
-    core = narrow(text)
+    core = fold_width(text)
     if not core.isalnum():
         core = drop_spaces(drop_invisible(core)).strip(_QUOTES)
     return _PLACEHOLDER.fullmatch(core.casefold()) is not None
@@ -136,26 +136,28 @@ def is_dash(text: str) -> bool:
     return is_placeholder(text) and not any(map(str.isalnum, text))
 
 
-def spell(text: str) -> str:
+def spell_invisible(text: str) -> str:
     """Return the text with every character that has no glyph of its own written as ``U+E81E``."""
     return "".join(char if _has_glyph(char) else f"U+{ord(char):04X}" for char in text)
 
 
-def spell_each(characters: Iterable[str]) -> str:
+def list_characters(characters: Iterable[str]) -> str:
     """Return each of the characters once, as a message names what does not belong."""
-    return clip(" ".join(spell(char) for char in dict.fromkeys(characters)), 40)
+    return clip_text(" ".join(spell_invisible(char) for char in dict.fromkeys(characters)), 40)
 
 
-def quote(text: str) -> str:
+def quote_text(text: str) -> str:
     """Return the text as a message may repeat it.
 
     Long runs of digits are masked, for an identity number may stand in any column; what nobody sees is spelled;
     what is longer than a cell should be is cut.
     """
-    return clip(spell(_LONG_DIGITS.sub(lambda run: "*" * len(run[0]), trim(clip(text, 200)))), 80)
+    return clip_text(
+        spell_invisible(_LONG_DIGITS.sub(lambda run: "*" * len(run[0]), trim_ends(clip_text(text, 200)))), 80
+    )
 
 
-def clip(text: str, length: int) -> str:
+def clip_text(text: str, length: int) -> str:
     """Return the text, cut to so many characters."""
     return text if len(text) <= length else f"{text[:length]}…"
 

@@ -15,15 +15,15 @@ from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 
 from pipeline.domain.roster import Cell, CellKind, Doctor, Field
-from pipeline.intake.fields.id_number import lifetime
-from pipeline.intake.fields.normalize import drop_spaces, narrow, shown, trim
+from pipeline.intake.fields.id_number import find_lifetime_number
+from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_text, trim_ends
 
 _WHOLE = 18
 _KEPT = 15  # digits of a number in a spreadsheet's cell: place, birth date and one more
 _CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
 
 
-def person_ids_of(doctors: Sequence[Doctor]) -> list[Hashable]:
+def find_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
     """Return a token for each row, equal for rows of one person."""
     equal: Counter[Hashable] = Counter()
     tokens = [_own(doctor, place, equal) for place, doctor in enumerate(doctors)]
@@ -42,24 +42,27 @@ def person_ids_of(doctors: Sequence[Doctor]) -> list[Hashable]:
 def _own(doctor: Doctor, place: int, equal: Counter[Hashable]) -> Hashable:
     """Return what a row itself tells of its person; ``equal`` counts equal rows of a file, each of which is a person."""
     if doctor.number and doctor.id_type:
-        return doctor.key or lifetime(doctor.number, doctor.id_type)
+        return doctor.key or find_lifetime_number(doctor.number, doctor.id_type)
     if not doctor.name:
         return place
-    written = trim(shown(doctor.row.fields.get(Field.NUMBER)))
+    written = trim_ends(get_text(doctor.row.fields.get(Field.NUMBER)))
     if any(map(str.isdigit, written)):
         return doctor.name, written
     if doctor.staff_no:
         return doctor.name, Field.STAFF_NO, doctor.comparable_staff_no
     if doctor.mobile:
         return doctor.name, Field.MOBILE, doctor.mobile
-    row = doctor.name, *((field, trim(shown(cell))) for field, cell in sorted(doctor.row.fields.items()))
+    row = (
+        doctor.name,
+        *((field, trim_ends(get_text(cell))) for field, cell in sorted(doctor.row.fields.items())),
+    )
     of_file = doctor.row.origin.path, row
     equal[of_file] += 1
     return row, equal[of_file]
 
 
 def _recognised(doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], token: Hashable) -> Hashable:
-    traces = _traces(doctor, kept_digits(doctor.row.fields.get(Field.NUMBER)))
+    traces = _traces(doctor, find_kept_digits(doctor.row.fields.get(Field.NUMBER)))
     people = set().union(*(known.get(trace, ()) for trace in traces))
     return people.pop() if len(people) == 1 else token
 
@@ -72,11 +75,11 @@ def _traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
     return [(doctor.name, mark) for mark in marks if mark]
 
 
-def kept_digits(cell: Cell | None) -> str | None:
+def find_kept_digits(cell: Cell | None) -> str | None:
     """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
     if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
         return None
-    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(narrow(cell.display_text))
+    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(fold_width(cell.display_text))
     if not _CUT.fullmatch(text):
         return None
     digits = f"{Decimal(text):f}".partition(".")[0]

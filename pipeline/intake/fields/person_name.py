@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 from pipeline.domain.roster import Cell, CellKind, Change, Field
-from pipeline.intake.fields.name_remarks import remark, set_apart
+from pipeline.intake.fields.name_remarks import find_remark, find_second_part
 from pipeline.intake.fields.normalize import (
     FORMULA_TEXT,
     HAN,
@@ -22,11 +22,11 @@ from pipeline.intake.fields.normalize import (
     FieldResult,
     Step,
     apply_steps,
-    clip,
+    clip_text,
     drop_spaces,
+    get_text,
     is_placeholder,
-    quote,
-    shown,
+    quote_text,
 )
 from pipeline.messages.problems import problem
 from pipeline.messages.texts import make_text
@@ -85,7 +85,7 @@ _FIRST = re.compile(f"[{HAN}]")
 _STRANGE = re.compile(f"[^{HAN}·]+")
 
 
-def normalise(text: str, *, latin: bool = False) -> tuple[str, tuple[Change, ...]]:
+def normalise_name(text: str, *, latin: bool = False) -> tuple[str, tuple[Change, ...]]:
     """Return the name as it is judged and sent, and every step that altered it; idempotent."""
     return (
         (text, ())
@@ -99,17 +99,17 @@ def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) ->
 
     ``latin``: the row's card is one that foreigners hold.
     """
-    text = shown(cell)
-    name, changes = normalise(text, latin=latin)
+    text = get_text(cell)
+    name, changes = normalise_name(text, latin=latin)
     if not (latin and _LATIN.fullmatch(name) and cell is not None and cell.kind is CellKind.TEXT):
         latin = False
-        name, changes = normalise(text)
+        name, changes = normalise_name(text)
     if is_placeholder(name):
         return FieldResult(None, (problem("NAME_MISSING", Field.NAME, address),))
     why = _objection(name, changes, latin=latin)
     if why is None and not changes:
         return FieldResult(name)
-    found = quote(text)
+    found = quote_text(text)
     if why is not None:
         return FieldResult(None, (problem("NAME_INVALID", Field.NAME, address, found=found, why=why),))
     return FieldResult(
@@ -117,7 +117,7 @@ def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) ->
     )
 
 
-def first_differs(text: str, name: str) -> bool:
+def is_surely_other_name(text: str, name: str) -> bool:
     """Tell whether a text that is no name is certainly not this one with something added, masked or lost.
 
     李四（返聘） is not 张三; 张三（返聘）, 张*, *三 and zhangsan may be.
@@ -129,14 +129,14 @@ def first_differs(text: str, name: str) -> bool:
 def _objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> str | None:
     """Return the piece of a normalised name that keeps it from being one, None when it is a name."""
     if not latin:
-        if piece := remark(name):
-            return _contains(quote(piece))
+        if piece := find_remark(name):
+            return _contains(quote_text(piece))
         if strange := _STRANGE.findall(name):
-            return _contains(clip(" ".join(quote(piece) for piece in dict.fromkeys(strange)), 40))
+            return _contains(clip_text(" ".join(quote_text(piece) for piece in dict.fromkeys(strange)), 40))
         if not _NAME.fullmatch(name):
             return _contains("·")
         spread = next((change.before for change in changes if change.why == SPACES[0]), "")
-        if piece := set_apart(name, spread.split()):
+        if piece := find_second_part(name, spread.split()):
             return _contains(piece)
     if not SHORTEST <= len(name) <= LONGEST:
         return make_text("name.length", length=len(name), least=SHORTEST, most=LONGEST)

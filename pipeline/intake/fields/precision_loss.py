@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from pipeline.domain.roster import Field, Problem, Row
 from pipeline.intake.fields.id_number import Identity, IsKnown
-from pipeline.intake.fields.normalize import shown, trim
+from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.messages.problems import problem
 
 Rounding = Callable[[int], bool]  # could this number be what such a program made of another?
@@ -100,7 +100,7 @@ def _refused(row: Row, identity: Identity) -> Identity:
 
 
 def _digits(row: Row) -> int | None:
-    text = trim(shown(row.fields.get(Field.NUMBER)))
+    text = trim_ends(get_text(row.fields.get(Field.NUMBER)))
     return int(text) if _EIGHTEEN_DIGITS.fullmatch(text) else None
 
 

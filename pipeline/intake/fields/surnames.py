@@ -12,9 +12,9 @@ _PAIRS = (
     "欧阳上官司马诸葛司徒东方独孤南宫万俟闻人夏侯尉迟公羊澹台公冶宗政濮阳淳于单于太叔申屠公孙仲孙轩辕令狐钟离宇文长孙慕容鲜于"
     "闾丘司空呼延端木皇甫拓跋百里东郭南门西门第五歐陽司馬諸葛東方尉遲公孫鍾離長孫"
 )
-COMPOUND = frozenset(_PAIRS[place : place + 2] for place in range(0, len(_PAIRS), 2))
+COMPOUND_SURNAMES = frozenset(_PAIRS[place : place + 2] for place in range(0, len(_PAIRS), 2))
 
 
 def begins_like_a_name(text: str) -> bool:
     """Tell whether the text starts with a common surname that something follows."""
-    return (text[:1] in COMMON and len(text) > 1) or text[:2] in COMPOUND
+    return (text[:1] in COMMON and len(text) > 1) or text[:2] in COMPOUND_SURNAMES

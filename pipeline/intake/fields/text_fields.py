@@ -20,10 +20,10 @@ from pipeline.intake.fields.normalize import (
     FieldResult,
     Step,
     apply_steps,
+    get_text,
     is_placeholder,
-    quote,
-    shown,
-    spell_each,
+    list_characters,
+    quote_text,
 )
 from pipeline.intake.fields.person_name import COMPATIBILITY, DOTS, RADICALS
 from pipeline.messages.problems import problem
@@ -63,7 +63,7 @@ def read_department(cell: Cell | None) -> FieldResult[str]:
 
 
 def _read_text(field: Field, cell: Cell | None, steps: tuple[Step, ...]) -> FieldResult[str]:
-    text = shown(cell)
+    text = get_text(cell)
     if is_placeholder(text):
         return FieldResult(None)
     if _PLAIN.fullmatch(text):
@@ -79,7 +79,7 @@ def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: boo
     those are allowed, single blanks stay. Width and brackets are left as the roster wants them, and refused where they
     are not allowed.
     """
-    text = shown(cell)
+    text = get_text(cell)
     if is_placeholder(text):
         return FieldResult(None)
     steps = (*_SEAL_NAME_STEPS, _SINGLE_BLANKS) if ascii_allowed else (*_SEAL_NAME_STEPS, SPACES, DOTS)
@@ -93,9 +93,9 @@ def check_seal_name(name: str, address: str | None, *, ascii_allowed: bool) -> t
     problems: list[Problem] = []
     if not 1 <= len(name) <= LONGEST:
         problems.append(
-            problem("SEAL_NAME_LENGTH", Field.SEAL_NAME, address, found=quote(name), length=len(name))
+            problem("SEAL_NAME_LENGTH", Field.SEAL_NAME, address, found=quote_text(name), length=len(name))
         )
     if strange := (_STRANGE_WITH_ASCII if ascii_allowed else _STRANGE).findall(name):
-        bad = spell_each(strange)
-        problems.append(problem("SEAL_NAME_CHARS", Field.SEAL_NAME, address, found=quote(name), bad=bad))
+        bad = list_characters(strange)
+        problems.append(problem("SEAL_NAME_CHARS", Field.SEAL_NAME, address, found=quote_text(name), bad=bad))
     return tuple(problems)

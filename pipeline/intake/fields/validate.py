@@ -13,9 +13,9 @@ from pipeline import row_failures
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
 from pipeline.intake.fields.choices import read_card_type, read_license_type, read_scene, read_yes_no
-from pipeline.intake.fields.id_number import Identity, lifetime, read_identity
+from pipeline.intake.fields.id_number import Identity, find_lifetime_number, read_identity
 from pipeline.intake.fields.mobile import read_mobile
-from pipeline.intake.fields.normalize import BROKEN, FieldResult, is_dash, quote, shown
+from pipeline.intake.fields.normalize import UNUSABLE_FORMULAS, FieldResult, get_text, is_dash, quote_text
 from pipeline.intake.fields.person_name import read_name
 from pipeline.intake.fields.precision_loss import refuse_rounded_numbers
 from pipeline.intake.fields.text_fields import read_department, read_seal_name, read_staff_no
@@ -104,7 +104,7 @@ def validate_rows(
     """
 
     def is_known(number: str, card: CardType) -> bool:
-        return site_key is not None and site_key.person(lifetime(number, card)) in known_keys
+        return site_key is not None and site_key.person(find_lifetime_number(number, card)) in known_keys
 
     read = partial(read_identity, allow_other=settings.allow_other_card_type, today=today, is_known=is_known)
     identities = [
@@ -191,7 +191,7 @@ def _validate_row(
 def _make_key(identity: Identity, site_key: SiteKeyDigests | None) -> str | None:
     if site_key is None or identity.number is None or identity.id_type is None:
         return None
-    return site_key.person(lifetime(identity.number, identity.id_type))
+    return site_key.person(find_lifetime_number(identity.number, identity.id_type))
 
 
 def _list_row_problems(row: Row) -> Iterator[Problem]:
@@ -199,12 +199,12 @@ def _list_row_problems(row: Row) -> Iterator[Problem]:
     yield from row.problems
     if row.hidden:
         yield problem("ROW_HIDDEN")
-    if not any(cell.kind in BROKEN for cell in row.fields.values()):
+    if not any(cell.kind in UNUSABLE_FORMULAS for cell in row.fields.values()):
         return
     for field in Field:
         cell = row.fields.get(field)
         if cell is not None and cell.kind is CellKind.ERROR:
-            yield problem("FORMULA_ERROR", field, row.address(field), found=quote(cell.display_text))
+            yield problem("FORMULA_ERROR", field, row.address(field), found=quote_text(cell.display_text))
         elif cell is not None and cell.kind is CellKind.NO_VALUE:
             yield problem("FORMULA_NO_VALUE", field, row.address(field))
 
@@ -213,10 +213,10 @@ def _read_field(field: Field, read: FieldReader, context: FieldContext) -> Field
     """Read one field: a blank cell has the default, a broken formula has its problem already and no value."""
     row, settings = context.row, context.settings
     cell = row.fields.get(field)
-    is_broken = cell is not None and cell.kind in BROKEN
+    is_broken = cell is not None and cell.kind in UNUSABLE_FORMULAS
     if is_broken:
         result: FieldResult[Any] = FieldResult(None)
-    elif field in settings.defaults and is_dash(shown(cell)):
+    elif field in settings.defaults and is_dash(get_text(cell)):
         result = FieldResult(settings.defaults[field])
     else:
         result = read(cell, row.address(field), context)
@@ -239,6 +239,6 @@ def _drop_unaccepted(row: Row, field: Field, result: FieldResult[Any]) -> FieldR
     if result.value is None or result.value is False:  # a "no" loses nothing
         return FieldResult(None, result.problems)
     cell = row.fields.get(field)
-    detail = {"found": quote(shown(cell)), "field": cell.header if cell else field.value}
+    detail = {"found": quote_text(get_text(cell)), "field": cell.header if cell else field.value}
     warning = Problem("VALUE_INVALID", "warning", field, row.address(field), detail)
     return FieldResult(None, (*result.problems, warning))

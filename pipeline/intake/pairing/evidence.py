@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.domain.roster import Doctor
 from pipeline.intake.fields.normalize import is_placeholder
-from pipeline.intake.fields.person_ids import person_ids_of
+from pipeline.intake.fields.person_ids import find_person_ids
 from pipeline.intake.pairing.expected_names import (
     COLUMN,
     NAME,
@@ -60,7 +60,7 @@ def find_matches(
     Among namesakes a file belongs to the one whose department its folder or its stem names, if that is one alone.
     ``sealed_people`` have a seal, whether or not they are in the roster.
     """
-    person_ids = person_ids_of(doctors)
+    person_ids = find_person_ids(doctors)
     departments = _collect_departments(person_ids, doctors)
     known = frozenset(make_department_key(name) for names in departments.values() for name in names)
     stem_index = StemIndex(index)

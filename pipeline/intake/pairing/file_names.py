@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from pipeline.intake.fields.normalize import drop_invisible, narrow
-from pipeline.intake.fields.surnames import COMPOUND
+from pipeline.intake.fields.normalize import drop_invisible, fold_width
+from pipeline.intake.fields.surnames import COMPOUND_SURNAMES
 
 # with those that Windows, browsers and phones give to a PNG, a JPEG or a HEIC
 EXTENSIONS = frozenset(
@@ -109,7 +109,7 @@ def split_extension(name: str) -> tuple[str, str]:
 
 def _split_last_extension(name: str) -> tuple[str, str]:
     found = _EXTENSION.search(name)
-    return (name[: found.start()], f".{narrow(found[1]).lower()}") if found else (name, "")
+    return (name[: found.start()], f".{fold_width(found[1]).lower()}") if found else (name, "")
 
 
 def is_image_extension(extension: str) -> bool:
@@ -150,7 +150,7 @@ def strip_known_suffixes(stem: str) -> tuple[tuple[str, str], ...]:
 
 def seal_may_end_name(name: str) -> bool:
     """Return whether a 章 or 印 glued to a name may be the last character of a longer one: 李文章, 欧阳文章."""
-    shortest = _GLUED + (name[:2] in COMPOUND)
+    shortest = _GLUED + (name[:2] in COMPOUND_SURNAMES)
     return len(name) < shortest and not name[-1].isascii()
 
 
@@ -194,10 +194,10 @@ def describe_differences(stem: str, form: tuple[str, str], expected: str) -> str
     key.
     """
     base, suffix = form
-    narrowed, wanted = narrow(stem), _compose(expected)
+    narrowed, wanted = fold_width(stem), _compose(expected)
     composed = unicodedata.normalize("NFC", narrowed)
     steps = {
-        "Ａ→A": narrowed != stem or narrow(expected) != expected,
+        "Ａ→A": narrowed != stem or fold_width(expected) != expected,
         "NFD→NFC": composed != narrowed,
         "“ ”": composed.strip() != composed or _unify_dots(base).casefold() != _unify_dots(wanted).casefold(),
         ".→·": _drop_blanks(base).casefold() != _drop_blanks(wanted).casefold(),
@@ -216,7 +216,7 @@ def _drop_blanks(text: str) -> str:
 
 
 def _compose(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", narrow(text))
+    return text if text.isascii() else unicodedata.normalize("NFC", fold_width(text))
 
 
 @lru_cache(maxsize=4096)  # the parts of a path come again with every file below them

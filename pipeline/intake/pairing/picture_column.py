@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.domain.roster import CellKind, Correction, Doctor, Field
 from pipeline.errors import NotReadNow
-from pipeline.intake.fields.normalize import shown, trim
+from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
@@ -183,7 +183,7 @@ def read_entry_text(doctor: Doctor) -> str | None:
     cell = doctor.row.fields.get(Field.PICTURE)
     if cell is None or cell.kind in _WORDLESS:
         return None
-    text = trim(shown(cell))
+    text = trim_ends(get_text(cell))
     unquoted = text.strip('"')  # as Windows copies a path
     return (unquoted if get_file_of_path(unquoted) else text) or None
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Origin, Row
 from pipeline.intake.fields.choices import CARD_TYPES
-from pipeline.intake.fields.id_number import Identity, lifetime, normalise, read_identity
+from pipeline.intake.fields.id_number import Identity, find_lifetime_number, normalise_number, read_identity
 from pipeline.intake.fields.id_rules import check_character
 
 TODAY = date(2026, 11, 25)
@@ -92,8 +92,8 @@ def test_any_swap_of_neighbours_is_refused(number, place):
 @given(st.text(), st.booleans())
 @example(" '1' ", False)  # quotes come to the ends only once the spaces are off
 def test_normalising_is_idempotent_and_adds_or_changes_no_digit(text, other):
-    once, changes = normalise(text, other=other)
-    assert normalise(once, other=other) == (once, ())
+    once, changes = normalise_number(text, other=other)
+    assert normalise_number(once, other=other) == (once, ())
     assert (once == text) == (changes == ())
 
     def digits(written):
@@ -444,6 +444,6 @@ def test_each_constant_of_the_api_is_a_word_for_itself():
 
 
 def test_a_person_keeps_the_number_over_renewals_of_a_permit_alone():
-    assert lifetime("H1234567801", CardType.HONGKONG_AND_MACAO) == "H12345678"
-    assert lifetime(GOOD, CardType.ID_CARD) == GOOD
-    assert lifetime("H1234567801", CardType.OTHER_CARD_TYPE) == "H1234567801"
+    assert find_lifetime_number("H1234567801", CardType.HONGKONG_AND_MACAO) == "H12345678"
+    assert find_lifetime_number(GOOD, CardType.ID_CARD) == GOOD
+    assert find_lifetime_number("H1234567801", CardType.OTHER_CARD_TYPE) == "H1234567801"

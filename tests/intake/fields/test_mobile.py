@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import Cell, CellKind
-from pipeline.intake.fields.mobile import normalise, read_mobile
+from pipeline.intake.fields.mobile import normalise_mobile, read_mobile
 
 PLAIN = "13800138000"
 
@@ -143,8 +143,8 @@ def test_the_message_shows_no_more_of_a_number_than_the_results_do():
 
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("0123456789+-. ()（）86'\""))))
 def test_normalising_is_idempotent(text):
-    once, _ = normalise(text)
-    assert normalise(once) == (once, ())
+    once, _ = normalise_mobile(text)
+    assert normalise_mobile(once) == (once, ())
 
 
 @given(st.text(alphabet=st.sampled_from("0123456789+-. ()/（）86'\"１３８;"), max_size=30))

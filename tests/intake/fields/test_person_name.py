@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import Cell, CellKind
-from pipeline.intake.fields.person_name import first_differs, normalise, read_name
+from pipeline.intake.fields.person_name import is_surely_other_name, normalise_name, read_name
 
 
 def read(text, kind=CellKind.TEXT, **options):
@@ -158,7 +158,7 @@ def test_what_stands_beside_a_name_or_in_its_place_is_refused_as_it_is(name, why
 )
 def test_beside_a_foreign_card_a_name_in_latin_letters_is_one(written, used):
     assert read(written, latin=True).value == used
-    assert normalise(used, latin=True) == (used, ())
+    assert normalise_name(used, latin=True) == (used, ())
 
 
 @pytest.mark.parametrize("wrong", ["John2", "张San", "J?hn", "J", "Иван", "John (new)", "无", "", "A" * 51])
@@ -176,7 +176,7 @@ def test_no_other_type_of_cell_is_a_name(kind):
     [("李四（返聘）", True), ("张三（返聘）", False), ("医生张 三", False), ("张*", False), ("*三", False), ("zhangsan", False), ("", False)],
 )  # fmt: skip
 def test_an_unreadable_name_is_another_one_only_where_it_begins_otherwise(text, differs):
-    assert first_differs(text, "张三") == differs
+    assert is_surely_other_name(text, "张三") == differs
 
 
 @pytest.mark.parametrize("name", ["", "   ", "\u200b", "无", "待补", "/", "待定", "空缺", "N/A"])
@@ -204,8 +204,8 @@ scraps = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("张三·.�
 
 @given(scraps)
 def test_normalising_is_idempotent(text):
-    once, _ = normalise(text)
-    assert normalise(once) == (once, ())
+    once, _ = normalise_name(text)
+    assert normalise_name(once) == (once, ())
 
 
 @given(scraps)

@@ -14,7 +14,7 @@ from pair_support import doctor, fill
 
 from pipeline.domain.roster import Field
 from pipeline.intake.conflicts import flag_conflicts
-from pipeline.intake.fields.person_ids import person_ids_of
+from pipeline.intake.fields.person_ids import find_person_ids
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
 from pipeline.intake.pairing.sealed_people import SealedPeople, SealedPerson
@@ -86,7 +86,7 @@ def outcomes(doctors, content, folder):
     library = image_index.index_images(fill(folder, content))
     result = match_images(doctors, library, known_files={})
     paired = result.doctors
-    assert result.person_ids == person_ids_of(paired), "a picture changes no person"
+    assert result.person_ids == find_person_ids(paired), "a picture changes no person"
     assert flag_conflicts(paired, person_ids=result.person_ids) == flag_conflicts(paired)
     return paired, {
         one.row.origin.row: (
