@@ -21,7 +21,7 @@ HOME_OF_LIBRARY = {
     "filelock": "ledger/lock.py",
     "jinja2": "reports/",
     "msoffcrypto": "intake/readers/encrypted.py",
-    "olefile": "intake/readers/ole.py",
+    "olefile": "intake/readers/detect.py",
     "openpyxl": "reports/",
     "pandas": "reports/",
     "pillow_heif": "intake/images/format_fixes.py",

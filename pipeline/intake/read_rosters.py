@@ -19,14 +19,12 @@ from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
 from pipeline.intake.layout.sheet_lines import PeekableLines
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
-from pipeline.intake.readers import delimited_text, encrypted, ole, rare_formats
-from pipeline.intake.readers.budget import ReadBudget
-from pipeline.intake.readers.detect import ZIP, kind_of
+from pipeline.intake.readers import delimited_text, encrypted, rare_formats
+from pipeline.intake.readers.detect import OLE_MAGIC, ZIP, kind_of
 from pipeline.intake.readers.discover import expand
 from pipeline.intake.readers.model import Book, Line, Sheet, filled
-from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions, too_many_bytes
 from pipeline.intake.readers.own_workbook import run_of_compound, run_of_package
-from pipeline.intake.readers.text_limits import too_many_bytes
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
@@ -136,8 +134,8 @@ def refused(report: FileReport, code: str, **detail: object) -> FileReport:
 def run_of(path: Path) -> str | None:
     """Return the run whose results workbook a file is; None when it is anything else."""
     try:
-        head = _bytes(path, first=len(ole.MAGIC))
-        if head.startswith(ole.MAGIC):
+        head = _bytes(path, first=len(OLE_MAGIC))
+        if head.startswith(OLE_MAGIC):
             return run_of_compound(_bytes(path))
         return run_of_package(Package(_bytes(path))) if head.startswith(ZIP) else None
     except FileRefused:
@@ -181,7 +179,7 @@ def _open(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOption
     try:
         return _read(data, path, vocabulary, manner)
     except FileRefused as refusal:
-        if refusal.code != "FILE_ENCRYPTED" or not data.startswith(ole.MAGIC):
+        if refusal.code != "FILE_ENCRYPTED" or not data.startswith(OLE_MAGIC):
             raise
     return _read(encrypted.decrypt(data, manner.passwords), path, vocabulary, manner)
 

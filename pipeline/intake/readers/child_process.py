@@ -20,8 +20,8 @@ from typing import IO, Any
 
 from pipeline.clock import SystemClock
 from pipeline.errors import FileRefused, NotReadNow
-from pipeline.intake.readers.budget import MAX_CELLS
 from pipeline.intake.readers.child import CHILD_ARGUMENT
+from pipeline.intake.readers.options import MAX_CELLS
 from pipeline.messages.texts import TEXTS, make_text
 
 MAX_MEMORY = 1_000_000_000  # bytes: 200,000 rows take a quarter of it in the greediest reader

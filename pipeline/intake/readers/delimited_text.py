@@ -1,19 +1,168 @@
-"""Rosters as text: which delimiter the header speaks for, and records that remember their physical line."""
+"""Rosters as delimited text: the delimiter by the header, records with their physical lines, quotes that hide no record.
+
+The csv module reads what is quoted by the book (RFC 4180). What it would refuse or read in silence is judged here:
+``"张三"医生`` stays as written; a quote that is never closed, or whose field holds a doctor's whole record, does not.
+"""
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import SEARCHED, ColumnAliases
 from pipeline.intake.readers.charset import Charset, detect
-from pipeline.intake.readers.delimited_records import LONGEST, NOTHING, Record, records
 from pipeline.intake.readers.model import Book, Line, Sheet, text_cell
-from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
-from pipeline.intake.readers.text_limits import too_many_bytes, too_many_rows
+from pipeline.intake.readers.options import (
+    DEFAULT_OPTIONS,
+    MAX_COLUMN,
+    MAX_TEXT,
+    ReadOptions,
+    columns_over,
+    text_over,
+    too_many_bytes,
+    too_many_rows,
+)
 from pipeline.messages.texts import make_text
+
+LONGEST = 1_000_000  # characters of a physical line: Excel's 16,384 columns, each with a long title
+_INSIDE = re.compile(r'[^"]*+(?:""[^"]*+)*+')  # up to the quote that closes a field
+_CROWD = 3  # delimiters of a line within a field that make a record of it
+# a line of nothing else holds nothing, whichever delimiter is tried; Ctrl-Z is what old programs write at the end
+NOTHING = " \t\r\n\xa0\u3000,;\x1a\ufeff"
+
+
+class Record(NamedTuple):
+    """A record: the physical lines on which it starts and ends, and its fields as written."""
+
+    start: int
+    end: int
+    fields: list[str]
+
+
+def records(lines: Iterator[str], separator: str) -> Iterator[Record]:
+    """Yield the records that hold something beside white space; ``lines`` come with their ends.
+
+    Raises FileRefused where quotes, NUL or length make it uncertain what a record is.
+    """
+    reader = _Reader(lines, separator)
+    for line in reader:
+        if line.strip(NOTHING):
+            start = reader.number
+            fields = reader.record(line)
+            if "".join(fields).strip(NOTHING):
+                _bounded(fields, start)
+                yield Record(start, reader.number, fields)
+
+
+class _Reader:
+    """Hands out physical lines, counted, and makes records of them."""
+
+    def __init__(self, lines: Iterator[str], separator: str) -> None:
+        self.number = 0  # of the last physical line, from 1
+        self._lines = lines
+        self._separator = separator
+        self._start = 0
+        self._width = 0  # fields of the record before
+        number = r"[\"'=\s]*[0-9]{17}[0-9Xx][\"'\s]*"
+        sign = re.escape(separator)
+        self._doctor = re.compile(rf"{sign}{number}(?:{sign}|[\r\n]|\Z)|(?:\A|[\r\n]){number}{sign}")
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.number += 1
+            if len(line) >= LONGEST:
+                raise FileRefused(
+                    "FILE_SUSPICIOUS",
+                    {"found": make_text("file.line_too_long", line=self.number, limit=LONGEST)},
+                )
+            if "\0" in line:
+                found = make_text("file.nul", line=self.number)
+                raise FileRefused("FILE_CORRUPT", {"found": found})
+            yield line
+
+    def record(self, line: str) -> list[str]:
+        """Return the fields of the record that begins with the line just handed out."""
+        self._start = self.number
+        if '"' not in line:
+            fields = line.rstrip("\r\n").split(self._separator)
+        elif line.count('"') % 2:
+            fields = list(self._fields(line))
+        else:
+            try:
+                fields = next(csv.reader((line,), delimiter=self._separator, strict=True))
+            except csv.Error:
+                fields = list(self._fields(line))
+        self._width = len(fields)
+        return fields
+
+    def _fields(self, line: str) -> Iterator[str]:
+        """Yield the fields of the record that begins with ``line``; a quoted one may take further lines."""
+        place = 0
+        while True:
+            if line.startswith('"', place):
+                field, line, place = self._quoted(line, place)
+            else:
+                field, place = self._plain(line, place)
+            yield field
+            if not line.startswith(self._separator, place):
+                return
+            place += len(self._separator)
+
+    def _plain(self, line: str, place: int) -> tuple[str, int]:
+        end = line.find(self._separator, place)
+        if end < 0:
+            end = len(line.rstrip("\r\n"))
+        return line[place:end], end
+
+    def _quoted(self, line: str, place: int) -> tuple[str, str, int]:
+        """Return a quoted field, the line on which it ends, and the place behind its closing quote."""
+        parts: list[str] = []
+        length, inside = 0, place + 1
+        while True:
+            found = _INSIDE.match(line, inside)
+            assert found is not None
+            parts.append(found[0])
+            length += len(found[0])
+            if found.end() < len(line):
+                break
+            further = next(iter(self), None) if length <= MAX_TEXT else None
+            if further is None:
+                raise self._broken()
+            line, inside = further, 0
+        end = found.end() + 1
+        field = "".join(parts)
+        if len(parts) > 1 and self._swallows(parts, field):
+            raise self._broken()
+        if end == len(line) or line[end] in "\r\n" or line.startswith(self._separator, end):
+            return field.replace('""', '"'), line, end
+        if len(parts) > 1 or self._separator in field:
+            raise self._broken()
+        raw, end = self._plain(line, place)  # "张三"医生: no quotes by the book, but no doubt either
+        return raw, line, end
+
+    def _swallows(self, parts: list[str], field: str) -> bool:
+        """Tell whether a field of several lines holds a record: its quote was never meant to open there."""
+        crowd = max(_CROWD, self._width - 1)
+        return self._doctor.search(field) is not None or any(
+            part.count(self._separator) >= crowd for part in parts
+        )
+
+    def _broken(self) -> FileRefused:
+        found = make_text("file.quotes_on_line", line=self._start)
+        return FileRefused("FILE_CORRUPT", {"found": found})
+
+
+def _bounded(fields: list[str], row: int) -> None:
+    length = max(map(len, fields))
+    if length > MAX_TEXT:
+        raise text_over([len(field) for field in fields].index(length), row, length)
+    if len(fields) > MAX_COLUMN and any(fields[MAX_COLUMN:]):
+        raise columns_over(row)
+
 
 MAX_BYTES = 100_000_000
 MAX_LINES = 5_000_000  # physical ones, blank ones too: each costs time

@@ -1,15 +1,52 @@
-"""What a file is by its first bytes, never by its name."""
+"""What a file is by its first bytes, never by its name; the streams of a compound file (OLE2, [MS-CFB])."""
 
 from __future__ import annotations
 
 import codecs
+import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
+import olefile
+
 from pipeline.errors import FileRefused
-from pipeline.intake.readers import ole
+from pipeline.intake.readers.options import too_many_bytes
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.texts import make_text
+
+OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+MAX_BYTES = 100_000_000  # of a whole compound file
+
+
+class Compound:
+    """A compound file whose directory could be read."""
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) > MAX_BYTES:
+            raise too_many_bytes(len(data), MAX_BYTES)
+        with _honest():
+            self._file = olefile.OleFileIO(io.BytesIO(data))
+            self.streams = frozenset(
+                path[0].casefold() for path in self._file.listdir(storages=False) if len(path) == 1
+            )
+
+    def read(self, stream: str) -> bytes:
+        """Return a stream of the root by its name, case aside; its size is bounded by the file's."""
+        with _honest(), self._file.openstream(stream) as opened:
+            content: bytes = opened.read()
+            return content
+
+
+@contextmanager
+def _honest() -> Iterator[None]:
+    """Turn what olefile runs into in a damaged file, whatever it is, into its refusal."""
+    try:
+        yield
+    except Exception as error:
+        raise FileRefused("FILE_CORRUPT", {"found": "OLE"}) from error
+
 
 Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
 
@@ -49,7 +86,7 @@ def kind_of(data: bytes) -> Kind:
         raise FileRefused("FILE_EMPTY")
     if data.startswith(ZIP):
         return _zip(data)
-    if data.startswith(ole.MAGIC):
+    if data.startswith(OLE_MAGIC):
         return _compound(data)
     if data.startswith(BARE_RECORDS):
         return "xls"
@@ -78,7 +115,7 @@ def _zip(data: bytes) -> Kind:
 
 def _compound(data: bytes) -> Kind:
     """Tell workbooks from other compound files."""
-    streams = ole.Compound(data).streams
+    streams = Compound(data).streams
     if "encryptedpackage" in streams:
         return "encrypted"
     if streams & {"workbook", "book"}:

@@ -14,8 +14,8 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers import ole
-from pipeline.intake.readers.text_limits import too_many_bytes
+from pipeline.intake.readers.detect import Compound
+from pipeline.intake.readers.options import too_many_bytes
 from pipeline.messages.texts import make_text
 
 DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel's own, for workbooks that are locked without a password
@@ -39,7 +39,7 @@ def decrypt(data: bytes, passwords: Sequence[str]) -> bytes:
 
     Raises FileRefused FILE_ENCRYPTED, whose ``hint`` says what is missing; never with a password in it.
     """
-    compound = ole.Compound(data)
+    compound = Compound(data)
     limit = _MAX_BYTES if "encryptedpackage" in compound.streams else _MAX_BIFF
     if len(data) > limit:
         raise too_many_bytes(len(data), limit)

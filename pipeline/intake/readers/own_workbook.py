@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY
 from pipeline.errors import FileRefused
-from pipeline.intake.readers import ole
+from pipeline.intake.readers.detect import Compound
 from pipeline.intake.readers.xlsx.package import Package
 
 OWN_SHEETS = 4  # of these a row of the roster may stand on: readers that survey all sheets count it on each
@@ -39,7 +39,7 @@ def run_of_package(package: Package) -> str | None:
 
 def run_of_compound(data: bytes) -> str | None:
     """Return the same of a compound file."""
-    compound = ole.Compound(data)
+    compound = Compound(data)
     if _STREAM not in compound.streams:
         return None
     try:

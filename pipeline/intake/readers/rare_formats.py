@@ -18,16 +18,16 @@ from pipeline.intake.readers.child.program import DATE, ERROR, NO_VALUE, NUMBER,
 from pipeline.intake.readers.child_process import ChildBook, ChildSheet, read_in_child
 from pipeline.intake.readers.detect import BARE_RECORDS, Kind
 from pipeline.intake.readers.model import Book, Line, Merge, RawCell, Sheet, date_cell, text_cell
-from pipeline.intake.readers.options import ReadOptions
-from pipeline.intake.readers.own_workbook import OWN_SHEETS, run_of_compound, run_of_package
-from pipeline.intake.readers.text_limits import (
+from pipeline.intake.readers.options import (
     MAX_COLUMN,
     MAX_ROW,
     MAX_TEXT,
+    ReadOptions,
     columns_over,
     text_over,
     too_many_bytes,
 )
+from pipeline.intake.readers.own_workbook import OWN_SHEETS, run_of_compound, run_of_package
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
 from pipeline.intake.readers.xlsx.styles import (
     EPOCH_1900,

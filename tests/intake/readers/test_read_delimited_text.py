@@ -20,7 +20,7 @@ from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import delimited_text
 from pipeline.intake.readers.charset import detect
-from pipeline.intake.readers.delimited_records import records
+from pipeline.intake.readers.delimited_text import records
 from pipeline.intake.readers.options import ReadOptions
 
 NUMBER = "11010119900307123X"

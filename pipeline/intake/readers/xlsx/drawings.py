@@ -13,12 +13,10 @@ from xml.etree.ElementTree import Element
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import letters
-from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW
-from pipeline.intake.readers.xlsx.drawing_pictures import PictureRef, Turn, blip, turn
+from pipeline.intake.readers.options import MAX_COLUMN, MAX_ROW
 from pipeline.intake.readers.xlsx.geometry import Axis, Box, Grid, Spot
-from pipeline.intake.readers.xlsx.media import Media
-from pipeline.intake.readers.xlsx.numerals import emu, is_true, whole
-from pipeline.intake.readers.xlsx.package import Package
+from pipeline.intake.readers.xlsx.package import Package, emu, is_true, whole
+from pipeline.intake.readers.xlsx.pictures import Media, PictureRef, Turn, blip, turn
 from pipeline.messages.texts import make_text
 
 _ANCHORS = ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor")

@@ -10,10 +10,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.intake.readers.text_limits import MAX_COLUMN, MAX_ROW
-from pipeline.intake.readers.xlsx.numerals import EMU_POINT, decimal, is_true, whole
-from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
-from pipeline.intake.readers.xlsx.shared_strings import prefix
+from pipeline.intake.readers.options import MAX_COLUMN, MAX_ROW
+from pipeline.intake.readers.xlsx.package import CHUNK, EMU_POINT, Package, decimal, is_true, parser, whole
+from pipeline.intake.readers.xlsx.sheet_cells import prefix
 
 _EMU_PIXEL = 9_525
 _ROW_HEIGHT = 15 * EMU_POINT  # where a sheet does not tell

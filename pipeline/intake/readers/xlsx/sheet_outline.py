@@ -12,12 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Merge, index
-from pipeline.intake.readers.text_limits import MAX_COLUMN
-from pipeline.intake.readers.xlsx.numerals import is_true, whole
-from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
-from pipeline.intake.readers.xlsx.shared_strings import prefix
+from pipeline.intake.readers.options import MAX_COLUMN, ReadBudget
+from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, parser, whole
+from pipeline.intake.readers.xlsx.sheet_cells import prefix
 from pipeline.messages.texts import make_text
 
 _MAX_MERGES = 500_000

@@ -11,20 +11,15 @@ from xml.etree.ElementTree import Element
 from pipeline.domain.results_format import TO_FIX_TITLES
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.budget import ReadBudget
 from pipeline.intake.readers.model import Book, Sheet
-from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions
 from pipeline.intake.readers.own_workbook import run_of_package
-from pipeline.intake.readers.xlsx.cell_images import Album, CellPictures
-from pipeline.intake.readers.xlsx.drawing_pictures import relation
+from pipeline.intake.readers.xlsx.cell_images import Album, CellPictures, RichValues
 from pipeline.intake.readers.xlsx.drawings import floating
 from pipeline.intake.readers.xlsx.geometry import grid
-from pipeline.intake.readers.xlsx.media import Media
-from pipeline.intake.readers.xlsx.numerals import is_true
-from pipeline.intake.readers.xlsx.package import Package
-from pipeline.intake.readers.xlsx.rich_values import RichValues
-from pipeline.intake.readers.xlsx.shared_strings import shared_strings
-from pipeline.intake.readers.xlsx.sheet_cells import lines
+from pipeline.intake.readers.xlsx.package import Package, is_true
+from pipeline.intake.readers.xlsx.pictures import Media, relation
+from pipeline.intake.readers.xlsx.sheet_cells import lines, shared_strings
 from pipeline.intake.readers.xlsx.sheet_outline import Survey, survey
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, formats
 from pipeline.messages.texts import make_text
