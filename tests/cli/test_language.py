@@ -1,4 +1,4 @@
-"""Which language is spoken, that all of it exists in both, and that no console is too poor for it."""
+"""The language of messages: how it is found, that every text exists in both, and what a poor console gets."""
 
 import ast
 import os
@@ -43,7 +43,7 @@ NOWHERE = Path("no such file")
         (["--", "--lang", "zh"], {"LANG": "en_US"}, "", "en"),
     ],
 )
-def test_the_first_that_says_something_counts(tmp_path, arguments, environment, text, spoken):
+def test_the_first_source_that_gives_a_language_counts(tmp_path, arguments, environment, text, spoken):
     (tmp_path / "c.yaml").write_text(text, "utf-8")
     config = ["--config", str(tmp_path / "c.yaml")]
     assert language.find([*config, *arguments], environment, default=NOWHERE) == spoken
@@ -57,13 +57,13 @@ def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, 
     assert language.find(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
 
 
-def test_the_language_is_found_before_click_is_there():
+def test_the_language_is_found_without_click():
     code = "import sys, pipeline.config.language; print('click' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=HERE).strip() == "False"
 
 
-def test_every_word_of_click_has_its_chinese():
-    """A newer click that says something new is noticed here, not by a clerk."""
+def test_every_text_of_click_has_its_chinese():
+    """A newer click with a new text fails here."""
     of_programmers = re.compile(
         r"defined twice|declar|start character|DeprecationWarning|standard stream|color|Choice\(|Editing"
     )
@@ -84,7 +84,7 @@ def test_every_word_of_click_has_its_chinese():
     assert plurals == PLURALS
 
 
-def test_the_compiled_catalogue_is_this_one():
+def test_the_compiled_catalogue_is_current():
     assert TARGET.read_bytes() == compiled(), "run python tools/compile_messages.py"
 
 
@@ -92,19 +92,19 @@ def test_every_command_and_option_explains_itself_in_chinese():
     assert find_untranslated(cli) == []
 
 
-def test_click_words_have_the_blanks_that_click_fills():
+def test_click_texts_have_the_blanks_that_click_fills():
     for en, zh in CHINESE.items():
         names = set(re.findall(r"\{(\w+)", zh))
         assert names <= set(re.findall(r"\{(\w+)", en)), en
 
 
-def commands(command, words=()):
+def list_commands(command, words=()):
     yield words, command
     for name, each in getattr(command, "commands", {}).items():
-        yield from commands(each, (*words, name))
+        yield from list_commands(each, (*words, name))
 
 
-@pytest.mark.parametrize("words", [words for words, _ in commands(cli)], ids=" ".join)
+@pytest.mark.parametrize("words", [words for words, _ in list_commands(cli)], ids=" ".join)
 def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
     assert main(["--lang", "zh", *words, "--help"]) == 0
     told = capsys.readouterr().out
@@ -126,7 +126,9 @@ def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
         "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run", "run -c nowhere.yaml",
     ],
 )  # fmt: skip
-def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, tmp_path, monkeypatch):
+def test_wrong_arguments_are_reported_in_chinese_and_the_last_line_helps(
+    words, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert main(["--lang", "zh", *words.split()] if "fr" not in words else words.split()) in {0, 2}
     said = capsys.readouterr()
@@ -159,8 +161,8 @@ def test_wrong_words_are_told_in_chinese_and_the_last_line_helps(words, capsys, 
         ("stat", "status"),
     ],
 )
-def test_only_a_word_that_is_nearly_a_command_is_taken_for_it(word, near, capsys):
-    """And `certify`, which may make a second seal, for none."""
+def test_only_a_misspelt_command_is_suggested(word, near, capsys):
+    """`certify` may make a second seal and is never suggested."""
     assert main(["--lang", "en", word]) == 2
     told = capsys.readouterr().err
     assert (f"Did you mean '{near}'?" in told) if near else ("Did you mean" not in told)
@@ -180,7 +182,7 @@ def test_only_a_word_that_is_nearly_a_command_is_taken_for_it(word, near, capsys
         ("%YAML 9\n---\n", 1),
     ],
 )
-def test_what_is_wrong_in_the_yaml_is_told_in_chinese(tmp_path, capsys, text, line):
+def test_faults_of_the_yaml_are_reported_in_chinese(tmp_path, capsys, text, line):
     (tmp_path / "c.yaml").write_text(text, "utf-8")
     assert main(["--lang", "zh", "--config", str(tmp_path / "c.yaml"), "config", "validate"]) == 2
     told = capsys.readouterr().err.splitlines()[0].replace(str(tmp_path), "")
@@ -191,7 +193,7 @@ def test_what_is_wrong_in_the_yaml_is_told_in_chinese(tmp_path, capsys, text, li
 WRONG = ("x y", "[]", "{}", "[[1]]", "{a: b}", "null", "1e999", "-1", "1.5", "nan", '""', "9" * 5000)
 
 
-def test_every_kind_of_wrong_value_is_told_in_chinese(tmp_path):
+def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
     english = re.compile(r"\b(should|must|Input|valid|unable|expected|or)\b", re.IGNORECASE)
     told = set()
     for key in keys():
@@ -206,7 +208,7 @@ def test_every_kind_of_wrong_value_is_told_in_chinese(tmp_path):
     assert [each for each in told if english.search(each) or not HAN.search(each)] == []
 
 
-def test_what_the_system_says_is_told_in_both_languages():
+def test_errors_of_the_system_exist_in_both_languages():
     for number in range(1, 134):
         told = reason_of(OSError(number, os.strerror(number)))
         assert HAN.search(render_text(told, "zh"))
@@ -219,7 +221,7 @@ def test_lines_break_between_wide_characters_and_never_before_a_stop():
 
 
 @pytest.mark.parametrize(("encoding", "spoken"), [("gbk", "zh"), ("ascii", "zh")])
-def test_no_console_is_too_poor(tmp_path, encoding, spoken):
+def test_a_console_without_chinese_gets_english(tmp_path, encoding, spoken):
     """Names with 𠮷 and · are written as the console can; where it has no Chinese at all, English is spoken."""
     (tmp_path / "名单𠮷.csv").write_text("姓名,证件号码\n𠮷田·古丽,1101\n张三,\n", "utf-8")
     environment = {
@@ -247,7 +249,7 @@ def test_no_console_is_too_poor(tmp_path, encoding, spoken):
 
 
 @pytest.mark.parametrize(
-    ("click_says", "zh", "en"),
+    ("sentence", "zh", "en"),
     [
         (r"Path 'C:\\a\\b' x", r"Path “C:\a\b” x。", r"Path 'C:\a\b' x"),
         ("'x' is not a valid integer range.", "“x” is not 整数。", "'x' is not a whole number."),
@@ -260,10 +262,10 @@ def test_no_console_is_too_poor(tmp_path, encoding, spoken):
         ("缺少参数 'FILE'.", "缺少参数“FILE”。", None),
     ],
 )
-def test_clicks_sentences_are_made_polish_message(click_says, zh, en):
-    assert polish_message(click_says, "zh") == zh
+def test_sentences_of_click_are_polished(sentence, zh, en):
+    assert polish_message(sentence, "zh") == zh
     if en is not None:
-        assert polish_message(click_says, "en") == en
+        assert polish_message(sentence, "en") == en
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")

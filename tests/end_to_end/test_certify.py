@@ -1,4 +1,4 @@
-"""Certify, probe, look up: evidence from the service itself, and what it is worth."""
+"""`certify`, `resolve --probe` and `resolve --look-up`: evidence from the service itself."""
 
 import pytest
 from resolution_support import LaterClock, find_unknown_rows, list_made_seals, run_later
@@ -7,12 +7,12 @@ from wire_support import fault
 from pipeline.sandbox.actions import Rules
 
 
-def probing(hospital):
+def allow_probing(hospital):
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text("utf-8") + "unknown: probe\n", "utf-8")
 
 
-def hospital_of(hospital_with, *, names="code", do="reset_after"):
+def make_hospital(hospital_with, *, names="code", do="reset_after"):
     hospital = hospital_with(rules=Rules(limiter="none", unique_names=names), faults=[fault(do, nth=(3,))])
     hospital.doctors(3)
     assert hospital.go("run") == 3
@@ -20,11 +20,11 @@ def hospital_of(hospital_with, *, names="code", do="reset_after"):
     return hospital
 
 
-def sealed(hospital):
+def find_sealed_name(hospital):
     return next(row["name"] for row in hospital.outcomes() if row["status"] == "sealed")
 
 
-def opens_auto_sign(hospital, who, seal_id):
+def open_auto_sign(hospital, who, seal_id):
     """Let a doctor have opened auto-sign with a seal."""
     person = next(seal.person for seal in hospital.service.seals if seal.name == who)
     hospital.service._actions._auto_sign[person] = seal_id
@@ -32,9 +32,9 @@ def opens_auto_sign(hospital, who, seal_id):
 
 @pytest.mark.parametrize("names", ["code", "bare"])
 def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, names):
-    hospital = hospital_of(hospital_with, names=names)
-    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
-    probing(hospital)
+    hospital = make_hospital(hospital_with, names=names)
+    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    allow_probing(hospital)
     sent = hospital.creates()
     assert run_later(hospital, "run") == 3
     assert hospital.statuses() == {"unchanged": 2, "exists": 1}, (
@@ -46,7 +46,7 @@ def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, nam
     assert hospital.service.find_duplicates() == {}
 
 
-def test_a_probe_that_was_not_executed_leaves_the_doubt(hospital_with):
+def test_a_probe_that_was_not_executed_leaves_the_row_unresolved(hospital_with):
     refused = {"code": {"code": "AuthFailure.SignatureFailure", "message": "签名错误"}}
     hospital = hospital_with(
         rules=Rules(limiter="none", unique_names="code"),
@@ -54,8 +54,8 @@ def test_a_probe_that_was_not_executed_leaves_the_doubt(hospital_with):
     )
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
-    probing(hospital)
+    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    allow_probing(hospital)
     assert run_later(hospital, "run") == 4
     assert hospital.statuses() == {"unchanged": 2, "not_sent": 1}
     assert run_later(hospital, "run") == 3
@@ -63,46 +63,46 @@ def test_a_probe_that_was_not_executed_leaves_the_doubt(hospital_with):
 
 
 def test_a_create_that_never_took_effect_is_made_by_its_probe(hospital_with):
-    hospital = hospital_of(hospital_with, do="reset_before")
-    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
-    probing(hospital)
+    hospital = make_hospital(hospital_with, do="reset_before")
+    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    allow_probing(hospital)
     assert run_later(hospital, "run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
 
 
 def test_a_tenant_that_does_not_refuse_is_never_probed(hospital_with, capsys):
-    hospital = hospital_of(hospital_with, names="off")
-    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 3
+    hospital = make_hospital(hospital_with, names="off")
+    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 3
     assert "second seal" in capsys.readouterr().err
-    probing(hospital)
+    allow_probing(hospital)
     sent = hospital.creates()
     assert run_later(hospital, "run") == 2
     assert hospital.creates() == sent
 
 
 def test_without_evidence_nothing_is_probed(hospital_with, capsys):
-    hospital = hospital_of(hospital_with)
-    probing(hospital)
+    hospital = make_hospital(hospital_with)
+    allow_probing(hospital)
     assert run_later(hospital, "run") == 2
     assert "certify" in capsys.readouterr().err
     assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
 
 
-def test_the_evidence_expires(hospital_with):
+def test_a_certificate_expires(hospital_with):
     class MuchLater(LaterClock):
         def now(self):
             return super().now() + 91 * 86_400
 
-    hospital = hospital_of(hospital_with)
-    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
-    probing(hospital)
+    hospital = make_hospital(hospital_with)
+    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    allow_probing(hospital)
     assert run_later(hospital, "run", clock=MuchLater()) == 2
 
 
 def test_nothing_is_probed_before_the_fence(hospital_with):
-    hospital = hospital_of(hospital_with)
-    assert hospital.go("certify", sealed(hospital), "--yes") == 0
-    probing(hospital)
+    hospital = make_hospital(hospital_with)
+    assert hospital.go("certify", find_sealed_name(hospital), "--yes") == 0
+    allow_probing(hospital)
     sent = hospital.creates()
     assert hospital.go("run") == 3
     assert hospital.creates() == sent
@@ -112,10 +112,10 @@ def test_nothing_is_probed_before_the_fence(hospital_with):
 def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
     from night_support import draw_seal
 
-    hospital = hospital_of(hospital_with)
+    hospital = make_hospital(hospital_with)
     who = next(iter(find_unknown_rows(hospital)))
-    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
-    probing(hospital)
+    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    allow_probing(hospital)
     staff_no = find_unknown_rows(hospital)[who]["staff_no"]
     draw_seal(hospital.folder / "seals" / f"{staff_no}.png", 99)
     sent = hospital.creates()
@@ -124,10 +124,10 @@ def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
 
 
 def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
-    hospital = hospital_of(hospital_with, do="reset_before")
+    hospital = make_hospital(hospital_with, do="reset_before")
     hospital.doctors(5)
-    assert run_later(hospital, "certify", sealed(hospital), "--yes") == 0
-    probing(hospital)
+    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    allow_probing(hospital)
     sent = hospital.creates()
     assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 0
     assert hospital.creates() == sent + 1
@@ -135,37 +135,37 @@ def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
 
 
 def test_probing_needs_the_configuration(hospital_with):
-    hospital = hospital_of(hospital_with)
+    hospital = make_hospital(hospital_with)
     assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
 
 
-def test_whoever_is_asked_for_twice_must_be_sealed_and_named(hospital_with):
-    hospital = hospital_of(hospital_with)
+def test_only_a_sealed_doctor_can_be_certified_with(hospital_with):
+    hospital = make_hospital(hospital_with)
     assert run_later(hospital, "certify", "没有此人", "--yes") == 2
     assert run_later(hospital, "certify", next(iter(find_unknown_rows(hospital))), "--yes") == 2
 
 
 def test_a_look_up_confirms_and_never_refutes(hospital_with, capsys):
-    hospital = hospital_of(hospital_with)
+    hospital = make_hospital(hospital_with)
     who = next(iter(find_unknown_rows(hospital)))
     assert run_later(hospital, "resolve", who, "--look-up") == 3
     assert "does not mean" in capsys.readouterr().err
     assert who in find_unknown_rows(hospital)
-    opens_auto_sign(hospital, who, list_made_seals(hospital)[who])
+    open_auto_sign(hospital, who, list_made_seals(hospital)[who])
     assert run_later(hospital, "resolve", who, "--look-up") == 0
     assert run_later(hospital, "run") == 0
     assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == list_made_seals(hospital)
 
 
 def test_an_older_seal_confirms_nothing(hospital_with):
-    hospital = hospital_of(hospital_with)
+    hospital = make_hospital(hospital_with)
     who = next(iter(find_unknown_rows(hospital)))
     older = next(row["seal_id"] for row in hospital.outcomes() if row["status"] == "sealed")
-    opens_auto_sign(hospital, who, older)
+    open_auto_sign(hospital, who, older)
     assert run_later(hospital, "resolve", who, "--look-up") == 3
 
 
-def certified_with(hospital_with, do):
+def certify_with_fault(hospital_with, do):
     """Certify a hospital whose second create of the doctor meets a fault; returns it and the doctor."""
     hospital = hospital_with(
         rules=Rules(limiter="none", unique_names="off"),
@@ -173,11 +173,11 @@ def certified_with(hospital_with, do):
     )
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    return hospital, sealed(hospital)
+    return hospital, find_sealed_name(hospital)
 
 
-def test_a_second_create_without_an_answer_is_never_forgotten(hospital_with, capsys):
-    hospital, who = certified_with(hospital_with, "reset_after")
+def test_a_second_create_without_an_answer_is_shown_by_status_resolve_and_explain(hospital_with, capsys):
+    hospital, who = certify_with_fault(hospital_with, "reset_after")
     assert run_later(hospital, "certify", who, "--yes") == 2
     trace_id = hospital.service.received[-1].trace_id
     assert trace_id in capsys.readouterr().err, "what the console is asked for"
@@ -189,12 +189,12 @@ def test_a_second_create_without_an_answer_is_never_forgotten(hospital_with, cap
         assert trace_id in told
     assert run_later(hospital, "explain", who) == 0
     assert trace_id in capsys.readouterr().out
-    probing(hospital)
+    allow_probing(hospital)
     assert run_later(hospital, "run") == 2, "it is no evidence"
 
 
 def test_a_second_create_that_was_not_carried_out_leaves_nothing_open(hospital_with, capsys):
-    hospital, who = certified_with(hospital_with, {"code": "AuthFailure.SecretIdNotFound"})
+    hospital, who = certify_with_fault(hospital_with, {"code": "AuthFailure.SecretIdNotFound"})
     assert run_later(hospital, "certify", who, "--yes") == 2
     assert "not carried out" in capsys.readouterr().err
     run_later(hospital, "status")
@@ -202,8 +202,8 @@ def test_a_second_create_that_was_not_carried_out_leaves_nothing_open(hospital_w
     assert hospital.service.find_duplicates() == {}
 
 
-def test_the_next_verdict_closes_what_was_open(hospital_with, capsys):
-    hospital, who = certified_with(hospital_with, "reset_before")
+def test_the_next_verdict_ends_the_warning(hospital_with, capsys):
+    hospital, who = certify_with_fault(hospital_with, "reset_before")
     assert run_later(hospital, "certify", who, "--yes") == 2
     assert run_later(hospital, "certify", who, "--yes") == 3, "this tenant does not refuse"
     capsys.readouterr()
@@ -211,8 +211,8 @@ def test_the_next_verdict_closes_what_was_open(hospital_with, capsys):
     assert who not in capsys.readouterr().err
 
 
-def test_a_ledger_from_before_the_night_certifies_nothing(hospital_with, capsys):
-    hospital = hospital_of(hospital_with)
+def test_a_ledger_older_than_a_run_certifies_nothing(hospital_with, capsys):
+    hospital = make_hospital(hospital_with)
     assert run_later(hospital, "ledger", "backup", str(hospital.folder / "old")) == 0
     hospital.doctors(4)
     assert run_later(hospital, "run") == 3

@@ -1,4 +1,4 @@
-"""The first thing a newcomer runs: it ends as the sample's README says, and a second time sends nothing."""
+"""`demo`: it ends as the sample's README describes, and a second demo sends nothing."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pipeline.cli.app import main
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 
 
-def expected() -> dict[int, tuple[str, set[str]]]:
+def read_special_rows() -> dict[int, tuple[str, set[str]]]:
     """Read the table of special rows; every other row is plainly sealed."""
     rows = re.findall(
         r"^\| (\d+) \| [^|]+ \| [^|]+ \| (\w+) \| ([A-Z0-9_ ]*)\|$",
@@ -19,12 +19,12 @@ def expected() -> dict[int, tuple[str, set[str]]]:
     return {int(row): (status, set(codes.split())) for row, status, codes in rows}
 
 
-def test_the_demo_ends_as_the_sample_says(tmp_path, capsys):
+def test_the_demo_ends_as_the_sample_describes(tmp_path, capsys):
     words = ["--lang", "zh", "demo", "--out", str(tmp_path / "demo")]
     assert main(words) == 3
     latest = tmp_path / "demo" / "out" / "latest"
     outcomes = [json.loads(line) for line in (latest / "outcomes.jsonl").read_text("utf-8").splitlines()]
-    special = expected()
+    special = read_special_rows()
     assert len(special) > 30
     for outcome in outcomes:
         status, codes = special.get(outcome["row"], ("sealed", set()))
@@ -37,7 +37,7 @@ def test_the_demo_ends_as_the_sample_says(tmp_path, capsys):
     assert record["requests"] == {}
 
 
-def test_both_rosters_of_the_sample_say_the_same(tmp_path, monkeypatch):
+def test_both_rosters_of_the_sample_give_the_same_rows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = {}
     for roster in ("roster.xlsx", "roster-gb18030.csv"):

@@ -1,4 +1,4 @@
-"""`explain`: one doctor's whole life across nights, told for people and for programs."""
+"""`explain`: one doctor's history across runs, as text and as JSON."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def damaged(row, spaced=True):
 
 @pytest.fixture
 def explain(capsys):
-    """Ask in either language, or for facts; returns (exit code, what was said)."""
+    """Return a function that explains in a language and returns the exit code and the output."""
 
     def ask(hospital, *query, language="en"):
         capsys.readouterr()
@@ -71,7 +71,7 @@ def by_status(hospital, status):
     return next(row for row in hospital.outcomes() if row["status"] == status)
 
 
-def test_a_sealed_doctor_by_every_word_that_means_her(hospital, facts):
+def test_a_sealed_doctor_is_found_by_every_identifier(hospital, facts):
     row = by_status(hospital, "sealed")
     whole = next(each[1] for each in rows() if each[0] == row["name"])
     words = [
@@ -91,7 +91,7 @@ def test_a_sealed_doctor_by_every_word_that_means_her(hospital, facts):
     assert told["next"] == {"who": None, "text": "Nothing to do.", "commands": [], "notes": []}
 
 
-def test_nothing_shows_more_than_is_masked_also_beside_another_run(hospital, explain, capsys):
+def test_numbers_stay_masked_also_during_another_run(hospital, explain, capsys):
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="other", now=0.0):
         for _, card, mobile, staff_no, _ in rows():
             told = explain(hospital, staff_no)[1]
@@ -100,7 +100,7 @@ def test_nothing_shows_more_than_is_masked_also_beside_another_run(hospital, exp
             assert [secret for secret in (card, card[:14], mobile) if secret in told] == []
 
 
-def test_a_lost_answer_until_it_was_settled(hospital, explain, facts):
+def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     (row,) = find_unknown_rows(hospital).values()
     code, text = explain(hospital, row["name"])
     assert code == 0
@@ -132,7 +132,7 @@ def test_a_lost_answer_until_it_was_settled(hospital, explain, facts):
     assert (told["status"], told["seal"]["source"], told["next"]["commands"]) == ("unchanged", "resolved", [])
 
 
-def test_a_row_without_a_usable_number_is_still_hers(hospital, explain, facts):
+def test_a_row_without_a_usable_number_belongs_to_its_doctor(hospital, explain, facts):
     told = facts(hospital, "00004")["doctor"]
     assert (told["key"], told["status"], told["next"]["who"]) == (None, "rejected", "clerk")
     (command,) = told["next"]["commands"]
@@ -162,7 +162,7 @@ def test_another_doctor_of_that_name_is_not_given_the_row(hospital, facts):
     assert sorted(each["staff_no"] for each in people) == ["00001", "00004"]
 
 
-def test_a_refusal_says_who_and_what_and_how(hospital, explain):
+def test_a_refusal_names_who_acts_and_how(hospital, explain):
     row = by_status(hospital, "failed")
     for language, words in (
         ("zh", ("名单负责人", "腾讯认为证件号码不对", "对照证件核对号码", "失败待改", "三晚")),
@@ -184,7 +184,7 @@ def test_a_refusal_says_who_and_what_and_how(hospital, explain):
         ] == []
 
 
-def test_changed_kept_and_replaced(hospital, explain, facts):
+def test_a_changed_seal_is_kept_and_replaced(hospital, explain, facts):
     who = by_status(hospital, "sealed")
     serial = int(who["staff_no"])
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 77)
@@ -240,7 +240,7 @@ def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain,
     assert "repeats another row" in text
 
 
-def test_the_word_that_is_advised_tells_two_with_one_staff_number_apart(hospital, explain):
+def test_the_suggested_word_distinguishes_two_doctors_with_one_staff_number(hospital, explain):
     roster = rows()
     roster[5] = (name(1), roster[5][1], roster[5][2], "00001", "内科")
     hospital.roster(roster)
@@ -252,7 +252,7 @@ def test_the_word_that_is_advised_tells_two_with_one_staff_number_apart(hospital
     assert explain(hospital, name(1), word)[0] == 0
 
 
-def test_nobody(hospital, explain):
+def test_a_query_without_a_match_suggests_similar_words(hospital, explain):
     for language, words in (("zh", "查过"), ("en", "Searched")):
         code, text = explain(hospital, "4", language=language)
         assert code == 2
@@ -263,13 +263,13 @@ def test_nobody(hospital, explain):
     assert "199003" not in text
 
 
-def test_a_doctor_who_left_the_roster(hospital, explain):
+def test_a_doctor_who_left_the_roster_is_not_in_it_any_more(hospital, explain):
     hospital.roster(rows()[1:])
     hospital.go("run")
     assert "not in the rosters any more" in explain(hospital, "00001")[1]
 
 
-def test_a_rebuilt_ledger_is_helped_by_the_run_folders(hospital, facts):
+def test_a_rebuilt_ledger_is_completed_from_the_run_folders(hospital, facts):
     before = facts(hospital, "00004")["doctor"]
     sealed = facts(hospital, "00001")["doctor"]
     state = hospital.folder / "state"
@@ -284,9 +284,7 @@ def test_a_rebuilt_ledger_is_helped_by_the_run_folders(hospital, facts):
     assert facts(hospital, "00004")["query_fits"] == 0
 
 
-def test_a_rebuilt_ledger_and_a_config_called_from_its_folder_tell_each_night_once(
-    hospital, capsys, monkeypatch
-):
+def test_after_a_rebuild_each_run_is_listed_once(hospital, capsys, monkeypatch):
     """The run folders are then known twice: relative by the config, whole by the ledger."""
     (hospital.folder / "state" / "ledger.sqlite3").unlink()
     assert run_later(hospital, "ledger", "rebuild") == 0
@@ -299,14 +297,14 @@ def test_a_rebuilt_ledger_and_a_config_called_from_its_folder_tell_each_night_on
     assert [row["status"] for row in night["rows"]] == ["sealed"]
 
 
-def test_a_ledger_that_is_not_there(hospital_with, explain):
+def test_a_missing_ledger_is_reported(hospital_with, explain):
     hospital = hospital_with()
     code, text = explain(hospital, "00001")
     assert code == 2
     assert "no ledger" in text
 
 
-def test_a_seal_made_elsewhere(hospital_with, facts):
+def test_an_adopted_seal_is_explained(hospital_with, facts):
     hospital = hospital_with()
     hospital.doctors(1)
     book = openpyxl.Workbook()
@@ -325,7 +323,7 @@ def test_a_seal_made_elsewhere(hospital_with, facts):
     assert told["seen"] is None
 
 
-def test_a_halted_night_names_what_has_to_be_put_right_first(hospital_with, explain, facts):
+def test_a_halted_run_names_what_must_be_repaired_first(hospital_with, explain, facts):
     refused = {"code": {"code": "AuthFailure.SignatureFailure", "message": "签名错误"}}
     hospital = hospital_with(faults=[fault(refused, nth=(1,))])
     hospital.doctors(2)
@@ -337,7 +335,7 @@ def test_a_halted_night_names_what_has_to_be_put_right_first(hospital_with, expl
     assert "AuthFailure.SignatureFailure" in explain(hospital, "00002", language="zh")[1]
 
 
-def test_a_wait_is_told_by_the_clock_that_signed(hospital_with, facts):
+def test_a_wait_is_measured_by_the_clock_that_signed(hospital_with, facts):
     """The machine is minutes ahead of the service, learns it from the first answer, and the wait stays a wait."""
 
     class Ahead(SystemClock):

@@ -23,8 +23,8 @@ def slow(hospital_with):
     return hospital
 
 
-def expect_drained(hospital) -> None:
-    """Demand results that tell what the sandbox holds, and a next run that seals the rest."""
+def assert_drained(hospital) -> None:
+    """Check that the results match the sandbox, and that the next run seals the rest."""
     statuses = hospital.statuses()
     assert set(statuses) == {"sealed", "not_sent"}
     assert statuses["sealed"] == len(hospital.service.seals)
@@ -42,7 +42,7 @@ def test_sighup_drains_however_often_it_comes(slow):
     run.stderr.close()
     assert run.wait() == 143
     assert "Stopping" in said
-    expect_drained(slow)
+    assert_drained(slow)
 
 
 def test_closing_the_terminal_drains(slow):
@@ -62,7 +62,7 @@ def test_closing_the_terminal_drains(slow):
     _until(lambda: len(slow.service.seals) >= 5)
     os.close(ours)
     assert run.wait(timeout=60) == 143
-    expect_drained(slow)
+    assert_drained(slow)
 
 
 def test_a_run_under_nohup_goes_on(slow):

@@ -1,15 +1,13 @@
-"""`resolve`: a human settles what the wire left open, and what changed since the seal was made."""
+"""`resolve`: a person decides on creates without a verdict, and on rows that changed since the seal was made."""
 
 import re
 
-import openpyxl
 import pytest
 from night_support import draw_seal, name, number
 from resolution_support import find_unknown_rows, list_made_seals, run_later
 from wire_support import fault
 
 from pipeline.clock import SystemClock
-from pipeline.messages.results import WORDS
 
 ID = "yD" + "a1B2" * 7 + "zz"
 
@@ -34,7 +32,7 @@ def changed_too(night):
     assert night.statuses() == {"unchanged": 2, "unknown": 2, "changed": 1}
 
 
-def test_the_list_says_what_to_search_for(night, capsys):
+def test_the_list_names_what_to_search_for(night, capsys):
     assert run_later(night, "resolve") == 3
     data, told = capsys.readouterr()
     for who, row in find_unknown_rows(night).items():
@@ -44,7 +42,7 @@ def test_the_list_says_what_to_search_for(night, capsys):
     assert "--seal-id" in told
 
 
-def test_the_list_points_at_the_workbook_that_holds_the_rows_also_after_a_retry(night, capsys):
+def test_the_list_names_the_workbook_that_holds_the_rows_also_after_a_retry(night, capsys):
     night.roster([("王五", "1101", None, "00009", "内科")], file="bad.xlsx")
     night.go("run")
     first = night.folder / "out" / night.record()["run"] / "results.xlsx"
@@ -62,7 +60,9 @@ def test_the_list_points_at_the_workbook_that_holds_the_rows_also_after_a_retry(
     assert last[-1] in traces
 
 
-def test_namesakes_are_told_apart_also_where_their_roster_came_by_the_command_line(hospital_with, capsys):
+def test_namesakes_are_distinguished_also_where_their_roster_was_named_on_the_command_line(
+    hospital_with, capsys
+):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3))])
     hospital.doctors(3)
     rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 4)]
@@ -79,7 +79,7 @@ def test_namesakes_are_told_apart_also_where_their_roster_came_by_the_command_li
         assert f"staff no. {row['staff_no']}, last four {row['id_masked'][-4:]}, other.xlsx" in line
 
 
-def test_the_list_says_in_what_a_row_differs(changed, capsys):
+def test_the_list_names_the_fields_in_which_a_row_differs(changed, capsys):
     assert run_later(changed, "resolve") == 3
     data, told = capsys.readouterr()
     assert re.search(r"staff no\. 00001.* in: picture$", data, re.MULTILINE)
@@ -87,12 +87,12 @@ def test_the_list_says_in_what_a_row_differs(changed, capsys):
     assert told.rstrip().endswith(f"explain {seal_id}")
 
 
-def test_a_workbook_that_is_not_there_is_no_doctor(night, capsys):
+def test_a_missing_workbook_is_reported_as_missing(night, capsys):
     assert run_later(night, "resolve", "gone.xlsx") == 2
     assert "gone.xlsx does not exist" in capsys.readouterr().err
 
 
-def test_each_kind_of_answer(night):
+def test_a_created_and_a_not_created_row_end_sealed_once(night):
     lost, never = sorted(find_unknown_rows(night), key=lambda who: who not in list_made_seals(night))
     assert (
         run_later(
@@ -109,14 +109,16 @@ def test_each_kind_of_answer(night):
     assert list_made_seals(night) == {row["name"]: row["seal_id"] for row in night.outcomes()}
 
 
-@pytest.mark.parametrize("query", ["name", "staff_no", "trace_id", "seal_name", "last four"])
-def test_who_is_meant(night, query):
+def test_a_query_is_any_word_that_means_the_doctor(night, capsys):
     row = next(iter(find_unknown_rows(night).values()))
-    word = row["id_masked"][-4:] if query == "last four" else row[query]
-    assert run_later(night, "resolve", word, "--seal-id", ID) == 0
+    for word in (row["name"], row["staff_no"], row["trace_id"], row["seal_name"], row["id_masked"][-4:]):
+        capsys.readouterr()
+        assert run_later(night, "resolve", word) == 3, word
+        assert row["trace_id"] in capsys.readouterr().out, word
+    assert run_later(night, "resolve", row["id_masked"][-4:], "--seal-id", ID) == 0
 
 
-def test_a_known_seal_id_or_a_strange_one_settles_nothing(night, capsys):
+def test_a_known_seal_id_or_a_strange_one_is_not_entered(night, capsys):
     who = next(iter(find_unknown_rows(night)))
     sealed = next(row["seal_id"] for row in night.outcomes() if row["seal_id"])
     assert run_later(night, "resolve", who, "--seal-id", sealed) == 2
@@ -131,23 +133,21 @@ def test_not_created_waits_for_the_signatures_fence(night, capsys):
     assert "may still be carried out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_options_that_contradict_each_other_are_refused(night):
+    who = next(iter(find_unknown_rows(night)))
+    for words in (
         ("--seal-id", ID, "--not-created", "--sure"),
         ("--keep", "--replace"),
         ("--seal-name", "x"),
         ("--keep",),
-    ],
-)
-def test_what_makes_no_sense_is_refused(night, words):
-    assert run_later(night, "resolve", next(iter(find_unknown_rows(night))), *words) == 2
+    ):
+        assert run_later(night, "resolve", who, *words) == 2, words
 
 
 OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
 
 
-def with_own_name(hospital, serial: int, seal_name: str, *, rows: int) -> None:
+def write_roster_with_seal_name(hospital, serial: int, seal_name: str, *, rows: int) -> None:
     """Write the roster again, with a seal name of its own on one row."""
     hospital.doctors(rows)
     told = [
@@ -157,13 +157,13 @@ def with_own_name(hospital, serial: int, seal_name: str, *, rows: int) -> None:
     hospital.roster(told, headers=OWN)
 
 
-def test_a_new_name_beside_a_frozen_one_stops_its_row_and_no_other(night, capsys):
+def test_a_new_name_beside_a_locked_one_rejects_its_row_alone(night, capsys):
     """Whoever looked may have overlooked a seal: under another name the doctor would have two."""
     row = find_unknown_rows(night)[
         next(who for who in find_unknown_rows(night) if who not in list_made_seals(night))
     ]
     assert run_later(night, "resolve", row["trace_id"], "--not-created", "--sure") == 0
-    with_own_name(night, int(row["staff_no"]), "新处方章", rows=6)
+    write_roster_with_seal_name(night, int(row["staff_no"]), "新处方章", rows=6)
     assert night.go("run") == 3
     assert night.statuses() == {"sealed": 2, "unchanged": 2, "rejected": 1, "unknown": 1}
     told = next(each for each in night.outcomes() if each["status"] == "rejected")
@@ -179,7 +179,7 @@ def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(night):
     assert night.service.find_duplicates() == {}
 
 
-def test_what_was_not_entered_ends_with_a_command_that_decides_nothing(night, changed_too, capsys):
+def test_a_refused_decision_ends_with_a_command_that_decides_nothing(night, changed_too, capsys):
     who, row = next(iter(find_unknown_rows(night).items()))
     seal_id = list_made_seals(night)[name(5)]
     for words, then in (
@@ -198,7 +198,7 @@ def test_what_was_not_entered_ends_with_a_command_that_decides_nothing(night, ch
     assert capsys.readouterr().err.rstrip().endswith(f" resolve {row['trace_id']}")
 
 
-class Wrong(SystemClock):
+class WrongClock(SystemClock):
     """A machine whose clock is wrong, read some seconds after the night."""
 
     def __init__(self, seconds: float, after: float = 0.0) -> None:
@@ -214,16 +214,17 @@ def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, 
     """The night learned the service's time and signed with it."""
     hospital = hospital_with(faults=[fault("truncated_json", nth=(1,))])
     hospital.doctors(1)
-    assert run_later(hospital, "run", clock=Wrong(wrong)) == 3
+    assert run_later(hospital, "run", clock=WrongClock(wrong)) == 3
     (who,) = find_unknown_rows(hospital)
     for after in early:
         assert (
-            run_later(hospital, "resolve", who, "--not-created", "--sure", clock=Wrong(wrong, after)) == 2
+            run_later(hospital, "resolve", who, "--not-created", "--sure", clock=WrongClock(wrong, after))
+            == 2
         ), after
-    assert run_later(hospital, "resolve", who, "--not-created", "--sure", clock=Wrong(wrong, late)) == 0
+    assert run_later(hospital, "resolve", who, "--not-created", "--sure", clock=WrongClock(wrong, late)) == 0
 
 
-def test_several_that_answer_are_listed_and_the_next_command_names_one(night, capsys):
+def test_several_matches_are_listed_and_the_next_command_names_one(night, capsys):
     rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
     night.roster(rows)
     named = {row["trace_id"] for row in find_unknown_rows(night).values()} | set(
@@ -234,73 +235,9 @@ def test_several_that_answer_are_listed_and_the_next_command_names_one(night, ca
     assert (last[-2], last[-1] in named) == ("resolve", True)  # a doctor without a verdict, or a changed one
 
 
-def test_nobody_and_too_many(night):
+def test_a_query_without_a_match_is_refused(night):
     assert run_later(night, "resolve", "没有此人", "--not-created", "--sure") == 2
     assert run_later(night, "resolve", "", "--not-created", "--sure") == 2
-
-
-def fill(hospital, answers, **changes):
-    """Fill in the Unknown sheet of the last results: name -> (SealId, conclusion)."""
-    path = hospital.folder / "out" / "latest" / "results.xlsx"
-    book = openpyxl.load_workbook(path)
-    sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
-    titles = {cell.value: cell.column for cell in sheet[1]}
-    for row in range(2, sheet.max_row + 1):
-        seal_id, conclusion = answers.get(sheet.cell(row, titles["Name"]).value, (None, None))
-        sheet.cell(row, titles["SealId"], seal_id)
-        sheet.cell(row, titles["Conclusion"], conclusion)
-        for title, value in changes.items():
-            sheet.cell(row, titles[title], value)
-    target = hospital.folder / "filled.xlsx"
-    book.save(target)
-    return str(target)
-
-
-def test_many_at_once_by_the_sheet(night, capsys):
-    lost, never = sorted(find_unknown_rows(night), key=lambda who: who not in list_made_seals(night))
-    path = fill(night, {lost: (list_made_seals(night)[lost], "created"), never: (None, "未创建（确定）")})
-    assert run_later(night, "resolve", path) == 0
-    assert "Lines entered: 2" in capsys.readouterr().err
-    assert run_later(night, "resolve", path) == 3, "the second time there is nothing to settle"
-    assert night.go("run") == 0
-    assert night.statuses() == {"sealed": 1, "unchanged": 3}
-
-
-def test_one_seal_id_copied_to_two_doctors_is_entered_for_nobody(hospital_with, capsys):
-    """Filled down in Excel: the first of them would get the other's seal."""
-    hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3, 4))])
-    hospital.doctors(4)
-    assert hospital.go("run") == 3
-    one, other, third = find_unknown_rows(hospital)
-    answers = {who: (list_made_seals(hospital)[other], "created") for who in (one, other)}
-    path = fill(hospital, answers | {third: (list_made_seals(hospital)[third], None)})
-    assert run_later(hospital, "resolve", path) == 3
-    assert capsys.readouterr().err.count("more than one doctor") == 2
-    assert hospital.go("run") == 3
-    assert set(find_unknown_rows(hospital)) == {one, other}
-
-
-@pytest.fixture
-def on_two_rows(night):
-    """Two rows with different errors are no copies of each other: whoever is unknown has two lines."""
-    for serial in range(1, 5):
-        (night.folder / "seals" / f"{serial:05d}.png").unlink()
-    rows = [(name(serial), number(serial), "154", f"{serial:05d}", "内科") for serial in range(1, 5)]
-    night.roster(rows, file="again.xlsx")
-    assert night.go("run") == 3
-    assert night.statuses() == {"unchanged": 4, "unknown": 4}
-    return night
-
-
-@pytest.mark.parametrize("lost", [True, False])
-def test_one_answer_on_the_two_lines_of_a_doctor(on_two_rows, lost):
-    who = next(
-        each for each in find_unknown_rows(on_two_rows) if (each in list_made_seals(on_two_rows)) is lost
-    )
-    answer = (list_made_seals(on_two_rows)[who], "created") if lost else (None, "未创建（确定）")
-    assert run_later(on_two_rows, "resolve", fill(on_two_rows, {who: answer})) == 0
-    assert on_two_rows.go("run") == 3
-    assert who not in find_unknown_rows(on_two_rows)
 
 
 def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(night):
@@ -315,48 +252,6 @@ def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(night)
     ] * 2
 
 
-def test_two_lines_of_a_doctor_that_do_not_agree_are_not_entered(on_two_rows, capsys):
-    who, *_ = find_unknown_rows(on_two_rows)
-    path = fill(on_two_rows, {who: (ID, "created")})
-    book = openpyxl.load_workbook(path)
-    sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
-    titles = {cell.value: cell.column for cell in sheet[1]}
-    row = next(row for row in range(2, 9) if sheet.cell(row, titles["Name"]).value == who)
-    sheet.cell(row, titles["SealId"]).value = "yX" + ID[2:]
-    book.save(path)
-    assert run_later(on_two_rows, "resolve", path) == 3
-    assert "do not agree" in capsys.readouterr().err
-    assert run_later(on_two_rows, "resolve", who) == 3, "it is still open"
-
-
-def test_a_trace_id_pasted_onto_another_doctors_line_refuses_the_sheet(night, capsys):
-    one, other = find_unknown_rows(night).values()
-    path = fill(night, {one["name"]: (ID, "created")})
-    book = openpyxl.load_workbook(path)
-    sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
-    (cell,) = [cell for line in sheet for cell in line if cell.value == other["trace_id"]]
-    cell.value = one["trace_id"]
-    book.save(path)
-    assert run_later(night, "resolve", path) == 2
-    assert "does not agree" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("answer", [(None, "已创建"), (ID, "未创建"), ("?", "已创建"), (ID, "maybe")])
-def test_a_line_that_contradicts_itself_is_not_entered(night, answer):
-    who = next(iter(find_unknown_rows(night)))
-    assert run_later(night, "resolve", fill(night, {who: answer})) == 3
-    assert who in find_unknown_rows(night)
-
-
-def test_an_empty_sheet_settles_nothing(night):
-    assert run_later(night, "resolve", fill(night, {})) == 0
-
-
-def test_a_damaged_sheet_is_refused(night):
-    assert run_later(night, "resolve", fill(night, {}, check="00000000")) == 2
-    assert run_later(night, "resolve", str(night.folder / "inbox" / "roster.xlsx")) == 2
-
-
 @pytest.fixture
 def changed(hospital):
     """Doctor 1's picture was replaced after the seal was made."""
@@ -368,7 +263,7 @@ def changed(hospital):
     return hospital
 
 
-def test_kept_content_is_silent_in_later_nights(changed):
+def test_kept_content_is_unchanged_in_later_runs(changed):
     assert run_later(changed, "resolve", name(1), "--keep") == 0
     sent = changed.creates()
     assert changed.go("run") == 0
@@ -378,14 +273,14 @@ def test_kept_content_is_silent_in_later_nights(changed):
     assert changed.go("run") == 3, "another change is another question"
 
 
-def test_a_kept_seal_name_of_the_rosters_own_is_silent_as_well(changed):
+def test_a_kept_seal_name_of_the_roster_is_unchanged_as_well(changed):
     assert run_later(changed, "resolve", name(1), "--keep") == 0
-    with_own_name(changed, 1, "甲处方章", rows=3)
+    write_roster_with_seal_name(changed, 1, "甲处方章", rows=3)
     draw_seal(changed.folder / "seals" / "00001.png", 77)
     assert changed.go("run") == 3
     assert run_later(changed, "resolve", name(1), "--keep") == 0
     assert changed.go("run") == 0
-    with_own_name(changed, 1, "乙处方章", rows=3)
+    write_roster_with_seal_name(changed, 1, "乙处方章", rows=3)
     draw_seal(changed.folder / "seals" / "00001.png", 77)
     assert changed.go("run") == 3, "another name is another question"
 
@@ -400,15 +295,15 @@ def test_a_replaced_seal_is_made_anew_under_its_own_name(changed):
     assert changed.statuses() == {"unchanged": 3}
 
 
-def test_a_replacement_under_another_name_than_the_rosters_stops_its_row_and_no_other(hospital):
-    with_own_name(hospital, 1, "甲处方章", rows=2)
+def test_a_replacement_under_another_name_than_the_rosters_rejects_its_row_alone(hospital):
+    write_roster_with_seal_name(hospital, 1, "甲处方章", rows=2)
     assert hospital.go("run") == 0
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
     assert run_later(hospital, "resolve", name(1), "--replace", "--seal-name", "乙处方章") == 0
-    with_own_name(hospital, 1, "甲处方章", rows=3)
+    write_roster_with_seal_name(hospital, 1, "甲处方章", rows=3)
     assert hospital.go("run") == 3
     assert hospital.statuses() == {"sealed": 1, "unchanged": 1, "rejected": 1}
-    with_own_name(hospital, 1, "乙处方章", rows=3)
+    write_roster_with_seal_name(hospital, 1, "乙处方章", rows=3)
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
 
@@ -423,16 +318,16 @@ def test_a_replacement_whose_name_is_taken_may_be_named_once_more(hospital_with)
     assert hospital.go("run") == 3
     assert hospital.statuses() == {"exists": 1}
     assert run_later(hospital, "resolve", name(1), "--not-theirs") == 0
-    with_own_name(hospital, 1, "丙处方章", rows=1)
+    write_roster_with_seal_name(hospital, 1, "丙处方章", rows=1)
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 1}
 
 
-def test_a_changed_row_has_no_create_to_settle(changed):
+def test_a_changed_row_has_no_create_to_resolve(changed):
     assert run_later(changed, "resolve", name(1), "--seal-id", ID) == 2
 
 
-def test_every_decision_says_who_when_and_why(night):
+def test_every_decision_records_who_when_and_why(night):
     import sqlite3
     from contextlib import closing
 

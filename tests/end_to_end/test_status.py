@@ -1,4 +1,4 @@
-"""`status`: what the ledger knows, in a person's words and times, and the next command after every end."""
+"""`status`: what the ledger holds, with local times, and the next command after every end of a run."""
 
 import json
 import re
@@ -24,18 +24,18 @@ def say(capsys):
     return ask
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_times_are_local_and_plain(hospital_with, say, language):
+def test_times_are_local_and_plain(hospital_with, say):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
     hospital.doctors(2)
     assert hospital.go("run") == 3
-    for words in (("status",), ("resolve",)):
-        told, _ = say(hospital, *words, language=language)
-        assert SHOWN.search(told)
-        assert not ISO.search(told)
+    for language in ("zh", "en"):
+        for command in ("status", "resolve"):
+            printed, _ = say(hospital, command, language=language)
+            assert SHOWN.search(printed)
+            assert not ISO.search(printed)
 
 
-def test_the_data_goes_to_stdout_and_as_json_where_it_is_asked_for(hospital_with, capsys):
+def test_data_goes_to_stdout_as_text_or_json(hospital_with, capsys):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
     hospital.doctors(2)
 
@@ -72,7 +72,7 @@ def test_the_data_goes_to_stdout_and_as_json_where_it_is_asked_for(hospital_with
     assert (row["trace_id"] in said.out, said.err) == (True, "")
 
 
-def ended(hospital, how):
+def end_run(hospital, how):
     """Let a run end in one of the ways a run can end."""
     hospital.doctors(2)
     match how:
@@ -97,7 +97,6 @@ def ended(hospital, how):
             assert hospital.go("run") == 0
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize(
     ("how", "command", "zh", "en"),
     [
@@ -109,13 +108,14 @@ def ended(hospital, how):
         ("well", r" run$", "没有留下要做的事", "nothing to do"),
     ],
 )
-def test_after_every_end_the_next_step_is_named(hospital_with, say, language, how, command, zh, en):
+def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command, zh, en):
     faults = [fault("reset_after", nth=(2,))] if how == "without a verdict" else []
     hospital = hospital_with(faults=faults)
-    ended(hospital, how)
-    told, last = say(hospital, "status", language=language)
-    assert re.search(command, last), last
-    assert (zh if language == "zh" else en) in told
+    end_run(hospital, how)
+    for language, words in (("zh", zh), ("en", en)):
+        printed, last = say(hospital, "status", language=language)
+        assert re.search(command, last), last
+        assert words in printed
 
 
 @pytest.mark.parametrize(("signal", "words"), [(True, "interrupted"), (False, "cut short")])

@@ -1,4 +1,4 @@
-"""What a person sees while a night runs: on a real terminal, in a log, and at the very end."""
+"""The output of a run: on a real terminal, in a log, and its last line."""
 
 import asyncio
 import os
@@ -58,7 +58,7 @@ def screen(seen):
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
 @pytest.mark.parametrize(("language", "limit", "left", "sealed"), [("en", "of the limit", "left", "Sealed"), ("zh", "上限的", "还需", "成功")])  # fmt: skip
-def test_the_bar_tells_rate_share_time_left_and_counts(hospital_with, language, limit, left, sealed):
+def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with, language, limit, left, sealed):
     hospital = hospital_with(faults=[fault("reset_after", nth=(9,))])
     hospital.doctors(30)
     set_limits(hospital, 30, 8)
@@ -97,37 +97,26 @@ def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-@pytest.mark.parametrize(
-    ("words", "then"),
-    [
-        ("run", "run"),
+def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, language):
+    hospital.doctors(1)
+    for words, then in (
         ("check", "run"),
         ("status", "check"),
-        ("retry", "check"),
-        ("run --new-ledger no-such.xlsx", "run --new-ledger no-such.xlsx"),
         ("resolve", "check"),
         ("ledger check", "check"),
         ("config validate", "check"),
         ("report --run x", "check"),
         ("adopt nothing.xlsx", "adopt nothing.xlsx"),
-    ],
-)
-def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, language, words, then):
-    hospital.doctors(1)
-    main(
-        ["--config", str(hospital.folder / "config.yaml"), "--lang", language, *words.split()],
-        clock=SystemClock(),
-    )
-    last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
-    assert last.endswith(f" {then}")
-    typed = shlex.split(last)
-    if "--help" not in typed:
-        assert typed[: -len(then.split())][-4:] == [
-            "--config",
-            str(hospital.folder / "config.yaml"),
-            "--lang",
-            language,
-        ]
+        ("retry", "check"),
+        ("run --new-ledger no-such.xlsx", "run --new-ledger no-such.xlsx"),
+        ("run", "run"),
+    ):
+        options = ["--config", str(hospital.folder / "config.yaml"), "--lang", language]
+        main([*options, *words.split()], clock=SystemClock())
+        last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
+        assert last.endswith(f" {then}"), words
+        typed = shlex.split(last)
+        assert typed[: -len(then.split())][-4:] == options, words
 
 
 def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd):
@@ -140,7 +129,7 @@ def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd
     assert Path(words[-1]).is_file()
 
 
-def test_after_a_halt_the_last_line_is_a_command_too(hospital, capfd):
+def test_after_a_halt_the_last_line_is_a_command(hospital, capfd):
     hospital.doctors(2)
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
     assert hospital.go("run") == 4
@@ -150,26 +139,23 @@ def test_after_a_halt_the_last_line_is_a_command_too(hospital, capfd):
     assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" run")
 
 
-def test_quiet_says_nothing_but_errors(hospital, capfd):
+def test_quiet_prints_errors_alone(hospital, capfd):
     hospital.doctors(1)
     assert hospital.go("-q", "run") == 0
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("word", "typed"),
-    [
+def test_windows_quotes_in_its_own_way():
+    for word, typed in (
         (r"C:\out\results.xlsx", r"C:\out\results.xlsx"),
         (r"C:\我的 文件\a.xlsx", '"C:\\我的 文件\\a.xlsx"'),
         (r"C:\a&b", '"C:\\a&b"'),
         ("D:\\a b\\", '"D:\\a b\\\\"'),
         ("", '""'),
-    ],
-)
-def test_windows_quotes_in_its_own_way(word, typed):
-    assert quote(word, windows=True) == typed
-    assert join(["retry", word], windows=True) == f"retry {typed}"
-    assert shlex.split(join(["retry", word], windows=False)) == ["retry", word]
+    ):
+        assert quote(word, windows=True) == typed
+        assert join(["retry", word], windows=True) == f"retry {typed}"
+        assert shlex.split(join(["retry", word], windows=False)) == ["retry", word]
 
 
 def on_the_path(folder, monkeypatch):
@@ -277,12 +263,12 @@ def test_ctrl_c_at_the_question_ends_the_command(hospital):
 def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop():
     reached = []
 
-    async def evening():
+    async def run_until_signal():
         with Signals() as signals:
             signals.end_on_interrupt()
             os.kill(os.getpid(), signal.SIGINT)
             reached.append("the rosters were read to their end")
 
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(evening())
+        asyncio.run(run_until_signal())
     assert reached == []

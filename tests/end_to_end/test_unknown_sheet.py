@@ -9,6 +9,7 @@ from wire_support import fault
 from pipeline.messages.results import WORDS
 
 LOST = (2, 3, 4)
+ID = "yD" + "a1B2" * 7 + "zz"
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def night(hospital_with):
     return hospital
 
 
-class Sheet:
+class UnknownSheet:
     """The Unknown sheet of the last results, opened to be filled in."""
 
     def __init__(self, hospital, file="results.xlsx"):
@@ -48,6 +49,14 @@ class Sheet:
         for row in self.rows:
             self.write(row, "SealId", list_made_seals(self.hospital)[self.read(row, "Name")])
 
+    def answer(self, answers):
+        """Fill in SealId and conclusion beside each name: name -> (SealId, conclusion); the others stay empty."""
+        for row in self.rows:
+            seal_id, conclusion = answers.get(self.read(row, "Name"), (None, None))
+            self.write(row, "SealId", seal_id)
+            self.write(row, "Conclusion", conclusion)
+        return self
+
     def enter(self) -> int:
         self.book.save(self.hospital.folder / "filled.xlsx")
         return run_later(self.hospital, "resolve", str(self.hospital.folder / "filled.xlsx"))
@@ -74,7 +83,7 @@ SORTED_IN_PART = [
 
 def test_a_sheet_that_was_sorted_in_part_is_refused_whole(night, capsys):
     for titles in SORTED_IN_PART:
-        sheet = Sheet(night)
+        sheet = UnknownSheet(night)
         sheet.rotate(*titles)
         sheet.fill_by_name()
         assert sheet.enter() == 2, titles
@@ -84,8 +93,8 @@ def test_a_sheet_that_was_sorted_in_part_is_refused_whole(night, capsys):
     assert len(find_unknown_rows(night)) == len(LOST), "nothing of it was entered"
 
 
-def test_a_sheet_that_was_sorted_whole_is_taken(night):
-    sheet = Sheet(night)
+def test_a_sheet_that_was_sorted_as_a_whole_is_entered(night):
+    sheet = UnknownSheet(night)
     sheet.rotate(*[title for title in sheet.titles if title])
     sheet.fill_by_name()
     assert sheet.enter() == 0
@@ -93,8 +102,8 @@ def test_a_sheet_that_was_sorted_whole_is_taken(night):
     assert {row["name"]: row["seal_id"] for row in night.outcomes()} == list_made_seals(night)
 
 
-def test_one_line_that_disagrees_stops_the_right_ones_as_well(night):
-    sheet = Sheet(night)
+def test_one_line_that_disagrees_refuses_the_right_ones_as_well(night):
+    sheet = UnknownSheet(night)
     sheet.fill_by_name()
     sheet.write(4, "TraceId", sheet.read(3, "TraceId"))
     assert sheet.enter() == 2
@@ -103,8 +112,8 @@ def test_one_line_that_disagrees_stops_the_right_ones_as_well(night):
 
 
 @pytest.mark.parametrize("title", ["TraceId", "row_id"])
-def test_a_line_that_has_lost_its_mark_is_not_passed_over(night, title):
-    sheet = Sheet(night)
+def test_a_line_without_its_token_refuses_the_sheet(night, title):
+    sheet = UnknownSheet(night)
     sheet.fill_by_name()
     sheet.write(3, title, None)
     assert sheet.enter() == 2
@@ -112,7 +121,7 @@ def test_a_line_that_has_lost_its_mark_is_not_passed_over(night, title):
 
 def test_a_row_that_was_corrected_meanwhile_still_agrees(night):
     """Its token, name and seal name in the ledger are the older ones, or the newer; the person is the same."""
-    first = Sheet(night)
+    first = UnknownSheet(night)
     rows = [(name(each), number(each), f"155{each:08d}", f"{each:05d}", "外科") for each in range(1, 6)]
     night.roster(rows)
     assert night.go("run") == 3
@@ -120,7 +129,7 @@ def test_a_row_that_was_corrected_meanwhile_still_agrees(night):
     first.write(3, "SealId", None)
     first.write(4, "SealId", None)
     assert first.enter() == 0
-    second = Sheet(night)
+    second = UnknownSheet(night)
     for row in second.rows:
         if second.read(row, "Name") in (first.read(3, "Name"), first.read(4, "Name")):
             second.write(row, "SealId", list_made_seals(night)[second.read(row, "Name")])
@@ -130,7 +139,7 @@ def test_a_row_that_was_corrected_meanwhile_still_agrees(night):
 def test_the_ledger_from_its_receipts_still_knows_the_lines(night):
     (night.folder / "state" / "ledger.sqlite3").unlink()
     assert night.go("ledger", "rebuild") == 0
-    sheet = Sheet(night)
+    sheet = UnknownSheet(night)
     sheet.fill_by_name()
     assert sheet.enter() == 0
 
@@ -139,8 +148,8 @@ def test_the_ledger_from_its_receipts_still_knows_the_lines(night):
     ("conclusion", "seal_id", "words"),
     [("Created", "", "but the SealId is missing"), ("Not created", "yD1", "the conclusion is not “created”")],
 )
-def test_half_an_answer_names_the_doctor_and_what_is_missing(night, capsys, conclusion, seal_id, words):
-    sheet = Sheet(night)
+def test_half_an_answer_is_refused_by_name_with_what_is_missing(night, capsys, conclusion, seal_id, words):
+    sheet = UnknownSheet(night)
     (row, *_) = sheet.rows
     sheet.write(row, "Conclusion", conclusion)
     sheet.write(row, "SealId", seal_id)
@@ -148,3 +157,66 @@ def test_half_an_answer_names_the_doctor_and_what_is_missing(night, capsys, conc
     told = capsys.readouterr().err
     assert words in told
     assert sheet.read(row, "Name") in told
+
+
+def test_created_and_not_created_rows_are_entered_by_one_sheet(night, capsys):
+    lost, never, third = find_unknown_rows(night)
+    made = list_made_seals(night)
+    answers = {lost: (made[lost], "created"), never: (None, "未创建（确定）"), third: (made[third], None)}
+    assert UnknownSheet(night).answer(answers).enter() == 0
+    assert "Lines entered: 3" in capsys.readouterr().err
+    assert run_later(night, "resolve", str(night.folder / "filled.xlsx")) == 3, "the second time none is open"
+    assert UnknownSheet(night).answer({}).enter() == 0, "an empty sheet enters nothing"
+
+
+def test_one_seal_id_copied_to_two_doctors_is_entered_for_neither(night, capsys):
+    """Filled down in Excel: the first of them would get the other's seal."""
+    one, other, third = find_unknown_rows(night)
+    made = list_made_seals(night)
+    answers = dict.fromkeys((one, other), (made[other], "created")) | {third: (made[third], None)}
+    assert UnknownSheet(night).answer(answers).enter() == 3
+    assert capsys.readouterr().err.count("more than one doctor") == 2
+    assert night.go("run") == 3
+    assert set(find_unknown_rows(night)) == {one, other}
+
+
+def test_a_line_that_contradicts_itself_is_not_entered(night):
+    who = next(iter(find_unknown_rows(night)))
+    for answer in ((None, "已创建"), (ID, "未创建"), ("?", "已创建"), (ID, "maybe")):
+        assert UnknownSheet(night).answer({who: answer}).enter() == 3, answer
+    assert who in find_unknown_rows(night)
+
+
+def test_a_damaged_sheet_and_another_workbook_are_refused(night):
+    sheet = UnknownSheet(night)
+    for row in sheet.rows:
+        sheet.write(row, "check", "00000000")
+    assert sheet.enter() == 2
+    assert run_later(night, "resolve", str(night.folder / "inbox" / "roster.xlsx")) == 2
+
+
+@pytest.fixture
+def on_two_rows(night):
+    """Two rows with different errors are no copies of each other: an unknown doctor has two lines."""
+    for serial in range(1, 6):
+        (night.folder / "seals" / f"{serial:05d}.png").unlink()
+    rows = [(name(serial), number(serial), "154", f"{serial:05d}", "内科") for serial in range(1, 6)]
+    night.roster(rows, file="again.xlsx")
+    assert night.go("run") == 3
+    assert night.statuses() == {"unchanged": 4, "unknown": 6}
+    return night
+
+
+def test_the_two_lines_of_a_doctor_give_one_answer(on_two_rows, capsys):
+    lost, never, third = find_unknown_rows(on_two_rows)
+    made = list_made_seals(on_two_rows)
+    sheet = UnknownSheet(on_two_rows).answer(
+        {lost: (made[lost], "created"), never: (None, "未创建（确定）"), third: (ID, "created")}
+    )
+    row = next(row for row in sheet.rows if sheet.read(row, "Name") == third)
+    sheet.write(row, "SealId", "yX" + ID[2:])
+    assert sheet.enter() == 3
+    assert "do not agree" in capsys.readouterr().err
+    assert run_later(on_two_rows, "resolve", third) == 3, "it is still open"
+    assert on_two_rows.go("run") == 3
+    assert set(find_unknown_rows(on_two_rows)) == {third}

@@ -1,4 +1,4 @@
-"""Wrong words and wrong places: exit 2, one clear sentence in the reader's language, nothing sent."""
+"""Wrong arguments and wrong paths: exit 2, one clear sentence in the reader's language, nothing sent."""
 
 import os
 import re
@@ -29,43 +29,46 @@ def say(capfd, *words, language="zh", config=None):
     return code, told.out + told.err
 
 
-@pytest.mark.parametrize("below", ["", "deeper/still"])
 @pytest.mark.parametrize("command", ["check", "run", "retry", "demo"])
-def test_results_cannot_lie_in_a_file(hospital, capfd, command, below):
+def test_results_cannot_lie_in_a_file(hospital, capfd, command):
     hospital.doctors(1)
     if command == "retry":
         assert hospital.go("run") == 0
     before = len(hospital.service.received)
     taken = hospital.folder / "taken"
     taken.write_text("mine")
-    for language, words in (("zh", "是文件"), ("en", "is a file")):
-        out = str(taken / below) if below else str(taken)
-        code, told = say(
-            capfd, command, "--out", out, language=language, config=hospital.folder / "config.yaml"
-        )
+    for language, words, out in (
+        ("zh", "是文件", taken),
+        ("en", "is a file", taken),
+        ("zh", "是文件", taken / "deeper" / "still"),
+        ("en", "is a file", taken / "deeper" / "still"),
+    ):
+        config = hospital.folder / "config.yaml"
+        code, printed = say(capfd, command, "--out", str(out), language=language, config=config)
         assert (code, taken.read_text()) == (2, "mine")
-        assert words in told
-        assert str(taken) in told
+        assert words in printed
+        assert str(taken) in printed
     assert len(hospital.service.received) == before
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, monkeypatch, language):
+def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, monkeypatch):
     monkeypatch.chdir(hospital.folder)
     hospital.doctors(1)
-    code, told = say(capfd, "check", "inbox/rooster.xlsx", language=language)
-    assert code == 2
-    assert told.rstrip().endswith(f"--lang {language} check inbox/roster.xlsx")
-    code, told = say(capfd, "check", "elsewhere/x.csv", language=language)
-    assert code == 2
-    assert told.rstrip().endswith(f"--lang {language} check elsewhere/x.csv")
+    for language in ("zh", "en"):
+        for typed, meant in (
+            ("inbox/rooster.xlsx", "inbox/roster.xlsx"),
+            ("elsewhere/x.csv", "elsewhere/x.csv"),
+        ):
+            code, printed = say(capfd, "check", typed, language=language)
+            assert code == 2
+            assert printed.rstrip().endswith(f"--lang {language} check {meant}")
 
 
 NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
 
 
-def foretold(hospital, capfd, *words, language):
-    """Return the line that says what a night is about to do."""
+def find_preview(hospital, capfd, *words, language):
+    """Return the line about what the run will do."""
     _, told = say(capfd, *words, language=language, config=hospital.folder / "config.yaml")
     return next(
         line
@@ -75,9 +78,9 @@ def foretold(hospital, capfd, *words, language):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_forecast_says_why_nothing_is_to_be_sent(hospital, capfd, language):
+def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd, language):
     hospital.doctors(3)
-    line = foretold(hospital, capfd, "run", language=language)
+    line = find_preview(hospital, capfd, "run", language=language)
     assert (
         line
         == {
@@ -85,19 +88,19 @@ def test_the_forecast_says_why_nothing_is_to_be_sent(hospital, capfd, language):
             "en": "Rows: 3. Seals to be created: at most 3, in less than a second.",
         }[language]
     )
-    line = foretold(hospital, capfd, "run", language=language)
+    line = find_preview(hospital, capfd, "run", language=language)
     assert ("未变 3" if language == "zh" else "Unchanged 3") in line
     assert not NUMBERED_ZERO.search(line)
     hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
-    line = foretold(hospital, capfd, "run", language=language)
+    line = find_preview(hospital, capfd, "run", language=language)
     assert ("未变 3、待改 1" if language == "zh" else "Unchanged 3, To correct 1") in line
     hospital.roster([], file="roster.xlsx")
     hospital.roster([], file="two.xlsx")
-    line = foretold(hospital, capfd, "run", language=language)
+    line = find_preview(hospital, capfd, "run", language=language)
     assert ("没有医生" if language == "zh" else "hold no doctors") in line
     for file in ("roster.xlsx", "two.xlsx"):
         (hospital.folder / "inbox" / file).write_bytes(b"")
-    line = foretold(hospital, capfd, "run", language=language)
+    line = find_preview(hospital, capfd, "run", language=language)
     assert (
         line
         == {
@@ -107,15 +110,14 @@ def test_the_forecast_says_why_nothing_is_to_be_sent(hospital, capfd, language):
     )
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_guard_is_foretold_and_nothing_is_asked(hospital, capfd, language):
+def test_a_guard_is_named_in_the_preview_and_nothing_is_asked(hospital, capfd):
     hospital.doctors(2)
     assert hospital.go("run") == 0
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
     hospital.doctors(9)
-    line = foretold(hospital, capfd, "run", language=language)
-    assert ("保护条件" if language == "zh" else "A guard") in line
+    for language, words in (("zh", "保护条件"), ("en", "A guard")):
+        assert words in find_preview(hospital, capfd, "run", language=language)
 
 
 def folders(hospital) -> set[str]:
@@ -123,8 +125,8 @@ def folders(hospital) -> set[str]:
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_who_says_no_finds_no_folder_of_the_run(hospital, own):
-    """But one that somebody made stays."""
+def test_a_declined_run_leaves_no_folder(hospital, own):
+    """A folder that existed before stays."""
     hospital.doctors(2)
     named = hospital.folder / "mine"
     words = ["--out", str(named)] if own else []
@@ -157,7 +159,7 @@ def test_a_roster_named_in_gbk_is_read_and_a_folder_named_so_is_refused(hospital
         assert "not UTF-8" in capsys.readouterr().err
 
 
-def test_a_workbook_without_its_to_fix_sheet_says_so_and_is_retried_again(hospital, capfd):
+def test_a_workbook_without_its_to_fix_sheet_is_refused(hospital, capfd):
     hospital.doctors(1)
     hospital.roster([(name(1), "1101", None, "00001", "内科")])
     assert hospital.go("run") == 3
@@ -172,7 +174,7 @@ def test_a_workbook_without_its_to_fix_sheet_says_so_and_is_retried_again(hospit
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nobody can make a file")
-def test_a_ledger_that_cannot_be_made_is_held_by_nobody(hospital, capfd, monkeypatch):
+def test_a_ledger_that_cannot_be_made_is_not_called_locked(hospital, capfd, monkeypatch):
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER", "/proc/ledger.sqlite3")
     hospital.doctors(1)
     for language, words in (
@@ -183,7 +185,7 @@ def test_a_ledger_that_cannot_be_made_is_held_by_nobody(hospital, capfd, monkeyp
         assert (code, words in told) == (74, True), told
 
 
-def test_where_a_configuration_was_looked_for(tmp_path, capfd, monkeypatch):
+def test_a_missing_configuration_is_reported_with_the_folder_that_was_searched(tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for language in ("zh", "en"):
         code, told = say(capfd, "status", language=language)
@@ -192,14 +194,12 @@ def test_where_a_configuration_was_looked_for(tmp_path, capfd, monkeypatch):
         assert (code, str(tmp_path / "inbox") in told) == (0, True)
 
 
-@pytest.mark.parametrize(("language", "word"), [("zh", "不是配置文件"), ("en", "is no configuration")])
-def test_a_workbook_in_place_of_the_configuration_is_not_to_be_saved_in_notepad(
-    hospital, capfd, language, word
-):
+def test_a_workbook_in_place_of_the_configuration_is_not_to_be_saved_in_notepad(hospital, capfd):
     hospital.doctors(1)
     roster = hospital.folder / "inbox" / "roster.xlsx"
-    code, told = say(capfd, "run", language=language, config=roster)
-    assert (code, word in told, "UTF-8" in told) == (2, True, False), told
+    for language, words in (("zh", "不是配置文件"), ("en", "is no configuration")):
+        code, printed = say(capfd, "run", language=language, config=roster)
+        assert (code, words in printed, "UTF-8" in printed) == (2, True, False), printed
 
 
 def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
