@@ -37,12 +37,13 @@ def seed(hospital: Hospital) -> None:
     from pipeline.clock import SystemClock
     from pipeline.config.settings import load as load_config
     from pipeline.workflow import import_run, stage_settings
-    from pipeline.workflow.run_environment import ask_of, open_for_config
+    from pipeline.workflow.run_request import build_request
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     clock = SystemClock()
     config = load_config(hospital.folder / "config.yaml", {})
-    ask = ask_of("run", config, clock)
-    with open_for_config(config, clock) as (ledger, site_key):
+    ask = build_request("run", config, clock)
+    with open_configured_ledger(config, clock) as (ledger, site_key):
         plan = import_run.prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
         ledger.begin_run(stage_settings.build_run_record(ask, config, clock.now()))
         asyncio.run(_sealed(ledger, ask.run, plan.row_plans, clock.now()))

@@ -46,7 +46,7 @@ from pipeline.reports.dataframe import to_frame
 from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
 from pipeline.support.shell_quoting import quote
-from pipeline.workflow import import_run, run_environment
+from pipeline.workflow import import_run, run_request, tenant_ledger
 from pipeline.workflow.early_end import BegunRun, build_empty_report
 from pipeline.workflow.finish import FinishedRun, finish_run
 from pipeline.workflow.stage_settings import name_tenant
@@ -124,7 +124,7 @@ def check(
         report = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
     else:
         given = _use_given_ledger(loaded, ledger, site_key)
-        with given or run_environment.open_for_check(loaded, clock) as (journal, key):
+        with given or tenant_ledger.open_ledger_for_check(loaded, clock) as (journal, key):
             report = import_run.run_check(request, loaded, ledger=journal, site_key=key, clock=clock)
     return _finish(report, loaded, latest=None, write=write, language=language)
 
@@ -181,17 +181,17 @@ async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> 
     if unknown := options.keys() - RunOptions.__annotations__.keys():
         raise TypeError(f"run() got an unexpected keyword argument {min(unknown)!r}")
     loaded, clock = _load_config(config), options.get("clock") or SystemClock()
-    run_environment.require_ready(loaded, "config" if isinstance(config, Config) else str(config))
+    run_request.require_ready(loaded, "config" if isinstance(config, Config) else str(config))
     request = _build_request("run", config, loaded, clock, options)
-    run_environment.refuse_results(_list_paths(options.get("rosters", ())))
+    run_request.refuse_results(_list_paths(options.get("rosters", ())))
     own_ledger = options.get("ledger")
-    if run_environment.has_nothing_to_read(request, loaded, clock, own_ledger):
+    if run_request.has_nothing_to_read(request, loaded, clock, own_ledger):
         now = clock.now()
         begun = BegunRun("run", request.run, now, loaded, request.out)
         return Result(replace(build_empty_report(begun, now, None), seals=request.seals))
     stop = import_run.StopSignal()
     given = _use_given_ledger(loaded, own_ledger, options.get("site_key"))
-    opened = given or run_environment.locked_ledger(
+    opened = given or tenant_ledger.lock_ledger(
         loaded, request, clock, new_ledger=options.get("new_ledger", False)
     )
     return await _drain_when_cancelled(
@@ -227,7 +227,7 @@ async def _run_import(
             raise asyncio.CancelledError
         reporter.report_unsent(report.outcomes)
         has_rosters = bool(expand(request.rosters))  # without a roster the last results stay as they are
-        latest = run_environment.latest_of(config) if has_rosters else None
+        latest = run_request.find_latest_folder(config) if has_rosters else None
         write, language = options.get("write", True), options.get("language")
         return await asyncio.to_thread(_finish, report, config, latest=latest, write=write, language=language)
 
@@ -288,10 +288,8 @@ def _build_request(
         raise UsageError("usage.limit", limit=limit)
     # how the command line would be called, for the commands that the results suggest
     is_named = config is not None and not isinstance(config, Config)
-    invocation = (
-        f"{run_environment.PROGRAM} --config {quote(str(config))}" if is_named else run_environment.PROGRAM
-    )
-    request = run_environment.ask_of(
+    invocation = f"{run_request.PROGRAM} --config {quote(str(config))}" if is_named else run_request.PROGRAM
+    request = run_request.build_request(
         command,
         loaded,
         clock,
@@ -324,7 +322,7 @@ def _find_credentials(
     credentials: Credentials | Callable[[], Credentials] | None, config: Config
 ) -> Callable[[], Credentials]:
     if credentials is None:
-        return run_environment.credentials_of(config)
+        return run_request.make_credentials_finder(config)
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
 
 

@@ -58,7 +58,7 @@ def certify(
     for 90 days; else the doctor has a second seal.
     """
     from pipeline.cli.run_log import record_command
-    from pipeline.workflow.run_environment import require_ready
+    from pipeline.workflow.run_request import require_ready
 
     answers = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
     if any(answers.values()):
@@ -77,13 +77,14 @@ def _find_sealed_row(
     """Hold the lock and the ledger, and give the row of the one sealed doctor whom a query means."""
     from pipeline.resolution.certify import find_sealed_row
     from pipeline.workflow.import_run import prepare_run
-    from pipeline.workflow.run_environment import ask_of, locked_ledger, require_ledger
+    from pipeline.workflow.run_request import build_request
+    from pipeline.workflow.tenant_ledger import lock_ledger, require_ledger
 
     require_ledger(config)
     clock = session.clock
-    request = ask_of("certify", config, clock, invocation=session.invocation, run=run)
+    request = build_request("certify", config, clock, invocation=session.invocation, run=run)
     request = replace(request, command="check")
-    with locked_ledger(config, request, clock, warn=session.print_warning) as (ledger, site_key):
+    with lock_ledger(config, request, clock, warn=session.print_warning) as (ledger, site_key):
         run_plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
         yield ledger, find_sealed_row(run_plan.row_plans, query)
 

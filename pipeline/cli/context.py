@@ -175,7 +175,7 @@ class Session:
 
     def require_ready_config(self) -> Config:
         """Return a configuration that names application, organisation and operator; UsageError else."""
-        from pipeline.workflow.run_environment import require_ready
+        from pipeline.workflow.run_request import require_ready
 
         config = self.require_config()
         require_ready(config, self.config_name)

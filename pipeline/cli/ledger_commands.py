@@ -39,7 +39,7 @@ def backup(session: Session, *, file: Path) -> int:
     """
     from pipeline.config.named_paths import no_such_path
     from pipeline.ledger import maintenance
-    from pipeline.workflow.run_environment import require_ledger
+    from pipeline.workflow.tenant_ledger import require_ledger
 
     if file.is_dir():
         file /= f"ledger-{run_id(session.clock.now())}.backup"
@@ -85,7 +85,7 @@ def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 where something is wrong."""
     from pipeline.ledger import maintenance
     from pipeline.ledger.registry import find_conflict
-    from pipeline.workflow.run_environment import registry_of, require_ledger
+    from pipeline.workflow.tenant_ledger import find_registry, require_ledger
 
     config, path, tenant = _locate_ledger(session)
     require_ledger(config)
@@ -107,7 +107,7 @@ def check(session: Session) -> int:
         session.suggest_command("next_after", "run")
     if kinds:
         return 74
-    if (conflict := find_conflict(registry_of(config), path)) is not None:
+    if (conflict := find_conflict(find_registry(config), path)) is not None:
         raise conflict
     session.inform(
         "ledger_sound",
@@ -133,7 +133,7 @@ def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
 def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
     """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
     from pipeline.ledger.registry import find_conflict, register_ledger
-    from pipeline.workflow.run_environment import lock_tenant
+    from pipeline.workflow.tenant_ledger import lock_tenant
 
     config, path, tenant = _locate_ledger(session)
     warn = session.print_warning
@@ -170,12 +170,12 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     """
     from pipeline.config.named_paths import no_such_path
     from pipeline.ledger.lock import read_user_name
-    from pipeline.workflow.run_environment import hold_for_adoption
+    from pipeline.workflow.tenant_ledger import lock_ledger_for_adoption
 
     config = session.require_ready_config()
     if not file.is_file():
         raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file)
-    with hold_for_adoption(config, session.clock, warn=session.print_warning) as (ledger, site_key):
+    with lock_ledger_for_adoption(config, session.clock, warn=session.print_warning) as (ledger, site_key):
         adoptable = _read_seals(session, config, file, ledger, site_key)
         if adoptable.seals:
             now = session.clock.now()
@@ -201,9 +201,9 @@ def _read_seals(
     from pipeline.planning.same_person import unite_persons
     from pipeline.resolution.adopt import is_results, read_results, read_sheet
     from pipeline.workflow import stage_settings
-    from pipeline.workflow.run_environment import ask_of
+    from pipeline.workflow.run_request import build_request
 
-    request = ask_of("adopt", config, session.clock, invocation=session.invocation)
+    request = build_request("adopt", config, session.clock, invocation=session.invocation)
     from_results = is_results(file)
     rows, files = read_rosters(
         request.rosters if from_results else [file],

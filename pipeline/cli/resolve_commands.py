@@ -122,16 +122,17 @@ def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenLedger]:
     """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
     from pipeline.resolution.cases import find_cases, merge_cases
     from pipeline.workflow.import_run import prepare_run
-    from pipeline.workflow.run_environment import ask_of, locked_ledger, open_for_config, require_ledger
+    from pipeline.workflow.run_request import build_request
+    from pipeline.workflow.tenant_ledger import lock_ledger, open_configured_ledger, require_ledger
 
     config = session.require_ready_config()
     clock = session.clock
     require_ledger(config)
-    request = replace(ask_of("resolve", config, clock, invocation=session.invocation), command="check")
+    request = replace(build_request("resolve", config, clock, invocation=session.invocation), command="check")
     opened = (
-        locked_ledger(config, request, clock, warn=session.print_warning)
+        lock_ledger(config, request, clock, warn=session.print_warning)
         if changes
-        else open_for_config(config, clock, readonly=True)
+        else open_configured_ledger(config, clock, readonly=True)
     )
     with opened as (ledger, site_key):
         snapshot = ledger.snapshot()
@@ -224,7 +225,7 @@ def _probe(session: Session, query: str | None) -> int:
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.resolution.decide import require_fence
-    from pipeline.workflow.run_environment import ask_of, require_ready
+    from pipeline.workflow.run_request import build_request, require_ready
 
     config = session.require_config()
     clock = session.clock
@@ -238,7 +239,7 @@ def _probe(session: Session, query: str | None) -> int:
                 if case.attempt is None or case.planned is None:
                     raise UsageError("probe_nothing", name=case.name)
                 require_fence(case, clock.now(), find_grounds(session, opened.ledger).service_time)
-        request = ask_of("resolve", config, clock, invocation=session.invocation, run=recorder.run)
+        request = build_request("resolve", config, clock, invocation=session.invocation, run=recorder.run)
         request = replace(request, only_keys=frozenset({case.key}))
         return run_command(session, config, request, recorder=recorder, latest=None, yes=True)
 

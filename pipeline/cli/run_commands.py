@@ -42,23 +42,26 @@ def check(
     """Read, pair, validate and plan; send nothing."""
     from pipeline.cli.run_output import warn_of_pictures, write_and_print_results
     from pipeline.domain.run import Status
-    from pipeline.workflow import import_run, run_environment
+    from pipeline.workflow import import_run, run_request, tenant_ledger
 
     clock = session.clock
     if save_columns:
         session.require_config()  # there is a file to write to
     config, reason_without_tenant = _find_config_for_check(session)
     has_tenant = reason_without_tenant is None
-    request = run_environment.ask_of(
+    request = run_request.build_request(
         "check", config, clock, rosters=rosters, seals=seals, out=out, invocation=session.invocation
     )
     if not has_tenant:
         session.inform("check_without_config", why=reason_without_tenant)
-    if run_environment.has_nothing_to_read(request, config, clock, known=has_tenant):
+    if run_request.has_nothing_to_read(request, config, clock, has_tenant=has_tenant):
         return _report_no_rosters(session, config, rosters)
     warn_of_pictures(session, config, request)
     if has_tenant:
-        with run_environment.open_for_check(config, clock, warn=session.print_warning) as (ledger, site_key):
+        with tenant_ledger.open_ledger_for_check(config, clock, warn=session.print_warning) as (
+            ledger,
+            site_key,
+        ):
             if ledger is None:
                 session.inform("check_without_ledger", path=config.path(config.ledger))
             report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
@@ -140,13 +143,13 @@ def run(
     from pipeline.cli.run_session import run_command
     from pipeline.config.named_paths import no_such_path
     from pipeline.intake.readers.discover import expand
-    from pipeline.workflow import run_environment
+    from pipeline.workflow import run_request
 
     clock = session.clock
     config = session.require_config()
     with record_command(session, "run", config, out) as recorder:
-        run_environment.require_ready(config, session.config_name)
-        request = run_environment.ask_of(
+        run_request.require_ready(config, session.config_name)
+        request = run_request.build_request(
             "run",
             config,
             clock,
@@ -160,11 +163,11 @@ def run(
         )
         if review is not None and not review.is_file():
             raise no_such_path(review)
-        if run_environment.has_nothing_to_read(request, config, clock):
+        if run_request.has_nothing_to_read(request, config, clock):
             return recorder.record_nothing_to_do(_report_no_rosters(session, config, rosters))
-        run_environment.refuse_results(rosters)
+        run_request.refuse_results(rosters)
         # without a roster the last results stay as they are: they hold the SealId of every doctor
-        latest = run_environment.latest_of(config) if expand(request.rosters) else None
+        latest = run_request.find_latest_folder(config) if expand(request.rosters) else None
         request = replace(request, review=review)
         return run_command(
             session, config, request, recorder=recorder, yes=yes, new_ledger=new_ledger, latest=latest
@@ -184,7 +187,7 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
-    from pipeline.workflow.run_environment import require_ready
+    from pipeline.workflow.run_request import require_ready
 
     config = session.require_config()
     with record_command(session, "retry", config, out) as recorder:
@@ -201,14 +204,15 @@ def _build_retry(
     from pipeline.intake.read_rosters import run_of
     from pipeline.intake.readers.discover import expand
     from pipeline.planning.run_history import has_read_rosters
-    from pipeline.workflow.run_environment import ask_of, open_for_config
+    from pipeline.workflow.run_request import build_request
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     if results is not None and not results.exists():
         raise no_such_path(results)
     results_run = run_of(results) if results is not None else None
     if results is not None and results_run is None:
         raise UsageError("not_results", path=results)
-    with open_for_config(config, session.clock, readonly=True) as (ledger, _):
+    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
         earlier_runs = ledger.list_runs(RUNS_SEARCHED)
         wrote = ledger.find_run(results_run) if results_run else None
         files_then = (
@@ -224,7 +228,7 @@ def _build_retry(
     rosters = tuple(
         map(Path, record.context or record.rosters) if record else map(config.path, config.roster)
     )
-    request = ask_of(
+    request = build_request(
         "retry",
         config,
         session.clock,

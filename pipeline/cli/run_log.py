@@ -28,7 +28,7 @@ from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import private_folder
-from pipeline.workflow import run_environment, stage_settings
+from pipeline.workflow import run_request, stage_settings
 from pipeline.workflow.early_end import BegunRun, build_empty_report, build_halt, write_run_json
 
 LOG = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def record_command(
     session: Session, command: str, config: Config, out: Path | None = None
 ) -> Iterator[RunRecorder]:
     """Leave a record of a command that is to send, also where an exception ends the block. ``out``: for the results."""
-    run = run_environment.new_run(config, session.clock)
+    run = run_request.reserve_run_id(config, session.clock)
     recorder = RunRecorder(session, BegunRun(command, run, session.clock.now(), config, out))
     try:
         yield recorder

@@ -33,7 +33,7 @@ from pipeline.messages.localized import Joined, Phrase
 from pipeline.messages.results import status_word
 from pipeline.sending.outage import OutageMonitor
 from pipeline.support.atomic_files import require_writable
-from pipeline.workflow import import_run, run_environment
+from pipeline.workflow import finish, import_run, run_request, tenant_ledger
 
 LOG = logging.getLogger(__name__)
 # A run makes a hundred values for each row and keeps them to its end. Collecting them again whenever they have grown by
@@ -61,7 +61,7 @@ def run_command(
     """
     warn_of_pictures(session, config, request)
     is_new_folder = not request.out.exists()
-    held_ledger = run_environment.locked_ledger(
+    held_ledger = tenant_ledger.lock_ledger(
         config,
         request,
         session.clock,
@@ -72,7 +72,7 @@ def run_command(
     with relaxed_gc(), held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
-            find_credentials = credentials or run_environment.credentials_of(config)
+            find_credentials = credentials or run_request.make_credentials_finder(config)
             with Signals() as signals:
                 run = RunSession(
                     session, config, request, ledger, site_key, find_credentials, signals, yes=yes
@@ -162,7 +162,7 @@ class RunSession:
                 progress.begin(preview.creates, partial(limiter.list_departures, CREATE))
                 if is_confirmed and preview.creates:
                     _collect_new_objects()
-                    Thread(target=run_environment.warm_up, daemon=True).start()
+                    Thread(target=finish.load_report_modules, daemon=True).start()
                 return is_confirmed
 
             resources = import_run.RunResources(

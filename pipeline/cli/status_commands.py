@@ -53,8 +53,8 @@ def status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.ledger.lock import is_locked
     from pipeline.workflow.early_end import find_recorded_run, select_later_run
-    from pipeline.workflow.run_environment import open_for_config
     from pipeline.workflow.stage_settings import name_tenant
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
     path = config.path(config.ledger)
@@ -62,7 +62,7 @@ def status(session: Session) -> int:
     if not path.exists():
         return _report_without_ledger(session, config, recorded_run)
     try:
-        with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+        with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
             ledger_run = ledger.find_last_run()
             warn_of_unanswered_create(session, ledger)
@@ -223,10 +223,10 @@ def report(session: Session, *, run_id: str | None) -> int:
     from pipeline.cli.run_output import write_and_print_results
     from pipeline.config.passwords import passwords
     from pipeline.workflow.rebuild import rebuild_report
-    from pipeline.workflow.run_environment import open_for_config
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
-    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
         record = _find_run(ledger, run_id)
         run_report = rebuild_report(
             record,
@@ -272,12 +272,12 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     """
     from pipeline.ledger.lock import is_locked
     from pipeline.resolution.person_query import PersonFinder
-    from pipeline.workflow.run_environment import open_for_config
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
     path, out = config.path(config.ledger), config.path(config.out)
     words = tuple(map(readable, query))
-    with open_for_config(config, session.clock, readonly=True) as (ledger, site_key):
+    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
         under_way = next(
             (run.run for run in ledger.list_runs(1) if run.finished is None and is_locked(path)), None

@@ -25,7 +25,7 @@ from pipeline.messages.catalogue import phrase
 from pipeline.reports.explanations import describe_failure
 from pipeline.resolution.cases import Case
 from pipeline.workflow import stage_settings
-from pipeline.workflow.run_environment import credentials_of
+from pipeline.workflow.run_request import make_credentials_finder
 
 AUTO_SIGN_QUERY = "ChannelDescribeUserAutoSignStatus"
 
@@ -43,7 +43,7 @@ class ServiceAccess:
     def from_config(cls, config: Config, clock: Clock) -> Self:
         """Find the credentials; raises CredentialsMissing."""
         limiter = AdaptiveRateLimiter(config.limits.requests_per_second, clock)
-        return cls(config, credentials_of(config)(), limiter, clock)
+        return cls(config, make_credentials_finder(config)(), limiter, clock)
 
     def open_client(self) -> Client:
         """Return a client, to be entered as a context."""

@@ -13,7 +13,6 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
-from pipeline.reports.write import write_all
 from pipeline.workflow.stage_settings import build_preview_loader
 
 
@@ -29,11 +28,20 @@ class FinishedRun:
     files: dict[str, Path] = field(default_factory=dict)  # usual name -> path written
 
 
+def load_report_modules() -> None:
+    """Import the modules that only the results need, while a run waits for its rate limit."""
+    from pipeline.reports.write import warm_up  # noqa: PLC0415
+
+    warm_up()
+
+
 FinishStep = Callable[[FinishedRun], None]
 
 
 def write_results(finished: FinishedRun) -> None:
     """Write the files of the run, and copies of them into ``latest``; see `pipeline.reports.write.write_all`."""
+    from pipeline.reports.write import write_all  # noqa: PLC0415 - `load_report_modules` has imported it meanwhile
+
     if finished.writes_files:
         finished.files |= write_all(
             finished.report,

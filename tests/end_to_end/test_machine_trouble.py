@@ -14,8 +14,7 @@ PROGRAM = """
 import resource, pandas
 from pipeline.cli.app import main
 from pipeline.reports import html_pages as html; from pipeline.reports import write
-from pipeline.workflow import run_environment, stage_settings
-import pipeline.cli.run_session, pipeline.workflow.import_run
+import pipeline.cli.run_session, pipeline.workflow.finish, pipeline.workflow.send_rows
 from PIL import Image
 html.warm_up()
 resource.setrlimit(resource.RLIMIT_NOFILE, ({few}, {few}))

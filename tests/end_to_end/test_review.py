@@ -12,7 +12,7 @@ from night_support import draw_seal, name, number
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
-from pipeline.workflow.run_environment import open_for_config
+from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 CARD = re.compile(r'<article class="card (?P<group>\w+)".*?</article>', re.DOTALL)
 
@@ -20,7 +20,7 @@ CARD = re.compile(r'<article class="card (?P<group>\w+)".*?</article>', re.DOTAL
 @pytest.fixture
 def hospital(hospital):
     """One whose ledger holds nothing yet: without a ledger the page of a check is for looking only."""
-    with open_for_config(load(hospital.folder / "config.yaml", {}), SystemClock()):
+    with open_configured_ledger(load(hospital.folder / "config.yaml", {}), SystemClock()):
         return hospital
 
 

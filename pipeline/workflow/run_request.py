@@ -1,0 +1,150 @@
+"""Builds what a run is asked to do, the same for the command line and the Python API. It prints and asks nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from zipfile import is_zipfile
+
+from pipeline.clock import Clock, run_id
+from pipeline.config.named_paths import (
+    existing,
+    require_certificates,
+    require_configured,
+    require_unicode,
+    room_for_results,
+)
+from pipeline.config.passwords import passwords
+from pipeline.config.settings import Config, missing_ids
+from pipeline.domain.run import RunRequest
+from pipeline.errors import UsageError
+from pipeline.esign.credentials import find as find_credentials
+from pipeline.esign.signing import Credentials
+from pipeline.intake.read_rosters import run_of
+from pipeline.intake.readers.discover import expand
+from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.planning.run_history import find_emptied_folders
+from pipeline.reports.earlier_results import find_earlier_run
+from pipeline.support.shell_quoting import join
+from pipeline.workflow.stage_settings import name_tenant
+from pipeline.workflow.tenant_ledger import open_configured_ledger
+
+PROGRAM = "esign-import"
+READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
+_reserved_run_ids: set[str] = set()  # in this process
+
+
+def require_ready(config: Config, place: Path | str) -> None:
+    """Raise UsageError for a configuration without the ids of the account; ``place`` is the file where they belong."""
+    if config.api.placeholders:
+        raise UsageError(
+            "usage.placeholders", place=place, keys=missing_ids(config, place), then=("config", "validate")
+        )
+    require_certificates(config)
+
+
+def build_request(
+    command: str,
+    config: Config,
+    clock: Clock,
+    *,
+    rosters: Sequence[Path] = (),
+    seals: Path | None = None,
+    out: Path | None = None,
+    limit: int | None = None,
+    accept_guards: bool = False,
+    invocation: str = PROGRAM,
+    run: str | None = None,
+) -> RunRequest:
+    """Return the request with its paths resolved.
+
+    Named paths must exist (UsageError), the default folders may be absent. ``run`` is the run's id where it has one already.
+    """
+    for path in (*rosters, *([seals] if seals else [])):
+        existing(path)
+    for folder in filter(None, (seals, out)):
+        require_unicode(folder)
+    if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
+        raise UsageError("usage.no_pictures", path=seals)
+    inboxes = [config.path(path) for path in config.roster]
+    pictures = seals or config.path(config.seals)
+    if command in READING_COMMANDS:
+        if not rosters:
+            require_configured(config, "roster", inboxes)
+        if seals is None:
+            require_configured(config, "seals", [pictures])
+    run = run or reserve_run_id(config, clock)
+    results = out or config.path(config.out) / run
+    room_for_results(results)
+    named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
+    return RunRequest(
+        command=command,
+        run=run,
+        rosters=tuple(rosters) or tuple(path for path in inboxes if path.exists()),
+        seals=pictures if pictures.exists() else None,
+        out=results,
+        limit=limit,
+        accept_guards=accept_guards,
+        passwords=passwords(config, os.environ),
+        invocation=invocation,
+        arguments=join(named) if command != "retry" else "",
+        missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
+    )
+
+
+def has_nothing_to_read(
+    request: RunRequest,
+    config: Config,
+    clock: Clock,
+    ledger: Ledger | None = None,
+    *,
+    has_tenant: bool = True,
+) -> bool:
+    """Return whether there is no roster, and no sign that an earlier run read one there.
+
+    ``ledger`` is the caller's own; by default the configured one is read. ``has_tenant`` False: the configuration holds no
+    ids of an account, and no ledger is read.
+    """
+    if expand(request.rosters):
+        return False
+    if not has_tenant:
+        return True
+    if ledger is not None:
+        return not find_emptied_folders(request, ledger)
+    path = config.path(config.ledger)
+    if not path.exists():
+        return not receipts_path(path).exists() and not find_earlier_run(
+            config.path(config.out), name_tenant(config)
+        )
+    with open_configured_ledger(config, clock, readonly=True) as (opened, _):
+        return not find_emptied_folders(request, opened)
+
+
+def reserve_run_id(config: Config, clock: Clock) -> str:
+    """Return the id of a new run: two runs that begin in the same millisecond get different ones."""
+    out = config.path(config.out)
+    candidates = map(run_id, count(clock.now(), 0.001))
+    run = next(name for name in candidates if name not in _reserved_run_ids and not (out / name).exists())
+    _reserved_run_ids.add(run)
+    return run
+
+
+def refuse_results(rosters: Sequence[Path]) -> None:
+    """Raise UsageError where a named roster is a results workbook of ours."""
+    for path in rosters:
+        if path.is_file() and run_of(path) is not None:
+            raise UsageError("usage.results_as_roster", then=("retry", str(path)))
+
+
+def make_credentials_finder(config: Config) -> Callable[[], Credentials]:
+    """Return the function that looks for SecretId and SecretKey; it may raise CredentialsMissing."""
+    folder = config.path(config.secrets_dir) if config.secrets_dir else None
+    return lambda: find_credentials(os.environ, home=Path.home(), secrets_dir=folder)
+
+
+def find_latest_folder(config: Config) -> Path:
+    """Return the folder with a copy of the last `run`'s results; `check` and `retry` leave it alone."""
+    return config.path(config.out) / "latest"

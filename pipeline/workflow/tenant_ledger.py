@@ -1,0 +1,190 @@
+"""Opens and locks the ledger of the configured tenant, the same for the command line and the Python API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import TypeAlias
+
+from pipeline.clock import Clock
+from pipeline.config.settings import Config
+from pipeline.domain.run import RunRequest
+from pipeline.errors import EsignImportError, LedgerError, UsageError
+from pipeline.ledger.lock import RunLock, is_locked, read_user_name
+from pipeline.ledger.open import open_ledger, require_no_lost_ledger
+from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
+from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.ledger.tenant import find_environment, make_tenant_id
+from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
+from pipeline.workflow.stage_settings import name_tenant
+
+LOG = logging.getLogger(__name__)
+Warn: TypeAlias = Callable[[EsignImportError], None]
+
+
+@contextmanager
+def open_configured_ledger(
+    config: Config,
+    clock: Clock,
+    *,
+    readonly: bool = False,
+    new_ledger: bool = False,
+    ownership: Ownership | None = None,
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Open the configured ledger, and close it at the end; to write, the run lock must be held."""
+    path = config.path(config.ledger)
+    tenant = name_tenant(config)
+    if readonly:
+        require_ledger(config)
+    evidence = None if path.exists() or new_ledger else find_earlier_run(config.path(config.out), tenant)
+    ledger, site_key = open_ledger(
+        path,
+        tenant,
+        now=clock.now(),
+        evidence=str(evidence) if evidence else None,
+        force_new=new_ledger,
+        readonly=readonly,
+        recover=not readonly,
+        ownership=ownership,
+    )
+    try:
+        yield ledger, site_key
+    finally:
+        ledger.close()
+
+
+def find_registry(config: Config) -> TenantRegistry:
+    """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
+    api = config.api
+    mode = config.ledger_registry or ("warn" if find_environment(api.endpoint) == "sandbox" else "strict")
+    owner = make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
+    return TenantRegistry(default_folder(), owner, strict=mode == "strict")
+
+
+@contextmanager
+def lock_tenant(
+    config: Config, *, run: str, clock: Clock, warn: Warn | None = None
+) -> Iterator[tuple[RunLock, TenantRegistry]]:
+    """Hold the lock beside the ledger and, where the registry is strict, the tenant's. Raises Locked."""
+    registry = find_registry(config)
+    with ExitStack() as locks:
+        lock = locks.enter_context(RunLock(config.path(config.ledger)).acquire(run=run, now=clock.now()))
+        if registry.strict:
+            try:
+                locks.enter_context(RunLock(registry.lock_path).acquire(run=run, now=clock.now()))
+            except LedgerError as error:
+                (warn or log_warning)(error)
+        yield lock, registry
+
+
+@contextmanager
+def lock_ledger(
+    config: Config,
+    request: RunRequest,
+    clock: Clock,
+    *,
+    new_ledger: bool = False,
+    register: bool = True,
+    warn: Warn | None = None,
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Hold the run lock and the configured ledger for one run. Raises Locked.
+
+    ``register`` False leaves the registry of ledgers alone (`demo`). ``warn`` is called with errors that are no reason to stop.
+    """
+    warn = warn or log_warning
+    with lock_tenant(config, run=request.run, clock=clock, warn=warn) as (lock, registry):
+        ownership = Ownership(
+            registry if register else None,
+            lock,
+            accept_ledger=new_ledger,
+            approve=None if new_ledger else partial(_refuse_older, config),
+            warn=warn,
+        )
+        with open_configured_ledger(config, clock, new_ledger=new_ledger, ownership=ownership) as opened:
+            if new_ledger and (lacking := _find_lacking_runs(config, opened[0])):
+                opened[0].record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
+            yield opened
+
+
+@contextmanager
+def lock_ledger_for_adoption(
+    config: Config, clock: Clock, *, warn: Warn | None = None
+) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+    """Hold the run lock and the configured ledger, also one that a run would refuse as new, other or older."""
+    with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (lock, registry):
+        ownership = Ownership(registry, lock, ignore_registry=True, warn=warn or log_warning)
+        with open_configured_ledger(config, clock, new_ledger=True, ownership=ownership) as opened:
+            yield opened
+
+
+@contextmanager
+def open_ledger_for_check(
+    config: Config, clock: Clock, *, warn: Warn | None = None
+) -> Iterator[tuple[SqliteLedger, SiteKey] | tuple[None, None]]:
+    """Open the configured ledger for reading, without the lock; None and None where there is none yet.
+
+    A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
+    """
+    path = config.path(config.ledger)
+    ownership = None
+    if not path.exists():
+        evidence = find_earlier_run(config.path(config.out), name_tenant(config))
+        registered = Ownership(find_registry(config), warn=warn or log_warning)
+        require_no_lost_ledger(path, str(evidence) if evidence else None, registered)
+        yield None, None
+        return
+    if not is_locked(path):
+        ownership = Ownership(
+            find_registry(config), approve=partial(_refuse_older, config), warn=warn or log_warning
+        )
+    with open_configured_ledger(config, clock, readonly=True, ownership=ownership) as opened:
+        yield opened
+
+
+def require_ledger(config: Config) -> None:
+    """Raise UsageError where there is no ledger, for commands that only make sense with one."""
+    if not config.path(config.ledger).exists():
+        raise build_no_ledger_error(config)
+
+
+def build_no_ledger_error(config: Config) -> UsageError:
+    """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
+    path = config.path(config.ledger)
+    if receipts_path(path).exists() or find_earlier_run(config.path(config.out), name_tenant(config)):
+        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+    return UsageError("never_run", path=path, then=("check",))
+
+
+def log_warning(warning: EsignImportError) -> None:
+    """Log an error that is no reason to stop."""
+    LOG.warning("%s", warning)
+
+
+def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
+    """Raise UsageError for a ledger that lacks creates or seals of runs whose results lie here.
+
+    It was restored from a backup older than the end of such a run, or begun anew with other seals adopted.
+    """
+    lacking = _find_lacking_runs(config, ledger)
+    if lacking:
+        raise UsageError("ledger.older", place=", ".join(map(str, lacking.values())), run=", ".join(lacking))
+
+
+def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Path]:
+    """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
+    last = ledger.find_last_run()
+    return find_unknown_seals(
+        config.path(config.out),
+        name_tenant(config),
+        known_runs=ledger.run_ids(),
+        accepted_runs=ledger.list_accepted_runs(),
+        known_seals=cache(ledger.seal_ids),
+        known_attempts=cache(ledger.attempt_ids),
+        last_run=last.run if last else None,
+        creates_of_last=ledger.count_creates(last.run) if last else 0,
+    )
