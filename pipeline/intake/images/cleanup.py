@@ -39,7 +39,7 @@ def clean_image(
     if paper is None:
         return image, ()
     if trim and (box := _find_ink_box(image.size, small, darkness, paper)):
-        image = image.crop((box.left, box.top, box.right, box.bottom))
+        image = image.crop((box.x0, box.y0, box.x1, box.y1))
         changes.append(TRIMMED)
     if transparent and (opaque := normalize_mode(image)).mode != "RGBA":
         image = _clear_paper(convert_mode(opaque, "RGB"), paper)
@@ -91,7 +91,7 @@ def _find_ink_box(
     reach = box.grow(max(box.width, box.height) // _NEAR + 1)
     box = ink.enclose_components([*strokes, *(one for one in fading if one.box.meets_box(reach))])
     side = ink.get_cell_side(small.size)
-    inked = ink.Box(*(edge * side for edge in (box.left, box.top, box.right, box.bottom)))
+    inked = ink.Box(*(edge * side for edge in (box.x0, box.y0, box.x1, box.y1)))
     kept = inked.grow(max(inked.width, inked.height) // _MARGIN + side)
     if not _is_paper_outside(small, kept, paper):
         return None
@@ -101,17 +101,17 @@ def _find_ink_box(
 def _is_paper_outside(small: Image.Image, box: ink.Box, paper: tuple[int, ...]) -> bool:
     """Return whether what would be cut away is paper and a little dust."""
     outside = Image.new("L", small.size, 255)
-    outside.paste(0, (max(box.left, 0), max(box.top, 0), box.right, box.bottom))
+    outside.paste(0, (max(box.x0, 0), max(box.y0, 0), box.x1, box.y1))
     darker = _measure_distance(small.split(), paper).histogram(outside)
     return sum(darker[_GRAIN:]) <= _DUST * sum(darker)
 
 
 def _scale_box(box: ink.Box, step: int, size: tuple[int, int]) -> ink.Box | None:
     """Return a rectangle of the small copy in pixels of the picture, no side below the least; None if little is cut."""
-    left, right = _fit_side(box.left * step, box.right * step, size[0])
-    top, bottom = _fit_side(box.top * step, box.bottom * step, size[1])
-    kept = (right - left) * (bottom - top)
-    return ink.Box(left, top, right, bottom) if kept <= (1 - _LEAST_CUT) * size[0] * size[1] else None
+    x0, x1 = _fit_side(box.x0 * step, box.x1 * step, size[0])
+    y0, y1 = _fit_side(box.y0 * step, box.y1 * step, size[1])
+    kept = (x1 - x0) * (y1 - y0)
+    return ink.Box(x0, y0, x1, y1) if kept <= (1 - _LEAST_CUT) * size[0] * size[1] else None
 
 
 def _fit_side(start: int, end: int, length: int) -> tuple[int, int]:

@@ -60,7 +60,7 @@ _DECODERS: Mapping[str, type[ImageFile.ImageFile]] = {
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
 _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "RGBa"})
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # EXIF 2.32, 4.6.4
-# how Pillow begins to say that a file is of a kind it does not know
+# how Pillow's message begins on a file of a kind it does not know
 _UNSUPPORTED = ("unsupported", "unknown pixel mode", "unknown data organization", "cannot handle")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,7 +71,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# a part of what Pillow says of a damaged file -> a phrase of the catalogue
+# a part of Pillow's message on a damaged file -> a phrase of the catalogue
 _FAULTS = {
     "truncated": make_text("file.cut_off"),
     "checksum": make_text("image.checksum"),
@@ -201,12 +201,12 @@ def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
 def require_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
     """Raise ImageRefused for more pixels than a seal may have."""
     if width * height > most or max(width, height) > MAX_SIDE:
-        raise _too_large(f"{width}×{height}", most)
+        raise _make_too_large(f"{width}×{height}", most)
 
 
-def _too_large(found: str, most: int) -> ImageRefused:
+def _make_too_large(size: str, most: int) -> ImageRefused:
     limit = f"{most // 1_000_000} MP, {MAX_SIDE}×{MAX_SIDE}"
-    return ImageRefused("IMAGE_TOO_LARGE", found=found, limit=limit)
+    return ImageRefused("IMAGE_TOO_LARGE", found=size, limit=limit)
 
 
 class _LoadedImage(NamedTuple):
@@ -321,14 +321,14 @@ def _explaining_faults(kind: str) -> Iterator[None]:
     except UnsupportedImage as unsupported:
         raise ImageRefused("IMAGE_FORMAT", found=unsupported.kind) from None
     except Image.DecompressionBombError:
-        raise _too_large(f"> {2 * MAX_PIXELS // 1_000_000} MP", MAX_PIXELS) from None
+        raise _make_too_large(f"> {2 * MAX_PIXELS // 1_000_000} MP", MAX_PIXELS) from None
     except Exception as fault:
         text = str(fault).lower()
         if text.startswith(_UNSUPPORTED):
             raise ImageRefused("IMAGE_FORMAT", found=kind) from fault
         cannot_decode = make_text("image.cannot_decode")
-        found = next((words for part, words in _FAULTS.items() if part in text), cannot_decode)
-        raise ImageRefused("IMAGE_CORRUPT", found=found) from fault
+        reason = next((words for part, words in _FAULTS.items() if part in text), cannot_decode)
+        raise ImageRefused("IMAGE_CORRUPT", found=reason) from fault
 
 
 def _convert_to_eight_bit(image: Image.Image, kind: str) -> Image.Image:

@@ -13,7 +13,7 @@ from pipeline.intake.images.decode import FRAMES, TRAILING_BYTES, DecodedImage
 from pipeline.intake.images.format_fixes import STRAY_BYTES
 from pipeline.intake.images.image_files import ImageRefused, format_size
 
-MIN_SIDE = 20  # pixels: a Han character needs some 16 to be told from others, and a seal has an edge
+MIN_SIDE = 20  # pixels: a Han character needs some 16 to be recognized, and a seal has an edge
 LEGIBLE_SIDE = 600  # pixels of the longer side: no picture is scaled below it to save bytes
 
 _SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)

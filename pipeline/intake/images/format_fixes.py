@@ -104,8 +104,8 @@ def scan_jpeg(data: bytes) -> JpegStructure:
 def _walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, offset, offset behind it) of each segment; the coded data that follows a scan belongs to it."""
     position = 2
-    while found := _MARKER.search(data, position):
-        marker, position = found[1][0], found.end()
+    while hit := _MARKER.search(data, position):
+        marker, position = hit[1][0], hit.end()
         start = position - 2
         if marker == _END:
             yield marker, start, position

@@ -145,7 +145,7 @@ def format_size(count: int) -> str:
 
 def mask_file_name(name: str) -> str:
     """Return a file's name as it may be printed: identity numbers down to four characters, no unprintable one."""
-    return _UNPRINTABLE.sub("\ufffd", _NUMBER.sub(lambda found: mask_id(found.group()), name))
+    return _UNPRINTABLE.sub("\ufffd", _NUMBER.sub(lambda number: mask_id(number.group()), name))
 
 
 # --- the work folder
@@ -160,7 +160,7 @@ class ImageStore:
     def put(self, payload: bytes, suffix: str) -> tuple[Path, str]:
         """Return (path, sha256) of a file that holds these bytes; written whole or not at all, once.
 
-        Equal bytes are one file, and one that is no longer what its name says is replaced. Raises OSError where it
+        Equal bytes are one file, and one whose bytes no longer have the digest in its name is replaced. Raises OSError where it
         cannot be written.
         """
         sha256 = hashlib.sha256(payload).hexdigest()

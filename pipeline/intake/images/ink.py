@@ -29,44 +29,39 @@ _STRIP = 60_000  # pixels looked at together: few enough to stay in a processor'
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle, right and bottom not included."""
+    """A rectangle, its right column and its lowest row not included."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
+    x0: int
+    y0: int
+    x1: int
+    y1: int
 
     @property
     def width(self) -> int:
         """From left to right."""
-        return self.right - self.left
+        return self.x1 - self.x0
 
     @property
     def height(self) -> int:
         """From top to bottom."""
-        return self.bottom - self.top
+        return self.y1 - self.y0
 
     def grow(self, margin: int) -> Box:
         """Return the rectangle with a margin on each side; it may reach below zero."""
-        return Box(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)
+        return Box(self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin)
 
     def meets_box(self, other: Box) -> bool:
         """Return whether the two have a point in common."""
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
-        )
+        return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Inked cells in a line in one row, the right one not included."""
+    """Inked cells in a line in one row, the end not included."""
 
     row: int
-    left: int
-    right: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +169,7 @@ def find_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[Ink
         for stretch in _INKED.finditer(cells, row * grid.width, (row + 1) * grid.width):
             run = Run(row, stretch.start() - row * grid.width, stretch.end() - row * grid.width)
             touched = sorted(
-                {index for other, index in above if run.left <= other.right and other.left <= run.right}
+                {index for other, index in above if run.start <= other.end and other.start <= run.end}
             )
             index = touched[0] if touched else len(components)
             if not touched:
@@ -222,9 +217,9 @@ def enclose_components(components: Iterable[InkComponent]) -> Box:
 
 def _enclose_runs(runs: Sequence[Run]) -> Box:
     return Box(
-        min(run.left for run in runs),
+        min(run.start for run in runs),
         min(run.row for run in runs),
-        max(run.right for run in runs),
+        max(run.end for run in runs),
         max(run.row for run in runs) + 1,
     )
 
@@ -235,14 +230,14 @@ def _is_frame(runs: Sequence[Run]) -> bool:
     across, down = box.width // 5, box.height // 5
     if min(across, down) < 1:
         return False
-    middle = Box(box.left + across, box.top + down, box.right - across, box.bottom - down)
-    if any(middle.meets_box(Box(run.left, run.row, run.right, run.row + 1)) for run in runs):
+    middle = Box(box.x0 + across, box.y0 + down, box.x1 - across, box.y1 - down)
+    if any(middle.meets_box(Box(run.start, run.row, run.end, run.row + 1)) for run in runs):
         return False
     sides = (
-        {column for run in runs if run.row < middle.top for column in range(run.left, run.right)},
-        {column for run in runs if run.row >= middle.bottom for column in range(run.left, run.right)},
-        {run.row for run in runs if run.left < middle.left},
-        {run.row for run in runs if run.right > middle.right},
+        {column for run in runs if run.row < middle.y0 for column in range(run.start, run.end)},
+        {column for run in runs if run.row >= middle.y1 for column in range(run.start, run.end)},
+        {run.row for run in runs if run.start < middle.x0},
+        {run.row for run in runs if run.end > middle.x1},
     )
     lengths = (box.width, box.width, box.height, box.height)
     return all(10 * len(side) >= 9 * length for side, length in zip(sides, lengths, strict=True))

@@ -41,15 +41,15 @@ _SHORTEST = 2  # characters of a name that can be recognized by them
 
 
 def check_names_in_images(
-    doctors: Sequence[Doctor], *, beside: Sequence[Doctor] = (), work: Path
+    doctors: Sequence[Doctor], *, context: Sequence[Doctor] = (), work: Path
 ) -> list[Doctor]:
     """Return the doctors, IMAGE_NAME_MISMATCH added where the picture clearly shows another one's name.
 
-    ``beside`` are rows of the roster whose names count and whose pictures are not read. Raises UsageError without the
+    ``context`` are rows of the roster whose names count and whose pictures are not read. Raises UsageError without the
     extra, OSError where ``work`` cannot be written.
     """
     reader = _TextReader(work / "ocr")
-    names = {doctor.name for doctor in (*doctors, *beside) if doctor.name}
+    names = {doctor.name for doctor in (*doctors, *context) if doctor.name}
     return [
         row_failures.isolate_row_failure(
             partial(_check_doctor, doctor, names, reader),

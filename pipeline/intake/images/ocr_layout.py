@@ -34,8 +34,8 @@ def cut_seal(image: Image.Image) -> Image.Image | None:
         return None
     side = ink.get_cell_side(small.size) * ink.get_step(image.size)
     box = ink.enclose_components(one for one in components if not one.is_speck).grow(1)
-    left, top = max(0, box.left * side), max(0, box.top * side)
-    part = image.crop((left, top, min(image.width, box.right * side), min(image.height, box.bottom * side)))
+    x0, y0 = max(0, box.x0 * side), max(0, box.y0 * side)
+    part = image.crop((x0, y0, min(image.width, box.x1 * side), min(image.height, box.y1 * side)))
     part = convert_mode(part, "RGBA")
     part.thumbnail((_SIDE, _SIDE))
     return ink.put_on_white(part)
@@ -81,8 +81,8 @@ def _remove_frame(letters: Image.Image) -> Image.Image:
     sides = [_find_line_end(profile) for profile in (columns, rows, columns[::-1], rows[::-1])]
     if not all(sides):
         return letters
-    left, top, right, bottom = sides
-    return letters.crop((left, top, letters.width - right, letters.height - bottom))
+    x0, y0, x1, y1 = sides
+    return letters.crop((x0, y0, letters.width - x1, letters.height - y1))
 
 
 def _measure_profiles(letters: Image.Image) -> tuple[bytes, bytes]:
@@ -105,21 +105,21 @@ def _list_arrangements(letters: Image.Image) -> Iterator[tuple[str, Sequence[Box
     yield "line", [(0, 0, width, height)]
     if _SQUARE[0] <= width / height <= _SQUARE[1]:
         middle = _find_gap(columns, 1 / 2)
-        right, left = _halve_column(letters, middle, width), _halve_column(letters, 0, middle)
-        yield "square", [*right, *left]
-        yield "surname right", [(middle, 0, width, height), *left]
-        yield "surname left", [(0, 0, middle, height), *right]
+        right_half, left_half = _halve_column(letters, middle, width), _halve_column(letters, 0, middle)
+        yield "square", [*right_half, *left_half]
+        yield "surname right", [(middle, 0, width, height), *left_half]
+        yield "surname left", [(0, 0, middle, height), *right_half]
     for count in sorted({height // width, height // width + 1} - {0, 1}):
         if height >= _SQUARE[1] * width and count <= _LONGEST:
             cuts = [0, *(_find_gap(rows, part / count, 1 / count) for part in range(1, count)), height]
-            yield f"column {count}", [(0, top, width, bottom) for top, bottom in pairwise(cuts)]
+            yield f"column {count}", [(0, y0, width, y1) for y0, y1 in pairwise(cuts)]
 
 
-def _halve_column(letters: Image.Image, left: int, right: int) -> list[Box]:
+def _halve_column(letters: Image.Image, x0: int, x1: int) -> list[Box]:
     """Return the upper and the lower half of a column of the picture."""
-    rows = _measure_profiles(letters.crop((left, 0, right, letters.height)))[1]
+    rows = _measure_profiles(letters.crop((x0, 0, x1, letters.height)))[1]
     middle = _find_gap(rows, 1 / 2)
-    return [(left, 0, right, middle), (left, middle, right, letters.height)]
+    return [(x0, 0, x1, middle), (x0, middle, x1, letters.height)]
 
 
 def _find_gap(profile: bytes, near: float, reach: float = 1 / 2) -> int:
@@ -138,10 +138,10 @@ def _join_in_line(tiles: Sequence[Image.Image]) -> Image.Image:
         if min(tile.size) > 0
     ]
     line = Image.new("L", (sum(tile.width + _GAP for tile in scaled) + _GAP, _LINE + 2 * _GAP), 255)
-    left = _GAP
+    x0 = _GAP
     for tile in scaled:
-        line.paste(tile, (left, _GAP))
-        left += tile.width + _GAP
+        line.paste(tile, (x0, _GAP))
+        x0 += tile.width + _GAP
     return line
 
 

@@ -64,15 +64,15 @@ def find_matches(
     departments = _collect_departments(person_ids, doctors)
     known = frozenset(make_department_key(name) for names in departments.values() for name in names)
     stem_index = StemIndex(index)
-    found = [
+    named = [
         list(match_by_name(doctor, departments.get(person, ()), known, stem_index))
         for person, doctor in zip(person_ids, doctors, strict=True)
     ]
     keys = frozenset(doctor.key for doctor in doctors if doctor.key)
-    fitting = [tuple(match.candidate for match in matches) for matches in found]
+    fitting = [tuple(match.candidate for match in matches) for matches in named]
     by_row = [
         _mark_namesakes(doctor, matches, sealed_people, keys)
-        for doctor, matches in zip(doctors, found, strict=True)
+        for doctor, matches in zip(doctors, named, strict=True)
     ]
     shared = _resolve_shared_files(person_ids, by_row)
     return ImageMatches(person_ids, by_row, fitting, shared)

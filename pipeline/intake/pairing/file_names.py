@@ -108,8 +108,8 @@ def split_extension(name: str) -> tuple[str, str]:
 
 
 def _split_last_extension(name: str) -> tuple[str, str]:
-    found = _EXTENSION.search(name)
-    return (name[: found.start()], f".{fold_width(found[1]).lower()}") if found else (name, "")
+    hit = _EXTENSION.search(name)
+    return (name[: hit.start()], f".{fold_width(hit[1]).lower()}") if hit else (name, "")
 
 
 def is_image_extension(extension: str) -> bool:
@@ -228,7 +228,7 @@ def list_readings(name: str) -> tuple[tuple[str, str], ...]:
     """
     if name.isascii():
         return tuple(_unescape(name)) if "%" in name or "#" in name else ()
-    found: dict[str, str] = {}
+    readings: dict[str, str] = {}
     for written, before in ((name, ""), (unicodedata.normalize("NFC", name), "NFD→NFC + ")):
         if before and written == name:
             continue
@@ -237,8 +237,8 @@ def list_readings(name: str) -> tuple[tuple[str, str], ...]:
             for encoding in meant if raw is not None else ():
                 text = _decode_as(raw or b"", encoding)
                 if text is not None and text != name:
-                    found.setdefault(text, f"{before}{_TITLES[encoding]} → {taken_for}")
-    return tuple(found.items())
+                    readings.setdefault(text, f"{before}{_TITLES[encoding]} → {taken_for}")
+    return tuple(readings.items())
 
 
 def make_readable(name: str) -> str:

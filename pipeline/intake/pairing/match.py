@@ -27,7 +27,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
 from pipeline.errors import NotReadNow
-from pipeline.intake.images.image_files import MAX_BYTES
+from pipeline.intake.images.image_files import MAX_BYTES, format_size
 from pipeline.intake.pairing import embedded_images, match_problems, picture_column
 from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches, find_contested_files, find_matches
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, STRENGTH, ImageMatch
@@ -195,8 +195,8 @@ class _RowMatcher:
     ) -> Doctor:
         """Give the doctor the one picture that all of these are, or the problem that they are several."""
         if len(matches) >= MAX_VARIANTS:
-            found = list_texts(show_path(match.candidate.relative_path, doctor) for match in matches)
-            return add_problem(doctor, make_problem("IMAGE_AMBIGUOUS", doctor, found=found))
+            files = list_texts(show_path(match.candidate.relative_path, doctor) for match in matches)
+            return add_problem(doctor, make_problem("IMAGE_AMBIGUOUS", doctor, found=files))
         try:
             options = [
                 *(_Option(self._get_image(doctor, match), match) for match in matches),
@@ -220,8 +220,8 @@ class _RowMatcher:
         candidate = match.candidate
         file = show_path(candidate.relative_path, doctor)
         if candidate.size > MAX_BYTES and not candidate.fault:
-            found, limit = (f"{size / 1_000_000:.1f} MB" for size in (candidate.size, MAX_BYTES))
-            raise _RowRefused(make_problem("IMAGE_TOO_LARGE", doctor, file=file, found=found, limit=limit))
+            detail = {"found": format_size(candidate.size), "limit": format_size(MAX_BYTES)}
+            raise _RowRefused(make_problem("IMAGE_TOO_LARGE", doctor, file=file, **detail))
         try:
             image = self._sources.get_image(candidate)
         except NotReadNow as trouble:
@@ -273,13 +273,13 @@ def _require_one_image(doctor: Doctor, options: Sequence[_Option]) -> None:
     """Raise _RowRefused where the options are not all one picture, or cannot be compared now."""
     if len(options) == 1:
         return
-    found = list_texts(option.show_source(doctor) for option in options)
+    files = list_texts(option.show_source(doctor) for option in options)
     try:
         is_one = are_same_image(option.image for option in options)
     except NotReadNow as trouble:
-        raise _RowRefused(match_problems.explain_not_read(doctor, found, trouble)) from None
+        raise _RowRefused(match_problems.explain_not_read(doctor, files, trouble)) from None
     if not is_one:
-        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=found))
+        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files))
 
 
 def _require_content(doctor: Doctor, image: ImageFile, file: str) -> ImageFile:
@@ -298,8 +298,8 @@ def _list_warnings(doctor: Doctor, options: Sequence[_Option]) -> Iterator[Probl
     elif first.source.overlaps_neighbour:
         yield replace(make_problem("IMAGE_AMBIGUOUS", doctor), severity="warning")
     if len(options) > 1:
-        found = list_texts(option.show_source(doctor) for option in options)
-        yield make_problem("IMAGE_DUPLICATE_FILE", doctor, found=found)
+        files = list_texts(option.show_source(doctor) for option in options)
+        yield make_problem("IMAGE_DUPLICATE_FILE", doctor, found=files)
 
 
 def _list_name_warnings(doctor: Doctor, match: ImageMatch) -> Iterator[Problem]:

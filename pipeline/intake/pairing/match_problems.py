@@ -47,8 +47,8 @@ def explain_refused_entry(doctor: Doctor, entry: PictureEntry, refusal: str) -> 
 
 def explain_moved_entry(doctor: Doctor, entry: PictureEntry) -> Problem:
     """Return the problem of a results workbook's line whose picture entry was another row's."""
-    found = _show_entry(entry.text)
-    return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, other=entry.owner, claimed="entry")
+    text = _show_entry(entry.text)
+    return make_problem("IMAGE_AMBIGUOUS", doctor, found=text, other=entry.owner, claimed="entry")
 
 
 def explain_untrusted_match(doctor: Doctor) -> Problem:
@@ -64,12 +64,12 @@ def explain_contested_files(
     contested: Mapping[Candidate, ContestedFile],
 ) -> Problem:
     """Return the problem of files that one doctor's entry names and that are another's by name, and who that is."""
-    files = [contested[match.candidate] for match in fitting]
-    rows = {other for file in files for other in file.rows} - {row}
-    seal_names = dict.fromkeys(name for file in files for name in file.seal_names)
+    claims = [contested[match.candidate] for match in fitting]
+    rows = {other for claim in claims for other in claim.rows} - {row}
+    seal_names = dict.fromkeys(name for claim in claims for name in claim.seal_names)
     other = list_texts([*(describe_row(doctors[other]) for other in sorted(rows)), *seal_names])
-    found = list_texts(show_path(match.candidate.relative_path, doctors[row]) for match in fitting)
-    return make_problem("IMAGE_AMBIGUOUS", doctors[row], found=found, other=other, claimed="name")
+    files = list_texts(show_path(match.candidate.relative_path, doctors[row]) for match in fitting)
+    return make_problem("IMAGE_AMBIGUOUS", doctors[row], found=files, other=other, claimed="name")
 
 
 def explain_shared_files(
@@ -77,7 +77,7 @@ def explain_shared_files(
 ) -> Problem:
     """Return the problem of files that fit another person as well, in the roster or before it, or another department."""
     doctor = doctors[row]
-    found = list_texts(show_path(match.candidate.relative_path, doctor) for match in fitting)
+    files = list_texts(show_path(match.candidate.relative_path, doctor) for match in fitting)
     others = {
         other
         for match in fitting
@@ -86,11 +86,11 @@ def explain_shared_files(
     }
     if others:
         other = list_texts(describe_row(doctors[other]) for other in sorted(others))
-        return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, other=other)
+        return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, other=other)
     if any(match.department == "namesake" for match in fitting):
-        return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, namesake="yes")
+        return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, namesake="yes")
     department = mask_file_name(doctor.department or "—")
-    return make_problem("IMAGE_AMBIGUOUS", doctor, found=found, department=department)
+    return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
 
 
 def explain_missing(

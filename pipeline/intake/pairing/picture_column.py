@@ -49,7 +49,7 @@ class EarlierRow(NamedTuple):
     row_id: str
     key: str | None
     name: str | None
-    place: str  # a.xlsx 内科 12
+    position: str  # a.xlsx 内科 12
 
 
 # run -> sha256 -> rows; None: unknown run
@@ -138,7 +138,7 @@ def _judge_origin(
         return "written", ""
     if is_own:
         return "given", ""
-    return "moved", correction.picture_entry_owner or (rows[0].place if rows else "")
+    return "moved", correction.picture_entry_owner or (rows[0].position if rows else "")
 
 
 def _list_earlier_rows(
@@ -197,8 +197,8 @@ def get_file_of_path(text: str) -> str | None:
 
 def find_named_column(text: str) -> str | None:
     """Return the column of the roster cell whose picture an entry means (``▣ H12``, as To fix writes it), or None."""
-    found = _CELL.match(text)
-    return found[1] if found else None
+    cell = _CELL.match(text)
+    return cell[1] if cell else None
 
 
 def names_file(text: str) -> bool:
