@@ -1,4 +1,4 @@
-"""What holds for every test: the registry of ledgers lies in a state folder of the test's own."""
+"""Gives every test a registry of ledgers of its own, never the user's."""
 
 from itertools import count
 
@@ -7,10 +7,13 @@ import pytest
 _numbers = count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def state_homes(tmp_path_factory):
-    """The folder in which the tests' state folders lie; each is made when it is first written to."""
-    return tmp_path_factory.mktemp("state-homes")
+    """Make the folder of the tests' state folders; fixtures wider than one test share one of them."""
+    folder = tmp_path_factory.mktemp("state-homes")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "shared"))
+        yield folder
 
 
 @pytest.fixture(autouse=True)
