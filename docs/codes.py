@@ -174,7 +174,7 @@ def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[
 
 def _advice(advice: Advice, language: str, say: Say) -> tuple[str, ...]:
     who = result_word(f"who.{advice.who}", language)
-    return advice.what(language), who, advice.todo(language), say(f"rerun.{advice.rerun}")
+    return advice.explain(language), who, advice.instruct(language), say(f"rerun.{advice.rerun}")
 
 
 def _blanks(sentence: str) -> str:

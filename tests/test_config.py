@@ -68,8 +68,8 @@ def test_broken_yaml_names_its_line(tmp_path):
         ("https://.tencentcloudapi.com", "only scheme"),
         ("https://essbasic.tencentcloudapi。com", "only scheme"),
         ("https://[::1", "only scheme"),
-        ("https://essbasic.tencentcloudapi.com:0", "no such port"),
-        ("http://127.0.0.1:65536", "no such port"),
+        ("https://essbasic.tencentcloudapi.com:0", "invalid port"),
+        ("http://127.0.0.1:65536", "invalid port"),
         ("essbasic.tencentcloudapi.com", "must begin with https://"),
         ("https://169.254.169.254", "not an address"),
         ("https://essbasic.tencentcloudapi.com.evil.cn", "not an address"),
@@ -105,11 +105,11 @@ def test_the_file_host_follows_the_endpoint(tmp_path):
 
 def test_two_environments_are_never_mixed(tmp_path):
     text = "api: {endpoint: 'http://127.0.0.1:1', file_endpoint: 'https://file.ess.tencent.cn'}\n"
-    assert "two environments" in _faults(tmp_path, text)
+    assert "different environments" in _faults(tmp_path, text)
 
 
 def test_inline_keys_are_refused_with_file_id(tmp_path):
-    assert "only with contract: inline" in _faults(tmp_path, "api: {license_type: 1}\n")
+    assert "only allowed with contract: inline" in _faults(tmp_path, "api: {license_type: 1}\n")
 
 
 def test_auto_sign_needs_a_decision_on_the_paid_licence(tmp_path):
@@ -139,8 +139,8 @@ def test_the_former_prefix_is_read_with_a_warning_and_foreign_names_are_not(tmp_
     assert main(["--lang", "en", "config", "show"]) == 0
     shown, told = capsys.readouterr()
     assert ("out: there" in shown, "app_id: current" in shown) == (True, True)
-    assert told.count("PIPELINE_OUT is a former name. It is still read; rename it to ESIGN_IMPORT_OUT") == 1
-    assert "PIPELINE_API__APP_ID is a former name. It is not used" in told
+    assert told.count("PIPELINE_OUT has an old name. It still works; rename it to ESIGN_IMPORT_OUT") == 1
+    assert "PIPELINE_API__APP_ID has an old name and is ignored" in told
     assert "WORKSPACE" not in told
 
 
@@ -158,7 +158,7 @@ def test_an_unknown_name_in_the_environment_is_refused(tmp_path):
     "处方章", "{name}{nr}", "{name", "{name.x}", "{name}{staff_no:>999999999}", "{name}{staff_no!r}", "{name}{}"
 ])  # fmt: skip
 def test_a_template_must_name_the_doctor(tmp_path, template):
-    assert "needs {name}" in _faults(tmp_path, f"seal_name: '{template}'\n")
+    assert "must contain {name}" in _faults(tmp_path, f"seal_name: '{template}'\n")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(
 
 def test_columns_name_known_fields(tmp_path):
     told = _faults(tmp_path, "\ncolumns:\n  工牌: staff\n")
-    assert "config.yaml:3: columns.工牌: there is no field “staff”; write one of: name, " in told
+    assert "config.yaml:3: columns.工牌: unknown field “staff”; use one of: name, " in told
     assert "ignore" in told
     columns = _load(tmp_path, "columns: {工牌: staff_no, 血型: ignore}\n").columns
     assert columns == {"工牌": "staff_no", "血型": "ignore"}
@@ -189,11 +189,11 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
     lines = [line.removeprefix(f"{path}:") for line in en.splitlines()]
     assert (
         lines[0]
-        == "environment ESIGN_IMPORT_LIMITS__CONCURRENCY: limits.concurrency: must be a number (it says “many”)"
+        == "environment variable ESIGN_IMPORT_LIMITS__CONCURRENCY: limits.concurrency: must be a number (it is “many”)"
     )
     assert lines[1:] == [
-        "3: intake.max_rows: must be a whole number (it says “some”)",
-        "5: api.timeout_seconds: must be greater than 0 (it says “-2”)",
+        "3: intake.max_rows: must be a whole number (it is “some”)",
+        "5: api.timeout_seconds: must be greater than 0 (it is “-2”)",
         "6: unknwon: unknown key; did you mean unknown?",
     ]
     assert f"{path}:5: api.timeout_seconds：必须大于 0（写的是“-2”）" in zh
@@ -201,13 +201,13 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
 
 def test_words_that_nearly_fit_are_told_with_the_way_to_write_them(tmp_path):
     told = _faults(tmp_path, "guards: {deadline: '25:99'}\napi: {scene_key: OTHERS}\n")
-    assert '25:99: is not a time; write it like "06:00"' in told
-    assert "(it says “OTHERS”)" in told
+    assert '25:99: must be a time such as "06:00"' in told
+    assert "(it is “OTHERS”)" in told
     assert "put it in quotes" in _faults(tmp_path, "seals: a: b\n")
     (tmp_path / "config.yaml").write_bytes("seals: 处方印章\n".encode("gbk"))
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "config.yaml", {})
-    assert "Save as, encoding UTF-8" in caught.value.say("en")
+    assert "Save as with encoding UTF-8" in caught.value.say("en")
 
 
 def test_a_secret_that_does_not_fit_is_not_shown(tmp_path):
@@ -222,7 +222,7 @@ def test_ids_that_are_missing_are_named_with_their_lines(tmp_path, capsys):
     path = tmp_path / "config.yaml"
     path.write_text("api:\n  app_id: …\n  operator_open_id: x\n", "utf-8")
     assert main(["--config", str(path), "--lang", "en", "config", "validate"]) == 2
-    assert "still has to say: api.app_id (line 2), api.organization_open_id" in capsys.readouterr().err
+    assert ": not filled in: api.app_id (line 2), api.organization_open_id" in capsys.readouterr().err
 
 
 def test_validate_says_which_paths_are_not_there(tmp_path, capsys):

@@ -11,7 +11,7 @@ from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.problems import CATALOGUE, OTHER_CASE, message, parted, problem
 from pipeline.messages.results import WORDS
-from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE, advice_for, known
+from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE, advice_for, is_known_code
 from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
 
 HOUSE = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def test_every_code_stands_on_the_page(codes, language):
 def test_every_advice_says_who_what_and_how_in_both_languages(code):
     advice = ADVICE[code]
     assert f"who.{advice.who}" in WORDS
-    for said in (advice.what, advice.todo):
+    for said in (advice.explain, advice.instruct):
         assert HAN.search(said("zh"))
         assert said("zh").endswith("。")
         assert not HAN.search(said("en").replace(INTERFACE, ""))
@@ -72,7 +72,7 @@ def test_advice_of_its_own_is_for_codes_that_exist():
 def test_who_acts_and_whether_a_rerun_helps(code, who, rerun):
     advice = advice_for(code)
     assert (advice.who, advice.rerun) == (who, rerun)
-    assert known(code) == (code != "SomethingNobodyHasSeen.Yet")
+    assert is_known_code(code) == (code != "SomethingNobodyHasSeen.Yet")
 
 
 def test_what_may_have_made_a_seal_is_never_sent_again():
@@ -107,10 +107,14 @@ def test_a_message_names_the_cell_what_was_found_and_what_to_do(code, language):
         ("zh", "创建个人处方签印章", INTERFACE),
         ("zh", "(?<!原)自动签", "授权签（原自动签）"),
         ("en", "seal_image_compress", "Make the picture smaller, then retry"),
-        ("en", "switch enable_auto_sign off", "with contract: inline, api.enable_auto_sign: false"),
-        ("en", "a minor cannot have a seal", "below the legal age"),
+        (
+            "en",
+            "switch enable_auto_sign off",
+            "with contract: inline you can also set api.enable_auto_sign: false",
+        ),
+        ("en", "a minor cannot have a seal", "under the legal age"),
         ("en", "The uploaded picture has expired", "An id in the request was not accepted"),
-        ("en", "may not manage seals", "The operator lacks a right"),
+        ("en", "may not manage seals", "The operator has insufficient permissions"),
     ],
 )
 def test_a_sentence_without_a_source_is_gone(language, wrong, right):

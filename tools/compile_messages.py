@@ -3,7 +3,7 @@
 import struct
 
 from pipeline.cli.help import DOMAIN, LOCALE
-from pipeline.messages.click import CHINESE, PLURALS
+from pipeline.messages.help import CHINESE, PLURALS
 
 HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: zh\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
 TARGET = LOCALE / "zh" / "LC_MESSAGES" / f"{DOMAIN}.mo"

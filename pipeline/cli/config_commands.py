@@ -31,7 +31,7 @@ def validate(session: Session) -> int:
     is_usable = _report_missing_paths(session, config)
     if config.api.placeholders:
         missing = missing_ids(config, session.config_name)
-        session.alert("placeholders", file=session.config_name, keys=missing)
+        session.alert("usage.placeholders", place=session.config_name, keys=missing)
         is_usable = False
     if not is_usable:
         session.suggest_command("next_after", "config", "validate")

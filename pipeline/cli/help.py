@@ -1,7 +1,7 @@
 """The help of every command in the reader's language, laid out by the width of its characters.
 
 click asks the standard library's `gettext` for its own texts, and `gettext` reads compiled catalogues:
-``locale/zh/LC_MESSAGES/esign-import.mo`` is `pipeline.messages.click`, made by ``python tools/compile_messages.py``.
+``locale/zh/LC_MESSAGES/esign-import.mo`` is `pipeline.messages.help`, made by ``python tools/compile_messages.py``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from pathlib import Path
 import click
 
 from pipeline.messages.catalogue import say
-from pipeline.messages.click import CHINESE, KINDS, RANGES, STOPS
-from pipeline.messages.help import HELP
+from pipeline.messages.help import CHINESE, HELP, KINDS, RANGES, STOPS
 from pipeline.support.text_width import measure_width
 
 DOMAIN = "esign-import"

@@ -85,7 +85,7 @@ def _find_config_for_check(session: Session) -> tuple[Config, str | None]:
         return session.read_config(None), session.render_sentence("no_config_short")
     if config.api.placeholders:
         missing = missing_ids(config, session.config_name)
-        return config, session.render_sentence("placeholders", file=session.config_name, keys=missing)
+        return config, session.render_sentence("usage.placeholders", place=session.config_name, keys=missing)
     return config, None
 
 

@@ -153,7 +153,7 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
         session.alert("status_lost", path=lost_run)
         session.suggest_command("next_rebuild", "ledger", "rebuild")
         return 74
-    session.print_text("status_no_ledger")
+    session.print_text("status_none")
     _print_next_steps(session, config, recorded_run)
     return 0
 
@@ -316,7 +316,7 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
 def _list_matches(session: Session, timelines: Sequence[PersonTimeline], words: Sequence[str]) -> int:
     """List the doctors whom the query fits, and show how to narrow it."""
     from pipeline.domain.masking import mask_text
-    from pipeline.messages.timeline import say
+    from pipeline.messages.resolution import render_timeline_text
     from pipeline.resolution.person_query import find_unique_word
     from pipeline.resolution.timeline import summarize
     from pipeline.resolution.timeline_text import render_people
@@ -326,15 +326,17 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], words: 
     if session.as_json:
         return 2
     language = session.language
-    session.print_data(say("many", language, n=len(people), query=mask_text(" ".join(words))))
+    session.print_data(
+        render_timeline_text("many", language, n=len(people), query=mask_text(" ".join(words)))
+    )
     for line in render_people(people[:MAX_PEOPLE_LISTED], language):
         session.print_data(line)
     if len(people) > MAX_PEOPLE_LISTED:
-        session.print_data(say("many.more", language, n=len(people) - MAX_PEOPLE_LISTED))
+        session.print_data(render_timeline_text("many.more", language, n=len(people) - MAX_PEOPLE_LISTED))
     first, *others = timelines
     narrower = [*filter(None, [first.name]), find_unique_word(first, others)]
     command = f"{session.invocation} {join(['explain', *narrower])}"
-    session.print_next_step(say("many.narrow", language), command)
+    session.print_next_step(render_timeline_text("many.narrow", language), command)
     return 2
 
 

@@ -13,7 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.catalogue import phrase
-from pipeline.messages.config import PARSER
+from pipeline.messages.config import PARSER_TEXTS
 from pipeline.messages.localized import Bilingual, Phrase
 
 MAX_BYTES = 1 << 20  # of a file
@@ -69,7 +69,7 @@ def read_document(path: Path) -> Document:
 
 def _syntax(path: Path, line: int, why: str) -> Phrase:
     """Say what the parser's words mean; words that the catalogue does not know are said in English alone."""
-    told = next((meant for words, meant in PARSER.items() if words in why), None)
+    told = next((meant for words, meant in PARSER_TEXTS.items() if words in why), None)
     if told is None:
         return phrase("config.strange_syntax", path=path, line=line, why=why)
     return phrase("config.syntax", path=path, line=line, why=Bilingual(*told))

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.messages import (
-    cli,
-    columns,
-    config,
-    credentials,
-    ledger,
-    punctuation,
-    resolution,
-    review_file,
-    sandbox,
-    status,
-    system,
-    usage,
-)
+from pipeline.messages import cli, config, ledger, pages, resolution, system, usage
 from pipeline.messages.localized import Phrase, Words
 
 TABLES: tuple[Mapping[str, Words], ...] = (
-    cli.WORDS,
-    columns.WORDS,
-    config.WORDS,
-    credentials.WORDS,
-    resolution.WORDS,
-    review_file.WORDS,
-    ledger.WORDS,
-    punctuation.WORDS,
-    sandbox.WORDS,
-    status.WORDS,
-    system.WORDS,
-    usage.WORDS,
+    cli.CLI_TEXTS,
+    config.COLUMN_TEXTS,
+    config.CONFIG_TEXTS,
+    config.CREDENTIAL_TEXTS,
+    config.FAULT_FILE_TEXTS,
+    ledger.LEDGER_TEXTS,
+    pages.REVIEW_FILE_TEXTS,
+    resolution.CERTIFY_TEXTS,
+    resolution.RESOLUTION_TEXTS,
+    system.DISK_TEXTS,
+    system.MARKS,
+    usage.STATUS_TEXTS,
+    usage.USAGE_TEXTS,
 )
 SENTENCES: Mapping[str, Words] = {key: words for table in TABLES for key, words in table.items()}
 

@@ -4,39 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.messages.certify import CERTIFY_WORDS
-
 SANDBOX_IDS = """  SecretId {secret_id}
   SecretKey {secret_key}
   app_id {app_id}
   organization_open_id {organization}
   operator_open_id {operator}"""
 
-WORDS: Mapping[str, tuple[str, str]] = {
+CLI_TEXTS: Mapping[str, tuple[str, str]] = {
     "bug": (
         "程序内部错误（{kind}）；已发送的行都记在台账里，请带上 -v 的输出联系开发者。",
-        "A bug ({kind}); what was sent is in the ledger. Report it with the output of -v.",
+        "Program error ({kind}). Everything sent is in the ledger. Report the error with the output of -v.",
     ),
-    "resolve_nothing": ("没有待查清的行。", "Nothing waits for a decision."),
+    "resolve_nothing": ("没有待查清的行。", "Nothing to resolve."),
     "resolve_unknown": (
         "未知  {name}（{place}）：{at} 提交，印章名称“{seal_name}”，TraceId {trace}，{host}",
-        "unknown  {name} ({place}): sent {at} as “{seal_name}”, trace id {trace}, {host}",
+        "unknown  {name} ({place}): sent {at} as “{seal_name}”, TraceId {trace}, {host}",
     ),
     "resolve_exists": (
         "名称已存在  {name}（{place}）：{at} 提交时，腾讯答复已有名为“{seal_name}”的印章，TraceId {trace}，{host}",
-        "name exists  {name} ({place}): sent {at}, the service has a seal “{seal_name}” already, trace id {trace}, {host}",
+        "name exists  {name} ({place}): when sent {at}, the service already had a seal “{seal_name}”, TraceId {trace}, {host}",
     ),
     "resolve_changed": (
         "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同的是{differs}",
-        "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id} in: {differs}",
+        "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id} in {differs}",
     ),
     "resolve_rejected": (
         "可能同一人  {name}（{place}）：姓名和{agreed}与“{seal_name}”的医生相同（证件尾号 {tail}，{at}，{word}）",
-        "possibly the same person  {name} ({place}): name and {agreed} are those of the doctor of “{seal_name}” (last four {tail}, {at}, {word})",
+        "possibly the same person  {name} ({place}): same name and {agreed} as the doctor of “{seal_name}” (last four digits {tail}, {at}, {word})",
     ),
     "resolve_evidence": (
-        "      应答里出现过印章ID {seal_id}，未经证实",
-        "      an answer held the SealId {seal_id}; it is not proven",
+        "      一次应答里出现过印章ID {seal_id}，未经证实",
+        "      an answer contained the SealId {seal_id}; it is not confirmed",
     ),
     "resolve_ways": (
         """按印章名称查找（控制台、审计日志），再登记结论：
@@ -46,122 +44,120 @@ WORDS: Mapping[str, tuple[str, str]] = {
   {program} resolve 印章ID --keep | --replace  内容有变的行
   {program} resolve 印章ID或TraceId --same-person | --other-person  可能同一人：号码是改正后的同一人，还是另一人
 没找到不等于没有创建：要先用 certify 登记过某处能看到导入的印章，--not-created 才算数；另有把握时加 --sure。""",
-        """Search for the seal name (console, audit log), then enter what you found:
-  {program} resolve TRACEID --seal-id SEALID    it is there, and this person's
-  {program} resolve TRACEID --not-theirs        the name exists, the seal is another person's: the next run adds the staff number
+        """Look for the seal by its name (console, audit log), then record the outcome:
+  {program} resolve TRACEID --seal-id SEALID    found, and it is this person's
+  {program} resolve TRACEID --not-theirs        the name exists, but the seal is another person's: the next run adds the staff number
   {program} resolve TRACEID --not-created       it was not created: the next run sends it again
   {program} resolve SEALID --keep | --replace   for a changed row
-  {program} resolve SEALID|TRACEID --same-person | --other-person   a corrected number of that person, or another person's
-Not finding a seal proves nothing before certify has recorded that the place shows imported seals; if you know it otherwise, add --sure.""",
+  {program} resolve SEALID|TRACEID --same-person | --other-person   the number is a corrected one of the same person, or another person's
+If you do not find a seal, it may still exist: --not-created counts only after certify has recorded that the place shows imported seals. If you know it from another source, add --sure.""",
     ),
     "resolve_one_way": (
         "每次只能用一种方式；--seal-name 只和 --replace 一起用，--sure 只和 --not-created 一起用。",
-        "One way at a time; --seal-name goes with --replace alone, --sure with --not-created alone.",
+        "Only one way at a time; --seal-name only with --replace, --sure only with --not-created.",
     ),
     "resolve_nobody": (
         "没有待查清的行与“{query}”相符。",
-        "Nothing that waits for a decision answers to “{query}”.",
+        "No row to resolve matches “{query}”.",
     ),
     "resolve_many": (
         "有 {n} 行与“{query}”相符；请用 TraceId 或工号指明是哪一行。",
-        "Several rows answer to “{query}” ({n}); name the one by its trace id or staff number.",
+        "Several rows match “{query}” ({n}); specify one by its TraceId or staff number.",
     ),
     "looked_up": (
         "{name}：腾讯确认已创建，印章ID {seal_id}，已登记。请在控制台核对图案。",
-        "{name}: the service confirms SealId {seal_id}; it is entered. Compare the picture in the console.",
+        "{name}: the service confirms that the seal was created, SealId {seal_id}; recorded. Compare the picture in the console.",
     ),
     "looked_up_nothing": (
         "{name}：没有查到（{words}）。这不能说明没有创建。",
-        "{name}: nothing was found ({words}). That does not mean that nothing was created.",
+        "{name}: not found ({words}). The seal may still exist.",
     ),
     "probe_not_allowed": (
         "配置里是 unknown: hold；先用 certify 验证，再设 unknown: probe。",
-        "The configuration says unknown: hold; certify first, then set unknown: probe.",
+        "The configuration has unknown: hold. Run certify first, then set unknown: probe.",
     ),
     "probe_nothing": (
-        "{name}：没有可以重发的提交（不在名单里，或没有待查清的提交）。",
-        "{name}: there is no create to send again (not in the rosters, or none without a verdict).",
+        "{name}：没有可以重发的提交（不在名单里，或没有结果未知的提交）。",
+        "{name}: there is no submission to repeat (not in the rosters, or none with an unknown result).",
     ),
-    **CERTIFY_WORDS,
-    "resolved": ("已登记：{name}，{way}。", "Entered: {name}, {way}."),
+    "resolved": ("已登记：{name}，{way}。", "Recorded: {name}, {way}."),
     "way_seal_id": ("已创建", "created"),
     "way_not_created": ("未创建，下次运行会提交", "not created; the next run sends it"),
     "way_not_theirs": (
         "同名印章是他人的，下次运行改用别的名称",
-        "the seal of that name is another person's; the next run takes another name",
+        "the seal with this name is another person's; the next run uses another name",
     ),
-    "way_same_person": ("同一人，号码是改正后的", "the same person under a corrected number"),
+    "way_same_person": ("同一人，号码是改正后的", "the same person with a corrected number"),
     "way_other_person": ("另一人，下次运行会提交", "another person; the next run sends it"),
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
-    "way_replace": ("放弃旧印章，下次运行做新的", "the seal is given up; the next run makes a new one"),
-    "resolve_line": ("第 {row} 行没有登记：{why}", "Line {row} was not entered: {why}"),
+    "way_replace": (
+        "放弃旧印章，下次运行新建一枚",
+        "the old seal is abandoned; the next run creates a new one",
+    ),
+    "resolve_line": ("第 {row} 行没有登记：{why}", "Row {row} was not recorded: {why}"),
     "resolved_lines": (
         "已登记 {settled} 行，{left} 行未登记。",
-        "Lines entered: {settled}. Not entered: {left}.",
+        "Rows recorded: {settled}. Not recorded: {left}.",
     ),
     "adopted": (
         "登记了 {n} 枚印章（{known} 枚台账已有），{left} 行没有登记。",
-        "Seals entered: {n} (known before: {known}). Lines not entered: {left}.",
+        "Seals imported: {n} (already known: {known}). Rows not imported: {left}.",
     ),
     "adopt_left": ("  {place}：{why}", "  {place}: {why}"),
     "never_run": (
         "{path} 处还没有台账：这份配置还没有运行过。",
-        "There is no ledger at {path} yet: nothing has run with this configuration.",
+        "There is no ledger at {path} yet: no run has used this configuration.",
     ),
     "no_ledger": (
         "{path} 处没有台账；请用 ledger restore 或 ledger rebuild 恢复。",
-        "There is no ledger at {path}; bring it back with ledger restore or ledger rebuild.",
+        "There is no ledger at {path}; restore it with ledger restore or ledger rebuild.",
     ),
     "warning": ("警告：{text}", "Warning: {text}"),
     "pictures_unread": (
-        "印章图片 {place} 无法读取（{why}）；其中的图片没有用上。",
-        "Pictures in {place} cannot be read ({why}); none of them was used.",
+        "图片文件夹 {place} 无法读取（{why}）；其中的图片没有使用。",
+        "The picture folder {place} cannot be read ({why}); its pictures were not used.",
     ),
     "made": (
         "运行 {run} 停止前已创建 {n} 枚印章，都记在台账里，不会重复创建。",
-        "Before it stopped, run {run} made {n} seals. They are in the ledger and are not made again.",
+        "Before it stopped, run {run} created seals: {n}. They are in the ledger and are not created again.",
     ),
     "no_config": (
         "{folder} 里没有 config.yaml。已有配置就用 --config 写明它在哪里（定时任务里请写完整路径）；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
-        "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a timer). If there is none yet, copy the config.yaml that came with the program and fill in its “…”.",
+        "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a scheduled task). If you have none yet, copy the config.yaml that came with the program and fill in its “…”.",
     ),
     "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
     "next_example": (
         "想先看一个不需要账号的完整示例，请输入：",
-        "To see a whole example first, which needs no account, type:",
-    ),
-    "placeholders": (
-        "{file} 里还没有填写：{keys}",
-        "{file} still has to say: {keys}",
+        "To try a complete example first, without an account, run:",
     ),
     "next_config": (
         "提交（run）需要可用的配置；填好后先输入：",
-        "A run needs a usable configuration; once it is filled in, type first:",
+        "A run needs a usable configuration. After filling it in, run:",
     ),
     "check_without_config": (
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
-        "No usable configuration ({why}): rosters and pictures are checked, nothing is compared with a ledger.",
+        "No usable configuration ({why}): rosters and pictures are checked, but not compared with the ledger.",
     ),
     "check_without_ledger": (
         "{path} 处还没有台账（第一次 run 时建立）：只检查名单和图片；这次的核对页和“失败待改”表只供查看。",
-        "There is no ledger at {path} yet (the first run makes it): rosters and pictures are checked, and the review page and the sheet To fix of this check are for looking only.",
+        "There is no ledger at {path} yet (the first run creates it): rosters and pictures are checked; the review page and the sheet To fix of this check are read-only.",
     ),
-    "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; name a file."),
+    "not_a_file": ("{path} 是文件夹；请写一个文件。", "{path} is a folder; specify a file."),
     "not_read_now": (
         "有文件这次没能读取（{why}），文件和名单都没有问题；没有提交任何内容，请再运行一次，仍然如此请找信息科。",
-        "A file could not be read this time ({why}), which is no fault of the file; nothing was sent, run again, and ask IT if it happens again.",
+        "A file could not be read this time ({why}); file and roster need no correction, and nothing was sent. Run again, and ask IT if it happens again.",
     ),
     "no_such_path": (
         "找不到 {path}（在 {folder} 里找过）。{near}请核对写法；路径里有空格时整个加引号。",
-        "{path} does not exist (looked in {folder}).{near} Check how it is written; a path with blanks needs quotes.",
+        "{path} does not exist (looked in {folder}).{near} Check the spelling; quote paths that contain spaces.",
     ),
     "port_taken": (
         "127.0.0.1 的 {port} 端口已被占用；请用 --port 换一个。",
-        "Port {port} of 127.0.0.1 is taken; choose another with --port.",
+        "Port {port} of 127.0.0.1 is in use; choose another with --port.",
     ),
     "port_rights": (
         "没有权限使用 127.0.0.1 的 {port} 端口（1024 以下的端口要管理员权限）；请用 --port 选 1024 以上的端口。",
-        "Port {port} of 127.0.0.1 needs an administrator's rights, as ports below 1024 do; choose one above with --port.",
+        "Port {port} of 127.0.0.1 needs administrator rights, as do all ports below 1024; choose a higher one with --port.",
     ),
     "port_failed": (
         "127.0.0.1 的 {port} 端口不能用（{why}）；请用 --port 换一个。",
@@ -169,7 +165,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "kept_edits": (
         "{path} 在写出之后被改过，已保留为 {kept}。",
-        "{path} was edited after it had been written; it is kept as {kept}.",
+        "{path} was edited after it was written; it is kept as {kept}.",
     ),
     "copy_held": (
         "另一个程序开着 {path}：最新的结果表是 {copy}。",
@@ -177,47 +173,47 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "not_results": (
         "{path} 不是本程序写出的结果表；请写某次运行的 results.xlsx。",
-        "{path} is not a results workbook of this program; name the results.xlsx of a run.",
+        "{path} is not a results workbook of this program; specify the results.xlsx of a run.",
     ),
     "no_seals": (
         "没有图片文件夹 {path}：请建好并放入图片，或用 --seals 指定；这次只用名单单元格里的图片。",
-        "There is no picture folder {path}: make it, or name another with --seals. This time only pictures in the rosters' cells count.",
+        "There is no picture folder {path}: create it, or specify another with --seals. This time only pictures in roster cells are used.",
     ),
     "no_doctors": ("这些名单里没有医生：{files}{more}。", "No doctors in {files}{more}."),
     "no_rosters": (
         "不是名单：{files}{more}；请只写名单文件，或写名单所在的文件夹。",
-        "Not rosters: {files}{more}. Name roster files only, or their folder.",
+        "Not rosters: {files}{more}. Specify only roster files, or their folder.",
     ),
     "empty_inbox": (
         "没有名单可处理（在 {paths} 里找过）。",
-        "There is no roster to work on (looked in {paths}).",
+        "There is no roster to process (looked in {paths}).",
     ),
     "sending_to": (
         "提交到{environment}，机构 {organization}",
         "Sending to {environment}, organisation {organization}",
     ),
-    "pictures_in_cells": ("名单单元格里的图片", "those in the rosters' cells"),
+    "pictures_in_cells": ("名单单元格里的图片", "those in roster cells"),
     "reading": ("名单 {rosters} · 图片 {seals}", "Rosters {rosters} · pictures {seals}"),
     "forecast": (
         "名单共 {rows} 行；将创建最多 {creates} 枚印章，{time}。",
-        "Rows: {rows}. Seals to be created: at most {creates}, in {time}.",
+        "Rows: {rows}. Seals to create: at most {creates}, {time}.",
     ),
     "forecast_nothing": (
         "名单共 {rows} 行，没有要提交的：{why}。",
-        "Rows: {rows}. Nothing is to be sent: {why}.",
+        "Rows: {rows}. Nothing to send: {why}.",
     ),
-    "forecast_others": ("可提交但不属于这次重试 {n}", "Ready, but not among those to retry {n}"),
+    "forecast_others": ("可提交但不属于这次重试 {n}", "ready, but not part of this retry {n}"),
     "forecast_nobody": (
         "名单里没有医生，没有要提交的。",
-        "The rosters hold no doctors: nothing is to be sent.",
+        "The rosters contain no doctors; nothing to send.",
     ),
     "forecast_unread": (
-        "没有读成一个名单，没有要提交的。",
-        "No roster could be read: nothing is to be sent.",
+        "名单都无法读取，没有要提交的。",
+        "No roster could be read; nothing to send.",
     ),
     "forecast_guarded": (
-        "名单共 {rows} 行。有一项保护条件不放行，什么都不提交；原因见下。",
-        "Rows: {rows}. A guard lets nothing through, so nothing is sent; see below for the reason.",
+        "名单共 {rows} 行。触发保护，本次没有提交；原因见下。",
+        "Rows: {rows}. Stopped by a safety check; nothing was sent. The reason is below.",
     ),
     "time.moment": ("不到 1 秒", "less than a second"),
     "time.seconds": ("约需 {n} 秒", "about {n} s"),
@@ -225,19 +221,19 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "time.hours": ("约需 {n} 小时", "about {n} h"),
     "judged": (
         "核对结果：判对 {right}，判错 {wrong}。",
-        "The review: {right} right, {wrong} wrong.",
+        "Review: {right} right, {wrong} wrong.",
     ),
     "judged_elsewhere": (
         "其中 {rows} 条与现在可提交的行不符（已有印章，或姓名、印章名称、图片后来改过），不起作用。",
-        "Of these {rows} fit no row that could be sent now (sealed already, or name, seal name or picture changed).",
+        "Review entries that match no row that can be sent now (already sealed, or name, seal name or picture changed) and have no effect: {rows}.",
     ),
     "licences": (
         "注意：本次将绑定 {licences} 个个人许可（每个都要付费，且不能释放）。",
-        "Note: personal licences that this will bind: {licences} (each is paid and cannot be released).",
+        "Note: personal licences this run will bind: {licences} (each is paid and cannot be released).",
     ),
     "heavy": (
         "{heavy} 张图片超过 2 MB，旧接口建议使用更小的图片。",
-        "Pictures over 2 MB: {heavy}; the older contract advises smaller ones.",
+        "Pictures over 2 MB: {heavy}; smaller ones are recommended for the older contract.",
     ),
     "confirm": (
         "在{environment}为机构 {organization} 创建这些印章，是否继续？",
@@ -247,7 +243,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "declined": ("没有发送任何内容。", "Nothing was sent."),
     "stopping": (
         "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",
-        "Stopping: nothing new is sent, what is under way is awaited (once more leaves at once).",
+        "Stopping after the requests in progress (press Ctrl-C again to quit now).",
     ),
     "progress": ("已完成 {done}/{total}（{share}）{told}", "done {done}/{total} ({share}) {told}"),
     "rate": ("{rate} 次/秒（上限的 {share}）", "{rate}/s ({share} of the limit)"),
@@ -255,7 +251,7 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "outage_now": ("{since} 起没有应答 · {host}：{cause}", "no answer since {since} · {host}: {cause}"),
     "outage_until": (
         "{since} 起没有应答，{until} 放弃 · {host}：{cause}",
-        "no answer since {since}, gives up at {until} · {host}: {cause}",
+        "no answer since {since}, giving up at {until} · {host}: {cause}",
     ),
     "outage_began": (
         "{host} 从 {since} 起没有可用的应答（{cause}）；仍在尝试。",
@@ -263,18 +259,18 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     ),
     "outage_paused": (
         "{host} 从 {since} 起没有可用的应答（{cause}）。暂停提交，恢复后自动继续；到 {until} 仍没有应答就停止本次运行。请检查网络、DNS、代理和防火墙。",
-        "No usable answer from {host} since {since} ({cause}). Sending is paused and goes on by itself; without an answer by {until} the run stops. Check network, DNS, proxy and firewall.",
+        "No usable answer from {host} since {since} ({cause}). Sending is paused and resumes by itself; the run stops at {until} if there is still no answer. Check network, DNS, proxy and firewall.",
     ),
     "outage_over": (
         "{host} 恢复应答（中断了 {time}），继续提交。",
-        "{host} answers again (after {time}); sending goes on.",
+        "{host} answers again (after {time}); sending continues.",
     ),
     "bar": ("提交", "sending"),
-    "halted": ("已停止：{message}（{code}）", "Halted: {message} ({code})"),
-    "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was refused: {why}"),
+    "halted": ("已停止：{message}（{code}）", "Stopped: {message} ({code})"),
+    "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was not read: {why}"),
     "count_with_spare": (
-        "  {status} {rows}（其中与别的行重复、不用改的：{n}）",
-        "  {status} {rows} (nothing to do where a row repeats another one: {n})",
+        "  {status} {rows}（其中 {n} 行重复，无需处理）",
+        "  {status} {rows} (duplicates, no action needed: {n})",
     ),
     "count": ("  {status} {rows}", "  {status} {rows}"),
     "reason": (
@@ -284,66 +280,67 @@ Not finding a seal proves nothing before certify has recorded that the place sho
     "reason_task": ("          {task}", "          {task}"),
     "reasons_more": (
         "      另有 {n} 种原因，见结果表",
-        "      further reasons: {n}, see the workbook",
+        "      more reasons in the workbook: {n}",
     ),
     "results": ("结果：{path}", "Results: {path}"),
-    "report": ("发生了什么：{path}", "What happened: {path}"),
+    "report": ("运行报告：{path}", "Report: {path}"),
     "locale": (
         "系统语言环境的编码 {encoding} 无法表示要用的文字。请先设置 LC_ALL=C.UTF-8（或 zh_CN.UTF-8），再运行。",
-        "The locale's encoding {encoding} cannot hold a text that is needed. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
+        "The locale encoding {encoding} cannot represent a text that is needed. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
     ),
     "locale_names": (
         "语言环境的编码是 {encoding}，{folder} 里的文件名却是 UTF-8（如 {name}）：按姓名可能找不到图片。请设置 LC_ALL=C.UTF-8（或 zh_CN.UTF-8）后再运行。",
-        "The locale's encoding is {encoding}, but names of files in {folder} are UTF-8 (such as {name}): pictures may not be found by name. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
+        "The locale encoding is {encoding}, but file names in {folder} are UTF-8 (such as {name}), so pictures may not be found by name. Set LC_ALL=C.UTF-8 (or zh_CN.UTF-8), then run again.",
     ),
     "left_at_once": (
         "已立即退出，没有等待应答。正在提交的行会记为“未知”，不会重复提交。",
-        "Left at once, without waiting for answers. Rows that were being sent become unknown and are not sent again.",
+        "Quit without waiting for answers. Rows that were being sent become unknown and are not sent again.",
     ),
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
-    "next_after": ("处理好之后，请输入：", "Once that is put right, type:"),
-    "next_meant": ("如果是它，请输入：", "If that is the one, type:"),
-    "next_again": ("要继续，请输入：", "To go on, type:"),
+    "next_after": ("处理好之后，请输入：", "After fixing this, run:"),
+    "next_meant": ("如果是它，请输入：", "If that is the one, run:"),
+    "next_again": ("要继续，请输入：", "To continue, run:"),
     "next_unshown": (
         "请照原样再输入一遍（路径里有号码，这里不显示）。要看现状，请输入：",
-        "Type the same again (a path holds a number and is not shown here). To see how things stand, type:",
+        "Enter the same command again (a path contains a number and is not shown here). To see the current status, run:",
     ),
     "next_report": (
         "处理好之后，要由台账重新写出这次运行的结果，请输入：",
-        "Once that is put right, write this run's results again from the ledger:",
+        "After fixing this, write the results of this run again from the ledger:",
     ),
-    "next_bug": ("要看详细原因，请输入：", "To see more of the reason, type:"),
-    "next_rosters": ("放入名单后，请输入：", "With a roster in its place, type:"),
-    "next_status": ("要看现状，请输入：", "To see how things stand, type:"),
-    "next_run": ("接下来，请输入：", "Next, type:"),
-    "next_check": ("先检查一遍，请输入：", "To check first, type:"),
-    "next_list": ("要看待查清的行，请输入：", "To see what waits for a decision, type:"),
+    "next_bug": ("要看详细原因，请输入：", "To see details, run:"),
+    "next_rosters": ("放入名单后，请输入：", "After adding a roster, run:"),
+    "next_status": ("要看当前状态，请输入：", "To see the current status, run:"),
+    "next_run": ("接下来，请输入：", "Next, run:"),
+    "next_check": ("先检查一遍，请输入：", "To check first, run:"),
+    "next_list": ("要看待查清的行，请输入：", "To list the rows to resolve, run:"),
     "next_sheet": (
         "也可以在结果表的“未知”表里填好两个黄色列并保存，然后输入：",
-        "Or fill in the two yellow columns of the sheet Unknown, save, and type:",
+        "Or fill in the two yellow columns of the sheet Unknown, save, and run:",
     ),
     "next_story": (
         "要看经过和可选的每条命令，请输入：",
-        "To see what happened and each command to choose from, type:",
+        "To see the history and the possible commands, run:",
     ),
-    "next_rebuild": ("要由回执重建，请输入：", "To rebuild it from the receipts, type:"),
-    "next_help": ("用法说明，请输入：", "To read how it is used, type:"),
+    "next_rebuild": ("要由回执重建，请输入：", "To rebuild it from the receipts, run:"),
+    "next_help": ("用法说明，请输入：", "For usage:"),
     "next": ("-> {text}", "-> {text}"),
     "command": ("     {command}", "     {command}"),
     "demo_exit": (
         "示例名单里故意放了有问题的行，所以退出码是 {code}（3 = 有行需要人工处理）。",
-        "The sample holds rows with troubles on purpose, so the exit code is {code} (3 = some rows need a human).",
+        "The sample contains rows with problems on purpose, so the exit code is {code} (3 = some rows need attention).",
     ),
     "demo_open": ("请打开：{path}", "Open: {path}"),
     "demo_more": (
         "想接着改表重试：先在另一个终端运行\n     {sandbox}",
-        "To go on as a clerk would: in a second terminal start\n     {sandbox}",
+        """To correct and retry as a clerk would, first start in a second terminal:
+     {sandbox}""",
     ),
-    "demo_retry": ("改好结果表并保存，再输入：", "Then correct the workbook, save it, and type:"),
+    "demo_retry": ("改好结果表并保存，再输入：", "Then correct the workbook, save it, and run:"),
     "demo_config": (
         "示例配置：本机沙盒，不需要账号。",
-        "The demo's configuration: the sandbox of this machine, no account.",
+        "Demo configuration: the sandbox on this machine, no account needed.",
     ),
     "sandbox_at": (
         "沙盒已启动：{url}（Ctrl-C 停止）\n" + SANDBOX_IDS,
@@ -354,5 +351,5 @@ Not finding a seal proves nothing before certify has recorded that the place sho
         "{key}：找不到 {path}。{near}",
         "{key}: {path} does not exist.{near}",
     ),
-    "config_fine": ("{path} 没有问题。", "{path} is fine."),
+    "config_fine": ("{path} 没有问题。", "{path} is valid."),
 }

@@ -4,127 +4,126 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-WORDS: Mapping[str, tuple[str, str]] = {
+LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
     # the lock
     "ledger.lock_failed": (
         "无法取得运行锁 {path}（{why}）；请把台账放在本机磁盘上。",
-        "The run lock {path} cannot be taken ({why}); put the ledger on a local disk of this machine.",
+        "The run lock {path} cannot be used ({why}); put the ledger on a local disk of this machine.",
     ),
     "ledger.lock_not_made": (
         "无法在 {folder} 中建立台账的文件（{why}）；请核对配置中的 ledger:，改为一个可写的本机文件夹。没有提交任何内容。",
-        "No file of the ledger can be made in {folder} ({why}). Check `ledger:` in the configuration and name a local folder that can be written. Nothing was sent.",
+        "The ledger files cannot be created in {folder} ({why}). Check `ledger:` in the configuration and use a local folder that can be written. Nothing was sent.",
     ),
     "ledger.holder_failed": (
         "无法在台账旁写入文件 {path}（{why}）；请腾出磁盘空间或修复磁盘。",
-        "{path} cannot be written beside the ledger ({why}); make room on its disk or repair it.",
+        "{path} next to the ledger cannot be written ({why}); free disk space or repair the disk.",
     ),
     "ledger.locked": (
         "运行 {run} 自 {since} 起正在使用台账：主机 {host}，用户 {name}，进程 {pid}。请待其结束后再试。",
-        "Run {run} holds the ledger since {since}: process {pid} of {name} on {host}. Try again once it has ended.",
+        "Run {run} has been using the ledger since {since}: process {pid} of user {name} on host {host}. Try again after it has ended.",
     ),
     "ledger.locked_by_somebody": (
         "另一个进程正持有运行锁 {path}；请待其结束后再试。",
-        "Another process holds the lock {path}; try again once it has ended.",
+        "Another process holds the lock {path}; try again after it has ended.",
     ),
     "ledger.network_disk": (
         "{folder} 位于网络文件系统（{kind}），其文件锁和写入都不可靠；请在配置的 ledger: 中改用本机磁盘上的位置。",
-        "{folder} lies on a network file system ({kind}), on which neither locks nor writes can be relied on: put the ledger on a local disk of this machine (`ledger:` in the configuration).",
+        "{folder} is on a network file system ({kind}), where file locks and writes are not reliable; set `ledger:` in the configuration to a place on a local disk of this machine.",
     ),
     # opening
     "ledger.not_opened": ("无法打开台账 {path}（{why}）。", "The ledger {path} cannot be opened ({why})."),
     "ledger.key_missing": (
         "台账密钥 {place} 缺失或已损坏，没有它就认不出任何医生。请从备份放回该文件，或用 `esign-import ledger restore` 一并恢复台账与密钥。",
-        "The ledger's site key {place} is missing or damaged, and without it no doctor is known again. Put it back from your backup, or restore ledger and key together with `esign-import ledger restore`.",
+        "The site key of the ledger, {place}, is missing or damaged, and no doctor can be recognised without it. Put the file back from a backup, or restore ledger and key together with `esign-import ledger restore`.",
     ),
     "ledger.other_environment": (
         "台账 {path} 属于{owner}，而配置指向{environment}。每个环境用自己的台账：请在配置中写 ledger: {suggested}；若只是 api.endpoint 写错了，请改回来。没有提交任何内容。",
-        "The ledger {path} belongs to {owner}; the configuration is for {environment}. Each environment has its own ledger: set `ledger: {suggested}` in the configuration. If only api.endpoint is wrong, set it back. Nothing was sent.",
+        "The ledger {path} belongs to {owner}, but the configuration is for {environment}. Each environment needs its own ledger: set `ledger: {suggested}` in the configuration. If only api.endpoint is wrong, correct it. Nothing was sent.",
     ),
     "ledger.other_id": (
         "台账 {path} 的 {key} 是 {owned}，而配置里写的是 {configured}，其余都相同。若是写错了，请改正配置，不要换台账：换了台账，所有医生会被重新创建一遍。若确实是另一个应用或机构，请在 ledger: 中给它一个新的台账文件。没有提交任何内容。",
-        "The ledger {path} is for {key} {owned}; the configuration says {configured}, and all else agrees. If that is a typo, correct the configuration and keep the ledger: with another ledger every doctor would be created again. If it really is another application or organisation, give it a ledger file of its own under `ledger:`. Nothing was sent.",
+        "The ledger {path} has {key} {owned}, but the configuration has {configured}; everything else is the same. If this is a typo, correct the configuration and keep the ledger: with a new ledger, the seals of all doctors would be created again. If it really is another application or organisation, set `ledger:` to a new ledger file. Nothing was sent.",
     ),
     "ledger.other_tenant": (
         "台账 {path} 属于 {owner}，而配置是 {tenant}，应用和机构都不同。请核对用的是不是贵院的配置文件（--config）；若确实是另一家机构，请在 ledger: 中给它一个新的台账文件。没有提交任何内容。",
-        "The ledger {path} belongs to {owner}; the configuration is for {tenant}: application and organisation both differ. Check that --config names the right file. If it really is another organisation, give it a ledger file of its own under `ledger:`. Nothing was sent.",
+        "The ledger {path} belongs to {owner}, but the configuration is for {tenant}; application and organisation are both different. Check that --config is the right file. If it really is another organisation, set `ledger:` to a new ledger file. Nothing was sent.",
     ),
     "environment.production": ("正式环境", "the production environment"),
     "environment.test": ("联调环境", "the test environment"),
     "environment.sandbox": ("本机沙盒", "the sandbox on this machine"),
     "ledger.other_key": (
         "密钥 {place} 不是本台账创建时的密钥。请从备份放回正确的密钥，或用 `esign-import ledger restore` 一并恢复台账与密钥。",
-        "The site key {place} is not the one this ledger was begun with. Put the right one back from your backup, or restore ledger and key together with `esign-import ledger restore`.",
+        "The site key {place} is not the one this ledger was created with. Put the right key back from a backup, or restore ledger and key together with `esign-import ledger restore`.",
     ),
     "ledger.lost": (
         "{path} 处没有台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import ledger restore`）、由回执重建（`esign-import ledger rebuild`）、登记已有印章（`esign-import adopt FILE`）；若确实从未创建过，请用 `esign-import run --new-ledger`。",
-        "There is no ledger at {path}, but {found} tells of seals made earlier: with a new ledger every doctor would be created again. Restore a backup (`esign-import ledger restore`), rebuild it from the receipts (`esign-import ledger rebuild`), enter the seals you know (`esign-import adopt FILE`) or, if nothing was ever created here, run with `--new-ledger`.",
+        "There is no ledger at {path}, but {found} shows that seals were created earlier; with a new ledger, all of them would be created again. Restore a backup (`esign-import ledger restore`), rebuild the ledger from its receipts (`esign-import ledger rebuild`), or import the existing seals (`esign-import adopt FILE`). If no seal was ever created, use `esign-import run --new-ledger`.",
     ),
     "ledger.older": (
         "台账比 {place} 旧：其中没有运行 {run} 创建的印章，这些医生会被重新创建。请恢复更新的备份，或用 `esign-import adopt FILE` 登记该次 results.xlsx 中的印章；之后（或确实没有创建过）用 `--new-ledger` 运行。",
-        "The ledger is older than {place}: seals of run {run} are not in it, and their doctors would be created again. Restore a newer backup, or enter the seals of its results.xlsx with `esign-import adopt FILE`; then, or if nothing was created, run with `--new-ledger`.",
+        "The ledger is older than {place}: it lacks seals of run {run}, which would be created again. Restore a newer backup, or import the seals of its results.xlsx with `esign-import adopt FILE`; then, or if nothing was created, run with `--new-ledger`.",
     ),
     "ledger.behind_receipts": (
         "回执 {place} 里有 {attempts} 次创建、{seals} 枚印章是台账 {path} 没有的：台账是旧副本，或复制时缺了 -wal 文件。没有提交任何印章，也没有改动任何文件。请运行 `esign-import ledger rebuild`，由回执重建台账；若这些回执属于另一个台账，请先把它移走。",
-        "The receipts {place} hold {attempts} creates and {seals} seals that the ledger {path} lacks: it is an older copy, or was copied without its -wal file. Nothing was sent or changed. Run `esign-import ledger rebuild` to make the ledger again from the receipts. If the receipts belong to another ledger, move them away first.",
+        "The receipts {place} contain {attempts} submissions and {seals} seals that the ledger {path} lacks: it is an older copy, or was copied without its -wal file. Nothing was sent or changed. Run `esign-import ledger rebuild` to rebuild the ledger from the receipts. If the receipts belong to another ledger, move them away first.",
     ),
     "ledger.receipts_broken": (
         "回执 {place} 第 {line} 行被改动或缺失。没有提交任何印章，也没有改动任何文件。请运行 `esign-import ledger rebuild`：台账完好时由它重写回执，损坏的文件会保留。",
-        "Line {line} of the receipts {place} was changed or lost. Nothing was sent or changed. Run `esign-import ledger rebuild`: it writes the receipts again from the ledger and keeps the damaged file.",
+        "Line {line} of the receipts {place} was changed or is missing. Nothing was sent or changed. Run `esign-import ledger rebuild`: it writes the receipts again from the intact ledger and keeps the damaged file.",
     ),
     "ledger.two_histories": (
         "台账 {path} 与回执 {place} 各有对方没有的印章或创建，不能互相重建。请把两者都保留好，用备份恢复（`esign-import ledger restore`）。",
-        "The ledger {path} and the receipts {place} each hold seals or creates that the other lacks, so neither can be made from the other. Keep both and restore a backup (`esign-import ledger restore`).",
+        "The ledger {path} and the receipts {place} each contain seals or submissions that the other lacks, so neither can be rebuilt from the other. Keep both and restore a backup (`esign-import ledger restore`).",
     ),
     "ledger.receipts_older": (
         "损坏的台账 {path} 比回执 {place} 新，由回执重建会丢失最后的创建。请把两者都保留好，用备份恢复（`esign-import ledger restore`）；没有备份时，把台账移走，用 `esign-import adopt FILE` 登记 results.xlsx 中的印章。",
-        "The damaged ledger {path} is newer than the receipts {place}: rebuilding it from them would lose the last creates. Keep both and restore a backup (`esign-import ledger restore`). Without a backup, move the ledger away and enter the seals of results.xlsx (`esign-import adopt FILE`).",
+        "The damaged ledger {path} is newer than the receipts {place}; rebuilding it from them would lose the last submissions. Keep both and restore a backup (`esign-import ledger restore`). Without a backup, move the ledger away and import the seals of results.xlsx (`esign-import adopt FILE`).",
     ),
     "ledger.registered_lost": (
         "{path} 处没有台账，但本机登记 {record} 表明该机构的台账曾在这里并提交过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import ledger restore`）、由回执重建（`esign-import ledger rebuild`）或登记已有印章（`esign-import adopt FILE`）；若确实不再需要它，用 `--new-ledger` 运行一次。",
-        "There is no ledger at {path}, but the registry {record} shows that this organisation's ledger was there and sent creates: with a new ledger every doctor would be created again. Restore a backup (`esign-import ledger restore`), rebuild it from the receipts (`esign-import ledger rebuild`) or enter the seals you know (`esign-import adopt FILE`). If it is gone for good, run once with `--new-ledger`.",
+        "There is no ledger at {path}, but the registry of this machine ({record}) shows that the ledger of this organisation was there and was used to send seals; with a new ledger, all of them would be created again. Restore a backup (`esign-import ledger restore`), rebuild the ledger from its receipts (`esign-import ledger rebuild`), or import the existing seals (`esign-import adopt FILE`). If it is no longer needed, run once with `--new-ledger`.",
     ),
     "ledger.registered_other": (
         "本机登记 {record} 中，该机构的台账是 {registered}，不是 {path}。同一机构用两个台账会把医生创建两遍。请把配置的 ledger: 改为前者；若 {path} 才是对的，用 `--new-ledger` 运行一次。",
-        "The registry {record} shows {registered} as this organisation's ledger, not {path}. With two ledgers doctors are created twice. Set `ledger:` in the configuration to the registered one. If {path} is the right one, run once with `--new-ledger`.",
+        "According to the registry of this machine ({record}), the ledger of this organisation is {registered}, not {path}. With two ledgers, seals are created twice. Set `ledger:` in the configuration to the registered ledger. If {path} is the right one, run once with `--new-ledger`.",
     ),
     "ledger.registered_copy": (
         "{path} 与 {registered} 是同一台账的两份副本（本机登记 {record}）。两份都用会把医生创建两遍。请只保留较新的一份，把另一份移出本机；若要用 {path} 而另一份必须保留，用 `--new-ledger` 运行一次。",
-        "{path} and {registered} are two copies of one ledger (registry {record}). Using both creates doctors twice. Keep the newer one and move the other off this host. If {path} is the one to use and the other has to stay, run once with `--new-ledger`.",
+        "{path} and {registered} are two copies of the same ledger (registry {record}). Using both creates seals twice. Keep the newer one and move the other off this machine. If you need {path} and have to keep the other, run once with `--new-ledger`.",
     ),
     "ledger.registered_newer": (
         "台账 {path} 比本机登记 {record} 的进度旧：缺少 {lost} 次创建，这些医生会被重新创建。请放回较新的台账或恢复较新的备份（`esign-import ledger restore`），或用 `esign-import adopt FILE` 登记之后各次 results.xlsx 中的印章；然后用 `--new-ledger` 运行一次。",
-        "The ledger {path} is older than the registry {record} shows: {lost} creates are missing from it, and their doctors would be created again. Put the newer ledger back, restore a newer backup (`esign-import ledger restore`), or enter the seals of later results.xlsx files (`esign-import adopt FILE`); then run once with `--new-ledger`.",
+        "The ledger {path} is older than the registry of this machine ({record}) shows: {lost} submissions are missing, and their seals would be created again. Put the newer ledger back, restore a newer backup (`esign-import ledger restore`), or import the seals of later results.xlsx files (`esign-import adopt FILE`); then run once with `--new-ledger`.",
     ),
     "ledger.registry_failed": (
         "无法写入本机台账登记 {folder}（{why}），因此发现不了同一机构的第二个或较旧的台账。请让运行本程序的用户有可写的状态目录（环境变量 XDG_STATE_HOME）。",
-        "The registry of ledgers {folder} cannot be written ({why}), so a second or older ledger of this organisation would not be noticed. Give the user who runs esign-import a state folder that can be written (environment variable XDG_STATE_HOME).",
+        "The registry of ledgers {folder} cannot be written ({why}), so a second or older ledger of this organisation cannot be detected. Give the user who runs this program a writable state folder (environment variable XDG_STATE_HOME).",
     ),
     "ledger.lock_lost": (
         "运行期间锁文件 {path} 被删除或替换，不再提交任何印章：可能另有运行已经开始。请确认没有其他运行后再运行一次；已发出而无结果的记录会保留为“未知”。",
-        "The lock file {path} was deleted or replaced during the run, and nothing further is sent: another run may have begun. Make sure that no other run is under way, then run again: what was sent without a verdict is kept as unknown.",
+        "The lock file {path} was deleted or replaced during the run, so sending stopped: another run may have started. Make sure that no other run is in progress, then run again. Rows that were sent without an answer are kept as unknown.",
     ),
     "ledger.replaced": (
         "运行期间台账 {path} 被移走或替换，不再提交任何印章。请放回原来的文件后再运行。",
-        "The ledger {path} was moved or replaced during the run, and nothing further is sent. Put the former file back, then run again.",
+        "The ledger {path} was moved or replaced during the run, so sending stopped. Put the original file back, then run again.",
     ),
     "ledger.old_sqlite": (
         "当前 Python 自带 SQLite {found}，台账需要 {needed} 或更新；请改用 python.org 或 uv 提供的 Python。",
-        "This Python brings SQLite {found}; the ledger needs {needed} or newer. Use a Python from python.org or uv.",
+        "This Python includes SQLite {found}, but the ledger needs {needed} or newer. Use a Python from python.org or uv.",
     ),
     "ledger.too_new": (
         "台账版本为 {version}，本程序只认识到 {known}；请升级 esign-import 后再运行。",
-        "The ledger has version {version}, this program knows {known}: update esign-import and run again.",
+        "The ledger has version {version}, but this program supports only up to {known}; update esign-import and run again.",
     ),
     "ledger.too_old": (
-        "台账 {path} 的版本为 {version}，由未发布的开发版写成；本程序从版本 {known} 起支持。回执齐全时可据此重建台账。",
+        "台账 {path} 的版本为 {version}，由未发布的开发版写成；本程序只支持版本 {known} 及以后。若回执齐全，可由回执重建台账（ledger rebuild）。",
         (
-            "The ledger {path} has version {version}, written by a development version that was never released; "
-            "this program reads version {known} and later. If its receipts are complete, rebuild the ledger from them."
+            "The ledger {path} has version {version} of an unreleased development version; this program supports version {known} and later. If its receipts are complete, rebuild the ledger from them (ledger rebuild)."
         ),
     ),
     "ledger.strange_endpoint": (
         "接口地址 {endpoint} 既不是腾讯云的正式或联调地址，也不是本机地址。",
-        "The endpoint {endpoint} is neither Tencent Cloud's production nor its test address, nor this machine.",
+        "The endpoint {endpoint} is not an address of Tencent Cloud (production or test) and not on this machine.",
     ),
     # reading and writing
     "ledger.not_read": (
@@ -133,20 +132,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "ledger.not_written": (
         "无法写入台账 {path}（{why}），不再提交任何印章。请腾出磁盘空间或修复磁盘后再运行；已发出而无结果的记录会保留为“未知”。",
-        "The ledger {path} could not be written ({why}); nothing further is sent. Make room on its disk, or repair it, and run again: what was sent without a verdict is kept as unknown.",
+        "The ledger {path} could not be written ({why}), so sending stopped. Free disk space or repair the disk, then run again. Rows that were sent without an answer are kept as unknown.",
     ),
     "ledger.side_file_opened": (
         "{path} 是台账只读时留下的，已恢复为可写。",
-        "{path} was left when the ledger was read-only; it can be written again.",
+        "{path} was left from when the ledger was read-only; it is writable again.",
     ),
     "ledger.stale_shm": (
         "用户 {user} 没有权限写入 {path}（属于 {owner}）。它是台账只读时留下的索引，不含数据。请在没有运行时删除它，再运行；台账没有损坏，不用恢复或重建。",
-        "User {user} may not write {path}, which belongs to {owner}. It is an index that was left when the ledger was read-only, and holds no data. Delete it while nothing runs, then run again; the ledger is not damaged.",
+        "User {user} has no permission to write {path}, which belongs to {owner}. It is an index left from when the ledger was read-only and contains no data. Delete it while no run is in progress, then run again; the ledger is not damaged.",
     ),
     # backup, restore, rebuild
     "ledger.backup_exists": (
         "{target} 已存在，请换一个文件名。",
-        "{target} exists already: name a new file.",
+        "{target} already exists; use another file name.",
     ),
     "ledger.backup_failed": (
         "无法写入备份 {target}（{why}）。",
@@ -154,82 +153,82 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "ledger.no_backup": (
         "{source} 不是本程序的备份（由 `esign-import ledger backup FILE` 写出）。",
-        "{source} is no backup of esign-import (`esign-import ledger backup FILE` writes one).",
+        "{source} is not a backup of this program (`esign-import ledger backup FILE` writes one).",
     ),
     "ledger.other_past": (
         "{place} 与此备份接不上，记录的是另一段历史。请用更新的备份，或用 `esign-import ledger rebuild`（只需要该文件和密钥）。",
-        "{place} does not go on from this backup: it tells of another past. Use a newer backup, or `esign-import ledger rebuild`, which needs nothing but that file and the key.",
+        "{place} does not continue this backup: it has a different history. Use a newer backup, or `esign-import ledger rebuild`, which needs only that file and the key.",
     ),
     "ledger.in_order": (
         "台账 {path} 完好，不会被覆盖；如确需替换，请先把它移走。",
-        "The ledger {path} is there and in order; it is not replaced. Move it away first if you mean it.",
+        "The ledger {path} is intact and will not be replaced. To replace it, move it away first.",
     ),
     "ledger.no_receipts": (
         "{place} 处没有回执；请恢复备份（`esign-import ledger restore`）或登记已有印章（`esign-import adopt FILE`）。",
-        "There are no receipts at {place}: restore a backup (`esign-import ledger restore`) or enter the seals you know (`esign-import adopt FILE`).",
+        "There are no receipts at {place}; restore a backup (`esign-import ledger restore`) or import the existing seals (`esign-import adopt FILE`).",
     ),
     "ledger.receipts_line": ("第 {line} 行", "line {line}"),
     "ledger.receipts_damaged": (
         "回执无法还原台账（{why}）。请保留 {place}，改用备份恢复（`esign-import ledger restore`）。",
-        "The receipts do not make a ledger ({why}). Keep {place} as it is and restore a backup (`esign-import ledger restore`).",
+        "The ledger cannot be rebuilt from the receipts ({why}). Keep {place} and restore a backup (`esign-import ledger restore`).",
     ),
     # the ledger commands
     "ledger_backed_up": (
         "已备份到 {path}（含密钥，请妥善保管）。",
-        "Backed up to {path} (it holds the key: keep it safe).",
+        "Backed up to {path} (it contains the key: keep it safe).",
     ),
-    "ledger_aside": ("原来的台账已移到 {path}。", "The former ledger was set aside as {path}."),
+    "ledger_aside": ("原来的台账已移到 {path}。", "The former ledger was moved to {path}."),
     "ledger_receipts_rewritten": (
         "回执已由台账重写，损坏的文件已移到 {path}。",
-        "The receipts were written again from the ledger; the damaged file was set aside as {path}.",
+        "The receipts were written again from the ledger; the damaged file was moved to {path}.",
     ),
     "ledger_newer": (
         "旁边的 receipts.jsonl 比备份新，已一并恢复。",
-        "receipts.jsonl beside it was newer than the backup and was used as well.",
+        "receipts.jsonl next to it was newer than the backup and was restored as well.",
     ),
     "ledger_restored": (
         "台账已恢复：{people} 人，{seals} 枚印章，{unsettled} 行结果未知。",
-        "The ledger is back. People: {people}. Seals: {seals}. Without a verdict: {unsettled}.",
+        "Ledger restored. People: {people}. Seals: {seals}. Unknown results: {unsettled}.",
     ),
     "ledger_sound": (
         """台账完好：{path}
   核对了数据库文件、密钥和 {receipts} 条回执，三者一致
-  其中 {people} 人，{seals} 枚印章，{unsettled} 人的提交没有结论""",
-        """The ledger is in order: {path}
-  Database file, site key and receipts ({receipts}) were checked, and agree
-  People: {people}. Seals: {seals}. Without a verdict: {unsettled}""",
+  其中 {people} 人，{seals} 枚印章，{unsettled} 人的提交结果未知""",
+        """The ledger is intact: {path}
+  Database file, site key and receipts ({receipts}) agree
+  People: {people}. Seals: {seals}. Unknown results: {unsettled}""",
     ),
     "ledger_trouble_ledger": (
         "台账文件 {path} 内部已损坏（{what}）",
-        "The ledger {path} is damaged inside ({what})",
+        "The ledger file {path} is damaged ({what})",
     ),
     "ledger_trouble_behind": (
         "回执 {receipts} 里有台账 {path} 没有的创建或印章：{what} 处",
-        "The receipts {receipts} hold creates or seals that the ledger {path} lacks: {what}",
+        "The receipts {receipts} contain submissions or seals that the ledger {path} lacks: {what}",
     ),
     "ledger_trouble_end": (
         "回执 {receipts} 不全：台账写到第 {what} 条，文件里没有这一条",
-        "The receipts {receipts} are not whole: the ledger reaches to line {what}, which is not in the file",
+        "The receipts {receipts} are incomplete: the ledger goes up to line {what}, which is missing in the file",
     ),
     "ledger_trouble_line": (
         "回执 {receipts} 第 {what} 行已损坏或被改动",
         "Line {what} of the receipts {receipts} is damaged or was changed",
     ),
     "ledger_trouble_differs": (
-        "台账和回执说法不同：{what}",
-        "Ledger and receipts tell different things: {what}",
+        "台账和回执不一致：{what}",
+        "Ledger and receipts disagree: {what}",
     ),
     "ledger_troubles_more": ("另有 {n} 处", "and {n} more"),
     "ledger_two_stories": (
         "请保留 state 文件夹里的全部文件，不要运行；用两者一致时的备份恢复，没有备份就联系开发者。",
-        "Keep all files of the state folder and do not run; restore a backup of when they agreed, or ask the developers.",
+        "Keep all files in the state folder and do not run; restore a backup from when ledger and receipts agreed, or contact the developers.",
     ),
     "ledger_receipts_again": (
         "台账本身完好，下一次运行会由台账重写 {receipts}，原文件会保留。",
-        "The ledger itself is in order. The next run writes {receipts} again from it and keeps the former file.",
+        "The ledger itself is intact. The next run writes {receipts} again from it and keeps the original file.",
     ),
     "ledger_ways_back": (
         "请先保留全部文件，再运行 ledger rebuild（由回执重建台账，或由完好的台账重写回执），或用备份恢复（ledger restore FILE）。",
-        "Keep all files, then run ledger rebuild (it makes the ledger again from the receipts, or the receipts from a ledger in order) or restore a backup (ledger restore FILE).",
+        "Keep all files, then run ledger rebuild (it rebuilds the ledger from the receipts, or the receipts from an intact ledger), or restore a backup (ledger restore FILE).",
     ),
 }

@@ -12,8 +12,7 @@ from typing import Any
 
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.keyed_text import KeyedText
-from pipeline.messages.punctuation import WORDS as MARKS
-from pipeline.messages.system import SYSTEM_TEXTS
+from pipeline.messages.system import MARKS, SYSTEM_TEXTS
 
 LIST = "list"  # the key of several texts in a row
 
@@ -148,23 +147,23 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "card.OTHER_CARD_TYPE": ("其他证件", "other card"),
     # ---- what happened on the wire
     "wire.answer_too_large": ("应答过大", "the answer is too large"),
-    "wire.cancelled": ("发送之前就取消了", "cancelled before the first byte"),
+    "wire.cancelled": ("发送之前就取消了", "cancelled before sending"),
     "wire.certificate_early": ("证书还没有生效", "the certificate is not valid yet"),
     "wire.certificate_expired": ("证书已过期", "the certificate has expired"),
     "wire.certificate_host": ("证书不属于这台主机", "the certificate belongs to another host"),
-    "wire.certificate_issuer": ("本机不认识证书的颁发机构", "the certificate's issuer is not known here"),
+    "wire.certificate_issuer": ("本机不认识证书的颁发机构", "the issuer of the certificate is not known to this machine"),
     "wire.certificate_refused": ("证书没有通过验证", "the certificate was not accepted"),
     "wire.closed_before": ("还没有发送，连接就断开了", "the connection was closed before anything was sent"),
-    "wire.cut": ("等待应答时连接断开了", "the connection was cut before an answer came"),
-    "wire.cut_in_answer": ("应答没有收完，连接就断开了", "the connection was cut in the middle of the answer"),
+    "wire.cut": ("等待应答时连接断开了", "the connection was interrupted before an answer came"),
+    "wire.cut_in_answer": ("应答没有收完，连接就断开了", "the connection was interrupted during the answer"),
     "wire.no_answer": ("等待应答超时", "no answer came in time"),
     "wire.no_connection": ("连接不上：{why}", "could not connect: {why}"),
     "wire.no_host": ("找不到这个主机名（DNS）", "the host name was not found"),
     "wire.no_proxy": ("连不上代理服务器：{why}", "the proxy could not be reached: {why}"),
-    "wire.no_slot": ("等待发送的时间太长", "waited too long for a slot"),
-    "wire.not_http": ("应答不是 HTTP 格式", "the answer was not HTTP"),
-    "wire.port_not_https": ("这个端口不是 https", "the port does not speak https"),
-    "wire.process_ended": ("程序在收到应答之前结束了", "process ended before the answer"),
+    "wire.no_slot": ("等待发送的时间太长", "waited too long to be sent"),
+    "wire.not_http": ("应答不是 HTTP 格式", "the answer was not in HTTP format"),
+    "wire.port_not_https": ("这个端口不是 https", "this port does not use https"),
+    "wire.process_ended": ("程序在收到应答之前结束了", "the program ended before an answer came"),
     "wire.proxy_refused": ("代理服务器拒绝了连接", "the proxy refused the connection"),
     "wire.tls_failed": ("TLS 握手失败", "the TLS handshake failed"),
     # ---- figures of a stop

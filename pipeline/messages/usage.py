@@ -1,31 +1,31 @@
-"""What cannot be done as it was asked for, on the command line and from Python, in Chinese and English."""
+"""Wrong usage, on the command line and from Python, and the texts of `status`, `explain` and `report`, in Chinese and English."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-WORDS: Mapping[str, tuple[str, str]] = {
-    "usage.placeholders": ("{place} 里还没有填写：{keys}", "{place} still has to say: {keys}"),
+USAGE_TEXTS: Mapping[str, tuple[str, str]] = {
+    "usage.placeholders": ("{place} 里还没有填写：{keys}", "{place}: not filled in: {keys}"),
     "usage.near": ("是不是 {name}？", " Did you mean {name}?"),
     "usage.not_unicode": (
         "文件夹名 {path} 不是 UTF-8 编码（可能是 GBK），无法记入台账；请改名后再试。",
-        "The folder name {path} is not UTF-8 (it may be GBK) and cannot be kept in the ledger; rename the folder and try again.",
+        "The folder name {path} is not UTF-8 (it may be GBK) and cannot be stored in the ledger; rename the folder and try again.",
     ),
     "usage.no_pictures": (
         "{path}：不是图片文件夹，也不是 zip；请写文件夹或 .zip 文件。",
-        "{path} is neither a folder of pictures nor a zip; name one of these.",
+        "{path} is neither a picture folder nor a zip; specify a folder or a .zip file.",
     ),
     "usage.out_is_a_file": (
         "{file} 是文件，不能存放结果；请用 --out 写一个文件夹。",
-        "{file} is a file: results need a folder. Name another with --out.",
+        "{file} is a file and cannot hold results; specify a folder with --out.",
     ),
     "usage.no_certificate": (
         "{path}（配置里的 api.ca_file）里没有可用的证书；请写 PEM 格式的证书文件（-----BEGIN CERTIFICATE-----）。没有提交任何内容。",
-        "{path} (api.ca_file in the configuration) holds no certificate that can be used; name a PEM file (-----BEGIN CERTIFICATE-----). Nothing was sent.",
+        "{path} (api.ca_file in the configuration) contains no usable certificate; specify a PEM file (-----BEGIN CERTIFICATE-----). Nothing was sent.",
     ),
     "usage.configured_missing": (
         "找不到 {path}（配置里的 {key}）。是不是共享盘没有连上，或路径写错了？没有提交任何内容。",
-        "There is no {path} ({key} in the configuration). Is a share not mounted, or the path misspelt? Nothing was sent.",
+        "{path} ({key} in the configuration) does not exist. Check that shared folders are connected and the path is spelled correctly. Nothing was sent.",
     ),
     "usage.results_as_roster": (
         "这是结果表，不是名单；要提交其中改好的行，请用 retry 命令。",
@@ -33,39 +33,159 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "usage.roster_unknown": (
         "{place}：找不到这份结果表的名单，这一行也不在 {rosters} 中；请把结果表放进它的名单所在的文件夹，再运行 run（不是默认文件夹时，在 run 后面写上该文件夹）。",
-        "{place}: the roster of this workbook is not found, and the row stands in none of {rosters}; put the workbook into the folder of its roster and use run (name that folder after run where it is not the default one).",
+        "{place}: the roster of this workbook was not found, and the row is in none of {rosters}; put the workbook into the folder of its roster and use run (add that folder after run if it is not the default folder).",
     ),
     "usage.unreadable_password": ("{path}：无法按文本读取", "{path}: cannot be read as text"),
     "usage.not_certified": (
         "unknown: probe 需要证据：{days} 天内、接口 {contract} 下，本租户会拒绝第二次相同的创建。请运行 `esign-import certify`，或改为 unknown: hold。",
-        "unknown: probe needs evidence that this tenant refuses a second identical create, not older than {days} days and for contract {contract}: run `esign-import certify`, or set unknown: hold.",
+        "unknown: probe needs proof that this tenant refuses a second identical submission, at most {days} days old and for contract {contract}: run `esign-import certify`, or set unknown: hold.",
     ),
     "usage.no_ocr": (
         'pictures.ocr 为 true，但没有安装扩展 ocr：请运行 pip install "esign-import[ocr]"，或改为 pictures.ocr: false。',
-        'pictures.ocr is true, but the extra "ocr" is not installed: pip install "esign-import[ocr]", or set pictures.ocr: false.',
+        'pictures.ocr is true, but the extra "ocr" is not installed: run pip install "esign-import[ocr]", or set pictures.ocr: false.',
     ),
     # from Python
     "usage.loop_runs": (
         "事件循环正在运行，不能调用 pipeline.run()：请用 `await pipeline.run_async(...)`。",
         "pipeline.run() cannot be called while an event loop is running: use `await pipeline.run_async(...)`.",
     ),
-    "usage.limit": ("limit={limit}：至少为 1", "limit={limit}: at least 1"),
+    "usage.limit": ("limit={limit}：至少为 1", "limit={limit}: must be at least 1"),
     "usage.ledger_and_key": (
         "ledger 和 site_key 必须一起给出，site_key 为 {bytes} 字节。",
-        "ledger and site_key go together, and a site key has {bytes} bytes.",
+        "ledger and site_key must be given together; site_key has {bytes} bytes.",
     ),
     # a bug
     "usage.sums": (
         "结果的合计对不上，没有写出；这是程序错误：{faults}",
-        "The results do not add up and were not written; this is a bug: {faults}",
+        "The results do not add up and were not written; this is a program error: {faults}",
     ),
-    "sums.no_seal_id": ("{place}的状态是 {status}，却没有印章ID", "{place} is {status} without a SealId"),
-    "sums.ready": ("{place}在 {command} 之后仍是 ready", "{place} is ready after a {command}"),
-    "sums.twice": ("{place}出现了两次", "{place} stands twice"),
+    "sums.no_seal_id": (
+        "{place}的状态是 {status}，却没有印章ID",
+        "{place} has status {status} without a SealId",
+    ),
+    "sums.ready": ("{place}在 {command} 之后仍是 ready", "{place} is still ready after {command}"),
+    "sums.twice": ("{place}出现了两次", "{place} appears twice"),
     "sums.file": (
         "第 {number} 个文件：读取 {read} 行，结果里有 {found} 行",
         "file {number}: {read} rows read, {found} in the results",
     ),
     "sums.row": ("第 {row} 行", "row {row}"),
     "sums.row_of_sheet": ("工作表 {sheet!r} 第 {row} 行", "row {row} of sheet {sheet!r}"),
+}
+
+STATUS_TEXTS: Mapping[str, tuple[str, str]] = {
+    "status_ledger": ("台账 {path}（{tenant}）", "Ledger {path} ({tenant})"),
+    "status_none": ("还没有台账：尚未运行过。", "No ledger yet: no run so far."),
+    "status_mended": (
+        "先处理好上面说的原因，然后输入：",
+        "Fix what is described above first, then run:",
+    ),
+    "status_lost": (
+        "找不到台账，但 {path} 说明以前发送过；请先恢复台账文件和它的 .key。",
+        "The ledger is missing, but {path} shows that seals were sent; restore the ledger and its .key first.",
+    ),
+    "status_people": (
+        "有印章 {sealed} 人 · 未知 {unknown} 人 · 被拒绝 {refused} 人",
+        "People with a seal: {sealed} · unknown: {unknown} · refused: {refused}",
+    ),
+    "status_in_flight": (
+        "正在提交、还没有应答：{n} 人（不用登记，等这次运行结束）",
+        "Sent, not answered yet: {n} (no action needed while the run is in progress)",
+    ),
+    "status_unknown": (
+        "  未知：{name} {seal_name} {at} TraceId {trace}",
+        "  unknown: {name} {seal_name} {at} TraceId {trace}",
+    ),
+    "status_run": (
+        "最近一次 {run}：{command}，{finished} 结束，退出码 {exit}（{why}）",
+        "Last run {run}: {command}, ended {finished}, exit code {exit} ({why})",
+    ),
+    "status_running": (
+        "运行 {run}：{command}，{started} 开始，正在进行",
+        "Run {run}: {command}, started {started}, in progress",
+    ),
+    "status_cut": (
+        "最近一次 {run}：{command}，{started} 开始，中途停止",
+        "Last run {run}: {command}, started {started}, interrupted",
+    ),
+    "exit.0": ("完成", "done"),
+    "exit.1": ("程序内部错误", "program error"),
+    "exit.2": ("用法或配置有误，没有发送", "usage or configuration error, nothing sent"),
+    "exit.3": ("完成，有行需要人工处理", "done, some rows need attention"),
+    "exit.4": ("已停止，需先处理原因", "stopped: fix the cause first"),
+    "exit.5": ("提前停止，稍后重跑即可", "stopped early: run again later"),
+    "exit.6": ("另一次运行正在进行", "another run was in progress"),
+    "exit.7": ("有名单没有读取", "a roster was not read"),
+    "exit.74": ("台账或磁盘出错", "ledger or disk error"),
+    "exit.130": ("被 Ctrl-C 中断", "interrupted by Ctrl-C"),
+    "exit.143": ("被系统终止", "terminated"),
+    "status_settle": (
+        "{n} 人的提交结果未知，查清前不会再提交。要查看并登记，请输入：",
+        "Submissions with an unknown result: {n}. They are not sent again until resolved. To list and resolve them, run:",
+    ),
+    "status_killed": (
+        "上次运行中途停止。已发出的都在台账里，不会重复；要接着做，请输入：",
+        "The last run was interrupted. Everything sent is in the ledger and is not sent twice. To continue, run:",
+    ),
+    "status_under_way": ("有一个运行还在进行。过一会儿再看：", "A run is in progress. Check again later:"),
+    "status_interrupted": (
+        "上次运行被中断。要接着做，请输入：",
+        "The last run was interrupted. To continue, run:",
+    ),
+    "status_halted": (
+        "先处理让它停止的原因（在此之前重跑没有用），然后输入：",
+        "Fix the cause of the stop first, then run:",
+    ),
+    "status_later": (
+        "上次运行提前停了，余下的行还没有提交。要接着做，请输入：",
+        "The last run stopped early. To send the remaining rows, run:",
+    ),
+    "status_refused": (
+        "{n} 个名单文件没有读取（原因在结果表的“汇总”里）。改好之后，请输入：",
+        "Roster files not read: {n} (see the sheet Summary for the reason). After correcting them, run:",
+    ),
+    "status_disk": (
+        "上次运行时台账或磁盘出错。先核对台账：",
+        "The ledger or the disk failed in the last run. Check the ledger first:",
+    ),
+    "status_done": (
+        "上次运行没有留下要做的事。名单更新之后，请输入：",
+        "Nothing left to do after the last run. When the roster has changed, run:",
+    ),
+    "status_correct": (
+        "还有行要改正：打开 {path}，在“{sheet}”里改好黄色格并保存，然后输入：",
+        "There are rows to correct: open {path}, correct the yellow cells of “{sheet}”, save, then run:",
+    ),
+    "status_correct_roster": (
+        "还有行要改正：请在名单里改好（结果表不在原处，或其路径不能显示），然后输入：",
+        "There are rows to correct: correct them in the roster (the workbook is missing, or its path is not shown), then run:",
+    ),
+    "status_look": (
+        "还有行要人工处理，见 {path}。要看待查清和有变化的行，请输入：",
+        "There are rows that need attention, see {path}. To list unknown and changed rows, run:",
+    ),
+    "explain_nobody": (
+        """没有医生与“{query}”相符。
+  查过：台账 {path}，以及 {out} 里各次运行的结果
+  按：姓名、工号、证件末四位、印章名称、印章ID、RequestId、TraceId（都要写完整）
+  还没有运行过的名单不在其中，请用 check 查看。""",
+        """No doctor matches “{query}”.
+  Searched in: the ledger {path}, and the results of runs in {out}
+  Searched for: name, staff number, last four digits, seal name, SealId, RequestId or TraceId (each complete)
+  Rosters that no run has read yet are not included; use check for them.""",
+    ),
+    "explain_similar": ("  相近的有：{names}", "  Similar: {names}"),
+    "run_made_again": (
+        "台账是由回执还原的，不再知道运行 {run} 的各行；{out} 里的结果保持原样。",
+        "The ledger was rebuilt from its receipts and no longer has the rows of run {run}; its results in {out} stay as they are.",
+    ),
+    "no_run": (
+        "台账里没有运行 {run}；最近的是：{known}。",
+        "The ledger has no run {run}; the latest are: {known}.",
+    ),
+    "no_last_run": ("台账里还没有运行记录，没有可重试的。", "The ledger has no run yet: nothing to retry."),
+    "no_run_yet": (
+        "台账里还没有运行记录，没有可重新生成的结果。",
+        "The ledger has no run yet: no results to rebuild.",
+    ),
 }

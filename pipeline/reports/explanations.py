@@ -15,7 +15,12 @@ from pipeline.domain.service_codes import CODES
 from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.problems import CATALOGUE, message
 from pipeline.messages.results import WORDS, halt_word, status_meaning
-from pipeline.messages.service_error_advice import advice_for, advice_on_halt, advice_on_refusal, known
+from pipeline.messages.service_error_advice import (
+    advice_for,
+    advice_on_halt,
+    advice_on_refusal,
+    is_known_code,
+)
 from pipeline.messages.service_errors import ANSWERS, Advice
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_last_attempt
@@ -144,7 +149,7 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:
 
 def _advise_on_code(code: str | None, presenter: Presenter) -> str:
     """Return what a refusal asks for, and of whom."""
-    if code is None or not known(code):
+    if code is None or not is_known_code(code):
         return presenter.render("advice.failed")
     return describe_task(advice_for(code), presenter)
 
@@ -154,13 +159,13 @@ def _advise_on_code(code: str | None, presenter: Presenter) -> str:
 
 def is_service_code(code: str) -> bool:
     """Tell whether a code is one of the service's that the catalogue explains."""
-    return known(code) and code not in ANSWERS and not code.startswith("http_")
+    return is_known_code(code) and code not in ANSWERS and not code.startswith("http_")
 
 
 def describe_task(advice: Advice, presenter: Presenter) -> str:
     """Return who acts and what to do, as one text."""
     actor = presenter.render(f"who.{advice.who}")
-    return f"{actor}{presenter.render_sentence('mark.colon')}{advice.todo(presenter.language)}"
+    return f"{actor}{presenter.render_sentence('mark.colon')}{advice.instruct(presenter.language)}"
 
 
 def describe_task_of(code: str, presenter: Presenter) -> str | None:
@@ -174,7 +179,7 @@ def describe_code(code: str, presenter: Presenter) -> str:
         return ""
     advice = advice_for(code)
     space = "" if presenter.language == "zh" else " "
-    return f"{advice.what(presenter.language)}{space}{describe_task(advice, presenter)}"
+    return f"{advice.explain(presenter.language)}{space}{describe_task(advice, presenter)}"
 
 
 def describe_failure(why: str, source: str) -> Localizable | str:
@@ -225,7 +230,7 @@ def describe_halt(
     source = detail.get("credentials")
     keys = presenter.render("halted.keys", source=source) if source else ""
     words = presenter.render("halted.words", message=message) if message else ""
-    what, task = advice.what(presenter.language), describe_task(advice, presenter)
+    what, task = advice.explain(presenter.language), describe_task(advice, presenter)
     return presenter.render("halted.service", what=what, keys=keys, task=task, words=words)
 
 

@@ -127,7 +127,7 @@ def _list_reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str,
             "rows": rows,
             "share": 100 * rows / most[0][1],
             "who": presenter.render(f"who.{who}"),
-            "task": advice_on_refusal(code).todo(presenter.language) if is_service_code(code) else "",
+            "task": advice_on_refusal(code).instruct(presenter.language) if is_service_code(code) else "",
         }
     if rest := most[MOST_REASONS:]:
         said = presenter.render("other.reasons", n=len(rest))

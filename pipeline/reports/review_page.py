@@ -18,7 +18,7 @@ from typing import TypeVar
 from pipeline.clock import stamp
 from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.review_page import WORDS, say
+from pipeline.messages.pages import REVIEW_TEXTS, render_review_text
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import render_pieces
 from pipeline.reports.next_steps import build_review_command, name_review_file
@@ -95,12 +95,12 @@ def _build_page(report: RunReport, presenter: Presenter, look: LoadPreview) -> I
     counts = Counter(card.group for card in cards)
     judging = report.review_mark is not None and counts["judge"] > 0
     values = {
-        "say": lambda key, **detail: say(key, presenter.language, **detail),
+        "say": lambda key, **detail: render_review_text(key, presenter.language, **detail),
         "words": json.dumps(_script_words(presenter), ensure_ascii=False),
         "run": report.run,
         "site": report.review_mark if judging else "",
         "made": round(report.started * 1000),
-        "when": say(
+        "when": render_review_text(
             "of.check" if report.command == "check" else "of.run",
             presenter.language,
             time=stamp(report.started)[:16].replace("T", " "),
@@ -117,15 +117,19 @@ def _build_page(report: RunReport, presenter: Presenter, look: LoadPreview) -> I
 
 
 def _script_words(presenter: Presenter) -> Mapping[str, str]:
-    words = {key.removeprefix("js."): say(key, presenter.language) for key in WORDS if key.startswith("js.")}
-    return words | {key: say(key, presenter.language) for key in ("right", "wrong")}
+    words = {
+        key.removeprefix("js."): render_review_text(key, presenter.language)
+        for key in REVIEW_TEXTS
+        if key.startswith("js.")
+    }
+    return words | {key: render_review_text(key, presenter.language) for key in ("right", "wrong")}
 
 
 def _list_notes(left_out: Counter[str], presenter: Presenter) -> Iterator[str]:
     if unchanged := left_out.pop("unchanged", 0):
-        yield say("hidden.unchanged", presenter.language, n=unchanged)
+        yield render_review_text("hidden.unchanged", presenter.language, n=unchanged)
     if more := left_out.total():
-        yield say("hidden.more", presenter.language, n=more, most=MOST_CARDS)
+        yield render_review_text("hidden.more", presenter.language, n=more, most=MOST_CARDS)
 
 
 def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
@@ -176,9 +180,9 @@ def _build_cards(
         hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
         if preview and shown[preview.webp] > 1:
             hints.insert(0, "warn.same_picture")
-        warnings = [say(hint, presenter.language) for hint in hints if hint in WORDS]
+        warnings = [render_review_text(hint, presenter.language) for hint in hints if hint in REVIEW_TEXTS]
         if (many := namesakes[display_name(outcome.doctor) or ""]) > 1:
-            warnings.insert(0, say("warn.same_name", presenter.language, n=many))
+            warnings.insert(0, render_review_text("warn.same_name", presenter.language, n=many))
         yield _build_card(outcome, preview, warnings, presenter, named=not single)
 
 
@@ -228,7 +232,7 @@ def _build_card(
         return clean_text(presenter.mask_text(text)) if text else ""
 
     origin = doctor.row.origin
-    row = say("row", presenter.language, row=origin.row)
+    row = render_review_text("row", presenter.language, row=origin.row)
     warned = [each for each in outcome.problems if each.severity == "warning"]
     mild = {describe_problem(each, presenter) for each in warned}
     told = [
@@ -256,10 +260,12 @@ def _build_card(
         seal_name=hide(display_seal_name(outcome)),
         number=hide(mask_doctor_id(doctor)),
         file=hide(doctor.picture.path.name) if doctor.picture else "",
-        evidence=say(f"evidence.{doctor.evidence}", presenter.language) if doctor.evidence else "",
+        evidence=render_review_text(f"evidence.{doctor.evidence}", presenter.language)
+        if doctor.evidence
+        else "",
         place=" · ".join(filter(None, (hide(origin.file) if named else "", hide(origin.sheet), row))),
         picture="data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
-        instead=say(instead, presenter.language),
+        instead=render_review_text(instead, presenter.language),
         warnings=tuple(map(clean_text, [*hints, *told])),
         why=tuple(clean_text(each) for each in why if each not in silent),
     )

@@ -182,7 +182,7 @@ def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -
     )
     for code, rows in most[:_MOST_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
-        task = advice_on_refusal(code).todo(presenter.language) if is_service_code(code) else ""
+        task = advice_on_refusal(code).instruct(presenter.language) if is_service_code(code) else ""
         grid.add_line(
             [
                 (name_code(code, presenter), 3, {"text_wrap": True}),

@@ -11,7 +11,7 @@ from pipeline.domain.results_format import find_heading
 from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import TOLD_FIELDS, WORDS
-from pipeline.messages.service_error_advice import advice_for, known
+from pipeline.messages.service_error_advice import advice_for, is_known_code
 from pipeline.reports.presenter import Presenter
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
@@ -114,7 +114,7 @@ def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
     code = outcome.code or ""
     if code in _REFUSED_FIELDS:
         return _REFUSED_FIELDS[code]
-    if known(code) and advice_for(code).who != "clerk":
+    if is_known_code(code) and advice_for(code).who != "clerk":
         return ()
     fields = dict.fromkeys(field for word, field in TOLD_FIELDS.items() if word in (outcome.message or ""))
     return tuple(fields) or PERSON_FIELDS

@@ -50,7 +50,7 @@ class LineAddress:
 
     def say(self, language: str) -> str:
         """Return the address in words, in ``zh`` or ``en``."""
-        key = "desk.place_cell" if self.cell else "desk.place"
+        key = "resolve.place_cell" if self.cell else "resolve.place"
         return phrase(key, sheet=self.sheet, row=self.row, cell=self.cell).say(language)
 
 
@@ -95,7 +95,7 @@ def read_results(
             keys_by_person[doctor.name, doctor.number[-4:]].add(doctor.key)
     lines = [line for line in _read_result_lines(path, tenant) if line.seal_id]
     if (torn := next((line for line in lines if not line.fits_check), None)) is not None:
-        raise UsageError("desk.results_torn", path=path, place=torn.address)
+        raise UsageError("resolve.results_torn", path=path, place=torn.address)
     counts = Counter(line.person for line in lines)
     refused: dict[LineAddress, Localizable] = {}
     claims: list[_Claim] = []
@@ -105,7 +105,9 @@ def read_results(
             (key,) = keys
             claims.append(_Claim(key, doctors_by_key[key], line.seal_id, line.seal_name, line.address))
         else:
-            refused[line.address] = phrase("desk.several" if keys else "desk.nobody", name=line.name or "—")
+            refused[line.address] = phrase(
+                "resolve.several" if keys else "resolve.nobody", name=line.name or "—"
+            )
     return _check_claims(claims, refused, snapshot, ended, digest)
 
 
@@ -121,7 +123,7 @@ def read_sheet(
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
         if report.status != "read":
-            raise UsageError("desk.not_a_sheet", path=report.path, codes=_join_sentences(report.problems))
+            raise UsageError("resolve.not_a_sheet", path=report.path, codes=_join_sentences(report.problems))
     refused: dict[LineAddress, Localizable] = {}
     claims = []
     for row, doctor in zip(rows, doctors, strict=True):
@@ -132,7 +134,7 @@ def read_sheet(
             number_cell = row.address(Field.NUMBER)
             refused[LineAddress(sheet, row.origin.row, number_cell)] = _describe_number_problems(doctor)
         elif not seal_id:
-            refused[address] = phrase("desk.seal_id_missing")
+            refused[address] = phrase("resolve.seal_id_missing")
         else:
             claims.append(_Claim(doctor.key, doctor, seal_id, doctor.seal_name, address))
     if (
@@ -140,7 +142,7 @@ def read_sheet(
         and not claims
         and not any(fold_title(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
     ):
-        raise UsageError("desk.no_seal_ids")
+        raise UsageError("resolve.no_seal_ids")
     return _check_claims(claims, refused, snapshot, ended, digest)
 
 
@@ -174,8 +176,8 @@ def _check_claims(
         elif reason := (
             _find_shape_fault(seal_id)
             or _find_ledger_conflict(claim, history, owners.get(seal_id, key), ended)
-            or _find_second_claim("desk.person_twice", claim, rows_of_person[key])
-            or _find_second_claim("desk.seal_id_twice", claim, rows_of_seal_id[seal_id])
+            or _find_second_claim("resolve.person_twice", claim, rows_of_person[key])
+            or _find_second_claim("resolve.seal_id_twice", claim, rows_of_seal_id[seal_id])
         ):
             refused[claim.address] = reason
         else:
@@ -195,7 +197,7 @@ def _check_claims(
 def _find_shape_fault(seal_id: str) -> Localizable | None:
     if SEAL_ID.fullmatch(seal_id) is not None:
         return None
-    return phrase("desk.seal_id_strange", seal_id=mask_text(seal_id))
+    return phrase("resolve.seal_id_strange", seal_id=mask_text(seal_id))
 
 
 def _find_ledger_conflict(
@@ -204,12 +206,12 @@ def _find_ledger_conflict(
     """Return why the ledger does not allow a SealId for a doctor."""
     doctor, seal_id = claim.doctor, claim.seal_id
     if history is not None and history.seal is not None:
-        return phrase("desk.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
+        return phrase("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
     if history is not None and history.unresolved_attempt is not None:
-        return phrase("desk.unsettled", name=doctor.name, seal_id=seal_id)
+        return phrase("resolve.unsettled", name=doctor.name, seal_id=seal_id)
     if seal_id in ended:
-        return phrase("desk.seal_ended")
-    return None if owner == doctor.key else phrase("desk.others_seal", seal_id=seal_id)
+        return phrase("resolve.seal_ended")
+    return None if owner == doctor.key else phrase("resolve.others_seal", seal_id=seal_id)
 
 
 def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Localizable | None:
@@ -235,7 +237,7 @@ def _describe_number_problems(doctor: Doctor) -> Localizable:
         for problem in doctor.problems
         if problem.severity == "error" and problem.field is Field.NUMBER
     ]
-    return _join_sentences(errors) if errors else phrase("desk.number_unusable")
+    return _join_sentences(errors) if errors else phrase("resolve.number_unusable")
 
 
 def _join_sentences(problems: Sequence[Problem]) -> Localizable:
@@ -274,11 +276,11 @@ def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
         for sheet in open_results(path).sheets:
             name = sheet.name or ""
             if name in WORDS["sheet.summary"] and (other := _find_tenant(sheet)) not in {None, tenant}:
-                raise UsageError("desk.other_tenant", path=path, tenant=other, ours=tenant)
+                raise UsageError("resolve.other_tenant", path=path, tenant=other, ours=tenant)
             if name in WORDS["sheet.all"]:
                 yield from _read_sheet_lines(sheet, name)
     except FileRefused as refused:
-        raise UsageError("desk.results_unreadable", path=path, code=refused.code) from refused
+        raise UsageError("resolve.results_unreadable", path=path, code=refused.code) from refused
 
 
 def _read_sheet_lines(sheet: Sheet, name: str) -> Iterator[_ResultLine]:
@@ -311,6 +313,6 @@ def _find_columns(titles: Mapping[int, str]) -> dict[str, int]:
     for field, key in _COLUMNS.items():
         column = next((column for column, title in titles.items() if title in WORDS[key]), None)
         if column is None:
-            raise UsageError("desk.no_column", title=Bilingual(*WORDS[key]))
+            raise UsageError("resolve.no_column", title=Bilingual(*WORDS[key]))
         columns[field] = column
     return columns

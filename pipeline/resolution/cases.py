@@ -15,7 +15,7 @@ from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.messages.catalogue import say
-from pipeline.messages.timeline import say as timeline_text
+from pipeline.messages.resolution import render_timeline_text
 from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
 
@@ -168,8 +168,8 @@ def describe_location(location: Mapping[str, Any], language: str) -> str:
     """Return a location in words, masked."""
     staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
     parts = (
-        timeline_text("who.staff_no", language, text=staff_no) if staff_no else "",
-        timeline_text("who.last_four", language, text=last_four) if last_four else "",
+        render_timeline_text("who.staff_no", language, text=staff_no) if staff_no else "",
+        render_timeline_text("who.last_four", language, text=last_four) if last_four else "",
         f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
     )
     return mask_text(say("mark.comma", language).join(filter(None, parts)) or "—")

@@ -73,10 +73,10 @@ def repeat_request(row_plan: RowPlan, prepare: Callable[..., object]) -> tuple[S
         or seal.content is None
         or doctor.errors
     ):
-        raise UsageError("desk.not_unchanged", name=doctor.name)
+        raise UsageError("resolve.not_unchanged", name=doctor.name)
     prepared = prepare(row_plan) if doctor.picture else None
     if not isinstance(prepared, PreparedImage):
-        raise UsageError("desk.no_picture", name=doctor.name)
+        raise UsageError("resolve.no_picture", name=doctor.name)
     request = SealRequest(
         key=history.key,
         row_id=doctor.row_id or "",
@@ -158,11 +158,11 @@ def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:
 
 def _not_sent_error(why: str, credentials: Credentials | None = None) -> UsageError:
     source = credentials.source if credentials else ""
-    return UsageError("desk.nothing_sent", why=describe_failure(why, source))
+    return UsageError("resolve.nothing_sent", why=describe_failure(why, source))
 
 
 def _no_verdict_error(why: str, trace_id: str) -> UsageError:
-    return UsageError("desk.no_verdict", why=describe_failure(why, ""), trace_id=trace_id)
+    return UsageError("resolve.no_verdict", why=describe_failure(why, ""), trace_id=trace_id)
 
 
 def record_place(
@@ -174,7 +174,7 @@ def record_place(
     """
     seal = history.seal
     if seal is None or seal.trace_id is None:
-        raise UsageError("desk.not_made_here")
+        raise UsageError("resolve.not_made_here")
     kind = SHOWN if shown else NOT_SHOWN
     ledger.record_decision(
         Decision(

@@ -58,7 +58,7 @@ def enter_created(ledger: Ledger, case: Case, seal_id: str, maker: DecisionMaker
     attempt = _require_open_create(case)
     seal_id = seal_id.strip()
     if SEAL_ID.fullmatch(seal_id) is None:
-        raise UsageError("desk.no_seal_id", seal_id=seal_id)
+        raise UsageError("resolve.no_seal_id", seal_id=seal_id)
     _enter(ledger, "created", case.key, maker, attempt=attempt, seal_id=seal_id)
 
 
@@ -71,7 +71,7 @@ def enter_not_created(
     """
     attempt = _require_open_create(case)
     if grounds.certified_place is None and not sure:
-        raise UsageError("desk.not_found_proves_nothing", name=case.name)
+        raise UsageError("resolve.not_found_proves_nothing", name=case.name)
     require_fence(case, maker.decided_at, grounds.service_time)
     detail = "sure" if sure else grounds.certified_place
     _enter(ledger, "not_created", case.key, maker, attempt=attempt, detail=detail)
@@ -81,7 +81,7 @@ def enter_not_theirs(ledger: Ledger, case: Case, maker: DecisionMaker) -> None:
     """Enter that the seal whose name exists is another person's: the next run sends the row under another name."""
     attempt = _require_open_create(case)
     if case.status is not Status.EXISTS:
-        raise UsageError("desk.name_does_not_exist", name=case.name)
+        raise UsageError("resolve.name_does_not_exist", name=case.name)
     _enter(ledger, "not_theirs", case.key, maker, attempt=attempt)
 
 
@@ -116,7 +116,7 @@ def enter_replace(ledger: Ledger, case: Case, seal_name: str | None, maker: Deci
     roster_name = row_plan.doctor.seal_name
     new_name = seal_name or (roster_name if roster_name != case.seal_name else None)
     if not new_name:
-        raise UsageError("desk.needs_seal_name", name=case.name, seal_name=case.seal_name)
+        raise UsageError("resolve.needs_seal_name", name=case.name, seal_name=case.seal_name)
     _enter(ledger, "replace", case.key, maker, detail=new_name)
 
 
@@ -154,7 +154,7 @@ def find_number_key(
     create = case.history.seal or case.history.unresolved_attempt
     number = digest(list_spellings(doctor.number, doctor.id_type)[0])
     if create and create.content and create.content.number == number:
-        raise UsageError("desk.made_with_number", name=case.name)
+        raise UsageError("resolve.made_with_number", name=case.name)
     return key
 
 
@@ -168,26 +168,26 @@ def require_fence(case: Case, now: float, service_time: Callable[[], float]) -> 
     if seconds <= 0:
         seconds = case.attempt.signed_at + REPLAY_WINDOW_SECONDS - service_time()
     if seconds > 0:
-        raise UsageError("desk.too_early", name=case.name, moment=shown(stamp(now + seconds), to=19))
+        raise UsageError("resolve.too_early", name=case.name, moment=shown(stamp(now + seconds), to=19))
 
 
 def require_changed(case: Case) -> RowPlan:
     """Return the row of a changed case; UsageError for any other."""
     if case.status is not Status.CHANGED:
-        raise UsageError("desk.not_changed", name=case.name)
+        raise UsageError("resolve.not_changed", name=case.name)
     assert case.planned is not None
     return case.planned
 
 
 def _require_open_create(case: Case) -> str:
     if case.attempt is None:
-        raise UsageError("desk.no_open_create", name=case.name)
+        raise UsageError("resolve.no_open_create", name=case.name)
     return case.attempt.uuid
 
 
 def _require_possibly_same(case: Case) -> PersonHistory:
     if case.possibly_same is None:
-        raise UsageError("desk.not_possibly_same", name=case.name)
+        raise UsageError("resolve.not_possibly_same", name=case.name)
     return case.possibly_same
 
 
@@ -197,5 +197,5 @@ def _enter(ledger: Ledger, kind: str, key: str, maker: DecisionMaker, **details:
         ledger.record_decision(Decision(kind, key, maker.decided_at, maker.name, maker.why, **details))
     except LedgerConflict as conflict:
         is_explained = conflict.constraint in FORBIDDEN_BY_LEDGER
-        why = phrase(f"desk.forbidden.{conflict.constraint}") if is_explained else conflict.constraint
-        raise UsageError("desk.not_entered", why=why) from conflict
+        why = phrase(f"resolve.forbidden.{conflict.constraint}") if is_explained else conflict.constraint
+        raise UsageError("resolve.not_entered", why=why) from conflict

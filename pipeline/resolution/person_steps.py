@@ -12,10 +12,10 @@ from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.localized import Bilingual
 from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.resolution import make_timeline_phrase
 from pipeline.messages.results import phrase as results_phrase
 from pipeline.messages.service_error_advice import advice_on_halt, advice_on_refusal
 from pipeline.messages.service_errors import Advice
-from pipeline.messages.timeline import phrase
 from pipeline.reports.next_steps import CommandLine, NextStep, find_workbook, read_run_record
 from pipeline.resolution.timeline import PersonTimeline
 
@@ -25,7 +25,7 @@ def choose_person_step(
 ) -> NextStep:
     """Return what to do next about a doctor; ``find_run`` returns the record of a run by its id."""
     if timeline.run_under_way and timeline.status not in {Status.SEALED, Status.UNCHANGED}:
-        return NextStep(phrase("next.under_way"), (command_line.build("status"),))
+        return NextStep(make_timeline_phrase("next.under_way"), (command_line.build("status"),))
     return _choose_by_status(timeline, command_line, find_run)
 
 
@@ -53,8 +53,8 @@ def _keep_seal(timeline: PersonTimeline) -> NextStep:
     line = timeline.newest_line
     codes = {problem["code"] for problem in line.get("problems", ())}
     if not timeline.is_gone and line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
-        return NextStep(phrase("next.roster_wrong"), who="clerk")
-    return NextStep(phrase("next.gone" if timeline.is_gone else "next.nothing"))
+        return NextStep(make_timeline_phrase("next.roster_wrong"), who="clerk")
+    return NextStep(make_timeline_phrase("next.gone" if timeline.is_gone else "next.nothing"))
 
 
 def _resolve_create(timeline: PersonTimeline, command_line: CommandLine) -> NextStep:
@@ -62,10 +62,12 @@ def _resolve_create(timeline: PersonTimeline, command_line: CommandLine) -> Next
     assert create is not None
     created = command_line.build("resolve", create.uuid, "--seal-id", "SEALID")
     if timeline.status is Status.EXISTS:
-        text = phrase("next.exists", seal=create.seal_name)
+        text = make_timeline_phrase("next.exists", seal=create.seal_name)
         not_theirs = command_line.build("resolve", create.uuid, "--not-theirs")
         return NextStep(text, (created, not_theirs), "it", is_decision=True)
-    text = phrase("next.unknown", seal=create.seal_name, fence=shown(stamp(create.replayable_until), to=19))
+    text = make_timeline_phrase(
+        "next.unknown", seal=create.seal_name, fence=shown(stamp(create.replayable_until), to=19)
+    )
     not_created = command_line.build("resolve", create.uuid, "--not-created")
     return NextStep(text, (created, not_created), "it", is_decision=True)
 
@@ -77,7 +79,7 @@ def _decide_on_change(timeline: PersonTimeline, command_line: CommandLine) -> Ne
         command_line.build("resolve", seal_id, "--keep"),
         command_line.build("resolve", seal_id, "--replace", "--seal-name", "NAME"),
     )
-    return NextStep(phrase("next.changed"), commands, "clerk", is_decision=True)
+    return NextStep(make_timeline_phrase("next.changed"), commands, "clerk", is_decision=True)
 
 
 def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
@@ -86,13 +88,13 @@ def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: 
     advice = advice_on_refusal(code or "")
     if advice.who == "clerk":
         step = _correct_sheet(command_line, record, advice.who)
-        return replace(step, notes=(_explain(advice), phrase("next.waits")))
-    text = phrase("next.failed", todo=_explain(advice))
+        return replace(step, notes=(_explain(advice), make_timeline_phrase("next.waits")))
+    text = make_timeline_phrase("next.failed", todo=_explain(advice))
     return NextStep(text, (command_line.build("retry"),), advice.who)
 
 
 def _explain(advice: Advice) -> Bilingual:
-    return Bilingual(advice.told("zh"), advice.told("en"))
+    return Bilingual(advice.describe("zh"), advice.describe("en"))
 
 
 def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
@@ -103,7 +105,7 @@ def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: Ru
         command_line.build("resolve", known_person, "--same-person"),
         command_line.build("resolve", known_person, "--other-person"),
     )
-    return NextStep(phrase("next.possibly_same"), commands, "clerk", is_decision=True)
+    return NextStep(make_timeline_phrase("next.possibly_same"), commands, "clerk", is_decision=True)
 
 
 def _find_known_person(timeline: PersonTimeline) -> str:
@@ -126,18 +128,18 @@ def _find_responsible_role(timeline: PersonTimeline) -> ResponsibleRole:
 def _send_again(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
     """Return how an unsent row goes on: at once, or after the cause of the halt was removed."""
     if timeline.newest_row is None or timeline.is_gone:
-        return NextStep(phrase("next.unseen"), (command_line.repeat_run(None),))
+        return NextStep(make_timeline_phrase("next.unseen"), (command_line.repeat_run(None),))
     command = command_line.repeat_run(record)
     halt = read_run_record(record).get("halted")
     advice = advice_on_halt(halt["code"]) if halt else None
     if advice is None or advice.rerun == "itself":
-        return NextStep(phrase("next.again"), (command,))
-    return NextStep(phrase("next.failed", todo=_explain(advice)), (command,), advice.who)
+        return NextStep(make_timeline_phrase("next.again"), (command,))
+    return NextStep(make_timeline_phrase("next.failed", todo=_explain(advice)), (command,), advice.who)
 
 
 def _correct_sheet(command_line: CommandLine, record: RunRecord | None, who: ResponsibleRole) -> NextStep:
     workbook = find_workbook([Path(record.out)]) if record else None
     if workbook is None:
-        return NextStep(phrase("next.fix_roster"), (command_line.repeat_run(record),), who)
-    text = phrase("next.fix", path=workbook, sheet=results_phrase("sheet.fix"))
+        return NextStep(make_timeline_phrase("next.fix_roster"), (command_line.repeat_run(record),), who)
+    text = make_timeline_phrase("next.fix", path=workbook, sheet=results_phrase("sheet.fix"))
     return NextStep(text, (command_line.build("retry", str(workbook)),), who)

@@ -81,10 +81,10 @@ async def ask_service_time(service: ServiceAccess) -> float:
         try:
             reply = await service.send_single_call(client, PROBE, body)
         except (NotSent, NoAnswer) as error:
-            raise UsageError("desk.no_service_time", why=str(error)) from error
+            raise UsageError("resolve.no_service_time", why=str(error)) from error
     answer = parse_answer(reply.body)
     if answer is None or answer.request_id is None or reply.skew is None:
-        raise UsageError("desk.no_service_time", why=f"HTTP {reply.status}")
+        raise UsageError("resolve.no_service_time", why=f"HTTP {reply.status}")
     return service.clock.now() + reply.skew
 
 
@@ -102,7 +102,7 @@ async def query_auto_sign(case: Case, service: ServiceAccess, *, known: Collecti
     """Ask once; ``known`` are the SealIds of the ledger. Raises UsageError where no roster holds the doctor's number."""
     doctor = case.planned.doctor if case.planned else None
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
-        raise UsageError("desk.not_in_rosters", name=case.name)
+        raise UsageError("resolve.not_in_rosters", name=case.name)
     body = {
         "Agent": stage_settings.build_agent(service.config).build_body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
@@ -128,8 +128,8 @@ def _read_auto_sign(answer: Answer, known: Collection[str]) -> AutoSignAnswer:
         return AutoSignAnswer(None, answer.request_id, "IsOpen = false")
     seal_id = answer.get_text("SealId")
     if seal_id is None or not is_seal_id(seal_id):
-        return AutoSignAnswer(None, answer.request_id, phrase("desk.no_seal_set"), is_open=True)
+        return AutoSignAnswer(None, answer.request_id, phrase("resolve.no_seal_set"), is_open=True)
     if seal_id in known:
-        older = phrase("desk.older_seal", seal_id=seal_id)
+        older = phrase("resolve.older_seal", seal_id=seal_id)
         return AutoSignAnswer(None, answer.request_id, older, is_open=True)
     return AutoSignAnswer(seal_id, answer.request_id, seal_id, is_open=True)

@@ -57,7 +57,7 @@ def read_answers(path: Path) -> list[SheetAnswer]:
         return [answer for sheet in book.sheets for answer in _read_sheet(sheet, path)]
     except FileRefused as refused:
         if refused.code == "FILE_FORMAT":
-            raise UsageError("desk.not_results", path=path, then=("resolve",)) from refused
+            raise UsageError("resolve.not_results", path=path, then=("resolve",)) from refused
         raise _damaged_error(path, refused.code) from refused
 
 
@@ -100,7 +100,7 @@ def _find_columns(header: Line, path: Path) -> Sequence[int]:
 
 
 def _damaged_error(path: Path, what: str) -> UsageError:
-    return UsageError("desk.sheet_damaged", path=path, what=what, then=("resolve",))
+    return UsageError("resolve.sheet_damaged", path=path, what=what, then=("resolve",))
 
 
 def require_agreement(
@@ -123,7 +123,9 @@ def require_agreement(
             lives[case.key] = find_life(case.key)
         if (title := _find_disagreement(answer, case, lives[case.key])) is not None:
             what = Bilingual(*WORDS[title]) if title in WORDS else title
-            raise UsageError("desk.line_disagrees", path=path, row=answer.row, what=what, then=("resolve",))
+            raise UsageError(
+                "resolve.line_disagrees", path=path, row=answer.row, what=what, then=("resolve",)
+            )
 
 
 def _index_by_trace(open_cases: Iterable[Case]) -> Mapping[str, Case]:
@@ -177,9 +179,9 @@ def enter_answers(
     errors: dict[int, Localizable | None] = {}
     for trace_id, lines in lines_by_trace.items():
         if any(line.seal_id and claims[line.seal_id] > 1 for line in lines):
-            error: Localizable | None = phrase("desk.copied_seal_id")
+            error: Localizable | None = phrase("resolve.copied_seal_id")
         elif len({(line.seal_id, _fold(line.conclusion)) for line in lines}) > 1:
-            error = phrase("desk.lines_disagree")
+            error = phrase("resolve.lines_disagree")
         else:
             error = _enter_answer(ledger, cases_by_trace.get(trace_id), lines[0], maker, grounds)
         errors |= {line.row: error for line in lines}
@@ -190,7 +192,7 @@ def _enter_answer(
     ledger: Ledger, case: Case | None, answer: SheetAnswer, maker: DecisionMaker, grounds: Grounds
 ) -> Localizable | None:
     if case is None:
-        return phrase("desk.not_open")
+        return phrase("resolve.not_open")
     maker = replace(maker, why=f"{maker.why} {answer.row}")
     try:
         match _find_conclusion(answer.conclusion), bool(answer.seal_id):
@@ -202,11 +204,11 @@ def _enter_answer(
             case "not_theirs", False:
                 decide.enter_not_theirs(ledger, case, maker)
             case "created", False:
-                return phrase("desk.created_without_id", name=case.name)
+                return phrase("resolve.created_without_id", name=case.name)
             case "not_created" | "not_created_sure" | "not_theirs", True:
-                return phrase("desk.needless_seal_id", name=case.name)
+                return phrase("resolve.needless_seal_id", name=case.name)
             case _:
-                return phrase("desk.do_not_fit", name=case.name)
+                return phrase("resolve.do_not_fit", name=case.name)
     except UsageError as error:
         return error
     return None

@@ -16,7 +16,7 @@ from pipeline.cli.help import find_untranslated, polish_message, wrap_text
 from pipeline.config import language
 from pipeline.config.settings import keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.messages.click import CHINESE, PLURALS
+from pipeline.messages.help import CHINESE, PLURALS
 from pipeline.messages.texts import render_text
 from pipeline.support.text_width import measure_width
 
@@ -269,7 +269,7 @@ def test_sentences_of_click_are_polished(sentence, zh, en):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
-@pytest.mark.parametrize(("spoken", "asked", "again"), [("zh", "再次为 王五 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？ [y/N] ", "请回答 y 或 n。"), ("en", "there will be a second seal. Go on? [y/N] ", "Please answer y or n.")])  # fmt: skip
+@pytest.mark.parametrize(("spoken", "asked", "again"), [("zh", "再次为 王五 提交相同的创建请求；若腾讯不拒绝，此人会有第二枚印章。继续吗？ [y/N] ", "请回答 y 或 n。"), ("en", "this person will have a second seal. Continue? [y/N] ", "Please answer y or n.")])  # fmt: skip
 def test_the_question_is_asked_in_one_language(spoken, asked, again):
     import pty
 

@@ -25,7 +25,7 @@ def test_adopted_doctors_are_unchanged_from_then_on(hospital, capsys):
     hospital.doctors(4)
     path = sheet(hospital, [(name(1), number(1), seal_id(1)), (name(2), number(2), seal_id(2))])
     assert hospital.go("adopt", path, "--why", "the old system") == 0
-    assert "Seals entered: 2" in capsys.readouterr().err
+    assert "Seals imported: 2" in capsys.readouterr().err
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 2, "unchanged": 2}
     assert hospital.creates() == 2
@@ -133,8 +133,8 @@ def test_a_doctor_without_a_verdict_or_with_a_seal_is_not_adopted(hospital_with,
     rows = [(name(serial), number(serial), seal_id(serial)) for serial in (1, 2)]
     assert hospital.go("adopt", sheet(hospital, rows)) == 3
     told = capsys.readouterr().err
-    assert "use resolve" in told
-    assert "the ledger has seal" in told
+    assert "run resolve" in told
+    assert "the ledger already has seal" in told
 
 
 def test_seals_that_all_bear_one_name_elsewhere_are_adopted_without_it(hospital):
@@ -153,7 +153,7 @@ def test_a_seal_that_was_given_up_is_not_adopted_again(hospital, tmp_path, capsy
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
     assert hospital.go("resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
     assert hospital.go("adopt", str(kept)) == 3
-    assert "given up" in capsys.readouterr().err
+    assert "marked as abandoned" in capsys.readouterr().err
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 1}
 
@@ -189,11 +189,11 @@ def test_every_line_that_was_not_entered_is_listed_with_cell_reason_and_remedy(h
     }  # fmt: skip
     en = {
         3: ("B3", "from the card"), 4: ("B4", "from the card"), 5: ("C5", "copy it from"), 6: ("C6", "copy it from"),
-        7: ("C7", "stands in row 8"), 8: ("C8", "stands in row 7"), 9: ("C9", "stands in row 10"), 10: ("C10", "stands in row 9"),
+        7: ("C7", "is in row 8"), 8: ("C8", "is in row 7"), 9: ("C9", "is in row 10"), 10: ("C10", "is in row 9"),
     }  # fmt: skip
     for language, expected, mark, summary in (
         ("zh", zh, "行", "登记了 1 枚印章（0 枚台账已有），8 行没有登记"),
-        ("en", en, " (", "Seals entered: 0 (known before: 1). Lines not entered: 8"),
+        ("en", en, " (", "Seals imported: 0 (already known: 1). Rows not imported: 8"),
     ):
         capsys.readouterr()
         assert hospital.go("--lang", language, "adopt", path) == 3

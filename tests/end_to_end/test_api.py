@@ -169,13 +169,13 @@ def test_what_is_refused_is_an_exception_that_says_why(hospital, config, tmp_pat
     hospital.doctors(1)
     with pytest.raises(UsageError, match="nowhere does not exist"):
         pipeline.run(config, rosters=tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="neither a folder"):
+    with pytest.raises(UsageError, match="neither a picture folder"):
         pipeline.run(config, seals=tmp_path / "config.yaml")
     with pytest.raises(UsageError, match="at least 1"):
         pipeline.run(config, limit=0)
-    with pytest.raises(UsageError, match=r"config still has to say: api\.app_id"):
+    with pytest.raises(UsageError, match=r"config: not filled in: api\.app_id"):
         pipeline.run(pipeline.Config.load(ledger=str(tmp_path / "l")))
-    with pytest.raises(UsageError, match="go together"):
+    with pytest.raises(UsageError, match="given together"):
         pipeline.run(config, site_key=b"x" * 32)
     (tmp_path / "secrets" / "tencent__secret_key").unlink()
     with pytest.raises(CredentialsMissing, match="SecretId only"):
@@ -195,7 +195,7 @@ def test_a_lost_ledger_is_not_begun_again_by_itself(hospital, config):
     pipeline.run(config)
     for path in (hospital.folder / "state").glob("*"):
         path.unlink() if path.is_file() else None
-    with pytest.raises(UsageError, match="tells of seals made earlier"):
+    with pytest.raises(UsageError, match="shows that seals were created earlier"):
         pipeline.run(config)
     assert pipeline.run(config, new_ledger=True).counts == {Status.EXISTS: 1}
     assert len(hospital.service.seals) == 1

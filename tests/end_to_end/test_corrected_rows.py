@@ -52,7 +52,9 @@ def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wr
         (note,) = [each for each in line["problems"] if each["code"] == "ROW_SUPERSEDED"]
         assert note["severity"] == "warning"
         sheet = openpyxl.load_workbook(hospital.newest / "results.xlsx")["To fix"]
-        assert "Has its seal, send nothing; correct the roster's row" in [cell.value for cell in sheet[2]]
+        assert "Already has its seal; only correct this row of the roster" in [
+            cell.value for cell in sheet[2]
+        ]
         assert (
             f"results.xlsx To fix row 2) was sent and its seal was created ({seal.seal_id}" in note["message"]
         )
@@ -60,10 +62,10 @@ def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wr
     capsys.readouterr()
     assert hospital.go("explain", name(1)) == 0
     told = capsys.readouterr().out
-    assert "Correct the roster's row" in told
+    assert "Correct this row of the roster" in told
     assert "was sent and its seal was created" in told
     hospital.roster([row(1), row(2)])
     assert hospital.go("run") == 0
     assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())
     assert hospital.go("explain", name(1)) == 0
-    assert "Correct the roster's row" not in capsys.readouterr().out
+    assert "Correct this row of the roster" not in capsys.readouterr().out

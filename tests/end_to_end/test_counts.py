@@ -25,8 +25,8 @@ def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, 
     page = (latest / "report.html").read_text("utf-8")
     assert book.worksheets[2].max_row == 1 + 1, "the sheet To fix"
     words = {
-        "zh": ("待改 2（其中与别的行重复、不用改的：1）", "1 行要修改", "失败待改（1）", "其中 1 行与别的行重复"),
-        "en": ("To correct 2 (nothing to do where a row repeats another one: 1)", "Rows to correct: 1", "To fix (1)", "nothing to do where a row repeats another one: 1"),
+        "zh": ("待改 2（其中 1 行重复，无需处理）", "1 行要修改", "失败待改（1）", "其中 1 行重复"),
+        "en": ("To correct 2 (duplicates, no action needed: 1)", "Rows to correct: 1", "To fix (1)", "duplicates that need no action: 1"),
     }[language]  # fmt: skip
     assert words[0] in console
     assert words[1] in console
@@ -37,6 +37,6 @@ def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, 
     todo = re.search(r"(\d+) (?:行需要处理|need action)", page)
     assert todo
     assert int(todo[1]) == 1
-    refused = "1 个名单文件没有读成" if language == "zh" else "Roster files refused: 1"
+    refused = "1 个名单文件没有读取" if language == "zh" else "Roster files not read: 1"
     assert refused in console
     assert refused in page

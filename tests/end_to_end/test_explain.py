@@ -146,7 +146,7 @@ def test_a_row_without_a_usable_number_belongs_to_its_doctor(hospital, explain, 
     (change,) = bad["rows"][0]["changes"]
     assert (change["to"], change["why"]) == (name(4), "spaces")
     assert good["creates"][0]["verdict"] == "sealed"
-    for language, words in (("zh", "去掉空格"), ("en", "spaces taken out")):
+    for language, words in (("zh", "去掉空格"), ("en", "spaces removed")):
         code, text = explain(hospital, name(4), language=language)
         assert code == 0
         assert words in text
@@ -165,12 +165,12 @@ def test_another_doctor_of_that_name_is_not_given_the_row(hospital, facts):
 def test_a_refusal_names_who_acts_and_how(hospital, explain):
     row = by_status(hospital, "failed")
     for language, words in (
-        ("zh", ("名单负责人", "腾讯认为证件号码不对", "对照证件核对号码", "失败待改", "三晚")),
+        ("zh", ("名单负责人", "腾讯认为证件号码不对", "对照证件核对号码", "失败待改", "三天")),
         (
             "en",
             (
                 "Roster owner",
-                "takes the identity number for wrong",
+                "does not accept the identity number",
                 "Compare it with the card",
                 "To fix",
                 "three",
@@ -237,7 +237,7 @@ def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain,
     assert last[0]["status"] == "unknown"
     text = explain(hospital, row["name"])[1]
     assert "To correct" not in text
-    assert "repeats another row" in text
+    assert "duplicate of another row" in text
 
 
 def test_the_suggested_word_distinguishes_two_doctors_with_one_staff_number(hospital, explain):
@@ -266,7 +266,7 @@ def test_a_query_without_a_match_suggests_similar_words(hospital, explain):
 def test_a_doctor_who_left_the_roster_is_not_in_it_any_more(hospital, explain):
     hospital.roster(rows()[1:])
     hospital.go("run")
-    assert "not in the rosters any more" in explain(hospital, "00001")[1]
+    assert "no longer in the rosters" in explain(hospital, "00001")[1]
 
 
 def test_a_rebuilt_ledger_is_completed_from_the_run_folders(hospital, facts):

@@ -29,7 +29,7 @@ def fault(do, *, action=CREATE, nth=(2,)):
         pytest.param("http_502", "unknown", 3, 3, 3, id="HTML 502"),
         pytest.param("html_200", "unknown", 3, 3, 3, id="HTML 200"),
         pytest.param("truncated_json", "unknown", 3, 3, 3, id="truncated JSON"),
-        pytest.param("no_seal_id", "unknown", 3, 3, 3, id="no SealId"),
+        pytest.param("no_seal_id", "unknown", 3, 3, 3, id="SealId"),
         pytest.param("empty_seal_id", "unknown", 3, 3, 3, id="empty SealId"),
         pytest.param("redirect", "unknown", 2, 3, 3, id="a redirect is not followed"),
         pytest.param({"delay_after": 5}, "unknown", 3, 3, 3, id="the answer comes after the time-out"),

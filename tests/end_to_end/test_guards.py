@@ -34,7 +34,7 @@ def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with
     assert hospital.creates() <= 20 + 8
     assert hospital.statuses()["not_sent"] >= 60 - 28
     told = capsys.readouterr().err
-    assert "Look into what stopped the night first" in told
+    assert "Find out what stopped the run first" in told
     assert "later" not in told
 
 
@@ -194,7 +194,7 @@ def test_what_is_told_after_a_guard_is_what_passes_it(hospital, capsys, guard):
     assert halted(hospital) == guard
     told = capsys.readouterr().err
     assert f" run {hospital.folder / 'inbox'} --accept-guards\n" in told
-    assert "Look at the roster" in told
+    assert "Check whether the roster is complete" in told
     assert "later" not in told
 
 

@@ -34,7 +34,7 @@ def test_a_lost_ledger_comes_back_and_nobody_is_created_again(night, capsys):
     lose(night)
     assert night.go("run") == 2, "a new ledger is refused"
     assert night.go("ledger", "rebuild") == 0
-    assert "People: 4. Seals: 3. Without a verdict: 1" in capsys.readouterr().err
+    assert "People: 4. Seals: 3. Unknown results: 1" in capsys.readouterr().err
     assert night.go("run") == 3
     assert night.statuses() == {"unchanged": 3, "unknown": 1}
     assert night.creates() == sent
@@ -167,7 +167,7 @@ def test_a_quiet_night_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path
     shutil.rmtree(hospital.folder / "state")
     capsys.readouterr()
     assert hospital.go("run") == 2
-    assert "every doctor would be created again" in capsys.readouterr().err
+    assert "would be created again" in capsys.readouterr().err
     assert hospital.go("status") == 74
     assert hospital.go("adopt", str(tmp_path / "second" / "results.xlsx")) == 0
     assert hospital.go("run") == 0
@@ -250,13 +250,13 @@ def spoil(hospital, how):
     ("how", "zh", "en", "then"),
     [
         ("no key", "缺失或已损坏", "missing or damaged", "ledger check"),
-        ("another key", "不是本台账创建时的密钥", "not the one this ledger was begun with", "ledger check"),
+        ("another key", "不是本台账创建时的密钥", "not the one this ledger was created with", "ledger check"),
         ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
         ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
         ("damaged inside", "台账", "ledger", "ledger rebuild"),
-        ("no receipts", "不全", "are not whole", "run"),
+        ("no receipts", "不全", "are incomplete", "run"),
         ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "ledger rebuild"),
-        ("two stories", "说法不同", "tell different things", "ledger restore --help"),
+        ("two stories", "不一致", "disagree", "ledger restore --help"),
     ],
 )
 def test_whatever_is_damaged_check_says_what_to_do(night, capsys, how, zh, en, then):
@@ -278,7 +278,7 @@ def test_a_good_ledger_says_what_was_checked(night, capsys):
     capsys.readouterr()
     assert night.go("ledger", "check") == 0
     assert re.search(
-        r"receipts \(\d+\).*\n.*People: 4. Seals: 3. Without a verdict: 1", capsys.readouterr().err
+        r"receipts \(\d+\).*\n.*People: 4. Seals: 3. Unknown results: 1", capsys.readouterr().err
     )
 
 

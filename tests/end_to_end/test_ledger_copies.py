@@ -125,7 +125,7 @@ def test_an_older_ledger_beside_newer_receipts_is_refused_and_rebuilt(
         shutil.rmtree(hospital.folder / "out")
     forget_registry(monkeypatch, tmp_path)
     said = refuse(hospital, capsys, code=74, words=words)
-    assert "3 creates and 3 seals" in said
+    assert "3 submissions and 3 seals" in said
     assert said.rstrip().endswith("ledger rebuild")
     refuse(hospital, capsys, code=74, words=("check",))
     assert hospital.go("ledger", "check") == 74
@@ -331,7 +331,7 @@ def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
         assert hospital.go(*words) == 2
     finally:
         del os.environ["ESIGN_IMPORT_LEDGER"]
-    assert "two copies of one ledger" in capsys.readouterr().err
+    assert "two copies of the same ledger" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["first", "midst", "last"])

@@ -150,7 +150,7 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
     hospital.roster([(name(left), number(left), f"154{left:08d}", f"{left:05d}", "内科")])
     capsys.readouterr()
     assert hospital.go("run") == 0
-    assert "no verdict and who are not in these rosters: 1" in capsys.readouterr().err
+    assert "unknown result and who are not in these rosters: 1" in capsys.readouterr().err
 
 
 def test_a_seal_id_in_an_answer_that_proves_nothing_is_kept(hospital_with):

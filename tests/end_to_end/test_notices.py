@@ -9,7 +9,7 @@ from wire_support import CREATE, UPLOAD, fault
 
 WORDS = {
     "CLOCK_WRONG": {"en": "This machine's clock is 61 min slow", "zh": "本机时钟比腾讯的时间慢 61 分钟"},
-    "FILE_EXPOSED": {"en": "let other users of this machine read it", "zh": "的权限允许本机的其他用户读取"},
+    "FILE_EXPOSED": {"en": "Other users of this machine can read", "zh": "的权限允许本机的其他用户读取"},
     "ROSTER_OPEN": {
         "en": "roster.xlsx is open in Excel or WPS",
         "zh": "roster.xlsx 正在 Excel 或 WPS 里打开",

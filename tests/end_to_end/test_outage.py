@@ -31,14 +31,14 @@ CAUSE = {
         (
             "en",
             rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .* by {TIME} the run stops",
-            rf"done 1/2 \(50%\) no answer since {TIME}, gives up at {TIME} · {{host}}: {{cause}}",
-            r"Halted: the service gave no usable answer \({host}: {cause}; since [-\d]+ [:\d]+, for [\d.]+ m?s\)\. IT: Check network",
+            rf"done 1/2 \(50%\) no answer since {TIME}, giving up at {TIME} · {{host}}: {{cause}}",
+            r"Stopped: the service was unavailable \({host}: {cause}; waited [\d.]+ m?s since [-\d]+ [:\d]+\)\. IT: Check network",
         ),
         (
             "zh",
             rf"{{host}} 从 {TIME} 起没有可用的应答（{{cause}}）。暂停提交.*到 {TIME} 仍没有应答就停止",
             rf"已完成 1/2（50%）{TIME} 起没有应答，{TIME} 放弃 · {{host}}：{{cause}}",
-            r"已停止：服务一直没有可用的应答（{host}：{cause}；[-\d]+ [:\d]+ 起，等了 [\d.]+ 毫?秒）。信息科：检查网络",
+            r"已停止：连接不上服务或没有可用的应答（{host}：{cause}；从 [-\d]+ [:\d]+ 起等待了 [\d.]+ 毫?秒）。信息科：检查网络",
         ),
     ],
 )
@@ -108,6 +108,6 @@ def test_the_bar_tells_of_an_outage(hospital, dead_port):
     os.close(ours)
     bars = [bar for bar in re.split(r"[\r\n]+", b"".join(seen).decode()) if "1/2" in bar]
     assert any(
-        re.search(rf"no answer since {TIME}, gives up at {TIME} · 127\.0\.0\.1", bar) for bar in bars
+        re.search(rf"no answer since {TIME}, giving up at {TIME} · 127\.0\.0\.1", bar) for bar in bars
     ), bars
     assert not any("left" in bar for bar in bars if "no answer" in bar)

@@ -142,13 +142,13 @@ def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospi
     told = "".join(capsys.readouterr())
     run.kill()
     run.communicate()
-    assert " · under way" in told
-    assert "cut short" not in told
+    assert " · in progress" in told
+    assert "interrupted" not in told
     assert told.rstrip().endswith(" status")
     assert hospital.go("explain", waiting) == 0
     told = "".join(capsys.readouterr())
-    assert " · cut short" in told
-    assert "under way" not in told
+    assert " · interrupted" in told
+    assert "in progress" not in told
 
 
 def piped(hospital, *words):
@@ -232,11 +232,11 @@ def test_what_is_on_its_way_waits_for_nobody(hospital_with, capsys):
     assert hospital.go("status") == 0
     told = "".join(capsys.readouterr())
     process.communicate(timeout=30)
-    assert "On their way, not answered yet: 1" in told
+    assert "Sent, not answered yet: 1" in told
     assert "unknown: 0" in told
     assert "resolve" not in told
     assert hospital.go("status") == 0
-    assert "On their way" not in capsys.readouterr().out
+    assert "Sent, not answered yet" not in capsys.readouterr().out
 
 
 def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):

@@ -61,7 +61,7 @@ def test_names_stand_in_the_page_and_not_in_the_record(hospital, capsys):
     assert hospital.go("run") == 0
 
     (run,) = hospital.runs
-    assert f"What happened: {run / 'report.html'}" in capsys.readouterr().err
+    assert f"Report: {run / 'report.html'}" in capsys.readouterr().err
 
     latest = hospital.folder / "out" / "latest"
     assert name(1) in (latest / "report.html").read_text("utf-8")
@@ -77,12 +77,12 @@ def test_a_check_and_a_retry_have_their_page_too(hospital):
         return (hospital.newest / "report.html").read_text("utf-8")
 
     assert hospital.go("check") == 0
-    assert "Checked before sending" in page()
+    assert "Check before sending" in page()
     assert not latest.exists()
     assert hospital.go("run") == 0
-    assert "What happened tonight" in page()
+    assert "Run report" in page()
     copies = {path.name: path.read_bytes() for path in latest.iterdir()}
-    for command, words in (("retry", "The service was not called."), ("check", "Checked before sending")):
+    for command, words in (("retry", "The service was not called."), ("check", "Check before sending")):
         assert hospital.go(command) == 0
         assert words in page()
         assert {path.name: path.read_bytes() for path in latest.iterdir()} == copies
@@ -114,5 +114,5 @@ def test_a_run_whose_rows_nobody_knows_keeps_its_results(hospital, capsys):
             each.unlink()
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("report", "--run", run.name) == 2
-    assert "no longer knows the rows" in capsys.readouterr().err
+    assert "no longer has the rows" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in run.iterdir()} == kept

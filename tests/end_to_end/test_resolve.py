@@ -76,13 +76,13 @@ def test_namesakes_are_distinguished_also_where_their_roster_was_named_on_the_co
     data = capsys.readouterr().out.splitlines()
     for row in lost:
         (line,) = [line for line in data if row["trace_id"] in line]
-        assert f"staff no. {row['staff_no']}, last four {row['id_masked'][-4:]}, other.xlsx" in line
+        assert f"staff no. {row['staff_no']}, last four digits {row['id_masked'][-4:]}, other.xlsx" in line
 
 
 def test_the_list_names_the_fields_in_which_a_row_differs(changed, capsys):
     assert run_later(changed, "resolve") == 3
     data, told = capsys.readouterr()
-    assert re.search(r"staff no\. 00001.* in: picture$", data, re.MULTILINE)
+    assert re.search(r"staff no\. 00001.* in picture$", data, re.MULTILINE)
     seal_id = next(row["seal_id"] for row in changed.outcomes() if row["status"] == "changed")
     assert told.rstrip().endswith(f"explain {seal_id}")
 

@@ -80,7 +80,7 @@ def test_what_was_judged_wrong_is_not_sent(hospital, capsys):
     assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "sealed"}
     assert codes(hospital, 2) == ["REVIEW_WRONG"]
     assert hospital.creates() == 2
-    assert "The review: 1 right, 1 wrong." in capsys.readouterr().err
+    assert "Review: 1 right, 1 wrong." in capsys.readouterr().err
 
 
 def judge_by_keyboard(hospital, keys: str):
@@ -179,7 +179,7 @@ def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, cap
     assert hospital.statuses() == {"not_sent": 3}
     assert {code for line in hospital.outcomes() for code in line["codes"]} == {"REVIEW_MISSING"}
     told = capsys.readouterr().err
-    assert "Rows that wait for a review: 3." in told
+    assert "Rows waiting for a review: 3." in told
     assert f"--review review-{hospital.runs[-1].name}.json" in told
     assert "Run again later" not in told
     file = saved(hospital, {1: "right", 2: "wrong"})
@@ -288,7 +288,7 @@ def test_without_a_config_the_page_is_for_looking_only(hospital, monkeypatch):
     assert main(["--lang", "en", "check", "inbox", "--seals", "seals"]) == 0
     html = page(hospital)
     assert 'data-site=""' in html
-    assert "looking only" in html
+    assert "this page is read-only" in html
     assert "data-id=" not in html
     assert html.count("data:image/webp") == 2
 

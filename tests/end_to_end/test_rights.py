@@ -72,7 +72,8 @@ def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
             code, said = go(hospital, "run")
             assert code == 74
             assert (
-                f"User {acting_user()} lacks the rights to {path}, which belongs to {acting_user()}." in said
+                f"User {acting_user()} has no permission for {path}, which belongs to {acting_user()}."
+                in said
             )
             assert said.endswith(" run\n")
             require_plain(said)
@@ -95,7 +96,7 @@ def test_an_unreadable_ledger_is_not_replaced(hospital):
     with mode(ledger, 0):
         code, said = go(hospital, "ledger", "rebuild")
     assert code == 74
-    assert f"lacks the rights to {ledger}" in said
+    assert f"has no permission for {ledger}" in said
     assert ledger.read_bytes() == whole
 
 
@@ -134,7 +135,7 @@ def test_an_unreadable_roster_picture_or_inbox_is_not_damaged(hospital):
     with mode(hospital.folder / "inbox", 0):
         code, said = go(hospital, "check")
     assert code == 7
-    assert "Roster inbox was refused: The file could not be read (permission denied" in said
+    assert "Roster inbox was not read: The file could not be read (permission denied" in said
 
 
 def test_a_read_only_disk_is_named(hospital):
@@ -143,7 +144,7 @@ def test_a_read_only_disk_is_named(hospital):
     with mounted(out, "size=64k,ro"):
         code, said = go(hospital, "run")
         assert code == 74
-        assert f"The disk of {out} is read-only, and user {acting_user()}" in said.replace(
+        assert f"The disk of {out} is read-only, so user {acting_user()}" in said.replace(
             f"{out}/", f"{out} "
         )
         require_plain(said)

@@ -85,7 +85,7 @@ def corrected(workbook: Path, target: Path, mobiles: dict[str, str], alter=None)
 def test_every_column_of_the_roster_is_there_as_it_was(ward):
     head, *rows = table(latest(ward))
     assert tuple(head[: len(HEADS)]) == HEADS
-    assert len(set(head)) == len(head), "no title stands twice"
+    assert len(set(head)) == len(head), "no title appears twice"
     assert [row[: len(HEADS)] for row in rows] == [line(2, "154"), line(3, "155")]
 
 

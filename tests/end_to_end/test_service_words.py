@@ -10,11 +10,11 @@ from pipeline.messages.service_error_advice import advice_for
 
 SENTENCES = {
     "zh": ("签名不对", "信息科：重新复制 SecretKey", "密钥取自"),
-    "en": ("The signature is wrong", "IT: Copy the SecretKey again", "keys were taken from"),
+    "en": ("The signature is wrong", "IT: Copy the SecretKey again", "keys come from"),
 }
 REFUSED = {
     "zh": ("姓名与证件号码不一致", "名单负责人", "对照证件核对姓名和证件号码"),
-    "en": ("Name and identity number do not belong together", "Roster owner", "Compare both with the card"),
+    "en": ("Name and identity number do not match", "Roster owner", "Compare both with the card"),
 }
 
 
@@ -91,7 +91,7 @@ def test_a_refused_row_is_told_with_sentence_actor_and_cure(hospital_with, capfd
     words = (*REFUSED[language], refusal["code"])
     for place in (console, summary, every, to_fix, page_text(run)):
         assert [word for word in words if word not in place] == []
-    meaning = {"zh": "腾讯内部出错或超时", "en": "An error or time-out inside the service"}[language]
+    meaning = {"zh": "腾讯内部出错或超时", "en": "The service had an internal error or time-out"}[language]
     for place in (console, every, unknown, page_text(run)):
         assert meaning in place
 
@@ -107,8 +107,8 @@ def test_a_refused_look_up_is_told_with_its_cure(hospital_with, capfd):
     capfd.readouterr()
     assert hospital.go("resolve", "00001", "--look-up") == 3
     told = capfd.readouterr().err
-    assert "(OperationDenied.NoApiAuth: The application may not call this interface." in told
-    assert "Tencent account manager: Ask your Tencent account manager to open it" in told
+    assert "(OperationDenied.NoApiAuth: The application has no permission for this interface." in told
+    assert "Tencent account manager: Ask your Tencent account manager to enable the interface" in told
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -120,4 +120,6 @@ def test_a_code_that_refused_no_row_is_explained_where_the_calls_are_counted(hos
     advice = advice_for("RequestLimitExceeded")
     for text in (workbook_text(run)[0], page_text(run)):
         assert "RequestLimitExceeded" in text
-        assert [each for each in (advice.what(language), advice.todo(language)) if each not in text] == []
+        assert [
+            each for each in (advice.explain(language), advice.instruct(language)) if each not in text
+        ] == []

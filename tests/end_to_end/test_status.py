@@ -101,11 +101,11 @@ def end_run(hospital, how):
     ("how", "command", "zh", "en"),
     [
         ("rows to correct", r" retry \S+/results\.xlsx$", "失败待改", "To fix"),
-        ("without a verdict", r" resolve$", "没有结论", "without a verdict: 1"),
-        ("halted", r" run$", "已停止：", "Halted: "),
+        ("without a verdict", r" resolve$", "结果未知", "unknown result: 1"),
+        ("halted", r" run$", "已停止：", "Stopped: "),
         ("guard", r" run --accept-guards$", "新出现的医生太多", "too many doctors are new"),
-        ("refused", r" run$", "1 个名单文件没有读成", "Roster files refused: 1"),
-        ("well", r" run$", "没有留下要做的事", "nothing to do"),
+        ("refused", r" run$", "1 个名单文件没有读取", "Roster files not read: 1"),
+        ("well", r" run$", "没有留下要做的事", "Nothing left to do"),
     ],
 )
 def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command, zh, en):
@@ -118,7 +118,13 @@ def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command
         assert words in printed
 
 
-@pytest.mark.parametrize(("signal", "words"), [(True, "interrupted"), (False, "cut short")])
+@pytest.mark.parametrize(
+    ("signal", "words"),
+    [
+        (True, "The last run was interrupted. To continue"),
+        (False, "The last run was interrupted. Everything sent"),
+    ],
+)
 def test_a_run_that_did_not_come_to_its_end(hospital_with, say, signal, words):
     hospital = hospital_with(latency=0.2)
     hospital.doctors(40)
@@ -126,7 +132,7 @@ def test_a_run_that_did_not_come_to_its_end(hospital_with, say, signal, words):
     while hospital.creates() < 2:
         assert process.poll() is None
     told, last = say(hospital, "status")
-    assert "A run is under way" in told
+    assert "A run is in progress" in told
     assert last.endswith(" status")
     (process.terminate if signal else process.kill)()
     process.communicate()

@@ -98,17 +98,20 @@ def test_a_privileged_port_is_not_called_taken(hospital):
         text=True,
     )
     assert done.returncode == 2
-    assert "Port 81 of 127.0.0.1 needs an administrator's rights" in done.stderr
+    assert "Port 81 of 127.0.0.1 needs administrator rights" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "config validate"])
 def test_a_ca_file_without_a_certificate_is_a_fault_of_the_configuration(hospital, capsys, command):
     hospital.doctors(1)
-    (hospital.folder / "ca.pem").write_text("no certificate")
+    (hospital.folder / "ca.pem").write_text("no usable certificate")
     hospital.configure(ca_file="ca.pem")
     assert hospital.go(*command.split()) == 2
     said = capsys.readouterr().err
-    assert f"{hospital.folder / 'ca.pem'} (api.ca_file in the configuration) holds no certificate" in said
+    assert (
+        f"{hospital.folder / 'ca.pem'} (api.ca_file in the configuration) contains no usable certificate"
+        in said
+    )
 
 
 def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
@@ -142,6 +145,6 @@ def test_a_second_ctrl_c_says_a_word_and_ends_the_log(hospital_with):
         run.send_signal(signal.SIGINT)
         said = run.stderr.read()
     assert run.returncode == 130
-    assert said.startswith("Left at once, without waiting for answers.")
+    assert said.startswith("Quit without waiting for answers.")
     last = json.loads((hospital.runs[-1] / "log.jsonl").read_text("utf-8").splitlines()[-1])
     assert (last["message"], last["exit"]) == ("the run ends", 130)

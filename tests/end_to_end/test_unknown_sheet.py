@@ -62,7 +62,7 @@ class UnknownSheet:
         return run_later(self.hospital, "resolve", str(self.hospital.folder / "filled.xlsx"))
 
 
-VISIBLE = ("Name", "Status", "Seal name", "Identity no.", "Sent at", "How to settle it")
+VISIBLE = ("Name", "Status", "Seal name", "Identity no.", "Sent at", "How to resolve it")
 
 
 SORTED_IN_PART = [
@@ -164,7 +164,7 @@ def test_created_and_not_created_rows_are_entered_by_one_sheet(night, capsys):
     made = list_made_seals(night)
     answers = {lost: (made[lost], "created"), never: (None, "未创建（确定）"), third: (made[third], None)}
     assert UnknownSheet(night).answer(answers).enter() == 0
-    assert "Lines entered: 3" in capsys.readouterr().err
+    assert "Rows recorded: 3" in capsys.readouterr().err
     assert run_later(night, "resolve", str(night.folder / "filled.xlsx")) == 3, "the second time none is open"
     assert UnknownSheet(night).answer({}).enter() == 0, "an empty sheet enters nothing"
 
@@ -216,7 +216,7 @@ def test_the_two_lines_of_a_doctor_give_one_answer(on_two_rows, capsys):
     row = next(row for row in sheet.rows if sheet.read(row, "Name") == third)
     sheet.write(row, "SealId", "yX" + ID[2:])
     assert sheet.enter() == 3
-    assert "do not agree" in capsys.readouterr().err
+    assert "contradict each other" in capsys.readouterr().err
     assert run_later(on_two_rows, "resolve", third) == 3, "it is still open"
     assert on_two_rows.go("run") == 3
     assert set(find_unknown_rows(on_two_rows)) == {third}

@@ -73,7 +73,9 @@ def find_preview(hospital, capfd, *words, language):
     return next(
         line
         for line in told.splitlines()
-        if line.startswith(("Rows: ", "名单共", "名单里", "The rosters hold", "没有读成", "No roster could"))
+        if line.startswith(
+            ("Rows: ", "名单共", "名单里", "The rosters contain", "名单都无法", "No roster could")
+        )
     )
 
 
@@ -85,7 +87,7 @@ def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd,
         line
         == {
             "zh": "名单共 3 行；将创建最多 3 枚印章，不到 1 秒。",
-            "en": "Rows: 3. Seals to be created: at most 3, in less than a second.",
+            "en": "Rows: 3. Seals to create: at most 3, less than a second.",
         }[language]
     )
     line = find_preview(hospital, capfd, "run", language=language)
@@ -97,15 +99,15 @@ def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd,
     hospital.roster([], file="roster.xlsx")
     hospital.roster([], file="two.xlsx")
     line = find_preview(hospital, capfd, "run", language=language)
-    assert ("没有医生" if language == "zh" else "hold no doctors") in line
+    assert ("没有医生" if language == "zh" else "contain no doctors") in line
     for file in ("roster.xlsx", "two.xlsx"):
         (hospital.folder / "inbox" / file).write_bytes(b"")
     line = find_preview(hospital, capfd, "run", language=language)
     assert (
         line
         == {
-            "zh": "没有读成一个名单，没有要提交的。",
-            "en": "No roster could be read: nothing is to be sent.",
+            "zh": "名单都无法读取，没有要提交的。",
+            "en": "No roster could be read; nothing to send.",
         }[language]
     )
 
@@ -116,7 +118,7 @@ def test_a_guard_is_named_in_the_preview_and_nothing_is_asked(hospital, capfd):
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
     hospital.doctors(9)
-    for language, words in (("zh", "保护条件"), ("en", "A guard")):
+    for language, words in (("zh", "保护条件"), ("en", "Stopped by a safety check")):
         assert words in find_preview(hospital, capfd, "run", language=language)
 
 
@@ -179,7 +181,7 @@ def test_a_ledger_that_cannot_be_made_is_not_called_locked(hospital, capfd, monk
     hospital.doctors(1)
     for language, words in (
         ("zh", "无法在 /proc 中建立"),
-        ("en", "No file of the ledger can be made in /proc"),
+        ("en", "The ledger files cannot be created in /proc"),
     ):
         code, told = say(capfd, "run", language=language, config=hospital.folder / "config.yaml")
         assert (code, words in told) == (74, True), told
@@ -197,7 +199,7 @@ def test_a_missing_configuration_is_reported_with_the_folder_that_was_searched(t
 def test_a_workbook_in_place_of_the_configuration_is_not_to_be_saved_in_notepad(hospital, capfd):
     hospital.doctors(1)
     roster = hospital.folder / "inbox" / "roster.xlsx"
-    for language, words in (("zh", "不是配置文件"), ("en", "is no configuration")):
+    for language, words in (("zh", "不是配置文件"), ("en", "not a configuration file")):
         code, printed = say(capfd, "run", language=language, config=roster)
         assert (code, words in printed, "UTF-8" in printed) == (2, True, False), printed
 
@@ -227,7 +229,7 @@ def ports_are_guarded() -> bool:
 @pytest.mark.skipif(not ports_are_guarded(), reason="every port is free to everybody")
 def test_a_port_that_only_an_administrator_may_use_is_not_taken():
     without = [] if os.geteuid() else ["setpriv", "--bounding-set=-net_bind_service"]
-    for language, words in (("zh", "要管理员权限"), ("en", "needs an administrator's rights")):
+    for language, words in (("zh", "要管理员权限"), ("en", "needs administrator rights")):
         command = [*without, sys.executable, "-m", "pipeline", "sandbox", "--port", "80", "--lang", language]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr

@@ -42,11 +42,11 @@ def cut(text):
 @pytest.mark.parametrize(
     ("kind", "zh", "en"),
     [
-        ("reset_after", "等待应答时连接断开了", "the connection was cut before an answer came"),
-        ({"close": "after"}, "等待应答时连接断开了", "the connection was cut before an answer came"),
+        ("reset_after", "等待应答时连接断开了", "the connection was interrupted before an answer came"),
+        ({"close": "after"}, "等待应答时连接断开了", "the connection was interrupted before an answer came"),
         ({"delay_after": 60}, "等待应答超时", "no answer came in time"),
-        ({"http_502": "after"}, "应答的状态不是 200", "The answer's status was not 200"),
-        ({"html_200": "after"}, "应答读不懂", "The answer cannot be read"),
+        ({"http_502": "after"}, "HTTP 状态码不是 200", "The HTTP status was not 200"),
+        ({"html_200": "after"}, "应答无法识别", "The answer is not in the service's format"),
     ],
 )
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -74,7 +74,7 @@ def test_a_service_that_is_not_there_is_told_in_words(hospital, capsys, language
     assert sum(wanted in each for each in told) >= 2
     assert (hospital.record()["halted"] or {})["code"] == "OUTAGE"
     if language == "zh":
-        assert re.search(r"已停止：服务一直没有可用的应答（[^a-z]+）", told[0])
+        assert re.search(r"已停止：连接不上服务或没有可用的应答（[^a-z]+）", told[0])
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_refused_certificate_says_why(hospital, capsys, certificate, zh):
     ("language", "why"),
     [
         ("zh", "没有建立可信的加密连接：这个端口不是 https"),
-        ("en", "no trusted encrypted connection: the port does not speak https"),
+        ("en", "no trusted encrypted connection: this port does not use https"),
     ],
 )
 def test_a_port_without_tls_is_not_a_refused_certificate(hospital, capsys, language, why):

@@ -67,8 +67,8 @@ def test_one_message_lists_what_was_looked_at(tmp_path):
     assert "secrets" in en
     assert "SecretKey only" in en
     assert "SecretId only" in en
-    assert "makes no sense" in en
-    assert "读不懂" in zh
+    assert "content is invalid" in en
+    assert "无法识别" in zh
     assert ".tccli" in en
     assert "only-the-key" not in en + zh
     assert "没有找到成对" in zh

@@ -142,7 +142,7 @@ def test_a_ledger_in_order_is_never_replaced(night, place, tmp_path):
         lambda: maintenance.rebuild_ledger(place, TENANT),
         lambda: maintenance.restore_ledger(place, tmp_path / "b", TENANT),
     ):
-        with pytest.raises(UsageError, match="in order"):
+        with pytest.raises(UsageError, match="intact"):
             way()
     assert people(place) == {"p1": ("S-p1", None)}
 

@@ -99,7 +99,7 @@ def test_a_holder_that_cannot_be_named_gives_the_lock_back(place):
     place.parent.mkdir()
     (place.parent / "ledger.sqlite3.holder").mkdir()
     run = RunLock(place)
-    with pytest.raises(LedgerError, match="written beside"):
+    with pytest.raises(LedgerError, match="next to the ledger cannot be written"):
         run.acquire(run="r", now=1.0)
     (place.parent / "ledger.sqlite3.holder").rmdir()
     RunLock(place).acquire(run="r", now=1.0).release()

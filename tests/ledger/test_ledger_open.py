@@ -107,7 +107,7 @@ def test_a_damaged_key_is_refused_with_and_without_a_ledger(begun, content):
 
 def test_another_key_is_refused(begun):
     key_path(begun).write_bytes(bytes(32))
-    assert "not the one this ledger was begun with" in str(refused(begun, recover=True))
+    assert "not the one this ledger was created with" in str(refused(begun, recover=True))
 
 
 def hold_a_person(place):
@@ -119,9 +119,9 @@ def hold_a_person(place):
     ("tenant", "words"),
     [
         ("production/app/org", ("the sandbox on this machine", "the production environment")),
-        ("sandbox/app/0rg", ("organization_open_id org;", "says 0rg", "typo")),
-        ("sandbox/a%2Fpp/org", ("app_id app;", "says a/pp", "typo")),
-        ("sandbox/other/else", ("sandbox/app/org", "sandbox/other/else", "both differ")),
+        ("sandbox/app/0rg", ("organization_open_id org,", "has 0rg", "typo")),
+        ("sandbox/a%2Fpp/org", ("app_id app,", "has a/pp", "typo")),
+        ("sandbox/other/else", ("sandbox/app/org", "sandbox/other/else", "both different")),
     ],
 )
 def test_another_tenants_ledger_is_refused_naming_what_differs(begun, tenant, words):

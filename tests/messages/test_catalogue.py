@@ -23,16 +23,16 @@ from pipeline.domain.service_codes import CODES
 from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_of
 from pipeline.messages import (
     config,
+    pages,
     problem_entries,
+    resolution,
     results,
-    review_page,
     service_errors,
+    system,
     texts,
-    timeline,
 )
 from pipeline.messages.catalogue import SENTENCES, TABLES, phrase
-from pipeline.messages.click import CHINESE
-from pipeline.messages.help import HELP
+from pipeline.messages.help import CHINESE, HELP
 from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
 from pipeline.messages.service_errors import Advice
 
@@ -99,7 +99,7 @@ ENGLISH_ALONE = {
 }
 # English sentences that name a title as it stands in a sheet, or an interface as Tencent calls it
 QUOTES_CHINESE = {
-    "desk.no_seal_ids",
+    "resolve.no_seal_ids",
     "service_error_advice.SERVICE_ERROR_ADVICE OperationDenied.WhiteListForbid",
 }
 
@@ -215,9 +215,8 @@ def test_no_key_stands_twice():
                 keys = Counter(ast.unparse(key) for key in node.keys if key is not None)
                 assert [key for key, times in keys.items() if times > 1] == [], module.name
     assert sum(map(len, TABLES)) == len(SENTENCES)
-    assert not set(re.findall(r'^    "([\w.]+)":', source("results"), re.MULTILINE)) & set(
-        re.findall(r'^    "([\w.]+)":', source("report_page"), re.MULTILINE)
-    )
+    shared = {key for key in pages.REPORT_TEXTS if key in system.NOTICE_TEXTS}
+    assert shared == set()
 
 
 def test_what_fills_a_sentence_speaks_its_language():
@@ -238,9 +237,9 @@ def test_what_fills_a_sentence_speaks_its_language():
 
 LOOKED_UP = {
     "results": results.WORDS,
-    "review_page": review_page.WORDS,
+    "pages": pages.REVIEW_TEXTS,
     "texts": texts.TEXTS,
-    "timeline": timeline.WORDS,
+    "resolution": resolution.TIMELINE_TEXTS,
     "catalogue": SENTENCES,
 }
 RENDERERS = {"render": results.WORDS, "render_sentence": SENTENCES}  # methods of a presenter
@@ -274,7 +273,13 @@ def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.messages."):
             table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.messages."))
             for alias in node.names:
-                if table is not None and alias.name in {"say", "phrase", "make_text"}:
+                if table is not None and alias.name in {
+                    "say",
+                    "phrase",
+                    "make_text",
+                    "render_review_text",
+                    "render_timeline_text",
+                }:
                     found[alias.asname or alias.name] = table
     return found
 
@@ -320,7 +325,7 @@ def test_every_word_that_is_asked_for_is_there():
                 assert key.value in table, where
                 filled = {keyword.arg for keyword in call.keywords}
                 if (
-                    table is not review_page.WORDS and None not in filled
+                    table is not pages.REVIEW_TEXTS and None not in filled
                 ):  # the review page's script fills some in
                     zh, en = table[key.value]
                     assert names(en) | names(zh) <= filled, f"{where}: {key.value}"
@@ -397,7 +402,7 @@ def test_nothing_else_in_the_catalogue_is_dead():
     assert set(SERVICE_ERROR_ADVICE) - set(CODES) == set()
     assert set(service_errors.MEANINGS) == set(CODES.values())
     assert set(texts.FIELD_NAMES) == set(Field)
-    kinds = {key.removeprefix(OF_PYDANTIC) for key in config.WORDS if key.startswith(OF_PYDANTIC)}
+    kinds = {key.removeprefix(OF_PYDANTIC) for key in config.CONFIG_TEXTS if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 
 

@@ -145,7 +145,7 @@ def test_its_numbers_are_those_of_run_json(show, hospital, make):
         for each in page.page.locator("#pace [data-rate]").all()
     }
     assert rate == {
-        "limit": "20 a second",
+        "limit": "20 per second",
         "used_share": f"{record['rate']['used_share']:.1%}",
         "max_in_second": str(record["rate"]["max_in_second"]),
         "throttled": str(record["rate"]["throttled"]),
@@ -226,10 +226,10 @@ def test_the_pace_stands_beside_the_limit_second_by_second(show, report):
     assert drawn.locator(".limit").count() == 1
     steps = [re.sub(r"\s+", " ", text).strip() for text in drawn.locator(".hit title").all_text_contents()]
     assert len(steps) == 12
-    assert re.fullmatch(r"\d\d:\d\d:\d\d Create: 19.0 a second Upload: 19.0 a second", steps[1])
-    assert "The service was silent, nothing was sent" in steps[-1]
+    assert re.fullmatch(r"\d\d:\d\d:\d\d Create: 19.0 per second Upload: 19.0 per second", steps[1])
+    assert "No response; sending paused" in steps[-1]
     assert sum("Throttled: 1" in step for step in steps) == 1
-    assert sum("Unanswered: 1" in step for step in steps) == 1
+    assert sum("No answer: 1" in step for step in steps) == 1
     limit = float(drawn.locator(".limit").get_attribute("y1"))
     heights = [float(y) for y in re.findall(r"V([\d.]+)H", drawn.locator(".first-line").get_attribute("d"))]
     assert min(heights) > limit, "19 a second lies below the limit of 20"
@@ -242,7 +242,7 @@ def test_a_limit_far_above_is_told_not_drawn(show, hospital, report):
 
     assert page.page.locator("#pace svg.wide .limit").count() == 0
     assert page.page.locator("#pace svg.wide .limit-word").all_text_contents() == [
-        "limit 1000 a second, above this picture"
+        "limit: 1000 per second (above this chart)"
     ]
 
 
@@ -250,11 +250,11 @@ def test_latency_waits_and_retries_are_told(show, report):
     page = show(report(language="en"))
 
     figures = page.page.locator("#latency dl").first.inner_text().split("\n")
-    assert figures[::2] == ["Median", "95 % within", "Longest"]
+    assert figures[::2] == ["Median", "95th percentile", "Longest"]
     assert figures[5] == "130 ms"
     waits = page.page.locator("#waits").inner_text()
-    assert "Sent again: 2." in waits
-    assert re.search(r"While the service was silent\s+1\s+4 s\s+4 s", waits)
+    assert "Retries: 2." in waits
+    assert re.search(r"While the service was unavailable\s+1\s+4 s\s+4 s", waits)
     assert page.page.locator("#latency .bin").count() > 4
 
 
@@ -446,14 +446,14 @@ def test_a_great_night_keeps_those_who_need_somebody_and_points_to_the_workbook(
         page.page.locator("#more").scroll_into_view_if_needed()
         page.wait_for_rows(drawn)
     assert page.page.locator("#more").is_hidden()
-    assert page.texts("#pace .quiet") == ["这一晚没有调用腾讯的接口。"]
+    assert page.texts("#pace .quiet") == ["本次运行没有调用腾讯的接口。"]
 
 
 def test_times_that_were_not_kept_are_said_to_be(show, hospital, report):
     page = show(report(hospital.night(traffic=replace(traffic(), timing=None)), language="en"))
 
     assert page.texts("#no-timing") == [
-        "The times of this run's calls were not kept: it was cut short, or an older version ran it."
+        "Call times of this run are not available: it was interrupted, or an older version ran it."
     ]
     assert page.page.locator("#latency").count() == 0
     assert page.page.locator("#pace [data-rate]").count() == 4
@@ -463,7 +463,7 @@ def test_a_check_and_an_empty_night_have_their_page(show, scene, make, report):
     assert show(report(scene.night(traffic=Traffic()))).texts("#verdict") == ["名单里没有要处理的行。"]
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
     page = show(report(scene.night(command="check", traffic=Traffic(), exit=0), language="en"))
-    assert page.texts("h1") == ["Checked before sending"]
+    assert page.texts("h1") == ["Check before sending"]
     assert page.names() == ["钱秀兰"]
 
 

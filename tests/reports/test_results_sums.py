@@ -26,7 +26,7 @@ def test_statuses_are_counted_with_zeros(hospital):
 def test_a_row_that_stands_twice_is_refused(hospital):
     twice = hospital.night(outcomes=(*hospital.outcomes[:-1], hospital.outcomes[0]))
 
-    with pytest.raises(SumsError, match="row 3 of sheet '医师' stands twice") as caught:
+    with pytest.raises(SumsError, match="row 3 of sheet '医师' appears twice") as caught:
         verify_totals(twice)
 
     assert isinstance(caught.value, EsignImportError)
@@ -59,7 +59,7 @@ def test_success_without_a_seal_id_is_refused(make, scene):
 def test_ready_is_a_status_of_check_alone(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
 
-    with pytest.raises(SumsError, match="is ready after a run"):
+    with pytest.raises(SumsError, match="is still ready after run"):
         verify_totals(scene.night())
     assert verify_totals(scene.night(command="check"))[Status.READY] == 1
 

@@ -216,7 +216,7 @@ def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, 
     assert sheet["A2"].value == f"{masked}.png"
     assert [cell.value for cell in sheet[1]] == ["文件", "位置（点击打开文件夹）", "为什么没有用上", "怎么办"]
     assert sheet["B2"].value == "seals/旧章"
-    assert sheet["C2"].value == "名单里没有哪一行指向它"
+    assert sheet["C2"].value == "没有匹配的医生"
     assert sheet["B2"].hyperlink.target.endswith("旧章")
     assert sheet["B3"].value == f"seals/{masked}"
     assert sheet["B3"].hyperlink.target.endswith("seals"), "a link cannot be masked"

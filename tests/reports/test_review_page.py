@@ -348,7 +348,7 @@ def test_every_status_has_its_card_and_only_open_rows_can_be_judged(hospital, sh
         "sealed": 27,
     }
     assert page.locator("#save, .dock, .choice").count() == 0, "nothing can be judged"
-    assert "No seal waits for a review" in page.inner_text("header")
+    assert "Nothing to review" in page.inner_text("header")
     assert page.troubles == []
 
 
