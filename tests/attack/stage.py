@@ -19,7 +19,7 @@ from pathlib import Path
 
 import openpyxl
 from attack.marks import draw_mark, read_mark
-from night_support import name, newest_results, number
+from run_support import name, newest_results, number
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.authentication import SANDBOX

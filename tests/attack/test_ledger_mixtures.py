@@ -104,7 +104,7 @@ def test_nobody_is_created_twice_from_any_mixture(killed, report, mixture):
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("mixture", QUIET, ids=str)
-def test_nobody_is_created_twice_where_the_last_night_sent_nothing(quiet, report, mixture):
+def test_nobody_is_created_twice_where_the_last_run_sent_nothing(quiet, report, mixture):
     """The results lie in one folder, so that only the night without a create is told of."""
     stage, known = prepare(*quiet, mixture, everybody=2 * NIGHT)
     report(stage)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from attack.stage import CREATE, LONG, Stage, person, until
-from night_support import number
+from run_support import number
 
 GROUP = "machine and rows"
 PROCESSOR = 15  # seconds of processor time that a check of thirty odd names may take

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from attack.stage import CREATE, LONG, Person, Stage, person
-from night_support import number
+from run_support import number
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.checks import PersonRules

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, newest_results, number
+from run_support import draw_seal, name, newest_results, number
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock

@@ -4,7 +4,7 @@ import shutil
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 
 
 def seal_id(serial):

@@ -13,7 +13,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from night_support import name, number
+from run_support import name, number
 from wire_support import Relay
 
 import pipeline
@@ -37,7 +37,7 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_a_night_returns_what_its_files_say(hospital, config):
+def test_a_run_returns_what_its_files_say(hospital, config):
     hospital.doctors(4)
     hospital.doctors(1, start=9, file="more.xlsx")
     (hospital.folder / "seals" / "00009.png").unlink()
@@ -57,7 +57,7 @@ def test_a_night_returns_what_its_files_say(hospital, config):
         done.report = None
 
 
-def test_a_night_from_python_and_one_from_the_command_line_share_one_ledger(hospital, config):
+def test_a_run_from_python_and_one_from_the_command_line_share_one_ledger(hospital, config):
     hospital.doctors(3)
     assert pipeline.run(config, limit=2).counts == {Status.SEALED: 2, Status.NOT_SENT: 1}
     assert hospital.go("run") == 0
@@ -110,7 +110,7 @@ def test_named_rosters_pictures_and_folders(hospital, config, tmp_path):
     assert again.counts == {Status.UNCHANGED: 2}
 
 
-def test_an_empty_inbox_is_no_night(hospital, config):
+def test_an_empty_inbox_is_no_run(hospital, config):
     done = pipeline.run(config)
     assert (done.exit, list(done.outcomes), done.files) == (0, [], {})
     assert not (hospital.folder / "state").exists()
@@ -275,7 +275,7 @@ async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path)
     assert (len(left), max_in_rolling_second(left) <= 5) == (6, True)
 
 
-def test_one_limiter_keeps_nights_within_the_quota_one_after_another(hospital, config):
+def test_one_limiter_keeps_runs_within_the_quota_one_after_another(hospital, config):
     """Each night has an event loop of its own."""
     limiter = AdaptiveRateLimiter(5, SystemClock())
     hospital.doctors(4)
@@ -301,7 +301,7 @@ async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it
     assert [each.counts for each in nights] == [{Status.SEALED: 8}] * 15
 
 
-async def test_nights_that_begin_together_over_one_results_folder_have_a_folder_each(hospital, tmp_path):
+async def test_runs_that_begin_together_over_one_results_folder_have_a_folder_each(hospital, tmp_path):
     configs = []
     for each in range(4):
         hospital.doctors(1, start=1 + each, file=f"{each}.xlsx")

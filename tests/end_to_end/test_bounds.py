@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from night_support import number
+from run_support import number
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
@@ -169,7 +169,7 @@ def test_equal_rows_need_nobody(hospital):
     assert hospital.statuses() == {"sealed": 1, "rejected": 1}
 
 
-def test_creates_of_earlier_nights_are_counted(hospital_with):
+def test_creates_of_earlier_runs_are_counted(hospital_with):
     refused = {"code": {"code": "FailedOperation", "message": "操作失败"}}
     hospital = hospital_with(faults=[fault(refused)])
     hospital.doctors(2)

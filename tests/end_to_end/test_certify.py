@@ -110,7 +110,7 @@ def test_nothing_is_probed_before_the_fence(hospital_with):
 
 
 def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
-    from night_support import draw_seal
+    from run_support import draw_seal
 
     hospital = make_hospital(hospital_with)
     who = next(iter(find_unknown_rows(hospital)))

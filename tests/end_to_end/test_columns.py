@@ -4,7 +4,7 @@ import json
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 
 import pipeline
 from pipeline.cli.app import main

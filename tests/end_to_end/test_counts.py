@@ -4,7 +4,7 @@ import re
 
 import openpyxl
 import pytest
-from night_support import name, number
+from run_support import name, number
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

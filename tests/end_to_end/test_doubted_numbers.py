@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from night_support import draw_seal, name
+from run_support import draw_seal, name
 
 _WEIGHTS = [2 ** (17 - place) % 11 for place in range(17)]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from night_support import name, number
+from run_support import name, number
 
 from pipeline.ledger.open import open_ledger
 

@@ -4,8 +4,8 @@ import shutil
 
 import openpyxl
 import pytest
-from night_support import name, number
 from resolution_support import list_made_seals, run_later
+from run_support import name, number
 from wire_support import fault, set_limits
 
 from pipeline.messages.results import WORDS

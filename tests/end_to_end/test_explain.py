@@ -6,8 +6,8 @@ import shutil
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
 from resolution_support import find_unknown_rows, list_made_seals, run_later
+from run_support import draw_seal, name, number
 from wire_support import fault
 
 from pipeline.cli.app import main

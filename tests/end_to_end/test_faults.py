@@ -229,7 +229,7 @@ class Days(SystemClock):
 
 
 @pytest.mark.parametrize(("action", "creates"), [(UPLOAD, 0), (CREATE, 3)])
-def test_a_refused_row_is_sent_for_three_nights_and_then_waits(hospital_with, action, creates):
+def test_a_refused_row_is_sent_for_three_runs_and_then_waits(hospital_with, action, creates):
     """Refused at its upload or at its create: the age of the first refusal counts."""
     refused = {"code": {"code": "InvalidParameter.Image", "message": "图片不正确。"}}
     clock = Days()

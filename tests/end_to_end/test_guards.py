@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, time
 
 import pytest
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.cli.app import main
@@ -38,7 +38,7 @@ def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with
     assert "later" not in told
 
 
-def test_accepted_guards_let_the_night_pass(hospital_with):
+def test_accepted_guards_let_the_run_pass(hospital_with):
     hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
     hospital.doctors(40)
     assert hospital.go("run", "--accept-guards") == 3
@@ -91,7 +91,7 @@ def test_attempts_found_open_at_the_start_do_not_count(hospital_with):
     assert hospital.record()["halted"] is None
 
 
-def test_new_rows_beyond_the_bound_stop_the_night_before_its_first_call(hospital):
+def test_new_rows_beyond_the_bound_stop_the_run_before_its_first_call(hospital):
     hospital.doctors(5)
     guarded(hospital, new_rows=3)
     assert hospital.go("run") == 0, "a first night is all new"
@@ -128,7 +128,7 @@ def test_a_row_that_an_earlier_run_has_seen_is_not_new(hospital):
     assert hospital.go("run") == 0
 
 
-def test_a_roster_that_shrank_stops_the_night(hospital):
+def test_a_roster_that_shrank_stops_the_run(hospital):
     hospital.doctors(12)
     assert hospital.go("run") == 0
     hospital.doctors(8)
@@ -234,7 +234,7 @@ class Morning(SystemClock):
         return super().now() + self.away
 
 
-def test_at_the_deadline_the_rest_waits_and_goes_first_the_next_night(hospital_with):
+def test_at_the_deadline_the_rest_waits_and_goes_first_the_next_run(hospital_with):
     clock = Morning()
     hospital = hospital_with(clock=clock)
     hospital.doctors(30)

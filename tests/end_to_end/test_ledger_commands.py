@@ -159,7 +159,7 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
     assert hospital.creates() == len(hospital.service.seals) == 4
 
 
-def test_a_quiet_night_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):
+def test_a_quiet_run_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):
     """With --out the results of the night that sent lie elsewhere, and the copy here is a later night's."""
     hospital.doctors(2)
     assert hospital.go("run", "--out", str(tmp_path / "first")) == 0

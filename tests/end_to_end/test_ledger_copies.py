@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from night_support import name
+from run_support import name
 
 from pipeline.sandbox.actions import Rules
 

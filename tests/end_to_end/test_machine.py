@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from machine_life import FILES, LONG, MOST, ROWS, Life, QuickClock
 from machine_model import CREATE, VERSIONS, Content, State, spare
-from night_support import newest_results
 from resolution_support import LaterClock
+from run_support import newest_results
 
 from pipeline.messages.results import WORDS
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
 from openpyxl.drawing.image import Image as XlsxImage
 from PIL import Image
+from run_support import draw_seal, name, number
 
 from pipeline.cli.app import main
 
@@ -334,7 +334,7 @@ def test_a_name_that_exists_by_text_alone_is_held_whatever_name_the_roster_gives
     assert hospital.creates() == 2
 
 
-def test_the_service_is_not_needed_for_a_night_with_nothing_to_send(hospital):
+def test_the_service_is_not_needed_for_a_run_with_nothing_to_send(hospital):
     hospital.doctors(1)
     hospital.go("run")
     for secret in (hospital.folder / "secrets").iterdir():

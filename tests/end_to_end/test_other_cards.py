@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from night_support import draw_seal
+from run_support import draw_seal
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.checks import PersonRules

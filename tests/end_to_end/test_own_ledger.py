@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from memory_ledger import MemoryLedger
-from night_support import name, number
+from run_support import name, number
 from window_limiter import WindowLimiter
 
 import pipeline
@@ -78,7 +78,7 @@ def nights(hospital, **own) -> list[dict[str, str]]:
     return told
 
 
-def test_three_stormy_nights_end_the_same_over_either_ledger(hospital_with, tmp_path_factory, book):
+def test_three_stormy_runs_end_the_same_over_either_ledger(hospital_with, tmp_path_factory, book):
     """Row by row: what SQLite's constraints guard, another ledger guards as well."""
     first = hospital_with(faults=TROUBLES)
     over_sqlite = nights(first)
@@ -136,7 +136,7 @@ def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_wit
     assert book.snapshot().people[second.key].unresolved_attempt is not None
 
 
-def test_a_night_is_told_again_from_the_own_ledger(hospital, book):
+def test_a_run_is_told_again_from_the_own_ledger(hospital, book):
     hospital.doctors(3)
     (hospital.folder / "seals" / "00002.png").unlink()
     config = pipeline.Config.load(hospital.folder / "config.yaml")

@@ -2,8 +2,8 @@
 
 import io
 
-from night_support import draw_seal, name, number
 from PIL import Image
+from run_support import draw_seal, name, number
 
 HEADERS = ("姓名", "证件号码", "印章图片", "印章名称")
 

@@ -7,8 +7,8 @@ import io
 import os
 
 import pytest
-from night_support import number
 from PIL import Image, ImageDraw
+from run_support import number
 
 
 def wide_margin(path):

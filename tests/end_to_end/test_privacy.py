@@ -11,10 +11,10 @@ from functools import cache
 import openpyxl
 import pytest
 from leaks import Canary, leaks, members
-from night_support import draw_seal, name, number
 from openpyxl import load_workbook
 from openpyxl.drawing.image import Image
 from resolution_support import run_later
+from run_support import draw_seal, name, number
 from wire_support import CREATE, UPLOAD
 
 from pipeline.messages.results import WORDS

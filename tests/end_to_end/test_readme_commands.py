@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 
 from pipeline.cli.app import main
 

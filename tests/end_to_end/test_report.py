@@ -5,7 +5,7 @@ import re
 
 import openpyxl
 from encrypted_support import agile
-from night_support import name
+from run_support import name
 
 UPLOAD = "UploadFiles"
 CREATE = "ChannelCreatePreparedPersonalEsign"
@@ -19,7 +19,7 @@ def sections(page: str) -> dict[str, str]:
     }
 
 
-def test_every_call_of_a_night_is_measured_and_told_again(hospital_with):
+def test_every_call_of_a_run_is_measured_and_told_again(hospital_with):
     hospital = hospital_with(
         faults=[
             {"match": {"action": CREATE, "nth": [4]}, "do": "throttle"},

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from night_support import draw_seal, name, number
 from resolution_support import find_unknown_rows, list_made_seals, run_later
+from run_support import draw_seal, name, number
 from wire_support import fault
 
 from pipeline.clock import SystemClock

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import openpyxl
 import pytest
 from desktop import browser
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
@@ -118,7 +118,7 @@ def test_judged_in_the_browser_saved_and_run(hospital):
     assert status(hospital)[name(2)] == "rejected"
 
 
-def test_a_wrong_is_remembered_in_later_nights_until_it_is_taken_back(hospital):
+def test_a_wrong_is_remembered_in_later_runs_until_it_is_taken_back(hospital):
     hospital.doctors(1)
     hospital.go("check")
     wrong = saved(hospital, {1: "wrong"})
@@ -188,7 +188,7 @@ def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, cap
     assert hospital.creates() == 1
 
 
-def test_a_right_is_remembered_when_the_night_could_not_send_it(hospital):
+def test_a_right_is_remembered_when_the_run_could_not_send_it(hospital):
     require_review(hospital)
     hospital.doctors(2)
     hospital.go("check")
@@ -293,7 +293,7 @@ def test_without_a_config_the_page_is_for_looking_only(hospital, monkeypatch):
     assert html.count("data:image/webp") == 2
 
 
-def test_an_unchanged_night_opens_no_picture_and_a_check_shows_the_copies(hospital):
+def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital):
     hospital.doctors(3)
     assert hospital.go("run", "--yes") == 0
     assert page(hospital).count("data:image/webp") == 3

@@ -101,7 +101,7 @@ def test_an_unreadable_ledger_is_not_replaced(hospital):
 
 
 @needs_rights
-def test_an_index_left_by_a_read_only_night_is_set_right_or_named(hospital):
+def test_an_index_left_by_a_read_only_run_is_set_right_or_named(hospital):
     hospital.doctors(1)
     assert hospital.go("run") == 0
     index = hospital.folder / "state" / "ledger.sqlite3-shm"

@@ -9,9 +9,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 from desktop import convert
-from night_support import draw_seal, name, number
 from office_support import FILTERS, edit
 from openpyxl.drawing.image import Image as Drawing
+from run_support import draw_seal, name, number
 
 from pipeline.cli.app import main
 
@@ -258,7 +258,7 @@ def test_a_row_that_becomes_the_copy_of_a_good_one_is_no_mischief(ward, tmp_path
 
 
 @pytest.mark.parametrize("form", ["xlsx", "xls"])
-def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_and_later_nights(
+def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_and_later_runs(
     ward, tmp_path, office_profile, form
 ):
     right = {who: RIGHT[who] for who in ("00002", "00003")}

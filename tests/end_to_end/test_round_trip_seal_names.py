@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 from wire_support import CREATE
 
 HEADERS = ("姓名", "证件号码")

@@ -7,8 +7,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 from desktop import convert
-from night_support import draw_seal, name, number
 from office_support import FILTERS
+from run_support import draw_seal, name, number
 
 OURS = (
     "Import status",

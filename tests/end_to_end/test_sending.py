@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from night_support import number
+from run_support import number
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
 from pipeline.clock import ManualClock
@@ -142,7 +142,7 @@ def test_nobody_answers_a_create(hospital):
     assert hospital.record()["halted"]["code"] == "OUTAGE"
 
 
-def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_night(hospital_with):
+def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_run(hospital_with):
     """A server that closes every connection before its slot comes: nothing was sent, nothing is in doubt."""
     hospital = hospital_with(rules=Rules(limiter="none", inline="on"))
     hospital.doctors(4)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 from image_support import raw_png
-from night_support import name, number
 from PIL import Image, ImageChops, ImageDraw, ImageOps
+from run_support import name, number
 
 SEEDS = range(int(os.environ.get("PIXEL_SEEDS", "1")))
 ORIENTATION = 0x0112

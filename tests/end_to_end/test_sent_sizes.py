@@ -3,8 +3,8 @@
 import sqlite3
 
 import pytest
-from night_support import draw_seal
 from PIL import Image
+from run_support import draw_seal
 
 from pipeline.intake.images import image_files
 

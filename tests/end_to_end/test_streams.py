@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bound_support import BOUND, needs_rights
-from night_support import name
+from run_support import name
 from wire_support import fault
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")

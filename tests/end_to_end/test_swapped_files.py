@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 
 from pipeline.intake.pairing import file_names
 

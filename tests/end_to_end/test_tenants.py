@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from night_support import name
+from run_support import name
 
 import pipeline
 from pipeline.cli.app import main

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from night_support import name, number
+from run_support import name, number
 from wire_support import fault, set_limits
 
 from pipeline.cli.app import main

@@ -2,8 +2,8 @@
 
 import openpyxl
 import pytest
-from night_support import name, number
 from resolution_support import find_unknown_rows, list_made_seals, run_later
+from run_support import name, number
 from wire_support import fault
 
 from pipeline.messages.results import WORDS

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
 from openpyxl.drawing.image import Image as Drawing
+from run_support import draw_seal, name, number
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 WITH_PICTURE = (*HEADERS, "印章图片")

@@ -18,7 +18,7 @@ from generated_rosters import write_old, write_openpyxl, write_text, write_xlsb,
 from generated_rosters.hostile import encrypt, with_part
 from generated_rosters.truth import Corpus, FilePlan, Record
 from generated_rosters.values import Placed
-from night_support import newest_results
+from run_support import newest_results
 
 from pipeline.cli.app import main
 from pipeline.sandbox.actions import Rules

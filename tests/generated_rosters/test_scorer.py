@@ -114,7 +114,7 @@ def _files(record, **over):
     return replace(record, files=({**record.files[0], **over},))
 
 
-def test_an_honest_night_has_no_disagreement(fair):
+def test_an_honest_run_has_no_disagreement(fair):
     corpus, record = fair
     judged = score(corpus, record)
     assert judged.found == (), judged.report()

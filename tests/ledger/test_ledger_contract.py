@@ -58,7 +58,7 @@ def fresh(kind: str) -> Iterator[Ledger]:
         ledger.close()
 
 
-def test_the_ledger_is_what_the_night_asks_for(ledger):
+def test_the_ledger_is_what_the_run_asks_for(ledger):
     asked: Ledger = ledger
     assert [name for name in dir(Ledger) if not name.startswith("_") and not hasattr(asked, name)] == []
 
@@ -786,7 +786,7 @@ def test_rows_come_back_by_file_sheet_and_row(ledger, seen):
     assert sorted(ledger.list_rows("r1"), key=lambda row: row.row_id) == rows
 
 
-def test_a_night_that_did_not_see_a_row_is_not_said_to_have(ledger, run_record, seen):
+def test_a_run_that_did_not_see_a_row_is_not_said_to_have(ledger, run_record, seen):
     ledger.record_rows("r1", [seen("a", "unchanged")])
     ledger.begin_run(run_record("r2"))
     ledger.record_rows("r2", [])

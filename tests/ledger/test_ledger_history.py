@@ -17,7 +17,7 @@ def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen, raw):
     assert raw("SELECT count(*) FROM row_line") == [(2,)]
 
 
-def test_equal_nights_are_one_entry(ledger, run_record, seen, raw):
+def test_equal_runs_are_one_entry(ledger, run_record, seen, raw):
     for night in ("r1", "r2", "r3"):
         ledger.begin_run(run_record(night)) if night != "r1" else None
         ledger.record_rows(night, [seen("a", "unchanged")])
@@ -45,7 +45,7 @@ def test_a_change_of_anything_is_a_new_entry(ledger, run_record, seen, raw):
     assert {row.row_id: row for row in ledger.list_rows("r2")} == {row.row_id: row for row in changed}
 
 
-def test_what_the_plan_carried_on_and_the_end_took_back_stays_with_the_night_before(
+def test_what_the_plan_carried_on_and_the_end_took_back_stays_with_the_run_before(
     ledger, run_record, seen, raw
 ):
     ledger.record_rows("r1", [seen("a", "failed")])
@@ -55,9 +55,7 @@ def test_what_the_plan_carried_on_and_the_end_took_back_stays_with_the_night_bef
     assert raw(ENTRIES) == [(1, 1, "failed"), (2, 2, "sealed")]
 
 
-def test_neither_a_retry_nor_a_night_killed_before_its_plan_tears_the_nights_apart(
-    ledger, run_record, seen, raw
-):
+def test_neither_a_retry_nor_a_run_killed_before_its_plan_tears_the_runs_apart(ledger, run_record, seen, raw):
     ledger.record_rows("r1", [seen("a", "unchanged"), seen("b", "failed")])
     ledger.begin_run(run_record("r2", command="retry"))
     ledger.record_rows("r2", [seen("b", "failed")])

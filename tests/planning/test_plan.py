@@ -116,12 +116,12 @@ def test_an_unsettled_create_holds_its_person(verdict, status):
 
 
 @pytest.mark.parametrize(
-    ("night", "status"),
+    ("days", "status"),
     [(0, Status.READY), (1, Status.READY), (2, Status.READY), (3, Status.FAILED), (9, Status.FAILED)],
 )
-def test_a_refused_row_is_sent_until_its_first_refusal_is_three_nights_old(night, status):
+def test_a_refused_row_is_sent_until_its_first_refusal_is_three_days_old(days, status):
     of = make_doctor()
-    today = datetime.fromtimestamp(NOW, UTC).date() + timedelta(days=night)
+    today = datetime.fromtimestamp(NOW, UTC).date() + timedelta(days=days)
     assert plan_one(of, make_snapshot(make_refused(of)), today=today).status is status
     past = replace(make_refused(of), refusals=tuple(make_attempt(of, at=NOW + hour) for hour in range(3)))
     assert plan_one(of, make_snapshot(past), today=today).status is status

@@ -426,7 +426,7 @@ def test_every_word_can_be_read(show, report):
     assert found == {"light": [], "dark": []}
 
 
-def test_a_great_night_keeps_those_who_need_somebody_and_points_to_the_workbook(show, scene, make, report):
+def test_a_great_run_keeps_those_who_need_somebody_and_points_to_the_workbook(show, scene, make, report):
     scene.outcomes = [
         make.outcome(
             make.doctor(place), Status.REJECTED if place % 50 == 49 else Status.UNCHANGED, request_id=None
@@ -459,7 +459,7 @@ def test_times_that_were_not_kept_are_said_to_be(show, hospital, report):
     assert page.page.locator("#pace [data-rate]").count() == 4
 
 
-def test_a_check_and_an_empty_night_have_their_page(show, scene, make, report):
+def test_a_check_and_an_empty_run_have_their_page(show, scene, make, report):
     assert show(report(scene.night(traffic=Traffic()))).texts("#verdict") == ["名单里没有要处理的行。"]
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
     page = show(report(scene.night(command="check", traffic=Traffic(), exit=0), language="en"))

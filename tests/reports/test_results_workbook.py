@@ -161,7 +161,7 @@ def test_a_halt_is_said_at_the_top(write, hospital):
     assert line.endswith("腾讯的原话：“密钥不对”（AuthFailure.SignatureFailure）")
 
 
-def test_a_night_without_trouble_says_that_nothing_is_to_do(write, make, scene):
+def test_a_run_without_trouble_says_that_nothing_is_to_do(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED)]
     book = openpyxl.load_workbook(write(scene.night(exit=0)))
 
@@ -171,7 +171,7 @@ def test_a_night_without_trouble_says_that_nothing_is_to_do(write, make, scene):
     assert book["未知"]["A2"].value == "没有结果未知的行。"
 
 
-def test_an_empty_night_is_written_too(write, scene):
+def test_an_empty_run_is_written_too(write, scene):
     book = openpyxl.load_workbook(write(scene.night(exit=0)))
 
     assert book["汇总"]["B3"].value == "名单里没有要处理的行。"
@@ -301,7 +301,7 @@ def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
     assert (image.anchor._from.row, image.anchor._from.col) == (1, 6)
 
 
-def test_a_large_night_has_no_thumbnails(write, make, scene):
+def test_a_large_run_has_no_thumbnails(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(place), Status.SEALED) for place in range(2_001)]
 
     def thumbnail(picture):
@@ -344,7 +344,7 @@ def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make)
     assert cells[3].hyperlink is None
 
 
-def test_a_great_night_links_what_was_worked_on_within_excels_limit(write, scene, make):
+def test_a_great_run_links_what_was_worked_on_within_excels_limit(write, scene, make):
     scene.outcomes = [
         make.outcome(make.doctor(place), Status.UNCHANGED if place < 20_000 else Status.SEALED)
         for place in range(20_003)

@@ -41,7 +41,7 @@ def send(meter, hand, action, at, *, wait=0.0, takes=0.1, number=1):
     call.record_answer()
 
 
-def test_a_night_without_a_call_has_no_timing(meter, hand):
+def test_a_run_without_a_call_has_no_timing(meter, hand):
     with meter.measure_wait(OUTAGE):
         hand.at += 5
     assert meter.summarize() is None
@@ -94,7 +94,7 @@ def test_silence_is_spread_over_the_seconds_it_lasted(meter, hand):
     assert timing.waits[OUTAGE].total == 2.5
 
 
-def test_a_long_night_stays_small_and_loses_no_call(meter, hand):
+def test_a_long_run_stays_small_and_loses_no_call(meter, hand):
     dice = random.Random(7)
     took = []
     for place in range(100_000):

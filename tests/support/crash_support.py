@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from night_support import newest_results
+from run_support import newest_results
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 SUPPORT = Path(__file__).parent

@@ -17,7 +17,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from machine_model import CREATE, FAULTS, LATE, UNDONE, End, Person, State, fault_file, spare
-from night_support import draw_seal, newest_results
+from run_support import draw_seal, newest_results
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock

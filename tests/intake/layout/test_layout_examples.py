@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import openpyxl
 import pytest
-from night_support import name, number
+from run_support import name, number
 
 from pipeline.intake.layout.line_words import is_example_sheet
 from pipeline.intake.layout.table_reader import skip_example_sheets

@@ -8,8 +8,8 @@ from io import BytesIO
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
 from openpyxl.drawing.image import Image as Drawing
+from run_support import draw_seal, name, number
 
 from pipeline.domain.roster import Field
 from pipeline.intake.read_rosters import read_rosters

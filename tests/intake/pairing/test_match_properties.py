@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from night_support import number
 from pair_support import doctor, fill
+from run_support import number
 
 from pipeline.domain.roster import Field
 from pipeline.intake.conflicts import flag_conflicts

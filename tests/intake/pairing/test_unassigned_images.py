@@ -4,9 +4,9 @@ from io import BytesIO
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
 from openpyxl.drawing.image import Image as Drawing
 from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
+from run_support import draw_seal, name, number
 
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters

@@ -347,7 +347,7 @@ def test_the_check_of_a_ticket_is_fixed():
     assert row_id_checksum("r1") == hashlib.sha256(b"r1").hexdigest()[:8] == "82f3e9c6"
 
 
-def test_our_own_workbook_is_deferred_in_a_night_and_read_on_demand(tmp_path):
+def test_our_own_workbook_is_deferred_in_a_run_and_read_on_demand(tmp_path):
     path = results(tmp_path / "r.xlsx", line("r1"), line("r2", "李四"))
     rows, (report,) = read_rosters([path])
     assert (rows, report.status) == ([], "deferred")

@@ -1,9 +1,9 @@
-"""Three nights over one hospital whose roster does not hold still, on a bad line, with a kill in each night."""
+"""Three runs over one hospital whose roster does not hold still, on a bad line, with a kill in each run."""
 
 import pytest
 from crash_support import CREATE, Zygote, in_the_air
-from night_support import draw_seal, name, number
 from resolution_support import list_made_seals, run_later
+from run_support import draw_seal, name, number
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Faults
@@ -68,13 +68,13 @@ def look(hospital, rows, killed, before=()):
 
 
 @pytest.mark.parametrize("names", ["off", "code"])
-def test_three_nights(hospital_with, names):
+def test_three_runs(hospital_with, names):
     hospital = hospital_with(rules=Rules(limiter="none", unique_names=names), faults=BAD_LINE)
     hospital.doctors(0)
     inbox = hospital.folder / "inbox"
     killed = set()
 
-    def night(point, count, **rosters):
+    def run_with_fault(point, count, **rosters):
         """Put the rosters into the inbox, be killed in the middle, begin again, and come to the end."""
         for old in inbox.iterdir():
             old.unlink()
@@ -85,27 +85,29 @@ def test_three_nights(hospital_with, names):
         assert hospital.go("run") in {3, 5}
 
     with Zygote() as zygote:
-        # The first night: as it was delivered. One number is mistyped, one picture is missing.
+        # The first run: as it was delivered. One number is mistyped, one picture is missing.
         pictures(hospital, *(serial for serial in DOCTORS if serial != 4))
         rows = [row(serial) for serial in DOCTORS]
         rows[2] = row(3, number="1" + number(3)[:-1])
-        night(f"{CREATE}: answered", 4, 名单=rows)
+        run_with_fault(f"{CREATE}: answered", 4, 名单=rows)
         first = look(hospital, 12, killed)
         assert first[name(3)]["status"] == first[name(4)]["status"] == "rejected"
 
-        # The second night: the other way round, under another name, corrected, one doctor more, one gone.
+        # The second run: the other way round, under another name, corrected, one doctor more, one gone.
         pictures(hospital, 4, 13)
-        night(
+        run_with_fault(
             "create: settled", 1, 名单改=[row(serial) for serial in reversed([*DOCTORS, 13]) if serial != 9]
         )
         second = look(hospital, 12, killed, first)
         assert "rejected" not in {second[name(serial)]["status"] for serial in (3, 4)}
 
-        # The third night: in three files, doctor 9 is back, a mobile and a picture are others, doctor 13 has two rows.
+        # The third run: in three files, doctor 9 is back, a mobile and a picture are others, doctor 13 has two rows.
         pictures(hospital, 14)
         draw_seal(hospital.folder / "seals" / "00002.png", 77)
         rows = [row(1, mobile="15499999999"), *(row(serial) for serial in range(2, 14))]
-        night(f"{CREATE}: before the headers", 1, 一部=rows[6:], 二部=[*rows[:6], rows[12]], 新来的=[row(14)])
+        run_with_fault(
+            f"{CREATE}: before the headers", 1, 一部=rows[6:], 二部=[*rows[:6], rows[12]], 新来的=[row(14)]
+        )
         third = look(hospital, 15, killed, second)
         for who in (name(1), name(2)):
             assert third[who]["status"] == "changed" or not second[who]["seal_id"]
@@ -128,4 +130,4 @@ def test_three_nights(hospital_with, names):
     assert sorted(seal.number for seal in hospital.service.seals) == sorted(map(number, range(1, 15)))
     calls = len(hospital.service.received)
     hospital.go("run")
-    assert len(hospital.service.received) == calls, "an unchanged night makes no call"
+    assert len(hospital.service.received) == calls, "an unchanged run makes no call"

@@ -1,4 +1,4 @@
-"""Whole nights through the front door: what the service was told, what the results say."""
+"""Whole runs from the command line: the requests that the service got, and the results."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from collections import Counter
 
 import openpyxl
 import pytest
-from night_support import draw_seal, name, number
+from run_support import draw_seal, name, number
 from tencentcloud.essbasic.v20210526 import models
 
 from pipeline.sandbox.actions import Rules
@@ -50,7 +50,7 @@ def test_paid_licences_are_told_before_they_are_bound(hospital_with, capsys):
     assert "personal licences this run will bind: 2 " in capsys.readouterr().err
 
 
-def test_a_second_night_sends_nothing(hospital):
+def test_a_second_run_sends_nothing(hospital):
     hospital.doctors(6)
     hospital.go("run")
     before = len(hospital.service.received)
@@ -179,7 +179,7 @@ def test_check_finds_what_run_finds_and_sends_nothing(hospital):
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
-def test_an_empty_inbox_is_a_quiet_night(hospital, capsys, command):
+def test_an_empty_inbox_is_a_quiet_run(hospital, capsys, command):
     assert hospital.go(command) == 0
     assert "no roster" in capsys.readouterr().err
     assert not (hospital.folder / "out" / "latest").exists()
@@ -190,7 +190,7 @@ def test_an_empty_inbox_is_a_quiet_night(hospital, capsys, command):
 def test_a_folder_of_the_configuration_that_is_not_there_is_no_empty_one(
     hospital, capsys, command, key, value
 ):
-    """A share that is not mounted looks like a night without doctors, or like doctors without pictures."""
+    """A share that is not mounted looks like a run without doctors, or like doctors without pictures."""
     hospital.doctors(1)
     assert hospital.go("run") == 0
     with (hospital.folder / "config.yaml").open("a") as config:
@@ -314,7 +314,7 @@ def test_the_results_hold_every_row_once_and_no_whole_number(hospital):
 
 
 @pytest.mark.parametrize("missing", ["state/ledger.sqlite3.key", "state/ledger.sqlite3"])
-def test_a_lost_ledger_or_key_stops_the_night(hospital, missing):
+def test_a_lost_ledger_or_key_stops_the_run(hospital, missing):
     hospital.doctors(2)
     hospital.go("run")
     before = len(hospital.service.received)
@@ -368,7 +368,7 @@ def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
     hospital.doctors(3)
     assert hospital.go("run") == 3
     assert hospital.statuses() == {"sealed": 2, "failed": 1}
-    assert hospital.go("run") == 3  # a bare FailedOperation gives no reason: no later night repeats it
+    assert hospital.go("run") == 3  # a bare FailedOperation gives no reason: no later run repeats it
     assert hospital.statuses() == {"unchanged": 2, "failed": 1}
     assert hospital.go("retry") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
