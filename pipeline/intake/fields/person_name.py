@@ -1,17 +1,21 @@
-"""The doctor's name: Han characters, in parts set apart by ``·``; what is not certainly a name is refused.
+"""Reads the doctor's name: Han characters, in parts separated by ``·``. A text that is not certainly a name is refused.
 
-A foreigner's name in Latin letters is one only beside a passport or its like: beside the cards of Chinese citizens it
-is pinyin that stands for a name. Width and compatibility forms are folded by block and never by NFKC over everything, which would turn ㊞ into 印 and
-① into 1. Rare and traditional characters stay as they are written.
+A foreigner's name in Latin letters counts only beside a passport or its like: beside the cards of Chinese citizens it
+is pinyin in place of a name. Width and compatibility forms are folded by block and never by NFKC over everything,
+which would turn ㊞ into 印 and ① into 1. Rare and traditional characters stay as they are written.
+
+Rosters put titles, departments and remarks behind a name (返聘, 主任, 内科). They are not taken off: the rest may still
+not be the name on the card. They are listed as exact words. A word that also occurs as a given name counts only after a
+space.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from pipeline.domain.roster import Cell, CellKind, Change, Field
-from pipeline.intake.fields.name_remarks import find_remark, find_second_part
 from pipeline.intake.fields.normalize import (
     FORMULA_TEXT,
     HAN,
@@ -84,18 +88,52 @@ _LATIN = re.compile(f"[{_LETTERS}]+(?:(?:[-'’]|[.]? |, )[{_LETTERS}]+)*[.]?")
 _FIRST = re.compile(f"[{HAN}]")
 _STRANGE = re.compile(f"[^{HAN}·]+")
 
+# the hundred commonest, with their traditional forms; a name that begins otherwise is not judged by them
+_COMMON_SURNAMES = frozenset(
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔"
+    "谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向常"
+    "張劉陳楊黃趙吳孫馬羅鄭謝許韓鄧馮盧蘇呂鍾譚陸韋賈鄒龍賀顧錢嚴蕭葉蔣"
+)
+_PAIRS = (
+    "欧阳上官司马诸葛司徒东方独孤南宫万俟闻人夏侯尉迟公羊澹台公冶宗政濮阳淳于单于太叔申屠公孙仲孙轩辕令狐钟离宇文长孙慕容鲜于"
+    "闾丘司空呼延端木皇甫拓跋百里东郭南门西门第五歐陽司馬諸葛東方尉遲公孫鍾離長孫"
+)
+COMPOUND_SURNAMES = frozenset(_PAIRS[index : index + 2] for index in range(0, len(_PAIRS), 2))
+
+_TITLE = (
+    "副?主任(?:医师|护师|药师|技师)?|(?:主治|住院|执业|助理|执业助理|全科)?医师|医生|医士|大夫|护士长?|主?管?护师"
+    "|副?教授|讲师|副?院长|副?[科处所站队组]长|书记|老师|先生|女士|小姐|专家|返聘|退休|离职|离岗|停用|作废|外聘|规培|实习生?"
+)
+_DEPARTMENT = (
+    "(?:内|外|妇|儿|产|骨|眼|牙|口腔|皮肤|中医|急诊|检验|放射|麻醉|影像|超声|药剂|病理|康复|妇产|肿瘤|感染|传染|耳鼻喉|消化|呼吸"
+    "|心血管|神经|血液|风湿|内分泌|老年病?|泌尿|骨伤|针灸|推拿|理疗|营养|输血|介入|核医学|体检|疼痛|精神|重症医学|全科医学|信息)科"
+    "|门诊部?|急诊室?|护理部|医务[科处部]|办公室|手术室|检验室|药房|病房|信息中心"
+)
+_SUFFIX = re.compile(rf"(?<=.)(?:{_TITLE}|{_DEPARTMENT})\Z|(?<=..)(?:博士|硕士|药师|技师|在职)\Z")
+_SEPARATE_WORD = re.compile(
+    rf"{_TITLE}|{_DEPARTMENT}|博士|硕士|药师|技师|在职|在岗|进修|实习|休假|新增?|新入职|男|女|同志"
+)
+_NO_NAME = re.compile(
+    rf"{_TITLE}|{_DEPARTMENT}|博士|硕士|药师|技师"
+    "|(?:医生|医师|人员|职工|真实)?姓名|名字|[小合总共]计|测试|样例|示例|举例|例如?|待[招聘]|待入职|待分配|无名|签[名字章]|审核"
+    "|制表|家属|患者|病人|本人|全体|其[他它]|同[上前]|以上|备注|说明|新增|在职|男|女"
+)
+_BRACKETED = re.compile(r"[(\[{<〔【〈《「『].*|[)\]}>〕】〉》」』]")
+# 某 hides a name, 囗 is drawn where a character was lost; both are Han characters
+_HIDDEN = re.compile("某+|囗")
+_TWICE = re.compile(r"(..+)\1")
+_LONGEST_HAN = 4  # characters of a Han name: a longer one with a space in it most likely lost its dot
+
 
 def normalise_name(text: str, *, latin: bool = False) -> tuple[str, tuple[Change, ...]]:
-    """Return the name as it is judged and sent, and every step that altered it; idempotent."""
-    return (
-        (text, ())
-        if _PLAIN.fullmatch(text)
-        else apply_steps(Field.NAME, text, _STEPS_LATIN if latin else _STEPS)
-    )
+    """Return the name as it is checked and sent, and every step that altered it; idempotent."""
+    if _PLAIN.fullmatch(text):
+        return text, ()
+    return apply_steps(Field.NAME, text, _STEPS_LATIN if latin else _STEPS)
 
 
 def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) -> FieldResult[str]:
-    """Read the name; ``why`` of a refusal is the very piece that does not belong there, in no language.
+    """Read the name; ``why`` of a refusal names the piece that does not belong there.
 
     ``latin``: the row's card is one that foreigners hold.
     """
@@ -106,19 +144,18 @@ def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) ->
         name, changes = normalise_name(text)
     if is_placeholder(name):
         return FieldResult(None, (problem("NAME_MISSING", Field.NAME, address),))
-    why = _objection(name, changes, latin=latin)
+    why = _find_objection(name, changes, latin=latin)
     if why is None and not changes:
         return FieldResult(name)
-    found = quote_text(text)
+    written = quote_text(text)
     if why is not None:
-        return FieldResult(None, (problem("NAME_INVALID", Field.NAME, address, found=found, why=why),))
-    return FieldResult(
-        name, (problem("NAME_NORMALISED", Field.NAME, address, found=found, used=name),), changes
-    )
+        return FieldResult(None, (problem("NAME_INVALID", Field.NAME, address, found=written, why=why),))
+    normalised = problem("NAME_NORMALISED", Field.NAME, address, found=written, used=name)
+    return FieldResult(name, (normalised,), changes)
 
 
 def is_surely_other_name(text: str, name: str) -> bool:
-    """Tell whether a text that is no name is certainly not this one with something added, masked or lost.
+    """Return whether a text that is no name is certainly not this name with something added, masked or lost.
 
     李四（返聘） is not 张三; 张三（返聘）, 张*, *三 and zhangsan may be.
     """
@@ -126,22 +163,56 @@ def is_surely_other_name(text: str, name: str) -> bool:
     return first is not None and first[0] not in name and name not in drop_spaces(text)
 
 
-def _objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> str | None:
-    """Return the piece of a normalised name that keeps it from being one, None when it is a name."""
+def _find_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> str | None:
+    """Return what keeps a normalised name from being one, None if it is a name."""
     if not latin:
-        if piece := find_remark(name):
-            return _contains(quote_text(piece))
+        if piece := _find_remark(name):
+            return make_text("name.contains", piece=quote_text(piece))
         if strange := _STRANGE.findall(name):
-            return _contains(clip_text(" ".join(quote_text(piece) for piece in dict.fromkeys(strange)), 40))
+            listed = clip_text(" ".join(quote_text(piece) for piece in dict.fromkeys(strange)), 40)
+            return make_text("name.contains", piece=listed)
         if not _NAME.fullmatch(name):
-            return _contains("·")
-        spread = next((change.before for change in changes if change.why == SPACES[0]), "")
-        if piece := find_second_part(name, spread.split()):
-            return _contains(piece)
+            return make_text("name.contains", piece="·")
+        spaced = next((change.before for change in changes if change.why == SPACES[0]), "")
+        if piece := _find_second_part(name, spaced.split()):
+            return make_text("name.contains", piece=piece)
     if not SHORTEST <= len(name) <= LONGEST:
         return make_text("name.length", length=len(name), least=SHORTEST, most=LONGEST)
     return None
 
 
-def _contains(piece: str) -> str:
-    return make_text("name.contains", piece=piece)
+def _find_remark(name: str) -> str | None:
+    """Return the piece of a normalised name that is none, or the name if it is written twice."""
+    matches = (
+        _BRACKETED.search(name),
+        _NO_NAME.fullmatch(name),
+        _SUFFIX.search(name),
+        _HIDDEN.search(name),
+    )
+    if piece := next(filter(None, matches), None):
+        return piece[0]
+    twice = _TWICE.fullmatch(name)
+    return f"{twice[1]} × 2" if twice and _begins_with_surname(name) else None
+
+
+def _find_second_part(name: str, parts: Sequence[str]) -> str | None:
+    """Return the evidence that spaces in a cell separate more than one name; None if they only spread one name.
+
+    ``name`` is normalised, ``parts`` are the words of the cell that white space separates.
+    """
+    if "·" in name or all(len(part) == 1 for part in parts):  # 张 三: spread to fill a column
+        return None
+    for part in parts[1:]:
+        if _SEPARATE_WORD.fullmatch(part):
+            return part
+    words = [part for part in parts if len(part) > 1]
+    if len(words) < 2 or parts[0] in COMPOUND_SURNAMES:  # one word: 王 小明
+        return None
+    if all(map(_begins_with_surname, words)):
+        return " + ".join(parts)
+    return f"{' · '.join(parts)} ?" if len(name) > _LONGEST_HAN else None
+
+
+def _begins_with_surname(text: str) -> bool:
+    """Return whether the text starts with a common surname that something follows."""
+    return (text[:1] in _COMMON_SURNAMES and len(text) > 1) or text[:2] in COMPOUND_SURNAMES

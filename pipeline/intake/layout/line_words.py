@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from pipeline.domain.roster import CellKind, Field
-from pipeline.intake.fields.surnames import COMPOUND_SURNAMES
+from pipeline.intake.fields.person_name import COMPOUND_SURNAMES
 from pipeline.intake.layout.column_titles import Header
 from pipeline.intake.readers.model import Line, filled
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from pipeline.intake.fields.normalize import drop_invisible, fold_width
-from pipeline.intake.fields.surnames import COMPOUND_SURNAMES
+from pipeline.intake.fields.person_name import COMPOUND_SURNAMES
 
 # with those that Windows, browsers and phones give to a PNG, a JPEG or a HEIC
 EXTENSIONS = frozenset(
