@@ -105,9 +105,9 @@ class Session:
         self.inform("next", text=text)
         self.inform("command", command=command)
 
-    def suggest_command(self, key: str, *words: str) -> None:
+    def suggest_command(self, key: str, *arguments: str) -> None:
         """Print what to do next, with a command of this program."""
-        self.print_next_step(self.render_sentence(key), f"{self.invocation} {join(words)}")
+        self.print_next_step(self.render_sentence(key), f"{self.invocation} {join(arguments)}")
 
     def suggest_same_command(self, key: str) -> None:
         """Print that the same command is to be typed again; `status` instead where a path in it holds a number."""

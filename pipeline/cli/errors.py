@@ -151,13 +151,13 @@ def _count_slips(word: str, name: str) -> int:
 
 def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     """Print the command that helps: the error's own, its kind's, the help of this command, or the same again."""
-    usual = next((words for kind, words in REMEDIES.items() if isinstance(error, kind)), ())
-    words = error.then or (() if error.key in REPEATED_AFTER_REPAIR else usual)
-    if any(mask_text(word) != word for word in words):
-        words = (words[0], "--help")  # a path that is not shown cannot be typed
-    if words:
-        key = "next_list" if words[0] == "resolve" else "next_after"
-        session.suggest_command(INTRODUCTIONS.get(error.key, key), *words)
+    usual = next((arguments for kind, arguments in REMEDIES.items() if isinstance(error, kind)), ())
+    arguments = error.then or (() if error.key in REPEATED_AFTER_REPAIR else usual)
+    if any(mask_text(word) != word for word in arguments):
+        arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed
+    if arguments:
+        key = "next_list" if arguments[0] == "resolve" else "next_after"
+        session.suggest_command(INTRODUCTIONS.get(error.key, key), *arguments)
     elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
         return
     elif isinstance(error, UsageError) and error.key not in REPEATED_AFTER_REPAIR:
@@ -169,8 +169,8 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
 
 def _suggest_spelling(session: Session, typed: str, meant: str) -> bool:
     """Print the command again with the word that was probably meant; False where it may not be shown."""
-    words = [meant if word == typed else word for word in session.arguments]
-    command = join_to(session.program, *words)
+    arguments = [meant if word == typed else word for word in session.arguments]
+    command = join_to(session.program, *arguments)
     if typed not in session.arguments or mask_text(command) != command:
         return False
     session.print_next_step(session.render_sentence("next_meant"), command)
@@ -188,6 +188,6 @@ def find_command_words(arguments: Sequence[str]) -> Iterator[str]:
             group = group.commands[word]
 
 
-def join_to(program: str, *words: str) -> str:
+def join_to(program: str, *arguments: str) -> str:
     """Return a command line; the program may be several words already."""
-    return f"{program} {join(words)}"
+    return f"{program} {join(arguments)}"

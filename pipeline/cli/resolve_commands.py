@@ -12,7 +12,7 @@ import click
 
 from pipeline.cli.certify_commands import find_grounds, warn_of_unanswered_create
 from pipeline.cli.context import Session
-from pipeline.cli.run_commands import RUNS_SEARCHED
+from pipeline.cli.run_commands import find_last_run
 from pipeline.clock import shown, stamp
 from pipeline.config.language import readable
 from pipeline.errors import UsageError
@@ -145,12 +145,7 @@ def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenLedger]:
 
 def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
     """Return a request that reads the rosters of the last run; None where it read the configured ones."""
-    from pipeline.planning.run_history import has_read_rosters
-
-    runs = (
-        record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters
-    )
-    last_run = next(filter(has_read_rosters, runs), None)
+    last_run = find_last_run(ledger)
     if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
         return None
     rosters = tuple(path for path in map(Path, last_run.rosters) if path.exists())
@@ -236,7 +231,7 @@ def _probe(session: Session, query: str | None) -> int:
         with _open_cases(session, changes=False) as opened:
             case = _find_one_case(session, opened, query or "")
             with _point_to(case):
-                if case.attempt is None or case.planned is None:
+                if case.attempt is None or case.row_plan is None:
                     raise UsageError("probe_nothing", name=case.name)
                 require_fence(case, clock.now(), find_grounds(session, opened.ledger).service_time)
         request = build_request("resolve", config, clock, invocation=session.invocation, run=recorder.run)

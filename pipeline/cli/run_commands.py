@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.roster import FileReport
     from pipeline.domain.run import RunRequest
+    from pipeline.ledger.protocol import RunRecord
+    from pipeline.ledger.sqlite_ledger import SqliteLedger
 
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
@@ -87,6 +89,16 @@ def _find_config_for_check(session: Session) -> tuple[Config, str | None]:
         missing = missing_ids(config, session.config_name)
         return config, session.render_sentence("usage.placeholders", place=session.config_name, keys=missing)
     return config, None
+
+
+def find_last_run(ledger: SqliteLedger) -> RunRecord | None:
+    """Return the last `run` that read rosters."""
+    from pipeline.planning.run_history import has_read_rosters
+
+    runs = (
+        record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters
+    )
+    return next(filter(has_read_rosters, runs), None)
 
 
 def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]) -> int:
@@ -203,7 +215,6 @@ def _build_retry(
     from pipeline.config.named_paths import no_such_path
     from pipeline.intake.read_rosters import run_of
     from pipeline.intake.readers.discover import expand
-    from pipeline.planning.run_history import has_read_rosters
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
@@ -213,18 +224,15 @@ def _build_retry(
     if results is not None and results_run is None:
         raise UsageError("not_results", path=results)
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
-        earlier_runs = ledger.list_runs(RUNS_SEARCHED)
-        wrote = ledger.find_run(results_run) if results_run else None
-        files_then = (
-            frozenset(row.file for row in ledger.list_rows(results_run)) if results_run else frozenset()
-        )
-    if wrote is not None and not wrote.rosters:  # rebuilt from receipts, which hold no paths
-        wrote = None
-    runs = (record for record in earlier_runs if record.command == "run" and record.rosters)
-    last_run = next(filter(has_read_rosters, runs), None)
+        last_run = find_last_run(ledger)
+        own_record = ledger.find_run(results_run) if results_run else None
+        own_rows = ledger.list_rows(results_run) if results_run else ()
+        files_then = {row.file for row in own_rows}
+    if own_record is not None and not own_record.rosters:  # rebuilt from receipts, which hold no paths
+        own_record = None
     if last_run is None and results is None:
         raise UsageError("no_last_run", then=("run",))
-    record = wrote or last_run
+    record = own_record or last_run
     rosters = tuple(
         map(Path, record.context or record.rosters) if record else map(config.path, config.roster)
     )
@@ -242,6 +250,6 @@ def _build_retry(
         return replace(request, retried_run=last_run.run if last_run else None)
     context = tuple(path for path in rosters if path.exists())
     files_now = {path.name for path in expand(context)}
-    is_complete = bool(files_now) if wrote and wrote.context else files_then <= files_now
-    is_unverified = wrote is None or len(context) < len(rosters) or not is_complete
+    is_complete = bool(files_now) if own_record and own_record.context else files_then <= files_now
+    is_unverified = own_record is None or len(context) < len(rosters) or not is_complete
     return replace(request, to_fix_only=True, context=context, roster_unverified=is_unverified)

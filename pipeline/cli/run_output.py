@@ -85,8 +85,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
     for text in describe_notices(report, presenter):
         session.inform("warning", text=text)
     for path, reason in report.unreadable_images:
-        why = presenter.render_text(reason)
-        session.alert("pictures_unread", place=presenter.mask_text(path), why=why)
+        session.alert("pictures_unread", place=presenter.mask_text(path), why=presenter.render_text(reason))
     refused = [file for file in report.files if file.status == "refused"]
     other_files = [file for file in refused if file.path.suffix.lower() not in SUFFIXES]
     # a * of the shell, or a configuration: their reasons are of no use
@@ -96,8 +95,8 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
         session.alert("no_rosters", **_join_names(session, names))
     for file in refused:
         for problem in file.problems:
-            why = describe_problem(problem, presenter)
-            session.alert("file_refused", file=presenter.mask_text(file.path.name), why=why)
+            reason = describe_problem(problem, presenter)
+            session.alert("file_refused", file=presenter.mask_text(file.path.name), why=reason)
 
 
 def _join_names(session: Session, names: Sequence[str]) -> dict[str, str]:

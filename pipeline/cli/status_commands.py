@@ -276,18 +276,18 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
     config = session.require_ready_config()
     path, out = config.path(config.ledger), config.path(config.out)
-    words = tuple(map(readable, query))
+    query_words = tuple(map(readable, query))
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
         under_way = next(
             (run.run for run in ledger.list_runs(1) if run.finished is None and is_locked(path)), None
         )
         finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
-        timelines = finder.find_timelines(words) or finder.find_timelines([" ".join(words)])
+        timelines = finder.find_timelines(query_words) or finder.find_timelines([" ".join(query_words)])
         if not timelines:
-            return _report_no_match(session, finder, words, path=path, out=out)
+            return _report_no_match(session, finder, query_words, path=path, out=out)
         if len(timelines) > 1:
-            return _list_matches(session, timelines, words)
+            return _list_matches(session, timelines, query_words)
         return _print_timeline(session, finder, timelines[0], config)
 
 
@@ -313,7 +313,7 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
     return 0
 
 
-def _list_matches(session: Session, timelines: Sequence[PersonTimeline], words: Sequence[str]) -> int:
+def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_words: Sequence[str]) -> int:
     """List the doctors whom the query fits, and show how to narrow it."""
     from pipeline.domain.masking import mask_text
     from pipeline.messages.resolution import render_timeline_text
@@ -327,7 +327,7 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], words: 
         return 2
     language = session.language
     session.print_data(
-        render_timeline_text("many", language, n=len(people), query=mask_text(" ".join(words)))
+        render_timeline_text("many", language, n=len(people), query=mask_text(" ".join(query_words)))
     )
     for line in render_people(people[:MAX_PEOPLE_LISTED], language):
         session.print_data(line)
@@ -341,13 +341,13 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], words: 
 
 
 def _report_no_match(
-    session: Session, finder: PersonFinder, words: Sequence[str], *, path: Path, out: Path
+    session: Session, finder: PersonFinder, query_words: Sequence[str], *, path: Path, out: Path
 ) -> int:
     from pipeline.domain.masking import mask_text
 
-    similar = finder.suggest_words(words)
+    similar = finder.suggest_words(query_words)
     session.print_json(query_fits=0, similar=similar)
-    session.alert("explain_nobody", query=mask_text(" ".join(words)), path=path, out=out)
+    session.alert("explain_nobody", query=mask_text(" ".join(query_words)), path=path, out=out)
     if similar:
         session.alert("explain_similar", names=Joined(similar, phrase("mark.comma")))
         session.suggest_command("next_run", "explain", similar[0])

@@ -31,12 +31,12 @@ class Case:
     status: Status  # unknown, exists, changed; rejected where the row may be a known person's
     name: str = _field(repr=False)
     history: PersonHistory = _field(repr=False)
-    planned: RowPlan | None = _field(default=None, repr=False)  # the roster's row, if it has one
+    row_plan: RowPlan | None = _field(default=None, repr=False)  # the roster's row, if it has one
 
     @property
     def possibly_same(self) -> PersonHistory | None:
         """The person whose corrected number this row may give."""
-        return self.planned.possibly_same if self.planned else None
+        return self.row_plan.possibly_same if self.row_plan else None
 
     @property
     def attempt(self) -> CreateAttempt | None:
@@ -58,7 +58,7 @@ class Case:
     @property
     def differing_fields(self) -> list[str]:
         """The fields in which a row differs from its seal."""
-        problems = self.planned.problems if self.planned else ()
+        problems = self.row_plan.problems if self.row_plan else ()
         return [
             field
             for problem in problems
@@ -69,24 +69,24 @@ class Case:
     @property
     def same_person_detail(self) -> Mapping[str, str] | None:
         """What is known of the person whose corrected number a row may give, None for any other case."""
-        if self.possibly_same is None or self.attempt is not None or self.planned is None:
+        if self.possibly_same is None or self.attempt is not None or self.row_plan is None:
             return None
         return next(
             problem.detail
-            for problem in self.planned.problems
+            for problem in self.row_plan.problems
             if problem.code == "PERSON_POSSIBLY_SAME" and "agreed" in problem.detail
         )
 
     def is_meant_by(self, query: str) -> bool:
         """Return whether a query means this person: name, staff number, last four, seal name, SealId, trace id, key."""
-        doctor = self.planned.doctor if self.planned else None
-        words = {self.name, self.seal_name, self.key}
+        doctor = self.row_plan.doctor if self.row_plan else None
+        identifiers = {self.name, self.seal_name, self.key}
         for history in filter(None, (self.history, self.possibly_same)):
-            words |= {history.key, history.seal.seal_id if history.seal else ""}
-            words.add(history.unresolved_attempt.uuid if history.unresolved_attempt else "")
+            identifiers |= {history.key, history.seal.seal_id if history.seal else ""}
+            identifiers.add(history.unresolved_attempt.uuid if history.unresolved_attempt else "")
         if doctor is not None:
-            words |= {doctor.staff_no or "", doctor.number or "", (doctor.number or "")[-4:]}
-        return bool(query) and query.casefold() in {word.casefold() for word in words}
+            identifiers |= {doctor.staff_no or "", doctor.number or "", (doctor.number or "")[-4:]}
+        return bool(query) and query.casefold() in {word.casefold() for word in identifiers}
 
 
 def find_cases(row_plans: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[Case]:
@@ -114,7 +114,7 @@ def merge_cases(cases: Sequence[Case], others: Sequence[Case]) -> list[Case]:
     """Return the cases of two sets of rosters, one a person; one with a row counts before one without."""
     by_key = {case.key: case for case in cases}
     for case in others:
-        if case.key not in by_key or by_key[case.key].planned is None:
+        if case.key not in by_key or by_key[case.key].row_plan is None:
             by_key[case.key] = case
     return list(by_key.values())
 
@@ -147,8 +147,8 @@ def _status_of_attempt(attempt: CreateAttempt) -> Status:
 def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
     """Return what distinguishes two namesakes: staff number, last four, and the row that a roster has or had."""
     line: Mapping[str, Any]
-    if case.planned is not None:
-        doctor = case.planned.doctor
+    if case.row_plan is not None:
+        doctor = case.row_plan.doctor
         origin = doctor.row.origin
         staff_no, number = doctor.staff_no, doctor.number
         line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
@@ -165,7 +165,7 @@ def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
 
 
 def describe_location(location: Mapping[str, Any], language: str) -> str:
-    """Return a location in words, masked."""
+    """Return a location in identifiers, masked."""
     staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
     parts = (
         render_timeline_text("who.staff_no", language, text=staff_no) if staff_no else "",

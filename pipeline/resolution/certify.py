@@ -98,10 +98,10 @@ async def certify_create(
     data = _read_checked(prepared)
     trace_id = str(uuid.uuid4())
 
-    def enter(kind: str, why: str, seal_id: str | None = None) -> None:
+    def enter_decision(kind: str, reason: str, seal_id: str | None = None) -> None:
         now = service.clock.now()
         ledger.record_decision(
-            Decision(kind, request.key, now, who, f"{contract.name} {why}", seal_id=seal_id)
+            Decision(kind, request.key, now, who, f"{contract.name} {reason}", seal_id=seal_id)
         )
 
     async with service.open_client() as client:
@@ -118,24 +118,24 @@ async def certify_create(
             body = contract.build_create(agent, request, CreateImage(data, file_id))
         except (NotSent, NoAnswer) as error:
             raise _not_sent_error(str(error)) from error
-        enter(run_history.CERTIFY_SENT, trace_id)
+        enter_decision(run_history.CERTIFY_SENT, trace_id)
         try:
             reply = await service.send_single_call(client, CREATE, body, trace_id=trace_id)
         except NotSent as error:
-            enter(run_history.CERTIFY_VOID, "not_sent")
+            enter_decision(run_history.CERTIFY_VOID, "not_sent")
             raise _not_sent_error(str(error)) from error
         except NoAnswer as error:
             raise _no_verdict_error(str(error), trace_id) from error
     response = read_create(reply)
     verdict = response.verdict
-    why = f"{response.counted_as} {verdict.request_id or ''}".strip()
+    reason = f"{response.counted_as} {verdict.request_id or ''}".strip()
     if verdict.kind == "not_executed":
-        enter(run_history.CERTIFY_VOID, why)
+        enter_decision(run_history.CERTIFY_VOID, reason)
         raise _not_sent_error(response.counted_as, service.credentials)
     refused = response.meaning == "exists"
     if verdict.kind != "sealed" and not refused:
         raise _no_verdict_error(response.counted_as, trace_id)
-    enter(run_history.CERTIFIED if refused else run_history.NOT_CERTIFIED, why, verdict.seal_id)
+    enter_decision(run_history.CERTIFIED if refused else run_history.NOT_CERTIFIED, reason, verdict.seal_id)
     return CreateCertificate(refused, response.counted_as, verdict.request_id, verdict.seal_id)
 
 
@@ -156,13 +156,13 @@ def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:
     return records[-1] if records and records[-1].kind == run_history.CERTIFY_SENT else None
 
 
-def _not_sent_error(why: str, credentials: Credentials | None = None) -> UsageError:
+def _not_sent_error(reason: str, credentials: Credentials | None = None) -> UsageError:
     source = credentials.source if credentials else ""
-    return UsageError("resolve.nothing_sent", why=describe_failure(why, source))
+    return UsageError("resolve.nothing_sent", why=describe_failure(reason, source))
 
 
-def _no_verdict_error(why: str, trace_id: str) -> UsageError:
-    return UsageError("resolve.no_verdict", why=describe_failure(why, ""), trace_id=trace_id)
+def _no_verdict_error(reason: str, trace_id: str) -> UsageError:
+    return UsageError("resolve.no_verdict", why=describe_failure(reason, ""), trace_id=trace_id)
 
 
 def record_place(

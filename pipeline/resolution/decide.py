@@ -123,8 +123,8 @@ def enter_replace(ledger: Ledger, case: Case, seal_name: str | None, maker: Deci
 def enter_same_person(ledger: Ledger, case: Case, maker: DecisionMaker) -> None:
     """Enter that the row gives a corrected number of a person with a seal, or with a create that has no verdict."""
     owner = _require_possibly_same(case)
-    assert case.planned is not None
-    masked = mask_id(case.planned.doctor.number or "")
+    assert case.row_plan is not None
+    masked = mask_id(case.row_plan.doctor.number or "")
     _enter(ledger, "same_person", owner.key, maker, detail=case.key, id_masked=masked)
 
 
@@ -145,7 +145,7 @@ def find_number_key(
 
     Raises UsageError where the person's seal, or create without a verdict, was made with this very number: it is in use.
     """
-    doctor = case.planned.doctor if case.planned else None
+    doctor = case.row_plan.doctor if case.row_plan else None
     if doctor is None or doctor.number is None or doctor.id_type is None:
         return None
     key = person_key(find_lifetime_number(doctor.number, doctor.id_type))
@@ -175,8 +175,8 @@ def require_changed(case: Case) -> RowPlan:
     """Return the row of a changed case; UsageError for any other."""
     if case.status is not Status.CHANGED:
         raise UsageError("resolve.not_changed", name=case.name)
-    assert case.planned is not None
-    return case.planned
+    assert case.row_plan is not None
+    return case.row_plan
 
 
 def _require_open_create(case: Case) -> str:
@@ -197,5 +197,5 @@ def _enter(ledger: Ledger, kind: str, key: str, maker: DecisionMaker, **details:
         ledger.record_decision(Decision(kind, key, maker.decided_at, maker.name, maker.why, **details))
     except LedgerConflict as conflict:
         is_explained = conflict.constraint in FORBIDDEN_BY_LEDGER
-        why = phrase(f"resolve.forbidden.{conflict.constraint}") if is_explained else conflict.constraint
-        raise UsageError("resolve.not_entered", why=why) from conflict
+        reason = phrase(f"resolve.forbidden.{conflict.constraint}") if is_explained else conflict.constraint
+        raise UsageError("resolve.not_entered", why=reason) from conflict

@@ -100,7 +100,7 @@ class AutoSignAnswer:
 
 async def query_auto_sign(case: Case, service: ServiceAccess, *, known: Collection[str]) -> AutoSignAnswer:
     """Ask once; ``known`` are the SealIds of the ledger. Raises UsageError where no roster holds the doctor's number."""
-    doctor = case.planned.doctor if case.planned else None
+    doctor = case.row_plan.doctor if case.row_plan else None
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
         raise UsageError("resolve.not_in_rosters", name=case.name)
     body = {
@@ -118,8 +118,8 @@ async def query_auto_sign(case: Case, service: ServiceAccess, *, known: Collecti
     if answer is None:
         return AutoSignAnswer(None, None, f"HTTP {reply.status}")
     if answer.code is not None:
-        why = describe_failure(answer.code, service.credentials.source)
-        return AutoSignAnswer(None, answer.request_id, why)
+        reason = describe_failure(answer.code, service.credentials.source)
+        return AutoSignAnswer(None, answer.request_id, reason)
     return _read_auto_sign(answer, known)
 
 

@@ -183,10 +183,10 @@ def _render_row(row: Values, language: str) -> Iterator[tuple[str, str]]:
     yield "tag.roster", f"{row['path']} {_format_address(row, language)}"
     for change in row["changes"]:
         key = f"why.{change['why']}"
-        why = render_timeline_text(key, language) if key in TIMELINE_TEXTS else change["why"]
+        reason = render_timeline_text(key, language) if key in TIMELINE_TEXTS else change["why"]
         field = name_field(change["field"], language)
         text = render_timeline_text(
-            "change", language, field=field, before=change["from"], after=change["to"], why=why
+            "change", language, field=field, before=change["from"], after=change["to"], why=reason
         )
         yield "tag.change", text
     if row["picture"]:

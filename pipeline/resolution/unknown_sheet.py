@@ -139,8 +139,8 @@ def _find_disagreement(answer: SheetAnswer, case: Case, person: PersonRecords) -
     row_ids = {create.row_id, *(line["row_id"] for line in lines)}
     names = {create.name, person.name, *(line["name"] for line in lines)}
     numbers = {person.id_masked, *(line["id_masked"] for line in lines)}
-    if case.planned is not None:
-        doctor = case.planned.doctor
+    if case.row_plan is not None:
+        doctor = case.row_plan.doctor
         row_ids.add(doctor.row_id)
         names.add(display_name(doctor))
         numbers.add(mask_doctor_id(doctor))
