@@ -182,7 +182,7 @@ def test_alpha_that_hides_nothing_is_no_clear_paper(tmp_path):
     assert why(ready(tmp_path, encoded(paper, "PNG"), transparent=True)) == "paper made clear"
 
 
-def test_everything_done_is_said_and_the_digest_is_the_sources(tmp_path):
+def test_every_change_is_reported_and_the_digest_is_of_the_source(tmp_path):
     data = encoded(sheet(brush()).convert("CMYK"), "JPEG", exif=turned(6), quality=90)
     prepared = ready(tmp_path, data, trim=True, transparent=True)
     assert why(prepared) == "CMYK → RGB, EXIF 6 → 1, trimmed, paper made clear"
@@ -190,5 +190,5 @@ def test_everything_done_is_said_and_the_digest_is_the_sources(tmp_path):
     assert prepared.format == "PNG"
 
 
-def test_nothing_is_cleaned_unasked(tmp_path):
+def test_nothing_is_cleaned_without_the_setting(tmp_path):
     assert ready(tmp_path, encoded(sheet(brush()), "PNG")).problems == ()

@@ -92,7 +92,7 @@ def test_an_interlaced_png_is_sent_as_it_is(tmp_path):
     assert (prepared.path, prepared.problems) == (prepared.source.path, ())
 
 
-def test_words_in_a_png_are_no_settings_of_it(tmp_path):
+def test_texts_in_a_png_change_no_setting_of_it(tmp_path):
     texts = [
         chunk(b"tEXt", b"transparency\0abc"),
         chunk(b"tEXt", b"icc_profile\0abc"),
@@ -158,7 +158,7 @@ def test_the_first_of_several_pictures_is_taken_out_of_a_jpeg_without_loss(tmp_p
     assert opened(prepared.path).tobytes() == opened(data).tobytes()
 
 
-def test_the_first_word_on_the_turn_counts(tmp_path):
+def test_the_first_exif_block_gives_the_turn(tmp_path):
     two = encoded(SOLID, "JPEG", exif=turned(6))
     second = encoded(SOLID, "JPEG", exif=turned(8))
     start = second.index(b"\xff\xe1")
@@ -176,7 +176,7 @@ def test_a_jpeg_cut_off_and_closed_again_is_damaged(tmp_path, mode):
     )
 
 
-def test_bytes_between_the_segments_do_no_harm(tmp_path):
+def test_fill_bytes_between_segments_are_kept(tmp_path):
     data = encoded(SOLID, "JPEG")
     place = data.index(b"\xff\xda")
     assert ready(tmp_path, data[:place] + b"\xff" * 5 + data[place:]).problems == ()
@@ -350,7 +350,7 @@ def test_a_gif_keeps_what_is_clear(tmp_path):
     assert sent.getpixel((60, 5))[3] == 255
 
 
-def test_what_the_first_frame_does_not_cover_is_no_ink(tmp_path):
+def test_the_part_of_a_gif_screen_outside_of_the_first_frame_is_no_ink(tmp_path):
     """Palette index 0 is black here; a screen larger than its picture is clear, not black."""
     drawn = Image.new("P", (60, 60), 1)
     drawn.putpalette([0, 0, 0, 255, 255, 255])
@@ -434,12 +434,12 @@ def test_a_tiff_of_sixteen_bits_is_scaled(tmp_path):
     assert (opened(prepared.path).getpixel((0, 20)), opened(prepared.path).getpixel((0, 8))) == (255, 99)
 
 
-def test_what_would_come_out_dark_for_light_is_refused(tmp_path):
+def test_sixteen_bits_of_white_is_zero_are_refused(tmp_path):
     data = tiff(GREY | {258: (3, 1, 16), 262: (3, 1, 0), 279: (4, 1, 3200)}, bytes(3200))
     assert refused(tmp_path, data) == ("IMAGE_FORMAT", {"file": "张伟.png", "found": "TIFF, 16 bit"})
 
 
-def test_a_strip_that_is_not_all_there_is_damage(tmp_path):
+def test_a_tiff_with_an_incomplete_strip_is_damaged(tmp_path):
     made = encoded(seal(400, mode="1"), "TIFF", compression="group4")
     strip = made[8 : int.from_bytes(made[4:8], "little")]
     rows = GREY | {256: (4, 1, 400), 257: (4, 1, 400), 258: (3, 1, 1), 259: (3, 1, 4), 262: (3, 1, 1)}
@@ -449,7 +449,7 @@ def test_a_strip_that_is_not_all_there_is_damage(tmp_path):
 
 
 @pytest.mark.parametrize(("values", "whole"), [(768, True), (195, False), (0, False)])
-def test_a_colour_map_that_is_not_whole_is_damage(tmp_path, values, whole):
+def test_a_tiff_with_an_incomplete_colour_map_is_damaged(tmp_path, values, whole):
     body = noise(40, 40, 1).tobytes() + struct.pack("<768H", *range(0, 768 * 80, 80))
     colours = {320: (3, values, 2000)} if values else {}
     data = tiff(GREY | {262: (3, 1, 3)} | colours, body)
@@ -556,7 +556,7 @@ def test_without_the_extra_a_heic_is_refused_with_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"mif1", b"msf1"])
-def test_a_heic_is_told_by_its_brands(brand):
+def test_a_heic_is_recognized_by_its_brands(brand):
     assert detect_format(b"\x00\x00\x00\x18ftyp" + brand + b"\x00\x00\x00\x00mif1heic") == "HEIC"
 
 
@@ -575,7 +575,7 @@ def seeds() -> list[bytes]:
     ]
 
 
-def test_no_broken_file_is_more_than_a_refusal(tmp_path):
+def test_random_damage_is_refused_and_never_raises(tmp_path):
     """Bytes are changed, taken out and put in at random, near the head above all."""
     import random
 

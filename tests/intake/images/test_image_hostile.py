@@ -159,7 +159,7 @@ print(json.dumps([told, int(line.split()[1]) // 1024]))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 @pytest.mark.parametrize("kind", [pngs, jpegs, others], ids=lambda kind: kind.__name__)
-def test_bombs_are_refused_before_they_cost_memory(tmp_path, kind):
+def test_hostile_files_cost_little_memory(tmp_path, kind):
     expected = {}
     for number, (name, data, code) in enumerate(kind()):
         (tmp_path / f"{number}.bin").write_bytes(data)
@@ -173,7 +173,7 @@ def test_bombs_are_refused_before_they_cost_memory(tmp_path, kind):
     assert memory < MOST_MEMORY
 
 
-def test_what_is_a_bomb_is_said(tmp_path):
+def test_the_reason_of_a_refused_bomb_is_named(tmp_path):
     text = with_chunk(encoded(SOLID, "PNG"), chunk(b"zTXt", b"a\0\0" + packed(20_000_000)))
     assert refused(tmp_path, text)[1]["found"] == "unpacks to too much"
     strips = {273: (4, 200_001, 400), 279: (4, 200_001, 400), 278: (4, 1, 1)}
@@ -188,7 +188,7 @@ def test_a_long_text_is_no_bomb(tmp_path):
     assert prepared.size < 10_000
 
 
-def test_animations_cost_their_first_frame_alone(tmp_path):
+def test_only_the_first_frame_of_an_animation_is_read(tmp_path):
     drawn = SOLID.convert("P")
     data = encoded(drawn, "GIF", save_all=True, append_images=[drawn.rotate(90)])
     put(tmp_path, data)

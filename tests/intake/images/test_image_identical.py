@@ -39,19 +39,19 @@ def test_grey_is_grey_however_many_channels_it_has(tmp_path):
     }
 
 
-def test_a_jpeg_and_what_was_saved_from_it_are_one(tmp_path):
+def test_a_jpeg_and_a_png_saved_from_it_are_identical(tmp_path):
     photo = encoded(seal(400, mode="RGB"), "JPEG")
     found = among(tmp_path, photo=photo, saved=encoded(opened(photo), "PNG"))
     assert found == {"photo": "photo", "saved": "photo"}
 
 
-def test_two_jpegs_with_other_notes_in_them_are_one(tmp_path):
+def test_two_jpegs_with_different_comments_are_identical(tmp_path):
     photo = encoded(seal(400, mode="RGB"), "JPEG")
     noted = photo[:2] + b"\xff\xfe\x00\x06note" + photo[2:]
     assert among(tmp_path, photo=photo, noted=noted) == {"photo": "photo", "noted": "photo"}
 
 
-def test_a_turn_that_is_only_said_counts(tmp_path):
+def test_an_exif_turn_counts(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6
     drawn = seal(160, width=240, mode="RGB")
@@ -63,18 +63,18 @@ def test_a_turn_that_is_only_said_counts(tmp_path):
     }
 
 
-def test_one_point_makes_another_drawing(tmp_path):
+def test_one_different_point_makes_another_picture(tmp_path):
     drawn, other = seal(200, mode="RGB"), seal(200, mode="RGB")
     other.putpixel((100, 100), (199, 0, 0))
     assert among(tmp_path, one=encoded(drawn, "PNG"), two=encoded(other, "BMP")) == {}
 
 
-def test_what_cannot_be_read_is_like_no_other(tmp_path):
+def test_an_unreadable_picture_is_like_no_other(tmp_path):
     whole = encoded(seal(200, mode="RGB"), "PNG")
     assert among(tmp_path, one=whole[:90], two=whole[:91], text=b"no picture", none=b"") == {}
 
 
-def test_a_png_that_tells_its_size_and_is_damaged_is_like_no_other(tmp_path):
+def test_a_damaged_png_with_a_sound_header_is_like_no_other(tmp_path):
     whole = encoded(seal(200, mode="RGB"), "PNG")
     place = whole.index(b"IDAT") + 40
     damaged = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
@@ -86,7 +86,7 @@ def test_a_png_that_tells_its_size_and_is_damaged_is_like_no_other(tmp_path):
     }
 
 
-def test_what_is_gone_is_like_no_other(tmp_path):
+def test_a_missing_file_is_like_no_other(tmp_path):
     whole = encoded(seal(200, mode="RGB"), "PNG")
     gone = put(tmp_path, encoded(seal(200, mode="RGB"), "PNG", compress_level=1), "gone")
     gone.path.unlink()

@@ -32,7 +32,7 @@ def test_a_copy_is_made_once_and_found_again(tmp_path):
     assert (kept.name, kept.stat().st_mode & 0o777) == (picture.sha256, 0o600)
 
 
-def test_what_lies_on_the_shelf_and_is_no_copy_is_made_anew(tmp_path):
+def test_a_damaged_small_copy_is_made_anew(tmp_path):
     picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
     made = load_preview(picture, folder=folder, may_open=True)
     (folder / picture.sha256).write_bytes(b"faint\nhalf a fi")
@@ -40,14 +40,14 @@ def test_what_lies_on_the_shelf_and_is_no_copy_is_made_anew(tmp_path):
     assert load_preview(picture, folder=folder, may_open=True) == made
 
 
-def test_preparing_puts_a_copy_on_the_shelf(tmp_path):
+def test_preparing_a_picture_keeps_its_small_copy(tmp_path):
     picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
     prepared = prepare_image(picture, limit=5_000_000, work=tmp_path / "work", previews_folder=folder)
     assert isinstance(prepared, PreparedImage)
     assert load_preview(picture, folder=folder, may_open=False)
 
 
-def test_a_shelf_that_cannot_be_written_is_in_nobodys_way(tmp_path):
+def test_a_preview_folder_that_cannot_be_written_stops_nothing(tmp_path):
     picture = put(tmp_path, encoded(seal(), "PNG"))
     (tmp_path / "folder").write_text("no folder")
     prepared = prepare_image(
@@ -58,11 +58,11 @@ def test_a_shelf_that_cannot_be_written_is_in_nobodys_way(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(seal(), "PNG")[:200]])
-def test_what_cannot_be_read_has_no_copy(tmp_path, data):
+def test_an_unreadable_picture_has_no_small_copy(tmp_path, data):
     assert load_preview(put(tmp_path, data), folder=tmp_path / "folder", may_open=True) is None
 
 
-def test_faint_ink_and_photos_are_told_and_good_seals_are_not():
+def test_faint_ink_and_photos_get_a_hint_and_good_seals_do_not():
     good = seal(400, mode="RGB")
     faint = Image.blend(Image.new("RGB", good.size, "white"), good, 0.15)
     photo = Image.blend(Image.new("RGB", good.size, (120, 116, 105)), good, 0.5)

@@ -144,7 +144,7 @@ def test_what_was_read_is_kept_and_not_read_again(tmp_path, draw):
     assert found(first) == ["张伟", None]
 
 
-def test_what_was_left_unread_is_read_when_it_is_needed(tmp_path, draw):
+def test_a_view_that_was_not_read_is_read_when_it_is_needed(tmp_path, draw):
     """The own name was seen at once; another doctor who gets the picture needs the other readings, too."""
     picture = put(tmp_path, draw("张伟", "square"))
     assert found(check_names_in_images([doctor("张伟", picture)], work=tmp_path / "work")) == [None]
@@ -185,7 +185,7 @@ def test_a_kept_reading_is_never_a_proof(tmp_path, draw):
     assert check_names_in_images([bad, doctor("张伟")], work=tmp_path / "work") == [bad, doctor("张伟")]
 
 
-def test_pictures_that_cannot_be_read_give_no_opinion(tmp_path, draw):
+def test_unreadable_pictures_are_not_flagged(tmp_path, draw):
     gone = ImageFile(tmp_path / "gone.png", "0" * 64, 3)
     broken = put(tmp_path, b"no picture at all")
     blank = put(tmp_path, draw("张伟", "blank"))

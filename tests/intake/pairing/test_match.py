@@ -35,7 +35,7 @@ def test_a_stem_that_is_exactly_what_the_row_leads_to_expect_is_evidence(tmp_pat
 
 
 @pytest.mark.parametrize("stem", [X_NUMBER, X_NUMBER.lower(), f"张伟_{X_NUMBER.lower()}"])
-def test_the_case_of_a_last_x_is_nobodys_choice(tmp_path, stem):
+def test_the_case_of_a_last_x_does_not_matter(tmp_path, stem):
     assert got(tmp_path, {f"{stem}.png": b"seal"}, doctor(number=X_NUMBER)) == [
         (f"{stem}.png", "id_card_number", [])
     ]
@@ -163,7 +163,7 @@ def test_an_entry_names_one_place_one_name_and_one_kind(tmp_path, entry, file):
 
 
 @pytest.mark.parametrize("entry", ["./", ".", "\u3000.png", "()"])
-def test_an_entry_of_nothing_names_nothing(tmp_path, entry):
+def test_a_blank_entry_names_no_file(tmp_path, entry):
     files = {"\u3000.png": b"blank", "_.png": b"line"}
     assert got(tmp_path, files, doctor(picture=entry))[0][0] is None
 
@@ -234,7 +234,7 @@ def test_an_entry_that_reaches_outside_the_folder_is_refused_by_name(tmp_path, e
         "\\a.png",
     ],
 )
-def test_a_path_of_another_computer_counts_by_its_last_part_which_is_said(tmp_path, entry):
+def test_a_path_of_another_computer_counts_by_its_last_part_with_a_warning(tmp_path, entry):
     (tmp_path / "a.png").write_bytes(b"outside")
     one = doctor(picture=entry)
     pairing = paired(tmp_path, {"内科/a.png": b"seal", "张伟.png": b"older"}, one)
@@ -297,7 +297,7 @@ def test_equal_files_are_one_picture_and_the_strongest_name_is_used(tmp_path):
     assert pairing.unassigned_files == ()
 
 
-def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
+def test_namesakes_get_nothing_by_name_and_each_problem_names_the_other(tmp_path):
     pairing = paired(tmp_path, {"张伟.png": b"seal"}, doctor(row=2), doctor(number=OTHER_NUMBER, row=7))
     for one, other in zip(pairing.doctors, ("7", "2"), strict=True):
         assert (one.picture, [problem.code for problem in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
@@ -305,7 +305,7 @@ def test_namesakes_get_nothing_by_name_and_each_is_told_of_the_other(tmp_path):
     assert pairing.unassigned_files == ()
 
 
-def test_a_contested_row_is_told_of_other_people_alone(tmp_path):
+def test_the_problem_of_a_shared_file_names_other_people_alone(tmp_path):
     rows = doctor(row=2), doctor(row=5), doctor(number=OTHER_NUMBER, row=7)
     found = paired(tmp_path, {"张伟.png": b"seal"}, *rows).doctors
     assert [one.problems[0].detail["other"] for one in found] == [
@@ -315,7 +315,7 @@ def test_a_contested_row_is_told_of_other_people_alone(tmp_path):
     ]
 
 
-def test_namesakes_are_told_apart_by_better_evidence(tmp_path):
+def test_better_evidence_separates_namesakes(tmp_path):
     files = {f"{NUMBER}.png": b"one", "张伟_2002.png": b"two", "张伟.png": b"whose"}
     first, second = doctor(row=2, staff_no="1001"), doctor(number=OTHER_NUMBER, row=3, staff_no="2002")
     assert got(tmp_path, files, first, second) == [
@@ -350,7 +350,7 @@ def test_a_seal_sign_glued_to_a_department_or_a_compound_surname_is_not_taken_of
 @pytest.mark.parametrize(
     "file", ["欧阳文印章.png", "欧阳文_章.png", "内科欧阳文签名.png", "内科欧阳文印章.png", "欧阳文静章.png"]
 )
-def test_what_cannot_be_a_name_is_taken_off(tmp_path, file):
+def test_a_seal_sign_that_cannot_be_part_of_a_name_is_stripped(tmp_path, file):
     who = "欧阳文静" if "静" in file else "欧阳文"
     assert got(tmp_path, {file: b"seal"}, doctor(who, department="内科"))[0][:2] == (file, "name")
 
@@ -381,7 +381,7 @@ def test_one_person_in_two_rows_has_one_picture(tmp_path, one, two):
     assert got(tmp_path, {"张伟.png": b"seal"}, one, two) == [("张伟.png", "name", [])] * 2
 
 
-def test_a_namesake_whose_number_is_unusable_may_be_anybody(tmp_path):
+def test_a_namesake_with_an_unusable_number_is_another_person(tmp_path):
     rows = doctor(), doctor(number=None, written={Field.NUMBER: "1.1E+17"}, row=3)
     assert got(tmp_path, {"张伟.png": b"seal"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
@@ -391,16 +391,16 @@ def test_namesakes_without_any_number_are_not_taken_for_one_person(tmp_path):
     assert got(tmp_path, {"张伟.png": b"seal"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
 
-def test_a_row_whose_number_is_unusable_is_paired_all_the_same(tmp_path):
+def test_a_row_with_an_unusable_number_is_matched(tmp_path):
     assert got(tmp_path, {"张伟.png": b"seal"}, doctor(number=None)) == [("张伟.png", "name", [])]
 
 
-def test_two_people_may_name_one_file_in_the_column_what_that_means_is_told_elsewhere(tmp_path):
+def test_two_people_may_name_one_file_in_the_column(tmp_path):
     rows = doctor(picture="a.png"), doctor("李四", number=OTHER_NUMBER, picture="a.png")
     assert got(tmp_path, {"a.png": b"seal"}, *rows) == [("a.png", "column", [])] * 2
 
 
-def test_what_is_missing_says_what_was_tried_without_the_whole_number(tmp_path):
+def test_a_missing_picture_lists_what_was_tried_without_the_whole_number(tmp_path):
     one = doctor(staff_no="1001", picture="有")
     (row,) = paired(tmp_path, {"张玮.png": b"seal"}, one).doctors
     assert row.problems[0].detail == {
@@ -418,7 +418,7 @@ def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):
     assert missing.problems[0].detail["hint"] == ""
 
 
-def test_without_a_folder_every_row_says_so():
+def test_without_a_folder_every_row_names_the_missing_folder():
     (row,) = match_images([doctor()], image_index.index_images(None), known_files={}).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
     assert row.problems[0].detail["tried"] == "no picture folder"
@@ -429,7 +429,7 @@ def test_an_empty_file_is_damaged_not_shared(tmp_path):
     assert got(tmp_path, {"张伟.png": b"", "李四.png": b""}, *rows) == [(None, None, ["IMAGE_CORRUPT"])] * 2
 
 
-def test_a_file_that_went_away_after_the_index_is_said_to_be_unreadable(tmp_path):
+def test_a_file_that_is_gone_after_indexing_is_unreadable(tmp_path):
     library = image_index.index_images(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
     (tmp_path / "seals" / "张伟.png").unlink()
     (row,) = match_images([doctor()], library, known_files={}).doctors
@@ -445,7 +445,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     assert pairing.stats == {}
 
 
-def test_only_files_somebody_may_mean_are_read_and_only_once_a_change(tmp_path):
+def test_only_files_that_a_row_may_mean_are_read_and_only_after_a_change(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
     first = match_images([doctor()], image_index.index_images(folder), known_files={})
     path = folder / "张伟.png"

@@ -65,7 +65,7 @@ def test_a_column_beyond_the_titles_counts(tmp_path):
 
 
 @pytest.mark.parametrize("title", ["个人照片", "二维码", "备注", "科室", "职称"])
-def test_a_picture_under_another_title_does_not_count_and_is_pointed_at(tmp_path, title):
+def test_a_picture_under_another_title_does_not_count_and_is_named(tmp_path, title):
     one = doctor(picture="", embedded=[embedded(tmp_path, column="F")], more=[titled("F", title)])
     (row,) = paired(tmp_path, {}, one).doctors
     assert [each.code for each in row.problems] == ["IMAGE_MISSING"]
@@ -119,7 +119,7 @@ def test_one_of_two_namesakes_may_have_it(tmp_path):
     assert codes(tmp_path, {"张伟.png": b"whose"}, *rows) == [("cell", []), (None, ["IMAGE_AMBIGUOUS"])]
 
 
-def test_one_that_reaches_into_a_neighbour_row_is_used_and_said(tmp_path):
+def test_a_picture_that_overlaps_a_neighbour_row_is_used_with_a_warning(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path, floating=True, overlaps_neighbour=True)])
     (row,) = paired(tmp_path, {}, one).doctors
     assert [(each.code, each.severity) for each in row.problems] == [("IMAGE_AMBIGUOUS", "warning")]
@@ -129,7 +129,7 @@ def test_one_that_reaches_into_a_neighbour_row_is_used_and_said(tmp_path):
     assert codes(tmp_path, {"a.png": b"drawn"}, named) == [("column", ["IMAGE_DUPLICATE_FILE"])]
 
 
-def test_a_picture_that_cannot_be_had_is_told_where_nothing_else_is_found(tmp_path):
+def test_an_unreadable_picture_cell_is_named_where_no_other_picture_matches(tmp_path):
     one = doctor(picture="", kind=CellKind.PICTURE, value=None)
     (row,) = paired(tmp_path, {}, one).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
@@ -167,12 +167,12 @@ def test_two_drawings_are_two_pictures(tmp_path):
     assert got(tmp_path, files, doctor()) == [(None, None, ["IMAGE_AMBIGUOUS"])]
 
 
-def test_what_cannot_be_decoded_is_the_same_as_nothing(tmp_path):
+def test_an_undecodable_file_is_the_same_as_no_other(tmp_path):
     files = {"张伟.bmp": b"no picture", "张伟.png": b"none either"}
     assert got(tmp_path, files, doctor()) == [(None, None, ["IMAGE_AMBIGUOUS"])]
 
 
-def test_who_has_more_pictures_than_anybody_compares_has_to_tidy_up(tmp_path):
+def test_too_many_pictures_of_one_doctor_are_ambiguous(tmp_path):
     same = {f"{n}/张伟.png": b"same" for n in range(20)}
     assert codes(tmp_path, same, doctor()) == [("name", ["IMAGE_DUPLICATE_FILE"])]
     (tmp_path / "b").mkdir()

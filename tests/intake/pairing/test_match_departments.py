@@ -32,7 +32,7 @@ def test_a_picture_of_one_of_them_leaves_the_other_without(tmp_path):
     ]
 
 
-def test_one_outside_of_any_department_is_still_nobodys(tmp_path):
+def test_a_shared_file_outside_of_any_department_goes_to_no_one(tmp_path):
     files = {"内科/张伟.png": b"one", "张伟.png": b"whose"}
     assert got(tmp_path, files, MEDICINE, SURGERY) == [
         ("内科/张伟.png", "name", []),
@@ -41,7 +41,7 @@ def test_one_outside_of_any_department_is_still_nobodys(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["内科室", "内", "內科", "消化内科", "内科一组"])
-def test_a_department_is_told_by_its_whole_name(tmp_path, folder):
+def test_a_department_is_recognized_by_its_whole_name(tmp_path, folder):
     rows = got(tmp_path, {f"{folder}/张伟.png": b"one"}, MEDICINE, SURGERY)
     assert rows == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
@@ -51,7 +51,7 @@ def test_width_and_blanks_of_a_department_do_not_count(tmp_path):
     assert got(tmp_path, {"icu一区/张伟.png": b"one"}, *rows)[0][0] == "icu一区/张伟.png"
 
 
-def test_namesakes_of_one_department_are_not_told_apart(tmp_path):
+def test_a_department_does_not_separate_its_own_namesakes(tmp_path):
     rows = (
         MEDICINE,
         doctor(number=OTHER_NUMBER, department="内科"),
@@ -73,12 +73,12 @@ def test_a_namesake_without_a_department_has_no_part_in_it(tmp_path):
     ]
 
 
-def test_in_the_department_of_neither_it_is_nobodys(tmp_path):
+def test_a_file_in_the_department_of_neither_goes_to_no_one(tmp_path):
     rows = MEDICINE, SURGERY, doctor("李四", number=X_NUMBER, department="儿科")
     assert got(tmp_path, {"儿科/张伟.png": b"one"}, *rows)[:2] == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
 
-def test_a_staff_number_of_two_people_is_not_told_apart_by_a_folder(tmp_path):
+def test_a_folder_does_not_separate_two_people_of_one_staff_number(tmp_path):
     rows = (
         doctor("王芳", staff_no="1", department="内科"),
         doctor("李四", number=OTHER_NUMBER, staff_no="1", department="外科"),
@@ -99,7 +99,7 @@ def test_a_name_in_another_department_of_the_roster_is_a_namesake_who_is_not_in_
     assert [path.parent.name for path in pairing.unassigned_files] == ["内科"]
 
 
-def test_a_prefix_tells_the_department_as_a_folder_does(tmp_path):
+def test_a_prefix_names_the_department_as_a_folder_does(tmp_path):
     rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
     files = {"内科/张伟.png": b"one", "外科-张伟.png": b"two"}
     assert got(tmp_path, files, *rows)[0] == ("外科-张伟.png", "name", [])
@@ -110,13 +110,13 @@ def test_a_department_does_not_settle_what_a_staff_number_claims(tmp_path):
     assert got(tmp_path, {"内科/张伟.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
 
-def test_beside_a_namesake_who_is_not_in_the_roster_a_name_alone_is_nobodys(tmp_path):
+def test_with_a_namesake_outside_of_the_roster_a_name_alone_is_no_evidence(tmp_path):
     rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
     files = {"内科/张伟.png": b"one", "张伟.png": b"two"}
     assert got(tmp_path, files, *rows)[0] == (None, None, ["IMAGE_AMBIGUOUS"])
 
 
-def test_a_folder_that_is_no_department_of_the_roster_says_nothing(tmp_path):
+def test_a_folder_that_is_no_department_does_not_count(tmp_path):
     rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
     for folder in ("2026新增", "第一批", "各科室", "01外科", "外科(12人)", "外科/内科"):
         place = tmp_path / folder.replace("/", "-")
@@ -159,7 +159,7 @@ def test_who_works_in_two_departments_is_one_person(tmp_path):
 
 
 @pytest.mark.parametrize("department", ["无", "-", "/"])
-def test_a_department_that_says_there_is_none_tells_nothing(tmp_path, department):
+def test_a_placeholder_is_no_department(tmp_path, department):
     rows = doctor(department=department), doctor(number=OTHER_NUMBER, department="外科")
     folder = department.replace("/", "x")
     assert got(tmp_path, {f"{folder}/张伟.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2

@@ -38,7 +38,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_in_other_bytes_is_found_and_said(tmp_path, name, mistake):
+def test_a_name_in_other_bytes_is_matched_with_a_warning(tmp_path, name, mistake):
     stem = MISTAKES[mistake](name)
     one = doctor(name, staff_no="1001")
     (row,) = paired(tmp_path, {os.fsencode(f"{stem}.png"): b"seal"}, one).doctors
@@ -65,7 +65,7 @@ def test_gbk_bytes_that_are_valid_utf_8_show_no_error_and_are_found(tmp_path):
 
 
 @pytest.mark.parametrize("lost", ["锟斤拷", "????", "\ufffd\ufffd", "__", "ÕÅ"])
-def test_a_name_that_lost_bytes_is_nobodys(tmp_path, lost):
+def test_a_name_that_lost_bytes_matches_no_one(tmp_path, lost):
     assert got(tmp_path, {f"{lost}.png": b"seal"}, doctor())[0][0] is None
 
 
@@ -88,7 +88,7 @@ def test_macos_decomposes_what_was_taken_for_latin_1(tmp_path):
     assert row.problems[0].detail["why"] == "NFD→NFC + GBK → latin-1"
 
 
-def test_a_folder_in_other_bytes_tells_namesakes_apart_and_is_said(tmp_path):
+def test_a_folder_in_other_bytes_separates_namesakes_with_a_warning(tmp_path):
     files = {"内科".encode("gb18030") + "/张伟.png".encode(): b"one", "外科/张伟.png": b"two"}
     rows = doctor(department="内科"), doctor(number=OTHER_NUMBER, department="外科")
     first, second = paired(tmp_path, files, *rows).doctors
@@ -114,7 +114,7 @@ def test_a_name_as_it_stands_and_one_in_other_bytes_are_two_candidates(tmp_path)
     assert row.problems[0].detail["found"] == "张伟.png, 张伟.png"
 
 
-def test_two_readings_of_one_name_that_are_two_people_give_it_to_nobody(tmp_path):
+def test_a_name_with_readings_of_two_people_goes_to_no_one(tmp_path):
     rows = doctor("姚平"), doctor("Ҧƽ", number=OTHER_NUMBER)
     assert got(tmp_path, {"Ҧƽ.png": b"seal"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
 
@@ -129,7 +129,7 @@ def test_the_path_that_is_shown_can_be_written_into_a_file_and_the_stored_one_op
     assert row.problems[0].field is Field.PICTURE
 
 
-def test_what_is_unclaimed_can_be_printed(tmp_path):
+def test_unassigned_files_can_be_printed(tmp_path):
     files = {"李四.png".encode("gb18030"): b"1", b"\xff\xfe\x80.png": b"2"}
     names = [path.name for path in paired(tmp_path, files, doctor()).unassigned_files]
     assert names == ["李四.png", "\ufffd\ufffd\ufffd.png"]

@@ -67,7 +67,7 @@ def test_a_name_to_the_letter_needs_no_word(tmp_path, file, evidence):
         ("内科－张伟.png", "Ａ→A"),
     ],
 )
-def test_what_is_taken_off_is_said(tmp_path, file, why):
+def test_differences_of_a_name_are_reported(tmp_path, file, why):
     (one,) = paired(tmp_path, {file: b"seal"}, doctor(staff_no="1001", department="内科")).doctors
     assert one.picture
     assert [(each.code, each.severity, each.detail["why"]) for each in one.problems] == [
@@ -129,7 +129,7 @@ def test_pieces_that_run_into_each_other_are_not_taken_apart(tmp_path):
 
 
 @pytest.mark.parametrize("staff_no", ["无", "-", "/", "待补"])
-def test_a_staff_number_that_says_there_is_none_names_no_file(tmp_path, staff_no):
+def test_a_placeholder_is_no_staff_number(tmp_path, staff_no):
     files = {f"{staff_no}.png".replace("/", "_"): b"seal"}
     assert got(tmp_path, files, doctor(staff_no=staff_no))[0][0] is None
 
@@ -156,7 +156,7 @@ def test_a_picture_ready_to_send_goes_before_one_that_must_be_converted(tmp_path
     assert got(tmp_path, files, doctor()) == [("张伟.png", "name", ["IMAGE_DUPLICATE_FILE"])]
 
 
-def test_a_file_of_another_kind_or_a_link_is_told_to_who_misses_a_picture(tmp_path):
+def test_a_row_without_a_picture_names_files_of_another_kind_and_links(tmp_path):
     (tmp_path / "seals").mkdir()
     (tmp_path / "seals" / "李四.png").symlink_to(tmp_path / "outside.png")
     rows = doctor(), doctor("李四", number=OTHER_NUMBER)
@@ -169,7 +169,7 @@ def test_a_file_of_another_kind_or_a_link_is_told_to_who_misses_a_picture(tmp_pa
     assert pairing.unassigned_files == ()
 
 
-def test_what_nobody_claimed_is_listed_once_and_in_order(tmp_path):
+def test_unassigned_files_are_listed_once_and_in_order(tmp_path):
     files = {"张伟.png": b"1", "王芳.png": b"2", "旧/李四.png": b"3", "z.pdf": b"4"}
     unclaimed = paired(tmp_path, files, doctor()).unassigned_files
     assert [path.relative_to(tmp_path / "seals").as_posix() for path in unclaimed] == [

@@ -100,7 +100,9 @@ def outcomes(doctors, content, folder):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows, files, st.randoms(use_true_random=False))
-def test_order_changes_no_pair_and_every_row_ends_in_one_lane(people, content, shuffler: random.Random):
+def test_order_changes_no_match_and_every_row_has_a_picture_or_a_problem(
+    people, content, shuffler: random.Random
+):
     doctors = doctors_of(people)
     with tempfile.TemporaryDirectory() as folder:
         paired, first = outcomes(doctors, content, Path(folder) / "a")
@@ -142,7 +144,7 @@ def test_one_file_more_takes_pictures_away_or_gives_a_missing_one(people, conten
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows, st.lists(st.text("张李文章王x1_-. ", min_size=1, max_size=8), max_size=6))
-def test_a_name_that_holds_more_than_what_is_expected_is_nobodys(people, stems_):
+def test_a_name_that_holds_more_than_expected_matches_no_one(people, stems_):
     doctors = doctors_of(people)
     content = {f"王{stem.strip(' ._-') or 'x'}王.png": b"stranger" for stem in stems_}
     with tempfile.TemporaryDirectory() as folder:
@@ -183,7 +185,7 @@ plain_files = st.dictionaries(
     ),
     plain_files,
 )
-def test_nobody_gets_what_is_called_after_somebody_else_or_lies_in_another_department(people, content):
+def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(people, content):
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(each, key=f"k{each.number}") for each in doctors_of(people)]
     sealed = SealedPeople(

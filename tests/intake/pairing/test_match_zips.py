@@ -38,7 +38,7 @@ def told(pairing: MatchResult) -> list[tuple[str, dict[str, str]]]:
     return [(each.code, dict(each.detail)) for each in pairing.doctors[0].problems]
 
 
-def test_a_claimed_member_is_put_away_under_its_digest_and_no_other(tmp_path):
+def test_a_matched_member_is_stored_under_its_digest_and_no_other(tmp_path):
     data = zipped({"内科/张伟.png": b"seal", "李四.jpg": b"other", "王芳.png": b"nobody"})
     pairing = from_zip(tmp_path, data, doctor(), doctor("李四", number=OTHER_NUMBER))
     first, second = (one.picture for one in pairing.doctors)
@@ -92,7 +92,7 @@ def test_a_unicode_path_of_another_name_is_stale(tmp_path):
         ("张伟.png".encode().decode("cp437"), "张伟", "UTF-8 → cp437"),
     ],
 )
-def test_a_name_that_went_wrong_before_is_found_and_said(tmp_path, name, people, why):
+def test_a_name_that_was_garbled_before_is_matched_with_a_warning(tmp_path, name, people, why):
     pairing = from_zip(tmp_path, zipped([Entry(name)]), doctor(people))
     assert [(code, detail["why"]) for code, detail in told(pairing)] == [("IMAGE_NAME_FUZZY", why)]
 
@@ -173,7 +173,7 @@ def damaged(data: bytes) -> bytes:
         ),
     ],
 )
-def test_a_member_that_cannot_be_read_costs_its_claimant_alone(tmp_path, data, found):
+def test_an_unreadable_member_is_a_problem_of_its_row_alone(tmp_path, data, found):
     rows = doctor("张伟", staff_no="a"), doctor("李四", number=OTHER_NUMBER, staff_no="b")
     pairing = from_zip(tmp_path, data, *rows)
     assert told(pairing) == [("IMAGE_CORRUPT", {"file": "a.png", "found": found})]
@@ -181,7 +181,7 @@ def test_a_member_that_cannot_be_read_costs_its_claimant_alone(tmp_path, data, f
     assert "a.png" in message(pairing.doctors[0].problems[0], "zh")
 
 
-def test_a_member_that_says_it_is_small_is_not_unpacked_whole(tmp_path):
+def test_a_member_with_a_false_size_is_not_unpacked_whole(tmp_path):
     bomb = sized(zipped({"a.png": bytes(200_000_000), "b.png": b"y"}), b"a.png", 1000)
     tracemalloc.start()
     pairing = from_zip(tmp_path, bomb, doctor(staff_no="a"))
@@ -213,7 +213,7 @@ def test_a_huge_member_is_refused_unread(tmp_path):
         ("旧.7z", "not a zip"),
     ],
 )
-def test_a_member_that_leads_elsewhere_is_passed_over_and_said(tmp_path, name, why):
+def test_a_member_that_leads_elsewhere_is_skipped_and_listed(tmp_path, name, why):
     pairing = from_zip(tmp_path, zipped({name: b"PK", "李四.png": b"x"}), doctor())
     ((code, detail),) = told(pairing)
     assert code == "IMAGE_MISSING"
@@ -258,7 +258,7 @@ def overlapping() -> bytes:
     ],
     ids=["empty", "cut", "text", "truncated", "directory", "name", "overlapping", "members", "unpacked"],
 )
-def test_a_zip_that_cannot_be_listed_is_said_to_everybody(tmp_path, data, why):
+def test_a_zip_that_cannot_be_listed_is_named_on_every_row(tmp_path, data, why):
     ((code, detail),) = told(from_zip(tmp_path, data, doctor()))
     assert (code, detail["hint"]) == ("IMAGE_MISSING", f"⚠ seals.zip, {why}")
     inside = paired(
@@ -282,7 +282,7 @@ def test_an_endless_directory_is_not_read(tmp_path):
     assert peak < 1_000_000
 
 
-def test_a_zip_that_changed_since_it_was_listed_is_not_believed(tmp_path):
+def test_a_zip_that_changed_since_it_was_listed_is_not_read(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
     library = image_index.index_images(path)
@@ -305,7 +305,7 @@ def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
         match_images([doctor()], image_index.index_images(path), known_files={}, store_image=full)
 
 
-def test_without_a_place_to_keep_it_a_member_has_its_digest_alone(tmp_path):
+def test_without_a_store_a_member_has_its_digest_alone(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
     (row,) = match_images([doctor()], image_index.index_images(path), known_files={}).doctors

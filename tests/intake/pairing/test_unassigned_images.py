@@ -53,7 +53,7 @@ def report(tmp_path):
     return report
 
 
-def test_each_is_told_with_its_sheet_its_cells_and_why(report):
+def test_an_unassigned_image_has_its_sheet_its_cells_and_a_reason(report):
     assert sorted((each.sheet, each.covered_cells, each.why) for each in report.unassigned_images) == [
         ("内科", "C3:C6", "picture without a row of its own, not used"),
         ("内科", "C8", "picture over no doctor's row"),
@@ -64,11 +64,11 @@ def test_each_is_told_with_its_sheet_its_cells_and_why(report):
     ]
 
 
-def test_what_can_be_had_can_be_shown(report):
+def test_a_readable_unassigned_image_can_be_shown(report):
     assert all(each.picture.file.is_file() for each in report.unassigned_images)
 
 
-def test_every_reason_intake_knows_has_words(report):
+def test_every_reason_for_an_unassigned_image_has_a_text(report):
     from pathlib import Path
 
     import pipeline.intake

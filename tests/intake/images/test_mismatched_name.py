@@ -24,7 +24,7 @@ ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买
         ("阿依古丽·买买提", ["张伟之印"], "张伟"),
     ],
 )
-def test_the_clear_name_of_another_doctor_is_told(own, texts, found):
+def test_the_clear_name_of_another_doctor_is_found(own, texts, found):
     assert find_mismatched_name(own, ROSTER, texts) == found
 
 
@@ -42,18 +42,18 @@ def test_the_clear_name_of_another_doctor_is_told(own, texts, found):
         ("张伟", ["张伟", "李建国"]),
     ],
 )
-def test_in_doubt_there_is_no_opinion(own, texts):
+def test_in_doubt_no_name_is_returned(own, texts):
     assert find_mismatched_name(own, ROSTER, texts) is None
 
 
-def test_a_namesake_is_nobody_else():
+def test_a_namesake_is_not_another_doctor():
     assert find_mismatched_name("张伟", {"张伟"}, ["张伟"]) is None
     assert (
         find_mismatched_name("李四", {"李四", "李"}, ["李"]) is None
     )  # a name of one character is shown by too many
 
 
-def test_the_clearest_of_several_is_told_and_always_the_same_one():
+def test_the_clearest_of_several_names_is_found_and_always_the_same_one():
     texts = ["欧阳慧", "建国王"]
     assert (
         find_mismatched_name("张伟", ROSTER, texts)
@@ -62,7 +62,7 @@ def test_the_clearest_of_several_is_told_and_always_the_same_one():
     )
 
 
-def test_no_further_reading_is_asked_for_once_the_own_name_was_seen():
+def test_reading_stops_once_the_own_name_was_seen():
     asked = []
 
     def texts() -> Iterator[str]:
