@@ -1,4 +1,4 @@
-"""Cells that choose from a few words: card type, yes or no, licence, scene.
+"""Reads cells that hold one of a few words: card type, yes or no, licence, scene.
 
 The words are looked up exactly after width, case and spaces; a word that is not listed is never guessed at.
 """
@@ -38,13 +38,13 @@ def fold_word(text: str) -> str:
     return plain.rstrip(":").casefold().translate(_SIMPLE)
 
 
-def _table(words: Mapping[T, str]) -> Mapping[str, T]:
+def _index_words(words: Mapping[T, str]) -> Mapping[str, T]:
     return {fold_word(name): value for value, names in words.items() for name in names.split()}
 
 
-# Permits are told from residence permits (…居住证) by their exact words alone; 往来港澳通行证 is what mainland
+# Permits differ from residence permits (…居住证) by their exact words alone; 往来港澳通行证 is what mainland
 # people travel with and no card that proves an identity here.
-CARD_TYPES = _table(
+CARD_TYPES = _index_words(
     {
         CardType.ID_CARD: """
             ID_CARD IDCARD ID-CARD ID 身份证 身份证号 身份证号码 身份证件 身分证 公民身份证 公民身份号码 居民身份证 居民身份证号
@@ -67,7 +67,7 @@ CARD_TYPES = _table(
     }
 )
 
-YES_NO = _table(
+YES_NO = _index_words(
     {
         True: "是 有 开 开通 启用 需要 要 对 真 √ ✓ ✔ true yes y t on 1",
         False: "否 无 关 不开通 未开通 关闭 停用 不需要 不要 错 假 × ✗ ✕ ✘ false no n f off 0",
@@ -76,7 +76,7 @@ YES_NO = _table(
 _YES_NO_EXPECTED = "是 / 否, true / false, 1 / 0"
 
 # 0 binds a paid personal licence, which cannot be taken back: a bare 是 or 有 is not word enough.
-LICENSES = _table(
+LICENSES = _index_words(
     {
         0: "0 绑定 绑定许可 绑定个人许可 扣减许可",
         1: "1 不绑定 不绑定许可 不绑定个人许可 不扣减许可",
@@ -84,7 +84,7 @@ LICENSES = _table(
 )
 _LICENSES_EXPECTED = "0 (绑定), 1 (不绑定)"
 
-SCENES = _table(
+SCENES = _index_words(
     {
         "E_PRESCRIPTION_AUTO_SIGN": """
             E_PRESCRIPTION_AUTO_SIGN 电子处方 处方 处方单 电子处方单 电子处方自动签 处方自动签 电子处方场景 处方场景
@@ -96,7 +96,7 @@ _SCENES_EXPECTED = "E_PRESCRIPTION_AUTO_SIGN (电子处方), OTHER (其他)"
 
 
 def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool) -> FieldResult[CardType]:
-    """Read IdCardType; a cell that says nothing gives no value and no problem, for the number tells it then.
+    """Read IdCardType; a blank cell gives no value and no problem: the card type then follows from the number.
 
     OTHER_CARD_TYPE is open to accounts on Tencent's white list alone: without ``allow_other`` it is refused, and
     so is every word that is no card's name.
@@ -119,26 +119,26 @@ def read_yes_no(field: Field, cell: Cell | None, address: str | None) -> FieldRe
     """Read a flag: 是, 否, true, 1 …; blank gives no value."""
     if cell is not None and cell.kind is CellKind.BOOL:
         return FieldResult(bool(cell.value))
-    return _choose(field, cell, address, YES_NO, _YES_NO_EXPECTED)
+    return _choose_value(field, cell, address, YES_NO, _YES_NO_EXPECTED)
 
 
 def read_license_type(cell: Cell | None, address: str | None) -> FieldResult[int]:
     """Read LicenseType: 0 binds a personal licence, 1 binds none."""
-    return _choose(Field.LICENSE_TYPE, cell, address, LICENSES, _LICENSES_EXPECTED)
+    return _choose_value(Field.LICENSE_TYPE, cell, address, LICENSES, _LICENSES_EXPECTED)
 
 
 def read_scene(cell: Cell | None, address: str | None) -> FieldResult[str]:
     """Read SceneKey."""
-    return _choose(Field.SCENE_KEY, cell, address, SCENES, _SCENES_EXPECTED)
+    return _choose_value(Field.SCENE_KEY, cell, address, SCENES, _SCENES_EXPECTED)
 
 
-def _choose(
+def _choose_value(
     field: Field, cell: Cell | None, address: str | None, table: Mapping[str, T], expected: str
 ) -> FieldResult[T]:
     text = trim_ends(get_text(cell))
     if not text:
         return FieldResult(None)
-    for key in _spellings(cell, text):
+    for key in _list_spellings(cell, text):
         if key in table:
             return FieldResult(table[key])
     label = cell.header if cell is not None else field.value
@@ -146,7 +146,7 @@ def _choose(
     return FieldResult(None, (Problem("VALUE_INVALID", "error", field, address, detail),))
 
 
-def _spellings(cell: Cell | None, text: str) -> Iterable[str]:
+def _list_spellings(cell: Cell | None, text: str) -> Iterable[str]:
     """Yield the shown word, and for a number the plain integer behind a format such as ``1.00``."""
     yield fold_word(text)
     if cell is not None and cell.kind is CellKind.NUMBER:

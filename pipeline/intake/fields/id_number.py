@@ -1,4 +1,4 @@
-"""Who a row is: the number cell and the card type cell, read and judged together.
+"""Reads the number cell and the card type cell together, and checks them against each other.
 
 A digit is never changed, added or removed. What may be normalised (width, case, a look-alike of X in last place,
 spaces, hyphens, invisible characters, quotes) is recorded; everything else is refused with what is wrong with it.
@@ -111,23 +111,25 @@ def read_identity(
     declared = read_card_type(
         None if unread else type_cell, row.address(Field.ID_TYPE), allow_other=allow_other
     )
-    number = _read(row, declared.value)
+    number = _read_number(row, declared.value)
     if number.value is None or declared.problems or unread:
         return Identity(None, None, (*number.problems, *declared.problems))
 
     card, form = check_number(number.value, declared.value, row.address(Field.NUMBER), today)
-    agreed = _agree(row, declared.value, card, usable=not any(found.severity == "error" for found in form))
-    lost = _lost_tail(number, form)
+    agreed = _compare_card_types(
+        row, declared.value, card, usable=not any(defect.severity == "error" for defect in form)
+    )
+    lost = _find_lost_tail(number, form)
     if lost is not None and not is_known(number.value, card):
         doubted = problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER), tail=lost)
-        form = (*(found for found in form if found.code != "ID_CHECKSUM"), doubted)
+        form = (*(defect for defect in form if defect.code != "ID_CHECKSUM"), doubted)
     problems = (*number.problems, *form, *agreed.problems)
-    if any(found.severity == "error" for found in problems):
+    if any(defect.severity == "error" for defect in problems):
         return Identity(None, None, problems)
     return Identity(number.value, card, problems, (*number.changes, *agreed.changes))
 
 
-def _lost_tail(number: FieldResult[str], form: tuple[Problem, ...]) -> str | None:
+def _find_lost_tail(number: FieldResult[str], form: tuple[Problem, ...]) -> str | None:
     """Return the tail of a number that may have lost its own: 000, and 00 where its check digit does not fit.
 
     One honest number in about 1,100 ends in 000, and one in eleven that was cut to 15 digits fits by chance; of those
@@ -137,49 +139,49 @@ def _lost_tail(number: FieldResult[str], form: tuple[Problem, ...]) -> str | Non
     tail = _TAIL.search(number.value or "")
     if tail is None or any(_GROUPED.search(change.before) for change in number.changes):
         return None
-    if tail[0] != "000" and all(found.code != "ID_CHECKSUM" for found in form):
+    if tail[0] != "000" and all(defect.code != "ID_CHECKSUM" for defect in form):
         return None
     return tail[0]
 
 
-def _read(row: Row, declared: CardType | None) -> FieldResult[str]:
+def _read_number(row: Row, declared: CardType | None) -> FieldResult[str]:
     """Return the normalised number; no value where the cell holds none that could be judged."""
     cell, address = row.fields.get(Field.NUMBER), row.address(Field.NUMBER)
     if cell is not None and cell.kind in UNUSABLE_FORMULAS:
         return FieldResult(None)
     if cell is not None and cell.kind is CellKind.NUMBER:
-        return FieldResult(None, (_typed_as_number(cell, address, declared),))
+        return FieldResult(None, (_refuse_number_cell(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
         return FieldResult(
             None, (problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}")),)
         )
-    return _read_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
+    return _read_number_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
 
 
-def _read_text(text: str, address: str | None, *, other: bool) -> FieldResult[str]:
+def _read_number_text(text: str, address: str | None, *, other: bool) -> FieldResult[str]:
     number, changes = normalise_number(text, other=other)
     if _PLAIN.fullmatch(number):
-        return FieldResult(number, _lookalike(changes, address), changes)
-    if is_placeholder(text) or _says_nothing(number):
+        return FieldResult(number, _warn_of_lookalikes(changes, address), changes)
+    if is_placeholder(text) or _holds_no_number(number):
         hidden = re.sub(r"\d", "*", quote_text(text))
         return FieldResult(None, (problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
     if _was_a_number(number, other=other):
         return FieldResult(None, (problem("ID_PRECISION_LOST", Field.NUMBER, address),))
-    return FieldResult(number, _lookalike(changes, address), changes)
+    return FieldResult(number, _warn_of_lookalikes(changes, address), changes)
 
 
-def _says_nothing(number: str) -> bool:
-    """Tell a masked number, and words in a number's place."""
+def _holds_no_number(number: str) -> bool:
+    """Return whether a text is a masked number, or words in place of a number."""
     return _MASKED.search(number) is not None or not any(map(str.isnumeric, number))
 
 
 def _was_a_number(text: str, *, other: bool) -> bool:
-    """Tell what a spreadsheet or a program made of a number that it calculated with."""
+    """Return whether a spreadsheet or a program calculated with the number and wrote it so."""
     compact = drop_spaces(text).upper()
     return any(form.fullmatch(compact) for form in (_POINTED if other else _EXPONENT, _FLOAT))
 
 
-def _typed_as_number(cell: Cell, address: str | None, declared: CardType | None) -> Problem:
+def _refuse_number_cell(cell: Cell, address: str | None, declared: CardType | None) -> Problem:
     """Refuse a cell of numeric type by its type, never by its digits: by now they are those of a double."""
     value = Decimal(str(cell.value))
     if not value.is_finite() or value != value.to_integral_value() or value < 0:
@@ -193,12 +195,16 @@ def _typed_as_number(cell: Cell, address: str | None, declared: CardType | None)
     return problem("ID_LENGTH", Field.NUMBER, address, length=length, expected=expected)
 
 
-def _lookalike(changes: tuple[Change, ...], address: str | None) -> tuple[Problem, ...]:
-    stood = [change.before[-1] for change in changes if change.why == _LOOKALIKE]
-    return tuple(problem("ID_CHAR", Field.NUMBER, address, severity="warning", found=char) for char in stood)
+def _warn_of_lookalikes(changes: tuple[Change, ...], address: str | None) -> tuple[Problem, ...]:
+    lookalikes = [change.before[-1] for change in changes if change.why == _LOOKALIKE]
+    return tuple(
+        problem("ID_CHAR", Field.NUMBER, address, severity="warning", found=char) for char in lookalikes
+    )
 
 
-def _agree(row: Row, declared: CardType | None, card: CardType, *, usable: bool) -> FieldResult[CardType]:
+def _compare_card_types(
+    row: Row, declared: CardType | None, card: CardType, *, usable: bool
+) -> FieldResult[CardType]:
     """Compare the declared card with the one the number belongs to.
 
     A blank type follows a usable number; that is worth no word where the roster has no such column and the number

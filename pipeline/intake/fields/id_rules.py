@@ -1,4 +1,4 @@
-"""What a whole number of each card looks like, and everything that is wrong with one that is not.
+"""Checks whole numbers of each card, and finds everything that is wrong with one.
 
 GB 11643 (18 characters: province, birth date, sequence, MOD 11-2 check character) holds for identity cards and for
 the residence permits of Hong Kong, Macao and Taiwan people; the permit of Hong Kong and Macao people is H or M and
@@ -18,7 +18,7 @@ from pipeline.messages.problems import problem
 from pipeline.messages.texts import make_text
 
 YOUNGEST, OLDEST = 18, 100  # years of age, both allowed
-_TOLD = 5  # places of strange characters, in one message
+_MOST_LISTED = 5  # places of strange characters, in one message
 
 # The weights are 2^(18-i) mod 11 for place i, and the sum picks the check character.
 _WEIGHTS = tuple(pow(2, 17 - index, 11) for index in range(17))
@@ -56,84 +56,88 @@ def check_number(
     if declared is CardType.OTHER_CARD_TYPE and not _CITIZEN_LIKE.fullmatch(number):
         if _PERMIT.fullmatch(number):
             return CardType.HONGKONG_AND_MACAO, ()
-        return declared, _misshapen_other(number, address)
+        return declared, _explain_no_other(number, address)
     if _EIGHTEEN.fullmatch(number):
         resident = number.startswith(_RESIDENCE_PERMIT)
         card = CardType.HONGKONG_MACAO_AND_TAIWAN if resident else CardType.ID_CARD
-        return card, _judge_eighteen(number, address, today)
+        return card, _check_eighteen(number, address, today)
     if _PERMIT.fullmatch(number):
         return CardType.HONGKONG_AND_MACAO, ()
     if declared is CardType.HONGKONG_AND_MACAO or _PERMIT_LIKE.match(number):
-        return CardType.HONGKONG_AND_MACAO, _misshapen_permit(number, address)
+        return CardType.HONGKONG_AND_MACAO, _explain_no_permit(number, address)
     if declared is CardType.OTHER_CARD_TYPE:
         declared = CardType.ID_CARD
-    return declared or CardType.ID_CARD, _misshapen_eighteen(number, address)
+    return declared or CardType.ID_CARD, _explain_no_eighteen(number, address)
 
 
-def _judge_eighteen(number: str, address: str | None, today: date) -> tuple[Problem, ...]:
-    found: list[Problem] = []
+def _check_eighteen(number: str, address: str | None, today: date) -> tuple[Problem, ...]:
+    problems: list[Problem] = []
     if not _PROVINCE.match(number):
-        found.append(problem("ID_REGION", Field.NUMBER, address, found=number[:2]))
-    birth = _birth(number)
+        problems.append(problem("ID_REGION", Field.NUMBER, address, found=number[:2]))
+    birth = _read_birth(number)
     if birth is None or birth > today:
         written = f"{number[6:10]}-{number[10:12]}-{number[12:14]}"
-        found.append(problem("ID_BIRTH", Field.NUMBER, address, found=written))
-    elif not YOUNGEST <= (age := _age(birth, today)) <= OLDEST:
-        found.append(problem("ID_AGE", Field.NUMBER, address, found=age))
+        problems.append(problem("ID_BIRTH", Field.NUMBER, address, found=written))
+    elif not YOUNGEST <= (age := _count_years(birth, today)) <= OLDEST:
+        problems.append(problem("ID_AGE", Field.NUMBER, address, found=age))
     expected = check_character(number[:17])
     if number[17] != expected:
-        found.append(problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected))
-    return tuple(found)
+        problems.append(problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected))
+    return tuple(problems)
 
 
-def _misshapen_eighteen(number: str, address: str | None) -> tuple[Problem, ...]:
+def _explain_no_eighteen(number: str, address: str | None) -> tuple[Problem, ...]:
     if _FIFTEEN.fullmatch(number):
         return (problem("ID_15_DIGIT", Field.NUMBER, address),)
     if _TWO.fullmatch(number):
         return (problem("ID_FORMAT", Field.NUMBER, address, why=make_text("cell.two_numbers")),)
     at_end = len(number) - 1 if number.endswith("X") else len(number)
-    strange = [place for place in range(at_end) if number[place] not in _DIGITS]
-    return (*_strange(number, strange, address), *_length(number, 18, strange, address))
+    strange = [index for index in range(at_end) if number[index] not in _DIGITS]
+    return (*_list_strange(number, strange, address), *_check_length(number, 18, strange, address))
 
 
-def _misshapen_permit(number: str, address: str | None) -> tuple[Problem, ...]:
-    """Judge what is meant as a permit; the nine characters that cards print apart are never padded."""
+def _explain_no_permit(number: str, address: str | None) -> tuple[Problem, ...]:
+    """Return what is wrong with a number that is meant as a permit; nine characters, as cards print them, are never padded."""
     # HA, MA: the permit of residents who are no Chinese citizens
     if number[0] not in "HM" or number[1:2].isalpha():
         return (problem("ID_FORMAT", Field.NUMBER, address, why="H / M + 10 × 0–9"),)
     if _WITHOUT_RENEWALS.fullmatch(number):
         return (problem("ID_LENGTH", Field.NUMBER, address, length=9, expected=11, renewals=2),)
-    strange = [place for place in range(1, len(number)) if number[place] not in _DIGITS]
-    return (*_strange(number, strange, address), *_length(number, 11, strange, address))
+    strange = [index for index in range(1, len(number)) if number[index] not in _DIGITS]
+    return (*_list_strange(number, strange, address), *_check_length(number, 11, strange, address))
 
 
-def _misshapen_other(number: str, address: str | None) -> tuple[Problem, ...]:
-    strange = [place for place, char in enumerate(number) if not "!" <= char <= "~"]
-    return _strange(number, strange, address)
+def _explain_no_other(number: str, address: str | None) -> tuple[Problem, ...]:
+    strange = [index for index, char in enumerate(number) if not "!" <= char <= "~"]
+    return _list_strange(number, strange, address)
 
 
-def _strange(number: str, places: Sequence[int], address: str | None) -> tuple[Problem, ...]:
-    """Name every character that does not belong, each once, and where they stand (the first is 1)."""
-    if not places:
+def _list_strange(number: str, indices: Sequence[int], address: str | None) -> tuple[Problem, ...]:
+    """Return a problem that names every character that does not belong, each once, and its position (the first is 1)."""
+    if not indices:
         return ()
-    found = list_characters(number[place] for place in places)
-    counted = ", ".join(str(place + 1) for place in places[:_TOLD]) + ("…" if len(places) > _TOLD else "")
-    return (problem("ID_CHAR", Field.NUMBER, address, found=found, place=counted),)
+    characters = list_characters(number[index] for index in indices)
+    counted = ", ".join(str(index + 1) for index in indices[:_MOST_LISTED]) + (
+        "…" if len(indices) > _MOST_LISTED else ""
+    )
+    return (problem("ID_CHAR", Field.NUMBER, address, found=characters, place=counted),)
 
 
-def _length(number: str, expected: int, strange: Sequence[int], address: str | None) -> tuple[Problem, ...]:
-    """Tell of a wrong length; a number that is whole once the strange characters are off is not called too long."""
+def _check_length(
+    number: str, expected: int, strange: Sequence[int], address: str | None
+) -> tuple[Problem, ...]:
+    """Return a problem for a wrong length; a number that is whole without its strange characters is not too long."""
     if expected in (len(number), len(number) - len(strange)):
         return ()
     return (problem("ID_LENGTH", Field.NUMBER, address, length=len(number), expected=expected),)
 
 
-def _birth(number: str) -> date | None:
+def _read_birth(number: str) -> date | None:
     try:
         return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError:
         return None
 
 
-def _age(birth: date, today: date) -> int:
+def _count_years(birth: date, today: date) -> int:
     return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))

@@ -1,4 +1,4 @@
-"""The doctor's mobile: eleven digits from 13 to 19, in any of the dresses rosters give it."""
+"""Reads the doctor's mobile: eleven digits that begin with 13 to 19, in any of the forms that rosters give it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> F
 
     The number 0 is no missing mobile: in several formats it is all that is left of a formula that was never computed.
     """
-    text = _text(cell)
+    text = _get_exact_text(cell)
     is_number = cell is not None and cell.kind is CellKind.NUMBER
     if is_placeholder(text) or (_ZEROS.fullmatch(text) and not is_number):
         severity: Severity = "error" if auto_sign else "warning"
@@ -86,13 +86,13 @@ def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> F
     mobile, changes = normalise_mobile(text)
     if _MOBILE.fullmatch(mobile):
         return FieldResult(mobile, (), changes)
-    if _SEVERAL.fullmatch(mobile) or _several(text):
+    if _SEVERAL.fullmatch(mobile) or _holds_several(text):
         return FieldResult(None, (problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
-    hidden = spell_invisible(_masked(clip_text(trim_ends(text), 40)))
+    hidden = spell_invisible(_mask_digits(clip_text(trim_ends(text), 40)))
     return FieldResult(None, (problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
 
 
-def _text(cell: Cell | None) -> str:
+def _get_exact_text(cell: Cell | None) -> str:
     """Return the cell's text; a whole number is exact at this length, however its format shows it."""
     if cell is not None and cell.kind is CellKind.NUMBER:
         value = Decimal(str(cell.value))
@@ -101,15 +101,15 @@ def _text(cell: Cell | None) -> str:
     return get_text(cell)
 
 
-def _several(text: str) -> bool:
-    """Tell whether the text holds two telephone numbers, set apart by a sign or each a mobile of its own."""
+def _holds_several(text: str) -> bool:
+    """Return whether the text holds two telephone numbers, separated by a sign or each a mobile of its own."""
     plain = fold_width(drop_invisible(text))
     parts = [part for part in _BETWEEN.split(plain) if len(re.sub(r"\D", "", part)) >= 7]
     return len(parts) > 1 or len(re.findall(r"(?<![0-9])(?:86)?1[3-9][0-9]{9}(?![0-9])", plain)) > 1
 
 
-def _masked(text: str) -> str:
+def _mask_digits(text: str) -> str:
     """Keep three digits and the last four, as everywhere outside the To fix sheet."""
-    places = [place for place, char in enumerate(text) if char.isdigit()]
-    hidden = set(places[3:-4])
-    return "".join("*" if place in hidden else char for place, char in enumerate(text))
+    indices = [index for index, char in enumerate(text) if char.isdigit()]
+    hidden = set(indices[3:-4])
+    return "".join("*" if index in hidden else char for index, char in enumerate(text))

@@ -1,4 +1,4 @@
-"""What normalising is made of: invisible characters, width, spaces, quotes; and the record of every step.
+"""Steps that normalise a text: invisible characters, width, spaces, quotes; and the record of every step.
 
 Names, numbers and mobiles are cleaned by small named steps. Each step that alters the text leaves a ``Change``
 behind, so that nothing is used that cannot be explained, and a text that is clean already comes out as it is.
@@ -17,7 +17,7 @@ from pipeline.domain.roster import Cell, CellKind, Change, Field, Problem
 T = TypeVar("T")
 Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it does
 
-# Formulas without a usable value: told of once, where all cells of a row are seen.
+# Formulas without a usable value: reported once, where all cells of a row are seen.
 UNUSABLE_FORMULAS = (CellKind.ERROR, CellKind.NO_VALUE)
 
 # 3400–4DBF, 4E00–9FFF, the twelve unified characters among the compatibility ones, extensions B–J
@@ -50,7 +50,7 @@ _PLACEHOLDER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FieldResult(Generic[T]):
-    """What one cell says: its value, None where it is blank or refused, and what there is to tell about it.
+    """What was read from one cell: its value, None if it is blank or refused, its problems and its changes.
 
     ``changes`` lead to the value that is used; a refused one has none.
     """
@@ -88,7 +88,7 @@ def trim_ends(text: str) -> str:
 
 
 def drop_invisible(text: str) -> str:
-    """Remove the characters that nobody sees, wherever they stand."""
+    """Remove the invisible characters, wherever they are."""
     return _INVISIBLE.sub("", text)
 
 
@@ -122,7 +122,7 @@ ENDS: Step = ("spaces", trim_ends)
 
 
 def is_placeholder(text: str) -> bool:
-    """Tell whether the text only says that there is nothing: blank, 无, 待补, N/A, a dash."""
+    """Return whether the text only stands for nothing: blank, 无, 待补, N/A, a dash."""
     if not text or text.isdecimal():  # nearly every blank, and nearly every number and mobile
         return not text
     core = fold_width(text)
@@ -132,7 +132,7 @@ def is_placeholder(text: str) -> bool:
 
 
 def is_dash(text: str) -> bool:
-    """Tell whether there is nothing but signs that stand for nothing: blank, ``-``, ``/``, ``……``."""
+    """Return whether there is nothing but signs for nothing: blank, ``-``, ``/``, ``……``."""
     return is_placeholder(text) and not any(map(str.isalnum, text))
 
 
@@ -149,7 +149,7 @@ def list_characters(characters: Iterable[str]) -> str:
 def quote_text(text: str) -> str:
     """Return the text as a message may repeat it.
 
-    Long runs of digits are masked, for an identity number may stand in any column; what nobody sees is spelled;
+    Long runs of digits are masked, for an identity number may stand in any column; invisible characters are spelled;
     what is longer than a cell should be is cut.
     """
     return clip_text(

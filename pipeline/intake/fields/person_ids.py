@@ -1,10 +1,10 @@
-"""Which rows are the same person, as far as rows can tell.
+"""Finds out which rows are the same person, as far as rows show it.
 
-The person's key tells it, or, where there is no site key, the lifetime number. A row whose number cannot be used is a
-person of its own, for nobody knows whose it is, unless what is left of it tells: the same name, and the staff number or
-the digits that a spreadsheet kept of the number, are those of exactly one row's person with a usable number. Among
-themselves such rows are one person where the name and the written number, staff number or mobile are the same. Where
-there is none of these, equal rows of two files are: the same roster may lie there twice.
+The person's key decides, or the lifetime number without a site key. A row whose number cannot be used is a person of its
+own, unless the rest of it belongs to exactly one row's person with a usable number: the same name, and the staff number
+or the digits that a spreadsheet kept of the number. Among themselves such rows are one person if the name and the
+written number, staff number or mobile are the same. Without any of these, equal rows of two files are one person: the
+same roster may be there twice.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_text, trim_ends
 
 _WHOLE = 18
-_KEPT = 15  # digits of a number in a spreadsheet's cell: place, birth date and one more
+_KEPT = 15  # digits of a number in a spreadsheet's cell: index, birth date and one more
 _CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
 
 
 def find_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
-    """Return a token for each row, equal for rows of one person."""
+    """Return a person_id for each row, equal for rows of one person."""
     equal: Counter[Hashable] = Counter()
-    tokens = [_own(doctor, place, equal) for place, doctor in enumerate(doctors)]
+    own_ids = [_make_own_id(doctor, index, equal) for index, doctor in enumerate(doctors)]
     lost = {doctor.name for doctor in doctors if not doctor.number}
     known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
-    for doctor, token in zip(doctors, tokens, strict=True):
+    for doctor, person_id in zip(doctors, own_ids, strict=True):
         if doctor.number and doctor.name in lost:
-            for trace in _traces(doctor, doctor.number[:_KEPT]):
-                known[trace].add(token)
+            for trace in _list_traces(doctor, doctor.number[:_KEPT]):
+                known[trace].add(person_id)
     return [
-        token if doctor.number else _recognised(doctor, known, token)
-        for doctor, token in zip(doctors, tokens, strict=True)
+        person_id if doctor.number else _recognise_person(doctor, known, person_id)
+        for doctor, person_id in zip(doctors, own_ids, strict=True)
     ]
 
 
-def _own(doctor: Doctor, place: int, equal: Counter[Hashable]) -> Hashable:
-    """Return what a row itself tells of its person; ``equal`` counts equal rows of a file, each of which is a person."""
+def _make_own_id(doctor: Doctor, index: int, equal: Counter[Hashable]) -> Hashable:
+    """Return the id that a row itself gives; ``equal`` counts equal rows of a file, each of which is a person."""
     if doctor.number and doctor.id_type:
         return doctor.key or find_lifetime_number(doctor.number, doctor.id_type)
     if not doctor.name:
-        return place
+        return index
     written = trim_ends(get_text(doctor.row.fields.get(Field.NUMBER)))
     if any(map(str.isdigit, written)):
         return doctor.name, written
@@ -61,14 +61,16 @@ def _own(doctor: Doctor, place: int, equal: Counter[Hashable]) -> Hashable:
     return row, equal[of_file]
 
 
-def _recognised(doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], token: Hashable) -> Hashable:
-    traces = _traces(doctor, find_kept_digits(doctor.row.fields.get(Field.NUMBER)))
+def _recognise_person(
+    doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], person_id: Hashable
+) -> Hashable:
+    traces = _list_traces(doctor, find_kept_digits(doctor.row.fields.get(Field.NUMBER)))
     people = set().union(*(known.get(trace, ()) for trace in traces))
-    return people.pop() if len(people) == 1 else token
+    return people.pop() if len(people) == 1 else person_id
 
 
-def _traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
-    """Return what tells a person beside the whole number, each together with the name."""
+def _list_traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
+    """Return what identifies a person beside the whole number, each together with the name."""
     if doctor.name is None:
         return []
     marks = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)

@@ -1,8 +1,8 @@
-"""Numbers of which a spreadsheet or a program kept fewer than 18 digits before they became text.
+"""Refuses numbers of which a spreadsheet or a program kept fewer than 18 digits before they became text.
 
 Excel keeps 15 digits, some writers 16, a double 53 bits; the check digit of one such number in eleven fits by chance,
-and then it is another person's. What a number shows by itself is judged in ``identity``; here is
-what only its neighbours show.
+and then it is another person's. What a number shows by itself is checked in
+`id_number`; this module checks what only its neighbours show.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from pipeline.messages.problems import problem
 Rounding = Callable[[int], bool]  # could this number be what such a program made of another?
 
 _EIGHTEEN_DIGITS = re.compile(r"[0-9]{18}")
-# failing numbers of one rounding that tell on a sheet, and their share of all that fail: by chance so in less than one
+# failing numbers of one rounding that give a sheet away, and their share of all that fail: by chance so in less than one
 # honest sheet in a thousand
 _FEWEST, _SHARE = 3, 0.75
 
 
-def _a_double(number: int) -> bool:
+def _is_double(number: int) -> bool:
     return int(float(number)) == number
 
 
-def _shortest_digits(number: int) -> bool:
-    """Tell what JavaScript and JSON print of a double, and what is left of a number that was cut to 16 digits."""
+def _is_shortest_double(number: int) -> bool:
+    """Return whether JavaScript and JSON print a double so, or a number cut to 16 digits leaves it."""
     return int(Decimal(repr(float(number)))) == number
 
 
-_ROUNDINGS: tuple[Rounding, ...] = (_a_double, _shortest_digits)
+_ROUNDINGS: tuple[Rounding, ...] = (_is_double, _is_shortest_double)
 
 
 def refuse_rounded_numbers(
@@ -51,31 +51,31 @@ def refuse_rounded_numbers(
     """
     failing: defaultdict[Hashable, list[int]] = defaultdict(list)
     for row, identity in zip(rows, identities, strict=True):
-        if any(map(_fails, identity.problems)) and (number := _digits(row)) is not None:
-            failing[_sheet(row)].append(number)
+        if any(map(_has_wrong_check_digit, identity.problems)) and (number := _read_digits(row)) is not None:
+            failing[_identify_sheet(row)].append(number)
     passing: dict[Hashable, list[int]] = {
-        sheet: [] for sheet, found in failing.items() if len(found) >= _FEWEST
+        sheet: [] for sheet, numbers in failing.items() if len(numbers) >= _FEWEST
     }
     if not passing:
         return list(identities)
     for row, identity in zip(rows, identities, strict=True):
-        if identity.number and _sheet(row) in passing and (number := _digits(row)) is not None:
-            passing[_sheet(row)].append(number)
-    suspect = {sheet: _kinds(failing[sheet], passed) for sheet, passed in passing.items()}
+        if identity.number and _identify_sheet(row) in passing and (number := _read_digits(row)) is not None:
+            passing[_identify_sheet(row)].append(number)
+    suspect = {sheet: _find_roundings(failing[sheet], passed) for sheet, passed in passing.items()}
     return [
-        _refused(row, identity)
-        if _is_rounded(row, suspect.get(_sheet(row), ())) and not _is_known(identity, is_known)
+        _refuse_number(row, identity)
+        if _is_rounded(row, suspect.get(_identify_sheet(row), ())) and not _is_known(identity, is_known)
         else identity
         for row, identity in zip(rows, identities, strict=True)
     ]
 
 
-def _fails(found: Problem) -> bool:
-    """Tell the check digit's refusal; 000 is left out, for it tells of itself and of no other rounding."""
-    return found.code == "ID_CHECKSUM" or found.detail.get("tail") == "00"
+def _has_wrong_check_digit(refusal: Problem) -> bool:
+    """Return whether the check digit refused the number; 000 is left out: it shows no other rounding."""
+    return refusal.code == "ID_CHECKSUM" or refusal.detail.get("tail") == "00"
 
 
-def _kinds(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
+def _find_roundings(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
     return [
         kind
         for kind in _ROUNDINGS
@@ -84,7 +84,7 @@ def _kinds(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
 
 
 def _is_rounded(row: Row, kinds: Sequence[Rounding]) -> bool:
-    number = _digits(row) if kinds else None
+    number = _read_digits(row) if kinds else None
     return number is not None and any(kind(number) for kind in kinds)
 
 
@@ -93,16 +93,16 @@ def _is_known(identity: Identity, is_known: IsKnown) -> bool:
     return number is not None and card is not None and is_known(number, card)
 
 
-def _refused(row: Row, identity: Identity) -> Identity:
+def _refuse_number(row: Row, identity: Identity) -> Identity:
     lost = problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER))
-    others = tuple(found for found in identity.problems if found.code not in ("ID_CHECKSUM", lost.code))
+    others = tuple(other for other in identity.problems if other.code not in ("ID_CHECKSUM", lost.code))
     return replace(identity, number=None, id_type=None, problems=(*others, lost), changes=())
 
 
-def _digits(row: Row) -> int | None:
+def _read_digits(row: Row) -> int | None:
     text = trim_ends(get_text(row.fields.get(Field.NUMBER)))
     return int(text) if _EIGHTEEN_DIGITS.fullmatch(text) else None
 
 
-def _sheet(row: Row) -> Hashable:
+def _identify_sheet(row: Row) -> Hashable:
     return row.origin.path, row.origin.sheet

@@ -1,6 +1,6 @@
 """Reads the staff number, the department and the roster's own seal name.
 
-Staff number and department are not sent: they find pictures and tell namesakes apart. A value that cannot be one is
+Staff number and department are not sent: they find pictures and distinguish namesakes. A value that cannot be one is
 none, without a problem: no row is rejected for them. A seal name has 1 to 50 Chinese characters (the API's 中文字符).
 """
 

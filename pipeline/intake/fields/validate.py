@@ -28,7 +28,7 @@ _LABELLED = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSettings:
-    """What the configuration says of the fields."""
+    """The settings of the fields in the configuration."""
 
     defaults: Mapping[Field, object]  # the value of a field whose cell is blank
     allow_other_card_type: bool
@@ -182,7 +182,7 @@ def _validate_row(
         key=_make_key(identity, site_key),
         number=identity.number,
         id_type=identity.id_type,
-        problems=(*_list_row_problems(row), *(each for result in in_order for each in result.problems)),
+        problems=(*_list_row_problems(row), *(other for result in in_order for other in result.problems)),
         changes=tuple(change for result in in_order for change in result.changes),
         **{FIELDS[field].attribute or field.value: result.value for field, result in results.items()},
     )
